@@ -1,0 +1,115 @@
+"""Real servers for all tests: one Postgres and one Redis per test process, one fresh database per test."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from worker.database import Sessions, open_engine, open_sessions
+from worker.local.postgres import EmbeddedPostgres
+from worker.local.redis import EmbeddedRedis
+from worker.schema import apply_schema
+
+_FAST = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The maintenance database of a Postgres server that lives as long as the test process."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="finmind-test-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)  # as root the server runs as a system user of its own
+        server = EmbeddedPostgres(Path(directory) / "postgres")
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+def _maintain(url: str, *statements: str) -> None:
+    engine = open_engine(url, role="test")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def _named(url: str, database: str) -> str:
+    return url.replace("/postgres?", f"/{database}?").replace("5432/postgres", f"5432/{database}")
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_url: str) -> str:
+    """A database with the schema applied, cloned for every test."""
+    name = f"template_{uuid.uuid4().hex[:8]}"
+    _maintain(
+        postgres_url,
+        *(f"ALTER SYSTEM SET {setting} = off" for setting in _FAST),
+        "SELECT pg_reload_conf()",
+        f"CREATE DATABASE {name}",
+    )
+    engine = open_engine(_named(postgres_url, name), role="test")
+    apply_schema(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
+    """A fresh database with the whole schema."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _maintain(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield _named(postgres_url, name)
+    _maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on the fresh database."""
+    engine = open_engine(database_url, role="test")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Sessions:
+    """The factory of transactions on the fresh database."""
+    return open_sessions(engine)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[EmbeddedRedis]:
+    """A Redis server that lives as long as the test process."""
+    with tempfile.TemporaryDirectory(prefix="finmind-test-") as directory:
+        server = EmbeddedRedis(Path(directory))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis) -> str:
+    """An empty Redis."""
+    import redis
+
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture
+def user_id(sessions: Sessions) -> int:
+    """A FinMind user whose currency is EUR."""
+    with sessions() as session:
+        return session.execute(
+            text(
+                "INSERT INTO users (email, password_hash, preferred_currency)"
+                " VALUES ('ada@example.test', 'x', 'EUR') RETURNING id"
+            )
+        ).scalar_one()

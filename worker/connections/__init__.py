@@ -1,0 +1,1 @@
+"""Use cases on a bank connection: add, link, reauthorise, pause, remove."""

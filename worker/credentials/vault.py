@@ -1,0 +1,38 @@
+"""The vault: seals bytes for one place in the database, so that they open nowhere else."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a sealed value lives; a blob moved anywhere else does not open.
+
+    version: counts the values this row has held, so that an older blob cannot be put back.
+    """
+
+    table: str
+    column: str
+    user_id: int
+    row_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedValue:
+    """A blob and the id of the key that wraps it, as the row stores both."""
+
+    blob: bytes
+    key_id: str
+
+
+class Vault(Protocol):
+    """Seals and opens. Raises: CredentialError, KeyProviderUnavailableError."""
+
+    def seal(self, plaintext: bytes, place: Place) -> SealedValue:
+        """Seal `plaintext` under the primary key for one place."""
+        ...
+
+    def open(self, blob: bytes, place: Place) -> bytes:
+        """Open a blob that was sealed for this very place."""
+        ...

@@ -1,0 +1,47 @@
+"""The engine and the session factory. Create them after a fork, never before."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeAlias
+
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+Sessions: TypeAlias = Callable[[], AbstractContextManager[Session]]
+"""Opens one transaction: commits when the block ends well, rolls back when it does not."""
+
+_LIBPQ = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+_GUCS = {
+    "statement_timeout": "120s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+    "timezone": "UTC",
+}
+
+
+def open_engine(url: str, *, role: str = "worker", pool_size: int = 2) -> Engine:
+    """Create an engine whose connections notice dead peers and never hold a lock for long.
+
+    url: any `postgresql://` form; the psycopg2 driver is chosen whatever it says (SQLAlchemy 2.1 defaults to psycopg 3).
+    """
+    options = " ".join(f"-c {name}={value}" for name, value in _GUCS.items())
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg2"),
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=2,
+        pool_recycle=1800,
+        connect_args=_LIBPQ | {"options": options, "application_name": f"finmind-{role}-{os.getpid()}"},
+    )
+
+
+def open_sessions(engine: Engine) -> Sessions:
+    """Return the factory of transactions: `with sessions() as session:` begins one and commits it."""
+    return sessionmaker(engine, expire_on_commit=False).begin

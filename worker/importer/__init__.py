@@ -1,0 +1,1 @@
+"""The import engine: fetch, plan (pure), apply."""

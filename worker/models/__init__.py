@@ -1,0 +1,47 @@
+"""Tables as classes, no queries and no I/O. `schema.sql` is the truth; a test proves that these agree with it."""
+
+from worker.models.base import Base
+from worker.models.connection import BankConnection, BankConnectionAccount
+from worker.models.door import IdempotencyKey, UserPreference
+from worker.models.finmind import AuditLog, Bill, Category, Expense, RecurringExpense, Reminder, User
+from worker.models.operations import BankConnectorCircuit, BankQuotaUsage, CredentialAudit, WorkerHeartbeat
+from worker.models.run import BankImportRun, BankImportRunAccount
+from worker.models.transaction import (
+    BankImportRejection,
+    BankMatchSuggestion,
+    BankTransaction,
+    BankTransactionAlias,
+    BankTransactionChange,
+)
+from worker.models.webhook import ReminderDelivery, WebhookAttempt, WebhookDelivery, WebhookEvent, WebhookSubscription
+
+__all__ = [
+    "AuditLog",
+    "BankConnection",
+    "BankConnectionAccount",
+    "BankConnectorCircuit",
+    "BankImportRejection",
+    "BankImportRun",
+    "BankImportRunAccount",
+    "BankMatchSuggestion",
+    "BankQuotaUsage",
+    "BankTransaction",
+    "BankTransactionAlias",
+    "BankTransactionChange",
+    "Base",
+    "Bill",
+    "Category",
+    "CredentialAudit",
+    "Expense",
+    "IdempotencyKey",
+    "RecurringExpense",
+    "Reminder",
+    "ReminderDelivery",
+    "User",
+    "UserPreference",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEvent",
+    "WebhookSubscription",
+    "WorkerHeartbeat",
+]

@@ -1,0 +1,140 @@
+"""Connections and their accounts."""
+
+import uuid
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.models.base import Base
+
+
+class BankConnection(Base):
+    """One user's authorised link through a connector, with its sealed config and its schedule."""
+
+    __tablename__ = "bank_connections"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('active', 'needs_user', 'paused', 'error', 'disconnected')", name="ck_bank_connections_status"
+        ),
+        CheckConstraint("(config_encrypted IS NULL) = (status = 'disconnected')", name="ck_bank_connections_config"),
+        CheckConstraint("(config_encrypted IS NULL) = (config_key_id IS NULL)", name="ck_bank_connections_key"),
+        CheckConstraint(
+            "refresh_interval IS NULL OR refresh_interval >= INTERVAL '1 minute'",
+            name="ck_bank_connections_refresh_interval",
+        ),
+        CheckConstraint(
+            "(refresh_from_hour IS NULL) = (refresh_until_hour IS NULL) AND refresh_from_hour BETWEEN 0 AND 23 AND refresh_until_hour BETWEEN 0 AND 23",
+            name="ck_bank_connections_refresh_hours",
+        ),
+        Index("idx_bank_connections_user", "user_id"),
+        Index(
+            "idx_bank_connections_due",
+            "next_refresh_at",
+            postgresql_where=text("status = 'active' AND next_refresh_at IS NOT NULL"),
+        ),
+        Index("idx_bank_connections_key", "config_key_id", postgresql_where=text("config_key_id IS NOT NULL")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    connector_name: Mapped[str] = mapped_column(String(50))
+    display_name: Mapped[str] = mapped_column(String(200))
+    institution_name: Mapped[str | None] = mapped_column(String(200))
+    status: Mapped[str] = mapped_column(String(20), server_default="active")
+    status_code: Mapped[str | None] = mapped_column(String(40))
+    status_message: Mapped[str | None] = mapped_column(String(500))
+    config_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
+    config_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    config_key_id: Mapped[str | None] = mapped_column(String(64))
+    config_sealed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    options: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    link_epoch: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    cursor: Mapped[str | None] = mapped_column(Text)
+    refresh_interval: Mapped[timedelta | None] = mapped_column(Interval, server_default=text("'24:00:00'::interval"))
+    refresh_from_hour: Mapped[int | None] = mapped_column(SmallInteger)
+    refresh_until_hour: Mapped[int | None] = mapped_column(SmallInteger)
+    next_refresh_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    rate_limited_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    rate_limit_code: Mapped[str | None] = mapped_column(String(40))
+    consent_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    consent_warned_days: Mapped[int | None] = mapped_column(SmallInteger)
+    consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_failure_code: Mapped[str | None] = mapped_column(String(40))
+    last_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_good_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    last_good_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class BankConnectionAccount(Base):
+    """One bank account under a connection, with its cursor, watermark and balance."""
+
+    __tablename__ = "bank_connection_accounts"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('active', 'waiting', 'missing', 'unsupported', 'closed')",
+            name="ck_bank_connection_accounts_status",
+        ),
+        CheckConstraint(
+            "id_class IS NULL OR id_class IN ('stable', 'session', 'positional', 'delivery', 'none')",
+            name="ck_bank_connection_accounts_id_class",
+        ),
+        CheckConstraint("(opening_amount IS NULL) = (opening_on IS NULL)", name="ck_bank_connection_accounts_opening"),
+        CheckConstraint("lateness_days >= 0", name="ck_bank_connection_accounts_lateness"),
+        UniqueConstraint("connection_id", "external_id", name="uq_bank_connection_accounts_external_id"),
+        UniqueConstraint("connection_id", "anchor", name="uq_bank_connection_accounts_anchor"),
+        Index("idx_bank_connection_accounts_user", "user_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(String(255))
+    former_external_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'::text[]"))
+    anchor: Mapped[str | None] = mapped_column(String(100))
+    id_class: Mapped[str | None] = mapped_column(String(12))
+    name: Mapped[str] = mapped_column(String(200))
+    institution_name: Mapped[str | None] = mapped_column(String(200))
+    account_type: Mapped[str] = mapped_column(String(20), server_default="unknown")
+    mask: Mapped[str | None] = mapped_column(String(10))
+    currency: Mapped[str | None] = mapped_column(String(10))
+    status: Mapped[str] = mapped_column(String(20), server_default="active")
+    status_code: Mapped[str | None] = mapped_column(String(40))
+    included: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    balance_amount: Mapped[Decimal | None] = mapped_column(Numeric)
+    balance_kind: Mapped[str | None] = mapped_column(String(20))
+    balance_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    opening_amount: Mapped[Decimal | None] = mapped_column(Numeric)
+    opening_on: Mapped[date | None] = mapped_column(Date)
+    cursor: Mapped[str | None] = mapped_column(Text)
+    watermark_on: Mapped[date | None] = mapped_column(Date)
+    history_from_on: Mapped[date | None] = mapped_column(Date)
+    history_complete: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    lateness_days: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))

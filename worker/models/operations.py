@@ -1,0 +1,108 @@
+"""Allowances, circuits, heartbeats and the credential audit."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.models.base import Base
+
+
+class BankQuotaUsage(Base):
+    """Calls used of a provider's allowance in one window."""
+
+    __tablename__ = "bank_quota_usage"
+    __table_args__ = (
+        CheckConstraint("calls_used >= 0 AND calls_limit >= 0", name="ck_bank_quota_usage_calls"),
+        CheckConstraint("window_s > 0 AND window_ends_at > window_started_at", name="ck_bank_quota_usage_window"),
+        UniqueConstraint(
+            "connector_name",
+            "connection_id",
+            "account_external_id",
+            "endpoint",
+            "window_s",
+            "window_started_at",
+            name="uq_bank_quota_usage_window",
+            postgresql_nulls_not_distinct=True,
+        ),
+        Index("idx_bank_quota_usage_connection", "connection_id", "window_ends_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    connector_name: Mapped[str] = mapped_column(String(50))
+    connection_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    account_external_id: Mapped[str | None] = mapped_column(String(255))
+    endpoint: Mapped[str] = mapped_column(String(50))
+    window_s: Mapped[int] = mapped_column(Integer)
+    window_started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    window_ends_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    calls_limit: Mapped[int] = mapped_column(Integer)
+    calls_used: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class BankConnectorCircuit(Base):
+    """Whether a provider is down for everyone."""
+
+    __tablename__ = "bank_connector_circuits"
+    __table_args__ = (
+        CheckConstraint("state IN ('closed', 'open', 'half_open')", name="ck_bank_connector_circuits_state"),
+        CheckConstraint("state = 'closed' OR open_until IS NOT NULL", name="ck_bank_connector_circuits_open"),
+    )
+
+    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    state: Mapped[str] = mapped_column(String(10), server_default="closed")
+    consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    opened_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    open_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    trips: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_code: Mapped[str | None] = mapped_column(String(40))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class WorkerHeartbeat(Base):
+    """When a component of the worker was last seen alive."""
+
+    __tablename__ = "worker_heartbeats"
+
+    component: Mapped[str] = mapped_column(String(100), primary_key=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class CredentialAudit(Base):
+    """Who touched a credential; append-only."""
+
+    __tablename__ = "credential_audit"
+    __table_args__ = (
+        CheckConstraint(
+            "action IN ('sealed', 'opened', 'replaced', 'rotated', 'removed', 'revoked', 'refused')",
+            name="ck_credential_audit_action",
+        ),
+        Index("idx_credential_audit_row", "table_name", "row_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    actor: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(20))
+    table_name: Mapped[str] = mapped_column(String(63))
+    row_id: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int | None] = mapped_column(Integer)
+    key_id: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))

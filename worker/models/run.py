@@ -1,0 +1,140 @@
+"""Import runs and what they did per account."""
+
+import uuid
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.models.base import Base
+
+
+class BankImportRun(Base):
+    """One execution for one connection: the work itself, its lease, and the truth about its end."""
+
+    __tablename__ = "bank_import_runs"
+    __table_args__ = (
+        CheckConstraint("kind IN ('import', 'refresh', 'revert', 'replay')", name="ck_bank_import_runs_kind"),
+        CheckConstraint("trigger IN ('user', 'schedule', 'webhook', 'retry')", name="ck_bank_import_runs_trigger"),
+        CheckConstraint(
+            "status IN ('queued', 'running', 'succeeded', 'partial', 'deferred', 'failed', 'cancelled')",
+            name="ck_bank_import_runs_status",
+        ),
+        CheckConstraint(
+            "(status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (lease_expires_at IS NULL)",
+            name="ck_bank_import_runs_lease",
+        ),
+        CheckConstraint(
+            "(status IN ('succeeded', 'partial', 'failed', 'cancelled')) = (finished_at IS NOT NULL) AND (finished_at IS NULL OR code IS NOT NULL)",
+            name="ck_bank_import_runs_closed",
+        ),
+        CheckConstraint("status <> 'deferred' OR not_before IS NOT NULL", name="ck_bank_import_runs_deferred"),
+        CheckConstraint("from_on IS NULL OR to_on IS NULL OR from_on <= to_on", name="ck_bank_import_runs_window"),
+        CheckConstraint(
+            "kind IN ('import', 'refresh') OR target_run_id IS NOT NULL", name="ck_bank_import_runs_target"
+        ),
+        UniqueConstraint("connection_id", "scheduled_for", name="uq_bank_import_runs_slot"),
+        Index("uq_bank_import_runs_running", "connection_id", unique=True, postgresql_where=text("status = 'running'")),
+        Index(
+            "uq_bank_import_runs_waiting",
+            "connection_id",
+            unique=True,
+            postgresql_where=text("status IN ('queued', 'deferred')"),
+        ),
+        Index("idx_bank_import_runs_connection", "connection_id", desc("queued_at")),
+        Index("idx_bank_import_runs_user", "user_id", desc("queued_at")),
+        Index("idx_bank_import_runs_waiting", "queued_at", postgresql_where=text("status IN ('queued', 'deferred')")),
+        Index("idx_bank_import_runs_lease", "lease_expires_at", postgresql_where=text("status = 'running'")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(10))
+    trigger: Mapped[str] = mapped_column(String(12))
+    account_external_id: Mapped[str | None] = mapped_column(String(255))
+    from_on: Mapped[date | None] = mapped_column(Date)
+    to_on: Mapped[date | None] = mapped_column(Date)
+    dry_run: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    target_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    scheduled_for: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    status: Mapped[str] = mapped_column(String(10), server_default="queued")
+    code: Mapped[str | None] = mapped_column(String(40))
+    message: Mapped[str | None] = mapped_column(String(1000))
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    queued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    not_before: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    dispatched_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    dispatch_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    heartbeat_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    worker_name: Mapped[str | None] = mapped_column(String(200))
+    accounts_total: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    accounts_done: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    pages: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    fetched: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    created: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    updated: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    unchanged: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    linked: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    removed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    rejected: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    suggested: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    trace_context: Mapped[str | None] = mapped_column(String(512))
+
+
+class BankImportRunAccount(Base):
+    """What one run did for one account."""
+
+    __tablename__ = "bank_import_run_accounts"
+    __table_args__ = (
+        CheckConstraint("status IN ('succeeded', 'partial', 'failed')", name="ck_bank_import_run_accounts_status"),
+        UniqueConstraint("run_id", "account_id", name="uq_bank_import_run_accounts"),
+        Index("idx_bank_import_run_accounts_account", "account_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
+    from_on: Mapped[date | None] = mapped_column(Date)
+    to_on: Mapped[date | None] = mapped_column(Date)
+    status: Mapped[str] = mapped_column(String(10))
+    code: Mapped[str] = mapped_column(String(40))
+    message: Mapped[str | None] = mapped_column(String(1000))
+    pages: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    fetched: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    created: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    updated: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    unchanged: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    linked: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    removed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    rejected: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    suggested: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    cursor_before: Mapped[str | None] = mapped_column(Text)
+    cursor_after: Mapped[str | None] = mapped_column(Text)
+    balance_proof: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    finished_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))

@@ -1,0 +1,210 @@
+"""Bank transactions, their lineage, rejections and suggestions."""
+
+import uuid
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.models.base import Base
+
+
+class BankTransaction(Base):
+    """The bank's line, its identities, and the base copy of what was written to its expense."""
+
+    __tablename__ = "bank_transactions"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'posted', 'removed')", name="ck_bank_transactions_state"),
+        CheckConstraint("expense_state IN ('none', 'own', 'linked')", name="ck_bank_transactions_expense_state"),
+        CheckConstraint("expense_id IS NULL OR expense_state <> 'none'", name="ck_bank_transactions_expense"),
+        UniqueConstraint("account_id", "identity", name="uq_bank_transactions_identity"),
+        Index(
+            "uq_bank_transactions_expense", "expense_id", unique=True, postgresql_where=text("expense_id IS NOT NULL")
+        ),
+        Index("idx_bank_transactions_account_day", "account_id", "effective_on"),
+        Index("idx_bank_transactions_pending", "account_id", postgresql_where=text("state = 'pending'")),
+        Index("idx_bank_transactions_first_run", "first_run_id"),
+        Index("idx_bank_transactions_user_day", "user_id", "effective_on"),
+        Index("idx_bank_transactions_peer", "transfer_peer_id", postgresql_where=text("transfer_peer_id IS NOT NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    identity: Mapped[bytes] = mapped_column(LargeBinary)
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    content_key: Mapped[bytes] = mapped_column(LargeBinary)
+    occurrence: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(String(10))
+    absent_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    effective_on: Mapped[date] = mapped_column(Date)
+    booking_on: Mapped[date | None] = mapped_column(Date)
+    value_on: Mapped[date | None] = mapped_column(Date)
+    transaction_on: Mapped[date | None] = mapped_column(Date)
+    amount: Mapped[Decimal] = mapped_column(Numeric)
+    currency: Mapped[str] = mapped_column(String(10))
+    description: Mapped[str] = mapped_column(Text)
+    counterparty: Mapped[str | None] = mapped_column(String(500))
+    counterparty_account: Mapped[str | None] = mapped_column(String(100))
+    kind: Mapped[str | None] = mapped_column(String(20))
+    pending_external_id: Mapped[str | None] = mapped_column(String(255))
+    reference: Mapped[str | None] = mapped_column(String(255))
+    transfer_peer_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_transactions.id", ondelete="SET NULL")
+    )
+    raw: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    expense_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("expenses.id", ondelete="SET NULL"))
+    expense_state: Mapped[str] = mapped_column(String(10))
+    base_amount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    base_currency: Mapped[str | None] = mapped_column(String(10))
+    base_type: Mapped[str | None] = mapped_column(String(20))
+    base_notes: Mapped[str | None] = mapped_column(String(500))
+    base_spent_on: Mapped[date | None] = mapped_column(Date)
+    base_category_id: Mapped[int | None] = mapped_column(Integer)
+    first_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    first_decision: Mapped[str] = mapped_column(String(12))
+    first_reason: Mapped[str] = mapped_column(String(40))
+    last_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class BankTransactionAlias(Base):
+    """An identity that a transaction had before."""
+
+    __tablename__ = "bank_transaction_aliases"
+    __table_args__ = (Index("idx_bank_transaction_aliases_transaction", "transaction_id"),)
+
+    account_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    identity: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE"))
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class BankTransactionChange(Base):
+    """Lineage: what a run decided about a row, why, and how the row was before."""
+
+    __tablename__ = "bank_transaction_changes"
+    __table_args__ = (
+        Index("idx_bank_transaction_changes_run", "run_id", "id"),
+        Index("idx_bank_transaction_changes_transaction", "transaction_id", "id"),
+        Index("idx_bank_transaction_changes_account", "account_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
+    transaction_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
+    )
+    decision: Mapped[str] = mapped_column(String(12))
+    reason: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    before_image: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    reverted_by_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class BankImportRejection(Base):
+    """A row that could not be imported, with its reason and its raw text."""
+
+    __tablename__ = "bank_import_rejections"
+    __table_args__ = (
+        UniqueConstraint(
+            "connection_id",
+            "account_id",
+            "identity",
+            name="uq_bank_import_rejections_identity",
+            postgresql_nulls_not_distinct=True,
+        ),
+        Index("idx_bank_import_rejections_run", "run_id"),
+        Index("idx_bank_import_rejections_account", "account_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    account_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
+    )
+    identity: Mapped[bytes] = mapped_column(LargeBinary)
+    external_id: Mapped[str | None] = mapped_column(String(255))
+    code: Mapped[str] = mapped_column(String(40))
+    message: Mapped[str] = mapped_column(String(1000))
+    raw: Mapped[str] = mapped_column(Text)
+    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    resolved_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class BankMatchSuggestion(Base):
+    """An ambiguous match, offered to the user instead of merged."""
+
+    __tablename__ = "bank_match_suggestions"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('expense', 'transfer', 'account', 'category')", name="ck_bank_match_suggestions_kind"
+        ),
+        CheckConstraint(
+            "status IN ('open', 'accepted', 'declined', 'obsolete')", name="ck_bank_match_suggestions_status"
+        ),
+        UniqueConstraint(
+            "kind",
+            "transaction_id",
+            "expense_id",
+            "other_transaction_id",
+            "account_id",
+            "other_account_id",
+            name="uq_bank_match_suggestions",
+            postgresql_nulls_not_distinct=True,
+        ),
+        Index("idx_bank_match_suggestions_open", "user_id", "created_at", postgresql_where=text("status = 'open'")),
+        Index("idx_bank_match_suggestions_expense", "expense_id"),
+        Index("idx_bank_match_suggestions_other", "other_transaction_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(12))
+    transaction_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
+    )
+    expense_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("expenses.id", ondelete="CASCADE"))
+    other_transaction_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
+    )
+    account_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
+    )
+    other_account_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
+    )
+    run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="SET NULL"))
+    reason: Mapped[str] = mapped_column(String(40))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    status: Mapped[str] = mapped_column(String(10), server_default="open")
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))

@@ -1,0 +1,177 @@
+"""Webhook subscriptions, events, deliveries and attempts; reminder deliveries."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.models.base import Base
+
+
+class WebhookSubscription(Base):
+    """A subscriber's URL, filter and sealed secret."""
+
+    __tablename__ = "webhook_subscriptions"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('active', 'paused', 'disabled', 'removed')", name="ck_webhook_subscriptions_status"
+        ),
+        CheckConstraint("cardinality(event_types) > 0", name="ck_webhook_subscriptions_event_types"),
+        Index("idx_webhook_subscriptions_user", "user_id"),
+        Index("idx_webhook_subscriptions_key", "secret_key_id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    url: Mapped[str] = mapped_column(String(2048))
+    description: Mapped[str | None] = mapped_column(String(500))
+    event_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    api_version: Mapped[str] = mapped_column(String(20))
+    status: Mapped[str] = mapped_column(String(10), server_default="active")
+    status_code: Mapped[str | None] = mapped_column(String(40))
+    secret_encrypted: Mapped[bytes] = mapped_column(LargeBinary)
+    secret_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    secret_key_id: Mapped[str] = mapped_column(String(64))
+    secret_sealed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    breaker_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    breaker_trips: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    first_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_success_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class WebhookEvent(Base):
+    """Something that happened, written in the transaction that made it true."""
+
+    __tablename__ = "webhook_events"
+    __table_args__ = (
+        UniqueConstraint("user_id", "type", "dedup_key", name="uq_webhook_events_dedup_key"),
+        Index("idx_webhook_events_relay", "sequence", postgresql_where=text("fanned_out_at IS NULL")),
+        Index("idx_webhook_events_user", "user_id", "sequence"),
+        Index(
+            "idx_webhook_events_subscription", "subscription_id", postgresql_where=text("subscription_id IS NOT NULL")
+        ),
+        Index("idx_webhook_events_age", "occurred_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    subscription_id: Mapped[uuid.UUID | None] = mapped_column(
+        Uuid, ForeignKey("webhook_subscriptions.id", ondelete="CASCADE")
+    )
+    type: Mapped[str] = mapped_column(String(60))
+    api_version: Mapped[str] = mapped_column(String(20))
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    dedup_key: Mapped[str | None] = mapped_column(String(200))
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    fanned_out_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class WebhookDelivery(Base):
+    """One event for one subscription."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('pending', 'leased', 'delivered', 'dead', 'cancelled')", name="ck_webhook_deliveries_state"
+        ),
+        CheckConstraint(
+            "state NOT IN ('pending', 'leased') OR next_attempt_at IS NOT NULL", name="ck_webhook_deliveries_due"
+        ),
+        CheckConstraint(
+            "(state = 'leased') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (lease_expires_at IS NULL)",
+            name="ck_webhook_deliveries_lease",
+        ),
+        CheckConstraint(
+            "(state IN ('delivered', 'dead', 'cancelled')) = (finished_at IS NOT NULL)",
+            name="ck_webhook_deliveries_finished",
+        ),
+        UniqueConstraint("event_id", "subscription_id", "replay", name="uq_webhook_deliveries_event"),
+        Index("idx_webhook_deliveries_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        Index(
+            "idx_webhook_deliveries_leased",
+            "subscription_id",
+            "lease_expires_at",
+            postgresql_where=text("state = 'leased'"),
+        ),
+        Index("idx_webhook_deliveries_subscription", "subscription_id", desc("id")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    event_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("webhook_events.id", ondelete="CASCADE"))
+    subscription_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("webhook_subscriptions.id", ondelete="CASCADE"))
+    replay: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    state: Mapped[str] = mapped_column(String(10), server_default="pending")
+    attempt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_status_code: Mapped[int | None] = mapped_column(SmallInteger)
+    last_code: Mapped[str | None] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class WebhookAttempt(Base):
+    """One HTTP try of a delivery; written before the request."""
+
+    __tablename__ = "webhook_attempts"
+    __table_args__ = (Index("idx_webhook_attempts_delivery", "delivery_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("webhook_deliveries.id", ondelete="CASCADE"))
+    attempt: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    status_code: Mapped[int | None] = mapped_column(SmallInteger)
+    code: Mapped[str | None] = mapped_column(String(40))
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+    response_head: Mapped[str | None] = mapped_column(Text)
+
+
+class ReminderDelivery(Base):
+    """The sending of one reminder by e-mail."""
+
+    __tablename__ = "reminder_deliveries"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'leased', 'sent', 'dead')", name="ck_reminder_deliveries_state"),
+        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="ck_reminder_deliveries_sent"),
+        Index(
+            "idx_reminder_deliveries_due", "next_attempt_at", postgresql_where=text("state IN ('pending', 'leased')")
+        ),
+    )
+
+    reminder_id: Mapped[int] = mapped_column(
+        Integer, ForeignKey("reminders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    state: Mapped[str] = mapped_column(String(10), server_default="pending")
+    attempt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_code: Mapped[str | None] = mapped_column(String(40))
+    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))

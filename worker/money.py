@@ -1,0 +1,53 @@
+"""Decimal amounts and ISO 4217 currencies: what fits, what is rounded, what is refused. Pure."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+# ISO 4217, active codes (list one, 2026), by number of decimals where it is not two.
+_ZERO = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR = "CLF UYW"
+_TWO = (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW"
+    " CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF"
+    " IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK"
+    " MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP"
+    " SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER"
+    " ZAR ZMW ZWG BGN HRK ANG"
+)
+
+MINOR_UNITS: dict[str, int] = (
+    dict.fromkeys(_TWO.split(), 2)
+    | dict.fromkeys(_ZERO.split(), 0)
+    | dict.fromkeys(_THREE.split(), 3)
+    | dict.fromkeys(_FOUR.split(), 4)
+)
+"""Decimals of each ISO 4217 currency; BGN, HRK and ANG stay because old statements still carry them."""
+
+MAX_EXPENSE_AMOUNT = Decimal("9999999999.99")
+_CENT = Decimal("0.01")
+
+
+def is_currency(code: str) -> bool:
+    """Say whether `code` is an ISO 4217 currency, in capitals."""
+    return code in MINOR_UNITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpenseAmount:
+    """An amount as FinMind's NUMERIC(12,2) holds it. rounded: the bank's own amount had more decimals."""
+
+    amount: Decimal
+    rounded: bool
+
+
+def expense_amount(amount: Decimal) -> ExpenseAmount | None:
+    """Return the positive amount FinMind can hold, rounded half up, or None when it is too large."""
+    kept = (
+        abs(amount).quantize(_CENT, rounding=ROUND_HALF_UP)
+        if amount.is_finite() and abs(amount) < Decimal(10) ** 12
+        else None
+    )
+    if kept is None or kept > MAX_EXPENSE_AMOUNT:
+        return None
+    return ExpenseAmount(amount=kept, rounded=kept != abs(amount))

@@ -1,0 +1,96 @@
+"""The words of a run: kinds, triggers, states and outcomes. Pure."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class RunKind(StrEnum):
+    """What a run does."""
+
+    IMPORT = "import"
+    REFRESH = "refresh"
+    REVERT = "revert"
+    REPLAY = "replay"
+
+
+class RunTrigger(StrEnum):
+    """Who asked. Everything but `schedule` is interactive: somebody is waiting."""
+
+    USER = "user"
+    SCHEDULE = "schedule"
+    WEBHOOK = "webhook"
+    RETRY = "retry"
+
+
+class RunStatus(StrEnum):
+    """Where a run is: `queued → running → succeeded | partial | deferred | failed | cancelled`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+CLOSED = frozenset({RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.CANCELLED})
+WAITING = frozenset({RunStatus.QUEUED, RunStatus.DEFERRED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What somebody asks for. account_external_id None: all accounts; days None: decided by the importer.
+
+    target_run_id: the run to revert or whose rejections to replay. scheduled_for: the slot, for scheduled runs only.
+    """
+
+    connection_id: uuid.UUID
+    kind: RunKind
+    trigger: RunTrigger = RunTrigger.USER
+    account_external_id: str | None = None
+    from_on: date | None = None
+    to_on: date | None = None
+    dry_run: bool = False
+    target_run_id: uuid.UUID | None = None
+    scheduled_for: datetime | None = None
+    trace_context: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write for a run: valid while the row still carries `token`."""
+
+    run_id: uuid.UUID
+    token: uuid.UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What happened to rows. `linked` rows took over an expense that was there before."""
+
+    pages: int = 0
+    fetched: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    linked: int = 0
+    removed: int = 0
+    rejected: int = 0
+    suggested: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ends. `not_before` belongs to `deferred` only. message: names ids, never secrets or account numbers."""
+
+    status: RunStatus
+    code: str
+    message: str | None = None
+    not_before: datetime | None = None
+    counts: Counts = field(default_factory=Counts)
+    report: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,67 @@
+"""Every environment variable, typed, with its unit and default; the README's table is tested against this class.
+
+Read once, at the top (runtime, app, cli, api). Everything below receives values or small frozen policies.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """The configuration of every process of the worker."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database_url: SecretStr = Field(description="Postgres 16 or newer, the database FinMind uses.")
+    redis_url: SecretStr = Field(description="Redis 6.2 or newer for the broker; not FinMind's cache database.")
+    finmind_cache_url: SecretStr | None = Field(
+        default=None, description="FinMind's own Redis; its cached summaries of touched months are cleared."
+    )
+    credential_keys: SecretStr | None = Field(
+        default=None, description="`id:base64` pairs separated by commas, 32 bytes each; the first one seals."
+    )
+    credential_keys_file: Path | None = Field(
+        default=None, description="File with the same content as CREDENTIAL_KEYS, for mounted secrets."
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: str = Field(default="auto", description="`json`, `console`, or `auto`: console on a terminal.")
+
+    lease_s: PositiveFloat = Field(default=60, description="A run whose worker is silent this long is taken over (s).")
+    max_attempts: PositiveInt = Field(default=5, description="A run that lost its worker this often fails as poison.")
+    redispatch_s: PositiveFloat = Field(default=90, description="A queued run nobody claimed is published again (s).")
+    tick_s: PositiveFloat = Field(default=5, description="How often beat looks for due work (s).")
+    dispatch_batch: PositiveInt = Field(default=500, description="Runs published per tick, at most.")
+    run_deadline_s: PositiveFloat = Field(default=840, description="A run hands itself back after this long (s).")
+
+    http_connect_timeout_s: PositiveFloat = Field(default=5, description="Connecting to a provider (s).")
+    http_read_timeout_s: PositiveFloat = Field(default=30, description="Waiting for a provider's next bytes (s).")
+    http_total_timeout_s: PositiveFloat = Field(default=120, description="One whole answer of a provider (s).")
+
+    refresh_overlap_days: PositiveInt = Field(default=45, description="How far a refresh without cursor looks back.")
+    history_days: PositiveInt = Field(default=730, description="How far a first import looks back, at most.")
+
+    flower_port: PositiveInt = Field(default=5555, description="Flower's port on loopback under `up`.")
+    flower_basic_auth: SecretStr | None = Field(default=None, description="`user:password` for Flower beyond loopback.")
+
+    @cached_property
+    def log_json(self) -> bool | None:
+        """True for JSON lines, False for the console, None to decide by the terminal."""
+        return {"json": True, "console": False}.get(self.log_format)
+
+
+def load_settings() -> Settings:
+    """Read the environment once.
+
+    Raises: ConfigurationError naming the first wrong variable and what is wrong with it, never its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        variable = str(first["loc"][0]).upper() if first["loc"] else "the environment"
+        raise ConfigurationError(f"{variable}: {first['msg']}") from None

@@ -1,0 +1,1 @@
+"""Telling the outside: signed deliveries of events."""
