@@ -2,7 +2,7 @@
 
 import uuid
 
-from sqlalchemy import ReturningInsert, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -28,7 +28,7 @@ def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | No
     running = _open_run(session, request, RunStatus.RUNNING)
     if running is not None and _same_request(running, request):
         return running.id
-    written = session.execute(_insert(request, run_id or uuid.uuid4(), connection.user_id)).scalar()
+    written = _write(session, request, run_id or uuid.uuid4(), connection.user_id)
     if written is not None:
         return written
     waiting = _open_run(session, request, *WAITING)
@@ -37,8 +37,8 @@ def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | No
     return waiting.id
 
 
-def _insert(request: RunRequest, run_id: uuid.UUID, user_id: int) -> ReturningInsert[tuple[uuid.UUID]]:
-    return (
+def _write(session: Session, request: RunRequest, run_id: uuid.UUID, user_id: int) -> uuid.UUID | None:
+    statement = (
         insert(BankImportRun)
         .values(
             id=run_id,
@@ -57,6 +57,7 @@ def _insert(request: RunRequest, run_id: uuid.UUID, user_id: int) -> ReturningIn
         .on_conflict_do_nothing()
         .returning(BankImportRun.id)
     )
+    return session.scalar(statement)
 
 
 def _open_run(session: Session, request: RunRequest, *statuses: RunStatus) -> BankImportRun | None:
