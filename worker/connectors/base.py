@@ -111,6 +111,7 @@ class Capabilities:
     fetch_scope: whether one call answers for one account or for all of the connection.
     cursor_scope: whom a cursor belongs to; None = the provider has no cursor, windows are used.
     windows_complete: a transaction missing from a covered window is gone at the bank.
+    links_pending: the provider itself names the pending transaction a posted one replaces, so nothing is guessed.
     timezone: IANA zone in which the bank's days are counted.
     """
 
@@ -121,6 +122,7 @@ class Capabilities:
     cursor_scope: Scope | None = None
     pending: bool = False
     windows_complete: bool = False
+    links_pending: bool = False
     balances: bool = False
     quotas: tuple[Quota, ...] = ()
     burst: Burst | None = None

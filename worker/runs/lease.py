@@ -89,7 +89,7 @@ def finish(session: Session, lease: Lease, outcome: Outcome) -> None:
             "status": outcome.status,
             "code": outcome.code,
             "message": outcome.message,
-            "not_before": outcome.not_before,
+            "not_before": None if outcome.defer_s is None else func.now() + timedelta(seconds=outcome.defer_s),
             "finished_at": func.now() if outcome.status in CLOSED else None,
             "report": outcome.report,
             **count_values(outcome.counts),

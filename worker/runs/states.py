@@ -86,11 +86,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ends. `not_before` belongs to `deferred` only. message: names ids, never secrets or account numbers."""
+    """How a run ends. message: names ids, never secrets or account numbers.
+
+    defer_s: how long to wait before the run goes on, for `deferred` only; Postgres turns it into `not_before`.
+    """
 
     status: RunStatus
     code: str
     message: str | None = None
-    not_before: datetime | None = None
+    defer_s: float | None = None
     counts: Counts = field(default_factory=Counts)
     report: dict[str, Any] = field(default_factory=dict)

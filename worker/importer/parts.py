@@ -1,0 +1,45 @@
+"""What the engine is given: collaborators and numbers, nothing global."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.connectors.base import BankConnector
+from worker.database import Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPolicy:
+    """Numbers that steer an import.
+
+    overlap_days: how far a refresh without cursor looks back. history_days: how far a first import looks back.
+    slice_rows: rows planned and written at a time. burst_tries, burst_total_s: retries of a burst rate limit.
+    """
+
+    overlap_days: int = 45
+    history_days: int = 730
+    slice_rows: int = 20_000
+    burst_tries: int = 3
+    burst_total_s: float = 30.0
+    cursor_restarts: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Collaborators of one run.
+
+    open_connector: decrypts the connection's config and builds the connector with its HTTP client.
+    check: raises StopRequestedError, LostLeaseError or CancelRequestedError; called between pages and slices.
+    wait: sleeps for so many seconds, or raises what `check` raises. now: the current moment (UTC), for days only;
+    whether something is due is decided by Postgres.
+    clear_cache: drops FinMind's cached summaries of a user's months (`YYYY-MM`), after the commit; never raises.
+    """
+
+    sessions: Sessions
+    open_connector: Callable[[uuid.UUID], BankConnector]
+    check: Callable[[], None]
+    wait: Callable[[float], None]
+    now: Callable[[], datetime]
+    clear_cache: Callable[[int, frozenset[str]], None]
+    policy: ImportPolicy = ImportPolicy()

@@ -1,0 +1,37 @@
+"""What `bank_connections.options` holds: the choices a user has per connection, validated and with their defaults."""
+
+from typing import Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from worker.connectors.base import IdClass
+
+
+class ConnectionOptions(BaseModel):
+    """The policies of one connection.
+
+    timezone: IANA zone of the bank's days; None = the connector's. reimport: rows taken back by a revert may return.
+    inverted_accounts: external ids of accounts whose bank states amounts with the opposite sign.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    import_pending: Literal["show", "hide"] = "show"
+    date_basis: Literal["transaction", "booking"] = "transaction"
+    timezone: str | None = None
+    transfers: Literal["hide", "show_both"] = "hide"
+    new_accounts: Literal["import", "ask"] = "import"
+    history_days: int | None = Field(default=None, ge=1, le=3650)
+    pending_grace_days: int = Field(default=7, ge=0, le=90)
+    id_class: IdClass | None = None
+    inverted_accounts: tuple[str, ...] = ()
+    suggest_categories: bool = False
+    reimport: bool = False
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str | None) -> str | None:
+        if zone is not None and zone not in available_timezones():
+            raise ValueError("not an IANA time zone")
+        return zone
