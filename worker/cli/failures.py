@@ -1,0 +1,91 @@
+"""From an exception to one clear line, a hint and an exit code. No value a person typed as a secret is repeated."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import typer
+
+from worker.errors import (
+    ConfigurationError,
+    ConflictError,
+    CredentialError,
+    InvalidRequestError,
+    NotFoundError,
+    WorkerError,
+)
+
+_HINTS: tuple[tuple[type[WorkerError], str], ...] = (
+    (CredentialError, "`finmind-worker keys verify` says which rows do not open and why"),
+    (NotFoundError, "`finmind-worker connections list` and `finmind-worker runs list` show what there is"),
+)
+
+
+class ExitCode(IntEnum):
+    """What the exit code of a command says."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USAGE = 2
+    IN_PART = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a person is told when a command fails. message: one line; empty when all was said."""
+
+    message: str
+    hint: str | None = None
+    exit_code: int = ExitCode.FAILED
+
+
+def explain(error: Exception) -> Failure:
+    """Say what went wrong and what to do about it."""
+    if isinstance(error, typer.TyperException):
+        return _usage(error)
+    if isinstance(error, typer.Abort):
+        return Failure(message="stopped")
+    if isinstance(error, WorkerError):
+        return _worker(error)
+    return _outside(error)
+
+
+def _usage(error: typer.TyperException) -> Failure:
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if not message or context is None:  # without a command typer has printed the help already
+        return Failure(message=message, exit_code=error.exit_code)
+    return Failure(message=f"error: {message}", hint=f"`{context.command_path} --help`", exit_code=error.exit_code)
+
+
+def _worker(error: WorkerError) -> Failure:
+    message = f"error: {' '.join(str(error).split())}"
+    if isinstance(error, ConfigurationError):
+        return Failure(message=message, hint=_configuration_hint(str(error)), exit_code=ExitCode.WRONG_USAGE)
+    if isinstance(error, InvalidRequestError):
+        return Failure(message=message, exit_code=ExitCode.WRONG_USAGE)
+    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
+    return Failure(message=message, hint=None if isinstance(error, ConflictError) else hint)
+
+
+def _configuration_hint(message: str) -> str | None:
+    if message.startswith(("DATABASE_URL", "REDIS_URL")):
+        return "set it, or start everything on this machine with `finmind-worker up` and try again"
+    return None
+
+
+def _outside(error: Exception) -> Failure:
+    from psycopg2 import errors as postgres  # noqa: PLC0415 - a probe that fails early needs no database driver
+    from redis.exceptions import RedisError  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, (postgres.UndefinedTable, postgres.UndefinedColumn)):
+        return Failure(message="error: the database lacks the worker's tables", hint="`finmind-worker db init`")
+    if isinstance(cause, postgres.OperationalError):
+        return Failure(
+            message="error: the database does not answer",
+            hint="check DATABASE_URL and that Postgres runs; with an embedded one, that `finmind-worker up` runs",
+        )
+    if isinstance(cause, RedisError):
+        return Failure(message="error: Redis does not answer", hint="check REDIS_URL and that Redis runs")
+    return Failure(message=f"error: unexpected {type(error).__name__}", hint="`finmind-worker --debug …` shows where")

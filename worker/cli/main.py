@@ -1,0 +1,115 @@
+"""`finmind-worker`: finds the command, runs it, and turns every failure into one line, a hint and an exit code."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from worker import __version__
+from worker.cli.failures import Failure, explain
+
+COMMANDS = {
+    "up": "worker.cli.local:up",
+    "demo": "worker.cli.local:demo",
+    "db": "worker.cli.db:app",
+    "connectors": "worker.cli.connectors:connectors",
+    "connections": "worker.cli.connections:app",
+    "import": "worker.cli.imports:import_",
+    "refresh": "worker.cli.imports:refresh",
+    "files": "worker.cli.files:app",
+    "runs": "worker.cli.runs:app",
+    "suggestions": "worker.cli.suggestions:app",
+    "status": "worker.cli.status:status",
+    "keys": "worker.cli.keys:app",
+    "webhooks": "worker.cli.webhooks:app",
+    "healthcheck": "worker.cli.healthcheck:healthcheck",
+}
+"""Every command and where it lives: a function for one command, a Typer for a group. Imported when it is used, so that
+a probe that runs every few seconds pays for nothing else."""
+
+
+class LazyGroup(TyperGroup):
+    """The commands of `COMMANDS`, each imported on its first use."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own context
+        """Return the names in the order of the story."""
+        return [name for name in COMMANDS if self.get_command(ctx, name)]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401, ARG002
+        """Return the command of this name, imported now; None when there is none."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            command = _load(COMMANDS[cmd_name])
+            if command is None:
+                return None
+            command.name = cmd_name
+            self.commands[cmd_name] = command
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Find the command; the suggestion for a typing error needs all names."""
+        if args[0] not in COMMANDS:
+            self.list_commands(ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"finmind-worker {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def finmind_worker(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where a failure happened.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """FinMind's bank worker: imports bank transactions as expenses, exactly once."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 3 done in part."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = typer.main.get_command(app).main(args=given, prog_name="finmind-worker", standalone_mode=False)
+    except Exception as error:
+        if "--debug" in given[:1]:
+            raise
+        return _report(explain(error))
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run())
+
+
+def _load(target: str) -> Any:  # noqa: ANN401 - typer's command type is private
+    module_name, attribute = target.split(":")
+    try:
+        found = getattr(import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        if error.name == module_name:
+            return None
+        raise
+    if isinstance(found, typer.Typer):
+        return typer.main.get_group(found)
+    single = typer.Typer(add_completion=False)
+    single.command()(found)
+    return typer.main.get_command(single)
+
+
+def _report(failure: Failure) -> int:
+    if failure.message:
+        typer.echo(failure.message, err=True)
+    if failure.hint:
+        typer.echo(f"hint: {failure.hint}", err=True)
+    return failure.exit_code
