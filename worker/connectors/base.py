@@ -306,7 +306,10 @@ class ConnectorContext:
 
 
 class BankConnector(ABC):
-    """One bank or aggregator. Create one per run; it is not shared between threads."""
+    """One bank or aggregator. Create one per run; it is not shared between threads.
+
+    Config: a subclass of `worker.connectors.config.ConnectorConfig`, which keeps secrets out of reprs and pickles.
+    """
 
     name: ClassVar[str]
     display_name: ClassVar[str]

@@ -1,5 +1,6 @@
 """The vault: seals bytes for one place in the database, so that they open nowhere else."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,9 @@ class Place:
     row_id: str
     version: int
 
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column} of row {self.row_id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedValue:
@@ -28,6 +32,16 @@ class SealedValue:
 
 class Vault(Protocol):
     """Seals and opens. Raises: CredentialError, KeyProviderUnavailableError."""
+
+    @property
+    def primary_key_id(self) -> str:
+        """The key that seals."""
+        ...
+
+    @property
+    def key_ids(self) -> Collection[str]:
+        """Every key that opens, the primary one included."""
+        ...
 
     def seal(self, plaintext: bytes, place: Place) -> SealedValue:
         """Seal `plaintext` under the primary key for one place."""

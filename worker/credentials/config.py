@@ -1,0 +1,41 @@
+"""Sealing and opening whole configs: pydantic models whose secrets are revealed only on the way into the blob."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic_core import to_json
+
+from worker.credentials.vault import Place, SealedValue, Vault
+from worker.errors import CredentialError
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+def seal_config(vault: Vault, config: BaseModel, place: Place) -> SealedValue:
+    """Seal all fields of `config`, secrets in the clear inside the blob. Raises: KeyProviderUnavailableError."""
+    return vault.seal(to_json(_revealed(config.model_dump())), place)
+
+
+def open_config(vault: Vault, blob: bytes, place: Place, config_type: type[ConfigT]) -> ConfigT:
+    """Open a sealed config as the model it was.
+
+    Raises: CredentialError when it does not open or no longer fits the model; KeyProviderUnavailableError.
+    """
+    plaintext = vault.open(blob, place)
+    try:
+        return config_type.model_validate_json(plaintext, by_name=True, by_alias=False)
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
+    raise CredentialError(f"{place} does not fit {config_type.__qualname__} any more: {fields or 'not an object'}")
+
+
+def _revealed(value: Any) -> Any:  # noqa: ANN401 - whatever a config may hold
+    match value:
+        case SecretStr() | SecretBytes() | Secret():
+            return _revealed(value.get_secret_value())
+        case dict():
+            return {key: _revealed(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_revealed(item) for item in value]
+        case _:
+            return value
