@@ -1,27 +1,77 @@
-# `make help` lists the targets. Everything builds its own .venv from the lock; nothing else is touched.
+# `make help` lists the targets. Everything builds its own .venv from the lock; nothing else on the machine is touched.
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+# The first Python that is new enough, unless PYTHON names one.
+PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VERSION := $(if $(PYTHON),$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
+UV := $(shell command -v uv 2>/dev/null)
 VENV := .venv
 BIN := $(VENV)/bin
+# Named after the Python that made it: asking for another one builds the environment anew.
+STAMP := $(VENV)/.installed-$(VERSION)
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	$(if $(UPGRADE),--upgrade) pyproject.toml
+JOBS ?= 2
+ARGS ?=
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(VENV)/.installed: requirements/dev.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	touch $@
+python:
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "FinMind's worker needs Python 3.11 or newer$(if $(VERSION), and $(PYTHON) is $(VERSION));" \
+			"install one, or name it: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3.12" >&2; exit 1; }
 
-install: $(VENV)/.installed ## build .venv from the lock
+ifdef UV
+$(STAMP): requirements/dev.txt pyproject.toml | python
+	@echo "building $(VENV) for Python $(VERSION) from requirements/dev.txt"
+	@$(UV) venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+else
+$(STAMP): requirements/dev.txt pyproject.toml | python
+	@echo "building $(VENV) for Python $(VERSION) from requirements/dev.txt (a minute, once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endif
 
-check: install ## format, lint, types, import rules
+install: python $(STAMP) ## build .venv from the lock
+
+demo: install ## the whole story in under a minute, on an embedded Postgres and Redis
+	@$(BIN)/finmind-worker demo
+
+up: install ## everything on this machine in one terminal; Ctrl-C stops it
+	@$(BIN)/finmind-worker up
+
+check: install ## format, lint, types, import rules, schema.sql against models and a database
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/schema
 
-test: install ## all tests
-	$(BIN)/python -m pytest -n 2
+test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" picks some
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-.PHONY: help install check test
+bench: install ## floor, first import and refresh, as ratios and as JSON under benchmarks/results
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: install ## rewrite what `check` would refuse
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## compile the lock from pyproject.toml; UPGRADE=1 takes newer versions
+	@test -n "$(UV)" || { echo "make lock needs uv on the PATH: https://docs.astral.sh/uv" >&2; exit 1; }
+	$(LOCK) --extra api --extra aws --extra vault --extra otel -o requirements/runtime.txt
+	$(LOCK) --all-extras --group dev -o requirements/dev.txt
+
+clean: ## remove .venv and caches; data of `up` stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
+
+.PHONY: help python install demo up check test bench format lock clean
