@@ -323,6 +323,7 @@ CREATE TABLE IF NOT EXISTS bank_transactions (
   fingerprint BYTEA NOT NULL,
   state VARCHAR(10) NOT NULL,
   absent_since_at TIMESTAMPTZ,
+  stated_on DATE,
   effective_on DATE NOT NULL,
   booking_on DATE,
   value_on DATE,
@@ -336,6 +337,7 @@ CREATE TABLE IF NOT EXISTS bank_transactions (
   pending_external_id VARCHAR(255),
   reference VARCHAR(255),
   transfer_peer_id BIGINT REFERENCES bank_transactions(id) ON DELETE SET NULL,
+  twin_id BIGINT REFERENCES bank_transactions(id) ON DELETE SET NULL,
   raw JSONB,
   expense_id INTEGER REFERENCES expenses(id) ON DELETE SET NULL,
   expense_state VARCHAR(10) NOT NULL,
@@ -354,10 +356,13 @@ CREATE TABLE IF NOT EXISTS bank_transactions (
   -- the last guard against a doubled row: one identity per account, whoever writes, however often
   CONSTRAINT uq_bank_transactions_identity UNIQUE (account_id, identity),
   CONSTRAINT ck_bank_transactions_state CHECK (state IN ('pending', 'posted', 'removed')),
-  -- `none`: the bank's line has no expense (zero amount, hidden transfer, reverted); `own`: we wrote the expense;
-  -- `linked`: the expense was the user's before. A NULL expense_id under own or linked means the user deleted it.
-  CONSTRAINT ck_bank_transactions_expense_state CHECK (expense_state IN ('none', 'own', 'linked')),
-  CONSTRAINT ck_bank_transactions_expense CHECK (expense_id IS NULL OR expense_state <> 'none')
+  -- `own`: we wrote the expense; `linked`: it was the user's before; NULL expense_id under these = the user deleted it.
+  -- Without an expense: `none` (zero amount, hidden pending row), `transfer` (a leg), `twin` (another connection has
+  -- it), `reverted` (taken back). An unknown state would let a deleted expense return.
+  CONSTRAINT ck_bank_transactions_expense_state
+    CHECK (expense_state IN ('none', 'own', 'linked', 'transfer', 'twin', 'reverted')),
+  -- a line without an expense must not keep a thread to one
+  CONSTRAINT ck_bank_transactions_expense CHECK (expense_id IS NULL OR expense_state IN ('own', 'linked'))
 );
 -- one expense stands for one bank line: no match may consume it twice
 CREATE UNIQUE INDEX IF NOT EXISTS uq_bank_transactions_expense ON bank_transactions(expense_id)
@@ -370,6 +375,7 @@ CREATE INDEX IF NOT EXISTS idx_bank_transactions_first_run ON bank_transactions(
 CREATE INDEX IF NOT EXISTS idx_bank_transactions_user_day ON bank_transactions(user_id, effective_on);
 CREATE INDEX IF NOT EXISTS idx_bank_transactions_peer ON bank_transactions(transfer_peer_id)
   WHERE transfer_peer_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_bank_transactions_twin ON bank_transactions(twin_id) WHERE twin_id IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS bank_transaction_aliases (
   account_id BIGINT NOT NULL REFERENCES bank_connection_accounts(id) ON DELETE CASCADE,

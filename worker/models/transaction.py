@@ -34,8 +34,13 @@ class BankTransaction(Base):
     __tablename__ = "bank_transactions"
     __table_args__ = (
         CheckConstraint("state IN ('pending', 'posted', 'removed')", name="ck_bank_transactions_state"),
-        CheckConstraint("expense_state IN ('none', 'own', 'linked')", name="ck_bank_transactions_expense_state"),
-        CheckConstraint("expense_id IS NULL OR expense_state <> 'none'", name="ck_bank_transactions_expense"),
+        CheckConstraint(
+            "expense_state IN ('none', 'own', 'linked', 'transfer', 'twin', 'reverted')",
+            name="ck_bank_transactions_expense_state",
+        ),
+        CheckConstraint(
+            "expense_id IS NULL OR expense_state IN ('own', 'linked')", name="ck_bank_transactions_expense"
+        ),
         UniqueConstraint("account_id", "identity", name="uq_bank_transactions_identity"),
         Index(
             "uq_bank_transactions_expense", "expense_id", unique=True, postgresql_where=text("expense_id IS NOT NULL")
@@ -45,6 +50,7 @@ class BankTransaction(Base):
         Index("idx_bank_transactions_first_run", "first_run_id"),
         Index("idx_bank_transactions_user_day", "user_id", "effective_on"),
         Index("idx_bank_transactions_peer", "transfer_peer_id", postgresql_where=text("transfer_peer_id IS NOT NULL")),
+        Index("idx_bank_transactions_twin", "twin_id", postgresql_where=text("twin_id IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -57,6 +63,7 @@ class BankTransaction(Base):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(String(10))
     absent_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    stated_on: Mapped[date | None] = mapped_column(Date)
     effective_on: Mapped[date] = mapped_column(Date)
     booking_on: Mapped[date | None] = mapped_column(Date)
     value_on: Mapped[date | None] = mapped_column(Date)
@@ -72,6 +79,7 @@ class BankTransaction(Base):
     transfer_peer_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_transactions.id", ondelete="SET NULL")
     )
+    twin_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("bank_transactions.id", ondelete="SET NULL"))
     raw: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     expense_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("expenses.id", ondelete="SET NULL"))
     expense_state: Mapped[str] = mapped_column(String(10))

@@ -1,0 +1,194 @@
+"""From what a connector says to what the importer reasons about: one checked, cleaned line. Pure."""
+
+import html
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from worker.connectors.base import IdClass, Transaction, TransactionKind
+from worker.importer.identity import content_key, digest, folded, id_identity, plain
+from worker.money import expense_amount, is_currency
+
+MAX_DESCRIPTION = 20_000
+MAX_RAW = 16_000
+MAX_COUNTERPARTY = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What is known of an account before its lines are read.
+
+    trusted: the ids of this account are identities. namespace: the session of session ids, empty otherwise.
+    currency: the account's, else the user's, for lines that name none. sign: -1 where the bank states it inverted.
+    """
+
+    zone: ZoneInfo
+    today: date
+    currency: str
+    trusted: bool
+    namespace: str = ""
+    booking_basis: bool = False
+    sign: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One row of the bank, ready to be compared.
+
+    identity: of its trusted id, None when only its content speaks. stated_on: the first day the bank states; None
+    for a row without any. effective_on: the day of the expense. fingerprint: changes when the bank changes anything.
+    """
+
+    identity: bytes | None
+    external_id: str | None
+    content_key: bytes
+    fingerprint: bytes
+    pending: bool
+    stated_on: date | None
+    effective_on: date
+    booking_on: date | None
+    value_on: date | None
+    transaction_on: date | None
+    amount: Decimal
+    currency: str
+    description: str
+    counterparty: str | None
+    counterparty_account: str | None
+    kind: TransactionKind | None
+    pending_identity: bytes | None
+    pending_external_id: str | None
+    reference: str | None
+    raw: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A row that cannot be imported, and why. raw: the row as text, so that it can be replayed."""
+
+    code: str
+    message: str
+    raw: str
+    external_id: str | None = None
+
+    @property
+    def identity(self) -> bytes:
+        """A row that is delivered broken every day is one rejection."""
+        return digest("rejection", self.external_id or self.raw)
+
+
+def trusts_ids(id_class: IdClass) -> bool:
+    """Say whether ids of this class are identities (session ids are, within their session)."""
+    return id_class in (IdClass.STABLE, IdClass.SESSION)
+
+
+def read_line(transaction: Transaction, ground: Ground) -> Line | Rejection:
+    """Check and clean one transaction; what cannot be imported comes back as a rejection with its reason."""
+    amount = transaction.amount * ground.sign
+    currency = (transaction.currency or ground.currency).strip().upper()
+    booking_on = transaction.booking_on or _day(transaction.booking_at, ground.zone)
+    transaction_on = transaction.transaction_on or _day(transaction.transaction_at, ground.zone)
+    stated_on = booking_on or transaction_on or transaction.value_on
+    problem = _problem(amount, currency, stated_on or (ground.today if transaction.pending else None))
+    if problem is not None:
+        return Rejection(
+            code=problem[0], message=problem[1], raw=_as_text(transaction), external_id=transaction.external_id
+        )
+    description, counterparty = clean(transaction.description), clean(transaction.counterparty or "") or None
+    external_id = (transaction.external_id or "").strip() or None
+    first, second = (booking_on, transaction_on) if ground.booking_basis else (transaction_on, booking_on)
+    return Line(
+        identity=id_identity(external_id, ground.namespace) if external_id and ground.trusted else None,
+        external_id=external_id,
+        content_key=content_key(day=stated_on, amount=amount, currency=currency, texts=(counterparty, description)),
+        fingerprint=_fingerprint(transaction, amount, currency, (booking_on, transaction_on, transaction.value_on)),
+        pending=transaction.pending,
+        stated_on=stated_on,
+        effective_on=first or second or transaction.value_on or ground.today,
+        booking_on=booking_on,
+        value_on=transaction.value_on,
+        transaction_on=transaction_on,
+        amount=amount,
+        currency=currency,
+        description=description[:MAX_DESCRIPTION],
+        counterparty=counterparty[:MAX_COUNTERPARTY] if counterparty else None,
+        counterparty_account=clean(transaction.counterparty_account or "")[:100] or None,
+        kind=transaction.kind,
+        pending_identity=_pending_identity(transaction, ground),
+        pending_external_id=transaction.pending_external_id,
+        reference=clean(transaction.reference or "")[:255] or None,
+        raw=transaction.raw,
+    )
+
+
+def clean(text: str) -> str:
+    """Return the text without control characters and HTML entities, in one Unicode form; the raw record keeps it all."""
+    if "&" in text and ";" in text:
+        text = html.unescape(text)
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
+    return " ".join("".join(c if unicodedata.category(c) not in {"Cc", "Cs"} else " " for c in text).split())
+
+
+def raw_text(raw: Mapping[str, Any] | None) -> str | None:
+    """Return the provider's record as JSON text Postgres takes, or a note of its size when it is too large."""
+    if raw is None:
+        return None
+    text = json.dumps(raw, default=str, ensure_ascii=False).replace("\\u0000", "")
+    if len(text) > MAX_RAW:
+        return json.dumps({"omitted": "larger than the cap", "characters": len(text)})
+    return text
+
+
+def _problem(amount: Decimal, currency: str, day: date | None) -> tuple[str, str] | None:
+    if not amount.is_finite():
+        return "amount_invalid", "the amount is not a number"
+    if expense_amount(amount) is None:
+        return "amount_too_large", "the amount does not fit NUMERIC(12,2)"
+    if not is_currency(currency):
+        return "currency_unknown", f"{currency[:20]!r} is not an ISO 4217 currency"
+    if day is None:
+        return "date_missing", "a posted row without any date"
+    return None
+
+
+def _day(moment: datetime | None, zone: ZoneInfo) -> date | None:
+    return None if moment is None else moment.astimezone(zone).date()
+
+
+def _fingerprint(
+    transaction: Transaction, amount: Decimal, currency: str, days: tuple[date | None, date | None, date | None]
+) -> bytes:
+    return digest(
+        "pending" if transaction.pending else "posted",
+        plain(amount),
+        currency,
+        *(day.isoformat() if day else "" for day in days),
+        transaction.description,
+        transaction.counterparty or "",
+        transaction.counterparty_account or "",
+        transaction.kind or "",
+    )
+
+
+def _pending_identity(transaction: Transaction, ground: Ground) -> bytes | None:
+    if transaction.pending_external_id is None or not ground.trusted:
+        return None
+    return id_identity(transaction.pending_external_id.strip(), ground.namespace)
+
+
+def _as_text(transaction: Transaction) -> str:
+    record = {
+        name: getattr(transaction, name)
+        for name in transaction.__dataclass_fields__
+        if getattr(transaction, name) not in (None, "")
+    }
+    return json.dumps(record, default=str, ensure_ascii=False).replace("\\u0000", "")
+
+
+__all__ = ["Ground", "Line", "Rejection", "clean", "folded", "raw_text", "read_line", "trusts_ids"]
