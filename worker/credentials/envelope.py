@@ -1,6 +1,6 @@
 """The one format of sealed values: a data key, wrapped by a key provider, around AES-256-GCM bound to its place.
 
-    0x01 | algorithm (1) | key id: length (1), text | wrapped data key: length (2), bytes | nonce (12) | ciphertext | tag
+    0x01 | algorithm (1) | key id: length (1), text | wrapped data key: length (2), bytes | nonce (12) | ciphertext+tag
 
 Associated data: everything before the nonce, and the place (table, column, user, row, version), each length-prefixed.
 """

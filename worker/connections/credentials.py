@@ -1,0 +1,189 @@
+"""A connection's credentials from row to config and back: opened on record, saved at once, never over newer ones.
+
+The network (a key service) is only used between transactions. What is sealed is bound to the row and to
+`config_version`, which counts the credentials this row has held.
+"""
+
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from worker.audit import Action, Subject, current_actor, record
+from worker.credentials import Place, SealedValue, Vault, open_config, seal_config
+from worker.database import Sessions
+from worker.errors import ConflictError, CredentialError, KeyProviderUnavailableError, NotFoundError
+from worker.models import BankConnection
+
+TABLE = "bank_connections"
+COLUMN = "config_encrypted"
+_REPLACE_TRIES = 5
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConfig:
+    """A sealed config as its row holds it. version: `config_version`, which every later write compares."""
+
+    connection_id: uuid.UUID
+    user_id: int
+    connector_name: str
+    version: int
+    key_id: str
+    blob: bytes = field(repr=False)
+
+    @property
+    def place(self) -> Place:
+        """Where this very value belongs."""
+        return place_of(self.connection_id, user_id=self.user_id, version=self.version)
+
+    @property
+    def subject(self) -> Subject:
+        """The row, for the audit."""
+        return Subject(table=TABLE, row_id=str(self.connection_id), user_id=self.user_id, key_id=self.key_id)
+
+
+def place_of(connection_id: uuid.UUID, *, user_id: int, version: int) -> Place:
+    """Return the place a connection's config is sealed for."""
+    return Place(table=TABLE, column=COLUMN, user_id=user_id, row_id=str(connection_id), version=version)
+
+
+def new_config_values(vault: Vault, config: BaseModel, *, connection_id: uuid.UUID, user_id: int) -> dict[str, Any]:
+    """Seal the first config of a connection and return the values of its columns; call it before the transaction.
+
+    Raises: KeyProviderUnavailableError.
+    """
+    sealed = seal_config(vault, config, place_of(connection_id, user_id=user_id, version=1))
+    return {"config_encrypted": sealed.blob, "config_key_id": sealed.key_id, "config_version": 1} | _SEALED_NOW
+
+
+# One statement reads the row and puts that on record. The line is not waited for on disk: docs/decisions/0020.
+_TAKE = text(
+    """
+    WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    taken AS (
+      SELECT id, user_id, connector_name, config_encrypted, config_version, config_key_id
+      FROM bank_connections, lazily WHERE id = :connection_id
+    ), audited AS (
+      INSERT INTO credential_audit (actor, action, table_name, row_id, user_id, key_id)
+      SELECT :actor, 'opened', 'bank_connections', id::text, user_id, config_key_id
+      FROM taken WHERE config_encrypted IS NOT NULL
+    )
+    SELECT * FROM taken
+    """
+)
+
+
+def take_config(sessions: Sessions, connection_id: uuid.UUID) -> StoredConfig:
+    """Read a connection's sealed config and put its opening on record, in a transaction of its own.
+
+    Raises: NotFoundError, ConflictError when the connection was removed and holds no credentials any more.
+    """
+    with sessions() as session:
+        row = session.execute(_TAKE, {"connection_id": connection_id, "actor": current_actor()}).one_or_none()
+    return _stored(row, connection_id)
+
+
+def open_taken(sessions: Sessions, vault: Vault, stored: StoredConfig, config_type: type[ConfigT]) -> ConfigT:
+    """Open what `take_config` read; a config that does not open is put on record as refused.
+
+    Raises: CredentialError, KeyProviderUnavailableError.
+    """
+    try:
+        return open_config(vault, stored.blob, stored.place, config_type)
+    except KeyProviderUnavailableError:
+        raise
+    except CredentialError:
+        with sessions() as session:
+            record(session, Action.REFUSED, stored.subject)
+        raise
+
+
+class ConfigKeeper:
+    """The `save_config` of one run: seals renewed credentials and stores them before it returns.
+
+    They stay stored when the run fails later. Credentials that somebody replaced meanwhile are never overwritten.
+    """
+
+    def __init__(self, sessions: Sessions, vault: Vault, stored: StoredConfig) -> None:
+        self._sessions = sessions
+        self._vault = vault
+        self._stored = stored
+
+    def __call__(self, config: BaseModel) -> None:
+        """Seal and store. Raises: ConflictError when the stored credentials are newer, KeyProviderUnavailableError."""
+        sealed = seal_config(self._vault, config, replace(self._stored, version=self._stored.version + 1).place)
+        with self._sessions() as session:
+            written = _write(session, self._stored, sealed, reason="renewed")
+        if written is None:
+            raise ConflictError(f"the credentials of connection {self._stored.connection_id} were replaced meanwhile")
+        self._stored = written
+
+
+def replace_config(sessions: Sessions, vault: Vault, connection_id: uuid.UUID, config: BaseModel) -> None:
+    """Put the credentials a person has just given in the place of whatever is stored.
+
+    Raises: NotFoundError, ConflictError when the connection was removed, KeyProviderUnavailableError.
+    """
+    for _ in range(_REPLACE_TRIES):
+        with sessions() as session:
+            stored = _current(session, connection_id)
+        sealed = seal_config(vault, config, replace(stored, version=stored.version + 1).place)
+        with sessions() as session:
+            if _write(session, stored, sealed, reason="reauthorised"):
+                return
+    raise ConflictError(f"the credentials of connection {connection_id} keep changing; try again")
+
+
+_SEALED_NOW = {"config_sealed_at": func.now()}
+
+
+def _current(session: Session, connection_id: uuid.UUID) -> StoredConfig:
+    columns = select(
+        BankConnection.id,
+        BankConnection.user_id,
+        BankConnection.connector_name,
+        BankConnection.config_encrypted,
+        BankConnection.config_version,
+        BankConnection.config_key_id,
+    )
+    return _stored(session.execute(columns.where(BankConnection.id == connection_id)).one_or_none(), connection_id)
+
+
+def _stored(row: Any, connection_id: uuid.UUID) -> StoredConfig:  # noqa: ANN401 - a row of either query
+    if row is None:
+        raise NotFoundError(f"no connection {connection_id}")
+    if row.config_encrypted is None:
+        raise ConflictError(f"connection {connection_id} was removed")
+    return StoredConfig(
+        connection_id=row.id,
+        user_id=row.user_id,
+        connector_name=row.connector_name,
+        version=row.config_version,
+        key_id=row.config_key_id,
+        blob=bytes(row.config_encrypted),
+    )
+
+
+def _write(session: Session, stored: StoredConfig, sealed: SealedValue, *, reason: str) -> StoredConfig | None:
+    version = session.scalar(
+        update(BankConnection)
+        .where(BankConnection.id == stored.connection_id, BankConnection.config_version == stored.version)
+        .where(BankConnection.config_encrypted.is_not(None))
+        .values(
+            config_encrypted=sealed.blob,
+            config_key_id=sealed.key_id,
+            config_version=stored.version + 1,
+            **_SEALED_NOW,
+        )
+        .returning(BankConnection.config_version)
+    )
+    if version is None:
+        return None
+    written = replace(stored, version=version, key_id=sealed.key_id, blob=sealed.blob)
+    record(session, Action.REPLACED, written.subject, reason=reason)
+    return written
