@@ -43,10 +43,18 @@ def record(
     )
 
 
-def record_expenses(session: Session, *, event_type: str, expense_ids: Sequence[int], run_id: uuid.UUID) -> None:
-    """Write one `expense.*` event per expense in one statement; call it before a delete, after an insert or update."""
+def record_expenses(session: Session, *, event_type: str, expense_ids: Sequence[int], run_id: uuid.UUID | None) -> None:
+    """Write one `expense.*` event per expense in one statement; call it before a delete, after an insert or update.
+
+    run_id: the run that did it; None when no run did (a connection was removed).
+    """
     if expense_ids:
         session.execute(
             _RECORD_EXPENSES,
-            {"type": event_type, "api_version": API_VERSION, "expense_ids": list(expense_ids), "run_id": str(run_id)},
+            {
+                "type": event_type,
+                "api_version": API_VERSION,
+                "expense_ids": list(expense_ids),
+                "run_id": run_id and str(run_id),
+            },
         )

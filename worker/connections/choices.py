@@ -1,0 +1,101 @@
+"""What a person may choose about a connection after it was added: its name, schedule, policies and accounts."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sqlalchemy import func, update
+from sqlalchemy.orm import Session
+
+from worker.connections.sealing import describe_invalid
+from worker.errors import InvalidRequestError, NotFoundError
+from worker.models import BankConnection, BankConnectionAccount
+from worker.options import ConnectionOptions
+
+SHORTEST_INTERVAL = timedelta(minutes=1)
+LONGEST_INTERVAL = timedelta(days=90)
+
+
+class Schedule(BaseModel):
+    """When a connection is refreshed by itself. Hours are 0 to 23, in the connection's zone.
+
+    The range of hours may pass midnight. refresh_interval: None = only when asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    refresh_interval: timedelta | None = Field(default=timedelta(hours=24), ge=SHORTEST_INTERVAL, le=LONGEST_INTERVAL)
+    refresh_from_hour: int | None = Field(default=None, ge=0, le=23)
+    refresh_until_hour: int | None = Field(default=None, ge=0, le=23)
+
+    @model_validator(mode="after")
+    def _both_hours(self) -> "Schedule":
+        if (self.refresh_from_hour is None) != (self.refresh_until_hour is None):
+            raise ValueError("give both refresh_from_hour and refresh_until_hour, or neither")
+        return self
+
+
+def read_options(given: Mapping[str, Any]) -> ConnectionOptions:
+    """Validate policies. Raises: InvalidRequestError naming the key."""
+    try:
+        return ConnectionOptions.model_validate(given)
+    except ValidationError as error:
+        raise InvalidRequestError(f"options: {describe_invalid(error)}") from None
+
+
+def read_schedule(given: Mapping[str, Any]) -> Schedule:
+    """Validate a schedule. Raises: InvalidRequestError naming the field."""
+    try:
+        return Schedule.model_validate(given)
+    except ValidationError as error:
+        raise InvalidRequestError(f"schedule: {describe_invalid(error)}") from None
+
+
+def change_options(connection: BankConnection, changes: Mapping[str, Any]) -> None:
+    """Merge `changes` into the policies; None sets one back to its default. Raises: InvalidRequestError."""
+    merged = {**connection.options, **changes}
+    kept = {name: value for name, value in merged.items() if value is not None}
+    connection.options = read_options(kept).model_dump(mode="json", exclude_unset=True)
+    connection.updated_at = func.now()
+
+
+def change_schedule(connection: BankConnection, changes: Mapping[str, Any]) -> None:
+    """Change interval and hours; the next refresh is one new interval away. Raises: InvalidRequestError."""
+    current = {name: getattr(connection, name) for name in Schedule.model_fields}
+    schedule = read_schedule({**current, **changes})
+    for name in Schedule.model_fields:
+        setattr(connection, name, getattr(schedule, name))
+    interval = schedule.refresh_interval
+    connection.next_refresh_at = None if interval is None else func.now() + interval
+    connection.updated_at = func.now()
+
+
+def rename(connection: BankConnection, name: str) -> None:
+    """Give the connection another name, 1 to 200 characters. Raises: InvalidRequestError."""
+    connection.display_name = read_name(name)
+    connection.updated_at = func.now()
+
+
+def read_name(name: str) -> str:
+    """Return the name without its outer blanks. Raises: InvalidRequestError when nothing or too much is left."""
+    stripped = name.strip()
+    if not 1 <= len(stripped) <= 200:  # noqa: PLR2004 - the width of the column
+        raise InvalidRequestError("a connection's name has 1 to 200 characters")
+    return stripped
+
+
+def include_account(session: Session, connection_id: uuid.UUID, external_id: str, *, included: bool) -> None:
+    """Import an account from now on, or leave it out; its rows stay. Raises: NotFoundError."""
+    found = session.execute(
+        update(BankConnectionAccount)
+        .where(
+            BankConnectionAccount.connection_id == connection_id,
+            BankConnectionAccount.external_id == external_id,
+        )
+        .values(included=included, updated_at=func.now())
+        .returning(BankConnectionAccount.id)
+    ).scalar()
+    if found is None:
+        raise NotFoundError(f"connection {connection_id} has no account of that id")

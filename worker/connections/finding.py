@@ -1,0 +1,87 @@
+"""Reading connections. A person's own are found by their user id; somebody else's is simply not there."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worker.errors import NotFoundError
+from worker.models import BankConnection, BankConnectionAccount
+
+_PUBLIC = (
+    "id",
+    "user_id",
+    "connector_name",
+    "display_name",
+    "institution_name",
+    "status",
+    "status_code",
+    "status_message",
+    "options",
+    "refresh_interval",
+    "refresh_from_hour",
+    "refresh_until_hour",
+    "next_refresh_at",
+    "rate_limited_until",
+    "consent_expires_at",
+    "consecutive_failures",
+    "last_failure_code",
+    "last_failure_at",
+    "last_good_run_id",
+    "last_good_at",
+    "created_at",
+    "updated_at",
+)
+_PUBLIC_OF_ACCOUNT = (
+    "id",
+    "external_id",
+    "name",
+    "institution_name",
+    "account_type",
+    "mask",
+    "currency",
+    "status",
+    "status_code",
+    "included",
+    "balance_amount",
+    "balance_kind",
+    "balance_at",
+    "watermark_on",
+    "history_from_on",
+    "history_complete",
+    "last_seen_at",
+)
+
+
+def find(
+    session: Session, connection_id: uuid.UUID, *, user_id: int | None = None, lock: bool = False
+) -> BankConnection:
+    """Return one connection. user_id: whose it must be; None only for an operator. Raises: NotFoundError."""
+    query = select(BankConnection).where(BankConnection.id == connection_id)
+    if user_id is not None:
+        query = query.where(BankConnection.user_id == user_id)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFoundError(f"no connection {connection_id}")
+    return row
+
+
+def list_connections(session: Session, *, user_id: int | None = None) -> list[dict[str, Any]]:
+    """Return the connections of one user, or for an operator all, oldest first, without their credentials."""
+    query = select(BankConnection).order_by(BankConnection.created_at, BankConnection.id)
+    if user_id is not None:
+        query = query.where(BankConnection.user_id == user_id)
+    return [describe(row) for row in session.scalars(query)]
+
+
+def list_accounts(session: Session, connection_id: uuid.UUID) -> list[dict[str, Any]]:
+    """Return the accounts of a connection that the caller has found before."""
+    query = select(BankConnectionAccount).where(BankConnectionAccount.connection_id == connection_id)
+    rows = session.scalars(query.order_by(BankConnectionAccount.id))
+    return [{name: getattr(row, name) for name in _PUBLIC_OF_ACCOUNT} for row in rows]
+
+
+def describe(row: BankConnection) -> dict[str, Any]:
+    """Return what may be shown of a connection: everything but its credentials and cursors."""
+    return {name: getattr(row, name) for name in _PUBLIC} | {"has_credentials": row.config_encrypted is not None}
