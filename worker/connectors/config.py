@@ -1,8 +1,12 @@
 """The base of every connector's config: its secrets stay out of reprs, pickles and error texts."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from worker.connectors.base import BankConnector
+from worker.errors import InvalidRequestError
 
 
 class ConnectorConfig(BaseModel):
@@ -20,3 +24,16 @@ class ConnectorConfig(BaseModel):
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:  # noqa: ANN401 - the signature of the pickle protocol
         raise TypeError(f"{type(self).__qualname__} holds credentials: it is sealed by the vault, never pickled")
+
+
+def parse_config(connector: type[BankConnector], values: Mapping[str, Any]) -> BaseModel:
+    """Validate what a person gave as the connector's config.
+
+    Raises: InvalidRequestError naming each wrong field and what is wrong with it, never its value.
+    """
+    try:
+        return connector.Config.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+    wrong = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'config'}: {problem['msg']}" for problem in problems)
+    raise InvalidRequestError(f"config of {connector.name}: {wrong}")
