@@ -59,6 +59,4 @@ def desk(sessions, bank):
 
     registry = SimpleNamespace(get={"counting": bank}.__getitem__)
     vault = EnvelopeVault([LocalKeyring({"k1": b"1" * 32})], primary_key_id="k1")
-    return Desk(
-        sessions=sessions, vault=vault, find_connector=registry.get, open_connector=open_connector, actor="cli:test"
-    )
+    return Desk(sessions=sessions, vault=vault, find_connector=registry.get, open_connector=open_connector)

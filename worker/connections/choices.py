@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from worker.connections.sealing import describe_invalid
+from worker.connections.validation import read
 from worker.errors import InvalidRequestError, NotFoundError
 from worker.models import BankConnection, BankConnectionAccount
 from worker.options import ConnectionOptions
@@ -37,34 +37,18 @@ class Schedule(BaseModel):
         return self
 
 
-def read_options(given: Mapping[str, Any]) -> ConnectionOptions:
-    """Validate policies. Raises: InvalidRequestError naming the key."""
-    try:
-        return ConnectionOptions.model_validate(given)
-    except ValidationError as error:
-        raise InvalidRequestError(f"options: {describe_invalid(error)}") from None
-
-
-def read_schedule(given: Mapping[str, Any]) -> Schedule:
-    """Validate a schedule. Raises: InvalidRequestError naming the field."""
-    try:
-        return Schedule.model_validate(given)
-    except ValidationError as error:
-        raise InvalidRequestError(f"schedule: {describe_invalid(error)}") from None
-
-
 def change_options(connection: BankConnection, changes: Mapping[str, Any]) -> None:
     """Merge `changes` into the policies; None sets one back to its default. Raises: InvalidRequestError."""
     merged = {**connection.options, **changes}
     kept = {name: value for name, value in merged.items() if value is not None}
-    connection.options = read_options(kept).model_dump(mode="json", exclude_unset=True)
+    connection.options = read(ConnectionOptions, kept, what="options").model_dump(mode="json", exclude_unset=True)
     connection.updated_at = func.now()
 
 
 def change_schedule(connection: BankConnection, changes: Mapping[str, Any]) -> None:
     """Change interval and hours; the next refresh is one new interval away. Raises: InvalidRequestError."""
     current = {name: getattr(connection, name) for name in Schedule.model_fields}
-    schedule = read_schedule({**current, **changes})
+    schedule = read(Schedule, {**current, **changes}, what="schedule")
     for name in Schedule.model_fields:
         setattr(connection, name, getattr(schedule, name))
     interval = schedule.refresh_interval

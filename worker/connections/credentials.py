@@ -5,6 +5,7 @@ The network (a key service) is only used between transactions. What is sealed is
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -124,9 +125,17 @@ class ConfigKeeper:
         self._stored = written
 
 
-def replace_config(sessions: Sessions, vault: Vault, connection_id: uuid.UUID, config: BaseModel) -> None:
+def replace_config(
+    sessions: Sessions,
+    vault: Vault,
+    connection_id: uuid.UUID,
+    config: BaseModel,
+    *,
+    also: Mapping[str, Any] | None = None,
+) -> None:
     """Put the credentials a person has just given in the place of whatever is stored.
 
+    also: other columns of the connection that change with them, in the same statement.
     Raises: NotFoundError, ConflictError when the connection was removed, KeyProviderUnavailableError.
     """
     for _ in range(_REPLACE_TRIES):
@@ -134,7 +143,7 @@ def replace_config(sessions: Sessions, vault: Vault, connection_id: uuid.UUID, c
             stored = _current(session, connection_id)
         sealed = seal_config(vault, config, replace(stored, version=stored.version + 1).place)
         with sessions() as session:
-            if _write(session, stored, sealed, reason="reauthorised"):
+            if _write(session, stored, sealed, reason="reauthorised", also=also):
                 return
     raise ConflictError(f"the credentials of connection {connection_id} keep changing; try again")
 
@@ -169,7 +178,14 @@ def _stored(row: Any, connection_id: uuid.UUID) -> StoredConfig:  # noqa: ANN401
     )
 
 
-def _write(session: Session, stored: StoredConfig, sealed: SealedValue, *, reason: str) -> StoredConfig | None:
+def _write(
+    session: Session,
+    stored: StoredConfig,
+    sealed: SealedValue,
+    *,
+    reason: str,
+    also: Mapping[str, Any] | None = None,
+) -> StoredConfig | None:
     version = session.scalar(
         update(BankConnection)
         .where(BankConnection.id == stored.connection_id, BankConnection.config_version == stored.version)
@@ -179,6 +195,7 @@ def _write(session: Session, stored: StoredConfig, sealed: SealedValue, *, reaso
             config_key_id=sealed.key_id,
             config_version=stored.version + 1,
             **_SEALED_NOW,
+            **(also or {}),
         )
         .returning(BankConnection.config_version)
     )

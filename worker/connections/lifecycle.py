@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
-from sqlalchemy import func
+from sqlalchemy import case, func
 from sqlalchemy.orm import Session
 
+from worker.audit import Action, Subject, record
 from worker.connections.choices import Schedule, read_name
+from worker.connections.credentials import TABLE, new_config_values, open_taken, replace_config, take_config
 from worker.connections.finding import find
 from worker.connections.removal import Removed, forget
-from worker.connections.sealing import put_config, read_config, record_use, take_config
+from worker.connections.validation import read
 from worker.connectors.base import BankConnector
 from worker.connectors.errors import ConnectorError
 from worker.credentials import Vault
@@ -34,14 +36,13 @@ class Desk:
     """What the use cases work with.
 
     find_connector: the class of a name; raises ConnectorNotFoundError. open_connector: a connector for a config, with
-    its HTTP client, closed at the end of the block. actor: who is on record as having asked.
+    its HTTP client, closed at the end of the block.
     """
 
     sessions: Sessions
     vault: Vault
     find_connector: Callable[[str], type[BankConnector]]
     open_connector: Callable[[type[BankConnector], BaseModel], OpenedConnector]
-    actor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +67,19 @@ def add(desk: Desk, wanted: NewConnection) -> uuid.UUID:
     Raises: InvalidRequestError, NotFoundError (no such user), ConnectorError (the provider refused).
     """
     connector = desk.find_connector(wanted.connector_name)
-    config = read_config(connector, wanted.config)
+    config = read(connector.Config, wanted.config, what=f"config of `{connector.name}`")
     name = read_name(wanted.name or connector.display_name)
     with desk.sessions() as session:
         if session.get(User, wanted.user_id) is None:
             raise NotFoundError(f"no user {wanted.user_id}")
     linked = _link(desk, connector, config)
-    connection = _new_row(wanted, name)
-    put_config(desk.vault, connection, linked)
+    connection_id = uuid.uuid4()
+    sealed = new_config_values(desk.vault, linked, connection_id=connection_id, user_id=wanted.user_id)
     with desk.sessions() as session:
-        session.add(connection)
+        session.add(BankConnection(id=connection_id, **_first_values(wanted, name), **sealed))
         session.flush()
-        record_use(session, connection, actor=desk.actor, action="sealed")
-        return connection.id
+        record(session, Action.SEALED, _subject(connection_id, wanted.user_id, sealed["config_key_id"]))
+    return connection_id
 
 
 def reauthorise(desk: Desk, connection_id: uuid.UUID, config: Mapping[str, Any], *, user_id: int | None = None) -> None:
@@ -90,17 +91,9 @@ def reauthorise(desk: Desk, connection_id: uuid.UUID, config: Mapping[str, Any],
         row = find(session, connection_id, user_id=user_id)
         _refuse_removed(row)
         connector = desk.find_connector(row.connector_name)
-    linked = _link(desk, connector, read_config(connector, config))
-    with desk.sessions() as session:
-        row = find(session, connection_id, user_id=user_id, lock=True)
-        _refuse_removed(row)
-        row.config_version += 1
-        row.link_epoch += 1
-        put_config(desk.vault, row, linked)
-        row.consent_expires_at = None
-        row.consent_warned_days = None
-        _wake(row)
-        record_use(session, row, actor=desk.actor, action="replaced")
+    linked = _link(desk, connector, read(connector.Config, config, what=f"config of `{connector.name}`"))
+    changes = {"link_epoch": BankConnection.link_epoch + 1, "consent_expires_at": None, "consent_warned_days": None}
+    replace_config(desk.sessions, desk.vault, connection_id, linked, also={**changes, **_AWAKE})
 
 
 def pause(session: Session, connection_id: uuid.UUID, *, user_id: int | None = None) -> None:
@@ -117,7 +110,8 @@ def resume(session: Session, connection_id: uuid.UUID, *, user_id: int | None = 
     _refuse_removed(row)
     if row.status == "needs_user":
         raise ConflictError(f"connection {connection_id} needs a new login: reauthorise it")
-    _wake(row)
+    for name, value in _AWAKE.items():
+        setattr(row, name, value)
 
 
 def remove(
@@ -130,13 +124,13 @@ def remove(
     Raises: NotFoundError.
     """
     with desk.sessions() as session:
-        row = find(session, connection_id, user_id=user_id)
-        session.expunge(row)
-    revoked = row.status != "disconnected" and _revoke(desk, row)
+        known = find(session, connection_id, user_id=user_id)
+    revoked = known.status != "disconnected" and _revoke(desk, known)
     with desk.sessions() as session:
         row = find(session, connection_id, user_id=user_id, lock=True)
         if row.status != "disconnected":
-            record_use(session, row, actor=desk.actor, action="removed", detail={"revoked_at_provider": revoked})
+            subject = _subject(connection_id, row.user_id, row.config_key_id)
+            record(session, Action.REMOVED, subject, revoked_at_provider=revoked)
         return forget(session, row, delete_expenses=delete_expenses, revoked=revoked)
 
 
@@ -148,34 +142,39 @@ def _link(desk: Desk, connector: type[BankConnector], config: BaseModel) -> Base
 def _revoke(desk: Desk, row: BankConnection) -> bool:
     try:
         connector = desk.find_connector(row.connector_name)
-        with desk.open_connector(connector, take_config(desk.vault, row, connector)) as opened:
+        config = open_taken(desk.sessions, desk.vault, take_config(desk.sessions, row.id), connector.Config)
+        with desk.open_connector(connector, config) as opened:
             return opened.revoke()
-    except (ConnectorError, CredentialError):
+    except (ConnectorError, ConflictError, CredentialError):
         return False
 
 
-def _new_row(wanted: NewConnection, name: str) -> BankConnection:
+def _first_values(wanted: NewConnection, name: str) -> dict[str, Any]:
     interval = wanted.schedule.refresh_interval
-    return BankConnection(
-        id=uuid.uuid4(),
-        user_id=wanted.user_id,
-        connector_name=wanted.connector_name,
-        display_name=name,
-        institution_name=wanted.institution_name,
-        status="active",
-        config_version=1,
-        options=wanted.options.model_dump(mode="json", exclude_unset=True),
-        next_refresh_at=None if interval is None else func.now() + interval,
+    return {
+        "user_id": wanted.user_id,
+        "connector_name": wanted.connector_name,
+        "display_name": name,
+        "institution_name": wanted.institution_name,
+        "options": wanted.options.model_dump(mode="json", exclude_unset=True),
+        "next_refresh_at": None if interval is None else func.now() + interval,
         **wanted.schedule.model_dump(),
-    )
+    }
 
 
-def _wake(row: BankConnection) -> None:
-    row.status = "active"
-    row.status_code = row.status_message = None
-    row.consecutive_failures = 0
-    row.next_refresh_at = None if row.refresh_interval is None else func.now()
-    row.updated_at = func.now()
+_AWAKE: Mapping[str, Any] = {
+    "status": "active",
+    "status_code": None,
+    "status_message": None,
+    "consecutive_failures": 0,
+    "next_refresh_at": case((BankConnection.refresh_interval.is_not(None), func.now())),
+    "updated_at": func.now(),
+}
+"""What an active connection starts again with: no trouble on record, and a refresh that is due now."""
+
+
+def _subject(connection_id: uuid.UUID, user_id: int, key_id: str | None) -> Subject:
+    return Subject(table=TABLE, row_id=str(connection_id), user_id=user_id, key_id=key_id)
 
 
 def _refuse_removed(row: BankConnection) -> None:
