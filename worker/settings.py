@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     redispatch_s: PositiveFloat = Field(default=90, description="A queued run nobody claimed is published again (s).")
     tick_s: PositiveFloat = Field(default=5, description="How often beat looks for due work (s).")
     dispatch_batch: PositiveInt = Field(default=500, description="Runs published per tick, at most.")
+    max_tasks_per_child: PositiveInt = Field(default=500, description="A worker child is replaced after so many tasks.")
     run_deadline_s: PositiveFloat = Field(default=840, description="A run hands itself back after this long (s).")
 
     http_connect_timeout_s: PositiveFloat = Field(default=5, description="Connecting to a provider (s).")

@@ -17,7 +17,7 @@ from worker.runs.states import CLOSED, WAITING, Counts, Lease, Outcome, RunStatu
 
 
 def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float) -> Lease | None:
-    """Take a waiting run, or one whose lease ran out; None when it is closed, taken, not due, or its connection busy."""
+    """Take a waiting run, or one whose lease ran out; None when it is closed, held, not due, or the connection busy."""
     token = uuid.uuid4()
     now = func.now()
     takeable = or_(

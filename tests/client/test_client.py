@@ -1,0 +1,119 @@
+"""The web app asks for runs with nothing but sqlalchemy and celery, and a dead broker does not cost it a request."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import uuid
+
+import pytest
+import redis
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tests.factories import make_connection
+from worker.client import WorkerClient, run_status
+from worker.errors import NotFoundError
+from worker.local.redis import EmbeddedRedis
+from worker.models import BankImportRun
+
+
+@pytest.fixture
+def connection_id(sessions, user_id):
+    with sessions() as session:
+        return make_connection(session, user_id)
+
+
+def waiting(redis_url: str, queue: str = "interactive") -> int:
+    with redis.Redis.from_url(redis_url) as client:
+        return client.llen(queue)
+
+
+def test_the_message_follows_the_commit(engine, redis_url, connection_id):
+    client = WorkerClient(redis_url)
+    with Session(engine) as session:
+        run_id = client.request_refresh(session, connection_id)
+        assert waiting(redis_url) == 0
+        session.commit()
+        assert waiting(redis_url) == 1
+        assert run_status(session, run_id) == "queued"
+        session.commit()
+        assert waiting(redis_url) == 1
+    client.close()
+
+
+def test_a_rollback_takes_the_request_and_the_message_with_it(engine, redis_url, connection_id):
+    client = WorkerClient(redis_url)
+    with Session(engine) as session:
+        client.request_import(session, str(connection_id), dry_run=True)
+        session.rollback()
+        session.commit()
+        assert session.scalar(select(BankImportRun.id)) is None
+    assert waiting(redis_url) == 0
+    client.close()
+
+
+def test_a_savepoint_is_no_commit(engine, redis_url, connection_id):
+    client = WorkerClient(redis_url)
+    with Session(engine) as session:
+        with session.begin_nested():
+            client.request_refresh(session, connection_id)
+        assert waiting(redis_url) == 0
+        session.commit()
+        assert waiting(redis_url) == 1
+    client.close()
+
+
+def test_asking_twice_is_one_run(engine, redis_url, connection_id):
+    client = WorkerClient(redis_url)
+    with Session(engine) as session:
+        assert client.request_refresh(session, connection_id) == client.request_refresh(session, connection_id)
+        session.commit()
+    client.close()
+
+
+def test_an_unknown_connection_is_refused(engine, redis_url):
+    client = WorkerClient(redis_url)
+    with Session(engine) as session, pytest.raises(NotFoundError):
+        client.request_refresh(session, uuid.uuid4())
+    client.close()
+
+
+def test_a_broker_that_is_down_loses_nothing(engine, connection_id):
+    client = WorkerClient("redis://127.0.0.1:1/0")
+    with Session(engine) as session:
+        run_id = client.request_refresh(session, connection_id)
+        session.commit()
+        assert run_status(session, run_id) == "queued"
+    assert client.nudge(run_id) is False
+    client.close()
+
+
+def test_a_frozen_broker_neither_hangs_nor_loses_the_request(engine, connection_id, tmp_path):
+    server = EmbeddedRedis(tmp_path)
+    client = WorkerClient(server.url, timeout_s=0.3)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        with Session(engine) as session:
+            run_id = client.request_refresh(session, connection_id)
+            session.commit()  # hangs for ever without the bound on each socket operation
+            assert run_status(session, run_id) == "queued"
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+        client.close()
+        server.stop()
+
+
+def test_only_sqlalchemy_and_celery_are_needed():
+    program = textwrap.dedent(
+        """
+        import sys
+        for blocked in ("pydantic", "pydantic_settings", "structlog", "httpx2", "httpcore2", "tenacity",
+                        "cryptography", "typer", "rich", "limits", "alembic", "prometheus_client"):
+            sys.modules[blocked] = None
+        import worker.client
+        print(worker.client.WorkerClient("redis://127.0.0.1:1/0").nudge)
+        """
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, capture_output=True, timeout=60)

@@ -1,0 +1,174 @@
+"""The Celery app: settings, queues, the table of beat, and what each process does when it starts and stops.
+
+Nothing is connected or read from the environment at import. Settings follow docs/decisions/0010-celery-settings.md.
+"""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery, bootsteps, signals
+from celery.beat import Scheduler
+from kombu import Queue as KombuQueue
+
+from worker import health
+from worker.broker import TICK, Queue, transport_options
+from worker.logs import setup_logging
+from worker.runtime import close_process_runtime, forget_process_runtime
+from worker.settings import load_settings
+from worker.stopping import STOP
+
+DEFAULT_QUEUE = "celery"
+"""Tasks sent by name with nothing said about a queue land here; interactive workers consume it too."""
+
+HEARTBEAT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatEntry:
+    """One line of the schedule. A message that was not started by the time of the next one is dropped."""
+
+    task: str
+    every_s: float
+    queue: Queue = Queue.MAINTENANCE
+
+
+def beat_entries(tick_s: float) -> tuple[BeatEntry, ...]:
+    """Return everything that happens by the clock; each entry only looks for due rows, so two beats do no harm."""
+    return (
+        BeatEntry(task=TICK, every_s=tick_s),
+        BeatEntry(task="worker.tasks.maintenance.reap", every_s=15),
+        BeatEntry(task="worker.tasks.maintenance.prune", every_s=3600),
+        *(BeatEntry(task="worker.tasks.maintenance.canary", every_s=30, queue=queue) for queue in Queue),
+    )
+
+
+def configuration() -> dict[str, Any]:
+    """Return Celery's settings from ours; called at the first use of the app. Raises: ConfigurationError."""
+    settings = load_settings()
+    return {
+        "broker_url": settings.redis_url.get_secret_value(),
+        **_BROKER,
+        **_TASKS,
+        **_WORKER,
+        "worker_max_tasks_per_child": settings.max_tasks_per_child,
+        "beat_schedule": {f"{entry.task}@{entry.queue}": _schedule(entry) for entry in beat_entries(settings.tick_s)},
+        "beat_scheduler": "worker.app:BeatScheduler",
+        "beat_max_loop_interval": 5,
+        "beat_enable_remote_control": True,
+    }
+
+
+def _schedule(entry: BeatEntry) -> dict[str, Any]:
+    return {
+        "task": entry.task,
+        "schedule": entry.every_s,
+        "args": (entry.queue.value,) if entry.task.endswith(".canary") else (),
+        "options": {"queue": entry.queue.value, "expires": entry.every_s},
+    }
+
+
+_BROKER = {
+    "broker_transport_options": transport_options("worker"),
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_pool_acquire_timeout": 5,
+}
+_TASKS = {
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "task_ignore_result": True,
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": False,
+    "task_retry_on_worker_lost": False,
+    "task_acks_on_failure": True,
+    "task_acks_on_timeout": True,
+    "task_soft_time_limit": 840,
+    "task_time_limit": 900,
+    "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0.2, "interval_step": 0.2, "interval_max": 1},
+    "task_send_sent_event": True,
+    "task_default_queue": DEFAULT_QUEUE,
+    "task_queues": [KombuQueue(name, routing_key=name) for name in (*(queue.value for queue in Queue), DEFAULT_QUEUE)],
+    "task_create_missing_queues": False,
+}
+_WORKER = {
+    "worker_prefetch_multiplier": 1,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_soft_shutdown_timeout": 0,
+    "worker_enable_soft_shutdown_on_idle": False,
+    "worker_eta_task_limit": 100,
+    "worker_send_task_events": True,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_proc_alive_timeout": 30,
+}
+
+app = Celery(
+    "finmind-worker",
+    include=["worker.tasks.imports"],
+)
+app.add_defaults(configuration)
+
+
+class BeatScheduler(Scheduler):
+    """Beat's schedule in memory, with a heartbeat file: entries only look for due rows, so nothing is worth keeping."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - as the base class
+        """Send what is due and say that beat is alive."""
+        seconds: float = super().tick(*args, **kwargs)
+        health.touch("beat")
+        return seconds
+
+
+class HeartbeatFile(bootsteps.StartStopStep):
+    """Touches a file from the event loop of the worker's main process: fresh = the loop turns."""
+
+    requires = ("celery.worker.components:Timer",)
+    _entry: Any = None
+    _name = ""
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
+        """Begin to touch."""
+        self._name = f"worker-{parent.hostname}"
+        health.touch(self._name)
+        self._entry = parent.timer.call_repeatedly(HEARTBEAT_S, health.touch, (self._name,))
+
+    def stop(self, _parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
+        """End, and leave no stale file behind."""
+        if self._entry is not None:
+            self._entry.cancel()
+        health.remove(self._name)
+
+
+app.steps["worker"].add(HeartbeatFile)
+
+
+@signals.setup_logging.connect
+def _set_up_logging(**_details: object) -> None:
+    settings = load_settings()
+    setup_logging(level=settings.log_level, json=settings.log_json)
+
+
+@signals.worker_shutting_down.connect
+def _ask_runs_to_stop(**_details: object) -> None:
+    # Runs see it between pages: they commit what they have and hand the run back within seconds.
+    STOP.set()
+
+
+@signals.worker_process_init.connect
+def _after_fork(**_details: object) -> None:
+    # Connections made before the fork belong to the parent: two children on one socket get each other's answers.
+    forget_process_runtime()
+
+
+@signals.worker_process_shutdown.connect
+def _before_exit(**_details: object) -> None:
+    close_process_runtime()
+
+
+@signals.beat_init.connect
+def _say_beat_is_up(**_details: object) -> None:
+    health.touch("beat")
+    logging.getLogger("finmind.beat").info("beat started on %s (pid %d)", socket.gethostname(), os.getpid())

@@ -1,0 +1,41 @@
+"""Signs of life as files: who is alive touches one, and a probe only has to look at its age.
+
+Nothing heavy is imported here, so that a probe costs little more than starting Python.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+MAX_AGE_S = {"worker": 30.0, "beat": 30.0, "dispatcher": 60.0}
+"""How old the sign of life of a component may be (s)."""
+
+
+def directory() -> Path:
+    """Return where signs of life are kept: FINMIND_HEALTH_DIR, else a folder of the temporary directory."""
+    return Path(os.environ.get("FINMIND_HEALTH_DIR") or Path(tempfile.gettempdir()) / "finmind-worker")
+
+
+def touch(name: str) -> None:
+    """Say that `name` is alive now."""
+    path = directory() / f"{name}.alive"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def remove(name: str) -> None:
+    """Say that `name` ended on purpose."""
+    (directory() / f"{name}.alive").unlink(missing_ok=True)
+
+
+def problem(component: str) -> str | None:
+    """Return why `component` (worker, beat or dispatcher) of this machine is not healthy; None when it is."""
+    files = sorted(directory().glob(f"{component}*.alive"))
+    if not files:
+        return f"no sign of life from {component} in {directory()}"
+    for path in files:
+        age_s = time.time() - path.stat().st_mtime
+        if age_s > MAX_AGE_S[component]:
+            return f"{path.stem} was last seen alive {age_s:.0f} s ago (at most {MAX_AGE_S[component]:.0f} s)"
+    return None

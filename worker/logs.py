@@ -1,0 +1,92 @@
+"""Structured logging: JSON lines in the shape of FinMind's own, or a readable console on a terminal.
+
+Every line has `timestamp`, `level`, `logger`, `message` and, inside a run, `run_id`. Task arguments and secrets are
+never logged: messages carry ids, and values under a telling name are dropped here as the last line of defence.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+_SECRET_NAMES = (
+    "password",
+    "secret",
+    "token",
+    "authorization",
+    "config",
+    "credential",
+    "api_key",
+    "access_url",
+    "args",
+)
+_QUIET = ("httpx2", "httpcore2", "kombu", "amqp", "redis", "urllib3")
+
+
+def setup_logging(*, level: str = "INFO", json: bool | None = None) -> None:
+    """Send all logging of this process to stderr. json None: decided by whether stderr is a terminal."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_shared(), processors=_json_chain() if as_json else _console_chain()
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def get_logger(area: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger `finmind.<area>`."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(f"finmind.{area}")
+    return logger
+
+
+def _shared() -> list[structlog.types.Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        _drop_secrets,
+    ]
+
+
+def _json_chain() -> list[structlog.types.Processor]:
+    return [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(default=str),
+    ]
+
+
+def _console_chain() -> list[structlog.types.Processor]:
+    return [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=32
+        ),
+    ]
+
+
+def _drop_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401
+    return {
+        name: "[dropped]" if any(word in name.lower() for word in _SECRET_NAMES) else value
+        for name, value in event.items()
+    }

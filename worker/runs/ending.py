@@ -1,0 +1,133 @@
+"""Ending a run: its row, what it means for its connection, and the events that announce it, in one transaction."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.models import BankConnection, BankImportRun, BankImportRunAccount
+from worker.runs import circuit
+from worker.runs.lease import finish
+from worker.runs.schedule import backoff
+from worker.runs.states import CLOSED, Counts, Lease, Outcome, RunStatus
+
+PERMANENT = frozenset({"connector_not_found", "credential_unreadable", "configuration"})
+"""Codes that no later attempt can mend: the connection leaves the schedule until somebody acts."""
+
+
+def close(session: Session, lease: Lease, outcome: Outcome) -> None:
+    """End the run and draw the consequences. Raises: LostLeaseError, and then nothing was written."""
+    if outcome.counts == Counts():
+        outcome = replace(outcome, counts=committed_counts(session, lease))
+    finish(session, lease, outcome)
+    settle(session, session.get_one(BankImportRun, lease.run_id, populate_existing=True), outcome)
+
+
+def settle(session: Session, run: BankImportRun, outcome: Outcome) -> None:
+    """Write what an ended run means for its connection and for those who listen."""
+    connection = session.get_one(BankConnection, run.connection_id, with_for_update=True)
+    connection.updated_at = func.now()
+    match outcome.status:
+        case RunStatus.SUCCEEDED | RunStatus.PARTIAL:
+            _succeeded(session, connection, run)
+        case RunStatus.DEFERRED:
+            _deferred(connection, outcome)
+        case RunStatus.FAILED:
+            _failed(session, connection, run, outcome)
+        case _:
+            pass
+    session.flush()
+    if outcome.status in CLOSED and not run.dry_run:
+        _announce(session, run)
+
+
+def committed_counts(session: Session, lease: Lease) -> Counts:
+    """Add up what the accounts of the run committed: the truth about a run that ended before it could count."""
+    names = list(Counts.__dataclass_fields__)
+    sums = [func.coalesce(func.sum(getattr(BankImportRunAccount, name)), 0) for name in names]
+    row = session.execute(select(*sums).where(BankImportRunAccount.run_id == lease.run_id)).one()
+    return Counts(**dict(zip(names, row, strict=True)))
+
+
+def _succeeded(session: Session, connection: BankConnection, run: BankImportRun) -> None:
+    circuit.close(session, connection.connector_name)
+    connection.rate_limited_until = None
+    connection.rate_limit_code = None
+    if run.status == RunStatus.SUCCEEDED:
+        connection.consecutive_failures = 0
+        if connection.status in {"error", "needs_user"}:
+            connection.status, connection.status_code, connection.status_message = "active", None, None
+        if not run.dry_run:
+            connection.last_good_run_id = run.id
+            connection.last_good_at = func.now()
+
+
+def _deferred(connection: BankConnection, outcome: Outcome) -> None:
+    if outcome.code == "rate_limited" and outcome.defer_s is not None:
+        connection.rate_limited_until = func.now() + timedelta(seconds=outcome.defer_s)
+        connection.rate_limit_code = outcome.code
+
+
+def _failed(session: Session, connection: BankConnection, run: BankImportRun, outcome: Outcome) -> None:
+    connection.consecutive_failures += 1
+    connection.last_failure_code = outcome.code
+    connection.last_failure_at = func.now()
+    if outcome.code == "needs_user":
+        _needs_user(session, connection, run, outcome)
+    elif outcome.code in PERMANENT:
+        _leave_schedule(connection, "error", outcome)
+    elif connection.next_refresh_at is not None:
+        rested = func.now() + backoff(connection.consecutive_failures)
+        connection.next_refresh_at = func.greatest(connection.next_refresh_at, rested)
+    if outcome.code == "provider_down":
+        circuit.count_failure(session, connection.connector_name, outcome.code)
+
+
+def _needs_user(session: Session, connection: BankConnection, run: BankImportRun, outcome: Outcome) -> None:
+    if connection.status != "needs_user":
+        outbox.record(
+            session,
+            user_id=connection.user_id,
+            event_type="connection.needs_user",
+            data={
+                "connection_id": str(connection.id),
+                "display_name": connection.display_name,
+                "code": outcome.code,
+                "run_id": str(run.id),
+            },
+            dedup_key=f"{connection.id}:{run.id}",
+        )
+    _leave_schedule(connection, "needs_user", outcome)
+
+
+def _leave_schedule(connection: BankConnection, status: str, outcome: Outcome) -> None:
+    if connection.status in {"active", "error", "needs_user"}:
+        connection.status = status
+        connection.status_code = outcome.code
+        connection.status_message = outcome.message and outcome.message[:500]
+
+
+def _announce(session: Session, run: BankImportRun) -> None:
+    completed = run.status in {RunStatus.SUCCEEDED, RunStatus.PARTIAL}
+    if run.status == RunStatus.CANCELLED:
+        return
+    outbox.record(
+        session,
+        user_id=run.user_id,
+        event_type="import.completed" if completed else "import.failed",
+        data={
+            "run_id": str(run.id),
+            "connection_id": str(run.connection_id),
+            "kind": run.kind,
+            "trigger": run.trigger,
+            "status": run.status,
+            "code": run.code,
+            "created": run.created,
+            "updated": run.updated,
+            "removed": run.removed,
+            "rejected": run.rejected,
+        },
+        dedup_key=str(run.id),
+    )

@@ -1,0 +1,143 @@
+"""The composition root: builds every collaborator of a process once, from the settings, and closes them again."""
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx2
+import redis
+from pydantic import SecretStr
+from sqlalchemy import Engine, select
+
+from worker.connections.credentials import ConfigKeeper, open_taken, take_config
+from worker.connectors.base import BankConnector, ConnectorContext
+from worker.connectors.registry import ConnectorRegistry
+from worker.credentials import Vault, open_vault
+from worker.database import Sessions, open_engine, open_sessions
+from worker.finmind_cache import FinMindCache, open_cache
+from worker.models import BankConnection
+from worker.options import ConnectionOptions
+from worker.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Everything a process of the worker works with."""
+
+    settings: Settings
+    engine: Engine
+    sessions: Sessions
+    vault: Vault
+    registry: ConnectorRegistry
+    redis: redis.Redis
+    transport: httpx2.BaseTransport
+    cache: FinMindCache
+
+    def close(self) -> None:
+        """Close what this process opened."""
+        self.engine.dispose()
+        self.redis.close()
+        self.transport.close()
+
+
+def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
+    """Build the runtime of this process; nothing is connected before it is used. Raises: ConfigurationError."""
+    engine = open_engine(settings.database_url.get_secret_value(), role=role)
+    return Runtime(
+        settings=settings,
+        engine=engine,
+        sessions=open_sessions(engine),
+        vault=open_vault(settings),
+        registry=ConnectorRegistry(),
+        redis=redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3),
+        transport=httpx2.HTTPTransport(trust_env=False),
+        cache=open_cache(_revealed(settings.finmind_cache_url)),
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+@contextmanager
+def runtime(settings: Settings | None = None, *, role: str = "worker") -> Iterator[Runtime]:
+    """Open a runtime for a block of code. Raises: ConfigurationError."""
+    opened = open_runtime(settings or load_settings(), role=role)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def open_connector(runtime: Runtime, connection_id: uuid.UUID, *, http: httpx2.Client) -> BankConnector:
+    """Decrypt the connection's config, on record, and build its connector on `http`.
+
+    Raises: NotFoundError, ConflictError for a removed connection, ConnectorNotFoundError, CredentialError.
+    """
+    stored = take_config(runtime.sessions, connection_id)
+    connector_type = runtime.registry.get(stored.connector_name)
+    config = open_taken(runtime.sessions, runtime.vault, stored, connector_type.Config)
+    context = ConnectorContext(
+        http=http,
+        now=lambda: datetime.now(UTC),
+        save_config=ConfigKeeper(runtime.sessions, runtime.vault, stored),
+        timezone=_timezone(runtime, connection_id) or connector_type.capabilities.timezone,
+    )
+    return connector_type(config, context)
+
+
+@contextmanager
+def open_http(runtime: Runtime) -> Iterator[httpx2.Client]:
+    """Open the HTTP client of one run over the process's shared transport."""
+    settings = runtime.settings
+    timeout = httpx2.Timeout(settings.http_read_timeout_s, connect=settings.http_connect_timeout_s)
+    client = httpx2.Client(transport=_Shared(runtime.transport), timeout=timeout, follow_redirects=False)
+    with client:
+        yield client
+
+
+class _Shared(httpx2.BaseTransport):
+    """The process's transport, which outlives the clients of the runs."""
+
+    def __init__(self, transport: httpx2.BaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return self._transport.handle_request(request)
+
+
+def _timezone(runtime: Runtime, connection_id: uuid.UUID) -> str | None:
+    with runtime.sessions() as session:
+        options = session.scalar(select(BankConnection.options).where(BankConnection.id == connection_id))
+    return ConnectionOptions.model_validate(options or {}).timezone
+
+
+_lock = threading.Lock()
+_opened: dict[int, Runtime] = {}
+
+
+def process_runtime() -> Runtime:
+    """Return the runtime of this very process, opened at first use: never one that came through a fork."""
+    with _lock:
+        if os.getpid() not in _opened:
+            _opened.clear()
+            _opened[os.getpid()] = open_runtime(load_settings())
+        return _opened[os.getpid()]
+
+
+def forget_process_runtime() -> None:
+    """Drop what a fork copied without touching its sockets, which belong to the parent."""
+    for inherited in _opened.values():
+        inherited.engine.dispose(close=False)
+    _opened.clear()
+
+
+def close_process_runtime() -> None:
+    """Close the runtime of this process, if it has one."""
+    own = _opened.pop(os.getpid(), None)
+    if own is not None:
+        own.close()

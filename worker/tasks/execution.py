@@ -1,0 +1,107 @@
+"""One run from claim to close: the lease is kept alive, the engine works, and whatever happens, the row tells it."""
+
+import importlib
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.exc import DBAPIError
+
+from worker.connectors.base import BankConnector
+from worker.errors import LostLeaseError, StopRequestedError
+from worker.faults import point
+from worker.importer.parts import ImportPolicy, Parts
+from worker.logs import get_logger
+from worker.runs.ending import close
+from worker.runs.lease import claim, hand_back
+from worker.runs.pulse import Pulse
+from worker.runs.states import Lease, Outcome
+from worker.runs.verdict import verdict
+from worker.runtime import Runtime, open_connector, open_http
+from worker.stopping import STOP
+
+log = get_logger("imports")
+
+MARGIN_S = 20.0
+"""A run hands itself back this long before Celery's soft limit would interrupt it."""
+
+
+def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> None:
+    """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours."""
+    settings = runtime.settings
+    with runtime.sessions() as session:
+        lease = claim(session, run_id, worker_name=worker_name, lease_s=settings.lease_s)
+    if lease is None:
+        return
+    point("after_claim")
+    pulse = Pulse(
+        runtime.sessions,
+        lease,
+        lease_s=settings.lease_s,
+        deadline_s=min(settings.run_deadline_s, soft_limit_s - MARGIN_S),
+        stop_requested=lambda: STOP.is_set,
+    )
+    with structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt), pulse:
+        log.info("run.started")
+        _work_and_close(runtime, lease, pulse)
+    point("before_ack")
+
+
+def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse) -> None:
+    try:
+        outcome = _work(runtime, lease, pulse)
+        point("before_close")
+        with runtime.sessions() as session:
+            close(session, lease, outcome)
+        log.info("run.finished", status=outcome.status.value, code=outcome.code, created=outcome.counts.created)
+    except StopRequestedError as reason:
+        _hand_back(runtime, lease, str(reason))
+    except LostLeaseError as reason:
+        log.warning("run.lost", reason=str(reason))
+
+
+def _work(runtime: Runtime, lease: Lease, pulse: Pulse) -> Outcome:
+    """Run the engine; errors that say something about the run become its outcome.
+
+    Raises: StopRequestedError, LostLeaseError, DBAPIError when the database is away: then nothing can be written, the
+    lease runs out, and the reaper queues the run again.
+    """
+    engine_run = importlib.import_module("worker.importer.engine").run
+    try:
+        with open_http(runtime) as http:
+            outcome: Outcome = engine_run(lease, _parts(runtime, pulse, partial(open_connector, runtime, http=http)))
+            return outcome
+    except (StopRequestedError, LostLeaseError, DBAPIError):
+        raise
+    except SoftTimeLimitExceeded:
+        raise StopRequestedError("the run ran into its time limit") from None
+    except Exception as error:
+        outcome = verdict(error)
+        log.log(40 if outcome.code == "internal" else 20, "run.broke_off", code=outcome.code, exc_info=error)
+        return outcome
+
+
+def _parts(runtime: Runtime, pulse: Pulse, opener: Callable[[uuid.UUID], BankConnector]) -> Parts:
+    settings = runtime.settings
+    return Parts(
+        sessions=runtime.sessions,
+        open_connector=opener,
+        check=pulse.check,
+        wait=pulse.wait,
+        now=lambda: datetime.now(UTC),
+        clear_cache=runtime.cache.clear,
+        policy=ImportPolicy(overlap_days=settings.refresh_overlap_days, history_days=settings.history_days),
+    )
+
+
+def _hand_back(runtime: Runtime, lease: Lease, reason: str) -> None:
+    try:
+        with runtime.sessions() as session:
+            hand_back(session, lease)
+    except LostLeaseError:
+        log.warning("run.lost", reason=reason)
+    else:
+        log.info("run.handed_back", reason=reason)

@@ -1,0 +1,114 @@
+"""Tasks about runs: the two public ones that ask for a run by name, and the one that executes a run that is waiting.
+
+The state Celery shows is the state of the row: SUCCESS for succeeded, partial and cancelled, FAILURE for failed, RETRY
+for what goes on later (deferred, handed back), REJECTED for a message about nothing.
+"""
+
+import uuid
+from datetime import date
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Ignore, Reject, Retry
+
+from worker.app import app
+from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION
+from worker.errors import ConflictError, InvalidRequestError, NotFoundError
+from worker.logs import get_logger
+from worker.models import BankImportRun
+from worker.runs.request import request_run
+from worker.runs.states import WAITING, RunKind, RunRequest, RunStatus
+from worker.runtime import process_runtime
+from worker.tasks.execution import execute_run
+
+log = get_logger("imports")
+
+
+class RunFailedError(Exception):
+    """The run failed; its row and the log say why. Holds ids and codes only, for Flower shows it."""
+
+
+@app.task(name=IMPORT_CONNECTION, bind=True, throws=(RunFailedError,))
+def import_connection(
+    self: Task[Any, Any],
+    connection_id: str,
+    account_id: str | None = None,
+    from_date: str | None = None,
+    to_date: str | None = None,
+    dry_run: bool = False,  # noqa: FBT001, FBT002 - the public signature
+) -> dict[str, Any]:
+    """Import a connection's transactions. Days are ISO dates, both included; without them the importer decides."""
+    return _ask_and_execute(
+        self,
+        connection_id,
+        kind=RunKind.IMPORT,
+        account_external_id=account_id,
+        from_on=from_date and _day(from_date),
+        to_on=to_date and _day(to_date),
+        dry_run=dry_run,
+    )
+
+
+@app.task(name=REFRESH_CONNECTION, bind=True, throws=(RunFailedError,))
+def refresh_connection(self: Task[Any, Any], connection_id: str, account_id: str | None = None) -> dict[str, Any]:
+    """Fetch what is new since the last good run of a connection."""
+    return _ask_and_execute(self, connection_id, kind=RunKind.REFRESH, account_external_id=account_id)
+
+
+@app.task(name=EXECUTE, bind=True, throws=(RunFailedError,))
+def execute(self: Task[Any, Any], run_id: str) -> dict[str, Any]:
+    """Execute a waiting run; a doubled, late or mistaken message changes nothing."""
+    return _execute(self, uuid.UUID(run_id))
+
+
+def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Write the row under the task's own id, then execute it; a redelivered message finds its row and adds none."""
+    run_id = uuid.UUID(task.request.id)
+    try:
+        with process_runtime().sessions() as session:
+            if session.get(BankImportRun, run_id) is None:
+                asked = RunRequest(connection_id=uuid.UUID(connection_id), **request)
+                run_id = request_run(session, asked, run_id=run_id)
+    except (NotFoundError, ConflictError, InvalidRequestError) as error:
+        log.warning("run.refused", task_id=task.request.id, code=error.code, reason=str(error))
+        raise RunFailedError(f"{error.code}: {error}") from None
+    if run_id != uuid.UUID(task.request.id):
+        log.info("run.joined", task_id=task.request.id, run_id=str(run_id))
+        return {"run_id": str(run_id), "joined": True}
+    return _execute(task, run_id)
+
+
+def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
+    runtime = process_runtime()
+    execute_run(runtime, run_id, worker_name=str(task.request.hostname), soft_limit_s=_soft_limit_s(task))
+    with runtime.sessions() as session:
+        row = session.get(BankImportRun, run_id)
+        if row is None:
+            raise Reject(f"no run {run_id}", requeue=False)
+        session.expunge(row)
+    return _as_task_state(row)
+
+
+def _as_task_state(row: BankImportRun) -> dict[str, Any]:
+    """Return or raise what makes Celery show the state of the row."""
+    match RunStatus(row.status):
+        case RunStatus.FAILED:
+            raise RunFailedError(f"run {row.id} failed: {row.code}")
+        case RunStatus.RUNNING:
+            raise Ignore(f"run {row.id} is held by {row.worker_name}")
+        case status if status in WAITING:
+            raise Retry(f"run {row.id} is {status}: {row.code}", when=row.not_before)
+        case status:
+            return {"run_id": str(row.id), "status": status.value, "code": row.code, "created": row.created}
+
+
+def _soft_limit_s(task: Task[Any, Any]) -> float:
+    _hard_s, soft_s = task.request.timelimit or (None, None)
+    return float(soft_s or app.conf.task_soft_time_limit)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RunFailedError(f"invalid_request: {text!r} is not a day (YYYY-MM-DD)") from None
