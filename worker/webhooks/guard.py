@@ -1,0 +1,155 @@
+"""The guard at connect time: resolve once, refuse unless every answer is public, connect to that very address.
+
+The name stays with the connection for SNI and the certificate; a second look-up, where rebinding would strike, never
+happens. The caller bounds the whole exchange with one deadline; here only connecting has a limit of its own.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from typing import Any, TypeAlias
+
+from httpcore2 import (
+    SOCKET_OPTION,
+    AsyncNetworkBackend,
+    AsyncNetworkStream,
+    ConnectError,
+    ProxyError,
+    ReadError,
+    WriteError,
+)
+
+from worker.webhooks.addresses import is_literal, is_public
+from worker.webhooks.target import EgressPolicy, RefusedTargetError, is_local_name
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+"""All addresses of a host name. Raises: OSError when there is none."""
+
+
+def system_resolver(executor: Executor) -> Resolve:
+    """Return the system's resolver, run in `executor` because it blocks."""
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        # The root dot keeps the resolver from trying the machine's search domains.
+        name = f"{host}." if "." in host else host
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(executor, _look_up, name, port)
+        return [str(entry[4][0]) for entry in found]
+
+    return resolve
+
+
+def _look_up(name: str, port: int) -> list[Any]:
+    return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+
+
+class GuardedBackend(AsyncNetworkBackend):
+    """Opens connections to public addresses only."""
+
+    def __init__(self, policy: EgressPolicy, resolve: Resolve) -> None:
+        self._policy = policy
+        self._resolve = resolve
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the library's interface
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> AsyncNetworkStream:
+        """Connect to the vetted address of `host`. Raises: RefusedTargetError, ConnectError, TimeoutError."""
+        del local_address, socket_options
+        async with asyncio.timeout(timeout):
+            return await _open_stream(await self._vetted_address(host, port), port)
+
+    async def _vetted_address(self, host: str, port: int) -> str:
+        addresses = [host] if is_literal(host) else await self._addresses(host, port)
+        local = self._policy.allow_loopback and is_local_name(host)
+        for address in addresses:
+            if not (is_public(address, self._policy.denied) or (local and is_local_name(address))):
+                raise RefusedTargetError("the host does not lead to a public address")
+        return min(addresses, key=lambda address: ":" in address)  # IPv4 first
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            addresses = await self._resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            raise ConnectError("the host name does not resolve") from error
+        if not addresses:
+            raise ConnectError("the host name does not resolve")
+        return addresses
+
+
+class DirectBackend(AsyncNetworkBackend):
+    """Opens connections without a guard: to the operator's own egress proxy, which does the guarding."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the library's interface
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> AsyncNetworkStream:
+        """Connect to the proxy. Raises: ProxyError, TimeoutError."""
+        del local_address, socket_options
+        try:
+            async with asyncio.timeout(timeout):
+                return await _open_stream(host, port)
+        except ConnectError as error:
+            raise ProxyError("the egress proxy does not answer") from error
+
+
+async def _open_stream(address: str, port: int) -> AsyncNetworkStream:
+    try:
+        reader, writer = await asyncio.open_connection(address, port)
+    except OSError as error:
+        raise ConnectError("the connection was not accepted") from error
+    return _Stream(reader, writer)
+
+
+class _Stream(AsyncNetworkStream):
+    """An asyncio stream behind the HTTP library's interface."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - as above
+        del timeout  # reads and writes are bounded by the caller's one deadline
+        try:
+            return await self._reader.read(max_bytes)
+        except OSError as error:
+            raise ReadError("the connection broke") from error
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+        del timeout
+        try:
+            self._writer.write(buffer)
+            await self._writer.drain()
+        except OSError as error:
+            raise WriteError("the connection broke") from error
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
+    ) -> AsyncNetworkStream:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
+        except OSError as error:  # ssl.SSLError and certificate errors are OSErrors
+            await self.aclose()
+            raise ConnectError("TLS failed") from error
+        return self
+
+    async def aclose(self) -> None:
+        # Abort, not close: a peer that reads nothing must not keep our bytes and our socket.
+        self._writer.transport.abort()
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as above
+        return self._writer.get_extra_info("ssl_object") if info == "ssl_object" else None

@@ -1,0 +1,79 @@
+"""When a delivery is tried again, and when it is given up. Pure.
+
+Default: at once, then 1, 5 and 15 minutes later, each wait a floor with up to 20 % on top. Then dead letter.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from worker.webhooks.answer import Answer, AnswerCode
+
+_GONE = 410
+_SLOW_DOWN = 429
+_SLOW_DOWN_S = 60.0
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is: `pending → leased → delivered | pending | dead`, or `cancelled`."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """delays_s: the waits between attempts. jitter: the share of a wait added at random. postpone_s: see Verdict."""
+
+    delays_s: tuple[float, ...] = (60, 300, 900)
+    jitter: float = 0.2
+    postpone_s: float = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What an attempt means for its delivery.
+
+    delay_s: the wait before the next attempt, when pending. counted: False when the fault is ours (the proxy, a key
+    that does not open), which uses up no attempt and blames no receiver. gone: the receiver asked for no more.
+    """
+
+    state: DeliveryState
+    code: str
+    delay_s: float = 0
+    counted: bool = True
+    gone: bool = False
+
+
+def judge(answer: Answer, attempt: int, policy: RetryPolicy, *, jitter: float) -> Verdict:
+    """Decide what follows from one attempt. attempt: from 1. jitter: a random number from 0 to 1."""
+    code = _code(answer)
+    if answer.status is not None and 200 <= answer.status < 300:  # noqa: PLR2004 - 2xx, the HTTP class
+        return Verdict(state=DeliveryState.DELIVERED, code=code)
+    if answer.code is AnswerCode.PROXY_FAILED:
+        return postponed(code, policy)
+    if answer.status == _GONE:
+        return Verdict(state=DeliveryState.DEAD, code=code, gone=True)
+    if answer.code is AnswerCode.NOT_ALLOWED or attempt > len(policy.delays_s):
+        return Verdict(state=DeliveryState.DEAD, code=code)
+    return Verdict(state=DeliveryState.PENDING, code=code, delay_s=_wait_s(answer, attempt, policy, jitter))
+
+
+def postponed(code: str, policy: RetryPolicy) -> Verdict:
+    """Return the verdict for an attempt that could not be made through no fault of the receiver."""
+    return Verdict(state=DeliveryState.PENDING, code=code, delay_s=policy.postpone_s, counted=False)
+
+
+def _wait_s(answer: Answer, attempt: int, policy: RetryPolicy, jitter: float) -> float:
+    floor_s = policy.delays_s[attempt - 1]
+    if answer.status == _SLOW_DOWN or answer.code is AnswerCode.TIMEOUT:
+        floor_s = max(floor_s, _SLOW_DOWN_S)
+    if answer.retry_after_s is not None:
+        return min(max(answer.retry_after_s, floor_s), 2 * floor_s)
+    return floor_s * (1 + policy.jitter * jitter)
+
+
+def _code(answer: Answer) -> str:
+    return answer.code if answer.status is None else f"http_{answer.status}"

@@ -1,0 +1,160 @@
+"""One POST, one answer: guarded, bounded in time and size, never redirected. Failures are values, not exceptions."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from httpcore2 import (
+    URL,
+    AsyncConnectionPool,
+    AsyncHTTPConnection,
+    ConnectError,
+    NetworkError,
+    ProtocolError,
+    Proxy,
+    ProxyError,
+    Request,
+    Response,
+    default_ssl_context,
+)
+
+from worker import __version__
+from worker.webhooks.answer import Answer, AnswerCode
+from worker.webhooks.guard import DirectBackend, GuardedBackend, Resolve, system_resolver
+from worker.webhooks.target import EgressPolicy, RefusedTargetError, Target, parse_target
+
+MAX_RESPONSE_BYTES = 16 * 1024
+USER_AGENT = f"FinMind-Webhooks/{__version__}"
+_MAX_RETRY_AFTER_CHARS = 64
+
+
+# What a CONNECT proxy says when it will not, or cannot, reach the destination; anything else is the proxy's own fault.
+_PROXY_REFUSALS = {
+    "403": AnswerCode.NOT_ALLOWED,
+    "407": AnswerCode.NOT_ALLOWED,
+    "502": AnswerCode.CONNECT_FAILED,
+    "504": AnswerCode.CONNECT_FAILED,
+}
+
+
+class Transport:
+    """Sends signed bytes. One connection per POST: nothing of one subscriber is reused for another.
+
+    connect_timeout_s bounds look-up, TCP and TLS; total_timeout_s bounds the whole exchange.
+    """
+
+    def __init__(
+        self,
+        policy: EgressPolicy,
+        *,
+        connect_timeout_s: float = 5,
+        total_timeout_s: float = 15,
+        resolve: Resolve | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._policy = policy
+        self._connect_timeout_s = connect_timeout_s
+        self._total_timeout_s = total_timeout_s
+        self._resolvers = ThreadPoolExecutor(16, thread_name_prefix="webhook-resolver")
+        self._backend = GuardedBackend(policy, resolve or system_resolver(self._resolvers))
+        self._proxy = Proxy(policy.proxy_url) if policy.proxy_url else None
+        self._tls = tls or default_ssl_context()
+
+    def close(self) -> None:
+        """Let go of the resolver's threads; a look-up that hangs is not waited for."""
+        self._resolvers.shutdown(wait=False, cancel_futures=True)
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send `body` as it is and return what came back, whatever happens; only cancellation is raised."""
+        started_s = time.monotonic()
+        answer = await self._answer(url, headers, body)
+        return replace(answer, duration_ms=round((time.monotonic() - started_s) * 1000))
+
+    async def _answer(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        heads: list[Answer] = []
+        try:
+            async with asyncio.timeout(self._total_timeout_s):
+                return await self._exchange(url, headers, body, heads)
+        except TimeoutError:
+            # A status that arrived in time counts, however long the body drips.
+            return heads[0] if heads else Answer(code=AnswerCode.TIMEOUT)
+        except RefusedTargetError:
+            return Answer(code=AnswerCode.NOT_ALLOWED)
+        except ProxyError as error:
+            return Answer(code=_PROXY_REFUSALS.get(str(error)[:3], AnswerCode.PROXY_FAILED))
+        except ConnectError:
+            return Answer(code=AnswerCode.CONNECT_FAILED)
+        except (NetworkError, ProtocolError):
+            return heads[0] if heads else Answer(code=AnswerCode.BROKEN)
+
+    async def _exchange(self, url: str, headers: Mapping[str, str], body: bytes, heads: list[Answer]) -> Answer:
+        target = parse_target(url, self._policy)
+        connection = self._connection(target)
+        try:
+            response = await connection.handle_async_request(self._request(target, headers, body))
+            heads.append(_head_of(response))
+            return replace(heads[0], head=await _read_head(response))
+        finally:
+            await connection.aclose()
+
+    def _connection(self, target: Target) -> AsyncHTTPConnection | AsyncConnectionPool:
+        if self._proxy is not None:
+            return AsyncConnectionPool(ssl_context=self._tls, proxy=self._proxy, network_backend=DirectBackend())
+        return AsyncHTTPConnection(_url(target).origin, ssl_context=self._tls, network_backend=self._backend)
+
+    def _request(self, target: Target, headers: Mapping[str, str], body: bytes) -> Request:
+        fixed = {
+            "Host": target.authority,
+            "User-Agent": USER_AGENT,
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        }
+        timeouts = {"connect": self._connect_timeout_s}
+        pairs = [(name.encode(), value.encode()) for name, value in (fixed | dict(headers)).items()]
+        return Request("POST", _url(target), headers=pairs, content=body, extensions={"timeout": timeouts})
+
+
+def _url(target: Target) -> URL:
+    host, path = target.host.encode(), target.path.encode()
+    return URL(scheme=target.scheme.encode(), host=host, port=target.port, target=path)
+
+
+def _head_of(response: Response) -> Answer:
+    """Return status and Retry-After of an answer whose body is still to come."""
+    retry_after = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
+    return Answer(
+        code=AnswerCode.ANSWERED, status=response.status, retry_after_s=parse_retry_after(retry_after.decode("latin-1"))
+    )
+
+
+async def _read_head(response: Response) -> str:
+    """Read at most 16 KiB as they come: nothing is decompressed, and Postgres cannot store NUL."""
+    raw = bytearray()
+    assert isinstance(response.stream, AsyncIterable)
+    async for chunk in response.stream:
+        raw += chunk
+        if len(raw) >= MAX_RESPONSE_BYTES:
+            break
+    return bytes(raw[:MAX_RESPONSE_BYTES]).decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+def parse_retry_after(value: str, *, now: datetime | None = None) -> float | None:
+    """Return the seconds a Retry-After header asks for (number or HTTP date), or None when it says nothing useful."""
+    text = value.strip()
+    if not text or len(text) > _MAX_RETRY_AFTER_CHARS:
+        return None
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())
