@@ -1,7 +1,8 @@
 -- The whole data model of the FinMind bank worker, in the order of the flow.
 --
 -- Idempotent: safe on an empty database and on a live FinMind database. FinMind's own tables come first; they are
--- created only where absent and are never altered. Every constraint says which race or mistake it prevents.
+-- created only where absent, with their indexes, and never altered. Every constraint says which race or mistake it
+-- prevents.
 --
 -- Money is NUMERIC and signed on the bank's side (negative = money leaves the account). `_at` is a moment
 -- (timestamptz), `_on` a day in the bank's own zone, `_s` and `_days` are durations.
@@ -34,62 +35,78 @@ CREATE TABLE IF NOT EXISTS categories (
   created_at TIMESTAMP NOT NULL DEFAULT NOW()
 );
 
-CREATE TABLE IF NOT EXISTS recurring_expenses (
-  id SERIAL PRIMARY KEY,
-  user_id INT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
-  category_id INT REFERENCES categories(id) ON DELETE SET NULL,
-  amount NUMERIC(12,2) NOT NULL,
-  currency VARCHAR(10) NOT NULL DEFAULT 'INR',
-  expense_type VARCHAR(20) NOT NULL DEFAULT 'EXPENSE',
-  notes VARCHAR(500) NOT NULL,
-  cadence recurring_cadence NOT NULL,
-  start_date DATE NOT NULL,
-  end_date DATE,
-  active BOOLEAN NOT NULL DEFAULT TRUE,
-  created_at TIMESTAMP NOT NULL DEFAULT NOW()
-);
-CREATE INDEX IF NOT EXISTS idx_recurring_expenses_user_start ON recurring_expenses(user_id, start_date);
+DO $$ BEGIN
+  IF to_regclass('recurring_expenses') IS NULL THEN
+    CREATE TABLE recurring_expenses (
+      id SERIAL PRIMARY KEY,
+      user_id INT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+      category_id INT REFERENCES categories(id) ON DELETE SET NULL,
+      amount NUMERIC(12,2) NOT NULL,
+      currency VARCHAR(10) NOT NULL DEFAULT 'INR',
+      expense_type VARCHAR(20) NOT NULL DEFAULT 'EXPENSE',
+      notes VARCHAR(500) NOT NULL,
+      cadence recurring_cadence NOT NULL,
+      start_date DATE NOT NULL,
+      end_date DATE,
+      active BOOLEAN NOT NULL DEFAULT TRUE,
+      created_at TIMESTAMP NOT NULL DEFAULT NOW()
+    );
+    CREATE INDEX idx_recurring_expenses_user_start ON recurring_expenses(user_id, start_date);
+  END IF;
+END $$;
 
-CREATE TABLE IF NOT EXISTS expenses (
-  id SERIAL PRIMARY KEY,
-  user_id INT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
-  category_id INT REFERENCES categories(id) ON DELETE SET NULL,
-  amount NUMERIC(12,2) NOT NULL,
-  currency VARCHAR(10) NOT NULL DEFAULT 'INR',
-  expense_type VARCHAR(20) NOT NULL DEFAULT 'EXPENSE',
-  notes VARCHAR(500),
-  spent_at DATE NOT NULL DEFAULT CURRENT_DATE,
-  source_recurring_id INT REFERENCES recurring_expenses(id) ON DELETE SET NULL,
-  created_at TIMESTAMP NOT NULL DEFAULT NOW()
-);
-CREATE INDEX IF NOT EXISTS idx_expenses_user_spent_at ON expenses(user_id, spent_at DESC);
+DO $$ BEGIN
+  IF to_regclass('expenses') IS NULL THEN
+    CREATE TABLE expenses (
+      id SERIAL PRIMARY KEY,
+      user_id INT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+      category_id INT REFERENCES categories(id) ON DELETE SET NULL,
+      amount NUMERIC(12,2) NOT NULL,
+      currency VARCHAR(10) NOT NULL DEFAULT 'INR',
+      expense_type VARCHAR(20) NOT NULL DEFAULT 'EXPENSE',
+      notes VARCHAR(500),
+      spent_at DATE NOT NULL DEFAULT CURRENT_DATE,
+      source_recurring_id INT REFERENCES recurring_expenses(id) ON DELETE SET NULL,
+      created_at TIMESTAMP NOT NULL DEFAULT NOW()
+    );
+    CREATE INDEX idx_expenses_user_spent_at ON expenses(user_id, spent_at DESC);
+  END IF;
+END $$;
 
-CREATE TABLE IF NOT EXISTS bills (
-  id SERIAL PRIMARY KEY,
-  user_id INT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
-  name VARCHAR(200) NOT NULL,
-  amount NUMERIC(12,2) NOT NULL,
-  currency VARCHAR(10) NOT NULL DEFAULT 'INR',
-  next_due_date DATE NOT NULL,
-  cadence bill_cadence NOT NULL,
-  autopay_enabled BOOLEAN NOT NULL DEFAULT FALSE,
-  channel_whatsapp BOOLEAN NOT NULL DEFAULT FALSE,
-  channel_email BOOLEAN NOT NULL DEFAULT TRUE,
-  active BOOLEAN NOT NULL DEFAULT TRUE,
-  created_at TIMESTAMP NOT NULL DEFAULT NOW()
-);
-CREATE INDEX IF NOT EXISTS idx_bills_user_due ON bills(user_id, next_due_date);
+DO $$ BEGIN
+  IF to_regclass('bills') IS NULL THEN
+    CREATE TABLE bills (
+      id SERIAL PRIMARY KEY,
+      user_id INT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+      name VARCHAR(200) NOT NULL,
+      amount NUMERIC(12,2) NOT NULL,
+      currency VARCHAR(10) NOT NULL DEFAULT 'INR',
+      next_due_date DATE NOT NULL,
+      cadence bill_cadence NOT NULL,
+      autopay_enabled BOOLEAN NOT NULL DEFAULT FALSE,
+      channel_whatsapp BOOLEAN NOT NULL DEFAULT FALSE,
+      channel_email BOOLEAN NOT NULL DEFAULT TRUE,
+      active BOOLEAN NOT NULL DEFAULT TRUE,
+      created_at TIMESTAMP NOT NULL DEFAULT NOW()
+    );
+    CREATE INDEX idx_bills_user_due ON bills(user_id, next_due_date);
+  END IF;
+END $$;
 
-CREATE TABLE IF NOT EXISTS reminders (
-  id SERIAL PRIMARY KEY,
-  user_id INT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
-  bill_id INT REFERENCES bills(id) ON DELETE SET NULL,
-  message VARCHAR(500) NOT NULL,
-  send_at TIMESTAMP NOT NULL,
-  sent BOOLEAN NOT NULL DEFAULT FALSE,
-  channel VARCHAR(20) NOT NULL DEFAULT 'email'
-);
-CREATE INDEX IF NOT EXISTS idx_reminders_due ON reminders(user_id, sent, send_at);
+DO $$ BEGIN
+  IF to_regclass('reminders') IS NULL THEN
+    CREATE TABLE reminders (
+      id SERIAL PRIMARY KEY,
+      user_id INT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+      bill_id INT REFERENCES bills(id) ON DELETE SET NULL,
+      message VARCHAR(500) NOT NULL,
+      send_at TIMESTAMP NOT NULL,
+      sent BOOLEAN NOT NULL DEFAULT FALSE,
+      channel VARCHAR(20) NOT NULL DEFAULT 'email'
+    );
+    CREATE INDEX idx_reminders_due ON reminders(user_id, sent, send_at);
+  END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS audit_logs (
   id SERIAL PRIMARY KEY,
@@ -191,12 +208,14 @@ CREATE TABLE IF NOT EXISTS bank_connection_accounts (
   CONSTRAINT uq_bank_connection_accounts_external_id UNIQUE (connection_id, external_id),
   -- an account listed under two ids but with one anchor is one account (re-link)
   CONSTRAINT uq_bank_connection_accounts_anchor UNIQUE (connection_id, anchor),
+  -- an unknown status would be imported, or left out, without anybody having decided so
   CONSTRAINT ck_bank_connection_accounts_status CHECK (status IN ('active', 'waiting', 'missing', 'unsupported', 'closed')),
   -- an unknown class would be treated as a stable id and double rows
   CONSTRAINT ck_bank_connection_accounts_id_class
     CHECK (id_class IS NULL OR id_class IN ('stable', 'session', 'positional', 'delivery', 'none')),
   -- an opening amount without its day proves nothing
   CONSTRAINT ck_bank_connection_accounts_opening CHECK ((opening_amount IS NULL) = (opening_on IS NULL)),
+  -- a negative lateness would shorten the overlap and miss late rows
   CONSTRAINT ck_bank_connection_accounts_lateness CHECK (lateness_days >= 0)
 );
 CREATE INDEX IF NOT EXISTS idx_bank_connection_accounts_user ON bank_connection_accounts(user_id);
@@ -245,8 +264,11 @@ CREATE TABLE IF NOT EXISTS bank_import_runs (
   suggested INTEGER NOT NULL DEFAULT 0,
   report JSONB NOT NULL DEFAULT '{}',
   trace_context VARCHAR(512),
+  -- a kind no task handles would wait for ever
   CONSTRAINT ck_bank_import_runs_kind CHECK (kind IN ('import', 'refresh', 'revert', 'replay')),
+  -- an unknown trigger would land in no queue
   CONSTRAINT ck_bank_import_runs_trigger CHECK (trigger IN ('user', 'schedule', 'webhook', 'retry')),
+  -- an unknown status would be neither waiting, nor running, nor closed: nobody would look at it again
   CONSTRAINT ck_bank_import_runs_status
     CHECK (status IN ('queued', 'running', 'succeeded', 'partial', 'deferred', 'failed', 'cancelled')),
   -- a running run without a lease could never be recovered; a closed one with a lease could still be written to
@@ -259,6 +281,7 @@ CREATE TABLE IF NOT EXISTS bank_import_runs (
            AND (finished_at IS NULL OR code IS NOT NULL)),
   -- a deferred run without a time would wait for ever
   CONSTRAINT ck_bank_import_runs_deferred CHECK (status <> 'deferred' OR not_before IS NOT NULL),
+  -- reversed days would fetch nothing and call it a success
   CONSTRAINT ck_bank_import_runs_window CHECK (from_on IS NULL OR to_on IS NULL OR from_on <= to_on),
   -- only a revert and a replay are about another run
   CONSTRAINT ck_bank_import_runs_target CHECK (kind IN ('import', 'refresh') OR target_run_id IS NOT NULL),
@@ -302,6 +325,7 @@ CREATE TABLE IF NOT EXISTS bank_import_run_accounts (
   cursor_after TEXT,
   balance_proof JSONB,
   finished_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  -- an account's part is closed when its row is written; it cannot be anything else
   CONSTRAINT ck_bank_import_run_accounts_status CHECK (status IN ('succeeded', 'partial', 'failed')),
   -- a resumed run updates its row of an account instead of reporting the account twice
   CONSTRAINT uq_bank_import_run_accounts UNIQUE (run_id, account_id)
@@ -355,6 +379,7 @@ CREATE TABLE IF NOT EXISTS bank_transactions (
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   -- the last guard against a doubled row: one identity per account, whoever writes, however often
   CONSTRAINT uq_bank_transactions_identity UNIQUE (account_id, identity),
+  -- an unknown state would be neither replaceable nor countable in the balance proof
   CONSTRAINT ck_bank_transactions_state CHECK (state IN ('pending', 'posted', 'removed')),
   -- `own`: we wrote the expense; `linked`: it was the user's before; NULL expense_id under these = the user deleted it.
   -- Without an expense: `none` (zero amount, hidden pending row), `transfer` (a leg), `twin` (another connection has
@@ -438,7 +463,9 @@ CREATE TABLE IF NOT EXISTS bank_match_suggestions (
   status VARCHAR(10) NOT NULL DEFAULT 'open',
   decided_at TIMESTAMPTZ,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  -- a kind nobody can decide on would stay open for ever
   CONSTRAINT ck_bank_match_suggestions_kind CHECK (kind IN ('expense', 'transfer', 'account', 'category')),
+  -- an unknown status would hide the suggestion without an answer
   CONSTRAINT ck_bank_match_suggestions_status CHECK (status IN ('open', 'accepted', 'declined', 'obsolete')),
   -- a declined suggestion must not come back with every refresh
   CONSTRAINT uq_bank_match_suggestions UNIQUE NULLS NOT DISTINCT
@@ -468,7 +495,9 @@ CREATE TABLE IF NOT EXISTS bank_quota_usage (
   -- two workers that meet a new window must count into one row
   CONSTRAINT uq_bank_quota_usage_window UNIQUE NULLS NOT DISTINCT
     (connector_name, connection_id, account_external_id, endpoint, window_s, window_started_at),
+  -- a negative count would hand out more calls than the provider allows
   CONSTRAINT ck_bank_quota_usage_calls CHECK (calls_used >= 0 AND calls_limit >= 0),
+  -- a window that ends before it begins would never be exhausted, or never be free again
   CONSTRAINT ck_bank_quota_usage_window CHECK (window_s > 0 AND window_ends_at > window_started_at)
 );
 CREATE INDEX IF NOT EXISTS idx_bank_quota_usage_connection ON bank_quota_usage(connection_id, window_ends_at);
@@ -482,6 +511,7 @@ CREATE TABLE IF NOT EXISTS bank_connector_circuits (
   trips INTEGER NOT NULL DEFAULT 0,
   last_code VARCHAR(40),
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  -- an unknown state would neither let calls through nor try again
   CONSTRAINT ck_bank_connector_circuits_state CHECK (state IN ('closed', 'open', 'half_open')),
   -- an open circuit without an end would never be tried again
   CONSTRAINT ck_bank_connector_circuits_open CHECK (state = 'closed' OR open_until IS NOT NULL)
@@ -503,6 +533,7 @@ CREATE TABLE IF NOT EXISTS credential_audit (
   user_id INTEGER,
   key_id VARCHAR(64),
   detail JSONB NOT NULL DEFAULT '{}',
+  -- an action outside the list would be missing from every report on credentials
   CONSTRAINT ck_credential_audit_action
     CHECK (action IN ('sealed', 'opened', 'replaced', 'rotated', 'removed', 'revoked', 'refused'))
 );
@@ -541,6 +572,7 @@ CREATE TABLE IF NOT EXISTS webhook_subscriptions (
   last_success_at TIMESTAMPTZ,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  -- an unknown status would neither deliver nor be shown as stopped
   CONSTRAINT ck_webhook_subscriptions_status CHECK (status IN ('active', 'paused', 'disabled', 'removed')),
   -- a subscription to nothing is a mistake, not a way to pause
   CONSTRAINT ck_webhook_subscriptions_event_types CHECK (cardinality(event_types) > 0)
@@ -585,11 +617,15 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
   finished_at TIMESTAMPTZ,
   -- two relays at once fan an event out once; a replay is a delivery of its own
   CONSTRAINT uq_webhook_deliveries_event UNIQUE (event_id, subscription_id, replay),
+  -- an unknown state would be neither sent nor dead: a lost event
   CONSTRAINT ck_webhook_deliveries_state CHECK (state IN ('pending', 'leased', 'delivered', 'dead', 'cancelled')),
   -- a waiting delivery without a time would wait for ever
   CONSTRAINT ck_webhook_deliveries_due CHECK (state NOT IN ('pending', 'leased') OR next_attempt_at IS NOT NULL),
+  -- a leased delivery without a token or an end could never be taken over; a free one with a token could be
+  -- recorded twice
   CONSTRAINT ck_webhook_deliveries_lease
     CHECK ((state = 'leased') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (lease_expires_at IS NULL)),
+  -- an end without a time, or a time without an end, would be pruned too early or never
   CONSTRAINT ck_webhook_deliveries_finished
     CHECK ((state IN ('delivered', 'dead', 'cancelled')) = (finished_at IS NOT NULL))
 );
@@ -622,6 +658,7 @@ CREATE TABLE IF NOT EXISTS reminder_deliveries (
   last_code VARCHAR(40),
   sent_at TIMESTAMPTZ,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  -- an unknown state would be neither sent nor dead: a lost reminder
   CONSTRAINT ck_reminder_deliveries_state CHECK (state IN ('pending', 'leased', 'sent', 'dead')),
   -- FinMind's `reminders.sent` follows this row and never runs ahead of it
   CONSTRAINT ck_reminder_deliveries_sent CHECK ((state = 'sent') = (sent_at IS NOT NULL))

@@ -71,6 +71,15 @@ def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A database that holds nothing."""
+    name = f"empty_{uuid.uuid4().hex[:12]}"
+    _maintain(postgres_url, f"CREATE DATABASE {name}")
+    yield _named(postgres_url, name)
+    _maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on the fresh database."""
     engine = open_engine(database_url, role="test")

@@ -1,0 +1,59 @@
+"""Do schema.sql, the models and a database agree? Postgres itself is asked; nothing it holds is changed."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy import Connection, Engine, MetaData, text
+
+from worker.schema.apply import schema_sql
+from worker.schema.catalog import Catalog, read_catalog
+from worker.schema.compare import differences, exact_differences
+
+
+def check_schema(engine: Engine, metadata: MetaData) -> list[str]:
+    """Compare the database and the models with schema.sql; return every difference as a sentence, none when all agree.
+
+    Needs the right to create a schema: a scratch one is made and rolled back. FinMind's own tables may hold more than
+    ours know of.
+    """
+    expected = _expected(engine)
+    with engine.connect() as connection:
+        actual = read_catalog(connection, connection.scalar(text("SELECT current_schema()")) or "public")
+        connection.rollback()
+    return differences(expected, actual, found_name="the database") + _model_differences(engine, metadata, expected)
+
+
+def check_models(engine: Engine, metadata: MetaData) -> list[str]:
+    """Compare the models with schema.sql, in any database, both ways."""
+    return _model_differences(engine, metadata, _expected(engine))
+
+
+def _model_differences(engine: Engine, metadata: MetaData, expected: Catalog) -> list[str]:
+    described = _catalog_of(engine, metadata.create_all)
+    without_triggers = {name: replace(table, triggers={}) for name, table in expected.items()}
+    return exact_differences(without_triggers, described, found_name="the models")
+
+
+def _expected(engine: Engine) -> Catalog:
+    return _catalog_of(engine, lambda connection: connection.exec_driver_sql(schema_sql()))
+
+
+def _catalog_of(engine: Engine, create: Callable[[Connection], object]) -> Catalog:
+    with _scratch_schema(engine) as (connection, schema):
+        create(connection)
+        return read_catalog(connection, schema)
+
+
+@contextmanager
+def _scratch_schema(engine: Engine) -> Iterator[tuple[Connection, str]]:
+    """Give a schema of its own inside a transaction that is rolled back."""
+    schema = f"finmind_check_{uuid.uuid4().hex[:12]}"
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+        connection.execute(text(f"SET LOCAL search_path TO {schema}"))
+        try:
+            yield connection, schema
+        finally:
+            connection.rollback()
