@@ -1,0 +1,150 @@
+"""Reading runs: their state and progress, what they did per account, and what they decided row by row.
+
+user_id is whose run it must be; None only for an operator. Somebody else's run is simply not there.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.orm import Session
+
+from worker.errors import NotFoundError
+from worker.models import (
+    BankConnectionAccount,
+    BankImportRejection,
+    BankImportRun,
+    BankImportRunAccount,
+    BankTransaction,
+    BankTransactionChange,
+)
+from worker.runs.states import CLOSED, RunStatus
+
+COUNTS = ("pages", "fetched", "created", "updated", "unchanged", "linked", "removed", "rejected", "suggested")
+_PRIVATE = frozenset({"lease_token", "lease_expires_at", "dispatched_at", "dispatch_count", "trace_context"})
+_PUBLIC = tuple(column.key for column in BankImportRun.__table__.columns if column.key not in _PRIVATE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """The last run of the page before: the next page holds what is older."""
+
+    queued_at: datetime
+    run_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs to list, newest first. None leaves a condition out."""
+
+    user_id: int | None = None
+    connection_id: uuid.UUID | None = None
+    statuses: Sequence[RunStatus] = ()
+    after: After | None = None
+    limit: int = 50
+
+
+def find(session: Session, run_id: uuid.UUID, *, user_id: int | None = None, lock: bool = False) -> BankImportRun:
+    """Return one run. Raises: NotFoundError."""
+    query = select(BankImportRun).where(BankImportRun.id == run_id)
+    if user_id is not None:
+        query = query.where(BankImportRun.user_id == user_id)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFoundError(f"no run {run_id}")
+    return row
+
+
+def list_runs(session: Session, wanted: RunFilter) -> list[dict[str, Any]]:
+    """Return at most `limit` runs, newest first."""
+    query = select(BankImportRun).order_by(BankImportRun.queued_at.desc(), BankImportRun.id.desc())
+    return [describe(row) for row in session.scalars(_narrow(query, wanted).limit(wanted.limit))]
+
+
+def describe(row: BankImportRun) -> dict[str, Any]:
+    """Return what may be shown of a run: everything but its lease."""
+    return {name: getattr(row, name) for name in _PUBLIC}
+
+
+def is_closed(run: BankImportRun) -> bool:
+    """Say whether nothing more will happen to this run."""
+    return RunStatus(run.status) in CLOSED
+
+
+def accounts_of(session: Session, run_id: uuid.UUID) -> list[dict[str, Any]]:
+    """Return what a run did per account; the run was found by the caller."""
+    mine = BankImportRunAccount
+    counts = [getattr(mine, name) for name in COUNTS]
+    query = (
+        select(
+            BankConnectionAccount.external_id.label("account_external_id"),
+            BankConnectionAccount.name,
+            mine.status,
+            mine.code,
+            mine.message,
+            mine.from_on,
+            mine.to_on,
+            *counts,
+            mine.balance_proof,
+            mine.finished_at,
+        )
+        .join(BankConnectionAccount, BankConnectionAccount.id == mine.account_id)
+        .where(mine.run_id == run_id)
+        .order_by(mine.id)
+    )
+    return [dict(row) for row in session.execute(query).mappings()]
+
+
+def decisions_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    """Return the decisions of a run with their reasons, in the order they were made; `id` of the last is the cursor."""
+    change, line = BankTransactionChange, BankTransaction
+    query = (
+        select(
+            change.id,
+            change.decision,
+            change.reason,
+            BankConnectionAccount.name.label("account"),
+            change.transaction_id,
+            line.effective_on,
+            line.amount,
+            line.currency,
+            line.description,
+            line.expense_id,
+            change.reverted_by_run_id,
+            change.detail,
+        )
+        .join(BankConnectionAccount, BankConnectionAccount.id == change.account_id)
+        .outerjoin(line, line.id == change.transaction_id)
+        .where(change.run_id == run_id, change.id > after_id)
+        .order_by(change.id)
+        .limit(limit)
+    )
+    return [dict(row) for row in session.execute(query).mappings()]
+
+
+def rejections_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    """Return the rows a run could not import, with the reason; `raw` is what the bank delivered."""
+    row = BankImportRejection
+    query = (
+        select(row.id, row.code, row.message, row.external_id, row.raw, row.resolved_at)
+        .where(row.run_id == run_id, row.id > after_id)
+        .order_by(row.id)
+        .limit(limit)
+    )
+    return [dict(found) for found in session.execute(query).mappings()]
+
+
+def _narrow(query: Select[BankImportRun], wanted: RunFilter) -> Select[BankImportRun]:
+    if wanted.user_id is not None:
+        query = query.where(BankImportRun.user_id == wanted.user_id)
+    if wanted.connection_id is not None:
+        query = query.where(BankImportRun.connection_id == wanted.connection_id)
+    if wanted.statuses:
+        query = query.where(BankImportRun.status.in_(wanted.statuses))
+    if wanted.after is not None:
+        older = tuple_(BankImportRun.queued_at, BankImportRun.id) < tuple_(wanted.after.queued_at, wanted.after.run_id)
+        query = query.where(older)
+    return query

@@ -1,0 +1,76 @@
+"""What a person can do about a run that exists: cancel it, ask for it again, take it back, replay what it rejected.
+
+user_id is whose run it must be; None only for an operator.
+"""
+
+import uuid
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from worker.errors import ConflictError
+from worker.models import BankImportRun
+from worker.runs.reading import find
+from worker.runs.states import CLOSED, WAITING, RunKind, RunRequest, RunStatus, RunTrigger
+
+_REPEATABLE = frozenset({RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.CANCELLED})
+
+
+def cancel(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunStatus:
+    """Cancel a run: at once when it waits, at its next step when it runs. What is committed stays.
+
+    Returns its status now. Raises: NotFoundError, ConflictError when it has ended.
+    """
+    run = find(session, run_id, user_id=user_id, lock=True)
+    status = RunStatus(run.status)
+    if status in CLOSED:
+        raise ConflictError(f"run {run_id} has ended: {status} ({run.code})")
+    if status in WAITING:
+        run.status = RunStatus.CANCELLED
+        run.code = "cancelled"
+        run.finished_at = func.now()
+        run.not_before = None
+    elif run.cancel_requested_at is None:
+        run.cancel_requested_at = func.now()
+    session.flush()
+    return RunStatus(run.status)
+
+
+def retry_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
+    """Return the request that asks for the same again. Raises: NotFoundError, ConflictError unless it fell short."""
+    run = find(session, run_id, user_id=user_id)
+    if RunStatus(run.status) not in _REPEATABLE:
+        raise ConflictError(f"run {run_id} is {run.status}: only a failed, partial or cancelled run is tried again")
+    return RunRequest(
+        connection_id=run.connection_id,
+        kind=RunKind(run.kind),
+        trigger=RunTrigger.RETRY,
+        account_external_id=run.account_external_id,
+        from_on=run.from_on,
+        to_on=run.to_on,
+        dry_run=run.dry_run,
+        target_run_id=run.target_run_id,
+    )
+
+
+def revert_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
+    """Return the request that takes a run back. Raises: NotFoundError, ConflictError when there is nothing to take."""
+    return _about(_changed_something(session, run_id, user_id), RunKind.REVERT)
+
+
+def replay_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
+    """Return the request that tries the rejected rows of a run again. Raises: NotFoundError, ConflictError."""
+    return _about(_changed_something(session, run_id, user_id), RunKind.REPLAY)
+
+
+def _changed_something(session: Session, run_id: uuid.UUID, user_id: int | None) -> BankImportRun:
+    run = find(session, run_id, user_id=user_id)
+    if RunStatus(run.status) not in CLOSED:
+        raise ConflictError(f"run {run_id} is still {run.status}")
+    if run.dry_run or run.kind == RunKind.REVERT:
+        raise ConflictError(f"run {run_id} imported nothing: it was {'a dry run' if run.dry_run else 'a revert'}")
+    return run
+
+
+def _about(run: BankImportRun, kind: RunKind) -> RunRequest:
+    return RunRequest(connection_id=run.connection_id, kind=kind, target_run_id=run.id)
