@@ -98,7 +98,7 @@ def test_the_key_file_is_private_and_made_once(tmp_path):
 
 def test_two_processes_that_make_the_key_file_at_once_agree(tmp_path):
     program = (
-        "import sys, pathlib; from worker.credentials.local import ensure_key_file;"
+        "import sys, pathlib; from worker.credentials import ensure_key_file;"
         " print(ensure_key_file(pathlib.Path(sys.argv[1])).read_text())"
     )
     runs = [

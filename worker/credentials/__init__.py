@@ -1,7 +1,8 @@
 """Sealing and opening secrets. One format for every kind of secret and every key provider."""
 
 from worker.credentials.config import open_config, seal_config
-from worker.credentials.local import LocalKeyring, ensure_key_file, generate_key
+from worker.credentials.keyfile import add_key, drop_key, ensure_key_file
+from worker.credentials.local import LocalKeyring, generate_key
 from worker.credentials.opening import CredentialSettings, open_vault
 from worker.credentials.vault import Place, SealedValue, Vault
 
@@ -11,6 +12,8 @@ __all__ = [
     "Place",
     "SealedValue",
     "Vault",
+    "add_key",
+    "drop_key",
     "ensure_key_file",
     "generate_key",
     "open_config",

@@ -6,11 +6,9 @@ import os
 import re
 import secrets
 import string
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -79,25 +77,6 @@ def generate_key(now: datetime | None = None) -> str:
     """Return a new `id:base64` entry; the id carries the day, so that the age of a key can be seen."""
     day = (now or datetime.now(UTC)).strftime("%Y-%m-%d")
     return f"k{day}-{secrets.token_hex(2)}:{base64.b64encode(os.urandom(KEY_BYTES)).decode()}"
-
-
-def ensure_key_file(path: Path) -> Path:
-    """Make a key file, mode 0600, unless it is there already; two processes at once end up with the same one."""
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(generate_key() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        pass  # the other process was first
-    finally:
-        Path(draft).unlink()
-    return path
 
 
 def _decode(encoded: str, *, where: str) -> bytes:

@@ -1,0 +1,18 @@
+"""Use cases on credential keys: how much each one seals, moving to another, proving that all opens, letting one go."""
+
+from worker.keys.canary import check_keys
+from worker.keys.retirement import check_unneeded
+from worker.keys.rotation import RotationReport, rotate
+from worker.keys.usage import KeyUsage, key_usage
+from worker.keys.verification import VerificationReport, verify
+
+__all__ = [
+    "KeyUsage",
+    "RotationReport",
+    "VerificationReport",
+    "check_keys",
+    "check_unneeded",
+    "key_usage",
+    "rotate",
+    "verify",
+]

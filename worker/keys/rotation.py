@@ -1,0 +1,174 @@
+"""Moving every sealed value to the primary key while imports run and tokens are refreshed.
+
+    read a batch (tx)  →  open and seal it (no tx: a key service may be far away)  →  write it (tx)
+
+The write compares: a row whose credentials were replaced meanwhile, or that somebody holds, is left for the next pass.
+The content and its version stay as they are, so a refresh that renews a token never notices. What is done is in the
+rows themselves: killed at any moment, the next call goes on with what is left.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from worker.audit import Action, current_actor
+from worker.credentials import SealedValue, Vault
+from worker.database import Sessions
+from worker.errors import CredentialError, KeyProviderUnavailableError
+from worker.keys.columns import FIRST_ID, SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, read_rows
+
+DEFAULT_BATCH = 500
+_PASSES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationPlan:
+    """Which rows still have to move: those under another key and, with `before`, those sealed before that moment."""
+
+    primary_key_id: str
+    batch: int
+    before: datetime | None = None
+
+    def where(self, column: SealedColumn) -> str:
+        """Say it in SQL; takes the parameters `primary` and `before`."""
+        return f"{column.key_id} <> :primary OR {column.sealed_at} < CAST(:before AS timestamptz)"
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters of `where`."""
+        return {"primary": self.primary_key_id, "before": self.before}
+
+
+@dataclass(slots=True, kw_only=True)
+class RotationReport:
+    """What a rotation did. remaining: rows still to move, because they do not open or were busy to the end."""
+
+    primary_key_id: str
+    rotated: int = 0
+    remaining: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """The collaborators of one rotation. on_progress: told how many rows were moved since the last time."""
+
+    sessions: Sessions
+    vault: Vault
+    plan: RotationPlan
+    report: RotationReport
+    on_progress: Callable[[int], None]
+
+
+def rotate(
+    sessions: Sessions,
+    vault: Vault,
+    *,
+    batch: int = DEFAULT_BATCH,
+    everything: bool = False,
+    on_progress: Callable[[int], None] = lambda _rows: None,
+) -> RotationReport:
+    """Seal every value anew under the primary key; call it again after a kill and it goes on.
+
+    everything: also values that the primary key sealed before this call, for fresh data keys.
+    Raises: KeyProviderUnavailableError; what was moved until then stays moved.
+    """
+    with sessions() as session:
+        before = session.scalar(select(func.now())) if everything else None
+    plan = RotationPlan(primary_key_id=vault.primary_key_id, batch=batch, before=before)
+    report = RotationReport(primary_key_id=plan.primary_key_id)
+    rotation = Rotation(sessions=sessions, vault=vault, plan=plan, report=report, on_progress=on_progress)
+    for _ in range(_PASSES):
+        for column in SEALED_COLUMNS:
+            _walk(rotation, column)
+        report.remaining = rows_to_rotate(sessions, plan)
+        if report.remaining <= len(report.failures):
+            break
+    return report
+
+
+def rows_to_rotate(sessions: Sessions, plan: RotationPlan) -> int:
+    """Count what is left to move."""
+    with sessions() as session:
+        return sum(
+            count_rows(session, column, where=plan.where(column), **plan.parameters) for column in SEALED_COLUMNS
+        )
+
+
+def _walk(rotation: Rotation, column: SealedColumn) -> None:
+    plan, after = rotation.plan, FIRST_ID
+    while True:
+        with rotation.sessions() as session:
+            rows = read_rows(
+                session,
+                column,
+                where=f"id > :after AND ({plan.where(column)})",
+                limit=plan.batch,
+                after=after,
+                **plan.parameters,
+            )
+        if not rows:
+            return
+        after = rows[-1].row_id
+        sealed = [(row, value) for row in rows if (value := _reseal(rotation, row)) is not None]
+        with rotation.sessions() as session:
+            moved = _write(session, column, sealed)
+        rotation.report.rotated += moved
+        rotation.on_progress(moved)
+
+
+def _reseal(rotation: Rotation, row: SealedRow) -> SealedValue | None:
+    try:
+        return rotation.vault.seal(rotation.vault.open(row.blob, row.place), row.place)
+    except KeyProviderUnavailableError:
+        raise
+    except CredentialError as error:
+        rotation.report.failures[str(row.place)] = str(error)
+        return None
+
+
+def _write(session: Session, column: SealedColumn, sealed: Sequence[tuple[SealedRow, SealedValue]]) -> int:
+    """Write those that nobody changed or holds, with their audit lines; never waits for a lock."""
+    if not sealed:
+        return 0
+    statement = text(
+        f"""
+        WITH given AS (
+          SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[]), CAST(:old_keys AS text[]),
+                               CAST(:blobs AS bytea[]), CAST(:new_keys AS text[]))
+                        AS given(id, version, old_key, blob, new_key)
+        ), held AS (
+          SELECT t.id FROM {column.table} t JOIN given USING (id)
+          WHERE t.{column.version} = given.version AND t.{column.key_id} = given.old_key
+          FOR NO KEY UPDATE OF t SKIP LOCKED
+        ), moved AS (
+          UPDATE {column.table} t
+          SET {column.blob} = given.blob, {column.key_id} = given.new_key, {column.sealed_at} = now()
+          FROM given JOIN held USING (id)
+          WHERE t.id = given.id AND t.{column.version} = given.version AND t.{column.blob} IS NOT NULL
+          RETURNING t.id, t.user_id, given.old_key, given.new_key
+        )
+        INSERT INTO credential_audit (actor, action, table_name, row_id, user_id, key_id, detail)
+        SELECT :actor, :action, :table_name, id::text, user_id, new_key, jsonb_build_object('from_key_id', old_key)
+        FROM moved RETURNING 1
+        """  # noqa: S608 - names from SEALED_COLUMNS
+    )
+    rows = [row for row, _ in sealed]
+    values = [value for _, value in sealed]
+    return len(session.execute(statement, _parameters(column, rows, values)).all())
+
+
+def _parameters(column: SealedColumn, rows: Sequence[SealedRow], values: Sequence[SealedValue]) -> dict[str, object]:
+    return {
+        "ids": [str(row.row_id) for row in rows],
+        "versions": [row.version for row in rows],
+        "old_keys": [row.key_id for row in rows],
+        "blobs": [value.blob for value in values],
+        "new_keys": [value.key_id for value in values],
+        "actor": current_actor(),
+        "action": Action.ROTATED,
+        "table_name": column.table,
+    }

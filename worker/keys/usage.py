@@ -1,0 +1,51 @@
+"""How many sealed values each key holds, and since when."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.credentials import Vault
+from worker.keys.columns import SEALED_COLUMNS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUsage:
+    """What one key seals. oldest_sealed_at: the oldest of its values (UTC). configured: this process can use it."""
+
+    key_id: str
+    primary: bool
+    configured: bool
+    sealed: int
+    per_column: dict[str, int]
+    oldest_sealed_at: datetime | None
+
+
+def key_usage(session: Session, vault: Vault) -> list[KeyUsage]:
+    """Return every key that is configured or needed, the primary one first."""
+    counts: dict[str, dict[str, int]] = {key_id: {} for key_id in vault.key_ids}
+    oldest: dict[str, datetime] = {}
+    for column in SEALED_COLUMNS:
+        rows = session.execute(
+            text(
+                f"SELECT {column.key_id} AS key_id, count(*) AS sealed, min({column.sealed_at}) AS oldest"  # noqa: S608
+                f" FROM {column.table} WHERE {column.blob} IS NOT NULL GROUP BY 1"
+            )
+        )
+        for row in rows:
+            counts.setdefault(row.key_id, {})[str(column)] = row.sealed
+            if row.oldest is not None:
+                oldest[row.key_id] = min(row.oldest, oldest.get(row.key_id, row.oldest))
+    usages = [
+        KeyUsage(
+            key_id=key_id,
+            primary=key_id == vault.primary_key_id,
+            configured=key_id in vault.key_ids,
+            sealed=sum(per_column.values()),
+            per_column=per_column,
+            oldest_sealed_at=oldest.get(key_id),
+        )
+        for key_id, per_column in counts.items()
+    ]
+    return sorted(usages, key=lambda usage: (not usage.primary, usage.key_id))

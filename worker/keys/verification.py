@@ -1,0 +1,68 @@
+"""Proving that every sealed value opens; nothing is changed and nothing is shown."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from worker.credentials import Vault
+from worker.credentials.envelope import read_envelope
+from worker.database import Sessions
+from worker.errors import CredentialError, KeyProviderUnavailableError
+from worker.keys.columns import FIRST_ID, SEALED_COLUMNS, SealedColumn, SealedRow, read_rows
+
+_BATCH = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class VerificationReport:
+    """Values that opened, counted per key, and what is wrong with the others, by place."""
+
+    opened: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def verify(
+    sessions: Sessions, vault: Vault, *, on_progress: Callable[[int], None] = lambda _rows: None
+) -> VerificationReport:
+    """Open every value. Raises: KeyProviderUnavailableError: then nothing is known."""
+    report = VerificationReport()
+    for column in SEALED_COLUMNS:
+        _walk(sessions, vault, column, report, on_progress)
+    return report
+
+
+def problem_with(vault: Vault, row: SealedRow) -> str | None:
+    """Return why a value does not open, or why its row would mislead; None when all is well."""
+    try:
+        vault.open(row.blob, row.place)
+    except KeyProviderUnavailableError:
+        raise
+    except CredentialError as error:
+        return str(error)
+    sealed_by = read_envelope(row.blob).key_id
+    if sealed_by != row.key_id:
+        return f"{row.place} is sealed with the key {sealed_by!r}, its row says {row.key_id!r}"
+    return None
+
+
+def _walk(
+    sessions: Sessions,
+    vault: Vault,
+    column: SealedColumn,
+    report: VerificationReport,
+    on_progress: Callable[[int], None],
+) -> None:
+    after = FIRST_ID
+    while True:
+        with sessions() as session:
+            rows = read_rows(session, column, where="id > :after", limit=_BATCH, after=after)
+        if not rows:
+            return
+        after = rows[-1].row_id
+        for row in rows:
+            problem = problem_with(vault, row)
+            if problem is None:
+                report.opened[row.key_id] += 1
+            else:
+                report.failures[str(row.place)] = problem
+        on_progress(len(rows))
