@@ -2,7 +2,7 @@
 
 from worker.keys.canary import check_keys
 from worker.keys.retirement import check_unneeded
-from worker.keys.rotation import RotationReport, rotate
+from worker.keys.rotation import RotationReport, rotate, rows_to_rotate
 from worker.keys.usage import KeyUsage, key_usage
 from worker.keys.verification import VerificationReport, verify
 
@@ -14,5 +14,6 @@ __all__ = [
     "check_unneeded",
     "key_usage",
     "rotate",
+    "rows_to_rotate",
     "verify",
 ]

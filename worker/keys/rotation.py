@@ -76,22 +76,30 @@ def rotate(
     everything: also values that the primary key sealed before this call, for fresh data keys.
     Raises: KeyProviderUnavailableError; what was moved until then stays moved.
     """
-    with sessions() as session:
-        before = session.scalar(select(func.now())) if everything else None
-    plan = RotationPlan(primary_key_id=vault.primary_key_id, batch=batch, before=before)
+    plan = _plan(sessions, vault, batch=batch, everything=everything)
     report = RotationReport(primary_key_id=plan.primary_key_id)
     rotation = Rotation(sessions=sessions, vault=vault, plan=plan, report=report, on_progress=on_progress)
     for _ in range(_PASSES):
         for column in SEALED_COLUMNS:
             _walk(rotation, column)
-        report.remaining = rows_to_rotate(sessions, plan)
+        report.remaining = _count(sessions, plan)
         if report.remaining <= len(report.failures):
             break
     return report
 
 
-def rows_to_rotate(sessions: Sessions, plan: RotationPlan) -> int:
-    """Count what is left to move."""
+def rows_to_rotate(sessions: Sessions, vault: Vault, *, everything: bool = False) -> int:
+    """Count what `rotate` would move."""
+    return _count(sessions, _plan(sessions, vault, batch=DEFAULT_BATCH, everything=everything))
+
+
+def _plan(sessions: Sessions, vault: Vault, *, batch: int, everything: bool) -> RotationPlan:
+    with sessions() as session:
+        before = session.scalar(select(func.now())) if everything else None
+    return RotationPlan(primary_key_id=vault.primary_key_id, batch=batch, before=before)
+
+
+def _count(sessions: Sessions, plan: RotationPlan) -> int:
     with sessions() as session:
         return sum(
             count_rows(session, column, where=plan.where(column), **plan.parameters) for column in SEALED_COLUMNS
