@@ -1,0 +1,217 @@
+"""One place where a provider's answer becomes data or a `ConnectorError`; every connector's calls go through `call`.
+
+No message, repr or traceback of what is raised here holds a URL, a header or a body: endpoints are named by a label,
+and errors of the HTTP library are dropped, not chained, because they carry the request with its credentials.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import Any, NoReturn
+
+import httpx2
+
+from worker.connectors.base import ConnectorContext
+from worker.connectors.errors import (
+    AccountNotFoundError,
+    AuthenticationError,
+    ConnectorError,
+    InvalidDataError,
+    ProviderUnavailableError,
+    RateLimitError,
+)
+from worker.http import BodyTooLargeError
+
+_LONGEST_WAIT_S = 7 * 86_400.0
+_LOGIN_REASONS = {401: "credentials", 402: "payment_required", 403: "revoked"}
+_TRANSIENT = {408, 423, 425}
+_GONE = {404, 410}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the provider answered. body: the JSON with its numbers as Decimals; readable: whether there was any."""
+
+    status: int
+    headers: httpx2.Headers
+    content: bytes
+    body: Any = None
+    readable: bool = False
+
+    def __repr__(self) -> str:
+        return f"Answer(status={self.status})"
+
+    @property
+    def text(self) -> str:
+        """The body as text, for the few answers that are not JSON."""
+        return self.content.decode("utf-8", errors="replace")
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status promises data."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110, section 15.3
+
+
+Explain = Callable[[Answer], ConnectorError | None]
+"""What a provider's own error body means; None leaves it to the status."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call to a provider.
+
+    endpoint: short label that names the call in messages, quotas and limits, such as `transactions`.
+    auth: user and password for basic authentication.
+    json: body as JSON; form: body as a form.
+    """
+
+    method: str
+    url: str | httpx2.URL
+    endpoint: str
+    account_id: str | None = None
+    params: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] | None = None
+    auth: tuple[str, str] | None = None
+    json: Any = None
+    form: Mapping[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.endpoint})"
+
+
+def call(context: ConnectorContext, request: Request, explain: Explain | None = None) -> Answer:
+    """Make one request and return an answer whose status and JSON are good.
+
+    Raises: RateLimitError, AuthenticationError, ProviderUnavailableError, AccountNotFoundError, InvalidDataError, and
+    ConnectorError for anything that only a change of code can mend; `explain` may turn any answer into its own error.
+    """
+    answer = call_text(context, request, explain)
+    if not answer.readable:
+        page = answer.content.lstrip()[:1] == b"<"
+        kind = ProviderUnavailableError if page else InvalidDataError
+        raise kind(f"{request.endpoint}: answered with {'a web page' if page else 'something that is not JSON'}")
+    return answer
+
+
+def call_text(context: ConnectorContext, request: Request, explain: Explain | None = None) -> Answer:
+    """Make one request whose answer need not be JSON. Raises: as `call`, except for the shape of the body."""
+    if not is_secure(request.url):
+        raise ConnectorError(f"{request.endpoint}: refused to send credentials without TLS")
+    answer = _exchange(context.http, request)
+    if isinstance(answer, ConnectorError):
+        raise answer
+    error = (explain(answer) if explain else None) or _refusal(answer, request, context.now())
+    if error is not None:
+        raise error
+    return answer
+
+
+def is_secure(url: str | httpx2.URL) -> bool:
+    """Say whether credentials may travel to `url`: over TLS, or without leaving this machine."""
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        return False
+    return bool(parsed.host) and (parsed.scheme == "https" or (parsed.scheme == "http" and _is_loopback(parsed.host)))
+
+
+def retry_after_s(headers: httpx2.Headers, now: datetime) -> float | None:
+    """Return the seconds a `Retry-After` asks for, as number or HTTP date, within 0 to 7 days; None if it says nothing.
+
+    A date is compared with the answer's own `Date` where there is one: the provider's clock, not ours.
+    """
+    value = headers.get("retry-after", "").strip()
+    try:
+        asked_s = float(value)
+    except ValueError:
+        until_at, sent_at = _http_date(value), _http_date(headers.get("date", ""))
+        if until_at is None:
+            return None
+        asked_s = (until_at - (sent_at or now)).total_seconds()
+    return None if math.isnan(asked_s) else min(max(asked_s, 0.0), _LONGEST_WAIT_S)
+
+
+def _exchange(http: httpx2.Client, request: Request) -> Answer | ConnectorError:
+    """Send and read; failures come back as values, so that nothing of the library's error stays attached."""
+    try:
+        response = http.request(
+            request.method,
+            _without_login(request.url),
+            params=tuple(request.params),
+            headers=request.headers,
+            auth=request.auth,
+            json=request.json,
+            data=request.form,
+            follow_redirects=False,
+            extensions={"endpoint": request.endpoint, "account_id": request.account_id},
+        )
+    except httpx2.TimeoutException:
+        return ProviderUnavailableError(f"{request.endpoint}: no whole answer in time")
+    except (BodyTooLargeError, httpx2.DecodingError):
+        return InvalidDataError(f"{request.endpoint}: the answer is too large or wrongly compressed")
+    except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL):
+        return ConnectorError(f"{request.endpoint}: the request itself is malformed")
+    except httpx2.TransportError as error:
+        return ProviderUnavailableError(f"{request.endpoint}: no connection ({type(error).__name__})")
+    return _read(response)
+
+
+def _read(response: httpx2.Response) -> Answer:
+    try:
+        body, readable = json.loads(response.content, parse_float=Decimal, parse_constant=_refuse), True
+    except (ValueError, RecursionError):
+        body, readable = None, False
+    return Answer(
+        status=response.status_code,
+        headers=response.headers,
+        content=response.content,
+        body=body,
+        readable=readable,
+    )
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _refusal(answer: Answer, request: Request, now: datetime) -> ConnectorError | None:
+    """Say what a status means by itself."""
+    message = f"{request.endpoint}: answered {answer.status}"
+    match answer.status:
+        case status if answer.ok:
+            return None
+        case 429:
+            return RateLimitError(message, retry_after_s=retry_after_s(answer.headers, now))
+        case status if status in _LOGIN_REASONS:
+            return AuthenticationError(message, reason=_LOGIN_REASONS[status])
+        case status if status in _TRANSIENT or status >= 500:  # noqa: PLR2004 - RFC 9110, section 15.6
+            return ProviderUnavailableError(message)
+        case status if status in _GONE and request.account_id is not None:
+            return AccountNotFoundError(message)
+        case _:
+            return ConnectorError(message)
+
+
+def _without_login(url: str | httpx2.URL) -> httpx2.URL:
+    """Drop `user:password@`: it belongs into `auth`, which no log ever shows."""
+    return httpx2.URL(url).copy_with(username=None, password=None)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -1,0 +1,157 @@
+"""The HTTP client connectors are given: bounded in time and size, no redirects, nothing from the environment.
+
+One deadline covers a whole exchange, so that a server that sends a byte now and then is cut off like a silent one.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from ssl import SSLContext
+
+import httpcore2
+import httpx2
+
+from worker import __version__
+
+USER_AGENT = f"finmind-worker/{__version__}"
+
+_deadline_at: ContextVar[float] = ContextVar("deadline_at")
+"""When the current exchange must be over, on the monotonic clock (s)."""
+
+
+class BodyTooLargeError(httpx2.TransportError):
+    """The answer is larger than anything the provider could mean."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """How long and how large an exchange may get. total_s: connecting, sending and reading together."""
+
+    connect_s: float = 5
+    read_s: float = 30
+    total_s: float = 120
+    max_body_bytes: int = 64 * 1024 * 1024
+
+
+DEFAULT_LIMITS = HttpLimits()
+
+
+def open_client(
+    limits: HttpLimits = DEFAULT_LIMITS,
+    wrap: Callable[[httpx2.BaseTransport], httpx2.BaseTransport] | None = None,
+) -> httpx2.Client:
+    """Return a client for one connector; close it after use, it keeps cookies.
+
+    wrap: puts another transport around the bounded one, such as the throttle; its waiting does not count as exchange.
+    """
+    for name in ("httpx2", "httpcore2"):  # they log whole URLs, and some tokens travel in a URL
+        logging.getLogger(name).setLevel(logging.WARNING)
+    bounded = _BoundedTransport(limits)
+    return httpx2.Client(
+        transport=wrap(bounded) if wrap else bounded,
+        timeout=httpx2.Timeout(limits.read_s, connect=limits.connect_s),
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+    )
+
+
+class _BoundedTransport(httpx2.HTTPTransport):
+    """Reads the whole answer before returning it, within the limits."""
+
+    def __init__(self, limits: HttpLimits) -> None:
+        super().__init__(verify=_trusted())
+        self._limits = limits
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=_trusted(), max_connections=4, keepalive_expiry=15, network_backend=_DeadlineBackend()
+        )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send and read. Raises: httpx2.TimeoutException, httpx2.TransportError, httpx2.DecodingError."""
+        token = _deadline_at.set(time.monotonic() + self._limits.total_s)
+        try:
+            answer = super().handle_request(request)
+            try:
+                return self._read(answer)
+            finally:
+                answer.close()
+        finally:
+            _deadline_at.reset(token)
+
+    def _read(self, answer: httpx2.Response) -> httpx2.Response:
+        body = bytearray()
+        for chunk in answer.iter_bytes(65_536):
+            body += chunk
+            if len(body) > self._limits.max_body_bytes:
+                raise BodyTooLargeError(f"more than {self._limits.max_body_bytes} bytes")
+        headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _HOP_BY_HOP]
+        return httpx2.Response(answer.status_code, headers=headers, content=bytes(body))
+
+
+_HOP_BY_HOP = {b"content-encoding", b"content-length", b"transfer-encoding"}
+
+
+@cache
+def _trusted() -> SSLContext:
+    """Load the trusted authorities once per process: it costs more than a small refresh."""
+    return httpx2.create_ssl_context()
+
+
+def _remaining_s(timeout_s: float | None, error: type[Exception]) -> float:
+    left_s = _deadline_at.get() - time.monotonic()
+    if left_s <= 0:
+        raise error("the whole exchange took too long")
+    return left_s if timeout_s is None else min(timeout_s, left_s)
+
+
+class _DeadlineBackend(httpcore2.NetworkBackend):
+    """Opens connections whose every wait is cut to what the current exchange has left."""
+
+    def __init__(self) -> None:
+        self._sockets = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """Connect. Raises: httpcore2.ConnectTimeout, httpcore2.ConnectError."""
+        timeout_s = _remaining_s(timeout, httpcore2.ConnectTimeout)
+        stream = self._sockets.connect_tcp(host, port, timeout_s, local_address, socket_options)
+        return _DeadlineStream(stream)
+
+
+class _DeadlineStream(httpcore2.NetworkStream):
+    """A connection that gives up at the deadline of the exchange it is used for."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Raises: httpcore2.ReadTimeout, httpcore2.ReadError."""
+        return self._stream.read(max_bytes, _remaining_s(timeout, httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Raises: httpcore2.WriteTimeout, httpcore2.WriteError."""
+        self._stream.write(buffer, _remaining_s(timeout, httpcore2.WriteTimeout))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        """Upgrade to TLS. Raises: httpcore2.ConnectTimeout, httpcore2.ConnectError."""
+        timeout_s = _remaining_s(timeout, httpcore2.ConnectTimeout)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, timeout_s))
+
+    def get_extra_info(self, info: str) -> object:
+        """Pass the question on."""
+        return self._stream.get_extra_info(info)
