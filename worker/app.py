@@ -14,7 +14,7 @@ from celery.beat import Scheduler
 from kombu import Queue as KombuQueue
 
 from worker import health
-from worker.broker import TICK, Queue, transport_options
+from worker.broker import CANARY, PRUNE, REAP, TICK, Queue, transport_options
 from worker.logs import setup_logging
 from worker.runtime import close_process_runtime, forget_process_runtime
 from worker.settings import load_settings
@@ -39,9 +39,9 @@ def beat_entries(tick_s: float) -> tuple[BeatEntry, ...]:
     """Return everything that happens by the clock; each entry only looks for due rows, so two beats do no harm."""
     return (
         BeatEntry(task=TICK, every_s=tick_s),
-        BeatEntry(task="worker.tasks.maintenance.reap", every_s=15),
-        BeatEntry(task="worker.tasks.maintenance.prune", every_s=3600),
-        *(BeatEntry(task="worker.tasks.maintenance.canary", every_s=30, queue=queue) for queue in Queue),
+        BeatEntry(task=REAP, every_s=15),
+        BeatEntry(task=PRUNE, every_s=3600),
+        *(BeatEntry(task=CANARY, every_s=30, queue=queue) for queue in Queue),
     )
 
 
@@ -65,7 +65,7 @@ def _schedule(entry: BeatEntry) -> dict[str, Any]:
     return {
         "task": entry.task,
         "schedule": entry.every_s,
-        "args": (entry.queue.value,) if entry.task.endswith(".canary") else (),
+        "args": (entry.queue.value,) if entry.task == CANARY else (),
         "options": {"queue": entry.queue.value, "expires": entry.every_s},
     }
 
@@ -107,7 +107,7 @@ _WORKER = {
 
 app = Celery(
     "finmind-worker",
-    include=["worker.tasks.imports"],
+    include=["worker.tasks.imports", "worker.tasks.dispatch", "worker.tasks.maintenance"],
 )
 app.add_defaults(configuration)
 

@@ -16,6 +16,9 @@ IMPORT_CONNECTION = "worker.tasks.imports.import_connection"
 REFRESH_CONNECTION = "worker.tasks.imports.refresh_connection"
 EXECUTE = "worker.tasks.imports.execute"
 TICK = "worker.tasks.dispatch.tick"
+REAP = "worker.tasks.maintenance.reap"
+PRUNE = "worker.tasks.maintenance.prune"
+CANARY = "worker.tasks.maintenance.canary"
 
 
 class Queue(StrEnum):

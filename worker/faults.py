@@ -17,7 +17,7 @@ POINTS = (
     "before_close",
     "before_ack",
     "between_dispatch_commit_and_publish",
-    "between_publish_and_next_batch",
+    "after_publish",
     "after_reap",
 )
 """Every point there is, in the order of a run's life; the chaos suite strikes each of them."""

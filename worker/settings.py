@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     max_attempts: PositiveInt = Field(default=5, description="A run that lost its worker this often fails as poison.")
     redispatch_s: PositiveFloat = Field(default=90, description="A queued run nobody claimed is published again (s).")
     tick_s: PositiveFloat = Field(default=5, description="How often beat looks for due work (s).")
-    dispatch_batch: PositiveInt = Field(default=500, description="Runs published per tick, at most.")
+    dispatch_batch: PositiveInt = Field(default=500, description="Runs published ahead of the workers, at most.")
+    runs_per_user: PositiveInt = Field(default=8, description="Runs under way at once for one user.")
+    runs_per_connector: PositiveInt = Field(default=32, description="Runs under way at once through one connector.")
     max_tasks_per_child: PositiveInt = Field(default=500, description="A worker child is replaced after so many tasks.")
     run_deadline_s: PositiveFloat = Field(default=840, description="A run hands itself back after this long (s).")
 

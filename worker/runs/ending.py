@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -95,7 +96,7 @@ def _needs_user(session: Session, connection: BankConnection, run: BankImportRun
                 "connection_id": str(connection.id),
                 "display_name": connection.display_name,
                 "code": outcome.code,
-                "run_id": str(run.id),
+                "message": outcome.message and outcome.message[:500],
             },
             dedup_key=f"{connection.id}:{run.id}",
         )
@@ -110,24 +111,23 @@ def _leave_schedule(connection: BankConnection, status: str, outcome: Outcome) -
 
 
 def _announce(session: Session, run: BankImportRun) -> None:
-    completed = run.status in {RunStatus.SUCCEEDED, RunStatus.PARTIAL}
     if run.status == RunStatus.CANCELLED:
         return
+    data: dict[str, Any] = {
+        "run_id": str(run.id),
+        "connection_id": str(run.connection_id),
+        "kind": run.kind,
+        "trigger": run.trigger,
+        "code": run.code,
+        "message": run.message,
+    }
+    completed = run.status in {RunStatus.SUCCEEDED, RunStatus.PARTIAL}
+    if completed:
+        data |= {"status": run.status, "counts": {name: getattr(run, name) for name in Counts.__dataclass_fields__}}
     outbox.record(
         session,
         user_id=run.user_id,
         event_type="import.completed" if completed else "import.failed",
-        data={
-            "run_id": str(run.id),
-            "connection_id": str(run.connection_id),
-            "kind": run.kind,
-            "trigger": run.trigger,
-            "status": run.status,
-            "code": run.code,
-            "created": run.created,
-            "updated": run.updated,
-            "removed": run.removed,
-            "rejected": run.rejected,
-        },
+        data=data,
         dedup_key=str(run.id),
     )

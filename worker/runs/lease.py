@@ -81,7 +81,7 @@ def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
 
 
 def finish(session: Session, lease: Lease, outcome: Outcome) -> None:
-    """Close the run (or defer it) with its outcome. Raises: LostLeaseError."""
+    """Close the run, or defer it, which is no failed attempt. Raises: LostLeaseError."""
     _release(
         session,
         lease,
@@ -92,23 +92,31 @@ def finish(session: Session, lease: Lease, outcome: Outcome) -> None:
             "not_before": None if outcome.defer_s is None else func.now() + timedelta(seconds=outcome.defer_s),
             "finished_at": func.now() if outcome.status in CLOSED else None,
             "report": outcome.report,
+            **({"attempt": BankImportRun.attempt - 1} | _UNPUBLISHED if outcome.status in WAITING else {}),
             **count_values(outcome.counts),
         },
     )
 
 
-def hand_back(session: Session, lease: Lease) -> None:
-    """Queue the run again, to go on from what is committed; a shutdown is no failed attempt. Raises: LostLeaseError."""
-    _release(
-        session,
-        lease,
-        {
-            "status": RunStatus.QUEUED,
-            "code": "stopped",
-            "attempt": BankImportRun.attempt - 1,
-            "dispatched_at": None,
-        },
-    )
+def hand_back(session: Session, lease: Lease, *, counted: bool = False) -> None:
+    """Queue the run again, to go on from what is committed. Raises: LostLeaseError.
+
+    counted: this was a failed attempt (the run ran into its time limit); a shutdown is none.
+    """
+    attempt = BankImportRun.attempt if counted else BankImportRun.attempt - 1
+    try:
+        with session.begin_nested():
+            _release(session, lease, {"status": RunStatus.QUEUED, "code": "stopped", "attempt": attempt} | _UNPUBLISHED)
+    except IntegrityError:
+        # uq_bank_import_runs_waiting: another run waits behind this one, which keeps its place with an expired lease.
+        session.execute(
+            update(BankImportRun)
+            .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
+            .values(attempt=attempt, lease_expires_at=func.now() - timedelta(seconds=1), **_UNPUBLISHED)
+        )
+
+
+_UNPUBLISHED = {"dispatched_at": None}
 
 
 def count_values(counts: Counts) -> dict[str, Any]:

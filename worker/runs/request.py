@@ -2,13 +2,13 @@
 
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankConnection, BankImportRun
-from worker.runs.states import WAITING, RunRequest, RunStatus
+from worker.runs.states import WAITING, RunRequest, RunStatus, RunTrigger
 
 
 def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | None = None) -> uuid.UUID:
@@ -34,7 +34,18 @@ def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | No
     waiting = _open_run(session, request, *WAITING)
     if waiting is None or not _same_request(waiting, request):
         raise ConflictError(f"another run of connection {request.connection_id} is already waiting")
+    if waiting.trigger == RunTrigger.SCHEDULE and request.trigger != RunTrigger.SCHEDULE:
+        _promote(session, waiting.id)
     return waiting.id
+
+
+def _promote(session: Session, run_id: uuid.UUID) -> None:
+    """A person now waits for a run of the schedule: it is published again, in the queue of those who wait."""
+    session.execute(
+        update(BankImportRun)
+        .where(BankImportRun.id == run_id, BankImportRun.status.in_(WAITING))
+        .values(trigger=RunTrigger.USER, dispatched_at=None)
+    )
 
 
 def _write(session: Session, request: RunRequest, run_id: uuid.UUID, user_id: int) -> uuid.UUID | None:

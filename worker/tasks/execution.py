@@ -10,11 +10,13 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import DBAPIError
 
+from worker.audit import acting_as
 from worker.connectors.base import BankConnector
 from worker.errors import LostLeaseError, StopRequestedError
 from worker.faults import point
 from worker.importer.parts import ImportPolicy, Parts
 from worker.logs import get_logger
+from worker.runs.admission import Limits, WaitForTurn, decide, read_facts
 from worker.runs.ending import close
 from worker.runs.lease import claim, hand_back
 from worker.runs.pulse import Pulse
@@ -32,8 +34,7 @@ MARGIN_S = 20.0
 def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> None:
     """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours."""
     settings = runtime.settings
-    with runtime.sessions() as session:
-        lease = claim(session, run_id, worker_name=worker_name, lease_s=settings.lease_s)
+    lease = _start(runtime, run_id, worker_name)
     if lease is None:
         return
     point("after_claim")
@@ -44,10 +45,34 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
         deadline_s=min(settings.run_deadline_s, soft_limit_s - MARGIN_S),
         stop_requested=lambda: STOP.is_set,
     )
-    with structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt), pulse:
+    context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
+    with context, acting_as(f"run:{run_id}"), pulse:
         log.info("run.started")
         _work_and_close(runtime, lease, pulse)
     point("before_ack")
+
+
+def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> Lease | None:
+    """Claim the run and ask whether it may go on now; when not, it ends or waits in the same transaction."""
+    settings = runtime.settings
+    limits = Limits(
+        per_user=settings.runs_per_user,
+        per_connector=settings.runs_per_connector,
+        max_attempts=settings.max_attempts,
+    )
+    with runtime.sessions() as session:
+        lease = claim(session, run_id, worker_name=worker_name, lease_s=settings.lease_s)
+        if lease is None:
+            return None
+        match decide(read_facts(session, lease), attempt=lease.attempt, limits=limits):
+            case None:
+                return lease
+            case Outcome() as outcome:
+                close(session, lease, outcome)
+                log.info("run.not_started", run_id=str(run_id), status=outcome.status.value, code=outcome.code)
+            case WaitForTurn():
+                hand_back(session, lease)
+        return None
 
 
 def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse) -> None:
@@ -58,7 +83,7 @@ def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse) -> None:
             close(session, lease, outcome)
         log.info("run.finished", status=outcome.status.value, code=outcome.code, created=outcome.counts.created)
     except StopRequestedError as reason:
-        _hand_back(runtime, lease, str(reason))
+        _hand_back(runtime, lease, str(reason), counted=not STOP.is_set)
     except LostLeaseError as reason:
         log.warning("run.lost", reason=str(reason))
 
@@ -97,10 +122,10 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: Callable[[uuid.UUID], BankCon
     )
 
 
-def _hand_back(runtime: Runtime, lease: Lease, reason: str) -> None:
+def _hand_back(runtime: Runtime, lease: Lease, reason: str, *, counted: bool) -> None:
     try:
         with runtime.sessions() as session:
-            hand_back(session, lease)
+            hand_back(session, lease, counted=counted)
     except LostLeaseError:
         log.warning("run.lost", reason=reason)
     else:

@@ -1,0 +1,84 @@
+"""Due times are spread, do not drift, and leave out what must not be planned."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.runs.schedule import Rhythm, backoff, next_due
+
+NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
+IDS = st.uuids(version=4)
+INTERVALS = st.sampled_from([timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=6), timedelta(days=1)])
+MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - zoned there
+
+
+@given(IDS, INTERVALS, MOMENTS)
+def test_the_next_slot_is_ahead_and_at_most_one_interval_away(connection_id, interval, after):
+    slot = next_due(Rhythm(connection_id=connection_id, interval=interval), after=after)
+    assert after < slot <= after + interval
+
+
+@given(IDS, INTERVALS, MOMENTS, st.integers(1, 500))
+def test_slots_do_not_drift_and_an_outage_skips_them(connection_id, interval, after, intervals_missed):
+    rhythm = Rhythm(connection_id=connection_id, interval=interval)
+    first = next_due(rhythm, after=after)
+    later = next_due(rhythm, after=first + interval * intervals_missed)
+    assert (later - first) == interval * (intervals_missed + 1)
+
+
+def test_ten_thousand_connections_do_not_come_at_once():
+    slots = [next_due(Rhythm(connection_id=uuid.uuid4(), interval=timedelta(days=1)), after=NOW) for _ in range(10_000)]
+    per_hour = [sum(1 for slot in slots if (slot - NOW) // timedelta(hours=1) == hour) for hour in range(24)]
+    assert max(per_hour) < 2 * 10_000 / 24
+
+
+@given(IDS, MOMENTS, st.integers(0, 23), st.integers(0, 23), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]))
+def test_preferred_hours_are_local_and_may_span_midnight(connection_id, after, from_hour, until_hour, zone):
+    rhythm = Rhythm(
+        connection_id=connection_id,
+        interval=timedelta(hours=6),
+        from_hour=from_hour,
+        until_hour=until_hour,
+        timezone=zone,
+    )
+    slot = next_due(rhythm, after=after)
+    assert slot > after
+    if from_hour != until_hour:
+        offset_h = (slot.astimezone(ZoneInfo(zone)).hour - from_hour) % 24
+        # The night the clocks change is an hour longer or shorter than the range says.
+        assert offset_h < (until_hour - from_hour) % 24 + 1
+
+
+@pytest.mark.parametrize(
+    ("interval", "consent_in", "planned"),
+    [
+        pytest.param(None, None, False, id="no interval, no slot"),
+        pytest.param(timedelta(hours=1), timedelta(days=2), True, id="consent outlives the slot"),
+        pytest.param(timedelta(days=1), timedelta(seconds=1), False, id="consent ends before the slot"),
+    ],
+)
+def test_nothing_is_planned_past_consent(interval, consent_in, planned):
+    rhythm = Rhythm(
+        connection_id=uuid.UUID(int=2**31), interval=interval, consent_expires_at=consent_in and NOW + consent_in
+    )
+    assert (next_due(rhythm, after=NOW) is not None) is planned
+
+
+@pytest.mark.parametrize(
+    ("failures", "rest"),
+    [
+        (0, timedelta(0)),
+        (1, timedelta(minutes=10)),
+        (2, timedelta(minutes=20)),
+        (3, timedelta(minutes=40)),
+        (8, timedelta(minutes=1280)),
+        (9, timedelta(days=1)),
+        (5000, timedelta(days=1)),
+    ],
+)
+def test_rest_after_failures_doubles_up_to_a_day(failures, rest):
+    assert backoff(failures) == rest

@@ -1,0 +1,46 @@
+"""Tasks that keep the tables honest: recover silent runs, write canaries, remove what is old."""
+
+from worker.app import app
+from worker.broker import CANARY, PRUNE, REAP
+from worker.faults import point
+from worker.logs import get_logger
+from worker.runs.reaper import PAGE, recover, silent_runs
+from worker.runs.signs import expire_deferred, prune_old, saw
+from worker.runtime import process_runtime
+
+log = get_logger("maintenance")
+
+
+@app.task(name=REAP)
+def reap() -> int:
+    """Recover every run whose worker went silent, each in a transaction of its own; return how many."""
+    runtime = process_runtime()
+    recovered, after = 0, None
+    while True:
+        with runtime.sessions() as session:
+            page = silent_runs(session, after=after)
+        for silent in page:
+            with runtime.sessions() as session:
+                became = recover(session, silent, max_attempts=runtime.settings.max_attempts)
+            point("after_reap")
+            if became:
+                recovered += 1
+                log.warning("run.recovered", run_id=str(silent.run_id), attempt=silent.attempt, became=became)
+        if len(page) < PAGE:
+            return recovered
+        after = page[-1].run_id
+
+
+@app.task(name=CANARY)
+def canary(queue: str) -> None:
+    """Say that somebody consumes this queue: a worker that lives but no longer takes messages is caught by this."""
+    with process_runtime().sessions() as session:
+        saw(session, f"queue:{queue}")
+
+
+@app.task(name=PRUNE)
+def prune() -> None:
+    """Close runs that were deferred for too long, and remove what nobody needs any more."""
+    with process_runtime().sessions() as session:
+        expire_deferred(session)
+        prune_old(session)
