@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx2
 import redis
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine, select
 
 from worker.connections.credentials import ConfigKeeper, open_taken, take_config
+from worker.connections.lifecycle import Desk
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
@@ -114,6 +116,23 @@ def _timezone(runtime: Runtime, connection_id: uuid.UUID) -> str | None:
     with runtime.sessions() as session:
         options = session.scalar(select(BankConnection.options).where(BankConnection.id == connection_id))
     return ConnectionOptions.model_validate(options or {}).timezone
+
+
+def open_desk(runtime: Runtime) -> Desk:
+    """Return what the use cases on connections work with."""
+    return Desk(
+        sessions=runtime.sessions,
+        vault=runtime.vault,
+        find_connector=runtime.registry.get,
+        open_connector=partial(_open_unsaved, runtime),
+    )
+
+
+@contextmanager
+def _open_unsaved(runtime: Runtime, connector_type: type[BankConnector], config: BaseModel) -> Iterator[BankConnector]:
+    with open_http(runtime) as http:
+        zone = connector_type.capabilities.timezone
+        yield connector_type(config, ConnectorContext(http=http, now=lambda: datetime.now(UTC), timezone=zone))
 
 
 _lock = threading.Lock()

@@ -1,0 +1,125 @@
+"""A run is asked for, watched to its end, explained, cancelled and asked for again."""
+
+import json
+import threading
+import uuid
+
+import pytest
+
+from tests.factories import make_connection
+from worker.models import BankImportRun
+from worker.runs.lease import claim, finish
+from worker.runs.request import request_run
+from worker.runs.states import Counts, Outcome, RunKind, RunRequest, RunStatus
+
+
+@pytest.fixture(autouse=True)
+def _addressed(monkeypatch, database_url, redis_url):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+
+@pytest.fixture
+def connection_id(sessions, user_id):
+    with sessions() as session:
+        return make_connection(session, user_id)
+
+
+@pytest.fixture
+def end_the_run(sessions):
+    """Play the worker: wait for a run to appear, take it, and end it so."""
+    stop = threading.Event()
+    threads = []
+
+    def play(outcome):
+        while not stop.wait(0.02):
+            with sessions() as session:
+                run_id = session.query(BankImportRun.id).filter_by(status="queued").scalar()
+                lease = run_id and claim(session, run_id, worker_name="w", lease_s=60)
+            if lease:
+                with sessions() as session:
+                    finish(session, lease, outcome)
+                return
+
+    def start(outcome):
+        threads.append(threading.Thread(target=play, args=(outcome,)))
+        threads[-1].start()
+
+    yield start
+    stop.set()
+    for thread in threads:
+        thread.join(5)
+
+
+def test_an_import_prints_its_run_and_asking_twice_gives_the_same_run(command, connection_id):
+    first = command("import", connection_id, "--dry-run")
+    again = json.loads(command("import", connection_id, "--dry-run", "--json").out)
+    assert uuid.UUID(first.out.strip()) == uuid.UUID(again["run_id"])
+    shown = json.loads(command("runs", "show", first.out.strip(), "--rows", "--json").out)
+    assert (shown["kind"], shown["dry_run"], shown["decisions"]) == ("import", True, [])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Outcome(status=RunStatus.SUCCEEDED, code="ok", counts=Counts(fetched=3, created=2, unchanged=1)), 0),
+        (Outcome(status=RunStatus.PARTIAL, code="account_failed"), 3),
+        (Outcome(status=RunStatus.DEFERRED, code="rate_limited", defer_s=3600), 3),
+        (Outcome(status=RunStatus.FAILED, code="needs_user", message="log in again"), 1),
+        (Outcome(status=RunStatus.CANCELLED, code="cancelled"), 1),
+    ],
+    ids=lambda value: getattr(value, "status", value),
+)
+def test_waiting_ends_with_the_outcome_as_exit_code(command, connection_id, end_the_run, outcome, code):
+    end_the_run(outcome)
+    answer = command("refresh", connection_id, "--wait", "--timeout", "20")
+    assert answer.code == code, answer.err
+    assert f"{outcome.status} ({outcome.code})" in answer.out
+    if outcome.counts.created:
+        assert "2 created, 1 unchanged" in answer.out
+    if outcome.message:
+        assert outcome.message in answer.out
+
+
+def test_waiting_for_nobody_ends_in_time(command, connection_id):
+    answer = command("refresh", connection_id, "--wait", "--timeout", "0")
+    assert answer.code == 1
+    assert "is still queued" in answer.err
+
+
+def test_waiting_can_answer_in_json(command, connection_id, end_the_run):
+    end_the_run(Outcome(status=RunStatus.SUCCEEDED, code="ok"))
+    answer = command("refresh", connection_id, "--wait", "--timeout", "20", "--json")
+    assert json.loads(answer.out)["status"] == "succeeded"
+    assert answer.err == ""
+
+
+def test_a_run_is_cancelled_and_asked_for_again(command, connection_id):
+    run_id = command("refresh", connection_id).out.strip()
+    assert command("runs", "cancel", run_id).out == f"cancelled {run_id}\n"
+    assert command("runs", "cancel", run_id).code == 1
+    again = command("runs", "retry", run_id)
+    assert again.code == 0
+    assert again.out.strip() != run_id
+    assert again.out.strip() in command("runs", "list", "--connection", connection_id, "--status", "queued").out
+
+
+def test_an_ended_run_is_taken_back_by_a_run_of_its_own(command, sessions, connection_id):
+    with sessions() as session:
+        run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT))
+    with sessions() as session:
+        lease = claim(session, run_id, worker_name="w", lease_s=60)
+    assert command("runs", "revert", run_id).code == 1
+    with sessions() as session:
+        finish(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
+    answer = command("runs", "revert", run_id, "--json")
+    shown = json.loads(command("runs", "show", json.loads(answer.out)["run_id"], "--json").out)
+    assert (shown["kind"], shown["target_run_id"]) == ("revert", str(run_id))
+
+
+def test_a_broker_that_is_down_does_not_lose_the_request(command, connection_id, monkeypatch, sessions):
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    answer = command("refresh", connection_id)
+    assert answer.code == 0, answer.err
+    with sessions() as session:
+        assert session.get(BankImportRun, uuid.UUID(answer.out.strip())).status == "queued"

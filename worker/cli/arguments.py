@@ -1,0 +1,65 @@
+"""Arguments that several commands share: days, durations, ids, and `name=value` choices."""
+
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from worker.errors import InvalidRequestError
+
+_DURATION = re.compile(r"(\d+)(m|h|d)")
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def read_day(value: str) -> date:
+    """Read `YYYY-MM-DD`, or raise what typer shows as wrong usage."""
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is not a day; write it as 2026-01-31") from None
+
+
+def read_interval(value: str) -> timedelta | None:
+    """Read `30m`, `6h`, `2d`, or `never` for None."""
+    if value == "never":
+        return None
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        raise InvalidRequestError(f"{value!r} is not an interval; write 30m, 6h, 2d or never")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def read_hours(value: str) -> tuple[int | None, int | None]:
+    """Read `6-22` as hours of the day, or `any` for no preference."""
+    if value == "any":
+        return None, None
+    match = re.fullmatch(r"(\d{1,2})-(\d{1,2})", value)
+    if match is None:
+        raise InvalidRequestError(f"{value!r} is not a range of hours; write 6-22, or any")
+    return int(match[1]), int(match[2])
+
+
+def read_choices(given: Sequence[str]) -> dict[str, Any]:
+    """Read `name=value` pairs; values are JSON where they can be, else text; an empty one means the default."""
+    choices: dict[str, Any] = {}
+    for pair in given:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise InvalidRequestError(f"{pair!r} is not a choice; write --option import_pending=hide")
+        choices[name.strip().replace("-", "_")] = _json_or_text(value) if value else None
+    return choices
+
+
+def _json_or_text(value: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+ConnectionId = Annotated[uuid.UUID, typer.Argument(metavar="CONNECTION", help="Id of the connection.")]
+RunId = Annotated[uuid.UUID, typer.Argument(metavar="RUN", help="Id of the run.")]

@@ -1,0 +1,178 @@
+"""`finmind-worker connections`: link banks, look at them, and change or end what was linked."""
+
+from typing import Annotated, Any
+
+import typer
+
+from worker.cli.arguments import ConnectionId, read_choices, read_hours, read_interval
+from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
+from worker.cli.output import JsonFlag, print_json, print_record, print_rows
+from worker.cli.workspace import database, workspace
+from worker.connections import choices, finding, lifecycle
+from worker.connections.choices import Schedule
+from worker.connections.lifecycle import NewConnection
+from worker.connections.validation import read
+from worker.options import ConnectionOptions
+from worker.runtime import open_desk
+
+app = typer.Typer(no_args_is_help=True, help="Link banks, look at them, pause or remove them.")
+
+_COLUMNS = (
+    "id",
+    "user_id",
+    "connector_name",
+    "display_name",
+    "status",
+    "status_code",
+    "next_refresh_at",
+    "last_good_at",
+)
+_ACCOUNT_COLUMNS = (
+    "external_id",
+    "name",
+    "account_type",
+    "currency",
+    "balance_amount",
+    "status",
+    "included",
+    "watermark_on",
+)
+
+OptionPairs = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="A policy, such as import_pending=hide; repeatable."),
+]
+Every = Annotated[str | None, typer.Option("--every", metavar="6h|2d|never", help="How often it is refreshed.")]
+Hours = Annotated[str | None, typer.Option("--hours", metavar="6-22|any", help="Hours of the day to refresh in.")]
+Name = Annotated[str | None, typer.Option("--name", help="What its owner calls it.")]
+Expenses = Annotated[bool, typer.Option("--delete-expenses", help="Also delete the expenses that imports wrote.")]
+
+
+@app.command()
+def add(  # noqa: PLR0913 - one parameter per flag
+    *,
+    user: Annotated[int, typer.Option("--user", metavar="ID", help="FinMind's user id.")],
+    connector: Annotated[str, typer.Option("--connector", metavar="NAME", help="See `finmind-worker connectors`.")],
+    name: Name = None,
+    config: ConfigOption = None,
+    config_file: ConfigFileOption = None,
+    option: OptionPairs = None,
+    every: Every = None,
+    hours: Hours = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Link a bank and print the new connection's id; without a config flag, its fields are asked for."""
+    with workspace() as opened:
+        found = opened.registry.get(connector)
+        wanted = NewConnection(
+            user_id=user,
+            connector_name=connector,
+            config=read_config(found, config, config_file),
+            name=name,
+            options=read(ConnectionOptions, read_choices(option or ()), what="options"),
+            schedule=read(Schedule, _schedule(every, hours), what="schedule"),
+        )
+        connection_id = lifecycle.add(open_desk(opened), wanted)
+    if as_json:
+        print_json({"id": connection_id})
+    else:
+        typer.echo(connection_id)
+
+
+@app.command("list")
+def list_(
+    *,
+    user: Annotated[int | None, typer.Option("--user", metavar="ID", help="Only this user's.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List connections."""
+    with database() as sessions, sessions() as session:
+        rows = finding.list_connections(session, user_id=user)
+    print_rows(rows, _COLUMNS, as_json=as_json, empty="no connections; `finmind-worker connections add` makes one")
+
+
+@app.command()
+def show(connection: ConnectionId, *, as_json: JsonFlag = False) -> None:
+    """Show one connection with its accounts."""
+    with database() as sessions, sessions() as session:
+        record: dict[str, Any] = finding.describe(finding.find(session, connection))
+        accounts = finding.list_accounts(session, connection)
+    if as_json:
+        print_json({**record, "accounts": accounts})
+        return
+    print_record(record, as_json=False)
+    typer.echo()
+    print_rows(accounts, _ACCOUNT_COLUMNS, as_json=False, empty="no accounts yet: nothing was imported")
+
+
+@app.command("set")
+def set_(  # noqa: PLR0913 - one parameter per flag
+    connection: ConnectionId,
+    *,
+    name: Name = None,
+    option: OptionPairs = None,
+    every: Every = None,
+    hours: Hours = None,
+    include: Annotated[list[str] | None, typer.Option("--include", metavar="ACCOUNT")] = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="ACCOUNT")] = None,
+) -> None:
+    """Change name, policies, schedule or the accounts that are imported."""
+    with database() as sessions, sessions() as session:
+        row = finding.find(session, connection, lock=True)
+        if name is not None:
+            choices.rename(row, name)
+        if option:
+            choices.change_options(row, read_choices(option))
+        if every is not None or hours is not None:
+            choices.change_schedule(row, _schedule(every, hours))
+        for account, included in [(one, True) for one in include or ()] + [(one, False) for one in exclude or ()]:
+            choices.include_account(session, connection, account, included=included)
+    typer.echo(f"changed {connection}")
+
+
+@app.command()
+def pause(connection: ConnectionId) -> None:
+    """Stop refreshing it until it is resumed."""
+    with database() as sessions, sessions() as session:
+        lifecycle.pause(session, connection)
+    typer.echo(f"paused {connection}")
+
+
+@app.command()
+def resume(connection: ConnectionId) -> None:
+    """Refresh it again, starting now."""
+    with database() as sessions, sessions() as session:
+        lifecycle.resume(session, connection)
+    typer.echo(f"resumed {connection}")
+
+
+@app.command()
+def reauth(connection: ConnectionId, *, config: ConfigOption = None, config_file: ConfigFileOption = None) -> None:
+    """Give it new credentials in place; accounts and history stay, and the gap is filled."""
+    with workspace() as opened:
+        with opened.sessions() as session:
+            connector = opened.registry.get(finding.find(session, connection).connector_name)
+        lifecycle.reauthorise(open_desk(opened), connection, read_config(connector, config, config_file))
+    typer.echo(f"reauthorised {connection}")
+
+
+@app.command()
+def remove(connection: ConnectionId, *, delete_expenses: Expenses = False, as_json: JsonFlag = False) -> None:
+    """End the authorisation at the bank where possible and forget the credentials for good."""
+    with workspace() as opened:
+        removed = lifecycle.remove(open_desk(opened), connection, delete_expenses=delete_expenses)
+        opened.cache.clear(removed.user_id, removed.months)
+    if as_json:
+        print_json({"id": connection, "revoked": removed.revoked, "expenses_deleted": removed.expenses_deleted})
+        return
+    where = "also at the provider" if removed.revoked else "here; the provider has no way to end it, or did not answer"
+    typer.echo(f"removed {connection}: credentials are forgotten {where}; expenses deleted: {removed.expenses_deleted}")
+
+
+def _schedule(every: str | None, hours: str | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if every is not None:
+        changes["refresh_interval"] = read_interval(every)
+    if hours is not None:
+        changes["refresh_from_hour"], changes["refresh_until_hour"] = read_hours(hours)
+    return changes

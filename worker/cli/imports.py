@@ -1,0 +1,77 @@
+"""`finmind-worker import` and `refresh`: ask for a run, and watch it when told to."""
+
+import uuid
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated
+
+import typer
+from sqlalchemy.orm import Session
+
+from worker.cli.arguments import ConnectionId, read_day
+from worker.cli.output import JsonFlag, print_json
+from worker.cli.watching import watch
+from worker.cli.workspace import client, database
+from worker.client import WorkerClient
+
+AccountOption = Annotated[
+    str | None, typer.Option("--account", metavar="EXT", help="Only this account, by the bank's id of it.")
+]
+WaitFlag = Annotated[
+    bool, typer.Option("--wait", help="Show progress until the run ends; its outcome is the exit code.")
+]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop waiting after this long; exit 1.")
+]
+
+
+def import_(  # noqa: PLR0913 - one parameter per flag
+    connection: ConnectionId,
+    *,
+    account: AccountOption = None,
+    from_: Annotated[date | None, typer.Option("--from", parser=read_day, metavar="DATE", help="First day.")] = None,
+    to: Annotated[date | None, typer.Option("--to", parser=read_day, metavar="DATE", help="Last day.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide everything, write nothing.")] = False,
+    wait: WaitFlag = False,
+    timeout: TimeoutOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Import a connection: everything the bank has, or the days that are named."""
+
+    def ask(client: WorkerClient, session: Session) -> uuid.UUID:
+        return client.request_import(
+            session, connection, account_id=account, from_date=from_, to_date=to, dry_run=dry_run
+        )
+
+    request(ask, wait=wait, timeout_s=timeout, as_json=as_json)
+
+
+def refresh(
+    connection: ConnectionId,
+    *,
+    account: AccountOption = None,
+    wait: WaitFlag = False,
+    timeout: TimeoutOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fetch what is new since the last run of a connection."""
+
+    def ask(client: WorkerClient, session: Session) -> uuid.UUID:
+        return client.request_refresh(session, connection, account_id=account)
+
+    request(ask, wait=wait, timeout_s=timeout, as_json=as_json)
+
+
+def request(
+    ask: Callable[[WorkerClient, Session], uuid.UUID], *, wait: bool, timeout_s: float | None, as_json: bool
+) -> None:
+    """Write the run's row, nudge the workers, and either name the run or watch it to its end."""
+    with database() as sessions, client() as opened:
+        with sessions() as session:
+            run_id = ask(opened, session)
+        if wait:
+            raise typer.Exit(watch(sessions, run_id, timeout_s=timeout_s, as_json=as_json))
+    if as_json:
+        print_json({"run_id": run_id})
+    else:
+        typer.echo(run_id)

@@ -1,0 +1,141 @@
+"""`finmind-worker runs`: what happened, row by row, and what can be done about it."""
+
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from worker.cli.arguments import RunId
+from worker.cli.imports import TimeoutOption, WaitFlag, request
+from worker.cli.output import JsonFlag, print_json, print_record, print_rows
+from worker.cli.workspace import database
+from worker.client import WorkerClient
+from worker.runs import reading, steering
+from worker.runs.reading import RunFilter
+from worker.runs.states import RunRequest, RunStatus
+
+app = typer.Typer(no_args_is_help=True, help="What happened, row by row, and what can be done about it.")
+
+_COLUMNS = (
+    "id",
+    "kind",
+    "status",
+    "code",
+    "created",
+    "updated",
+    "unchanged",
+    "linked",
+    "removed",
+    "rejected",
+    "queued_at",
+)
+_ACCOUNT_COLUMNS = (
+    "name",
+    "status",
+    "code",
+    "from_on",
+    "to_on",
+    "fetched",
+    "created",
+    "updated",
+    "unchanged",
+    "rejected",
+)
+_DECISION_COLUMNS = ("decision", "reason", "effective_on", "amount", "currency", "description", "account")
+_REJECTION_COLUMNS = ("code", "message", "external_id")
+_ROWS = 1000
+"""Rows read at a time; all are shown."""
+
+
+@app.command("list")
+def list_(
+    *,
+    connection: Annotated[uuid.UUID | None, typer.Option("--connection", metavar="ID")] = None,
+    status: Annotated[list[RunStatus] | None, typer.Option("--status", help="Only these; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    as_json: JsonFlag = False,
+) -> None:
+    """List runs, newest first."""
+    wanted = RunFilter(connection_id=connection, statuses=status or (), limit=limit)
+    with database() as sessions, sessions() as session:
+        rows = reading.list_runs(session, wanted)
+    print_rows(rows, _COLUMNS, as_json=as_json, empty="no runs")
+
+
+@app.command()
+def show(
+    run: RunId,
+    *,
+    rows: Annotated[bool, typer.Option("--rows", help="Every row with its decision and reason.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one run: how it ended, per account, and with --rows every decision."""
+    with database() as sessions, sessions() as session:
+        record = reading.describe(reading.find(session, run))
+        accounts = reading.accounts_of(session, run)
+        story = _story(session, run) if rows else {}
+    if as_json:
+        print_json({**record, "accounts": accounts, **story})
+        return
+    print_record(record, as_json=False)
+    typer.echo()
+    print_rows(accounts, _ACCOUNT_COLUMNS, as_json=False, empty="no account was reached")
+    if story:
+        typer.echo()
+        print_rows(story["decisions"], _DECISION_COLUMNS, as_json=False, empty="nothing was decided")
+    if story.get("rejections"):
+        typer.echo()
+        print_rows(story["rejections"], _REJECTION_COLUMNS, as_json=False, empty="")
+
+
+@app.command()
+def cancel(run: RunId) -> None:
+    """Cancel a run; what it has committed stays."""
+    with database() as sessions, sessions() as session:
+        status = steering.cancel(session, run)
+    typer.echo(f"cancelled {run}" if status is RunStatus.CANCELLED else f"asked {run} to stop at its next step")
+
+
+@app.command()
+def retry(run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, as_json: JsonFlag = False) -> None:
+    """Ask again for what a failed, partial or cancelled run was asked for."""
+    request(_about(run, steering.retry_request), wait=wait, timeout_s=timeout, as_json=as_json)
+
+
+@app.command()
+def revert(run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, as_json: JsonFlag = False) -> None:
+    """Take back what a run did; what was edited since is left alone and reported."""
+    request(_about(run, steering.revert_request), wait=wait, timeout_s=timeout, as_json=as_json)
+
+
+@app.command("replay-rejections")
+def replay_rejections(
+    run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, as_json: JsonFlag = False
+) -> None:
+    """Try the rows again that a run had to reject."""
+    request(_about(run, steering.replay_request), wait=wait, timeout_s=timeout, as_json=as_json)
+
+
+def _about(
+    run_id: uuid.UUID, make_request: Callable[[Session, uuid.UUID], RunRequest]
+) -> Callable[[WorkerClient, Session], uuid.UUID]:
+    def ask(client: WorkerClient, session: Session) -> uuid.UUID:
+        return client.request(session, make_request(session, run_id))
+
+    return ask
+
+
+def _story(session: Session, run_id: uuid.UUID) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "decisions": _all(lambda after: reading.decisions_of(session, run_id, after_id=after, limit=_ROWS)),
+        "rejections": _all(lambda after: reading.rejections_of(session, run_id, after_id=after, limit=_ROWS)),
+    }
+
+
+def _all(page: Callable[[int], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while more := page(found[-1]["id"] if found else 0):
+        found += more
+    return found

@@ -1,0 +1,129 @@
+"""Following a run by its row: a live line on a terminal, plain lines elsewhere, and an exit code at the end."""
+
+import time
+import uuid
+from typing import Any, Self
+
+import typer
+
+from worker.cli.failures import ExitCode
+from worker.cli.output import on_terminal, print_json, warn
+from worker.database import Sessions
+from worker.runs.reading import describe, find
+from worker.runs.states import CLOSED, RunStatus
+
+POLL_S = 0.3
+UNCLAIMED_S = 15.0
+"""A run that nobody has taken for this long is worth a word."""
+
+_EXIT = {
+    RunStatus.SUCCEEDED: ExitCode.DONE,
+    RunStatus.PARTIAL: ExitCode.IN_PART,
+    RunStatus.DEFERRED: ExitCode.IN_PART,
+    RunStatus.FAILED: ExitCode.FAILED,
+    RunStatus.CANCELLED: ExitCode.FAILED,
+}
+_SHOWN = ("created", "updated", "unchanged", "linked", "removed", "rejected", "suggested")
+
+
+def watch(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, as_json: bool) -> ExitCode:
+    """Follow a run until it ends or is deferred; return what its outcome means as an exit code.
+
+    timeout_s: stop watching after this long; the run goes on.
+    """
+    started_s = time.monotonic()
+    line = _LiveLine() if on_terminal() and not as_json else _PlainLines(quiet=as_json)
+    warned = False
+    with line:
+        while True:
+            run = _read(sessions, run_id)
+            line.show(run)
+            if _has_ended(run):
+                break
+            waited_s = time.monotonic() - started_s
+            if timeout_s is not None and waited_s > timeout_s:
+                warn(f"run {run_id} is still {run['status']}; `finmind-worker runs show {run_id}` says how it goes on")
+                return ExitCode.FAILED
+            if run["status"] == RunStatus.QUEUED and waited_s > UNCLAIMED_S and not warned:
+                warn("no worker has taken the run yet; `finmind-worker status` says what is running")
+                warned = True
+            time.sleep(POLL_S)
+    if as_json:
+        print_json(run)
+    else:
+        typer.echo(summary(run))
+    return _EXIT[RunStatus(run["status"])]
+
+
+def summary(run: dict[str, Any]) -> str:
+    """Say in one line how a run ended."""
+    counts = counted(run)
+    words = [f"{run['kind']} {run['id']} {run['status']} ({run['code']})"]
+    if counts:
+        words.append(counts)
+    if run["message"]:
+        words.append(str(run["message"]))
+    if run["status"] == RunStatus.DEFERRED:
+        words.append(f"goes on after {run['not_before']:%Y-%m-%d %H:%M}Z")
+    return ": ".join(words)
+
+
+def counted(run: dict[str, Any]) -> str:
+    """Say what happened to rows so far: only what is not zero."""
+    return ", ".join(f"{run[name]} {name}" for name in _SHOWN if run[name])
+
+
+def _read(sessions: Sessions, run_id: uuid.UUID) -> dict[str, Any]:
+    with sessions() as session:
+        return describe(find(session, run_id))
+
+
+def _has_ended(run: dict[str, Any]) -> bool:
+    return RunStatus(run["status"]) in {*CLOSED, RunStatus.DEFERRED}
+
+
+class _PlainLines:
+    """One line per change of state, on standard error so that the result stays alone."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, run: dict[str, Any]) -> None:
+        """Print the state when it is another one than before."""
+        line = f"{run['status']}: accounts {run['accounts_done']}/{run['accounts_total']}"
+        if not self._quiet and line != self._last and not _has_ended(run):
+            typer.echo(line, err=True)
+        self._last = line
+
+
+class _LiveLine:
+    """A bar over the accounts, with what happened to rows beside it."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+        self._progress = Progress(*columns, TextColumn("{task.fields[counts]}"), transient=True)
+        self._task = self._progress.add_task("queued", total=None, counts="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, run: dict[str, Any]) -> None:
+        """Redraw."""
+        total = run["accounts_total"] or None
+        counts = f"{run['fetched']} rows {counted(run)}"
+        self._progress.update(
+            self._task, description=run["status"], total=total, completed=run["accounts_done"], counts=counts
+        )
