@@ -26,8 +26,29 @@ class Settings(BaseSettings):
         default=None, description="`id:base64` pairs separated by commas, 32 bytes each; the first one seals."
     )
     credential_keys_file: Path | None = Field(
-        default=None, description="File with the same content as CREDENTIAL_KEYS, for mounted secrets."
+        default=None, description="File with the same content as CREDENTIAL_KEYS; running processes follow it."
     )
+    credential_kms_keys: str | None = Field(
+        default=None, description="`id=ARN` pairs of AWS KMS keys, separated by commas; needs the extra `aws`."
+    )
+    credential_transit_keys: str | None = Field(
+        default=None, description="`id=mount/name` pairs of Vault or OpenBao transit keys; needs the extra `vault`."
+    )
+    credential_primary_key: str | None = Field(
+        default=None, description="Id of the key that seals; by default the first local one, else KMS, else transit."
+    )
+    credential_cache_s: PositiveFloat = Field(
+        default=300, description="How long a data key of KMS or Vault is kept in memory (s)."
+    )
+    credential_cache_uses: PositiveInt = Field(
+        default=1000, description="How often one data key of KMS or Vault is used before it is asked for again."
+    )
+    vault_addr: str | None = Field(default=None, description="Address of Vault or OpenBao.")
+    vault_token: SecretStr | None = Field(default=None, description="Token for Vault; prefer VAULT_TOKEN_FILE.")
+    vault_token_file: Path | None = Field(
+        default=None, description="File in which an agent keeps the token for Vault fresh."
+    )
+    vault_namespace: str | None = Field(default=None, description="Namespace in Vault Enterprise or OpenBao.")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field(default="auto", description="`json`, `console`, or `auto`: console on a terminal.")
 

@@ -6,12 +6,9 @@ import re
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from worker.credentials import Place, ensure_key_file, generate_key, open_vault
 from worker.credentials.local import parse_keys
@@ -19,12 +16,6 @@ from worker.errors import ConfigurationError
 
 GOOD = generate_key()
 PLACE = Place(table="t", column="c", user_id=1, row_id="r", version=1)
-
-
-@dataclass
-class Given:
-    credential_keys: SecretStr | None = None
-    credential_keys_file: Path | None = None
 
 
 def encoded(key: bytes) -> str:
@@ -60,40 +51,40 @@ def test_a_wrong_entry_is_named_by_place_and_never_shown(text, sentence):
     assert all(secret not in str(caught.value) for secret in re.findall(r"[A-Za-z0-9+/]{20,}", text))
 
 
-def test_no_key_at_all_says_how_to_make_one():
+def test_no_key_at_all_says_how_to_make_one(given):
     with pytest.raises(ConfigurationError, match="`finmind-worker keys generate` makes one"):
-        open_vault(Given())
+        open_vault(given())
 
 
-def test_two_sources_at_once_are_refused(tmp_path):
+def test_two_sources_at_once_are_refused(given, tmp_path):
     with pytest.raises(ConfigurationError, match="not both"):
-        open_vault(Given(SecretStr(GOOD), tmp_path / "keys"))
+        open_vault(given(credential_keys=GOOD, credential_keys_file=tmp_path / "keys"))
 
 
-def test_an_unreadable_file_is_named(tmp_path):
+def test_an_unreadable_file_is_named(given, tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
-        open_vault(Given(credential_keys_file=tmp_path / "absent"))
+        open_vault(given(credential_keys_file=tmp_path / "absent"))
     (tmp_path / "binary").write_bytes(os.urandom(64) + b"\xff")
     with pytest.raises(ConfigurationError, match="not plain text"):
-        open_vault(Given(credential_keys_file=tmp_path / "binary"))
+        open_vault(given(credential_keys_file=tmp_path / "binary"))
 
 
-def test_the_first_key_seals_and_every_key_opens(tmp_path):
-    old = open_vault(Given(SecretStr(GOOD))).seal(b"secret", PLACE)
+def test_the_first_key_seals_and_every_key_opens(given, tmp_path):
+    old = open_vault(given(credential_keys=GOOD)).seal(b"secret", PLACE)
     file = tmp_path / "keys"
     file.write_text(f"{generate_key()}\n{GOOD}\n")
-    vault = open_vault(Given(credential_keys_file=file))
+    vault = open_vault(given(credential_keys_file=file))
     assert vault.open(old.blob, PLACE) == b"secret"
     assert vault.seal(b"secret", PLACE).key_id == vault.primary_key_id != old.key_id
 
 
-def test_the_key_file_is_private_and_made_once(tmp_path):
+def test_the_key_file_is_private_and_made_once(given, tmp_path):
     path = ensure_key_file(tmp_path / "state" / "keys")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     content = path.read_text()
     assert ensure_key_file(path).read_text() == content
     assert [file.name for file in path.parent.iterdir()] == ["keys"]
-    open_vault(Given(credential_keys_file=path))
+    open_vault(given(credential_keys_file=path))
 
 
 def test_two_processes_that_make_the_key_file_at_once_agree(tmp_path):

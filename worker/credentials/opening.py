@@ -1,15 +1,19 @@
 """From settings to a vault."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 from pydantic import SecretStr
 
+from worker.credentials.aws import AwsKms
+from worker.credentials.cache import CachedKeyProvider, CachePolicy
 from worker.credentials.envelope import EnvelopeVault
 from worker.credentials.keyfile import read_key_file
-from worker.credentials.local import LocalKeyring, parse_keys
+from worker.credentials.local import KEY_ID, LocalKeyring, parse_keys
+from worker.credentials.providers import KeyProvider
+from worker.credentials.transit import TransitServer, VaultTransit
 from worker.credentials.vault import Place, SealedValue, Vault
 from worker.errors import ConfigurationError
 
@@ -17,17 +21,30 @@ log = structlog.get_logger(__name__)
 
 
 class CredentialSettings(Protocol):
-    """The part of the settings that says where keys are."""
+    """The part of the settings that says where keys are; what each field means stands in `worker.settings`."""
 
     @property
-    def credential_keys(self) -> SecretStr | None:
-        """`id:base64` pairs."""
-        ...
-
+    def credential_keys(self) -> SecretStr | None: ...  # noqa: D102
     @property
-    def credential_keys_file(self) -> Path | None:
-        """A file with the same content."""
-        ...
+    def credential_keys_file(self) -> Path | None: ...  # noqa: D102
+    @property
+    def credential_kms_keys(self) -> str | None: ...  # noqa: D102
+    @property
+    def credential_transit_keys(self) -> str | None: ...  # noqa: D102
+    @property
+    def credential_primary_key(self) -> str | None: ...  # noqa: D102
+    @property
+    def credential_cache_s(self) -> float: ...  # noqa: D102
+    @property
+    def credential_cache_uses(self) -> int: ...  # noqa: D102
+    @property
+    def vault_addr(self) -> str | None: ...  # noqa: D102
+    @property
+    def vault_token(self) -> SecretStr | None: ...  # noqa: D102
+    @property
+    def vault_token_file(self) -> Path | None: ...  # noqa: D102
+    @property
+    def vault_namespace(self) -> str | None: ...  # noqa: D102
 
 
 def open_vault(settings: CredentialSettings) -> Vault:
@@ -93,13 +110,50 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
 
 
 def _build(settings: CredentialSettings) -> EnvelopeVault:
-    keys = _local_keys(settings)
-    if not keys:
+    providers = list(_providers(settings))
+    key_ids = [key_id for provider in providers for key_id in provider.key_ids]
+    if not key_ids:
         raise ConfigurationError(
             "CREDENTIAL_KEYS is not set: bank credentials cannot be sealed without a key;"
             " `finmind-worker keys generate` makes one"
         )
-    return EnvelopeVault([LocalKeyring(keys)], primary_key_id=next(iter(keys)))
+    return EnvelopeVault(providers, primary_key_id=settings.credential_primary_key or key_ids[0])
+
+
+def _providers(settings: CredentialSettings) -> Iterator[KeyProvider]:
+    """Yield the providers that are configured: what is in memory first, what is far away behind a cache."""
+    if keys := _local_keys(settings):
+        yield LocalKeyring(keys)
+    policy = CachePolicy(ttl_s=settings.credential_cache_s, uses=settings.credential_cache_uses)
+    if kms_keys := _references(settings.credential_kms_keys, source="CREDENTIAL_KMS_KEYS"):
+        yield CachedKeyProvider(AwsKms(kms_keys), policy)
+    if transit_keys := _references(settings.credential_transit_keys, source="CREDENTIAL_TRANSIT_KEYS"):
+        yield CachedKeyProvider(VaultTransit(transit_keys, _transit_server(settings)), policy)
+
+
+def _transit_server(settings: CredentialSettings) -> TransitServer:
+    if not settings.vault_addr:
+        raise ConfigurationError("CREDENTIAL_TRANSIT_KEYS is set: VAULT_ADDR must say where Vault is")
+    token = settings.vault_token
+    return TransitServer(
+        address=settings.vault_addr,
+        token=token.get_secret_value() if token else None,
+        token_file=settings.vault_token_file,
+        namespace=settings.vault_namespace,
+    )
+
+
+def _references(text: str | None, *, source: str) -> dict[str, str]:
+    """Read `id=name` pairs separated by commas."""
+    references: dict[str, str] = {}
+    for position, entry in enumerate((entry.strip() for entry in (text or "").split(",") if entry.strip()), start=1):
+        key_id, equals, name = entry.partition("=")
+        if not equals or not name or not KEY_ID.fullmatch(key_id):
+            raise ConfigurationError(f"{source}, entry {position}: not of the form `id=name`")
+        if key_id in references:
+            raise ConfigurationError(f"{source}, entry {position}: the id {key_id!r} is there twice")
+        references[key_id] = name
+    return references
 
 
 def _local_keys(settings: CredentialSettings) -> dict[str, bytes]:
