@@ -564,6 +564,8 @@ CREATE TABLE IF NOT EXISTS webhook_subscriptions (
   secret_version INTEGER NOT NULL DEFAULT 1,
   secret_key_id VARCHAR(64) NOT NULL,
   secret_sealed_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  rate_limit_per_s INTEGER,
+  rate_next_at TIMESTAMPTZ,
   breaker_until TIMESTAMPTZ,
   breaker_trips INTEGER NOT NULL DEFAULT 0,
   consecutive_failures INTEGER NOT NULL DEFAULT 0,
@@ -574,6 +576,8 @@ CREATE TABLE IF NOT EXISTS webhook_subscriptions (
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   -- an unknown status would neither deliver nor be shown as stopped
   CONSTRAINT ck_webhook_subscriptions_status CHECK (status IN ('active', 'paused', 'disabled', 'removed')),
+  -- a limit of nothing would hold deliveries for ever
+  CONSTRAINT ck_webhook_subscriptions_rate CHECK (rate_limit_per_s IS NULL OR rate_limit_per_s > 0),
   -- a subscription to nothing is a mistake, not a way to pause
   CONSTRAINT ck_webhook_subscriptions_event_types CHECK (cardinality(event_types) > 0)
 );
@@ -629,7 +633,8 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
   CONSTRAINT ck_webhook_deliveries_finished
     CHECK ((state IN ('delivered', 'dead', 'cancelled')) = (finished_at IS NOT NULL))
 );
-CREATE INDEX IF NOT EXISTS idx_webhook_deliveries_due ON webhook_deliveries(next_attempt_at)
+-- the dispatcher's question: which subscriptions have something waiting, and what is their oldest
+CREATE INDEX IF NOT EXISTS idx_webhook_deliveries_turn ON webhook_deliveries(subscription_id, next_attempt_at, id)
   WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS idx_webhook_deliveries_leased ON webhook_deliveries(subscription_id, lease_expires_at)
   WHERE state = 'leased';

@@ -35,6 +35,7 @@ class WebhookSubscription(Base):
         CheckConstraint(
             "status IN ('active', 'paused', 'disabled', 'removed')", name="ck_webhook_subscriptions_status"
         ),
+        CheckConstraint("rate_limit_per_s IS NULL OR rate_limit_per_s > 0", name="ck_webhook_subscriptions_rate"),
         CheckConstraint("cardinality(event_types) > 0", name="ck_webhook_subscriptions_event_types"),
         Index("idx_webhook_subscriptions_user", "user_id"),
         Index("idx_webhook_subscriptions_key", "secret_key_id"),
@@ -52,6 +53,8 @@ class WebhookSubscription(Base):
     secret_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     secret_key_id: Mapped[str] = mapped_column(String(64))
     secret_sealed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    rate_limit_per_s: Mapped[int | None] = mapped_column(Integer)
+    rate_next_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     breaker_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     breaker_trips: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
@@ -110,7 +113,13 @@ class WebhookDelivery(Base):
             name="ck_webhook_deliveries_finished",
         ),
         UniqueConstraint("event_id", "subscription_id", "replay", name="uq_webhook_deliveries_event"),
-        Index("idx_webhook_deliveries_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        Index(
+            "idx_webhook_deliveries_turn",
+            "subscription_id",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("state = 'pending'"),
+        ),
         Index(
             "idx_webhook_deliveries_leased",
             "subscription_id",

@@ -1,0 +1,166 @@
+"""Writing down what became of attempts: attempt rows, deliveries and the health of subscriptions, in bulk."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.models import WebhookSubscription
+from worker.webhooks.answer import Answer
+from worker.webhooks.breaker import BreakerPolicy, Health, after_attempt, is_hopeless
+from worker.webhooks.claiming import Claimed
+from worker.webhooks.retry import DeliveryState, Verdict
+
+DISABLED_GONE = "gone"
+DISABLED_FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One finished attempt and what follows from it."""
+
+    claimed: Claimed
+    answer: Answer
+    verdict: Verdict
+
+
+# A delivery whose lease was taken over meanwhile is left to its new holder; the attempt row tells what we saw.
+_RECORD = text(
+    """
+    WITH results AS (
+      SELECT * FROM unnest(CAST(:delivery_ids AS bigint[]), CAST(:attempt_ids AS bigint[]), CAST(:tokens AS uuid[]),
+        CAST(:states AS text[]), CAST(:codes AS text[]), CAST(:delays_s AS float8[]), CAST(:counted AS boolean[]),
+        CAST(:statuses AS smallint[]), CAST(:durations_ms AS integer[]), CAST(:heads AS text[]))
+        AS r(delivery_id, attempt_id, token, state, code, delay_s, counted, status, duration_ms, head)
+    ), closed AS (
+      UPDATE webhook_attempts a
+      SET finished_at = now(), status_code = r.status, code = r.code, duration_ms = r.duration_ms,
+          response_head = r.head
+      FROM results r WHERE a.id = r.attempt_id
+    )
+    UPDATE webhook_deliveries d
+    SET state = r.state, lease_token = NULL, lease_expires_at = NULL,
+        attempt = CASE WHEN r.counted THEN d.attempt ELSE d.attempt - 1 END,
+        next_attempt_at = CASE WHEN r.state = 'pending' THEN now() + make_interval(secs => r.delay_s) END,
+        finished_at = CASE WHEN r.state <> 'pending' THEN now() END,
+        last_status_code = r.status, last_code = r.code
+    FROM results r WHERE d.id = r.delivery_id AND d.lease_token = r.token
+    """
+)
+
+# One write in half a minute is enough to say that all is well, and it waits for nobody.
+_SUCCEEDED = text(
+    """
+    WITH well AS (
+      SELECT id FROM webhook_subscriptions
+      WHERE id = ANY(CAST(:ids AS uuid[]))
+        AND (last_success_at IS NULL OR last_success_at < now() - interval '30 seconds')
+      FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE webhook_subscriptions s SET last_success_at = now() FROM well WHERE s.id = well.id
+    """
+)
+
+_DEAD_LETTER = text(
+    """
+    UPDATE webhook_deliveries SET state = 'dead', finished_at = now(), last_code = 'subscription_disabled'
+    WHERE subscription_id = :id AND state = 'pending'
+    """
+)
+
+
+def record(session: Session, results: Sequence[Result], policy: BreakerPolicy) -> None:
+    """Write down finished attempts and let each subscription's health follow from its own."""
+    session.execute(_RECORD, _columns(results))
+    by_subscription: dict[uuid.UUID, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.verdict.counted:
+            by_subscription[result.claimed.subscription_id].append(result)
+    well = [key for key, group in by_subscription.items() if all(map(_is_well, group))]
+    # In one order, so that two workers that record at once never wait for each other in a circle.
+    for subscription_id in sorted(set(by_subscription) - set(well)):
+        _follow(session, subscription_id, by_subscription[subscription_id], policy)
+    if well:
+        session.execute(_SUCCEEDED, {"ids": [str(subscription_id) for subscription_id in well]})
+
+
+def disable(session: Session, subscription: WebhookSubscription, code: str) -> None:
+    """Switch a subscription off, dead-letter what waits for it, and tell the user's other subscriptions."""
+    subscription.status = "disabled"
+    subscription.status_code = code
+    session.flush()
+    session.execute(_DEAD_LETTER, {"id": subscription.id})
+    outbox.record(
+        session,
+        user_id=subscription.user_id,
+        event_type="webhook.disabled",
+        data={"subscription_id": str(subscription.id), "code": code},
+    )
+
+
+def _is_well(result: Result) -> bool:
+    return result.claimed.clean and result.verdict.state is DeliveryState.DELIVERED
+
+
+def _follow(session: Session, subscription_id: uuid.UUID, results: Sequence[Result], policy: BreakerPolicy) -> None:
+    subscription = session.get(WebhookSubscription, subscription_id, with_for_update={"key_share": True})
+    if subscription is None:
+        return
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    health = _health(subscription)
+    for result in results:
+        succeeded = result.verdict.state is DeliveryState.DELIVERED
+        health = after_attempt(health, succeeded=succeeded, now=now, policy=policy)
+        if succeeded:
+            subscription.last_success_at = now
+    _store(session, subscription_id, health)
+    if subscription.status != "active":
+        return
+    if any(result.verdict.gone for result in results):
+        disable(session, subscription, DISABLED_GONE)
+    elif is_hopeless(health, now=now, policy=policy):
+        disable(session, subscription, DISABLED_FAILING)
+
+
+def _health(subscription: WebhookSubscription) -> Health:
+    return Health(
+        consecutive_failures=subscription.consecutive_failures,
+        first_failure_at=subscription.first_failure_at,
+        last_failure_at=subscription.last_failure_at,
+        trips=subscription.breaker_trips,
+        until=subscription.breaker_until,
+    )
+
+
+def _store(session: Session, subscription_id: uuid.UUID, health: Health) -> None:
+    session.execute(
+        update(WebhookSubscription)
+        .where(WebhookSubscription.id == subscription_id)
+        .values(
+            consecutive_failures=health.consecutive_failures,
+            first_failure_at=health.first_failure_at,
+            last_failure_at=health.last_failure_at,
+            breaker_trips=health.trips,
+            breaker_until=health.until,
+        )
+    )
+
+
+def _columns(results: Sequence[Result]) -> dict[str, list[object]]:
+    return {
+        "delivery_ids": [result.claimed.delivery_id for result in results],
+        "attempt_ids": [result.claimed.attempt_id for result in results],
+        "tokens": [str(result.claimed.token) for result in results],
+        "states": [str(result.verdict.state) for result in results],
+        "codes": [result.verdict.code for result in results],
+        "delays_s": [result.verdict.delay_s for result in results],
+        "counted": [result.verdict.counted for result in results],
+        "statuses": [result.answer.status for result in results],
+        "durations_ms": [result.answer.duration_ms for result in results],
+        "heads": [result.answer.head for result in results],
+    }
