@@ -17,7 +17,7 @@ import structlog
 from worker import faults
 from worker.credentials import Vault
 from worker.database import Sessions
-from worker.errors import CredentialError
+from worker.errors import WorkerError
 from worker.events import event_id
 from worker.webhooks.answer import Answer, AnswerCode
 from worker.webhooks.breaker import BreakerPolicy
@@ -47,7 +47,8 @@ class DeliveryPolicy:
     """How deliveries are made. places: exchanges under way at once in this process.
 
     claim_for_s: how long one pump takes on new work. poll_s: how often it looks for more while exchanges are under
-    way. stop_grace_s: how long a pump that is asked to stop waits for answers before it hands deliveries back.
+    way. gather_s: how long it lets answers gather before it writes them down. stop_grace_s: how long a pump that is
+    asked to stop waits for answers before it hands deliveries back.
     """
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -57,6 +58,7 @@ class DeliveryPolicy:
     relay_batch: int = 500
     claim_for_s: float = 20
     poll_s: float = 0.25
+    gather_s: float = 0.02
     stop_grace_s: float = 3
 
 
@@ -109,6 +111,7 @@ class _Pump:
                 return self._report
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=policy.poll_s, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.sleep(policy.gather_s)
                 self._collect()
 
     async def _turn(self, *, claiming: bool) -> bool:
@@ -146,12 +149,12 @@ class _Pump:
 
     async def _deliver(self, item: Claimed, now: datetime) -> Result:
         try:
-            keyring = self._keyring(item)
-        except CredentialError as error:
-            log.error("webhook_secret.unreadable", subscription_id=str(item.subscription_id), code=error.code)
-            verdict = postponed(error.code, self._parts.policy.retry)
-            return Result(claimed=item, answer=_NOT_SENT, verdict=verdict)
-        answer = await self._send(item, keyring.signing(now))
+            answer = await self._send(item, self._keyring(item).signing(now))
+        except Exception as error:
+            # One delivery's surprise, a secret that does not open for one, must not stop the others.
+            log.exception("webhook_attempt.postponed", **_names(item))
+            code = error.code if isinstance(error, WorkerError) else WorkerError.code
+            return Result(claimed=item, answer=_NOT_SENT, verdict=postponed(code, self._parts.policy.retry))
         faults.point("webhook_after_send")
         jitter = random.random()  # noqa: S311 - spreads retries, hides nothing
         verdict = judge(answer, item.attempt, self._parts.policy.retry, jitter=jitter)

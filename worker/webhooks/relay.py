@@ -14,7 +14,7 @@ _RELAY = text(
       SELECT t.id, s.id, now() FROM taken t JOIN webhook_subscriptions s
         ON s.user_id = t.user_id AND s.status IN ('active', 'paused')
        AND CASE WHEN t.subscription_id IS NOT NULL THEN s.id = t.subscription_id
-                ELSE s.event_types && ARRAY['*', t.type, split_part(t.type, '.', 1) || '.*'] END
+                ELSE s.event_types && ARRAY['*', CAST(t.type AS text), split_part(t.type, '.', 1) || '.*'] END
       ORDER BY t.sequence
       ON CONFLICT ON CONSTRAINT uq_webhook_deliveries_event DO NOTHING
     )

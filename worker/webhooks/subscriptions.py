@@ -1,0 +1,238 @@
+"""Use cases on a subscription: subscribe, update, pause, resume, remove, rotate its secret, test it.
+
+Every function takes the user's id first and finds nothing of anybody else. Secrets are returned once, where they are
+made, and never read back.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from worker.audit import Action, Subject
+from worker.audit import record as audit
+from worker.credentials import SealedValue, Vault
+from worker.errors import ConflictError, InvalidRequestError, NotFoundError
+from worker.events import API_VERSION, event_types
+from worker.models import User, WebhookDelivery, WebhookEvent, WebhookSubscription
+from worker.webhooks.filters import check_filters
+from worker.webhooks.keyring import Keyring, open_keyring, place, seal_keyring
+from worker.webhooks.retry import DeliveryState
+from worker.webhooks.signing import make_secret
+from worker.webhooks.target import EgressPolicy, parse_target
+
+MAX_GRACE_S = 7 * 24 * 3600
+DEFAULT_GRACE_S = 24 * 3600
+MAX_DESCRIPTION_CHARS = 500
+_TABLE = "webhook_subscriptions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A subscription to be made. event_types: filters. rate_limit_per_s: None takes the setting's."""
+
+    url: str
+    event_types: Sequence[str] = ("*",)
+    description: str | None = None
+    api_version: str = API_VERSION
+    rate_limit_per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What to change of a subscription; None leaves a field as it is."""
+
+    url: str | None = None
+    event_types: Sequence[str] | None = None
+    description: str | None = None
+    api_version: str | None = None
+    rate_limit_per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSecret:
+    """A secret that is shown this once."""
+
+    subscription_id: uuid.UUID
+    secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPolicy:
+    """max_per_user: live subscriptions of one user, at most."""
+
+    egress: EgressPolicy
+    max_per_user: int = 20
+
+
+def subscribe(session: Session, vault: Vault, user_id: int, wanted: Wanted, *, policy: SubscriptionPolicy) -> NewSecret:
+    """Make a subscription and return its secret, this once.
+
+    Raises: RefusedTargetError, InvalidRequestError, NotFoundError (no such user), ConflictError (too many).
+    """
+    event_types(wanted.api_version)
+    _check(wanted.url, wanted.description, wanted.rate_limit_per_s, policy.egress)
+    filters = check_filters(wanted.event_types, wanted.api_version)
+    _check_room(session, user_id, policy.max_per_user)
+    subscription_id, secret = uuid.uuid4(), make_secret()
+    sealed = seal_keyring(vault, Keyring(current=secret), place(user_id, subscription_id, 1))
+    session.add(
+        WebhookSubscription(
+            id=subscription_id,
+            user_id=user_id,
+            url=wanted.url,
+            description=wanted.description,
+            event_types=filters,
+            api_version=wanted.api_version,
+            rate_limit_per_s=wanted.rate_limit_per_s,
+            secret_encrypted=sealed.blob,
+            secret_key_id=sealed.key_id,
+        )
+    )
+    session.flush()
+    audit(session, Action.SEALED, _subject(subscription_id, user_id, sealed))
+    return NewSecret(subscription_id=subscription_id, secret=secret)
+
+
+def subscriptions_of(session: Session, user_id: int) -> Sequence[WebhookSubscription]:
+    """Return a user's subscriptions, oldest first, without the removed ones."""
+    return session.scalars(
+        select(WebhookSubscription)
+        .where(WebhookSubscription.user_id == user_id, WebhookSubscription.status != "removed")
+        .order_by(WebhookSubscription.created_at, WebhookSubscription.id)
+    ).all()
+
+
+def subscription_of(
+    session: Session, user_id: int, subscription_id: uuid.UUID, *, locked: bool = False
+) -> WebhookSubscription:
+    """Return one of a user's subscriptions. Raises: NotFoundError."""
+    question = select(WebhookSubscription).where(
+        WebhookSubscription.id == subscription_id,
+        WebhookSubscription.user_id == user_id,
+        WebhookSubscription.status != "removed",
+    )
+    found = session.scalars(question.with_for_update(key_share=True) if locked else question).one_or_none()
+    if found is None:
+        raise NotFoundError(f"user {user_id} has no subscription {subscription_id}")
+    return found
+
+
+def change(
+    session: Session, user_id: int, subscription_id: uuid.UUID, wanted: Change, *, policy: SubscriptionPolicy
+) -> WebhookSubscription:
+    """Change a subscription; its secret and its past deliveries stay. Raises: NotFoundError, InvalidRequestError."""
+    row = subscription_of(session, user_id, subscription_id, locked=True)
+    url = wanted.url or row.url
+    _check(url, wanted.description, wanted.rate_limit_per_s, policy.egress)
+    api_version = wanted.api_version or row.api_version
+    filters = row.event_types if wanted.event_types is None else wanted.event_types
+    row.event_types = check_filters(filters, api_version)
+    row.url, row.api_version = url, api_version
+    row.description = row.description if wanted.description is None else wanted.description
+    row.rate_limit_per_s = wanted.rate_limit_per_s or row.rate_limit_per_s
+    row.updated_at = _now(session)
+    session.flush()
+    return row
+
+
+def pause(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
+    """Hold deliveries back; events keep collecting. Raises: NotFoundError, ConflictError when it is disabled."""
+    row = subscription_of(session, user_id, subscription_id, locked=True)
+    if row.status == "disabled":
+        raise ConflictError(f"subscription {subscription_id} is disabled")
+    row.status, row.status_code, row.updated_at = "paused", "by_user", _now(session)
+
+
+def resume(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
+    """Deliver again, after a pause or after being disabled, with a clean record. Raises: NotFoundError."""
+    row = subscription_of(session, user_id, subscription_id, locked=True)
+    row.status, row.status_code, row.updated_at = "active", None, _now(session)
+    row.consecutive_failures = row.breaker_trips = 0
+    row.first_failure_at = row.breaker_until = None
+
+
+def remove(session: Session, vault: Vault, user_id: int, subscription_id: uuid.UUID) -> None:
+    """End a subscription: what waits is cancelled, the secret gives way to one nobody knows. Raises: NotFoundError."""
+    row = subscription_of(session, user_id, subscription_id, locked=True)
+    row.status, row.status_code = "removed", "by_user"
+    _seal(session, vault, row, Keyring(current=make_secret()))
+    session.execute(
+        update(WebhookDelivery)
+        .where(WebhookDelivery.subscription_id == subscription_id, WebhookDelivery.state == DeliveryState.PENDING)
+        .values(state=DeliveryState.CANCELLED, finished_at=func.now(), last_code="subscription_removed")
+    )
+    audit(session, Action.REMOVED, Subject(table=_TABLE, row_id=str(subscription_id), user_id=user_id))
+
+
+def rotate_secret(
+    session: Session, vault: Vault, user_id: int, subscription_id: uuid.UUID, *, grace_s: float = DEFAULT_GRACE_S
+) -> NewSecret:
+    """Make a new secret and return it, this once; the old one signs beside it for `grace_s` (0 to 7 days).
+
+    At most two old secrets stay in their grace. 0 is for a secret that leaked.
+    Raises: NotFoundError, InvalidRequestError, CredentialError.
+    """
+    if not 0 <= grace_s <= MAX_GRACE_S:
+        raise InvalidRequestError("the grace is 0 to 7 days")
+    row = subscription_of(session, user_id, subscription_id, locked=True)
+    now, secret = _now(session), make_secret()
+    held = open_keyring(vault, row.secret_encrypted, place(user_id, subscription_id, row.secret_version))
+    sealed = _seal(session, vault, row, held.rotated(secret, now=now, grace_ends_at=now + timedelta(seconds=grace_s)))
+    audit(session, Action.REPLACED, _subject(subscription_id, user_id, sealed), reason="rotated")
+    return NewSecret(subscription_id=subscription_id, secret=secret)
+
+
+def send_test(session: Session, user_id: int, subscription_id: uuid.UUID) -> uuid.UUID:
+    """Write a `webhook.test` event for this subscription only and return its id. Raises: NotFoundError."""
+    row = subscription_of(session, user_id, subscription_id)
+    if row.status != "active":
+        raise ConflictError(f"subscription {subscription_id} is {row.status}")
+    event = WebhookEvent(
+        id=uuid.uuid4(),
+        user_id=user_id,
+        subscription_id=subscription_id,
+        type="webhook.test",
+        api_version=row.api_version,
+        data={"subscription_id": str(subscription_id), "message": "It works."},
+    )
+    session.add(event)
+    session.flush()
+    return event.id
+
+
+def _check(url: str, description: str | None, rate_limit_per_s: int | None, egress: EgressPolicy) -> None:
+    parse_target(url, egress)
+    if description is not None and len(description) > MAX_DESCRIPTION_CHARS:
+        raise InvalidRequestError(f"a description has at most {MAX_DESCRIPTION_CHARS} characters")
+    if rate_limit_per_s is not None and rate_limit_per_s < 1:
+        raise InvalidRequestError("the rate limit is at least one delivery a second")
+
+
+def _check_room(session: Session, user_id: int, max_per_user: int) -> None:
+    """Lock the user's row, so that two requests at once cannot both take the last place."""
+    if session.scalars(select(User.id).where(User.id == user_id).with_for_update()).one_or_none() is None:
+        raise NotFoundError(f"there is no user {user_id}")
+    if len(subscriptions_of(session, user_id)) >= max_per_user:
+        raise ConflictError(f"user {user_id} has {max_per_user} subscriptions already; remove one first")
+
+
+def _seal(session: Session, vault: Vault, row: WebhookSubscription, keyring: Keyring) -> SealedValue:
+    version = row.secret_version + 1
+    sealed = seal_keyring(vault, keyring, place(row.user_id, row.id, version))
+    row.secret_encrypted, row.secret_key_id, row.secret_version = sealed.blob, sealed.key_id, version
+    row.secret_sealed_at = row.updated_at = _now(session)
+    session.flush()
+    return sealed
+
+
+def _subject(subscription_id: uuid.UUID, user_id: int, sealed: SealedValue) -> Subject:
+    return Subject(table=_TABLE, row_id=str(subscription_id), user_id=user_id, key_id=sealed.key_id)
+
+
+def _now(session: Session) -> datetime:
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    return now
