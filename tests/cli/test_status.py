@@ -1,0 +1,92 @@
+"""The first look of an operator: all is well, or what is not."""
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+from tests.factories import make_connection
+from worker import health
+from worker.broker import Queue
+from worker.runs.signs import saw
+
+LATE_RUN = (
+    "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, queued_at)"
+    " SELECT gen_random_uuid(), id, user_id, 'refresh', 'user', now() - interval '1 hour' FROM bank_connections"
+)
+
+
+@pytest.fixture(autouse=True)
+def _addressed(monkeypatch, database_url, redis_url, tmp_path):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("FINMIND_HEALTH_DIR", str(tmp_path))
+
+
+@pytest.fixture
+def _workers_alive(sessions):
+    with sessions() as session:
+        for queue in Queue:
+            saw(session, f"queue:{queue}")
+
+
+@pytest.mark.usefixtures("_workers_alive")
+def test_all_is_well_when_workers_live_and_nothing_is_late(command):
+    answer = command("status")
+    assert (answer.code, answer.out.splitlines()[0]) == (0, "all is well")
+
+
+def test_workers_that_never_lived_are_a_problem(command):
+    answer = command("status", "--json")
+    assert answer.code == 1
+    assert "no sign of life from the workers of queue interactive ever" in json.loads(answer.out)["problems"]
+
+
+@pytest.mark.usefixtures("_workers_alive")
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE worker_heartbeats SET seen_at = now() - interval '1 hour'", "no sign of life"),
+        ("UPDATE bank_connections SET next_refresh_at = now() - interval '1 hour'", "due longest"),
+        (
+            LATE_RUN,
+            "oldest waiting run",
+        ),
+        (
+            "INSERT INTO bank_connector_circuits (connector_name, state, open_until) VALUES ('mock', 'open', now())",
+            "circuit of mock is open",
+        ),
+    ],
+    ids=["silent workers", "late connection", "late run", "open circuit"],
+)
+def test_what_is_wrong_is_said_first(command, sessions, user_id, change, says):
+    with sessions() as session:
+        make_connection(session, user_id)
+        session.execute(text(change))
+    answer = command("status")
+    assert answer.code == 1
+    assert says in answer.out.splitlines()[0]
+
+
+@pytest.mark.usefixtures("_workers_alive")
+def test_connections_that_need_a_person_are_named_and_are_no_emergency(command, sessions, user_id):
+    with sessions() as session:
+        connection_id = make_connection(session, user_id, status="needs_user", status_code="expired")
+    answer = command("status")
+    assert answer.code == 0
+    assert str(connection_id) in answer.out
+
+
+def test_a_broker_that_is_down_is_a_problem_not_a_crash(command, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    answer = command("status")
+    assert answer.code == 1
+    assert "Redis does not answer" in answer.out
+
+
+def test_a_probe_looks_at_files_only(command, monkeypatch):
+    monkeypatch.delenv("DATABASE_URL")
+    assert command("healthcheck", "worker").code == 1
+    health.touch("worker-one")
+    assert command("healthcheck").out == "worker is alive\n"
+    assert command("healthcheck", "nothing").code == 2

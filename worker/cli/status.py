@@ -1,0 +1,79 @@
+"""`finmind-worker status`: one screen for whoever is on duty, and an exit code for a probe."""
+
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import redis
+import typer
+
+from worker.cli.environment import settings
+from worker.cli.failures import ExitCode
+from worker.cli.output import JsonFlag, print_json, print_rows
+from worker.cli.workspace import database
+from worker.database import Sessions
+from worker.status import Status, problems, read_status
+
+_PERIOD_S = 2.0
+_CLEAR = "\x1b[2J\x1b[H"
+
+
+def status(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds; Ctrl-C ends.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """What an operator looks at first; exit 1 when something needs to be done now."""
+    url = settings().redis_url.get_secret_value()
+    broker = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    with database() as sessions, broker:
+        seen = _look(sessions, broker)
+        while watch:
+            typer.echo(_CLEAR, nl=False)
+            _print(seen)
+            time.sleep(_PERIOD_S)
+            seen = _look(sessions, broker)
+    found = problems(seen)
+    if as_json:
+        print_json({**asdict(seen), "problems": found})
+    else:
+        _print(seen)
+    raise typer.Exit(ExitCode.FAILED if found else ExitCode.DONE)
+
+
+def _look(sessions: Sessions, broker: "redis.Redis") -> Status:
+    with sessions() as session:
+        return read_status(session, broker)
+
+
+def _print(seen: Status) -> None:
+    found = problems(seen)
+    typer.echo("\n".join(f"! {problem}" for problem in found) or "all is well")
+    _heading("work")
+    work = seen.work
+    typer.echo(
+        f"{work['runs_running']} running, {work['runs_queued']} queued (oldest {work['oldest_queued_s']} s),"
+        f" {work['runs_deferred']} deferred, {work['connections_due']} connections due"
+        f" (longest {work['oldest_due_s']} s)"
+    )
+    if seen.queues:
+        typer.echo("messages: " + ", ".join(f"{name} {length}" for name, length in seen.queues.items()))
+    open_ = seen.open
+    typer.echo(
+        f"{open_['dead_letters']} dead letters, {open_['deliveries_waiting']} deliveries waiting,"
+        f" {open_['suggestions_open']} suggestions open, {open_['rejections_unresolved']} rejected rows unresolved"
+    )
+    for title, rows, empty in (
+        ("signs of life", seen.signs, "none: no worker has ever run on this database"),
+        ("runs of the last day", seen.runs, "none"),
+        ("connections", seen.connections, "none"),
+        ("connections that need a person", seen.need_a_person, ""),
+        ("allowances nearly used", seen.quota, ""),
+    ):
+        if rows or empty:
+            _heading(title)
+            print_rows(rows, list(rows[0]) if rows else (), as_json=False, empty=empty)
+
+
+def _heading(title: str) -> None:
+    typer.echo(f"\n{title.upper()}")

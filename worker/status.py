@@ -1,0 +1,131 @@
+"""What an operator looks at first: who is alive, what waits, what went wrong, and which of it needs a person.
+
+Everything is read from Postgres, which decides about time; Redis only says how long its queues are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker.broker import Queue
+
+SIGN_MAX_AGE_S = 120
+"""Canaries are written every 30 s; a queue without one for this long is consumed by nobody."""
+LATE_S = 300
+"""A run that waits, or a connection that is due, for longer than this is late."""
+
+_SIGNS = """
+    SELECT component, seen_at, EXTRACT(EPOCH FROM now() - seen_at)::int AS age_s
+    FROM worker_heartbeats ORDER BY component"""
+_WORK = """
+    SELECT
+      (SELECT count(*) FROM bank_connections WHERE status = 'active' AND next_refresh_at <= now()) AS connections_due,
+      (SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(GREATEST(next_refresh_at, rate_limited_until))), 0)::int
+         FROM bank_connections WHERE status = 'active' AND next_refresh_at <= now()
+          AND (rate_limited_until IS NULL OR rate_limited_until <= now())) AS oldest_due_s,
+      count(*) FILTER (WHERE status = 'queued') AS runs_queued,
+      count(*) FILTER (WHERE status = 'deferred') AS runs_deferred,
+      count(*) FILTER (WHERE status = 'running') AS runs_running,
+      COALESCE(EXTRACT(EPOCH FROM now() - min(queued_at) FILTER (WHERE status = 'queued')), 0)::int AS oldest_queued_s,
+      COALESCE(EXTRACT(EPOCH FROM now() - min(heartbeat_at) FILTER (WHERE status = 'running')), 0)::int
+        AS oldest_heartbeat_s
+    FROM bank_import_runs WHERE status IN ('queued', 'deferred', 'running')"""
+_RUNS = """
+    SELECT status, code, count(*) AS runs, COALESCE(sum(created), 0) AS created, COALESCE(sum(rejected), 0) AS rejected
+    FROM bank_import_runs WHERE finished_at > now() - INTERVAL '1 day' GROUP BY status, code ORDER BY runs DESC"""
+_CONNECTIONS = """
+    SELECT connector_name AS connector, count(*) AS connections,
+      count(*) FILTER (WHERE status = 'active') AS active,
+      count(*) FILTER (WHERE status IN ('needs_user', 'error')) AS need_a_person,
+      count(*) FILTER (WHERE rate_limited_until > now()) AS rate_limited,
+      EXTRACT(EPOCH FROM now() - max(last_good_at))::int AS newest_data_s,
+      EXTRACT(EPOCH FROM now() - min(last_good_at) FILTER (WHERE status = 'active'))::int AS oldest_data_s
+    FROM bank_connections WHERE status <> 'disconnected' GROUP BY connector_name ORDER BY connector_name"""
+_NEED_A_PERSON = """
+    SELECT id AS connection_id, user_id, connector_name AS connector, status, status_code, last_good_at
+    FROM bank_connections WHERE status IN ('needs_user', 'error') ORDER BY updated_at DESC LIMIT 20"""
+_QUOTA = """
+    SELECT connector_name AS connector, connection_id, endpoint, calls_used, calls_limit, window_ends_at
+    FROM bank_quota_usage WHERE window_ends_at > now() AND calls_used * 5 >= calls_limit * 4
+    ORDER BY calls_used::float / GREATEST(calls_limit, 1) DESC LIMIT 20"""
+_CIRCUITS = "SELECT connector_name AS connector, state, open_until FROM bank_connector_circuits WHERE state <> 'closed'"
+_OPEN = """
+    SELECT
+      (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead') AS dead_letters,
+      (SELECT count(*) FROM webhook_deliveries WHERE state IN ('pending', 'leased')) AS deliveries_waiting,
+      (SELECT count(*) FROM bank_match_suggestions WHERE status = 'open') AS suggestions_open,
+      (SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL) AS rejections_unresolved"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """One look at everything. Ages are seconds; queues None: Redis does not answer."""
+
+    signs: Sequence[Mapping[str, Any]]
+    queues: Mapping[str, int] | None
+    work: Mapping[str, Any]
+    runs: Sequence[Mapping[str, Any]]
+    connections: Sequence[Mapping[str, Any]]
+    need_a_person: Sequence[Mapping[str, Any]]
+    quota: Sequence[Mapping[str, Any]]
+    circuits: Sequence[Mapping[str, Any]]
+    open: Mapping[str, Any]
+
+
+def read_status(session: Session, broker: "redis.Redis") -> Status:
+    """Look at everything once."""
+    return Status(
+        signs=_rows(session, _SIGNS),
+        queues=queue_lengths(broker),
+        work=_rows(session, _WORK)[0],
+        runs=_rows(session, _RUNS),
+        connections=_rows(session, _CONNECTIONS),
+        need_a_person=_rows(session, _NEED_A_PERSON),
+        quota=_rows(session, _QUOTA),
+        circuits=_rows(session, _CIRCUITS),
+        open=_rows(session, _OPEN)[0],
+    )
+
+
+def problems(status: Status) -> list[str]:
+    """Say what an operator must act on now; nothing when all is well. Pure."""
+    found = [] if status.queues is not None else ["Redis does not answer: runs wait until it does"]
+    ages = {sign["component"]: sign["age_s"] for sign in status.signs}
+    for queue in (Queue.INTERACTIVE, Queue.SCHEDULED):
+        age_s = ages.get(f"queue:{queue}")
+        if age_s is None or age_s > SIGN_MAX_AGE_S:
+            seen = "ever" if age_s is None else f"for {age_s} s"
+            found.append(f"no sign of life from the workers of queue {queue} {seen}")
+    if status.work["oldest_queued_s"] > LATE_S:
+        found.append(f"the oldest waiting run has waited {status.work['oldest_queued_s']} s")
+    if status.work["oldest_due_s"] > LATE_S:
+        found.append(f"the connection that is due longest waits since {status.work['oldest_due_s']} s")
+    if status.work["oldest_heartbeat_s"] > LATE_S:
+        found.append(f"a running run was silent for {status.work['oldest_heartbeat_s']} s and was not recovered")
+    found += [f"the circuit of {one['connector']} is {one['state']}" for one in status.circuits]
+    return found
+
+
+def queue_lengths(broker: "redis.Redis") -> dict[str, int] | None:
+    """Return messages per queue and those taken but not acknowledged; None when Redis does not answer."""
+    try:
+        with broker.pipeline(transaction=False) as pipeline:
+            for queue in Queue:
+                pipeline.llen(queue.value)
+            pipeline.hlen("unacked")
+            lengths = pipeline.execute()
+    except redis.RedisError:
+        return None
+    return dict(zip([*(queue.value for queue in Queue), "unacknowledged"], lengths, strict=True))
+
+
+def _rows(session: Session, query: str) -> list[dict[str, Any]]:
+    return [_plain(row) for row in session.execute(text(query))]
+
+
+def _plain(row: Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a mapping
