@@ -4,6 +4,7 @@ from worker.credentials.config import open_config, seal_config
 from worker.credentials.keyfile import add_key, drop_key, ensure_key_file
 from worker.credentials.local import LocalKeyring, generate_key
 from worker.credentials.opening import CredentialSettings, open_vault
+from worker.credentials.process import forbid_core_dumps
 from worker.credentials.vault import Place, SealedValue, Vault
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "add_key",
     "drop_key",
     "ensure_key_file",
+    "forbid_core_dumps",
     "generate_key",
     "open_config",
     "open_vault",

@@ -15,7 +15,7 @@ import structlog
 from worker.credentials.providers import DataKey, KeyProvider
 from worker.errors import KeyProviderUnavailableError
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger("finmind.credentials")
 
 AnswerT = TypeVar("AnswerT")
 

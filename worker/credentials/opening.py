@@ -17,7 +17,7 @@ from worker.credentials.transit import TransitServer, VaultTransit
 from worker.credentials.vault import Place, SealedValue, Vault
 from worker.errors import ConfigurationError
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger("finmind.credentials")
 
 
 class CredentialSettings(Protocol):

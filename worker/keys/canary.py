@@ -8,7 +8,7 @@ from worker.errors import ConfigurationError, KeyProviderUnavailableError
 from worker.keys.columns import SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, each_key
 from worker.keys.verification import problem_with
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger("finmind.credentials")
 
 
 def check_keys(sessions: Sessions, vault: Vault) -> None:

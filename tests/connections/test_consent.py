@@ -1,0 +1,101 @@
+"""A consent's end is announced 14, 7 and 1 days before, each once, and anew when it was renewed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from sqlalchemy import text
+
+from tests.factories import make_connection
+from worker.connections.consent import EVENT_TYPE, store_consent, warn_of_expiring_consents
+from worker.events.catalogue import event_type
+
+
+@pytest.fixture
+def connection_id(sessions, user_id):
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO webhook_subscriptions (id, user_id, url, event_types, api_version, secret_encrypted,"
+                " secret_key_id) VALUES (gen_random_uuid(), :user_id, 'https://x.test', '{*}', '1', 'x', 'k1')"
+            ),
+            {"user_id": user_id},
+        )
+        return make_connection(session, user_id)
+
+
+def expires_in(sessions, connection_id, **left):
+    """Move the end of the consent: the passing of time, seen from the row."""
+    with sessions() as session:
+        session.execute(
+            text("UPDATE bank_connections SET consent_expires_at = now() + :left WHERE id = :id"),
+            {"left": timedelta(**left), "id": connection_id},
+        )
+
+
+def tick(sessions) -> int:
+    with sessions() as session:
+        return warn_of_expiring_consents(session)
+
+
+def events(sessions) -> list[dict]:
+    with sessions() as session:
+        return list(session.scalars(text("SELECT data FROM webhook_events ORDER BY sequence")))
+
+
+def test_the_user_is_warned_three_times_and_each_time_once(sessions, connection_id):
+    for left, expected in ((20, 0), (14, 1), (10, 0), (7, 1), (3, 0), (1, 1), (0.5, 0)):
+        expires_in(sessions, connection_id, days=left)
+        assert (tick(sessions), tick(sessions)) == (expected, 0), f"{left} days before"
+
+
+def test_a_late_tick_gives_the_one_warning_that_still_matters(sessions, connection_id):
+    expires_in(sessions, connection_id, days=20)
+    tick(sessions)
+    expires_in(sessions, connection_id, hours=30)
+    assert tick(sessions) == 1
+    assert [event["days_left"] for event in events(sessions)] == [1]
+
+
+def test_a_renewed_consent_is_warned_of_again(sessions, connection_id):
+    expires_in(sessions, connection_id, days=1)
+    tick(sessions)
+    expires_in(sessions, connection_id, days=180)
+    assert tick(sessions) == 0
+    expires_in(sessions, connection_id, days=14)
+    assert tick(sessions) == 1
+
+
+def test_storing_a_later_end_forgets_earlier_warnings_and_storing_the_same_does_not(sessions, connection_id):
+    soon = datetime.now(UTC) + timedelta(days=5)
+    for expires_at, warnings in ((soon, 1), (soon, 0), (soon + timedelta(days=1), 1), (None, 0)):
+        with sessions() as session:
+            store_consent(session, connection_id, expires_at)
+        assert tick(sessions) == warnings
+
+
+@pytest.mark.parametrize("status", ["needs_user", "disconnected"])
+def test_nobody_is_warned_of_a_connection_that_needs_a_login_anyway(sessions, connection_id, status):
+    expires_in(sessions, connection_id, days=1)
+    with sessions() as session:
+        session.execute(
+            text("UPDATE bank_connections SET config_encrypted = NULL, config_key_id = NULL, status = :s")
+            if status == "disconnected"
+            else text("UPDATE bank_connections SET status = :s"),
+            {"s": status},
+        )
+    assert tick(sessions) == 0
+
+
+def test_a_consent_that_is_over_is_not_announced_as_expiring(sessions, connection_id):
+    expires_in(sessions, connection_id, hours=-1)
+    assert tick(sessions) == 0
+
+
+def test_the_event_fits_its_schema(sessions, connection_id):
+    expires_in(sessions, connection_id, days=7)
+    tick(sessions)
+    (data,) = events(sessions)
+    validator = Draft202012Validator(dict(event_type(EVENT_TYPE).schema), format_checker=FormatChecker())
+    assert list(validator.iter_errors(data)) == []
+    assert data["connection_id"] == str(connection_id)
