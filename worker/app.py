@@ -14,9 +14,12 @@ from celery.beat import Scheduler
 from kombu import Queue as KombuQueue
 
 from worker import health
-from worker.broker import CANARY, PRUNE, REAP, TICK, Queue, transport_options
+from worker.broker import CANARY, CONSENT, PRUNE, REAP, TICK, Queue, transport_options
+from worker.credentials import forbid_core_dumps
+from worker.errors import ConfigurationError
+from worker.keys import check_keys
 from worker.logs import setup_logging
-from worker.runtime import close_process_runtime, forget_process_runtime
+from worker.runtime import close_process_runtime, forget_process_runtime, runtime
 from worker.settings import load_settings
 from worker.stopping import STOP
 
@@ -41,6 +44,7 @@ def beat_entries(tick_s: float) -> tuple[BeatEntry, ...]:
         BeatEntry(task=TICK, every_s=tick_s),
         BeatEntry(task=REAP, every_s=15),
         BeatEntry(task=PRUNE, every_s=3600),
+        BeatEntry(task=CONSENT, every_s=3600),
         *(BeatEntry(task=CANARY, every_s=30, queue=queue) for queue in Queue),
     )
 
@@ -149,6 +153,16 @@ app.steps["worker"].add(HeartbeatFile)
 def _set_up_logging(**_details: object) -> None:
     settings = load_settings()
     setup_logging(level=settings.log_level, json=settings.log_json)
+
+
+@signals.worker_init.connect
+def _refuse_to_start_without_keys(**_details: object) -> None:
+    forbid_core_dumps()
+    try:
+        with runtime(role="start") as opened:
+            check_keys(opened.sessions, opened.vault)
+    except ConfigurationError as error:
+        raise SystemExit(f"error: {error}") from None
 
 
 @signals.worker_shutting_down.connect

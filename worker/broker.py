@@ -19,6 +19,7 @@ TICK = "worker.tasks.dispatch.tick"
 REAP = "worker.tasks.maintenance.reap"
 PRUNE = "worker.tasks.maintenance.prune"
 CANARY = "worker.tasks.maintenance.canary"
+CONSENT = "worker.tasks.maintenance.warn_of_consents"
 
 
 class Queue(StrEnum):

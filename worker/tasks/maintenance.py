@@ -1,7 +1,8 @@
 """Tasks that keep the tables honest: recover silent runs, write canaries, remove what is old."""
 
 from worker.app import app
-from worker.broker import CANARY, PRUNE, REAP
+from worker.broker import CANARY, CONSENT, PRUNE, REAP
+from worker.connections.consent import warn_of_expiring_consents
 from worker.faults import point
 from worker.logs import get_logger
 from worker.runs.reaper import PAGE, recover, silent_runs
@@ -44,3 +45,10 @@ def prune() -> None:
     with process_runtime().sessions() as session:
         expire_deferred(session)
         prune_old(session)
+
+
+@app.task(name=CONSENT)
+def warn_of_consents() -> int:
+    """Announce every consent that comes within 14, 7 or 1 days of its end; return how many."""
+    with process_runtime().sessions() as session:
+        return warn_of_expiring_consents(session)
