@@ -16,6 +16,7 @@ ENTRY_POINT_GROUP = "finmind_worker.connectors"
 
 BUILT_IN: Mapping[str, str] = {
     "mock": "worker.connectors.mock:MockConnector",
+    "simplefin": "worker.connectors.simplefin:SimpleFinConnector",
 }
 """Shipped connectors: name to `module:class`. Their names cannot be taken over by another package."""
 

@@ -1,0 +1,260 @@
+"""Reads a SimpleFIN Account Set, protocol version 1 or 2. Pure.
+
+A good status can carry errors: `errors` are free sentences in version 1, `errlist` has codes in version 2, of which
+an unknown one means what its prefix means. Protocol: https://www.simplefin.org/protocol.html
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from worker.connectors.base import Account, AccountFailure, Balance, BalanceKind, RejectedRow, Transaction
+from worker.connectors.errors import (
+    AuthenticationError,
+    ConnectorError,
+    InvalidDataError,
+    ProviderUnavailableError,
+    RateLimitError,
+    RateLimitScope,
+)
+
+Json = Mapping[str, Any]
+
+_NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,12})?")
+_MASK = re.compile(r"(\d{4})\W*$")
+_NEEDS_ATTENTION = re.compile(r"^Connection to (?P<institution>.+) may need attention", re.IGNORECASE)
+_TOO_OFTEN = re.compile(r"too many requests|request (limit|quota)|rate.?limit|requests? per day", re.IGNORECASE)
+_LATEST_S = 4_102_444_800
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """An error inside a good answer. code: as in version 2; empty for the free sentences of version 1."""
+
+    code: str
+    message: str
+    connection_id: str | None = None
+    account_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountSet:
+    """What one answer says. complete: False when the server says that something is missing or was cut."""
+
+    accounts: list[Account] = field(default_factory=list)
+    transactions: list[Transaction] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    failures: dict[str, ConnectorError] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    complete: bool = True
+
+    def failed(self) -> tuple[AccountFailure, ...]:
+        """Return the failures as the contract has them."""
+        return tuple(AccountFailure(account_id=account, error=error) for account, error in self.failures.items())
+
+
+def read_account_set(body: object) -> AccountSet:
+    """Read a whole answer.
+
+    Raises: InvalidDataError when it is no Account Set, AuthenticationError when the whole token is refused,
+    RateLimitError when the day's requests are spent, ProviderUnavailableError when nothing could be read.
+    """
+    if not isinstance(body, dict):
+        raise InvalidDataError("accounts: the answer is not an Account Set")
+    result, troubles = AccountSet(), list(_troubles(body))
+    if "accounts" not in body and not troubles:
+        raise InvalidDataError("accounts: the answer holds no accounts")
+    accounts, institutions = _list(body, "accounts"), _institutions(body)
+    for raw in accounts:
+        _read_account(result, raw, institutions)
+    _leave_out_shared_ids(result)
+    for trouble in troubles:
+        _judge(result, trouble, accounts, institutions)
+    return result
+
+
+def read_transactions(accounts: Sequence[Json]) -> list[Transaction]:
+    """Turn the transactions of raw accounts into ours. Raises: InvalidDataError at the first that cannot be read."""
+    return [_transaction(account, record) for account in accounts for record in _list(account, "transactions")]
+
+
+def clean(text: object) -> str:
+    """Make a server's sentence fit to be shown: no markup, no control characters, not endless."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    return " ".join(printable.replace("<", " ").replace(">", " ").split())[:_SHOWN_CHARACTERS]
+
+
+def _list(holder: Json, name: str) -> list[Any]:
+    value = holder.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InvalidDataError(f"accounts: {name} is not a list")
+    return value
+
+
+def _read_account(result: AccountSet, raw: object, institutions: Mapping[str, str]) -> None:
+    if not isinstance(raw, dict) or not isinstance(raw.get("id"), str) or not raw["id"]:
+        result.warnings.append("an account without an id was left out")
+        result.complete = False
+        return
+    result.accounts.append(_account(raw, institutions))
+    for record in _list(raw, "transactions"):
+        try:
+            result.transactions.append(_transaction(raw, record))
+        except InvalidDataError as error:
+            result.rejected.append(_rejected(raw["id"], record, str(error)))
+
+
+def _account(raw: Json, institutions: Mapping[str, str]) -> Account:
+    name = str(raw.get("name") or "Account")
+    mask = _MASK.search(name)
+    return Account(
+        external_id=raw["id"],
+        name=name,
+        currency=str(raw["currency"]) if raw.get("currency") else None,
+        mask=mask[1] if mask else None,
+        institution_name=_institution(raw, institutions),
+        balance=_balance(raw),
+    )
+
+
+def _balance(raw: Json) -> Balance | None:
+    """Read the booked balance; without the moment it was so it proves nothing."""
+    try:
+        amount, at = _amount(raw.get("balance")), _moment(raw.get("balance-date"), "balance-date")
+    except InvalidDataError:
+        return None
+    return Balance(amount=amount, kind=BalanceKind.BOOKED, at=at) if at else None
+
+
+def _transaction(account: Json, record: object) -> Transaction:
+    if not isinstance(record, dict) or not isinstance(record.get("id"), str) or not record["id"]:
+        raise InvalidDataError("a transaction has no id")
+    pending = record.get("pending") is True
+    posted_at = _moment(record.get("posted"), "posted")
+    transacted_at = _moment(record.get("transacted_at"), "transacted_at")
+    if posted_at is None and not pending:
+        raise InvalidDataError("posted is missing")
+    return Transaction(
+        account_id=account["id"],
+        amount=_amount(record.get("amount")),
+        description=str(record.get("description") or record.get("memo") or record.get("payee") or ""),
+        currency=str(account["currency"]) if account.get("currency") else None,
+        external_id=record["id"],
+        pending=pending,
+        booking_at=None if pending else posted_at,
+        transaction_at=transacted_at or (posted_at if pending else None),
+        counterparty=str(record["payee"]) if record.get("payee") else None,
+        raw=record,
+    )
+
+
+def _amount(value: object) -> Decimal:
+    if isinstance(value, bool) or not _NUMBER.fullmatch(str(value)):
+        raise InvalidDataError("amount is not a number")
+    return Decimal(str(value))
+
+
+def _moment(value: object, name: str) -> datetime | None:
+    """Read seconds since 1970; 0 and absence both mean that there is none."""
+    if value in (None, 0, "", "0"):
+        return None
+    if isinstance(value, bool) or not re.fullmatch(r"\d{1,10}", str(value)) or int(str(value)) > _LATEST_S:
+        raise InvalidDataError(f"{name} is not a moment")
+    return datetime.fromtimestamp(int(str(value)), UTC)
+
+
+def _rejected(account_id: str, record: object, message: str) -> RejectedRow:
+    external_id = record.get("id") if isinstance(record, dict) else None
+    return RejectedRow(
+        code=InvalidDataError.code,
+        message=message,
+        raw=json.dumps(record, default=str),
+        account_id=account_id,
+        external_id=str(external_id) if external_id else None,
+    )
+
+
+def _leave_out_shared_ids(result: AccountSet) -> None:
+    """An id is unique per institution only; two accounts of one id cannot be told apart, so neither is read."""
+    ids = [account.external_id for account in result.accounts]
+    for shared in {account_id for account_id in ids if ids.count(account_id) > 1}:
+        result.accounts = [account for account in result.accounts if account.external_id != shared]
+        result.transactions = [row for row in result.transactions if row.account_id != shared]
+        result.failures[shared] = InvalidDataError("two institutions use this account id")
+
+
+def _institutions(body: Json) -> dict[str, str]:
+    """Name the connections of a version 2 answer."""
+    connections = (item for item in _list(body, "connections") if isinstance(item, dict))
+    named = ((item.get("conn_id"), item.get("name") or item.get("org_name")) for item in connections)
+    return {str(connection_id): str(name) for connection_id, name in named if connection_id and name}
+
+
+def _institution(raw: Json, institutions: Mapping[str, str]) -> str | None:
+    org = raw.get("org") if isinstance(raw.get("org"), dict) else {}
+    assert isinstance(org, dict)
+    name = org.get("name") or org.get("domain") or institutions.get(str(raw.get("conn_id")))
+    return str(name) if name else None
+
+
+def _troubles(body: Json) -> Iterator[Trouble]:
+    for item in _list(body, "errlist"):
+        if isinstance(item, dict):
+            yield Trouble(
+                code=str(item.get("code") or ""),
+                message=clean(item.get("msg") or item.get("message") or ""),
+                connection_id=item.get("conn_id"),
+                account_id=item.get("account_id"),
+            )
+    for sentence in _list(body, "errors"):
+        if isinstance(sentence, str):
+            yield Trouble(code="", message=clean(sentence))
+
+
+def _judge(result: AccountSet, trouble: Trouble, raw_accounts: Sequence[Any], institutions: Mapping[str, str]) -> None:
+    """Decide whom a trouble concerns: the whole token, the accounts of one connection, or nobody in particular."""
+    if trouble.code == "gen.auth":
+        raise AuthenticationError(f"the server refuses the access: {trouble.message}", reason="revoked")
+    if not raw_accounts:
+        raise _nothing_but(trouble)
+    concerned = _concerned(trouble, raw_accounts, institutions)
+    for account_id in concerned:
+        result.failures.setdefault(account_id, _account_error(trouble))
+    if not concerned:
+        result.complete = False
+    result.warnings.append(trouble.message or trouble.code)
+
+
+def _nothing_but(trouble: Trouble) -> ConnectorError:
+    """Say what it means when an answer has troubles and no account at all."""
+    if _TOO_OFTEN.search(trouble.message):
+        return RateLimitError(f"accounts: {trouble.message}", scope=RateLimitScope.QUOTA)
+    if trouble.code == "con.auth" or "reauthenticate" in trouble.message.lower():
+        return AuthenticationError(f"accounts: {trouble.message}", reason="action_required")
+    return ProviderUnavailableError(f"accounts: {trouble.message or trouble.code}", everyone=False)
+
+
+def _concerned(trouble: Trouble, raw_accounts: Sequence[Any], institutions: Mapping[str, str]) -> list[str]:
+    attention = _NEEDS_ATTENTION.match(trouble.message) if not trouble.code else None
+    accounts = [raw for raw in raw_accounts if isinstance(raw, dict) and isinstance(raw.get("id"), str)]
+    if attention:
+        institution = attention["institution"]
+        return [raw["id"] for raw in accounts if clean(_institution(raw, institutions)) == institution]
+    if trouble.account_id is not None:
+        return [trouble.account_id]
+    if trouble.connection_id is not None:
+        return [raw["id"] for raw in accounts if raw.get("conn_id") == trouble.connection_id]
+    return []
+
+
+def _account_error(trouble: Trouble) -> ConnectorError:
+    if trouble.code == "con.auth" or not trouble.code:
+        return AuthenticationError(trouble.message or "the bank wants a new login", reason="action_required")
+    return ProviderUnavailableError(f"{trouble.code}: {trouble.message}", everyone=False)

@@ -1,0 +1,167 @@
+"""Asks a SimpleFIN server: the one-time claim, balances, and windows of transactions for all accounts at once."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from worker.connectors.base import (
+    Account,
+    AuthState,
+    AuthStatus,
+    BankConnector,
+    Capabilities,
+    ConnectorContext,
+    IdClass,
+    Page,
+    Quota,
+    Scope,
+    Transaction,
+    Window,
+)
+from worker.connectors.errors import (
+    AccountNotFoundError,
+    AuthenticationError,
+    ConnectorError,
+    InvalidDataError,
+    RateLimitError,
+    RateLimitScope,
+)
+from worker.connectors.http import Answer, Request, call, call_text, retry_after_s
+from worker.connectors.simplefin.account_set import AccountSet, read_account_set, read_transactions
+from worker.connectors.simplefin.config import SimpleFinConfig, is_access_url
+
+_WINDOW_DAYS = 89
+"""The server cuts at 90 days counted in seconds; a window over the end of summer time has an hour more."""
+
+_FORBIDDEN, _TOO_MANY_REQUESTS = 403, 429
+
+
+class SimpleFinConnector(BankConnector):
+    """A SimpleFIN server. One request answers for all accounts, so one failing bank is a failure of its accounts only.
+
+    The zone is New York's: most servers stamp a day with noon UTC, which is the same day there, and true moments of
+    an evening in America are not.
+    """
+
+    name: ClassVar[str] = "simplefin"
+    display_name: ClassVar[str] = "SimpleFIN"
+    Config: ClassVar[type[SimpleFinConfig]] = SimpleFinConfig
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        id_class=IdClass.STABLE,
+        window_days=_WINDOW_DAYS,
+        fetch_scope=Scope.CONNECTION,
+        pending=True,
+        balances=True,
+        quotas=(Quota(endpoint="accounts", calls=24, window_s=86_400, reserve=4),),
+        timezone="America/New_York",
+    )
+
+    def __init__(self, config: SimpleFinConfig, context: ConnectorContext) -> None:
+        super().__init__(config, context)
+        self._credentials = config
+        self._balances: AccountSet | None = None
+
+    def link(self) -> SimpleFinConfig:
+        """Exchange the setup token for the access URL.
+
+        Raises: AuthenticationError when the token was used before, which can mean that somebody else did.
+        """
+        if self._credentials.setup_token is None:
+            return self._credentials
+        request = Request(method="POST", url=self._credentials.claim_url(), endpoint="claim")
+        access_url = call_text(self.context, request, _explain_claim).text.strip()
+        if not is_access_url(access_url):
+            raise InvalidDataError("claim: the answer is no access URL; the token is spent, a new one is needed")
+        return SimpleFinConfig.model_validate({"access_url": access_url})
+
+    def get_auth_status(self) -> AuthStatus:
+        """Ask for balances, the cheapest question there is; the answer also serves `list_accounts`."""
+        try:
+            self._read_balances()
+        except AuthenticationError as error:
+            return AuthStatus(state=AuthState.NEEDS_USER, reason=error.reason)
+        return AuthStatus()
+
+    def list_accounts(self) -> Sequence[Account]:
+        """Return all accounts of all institutions behind the token."""
+        return self._read_balances().accounts
+
+    def get_transactions(self, account_id: str | None, from_date: date, to_date: date) -> Iterator[Page]:
+        """Yield one page per window of 89 days, oldest first; pending transactions come with the last one."""
+        whole = Window(from_on=from_date, to_on=to_date)
+        for window in _windows(whole):
+            answer = self._ask(self._parameters(account_id, window, pending=window.to_on == to_date))
+            found = read_account_set(answer.body)
+            if account_id is not None and account_id not in {account.external_id for account in found.accounts}:
+                raise found.failures.get(account_id) or AccountNotFoundError("the server does not know this account")
+            yield Page(
+                transactions=tuple(found.transactions),
+                rejected=tuple(found.rejected),
+                failures=found.failed(),
+                accounts=tuple(found.accounts),
+                warnings=tuple(found.warnings),
+                covers=whole,
+                complete=found.complete,
+            )
+
+    def normalize_transactions(self, raw: Any) -> Sequence[Transaction]:  # noqa: ANN401 - the server's own JSON
+        """Turn the transactions of raw accounts, as in `accounts` of an Account Set, into ours."""
+        return read_transactions(raw)
+
+    def _read_balances(self) -> AccountSet:
+        if self._balances is None:
+            self._balances = read_account_set(self._ask([("balances-only", "1")]).body)
+        return self._balances
+
+    def _parameters(self, account_id: str | None, window: Window, *, pending: bool) -> list[tuple[str, str]]:
+        """Spell a window as the server's half-open interval. `pending=0` is never sent: it acts like `pending=1`."""
+        parameters = [
+            ("start-date", str(self._midnight(window.from_on))),
+            ("end-date", str(self._midnight(window.to_on + timedelta(days=1)))),
+        ]
+        if pending:
+            parameters.append(("pending", "1"))
+        if account_id is not None:
+            parameters.append(("account", account_id))
+        return parameters
+
+    def _midnight(self, day: date) -> int:
+        return int(datetime.combine(day, time(), ZoneInfo(self.context.timezone)).timestamp())
+
+    def _ask(self, parameters: list[tuple[str, str]]) -> Answer:
+        access = self._credentials.access()
+        if access is None:
+            raise AuthenticationError("the setup token was never exchanged", reason="action_required")
+        request = Request(
+            method="GET",
+            url=f"{access.root}/accounts",
+            endpoint="accounts",
+            params=[("version", "2"), *parameters],
+            auth=access.login,
+        )
+        return call(self.context, request, self._explain)
+
+    def _explain(self, answer: Answer) -> ConnectorError | None:
+        """The server counts requests by the day, whatever a 429 says about seconds."""
+        if answer.status != _TOO_MANY_REQUESTS:
+            return None
+        wait_s = retry_after_s(answer.headers, self.context.now())
+        return RateLimitError("accounts: answered 429", retry_after_s=wait_s, scope=RateLimitScope.QUOTA)
+
+
+def _explain_claim(answer: Answer) -> ConnectorError | None:
+    if answer.status != _FORBIDDEN:
+        return None
+    return AuthenticationError(
+        "claim: the setup token is wrong or was used before; if not by you, disable it at the server at once",
+        reason="credentials",
+    )
+
+
+def _windows(whole: Window) -> Iterator[Window]:
+    from_on = whole.from_on
+    while from_on <= whole.to_on:
+        to_on = min(from_on + timedelta(days=_WINDOW_DAYS - 1), whole.to_on)
+        yield Window(from_on=from_on, to_on=to_on)
+        from_on = to_on + timedelta(days=1)
