@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "worker.cli.status:status",
     "keys": "worker.cli.keys:app",
     "webhooks": "worker.cli.webhooks:app",
+    "settings": "worker.cli.settings:settings",
     "healthcheck": "worker.cli.healthcheck:healthcheck",
 }
 """Every command and where it lives: a function for one command, a Typer for a group. Imported when it is used, so that

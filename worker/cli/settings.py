@@ -1,0 +1,52 @@
+"""`finmind-worker settings`: every environment variable and what it means; the README's table is made here."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from worker.cli.output import JsonFlag, print_rows
+from worker.errors import InvalidRequestError
+from worker.settings import Settings
+
+_BETWEEN = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
+_COLUMNS = ("variable", "default", "meaning")
+
+
+def settings(
+    *,
+    readme: Annotated[Path | None, typer.Option("--readme", help="Write the table into this file instead.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the environment variables."""
+    if readme is None:
+        print_rows(describe(), _COLUMNS, as_json=as_json, empty="")
+        return
+    text = readme.read_text(encoding="utf-8")
+    if not _BETWEEN.search(text):
+        raise InvalidRequestError(f"{readme} has no place for the table: <!-- settings --> and <!-- /settings -->")
+    readme.write_text(_BETWEEN.sub(lambda _: markdown(), text), encoding="utf-8")
+
+
+def describe() -> list[dict[str, Any]]:
+    """Return every variable; default None: it must be set, or is off where its meaning says so."""
+    return [
+        {"variable": name.upper(), "default": _default(field), "meaning": field.description}
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def markdown() -> str:
+    """Return the variables as a Markdown table."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{row['variable']}` | {row['default'] or ''} | {row['meaning']} |" for row in describe()]
+    return "\n".join(lines) + "\n"
+
+
+def _default(field: FieldInfo) -> str | None:
+    if field.default is PydanticUndefined:
+        return "**required**"
+    return None if field.default is None else str(field.default)
