@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, TransactionKind
-from worker.importer.identity import content_key, digest, folded, id_identity, plain
+from worker.importer.identity import content_key, digest, id_identity, plain
 from worker.money import expense_amount, is_currency
 
 MAX_DESCRIPTION = 20_000
@@ -126,7 +126,7 @@ def read_line(transaction: Transaction, ground: Ground) -> Line | Rejection:
 
 
 def clean(text: str) -> str:
-    """Return the text without control characters and HTML entities, in one Unicode form; the raw record keeps it all."""
+    """Return the text without control characters and HTML entities, in one Unicode form; `raw` keeps it all."""
     if "&" in text and ";" in text:
         text = html.unescape(text)
     if text.isascii() and text.isprintable():
@@ -189,6 +189,3 @@ def _as_text(transaction: Transaction) -> str:
         if getattr(transaction, name) not in (None, "")
     }
     return json.dumps(record, default=str, ensure_ascii=False).replace("\\u0000", "")
-
-
-__all__ = ["Ground", "Line", "Rejection", "clean", "folded", "raw_text", "read_line", "trusts_ids"]

@@ -124,7 +124,9 @@ class BankTransactionChange(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     run_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
-    account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
+    account_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
+    )
     transaction_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
     )

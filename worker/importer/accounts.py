@@ -1,0 +1,259 @@
+"""Which account is which, also after the user linked again. `match_accounts` is pure; the rest writes what it says.
+
+An account is found again by its id, by its anchor, or by name, last four, currency, type and institution together
+when there is exactly one candidate; never by name alone. Anything less makes a new account and a suggestion.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from worker.connectors.base import Account, BalanceKind
+from worker.models import BankConnectionAccount, BankMatchSuggestion
+from worker.money import is_currency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAccount:
+    """What identifies an account we have."""
+
+    id: int
+    external_id: str
+    anchor: str | None
+    name: str
+    mask: str | None
+    currency: str | None
+    account_type: str
+    institution_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountMatch:
+    """One listed account: the known one it is, or None; maybe_id: one it may be, for a person to say."""
+
+    account: Account
+    known_id: int | None
+    maybe_id: int | None = None
+
+
+def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> list[AccountMatch]:
+    """Match listed accounts with known ones, one-to-one, strongest evidence first."""
+    found: dict[str, int] = {}
+    free = {row.id: row for row in known}
+    for same in (_same_id, _same_anchor):
+        for account in listed:
+            row = next((row for row in free.values() if same(account, row)), None)
+            if account.external_id not in found and row is not None:
+                found[account.external_id] = row.id
+                del free[row.id]
+    for account in listed:
+        if account.external_id not in found:
+            candidates = [row for row in free.values() if _same_face(account, row)]
+            rivals = [o for o in listed if o.external_id not in found and _faces(o) == _faces(account)]
+            if len(candidates) == 1 and len(rivals) == 1 and account.mask:
+                found[account.external_id] = candidates[0].id
+                del free[candidates[0].id]
+    return [
+        AccountMatch(
+            account=account,
+            known_id=found.get(account.external_id),
+            maybe_id=None if account.external_id in found else _maybe(account, free.values()),
+        )
+        for account in listed
+    ]
+
+
+def _same_id(account: Account, row: KnownAccount) -> bool:
+    return account.external_id == row.external_id and not (
+        account.anchor and row.anchor and account.anchor != row.anchor
+    )
+
+
+def _same_anchor(account: Account, row: KnownAccount) -> bool:
+    return account.anchor is not None and account.anchor == row.anchor
+
+
+def _faces(account: Account) -> tuple[object, ...]:
+    return (
+        account.name, account.mask, account.currency, str(account.account_type), account.institution_name,
+    )  # fmt: skip
+
+
+def _same_face(account: Account, row: KnownAccount) -> bool:
+    if account.anchor and row.anchor:
+        return False
+    face = (row.name, row.mask, row.currency, row.account_type, row.institution_name)
+    return _faces(account) == face
+
+
+def _maybe(account: Account, rows: object) -> int | None:
+    assert hasattr(rows, "__iter__")
+    near = [
+        row.id
+        for row in rows
+        if row.name == account.name and row.currency == account.currency and not (account.anchor and row.anchor)
+    ]
+    return near[0] if near else None
+
+
+def sync_accounts(
+    session: Session, connection_id: uuid.UUID, user_id: int, listed: Sequence[Account], *, ask: bool
+) -> list[int]:
+    """Write what the bank lists and return the ids of accounts that were known, active, and are missing now.
+
+    ask: new accounts wait for the user instead of being imported (`new_accounts`), once the connection has any.
+    """
+    rows = {row.id: row for row in session.scalars(_of(connection_id).with_for_update())}
+    matches = match_accounts(listed, [_known(row) for row in rows.values()])
+    for match in matches:
+        if match.known_id is not None:
+            _refresh(rows[match.known_id], match.account)
+    session.flush()
+    for match in matches:
+        if match.known_id is None:
+            _add(session, connection_id, user_id, match, waits=ask and bool(rows))
+    matched = {match.known_id for match in matches}
+    missing = [row for row in rows.values() if row.id not in matched and row.status == "active"]
+    for row in missing:
+        row.status, row.status_code = "missing", "not_listed"
+    return [row.id for row in missing]
+
+
+def update_balance(session: Session, account_id: int, account: Account) -> None:
+    """Store a balance that came along with transactions."""
+    row = session.get_one(BankConnectionAccount, account_id)
+    _refresh(row, account)
+
+
+def _of(connection_id: uuid.UUID):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a select of accounts
+    return (
+        select(BankConnectionAccount)
+        .where(BankConnectionAccount.connection_id == connection_id)
+        .order_by(BankConnectionAccount.id)
+    )
+
+
+def _known(row: BankConnectionAccount) -> KnownAccount:
+    return KnownAccount(
+        id=row.id,
+        external_id=row.external_id,
+        anchor=row.anchor,
+        name=row.name,
+        mask=row.mask,
+        currency=row.currency,
+        account_type=row.account_type,
+        institution_name=row.institution_name,
+    )
+
+
+def _refresh(row: BankConnectionAccount, account: Account) -> None:
+    if row.external_id != account.external_id:
+        row.former_external_ids = [*row.former_external_ids, row.external_id]
+        row.external_id = account.external_id
+    row.anchor = account.anchor or row.anchor
+    row.name, row.account_type = account.name[:200], str(account.account_type)
+    row.mask = account.mask or row.mask
+    row.currency = _currency(account) or row.currency
+    row.institution_name = account.institution_name or row.institution_name
+    row.last_seen_at = func.now()
+    if row.status == "missing":
+        row.status, row.status_code = "active", None
+    _balance(row, account)
+
+
+def _balance(row: BankConnectionAccount, account: Account) -> None:
+    if account.balance is not None:
+        row.balance_amount, row.balance_kind = account.balance.amount, str(account.balance.kind)
+        row.balance_at = account.balance.at
+
+
+def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: AccountMatch, *, waits: bool) -> None:
+    account = match.account
+    odd = account.currency is not None and _currency(account) is None
+    row = BankConnectionAccount(
+        connection_id=connection_id,
+        user_id=user_id,
+        external_id=account.external_id,
+        former_external_ids=[],
+        anchor=account.anchor,
+        id_class=None if account.id_class is None else str(account.id_class),
+        name=account.name[:200],
+        institution_name=account.institution_name,
+        account_type=str(account.account_type),
+        mask=account.mask,
+        currency=_currency(account),
+        status="unsupported" if odd else "waiting" if waits else "active",
+        status_code="currency_unknown" if odd else "new_account" if waits else None,
+        last_seen_at=func.now(),
+    )
+    _balance(row, account)
+    session.add(row)
+    session.flush()
+    if match.maybe_id is not None:
+        session.execute(
+            insert(BankMatchSuggestion)
+            .values(
+                user_id=user_id,
+                kind="account",
+                account_id=row.id,
+                other_account_id=match.maybe_id,
+                reason="similar_account",
+            )
+            .on_conflict_do_nothing()
+        )
+
+
+def _currency(account: Account) -> str | None:
+    code = (account.currency or "").strip().upper()
+    return code if is_currency(code) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """One account to import, as the run starts on it."""
+
+    id: int
+    external_id: str
+    anchor: str | None
+    mask: str | None
+    id_class: str | None
+    currency: str | None
+    cursor: str | None
+    watermark_on: date | None
+    history_from_on: date | None
+    history_complete: bool
+    lateness_days: int
+    booked: Decimal | None
+    opening_known: bool
+
+
+def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
+    """Return the accounts to import: active and included, or the one asked for (by its present or a former id)."""
+    rows = session.scalars(
+        _of(connection_id).where(BankConnectionAccount.status == "active", BankConnectionAccount.included)
+    )
+    return [
+        AccountState(
+            id=row.id,
+            external_id=row.external_id,
+            anchor=row.anchor,
+            mask=row.mask,
+            id_class=row.id_class,
+            currency=row.currency,
+            cursor=row.cursor,
+            watermark_on=row.watermark_on,
+            history_from_on=row.history_from_on,
+            history_complete=row.history_complete,
+            lateness_days=row.lateness_days,
+            booked=row.balance_amount if row.balance_kind == BalanceKind.BOOKED else None,
+            opening_known=row.opening_amount is not None,
+        )
+        for row in rows
+        if only is None or only == row.external_id or only in row.former_external_ids
+    ]

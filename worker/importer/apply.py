@@ -1,0 +1,76 @@
+"""Data, cursor, watermark and counts of one account, in one transaction: all or none."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from worker.errors import WorkerError
+from worker.importer.accounts import AccountState
+from worker.importer.job import Job
+from worker.importer.parts import Parts
+from worker.importer.progress import Mark, add_counts, close_account, save_mark
+from worker.importer.results import AccountResult
+from worker.importer.step import Step, StepResult, import_step
+from worker.importer.streams import reach_of
+from worker.importer.window import Progress, advance
+from worker.models import BankConnectionAccount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What a step touched."""
+
+    months: set[str] = field(default_factory=set)
+    warnings: set[str] = field(default_factory=set)
+    dry_results: list[AccountResult] = field(default_factory=list)
+
+
+def apply_delivery(session: Session, step: Step, parts: Parts) -> Applied:
+    """Write one delivery's part of one account, and move what says how far we are only if it was whole."""
+    job, account = step.job, step.account
+    result = import_step(session, step, parts)
+    add_counts(session, job, account, result.counts, step.stream.window)
+    if job.dry_run:
+        dry = AccountResult(account_id=account.id, status="succeeded", code="ok", counts=result.counts)
+        return Applied(dry_results=[dry], warnings=result.warnings)
+    if step.delivery.complete:
+        save_mark(session, account.id, _mark(session, step, result, parts))
+    else:
+        cut = AccountResult(
+            account_id=account.id, status="partial", code="truncated", message="the provider cut its answer"
+        )
+        close_account(session, job, account.id, cut)
+    return Applied(months=result.months, warnings=result.warnings)
+
+
+def _mark(session: Session, step: Step, result: StepResult, parts: Parts) -> Mark:
+    row = session.get_one(BankConnectionAccount, step.account.id)
+    before = Progress(
+        watermark_on=row.watermark_on,
+        history_from_on=row.history_from_on,
+        history_complete=row.history_complete,
+        lateness_days=row.lateness_days,
+    )
+    reach = reach_of(step.job, step.capabilities, parts)
+    late_days = _late_days(result, step.account)
+    own_cursor = step.stream.by_cursor and step.stream.account_id is not None
+    return Mark(
+        progress=advance(before, step.stream.window, reach, latest_late_days=late_days),
+        cursor=step.delivery.next_cursor if own_cursor else None,
+        distrusted=result.distrusted,
+    )
+
+
+def _late_days(result: StepResult, account: AccountState) -> int:
+    """Lateness is learned from refreshes only: while history is read, old rows are not late."""
+    return result.late_days if account.history_complete else 0
+
+
+def fail_account(session: Session, job: Job, account_id: int, error: WorkerError) -> None:
+    """Record that one account failed; nothing of it moves, and what its earlier steps wrote stays."""
+    close_account(
+        session,
+        job,
+        account_id,
+        AccountResult(account_id=account_id, status="failed", code=error.code, message=str(error)[:1000], error=error),
+    )

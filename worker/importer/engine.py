@@ -1,0 +1,211 @@
+"""One run, from its row to its outcome: start, fetch, plan, apply, finish.
+
+    load_job ─▶ connector ─▶ accounts ─▶ per stream: fetch (network) ─▶ per account: plan + write (one transaction)
+             ─▶ balance proof ─▶ outcome
+
+It opens the transactions and decides nothing about rows (`plan`), days (`window`) or endings (`results`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from worker.connectors.base import AuthState, BankConnector, Page, SyncState
+from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
+from worker.errors import KeyProviderUnavailableError, WorkerError
+from worker.importer.accounts import AccountState, load_accounts, sync_accounts, update_balance
+from worker.importer.apply import apply_delivery, fail_account
+from worker.importer.fetch import Delivery, fetch, patiently
+from worker.importer.job import Job, load_job
+from worker.importer.parts import Parts
+from worker.importer.progress import account_results, close_account, prove_account, reopen
+from worker.importer.results import AccountResult, outcome_of, stops_connection
+from worker.importer.step import Step, ground_for
+from worker.importer.streams import Stream, make_streams
+from worker.models import BankConnection
+from worker.runs.lease import fence
+from worker.runs.states import Lease, Outcome
+
+log = structlog.get_logger(__name__)
+
+
+def run(lease: Lease, parts: Parts) -> Outcome:
+    """Do what the run asks for and say how it ended; the caller closes the row with the outcome.
+
+    Everything a bank can do wrong is in the outcome.
+    Raises: StopRequestedError, LostLeaseError, CancelRequestedError; what was committed stays and is built upon.
+    """
+    with parts.sessions() as session:
+        job = load_job(session, lease)
+    run_ = _Run(job, parts)
+    try:
+        run_.connector = parts.open_connector(job.connection_id)
+        run_.import_all()
+    except (ConnectorError, KeyProviderUnavailableError) as error:
+        run_.stopped_by = error
+        log.warning("import_run.stopped", code=error.code)
+    return run_.outcome()
+
+
+class _Run:
+    """The state of one run while it goes on: what failed, what was warned of."""
+
+    connector: BankConnector
+
+    def __init__(self, job: Job, parts: Parts) -> None:
+        self.job = job
+        self.parts = parts
+        self.stopped_by: WorkerError | None = None
+        self.warnings: set[str] = set()
+        self.dry_results: list[AccountResult] = []
+
+    def import_all(self) -> None:
+        self._check_auth()
+        accounts = self._accounts()
+        streams = make_streams(self.job, accounts, self.connector.capabilities, self.parts)
+        failed: dict[int, WorkerError] = {}
+        for stream in streams:
+            if all(account.id in failed for account in stream.accounts):
+                continue
+            self._import_stream(stream, failed)
+        for account in accounts:
+            if account.id not in failed and account.id not in self.job.done:
+                self._close(account)
+
+    def outcome(self) -> Outcome:
+        report: dict[str, Any] = {"warnings": sorted(self.warnings)} if self.warnings else {}
+        if self.job.dry_run:
+            return outcome_of(self.dry_results, self.stopped_by, self.parts.now(), report)
+        with self.parts.sessions() as session:
+            results = account_results(session, self.job)
+        return outcome_of(results, self.stopped_by, self.parts.now(), report)
+
+    def _check_auth(self) -> None:
+        status = patiently(self.connector.get_auth_status, self.parts)
+        if status.state != AuthState.OK:
+            raise AuthenticationError(
+                f"the bank asks the user to act ({status.reason})", reason=status.reason or "expired"
+            )
+        if status.expires_at is not None and not self.job.dry_run:
+            with self.parts.sessions() as session:
+                fence(session, self.job.lease)
+                session.get_one(BankConnection, self.job.connection_id).consent_expires_at = status.expires_at
+
+    def _accounts(self) -> list[AccountState]:
+        listed = patiently(self.connector.list_accounts, self.parts)
+        with self.parts.sessions() as session:
+            fence(session, self.job.lease)
+            missing = sync_accounts(
+                session,
+                self.job.connection_id,
+                self.job.user_id,
+                listed,
+                ask=self.job.options.new_accounts == "ask",
+            )
+            accounts = load_accounts(session, self.job.connection_id, self.job.account_external_id)
+            if self.job.dry_run:
+                session.rollback()
+            else:
+                reopen(session, self.job, [account.id for account in accounts])
+                gone = AccountNotFoundError("the bank does not list it any more")
+                for account_id in missing:
+                    fail_account(session, self.job, account_id, gone)
+        if not accounts and self.job.account_external_id is not None:
+            raise AccountNotFoundError("the connection has no such account to import")
+        return accounts
+
+    def _import_stream(self, stream: Stream, failed: dict[int, WorkerError]) -> None:
+        """Read and write one stream; an error that is one account's own does not stop the others."""
+        try:
+            delivery = fetch(lambda: self._read(stream), self.parts)
+        except ConnectorError as error:
+            if stops_connection(error) or stream.account_id is None:
+                raise
+            self._fail(stream.accounts, error, failed)
+            return
+        try:
+            self._apply(stream, delivery, failed)
+        finally:
+            delivery.staging.close()
+
+    def _read(self, stream: Stream) -> Iterator[Page]:
+        if stream.by_cursor:
+            return self.connector.refresh(
+                SyncState(account_id=stream.account_id, cursor=stream.cursor, window=stream.window)
+            )
+        return self.connector.get_transactions(stream.account_id, stream.window.from_on, stream.window.to_on)
+
+    def _apply(self, stream: Stream, delivery: Delivery, failed: dict[int, WorkerError]) -> None:
+        self.warnings.update(delivery.warnings)
+        whole = True
+        for account in stream.accounts:
+            error = delivery.failures.get(account.external_id)
+            if error is not None:
+                self._fail([account], error, failed)
+            if account.id in failed:
+                whole = False
+                continue
+            self._apply_to_account(stream, account, delivery)
+        if not self.job.dry_run and stream.by_cursor and stream.account_id is None and whole and delivery.complete:
+            self._save_cursor(delivery)
+
+    def _apply_to_account(self, stream: Stream, account: AccountState, delivery: Delivery) -> None:
+        capabilities = self.connector.capabilities
+        step = Step(
+            job=self.job,
+            account=account,
+            stream=stream,
+            capabilities=capabilities,
+            ground=ground_for(self.job, account, capabilities, self.parts, delivery.session),
+            delivery=delivery,
+        )
+        with self.parts.sessions() as session:
+            fence(session, self.job.lease)
+            listed = delivery.accounts.get(account.external_id)
+            if listed is not None and not self.job.dry_run:
+                update_balance(session, account.id, listed)
+            applied = apply_delivery(session, step, self.parts)
+        self.warnings |= applied.warnings
+        self.dry_results += applied.dry_results
+        if applied.months and not self.job.dry_run:
+            self.parts.clear_cache(self.job.user_id, frozenset(applied.months))
+
+    def _save_cursor(self, delivery: Delivery) -> None:
+        with self.parts.sessions() as session:
+            fence(session, self.job.lease)
+            session.get_one(BankConnection, self.job.connection_id).cursor = delivery.next_cursor
+
+    def _fail(self, accounts: list[AccountState], error: WorkerError, failed: dict[int, WorkerError]) -> None:
+        for account in accounts:
+            failed[account.id] = error
+            log.warning("import_account.failed", account_id=account.id, code=error.code)
+            if self.job.dry_run:
+                self.dry_results.append(
+                    AccountResult(account_id=account.id, status="failed", code=error.code, message=str(error))
+                )
+                continue
+            with self.parts.sessions() as session:
+                fence(session, self.job.lease)
+                fail_account(session, self.job, account.id, error)
+
+    def _close(self, account: AccountState) -> None:
+        if self.job.dry_run:
+            return
+        with self.parts.sessions() as session:
+            fence(session, self.job.lease)
+            _close_account(session, self.job, account)
+
+
+def _close_account(session: Session, job: Job, account: AccountState) -> None:
+    result = next((r for r in account_results(session, job) if r.account_id == account.id), None)
+    ended = result or AccountResult(account_id=account.id, status="succeeded", code="nothing_new")
+    if ended.code == "in_progress":
+        ended = replace(ended, status="succeeded", code="ok")
+    if ended.status == "succeeded" and ended.counts.rejected:
+        ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
+    close_account(session, job, account.id, ended)
+    proof = prove_account(session, job, account.id)
+    log.info("import_account.finished", account_id=account.id, code=ended.code, proof=proof.result)

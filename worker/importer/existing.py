@@ -1,0 +1,109 @@
+"""Which new line is an expense the user has already: typed in, from a file, or of another connection. Pure.
+
+Same day, amount, currency, direction and merchant: the same. Same amount within three days, similar words and nothing
+else near: the same. Anything less: both are kept, with a suggestion.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from worker.importer.evidence import ALIKE, Match, bucketed, choose, days_apart, similarity, without
+from worker.importer.expense import project
+from worker.importer.lines import Line
+
+MAX_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """An expense that no line of this connection stands for.
+
+    twin_id: the bank line of another connection that has it; None for the user's own. same_account: whether that
+    connection's account is evidently this one; None when nothing tells.
+    """
+
+    expense_id: int
+    amount: Decimal
+    currency: str
+    expense_type: str
+    notes: str
+    spent_on: date
+    twin_id: int | None = None
+    same_account: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Certain matches, and pairs that a person should decide."""
+
+    matches: Sequence[Match[Line, Existing]]
+    suggestions: Sequence[Match[Line, Existing]]
+
+
+def find_existing(lines: Sequence[Line], expenses: Sequence[Existing]) -> Findings:
+    """Match new lines with existing expenses, one-to-one; no expense is consumed twice."""
+    usable = [expense for expense in expenses if expense.same_account is not False]
+    sure = choose(bucketed(lines, usable, _line_key, _expense_key), _sure)
+    lines = without(lines, (match.left for match in sure))
+    usable = without(usable, (match.right for match in sure))
+    near = list(choose_from(lines, usable))
+    likely = choose(_lonely(near), _likely)
+    taken_lines = without(lines, (match.left for match in likely))
+    taken = without(usable, (match.right for match in likely))
+    suggestions = choose(choose_from(taken_lines, [e for e in taken if e.twin_id is None]), _maybe)
+    return Findings(matches=[*sure, *likely], suggestions=suggestions)
+
+
+def choose_from(lines: Iterable[Line], expenses: Iterable[Existing]) -> list[tuple[Line, Existing]]:
+    """Return the pairs of equal amount and direction that are at most three days apart."""
+    return [
+        (line, expense)
+        for line, expense in bucketed(lines, expenses, _line_key, _expense_key)
+        if days_apart(line.effective_on, expense.spent_on) <= MAX_DAYS
+    ]
+
+
+def _lonely(pairs: Sequence[tuple[Line, Existing]]) -> list[tuple[Line, Existing]]:
+    """Keep the pairs in which neither side has another candidate near."""
+    count: dict[int, int] = defaultdict(int)
+    for line, expense in pairs:
+        count[id(line)] += 1
+        count[id(expense)] += 1
+    return [(line, expense) for line, expense in pairs if count[id(line)] == 1 and count[id(expense)] == 1]
+
+
+def _sure(line: Line, expense: Existing) -> tuple[float, str] | None:
+    if line.effective_on != expense.spent_on:
+        return None
+    alike = _alike(line, expense)
+    if alike < ALIKE:
+        return None
+    return 1 - alike, "same_account_twin" if expense.twin_id is not None else "same_expense"
+
+
+def _likely(line: Line, expense: Existing) -> tuple[float, str] | None:
+    alike = _alike(line, expense)
+    if alike < ALIKE and not (expense.twin_id is not None and expense.same_account):
+        return None
+    return 1 - alike, "same_account_twin" if expense.twin_id is not None else "likely_expense"
+
+
+def _maybe(line: Line, expense: Existing) -> tuple[float, str]:
+    days = days_apart(line.effective_on, expense.spent_on)
+    return 1 - _alike(line, expense) + days * 0.1, "similar_expense" if days else "same_amount_and_day"
+
+
+def _line_key(line: Line) -> Hashable:
+    wanted = project(line, pending_hidden=False)
+    return None if wanted is None else (wanted.amount, wanted.currency, wanted.expense_type)
+
+
+def _expense_key(expense: Existing) -> Hashable:
+    return expense.amount, expense.currency, expense.expense_type
+
+
+def _alike(line: Line, expense: Existing) -> float:
+    return similarity(f"{line.counterparty or ''} {line.description}", expense.notes)

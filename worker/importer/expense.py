@@ -1,0 +1,67 @@
+"""What a bank line looks like as an expense, and how bank and user changes meet in one. Pure."""
+
+from dataclasses import dataclass, fields, replace
+
+from worker.importer.known import ExpenseFields
+from worker.importer.lines import Line
+from worker.money import expense_amount
+
+MAX_NOTES = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """The outcome of a three-way merge. kept: fields both the bank and the user changed: the user's stay."""
+
+    expense: ExpenseFields
+    changed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def project(line: Line, *, pending_hidden: bool) -> ExpenseFields | None:
+    """Return the expense for a line; None for zero amounts and for pending rows while those are hidden.
+
+    The direction is the sign of the amount, never a word in the description. Notes hold the first 500 characters;
+    the whole text stays with the bank's line.
+    """
+    if line.amount == 0 or (line.pending and pending_hidden):
+        return None
+    held = expense_amount(line.amount)
+    if held is None:
+        return None
+    return ExpenseFields(
+        amount=held.amount,
+        currency=line.currency,
+        expense_type="INCOME" if line.amount > 0 else "EXPENSE",
+        notes=notes_of(line.counterparty, line.description),
+        spent_on=line.effective_on,
+    )
+
+
+def notes_of(counterparty: str | None, description: str) -> str | None:
+    """Return what the user reads: the description, led by the counterparty where it does not name it already."""
+    if counterparty and counterparty.casefold() not in description.casefold():
+        description = f"{counterparty} · {description}" if description else counterparty
+    return description[:MAX_NOTES] or None
+
+
+def merge(base: ExpenseFields, current: ExpenseFields, wanted: ExpenseFields) -> Merge:
+    """Apply what the bank changed since `base` to the fields the user left alone.
+
+    Type follows the amount: a user who touched either keeps both.
+    """
+    changed: list[str] = []
+    kept: list[str] = []
+    for name in (field.name for field in fields(ExpenseFields)):
+        before, now, then = getattr(base, name), getattr(current, name), getattr(wanted, name)
+        if then in (before, now):
+            continue
+        (changed if now == before else kept).append(name)
+    if "amount" in kept and "expense_type" in changed:
+        changed.remove("expense_type")
+        kept.append("expense_type")
+    return Merge(
+        expense=replace(current, **{name: getattr(wanted, name) for name in changed}),
+        changed=tuple(changed),
+        kept=tuple(kept),
+    )

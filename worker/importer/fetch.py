@@ -1,0 +1,143 @@
+"""Reading one delivery from a bank: all its pages, with the retries a delivery is worth. Network only, no database."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import tenacity
+
+from worker.connectors.base import (
+    Account,
+    Page,
+    QuotaReading,
+    RejectedRow,
+    RemovedTransaction,
+    Window,
+)
+from worker.connectors.errors import (
+    ConnectorError,
+    CursorInvalidError,
+    InvalidDataError,
+    ProviderUnavailableError,
+    RateLimitError,
+    RateLimitScope,
+)
+from worker.importer.parts import Parts
+from worker.importer.staging import Staging
+
+T = TypeVar("T")
+
+DEFAULT_BURST_WAIT_S = 2.0
+SECOND_TRY_S = 1.0
+_JITTER_S = 0.5
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """Everything one call chain of a provider answered. complete: the provider left nothing out.
+
+    failures: what went wrong per account inside an answer that is good for the others.
+    """
+
+    staging: Staging = field(default_factory=Staging)
+    pages: int = 0
+    removed: list[RemovedTransaction] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    failures: dict[str, ConnectorError] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    quota: list[QuotaReading] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    covers: Window | None = None
+    complete: bool = True
+    next_cursor: str | None = None
+    session: str | None = None
+
+
+def fetch(read: Callable[[], Iterator[Page]], parts: Parts) -> Delivery:
+    """Read all pages of `read()`, starting over where the provider voids a half-read delivery.
+
+    A burst rate limit is waited out (Retry-After honoured, at most `burst_tries` within `burst_total_s`); an outage
+    gets one quick second try: measured by others, the second recovers 22 in 100, the third one.
+    Raises: ConnectorError when it stays so; what `parts.check` raises.
+    """
+    return patiently(lambda: _with_restarts(read, parts), parts)
+
+
+def patiently(call: Callable[[], T], parts: Parts) -> T:
+    """Make a call to a provider with the retries described at `fetch`."""
+    result: T = _burst_retrying(parts)(_with_second_try, call, parts)
+    return result
+
+
+def _burst_retrying(parts: Parts) -> tenacity.Retrying:
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_burst),
+        stop=tenacity.stop_after_attempt(parts.policy.burst_tries)
+        | tenacity.stop_before_delay(parts.policy.burst_total_s),
+        wait=_burst_wait,
+        sleep=parts.wait,
+        reraise=True,
+    )
+
+
+def _is_burst(error: BaseException) -> bool:
+    return isinstance(error, RateLimitError) and error.scope == RateLimitScope.BURST
+
+
+def _burst_wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked_s = error.retry_after_s if isinstance(error, RateLimitError) else None
+    base_s = asked_s if asked_s is not None else DEFAULT_BURST_WAIT_S * 2 ** (state.attempt_number - 1)
+    return base_s + tenacity.wait_random(0, _JITTER_S)(state)
+
+
+def _with_second_try(call: Callable[[], T], parts: Parts) -> T:
+    try:
+        return call()
+    except ProviderUnavailableError:
+        parts.wait(SECOND_TRY_S)
+        return call()
+
+
+def _with_restarts(read: Callable[[], Iterator[Page]], parts: Parts) -> Delivery:
+    for _ in range(parts.policy.cursor_restarts):
+        try:
+            return _read_pages(read(), parts)
+        except CursorInvalidError:
+            parts.check()
+    raise ProviderUnavailableError("the provider keeps changing data while it is read", everyone=False)
+
+
+def _read_pages(pages: Iterator[Page], parts: Parts) -> Delivery:
+    delivery = Delivery()
+    try:
+        for page in pages:
+            parts.check()
+            _take_in(delivery, page)
+    except BaseException:
+        delivery.staging.close()
+        raise
+    return delivery
+
+
+def _take_in(delivery: Delivery, page: Page) -> None:
+    delivery.pages += 1
+    delivery.staging.add(page.transactions)
+    delivery.removed += page.removed
+    delivery.rejected += page.rejected
+    delivery.quota += page.quota
+    delivery.warnings += page.warnings
+    delivery.failures |= {failure.account_id: failure.error for failure in page.failures}
+    delivery.accounts |= {account.external_id: account for account in page.accounts}
+    delivery.complete = delivery.complete and page.complete
+    delivery.next_cursor = page.next_cursor
+    delivery.session = page.session or delivery.session
+    delivery.covers = _joined(delivery.covers, page.covers)
+
+
+def _joined(left: Window | None, right: Window | None) -> Window | None:
+    if left is None or right is None:
+        return left or right
+    if right.from_on > right.to_on:
+        raise InvalidDataError("a page covers no days")
+    return Window(from_on=min(left.from_on, right.from_on), to_on=max(left.to_on, right.to_on))

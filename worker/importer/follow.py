@@ -1,0 +1,89 @@
+"""How a known row follows the bank, and its expense with it where the user did not touch it. Pure."""
+
+from worker.importer.decisions import Change, Effect, Rules
+from worker.importer.expense import merge, project
+from worker.importer.known import ExpenseFields, ExpenseState, Known, State
+from worker.importer.lines import Line
+
+
+def follow(known: Known, line: Line, reason: str, rules: Rules) -> Change:
+    """Bring a known row to what the bank says now; its expense follows where the user did not touch it."""
+    state = State.PENDING if line.pending else State.POSTED
+    if reason == "changed":
+        reason = _why(known, line, state)
+    renumbered = line.identity is not None and line.identity != known.identity
+    wanted = project(line, pending_hidden=rules.pending_hidden)
+    return Change(
+        known=known,
+        line=line,
+        decision="restored" if known.state == State.REMOVED else "updated",
+        reason=reason,
+        state=state,
+        identity=line.identity if renumbered and line.identity else known.identity,
+        occurrence=0 if renumbered else known.occurrence,
+        base=wanted or known.base,
+        effect=_effect(known, wanted, rules),
+    )
+
+
+def _why(known: Known, line: Line, state: State) -> str:
+    if known.state == State.REMOVED:
+        return "returned"
+    if known.state == State.PENDING and state == State.POSTED:
+        return "posted"
+    if known.content_key == line.content_key and line.identity not in (None, known.identity):
+        return "renumbered"
+    return "amended"
+
+
+def _effect(known: Known, wanted: ExpenseFields | None, rules: Rules) -> Effect:
+    state = known.expense_state
+    if known.deleted_by_user or state in (ExpenseState.TRANSFER, ExpenseState.TWIN):
+        return Effect(state=state)
+    if state == ExpenseState.REVERTED and not rules.reimport:
+        return Effect(state=state)
+    if known.expense_id is None:
+        return _effect_without_expense(known, wanted)
+    return _effect_on_expense(known, wanted)
+
+
+def _effect_without_expense(known: Known, wanted: ExpenseFields | None) -> Effect:
+    """Write one; a row that comes back gets its expense as the user left it."""
+    if wanted is None:
+        return Effect(state=ExpenseState.NONE)
+    if known.expense is not None and known.base is not None:
+        wanted = merge(known.base, known.expense, wanted).expense
+    return Effect(state=ExpenseState.OWN, write=wanted)
+
+
+def _effect_on_expense(known: Known, wanted: ExpenseFields | None) -> Effect:
+    assert known.expense is not None
+    if wanted is None:
+        own = known.expense_state == ExpenseState.OWN
+        return Effect(state=ExpenseState.NONE, drop=True) if own else Effect(state=known.expense_state)
+    merged = merge(known.base or known.expense, known.expense, wanted)
+    return Effect(
+        state=known.expense_state,
+        write=merged.expense if merged.changed else None,
+        changed=merged.changed,
+        kept=merged.kept,
+    )
+
+
+def tombstone(known: Known, reason: str) -> Change:
+    """Mark a row as removed. Our own expense goes with it; one the user had before stays and is only let go."""
+    own = known.expense_state == ExpenseState.OWN
+    keeps_state = known.deleted_by_user or known.expense_state in (ExpenseState.TWIN, ExpenseState.REVERTED)
+    return Change(
+        known=known,
+        decision="removed",
+        reason=reason,
+        state=State.REMOVED,
+        identity=known.identity,
+        occurrence=known.occurrence,
+        effect=Effect(
+            state=known.expense_state if keeps_state else ExpenseState.NONE,
+            drop=own and known.expense_id is not None,
+        ),
+        base=known.base,
+    )

@@ -1,0 +1,91 @@
+"""What a run leaves on record about rows: decision, reason, and how the row was before. Pure."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from worker.importer.decisions import Change, Create, Plan
+from worker.importer.known import Known
+from worker.importer.lines import Line
+from worker.importer.load import expense_to_json
+
+_COLUMNS = ("run_id", "account_id", "transaction_id", "decision", "reason", "detail", "before_image")
+
+
+def change_rows(
+    changes: Sequence[Change], account_id: int, run_id: uuid.UUID
+) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Return columns and rows of `bank_transaction_changes` for what is written."""
+    return _COLUMNS, [
+        (
+            str(run_id),
+            account_id,
+            change.known.id,
+            change.decision,
+            change.reason,
+            json.dumps(_detail(change)),
+            json.dumps(before_image(change.known)),
+        )
+        for change in changes
+    ]
+
+
+def dry_rows(plan: Plan, account_id: int | None, run_id: uuid.UUID) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Return the same for a dry run: every row with its decision, and nothing else is written."""
+    rows: list[tuple[int | None, str, str, dict[str, Any]]] = [
+        (None, c.decision, c.reason, _created(c)) for c in plan.creates
+    ]
+    rows += [(None, "suggested", s.reason, _said(s.line) | {"expense_id": s.expense_id}) for s in plan.suggestions]
+    rows += [(c.known.id, c.decision, c.reason, _detail(c)) for c in plan.changes]
+    rows += [(pair.known_id, "unchanged", "as_before", _said(pair.line)) for pair in plan.unchanged]
+    return _COLUMNS, [
+        (str(run_id), account_id, transaction_id, decision, reason, json.dumps(detail), None)
+        for transaction_id, decision, reason, detail in rows
+    ]
+
+
+def before_image(known: Known) -> dict[str, Any]:
+    """Return how a row and its expense were, as far as a revert has to restore them."""
+    return {
+        "transaction": {
+            "identity": known.identity.hex(),
+            "external_id": known.external_id,
+            "content_key": known.content_key.hex(),
+            "occurrence": known.occurrence,
+            "fingerprint": known.fingerprint.hex(),
+            "state": known.state,
+            "stated_on": known.stated_on.isoformat() if known.stated_on else None,
+            "effective_on": known.effective_on.isoformat(),
+            "amount": str(known.amount),
+            "currency": known.currency,
+            "description": known.description,
+            "counterparty": known.counterparty,
+            "expense_state": known.expense_state,
+            "base": expense_to_json(known.base, None),
+        },
+        "expense_id": known.expense_id,
+        "expense": expense_to_json(known.expense, known.category_id),
+    }
+
+
+def _detail(change: Change) -> dict[str, Any]:
+    detail = _said(change.line) if change.line else {}
+    return detail | {"changed": list(change.effect.changed), "kept": list(change.effect.kept)}
+
+
+def _created(create: Create) -> dict[str, Any]:
+    detail = _said(create.line)
+    if create.link_expense_id is not None:
+        detail["expense_id"] = create.link_expense_id
+    return detail
+
+
+def _said(line: Line) -> dict[str, Any]:
+    return {
+        "on": line.effective_on.isoformat(),
+        "amount": str(line.amount),
+        "currency": line.currency,
+        "description": line.description[:200],
+        "pending": line.pending,
+    }

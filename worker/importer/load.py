@@ -1,0 +1,242 @@
+"""Reading what is known: one query per batch, never one per row. Every function reads in the caller's transaction."""
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, TextClause, text
+from sqlalchemy.orm import Session
+
+from worker.importer.existing import Existing
+from worker.importer.known import ExpenseFields, ExpenseState, Known, KnownKey, State
+
+_KEY_COLUMNS = """id, identity, external_id, content_key, occurrence, fingerprint, state,
+    coalesce(stated_on, effective_on), absent_since_at IS NOT NULL"""
+
+_KEYS = text(
+    f"""SELECT {_KEY_COLUMNS} FROM bank_transactions
+    WHERE account_id = :account_id AND (effective_on BETWEEN :from_on AND :to_on OR state = 'pending')"""  # noqa: S608 - constant columns
+)
+_KEYS_BY_IDENTITY = text(
+    f"""SELECT {_KEY_COLUMNS} FROM bank_transactions
+    WHERE account_id = :account_id AND identity = ANY(:identities)"""  # noqa: S608 - constant columns
+)
+_KEYS_BY_ID = text(
+    f"""SELECT {_KEY_COLUMNS} FROM bank_transactions WHERE account_id = :account_id AND id = ANY(:ids)"""  # noqa: S608 - constant columns
+)
+_ALIASES = text(
+    "SELECT identity, transaction_id FROM bank_transaction_aliases"
+    " WHERE account_id = :account_id AND identity = ANY(:identities)"
+)
+_BY_EXTERNAL_ID = text(
+    """SELECT id FROM bank_transactions WHERE account_id = :account_id AND external_id = ANY(:external_ids)
+    UNION SELECT transaction_id FROM bank_transaction_aliases
+    WHERE account_id = :account_id AND external_id = ANY(:external_ids)"""
+)
+_LOCK_EXPENSES = text(
+    """SELECT e.id FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
+    WHERE t.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e"""
+)
+_DETAILS = text(
+    """SELECT t.id, t.identity, t.external_id, t.content_key, t.occurrence, t.fingerprint, t.state, t.stated_on,
+        t.effective_on, t.amount, t.currency, t.description, t.counterparty, t.reference,
+        extract(day FROM now() - t.absent_since_at)::int AS absent_days, t.expense_id, t.expense_state,
+        t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on,
+        e.amount AS expense_amount, e.currency AS expense_currency, e.expense_type, e.notes, e.spent_at, e.category_id,
+        former.expense AS former_expense
+    FROM bank_transactions t
+    LEFT JOIN expenses e ON e.id = t.expense_id
+    LEFT JOIN LATERAL (
+        SELECT c.before_image -> 'expense' AS expense FROM bank_transaction_changes c
+        WHERE c.transaction_id = t.id AND c.before_image -> 'expense' IS NOT NULL
+        ORDER BY c.id DESC LIMIT 1
+    ) former ON t.state = 'removed' OR t.expense_state = 'reverted'
+    WHERE t.id = ANY(:ids)"""
+)
+_EXISTING = text(
+    """SELECT e.id, e.amount, e.currency, e.expense_type, coalesce(e.notes, ''), e.spent_at, b.id, a.anchor, a.mask
+    FROM expenses e
+    LEFT JOIN bank_transactions b ON b.expense_id = e.id
+    LEFT JOIN bank_connection_accounts a ON a.id = b.account_id
+    WHERE e.user_id = :user_id AND e.spent_at BETWEEN :from_on AND :to_on AND e.amount = ANY(:amounts)
+        AND (b.id IS NULL OR (a.connection_id <> :connection_id AND NOT EXISTS (
+            SELECT 1 FROM bank_transactions w WHERE w.twin_id = b.id AND w.account_id = :account_id)))
+    ORDER BY e.id"""
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Whose account it is; anchor and mask tell whether another connection has the same one."""
+
+    user_id: int
+    connection_id: uuid.UUID
+    account_id: int
+    anchor: str | None
+    mask: str | None
+
+
+def load_keys(
+    session: Session, account_id: int, days: tuple[date, date], identities: Collection[bytes]
+) -> tuple[list[KnownKey], dict[bytes, int]]:
+    """Return the known rows of these days, of these identities wherever they are, and what aliases point to."""
+    rows = [_key(row) for row in session.execute(_KEYS, _days(account_id, days))]
+    have = {row.identity for row in rows}
+    missing = [identity for identity in identities if identity not in have]
+    aliases: dict[bytes, int] = {}
+    if missing:
+        rows += _more(session, _KEYS_BY_IDENTITY, account_id, rows, identities=missing)
+        found = session.execute(_ALIASES, {"account_id": account_id, "identities": missing})
+        aliases = {bytes(identity): transaction_id for identity, transaction_id in found}
+        rows += _more(session, _KEYS_BY_ID, account_id, rows, ids=list(aliases.values()))
+    return rows, aliases
+
+
+def _more(
+    session: Session, query: TextClause, account_id: int, rows: Sequence[KnownKey], **which: list[Any]
+) -> list[KnownKey]:
+    have = {row.id for row in rows}
+    found = session.execute(query, {"account_id": account_id, **which})
+    return [key for key in map(_key, found) if key.id not in have]
+
+
+def _days(account_id: int, days: tuple[date, date]) -> dict[str, Any]:
+    return {"account_id": account_id, "from_on": days[0], "to_on": days[1]}
+
+
+def _key(row: Any) -> KnownKey:  # noqa: ANN401 - a row of _KEY_COLUMNS
+    row_id, identity, external_id, content_key, occurrence, fingerprint, state, day, absent = row
+    return KnownKey(
+        row_id, bytes(identity), external_id, bytes(content_key), occurrence, bytes(fingerprint), state, day, absent
+    )
+
+
+def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
+    """Return the rows that have or had these provider ids."""
+    if not external_ids:
+        return frozenset()
+    rows = session.execute(_BY_EXTERNAL_ID, {"account_id": account_id, "external_ids": list(external_ids)})
+    return frozenset(rows.scalars())
+
+
+def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, Known]:
+    """Return these rows whole, with their expenses locked, so that no user edit slips in between."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    session.execute(_LOCK_EXPENSES, {"ids": wanted})
+    return {row.id: _known(row) for row in session.execute(_DETAILS, {"ids": wanted})}
+
+
+def _known(row: Row[Any]) -> Known:
+    expense, category_id = None, row.category_id
+    if row.expense_id is not None:
+        expense = ExpenseFields(
+            amount=row.expense_amount,
+            currency=row.expense_currency,
+            expense_type=row.expense_type,
+            notes=row.notes,
+            spent_on=row.spent_at,
+        )
+    elif row.former_expense:
+        expense, category_id = expense_from_json(row.former_expense), row.former_expense.get("category_id")
+    return Known(
+        id=row.id,
+        identity=bytes(row.identity),
+        external_id=row.external_id,
+        content_key=bytes(row.content_key),
+        occurrence=row.occurrence,
+        fingerprint=bytes(row.fingerprint),
+        state=State(row.state),
+        stated_on=row.stated_on,
+        effective_on=row.effective_on,
+        amount=row.amount,
+        currency=row.currency,
+        description=row.description,
+        counterparty=row.counterparty,
+        reference=row.reference,
+        absent_days=row.absent_days,
+        expense_id=row.expense_id,
+        expense_state=ExpenseState(row.expense_state),
+        base=_base(row),
+        expense=expense,
+        category_id=category_id,
+    )
+
+
+def _base(row: Row[Any]) -> ExpenseFields | None:
+    if row.base_amount is None:
+        return None
+    return ExpenseFields(
+        amount=row.base_amount,
+        currency=row.base_currency,
+        expense_type=row.base_type,
+        notes=row.base_notes,
+        spent_on=row.base_spent_on,
+    )
+
+
+def expense_to_json(expense: ExpenseFields | None, category_id: int | None) -> dict[str, Any] | None:
+    """Return an expense as a before-image holds it."""
+    if expense is None:
+        return None
+    return {
+        "amount": str(expense.amount),
+        "currency": expense.currency,
+        "expense_type": expense.expense_type,
+        "notes": expense.notes,
+        "spent_on": expense.spent_on.isoformat(),
+        "category_id": category_id,
+    }
+
+
+def expense_from_json(image: Mapping[str, Any]) -> ExpenseFields:
+    """Return the expense a before-image holds."""
+    return ExpenseFields(
+        amount=Decimal(image["amount"]),
+        currency=image["currency"],
+        expense_type=image["expense_type"],
+        notes=image["notes"],
+        spent_on=date.fromisoformat(image["spent_on"]),
+    )
+
+
+def load_existing(
+    session: Session, place: Place, days: tuple[date, date], amounts: Collection[Decimal]
+) -> list[Existing]:
+    """Return the user's expenses of these days and amounts that no line of this connection stands for."""
+    rows = session.execute(
+        _EXISTING,
+        {
+            "user_id": place.user_id,
+            "connection_id": place.connection_id,
+            "account_id": place.account_id,
+            "from_on": days[0],
+            "to_on": days[1],
+            "amounts": list(amounts),
+        },
+    )
+    return [
+        Existing(
+            expense_id=row[0],
+            amount=row[1],
+            currency=row[2],
+            expense_type=row[3],
+            notes=row[4],
+            spent_on=row[5],
+            twin_id=row[6],
+            same_account=_same_account((place.anchor, place.mask), (row[7], row[8])) if row[6] else None,
+        )
+        for row in rows
+    ]
+
+
+def _same_account(ours: tuple[str | None, str | None], theirs: tuple[str | None, str | None]) -> bool | None:
+    """Anchors decide, then last digits; where neither side states either, nothing is known."""
+    for one, other in zip(ours, theirs, strict=True):
+        if one and other:
+            return one == other
+    return None

@@ -1,0 +1,146 @@
+"""Which incoming line is which known row, by identity and then by content and occurrence. Pure.
+
+It does not weigh evidence: what finds no partner here goes on to `evidence`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from worker.connectors.base import Window
+from worker.importer.identity import content_identity
+from worker.importer.known import KnownKey, State
+from worker.importer.lines import Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """For which days a delivery proves absence. window None: for none."""
+
+    window: Window | None
+
+    def covers(self, day: date) -> bool:
+        """Whether a row of this day would be in the delivery if the bank still had it."""
+        return self.window is not None and day in self.window
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An incoming line and the known row it is."""
+
+    line: Line
+    known_id: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Pairing:
+    """The outcome. seen: ids of all known rows that were delivered; returned: unchanged ones that had been absent."""
+
+    unchanged: list[Pair] = field(default_factory=list)
+    changed: list[Pair] = field(default_factory=list)
+    new: list[Line] = field(default_factory=list)
+    absent: list[KnownKey] = field(default_factory=list)
+    returned: list[int] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    next_occurrence: dict[bytes, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distinct:
+    """Lines of one delivery without the same row twice. distrusted: one id stood for two different rows."""
+
+    lines: Sequence[Line]
+    repeated: int
+    distrusted: bool
+
+
+def distinct(lines: Iterable[Line]) -> Distinct:
+    """Drop rows delivered twice under one id; rows that differ under one id are all kept, and the id distrusted."""
+    by_identity: dict[bytes, Line] = {}
+    kept: list[Line] = []
+    repeated, distrusted = 0, False
+    for line in lines:
+        earlier = by_identity.setdefault(line.identity, line) if line.identity else line
+        if earlier is line:
+            kept.append(line)
+        elif earlier.fingerprint == line.fingerprint:
+            repeated += 1
+        else:
+            kept.append(line)
+            distrusted = True
+    return Distinct(lines=kept, repeated=repeated, distrusted=distrusted)
+
+
+def pair(lines: Sequence[Line], known: Sequence[KnownKey], aliases: Mapping[bytes, int], coverage: Coverage) -> Pairing:
+    """Pair lines with known rows one-to-one; equal rows pair in the order in which they came."""
+    pairing = Pairing()
+    by_identity = {row.identity: row for row in known}
+    by_id = {row.id: row for row in known}
+    rest: list[Line] = []
+    for line in lines:
+        row = by_identity.get(line.identity) if line.identity else None
+        if row is None and line.identity and line.identity in aliases:
+            row = by_id.get(aliases[line.identity])
+        if row is None or row.id in pairing.seen:
+            rest.append(line)
+        else:
+            _take(pairing, line, row)
+    _pair_by_content(pairing, rest, known, coverage)
+    pairing.absent = [row for row in known if row.id not in pairing.seen and row.state != State.REMOVED]
+    return pairing
+
+
+def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[KnownKey], coverage: Coverage) -> None:
+    if not rest:
+        return
+    wanted = {line.content_key for line in rest}
+    free: dict[bytes, list[KnownKey]] = defaultdict(list)
+    for row in known:
+        if row.content_key in wanted:
+            pairing.next_occurrence[row.content_key] = max(
+                pairing.next_occurrence.get(row.content_key, 0), row.occurrence + 1
+            )
+            if row.id not in pairing.seen:
+                free[row.content_key].append(row)
+    for rows in free.values():
+        rows.sort(key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))
+    for line in rest:
+        partner = next((row for row in free[line.content_key] if _may_be(line, row, coverage)), None)
+        if partner is None:
+            pairing.new.append(line)
+        else:
+            free[line.content_key].remove(partner)
+            _take(pairing, line, partner)
+
+
+def _may_be(line: Line, row: KnownKey, coverage: Coverage) -> bool:
+    """Equal content is the same row unless both carry trusted ids, or one id could still come on its own.
+
+    A row with another trusted id, absent from a delivery that covers its day, was renumbered by the bank.
+    """
+    if not row.by_id:
+        return True
+    if line.external_id is not None and line.external_id == row.external_id:
+        return True
+    return coverage.covers(row.day)
+
+
+def _take(pairing: Pairing, line: Line, row: KnownKey) -> None:
+    pairing.seen.add(row.id)
+    renumbered = line.identity is not None and line.identity != row.identity
+    if renumbered or line.fingerprint != row.fingerprint or row.state == State.REMOVED:
+        pairing.changed.append(Pair(line, row.id))
+        return
+    pairing.unchanged.append(Pair(line, row.id))
+    if row.absent:
+        pairing.returned.append(row.id)
+
+
+def identity_of(line: Line, next_occurrence: dict[bytes, int]) -> tuple[bytes, int]:
+    """Return the identity and occurrence of a new row, counting equal content up."""
+    if line.identity is not None:
+        return line.identity, 0
+    occurrence = next_occurrence.get(line.content_key, 0)
+    next_occurrence[line.content_key] = occurrence + 1
+    return content_identity(line.content_key, occurrence), occurrence

@@ -1,0 +1,122 @@
+"""Incoming lines against known rows: what is to be created, changed, removed, and why. Pure and total.
+
+Plans only say what should be so; `store` makes it so and the unique keys of the database are the last guard.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from worker.importer.decisions import Change, Create, Plan, Rules, Suggestion
+from worker.importer.evidence import Match
+from worker.importer.existing import Existing, find_existing
+from worker.importer.expense import project
+from worker.importer.follow import follow, tombstone
+from worker.importer.known import ExpenseState, Known, State
+from worker.importer.lines import Line
+from worker.importer.pair import Coverage, Pairing, identity_of
+from worker.importer.takeover import Candidate, take_over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What `make_plan` looks at besides the pairing.
+
+    details: the rows that changed, are absent or were removed, whole. removed: ids the bank took back explicitly.
+    """
+
+    details: Mapping[int, Known]
+    coverage: Coverage
+    removed: frozenset[int] = frozenset()
+    existing: Sequence[Existing] = ()
+
+
+def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
+    """Decide every row of a slice."""
+    changes = [follow(evidence.details[pair.known_id], pair.line, "changed", rules) for pair in pairing.changed]
+    taken = take_over(pairing.new, _candidates(pairing, evidence, rules))
+    changes += [follow(match.right.known, match.left, match.reason, rules) for match in taken]
+    gone = {match.right.known.id for match in taken} | pairing.seen
+    left = [row for row in evidence.details.values() if row.id not in gone and row.state != State.REMOVED]
+    changes += [drop for row in left if (drop := _drop(row, evidence, rules)) is not None]
+    dropped = {change.known.id for change in changes}
+    claimed = {id(match.left) for match in taken}
+    new = [line for line in pairing.new if id(line) not in claimed]
+    creates, suggestions = _create(new, pairing, evidence, rules)
+    return Plan(
+        creates=creates,
+        changes=changes,
+        suggestions=suggestions,
+        returned=pairing.returned,
+        missing=[
+            row.id
+            for row in left
+            if row.id not in dropped and row.absent_days is None and evidence.coverage.covers(row.effective_on)
+        ],
+        unchanged=pairing.unchanged,
+    )
+
+
+def _candidates(pairing: Pairing, evidence: Evidence, rules: Rules) -> list[Candidate]:
+    """Rows that a new line may stand for: those withdrawn, and pending ones when nobody links them for us."""
+    candidates = []
+    for row in evidence.details.values():
+        explicit, linked = row.id in evidence.removed, _is_linked(row, pairing.new)
+        if row.id in pairing.seen or (row.state == State.REMOVED and not explicit and not linked):
+            continue
+        withdrawn = explicit or evidence.coverage.covers(row.stated_on or row.effective_on)
+        if withdrawn or (row.state == State.PENDING and rules.guess_pending) or linked:
+            candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=explicit or rules.windows_complete))
+    return candidates
+
+
+def _is_linked(row: Known, lines: Sequence[Line]) -> bool:
+    return row.external_id is not None and any(line.pending_external_id == row.external_id for line in lines)
+
+
+def _drop(row: Known, evidence: Evidence, rules: Rules) -> Change | None:
+    """Take a row back when the bank says so, or proves it by a complete delivery without it."""
+    if row.id in evidence.removed:
+        return tombstone(row, "removed_by_bank")
+    if not evidence.coverage.covers(row.stated_on or row.effective_on):
+        return None
+    if row.state == State.PENDING:
+        waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
+        return tombstone(row, "pending_vanished") if waited else None
+    return tombstone(row, "absent_from_complete_window") if rules.windows_complete else None
+
+
+def _create(
+    lines: Sequence[Line], pairing: Pairing, evidence: Evidence, rules: Rules
+) -> tuple[list[Create], list[Suggestion]]:
+    visible = [line for line in lines if evidence.existing and project(line, pending_hidden=rules.pending_hidden)]
+    findings = find_existing(visible, evidence.existing)
+    matched = {id(match.left): match for match in findings.matches}
+    creates = [_create_one(line, matched.get(id(line)), pairing, rules) for line in lines]
+    return creates, [
+        Suggestion(line=match.left, expense_id=match.right.expense_id, reason=match.reason)
+        for match in findings.suggestions
+    ]
+
+
+def _create_one(line: Line, match: Match[Line, Existing] | None, pairing: Pairing, rules: Rules) -> Create:
+    identity, occurrence = identity_of(line, pairing.next_occurrence)
+    wanted = project(line, pending_hidden=rules.pending_hidden)
+    state, reason, decision = ExpenseState.OWN, "new_id" if line.identity else "new_content", "created"
+    link_expense_id = twin_id = None
+    if wanted is None:
+        state, reason = ExpenseState.NONE, "zero_amount" if line.amount == 0 else "pending_hidden"
+    elif match is not None and match.right.twin_id is not None:
+        state, reason, decision, twin_id = ExpenseState.TWIN, match.reason, "linked", match.right.twin_id
+    elif match is not None:
+        state, reason, decision, link_expense_id = ExpenseState.LINKED, match.reason, "linked", match.right.expense_id
+    return Create(
+        line=line,
+        identity=identity,
+        occurrence=occurrence,
+        decision=decision,
+        reason=reason,
+        expense_state=state,
+        expense=wanted,
+        link_expense_id=link_expense_id,
+        twin_id=twin_id,
+    )

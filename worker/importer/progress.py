@@ -1,0 +1,166 @@
+"""What a committed step leaves on the account and the run: watermark, cursor, balance proof, counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import Session
+
+from worker.connectors.base import Window
+from worker.importer.accounts import AccountState
+from worker.importer.balance import Books, Proof, prove
+from worker.importer.job import Job
+from worker.importer.results import AccountResult
+from worker.importer.window import Progress
+from worker.models import BankConnectionAccount, BankImportRunAccount
+from worker.runs.lease import count_values
+from worker.runs.states import Counts
+
+_ADD_TO_RUN = text(
+    "UPDATE bank_import_runs SET "  # noqa: S608 - constant names
+    + ", ".join(f"{name} = {name} + :{name}" for name in Counts.__dataclass_fields__)
+    + " WHERE id = :run_id"
+)
+_POSTED = text(
+    """SELECT coalesce(sum(amount), 0), min(coalesce(stated_on, effective_on)) FROM bank_transactions
+    WHERE account_id = :account_id AND state = 'posted'
+      AND coalesce(stated_on, effective_on) >= :from_on AND coalesce(stated_on, effective_on) <= :to_on"""
+)
+_PROVEN_ON = text(
+    """SELECT max((balance_proof ->> 'balance_on')::date) FROM bank_import_run_accounts
+    WHERE account_id = :account_id AND balance_proof ->> 'result' = 'proven'"""
+)
+_IN_PROGRESS = {"status": "partial", "code": "in_progress"}
+_SAVE_PROOF = text(
+    "UPDATE bank_import_run_accounts SET balance_proof = :proof WHERE run_id = :run_id AND account_id = :account_id"
+).bindparams(bindparam("proof", type_=JSONB))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far an account is after a step. cursor None: unchanged."""
+
+    progress: Progress
+    cursor: str | None = None
+    distrusted: bool = False
+
+
+def save_mark(session: Session, account_id: int, mark: Mark) -> None:
+    """Move the account's watermark and cursor, together with the data they stand for."""
+    row = session.get_one(BankConnectionAccount, account_id)
+    row.watermark_on = mark.progress.watermark_on
+    row.history_from_on = mark.progress.history_from_on
+    row.history_complete = mark.progress.history_complete
+    row.lateness_days = mark.progress.lateness_days
+    row.cursor = mark.cursor or row.cursor
+    row.id_class = "none" if mark.distrusted else row.id_class
+
+
+def add_counts(session: Session, job: Job, account: AccountState, counts: Counts, window: Window | None) -> None:
+    """Add a step's counts to the run (for those who watch) and to the run's row of this account."""
+    session.execute(_ADD_TO_RUN, count_values(counts) | {"run_id": job.lease.run_id})
+    if account.id > 0:
+        _upsert(session, job, account.id, None, counts, window)
+
+
+def close_account(session: Session, job: Job, account_id: int, result: AccountResult) -> None:
+    """Say how the account ended, keeping the counts its steps left."""
+    values: dict[str, Any] = {"status": result.status, "code": result.code, "message": result.message}
+    _upsert(session, job, account_id, values, Counts(), None)
+
+
+def prove_account(session: Session, job: Job, account_id: int) -> Proof:
+    """Compare the account's booked balance with its rows, and keep the answer with the run."""
+    row = session.get_one(BankConnectionAccount, account_id)
+    booked = row.balance_amount if row.balance_kind == "booked" else None
+    balance_on = row.balance_at.date() if row.balance_at else None
+    if row.opening_amount is None and row.history_complete and booked is not None and balance_on is not None:
+        posted, first_on = _posted(session, account_id, date.min, balance_on)
+        row.opening_amount = booked - posted
+        row.opening_on = first_on or balance_on
+        proof = Proof(result="unproven", reason="opening_taken", balance_on=balance_on)
+    else:
+        since = row.opening_on or date.min
+        posted, _ = _posted(session, account_id, since, balance_on or date.max)
+        proven_on = session.execute(_PROVEN_ON, {"account_id": account_id}).scalar()
+        proof = prove(
+            Books(
+                booked=booked,
+                balance_on=balance_on,
+                opening=row.opening_amount,
+                opening_on=row.opening_on,
+                posted=posted,
+                proven_on=proven_on,
+            )
+        )
+    session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})
+    return proof
+
+
+def _posted(session: Session, account_id: int, from_on: date, to_on: date) -> tuple[Decimal, date | None]:
+    row = session.execute(_POSTED, {"account_id": account_id, "from_on": from_on, "to_on": to_on}).one()
+    return row[0], row[1]
+
+
+def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
+    """Start a further attempt: what an earlier one left unfinished is in progress again."""
+    session.execute(
+        update(BankImportRunAccount)
+        .where(
+            BankImportRunAccount.run_id == job.lease.run_id,
+            BankImportRunAccount.account_id.in_(account_ids),
+            BankImportRunAccount.status != "succeeded",
+        )
+        .values(_IN_PROGRESS)
+    )
+
+
+def _upsert(
+    session: Session, job: Job, account_id: int, ending: dict[str, Any] | None, counts: Counts, window: Window | None
+) -> None:
+    """Add counts to the row of an account; `ending` None leaves what it says about its end."""
+    table = BankImportRunAccount
+    statement = insert(table).values(
+        run_id=job.lease.run_id,
+        account_id=account_id,
+        from_on=window.from_on if window else None,
+        to_on=window.to_on if window else None,
+        **(ending or _IN_PROGRESS),
+        **count_values(counts),
+    )
+    new = statement.excluded
+    session.execute(
+        statement.on_conflict_do_update(
+            constraint="uq_bank_import_run_accounts",
+            set_={
+                **(ending or {}),
+                **{name: getattr(table, name) + new[name] for name in count_values(counts)},
+                "from_on": func.least(table.from_on, new.from_on),
+                "to_on": func.greatest(table.to_on, new.to_on),
+                "finished_at": func.now(),
+            },
+        )
+    )
+
+
+def account_results(session: Session, job: Job) -> list[AccountResult]:
+    """Return how every account of this run ended, over all its attempts."""
+    rows = session.scalars(
+        select(BankImportRunAccount)
+        .where(BankImportRunAccount.run_id == job.lease.run_id)
+        .order_by(BankImportRunAccount.account_id)
+    )
+    return [
+        AccountResult(
+            account_id=row.account_id,
+            status=row.status,
+            code=row.code,
+            message=row.message,
+            counts=Counts(**{name: getattr(row, name) for name in Counts.__dataclass_fields__}),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,113 @@
+"""Pages wait here until a delivery is whole: in memory while few, in an unlinked temporary file when many.
+
+Slices come back in order of days, so that a million rows are planned a few thousand at a time.
+"""
+
+import pickle
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from typing import IO
+
+from worker.connectors.base import Transaction
+
+SPILL_ROWS = 50_000
+_UNDATED = date.min
+
+
+class Staging:
+    """The transactions of one delivery, by account. Close it to free the file."""
+
+    def __init__(self, *, spill_rows: int = SPILL_ROWS) -> None:
+        self._spill_rows = spill_rows
+        self._held: dict[str, list[Transaction]] = defaultdict(list)
+        self._held_rows = 0
+        self._file: IO[bytes] | None = None
+        self._spilled: dict[str, dict[date, list[int]]] = defaultdict(lambda: defaultdict(list))
+        self.counts: dict[str, int] = defaultdict(int)
+
+    def add(self, transactions: Iterable[Transaction]) -> None:
+        """Take in the transactions of a page."""
+        for transaction in transactions:
+            self._held[transaction.account_id].append(transaction)
+            self.counts[transaction.account_id] += 1
+            self._held_rows += 1
+        if self._held_rows > self._spill_rows:
+            self._spill()
+
+    def slices(self, account_id: str, slice_rows: int) -> Iterator[list[Transaction]]:
+        """Yield the account's transactions in slices of whole days, oldest first, of about `slice_rows` rows.
+
+        An account that was never spilled comes in the order in which the bank delivered it, as one slice if it fits.
+        """
+        spilled = self._spilled.get(account_id)
+        held = self._held.get(account_id, [])
+        if spilled is None:
+            yield from [held] if len(held) <= slice_rows else _by_days(held, slice_rows)
+            return
+        for transaction in held:
+            spilled.setdefault(_month(transaction), [])
+        late = _grouped(held)
+        batch: list[Transaction] = []
+        for month in sorted(spilled):
+            batch += [t for offset in spilled[month] for t in self._load(offset)] + late.get(month, [])
+            if len(batch) >= slice_rows:
+                yield from _by_days(batch, slice_rows)
+                batch = []
+        if batch:
+            yield batch
+
+    def close(self) -> None:
+        """Forget everything."""
+        if self._file is not None:
+            self._file.close()
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="finmind-staging-")  # noqa: SIM115 - closed in close()
+        for account_id, held in self._held.items():
+            for month, transactions in _grouped(held).items():
+                self._spilled[account_id][month].append(self._file.tell())
+                pickle.dump(transactions, self._file, protocol=pickle.HIGHEST_PROTOCOL)
+        self._held.clear()
+        self._held_rows = 0
+
+    def _load(self, offset: int) -> list[Transaction]:
+        assert self._file is not None
+        self._file.seek(offset)
+        return pickle.load(self._file)  # type: ignore[no-any-return]  # noqa: S301 - our own unlinked file
+
+
+def _grouped(transactions: Iterable[Transaction]) -> dict[date, list[Transaction]]:
+    groups: dict[date, list[Transaction]] = defaultdict(list)
+    for transaction in transactions:
+        groups[_month(transaction)].append(transaction)
+    return groups
+
+
+def _by_days(transactions: list[Transaction], slice_rows: int) -> Iterator[list[Transaction]]:
+    """Cut at day borders: rows of one day are never planned apart, for equal ones are told apart by counting."""
+    transactions = sorted(transactions, key=_day)
+    start = 0
+    while start < len(transactions):
+        end = min(start + slice_rows, len(transactions))
+        while end < len(transactions) and _day(transactions[end]) - _day(transactions[end - 1]) < timedelta(days=1):
+            end += 1
+        yield transactions[start:end]
+        start = end
+
+
+def _day(transaction: Transaction) -> date:
+    moment = transaction.booking_at or transaction.transaction_at
+    return (
+        transaction.booking_on
+        or transaction.transaction_on
+        or (moment.date() if moment else None)
+        or transaction.value_on
+        or _UNDATED
+    )
+
+
+def _month(transaction: Transaction) -> date:
+    return _day(transaction).replace(day=1)

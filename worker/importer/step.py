@@ -1,0 +1,241 @@
+"""One delivery for one account: slice by slice planned and written, in the caller's one transaction."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from worker.connectors.base import Capabilities, IdClass, RejectedRow, Transaction, Window
+from worker.importer.accounts import AccountState
+from worker.importer.bulk import insert_values
+from worker.importer.decisions import Plan, Rules
+from worker.importer.existing import Existing
+from worker.importer.expense import MAX_NOTES, project
+from worker.importer.fetch import Delivery
+from worker.importer.job import Job
+from worker.importer.lineage import dry_rows
+from worker.importer.lines import Ground, Line, Rejection, read_line, trusts_ids
+from worker.importer.load import Place, ids_by_external_id, load_details, load_existing, load_keys
+from worker.importer.pair import Coverage, Distinct, distinct, pair
+from worker.importer.parts import Parts
+from worker.importer.plan import Evidence, make_plan
+from worker.importer.rejections import record_rejections
+from worker.importer.streams import Stream
+from worker.importer.transfers import pair_transfers
+from worker.importer.write import Target, Written, write_plan
+from worker.runs.states import Counts
+
+_MARGIN = timedelta(days=10)
+_OPEN_END = timedelta(days=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one account's part of a delivery is written with."""
+
+    job: Job
+    account: AccountState
+    stream: Stream
+    capabilities: Capabilities
+    ground: Ground
+    delivery: Delivery
+
+
+@dataclass(slots=True, kw_only=True)
+class StepResult:
+    """What was done. distrusted: one id stood for two rows, so ids of this account are no longer identities."""
+
+    counts: Counts = field(default_factory=Counts)
+    months: set[str] = field(default_factory=set)
+    late_days: int = 0
+    distrusted: bool = False
+    warnings: set[str] = field(default_factory=set)
+    seen: set[int] = field(default_factory=set)
+    consumed: set[int] = field(default_factory=set)
+
+
+def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
+    """Plan and write everything a delivery says about one account."""
+    result = StepResult()
+    removed = _removed_ids(session, step)
+    rejections = [_rejection(row) for row in step.delivery.rejected if row.account_id == step.account.external_id]
+    for transactions, covers in _slices(step, parts.policy.slice_rows):
+        parts.check()
+        rejections += _import_slice(session, step, _Slice(transactions, covers, removed), result)
+    fresh = record_rejections(session, step.job, step.account.id, rejections)
+    fetched = step.delivery.staging.counts.get(step.account.external_id, 0)
+    result.counts = replace(result.counts, rejected=fresh, fetched=fetched, pages=step.delivery.pages)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    transactions: list[Transaction]
+    covers: Window | None
+    removed: frozenset[int]
+
+
+def _import_slice(session: Session, step: Step, part: _Slice, result: StepResult) -> list[Rejection]:
+    lines, rejections = _read(part.transactions, step, result)
+    plan = _plan(session, step, part, lines, result)
+    target = Target(account_id=step.account.id, user_id=step.job.user_id, run_id=step.job.lease.run_id)
+    if step.job.dry_run:
+        account_id = step.account.id if step.account.id > 0 else None
+        insert_values(session, "bank_transaction_changes", *dry_rows(plan, account_id, target.run_id))
+        written = Written()
+    else:
+        written = write_plan(session, plan, target)
+        written.months |= pair_transfers(session, step.job, target, plan, written)
+    _count(plan, result, lines.repeated)
+    result.months |= written.months
+    _note(plan, step.account.watermark_on, result)
+    return rejections
+
+
+def _read(transactions: list[Transaction], step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
+    """Read lines; where one id stands for two rows, read them again without trust in ids."""
+    read = [read_line(transaction, step.ground) for transaction in transactions]
+    rejections = [item for item in read if isinstance(item, Rejection)]
+    lines = distinct(item for item in read if isinstance(item, Line))
+    if lines.distrusted:
+        result.distrusted = True
+        doubtful = replace(step.ground, trusted=False)
+        again = [read_line(transaction, doubtful) for transaction in transactions]
+        lines = replace(lines, lines=[item for item in again if isinstance(item, Line)])
+    return lines, rejections
+
+
+def _plan(session: Session, step: Step, part: _Slice, lines: Distinct, result: StepResult) -> Plan:
+    account, options = step.account, step.job.options
+    coverage = Coverage(window=part.covers)
+    identities = [line.identity for line in lines.lines if line.identity is not None]
+    known, aliases = load_keys(session, account.id, _span(lines.lines, part.covers, step.ground.today), identities)
+    pairing = pair(lines.lines, [key for key in known if key.id not in result.seen], aliases, coverage)
+    links = [line.pending_external_id for line in pairing.new if line.pending_external_id]
+    wanted = {pair_.known_id for pair_ in pairing.changed} | {key.id for key in pairing.absent}
+    details = load_details(session, wanted | part.removed | ids_by_external_id(session, account.id, links))
+    result.seen |= pairing.seen
+    visible = [line for line in pairing.new if project(line, pending_hidden=options.import_pending == "hide")]
+    existing = _existing(session, step, visible, result)
+    rows = step.delivery.staging.counts.get(account.external_id, 0)
+    plan = make_plan(
+        pairing,
+        Evidence(details=details, coverage=coverage, removed=part.removed, existing=existing),
+        Rules(
+            pending_hidden=options.import_pending == "hide",
+            pending_grace_days=options.pending_grace_days,
+            # an empty answer proves nothing about posted rows: providers give one when they fail
+            windows_complete=step.capabilities.windows_complete and rows > 0,
+            guess_pending=not step.capabilities.links_pending,
+            reimport=options.reimport,
+        ),
+    )
+    result.seen |= {change.known.id for change in plan.changes}
+    return plan
+
+
+def _existing(session: Session, step: Step, lines: list[Line], result: StepResult) -> list[Existing]:
+    if not lines:
+        return []
+    amounts = {wanted.amount for line in lines if (wanted := project(line, pending_hidden=False))}
+    place = Place(
+        user_id=step.job.user_id,
+        connection_id=step.job.connection_id,
+        account_id=step.account.id,
+        anchor=step.account.anchor,
+        mask=step.account.mask,
+    )
+    days = [line.effective_on for line in lines]
+    span = (min(days) - timedelta(days=3), max(days) + timedelta(days=3))
+    return [e for e in load_existing(session, place, span, amounts) if e.expense_id not in result.consumed]
+
+
+def _span(lines: Sequence[Line], covers: Window | None, today: date) -> tuple[date, date]:
+    days = [day for line in lines for day in (line.effective_on, line.stated_on) if day is not None]
+    days += [covers.from_on, covers.to_on] if covers else []
+    days = days or [today]
+    return min(days) - _MARGIN, max(days) + _MARGIN
+
+
+def _slices(step: Step, slice_rows: int) -> Iterator[tuple[list[Transaction], Window | None]]:
+    """Yield slices with the part of the covered window each proves.
+
+    A slice proves nothing about its last days: what became of their rows may stand in the next one.
+    """
+    covers = step.delivery.covers if step.delivery.complete else None
+    if step.account.external_id in step.delivery.failures:
+        covers = None
+    slices = step.delivery.staging.slices(step.account.external_id, slice_rows)
+    current = next(slices, [])
+    start = covers.from_on if covers else date.min
+    for following in slices:
+        end = _last_day(current, step.ground) - _OPEN_END
+        yield current, Window(from_on=start, to_on=end) if covers and start <= end else None
+        start = max(start, end + timedelta(days=1))
+        current = following
+    yield current, Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
+
+
+def _last_day(transactions: list[Transaction], ground: Ground) -> date:
+    days = [t.booking_on or t.transaction_on or t.value_on for t in transactions]
+    return max((day for day in days if day is not None), default=ground.today)
+
+
+def _removed_ids(session: Session, step: Step) -> frozenset[int]:
+    external_ids = [
+        row.external_id
+        for row in step.delivery.removed
+        if row.account_id is None or row.account_id == step.account.external_id
+    ]
+    return ids_by_external_id(session, step.account.id, external_ids)
+
+
+def _count(plan: Plan, result: StepResult, repeated: int) -> None:
+    linked = sum(create.decision == "linked" for create in plan.creates)
+    removed = sum(change.decision == "removed" for change in plan.changes)
+    counts = result.counts
+    result.counts = replace(
+        counts,
+        created=counts.created + len(plan.creates) - linked,
+        linked=counts.linked + linked,
+        updated=counts.updated + len(plan.changes) - removed,
+        removed=counts.removed + removed,
+        unchanged=counts.unchanged + len(plan.unchanged) + repeated,
+        suggested=counts.suggested + len(plan.suggestions),
+    )
+    result.consumed |= {create.link_expense_id for create in plan.creates if create.link_expense_id is not None}
+
+
+def _note(plan: Plan, watermark_on: date | None, result: StepResult) -> None:
+    """Learn how late rows come, and say what was rounded or shortened."""
+    for create in plan.creates:
+        line = create.line
+        if watermark_on and line.stated_on and not line.pending and line.stated_on < watermark_on:
+            result.late_days = max(result.late_days, (watermark_on - line.stated_on).days)
+        if create.expense is not None and create.expense.amount != abs(line.amount):
+            result.warnings.add("amounts_rounded")
+        if len(line.description) > MAX_NOTES:
+            result.warnings.add("notes_shortened")
+
+
+def _rejection(row: RejectedRow) -> Rejection:
+    return Rejection(code=row.code, message=row.message, raw=row.raw, external_id=row.external_id)
+
+
+def ground_for(
+    job: Job, account: AccountState, capabilities: Capabilities, parts: Parts, session: str | None
+) -> Ground:
+    """Return what is known of an account before its lines are read."""
+    zone = ZoneInfo(job.options.timezone or capabilities.timezone)
+    id_class = IdClass(job.options.id_class or account.id_class or capabilities.id_class)
+    return Ground(
+        zone=zone,
+        today=parts.now().astimezone(zone).date(),
+        currency=account.currency or job.currency,
+        trusted=trusts_ids(id_class),
+        namespace=(session or "") if id_class == IdClass.SESSION else "",
+        booking_basis=job.options.date_basis == "booking",
+        sign=-1 if account.external_id in job.options.inverted_accounts else 1,
+    )

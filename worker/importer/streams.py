@@ -1,0 +1,98 @@
+"""What is fetched in which order: per account or for all, by cursor or by windows. Pure."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from worker.connectors.base import Capabilities, Scope, Window
+from worker.importer.accounts import AccountState
+from worker.importer.job import Job
+from worker.importer.parts import Parts
+from worker.importer.window import Progress, Reach, import_windows, refresh_windows
+from worker.runs.states import RunKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One delivery to fetch. account_id None: for all accounts of the connection in one call."""
+
+    accounts: list[AccountState]
+    account_id: str | None
+    window: Window
+    by_cursor: bool
+    cursor: str | None = None
+
+
+def progress_of(account: AccountState) -> Progress:
+    """Return how far an account was read."""
+    return Progress(
+        watermark_on=account.watermark_on,
+        history_from_on=account.history_from_on,
+        history_complete=account.history_complete,
+        lateness_days=account.lateness_days,
+    )
+
+
+def reach_of(job: Job, capabilities: Capabilities, parts: Parts) -> Reach:
+    """Return the limits of this connection today, in the bank's zone."""
+    zone = ZoneInfo(job.options.timezone or capabilities.timezone)
+    wanted_days = job.options.history_days or parts.policy.history_days
+    return Reach(
+        today=parts.now().astimezone(zone).date(),
+        overlap_days=parts.policy.overlap_days,
+        history_days=min(wanted_days, capabilities.history_days or wanted_days),
+        window_days=capabilities.window_days,
+    )
+
+
+def make_streams(job: Job, accounts: list[AccountState], capabilities: Capabilities, parts: Parts) -> list[Stream]:
+    """Return the deliveries of a run, in order: newest windows first, each account's own where the provider allows."""
+    todo = [account for account in accounts if account.id not in job.done]
+    if not todo:
+        return []
+    reach = reach_of(job, capabilities, parts)
+    stated_days = job.from_on is not None or job.to_on is not None
+    if capabilities.cursor_scope is not None and not stated_days:
+        return _cursor_streams(job, todo, capabilities, reach)
+    if capabilities.fetch_scope == Scope.CONNECTION:
+        widest = max((_windows(job, account, reach) for account in todo), key=_days)
+        return [Stream(accounts=todo, account_id=None, window=window, by_cursor=False) for window in widest]
+    return [
+        Stream(accounts=[account], account_id=account.external_id, window=window, by_cursor=False)
+        for account in todo
+        for window in _windows(job, account, reach)
+    ]
+
+
+def _cursor_streams(job: Job, todo: list[AccountState], capabilities: Capabilities, reach: Reach) -> list[Stream]:
+    """An import starts the cursor anew: everything the provider has."""
+    window = Window(from_on=reach.oldest_on, to_on=reach.today)
+    anew = job.kind == RunKind.IMPORT
+    if capabilities.cursor_scope == Scope.CONNECTION:
+        cursor = None if anew else job.cursor
+        return [Stream(accounts=todo, account_id=None, window=window, by_cursor=True, cursor=cursor)]
+    return [
+        Stream(
+            accounts=[account],
+            account_id=account.external_id,
+            window=window,
+            by_cursor=True,
+            cursor=None if anew else account.cursor,
+        )
+        for account in todo
+    ]
+
+
+def _windows(job: Job, account: AccountState, reach: Reach) -> list[Window]:
+    if job.kind == RunKind.REFRESH:
+        return refresh_windows(progress_of(account), reach)
+    windows = import_windows(job.from_on, job.to_on, reach)
+    walked_to: date | None = job.walked.get(account.id)
+    if walked_to is None:
+        return windows
+    left = [window for window in windows if window.from_on < walked_to]
+    return [Window(from_on=window.from_on, to_on=min(window.to_on, walked_to - timedelta(days=1))) for window in left]
+
+
+def _days(windows: list[Window]) -> int:
+    return sum((window.to_on - window.from_on).days + 1 for window in windows)

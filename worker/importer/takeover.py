@@ -1,0 +1,123 @@
+"""Which new line is what became of a row that the bank no longer delivers: posted, amended, rewritten. Pure.
+
+A wrong choice here never changes how many rows there are beyond the evidence: a row is taken over only when the bank
+withdrew it, or when line and row are evidently one purchase.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from worker.importer.evidence import ALIKE, Match, bucketed, choose, days_apart, similarity, without
+from worker.importer.known import Known, State
+from worker.importer.lines import Line
+
+MAX_DAYS = 5
+"""A posting may be dated this many days from its pending row."""
+
+_PER_DAY = 0.05
+_UNLIKE = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A known row that found no partner. withdrawn: the bank says or proves that the row is gone as it was.
+
+    complete: the provider promises that its windows are complete, so that a posted row's absence is evidence too.
+    """
+
+    known: Known
+    withdrawn: bool
+    complete: bool
+
+
+Rate = Callable[[Line, Candidate], tuple[float, str] | None]
+
+
+def take_over(lines: Sequence[Line], candidates: Sequence[Candidate]) -> list[Match[Line, Candidate]]:
+    """Match new lines with rows left over, strongest evidence first, one-to-one."""
+    matches: list[Match[Line, Candidate]] = []
+    for pairs, rate in (
+        (_linked, _by_link),
+        (_same_amount, _by_amount),
+        (_same_currency, _by_words),
+    ):
+        found = choose(pairs(lines, candidates), rate)
+        matches += found
+        lines = without(lines, (match.left for match in found))
+        candidates = without(candidates, (match.right for match in found))
+    return matches
+
+
+def _linked(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
+    linked = [line for line in lines if line.pending_external_id is not None]
+    return bucketed(linked, candidates, lambda line: line.pending_external_id, lambda c: c.known.external_id)
+
+
+def _same_amount(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
+    return bucketed(
+        lines, candidates, lambda line: (line.currency, line.amount), lambda c: (c.known.currency, c.known.amount)
+    )
+
+
+def _same_currency(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
+    withdrawn = [candidate for candidate in candidates if candidate.withdrawn]
+    return bucketed(lines, withdrawn, lambda line: line.currency, lambda c: c.known.currency)
+
+
+def _by_link(_line: Line, _candidate: Candidate) -> tuple[float, str]:
+    return 0.0, "posted_link"
+
+
+def _by_amount(line: Line, candidate: Candidate) -> tuple[float, str] | None:
+    known, days = candidate.known, _days(line, candidate.known)
+    if days > MAX_DAYS:
+        return None
+    alike = _alike(line, known)
+    if known.state == State.PENDING:
+        return _pending_by_amount(candidate, alike, days)
+    if line.pending or not candidate.withdrawn:
+        return None
+    if candidate.complete and alike >= ALIKE:
+        return 1 - alike + days * _PER_DAY, "amended"
+    if days == 0 and (candidate.complete or line.identity is None):
+        return _UNLIKE - alike, "rewritten"
+    return None
+
+
+def _pending_by_amount(candidate: Candidate, alike: float, days: int) -> tuple[float, str] | None:
+    if alike >= ALIKE:
+        return 1 - alike + days * _PER_DAY, "posted"
+    if candidate.withdrawn:
+        return _UNLIKE - alike + days * _PER_DAY, "posted_rewritten"
+    return None
+
+
+def _by_words(line: Line, candidate: Candidate) -> tuple[float, str] | None:
+    """A changed amount: a tip, a fuel pre-authorisation, a correction. The words have to agree."""
+    known = candidate.known
+    days = _days(line, known)
+    if days > MAX_DAYS or line.amount * known.amount < 0 or _alike(line, known) < ALIKE:
+        return None
+    larger = max(abs(line.amount), abs(known.amount))
+    cost = float(abs(line.amount - known.amount) / larger) if larger else 0.0
+    if known.state == State.PENDING:
+        return cost + days * _PER_DAY, "posted_amount"
+    if line.pending or not candidate.complete or days > 0:
+        return None
+    return cost, "corrected"
+
+
+def _days(line: Line, known: Known) -> int:
+    """The nearest of the days both sides state: one may know the purchase, the other only the booking."""
+    days = days_apart(line.effective_on, known.effective_on)
+    if line.stated_on and known.stated_on:
+        days = min(days, days_apart(line.stated_on, known.stated_on))
+    return days
+
+
+def _alike(line: Line, known: Known) -> float:
+    if line.reference and line.reference == known.reference:
+        return 1.0
+    return similarity(
+        f"{line.counterparty or ''} {line.description}", f"{known.counterparty or ''} {known.description}"
+    )

@@ -1,0 +1,236 @@
+"""Money that moves between two accounts of one user: both legs found, linked, and kept out of spending.
+
+A pair needs evidence beyond amount and day: the provider calls a leg a transfer or a card payment, or a leg names the
+other account. Without it two strangers of one amount would vanish from the books together.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.connectors.base import TransactionKind
+from worker.importer.bulk import copy, insert_values, next_ids
+from worker.importer.decisions import Plan
+from worker.importer.evidence import Match, bucketed, choose, days_apart, without
+from worker.importer.job import Job
+from worker.importer.known import ExpenseState, Known, State
+from worker.importer.lineage import before_image
+from worker.importer.load import load_details
+from worker.importer.write import Target, Written, month
+
+MAX_DAYS = 4
+_KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})
+_MIN_MASK = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One side of what may be a transfer. anchor, mask: of the account it is booked on."""
+
+    id: int
+    account_id: int
+    amount: Decimal
+    currency: str
+    on: date
+    kind: str | None
+    counterparty_account: str | None
+    words: str
+    anchor: str | None
+    mask: str | None
+
+
+def pair_legs(ours: Sequence[Leg], theirs: Sequence[Leg]) -> tuple[list[Match[Leg, Leg]], list[Match[Leg, Leg]]]:
+    """Return certain pairs, and pairs of equal amount and nearly equal day that only a person can judge."""
+    near = [
+        (one, other)
+        for one, other in bucketed(ours, theirs, lambda a: (a.currency, a.amount), lambda b: (b.currency, -b.amount))
+        if days_apart(one.on, other.on) <= MAX_DAYS
+    ]
+    certain = choose(near, _evident)
+    left = without(ours, (match.left for match in certain))
+    free = without(theirs, (match.right for match in certain))
+    ids = {id(leg) for leg in [*left, *free]}
+    lone = [(a, b) for a, b in near if id(a) in ids and id(b) in ids and days_apart(a.on, b.on) <= 1]
+    return certain, choose(lone, lambda a, b: (float(days_apart(a.on, b.on)), "equal_and_opposite"))
+
+
+def _evident(one: Leg, other: Leg) -> tuple[float, str] | None:
+    days = days_apart(one.on, other.on)
+    if _names(one, other) or _names(other, one):
+        return days * 0.1, "names_the_account"
+    if one.kind in _KINDS or other.kind in _KINDS:
+        return 1 + days * 0.1 - (one.kind in _KINDS and other.kind in _KINDS) * 0.5, "called_a_transfer"
+    return None
+
+
+def _names(leg: Leg, other: Leg) -> bool:
+    """Whether a leg names the account of the other: by its number, or by its last digits in the text."""
+    if leg.counterparty_account and other.anchor:
+        return _bare(leg.counterparty_account) == _bare(other.anchor.partition(":")[2])
+    return bool(other.mask and len(other.mask) >= _MIN_MASK and other.mask in leg.words)
+
+
+def _bare(number: str) -> str:
+    return "".join(number.split()).upper()
+
+
+_LEG = """SELECT t.id, t.account_id, t.amount, t.currency, t.effective_on, t.kind, t.counterparty_account,
+    concat_ws(' ', t.counterparty, t.description), a.anchor, a.mask
+    FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id"""
+_OURS = text(f"{_LEG} WHERE t.id = ANY(:ids) AND t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.amount <> 0")
+_THEIRS = text(
+    f"{_LEG} WHERE t.user_id = :user_id AND t.account_id <> :account_id AND t.transfer_peer_id IS NULL"
+    " AND t.state <> 'removed' AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(:amounts)"
+)
+_HAS_OTHERS = text(
+    "SELECT EXISTS (SELECT 1 FROM bank_transactions WHERE user_id = :user_id AND account_id <> :account_id)"
+)
+_LINK = text(
+    "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
+    " ELSE CAST(:one AS bigint) END, last_run_id = :run_id WHERE id IN (:one, :other)"
+)
+_HIDE = text(
+    "UPDATE bank_transactions SET expense_id = NULL, expense_state = 'transfer', last_run_id = :run_id"
+    " WHERE id = ANY(:ids)"
+)
+_RELEASED = text(
+    """WITH broken AS (
+        UPDATE bank_transactions SET transfer_peer_id = NULL
+        WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL RETURNING transfer_peer_id, id)
+    UPDATE bank_transactions t SET transfer_peer_id = NULL
+    FROM broken WHERE t.transfer_peer_id = broken.id RETURNING t.id"""
+)
+
+
+def pair_transfers(session: Session, job: Job, target: Target, plan: Plan, written: Written) -> set[str]:
+    """Find the other legs of what was just written and link them; return the months of expenses that changed."""
+    months = _release(session, target, plan)
+    ids = [*written.transaction_ids.values(), *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
+    if not ids or not session.execute(_HAS_OTHERS, _who(target)).scalar_one():
+        return months
+    ours = [_leg(row) for row in session.execute(_OURS, {"ids": ids})]
+    if not ours:
+        return months
+    theirs = [
+        _leg(row)
+        for row in session.execute(
+            _THEIRS,
+            _who(target)
+            | {
+                "from_on": min(leg.on for leg in ours) - timedelta(days=MAX_DAYS),
+                "to_on": max(leg.on for leg in ours) + timedelta(days=MAX_DAYS),
+                "amounts": list({-leg.amount for leg in ours}),
+            },
+        )
+    ]
+    certain, doubtful = pair_legs(ours, theirs)
+    for match in certain:
+        months |= link_legs(session, target, match, hide=job.options.transfers == "hide")
+    _suggest(session, target, doubtful)
+    return months
+
+
+def link_legs(session: Session, target: Target, match: Match[Leg, Leg], *, hide: bool) -> set[str]:
+    """Link two legs; with `hide`, neither is an expense any more, unless the user has made one of them their own."""
+    details = load_details(session, (match.left.id, match.right.id))
+    if hide and any(_touched(row) for row in details.values()):
+        _suggest(session, target, [match])
+        return set()
+    session.execute(_LINK, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
+    _record(session, target, details.values(), match.reason)
+    if not hide:
+        return set()
+    expense_ids = [row.expense_id for row in details.values() if row.expense_id is not None]
+    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=target.run_id)
+    keepers = [row.id for row in details.values() if not row.deleted_by_user]
+    session.execute(_HIDE, {"ids": keepers, "run_id": target.run_id})
+    session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": expense_ids})
+    return {month(row.expense) for row in details.values() if row.expense is not None}
+
+
+def _touched(row: Known) -> bool:
+    """Whether the user typed the expense in or changed it: then it is theirs to decide about."""
+    if row.expense_id is None:
+        return False
+    return row.expense_state == ExpenseState.LINKED or row.expense != row.base or row.category_id is not None
+
+
+def _release(session: Session, target: Target, plan: Plan) -> set[str]:
+    """Undo pairs of which one leg went or changed its amount: the other leg is an expense again."""
+    broken = [
+        change.known.id for change in plan.changes if change.line is None or change.line.amount != change.known.amount
+    ]
+    if not broken:
+        return set()
+    alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
+    alone += [c.known.id for c in plan.changes if c.line is not None and c.known.id in broken]
+    return give_expenses(session, target, alone, "leg_alone")
+
+
+def give_expenses(session: Session, target: Target, ids: Sequence[int], reason: str) -> set[str]:
+    """Write the expense of rows that were hidden as legs, as the bank states them; return the months."""
+    rows = [
+        row
+        for row in load_details(session, ids).values()
+        if row.expense_state == ExpenseState.TRANSFER and row.base is not None and row.state != State.REMOVED
+    ]
+    new_ids = dict(zip((row.id for row in rows), next_ids(session, "expenses", len(rows)), strict=True))
+    columns = ("id", "user_id", "amount", "currency", "expense_type", "notes", "spent_at")
+    copy(
+        session,
+        "expenses",
+        columns,
+        (
+            (new_ids[r.id], target.user_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
+            for r in rows
+            if (b := r.base) is not None
+        ),
+    )
+    for row in rows:
+        session.execute(
+            text("UPDATE bank_transactions SET expense_id = :expense_id, expense_state = 'own' WHERE id = :id"),
+            {"expense_id": new_ids[row.id], "id": row.id},
+        )
+    _record(session, target, rows, reason)
+    outbox.record_expenses(
+        session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=target.run_id
+    )
+    return {month(row.base) for row in rows if row.base is not None}
+
+
+def _record(session: Session, target: Target, rows: Any, reason: str) -> None:  # noqa: ANN401 - any iterable of Known
+    columns = ("run_id", "account_id", "transaction_id", "decision", "reason", "before_image")
+    insert_values(
+        session,
+        "bank_transaction_changes",
+        columns,
+        [
+            (str(target.run_id), target.account_id, row.id, "updated", reason, json.dumps(before_image(row)))
+            for row in rows
+        ],
+    )
+
+
+def _suggest(session: Session, target: Target, matches: Sequence[Match[Leg, Leg]]) -> None:
+    insert_values(
+        session,
+        "bank_match_suggestions",
+        ("user_id", "kind", "transaction_id", "other_transaction_id", "run_id", "reason"),
+        [(target.user_id, "transfer", *sorted((m.left.id, m.right.id)), str(target.run_id), m.reason) for m in matches],
+    )
+
+
+def _who(target: Target) -> dict[str, Any]:
+    return {"user_id": target.user_id, "account_id": target.account_id}
+
+
+def _leg(row: Any) -> Leg:  # noqa: ANN401 - a row of _LEG
+    names = ("id", "account_id", "amount", "currency", "on", "kind", "counterparty_account", "words", "anchor", "mask")
+    return Leg(**dict(zip(names, row, strict=True)))

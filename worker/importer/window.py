@@ -1,0 +1,90 @@
+"""Which days to ask for: history newest first, a refresh with overlap, the whole gap after an outage. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from worker.connectors.base import Window
+
+LATENESS_MARGIN_DAYS = 14
+"""Added to the latest a row ever came, so that the next one that late is not the first to be missed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an account is. watermark_on: asked for successfully up to here. history_from_on: back to here."""
+
+    watermark_on: date | None = None
+    history_from_on: date | None = None
+    history_complete: bool = False
+    lateness_days: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Limits of one request and of the past. history_days: the smaller of the provider's and the user's."""
+
+    today: date
+    overlap_days: int
+    history_days: int
+    window_days: int | None = None
+
+    @property
+    def oldest_on(self) -> date:
+        """The oldest day that may be asked for."""
+        return self.today - timedelta(days=self.history_days)
+
+
+def refresh_windows(progress: Progress, reach: Reach) -> list[Window]:
+    """Return the windows of a refresh, newest first: the overlap, the gap since the watermark, unread history.
+
+    An account that was never read gets its whole history; one interrupted goes on where it stopped.
+    """
+    if progress.watermark_on is None:
+        return pieces(reach.oldest_on, reach.today, reach)
+    overlap = max(reach.overlap_days, progress.lateness_days + LATENESS_MARGIN_DAYS if progress.lateness_days else 0)
+    since = max(progress.watermark_on - timedelta(days=overlap), reach.oldest_on)
+    recent = pieces(since, reach.today, reach)
+    if progress.history_complete or progress.history_from_on is None or since <= progress.history_from_on:
+        older_to = since - timedelta(days=1)
+    else:
+        older_to = progress.history_from_on - timedelta(days=1)
+    if progress.history_complete or older_to < reach.oldest_on:
+        return recent
+    return recent + pieces(reach.oldest_on, older_to, reach)
+
+
+def import_windows(from_on: date | None, to_on: date | None, reach: Reach) -> list[Window]:
+    """Return the windows of an import of stated days, newest first; what is beyond the provider's history is cut."""
+    last = min(to_on or reach.today, reach.today + timedelta(days=366))
+    return pieces(max(from_on or reach.oldest_on, reach.oldest_on), last, reach)
+
+
+def pieces(from_on: date, to_on: date, reach: Reach) -> list[Window]:
+    """Cut a range into windows the provider allows, newest first, without holes or overlaps."""
+    return list(_cut(from_on, to_on, reach.window_days))
+
+
+def _cut(from_on: date, to_on: date, window_days: int | None) -> Iterator[Window]:
+    while from_on <= to_on:
+        since = from_on if window_days is None else max(from_on, to_on - timedelta(days=window_days - 1))
+        yield Window(from_on=since, to_on=to_on)
+        to_on = since - timedelta(days=1)
+
+
+def advance(progress: Progress, window: Window, reach: Reach, *, latest_late_days: int = 0) -> Progress:
+    """Return the progress after a window was read completely; the watermark never passes today and never goes back."""
+    seen_to = min(window.to_on, reach.today)
+    watermark_on = progress.watermark_on
+    joins = watermark_on is None or window.from_on <= watermark_on + timedelta(days=1)
+    if joins and (watermark_on is None or seen_to > watermark_on):
+        watermark_on = seen_to
+    history_from_on = progress.history_from_on
+    if history_from_on is None or window.from_on < history_from_on <= window.to_on + timedelta(days=1):
+        history_from_on = window.from_on
+    return Progress(
+        watermark_on=watermark_on,
+        history_from_on=history_from_on,
+        history_complete=progress.history_complete or history_from_on <= reach.oldest_on,
+        lateness_days=max(progress.lateness_days, latest_late_days),
+    )

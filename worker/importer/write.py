@@ -1,0 +1,249 @@
+"""Making a plan so: COPY for new rows, one statement per table for the rest, in the caller's transaction.
+
+Every function takes the session that was fenced; none begins or ends a transaction.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.importer.bulk import copy, insert_values, next_ids, run_values
+from worker.importer.decisions import Change, Create, Plan, Suggestion
+from worker.importer.known import ExpenseFields, ExpenseState, State
+from worker.importer.lineage import change_rows
+from worker.importer.lines import Line, raw_text
+
+_EXPENSE_COLUMNS = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
+_LINE_COLUMNS = (
+    "external_id", "content_key", "fingerprint", "stated_on", "effective_on", "booking_on", "value_on",
+    "transaction_on", "amount", "currency", "description", "counterparty", "counterparty_account", "kind",
+    "pending_external_id", "reference", "raw",
+)  # fmt: skip
+_BASE_COLUMNS = ("base_amount", "base_currency", "base_type", "base_notes", "base_spent_on")
+_TRANSACTION_COLUMNS = (
+    "id", "account_id", "user_id", "identity", "occurrence", "state", "twin_id", "expense_id", "expense_state",
+    "first_run_id", "first_decision", "first_reason", *_LINE_COLUMNS, *_BASE_COLUMNS,
+)  # fmt: skip
+_CASTS = {
+    "content_key": "bytea", "fingerprint": "bytea", "identity": "bytea", "stated_on": "date", "effective_on": "date",
+    "booking_on": "date", "value_on": "date", "transaction_on": "date", "amount": "numeric", "raw": "jsonb",
+    "base_amount": "numeric", "base_spent_on": "date", "expense_id": "int", "occurrence": "int",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a plan is written to."""
+
+    account_id: int
+    user_id: int
+    run_id: uuid.UUID
+
+
+@dataclass(slots=True, kw_only=True)
+class Written:
+    """What was touched: the months of expenses (`YYYY-MM`), for FinMind's caches, and the new rows' ids by line."""
+
+    months: set[str] = field(default_factory=set)
+    transaction_ids: dict[int, int] = field(default_factory=dict)
+
+
+def write_plan(session: Session, plan: Plan, target: Target) -> Written:
+    """Write the whole plan with its lineage and its events."""
+    written = Written()
+    _write_changes(session, plan.changes, target, written)
+    _write_creates(session, plan.creates, target, written)
+    _write_suggestions(session, plan.suggestions, target, written)
+    _mark(session, plan.missing, "now()")
+    _mark(session, plan.returned, "NULL")
+    return written
+
+
+def _write_creates(session: Session, creates: Sequence[Create], target: Target, written: Written) -> None:
+    if not creates:
+        return
+    with_expense = [create for create in creates if create.expense and create.expense_state == ExpenseState.OWN]
+    expense_ids = dict(zip(map(id, with_expense), next_ids(session, "expenses", len(with_expense)), strict=True))
+    transaction_ids = next_ids(session, "bank_transactions", len(creates))
+    copy(session, "expenses", _EXPENSE_COLUMNS, (_expense_row(c, expense_ids[id(c)], target) for c in with_expense))
+    copy(
+        session,
+        "bank_transactions",
+        _TRANSACTION_COLUMNS,
+        (
+            _transaction_row(create, transaction_id, expense_ids.get(id(create), create.link_expense_id), target)
+            for create, transaction_id in zip(creates, transaction_ids, strict=True)
+        ),
+    )
+    written.transaction_ids.update((id(c.line), i) for c, i in zip(creates, transaction_ids, strict=True))
+    written.months.update(month(create.expense) for create in with_expense if create.expense)
+    outbox.record_expenses(
+        session, event_type="expense.created", expense_ids=list(expense_ids.values()), run_id=target.run_id
+    )
+
+
+def _write_changes(session: Session, changes: Sequence[Change], target: Target, written: Written) -> None:
+    if not changes:
+        return
+    dropped = [c.known.expense_id for c in changes if c.effect.drop and c.known.expense_id is not None]
+    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=dropped, run_id=target.run_id)
+    new = [change for change in changes if change.effect.write and change.known.expense_id is None]
+    new_ids = dict(zip((c.known.id for c in new), next_ids(session, "expenses", len(new)), strict=True))
+    copy(session, "expenses", _EXPENSE_COLUMNS, (_restored_row(c, new_ids[c.known.id], target) for c in new))
+    _update_transactions(session, changes, new_ids, target)
+    _update_expenses(session, changes, target)
+    session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": dropped})
+    outbox.record_expenses(
+        session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=target.run_id
+    )
+    _insert_aliases(session, changes, target)
+    insert_values(session, "bank_transaction_changes", *change_rows(changes, target.account_id, target.run_id))
+    for change in changes:
+        for expense in (change.known.expense, change.effect.write):
+            if expense is not None:
+                written.months.add(month(expense))
+
+
+def _update_transactions(session: Session, changes: Sequence[Change], new_ids: dict[int, int], target: Target) -> None:
+    columns = ("identity", "occurrence", "state", "expense_id", "expense_state", *_LINE_COLUMNS, *_BASE_COLUMNS)
+    followed = [
+        (
+            change.known.id,
+            change.identity,
+            change.occurrence,
+            str(change.state),
+            *_expense_thread(change, new_ids),
+            *_line_values(change.line),
+            *_base_values(change.base),
+        )
+        for change in changes
+        if change.line is not None
+    ]
+    dropped = [
+        (change.known.id, str(change.state), *_expense_thread(change, new_ids))
+        for change in changes
+        if change.line is None
+    ]
+    _update(session, columns, followed, target.run_id)
+    _update(session, ("state", "expense_id", "expense_state"), dropped, target.run_id)
+
+
+def _update(session: Session, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], run_id: uuid.UUID) -> None:
+    if not rows:
+        return
+    assignments = ", ".join(f"{name} = v.{name}{'::' + _CASTS[name] if name in _CASTS else ''}" for name in columns)
+    run_values(
+        session,
+        f"UPDATE bank_transactions t SET {assignments}, last_run_id = '{run_id}', absent_since_at = NULL,"  # noqa: S608 - constant names
+        f" updated_at = now() FROM (VALUES %s) AS v(id, {', '.join(columns)}) WHERE t.id = v.id",
+        rows,
+    )
+
+
+def _update_expenses(session: Session, changes: Sequence[Change], target: Target) -> None:
+    rows = [
+        (c.known.expense_id, w.amount, w.currency, w.expense_type, w.notes, w.spent_on)
+        for c in changes
+        if (w := c.effect.write) is not None and c.known.expense_id is not None
+    ]
+    if not rows:
+        return
+    run_values(
+        session,
+        "UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,"
+        " notes = v.notes, spent_at = v.spent_at::date"
+        " FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_at) WHERE e.id = v.id",
+        rows,
+    )
+    outbox.record_expenses(
+        session, event_type="expense.updated", expense_ids=[row[0] for row in rows], run_id=target.run_id
+    )
+
+
+def _insert_aliases(session: Session, changes: Sequence[Change], target: Target) -> None:
+    rows = [
+        (target.account_id, change.known.identity, change.known.id, change.known.external_id)
+        for change in changes
+        if change.identity != change.known.identity
+    ]
+    insert_values(
+        session, "bank_transaction_aliases", ("account_id", "identity", "transaction_id", "external_id"), rows
+    )
+
+
+def _write_suggestions(session: Session, suggestions: Sequence[Suggestion], target: Target, written: Written) -> None:
+    rows = [
+        (target.user_id, "expense", written.transaction_ids[id(s.line)], s.expense_id, str(target.run_id), s.reason)
+        for s in suggestions
+    ]
+    insert_values(
+        session,
+        "bank_match_suggestions",
+        ("user_id", "kind", "transaction_id", "expense_id", "run_id", "reason"),
+        rows,
+    )
+
+
+def _mark(session: Session, ids: Sequence[int], moment: str) -> None:
+    if ids:
+        session.execute(
+            text(f"UPDATE bank_transactions SET absent_since_at = {moment} WHERE id = ANY(:ids)"),  # noqa: S608 - two constants
+            {"ids": list(ids)},
+        )
+
+
+def _expense_thread(change: Change, new_ids: dict[int, int]) -> tuple[int | None, str]:
+    if change.known.id in new_ids:
+        return new_ids[change.known.id], str(change.effect.state)
+    keeps = change.effect.state in (ExpenseState.OWN, ExpenseState.LINKED) and not change.effect.drop
+    return (change.known.expense_id if keeps else None), str(change.effect.state)
+
+
+def _expense_row(create: Create, expense_id: int, target: Target) -> tuple[Any, ...]:
+    expense = create.expense
+    assert expense is not None
+    return (
+        expense_id, target.user_id, None, expense.amount, expense.currency, expense.expense_type, expense.notes,
+        expense.spent_on,
+    )  # fmt: skip
+
+
+def _restored_row(change: Change, expense_id: int, target: Target) -> tuple[Any, ...]:
+    expense = change.effect.write
+    assert expense is not None
+    return (
+        expense_id, target.user_id, change.known.category_id, expense.amount, expense.currency,
+        expense.expense_type, expense.notes, expense.spent_on,
+    )  # fmt: skip
+
+
+def _transaction_row(create: Create, transaction_id: int, expense_id: int | None, target: Target) -> tuple[Any, ...]:
+    return (
+        transaction_id, target.account_id, target.user_id, create.identity, create.occurrence,
+        State.PENDING if create.line.pending else State.POSTED, create.twin_id, expense_id, create.expense_state,
+        target.run_id, create.decision, create.reason, *_line_values(create.line), *_base_values(create.expense),
+    )  # fmt: skip
+
+
+def _line_values(line: Line) -> tuple[Any, ...]:
+    return (
+        line.external_id, line.content_key, line.fingerprint, line.stated_on, line.effective_on, line.booking_on,
+        line.value_on, line.transaction_on, line.amount, line.currency, line.description, line.counterparty,
+        line.counterparty_account, line.kind, line.pending_external_id, line.reference, raw_text(line.raw),
+    )  # fmt: skip
+
+
+def _base_values(base: ExpenseFields | None) -> tuple[Any, ...]:
+    if base is None:
+        return (None,) * len(_BASE_COLUMNS)
+    return base.amount, base.currency, base.expense_type, base.notes, base.spent_on
+
+
+def month(expense: ExpenseFields) -> str:
+    """Return the month FinMind's caches file this expense under."""
+    return expense.spent_on.strftime("%Y-%m")
