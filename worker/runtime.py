@@ -2,27 +2,23 @@
 
 import os
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-import httpx2
 import redis
 from pydantic import BaseModel, SecretStr
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from worker.connections.credentials import ConfigKeeper, open_taken, take_config
 from worker.connections.lifecycle import Desk
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
 from worker.database import Sessions, open_engine, open_sessions
 from worker.finmind_cache import FinMindCache, open_cache
-from worker.models import BankConnection
-from worker.options import ConnectionOptions
+from worker.http import HttpLimits, open_client
 from worker.settings import Settings, load_settings
 
 
@@ -36,14 +32,12 @@ class Runtime:
     vault: Vault
     registry: ConnectorRegistry
     redis: redis.Redis
-    transport: httpx2.BaseTransport
     cache: FinMindCache
 
     def close(self) -> None:
         """Close what this process opened."""
         self.engine.dispose()
         self.redis.close()
-        self.transport.close()
 
 
 def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
@@ -56,7 +50,6 @@ def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
         vault=open_vault(settings),
         registry=ConnectorRegistry(),
         redis=redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3),
-        transport=httpx2.HTTPTransport(trust_env=False),
         cache=open_cache(_revealed(settings.finmind_cache_url)),
     )
 
@@ -75,47 +68,13 @@ def runtime(settings: Settings | None = None, *, role: str = "worker") -> Iterat
         opened.close()
 
 
-def open_connector(runtime: Runtime, connection_id: uuid.UUID, *, http: httpx2.Client) -> BankConnector:
-    """Decrypt the connection's config, on record, and build its connector on `http`.
-
-    Raises: NotFoundError, ConflictError for a removed connection, ConnectorNotFoundError, CredentialError.
-    """
-    stored = take_config(runtime.sessions, connection_id)
-    connector_type = runtime.registry.get(stored.connector_name)
-    config = open_taken(runtime.sessions, runtime.vault, stored, connector_type.Config)
-    context = ConnectorContext(
-        http=http,
-        now=lambda: datetime.now(UTC),
-        save_config=ConfigKeeper(runtime.sessions, runtime.vault, stored),
-        timezone=_timezone(runtime, connection_id) or connector_type.capabilities.timezone,
+def http_limits(settings: Settings) -> HttpLimits:
+    """Return how long an exchange with a provider may take."""
+    return HttpLimits(
+        connect_s=settings.http_connect_timeout_s,
+        read_s=settings.http_read_timeout_s,
+        total_s=settings.http_total_timeout_s,
     )
-    return connector_type(config, context)
-
-
-@contextmanager
-def open_http(runtime: Runtime) -> Iterator[httpx2.Client]:
-    """Open the HTTP client of one run over the process's shared transport."""
-    settings = runtime.settings
-    timeout = httpx2.Timeout(settings.http_read_timeout_s, connect=settings.http_connect_timeout_s)
-    client = httpx2.Client(transport=_Shared(runtime.transport), timeout=timeout, follow_redirects=False)
-    with client:
-        yield client
-
-
-class _Shared(httpx2.BaseTransport):
-    """The process's transport, which outlives the clients of the runs."""
-
-    def __init__(self, transport: httpx2.BaseTransport) -> None:
-        self._transport = transport
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self._transport.handle_request(request)
-
-
-def _timezone(runtime: Runtime, connection_id: uuid.UUID) -> str | None:
-    with runtime.sessions() as session:
-        options = session.scalar(select(BankConnection.options).where(BankConnection.id == connection_id))
-    return ConnectionOptions.model_validate(options or {}).timezone
 
 
 def open_desk(runtime: Runtime) -> Desk:
@@ -130,7 +89,7 @@ def open_desk(runtime: Runtime) -> Desk:
 
 @contextmanager
 def _open_unsaved(runtime: Runtime, connector_type: type[BankConnector], config: BaseModel) -> Iterator[BankConnector]:
-    with open_http(runtime) as http:
+    with open_client(http_limits(runtime.settings)) as http:
         zone = connector_type.capabilities.timezone
         yield connector_type(config, ConnectorContext(http=http, now=lambda: datetime.now(UTC), timezone=zone))
 

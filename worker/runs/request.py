@@ -40,11 +40,14 @@ def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | No
 
 
 def _promote(session: Session, run_id: uuid.UUID) -> None:
-    """A person now waits for a run of the schedule: it is published again, in the queue of those who wait."""
+    """A person now waits for a run of the schedule: it is published again, in the queue of those who wait.
+
+    A run that only left a reserve untouched need not wait any longer: the reserve is for this person.
+    """
+    waiting = update(BankImportRun).where(BankImportRun.id == run_id, BankImportRun.status.in_(WAITING))
+    session.execute(waiting.values(trigger=RunTrigger.USER, dispatched_at=None))
     session.execute(
-        update(BankImportRun)
-        .where(BankImportRun.id == run_id, BankImportRun.status.in_(WAITING))
-        .values(trigger=RunTrigger.USER, dispatched_at=None)
+        waiting.where(BankImportRun.code == "quota_reserved").values(status=RunStatus.QUEUED, not_before=None)
     )
 
 

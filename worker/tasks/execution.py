@@ -2,27 +2,26 @@
 
 import importlib
 import uuid
-from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import DBAPIError
 
 from worker.audit import acting_as
-from worker.connectors.base import BankConnector
 from worker.errors import LostLeaseError, StopRequestedError
 from worker.faults import point
 from worker.importer.parts import ImportPolicy, Parts
 from worker.logs import get_logger
+from worker.opening import ConnectorOpener
 from worker.runs.admission import Limits, WaitForTurn, decide, read_facts
 from worker.runs.ending import close
 from worker.runs.lease import claim, hand_back
 from worker.runs.pulse import Pulse
 from worker.runs.states import Lease, Outcome
 from worker.runs.verdict import verdict
-from worker.runtime import Runtime, open_connector, open_http
+from worker.runtime import Runtime
 from worker.stopping import STOP
 
 log = get_logger("imports")
@@ -34,9 +33,10 @@ MARGIN_S = 20.0
 def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> None:
     """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours."""
     settings = runtime.settings
-    lease = _start(runtime, run_id, worker_name)
-    if lease is None:
+    started = _start(runtime, run_id, worker_name)
+    if started is None:
         return
+    lease, scheduled = started
     point("after_claim")
     pulse = Pulse(
         runtime.sessions,
@@ -48,12 +48,15 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
     with context, acting_as(f"run:{run_id}"), pulse:
         log.info("run.started")
-        _work_and_close(runtime, lease, pulse)
+        _work_and_close(runtime, lease, pulse, interactive=not scheduled)
     point("before_ack")
 
 
-def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> Lease | None:
-    """Claim the run and ask whether it may go on now; when not, it ends or waits in the same transaction."""
+def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> tuple[Lease, bool] | None:
+    """Claim the run and ask whether it may go on now; when not, it ends or waits in the same transaction.
+
+    Returns the lease, and whether the schedule started the run.
+    """
     settings = runtime.settings
     limits = Limits(
         per_user=settings.runs_per_user,
@@ -64,9 +67,10 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> Lease | Non
         lease = claim(session, run_id, worker_name=worker_name, lease_s=settings.lease_s)
         if lease is None:
             return None
-        match decide(read_facts(session, lease), attempt=lease.attempt, limits=limits):
+        facts = read_facts(session, lease)
+        match decide(facts, attempt=lease.attempt, limits=limits):
             case None:
-                return lease
+                return lease, facts.scheduled
             case Outcome() as outcome:
                 close(session, lease, outcome)
                 log.info("run.not_started", run_id=str(run_id), status=outcome.status.value, code=outcome.code)
@@ -75,9 +79,9 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> Lease | Non
         return None
 
 
-def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse) -> None:
+def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> None:
     try:
-        outcome = _work(runtime, lease, pulse)
+        outcome = _work(runtime, lease, pulse, interactive=interactive)
         point("before_close")
         with runtime.sessions() as session:
             close(session, lease, outcome)
@@ -88,7 +92,7 @@ def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse) -> None:
         log.warning("run.lost", reason=str(reason))
 
 
-def _work(runtime: Runtime, lease: Lease, pulse: Pulse) -> Outcome:
+def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> Outcome:
     """Run the engine; errors that say something about the run become its outcome.
 
     Raises: StopRequestedError, LostLeaseError, DBAPIError when the database is away: then nothing can be written, the
@@ -96,8 +100,9 @@ def _work(runtime: Runtime, lease: Lease, pulse: Pulse) -> Outcome:
     """
     engine_run = importlib.import_module("worker.importer.engine").run
     try:
-        with open_http(runtime) as http:
-            outcome: Outcome = engine_run(lease, _parts(runtime, pulse, partial(open_connector, runtime, http=http)))
+        with ExitStack() as stack:
+            opener = ConnectorOpener(runtime=runtime, interactive=interactive, wait=pulse.wait, stack=stack)
+            outcome: Outcome = engine_run(lease, _parts(runtime, pulse, opener))
             return outcome
     except (StopRequestedError, LostLeaseError, DBAPIError):
         raise
@@ -109,7 +114,7 @@ def _work(runtime: Runtime, lease: Lease, pulse: Pulse) -> Outcome:
         return outcome
 
 
-def _parts(runtime: Runtime, pulse: Pulse, opener: Callable[[uuid.UUID], BankConnector]) -> Parts:
+def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
     settings = runtime.settings
     return Parts(
         sessions=runtime.sessions,

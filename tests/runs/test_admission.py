@@ -1,0 +1,65 @@
+"""Whether a claimed run may go on."""
+
+import pytest
+from sqlalchemy import text
+
+from worker.runs import circuit
+from worker.runs.admission import Facts, Limits, WaitForTurn, decide, read_facts
+from worker.runs.states import Outcome, RunTrigger
+
+LIMITS = Limits(per_user=2, per_connector=4, max_attempts=5)
+
+
+@pytest.mark.parametrize(
+    ("facts", "attempt", "expected"),
+    [
+        pytest.param({}, 1, None, id="nothing speaks against it"),
+        pytest.param({"connection_status": "needs_user"}, 1, None, id="a person may try again"),
+        pytest.param({"connection_status": "paused"}, 1, None, id="a person may refresh what is paused"),
+        pytest.param({"connection_status": "paused", "scheduled": True}, 1, ("cancelled", "paused"), id="paused"),
+        pytest.param({"connection_status": "disconnected"}, 1, ("failed", "disconnected"), id="removed"),
+        pytest.param({"rate_limited_s": 90}, 1, ("deferred", "rate_limited"), id="rate limited"),
+        pytest.param({"circuit_s": 30}, 1, ("deferred", "provider_down"), id="provider down for all"),
+        pytest.param({}, 6, ("failed", "poison"), id="one attempt too many"),
+        pytest.param({"user_running": 2}, 1, "turn", id="the user has enough under way"),
+        pytest.param({"connector_running": 4}, 1, "turn", id="the connector has enough under way"),
+        pytest.param({"user_running": 1, "connector_running": 3}, 1, None, id="just within the shares"),
+    ],
+)
+def test_decisions(facts, attempt, expected):
+    known = {"connection_status": "active", "scheduled": False, "connector_name": "mock"} | facts
+    decision = decide(Facts(**known), attempt=attempt, limits=LIMITS)
+    if isinstance(decision, Outcome):
+        assert (decision.status.value, decision.code) == expected
+    elif isinstance(decision, WaitForTurn):
+        assert expected == "turn"
+    else:
+        assert expected is None
+
+
+def test_facts_are_counted_per_kind_of_waiting(sessions, connect, ask, take):
+    for trigger in (RunTrigger.SCHEDULE, RunTrigger.SCHEDULE, RunTrigger.USER):
+        take(ask(connect(), trigger=trigger))
+    lease = take(ask(connect(), trigger=RunTrigger.SCHEDULE))
+    with sessions() as session:
+        facts = read_facts(session, lease)
+    assert (facts.user_running, facts.connector_running, facts.scheduled) == (2, 2, True)
+
+
+def test_when_a_circuit_has_rested_one_run_probes_and_the_others_wait(sessions):
+    for _ in range(5):
+        with sessions() as session:
+            circuit.count_failure(session, "mock", "provider_down")
+    with sessions() as session:
+        assert 0 < circuit.wait_s(session, "mock") <= 60
+        session.execute(text("UPDATE bank_connector_circuits SET open_until = now() - interval '1 s'"))
+    with sessions() as session:
+        assert circuit.wait_s(session, "mock") == 0
+    with sessions() as session:
+        assert circuit.wait_s(session, "mock") > 0
+        circuit.count_failure(session, "mock", "provider_down")
+    with sessions() as session:
+        assert circuit.wait_s(session, "mock") > 60
+        circuit.close(session, "mock")
+    with sessions() as session:
+        assert circuit.wait_s(session, "mock") == 0

@@ -1,0 +1,67 @@
+"""A run keeps its lease while it works, and notices within moments when it has to end."""
+
+import time
+
+import pytest
+from sqlalchemy import text
+
+from tests.waiting import until
+from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
+from worker.models import BankImportRun
+from worker.runs.pulse import Pulse
+
+
+@pytest.fixture
+def lease(connect, ask, take):
+    return take(ask(connect()))
+
+
+def pulse(sessions, lease, *, lease_s=0.4, deadline_s=60.0, stop=lambda: False):
+    return Pulse(sessions, lease, lease_s=lease_s, deadline_s=deadline_s, stop_requested=stop)
+
+
+def test_the_lease_is_extended_while_the_run_works(sessions, lease):
+    def beaten_at():
+        with sessions() as session:
+            return session.get(BankImportRun, lease.run_id).heartbeat_at
+
+    first = beaten_at()
+    with pulse(sessions, lease) as alive:
+        until(lambda: beaten_at() > first)
+        alive.check()
+
+
+def test_a_run_that_was_taken_over_stops(sessions, lease):
+    with pulse(sessions, lease) as alive:
+        with sessions() as session:
+            session.execute(text("UPDATE bank_import_runs SET lease_token = gen_random_uuid()"))
+        with pytest.raises(LostLeaseError):
+            alive.wait(10)
+
+
+def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease):
+    with pulse(sessions, lease) as alive:
+        with sessions() as session:
+            session.execute(text("UPDATE bank_import_runs SET cancel_requested_at = now()"))
+        with pytest.raises(CancelRequestedError):
+            alive.wait(10)
+
+
+def test_a_shutdown_interrupts_a_wait(sessions, lease):
+    asked_at = time.monotonic()
+    alive = pulse(sessions, lease, stop=lambda: time.monotonic() > asked_at + 0.1)
+    with alive, pytest.raises(StopRequestedError):
+        alive.wait(30)
+
+
+def test_a_run_hands_itself_back_when_its_time_is_used_up(sessions, lease):
+    with pulse(sessions, lease, deadline_s=0.0) as alive, pytest.raises(StopRequestedError):
+        alive.check()
+
+
+def test_a_process_that_stood_still_longer_than_its_lease_writes_nothing_more(sessions, lease, monkeypatch):
+    alive = pulse(sessions, lease, lease_s=60)
+    now_s = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now_s + 120)
+    with pytest.raises(LostLeaseError):
+        alive.check()
