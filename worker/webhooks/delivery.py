@@ -28,7 +28,7 @@ from worker.webhooks.relay import relay
 from worker.webhooks.retry import DeliveryState, RetryPolicy, Verdict, judge, postponed
 from worker.webhooks.signing import Message, signed_headers
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger("finmind.webhooks")
 
 _STOPPED = Verdict(state=DeliveryState.PENDING, code="stopped", counted=False)
 _NOT_SENT = Answer(code=AnswerCode.BROKEN)

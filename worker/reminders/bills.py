@@ -1,0 +1,69 @@
+"""`bill.due`: bills announced on their due date, once per bill and due date, in the user's own zone."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import CursorResult, func, select, text
+from sqlalchemy.orm import Session
+
+from worker.events import API_VERSION
+from worker.models import UserPreference
+from worker.outbox import filters_for
+
+EVENT_TYPE = "bill.due"
+_UTC = "UTC"
+
+# Somebody who subscribes today is not told about last week. The dedup key holds for ever; NOT EXISTS only saves work.
+_ANNOUNCE = text(
+    """
+    INSERT INTO webhook_events (user_id, type, api_version, data, dedup_key)
+    SELECT b.user_id, :type, :api_version, jsonb_build_object(
+        'id', b.id, 'name', b.name, 'amount', b.amount::text, 'currency', b.currency, 'due_on', b.next_due_date,
+        'cadence', b.cadence, 'autopay_enabled', b.autopay_enabled), b.id || ':' || b.next_due_date
+    FROM bills b
+    LEFT JOIN user_preferences p ON p.user_id = b.user_id
+    JOIN unnest(CAST(:zones AS text[]), CAST(:days AS date[])) AS z(zone, today) ON z.zone = coalesce(p.timezone, 'UTC')
+    WHERE b.active AND b.next_due_date <= z.today AND b.next_due_date > z.today - CAST(:catch_up_days AS integer)
+      AND EXISTS (
+        SELECT 1 FROM webhook_subscriptions s
+        WHERE s.user_id = b.user_id AND s.status IN ('active', 'paused') AND s.event_types && CAST(:filters AS text[])
+          AND s.created_at < b.next_due_date + interval '2 days')
+      AND NOT EXISTS (
+        SELECT 1 FROM webhook_events e
+        WHERE e.user_id = b.user_id AND e.type = :type AND e.dedup_key = b.id || ':' || b.next_due_date)
+    ON CONFLICT ON CONSTRAINT uq_webhook_events_dedup_key DO NOTHING
+    """
+)
+
+
+def announce_due_bills(session: Session, *, catch_up_days: int) -> int:
+    """Write the events of bills due today or missed in the last `catch_up_days`, and return how many."""
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    zones = session.scalars(select(UserPreference.timezone).distinct()).all()
+    today = days_in({_UTC, *zones}, now)
+    result = session.execute(
+        _ANNOUNCE,
+        {
+            "type": EVENT_TYPE,
+            "api_version": API_VERSION,
+            "zones": list(today),
+            "days": list(today.values()),
+            "catch_up_days": catch_up_days,
+            "filters": filters_for(EVENT_TYPE),
+        },
+    )
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
+def days_in(zones: Iterable[str], now: datetime) -> dict[str, date]:
+    """Return what day it is in each zone; a zone nobody knows counts as UTC. Pure."""
+    return {zone: now.astimezone(_zone(zone)).date() for zone in zones}
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, malformed, or the name of a directory
+        return ZoneInfo(str(UTC))

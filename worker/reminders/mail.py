@@ -1,0 +1,124 @@
+"""Handing one message to a mail server, with TLS and time limits."""
+
+import smtplib
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from worker.errors import ConfigurationError, WorkerError
+
+_DEFAULT_PORTS = {"smtp+ssl": 465, "smtp+starttls": 587, "smtp": 25}
+_PERMANENT = range(500, 600)
+
+
+class MailError(WorkerError):
+    """The mail server did not take the message; trying again later may help."""
+
+    code = "mail_failed"
+
+
+class MailRefusedError(MailError):
+    """The mail server will never take this message."""
+
+    code = "mail_refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in. timeout_s: of each step. tls: for tests that bring their own authority."""
+
+    scheme: str
+    host: str
+    port: int
+    sender: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    timeout_s: float = 15
+    tls: ssl.SSLContext | None = None
+
+
+def parse_mail_server(url: str, *, sender: str | None, timeout_s: float) -> MailServer:
+    """Read SMTP_URL: `smtp+ssl://user:password@host:465`, or `smtp+starttls`, or `smtp` for plain text on loopback.
+
+    Raises: ConfigurationError, never showing the URL.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    except (KeyError, ValueError):
+        raise ConfigurationError("SMTP_URL: needs smtp+ssl://, smtp+starttls:// or smtp:// and a host") from None
+    if not parts.hostname or not sender:
+        raise ConfigurationError("SMTP_URL needs a host, and EMAIL_FROM beside it")
+    if parts.scheme == "smtp" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ConfigurationError("SMTP_URL: plain smtp:// is for loopback only; use smtp+starttls:// or smtp+ssl://")
+    return MailServer(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port,
+        sender=sender,
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        timeout_s=timeout_s,
+    )
+
+
+class Mailer:
+    """One connection to the mail server, opened when needed and again after a failure."""
+
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
+        self._smtp: smtplib.SMTP | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hang_up()
+
+    def send(self, message: EmailMessage) -> None:
+        """Return when the server accepted the message. Raises: MailError, MailRefusedError."""
+        message["From"] = self._server.sender
+        try:
+            if self._smtp is None:
+                self._smtp = self._connect()
+            self._smtp.send_message(message)
+        except (OSError, smtplib.SMTPException) as error:
+            self._hang_up()
+            raise _translated(error) from error
+
+    def _connect(self) -> smtplib.SMTP:
+        server = self._server
+        tls = server.tls or ssl.create_default_context()
+        if server.scheme == "smtp+ssl":
+            smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout_s, context=tls)
+        else:
+            smtp = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
+        self._smtp = smtp  # so that a failure from here on hangs up
+        if server.scheme == "smtp+starttls":
+            smtp.starttls(context=tls)
+        if server.username:
+            smtp.login(server.username, server.password or "")
+        return smtp
+
+    def _hang_up(self) -> None:
+        if self._smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                self._smtp.quit()
+            self._smtp.close()
+        self._smtp = None
+
+
+def _translated(error: Exception) -> MailError:
+    """Say whether another try can help; the server's own words may name people and stay out."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        refused = all(code in _PERMANENT for code, _ in error.recipients.values())
+        return MailRefusedError("the recipient was refused") if refused else MailError("the recipient was put off")
+    if isinstance(error, smtplib.SMTPDataError) and error.smtp_code in _PERMANENT:
+        return MailRefusedError(f"the message was refused ({error.smtp_code})")
+    return MailError(f"the mail server failed ({type(error).__name__})")

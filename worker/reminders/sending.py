@@ -1,0 +1,179 @@
+"""`reminder.sent`: due reminders go out by e-mail, and only what the mail server accepted counts as sent.
+
+FinMind keeps `send_at` in UTC without saying so. The channel `email` is ours; `whatsapp` stays with the web app.
+A crash between the server's yes and our note sends a reminder twice, under one Message-ID.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+
+import structlog
+from sqlalchemy import CursorResult, text
+from sqlalchemy.orm import Session
+
+from worker import faults, outbox
+from worker.database import Sessions
+from worker.reminders.mail import MailError, MailRefusedError
+
+log = structlog.stdlib.get_logger("finmind.reminders")
+
+EVENT_TYPE = "reminder.sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReminderPolicy:
+    """retry_delays_s: the waits between attempts. catch_up_days: older reminders are stale and stay unsent."""
+
+    retry_delays_s: tuple[float, ...] = (60, 300, 900, 3600)
+    catch_up_days: int = 7
+    lease_s: float = 300
+    batch: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueReminder:
+    """A reminder under way."""
+
+    id: int
+    user_id: int
+    bill_id: int | None
+    email: str
+    message: str
+    attempt: int
+    token: uuid.UUID
+
+
+_CLAIM = text(
+    """
+    WITH due AS (
+      SELECT r.id FROM reminders r LEFT JOIN reminder_deliveries d ON d.reminder_id = r.id
+      WHERE NOT r.sent AND r.channel = 'email' AND r.send_at <= now() AT TIME ZONE 'UTC'
+        AND r.send_at > now() AT TIME ZONE 'UTC' - make_interval(days => :catch_up_days)
+        AND (d.reminder_id IS NULL OR d.state = 'pending' AND d.next_attempt_at <= now()
+             OR d.state = 'leased' AND d.lease_expires_at < now())
+      ORDER BY r.send_at, r.id LIMIT :batch FOR UPDATE OF r SKIP LOCKED
+    ), taken AS (
+      INSERT INTO reminder_deliveries AS d (reminder_id, state, attempt, next_attempt_at, lease_token, lease_expires_at)
+      SELECT id, 'leased', 1, now(), CAST(:token AS uuid), now() + make_interval(secs => :lease_s) FROM due
+      ON CONFLICT (reminder_id) DO UPDATE
+      SET state = 'leased', attempt = d.attempt + 1, lease_token = excluded.lease_token,
+          lease_expires_at = excluded.lease_expires_at
+      WHERE d.state = 'pending' AND d.next_attempt_at <= now() OR d.state = 'leased' AND d.lease_expires_at < now()
+      RETURNING reminder_id, attempt
+    )
+    SELECT r.id, r.user_id, r.bill_id, u.email, r.message, t.attempt
+    FROM taken t JOIN reminders r ON r.id = t.reminder_id JOIN users u ON u.id = r.user_id
+    ORDER BY r.send_at, r.id
+    """
+)
+
+_SENT = text(
+    """
+    WITH ours AS (
+      UPDATE reminder_deliveries SET state = 'sent', sent_at = now(), last_code = 'ok',
+        lease_token = NULL, lease_expires_at = NULL
+      WHERE reminder_id = :id AND lease_token = CAST(:token AS uuid) RETURNING reminder_id, sent_at
+    )
+    UPDATE reminders r SET sent = true FROM ours WHERE r.id = ours.reminder_id RETURNING ours.sent_at
+    """
+)
+
+_FAILED = text(
+    """
+    UPDATE reminder_deliveries
+    SET state = CASE WHEN CAST(:delay_s AS float8) IS NULL THEN 'dead' ELSE 'pending' END,
+        next_attempt_at = now() + make_interval(secs => coalesce(CAST(:delay_s AS float8), 0)),
+        last_code = :code, lease_token = NULL, lease_expires_at = NULL
+    WHERE reminder_id = :id AND lease_token = CAST(:token AS uuid)
+    """
+)
+
+
+def send_due_reminders(
+    sessions: Sessions, send: Callable[[EmailMessage], None], policy: ReminderPolicy, *, stopping: Callable[[], bool]
+) -> int:
+    """Send what is due, a batch at a time, and return how many the mail server accepted. send: raises MailError."""
+    sent = 0
+    while not stopping():
+        with sessions() as session:
+            due = claim_due(session, policy)
+        if not due:
+            break
+        for reminder in due:
+            sent += _send_one(sessions, send, reminder, policy)
+    return sent
+
+
+def claim_due(session: Session, policy: ReminderPolicy) -> list[DueReminder]:
+    """Lease due reminders; two senders at once never hold the same one."""
+    token = uuid.uuid4()
+    rows = session.execute(
+        _CLAIM,
+        {
+            "catch_up_days": policy.catch_up_days,
+            "batch": policy.batch,
+            "token": str(token),
+            "lease_s": policy.lease_s,
+        },
+    )
+    return [DueReminder(**row, token=token) for row in rows.mappings()]
+
+
+def compose(reminder: DueReminder) -> EmailMessage:
+    """Return the e-mail of a reminder; its Message-ID is the same in every attempt. Pure."""
+    mail = EmailMessage()
+    mail["To"] = reminder.email
+    mail["Subject"] = "FinMind reminder"
+    mail["Message-ID"] = f"<reminder-{reminder.id}@finmind.invalid>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(reminder.message)
+    return mail
+
+
+def retry_delay_s(attempt: int, policy: ReminderPolicy) -> float | None:
+    """Return the wait after a failed attempt (from 1), or None when it was the last. Pure."""
+    return policy.retry_delays_s[attempt - 1] if attempt <= len(policy.retry_delays_s) else None
+
+
+def _send_one(
+    sessions: Sessions, send: Callable[[EmailMessage], None], reminder: DueReminder, policy: ReminderPolicy
+) -> bool:
+    try:
+        send(compose(reminder))
+    except (MailError, ValueError) as error:  # ValueError: an address that no mail can carry
+        permanent = isinstance(error, (MailRefusedError, ValueError))
+        delay_s = None if permanent else retry_delay_s(reminder.attempt, policy)
+        code = error.code if isinstance(error, MailError) else "invalid_address"
+        log.warning("reminder.failed", reminder_id=reminder.id, attempt=reminder.attempt, code=code)
+        with sessions() as session:
+            parameters = {"id": reminder.id, "token": str(reminder.token), "code": code, "delay_s": delay_s}
+            session.execute(_FAILED, parameters)
+        return False
+    faults.point("reminder_after_send")
+    with sessions() as session:
+        return _mark_sent(session, reminder)
+
+
+def _mark_sent(session: Session, reminder: DueReminder) -> bool:
+    result = session.execute(_SENT, {"id": reminder.id, "token": str(reminder.token)})
+    assert isinstance(result, CursorResult)
+    sent_at: datetime | None = result.scalar_one_or_none()
+    if sent_at is None:
+        return False  # the lease ran out: whoever took it over sends it and says so
+    outbox.record(
+        session,
+        user_id=reminder.user_id,
+        event_type=EVENT_TYPE,
+        data={
+            "id": reminder.id,
+            "bill_id": reminder.bill_id,
+            "message": reminder.message,
+            "channel": "email",
+            "sent_at": sent_at.isoformat(),
+        },
+        dedup_key=str(reminder.id),
+    )
+    return True
