@@ -14,7 +14,19 @@ from celery.beat import Scheduler
 from kombu import Queue as KombuQueue
 
 from worker import health
-from worker.broker import CANARY, CONSENT, PRUNE, REAP, TICK, Queue, transport_options
+from worker.broker import (
+    ANNOUNCE_BILLS,
+    CANARY,
+    CONSENT,
+    DELIVER,
+    PRUNE,
+    PRUNE_EVENTS,
+    REAP,
+    SEND_REMINDERS,
+    TICK,
+    Queue,
+    transport_options,
+)
 from worker.credentials import forbid_core_dumps
 from worker.errors import ConfigurationError
 from worker.keys import check_keys
@@ -38,12 +50,16 @@ class BeatEntry:
     queue: Queue = Queue.MAINTENANCE
 
 
-def beat_entries(tick_s: float) -> tuple[BeatEntry, ...]:
+def beat_entries(tick_s: float, webhook_tick_s: float) -> tuple[BeatEntry, ...]:
     """Return everything that happens by the clock; each entry only looks for due rows, so two beats do no harm."""
     return (
         BeatEntry(task=TICK, every_s=tick_s),
         BeatEntry(task=REAP, every_s=15),
         BeatEntry(task=PRUNE, every_s=3600),
+        BeatEntry(task=DELIVER, every_s=webhook_tick_s, queue=Queue.WEBHOOKS),
+        BeatEntry(task=ANNOUNCE_BILLS, every_s=60),
+        BeatEntry(task=SEND_REMINDERS, every_s=30, queue=Queue.WEBHOOKS),
+        BeatEntry(task=PRUNE_EVENTS, every_s=3600),
         BeatEntry(task=CONSENT, every_s=3600),
         *(BeatEntry(task=CANARY, every_s=30, queue=queue) for queue in Queue),
     )
@@ -58,7 +74,10 @@ def configuration() -> dict[str, Any]:
         **_TASKS,
         **_WORKER,
         "worker_max_tasks_per_child": settings.max_tasks_per_child,
-        "beat_schedule": {f"{entry.task}@{entry.queue}": _schedule(entry) for entry in beat_entries(settings.tick_s)},
+        "beat_schedule": {
+            f"{entry.task}@{entry.queue}": _schedule(entry)
+            for entry in beat_entries(settings.tick_s, settings.webhook_tick_s)
+        },
         "beat_scheduler": "worker.app:BeatScheduler",
         "beat_max_loop_interval": 5,
         "beat_enable_remote_control": True,
@@ -111,7 +130,7 @@ _WORKER = {
 
 app = Celery(
     "finmind-worker",
-    include=["worker.tasks.imports", "worker.tasks.dispatch", "worker.tasks.maintenance"],
+    include=["worker.tasks.imports", "worker.tasks.dispatch", "worker.tasks.maintenance", "worker.tasks.webhooks"],
 )
 app.add_defaults(configuration)
 

@@ -19,6 +19,11 @@ TICK = "worker.tasks.dispatch.tick"
 REAP = "worker.tasks.maintenance.reap"
 PRUNE = "worker.tasks.maintenance.prune"
 CANARY = "worker.tasks.maintenance.canary"
+PUBLISH_EVENT = "worker.tasks.webhooks.publish_event"
+DELIVER = "worker.tasks.webhooks.deliver"
+ANNOUNCE_BILLS = "worker.tasks.webhooks.announce_bills"
+SEND_REMINDERS = "worker.tasks.webhooks.send_reminders"
+PRUNE_EVENTS = "worker.tasks.webhooks.prune_events"
 CONSENT = "worker.tasks.maintenance.warn_of_consents"
 
 

@@ -69,6 +69,50 @@ class Settings(BaseSettings):
     refresh_overlap_days: PositiveInt = Field(default=45, description="How far a refresh without cursor looks back.")
     history_days: PositiveInt = Field(default=730, description="How far a first import looks back, at most.")
 
+    webhook_tick_s: PositiveFloat = Field(default=1, description="How often beat looks for due deliveries (s).")
+    webhook_retry_delays_s: str = Field(
+        default="60,300,900",
+        description="Waits between the attempts of a delivery (s); `extended` goes on for up to 24 hours.",
+    )
+    webhook_connect_timeout_s: PositiveFloat = Field(default=5, description="Connecting to a receiver (s).")
+    webhook_total_timeout_s: PositiveFloat = Field(default=15, description="One whole exchange with a receiver (s).")
+    webhook_places: PositiveInt = Field(default=256, description="Exchanges under way at once in one worker child.")
+    webhook_cap: PositiveInt = Field(default=8, description="Exchanges under way at once for one subscription.")
+    webhook_rate_per_s: PositiveInt = Field(default=100, description="Deliveries to one subscription a second.")
+    webhook_breaker_failures: PositiveInt = Field(
+        default=5, description="After so many failures in a row a subscription is left alone for a while."
+    )
+    webhook_breaker_s: PositiveFloat = Field(default=60, description="The first such while, doubling up to 1 h (s).")
+    webhook_disable_after_h: PositiveFloat = Field(
+        default=120, description="A subscription that only fails for so long is disabled (h)."
+    )
+    webhook_max_per_user: PositiveInt = Field(default=20, description="Subscriptions of one user, at most.")
+    webhook_ports: str = Field(default="443,8443", description="Ports of receivers.")
+    webhook_denied_networks: str = Field(
+        default="", description="Your own CIDR ranges that webhooks must not reach, beside all that are not public."
+    )
+    webhook_proxy_url: SecretStr | None = Field(
+        default=None, description="Egress proxy for webhooks, such as smokescreen; it then decides what is reachable."
+    )
+    webhook_allow_loopback: bool = Field(
+        default=False, description="Development only: plain HTTP to any port of this machine."
+    )
+    webhook_retention_days: PositiveInt = Field(
+        default=30, description="Events, deliveries and attempts are kept this long (days)."
+    )
+    bill_catch_up_days: PositiveInt = Field(
+        default=7, description="After downtime, bills due in the last so many days are still announced."
+    )
+    reminder_catch_up_days: PositiveInt = Field(
+        default=7, description="Reminders older than this are stale and are not sent any more (days)."
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="`smtp+ssl://user:password@host:465` or `smtp+starttls://…:587`; without it no reminder is sent.",
+    )
+    smtp_timeout_s: PositiveFloat = Field(default=15, description="Each step with the mail server (s).")
+    email_from: str | None = Field(default=None, description="The sender of reminders, as FinMind has it.")
+
     flower_port: PositiveInt = Field(default=5555, description="Flower's port on loopback under `up`.")
     flower_basic_auth: SecretStr | None = Field(default=None, description="`user:password` for Flower beyond loopback.")
 

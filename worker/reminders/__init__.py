@@ -1,1 +1,1 @@
-"""What happens by the clock and for one person: bills that fall due, consents that run out, reminders by e-mail."""
+"""What happens by the clock and for one person: bills that fall due, and reminders by e-mail."""

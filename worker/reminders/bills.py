@@ -1,7 +1,7 @@
 """`bill.due`: bills announced on their due date, once per bill and due date, in the user's own zone."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import CursorResult, func, select, text
@@ -66,4 +66,4 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown, malformed, or the name of a directory
-        return ZoneInfo(str(UTC))
+        return ZoneInfo(_UTC)

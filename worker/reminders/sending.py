@@ -29,8 +29,8 @@ class ReminderPolicy:
 
     retry_delays_s: tuple[float, ...] = (60, 300, 900, 3600)
     catch_up_days: int = 7
-    lease_s: float = 300
-    batch: int = 50
+    lease_s: float = 600
+    batch: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +100,10 @@ def send_due_reminders(
     while not stopping():
         with sessions() as session:
             due = claim_due(session, policy)
-        if not due:
+        accepted = sum(_send_one(sessions, send, reminder, policy) for reminder in due)
+        sent += accepted
+        if not accepted:  # nothing is due, or the mail server is down: the next tick will see
             break
-        for reminder in due:
-            sent += _send_one(sessions, send, reminder, policy)
     return sent
 
 

@@ -38,7 +38,8 @@ _REPLAY_SINCE = text(
     FROM webhook_subscriptions s JOIN webhook_events e ON e.user_id = s.user_id
     WHERE s.id = :subscription_id AND e.occurred_at >= :since AND e.fanned_out_at IS NOT NULL
       AND (e.subscription_id IS NULL OR e.subscription_id = s.id)
-      AND (e.subscription_id = s.id OR s.event_types && ARRAY['*', CAST(e.type AS text), split_part(e.type, '.', 1) || '.*'])
+      AND (e.subscription_id = s.id
+           OR s.event_types && ARRAY['*', CAST(e.type AS text), split_part(e.type, '.', 1) || '.*'])
       AND NOT EXISTS (
         SELECT 1 FROM webhook_deliveries d WHERE d.event_id = e.id AND d.subscription_id = s.id
           AND d.state IN ('pending', 'leased', 'delivered'))

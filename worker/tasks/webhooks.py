@@ -1,0 +1,112 @@
+"""Tasks about events: publish one by name, deliver what is due, and the ticks that need a clock.
+
+Each only looks for due rows, so a message that is lost, doubled or late changes nothing but the moment.
+"""
+
+from typing import Any
+
+from worker import outbox
+from worker.app import app
+from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, SEND_REMINDERS
+from worker.errors import InvalidRequestError
+from worker.logs import get_logger
+from worker.reminders.bills import announce_due_bills
+from worker.reminders.mail import Mailer, parse_mail_server
+from worker.reminders.sending import ReminderPolicy, send_due_reminders
+from worker.runtime import Runtime, process_runtime
+from worker.stopping import STOP
+from worker.webhooks.delivery import DeliveryParts, deliver_due
+from worker.webhooks.policies import delivery_policy, egress_policy
+from worker.webhooks.retention import prune
+from worker.webhooks.transport import Transport
+
+log = get_logger("webhooks")
+
+
+class EventRefusedError(Exception):
+    """The event does not fit its schema; nothing was written."""
+
+
+@app.task(name=PUBLISH_EVENT, throws=(EventRefusedError,))
+def publish_event(user_id: int, type: str, data: dict[str, Any], dedup_key: str | None = None) -> None:  # noqa: A002 - the public signature
+    """Write one event for another program; a message delivered twice needs a `dedup_key` to count once."""
+    try:
+        with process_runtime().sessions() as session:
+            outbox.publish(session, user_id, type, data, dedup_key)
+    except InvalidRequestError as error:
+        log.warning("webhook_event.refused", user_id=user_id, type=type, reason=str(error))
+        raise EventRefusedError(str(error)) from None
+
+
+@app.task(name=DELIVER, ignore_result=True)
+def deliver() -> None:
+    """Fan out new events and make every due delivery."""
+    runtime = process_runtime()
+    transport = open_transport(runtime)
+    try:
+        report = deliver_due(
+            DeliveryParts(
+                sessions=runtime.sessions,
+                vault=runtime.vault,
+                sender=transport,
+                policy=delivery_policy(runtime.settings),
+                stopping=lambda: STOP.is_set,
+            )
+        )
+    finally:
+        transport.close()
+    if report.attempts or report.fanned_out:
+        log.info(
+            "webhooks.delivered",
+            fanned_out=report.fanned_out,
+            attempts=report.attempts,
+            delivered=report.delivered,
+        )
+
+
+def open_transport(runtime: Runtime) -> Transport:
+    """Return the guarded transport the settings describe."""
+    settings = runtime.settings
+    return Transport(
+        egress_policy(settings),
+        connect_timeout_s=settings.webhook_connect_timeout_s,
+        total_timeout_s=settings.webhook_total_timeout_s,
+    )
+
+
+@app.task(name=ANNOUNCE_BILLS)
+def announce_bills() -> None:
+    """Announce bills that are due."""
+    runtime = process_runtime()
+    with runtime.sessions() as session:
+        announced = announce_due_bills(session, catch_up_days=runtime.settings.bill_catch_up_days)
+    if announced:
+        log.info("bills.announced", count=announced)
+
+
+@app.task(name=SEND_REMINDERS)
+def send_reminders() -> None:
+    """Send due reminders by e-mail; without a mail server there is nothing to do."""
+    runtime = process_runtime()
+    settings = runtime.settings
+    if settings.smtp_url is None:
+        return
+    server = parse_mail_server(
+        settings.smtp_url.get_secret_value(), sender=settings.email_from, timeout_s=settings.smtp_timeout_s
+    )
+    policy = ReminderPolicy(catch_up_days=settings.reminder_catch_up_days)
+    with Mailer(server) as mailer:
+        sent = send_due_reminders(runtime.sessions, mailer.send, policy, stopping=lambda: STOP.is_set)
+    if sent:
+        log.info("reminders.sent", count=sent)
+
+
+@app.task(name=PRUNE_EVENTS)
+def prune_events() -> None:
+    """Forget old events; what a bill's announcement relies on is never forgotten before its catch-up ends."""
+    runtime = process_runtime()
+    settings = runtime.settings
+    keep_days = max(settings.webhook_retention_days, settings.bill_catch_up_days + 1)
+    pruned = prune(runtime.sessions, keep_days=keep_days)
+    if pruned:
+        log.info("webhook_events.pruned", count=pruned)
