@@ -55,12 +55,22 @@ check: install ## format, lint, types, import rules, schema.sql against models a
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/schema
+	$(BIN)/python -m tools.supply_chain audit
 
 test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" picks some
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 bench: install ## floor, first import and refresh, as ratios and as JSON under benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-keys: install ## what sealing costs beside Fernet, and a rotation of 100,000 credentials under load
+	$(BIN)/python -m benchmarks.credentials $(ARGS)
+
+sbom: install ## bill of materials (CycloneDX) of what the lock installs, under dist/
+	$(BIN)/python -m tools.supply_chain sbom
+
+licences: install ## licence of every runtime dependency; fails for the GPL
+	$(BIN)/python -m tools.supply_chain licences
 
 format: install ## rewrite what `check` would refuse
 	$(BIN)/ruff format .
@@ -74,4 +84,4 @@ lock: ## compile the lock from pyproject.toml; UPGRADE=1 takes newer versions
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test bench format lock clean
+.PHONY: help python install demo up check test bench bench-keys sbom licences format lock clean

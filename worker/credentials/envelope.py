@@ -8,7 +8,7 @@ Associated data: everything before the nonce, and the place (table, column, user
 import os
 import struct
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,11 +20,10 @@ from worker.errors import ConfigurationError, CredentialError
 FORMAT_VERSION = 1
 AES_256_GCM = 1
 NONCE_BYTES = 12
-_DOMAIN = b"finmind-sealed-value"
+_DOMAIN = b"finmind-sealed-value:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A blob taken apart. header: the bytes before the nonce, which are authenticated as they stand."""
 
     header: bytes
@@ -111,6 +110,7 @@ def _header(key_id: str, wrapped: bytes) -> bytes:
 
 
 def _associated_data(header: bytes, place: Place) -> bytes:
-    fields = (place.table, place.column, str(place.user_id), place.row_id, str(place.version))
-    parts = (_DOMAIN, header, *(field.encode() for field in fields))
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    """Join what a blob is bound to; lengths keep neighbouring fields apart."""
+    table, column, row_id = place.table, place.column, place.row_id
+    names = f"{len(table)}:{table},{len(column)}:{column},{len(row_id)}:{row_id}"
+    return _DOMAIN + f"{names},{place.user_id},{place.version},{len(header)}:".encode() + header

@@ -29,6 +29,7 @@ class LocalKeyring:
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self._contexts = {key_id: _DOMAIN + key_id.encode("ascii") for key_id in keys}
 
     @property
     def key_ids(self) -> Sequence[str]:
@@ -37,16 +38,16 @@ class LocalKeyring:
 
     def new_data_key(self, key_id: str) -> DataKey:
         """Make a data key and wrap it."""
-        plaintext = os.urandom(DATA_KEY_BYTES)
-        nonce = os.urandom(_NONCE_BYTES)
-        wrapped = nonce + self._ciphers[key_id].encrypt(nonce, plaintext, _DOMAIN + key_id.encode("ascii"))
+        random = os.urandom(DATA_KEY_BYTES + _NONCE_BYTES)
+        plaintext, nonce = random[:DATA_KEY_BYTES], random[DATA_KEY_BYTES:]
+        wrapped = nonce + self._ciphers[key_id].encrypt(nonce, plaintext, self._contexts[key_id])
         return DataKey(plaintext=plaintext, wrapped=wrapped)
 
     def unwrap(self, key_id: str, wrapped: bytes) -> bytes:
         """Return the data key. Raises: CredentialError when another key of the same name wrapped it."""
         nonce, ciphertext = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
         try:
-            return self._ciphers[key_id].decrypt(nonce, ciphertext, _DOMAIN + key_id.encode("ascii"))
+            return self._ciphers[key_id].decrypt(nonce, ciphertext, self._contexts[key_id])
         except (InvalidTag, ValueError):
             raise CredentialError(
                 f"the key {key_id!r} is not the one that sealed this value, although it has the same id"
