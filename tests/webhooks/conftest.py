@@ -10,6 +10,7 @@ import pytest
 
 from worker.credentials import generate_key, open_vault
 from worker.database import Sessions
+from worker.settings import Settings
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.delivery import DeliveryParts, DeliveryPolicy, PumpReport, deliver_due
 from worker.webhooks.subscriptions import NewSecret, SubscriptionPolicy, Wanted, subscribe
@@ -19,23 +20,11 @@ from worker.webhooks.transport import Transport
 LOOPBACK = EgressPolicy(allow_loopback=True)
 
 
-@dataclass
-class Keys:
-    """The settings a vault is opened with."""
-
-    credential_keys: object
-    credential_keys_file: None = None
-
-
 @pytest.fixture
-def keys() -> Keys:
-    from pydantic import SecretStr
-
-    return Keys(SecretStr(generate_key()))
-
-
-@pytest.fixture
-def vault(keys):
+def vault():
+    keys = Settings(
+        database_url="postgresql://unused", redis_url="redis://unused", credential_keys=generate_key(), _env_file=None
+    )
     return open_vault(keys)
 
 

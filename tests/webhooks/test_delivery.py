@@ -118,7 +118,7 @@ class Blocking:
     def __init__(self, hanging: set[str]) -> None:
         self.hanging, self.now, self.most = hanging, {}, {}
 
-    async def post(self, url, headers, body) -> Answer:
+    async def post(self, url, _headers, _body) -> Answer:
         self.now[url] = self.now.get(url, 0) + 1
         self.most[url] = max(self.most.get(url, 0), self.now[url])
         try:
@@ -143,7 +143,7 @@ def test_a_hanging_endpoint_holds_its_cap_and_nobody_elses_deliveries(add_subscr
     assert rows(f"{by_url} WHERE state = 'delivered' GROUP BY 1") == [(quick, 40)]
 
 
-def test_a_subscription_is_sent_no_more_than_its_rate(sessions, add_subscription, publish, pump, rows):
+def test_a_subscription_is_sent_no_more_than_its_rate(sessions, add_subscription, publish):
     add_subscription("http://127.0.0.1:1/", rate_limit_per_s=5)
     for number in range(20):
         publish(id=number)
@@ -171,16 +171,14 @@ def test_two_pumps_at_once_deliver_each_event_once(make_receiver, add_subscripti
         assert len(ids) == len(set(ids)) == 40
 
 
-def test_a_delivery_whose_worker_died_is_made_again_and_not_counted(
+def test_a_delivery_whose_worker_died_is_made_again_and_not_counted(  # noqa: PLR0917 - fixtures
     sessions, receiver, add_subscription, publish, pump, execute, rows
 ):
     add_subscription(receiver.url)
     publish()
     with sessions() as session:
         relay(session, batch=10)
-    with sessions() as session:
         (lost,) = claim(session, capacity=10, policy=ClaimPolicy())
-    with sessions() as session:
         free_lost(session)
     assert rows(STATES) == [("leased", 1, None)]
     execute("UPDATE webhook_deliveries SET lease_expires_at = now() - interval '1 second'")
@@ -226,7 +224,7 @@ def test_a_secret_that_does_not_open_postpones_and_uses_up_nothing(
         (["expense.updated"], False),
         (["bill.*"], False),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_filters_decide_what_arrives(receiver, add_subscription, publish, pump, wanted, arrives):
     add_subscription(receiver.url, event_types=[*wanted, "webhook.*"])
