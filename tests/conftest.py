@@ -14,8 +14,6 @@ from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
 from worker.schema import apply_schema
 
-_FAST = ("fsync", "synchronous_commit", "full_page_writes")
-
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
@@ -26,7 +24,7 @@ def postgres_url() -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="finmind-test-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)  # as root the server runs as a system user of its own
-        server = EmbeddedPostgres(Path(directory) / "postgres")
+        server = EmbeddedPostgres(Path(directory) / "postgres", durable=False)
         try:
             yield server.url
         finally:
@@ -49,12 +47,7 @@ def _named(url: str, database: str) -> str:
 def template_database(postgres_url: str) -> str:
     """A database with the schema applied, cloned for every test."""
     name = f"template_{uuid.uuid4().hex[:8]}"
-    _maintain(
-        postgres_url,
-        *(f"ALTER SYSTEM SET {setting} = off" for setting in _FAST),
-        "SELECT pg_reload_conf()",
-        f"CREATE DATABASE {name}",
-    )
+    _maintain(postgres_url, f"CREATE DATABASE {name}")
     engine = open_engine(_named(postgres_url, name), role="test")
     apply_schema(engine)
     engine.dispose()

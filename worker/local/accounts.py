@@ -1,0 +1,67 @@
+"""Who a server runs as when we are root (Postgres refuses root), and what that account can reach."""
+
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.errors import ConfigurationError
+
+_CANDIDATES = ("postgres", "nobody")
+_ROOTS_OWN = Path("/var/lib/finmind-worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A system account without privileges."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def server_account() -> Account | None:
+    """Return the account for servers that refuse root; None when we are not root. No account is ever created.
+
+    Raises: ConfigurationError when the machine has none that fits.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in _CANDIDATES:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
+    raise ConfigurationError(
+        f"Postgres does not run as root and this machine has no account {' or '.join(_CANDIDATES)}:"
+        " start as another user, or set DATABASE_URL"
+    )
+
+
+def can_reach(account: Account, directory: Path) -> bool:
+    """Say whether every folder on the way to `directory` lets the account through, by the permission bits."""
+    return all(_lets_through(account, folder.stat()) for folder in (directory, *directory.parents))
+
+
+def reachable_home(account: Account | None, directory: Path) -> Path:
+    """Return `directory`, or, where the account cannot get there, a folder of the same meaning that it can reach.
+
+    Below a private folder such as /root nothing is opened up; root's own /var/lib/finmind-worker is used instead.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    directory = directory.resolve()
+    if account is None or can_reach(account, directory):
+        return directory
+    home = _ROOTS_OWN / "-".join(directory.parts[1:])
+    home.mkdir(parents=True, exist_ok=True, mode=0o711)
+    return home
+
+
+def _lets_through(account: Account, status: os.stat_result) -> bool:
+    if status.st_uid == account.uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    if status.st_gid == account.gid:
+        return bool(status.st_mode & stat.S_IXGRP)
+    return bool(status.st_mode & stat.S_IXOTH)
