@@ -112,22 +112,26 @@ def test_failing_for_days_disables(receiver, add_subscription, publish, pump, ex
     assert rows(STATES) == [("dead", 1, "subscription_disabled")]
 
 
-class Blocking:
-    """A sender that holds every exchange until told, and counts those under way per URL."""
+class Hanging:
+    """A sender whose URL `slow` answers only after `quick_posts` others did; counts what is under way there."""
 
-    def __init__(self, hanging: set[str]) -> None:
-        self.hanging, self.now, self.most = hanging, {}, {}
+    def __init__(self, slow: str, quick_posts: int) -> None:
+        self.slow, self.quick_posts = slow, quick_posts
+        self.under_way = self.most_under_way = 0
+        self.released = asyncio.Event()
 
     async def post(self, url, _headers, _body) -> Answer:
-        self.now[url] = self.now.get(url, 0) + 1
-        self.most[url] = max(self.most.get(url, 0), self.now[url])
-        try:
-            if url in self.hanging:
-                await asyncio.sleep(0.5)
-                return Answer(code=AnswerCode.TIMEOUT)
-            return Answer(code=AnswerCode.ANSWERED, status=204)
-        finally:
-            self.now[url] -= 1
+        if url == self.slow:
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+            async with asyncio.timeout(30):
+                await self.released.wait()
+            self.under_way -= 1
+        else:
+            self.quick_posts -= 1
+            if self.quick_posts == 0:
+                self.released.set()
+        return Answer(code=AnswerCode.ANSWERED, status=204)
 
 
 def test_a_hanging_endpoint_holds_its_cap_and_nobody_elses_deliveries(add_subscription, publish, pump, rows):
@@ -136,11 +140,10 @@ def test_a_hanging_endpoint_holds_its_cap_and_nobody_elses_deliveries(add_subscr
     add_subscription(quick)
     for number in range(40):
         publish(id=number)
-    sender = Blocking({slow})
-    pump(sender=sender, claim=ClaimPolicy(cap=3), places=16, claim_for_s=0.4)
-    assert sender.most[slow] <= 3
-    by_url = "SELECT s.url, count(*) FROM webhook_deliveries d JOIN webhook_subscriptions s ON s.id = subscription_id"
-    assert rows(f"{by_url} WHERE state = 'delivered' GROUP BY 1") == [(quick, 40)]
+    sender = Hanging(slow, quick_posts=40)
+    pump(sender=sender, claim=ClaimPolicy(cap=3), places=16)
+    assert sender.most_under_way == 3
+    assert rows("SELECT state, count(*) FROM webhook_deliveries GROUP BY 1") == [("delivered", 80)]
 
 
 def test_a_subscription_is_sent_no_more_than_its_rate(sessions, add_subscription, publish):
@@ -199,7 +202,7 @@ def test_a_pump_that_is_stopped_hands_back_what_is_under_way(add_subscription, p
         asked.append(time.monotonic())
         return len(asked) > 1
 
-    pump(sender=Blocking({url}), stopping=stopping, stop_grace_s=0.05, poll_s=0.05)
+    pump(sender=Hanging(url, quick_posts=1), stopping=stopping, stop_grace_s=0.05, poll_s=0.05)
     assert rows(STATES) == [("pending", 0, "stopped")]
 
 
