@@ -1,13 +1,13 @@
 """A consent's end is announced 14, 7 and 1 days before, each once, and anew when it was renewed."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from sqlalchemy import text
 
 from tests.factories import make_connection
-from worker.connections.consent import EVENT_TYPE, store_consent, warn_of_expiring_consents
+from worker.connections.consent import EVENT_TYPE, warn_of_expiring_consents
 from worker.events.catalogue import event_type
 
 
@@ -64,14 +64,6 @@ def test_a_renewed_consent_is_warned_of_again(sessions, connection_id):
     assert tick(sessions) == 0
     expires_in(sessions, connection_id, days=14)
     assert tick(sessions) == 1
-
-
-def test_storing_a_later_end_forgets_earlier_warnings_and_storing_the_same_does_not(sessions, connection_id):
-    soon = datetime.now(UTC) + timedelta(days=5)
-    for expires_at, warnings in ((soon, 1), (soon, 0), (soon + timedelta(days=1), 1), (None, 0)):
-        with sessions() as session:
-            store_consent(session, connection_id, expires_at)
-        assert tick(sessions) == warnings
 
 
 @pytest.mark.parametrize("status", ["needs_user", "disconnected"])

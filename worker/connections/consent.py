@@ -1,12 +1,8 @@
-"""Consents run out: when a bank's does is stored, and its user is told 14, 7 and 1 days before."""
+"""Consents run out: the user is told 14, 7 and 1 days before. Runs store until when the bank lets us in."""
 
-import uuid
-from datetime import datetime
-
-from sqlalchemy import text, update
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.models import BankConnection
 from worker.outbox import record
 
 EVENT_TYPE = "connection.consent_expiring"
@@ -31,15 +27,6 @@ _DUE = text(
               floor(extract(epoch FROM c.consent_expires_at - now()) / 86400)::int AS days_left
     """
 )
-
-
-def store_consent(session: Session, connection_id: uuid.UUID, expires_at: datetime | None) -> None:
-    """Keep until when the bank lets us in (UTC); None when it does not say. A later end is warned of again."""
-    session.execute(
-        update(BankConnection)
-        .where(BankConnection.id == connection_id, BankConnection.consent_expires_at.is_distinct_from(expires_at))
-        .values(consent_expires_at=expires_at, consent_warned_days=None)
-    )
 
 
 def warn_of_expiring_consents(session: Session) -> int:
