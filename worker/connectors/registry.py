@@ -15,6 +15,7 @@ from worker.connectors.errors import ConnectorNotFoundError
 ENTRY_POINT_GROUP = "finmind_worker.connectors"
 
 BUILT_IN: Mapping[str, str] = {
+    "file": "worker.connectors.file:FileConnector",
     "mock": "worker.connectors.mock:MockConnector",
     "simplefin": "worker.connectors.simplefin:SimpleFinConnector",
 }

@@ -1,0 +1,103 @@
+"""What a person states about their statement files."""
+
+import codecs
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from worker.connectors.base import AccountType
+from worker.connectors.file.amounts import Mark
+from worker.connectors.file.dates import Order
+from worker.connectors.file.identifiers import is_iban
+from worker.connectors.file.profile import Profile, built_in_profile
+from worker.connectors.file.reading import Choices
+from worker.connectors.file.survey import Hints
+from worker.errors import InvalidRequestError
+from worker.money import is_currency
+
+
+class AccountOverride(BaseModel):
+    """What is stated about an account instead of what its files say. iban: joins it with the same account elsewhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = Field(default=None, max_length=200, description="Name to show.")
+    currency: str | None = Field(default=None, description="ISO 4217 code of rows that state none.")
+    iban: str | None = Field(default=None, description="IBAN, where the file has none or another number.")
+    account_type: AccountType | None = Field(default=None, description="checking, savings, credit, …")
+    flip_sign: bool = Field(default=False, description="Turn every amount and balance round.")
+
+    @field_validator("currency")
+    @classmethod
+    def _is_currency(cls, value: str | None) -> str | None:
+        if value is not None and not is_currency(value.upper()):
+            raise ValueError("is no ISO 4217 currency")
+        return value.upper() if value else None
+
+    @field_validator("iban")
+    @classmethod
+    def _is_iban(cls, value: str | None) -> str | None:
+        plain = "".join(value.split()).upper() if value else None
+        if plain is not None and not is_iban(plain):
+            raise ValueError("is no IBAN: the check digits are wrong")
+        return plain
+
+
+class FileConfig(BaseModel):
+    """Where the files are, and what cannot be found out from them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    path: Path = Field(description="A statement file, or a drop folder of them.")
+    profile: str | Profile | None = Field(
+        default=None, description="CSV profile: a shipped name, or the profile itself."
+    )
+    encoding: str | None = Field(default=None, description="Encoding of the files; default: found out.")
+    date_order: Order | None = Field(default=None, description="dmy, mdy or ymd, where the files do not prove it.")
+    decimal: Mark | None = Field(default=None, description="Decimal mark, where the files do not prove it.")
+    positive_is: Literal["in", "out"] | None = Field(default=None, description="Which way positive amounts went.")
+    notifications: bool = Field(default=False, description="Read camt.054 too.")
+    split_batches: bool = Field(default=False, description="Book the payments of a collective CAMT entry singly.")
+    account: AccountOverride | None = Field(default=None, description="Stated for every account of the files.")
+    accounts: dict[str, AccountOverride] = Field(
+        default_factory=dict, description="Stated for one account, by its id (acct-…) or its last four digits."
+    )
+
+    @field_validator("profile")
+    @classmethod
+    def _exists(cls, value: str | Profile | None) -> str | Profile | None:
+        if isinstance(value, str):
+            try:
+                built_in_profile(value)
+            except InvalidRequestError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, value: str | None) -> str | None:
+        try:
+            return codecs.lookup(value).name if value else None
+        except LookupError:
+            raise ValueError("is no encoding") from None
+
+    def override(self, key: str, mask: str | None) -> AccountOverride | None:
+        """Return what is stated about an account, the most particular first."""
+        return self.accounts.get(key) or (self.accounts.get(mask) if mask else None) or self.account
+
+    def choices(self) -> Choices:
+        """Return what the readers need to know."""
+        profile = built_in_profile(self.profile) if isinstance(self.profile, str) else self.profile
+        return Choices(
+            profile=profile,
+            hints=Hints(order=self.date_order, decimal=self.decimal, positive_is=self.positive_is),
+            encoding=self.encoding,
+            notifications=self.notifications,
+            split_batches=self.split_batches,
+        )
+
+    def stamp(self) -> str:
+        """Return a digest of everything but the path: files are read again when what is stated about them changes."""
+        return hashlib.sha256(self.model_dump_json(exclude={"path"}).encode()).hexdigest()[:8]

@@ -1,0 +1,169 @@
+"""Statement files as a bank: one file or a drop folder, every format, each row once."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any, ClassVar, cast
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+
+from worker.connectors.base import (
+    Account,
+    AuthState,
+    AuthStatus,
+    Balance,
+    BankConnector,
+    Capabilities,
+    IdClass,
+    Page,
+    RejectedRow,
+    Scope,
+    SyncState,
+    Transaction,
+    Window,
+)
+from worker.connectors.errors import AccountNotFoundError
+from worker.connectors.file.config import FileConfig
+from worker.connectors.file.delivery import Delivery
+from worker.connectors.file.folder import Folder, IndexedFile
+from worker.connectors.file.reading import read, understand
+from worker.connectors.file.relabel import Relabelled
+from worker.connectors.file.source import Member
+from worker.connectors.file.statement import BadRow, Row, StatedBalance, StatementError
+from worker.connectors.file.tally import AccountTally
+
+_PAGE_ROWS = 1000
+_MAX_CURSOR_FILES = 5000
+
+
+class FileConnector(BankConnector):
+    """Reads OFX, QFX, CAMT, MT940, MT942 and CSV statements from a path or a drop folder.
+
+    A refresh reads the files that are new or changed since the last one, whole; an import reads the days asked for.
+    """
+
+    name: ClassVar[str] = "file"
+    display_name: ClassVar[str] = "Statement files"
+    Config: ClassVar[type[BaseModel]] = FileConfig
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        id_class=IdClass.NONE, fetch_scope=Scope.ACCOUNT, cursor_scope=Scope.ACCOUNT, pending=True, balances=True
+    )
+
+    _folder: Folder | None = None
+
+    @property
+    def _settings(self) -> FileConfig:
+        return cast("FileConfig", self.config)
+
+    def _index(self) -> Folder:
+        """Look at every file once per run."""
+        if self._folder is None:
+            self._folder = Folder.scan(self._settings)
+        return self._folder
+
+    def get_auth_status(self) -> AuthStatus:
+        """Say whether the path can be read; there is nothing to log in to."""
+        try:
+            readable = self._settings.path.exists()
+        except OSError:
+            readable = False
+        if readable:
+            return AuthStatus()
+        return AuthStatus(state=AuthState.NEEDS_USER, reason="action_required")
+
+    def list_accounts(self) -> Sequence[Account]:
+        """Return every account the files are about, with its latest booked balance.
+
+        Raises: ProviderUnavailableError when the path is not there; InvalidDataError with line and reason when the one
+        file, or every file of the folder, is refused.
+        """
+        folder = self._index()
+        return [self._account(key, folder) for key in folder.account_keys()]
+
+    def _account(self, key: str, folder: Folder) -> Account:
+        tallies = folder.tallies(key)
+        account = tallies[-1].account
+        trusted = any(one.account.stable_ids and one.ids_distrusted is None for one in tallies)
+        newest = max((one for one in tallies if one.closing), key=_closing_on, default=None)
+        return Account(
+            external_id=key,
+            name=account.name,
+            account_type=account.account_type,
+            currency=next((one.account.currency for one in tallies if one.account.currency), None),
+            mask=account.mask,
+            anchor=account.anchor,
+            institution_name=account.institution_name,
+            balance=self._balance(newest) if newest else None,
+            id_class=IdClass.STABLE if trusted else IdClass.NONE,
+        )
+
+    def _balance(self, tally: AccountTally) -> Balance | None:
+        stated, known = tally.closing, {tally.account.currency, tally.opening.currency if tally.opening else None}
+        if stated is None or (stated.currency and known - {None} and known - {None} != {stated.currency}):
+            return None
+        return Balance(amount=stated.amount, kind=stated.kind, at=self._moment(stated))
+
+    def _moment(self, stated: StatedBalance) -> datetime:
+        """A balance of a day holds at the end of that day, in the bank's zone."""
+        if stated.at is not None:
+            return stated.at
+        end = datetime.combine(stated.on, time(23, 59, 59), tzinfo=ZoneInfo(self.context.timezone))
+        return end.astimezone(UTC)
+
+    def get_transactions(self, account_id: str | None, from_date: date, to_date: date) -> Iterator[Page]:
+        """Yield the rows of all files about the account that lie within the days asked for.
+
+        Raises: AccountNotFoundError; InvalidDataError with file and line when a file breaks while it is read.
+        """
+        files = self._files(account_id)
+        yield from self._pages(account_id, files, Window(from_on=from_date, to_on=to_date), None)
+
+    def refresh(self, state: SyncState) -> Iterator[Page]:
+        """Yield the rows of the files that the cursor does not know, whole, however old they are."""
+        seen = set((state.cursor or "").split())
+        files = self._files(state.account_id)
+        cursor = " ".join(sorted(file.fingerprint for file in files)[:_MAX_CURSOR_FILES])
+        fresh = [file for file in files if file.fingerprint not in seen]
+        yield from self._pages(state.account_id, fresh, None, cursor or None)
+
+    def _files(self, account_id: str | None) -> list[IndexedFile]:
+        files = self._index().files_of(account_id)
+        if account_id is not None and not files:
+            raise AccountNotFoundError(f"no statement file is about account {account_id}")
+        return files
+
+    def _pages(
+        self, account_id: str | None, files: list[IndexedFile], window: Window | None, cursor: str | None
+    ) -> Iterator[Page]:
+        folder = self._index()
+        delivery = Delivery(account_id=account_id, files=tuple(files), window=window, settings=self._settings)
+        for rows in delivery.batches(_PAGE_ROWS):
+            yield Page(transactions=rows.transactions, rejected=rows.rejected)
+        refused = folder.refused if account_id in {None, folder.first_account()} else []
+        yield Page(
+            rejected=tuple(RejectedRow(code="file_refused", message=str(error), raw="") for error in refused),
+            warnings=delivery.warnings(),
+            covers=delivery.covers(),
+            complete=not refused,
+            next_cursor=cursor,
+        )
+
+    def normalize_transactions(self, raw: Any) -> Sequence[Transaction]:  # noqa: ANN401 - bytes or text of a statement
+        """Turn the content of one statement file (bytes or text) into its transactions.
+
+        Raises: InvalidDataError with the line when the file is refused or any row of it cannot be read.
+        """
+        data = raw.encode() if isinstance(raw, str) else bytes(raw)
+        choices = self._settings.choices()
+        member = Member(self._settings.path, data=data)
+        rows: list[Transaction] = []
+        for event in Relabelled(self._settings).events(read(understand(member, choices), choices)):
+            if isinstance(event, BadRow):
+                raise StatementError(event.reason, line=event.line)
+            if isinstance(event, Row):
+                rows.append(event.transaction)
+        return rows
+
+
+def _closing_on(tally: AccountTally) -> date:
+    return tally.closing.on if tally.closing else date.min

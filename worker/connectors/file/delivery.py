@@ -1,0 +1,135 @@
+"""The rows of one account out of several files: each row once, within the days asked for, a batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from worker.connectors.base import RejectedRow, Transaction, Window
+from worker.connectors.file.config import FileConfig
+from worker.connectors.file.folder import IndexedFile
+from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
+from worker.connectors.file.reading import read
+from worker.connectors.file.relabel import Relabelled
+from worker.connectors.file.statement import BadRow, Row, day_of
+from worker.connectors.file.tally import Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some rows, good and bad, in the order of the files."""
+
+    transactions: tuple[Transaction, ...]
+    rejected: tuple[RejectedRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What is to be handed over. account_id None: of all accounts. window None: of all days."""
+
+    account_id: str | None
+    files: tuple[IndexedFile, ...]
+    window: Window | None
+    settings: FileConfig
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """Yield the rows in batches of at most `size`.
+
+        Raises: StatementError when a file changed and broke since it was looked at.
+        """
+        good: list[Transaction] = []
+        bad: list[RejectedRow] = []
+        for item in self._items():
+            if isinstance(item, Transaction):
+                good.append(item)
+            else:
+                bad.append(item)
+            if len(good) + len(bad) >= size:
+                yield Batch(transactions=tuple(good), rejected=tuple(bad))
+                good, bad = [], []
+        if good or bad:
+            yield Batch(transactions=tuple(good), rejected=tuple(bad))
+
+    def _items(self) -> Iterator[Transaction | RejectedRow]:
+        overlaps: dict[str, Overlap] = {}
+        for file in self.files:
+            for overlap in overlaps.values():
+                overlap.next_file()
+            for item in self._file_items(file):
+                if isinstance(item, RejectedRow):
+                    yield item
+                    continue
+                overlap = overlaps.setdefault(item.account_id, Overlap(shared=self._shared(item.account_id)))
+                if overlap.is_new(item):
+                    yield item
+
+    def _shared(self, account: str) -> tuple[Window, ...]:
+        """Return the days of an account that more than one file holds."""
+        spans = [file.tally.accounts[account] for file in self.files if account in file.tally.accounts]
+        return shared_windows(
+            [Window(from_on=span.first_on, to_on=span.last_on) for span in spans if span.first_on and span.last_on]
+        )
+
+    def _file_items(self, file: IndexedFile) -> Iterator[Transaction | RejectedRow]:
+        name, choices = file.understood.member.name, self.settings.choices()
+        reports_strays = self.account_id in {None, next(iter(file.tally.accounts), None)}
+        for event in Relabelled(self.settings).events(read(file.understood, choices)):
+            if isinstance(event, Row) and self._wanted(event.transaction):
+                yield self._trusted(file, event.transaction)
+            elif isinstance(event, BadRow) and (
+                event.account == self.account_id or (reports_strays and not event.account)
+            ):
+                yield RejectedRow(
+                    code="bad_row",
+                    message=f"{name}, line {event.line}: {event.reason}",
+                    raw=event.raw,
+                    account_id=event.account or self.account_id,
+                )
+
+    def _wanted(self, transaction: Transaction) -> bool:
+        if self.account_id is not None and transaction.account_id != self.account_id:
+            return False
+        day = day_of(transaction)
+        return self.window is None or day is None or day in self.window
+
+    def _trusted(self, file: IndexedFile, transaction: Transaction) -> Transaction:
+        """Take away an id that this file uses for more than one transaction."""
+        account = file.tally.accounts[transaction.account_id]
+        if transaction.external_id is not None and account.ids_distrusted:
+            return replace(transaction, external_id=None)
+        return transaction
+
+    def covers(self) -> Window | None:
+        """Return the days that statements declare to hold completely, where they follow one another without a gap."""
+        periods = [
+            period
+            for file in self.files
+            for key, one in file.tally.accounts.items()
+            if self._about(key)
+            for period in one.periods
+        ]
+        joined = join_windows(periods)
+        if len(joined) != 1:
+            return None
+        if self.window is None:
+            return joined[0]
+        start, end = max(joined[0].from_on, self.window.from_on), min(joined[0].to_on, self.window.to_on)
+        return Window(from_on=start, to_on=end) if start <= end else None
+
+    def _about(self, key: str) -> bool:
+        return self.account_id in {None, key}
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the reader of a run should know, a sentence each, without account numbers."""
+        found: list[str] = []
+        for file in self.files:
+            name, counted = file.understood.member.name, file.tally
+            found += [f"{name}: {note}" for note in counted.notes]
+            found += [f"{name}: {count} lines left out: {reason}" for reason, count in counted.skipped.items()]
+            if file.understood.table and file.understood.confidence < 1:
+                profile = file.understood.table.layout.profile.name
+                found.append(f"{name}: read with profile {profile}, confidence {file.understood.confidence:.2f}")
+            for account in (one for key, one in counted.accounts.items() if self._about(key)):
+                if account.ids_distrusted:
+                    found.append(f"{name}: ids of {account.account.key} are not used: {account.ids_distrusted}")
+                if account.proof is Proof.MISMATCH:
+                    found.append(f"{name}: opening balance and rows of {account.account.key} miss the closing balance")
+        return tuple(found)

@@ -1,0 +1,94 @@
+"""A path looked at once: which files are readable, which accounts they are about, which files are refused and why."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from worker.connectors.errors import ProviderUnavailableError
+from worker.connectors.file.config import FileConfig
+from worker.connectors.file.reading import Understood, read, understand
+from worker.connectors.file.relabel import Relabelled
+from worker.connectors.file.source import Member, digest, folder_files, members
+from worker.connectors.file.statement import StatementError
+from worker.connectors.file.tally import AccountTally, Tally, tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedFile:
+    """One readable statement file. fingerprint: of its bytes and of what is stated about it."""
+
+    understood: Understood
+    fingerprint: str
+    tally: Tally
+
+
+@dataclass(slots=True)
+class Folder:
+    """What a path holds, in the order of the files' names."""
+
+    files: list[IndexedFile] = field(default_factory=list)
+    refused: list[StatementError] = field(default_factory=list)
+
+    @classmethod
+    def scan(cls, config: FileConfig) -> Self:
+        """Read every file behind the path once; a file twice in a folder counts once.
+
+        Raises: ProviderUnavailableError when the path is not there; StatementError when the only file is refused, or
+        all of them are.
+        """
+        folder, path = cls(), config.path
+        if not path.exists():
+            raise ProviderUnavailableError("the statement file or drop folder is not there", everyone=False)
+        for one in folder_files(path) if path.is_dir() else [path]:
+            folder._add_path(one, config)
+        if folder.refused and not folder.files:
+            raise _all_refused(folder.refused)
+        return folder
+
+    def _add_path(self, path: Path, config: FileConfig) -> None:
+        try:
+            found, mark = members(path), f"{digest(path)}{config.stamp()}"
+        except StatementError as error:
+            self.refused.append(error.of(path.name))
+            return
+        for member in found:
+            self._add_member(member, f"{mark}{_entry_mark(member)}", config)
+
+    def _add_member(self, member: Member, fingerprint: str, config: FileConfig) -> None:
+        if any(file.fingerprint == fingerprint for file in self.files):
+            return
+        choices = config.choices()
+        try:
+            understood = understand(member, choices)
+            counted = tally(Relabelled(config).events(read(understood, choices)))
+        except StatementError as error:
+            self.refused.append(error.of(member.name))
+            return
+        self.files.append(IndexedFile(understood=understood, fingerprint=fingerprint, tally=counted))
+
+    def account_keys(self) -> list[str]:
+        """Return every account, in the order the files name them."""
+        return list(dict.fromkeys(key for file in self.files for key in file.tally.accounts))
+
+    def first_account(self) -> str | None:
+        """Return the account that reports what belongs to none."""
+        return next(iter(self.account_keys()), None)
+
+    def tallies(self, key: str) -> list[AccountTally]:
+        """Return what each file says about an account."""
+        return [file.tally.accounts[key] for file in self.files if key in file.tally.accounts]
+
+    def files_of(self, key: str | None) -> list[IndexedFile]:
+        """Return the files that are about an account; all of them for None."""
+        return [file for file in self.files if key is None or key in file.tally.accounts]
+
+
+def _entry_mark(member: Member) -> str:
+    return "" if member.entry is None else hashlib.sha256(member.entry.encode()).hexdigest()[:8]
+
+
+def _all_refused(refused: list[StatementError]) -> StatementError:
+    if len(refused) == 1:
+        return refused[0]
+    return StatementError(f"none of {len(refused)} files can be read: {'; '.join(map(str, refused[:3]))}")

@@ -1,0 +1,126 @@
+"""From a statement file to its events: which format it is, and the reader of that format."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from worker.connectors.file.camt import read_camt
+from worker.connectors.file.ofx import OfxReader
+from worker.connectors.file.profile import Profile, built_in_profiles
+from worker.connectors.file.source import Member, open_member
+from worker.connectors.file.statement import Event, Note, StatementError
+from worker.connectors.file.survey import Hints
+from worker.connectors.file.swift import read_swift
+from worker.connectors.file.table import Table, read_table, understand_table
+from worker.connectors.file.text import Encoding, detect_encoding, head_of, text_chunks, text_lines
+
+
+class Format(StrEnum):
+    """The formats of statement files."""
+
+    OFX = "ofx"
+    CAMT = "camt"
+    MT940 = "mt940"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a person has stated about the files; everything else is found out."""
+
+    profile: Profile | None = None
+    profiles: tuple[Profile, ...] = field(default_factory=built_in_profiles)
+    hints: Hints = field(default_factory=Hints)
+    encoding: str | None = None
+    notifications: bool = False
+    split_batches: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """A file and how it is going to be read. confidence: 0 to 1 for CSV, 1 for formats that name themselves."""
+
+    member: Member
+    format: Format
+    encoding: Encoding
+    table: Table | None = None
+
+    @property
+    def confidence(self) -> float:
+        """How sure the layout is."""
+        return self.table.decisions.confidence if self.table else 1.0
+
+    @property
+    def profile(self) -> Profile | None:
+        """The CSV profile in use."""
+        return self.table.layout.profile if self.table else None
+
+
+_MT940 = re.compile(r"(?m)^(?:\{1:|:20:|:25:|:60[FM]:|:61:\d{6})")
+_CAMT = re.compile(r"camt\.05\d|<(?:\w+:)?BkToCstmr")
+_REFUSED = (
+    (re.compile(r"(?i)<!doctype html|<html"), "is a web page: the download of the statement failed or needs a login"),
+    (re.compile(r"(?m)^!Type:"), "is QIF, which states no currency and mixes up day and month; ask for OFX or CSV"),
+    (re.compile(r"\A\s*[\[{]\s*[\"{\[]"), "is JSON, not a statement file"),
+    (re.compile(r"pain\.00\d"), "is a payment order (pain), not a statement"),
+)
+
+
+def sniff(head: str) -> Format:
+    """Say which format a file has by its beginning; what names no format may still be CSV.
+
+    Raises: StatementError for files that are something else.
+    """
+    if re.search(r"(?i)OFXHEADER|<OFX>|<\?OFX", head):
+        return Format.OFX
+    if _CAMT.search(head):
+        return Format.CAMT
+    for pattern, reason in _REFUSED:
+        if pattern.search(head):
+            raise StatementError(reason)
+    if _MT940.search(head):
+        return Format.MT940
+    if head.lstrip("\ufeff \r\n\t").startswith("<"):
+        if re.search(r"(?i)<!DOCTYPE|<!ENTITY", head):
+            raise StatementError("declares a document type or entities; statements do not")
+        raise StatementError("is XML, but neither OFX nor CAMT")
+    return Format.CSV
+
+
+def understand(member: Member, choices: Choices) -> Understood:
+    """Find out how a file is to be read.
+
+    Raises: StatementError saying why it is refused, with the line where there is one.
+    """
+    found = detect_encoding(member)
+    encoding = Encoding(choices.encoding, sure=True) if choices.encoding and found.name != "utf-8-sig" else found
+    kind = sniff(head_of(member, encoding.name))
+    if kind is not Format.CSV:
+        return Understood(member=member, format=kind, encoding=encoding)
+    profile = choices.profile
+    if profile is not None and profile.encoding and not choices.encoding:
+        encoding = Encoding(profile.encoding, sure=True)
+    table = understand_table(member, encoding.name, choices.profiles, chosen=profile, hints=choices.hints)
+    return Understood(member=member, format=kind, encoding=encoding, table=table)
+
+
+def read(understood: Understood, choices: Choices) -> Iterator[Event]:
+    """Yield the events of a file, in bounded memory.
+
+    Raises: StatementError with the line where the file breaks; nothing read before is to be used then.
+    """
+    if not understood.encoding.sure and understood.format is not Format.CAMT:
+        name = understood.encoding.name
+        yield Note(message=f"not UTF-8, read as {name}: state encoding if letters are wrong")
+    if understood.table is not None:
+        yield from read_table(understood.table)
+        return
+    with open_member(understood.member) as stream:
+        match understood.format:
+            case Format.CAMT:
+                yield from read_camt(stream, notifications=choices.notifications, split_batches=choices.split_batches)
+            case Format.OFX:
+                yield from OfxReader().events(text_chunks(stream, understood.encoding.name))
+            case _:
+                yield from read_swift(text_lines(stream, understood.encoding.name))
