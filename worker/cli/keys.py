@@ -10,9 +10,10 @@ import typer
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, on_terminal, print_json, print_record, print_rows, warn
-from worker.credentials import Vault, add_key, drop_key, generate_key, open_vault
-from worker.database import Sessions, open_engine, open_sessions
+from worker.cli.workspace import workspace
+from worker.credentials import add_key, drop_key, generate_key
 from worker.keys import check_unneeded, key_usage, rotate, rows_to_rotate, verify
+from worker.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="The keys that seal bank credentials and webhook secrets.")
 
@@ -32,8 +33,8 @@ def generate(
 @app.command()
 def status(*, as_json: JsonFlag = False) -> None:
     """Show what each key seals and since when; ends with 1 when a key that is needed is missing."""
-    with _sessions() as sessions, sessions() as session:
-        usages = key_usage(session, open_vault(settings()))
+    with workspace() as opened, opened.sessions() as session:
+        usages = key_usage(session, opened.vault)
     rows = [
         {
             "key": usage.key_id,
@@ -60,14 +61,13 @@ def rotate_(
     as_json: JsonFlag = False,
 ) -> None:
     """Move everything to the primary key while imports go on; once killed, call it again. Ends with 3 if some stay."""
-    with _sessions() as sessions:
-        vault = open_vault(settings())
+    with workspace() as opened:
+        total = rows_to_rotate(opened.sessions, opened.vault, everything=everything)
         if dry_run:
-            print_record({"to_rotate": rows_to_rotate(sessions, vault, everything=everything)}, as_json=as_json)
+            print_record({"to_rotate": total}, as_json=as_json)
             return
-        total = rows_to_rotate(sessions, vault, everything=everything)
         with _progress("rotating", total, quiet=as_json) as advance:
-            report = rotate(sessions, vault, batch=batch, everything=everything, on_progress=advance)
+            report = rotate(opened.sessions, opened.vault, batch=batch, everything=everything, on_progress=advance)
     _print_outcome(
         {"key": report.primary_key_id, "rotated": report.rotated, "remaining": report.remaining},
         report.failures,
@@ -80,10 +80,9 @@ def rotate_(
 @app.command("verify")
 def verify_(*, as_json: JsonFlag = False) -> None:
     """Open every sealed value and say which do not open and why; changes nothing. Ends with 1 when one does not."""
-    with _sessions() as sessions:
-        vault = open_vault(settings())
-        with _progress("verifying", _sealed(sessions, vault), quiet=as_json) as advance:
-            report = verify(sessions, vault, on_progress=advance)
+    with workspace() as opened:
+        with _progress("verifying", _sealed(opened), quiet=as_json) as advance:
+            report = verify(opened.sessions, opened.vault, on_progress=advance)
     _print_outcome({"opened": dict(report.opened)}, report.failures, as_json=as_json)
     if report.failures:
         raise typer.Exit(ExitCode.FAILED)
@@ -92,8 +91,8 @@ def verify_(*, as_json: JsonFlag = False) -> None:
 @app.command()
 def retire(key: Annotated[str, typer.Argument(help="The id of the key to let go.")]) -> None:
     """Let a key go once nothing is sealed with it; a key file loses it, CREDENTIAL_KEYS is yours to change."""
-    with _sessions() as sessions, sessions() as session:
-        check_unneeded(session, open_vault(settings()), key)
+    with workspace() as opened, opened.sessions() as session:
+        check_unneeded(session, opened.vault, key)
     file = settings().credential_keys_file
     if file is None:
         typer.echo(f"nothing needs {key}: take it out of CREDENTIAL_KEYS and restart the workers")
@@ -101,18 +100,9 @@ def retire(key: Annotated[str, typer.Argument(help="The id of the key to let go.
         typer.echo(f"{key} was moved to {drop_key(file, key)}; delete that once no old dump of the database matters")
 
 
-@contextmanager
-def _sessions() -> Iterator[Sessions]:
-    engine = open_engine(settings().database_url.get_secret_value(), role="cli")
-    try:
-        yield open_sessions(engine)
-    finally:
-        engine.dispose()
-
-
-def _sealed(sessions: Sessions, vault: Vault) -> int:
-    with sessions() as session:
-        return sum(usage.sealed for usage in key_usage(session, vault))
+def _sealed(opened: Runtime) -> int:
+    with opened.sessions() as session:
+        return sum(usage.sealed for usage in key_usage(session, opened.vault))
 
 
 def _print_outcome(record: dict[str, object], failures: dict[str, str], *, as_json: bool) -> None:
