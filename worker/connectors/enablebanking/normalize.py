@@ -1,0 +1,76 @@
+"""From Enable Banking's records to ours. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from worker.connectors import berlin
+from worker.connectors.base import Transaction
+from worker.connectors.enablebanking.config import LinkedAccount
+from worker.connectors.reading import inside, objects, part, text
+
+PENDING = frozenset({"PDNG", "HOLD"})
+_LEDGER = PENDING | {"BOOK", None}
+"""What belongs in a ledger: RJCT and CNCL never moved money, SCHD and OTHR (expected) have not yet."""
+
+
+def ledger_records(records: Iterable[Any]) -> list[Any]:
+    """Return the records that moved money or are about to; a record without a status is booked."""
+    return [record for record in records if not isinstance(record, Mapping) or record.get("status") in _LEDGER]
+
+
+def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
+    """Turn one record into a transaction. Raises: InvalidDataError naming the field."""
+    amount, code = inside(record, "transaction_amount"), inside(record, "bank_transaction_code")
+    reference, words = text(record, "entry_reference"), record.get("remittance_information")
+    entry = berlin.Entry(
+        amount=text(amount, "amount") or "",
+        currency=text(amount, "currency"),
+        direction=text(record, "credit_debit_indicator") or "",
+        pending=record.get("status") in PENDING,
+        external_id=None if berlin.is_positional(reference) else reference,
+        booking=text(record, "booking_date"),
+        value=text(record, "value_date"),
+        transaction=text(record, "transaction_date"),
+        creditor=_party(record, "creditor"),
+        debtor=_party(record, "debtor"),
+        remittance=tuple(words) if isinstance(words, list) else (),
+        details=(text(record, "note"), text(code, "description")),
+        code="-".join(filter(None, (text(code, "code"), text(code, "sub_code")))),
+        references=(text(record, "reference_number"),),
+    )
+    return berlin.read_entry(entry, account_id, record)
+
+
+def linked_account(record: Mapping[str, Any]) -> LinkedAccount:
+    """Return what to keep of an account: no whole account number. Raises: InvalidDataError."""
+    return LinkedAccount(
+        uid=part(record, "uid", str),
+        identification_hash=text(record, "identification_hash"),
+        name=text(record, "details", "product", "name") or "Account",
+        currency=text(record, "currency"),
+        cash_account_type=text(record, "cash_account_type"),
+        mask=berlin.mask_of(_number(record, "account_id")),
+    )
+
+
+def read_balances(answer: Mapping[str, Any]) -> list[berlin.StatedBalance]:
+    """Return the balances of an answer, still as text."""
+    return [
+        berlin.StatedBalance(
+            amount=text(inside(balance, "balance_amount"), "amount") or "",
+            currency=text(inside(balance, "balance_amount"), "currency"),
+            balance_type=text(balance, "balance_type") or "",
+            changed=text(balance, "last_change_date_time"),
+            reference_on=text(balance, "reference_date"),
+        )
+        for balance in objects(answer.get("balances"))
+    ]
+
+
+def _party(record: Mapping[str, Any], side: str) -> berlin.Party:
+    return berlin.Party(name=text(inside(record, side), "name"), account=_number(record, f"{side}_account"))
+
+
+def _number(record: Mapping[str, Any], field: str) -> str | None:
+    account = inside(record, field)
+    return text(account, "iban") or text(inside(account, "other"), "identification")

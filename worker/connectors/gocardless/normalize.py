@@ -1,0 +1,76 @@
+"""From GoCardless's records to ours. Pure. Amounts are signed text: negative = money leaves the account."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from worker.connectors import berlin
+from worker.connectors.base import Transaction
+from worker.connectors.gocardless.config import LinkedAccount
+from worker.connectors.reading import inside, objects, text
+
+
+def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: bool) -> Transaction:
+    """Turn one record into a transaction. Raises: InvalidDataError naming the field.
+
+    pending: which of the two lists the record came in; the record itself does not say.
+    """
+    amount = inside(record, "transactionAmount")
+    external_id = text(record, "transactionId", "internalTransactionId")
+    entry = berlin.Entry(
+        amount=text(amount, "amount") or "",
+        currency=text(amount, "currency"),
+        pending=pending,
+        external_id=None if berlin.is_positional(external_id) else external_id,
+        booking=text(record, "bookingDate", "bookingDateTime"),
+        value=text(record, "valueDate"),
+        creditor=_party(record, "creditor"),
+        debtor=_party(record, "debtor"),
+        remittance=_remittance(record),
+        details=(text(record, "additionalInformation"), text(record, "proprietaryBankTransactionCode")),
+        code=text(record, "bankTransactionCode") or "",
+        references=(text(record, "endToEndId"), text(record, "mandateId"), text(record, "checkId")),
+    )
+    return berlin.read_entry(entry, account_id, record)
+
+
+def linked_account(account_id: str, metadata: Mapping[str, Any], details: Mapping[str, Any]) -> LinkedAccount:
+    """Return what to keep of an account: no whole number but the one that anchors it across requisitions."""
+    number = text(details, "iban") or text(metadata, "iban")
+    other = text(details, "bban") or text(metadata, "bban") or text(details, "maskedPan")
+    return LinkedAccount(
+        id=account_id,
+        name=text(details, "displayName", "name", "product") or text(metadata, "name") or "Account",
+        currency=text(details, "currency"),
+        cash_account_type=text(details, "cashAccountType"),
+        mask=berlin.mask_of(number or other),
+        anchor=berlin.anchor("iban", number) or berlin.anchor("bban", other),
+    )
+
+
+def read_balances(answer: Mapping[str, Any]) -> list[berlin.StatedBalance]:
+    """Return the balances of an answer, still as text."""
+    return [
+        berlin.StatedBalance(
+            amount=text(inside(balance, "balanceAmount"), "amount") or "",
+            currency=text(inside(balance, "balanceAmount"), "currency"),
+            balance_type=text(balance, "balanceType") or "",
+            changed=text(balance, "lastChangeDateTime"),
+            reference_on=text(balance, "referenceDate"),
+        )
+        for balance in objects(answer.get("balances"))
+    ]
+
+
+def _party(record: Mapping[str, Any], side: str) -> berlin.Party:
+    number = text(inside(record, f"{side}Account"), "iban", "bban", "maskedPan", "pan")
+    return berlin.Party(name=text(record, f"{side}Name"), account=number)
+
+
+def _remittance(record: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """Return the payer's words; banks fill one of four fields, free text says most."""
+    for field in ("remittanceInformationUnstructured", "remittanceInformationStructured"):
+        words = record.get(f"{field}Array") or [record.get(field)]
+        found = tuple(word for word in words if berlin.said(word)) if isinstance(words, list) else ()
+        if found:
+            return found
+    return ()
