@@ -29,7 +29,7 @@ class EnableBankingApi:
 
     def banks(self, country: str) -> list[Mapping[str, Any]]:
         """Return the banks of a country (two letters) with how long each lets a consent live."""
-        answer = self._call("GET", "/aspsps", "aspsps", params={"country": country, "service": "AIS"})
+        answer = self._call("GET", "/aspsps", "aspsps", params=[("country", country), ("service", "AIS")])
         return objects(answer.get("aspsps"))
 
     def start_authorization(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -61,11 +61,11 @@ class EnableBankingApi:
 
         longest: let Enable Banking find out how far back the bank goes, instead of having the period refused.
         """
-        params = {"date_from": window.from_on.isoformat(), "date_to": window.to_on.isoformat()}
+        params = [("date_from", window.from_on.isoformat()), ("date_to", window.to_on.isoformat())]
         if longest:
-            params["strategy"] = "longest"
+            params.append(("strategy", "longest"))
         if key is not None:
-            params["continuation_key"] = key
+            params.append(("continuation_key", key))
         path, endpoint = f"/accounts/{account_id}/transactions", "transactions.next" if key else "transactions"
         return self._call("GET", path, endpoint, account_id=account_id, params=params, window=window)
 

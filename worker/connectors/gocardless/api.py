@@ -69,7 +69,7 @@ class GoCardlessApi:
 
     def transactions(self, account_id: str, window: Window) -> Mapping[str, Any]:
         """Return a whole window; there are no pages."""
-        params = {"date_from": window.from_on.isoformat(), "date_to": window.to_on.isoformat()}
+        params = [("date_from", window.from_on.isoformat()), ("date_to", window.to_on.isoformat())]
         path = f"/accounts/{account_id}/transactions/"
         return self._call("GET", path, "transactions", account_id=account_id, params=params)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -80,10 +81,12 @@ def read_error(status: int, body: Mapping[str, Any], headers: Mapping[str, str] 
 
 def _by_status(status: int) -> Callable[[str], ConnectorError]:
     match status:
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.CONFLICT:
+        case HTTPStatus.UNAUTHORIZED:
             return AuthenticationError
+        case HTTPStatus.CONFLICT:
+            return partial(AuthenticationError, reason="action_required")
         case HTTPStatus.PAYMENT_REQUIRED:
-            return lambda said: AuthenticationError(said, reason="payment_required")
+            return partial(AuthenticationError, reason="payment_required")
         case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return ProviderUnavailableError
     return ConnectorError

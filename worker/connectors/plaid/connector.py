@@ -119,7 +119,7 @@ class PlaidConnector(BankConnector):
         if state.account_id is not None:
             yield from self.get_transactions(state.account_id, state.window.from_on, state.window.to_on)
             return
-        cursor, more = state.cursor, True
+        cursor, more = self._known(state.cursor), True
         while more:
             answer = self._call("/transactions/sync", _sync_body(cursor))
             _require_ready(answer, cursor)
@@ -127,7 +127,7 @@ class PlaidConnector(BankConnector):
             if (more := part(answer, "has_more", bool)) and following == cursor:
                 raise InvalidDataError("Plaid repeated a cursor while it said that there is more")
             cursor = following
-            yield self._sync_page(answer)
+            yield self._sync_page(answer, f"{self._login}{cursor}")
 
     def normalize_transactions(self, raw: Sequence[Mapping[str, Any]]) -> Sequence[Transaction]:
         """Turn Plaid's transactions into ours."""
@@ -151,6 +151,16 @@ class PlaidConnector(BankConnector):
         self._call("/item/remove")
         return True
 
+    @property
+    def _login(self) -> str:
+        """What our cursors begin with: Plaid's cursor of one login means nothing to another."""
+        return f"{self.config.item_id or ''}:"
+
+    def _known(self, cursor: str | None) -> str | None:
+        """Return Plaid's own cursor, None for one of a login that this connection had before."""
+        ours = cursor is not None and cursor.startswith(self._login)
+        return cursor.removeprefix(self._login) if cursor and ours else None
+
     def _call(
         self, path: str, body: Mapping[str, Any] | None = None, *, account_id: str | None = None
     ) -> Mapping[str, Any]:
@@ -169,13 +179,13 @@ class PlaidConnector(BankConnector):
         now = self.context.now()
         return tuple(read_account(record, self._institution, now) for record in records)
 
-    def _sync_page(self, answer: Mapping[str, Any]) -> Page:
+    def _sync_page(self, answer: Mapping[str, Any], cursor: str) -> Page:
         historical = answer.get("transactions_update_status") == "HISTORICAL_UPDATE_COMPLETE"
         return self._page(
             [*part(answer, "added", list), *part(answer, "modified", list)],
             answer,
             removed=tuple(read_removed(record) for record in part(answer, "removed", list)),
-            next_cursor=part(answer, "next_cursor", str),
+            next_cursor=cursor,
             warnings=() if historical else ("Plaid is still loading older transactions of this login",),
         )
 

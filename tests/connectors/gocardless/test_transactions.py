@@ -1,0 +1,158 @@
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.gocardless_server import API, transaction
+from tests.fakes.provider_server import NOW
+from worker.connectors.errors import RateLimitError, RateLimitScope
+from worker.connectors.gocardless.errors import read_quota
+
+TODAY = NOW.date()
+FROM = TODAY - timedelta(days=45)
+PAYLOADS = Path(__file__).resolve().parents[4] / "shared/assets/gocardless/actual-server-mock-payloads.json"
+
+
+def read(connector, bank, from_date=FROM, to_date=TODAY):
+    (page,) = connector.get_transactions(bank.account_ids[0], from_date, to_date)
+    return page
+
+
+def test_amounts_are_signed_as_they_come(bank, connector):
+    bank.booked = [transaction("-12.50"), transaction("947.26")]
+    assert [one.amount for one in read(connector, bank).transactions] == [Decimal("-12.50"), Decimal("947.26")]
+
+
+def test_the_list_a_row_is_in_says_whether_it_is_pending(bank, connector):
+    bank.booked, bank.pending = [transaction("-1")], [transaction("-2", bookingDate=None) | {"bookingDate": ""}]
+    page = read(connector, bank)
+    assert [(one.amount, one.pending) for one in page.transactions] == [(Decimal(-1), False), (Decimal(-2), True)]
+
+
+def test_a_bank_without_a_pending_list_is_fine(bank, connector):
+    bank.booked, bank.pending = [transaction("-1")], None
+    assert len(read(connector, bank).transactions) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"transactionId": "t1", "internalTransactionId": "i1"}, "t1"),
+        ({"internalTransactionId": "i1"}, "i1"),
+        ({}, None),
+        ({"transactionId": "2026-11-10.3"}, None),
+    ],
+    ids=["the bank's", "GoCardless's own", "none", "a place in a list"],
+)
+def test_ids_are_optional(bank, connector, values, expected):
+    bank.booked = [transaction("-1", **values)]
+    assert read(connector, bank).transactions[0].external_id == expected
+
+
+def _words(**values):
+    return {"remittanceInformationUnstructured": ""} | values
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "Groceries"),
+        (_words(remittanceInformationUnstructuredArray=["Card 1", "Helsinki"]), "Card 1 Helsinki"),
+        (_words(remittanceInformationStructured="RF07850"), "RF07850"),
+        (_words(additionalInformation="Monthly fee"), "Monthly fee"),
+        (_words(), "Corner Shop"),
+    ],
+    ids=["words", "several lines", "structured", "the bank's own", "nothing said"],
+)
+def test_some_words_are_found_for_every_row(bank, connector, values, expected):
+    bank.booked = [transaction("-1", **values)]
+    assert read(connector, bank).transactions[0].description == expected
+
+
+@pytest.mark.parametrize(
+    ("stated", "on", "at"),
+    [
+        ({"bookingDate": "2026-11-10"}, date(2026, 11, 10), None),
+        ({"bookingDate": "", "bookingDateTime": "2026-11-10T23:30:00"}, date(2026, 11, 10), None),
+        ({"bookingDate": "", "bookingDateTime": "2026-11-10T23:30:00Z"}, None, "2026-11-10T23:30:00+00:00"),
+        ({"bookingDate": "", "bookingDateTime": "2026-11-11T00:30:00+02:00"}, None, "2026-11-10T22:30:00+00:00"),
+    ],
+    ids=["a day", "a moment of the bank's clock", "a moment", "a moment elsewhere"],
+)
+def test_a_moment_is_not_turned_into_a_day(bank, connector, stated, on, at):
+    bank.booked = [transaction("-1", **stated)]
+    one = read(connector, bank).transactions[0]
+    assert (one.booking_on, one.booking_at and one.booking_at.isoformat()) == (on, at)
+
+
+def test_a_row_that_cannot_be_read_is_kept_and_costs_no_other(bank, connector):
+    bank.booked = [transaction("-1"), transaction("1,50", transactionId="t2")]
+    page = read(connector, bank)
+    assert len(page.transactions) == 1
+    assert page.rejected[0].external_id == "t2"
+
+
+def test_days_before_the_agreed_history_are_not_asked_for(bank, connector):
+    page = read(connector, bank, TODAY - timedelta(days=700))
+    assert page.covers.from_on == TODAY - timedelta(days=90)
+    assert page.warnings
+    assert bank.asked[-2].query["date_from"] == "2026-08-22"
+
+
+def test_a_window_before_the_agreed_history_is_one_day_long(bank, connector):
+    page = read(connector, bank, date(2025, 1, 1), date(2025, 2, 1))
+    assert (page.covers.from_on, page.covers.to_on) == (date(2025, 2, 1), date(2025, 2, 1))
+
+
+def test_what_the_headers_say_about_the_day_is_passed_on(bank, connector):
+    bank.reset_s = -5
+    readings = {reading.endpoint: reading for reading in read(connector, bank).quota}
+    assert set(readings) == {"transactions", "balances"}
+    left = readings["transactions"]
+    assert (left.limit, left.remaining, left.resets_in_s, left.account_id) == (4, 3, 0, bank.account_ids[0])
+
+
+def test_a_spent_day_defers_until_it_is_over(bank, connector):
+    for _ in range(4):
+        read(connector, bank)
+    with pytest.raises(RateLimitError) as caught:
+        read(connector, bank)
+    assert (caught.value.scope, caught.value.retry_after_s) == (RateLimitScope.QUOTA, 80_000)
+
+
+def test_the_balance_of_now_comes_with_the_page(bank, connector):
+    balance = read(connector, bank).accounts[0].balance
+    assert (balance.amount, balance.kind) == (Decimal("93.50"), "booked")
+
+
+def test_a_refused_balance_does_not_spoil_the_transactions(bank, connector):
+    bank.booked = [transaction("-1")]
+    bank.fail(f"/accounts/{bank.account_ids[0]}/balances/", 429, "Rate limit exceeded", "Please try again in 9 seconds")
+    page = read(connector, bank)
+    assert (len(page.transactions), page.accounts) == (1, ())
+
+
+def test_every_path_ends_in_a_slash(bank, connector):
+    connector.list_accounts()
+    connector.get_auth_status()
+    read(connector, bank)
+    assert all(path.startswith(API) and path.endswith("/") for path in bank.paths())
+
+
+@pytest.mark.parametrize("text", ["soon", "", "1.5"])
+def test_headers_that_are_no_numbers_say_nothing(text):
+    assert read_quota({"HTTP_X_RATELIMIT_ACCOUNT_SUCCESS_RESET": text}, "balances", None) is None
+
+
+def test_a_real_payload_is_read(bank, connector):
+    if not PAYLOADS.is_file():
+        pytest.skip("the sample payloads are not beside the checkout")
+    lists = json.loads(PAYLOADS.read_text())["mockTransactions"]["transactions"]
+    dated = {"bookingDate": "2026-11-10", "valueDate": "2026-11-10"}  # the samples say `date` where a date belongs
+    bank.booked = [one | dated for one in lists["booked"]]
+    bank.pending = [one | {"valueDate": "2026-11-10"} for one in lists["pending"]]
+    page = read(connector, bank)
+    assert [one.amount for one in page.transactions] == [Decimal("328.18"), Decimal("947.26"), Decimal("947.26")]
+    assert page.rejected == ()
