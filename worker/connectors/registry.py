@@ -15,8 +15,11 @@ from worker.connectors.errors import ConnectorNotFoundError
 ENTRY_POINT_GROUP = "finmind_worker.connectors"
 
 BUILT_IN: Mapping[str, str] = {
+    "enablebanking": "worker.connectors.enablebanking:EnableBankingConnector",
     "file": "worker.connectors.file:FileConnector",
+    "gocardless": "worker.connectors.gocardless:GoCardlessConnector",
     "mock": "worker.connectors.mock:MockConnector",
+    "plaid": "worker.connectors.plaid:PlaidConnector",
     "simplefin": "worker.connectors.simplefin:SimpleFinConnector",
 }
 """Shipped connectors: name to `module:class`. Their names cannot be taken over by another package."""
