@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     vault_namespace: str | None = Field(default=None, description="Namespace in Vault Enterprise or OpenBao.")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: str = Field(default="auto", description="`json`, `console`, or `auto`: console on a terminal.")
+    statement_folder: Path | None = Field(
+        default=None, description="Where `files import` keeps statement files; workers must see it at the same path."
+    )
 
     lease_s: PositiveFloat = Field(default=60, description="A run whose worker is silent this long is taken over (s).")
     max_attempts: PositiveInt = Field(default=5, description="A run that lost its worker this often fails as poison.")

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from worker.connectors.base import AccountType
+from worker.connectors.config import ConnectorConfig
 from worker.connectors.file.amounts import Mark
 from worker.connectors.file.dates import Order
 from worker.connectors.file.identifiers import is_iban
@@ -45,12 +46,10 @@ class AccountOverride(BaseModel):
         return plain
 
 
-class FileConfig(BaseModel):
+class FileConfig(ConnectorConfig):
     """Where the files are, and what cannot be found out from them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    path: Path = Field(description="A statement file, or a drop folder of them.")
+    path: Path = Field(description="A statement file, or a drop folder of them; an absolute path.")
     profile: str | Profile | None = Field(
         default=None, description="CSV profile: a shipped name, or the profile itself."
     )
@@ -64,6 +63,13 @@ class FileConfig(BaseModel):
     accounts: dict[str, AccountOverride] = Field(
         default_factory=dict, description="Stated for one account, by its id (acct-…) or its last four digits."
     )
+
+    @field_validator("path")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        if not value.is_absolute():
+            raise ValueError("is not absolute; workers run in other folders than this one")
+        return value
 
     @field_validator("profile")
     @classmethod

@@ -32,18 +32,24 @@ class Folder:
 
     @classmethod
     def scan(cls, config: FileConfig) -> Self:
-        """Read every file behind the path once; a file twice in a folder counts once.
+        """Read every file behind the path once; the same file twice in a folder counts once.
 
         Raises: ProviderUnavailableError when the path is not there; StatementError when the only file is refused, or
         all of them are.
         """
+        folder = cls.look(config)
+        if folder.refused and not folder.files:
+            raise _all_refused(folder.refused)
+        return folder
+
+    @classmethod
+    def look(cls, config: FileConfig) -> Self:
+        """Do the same, and keep all refusals in the result. Raises: ProviderUnavailableError."""
         folder, path = cls(), config.path
         if not path.exists():
             raise ProviderUnavailableError("the statement file or drop folder is not there", everyone=False)
         for one in folder_files(path) if path.is_dir() else [path]:
             folder._add_path(one, config)
-        if folder.refused and not folder.files:
-            raise _all_refused(folder.refused)
         return folder
 
     def _add_path(self, path: Path, config: FileConfig) -> None:

@@ -35,7 +35,8 @@ _WORDS: dict[str, str] = {
     "counterparty_account": "counterparty account|partner iban|tegenrekening|iban|kontonummer/iban|account number to",
     "account": "account|account number|konto|kontonummer|auftragskonto|rekening|compte|cuenta|conto|account no|"
     "iban kontoinhaber|eigene iban|account iban",
-    "reference": "reference|ref|ref no|ref no.|reference number|cheque no|cheque no.|chq no|check number|kundenreferenz",
+    "reference": "reference|ref|ref no|ref no.|reference number|cheque no|cheque no.|chq no|check number|"
+    "kundenreferenz",
 }
 _ROLES = {word: role for role, words in _WORDS.items() for word in words.split("|")}
 _BASE, _EACH, _MOST = 0.5, 0.08, 0.8

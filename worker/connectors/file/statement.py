@@ -22,6 +22,7 @@ class StatementError(InvalidDataError):
         super().__init__(f"{place}: {reason}" if place else reason)
         self.line = line
         self.reason = reason
+        self.file = file
 
     def of(self, file: str) -> "StatementError":
         """Return the same refusal with the file's name."""

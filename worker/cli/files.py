@@ -1,0 +1,203 @@
+"""`finmind-worker files`: see what is understood of a statement file, list the CSV profiles, import a file."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from worker.cli.environment import settings, state_directory
+from worker.cli.failures import ExitCode
+from worker.cli.imports import TimeoutOption, WaitFlag, request
+from worker.cli.inspection import print_report
+from worker.cli.output import JsonFlag, print_json, print_rows
+from worker.cli.workspace import workspace
+from worker.connections.statements import connection_for, folder_of, keep
+from worker.connectors.file import FileConfig
+from worker.connectors.file.folder import Folder
+from worker.connectors.file.inspection import report
+from worker.connectors.file.profile import Profile, built_in_profile, built_in_profiles, load_profile
+from worker.errors import InvalidRequestError
+from worker.runtime import open_desk
+
+app = typer.Typer(no_args_is_help=True, help="Look at statement files, list CSV profiles, import a file.")
+
+_MAX_STDIN_BYTES = 1024**3
+_CHUNK_BYTES = 1024**2
+
+PathArgument = Annotated[Path, typer.Argument(metavar="PATH", help="Statement file or folder; - reads stdin.")]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME|FILE", help="Shipped CSV profile, or a TOML file of your own.")
+]
+DateOrder = Annotated[
+    str | None, typer.Option("--date-order", metavar="dmy|mdy|ymd", help="Where a CSV file does not prove it.")
+]
+PositiveIs = Annotated[
+    str | None, typer.Option("--positive-is", metavar="in|out", help="Which way positive CSV amounts went.")
+]
+EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Where it is found out wrongly.")]
+NotificationsFlag = Annotated[bool, typer.Option("--notifications", help="Read camt.054 too.")]
+CurrencyOption = Annotated[str | None, typer.Option("--currency", metavar="ISO", help="Of rows that state none.")]
+IbanOption = Annotated[str | None, typer.Option("--iban", help="The account's IBAN, where the file has none.")]
+FlipFlag = Annotated[bool, typer.Option("--flip-sign", help="Turn every amount round.")]
+
+
+@app.command()
+def inspect(  # noqa: PLR0913 - one parameter per flag
+    path: PathArgument,
+    *,
+    profile: ProfileOption = None,
+    date_order: DateOrder = None,
+    positive_is: PositiveIs = None,
+    encoding: EncodingOption = None,
+    notifications: NotificationsFlag = False,
+    currency: CurrencyOption = None,
+    iban: IbanOption = None,
+    flip_sign: FlipFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what is understood of a file: format, accounts, period, rows, balances, warnings. Nothing is imported."""
+    account = _account(currency, iban, flip_sign=flip_sign, name=None)
+    with _on_disk(path) as readable:
+        config = _config(
+            path=readable,
+            profile=_profile(profile),
+            date_order=date_order,
+            positive_is=positive_is,
+            encoding=encoding,
+            notifications=notifications,
+            account=account,
+        )
+        found = Folder.look(config)
+    shown = report(found)
+    if as_json:
+        print_json(shown)
+    else:
+        print_report(shown)
+    if found.refused:
+        raise typer.Exit(ExitCode.IN_PART if found.files else ExitCode.FAILED)
+
+
+@app.command()
+def profiles(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this one in full.")] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the CSV layouts that are known, or show one as a start for your own."""
+    if name is not None:
+        shown = built_in_profile(name).model_dump(mode="json", exclude_defaults=True)
+        print_json(shown) if as_json else typer.echo(_toml(shown))
+        return
+    rows = [{"name": one.name, "title": one.title, "columns": list(one.recognised_by)} for one in built_in_profiles()]
+    print_rows(rows, ("name", "title"), as_json=as_json, empty="no profiles")
+
+
+@app.command("import")
+def import_(  # noqa: PLR0913 - one parameter per flag
+    path: PathArgument,
+    *,
+    user: Annotated[int, typer.Option("--user", metavar="ID", help="FinMind's user id.")],
+    profile: ProfileOption = None,
+    date_order: DateOrder = None,
+    positive_is: PositiveIs = None,
+    encoding: EncodingOption = None,
+    notifications: NotificationsFlag = False,
+    currency: CurrencyOption = None,
+    iban: IbanOption = None,
+    flip_sign: FlipFlag = False,
+    name: Annotated[str | None, typer.Option("--name", help="What to call the connection, if it is new.")] = None,
+    wait: WaitFlag = False,
+    timeout: TimeoutOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Keep a statement file where the workers find it and import it; the same file again changes nothing."""
+    account = _account(currency, iban, flip_sign=flip_sign, name=None)
+    stated: dict[str, Any] = {
+        "profile": _profile(profile),
+        "date_order": date_order,
+        "positive_is": positive_is,
+        "encoding": encoding,
+        "notifications": notifications,
+        "account": account,
+    }
+    with _on_disk(path) as readable, workspace() as opened:
+        config = _config(path=readable, **stated)
+        Folder.scan(config)
+        folder = folder_of(settings().statement_folder or state_directory() / "statements", user, config)
+        for one in sorted(readable.iterdir()) if readable.is_dir() else [readable]:
+            if one.is_file():
+                keep(one, folder)
+        connection_id, _ = connection_for(open_desk(opened), user, _config(path=folder, **stated), name)
+    request(
+        lambda client, session: client.request_refresh(session, connection_id),
+        wait=wait,
+        timeout_s=timeout,
+        as_json=as_json,
+    )
+
+
+@contextmanager
+def _on_disk(path: Path) -> Iterator[Path]:
+    """Give a path that can be read several times: the path itself, or what stands on standard input."""
+    if str(path) != "-":
+        if not path.exists():
+            raise InvalidRequestError(f"{path}: there is no such file or folder")
+        yield path.absolute()
+        return
+    with tempfile.TemporaryDirectory() as place:
+        stored = Path(place) / "stdin"
+        _store_stdin(stored)
+        yield stored
+
+
+def _store_stdin(place: Path) -> None:
+    """Raises: InvalidRequestError past one gibibyte."""
+    left = _MAX_STDIN_BYTES
+    with place.open("wb") as target:
+        while data := sys.stdin.buffer.read(_CHUNK_BYTES):
+            left -= len(data)
+            if left < 0:
+                raise InvalidRequestError("standard input holds more than 1 GiB; give a path")
+            target.write(data)
+
+
+def _profile(stated: str | None) -> Profile | str | None:
+    """A name of a shipped profile, or the content of a TOML file."""
+    if stated is None:
+        return None
+    if stated.endswith(".toml") or "/" in stated:
+        return load_profile(Path(stated))
+    return built_in_profile(stated).name
+
+
+def _account(currency: str | None, iban: str | None, *, flip_sign: bool, name: str | None) -> dict[str, Any] | None:
+    stated = {"currency": currency, "iban": iban, "flip_sign": flip_sign or None, "name": name}
+    return {key: value for key, value in stated.items() if value is not None} or None
+
+
+def _config(**stated: object) -> FileConfig:
+    """Raises: InvalidRequestError naming the first flag that is wrong."""
+    try:
+        return FileConfig.model_validate({key: value for key, value in stated.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        field = str(first["loc"][-1]).replace("_", "-")
+        raise InvalidRequestError(f"--{field}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _toml(values: dict[str, Any]) -> str:
+    """Write a profile as TOML, a key a line; JSON strings and lists are TOML too."""
+    return "\n".join(f"{key} = {_toml_value(value)}" for key, value in values.items())
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(key)} = {_toml_value(inner)}" for key, inner in value.items())
+        return f"{{ {inner} }}"
+    return json.dumps(value, ensure_ascii=False)

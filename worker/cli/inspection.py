@@ -1,0 +1,71 @@
+"""The report on statement files as text for people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+Report = dict[str, Any]
+
+_ADDS_UP = {"proven": "adds up", "mismatch": "DOES NOT ADD UP", "unproven": "nothing to check it against"}
+_SHOWN_ROWS = 10
+
+
+def print_report(shown: Report) -> None:
+    """Print the report on a path, a block for each file."""
+    if not shown["files"] and not shown["refused"]:
+        typer.echo("no statement files here")
+    for file in shown["files"]:
+        for line in _file(file):
+            typer.echo(line)
+        typer.echo()
+    for refusal in shown["refused"]:
+        place = f"{refusal['file']}, line {refusal['line']}" if refusal["line"] else refusal["file"]
+        typer.echo(f"refused: {place}: {refusal['reason']}", err=True)
+
+
+def _file(file: Report) -> Iterator[str]:
+    yield f"{file['file']}: {_format(file)}, {file['encoding']}"
+    if file["columns"]:
+        roles = ", ".join(f"{role} = {_joined(name)}" for role, name in file["columns"].items())
+        yield f"  columns   {roles}"
+        yield f"  read as   dates {file['date_order'] or 'as the profile says'}, decimal mark {file['decimal']}"
+    for account in file["accounts"]:
+        yield from _account(account)
+    for reason, count in file["left_out"].items():
+        yield f"  left out  {count} x {reason}"
+    for warning in file["warnings"]:
+        yield f"  warning   {warning}"
+    for row in file["rejected"][:_SHOWN_ROWS]:
+        yield f"  rejected  line {row['line']}: {row['reason']}"
+    if file["rejected_count"] > _SHOWN_ROWS:
+        yield f"  rejected  {file['rejected_count'] - _SHOWN_ROWS} more"
+
+
+def _format(file: Report) -> str:
+    if file["profile"] is None:
+        return str(file["format"]).upper()
+    return f"CSV, profile {file['profile']} (confidence {file['confidence']:.2f})"
+
+
+def _joined(name: object) -> str:
+    return " + ".join(name) if isinstance(name, list) else str(name)
+
+
+def _account(one: Report) -> Iterator[str]:
+    known = f", known by {one['known_by']}" if one["known_by"] else ""
+    yield f"  account   {one['name']} ({one['id']}{known}), {one['type']}, {one['currency'] or 'no currency stated'}"
+    period = f", {one['first_on']} to {one['last_on']}" if one["first_on"] else ""
+    pending = f", {one['pending']} of them pending" if one["pending"] else ""
+    yield f"    rows      {one['rows']}{pending}, {one['rejected']} rejected{period}"
+    yield f"    money     in {one['money_in']:f}, out {one['money_out']:f}"
+    for name in ("opening", "closing", "available"):
+        if one[name]:
+            currency = one[name]["currency"] or one["currency"] or ""
+            yield f"    {name:<9} {one[name]['amount']:f} {currency} on {one[name]['on']}"
+    off = f" by {one['off_by']:f}" if one["off_by"] is not None else ""
+    yield f"    balance   {_ADDS_UP[one['adds_up']]}{off}"
+    for window in one["covers"]:
+        yield f"    complete  {window['from']} to {window['to']}, as the statement declares"
+    if one["ids"] != "none":
+        yield f"    ids       {one['ids']}"

@@ -1,0 +1,60 @@
+"""Statement files handed in one by one: kept where the workers find them, under one connection per user and layout."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from worker.connections.credentials import open_taken, take_config
+from worker.connections.finding import list_connections
+from worker.connections.lifecycle import Desk, NewConnection, add
+from worker.connectors.file import FileConfig
+from worker.errors import InvalidRequestError
+
+CONNECTOR = "file"
+
+
+def folder_of(root: Path, user_id: int, config: FileConfig) -> Path:
+    """Return the drop folder for a user's files that are read in the same way, as an absolute path."""
+    stated = config.model_dump(exclude={"path"}, exclude_defaults=True)
+    return root.absolute() / f"user-{user_id}" / (f"stated-{config.stamp()}" if stated else "files")
+
+
+def keep(source: Path, folder: Path) -> Path:
+    """Copy a statement into the drop folder; it appears there whole or not at all, and the same bytes only once.
+
+    Raises: InvalidRequestError when the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with source.open("rb") as stream:
+            mark = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+        kept = folder / f"{mark}-{source.name}"
+        if next(folder.glob(f"{mark}-*"), None) is None:
+            unfinished = folder / f".{mark}-{uuid.uuid4().hex}.part"
+            shutil.copyfile(source, unfinished)
+            unfinished.chmod(0o600)
+            os.replace(unfinished, kept)  # noqa: PTH105 - the one call that is atomic on every system
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidRequestError(f"the statement folder {folder} cannot be written: {reason}") from None
+    return kept
+
+
+def connection_for(desk: Desk, user_id: int, config: FileConfig, name: str | None) -> tuple[uuid.UUID, bool]:
+    """Return the user's connection to the drop folder in `config`, and whether it was made just now.
+
+    Raises: NotFoundError (no such user), CredentialError when a connection's config does not open.
+    """
+    with desk.sessions() as session:
+        rows = list_connections(session, user_id=user_id)
+    for row in rows:
+        if row["connector_name"] == CONNECTOR and row["status"] != "disconnected":
+            stored = take_config(desk.sessions, row["id"])
+            if open_taken(desk.sessions, desk.vault, stored, FileConfig).path == config.path:
+                return row["id"], False
+    wanted = NewConnection(
+        user_id=user_id, connector_name=CONNECTOR, config=config.model_dump(mode="json", exclude_none=True), name=name
+    )
+    return add(desk, wanted), True

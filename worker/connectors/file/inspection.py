@@ -1,0 +1,97 @@
+"""What is understood of statement files, said in full before anything is imported. Pure."""
+
+from typing import Any
+
+from worker.connectors.base import Window
+from worker.connectors.file.folder import Folder, IndexedFile
+from worker.connectors.file.statement import BadRow, StatedBalance, StatementError
+from worker.connectors.file.tally import AccountTally
+
+Report = dict[str, Any]
+
+
+def report(folder: Folder) -> Report:
+    """Return the report on a path as plain data: files that can be read, and files that are refused with the reason."""
+    return {
+        "files": [_file(file) for file in folder.files],
+        "refused": [_refusal(error) for error in folder.refused],
+    }
+
+
+def _refusal(error: StatementError) -> Report:
+    return {"file": error.file, "line": error.line, "reason": error.reason}
+
+
+def _file(file: IndexedFile) -> Report:
+    understood, counted, table = file.understood, file.tally, file.understood.table
+    return {
+        "file": understood.member.name,
+        "format": understood.format.value,
+        "encoding": understood.encoding.name,
+        "profile": table.layout.profile.name if table else None,
+        "confidence": understood.confidence,
+        "delimiter": table.layout.delimiter if table else None,
+        "header_line": table.layout.header_line if table else None,
+        "date_order": table.decisions.order if table else None,
+        "decimal": table.decisions.mark if table else None,
+        "columns": _columns(file) if table else None,
+        "accounts": [_account(one) for one in counted.accounts.values()],
+        "left_out": counted.skipped,
+        "warnings": list(counted.notes),
+        "rejected_count": counted.bad_count,
+        "rejected": [_bad_row(row) for row in counted.bad_rows],
+    }
+
+
+def _columns(file: IndexedFile) -> Report:
+    """Return which column is read as what: the part of a guess that a person checks first."""
+    profile = file.understood.profile
+    roles = ("date", "value_date", "transaction_date", "amount", "debit", "credit", "type", "fee", "balance")
+    more = ("currency_column", "description", "counterparty", "counterparty_account", "account", "reference", "id")
+    stated = {role: getattr(profile, role) for role in (*roles, *more)}
+    return {role: list(name) if isinstance(name, tuple) else name for role, name in stated.items() if name}
+
+
+def _account(one: AccountTally) -> Report:
+    account = one.account
+    return {
+        "id": account.key,
+        "name": account.name,
+        "mask": account.mask,
+        "type": account.account_type.value,
+        "currency": account.currency,
+        "known_by": account.anchor.partition(":")[0] if account.anchor else None,
+        "statements": one.statements,
+        "first_on": one.first_on,
+        "last_on": one.last_on,
+        "rows": one.rows,
+        "pending": one.pending,
+        "rejected": one.rejected,
+        "money_in": one.sum_in,
+        "money_out": one.sum_out,
+        "opening": _balance(one.opening),
+        "closing": _balance(one.closing),
+        "available": _balance(one.available),
+        "adds_up": one.proof.value,
+        "off_by": one.off_by,
+        "covers": [_window(window) for window in one.periods],
+        "ids": _ids(one),
+    }
+
+
+def _ids(one: AccountTally) -> str:
+    if one.ids_distrusted:
+        return f"not used: {one.ids_distrusted}"
+    return "stable" if one.account.stable_ids else "none"
+
+
+def _balance(stated: StatedBalance | None) -> Report | None:
+    return None if stated is None else {"amount": stated.amount, "currency": stated.currency, "on": stated.on}
+
+
+def _window(window: Window) -> Report:
+    return {"from": window.from_on, "to": window.to_on}
+
+
+def _bad_row(row: BadRow) -> Report:
+    return {"line": row.line, "reason": row.reason}
