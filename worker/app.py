@@ -32,7 +32,7 @@ from worker.errors import ConfigurationError
 from worker.keys import check_keys
 from worker.logs import setup_logging
 from worker.runtime import close_process_runtime, forget_process_runtime, runtime
-from worker.settings import load_settings
+from worker.settings import Settings, load_settings
 from worker.stopping import STOP
 
 DEFAULT_QUEUE = "celery"
@@ -50,13 +50,13 @@ class BeatEntry:
     queue: Queue = Queue.MAINTENANCE
 
 
-def beat_entries(tick_s: float, webhook_tick_s: float) -> tuple[BeatEntry, ...]:
+def beat_entries(settings: Settings) -> tuple[BeatEntry, ...]:
     """Return everything that happens by the clock; each entry only looks for due rows, so two beats do no harm."""
     return (
-        BeatEntry(task=TICK, every_s=tick_s),
-        BeatEntry(task=REAP, every_s=15),
+        BeatEntry(task=TICK, every_s=settings.tick_s),
+        BeatEntry(task=REAP, every_s=max(1, settings.lease_s / 4)),
         BeatEntry(task=PRUNE, every_s=3600),
-        BeatEntry(task=DELIVER, every_s=webhook_tick_s, queue=Queue.WEBHOOKS),
+        BeatEntry(task=DELIVER, every_s=settings.webhook_tick_s, queue=Queue.WEBHOOKS),
         BeatEntry(task=ANNOUNCE_BILLS, every_s=60),
         BeatEntry(task=SEND_REMINDERS, every_s=30, queue=Queue.WEBHOOKS),
         BeatEntry(task=PRUNE_EVENTS, every_s=3600),
@@ -76,7 +76,7 @@ def configuration() -> dict[str, Any]:
         "worker_max_tasks_per_child": settings.max_tasks_per_child,
         "beat_schedule": {
             f"{entry.task}@{entry.queue}": _schedule(entry)
-            for entry in beat_entries(settings.tick_s, settings.webhook_tick_s)
+            for entry in beat_entries(settings)
         },
         "beat_scheduler": "worker.app:BeatScheduler",
         "beat_max_loop_interval": 5,

@@ -1,8 +1,8 @@
-"""Named points at which the chaos suite makes a process die or stand still; without FAULT_POINTS they do nothing.
+"""Named points at which the chaos suite makes a process die or stand still; without FAULT_DIRECTORY they do nothing.
 
-FAULT_POINTS holds `name=action` pairs separated by commas. Actions: `kill` (SIGKILL to itself, once per marker file),
-`kill-always`, `stop` (SIGSTOP once), `raise` (RuntimeError once). FAULT_DIRECTORY holds the marker files, so that a
-fault strikes once across all processes.
+A file `<point>.<action>` in that directory arms a point; the process that removes the file is struck, so that a fault
+strikes once across all processes. Actions: `kill` (SIGKILL to itself), `stop` (SIGSTOP), `raise` (RuntimeError), and
+`kill-always`, whose file stays.
 """
 
 import os
@@ -22,26 +22,28 @@ POINTS = (
 )
 """Every point there is, in the order of a run's life; the chaos suite strikes each of them."""
 
-_ARMED = dict(pair.split("=", 1) for pair in os.environ.get("FAULT_POINTS", "").split(",") if "=" in pair)
+_DIRECTORY = os.environ.get("FAULT_DIRECTORY")
 
 
 def point(name: str) -> None:
-    """Do what FAULT_POINTS says about `name`; nothing when it says nothing."""
-    action = _ARMED.get(name)
-    if action and (action == "kill-always" or _first(name)):
-        _strike(name, action)
+    """Be struck here when the point is armed."""
+    if _DIRECTORY is not None:
+        _strike_if_armed(Path(_DIRECTORY), name)
 
 
-def _first(name: str) -> bool:
-    marker = Path(os.environ["FAULT_DIRECTORY"]) / f"{name}.struck"
+def _strike_if_armed(directory: Path, name: str) -> None:
+    for armed in directory.glob(f"{name}.*"):
+        action = armed.suffix[1:]
+        if action != "kill-always" and not _removed(armed):
+            continue
+        if action == "raise":
+            raise RuntimeError(f"fault injected at {name}")
+        os.kill(os.getpid(), signal.SIGSTOP if action == "stop" else signal.SIGKILL)
+
+
+def _removed(armed: Path) -> bool:
     try:
-        marker.touch(exist_ok=False)
-    except FileExistsError:
+        armed.unlink()
+    except FileNotFoundError:
         return False
     return True
-
-
-def _strike(name: str, action: str) -> None:
-    if action == "raise":
-        raise RuntimeError(f"fault injected at {name}")
-    os.kill(os.getpid(), signal.SIGSTOP if action == "stop" else signal.SIGKILL)

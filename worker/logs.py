@@ -23,6 +23,8 @@ _SECRET_NAMES = (
     "args",
 )
 _QUIET = ("httpx2", "httpcore2", "kombu", "amqp", "redis", "urllib3")
+_CHATTY = ("celery.beat", "celery.app.trace", "celery.worker.strategy")
+"""One line per tick and per task, which runs say better themselves; shown at DEBUG."""
 
 
 def setup_logging(*, level: str = "INFO", json: bool | None = None) -> None:
@@ -37,7 +39,7 @@ def setup_logging(*, level: str = "INFO", json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name in _QUIET:
+    for name in _QUIET if level.upper() == "DEBUG" else (*_QUIET, *_CHATTY):
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.database import Sessions
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
+from worker.faults import point
 from worker.runs.lease import heartbeat
 from worker.runs.states import Lease
 
@@ -55,15 +56,20 @@ class Pulse:
 
     def check(self) -> None:
         """Return when the run may go on. Raises: LostLeaseError, CancelRequestedError, StopRequestedError."""
-        # A process that was stopped for longer than its lease finds out here, before it hears it from Postgres.
-        if self._lost or time.monotonic() - self._beaten_s > self._lease_s:
-            raise LostLeaseError(f"run {self._lease.run_id} was silent for longer than its lease")
+        point("between_pages")
+        self.prove()
         if self._cancelled:
             raise CancelRequestedError(f"run {self._lease.run_id} was cancelled")
         if self._stop_requested():
             raise StopRequestedError("the worker is shutting down")
         if time.monotonic() > self._deadline_s:
             raise StopRequestedError("the run used up its time and goes on later")
+
+    def prove(self) -> None:
+        """Return when the lease is still ours, as far as can be known here. Raises: LostLeaseError."""
+        # A process that was stopped for longer than its lease finds out here, before it hears it from Postgres.
+        if self._lost or time.monotonic() - self._beaten_s > self._lease_s:
+            raise LostLeaseError(f"run {self._lease.run_id} was silent for longer than its lease")
 
     def wait(self, seconds: float) -> None:
         """Sleep. Raises what `check` raises, within half a second of its becoming true."""

@@ -1,17 +1,23 @@
 """One run from claim to close: the lease is kept alive, the engine works, and whatever happens, the row tells it."""
 
-import importlib
+import logging
+import time
 import uuid
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
+from worker.database import Sessions
 from worker.errors import LostLeaseError, StopRequestedError
 from worker.faults import point
+from worker.importer import engine
 from worker.importer.parts import ImportPolicy, Parts
 from worker.logs import get_logger
 from worker.opening import ConnectorOpener
@@ -28,6 +34,8 @@ log = get_logger("imports")
 
 MARGIN_S = 20.0
 """A run hands itself back this long before Celery's soft limit would interrupt it."""
+
+_AGAIN_S = 1.0
 
 
 def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> None:
@@ -83,11 +91,12 @@ def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive
     try:
         outcome = _work(runtime, lease, pulse, interactive=interactive)
         point("before_close")
-        with runtime.sessions() as session:
-            close(session, lease, outcome)
+        _surely(runtime, pulse, lambda session: close(session, lease, outcome))
         log.info("run.finished", status=outcome.status.value, code=outcome.code, created=outcome.counts.created)
     except StopRequestedError as reason:
-        _hand_back(runtime, lease, str(reason), counted=not STOP.is_set)
+        counted = not STOP.is_set
+        _surely(runtime, pulse, lambda session: hand_back(session, lease, counted=counted))
+        log.info("run.handed_back", reason=str(reason))
     except LostLeaseError as reason:
         log.warning("run.lost", reason=str(reason))
 
@@ -95,29 +104,30 @@ def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive
 def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> Outcome:
     """Run the engine; errors that say something about the run become its outcome.
 
-    Raises: StopRequestedError, LostLeaseError, DBAPIError when the database is away: then nothing can be written, the
-    lease runs out, and the reaper queues the run again.
+    Raises: StopRequestedError, also when the database or the time went away: the run goes on from what it committed;
+    LostLeaseError.
     """
-    engine_run = importlib.import_module("worker.importer.engine").run
     try:
         with ExitStack() as stack:
             opener = ConnectorOpener(runtime=runtime, interactive=interactive, wait=pulse.wait, stack=stack)
-            outcome: Outcome = engine_run(lease, _parts(runtime, pulse, opener))
-            return outcome
-    except (StopRequestedError, LostLeaseError, DBAPIError):
+            return engine.run(lease, _parts(runtime, pulse, opener))
+    except (StopRequestedError, LostLeaseError):
         raise
     except SoftTimeLimitExceeded:
         raise StopRequestedError("the run ran into its time limit") from None
-    except Exception as error:
+    except (OperationalError, InterfaceError) as error:
+        raise StopRequestedError(f"the database went away ({type(error.orig).__name__})") from None
+    except Exception as error:  # the outermost place: a defect must end in the row, not in silence
         outcome = verdict(error)
-        log.log(40 if outcome.code == "internal" else 20, "run.broke_off", code=outcome.code, exc_info=error)
+        level = logging.ERROR if outcome.code == "internal" else logging.INFO
+        log.log(level, "run.broke_off", code=outcome.code, exc_info=error)
         return outcome
 
 
 def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
     settings = runtime.settings
     return Parts(
-        sessions=runtime.sessions,
+        sessions=partial(_marked, runtime.sessions),
         open_connector=opener,
         check=pulse.check,
         wait=pulse.wait,
@@ -127,11 +137,27 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
     )
 
 
-def _hand_back(runtime: Runtime, lease: Lease, reason: str, *, counted: bool) -> None:
-    try:
-        with runtime.sessions() as session:
-            hand_back(session, lease, counted=counted)
-    except LostLeaseError:
-        log.warning("run.lost", reason=reason)
-    else:
-        log.info("run.handed_back", reason=reason)
+@contextmanager
+def _marked(sessions: Sessions) -> Iterator[Session]:
+    """Open a transaction of the engine, with a fault point on either side of its commit."""
+    with sessions() as session:
+        yield session
+        point("before_commit")
+    point("after_commit")
+
+
+def _surely(runtime: Runtime, pulse: Pulse, write: Callable[[Session], None]) -> None:
+    """Write the end of a run, again if the database went away: a COMMIT without an answer may have happened or not.
+
+    The fence tells: if it happened, the lease is gone. Raises: LostLeaseError, then or when the lease ran out.
+    """
+    while True:
+        try:
+            with runtime.sessions() as session:
+                write(session)
+        except (OperationalError, InterfaceError):
+            log.warning("run.not_closed_yet")
+            time.sleep(_AGAIN_S)
+            pulse.prove()
+        else:
+            return

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from worker.app import app
 from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION
@@ -80,12 +81,16 @@ def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -
 
 def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
     runtime = process_runtime()
-    execute_run(runtime, run_id, worker_name=str(task.request.hostname), soft_limit_s=_soft_limit_s(task))
-    with runtime.sessions() as session:
-        row = session.get(BankImportRun, run_id)
-        if row is None:
-            raise Reject(f"no run {run_id}", requeue=False)
-        session.expunge(row)
+    try:
+        execute_run(runtime, run_id, worker_name=str(task.request.hostname), soft_limit_s=_soft_limit_s(task))
+        with runtime.sessions() as session:
+            row = session.get(BankImportRun, run_id)
+    except (OperationalError, InterfaceError) as error:
+        # Nothing can be written, so nothing is said about the run: its lease runs out, and it is queued again.
+        log.warning("run.database_away", run_id=str(run_id), reason=type(error.orig).__name__)
+        raise Retry(f"run {run_id}: the database is away") from None
+    if row is None:
+        raise Reject(f"no run {run_id}", requeue=False)
     return _as_task_state(row)
 
 
