@@ -1,0 +1,95 @@
+"""What a check is, and what it may need of a connector before it makes sense."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from worker.connectors.base import IdClass
+from worker.connectors.testing.subject import Spec, Subject
+
+Need = Callable[[Spec], str | None]
+"""Says why a check does not apply to a connector; None when it does."""
+
+TRUSTED = {IdClass.STABLE, IdClass.SESSION}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One promise of the contract. run: raises AssertionError with what came and what was expected."""
+
+    name: str
+    run: Callable[[Subject], None]
+    needs: tuple[Need, ...] = ()
+
+    def not_for(self, spec: Spec) -> str | None:
+        """Return why the check is left out for this connector."""
+        return spec.skip.get(self.name) or next((reason for need in self.needs if (reason := need(spec))), None)
+
+
+def check(*needs: Need) -> Callable[[Callable[[Subject], None]], Check]:
+    """Make a function a check of its name."""
+
+    def made(function: Callable[[Subject], None]) -> Check:
+        return Check(name=function.__name__, run=function, needs=needs)
+
+    return made
+
+
+def expect(condition: object, message: str) -> None:
+    """Fail with a sentence that says what to mend. Raises: AssertionError."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def missing(expected: Iterable[T], found: Iterable[T]) -> list[T]:
+    """Return what was expected and is not among what was found, counting repetitions."""
+    return list((Counter(expected) - Counter(found)).elements())
+
+
+def truth(spec: Spec) -> str | None:
+    """Needs to know what really happened at the bank."""
+    return None if spec.knows_truth else "no server and no config function tell the connector what happened"
+
+
+def no_truth(spec: Spec) -> str | None:
+    """For connectors with data of their own; a sharper check does it for the others."""
+    return "a check that knows the truth covers it" if spec.knows_truth else None
+
+
+def http(spec: Spec) -> str | None:
+    """Needs a server."""
+    return None if spec.server else "the connector was given no server"
+
+
+def trusted_ids(spec: Spec) -> str | None:
+    """Needs ids that are declared to mean something."""
+    id_class = spec.connector.capabilities.id_class
+    return None if id_class in TRUSTED else f"ids are declared as {id_class}"
+
+
+def pending(spec: Spec) -> str | None:
+    """Needs a provider that tells about pending transactions."""
+    return None if spec.connector.capabilities.pending else "the provider tells nothing about pending transactions"
+
+
+def balances(spec: Spec) -> str | None:
+    """Needs a provider that tells balances."""
+    return None if spec.connector.capabilities.balances else "the provider tells no balances"
+
+
+def cursor(spec: Spec) -> str | None:
+    """Needs a provider with a cursor."""
+    return None if spec.connector.capabilities.cursor_scope else "the provider has no cursor"
+
+
+def window_limit(spec: Spec) -> str | None:
+    """Needs a provider that limits windows."""
+    return None if spec.connector.capabilities.window_days else "the provider takes windows of any length"
+
+
+def windows(spec: Spec) -> str | None:
+    """Needs a delivery by windows that proves absence."""
+    return None if spec.connector.capabilities.windows_complete else "a missing row proves nothing at this provider"

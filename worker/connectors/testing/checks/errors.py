@@ -1,0 +1,167 @@
+"""Every way a provider says no, at every request of a delivery, against what the importer has to do about it."""
+
+from collections.abc import Callable, Iterator
+
+import httpx2
+
+from worker.connectors.base import BankConnector
+from worker.connectors.errors import (
+    AuthenticationError,
+    ConnectorError,
+    InvalidDataError,
+    ProviderUnavailableError,
+    RateLimitError,
+)
+from worker.connectors.testing.check import Check, check, expect, http
+from worker.connectors.testing.scenes import many
+from worker.connectors.testing.subject import Subject
+from worker.connectors.testing.transport import Fault, RunawayError, answers, breaks, drips
+
+_ASKED_S = 40.0
+_DATE, _UNTIL = "Tue, 19 May 2026 14:30:00 GMT", "Tue, 19 May 2026 14:30:40 GMT"
+_WEB_PAGE = b"<!doctype html><html><body><h1>We will be back soon</h1></body></html>"
+
+_LIMITED = (
+    answers("429 with seconds", 429, Retry_After="40"),
+    answers("429 with a date", 429, Retry_After=_UNTIL, Date=_DATE),
+    answers("429 without a word", 429),
+)
+_REFUSED = (answers("401", 401), answers("402", 402), answers("403", 403), answers("403 as a web page", 403, _WEB_PAGE))
+_DOWN = (
+    *(answers(str(status), status) for status in (408, 500, 502, 503, 504)),
+    answers("503 as a web page", 503, _WEB_PAGE),
+    breaks("nobody listening", httpx2.ConnectError("refused")),
+    breaks("a closed connection", httpx2.RemoteProtocolError("closed early")),
+)
+_SLOW = (breaks("a hang", httpx2.ReadTimeout("silence")), drips("a slow drip"))
+_UNREADABLE = (
+    answers("truncated JSON", 200, b'{"accounts": [{"id": "1", "transac'),
+    answers("a web page instead of JSON", 200, _WEB_PAGE),
+    answers("an empty answer", 200, b""),
+    answers("null instead of an object", 200, b"null"),
+    answers("a number instead of an object", 200, b"7"),
+    answers("a list of numbers", 200, b"[1, 2]"),
+)
+
+
+@check(http)
+def rate_limits_are_said_with_their_wait(subject: Subject) -> None:
+    for fault in _LIMITED:
+        for error in _outcomes(subject, fault):
+            _expect_kind(error, fault, RateLimitError)
+            asked = _ASKED_S if "Retry-After" in fault.answer(_ANY).headers else None
+            found = getattr(error, "retry_after_s", None)
+            expect(found == asked, f"{fault.name}: retry_after_s should be {asked}, is {found}")
+
+
+@check(http)
+def refusals_ask_for_the_user(subject: Subject) -> None:
+    for fault in _REFUSED:
+        for error in _outcomes(subject, fault):
+            _expect_kind(error, fault, AuthenticationError)
+
+
+@check(http)
+def outages_are_the_providers(subject: Subject) -> None:
+    for fault in _DOWN:
+        for error in _outcomes(subject, fault):
+            _expect_kind(error, fault, ProviderUnavailableError)
+
+
+@check(http)
+def slowness_is_bounded(subject: Subject) -> None:
+    for fault in _SLOW:
+        for error in _outcomes(subject, fault):
+            _expect_kind(error, fault, ProviderUnavailableError)
+    unbounded = [name for request in subject.transport.requests for name, limit in _timeouts(request) if limit is None]
+    expect(not unbounded, f"a request switches off the timeouts of its client: {sorted(set(unbounded))}")
+
+
+@check(http)
+def unreadable_answers_are_not_data(subject: Subject) -> None:
+    for fault in _UNREADABLE:
+        for error in _outcomes(subject, fault):
+            _expect_kind(error, fault, InvalidDataError, ProviderUnavailableError)
+
+
+@check(http)
+def redirects_are_not_followed(subject: Subject) -> None:
+    fault = answers("a redirect to another host", 302, Location="https://elsewhere.test/collect")
+    for error in _outcomes(subject, fault):
+        _expect_kind(error, fault, ConnectorError)
+    hosts = {request.url.host for request in subject.transport.requests}
+    expect("elsewhere.test" not in hosts, "a redirect was followed; it would carry the credentials along")
+
+
+@check(http)
+def the_providers_own_errors_are_understood(subject: Subject) -> None:
+    for name, (answer, kind) in subject.spec.faults.items():
+        fault = Fault(name=name, answer=answer)
+        for error in _outcomes(subject, fault):
+            _expect_kind(error, fault, kind)
+
+
+_ANY = httpx2.Request("GET", "https://bank.test")
+
+
+def _expect_kind(error: BaseException | None, fault: Fault, *kinds: type[ConnectorError]) -> None:
+    wanted = " or ".join(kind.__name__ for kind in kinds)
+    expect(error is not None, f"{fault.name}: nothing was raised, as if all were well; should be {wanted}")
+    expect(isinstance(error, kinds), f"{fault.name}: raised {type(error).__name__}, should be {wanted}")
+
+
+def _outcomes(subject: Subject, fault: Fault) -> Iterator[BaseException | None]:
+    """Meet the fault at every request of a delivery in turn; yield what became of it, None for nothing."""
+    if not subject.ledger.entries():
+        many(subject, count=3)
+    subject.transport.requests.clear()
+    subject.transport.fault = None
+    _deliver(subject)
+    for number in range(len(subject.transport.requests)):
+        subject.transport.requests.clear()
+        subject.transport.fault, subject.transport.fail_from = fault, number
+        yield _deliver(subject)
+
+
+def _deliver(subject: Subject) -> BaseException | None:
+    with subject.opened() as connector:
+        for step in (_list, _fetch):
+            error = _error_of(step, subject, connector)
+            if error is not None:
+                return error
+    return None
+
+
+def _list(_subject: Subject, connector: BankConnector) -> BaseException | None:
+    connector.list_accounts()
+    return None
+
+
+def _fetch(subject: Subject, connector: BankConnector) -> BaseException | None:
+    by_cursor = subject.capabilities.cursor_scope is not None
+    pages = subject.sync({}).pages if by_cursor else subject.pages(connector, subject.window())
+    return next((failure.error for page in pages for failure in page.failures), None)
+
+
+def _error_of(
+    step: Callable[[Subject, BankConnector], BaseException | None], subject: Subject, connector: BankConnector
+) -> BaseException | None:
+    try:
+        return step(subject, connector)
+    except (Exception, RunawayError) as error:  # noqa: BLE001 - whatever comes is what the check looks at
+        return error
+
+
+def _timeouts(request: httpx2.Request) -> list[tuple[str, float | None]]:
+    return list(request.extensions.get("timeout", {}).items())
+
+
+CHECKS: tuple[Check, ...] = (
+    rate_limits_are_said_with_their_wait,
+    refusals_ask_for_the_user,
+    outages_are_the_providers,
+    slowness_is_bounded,
+    unreadable_answers_are_not_data,
+    redirects_are_not_followed,
+    the_providers_own_errors_are_understood,
+)
