@@ -115,6 +115,18 @@ class Settings(BaseSettings):
     )
     smtp_timeout_s: PositiveFloat = Field(default=15, description="Each step with the mail server (s).")
     email_from: str | None = Field(default=None, description="The sender of reminders, as FinMind has it.")
+    api_host: str = Field(default="127.0.0.1", description="Address the HTTP API listens on.")
+    api_port: PositiveInt = Field(default=8400, description="Port of the HTTP API.")
+    api_requests_per_minute: PositiveInt = Field(
+        default=300, description="Requests of one user per minute and API process."
+    )
+    jwt_secret: SecretStr | None = Field(
+        default=None, description="FinMind's JWT_SECRET: its HS256 access tokens are accepted."
+    )
+    jwt_jwks_url: str | None = Field(default=None, description="Where FinMind publishes its EdDSA keys (JWKS).")
+    jwt_jwks_file: Path | None = Field(default=None, description="File with the EdDSA keys (JWKS), instead of a URL.")
+    jwt_audience: str | None = Field(default=None, description="Required `aud` of EdDSA tokens.")
+    jwt_issuer: str | None = Field(default=None, description="Required `iss` of EdDSA tokens.")
 
     flower_port: PositiveInt = Field(default=5555, description="Flower's port on loopback under `up`.")
     flower_basic_auth: SecretStr | None = Field(default=None, description="`user:password` for Flower beyond loopback.")

@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "worker.cli.status:status",
     "keys": "worker.cli.keys:app",
     "webhooks": "worker.cli.webhooks:app",
+    "api": "worker.cli.api:api",
     "settings": "worker.cli.settings:settings",
     "healthcheck": "worker.cli.healthcheck:healthcheck",
 }

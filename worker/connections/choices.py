@@ -70,14 +70,19 @@ def read_name(name: str) -> str:
     return stripped
 
 
-def include_account(session: Session, connection_id: uuid.UUID, external_id: str, *, included: bool) -> None:
-    """Import an account from now on, or leave it out; its rows stay. Raises: NotFoundError."""
+def include_account(session: Session, connection_id: uuid.UUID, account: int | str, *, included: bool) -> None:
+    """Import an account from now on, or leave it out; its rows stay. account: our number, or the bank's id (text).
+
+    Raises: NotFoundError.
+    """
+    named = (
+        BankConnectionAccount.id == account
+        if isinstance(account, int)
+        else BankConnectionAccount.external_id == account
+    )
     found = session.execute(
         update(BankConnectionAccount)
-        .where(
-            BankConnectionAccount.connection_id == connection_id,
-            BankConnectionAccount.external_id == external_id,
-        )
+        .where(BankConnectionAccount.connection_id == connection_id, named)
         .values(included=included, updated_at=func.now())
         .returning(BankConnectionAccount.id)
     ).scalar()

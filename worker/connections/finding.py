@@ -78,8 +78,19 @@ def list_connections(session: Session, *, user_id: int | None = None) -> list[di
 def list_accounts(session: Session, connection_id: uuid.UUID) -> list[dict[str, Any]]:
     """Return the accounts of a connection that the caller has found before."""
     query = select(BankConnectionAccount).where(BankConnectionAccount.connection_id == connection_id)
-    rows = session.scalars(query.order_by(BankConnectionAccount.id))
-    return [{name: getattr(row, name) for name in _PUBLIC_OF_ACCOUNT} for row in rows]
+    return [_describe_account(row) for row in session.scalars(query.order_by(BankConnectionAccount.id))]
+
+
+def find_account(session: Session, connection_id: uuid.UUID, account_id: int) -> dict[str, Any]:
+    """Return one account of a connection that the caller has found before. Raises: NotFoundError."""
+    row = session.get(BankConnectionAccount, account_id)
+    if row is None or row.connection_id != connection_id:
+        raise NotFoundError(f"connection {connection_id} has no account {account_id}")
+    return _describe_account(row)
+
+
+def _describe_account(row: BankConnectionAccount) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _PUBLIC_OF_ACCOUNT}
 
 
 def describe(row: BankConnection) -> dict[str, Any]:

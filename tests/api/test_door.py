@@ -1,0 +1,302 @@
+"""The door: who may come in, what is answered, and that nothing secret is repeated."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from tests.api.conftest import JWT_SECRET, token
+from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id, token_policy
+from worker.errors import ConfigurationError
+from worker.runs.lease import claim, finish
+from worker.runs.states import Outcome, RunStatus
+
+BASE = "/bank-connections"
+
+
+def problem(answer, status, code):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == code
+    assert answer.json()["status"] == status
+    return answer.json()
+
+
+def test_a_connection_is_added_shown_changed_and_removed(client, connection_id):
+    url = f"{BASE}/connections/{connection_id}"
+    change = {"display_name": "Joint", "options": {"import_pending": "hide"}, "refresh_interval_s": 3600}
+    changed = client.patch(url, json=change).json()
+    assert (changed["display_name"], changed["options"], changed["refresh_interval_s"]) == (
+        "Joint",
+        {"import_pending": "hide"},
+        3600,
+    )
+    assert client.patch(url, json={"status": "paused"}).json()["status"] == "paused"
+    assert client.patch(url, json={"status": "active"}).json()["status"] == "active"
+    assert client.post(f"{url}/refresh-auth", json={"config": {}}).status_code == 200
+    assert client.get(f"{url}/accounts").json() == []
+    assert client.delete(url).json() == {"id": connection_id, "revoked_at_provider": False, "expenses_deleted": 0}
+    assert client.get(url).json()["status"] == "disconnected"
+    problem(client.patch(url, json={"status": "paused"}), 409, "conflict")
+
+
+def test_a_run_is_accepted_with_its_place_and_the_same_request_is_the_same_run(client, connection_id):
+    url = f"{BASE}/connections/{connection_id}"
+    first = client.post(f"{url}/import", json={"dry_run": True, "from_date": "2026-01-01"})
+    assert first.status_code == 202
+    run = client.get(first.headers["Location"]).json()
+    assert (run["status"], run["dry_run"], run["from_on"]) == ("queued", True, "2026-01-01")
+    again = client.post(f"{url}/import", json={"dry_run": True, "from_date": "2026-01-01"})
+    assert again.json()["id"] == run["id"]
+    problem(client.post(f"{url}/refresh"), 409, "conflict")
+    assert [one["id"] for one in client.get(f"{url}/import-runs").json()["items"]] == [run["id"]]
+    assert client.post(f"{BASE}/import-runs/{run['id']}/cancel").json()["status"] == "cancelled"
+    assert client.post(f"{BASE}/import-runs/{run['id']}/retry").status_code == 202
+
+
+def test_no_request_waits_for_the_broker(settings, user_id):
+    from worker.api.app import create_app
+    from worker.runtime import open_runtime
+
+    down = settings.model_copy(update={"redis_url": type(settings.redis_url)("redis://127.0.0.1:9/0")})
+    with TestClient(create_app(open_runtime(down)), headers={"Authorization": f"Bearer {token(user_id)}"}) as client:
+        made = client.post(f"{BASE}/connections", json={"connector_name": "mock", "config": {}}).json()
+        assert client.post(f"{BASE}/connections/{made['id']}/refresh").status_code == 202
+
+
+def test_runs_are_paged(client, connection_id):
+    url = f"{BASE}/connections/{connection_id}"
+    made = []
+    for _ in range(3):
+        made.append(client.post(f"{url}/refresh").json()["id"])
+        client.post(f"{BASE}/import-runs/{made[-1]}/cancel")
+    seen, cursor = [], None
+    while True:
+        page = client.get(f"{url}/import-runs", params={"limit": 1} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [run["id"] for run in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+    problem(client.get(f"{url}/import-runs", params={"cursor": "nonsense"}), 422, "invalid_request")
+
+
+def test_progress_is_streamed_until_the_run_ends(client, connection_id, sessions):
+    run_id = client.post(f"{BASE}/connections/{connection_id}/refresh").json()["id"]
+    with sessions() as session:
+        lease = claim(session, uuid.UUID(run_id), worker_name="w", lease_s=60)
+        finish(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="nothing_new"))
+    answer = client.get(f"{BASE}/import-runs/{run_id}/progress")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert [line for line in answer.text.splitlines() if line.startswith("event:")] == ["event: progress", "event: end"]
+    assert '"status":"succeeded"' in answer.text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"connector_name": "mock", "config": "hunter2"},
+        {"connector_name": "mock", "config": {"password": "hunter2"}},
+        {"connector_name": "mock", "config": {"mode": "hunter2"}},
+        {"connector_name": "mock", "config": {}, "password": "hunter2"},
+        {"config": {"password": "hunter2"}},
+        b'{"config": {"password": "hunter2"}',
+    ],
+    ids=["wrong type", "unknown secret", "wrong value", "unknown field", "missing field", "broken JSON"],
+)
+def test_a_refusal_never_repeats_what_was_sent(client, body):
+    sent = {"content": body} if isinstance(body, bytes) else {"json": body}
+    answer = client.post(f"{BASE}/connections", headers={"Content-Type": "application/json"}, **sent)
+    problem(answer, 422, "invalid_request")
+    assert "hunter2" not in answer.text
+
+
+def test_a_body_that_is_too_large_is_refused(client):
+    answer = client.post(f"{BASE}/connections", json={"connector_name": "mock", "config": {"a": "x" * 70_000}})
+    problem(answer, 413, "content_too_large")
+
+
+def test_the_config_of_connectors_is_served_with_its_secrets_marked(client):
+    listed = {one["name"]: one for one in client.get(f"{BASE}/connectors").json()}
+    secrets = [
+        field for field in listed["simplefin"]["config_schema"]["properties"].values() if "writeOnly" in str(field)
+    ]
+    assert secrets
+    assert "mock" in listed
+
+
+# --- who may come in -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "Bearer nonsense",
+        "Basic YWRhOng=",
+        f"Bearer {token(1, secret='another-secret-of-thirty-two-bytes')}",
+        f"Bearer {token(1, exp=datetime.now(UTC) - timedelta(minutes=1))}",
+        f"Bearer {token(1, type='refresh')}",
+        f"Bearer {token('ada')}",
+        f"Bearer {token(0)}",
+        f"Bearer {token(2**40)}",
+        f"Bearer {jwt.encode({'sub': '1', 'exp': 2**33}, '', algorithm='none')}",
+        f"Bearer {jwt.encode({'sub': '1'}, JWT_SECRET, algorithm='HS256')}",
+    ],
+    ids=[
+        "none",
+        "no token",
+        "basic",
+        "foreign",
+        "expired",
+        "refresh",
+        "word",
+        "zero",
+        "too large",
+        "alg none",
+        "no exp",
+    ],
+)
+def test_without_a_valid_token_nobody_comes_in(app, header):
+    with TestClient(app, headers={"Authorization": header} if header else {}) as client:
+        answer = client.get(f"{BASE}/connections")
+    problem(answer, 401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_token_as_flask_jwt_extended_issues_it_is_accepted(user_id):
+    from flask import Flask
+    from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
+
+    flask = Flask("finmind")
+    flask.config["JWT_SECRET_KEY"] = JWT_SECRET
+    JWTManager(flask)
+    with flask.app_context():
+        access, refresh = create_access_token(identity=str(user_id)), create_refresh_token(identity=str(user_id))
+    policy = TokenPolicy(secret=JWT_SECRET)
+    assert read_user_id(access, policy) == user_id
+    with pytest.raises(UnauthenticatedError):
+        read_user_id(refresh, policy)
+
+
+def test_eddsa_tokens_are_verified_by_published_keys(settings, tmp_path):
+    key = Ed25519PrivateKey.generate()
+    jwk = jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "k1", "alg": "EdDSA"}
+    file = tmp_path / "jwks.json"
+    file.write_text(__import__("json").dumps({"keys": [jwk]}))
+    given = {"jwt_secret": None, "jwt_jwks_file": file, "jwt_audience": "bank-worker", "jwt_issuer": "finmind"}
+    policy = token_policy(settings.model_copy(update=given))
+    claims = {"sub": "7", "exp": datetime.now(UTC) + timedelta(minutes=1), "aud": "bank-worker", "iss": "finmind"}
+
+    def signed(by=key, **changes):
+        return jwt.encode(claims | changes, by, algorithm="EdDSA", headers={"kid": "k1"})
+
+    assert read_user_id(signed(), policy) == 7
+    for refused in (signed(aud="other"), signed(iss="other"), signed(by=Ed25519PrivateKey.generate()), token(7)):
+        with pytest.raises(UnauthenticatedError):
+            read_user_id(refused, policy)
+
+
+def test_an_api_that_could_let_nobody_in_does_not_start(settings):
+    with pytest.raises(ConfigurationError, match="JWT_SECRET"):
+        token_policy(settings.model_copy(update={"jwt_secret": None}))
+
+
+def test_one_user_cannot_crowd_out_the_others(settings, user_id, other_user_id):
+    from worker.api.app import create_app
+    from worker.runtime import open_runtime
+
+    with TestClient(create_app(open_runtime(settings.model_copy(update={"api_requests_per_minute": 3})))) as client:
+
+        def ask(user):
+            return client.get(f"{BASE}/connections", headers={"Authorization": f"Bearer {token(user)}"})
+
+        assert [ask(user_id).status_code for _ in range(3)] == [200, 200, 200]
+        refused = ask(user_id)
+        problem(refused, 429, "too_many_requests")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 61
+        assert ask(other_user_id).status_code == 200
+
+
+# --- once ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_repeated_request_links_one_bank(client, sessions):
+    sent = {"json": {"connector_name": "mock", "config": {}}, "headers": {"Idempotency-Key": "k-1"}}
+    first, second = (client.post(f"{BASE}/connections", **sent) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json() == second.json()
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert first.headers["Location"] == second.headers["Location"]
+    with sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM bank_connections")) == 1
+
+
+def test_a_key_belongs_to_one_request(client, connection_id):
+    headers = {"Idempotency-Key": "k-2"}
+    url = f"{BASE}/connections/{connection_id}/import"
+    assert client.post(url, json={"dry_run": True}, headers=headers).status_code == 202
+    problem(client.post(url, json={"dry_run": False}, headers=headers), 422, "idempotency_key_reused")
+
+
+def test_a_key_whose_request_is_under_way_is_refused_for_now(client, connection_id, sessions):
+    headers = {"Idempotency-Key": "k-3"}
+    url = f"{BASE}/connections/{connection_id}/refresh"
+    assert client.post(url, headers=headers).status_code == 202
+    with sessions() as session:
+        session.execute(text("UPDATE idempotency_keys SET status_code = NULL"))
+    problem(client.post(url, headers=headers), 409, "idempotency_in_progress")
+    with sessions() as session:
+        session.execute(text("UPDATE idempotency_keys SET created_at = now() - interval '1 hour'"))
+    assert client.post(url, headers=headers).status_code == 202
+
+
+def test_a_request_that_failed_may_be_repeated_with_its_key(client):
+    headers = {"Idempotency-Key": "k-4"}
+    problem(
+        client.post(f"{BASE}/connections", json={"connector_name": "none", "config": {}}, headers=headers),
+        422,
+        "connector_not_found",
+    )
+    sent = {"connector_name": "mock", "config": {}}
+    assert client.post(f"{BASE}/connections", json=sent, headers=headers).status_code == 201
+
+
+# --- one user's door leads to nobody else's rows ---------------------------------------------------------------------
+
+
+def test_every_operation_treats_another_users_things_as_absent(app, client, connection_id, other_user_id, sessions):
+    run_id = client.post(f"{BASE}/connections/{connection_id}/refresh").json()["id"]
+    with sessions() as session:
+        account_id = session.scalar(
+            text(
+                "INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name)"
+                " SELECT id, user_id, 'a', 'A' FROM bank_connections RETURNING id"
+            )
+        )
+        before = session.execute(text("SELECT * FROM bank_connections")).all()
+    ids = {"connection_id": connection_id, "run_id": run_id, "account_id": account_id}
+    stranger = TestClient(app, headers={"Authorization": f"Bearer {token(other_user_id)}"})
+    bodies = {
+        "refresh_auth": {"config": {}},
+        "change_account": {"included": False},
+        "change_connection": {"status": "paused"},
+    }
+    seen = 0
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            if "{" not in path:
+                continue
+            body = bodies.get(operation["operationId"])
+            answer = stranger.request(method, path.format(**ids), json=body)
+            assert answer.status_code == 404, (method, path, answer.text)
+            seen += 1
+    assert seen >= 15
+    for path in ("/connections",):
+        assert stranger.get(BASE + path).json() == []
+    with sessions() as session:
+        assert session.execute(text("SELECT * FROM bank_connections")).all() == before

@@ -1,0 +1,79 @@
+"""The application: its routes, its errors, its contract. Built from a runtime, so that tests build the same one."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from worker import __version__
+from worker.api import connections, contract, problems, runs
+from worker.api.auth import token_policy
+from worker.api.envelope import RefusedBodies, RequestIds
+from worker.api.services import Services, UserLimit
+from worker.client import WorkerClient
+from worker.runtime import Runtime, open_desk, open_runtime
+from worker.settings import load_settings
+
+MAX_BODY_BYTES = 64 * 1024
+_PREFIX = "/bank-connections"
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """Build the application over a runtime, which is closed with it. Raises: ConfigurationError."""
+    app = FastAPI(
+        title="FinMind bank worker",
+        version=__version__,
+        summary="Connect banks, import their transactions as expenses, and follow every run.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{_PREFIX}/openapi.json",
+        lifespan=_closing(runtime),
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.services = _services(runtime)
+    door = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS)
+    for part in (connections.router, runs.router):
+        door.include_router(part)
+    app.include_router(door)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(RefusedBodies)
+    app.add_middleware(RequestIds)  # the last one added is the outermost
+    problems.install(app)
+    contract.install(app)
+
+    @app.get("/health", include_in_schema=False)
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """Build the application of this process: what `uvicorn --factory` calls. Raises: ConfigurationError."""
+    return create_app(open_runtime(load_settings(), role="api"))
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _services(runtime: Runtime) -> Services:
+    return Services(
+        runtime=runtime,
+        desk=open_desk(runtime),
+        client=WorkerClient(runtime.settings.redis_url.get_secret_value()),
+        tokens=token_policy(runtime.settings),
+        limit=UserLimit(runtime.settings.api_requests_per_minute),
+    )
+
+
+def _closing(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        app.state.services.client.close()
+        runtime.close()
+
+    return lifespan

@@ -1,0 +1,231 @@
+"""Routes of connections: link, look, change, end, and ask for runs."""
+
+import uuid
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Response
+
+from worker.api.idempotency import OnlyOnce
+from worker.api.paging import Cursor, Limit, next_cursor, read_cursor
+from worker.api.schemas import (
+    AccountChangeIn,
+    AccountOut,
+    ConnectionChangeIn,
+    ConnectionOut,
+    ConnectorOut,
+    CredentialsIn,
+    ImportIn,
+    NewConnectionIn,
+    RefreshIn,
+    RemovedOut,
+    RunOut,
+    RunPage,
+)
+from worker.api.services import Offered, Services, UserId
+from worker.audit import acting_as
+from worker.connections import choices, finding, lifecycle
+from worker.connections.choices import Schedule
+from worker.connections.lifecycle import NewConnection
+from worker.connections.validation import read
+from worker.connectors.errors import ConnectorNotFoundError
+from worker.runs import reading
+from worker.runs.reading import RunFilter
+from worker.runs.states import RunKind, RunRequest
+
+router = APIRouter(tags=["connections"])
+
+AccountId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_SCHEDULE = ("refresh_interval_s", "refresh_from_hour", "refresh_until_hour")
+
+
+@router.get("/connectors")
+def list_connectors(_user_id: UserId, offered: Offered) -> list[ConnectorOut]:
+    """List the installed connectors with the schemas of their configs, for a form to be drawn from."""
+    registry = offered.runtime.registry
+    listed = []
+    for name in registry.names():
+        try:
+            connector = registry.get(name)
+        except ConnectorNotFoundError:
+            continue  # announced by a package that does not load: `finmind-worker connectors` says why
+        listed.append(
+            ConnectorOut(
+                name=name,
+                display_name=connector.display_name,
+                history_days=connector.capabilities.history_days,
+                pending=connector.capabilities.pending,
+                config_schema=connector.Config.model_json_schema(),
+            )
+        )
+    return listed
+
+
+@router.post("/connections", status_code=201, response_model=ConnectionOut)
+def add_connection(wanted: NewConnectionIn, user_id: UserId, offered: Offered, only: OnlyOnce) -> Response:
+    """Link a bank. A one-time token is exchanged once; send an `Idempotency-Key` so that a repeat links nothing."""
+
+    def make() -> ConnectionOut:
+        with acting_as(f"api:user:{user_id}"):
+            return _connection(offered, user_id, lifecycle.add(offered.desk, _new(user_id, wanted)))
+
+    return only.answer(make, status=201, location=lambda made: f"/bank-connections/connections/{made.id}")
+
+
+@router.get("/connections")
+def list_connections(user_id: UserId, offered: Offered) -> list[ConnectionOut]:
+    """List the caller's connections, oldest first."""
+    with offered.sessions() as session:
+        return [ConnectionOut.of(row) for row in finding.list_connections(session, user_id=user_id)]
+
+
+@router.get("/connections/{connection_id}")
+def show_connection(connection_id: uuid.UUID, user_id: UserId, offered: Offered) -> ConnectionOut:
+    """Show one connection."""
+    return _connection(offered, user_id, connection_id)
+
+
+@router.patch("/connections/{connection_id}")
+def change_connection(
+    connection_id: uuid.UUID, change: ConnectionChangeIn, user_id: UserId, offered: Offered
+) -> ConnectionOut:
+    """Rename, pause or resume a connection, or change its policies and schedule."""
+    given = change.model_dump(exclude_unset=True)
+    with offered.sessions() as session:
+        row = finding.find(session, connection_id, user_id=user_id, lock=True)
+        if change.display_name is not None:
+            choices.rename(row, change.display_name)
+        if change.options is not None:
+            choices.change_options(row, change.options)
+        if any(name in given for name in _SCHEDULE):
+            choices.change_schedule(row, _schedule(given))
+        session.flush()
+        if change.status is not None:
+            step = lifecycle.pause if change.status == "paused" else lifecycle.resume
+            step(session, connection_id, user_id=user_id)
+    return _connection(offered, user_id, connection_id)
+
+
+@router.delete("/connections/{connection_id}")
+def remove_connection(
+    connection_id: uuid.UUID,
+    user_id: UserId,
+    offered: Offered,
+    delete_expenses: Annotated[bool, Query(description="Also delete the expenses that imports wrote.")] = False,  # noqa: FBT002 - a query parameter
+) -> RemovedOut:
+    """End the authorisation at the provider where possible, and forget the credentials for good."""
+    with acting_as(f"api:user:{user_id}"):
+        removed = lifecycle.remove(offered.desk, connection_id, delete_expenses=delete_expenses, user_id=user_id)
+    offered.runtime.cache.clear(removed.user_id, removed.months)
+    return RemovedOut(id=connection_id, revoked_at_provider=removed.revoked, expenses_deleted=removed.expenses_deleted)
+
+
+@router.post("/connections/{connection_id}/refresh-auth")
+def refresh_auth(connection_id: uuid.UUID, given: CredentialsIn, user_id: UserId, offered: Offered) -> ConnectionOut:
+    """Give a connection new credentials in place; accounts and history stay."""
+    with acting_as(f"api:user:{user_id}"):
+        lifecycle.reauthorise(offered.desk, connection_id, given.config, user_id=user_id)
+    return _connection(offered, user_id, connection_id)
+
+
+@router.get("/connections/{connection_id}/accounts")
+def list_accounts(connection_id: uuid.UUID, user_id: UserId, offered: Offered) -> list[AccountOut]:
+    """List the accounts of a connection; empty before its first import."""
+    with offered.sessions() as session:
+        finding.find(session, connection_id, user_id=user_id)
+        return [AccountOut.model_validate(row) for row in finding.list_accounts(session, connection_id)]
+
+
+@router.patch("/connections/{connection_id}/accounts/{account_id}")
+def change_account(
+    connection_id: uuid.UUID, account_id: AccountId, change: AccountChangeIn, user_id: UserId, offered: Offered
+) -> AccountOut:
+    """Import an account from now on, or leave it out; what was imported stays."""
+    with offered.sessions() as session:
+        finding.find(session, connection_id, user_id=user_id)
+        choices.include_account(session, connection_id, account_id, included=change.included)
+        return AccountOut.model_validate(finding.find_account(session, connection_id, account_id))
+
+
+@router.post("/connections/{connection_id}/import", status_code=202, response_model=RunOut)
+def start_import(
+    connection_id: uuid.UUID,
+    user_id: UserId,
+    offered: Offered,
+    background: BackgroundTasks,
+    only: OnlyOnce,
+    wanted: ImportIn | None = None,
+) -> Response:
+    """Ask for an import. The same request while one is open answers with that run."""
+    asked = wanted or ImportIn()
+    request = RunRequest(
+        connection_id=connection_id,
+        kind=RunKind.IMPORT,
+        account_external_id=asked.account_id,
+        from_on=asked.from_date,
+        to_on=asked.to_date,
+        dry_run=asked.dry_run,
+    )
+    return only.answer(lambda: _ask(offered, user_id, request, background), status=202, location=_run_location)
+
+
+@router.post("/connections/{connection_id}/refresh", status_code=202, response_model=RunOut)
+def start_refresh(
+    connection_id: uuid.UUID,
+    user_id: UserId,
+    offered: Offered,
+    background: BackgroundTasks,
+    only: OnlyOnce,
+    wanted: RefreshIn | None = None,
+) -> Response:
+    """Ask for what is new. The same request while one is open answers with that run."""
+    asked = wanted or RefreshIn()
+    request = RunRequest(connection_id=connection_id, kind=RunKind.REFRESH, account_external_id=asked.account_id)
+    return only.answer(lambda: _ask(offered, user_id, request, background), status=202, location=_run_location)
+
+
+@router.get("/connections/{connection_id}/import-runs")
+def list_runs(
+    connection_id: uuid.UUID, user_id: UserId, offered: Offered, limit: Limit = 20, cursor: Cursor = None
+) -> RunPage:
+    """List a connection's runs, newest first."""
+    wanted = RunFilter(user_id=user_id, connection_id=connection_id, after=read_cursor(cursor), limit=limit)
+    with offered.sessions() as session:
+        finding.find(session, connection_id, user_id=user_id)
+        rows = reading.list_runs(session, wanted)
+    return RunPage(items=[RunOut.model_validate(row) for row in rows], next=next_cursor(rows, limit))
+
+
+def _ask(offered: Services, user_id: int, request: RunRequest, background: BackgroundTasks) -> RunOut:
+    with offered.sessions() as session:
+        finding.find(session, request.connection_id, user_id=user_id)
+        run_id = offered.ask(session, request, background)
+        return RunOut.model_validate(reading.describe(reading.find(session, run_id, user_id=user_id)))
+
+
+def _run_location(run: RunOut) -> str:
+    return f"/bank-connections/import-runs/{run.id}"
+
+
+def _connection(offered: Services, user_id: int, connection_id: uuid.UUID) -> ConnectionOut:
+    with offered.sessions() as session:
+        return ConnectionOut.of(finding.describe(finding.find(session, connection_id, user_id=user_id)))
+
+
+def _new(user_id: int, wanted: NewConnectionIn) -> NewConnection:
+    return NewConnection(
+        user_id=user_id,
+        connector_name=wanted.connector_name,
+        config=wanted.config,
+        name=wanted.display_name,
+        institution_name=wanted.institution_name,
+        options=wanted.options,
+        schedule=read(Schedule, _schedule(wanted.model_dump()), what="schedule"),
+    )
+
+
+def _schedule(given: dict[str, Any]) -> dict[str, Any]:
+    named = {name.removesuffix("_s"): given[name] for name in _SCHEDULE if name in given}
+    if named.get("refresh_interval") is not None:
+        named["refresh_interval"] = timedelta(seconds=named["refresh_interval"])
+    return named

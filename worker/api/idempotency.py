@@ -1,0 +1,122 @@
+"""`Idempotency-Key`: the same key with the same request is one request, and its answer is given again for a day."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy import delete, func, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from worker.api.problems import ProblemError
+from worker.api.services import Offered, UserId
+from worker.database import Sessions
+from worker.models import IdempotencyKey
+
+KEPT = text("INTERVAL '24 hours'")
+ABANDONED = text("INTERVAL '5 minutes'")
+"""A request that left no answer for this long died with its process; its key may be used again."""
+_REPLAYED = {"Idempotent-Replayed": "true"}
+
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Makes a repeated request one request, for 24 hours.",
+    ),
+]
+
+
+class Once:
+    """Runs a request once per key. Without a key it just runs."""
+
+    def __init__(self, sessions: Sessions, user_id: int, key: str | None, fingerprint: bytes) -> None:
+        self._sessions = sessions
+        self._user_id = user_id
+        self._key = key
+        self._fingerprint = fingerprint
+
+    def answer(
+        self,
+        make: Callable[[], BaseModel],
+        *,
+        status: int,
+        location: Callable[[Any], str],
+        hide: frozenset[str] = frozenset(),
+    ) -> Response:
+        """Return what `make` makes, or what it made for this key before.
+
+        hide: fields that are shown once and therefore not kept. Raises: ProblemError 409 while the first request is
+        under way, 422 when the key belongs to another request.
+        """
+        kept = self._begin()
+        if kept is not None:
+            return kept
+        try:
+            made = make()
+        except BaseException:
+            self._forget()
+            raise
+        body, headers = made.model_dump(mode="json"), {"Location": location(made)}
+        self._keep(status, headers, {name: None if name in hide else value for name, value in body.items()})
+        return JSONResponse(body, status_code=status, headers=headers)
+
+    def _begin(self) -> Response | None:
+        if self._key is None:
+            return None
+        mine = (IdempotencyKey.user_id == self._user_id, IdempotencyKey.key == self._key)
+        age = func.now() - IdempotencyKey.created_at
+        with self._sessions() as session:
+            session.execute(delete(IdempotencyKey).where(IdempotencyKey.user_id == self._user_id, age > KEPT))
+            session.execute(delete(IdempotencyKey).where(*mine, IdempotencyKey.status_code.is_(None), age > ABANDONED))
+            row = {"user_id": self._user_id, "key": self._key, "fingerprint": self._fingerprint}
+            claim = insert(IdempotencyKey).values(row).on_conflict_do_nothing().returning(IdempotencyKey.key)
+            if session.scalar(claim) is not None:
+                return None
+            return self._replay(session.get_one(IdempotencyKey, (self._user_id, self._key)))
+
+    def _replay(self, kept: IdempotencyKey) -> Response:
+        if bytes(kept.fingerprint) != self._fingerprint:
+            raise ProblemError(422, "idempotency_key_reused", "this Idempotency-Key belongs to another request")
+        if kept.status_code is None:
+            raise ProblemError(
+                409, "idempotency_in_progress", "the first request with this key is under way", {"Retry-After": "1"}
+            )
+        return JSONResponse(kept.body, status_code=kept.status_code, headers={**(kept.headers or {}), **_REPLAYED})
+
+    def _keep(self, status: int, headers: dict[str, str], body: dict[str, Any]) -> None:
+        if self._key is not None:
+            self._change({"status_code": status, "headers": headers, "body": body})
+
+    def _change(self, values: dict[str, Any]) -> None:
+        mine = (IdempotencyKey.user_id == self._user_id, IdempotencyKey.key == self._key)
+        with self._sessions() as session:
+            session.execute(update(IdempotencyKey).where(*mine).values(**values))
+
+    def _forget(self) -> None:
+        if self._key is not None:
+            mine = (IdempotencyKey.user_id == self._user_id, IdempotencyKey.key == self._key)
+            with self._sessions() as session:
+                session.execute(delete(IdempotencyKey).where(*mine))
+
+
+async def once(request: Request, user_id: UserId, offered: Offered, key: KeyHeader = None) -> Once:
+    """Return the guard of this request."""
+    body = await request.body() if key is not None else b""
+    return Once(offered.sessions, user_id, key, fingerprint(request, user_id, body))
+
+
+def fingerprint(request: Request, user_id: int, body: bytes) -> bytes:
+    """Tell two requests apart. Slow on purpose: the body may hold a password, and the result is kept in the clear."""
+    if not body:
+        return hashlib.sha256(f"{request.method} {request.url.path}".encode()).digest()
+    salt = f"{user_id} {request.method} {request.url.path}".encode()
+    return hashlib.scrypt(body, salt=salt, n=2**12, r=8, p=1, dklen=32)
+
+
+OnlyOnce = Annotated[Once, Depends(once)]

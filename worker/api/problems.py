@@ -1,0 +1,166 @@
+"""Every error as a problem detail (RFC 9457). What the caller sent is never repeated: it may be a password."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DataError, OperationalError
+from starlette.exceptions import HTTPException
+
+from worker.api.auth import UnauthenticatedError
+from worker.connectors.errors import (
+    AuthenticationError,
+    ConnectorError,
+    ConnectorNotFoundError,
+    ProviderUnavailableError,
+    RateLimitError,
+)
+from worker.errors import (
+    ConflictError,
+    InvalidRequestError,
+    KeyProviderUnavailableError,
+    NotFoundError,
+    WorkerError,
+)
+from worker.logs import get_logger
+
+MEDIA_TYPE = "application/problem+json"
+log = get_logger("api")
+
+
+class FieldProblem(BaseModel):
+    """One field that is wrong, without its value."""
+
+    field: str = Field(examples=["body.from_date"])
+    message: str = Field(examples=["Input should be a valid date"])
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457). `code` is stable and meant for programs."""
+
+    type: str = Field(examples=["urn:finmind-worker:problem:not_found"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    code: str = Field(examples=["not_found"])
+    detail: str | None = Field(default=None, examples=["no run 0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11"])
+    request_id: str | None = None
+    errors: list[FieldProblem] = []
+
+
+_STATUS: tuple[tuple[type[WorkerError], int], ...] = (
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (ConnectorNotFoundError, 422),
+    (InvalidRequestError, 422),
+    (AuthenticationError, 422),
+    (RateLimitError, 503),
+    (ProviderUnavailableError, 502),
+    (ConnectorError, 502),
+    (KeyProviderUnavailableError, 503),
+)
+
+
+class ProblemError(Exception):
+    """An error that only this door knows of. headers: such as Retry-After."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers
+
+
+def answer(
+    status: int,
+    code: str,
+    *,
+    detail: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: list[FieldProblem] | None = None,
+) -> JSONResponse:
+    """Return the response for one problem."""
+    problem = Problem(
+        type=f"urn:finmind-worker:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        errors=errors or [],
+    )
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), status_code=status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem detail."""
+    handlers: dict[type[Exception], Any] = {
+        WorkerError: _worker_error,
+        ProblemError: _problem_error,
+        UnauthenticatedError: _unauthenticated,
+        RequestValidationError: _invalid_request,
+        HTTPException: _http_error,
+        DataError: _unstorable,
+        OperationalError: _database_down,
+        Exception: _unexpected,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def _worker_error(_request: Request, error: WorkerError) -> JSONResponse:
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request.failed", code=error.code, reason=str(error))
+        return answer(status, error.code)
+    retry_after_s = error.retry_after_s if isinstance(error, RateLimitError) else None
+    headers = {"Retry-After": str(int(retry_after_s))} if retry_after_s else None
+    return answer(status, error.code, detail=str(error), headers=headers)
+
+
+def _problem_error(_request: Request, error: ProblemError) -> JSONResponse:
+    return answer(error.status, error.code, detail=error.detail, headers=error.headers)
+
+
+def _unauthenticated(_request: Request, error: UnauthenticatedError) -> JSONResponse:
+    log.info("request.unauthenticated", reason=str(error))
+    return answer(401, "unauthenticated", detail="a valid token is needed", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
+    fields = [
+        FieldProblem(field=".".join(str(part) for part in problem["loc"]), message=_message(problem))
+        for problem in error.errors()
+    ]
+    return answer(422, "invalid_request", detail="the request does not fit its schema", errors=fields)
+
+
+def _message(problem: Mapping[str, Any]) -> str:
+    # A parser's own words may quote the body; validators' words are ours.
+    return "not valid JSON" if problem["type"] == "json_invalid" else str(problem["msg"])
+
+
+def _http_error(_request: Request, error: HTTPException) -> JSONResponse:
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+    return answer(error.status_code, code, headers=error.headers)
+
+
+def _database_down(_request: Request, _error: OperationalError) -> JSONResponse:
+    log.error("request.database_down")
+    return answer(503, "database_down", detail="try again in a moment", headers={"Retry-After": "5"})
+
+
+def _unstorable(_request: Request, _error: DataError) -> JSONResponse:
+    return answer(422, "invalid_request", detail="a value cannot be stored")
+
+
+def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+    log.error("request.failed", reason=type(error).__name__, exc_info=error)
+    return answer(500, "internal")

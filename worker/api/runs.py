@@ -1,0 +1,147 @@
+"""Routes of runs: their story, their progress, and what can be done about them."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.orm import Session
+
+from worker.api.idempotency import OnlyOnce
+from worker.api.paging import AfterId, Limit, next_id
+from worker.api.schemas import DecisionPage, RejectionPage, RunOut, RunStory
+from worker.api.services import Offered, Services, UserId
+from worker.runs import reading, steering
+from worker.runs.states import CLOSED, RunRequest, RunStatus
+
+router = APIRouter(prefix="/import-runs", tags=["runs"])
+
+POLL_S = 0.5
+LONGEST_STREAM_S = 600
+"""After this long a stream ends; the browser opens it again by itself and goes on."""
+
+
+def found_run(run_id: uuid.UUID, user_id: UserId, offered: Offered) -> RunOut:
+    """Return the caller's run, so that a stream of nothing is refused before it begins. Raises: NotFoundError."""
+    return _read(offered, user_id, run_id)
+
+
+FoundRun = Annotated[RunOut, Depends(found_run)]
+
+
+@router.get("/{run_id}")
+def show_run(run_id: uuid.UUID, user_id: UserId, offered: Offered, limit: Limit = 50) -> RunStory:
+    """Show a run, what it did per account, and the first decisions and rejections row by row."""
+    with offered.sessions() as session:
+        run = reading.describe(reading.find(session, run_id, user_id=user_id))
+        return RunStory.model_validate(
+            {
+                **run,
+                "accounts": reading.accounts_of(session, run_id),
+                "decisions": _page(reading.decisions_of(session, run_id, limit=limit), limit),
+                "rejections": _page(reading.rejections_of(session, run_id, limit=limit), limit),
+            }
+        )
+
+
+@router.get("/{run_id}/decisions")
+def list_decisions(
+    run_id: uuid.UUID, user_id: UserId, offered: Offered, after: AfterId = 0, limit: Limit = 50
+) -> DecisionPage:
+    """List what a run decided row by row, with the reasons."""
+    with offered.sessions() as session:
+        reading.find(session, run_id, user_id=user_id)
+        rows = reading.decisions_of(session, run_id, after_id=after, limit=limit)
+    return DecisionPage.model_validate(_page(rows, limit))
+
+
+@router.get("/{run_id}/rejections")
+def list_rejections(
+    run_id: uuid.UUID, user_id: UserId, offered: Offered, after: AfterId = 0, limit: Limit = 50
+) -> RejectionPage:
+    """List the rows a run could not import."""
+    with offered.sessions() as session:
+        reading.find(session, run_id, user_id=user_id)
+        rows = reading.rejections_of(session, run_id, after_id=after, limit=limit)
+    return RejectionPage.model_validate(_page(rows, limit))
+
+
+@router.post("/{run_id}/cancel", status_code=202)
+def cancel_run(run_id: uuid.UUID, user_id: UserId, offered: Offered) -> RunOut:
+    """Cancel a run: at once when it waits, at its next step when it runs. What is committed stays."""
+    with offered.sessions() as session:
+        steering.cancel(session, run_id, user_id=user_id)
+    return _read(offered, user_id, run_id)
+
+
+@router.post("/{run_id}/retry", status_code=202, response_model=RunOut)
+def retry_run(
+    run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
+) -> Response:
+    """Ask again for what a failed, partial or cancelled run was asked for."""
+    return _ask(offered, user_id, run_id, steering.retry_request, background, only)
+
+
+@router.post("/{run_id}/revert", status_code=202, response_model=RunOut)
+def revert_run(
+    run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
+) -> Response:
+    """Take back what a run did; what was edited since is left alone and reported."""
+    return _ask(offered, user_id, run_id, steering.revert_request, background, only)
+
+
+@router.post("/{run_id}/replay-rejections", status_code=202, response_model=RunOut)
+def replay_rejections(
+    run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
+) -> Response:
+    """Try the rows again that a run had to reject."""
+    return _ask(offered, user_id, run_id, steering.replay_request, background, only)
+
+
+@router.get("/{run_id}/progress", response_class=EventSourceResponse)
+async def stream_progress(
+    run_id: uuid.UUID, _found: FoundRun, user_id: UserId, offered: Offered
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream a run as it changes: `progress` events that hold the run, then one `end` event."""
+    last: RunOut | None = None
+    for _ in range(int(LONGEST_STREAM_S / POLL_S)):
+        run = await run_in_threadpool(_read, offered, user_id, run_id)
+        if run != last:
+            yield ServerSentEvent(event="progress", data=run)
+            last = run
+        if RunStatus(run.status) in {*CLOSED, RunStatus.DEFERRED}:
+            yield ServerSentEvent(event="end", data={"status": run.status, "code": run.code})
+            return
+        await asyncio.sleep(POLL_S)
+
+
+def _ask(
+    offered: Services,
+    user_id: int,
+    run_id: uuid.UUID,
+    make_request: Callable[..., RunRequest],
+    background: BackgroundTasks,
+    only: OnlyOnce,
+) -> Response:
+    def make() -> RunOut:
+        with offered.sessions() as session:
+            asked = offered.ask(session, make_request(session, run_id, user_id=user_id), background)
+            return _found(session, asked, user_id)
+
+    return only.answer(make, status=202, location=lambda run: f"/bank-connections/import-runs/{run.id}")
+
+
+def _read(offered: Services, user_id: int, run_id: uuid.UUID) -> RunOut:
+    with offered.sessions() as session:
+        return _found(session, run_id, user_id)
+
+
+def _found(session: Session, run_id: uuid.UUID, user_id: int) -> RunOut:
+    return RunOut.model_validate(reading.describe(reading.find(session, run_id, user_id=user_id)))
+
+
+def _page(rows: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+    return {"items": rows, "next": next_id(rows, limit)}

@@ -1,0 +1,86 @@
+"""What routes work with, handed to them by FastAPI: the services of this process, and who is asking."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import BackgroundTasks, Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from sqlalchemy.orm import Session
+
+from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id
+from worker.api.problems import ProblemError
+from worker.client import WorkerClient
+from worker.connections.lifecycle import Desk
+from worker.database import Sessions
+from worker.runs.request import request_run
+from worker.runs.states import RunRequest
+from worker.runtime import Runtime
+
+
+class UserLimit:
+    """A moving window per user, kept in this process: no request waits for another server to be counted."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._limit = RateLimitItemPerMinute(per_minute)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def take(self, user_id: int) -> None:
+        """Count one request. Raises: ProblemError 429 with Retry-After."""
+        if self._limiter.hit(self._limit, str(user_id)):
+            return
+        stats = self._limiter.get_window_stats(self._limit, str(user_id))
+        wait_s = max(1, int(stats.reset_time - time.time()) + 1)
+        raise ProblemError(429, "too_many_requests", "slow down", headers={"Retry-After": str(wait_s)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What this process offers its routes."""
+
+    runtime: Runtime
+    desk: Desk
+    client: WorkerClient
+    tokens: TokenPolicy
+    limit: UserLimit
+
+    @property
+    def sessions(self) -> Sessions:
+        """The factory of transactions."""
+        return self.runtime.sessions
+
+    def ask(self, session: Session, request: RunRequest, background: BackgroundTasks) -> uuid.UUID:
+        """Write a run's row and nudge the workers after the answer was sent; no request waits for the broker."""
+        run_id = request_run(session, request)
+        background.add_task(self.client.nudge, run_id)
+        return run_id
+
+
+def services(request: Request) -> Services:
+    """Return the services of the application that answers."""
+    found = request.app.state.services
+    assert isinstance(found, Services)
+    return found
+
+
+_bearer = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="FinMind's access token; `sub` is the user's id."
+)
+
+
+def caller(request: Request, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> int:
+    """Return the user id of a verified token, counted against the user's limit."""
+    if token is None:
+        raise UnauthenticatedError("no token")
+    found = services(request)
+    user_id = read_user_id(token.credentials, found.tokens)
+    found.limit.take(user_id)
+    return user_id
+
+
+UserId = Annotated[int, Depends(caller)]
+Offered = Annotated[Services, Depends(services)]
