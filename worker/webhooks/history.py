@@ -71,6 +71,15 @@ def deliveries(session: Session, user_id: int, narrowing: Narrowing, *, limit: i
     ]
 
 
+def owner_of(session: Session, delivery_id: int) -> int:
+    """Return whose delivery it is, for an operator who has only its id. Raises: NotFoundError."""
+    question = select(WebhookSubscription.user_id).join(WebhookDelivery).where(WebhookDelivery.id == delivery_id)
+    user_id = session.execute(question).scalar_one_or_none()
+    if user_id is None:
+        raise NotFoundError(f"there is no delivery {delivery_id}")
+    return user_id
+
+
 def attempts(session: Session, user_id: int, delivery_id: int) -> list[dict[str, Any]]:
     """Return every attempt of one delivery, oldest first; an open one was never heard of again.
 

@@ -106,6 +106,20 @@ def subscriptions_of(session: Session, user_id: int) -> Sequence[WebhookSubscrip
     ).all()
 
 
+def all_subscriptions(session: Session) -> Sequence[WebhookSubscription]:
+    """Return everybody's subscriptions, for an operator; without the removed ones."""
+    live = select(WebhookSubscription).where(WebhookSubscription.status != "removed")
+    return session.scalars(live.order_by(WebhookSubscription.user_id, WebhookSubscription.created_at)).all()
+
+
+def owner_of(session: Session, subscription_id: uuid.UUID) -> int:
+    """Return whose subscription it is, for an operator who has only its id. Raises: NotFoundError."""
+    row = session.get(WebhookSubscription, subscription_id)
+    if row is None:
+        raise NotFoundError(f"there is no subscription {subscription_id}")
+    return row.user_id
+
+
 def subscription_of(
     session: Session, user_id: int, subscription_id: uuid.UUID, *, locked: bool = False
 ) -> WebhookSubscription:
