@@ -220,6 +220,35 @@ CREATE TABLE IF NOT EXISTS bank_connection_accounts (
 );
 CREATE INDEX IF NOT EXISTS idx_bank_connection_accounts_user ON bank_connection_accounts(user_id);
 
+CREATE TABLE IF NOT EXISTS bank_link_attempts (
+  id UUID PRIMARY KEY,
+  user_id INTEGER NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+  connector_name VARCHAR(50) NOT NULL,
+  connection_id UUID REFERENCES bank_connections(id) ON DELETE CASCADE,
+  renews BOOLEAN NOT NULL DEFAULT FALSE,
+  state_hash BYTEA NOT NULL,
+  status VARCHAR(12) NOT NULL DEFAULT 'started',
+  provider_ref VARCHAR(255),
+  details JSONB NOT NULL DEFAULT '{}',
+  created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  expires_at TIMESTAMPTZ NOT NULL,
+  finished_at TIMESTAMPTZ,
+  -- a state names one attempt: a redirect that was forged or belongs to somebody else finds none
+  CONSTRAINT uq_bank_link_attempts_state UNIQUE (state_hash),
+  -- `exchanging` is left only by its own end: a code whose answer was lost is spent and never sent again
+  CONSTRAINT ck_bank_link_attempts_status CHECK (status IN ('started', 'exchanging', 'linked', 'failed')),
+  -- a linked attempt leads to its connection, so that a redirect loaded twice finds it instead of linking again
+  CONSTRAINT ck_bank_link_attempts_linked CHECK (status <> 'linked' OR connection_id IS NOT NULL),
+  -- an end without its time could not be told from an attempt that still goes on
+  CONSTRAINT ck_bank_link_attempts_finished CHECK ((status IN ('linked', 'failed')) = (finished_at IS NOT NULL))
+);
+CREATE INDEX IF NOT EXISTS idx_bank_link_attempts_user ON bank_link_attempts(user_id);
+CREATE INDEX IF NOT EXISTS idx_bank_link_attempts_connection ON bank_link_attempts(connection_id)
+  WHERE connection_id IS NOT NULL;
+-- a provider's webhook names its own id of the login
+CREATE INDEX IF NOT EXISTS idx_bank_link_attempts_provider_ref ON bank_link_attempts(connector_name, provider_ref)
+  WHERE provider_ref IS NOT NULL;
+
 -- ---------------------------------------------------------------------------------------------------------------
 -- Runs: the run row is the work; a Celery message is only a nudge that carries its id
 -- ---------------------------------------------------------------------------------------------------------------

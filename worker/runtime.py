@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine
 
 from worker.connections.lifecycle import Desk
+from worker.connections.linking import Linker
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
@@ -85,6 +86,17 @@ def open_desk(runtime: Runtime) -> Desk:
         find_connector=runtime.registry.get,
         open_connector=partial(_open_unsaved, runtime),
     )
+
+
+def open_linker(runtime: Runtime) -> Linker:
+    """Return what the linking flows work with."""
+    return Linker(desk=open_desk(runtime), open_context=partial(_open_context, runtime))
+
+
+@contextmanager
+def _open_context(runtime: Runtime) -> Iterator[ConnectorContext]:
+    with open_client(http_limits(runtime.settings)) as http:
+        yield ConnectorContext(http=http, now=lambda: datetime.now(UTC))
 
 
 @contextmanager

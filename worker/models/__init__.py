@@ -4,6 +4,7 @@ from worker.models.base import Base
 from worker.models.connection import BankConnection, BankConnectionAccount
 from worker.models.door import IdempotencyKey, UserPreference
 from worker.models.finmind import AuditLog, Bill, Category, Expense, RecurringExpense, Reminder, User
+from worker.models.link import BankLinkAttempt
 from worker.models.operations import BankConnectorCircuit, BankQuotaUsage, CredentialAudit, WorkerHeartbeat
 from worker.models.run import BankImportRun, BankImportRunAccount
 from worker.models.transaction import (
@@ -23,6 +24,7 @@ __all__ = [
     "BankImportRejection",
     "BankImportRun",
     "BankImportRunAccount",
+    "BankLinkAttempt",
     "BankMatchSuggestion",
     "BankQuotaUsage",
     "BankTransaction",

@@ -1,0 +1,290 @@
+"""The linking flows as a web app calls them: real HTTP to stateful fakes, real Postgres, nothing exchanged twice."""
+
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.fakes import enablebanking_server, gocardless_server, plaid_server
+from tests.fakes.enablebanking_server import FakeEnableBanking
+from tests.fakes.gocardless_server import FakeGoCardless
+from tests.fakes.plaid_server import FakePlaid
+from tests.fakes.provider_server import context_for, serving
+from worker.connections.credentials import open_taken, take_config
+from worker.connections.lifecycle import Desk
+from worker.connections.linking import (
+    Linker,
+    abandon,
+    connection_of,
+    finish_enablebanking,
+    finish_gocardless,
+    finish_plaid,
+    list_enablebanking_banks,
+    start_enablebanking,
+    start_gocardless,
+    start_plaid,
+)
+from worker.connectors.enablebanking.config import EnableBankingApp
+from worker.connectors.errors import AuthenticationError, ConnectorError
+from worker.connectors.gocardless.config import GoCardlessApp
+from worker.connectors.plaid.api import PlaidApp
+from worker.connectors.registry import ConnectorRegistry
+from worker.credentials import LocalKeyring
+from worker.credentials.envelope import EnvelopeVault
+from worker.errors import ConflictError, InvalidRequestError, NotFoundError
+from worker.models import BankConnection, BankLinkAttempt
+
+PLAID_APP = PlaidApp(client_id=plaid_server.CLIENT_ID, secret=plaid_server.SECRET)
+EB_APP = EnableBankingApp(application_id=enablebanking_server.APPLICATION, private_key=enablebanking_server.PRIVATE_KEY)
+GC_APP = GoCardlessApp(secret_id=gocardless_server.SECRET_ID, secret_key=gocardless_server.SECRET_KEY)
+
+
+def _linker(sessions, fake):
+    @contextmanager
+    def open_connector(connector, config):
+        with context_for(fake.url) as context:
+            yield connector(config, context)
+
+    desk = Desk(
+        sessions=sessions,
+        vault=EnvelopeVault([LocalKeyring({"k1": b"1" * 32})], primary_key_id="k1"),
+        find_connector=ConnectorRegistry().get,
+        open_connector=open_connector,
+    )
+    return Linker(desk=desk, open_context=lambda: context_for(fake.url))
+
+
+def _served(fake_type):
+    @pytest.fixture
+    def fixture(sessions):
+        fake = fake_type()
+        with serving(fake) as fake.url:
+            fake.linker = _linker(sessions, fake)
+            yield fake
+
+    return fixture
+
+
+plaid = _served(FakePlaid)
+eb = _served(FakeEnableBanking)
+gc = _served(FakeGoCardless)
+
+
+def link_plaid(plaid, user_id, token="public-1", **rest):
+    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    return start, finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token=token, **rest)
+
+
+def link_eb(eb, user_id, code="code-1", **rest):
+    start = start_enablebanking(
+        eb.linker,
+        EB_APP,
+        user_id=user_id,
+        bank="Nordea",
+        country="FI",
+        redirect_url="https://finmind.test/linked",
+        **rest,
+    )
+    return start, finish_enablebanking(eb.linker, EB_APP, user_id=user_id, state=start.state, code=code)
+
+
+def start_gc(gc, user_id, **rest):
+    return start_gocardless(
+        gc.linker,
+        GC_APP,
+        user_id=user_id,
+        institution_id="NORDEA_NDEAFIHH",
+        redirect_url="https://finmind.test/linked",
+        **rest,
+    )
+
+
+def stored(fake, connection_id):
+    desk = fake.linker.desk
+    taken = take_config(desk.sessions, connection_id)
+    return open_taken(desk.sessions, desk.vault, taken, desk.find_connector(taken.connector_name).Config)
+
+
+def row(sessions, connection_id):
+    with sessions() as session:
+        return session.get(BankConnection, connection_id)
+
+
+def statuses(sessions):
+    with sessions() as session:
+        return list(session.scalars(select(BankLinkAttempt.status)))
+
+
+def test_plaid_links_with_the_token_of_the_link_page(plaid, sessions, user_id):
+    start, connection_id = link_plaid(plaid, user_id, institution_name="First Platypus Bank")
+    assert start.link_token == "link-1"
+    assert row(sessions, connection_id).display_name == "First Platypus Bank"
+    config = stored(plaid, connection_id)
+    assert (config.access_token.get_secret_value(), config.public_token) == ("access-canary-1", None)
+    assert plaid.asked[0].body["products"] == ["transactions"]
+
+
+def test_a_webhook_finds_its_connection_by_the_login(plaid, sessions, user_id):
+    _, connection_id = link_plaid(plaid, user_id)
+    with sessions() as session:
+        assert connection_of(session, "plaid", "item-1") == connection_id
+        assert connection_of(session, "plaid", "item-2") is None
+
+
+def test_finishing_twice_exchanges_once_and_gives_the_same_connection(plaid, user_id):
+    start, connection_id = link_plaid(plaid, user_id)
+    again = finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+    assert again == connection_id
+    assert plaid.exchanged == ["public-1"]
+
+
+def test_a_token_whose_answer_was_lost_is_never_sent_again(plaid, sessions, user_id):
+    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    plaid.fail("/item/public_token/exchange", "API_ERROR", "INTERNAL_SERVER_ERROR", 500)
+    for expected in (ConnectorError, ConflictError):
+        with pytest.raises(expected):
+            finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+    assert plaid.paths().count("/item/public_token/exchange") == 1
+    assert statuses(sessions) == ["failed"]
+
+
+def test_an_exchange_that_died_half_way_is_not_taken_up_by_anybody(plaid, sessions, user_id):
+    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    with sessions() as session:
+        session.execute(text("UPDATE bank_link_attempts SET status = 'exchanging'"))
+    with pytest.raises(ConflictError, match="start again"):
+        finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+    assert plaid.exchanged == []
+
+
+def test_a_state_nobody_was_given_is_refused_before_anything_is_exchanged(plaid, user_id):
+    start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    with pytest.raises(InvalidRequestError):
+        finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state="forged", public_token="public-1")
+    assert plaid.exchanged == []
+
+
+def test_a_state_of_somebody_else_is_refused(plaid, sessions, user_id):
+    with sessions() as session:
+        other = session.execute(
+            text("INSERT INTO users (email, password_hash) VALUES ('eve@example.test', 'x') RETURNING id")
+        ).scalar_one()
+    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    with pytest.raises(InvalidRequestError):
+        finish_plaid(plaid.linker, PLAID_APP, user_id=other, state=start.state, public_token="public-1")
+    assert statuses(sessions) == ["started"]
+
+
+def test_a_state_that_is_too_old_is_refused(plaid, sessions, user_id):
+    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    with sessions() as session:
+        session.execute(text("UPDATE bank_link_attempts SET expires_at = now() - interval '1 second'"))
+    with pytest.raises(InvalidRequestError, match="too long ago"):
+        finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+
+
+def test_the_state_itself_is_not_stored(plaid, sessions, user_id):
+    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    with sessions() as session:
+        dump = session.execute(text("SELECT row_to_json(a)::text FROM bank_link_attempts a")).scalar_one()
+    assert start.state not in dump
+    assert start.state not in repr(start)
+
+
+def test_plaid_renews_in_place_without_exchanging_anything(plaid, sessions, user_id):
+    _, connection_id = link_plaid(plaid, user_id)
+    with sessions() as session:
+        values = {"status": "needs_user", "cursor": "item-1:c7"}
+        session.execute(BankConnection.__table__.update().values(values))
+    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id, connection_id=connection_id)
+    assert plaid.asked[-1].body["access_token"] == "access-canary-1"
+    assert "products" not in plaid.asked[-1].body
+    assert finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state) == connection_id
+    renewed = row(sessions, connection_id)
+    assert (renewed.status, renewed.link_epoch, renewed.cursor) == ("active", 2, "item-1:c7")
+    assert renewed.next_refresh_at is not None
+    assert plaid.exchanged == ["public-1"]
+
+
+def test_only_ones_own_connection_of_the_same_connector_is_renewed(plaid, eb, user_id):
+    _, connection_id = link_plaid(plaid, user_id)
+    with pytest.raises(NotFoundError):
+        start_plaid(plaid.linker, PLAID_APP, user_id=user_id + 1, connection_id=connection_id)
+    with pytest.raises(InvalidRequestError):
+        link_eb(eb, user_id, connection_id=connection_id)
+    assert eb.asked == []
+
+
+def test_enable_banking_links_with_the_code_of_the_redirect(eb, sessions, user_id):
+    start, connection_id = link_eb(eb, user_id)
+    assert start.url.startswith("https://tilisy.enablebanking.com/")
+    asked = eb.asked[1].body
+    assert (asked["state"], asked["aspsp"]) == (start.state, {"name": "Nordea", "country": "FI"})
+    assert asked["access"]["valid_until"] == "2027-05-19T11:50:00+00:00"
+    config = stored(eb, connection_id)
+    assert (config.session_id.get_secret_value(), config.code, len(config.accounts)) == (eb.session_id, None, 1)
+    assert row(sessions, connection_id).institution_name == "Nordea"
+
+
+def test_enable_banking_renews_in_place_under_a_new_session(eb, sessions, user_id):
+    _, connection_id = link_eb(eb, user_id)
+    before = eb.session_id
+    eb.codes = ["code-2"]
+    _, renewed_id = link_eb(eb, user_id, code="code-2", connection_id=connection_id)
+    assert renewed_id == connection_id
+    assert stored(eb, connection_id).session_id.get_secret_value() == eb.session_id != before
+    assert row(sessions, connection_id).link_epoch == 2
+
+
+def test_a_code_that_was_used_leaves_no_connection(eb, sessions, user_id):
+    with pytest.raises(AuthenticationError):
+        link_eb(eb, user_id, code="used")
+    assert statuses(sessions) == ["failed"]
+    with sessions() as session:
+        assert session.scalars(select(BankConnection)).all() == []
+
+
+def test_enable_banking_lists_banks_and_refuses_unknown_ones(eb, user_id):
+    (bank,) = list_enablebanking_banks(eb.linker, EB_APP, "FI")
+    assert (bank.name, bank.country, bank.consent.days) == ("Nordea", "FI", 180)
+    with pytest.raises(InvalidRequestError, match="no bank"):
+        start_enablebanking(
+            eb.linker, EB_APP, user_id=user_id, bank="Nowhere", country="FI", redirect_url="https://finmind.test/x"
+        )
+
+
+def test_gocardless_links_once_the_user_agreed(gc, sessions, user_id):
+    start = start_gc(gc, user_id)
+    agreement, requisition = gc.created
+    assert (agreement["max_historical_days"], agreement["access_valid_for_days"]) == (540, 180)
+    assert requisition["reference"] == start.state
+    connection_id = finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=start.state)
+    config = stored(gc, connection_id)
+    assert (config.requisition_id, config.history_days, config.institution) == (gc.requisition_id, 540, "Nordea")
+    assert row(sessions, connection_id).display_name == "Nordea"
+
+
+@pytest.mark.parametrize("state", ["CR", "RJ", "EX"])
+def test_gocardless_saves_nothing_before_the_user_agreed(gc, sessions, user_id, state):
+    start = start_gc(gc, user_id)
+    gc.status = state
+    with pytest.raises(AuthenticationError):
+        finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=start.state)
+    with sessions() as session:
+        assert session.scalars(select(BankConnection)).all() == []
+
+
+def test_gocardless_renews_in_place_under_a_new_requisition(gc, sessions, user_id):
+    start = start_gc(gc, user_id)
+    connection_id = finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=start.state)
+    again = start_gc(gc, user_id, connection_id=connection_id)
+    assert finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=again.state) == connection_id
+    assert stored(gc, connection_id).requisition_id == gc.requisition_id
+    assert row(sessions, connection_id).link_epoch == 2
+
+
+def test_a_link_the_user_broke_off_is_over(gc, user_id):
+    start = start_gc(gc, user_id)
+    abandon(gc.linker, user_id=user_id, connector_name="gocardless", state=start.state)
+    with pytest.raises(ConflictError):
+        finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=start.state)

@@ -1,0 +1,31 @@
+"""Linking flows that need a browser: `start_…` says where to send the user, `finish_…` saves what the user brings back.
+
+A state names one attempt of one user and works once. One-time codes are exchanged exactly once and never sent again:
+when their answer is lost the user starts again. Renewing a connection in place keeps its id and its history.
+"""
+
+from worker.connections.linking.attempts import connection_of
+from worker.connections.linking.enablebanking import (
+    Bank,
+    finish_enablebanking,
+    list_enablebanking_banks,
+    start_enablebanking,
+)
+from worker.connections.linking.flow import Linker, LinkStart, abandon
+from worker.connections.linking.gocardless import finish_gocardless, start_gocardless
+from worker.connections.linking.plaid import finish_plaid, start_plaid
+
+__all__ = [
+    "Bank",
+    "LinkStart",
+    "Linker",
+    "abandon",
+    "connection_of",
+    "finish_enablebanking",
+    "finish_gocardless",
+    "finish_plaid",
+    "list_enablebanking_banks",
+    "start_enablebanking",
+    "start_gocardless",
+    "start_plaid",
+]
