@@ -1,15 +1,16 @@
 """Bulk statements on the session's own connection: COPY in, VALUES lists, ids ahead of time."""
 
+import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from psycopg2.extras import execute_values
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_PART_ROWS = 250
 _PAGE_ROWS = 1000
 
 
@@ -25,15 +26,35 @@ def next_ids(session: Session, table: str, count: int) -> list[int]:
     )
 
 
-def copy(session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """COPY rows into a table. Values: None, str (and its subclasses), bytes, numbers, dates, UUIDs."""
-    buffer = io.StringIO()
-    buffer.writelines("\t".join(map(_field, row)) + "\n" for row in rows)
-    if not buffer.tell():
-        return
-    buffer.seek(0)
+def copy(
+    session: Session, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, texts: Sequence[str] = ()
+) -> None:
+    """COPY rows into a table; bytes have to be given as `hexed`.
+
+    texts: columns in which an empty text stays a text; in all others it is NULL.
+    """
+    lines = _CsvStream(rows)
+    options = f", FORCE_NOT_NULL ({', '.join(texts)})" if texts else ""
     with _driver_connection(session).cursor() as cursor:
-        cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN", buffer)
+        cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN WITH (FORMAT csv{options})", lines)
+
+
+class _CsvStream:
+    """Rows as a file of CSV, written while it is read: the server takes in one part while the next is made."""
+
+    def __init__(self, rows: Iterable[Sequence[Any]]) -> None:
+        self._rows = iter(rows)
+
+    def read(self, _size: int = -1) -> str:
+        """Return the next part, empty at the end."""
+        buffer = io.StringIO(newline="")
+        csv.writer(buffer).writerows(islice(self._rows, _PART_ROWS))
+        return buffer.getvalue()
+
+
+def hexed(value: bytes) -> str:
+    """Return bytes as Postgres reads them."""
+    return "\\x" + value.hex()
 
 
 def insert_values(session: Session, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -54,26 +75,3 @@ def run_values(session: Session, statement: str, rows: Sequence[Sequence[Any]]) 
 
 def _driver_connection(session: Session) -> Any:  # noqa: ANN401 - psycopg2's own connection
     return session.connection().connection.driver_connection
-
-
-def _field(value: Any) -> str:  # noqa: ANN401 - any column's value
-    return _FORMATS.get(type(value), _text)(value)
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - str and its subclasses, numbers, UUIDs
-    return str(value).translate(_ESCAPES)
-
-
-def _plain(value: str) -> str:
-    if value.isprintable() and "\\" not in value:
-        return value
-    return value.replace("\0", "").translate(_ESCAPES)
-
-
-_FORMATS: dict[type, Callable[[Any], str]] = {
-    type(None): lambda _: "\\N",
-    str: _plain,
-    bytes: lambda value: "\\\\x" + value.hex(),
-    int: str,
-    date: date.isoformat,
-}

@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields, replace
 
 from worker.importer.known import ExpenseFields
 from worker.importer.lines import Line
-from worker.money import expense_amount
 
 MAX_NOTES = 500
 
@@ -26,11 +25,8 @@ def project(line: Line, *, pending_hidden: bool) -> ExpenseFields | None:
     """
     if line.amount == 0 or (line.pending and pending_hidden):
         return None
-    held = expense_amount(line.amount)
-    if held is None:
-        return None
     return ExpenseFields(
-        amount=held.amount,
+        amount=line.expense_amount,
         currency=line.currency,
         expense_type="INCOME" if line.amount > 0 else "EXPENSE",
         notes=notes_of(line.counterparty, line.description),

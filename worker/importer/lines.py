@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, TransactionKind
 from worker.importer.identity import content_key, digest, id_identity, plain
-from worker.money import expense_amount, is_currency
+from worker.money import ExpenseAmount, expense_amount, is_currency
 
 MAX_DESCRIPTION = 20_000
 MAX_RAW = 16_000
@@ -41,7 +41,8 @@ class Line:
     """One row of the bank, ready to be compared.
 
     identity: of its trusted id, None when only its content speaks. stated_on: the first day the bank states; None
-    for a row without any. effective_on: the day of the expense. fingerprint: changes when the bank changes anything.
+    for a row without any. effective_on: the day of the expense. expense_amount: the positive amount FinMind holds.
+    fingerprint: changes when the bank changes anything.
     """
 
     identity: bytes | None
@@ -55,6 +56,7 @@ class Line:
     value_on: date | None
     transaction_on: date | None
     amount: Decimal
+    expense_amount: Decimal
     currency: str
     description: str
     counterparty: str | None
@@ -93,11 +95,13 @@ def read_line(transaction: Transaction, ground: Ground) -> Line | Rejection:
     booking_on = transaction.booking_on or _day(transaction.booking_at, ground.zone)
     transaction_on = transaction.transaction_on or _day(transaction.transaction_at, ground.zone)
     stated_on = booking_on or transaction_on or transaction.value_on
-    problem = _problem(amount, currency, stated_on or (ground.today if transaction.pending else None))
+    held = expense_amount(amount)
+    problem = _problem(amount, held, currency, stated_on or (ground.today if transaction.pending else None))
     if problem is not None:
         return Rejection(
             code=problem[0], message=problem[1], raw=_as_text(transaction), external_id=transaction.external_id
         )
+    assert held is not None
     description, counterparty = clean(transaction.description), clean(transaction.counterparty or "") or None
     external_id = (transaction.external_id or "").strip() or None
     first, second = (booking_on, transaction_on) if ground.booking_basis else (transaction_on, booking_on)
@@ -113,6 +117,7 @@ def read_line(transaction: Transaction, ground: Ground) -> Line | Rejection:
         value_on=transaction.value_on,
         transaction_on=transaction_on,
         amount=amount,
+        expense_amount=held.amount,
         currency=currency,
         description=description[:MAX_DESCRIPTION],
         counterparty=counterparty[:MAX_COUNTERPARTY] if counterparty else None,
@@ -145,10 +150,10 @@ def raw_text(raw: Mapping[str, Any] | None) -> str | None:
     return text
 
 
-def _problem(amount: Decimal, currency: str, day: date | None) -> tuple[str, str] | None:
+def _problem(amount: Decimal, held: ExpenseAmount | None, currency: str, day: date | None) -> tuple[str, str] | None:
     if not amount.is_finite():
         return "amount_invalid", "the amount is not a number"
-    if expense_amount(amount) is None:
+    if held is None:
         return "amount_too_large", "the amount does not fit NUMERIC(12,2)"
     if not is_currency(currency):
         return "currency_unknown", f"{currency[:20]!r} is not an ISO 4217 currency"

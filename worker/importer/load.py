@@ -83,7 +83,7 @@ def load_keys(
     session: Session, account_id: int, days: tuple[date, date], identities: Collection[bytes]
 ) -> tuple[list[KnownKey], dict[bytes, int]]:
     """Return the known rows of these days, of these identities wherever they are, and what aliases point to."""
-    rows = [_key(row) for row in session.execute(_KEYS, _days(account_id, days))]
+    rows = [_key(row) for row in session.execute(_KEYS, _days(account_id, days)).all()]
     have = {row.identity for row in rows}
     missing = [identity for identity in identities if identity not in have]
     aliases: dict[bytes, int] = {}

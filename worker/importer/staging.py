@@ -7,13 +7,18 @@ import pickle
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from datetime import date, timedelta
+from operator import attrgetter
 from typing import IO
 
 from worker.connectors.base import Transaction
 
 SPILL_ROWS = 50_000
 _UNDATED = date.min
+# Plain tuples pickle several times faster than frozen dataclasses.
+_NAMES = tuple(field.name for field in fields(Transaction))
+_VALUES = attrgetter(*_NAMES)
 
 
 class Staging:
@@ -69,14 +74,15 @@ class Staging:
         for account_id, held in self._held.items():
             for month, transactions in _grouped(held).items():
                 self._spilled[account_id][month].append(self._file.tell())
-                pickle.dump(transactions, self._file, protocol=pickle.HIGHEST_PROTOCOL)
+                pickle.dump([_VALUES(t) for t in transactions], self._file, protocol=pickle.HIGHEST_PROTOCOL)
         self._held.clear()
         self._held_rows = 0
 
     def _load(self, offset: int) -> list[Transaction]:
         assert self._file is not None
         self._file.seek(offset)
-        return pickle.load(self._file)  # type: ignore[no-any-return]  # noqa: S301 - our own unlinked file
+        rows = pickle.load(self._file)  # noqa: S301 - our own unlinked file
+        return [Transaction(**dict(zip(_NAMES, row, strict=True))) for row in rows]
 
 
 def _grouped(transactions: Iterable[Transaction]) -> dict[date, list[Transaction]]:

@@ -15,6 +15,7 @@ from worker.importer.existing import Existing
 from worker.importer.expense import MAX_NOTES, project
 from worker.importer.fetch import Delivery
 from worker.importer.job import Job
+from worker.importer.known import State
 from worker.importer.lineage import dry_rows
 from worker.importer.lines import Ground, Line, Rejection, read_line, trusts_ids
 from worker.importer.load import Place, ids_by_external_id, load_details, load_existing, load_keys
@@ -88,6 +89,7 @@ def _import_slice(session: Session, step: Step, part: _Slice, result: StepResult
     else:
         written = write_plan(session, plan, target)
         written.months |= pair_transfers(session, step.job, target, plan, written)
+        result.seen.update(written.transaction_ids.values())
     _count(plan, result, lines.repeated)
     result.months |= written.months
     _note(plan, step.account.watermark_on, result)
@@ -114,7 +116,9 @@ def _plan(session: Session, step: Step, part: _Slice, lines: Distinct, result: S
     known, aliases = load_keys(session, account.id, _span(lines.lines, part.covers, step.ground.today), identities)
     pairing = pair(lines.lines, [key for key in known if key.id not in result.seen], aliases, coverage)
     links = [line.pending_external_id for line in pairing.new if line.pending_external_id]
-    wanted = {pair_.known_id for pair_ in pairing.changed} | {key.id for key in pairing.absent}
+    wanted = {pair_.known_id for pair_ in pairing.changed} | {
+        key.id for key in pairing.absent if key.state == State.PENDING or coverage.covers(key.day)
+    }
     details = load_details(session, wanted | part.removed | ids_by_external_id(session, account.id, links))
     result.seen |= pairing.seen
     visible = [line for line in pairing.new if project(line, pending_hidden=options.import_pending == "hide")]

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.bulk import copy, insert_values, next_ids, run_values
+from worker.importer.bulk import copy, hexed, insert_values, next_ids, run_values
 from worker.importer.decisions import Change, Create, Plan, Suggestion
 from worker.importer.known import ExpenseFields, ExpenseState, State
 from worker.importer.lineage import change_rows
@@ -79,6 +79,7 @@ def _write_creates(session: Session, creates: Sequence[Create], target: Target, 
             _transaction_row(create, transaction_id, expense_ids.get(id(create), create.link_expense_id), target)
             for create, transaction_id in zip(creates, transaction_ids, strict=True)
         ),
+        texts=("description",),
     )
     written.transaction_ids.update((id(c.line), i) for c, i in zip(creates, transaction_ids, strict=True))
     written.months.update(month(create.expense) for create in with_expense if create.expense)
@@ -224,9 +225,9 @@ def _restored_row(change: Change, expense_id: int, target: Target) -> tuple[Any,
 
 def _transaction_row(create: Create, transaction_id: int, expense_id: int | None, target: Target) -> tuple[Any, ...]:
     return (
-        transaction_id, target.account_id, target.user_id, create.identity, create.occurrence,
+        transaction_id, target.account_id, target.user_id, hexed(create.identity), create.occurrence,
         State.PENDING if create.line.pending else State.POSTED, create.twin_id, expense_id, create.expense_state,
-        target.run_id, create.decision, create.reason, *_line_values(create.line), *_base_values(create.expense),
+        target.run_id, create.decision, create.reason, *_copied_line(create.line), *_base_values(create.expense),
     )  # fmt: skip
 
 
@@ -236,6 +237,11 @@ def _line_values(line: Line) -> tuple[Any, ...]:
         line.value_on, line.transaction_on, line.amount, line.currency, line.description, line.counterparty,
         line.counterparty_account, line.kind, line.pending_external_id, line.reference, raw_text(line.raw),
     )  # fmt: skip
+
+
+def _copied_line(line: Line) -> tuple[Any, ...]:
+    external_id, content_key, fingerprint, *rest = _line_values(line)
+    return external_id, hexed(content_key), hexed(fingerprint), *rest
 
 
 def _base_values(base: ExpenseFields | None) -> tuple[Any, ...]:
