@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from sqlalchemy import Engine, text
 
 from worker import outbox
@@ -82,7 +83,7 @@ class Bench:
         assert outcome.status == RunStatus.SUCCEEDED, outcome
         return outcome.counts.fetched
 
-    def _parts(self, http: Any) -> Parts:
+    def _parts(self, http: httpx2.Client) -> Parts:
         config = MockConnector.Config.model_validate({"mode": "large", "rows": self.rows, "accounts": 1})
         context = ConnectorContext(http=http, now=lambda: NOW)
         return Parts(
@@ -138,7 +139,8 @@ class Bench:
             session.execute(
                 text(
                     "INSERT INTO webhook_subscriptions (id, user_id, url, event_types, api_version, secret_encrypted,"
-                    " secret_key_id) VALUES (gen_random_uuid(), :user_id, 'https://bench.test', '{*}', :version, '', 'b')"
+                    " secret_key_id) VALUES"
+                    " (gen_random_uuid(), :user_id, 'https://bench.test', '{*}', :version, '', 'b')"
                 ),
                 {"user_id": self.user_id, "version": outbox.API_VERSION},
             )

@@ -230,7 +230,7 @@ class AccountState:
     history_complete: bool
     lateness_days: int
     booked: Decimal | None
-    opening_known: bool
+    known: bool
 
 
 def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
@@ -252,7 +252,7 @@ def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) 
             history_complete=row.history_complete,
             lateness_days=row.lateness_days,
             booked=row.balance_amount if row.balance_kind == BalanceKind.BOOKED else None,
-            opening_known=row.opening_amount is not None,
+            known=True,
         )
         for row in rows
         if only is None or only == row.external_id or only in row.former_external_ids

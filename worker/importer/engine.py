@@ -18,6 +18,7 @@ from worker.connectors.errors import AccountNotFoundError, AuthenticationError, 
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.accounts import AccountState, load_accounts, sync_accounts, update_balance
 from worker.importer.apply import apply_delivery, fail_account
+from worker.importer.collector import resting_collector
 from worker.importer.fetch import Delivery, fetch, patiently
 from worker.importer.job import Job, load_job
 from worker.importer.parts import Parts
@@ -108,6 +109,8 @@ class _Run:
             accounts = load_accounts(session, self.job.connection_id, self.job.account_external_id)
             if self.job.dry_run:
                 session.rollback()
+                known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
+                accounts = [replace(account, known=account.id in known) for account in accounts]
             else:
                 reopen(session, self.job, [account.id for account in accounts])
                 gone = AccountNotFoundError("the bank does not list it any more")
@@ -119,6 +122,10 @@ class _Run:
 
     def _import_stream(self, stream: Stream, failed: dict[int, WorkerError]) -> None:
         """Read and write one stream; an error that is one account's own does not stop the others."""
+        with resting_collector():
+            self._fetch_and_apply(stream, failed)
+
+    def _fetch_and_apply(self, stream: Stream, failed: dict[int, WorkerError]) -> None:
         try:
             delivery = fetch(lambda: self._read(stream), self.parts)
         except ConnectorError as error:

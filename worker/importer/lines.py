@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, TransactionKind
@@ -35,9 +35,13 @@ class Ground:
     booking_basis: bool = False
     sign: int = 1
 
+    @property
+    def salt(self) -> str:
+        """What a line depends on besides the bank: when it changes, every row is looked at anew."""
+        return f"{self.zone.key}|{self.currency}|{self.booking_basis}|{self.sign}"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+
+class Line(NamedTuple):
     """One row of the bank, ready to be compared.
 
     identity: of its trusted id, None when only its content speaks. stated_on: the first day the bank states; None
@@ -88,8 +92,28 @@ def trusts_ids(id_class: IdClass) -> bool:
     return id_class in (IdClass.STABLE, IdClass.SESSION)
 
 
+def identity_and_fingerprint(transaction: Transaction, ground: Ground, salt: str) -> tuple[bytes | None, bytes]:
+    """Return what tells whether a row is known and unchanged, without reading the rest of it."""
+    external_id = (transaction.external_id or "").strip()
+    identity = id_identity(external_id, ground.namespace) if external_id and ground.trusted else None
+    said = "\x1f".join(
+        [
+            salt,
+            "pending" if transaction.pending else "posted",
+            plain(transaction.amount),
+            f"{transaction.booking_on}|{transaction.transaction_on}|{transaction.value_on}",
+            f"{transaction.booking_at}|{transaction.transaction_at}|{transaction.currency}|{transaction.kind}",
+            transaction.description,
+            transaction.counterparty or "",
+            transaction.counterparty_account or "",
+        ]
+    )
+    return identity, digest(said)
+
+
 def read_line(transaction: Transaction, ground: Ground) -> Line | Rejection:
     """Check and clean one transaction; what cannot be imported comes back as a rejection with its reason."""
+    identity, fingerprint = identity_and_fingerprint(transaction, ground, ground.salt)
     amount = transaction.amount * ground.sign
     currency = (transaction.currency or ground.currency).strip().upper()
     booking_on = transaction.booking_on or _day(transaction.booking_at, ground.zone)
@@ -106,10 +130,10 @@ def read_line(transaction: Transaction, ground: Ground) -> Line | Rejection:
     external_id = (transaction.external_id or "").strip() or None
     first, second = (booking_on, transaction_on) if ground.booking_basis else (transaction_on, booking_on)
     return Line(
-        identity=id_identity(external_id, ground.namespace) if external_id and ground.trusted else None,
+        identity=identity,
         external_id=external_id,
         content_key=content_key(day=stated_on, amount=amount, currency=currency, texts=(counterparty, description)),
-        fingerprint=_fingerprint(transaction, amount, currency, (booking_on, transaction_on, transaction.value_on)),
+        fingerprint=fingerprint,
         pending=transaction.pending,
         stated_on=stated_on,
         effective_on=first or second or transaction.value_on or ground.today,
@@ -164,21 +188,6 @@ def _problem(amount: Decimal, held: ExpenseAmount | None, currency: str, day: da
 
 def _day(moment: datetime | None, zone: ZoneInfo) -> date | None:
     return None if moment is None else moment.astimezone(zone).date()
-
-
-def _fingerprint(
-    transaction: Transaction, amount: Decimal, currency: str, days: tuple[date | None, date | None, date | None]
-) -> bytes:
-    return digest(
-        "pending" if transaction.pending else "posted",
-        plain(amount),
-        currency,
-        *(day.isoformat() if day else "" for day in days),
-        transaction.description,
-        transaction.counterparty or "",
-        transaction.counterparty_account or "",
-        transaction.kind or "",
-    )
 
 
 def _pending_identity(transaction: Transaction, ground: Ground) -> bytes | None:

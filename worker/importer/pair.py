@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeAlias
 
-from worker.connectors.base import Window
+from worker.connectors.base import Transaction, Window
 from worker.importer.identity import content_identity
 from worker.importer.known import KnownKey, State
 from worker.importer.lines import Line
@@ -23,6 +24,10 @@ class Coverage:
     def covers(self, day: date) -> bool:
         """Whether a row of this day would be in the delivery if the bank still had it."""
         return self.window is not None and day in self.window
+
+
+Marked: TypeAlias = tuple[Transaction, bytes | None, bytes]
+"""A transaction with its identity (None when its id is not trusted) and its fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,45 @@ class Distinct:
     lines: Sequence[Line]
     repeated: int
     distrusted: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Sifted:
+    """Rows of a delivery that are known by their id and say what they said before. rest: all others, to be read.
+
+    distrusted: one id stood for two different rows.
+    """
+
+    unchanged: int = 0
+    repeated: int = 0
+    distrusted: bool = False
+    seen: set[int] = field(default_factory=set)
+    returned: list[int] = field(default_factory=list)
+    rest: list[Transaction] = field(default_factory=list)
+
+
+def sift(marked: Iterable[Marked], known: Mapping[bytes, KnownKey]) -> Sifted:
+    """Set aside what needs no further look: most rows of most refreshes."""
+    sifted = Sifted()
+    same: dict[bytes, bytes] = {}
+    for transaction, identity, fingerprint in marked:
+        row = known.get(identity) if identity is not None else None
+        if row is None or identity is None:
+            sifted.rest.append(transaction)
+        elif identity in same:
+            sifted.repeated += 1
+            if same[identity] != fingerprint:
+                sifted.distrusted = True
+                sifted.rest.append(transaction)
+        elif row.fingerprint != fingerprint or row.state == State.REMOVED:
+            sifted.rest.append(transaction)
+        else:
+            same[identity] = fingerprint
+            sifted.unchanged += 1
+            sifted.seen.add(row.id)
+            if row.absent:
+                sifted.returned.append(row.id)
+    return sifted
 
 
 def distinct(lines: Iterable[Line]) -> Distinct:

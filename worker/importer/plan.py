@@ -59,18 +59,15 @@ def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
 def _candidates(pairing: Pairing, evidence: Evidence, rules: Rules) -> list[Candidate]:
     """Rows that a new line may stand for: those withdrawn, and pending ones when nobody links them for us."""
     candidates = []
+    links = {line.pending_external_id for line in pairing.new} - {None}
     for row in evidence.details.values():
-        explicit, linked = row.id in evidence.removed, _is_linked(row, pairing.new)
+        explicit, linked = row.id in evidence.removed, row.external_id in links
         if row.id in pairing.seen or (row.state == State.REMOVED and not explicit and not linked):
             continue
         withdrawn = explicit or evidence.coverage.covers(row.stated_on or row.effective_on)
         if withdrawn or (row.state == State.PENDING and rules.guess_pending) or linked:
             candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=explicit or rules.windows_complete))
     return candidates
-
-
-def _is_linked(row: Known, lines: Sequence[Line]) -> bool:
-    return row.external_id is not None and any(line.pending_external_id == row.external_id for line in lines)
 
 
 def _drop(row: Known, evidence: Evidence, rules: Rules) -> Change | None:

@@ -63,7 +63,7 @@ def save_mark(session: Session, account_id: int, mark: Mark) -> None:
 def add_counts(session: Session, job: Job, account: AccountState, counts: Counts, window: Window | None) -> None:
     """Add a step's counts to the run (for those who watch) and to the run's row of this account."""
     session.execute(_ADD_TO_RUN, count_values(counts) | {"run_id": job.lease.run_id})
-    if account.id > 0:
+    if account.known:
         _upsert(session, job, account.id, None, counts, window)
 
 

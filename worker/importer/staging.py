@@ -14,7 +14,7 @@ from typing import IO
 
 from worker.connectors.base import Transaction
 
-SPILL_ROWS = 50_000
+SPILL_ROWS = 120_000
 _UNDATED = date.min
 # Plain tuples pickle several times faster than frozen dataclasses.
 _NAMES = tuple(field.name for field in fields(Transaction))

@@ -14,12 +14,13 @@ from worker.importer.decisions import Plan, Rules
 from worker.importer.existing import Existing
 from worker.importer.expense import MAX_NOTES, project
 from worker.importer.fetch import Delivery
+from worker.importer.identity import id_identity
 from worker.importer.job import Job
-from worker.importer.known import State
+from worker.importer.known import KnownKey, State
 from worker.importer.lineage import dry_rows
-from worker.importer.lines import Ground, Line, Rejection, read_line, trusts_ids
+from worker.importer.lines import Ground, Line, Rejection, identity_and_fingerprint, read_line, trusts_ids
 from worker.importer.load import Place, ids_by_external_id, load_details, load_existing, load_keys
-from worker.importer.pair import Coverage, Distinct, distinct, pair
+from worker.importer.pair import Coverage, Distinct, Pairing, Sifted, distinct, pair, sift
 from worker.importer.parts import Parts
 from worker.importer.plan import Evidence, make_plan
 from worker.importer.rejections import record_rejections
@@ -79,42 +80,71 @@ class _Slice:
 
 
 def _import_slice(session: Session, step: Step, part: _Slice, result: StepResult) -> list[Rejection]:
-    lines, rejections = _read(part.transactions, step, result)
-    plan = _plan(session, step, part, lines, result)
-    target = Target(account_id=step.account.id, user_id=step.job.user_id, run_id=step.job.lease.run_id)
-    if step.job.dry_run:
-        account_id = step.account.id if step.account.id > 0 else None
-        insert_values(session, "bank_transaction_changes", *dry_rows(plan, account_id, target.run_id))
-        written = Written()
-    else:
-        written = write_plan(session, plan, target)
-        written.months |= pair_transfers(session, step.job, target, plan, written)
-        result.seen.update(written.transaction_ids.values())
-    _count(plan, result, lines.repeated)
+    known, aliases = _known(session, step, part)
+    sifted = _sift(step, part, known, result)
+    lines, rejections = _read(sifted, step, result)
+    pairing = pair(
+        lines.lines, [key for key in known if key.id not in result.seen], aliases, Coverage(window=part.covers)
+    )
+    pairing.returned += sifted.returned
+    plan = _plan(session, step, part, pairing, result)
+    written = _write(session, step, plan, result)
+    _count(plan, result, sifted.unchanged + sifted.repeated + lines.repeated)
     result.months |= written.months
     _note(plan, step.account.watermark_on, result)
     return rejections
 
 
-def _read(transactions: list[Transaction], step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
+def _known(session: Session, step: Step, part: _Slice) -> tuple[list[KnownKey], dict[bytes, int]]:
+    """Load what may be what the slice delivers: rows of its days, and of its ids wherever they are."""
+    ground = step.ground
+    identities = [
+        id_identity(transaction.external_id.strip(), ground.namespace)
+        for transaction in part.transactions
+        if transaction.external_id and ground.trusted
+    ]
+    return load_keys(session, step.account.id, _span(part, ground), identities)
+
+
+def _sift(step: Step, part: _Slice, known: Sequence[KnownKey], result: StepResult) -> Sifted:
+    """Set unchanged rows aside; a dry run looks at every one, for it has to report it."""
+    if step.job.dry_run:
+        return Sifted(rest=part.transactions)
+    salt = step.ground.salt
+    free = {key.identity: key for key in known if key.id not in result.seen}
+    sifted = sift(((t, *identity_and_fingerprint(t, step.ground, salt)) for t in part.transactions), free)
+    result.seen |= sifted.seen
+    return sifted
+
+
+def _read(sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
     """Read lines; where one id stands for two rows, read them again without trust in ids."""
-    read = [read_line(transaction, step.ground) for transaction in transactions]
+    read = [read_line(transaction, step.ground) for transaction in sifted.rest]
     rejections = [item for item in read if isinstance(item, Rejection)]
     lines = distinct(item for item in read if isinstance(item, Line))
-    if lines.distrusted:
+    if lines.distrusted or sifted.distrusted:
         result.distrusted = True
         doubtful = replace(step.ground, trusted=False)
-        again = [read_line(transaction, doubtful) for transaction in transactions]
+        again = [read_line(transaction, doubtful) for transaction in sifted.rest]
         lines = replace(lines, lines=[item for item in again if isinstance(item, Line)])
     return lines, rejections
 
 
-def _plan(session: Session, step: Step, part: _Slice, lines: Distinct, result: StepResult) -> Plan:
+def _write(session: Session, step: Step, plan: Plan, result: StepResult) -> Written:
+    target = Target(account_id=step.account.id, user_id=step.job.user_id, run_id=step.job.lease.run_id)
+    if step.job.dry_run:
+        account_id = step.account.id if step.account.known else None
+        insert_values(session, "bank_transaction_changes", *dry_rows(plan, account_id, target.run_id))
+        return Written()
+    written = write_plan(session, plan, target)
+    written.months |= pair_transfers(session, step.job, target, plan, written)
+    result.seen.update(written.transaction_ids.values())
+    return written
+
+
+def _plan(session: Session, step: Step, part: _Slice, pairing: Pairing, result: StepResult) -> Plan:
     account, options = step.account, step.job.options
     coverage = Coverage(window=part.covers)
-    identities = [line.identity for line in lines.lines if line.identity is not None]
-    known, aliases = load_keys(session, account.id, _span(lines.lines, part.covers, step.ground.today), identities)
-    pairing = pair(lines.lines, [key for key in known if key.id not in result.seen], aliases, coverage)
     links = [line.pending_external_id for line in pairing.new if line.pending_external_id]
     wanted = {pair_.known_id for pair_ in pairing.changed} | {
         key.id for key in pairing.absent if key.state == State.PENDING or coverage.covers(key.day)
@@ -122,11 +152,12 @@ def _plan(session: Session, step: Step, part: _Slice, lines: Distinct, result: S
     details = load_details(session, wanted | part.removed | ids_by_external_id(session, account.id, links))
     result.seen |= pairing.seen
     visible = [line for line in pairing.new if project(line, pending_hidden=options.import_pending == "hide")]
-    existing = _existing(session, step, visible, result)
     rows = step.delivery.staging.counts.get(account.external_id, 0)
     plan = make_plan(
         pairing,
-        Evidence(details=details, coverage=coverage, removed=part.removed, existing=existing),
+        Evidence(
+            details=details, coverage=coverage, removed=part.removed, existing=_existing(session, step, visible, result)
+        ),
         Rules(
             pending_hidden=options.import_pending == "hide",
             pending_grace_days=options.pending_grace_days,
@@ -156,10 +187,11 @@ def _existing(session: Session, step: Step, lines: list[Line], result: StepResul
     return [e for e in load_existing(session, place, span, amounts) if e.expense_id not in result.consumed]
 
 
-def _span(lines: Sequence[Line], covers: Window | None, today: date) -> tuple[date, date]:
-    days = [day for line in lines for day in (line.effective_on, line.stated_on) if day is not None]
-    days += [covers.from_on, covers.to_on] if covers else []
-    days = days or [today]
+def _span(part: _Slice, ground: Ground) -> tuple[date, date]:
+    """Return the days within which rows of this slice may have been filed."""
+    days = {day for t in part.transactions for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
+    days |= {moment.date() for t in part.transactions for moment in (t.booking_at, t.transaction_at) if moment}
+    days |= {part.covers.from_on, part.covers.to_on} if part.covers else {ground.today}
     return min(days) - _MARGIN, max(days) + _MARGIN
 
 
