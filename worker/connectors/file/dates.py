@@ -29,6 +29,7 @@ _TIME = re.compile(r"[T\s,]+\d{1,2}[:.h]\d{2}.*$", re.IGNORECASE)
 _WEEKDAY = re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE)
 _UTC = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|GMT|[+-]00:?00)$", re.IGNORECASE)
 _PARTS = re.compile(r"(\d{1,4}|[^\W\d_]+)\.?[\s./\-,']+(\d{1,2}|[^\W\d_]+)\.?[\s./\-,']+(\d{1,4})\.?")
+_DOTTED = re.compile(r"\d{1,2}\.\s?\d{1,2}\.")
 _PACKED = re.compile(r"\d{8}")
 _CENTURY_PIVOT = 69
 
@@ -113,13 +114,20 @@ def parse_moment(text: str) -> datetime | None:
 
 @lru_cache(maxsize=8192)
 def fitting_orders(text: str) -> frozenset[Order]:
-    """Return every order in which `text` is a day; where all read the same day, day and month cannot be mistaken."""
-    days = {}
+    """Return every order in which `text` may be a day.
+
+    Nobody writes the month first with dots (CLDR), or a year of two digits first where anything else fits.
+    """
+    days: dict[Order, date] = {}
     for order in ORDERS:
         try:
             days[order] = parse_day(text, order)
         except ValueError:
             continue
+    if days.keys() & {"dmy", "mdy"}:
+        days.pop("ymd", None)
+    if "dmy" in days and _DOTTED.match(text.strip()):
+        days.pop("mdy", None)
     return frozenset(days)
 
 

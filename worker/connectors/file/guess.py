@@ -43,6 +43,50 @@ _BASE, _EACH, _MOST = 0.5, 0.08, 0.8
 _OUT_WORDS = ("debit", "dr", "d", "af", "s", "soll", "-", "out", "dbit", "withdrawal", "debet", "db")
 _IN_WORDS = ("credit", "cr", "c", "bij", "h", "haben", "+", "in", "crdt", "deposit")
 
+_DAY_FIRST = frozenset(
+    {
+        "datum",
+        "buchungstag",
+        "buchungsdatum",
+        "valuta",
+        "valutadatum",
+        "wertstellung",
+        "betrag",
+        "umsatz",
+        "verwendungszweck",
+        "fecha",
+        "importe",
+        "concepto",
+        "data",
+        "importo",
+        "causale",
+        "descrizione",
+        "bedrag",
+        "omschrijving",
+        "boekdatum",
+        "libellé",
+        "libelle",
+        "montant",
+        "débit",
+        "crédit",
+        "kwota",
+        "opis",
+        "belopp",
+        "beløb",
+        "dato",
+        "saldo",
+        "descrição",
+        "valor",
+        "narration",
+        "narrative",
+    }
+)
+
+
+def day_first_word(header: Sequence[str]) -> str | None:
+    """Return a word of the header that only languages and countries use that write the day before the month."""
+    return next((cell for cell in header if cell.split("#")[0] in _DAY_FIRST), None)
+
 
 def _role(cell: str) -> str | None:
     """Return what a header cell means; a currency or remark in brackets behind it is not looked at."""

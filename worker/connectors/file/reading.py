@@ -57,7 +57,7 @@ class Understood:
         return self.table.layout.profile if self.table else None
 
 
-_MT940 = re.compile(r"(?m)^(?:\{1:|:20:|:25:|:60[FM]:|:61:\d{6})")
+_MT940 = re.compile(r"(?m)^(?:\{1:F|:(?:20|25|28C?|60[FM]|61|62[FM]|86):)")
 _CAMT = re.compile(r"camt\.05\d|<(?:\w+:)?BkToCstmr")
 _REFUSED = (
     (re.compile(r"(?i)<!doctype html|<html"), "is a web page: the download of the statement failed or needs a login"),

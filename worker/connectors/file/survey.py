@@ -8,6 +8,7 @@ from typing import Literal
 
 from worker.connectors.file.amounts import Mark, decimal_evidence, parse_amount, states_direction
 from worker.connectors.file.dates import ORDERS, Order, decide_order, fitting_orders
+from worker.connectors.file.guess import day_first_word
 from worker.connectors.file.layout import Layout
 from worker.connectors.file.money import cell, row_amount
 from worker.connectors.file.records import Record
@@ -60,6 +61,8 @@ def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
         layout.column(name) for name in (profile.amount, profile.debit, profile.credit, profile.balance, profile.fee)
     ]
     for record in rows:
+        if not any(cell(record, index) for index in money):
+            continue
         if not profile.date_format and not fitting_orders(cell(record, date_columns[0])):
             continue
         seen.rows += 1
@@ -107,6 +110,8 @@ def _decide_order(layout: Layout, seen: _Evidence) -> tuple[Order | None, str | 
     total = sum(seen.orders.values())
     fits = {order: sum(n for orders, n in seen.orders.items() if order in orders) for order in ORDERS}
     every = frozenset(order for order, count in fits.items() if count == total)
+    if every == {"dmy", "mdy"} and (word := day_first_word(layout.header)):
+        return "dmy", f"day and month fit both ways; read as dmy, as everywhere a column is called '{word}'"
     nearly = frozenset(order for order, count in fits.items() if count >= total * (1 - _STRAY_SHARE))
     try:
         return decide_order(every or nearly, [text for text in seen.dates if (every or nearly) <= fitting_orders(text)])
