@@ -74,10 +74,7 @@ def configuration() -> dict[str, Any]:
         **_TASKS,
         **_WORKER,
         "worker_max_tasks_per_child": settings.max_tasks_per_child,
-        "beat_schedule": {
-            f"{entry.task}@{entry.queue}": _schedule(entry)
-            for entry in beat_entries(settings)
-        },
+        "beat_schedule": {f"{entry.task}@{entry.queue}": _schedule(entry) for entry in beat_entries(settings)},
         "beat_scheduler": "worker.app:BeatScheduler",
         "beat_max_loop_interval": 5,
         "beat_enable_remote_control": True,

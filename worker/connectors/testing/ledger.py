@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 from worker.money import MINOR_UNITS
 
+_AFTERNOON = time(15)
+"""An hour at which the kit's zone and UTC have the same day all year: only checks about days choose another."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerAccount:
@@ -110,20 +113,22 @@ class Ledger:
         """Return the moment a day begins at the bank (UTC)."""
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
 
-    def book(self, minor: int, day: date, *, account: int = 0, at: time = time(12), text: str = "Corner Shop") -> Entry:
+    def book(
+        self, minor: int, day: date, *, account: int = 0, at: time = _AFTERNOON, text: str = "Corner Shop"
+    ) -> Entry:
         """Post a transaction of `minor` units of the account's currency at the local time `at` of `day`."""
         moment = datetime.combine(day, at, self.zone).astimezone(UTC)
         return self._add(self._entry(minor, moment, account, text, booked_at=moment))
 
     def hold(self, minor: int, day: date, *, account: int = 0, text: str = "Corner Shop") -> Entry:
         """Reserve money for a purchase that is not posted yet."""
-        moment = datetime.combine(day, time(12), self.zone).astimezone(UTC)
+        moment = datetime.combine(day, _AFTERNOON, self.zone).astimezone(UTC)
         return self._add(self._entry(minor, moment, account, text, booked_at=None))
 
     def post(self, pending: Entry, day: date, *, amount: Decimal | None = None) -> Entry:
         """Post a pending entry on `day`, under a new id and perhaps another amount."""
         self.remove(pending)
-        moment = datetime.combine(day, time(12), self.zone).astimezone(UTC)
+        moment = datetime.combine(day, _AFTERNOON, self.zone).astimezone(UTC)
         posted = replace(
             pending,
             id=self._next_id(),

@@ -4,7 +4,7 @@ from worker.connectors.testing.subject import Subject
 
 
 def usual(subject: Subject) -> None:
-    """Let every account have a few rows on days of their own, all at noon."""
+    """Let every account have a few rows on days of their own, all in the afternoon."""
     for account in range(len(subject.ledger.accounts)):
         for number, minor in enumerate((-1_250, -4_999, 250_000, -75)):
             subject.ledger.book(minor - account, subject.day(25 - 3 * number), account=account)

@@ -43,7 +43,7 @@ def it_never_sleeps(subject: Subject) -> None:
 def it_reads_no_environment(subject: Subject) -> None:
     many(subject)
     seen: list[str] = []
-    package = subject.spec.connector.__module__
+    package = _package(subject.spec.connector)
 
     environment = type(os.environ)
     original = environment.__getitem__
@@ -160,9 +160,14 @@ def _where(text: str, secret: str) -> str | None:
 def _sources(connector: type[BankConnector]) -> list[Path]:
     """Return the files of the connector: its module, or all modules of its package where it has one of its own."""
     own = Path(inspect.getfile(connector))
-    package = sys.modules.get(connector.__module__.rpartition(".")[0])
-    is_own_package = package is not None and any(value is connector for value in vars(package).values())
-    return sorted(own.parent.rglob("*.py")) if is_own_package else [own]
+    return sorted(own.parent.rglob("*.py")) if _package(connector) != connector.__module__ else [own]
+
+
+def _package(connector: type[BankConnector]) -> str:
+    """Return the name of the package that exports the connector, else of its module."""
+    parent = connector.__module__.rpartition(".")[0]
+    exported = vars(sys.modules[parent]).values() if parent in sys.modules else ()
+    return parent if any(value is connector for value in exported) else connector.__module__
 
 
 def _clock_calls(path: Path) -> Iterator[str]:
@@ -179,9 +184,9 @@ def _called_from(package: str) -> bool:
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the only way to ask who is asking
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
-        if name == package:
+        if name == package or name.startswith(f"{package}."):
             return True
-        if name not in {"os", "_collections_abc"}:
+        if name not in {"os", "collections.abc"}:
             return False
         frame = frame.f_back
     return False
