@@ -42,14 +42,19 @@ def tokens(chunks: Iterable[str]) -> Iterator[Token]:
 
 
 def _last_tag(text: str) -> int:
-    """Return where the last tag of `text` begins: it may go on in the next piece, an open CDATA section with it."""
-    cdata = text.rfind("<![CDATA[")
-    cut = cdata if cdata >= 0 and "]]>" not in text[cdata:] else text.rfind("<")
-    while cut > 0 and cut + 1 < len(text) and not (text[cut + 1].isalpha() or text[cut + 1] in "/!?"):
+    """Return where the last tag of `text` begins: it may go on in the next piece, a CDATA section with it."""
+    cut = text.rfind("<")
+    while cut > 0:
+        follows = text[cut + 1 : cut + 2]
+        if (follows.isalpha() or follows in {"/", "?"}) and not _in_cdata(text, cut):
+            return cut
         cut = text.rfind("<", 0, cut)
-    if cdata < 0 or cut <= cdata:
-        cut = text.rfind("<", 0, cut) if 0 <= cdata == cut else cut  # the tag the CDATA text belongs to
-    return max(cut, 0)
+    return 0
+
+
+def _in_cdata(text: str, at: int) -> bool:
+    opened = text.rfind("<![CDATA[", 0, at)
+    return opened >= 0 and text.find("]]>", opened, at) < 0
 
 
 def _unescaped(text: str) -> str:

@@ -126,7 +126,7 @@ def branches(stream: IO[bytes], *, watched: frozenset[str], marks: frozenset[str
         reason = "declares a document type or entities; statements do not"
         raise StatementError(reason, line=expat.CurrentLineNumber) from None
     except ParseError as error:
-        raise StatementError(f"is not well-formed XML ({error.msg.split(':')[0]})", line=error.position[0]) from None
+        raise StatementError(f"is not well-formed XML ({str(error).split(':')[0]})", line=error.position[0]) from None
     yield from _drain(target)
 
 

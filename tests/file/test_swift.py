@@ -1,0 +1,122 @@
+"""MT940 and MT942 as banks write them."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from worker.connectors.errors import InvalidDataError
+
+GERMAN = """:20:STARTUMSE
+:25:37040044/0532013000
+:28C:00001/001
+:60F:C260131EUR1000,00
+:61:2602010201DR12,50NDDTNONREF
+:86:105?00Lastschrift?10931?20EREF+E2E-1?21SVWZ+Strom Januar?30COBADEFF?31DE02120300000000202051?32Stadtwerke
+:61:2602020202CR200,NTRFNONREF
+:86:166?00Gutschrift?20SVWZ+Lohn?32Arbeit GmbH
+:61:2602020202RC5,00NTRFNONREF
+:86:159?00Storno?20SVWZ+Irrtum
+:62F:C260202EUR1182,50
+-
+"""
+
+
+@pytest.fixture
+def swift(reading):
+    def read(content, **stated):
+        return reading(content, name="a.sta", **stated)
+
+    return read
+
+
+def test_a_german_statement_is_read_with_names_accounts_and_references(swift):
+    found = swift(GERMAN)
+    assert found.amounts == [Decimal("-12.50"), Decimal(200), Decimal("-5.00")]
+    first = found.rows[0]
+    assert (first.counterparty, first.counterparty_account) == ("Stadtwerke", "DE02120300000000202051")
+    assert (first.description, first.reference, first.currency) == ("Strom Januar", "E2E-1", "EUR")
+    assert (first.booking_on, first.value_on, first.external_id) == (date(2026, 2, 1), date(2026, 2, 1), None)
+    assert found.accounts[0].anchor == "iban:DE89370400440532013000"
+    assert found.accounts[0].balance.amount == Decimal("1182.50")
+    assert not [warning for warning in found.warnings if "miss" in warning]
+
+
+DRESSES = {
+    "envelopes": lambda text: (
+        "{1:F01BANKDEFFXXXX0000000000}{2:O940BANKDEFFXXXXN}{3:}{4:\n" + text.replace("-\n", "-}{5:}\n")
+    ),
+    "envelope on the first line": lambda text: "{1:F01BANKDEFFXXXX0000000000}{4:" + text,
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+    "a byte order mark": lambda text: "\ufeff" + text,
+    "blanks at line ends": lambda text: text.replace("\n", "   \n"),
+    "empty lines": lambda text: text.replace("\n:61", "\n\n:61"),
+    "lower case marks": lambda text: text.replace("DR12,50", "dr12,50").replace("RC5", "rc5"),
+    "angled sub-fields": lambda text: text.replace("?", ">"),
+    "no last dash": lambda text: text.removesuffix("-\n"),
+}
+
+
+@pytest.mark.parametrize("dress", DRESSES.values(), ids=DRESSES)
+def test_a_dialect_changes_nothing(swift, dress):
+    facts = [(row.amount, row.booking_on, row.description, row.counterparty) for row in swift(GERMAN).rows]
+    assert [
+        (row.amount, row.booking_on, row.description, row.counterparty) for row in swift(dress(GERMAN)).rows
+    ] == facts
+
+
+def test_an_iban_with_its_currency_behind_it_is_the_anchor(swift):
+    found = swift(GERMAN.replace("37040044/0532013000", "DE89370400440532013000EUR"))
+    assert found.accounts[0].anchor == "iban:DE89370400440532013000"
+
+
+def test_a_booking_in_january_of_a_value_in_december_is_in_the_next_year(swift):
+    found = swift(GERMAN.replace(":61:2602010201", ":61:2512310102"))
+    assert (found.rows[0].booking_on, found.rows[0].value_on) == (date(2026, 1, 2), date(2025, 12, 31))
+
+
+def test_statements_of_several_days_follow_one_another(swift):
+    second = GERMAN.replace(":60F:C260131EUR1000,00", ":60F:C260202EUR1182,50").replace(
+        "EUR1182,50\n-", "EUR1365,00\n-"
+    )
+    found = swift(GERMAN + second)
+    assert len(found.rows) == 6
+    assert (len(found.accounts), found.accounts[0].balance.amount) == (1, Decimal("1365.00"))
+
+
+def test_a_statement_that_does_not_add_up_is_read_with_a_warning(swift):
+    found = swift(GERMAN.replace("EUR1182,50", "EUR9999,00"))
+    assert len(found.rows) == 3
+    assert any("miss the closing balance" in warning for warning in found.warnings)
+
+
+def test_a_bad_line_is_rejected_with_its_line_and_the_others_are_kept(swift):
+    found = swift(GERMAN.replace("2602020202CR200,", "2602020202XX200,"))
+    assert found.amounts == [Decimal("-12.50"), Decimal("-5.00")]
+    assert found.rejected == ["a.sta, line 7: field :61: fits no known form (date, C or D, amount, type)"]
+
+
+def test_a_line_that_cannot_be_read_is_not_logged(swift, caplog):
+    swift(GERMAN.replace("2602020202CR200,", "2602020202XX200,SECRET"))
+    assert "SECRET" not in caplog.text
+
+
+def test_lines_of_a_day_that_is_not_over_are_pending(swift):
+    interim = (
+        ":20:X\n:25:NL91ABNA0417164300\n:28C:1\n:34F:EURD0,00\n:13D:2602011200+0100\n"
+        ":61:2602010201D5,00NTRFNONREF\n:86:Shop\n:90D:1EUR5,00\n-\n"
+    )
+    [row] = swift(interim).rows
+    assert (row.pending, row.amount, row.currency) == (True, Decimal("-5.00"), "EUR")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (":20:X\n:60F:C260131EUR1,00\n:61:2602010201D5,00NTRFNONREF\n", "line 1: the statement names no account"),
+        (":20:X\n", "holds no MT940"),
+    ],
+)
+def test_a_file_without_a_statement_is_refused(swift, content, reason):
+    with pytest.raises(InvalidDataError, match=reason):
+        swift(content)
