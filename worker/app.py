@@ -5,6 +5,7 @@ Nothing is connected or read from the environment at import. Settings follow doc
 
 import logging
 import os
+import signal
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -199,6 +200,9 @@ def _before_exit(**_details: object) -> None:
 
 
 @signals.beat_init.connect
-def _say_beat_is_up(**_details: object) -> None:
+def _begin_beat(sender: Any, **_details: object) -> None:  # noqa: ANN401 - celery.beat.Service
+    # Celery's own handler raises SystemExit wherever beat is; inside a socket read it is lost, and beat goes on.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sender.stop())
     health.touch("beat")
     logging.getLogger("finmind.beat").info("beat started on %s (pid %d)", socket.gethostname(), os.getpid())

@@ -1,0 +1,258 @@
+"""`up` as a process: with small stand-ins for what it supervises, and once with the real workers."""
+
+import os
+import queue
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
+
+import psutil
+import psycopg2
+import pytest
+
+pytestmark = pytest.mark.processes
+
+HARNESS = """
+import sys
+from pathlib import Path
+from worker.errors import WorkerError
+from worker.local.services import Command
+from worker.local.up import UpOptions, run_up
+state, *stand_ins = sys.argv[1:]
+def table(settings, options):
+    for number, body in enumerate(stand_ins):
+        name, _, code = body.partition("=")
+        yield Command(name=name, command=(sys.executable, "-uc", code), ready="ready",
+                      port=int(name[4:]) if name.startswith("port") else None)
+try:
+    run_up(UpOptions(state_directory=Path(state)), table=lambda s, o: tuple(table(s, o)))
+except WorkerError as error:
+    sys.exit(f"error: {error}")
+"""
+STEADY = "import time; print('ready'); time.sleep(600)"
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(600)"
+ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
+
+
+class Up:
+    """One running `up` whose output can be waited for."""
+
+    def __init__(self, command: list[str], directory: Path, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            command, cwd=directory, env={**ENVIRONMENT, **environment}, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.said: list[str] = []
+        self._deaf = False
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as output:
+            while not self._deaf and (line := output.readline()):
+                self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def stop_reading(self) -> None:
+        self._deaf = True
+
+    def wait_for(self, words: str, *, within_s: float = 60) -> str:
+        deadline_s = monotonic() + within_s
+        while monotonic() < deadline_s:
+            line = self._lines.get(timeout=within_s)
+            assert line is not None, f"it ended before it said {words!r}:\n" + "\n".join(self.said)
+            self.said.append(line)
+            if words in line:
+                return line
+        raise AssertionError(words)
+
+    def ended(self, *, within_s: float = 60) -> int:
+        code = self.process.wait(within_s)
+        while (line := self._lines.get(timeout=10)) is not None:
+            self.said.append(line)
+        return code
+
+    def family(self) -> list[psutil.Process]:
+        return [child for child in psutil.Process(self.process.pid).children(recursive=True) if child.is_running()]
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.said)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Up, Path]]:
+    """One `up` for the tests that leave it running."""
+    with tempfile.TemporaryDirectory(prefix="finmind-test-", ignore_cleanup_errors=True) as directory:
+        home = Path(directory)
+        home.chmod(0o711)
+        up = Up([sys.executable, "-c", HARNESS, str(home / "state"), f"one={STEADY}", f"two={STEADY}"], home)
+        up.wait_for("everything is up")
+        yield up, home
+        up.process.terminate()
+        assert up.ended() == 0
+
+
+@pytest.fixture
+def start_up(home: Path) -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def start(*stand_ins: str, **environment: str) -> Up:
+        started.append(Up([sys.executable, "-c", HARNESS, str(home / "state"), *stand_ins], home, **environment))
+        return started[-1]
+
+    yield start
+    for up in started:
+        if up.process.poll() is None:
+            up.process.kill()
+        up.process.wait()
+
+
+def _gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+def test_a_signal_stops_everything_and_the_exit_code_is_0(start_up, home: Path) -> None:
+    up = start_up(f"one={STEADY}", f"two={STEADY}")
+    up.wait_for("everything is up")
+    family = up.family()
+    assert len(family) >= 4  # two stand-ins, Redis, Postgres and its own
+    up.process.send_signal(signal.SIGHUP)
+    assert up.ended(within_s=20) == 0
+    assert _gone(family)
+    assert "everything is stopped" in up.output
+    assert not (home / "state" / "env").exists()
+
+
+def test_addresses_are_published_privately(running: tuple[Up, Path]) -> None:
+    addresses = running[1] / "state" / "env"
+    assert stat.S_IMODE(addresses.stat().st_mode) == 0o600
+    values = dict(line.split("=", 1) for line in addresses.read_text().splitlines())
+    assert {"DATABASE_URL", "REDIS_URL", "CREDENTIAL_KEYS_FILE"} <= set(values)
+    assert stat.S_IMODE(Path(values["CREDENTIAL_KEYS_FILE"]).stat().st_mode) == 0o600
+    connection = psycopg2.connect(values["DATABASE_URL"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM bank_connections")
+        assert cursor.fetchone() == (0,)
+    connection.close()
+
+
+def test_a_second_up_on_the_same_directory_refuses_and_the_first_goes_on(running: tuple[Up, Path]) -> None:
+    up, home = running
+    second = Up([sys.executable, "-c", HARNESS, str(home / "state")], home)
+    assert second.ended(within_s=30) == 1
+    assert f"(process {up.process.pid}) already runs on" in second.output
+    assert up.process.poll() is None
+
+
+def test_a_crashed_process_is_started_again(running: tuple[Up, Path], eventually) -> None:
+    up, _ = running
+    victim = next(child for child in up.family() if STEADY in child.cmdline())
+    victim.kill()
+    up.wait_for("was killed by SIGKILL; starting it again in")
+    eventually(lambda: sum(STEADY in child.cmdline() for child in up.family()) == 2)
+
+
+def test_a_killed_redis_comes_back_at_its_address(running: tuple[Up, Path], eventually) -> None:
+    up, _ = running
+    (server,) = _redis_servers(up)
+    ports = _ports(server)
+    server.kill()
+    up.wait_for("redis was killed by SIGKILL; starting it again in")
+    eventually(lambda: [_ports(heir) for heir in _redis_servers(up)] == [ports])
+
+
+def _redis_servers(up: Up) -> list[psutil.Process]:
+    return [child for child in up.family() if child.name() == "redis-server"]
+
+
+def _ports(process: psutil.Process) -> set[int]:
+    return {connection.laddr.port for connection in process.net_connections(kind="inet")}
+
+
+def test_a_process_that_does_not_stay_alive_ends_the_whole_with_its_name(start_up) -> None:
+    up = start_up(f"one={STEADY}", "two=print('no key'); raise SystemExit(3)")
+    assert up.ended(within_s=60) == 1
+    assert "two         | no key" in up.output
+    assert "error: two stopped with exit code 3, 5 times within 60 s: giving up" in up.output
+
+
+def test_a_process_that_ignores_the_wish_is_killed_by_a_second_ctrl_c(start_up) -> None:
+    up = start_up(f"one={STUBBORN}")
+    up.wait_for("everything is up")
+    family = up.family()
+    up.process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        up.process.wait(1)
+    up.process.send_signal(signal.SIGINT)
+    assert up.ended(within_s=15) == 0
+    assert _gone(family)
+
+
+def test_nothing_outlives_an_up_that_was_killed_and_the_next_one_goes_on(start_up, eventually) -> None:
+    up = start_up(f"one={STUBBORN}")
+    up.wait_for("everything is up")
+    family = up.family()
+    up.process.kill()
+    eventually(lambda: _gone(family))
+    again = start_up(f"one={STEADY}")
+    again.wait_for("everything is up")
+    again.process.terminate()
+    assert again.ended() == 0
+
+
+def test_a_port_in_use_is_said_plainly(start_up) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        up = start_up(f"port{port}={STEADY}")
+        assert up.ended() == 1
+    assert f"port {port} for port{port} is in use" in up.output
+
+
+def test_a_reader_that_goes_away_stops_it(start_up, eventually) -> None:
+    up = start_up("one=import time; print('ready')\nwhile True: print('x'); time.sleep(.05)")
+    up.wait_for("everything is up")
+    family = up.family()
+    up.stop_reading()
+    eventually(lambda: up.process.poll() is not None)
+    assert _gone(family)
+
+
+def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    up = Up([str(Path(sys.executable).parent / "finmind-worker"), "up"], home, FLOWER_PORT=str(port))
+    try:
+        up.wait_for("everything is up", within_s=90)
+        assert f"flower is at http://127.0.0.1:{port}" in up.output
+        family = up.family()
+        listening = {
+            connection.laddr.ip for process in family for connection in process.net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        }  # fmt: skip
+        assert listening == {"127.0.0.1"}
+        status = subprocess.run(
+            [str(Path(sys.executable).parent / "finmind-worker"), "db", "check"],
+            cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert "agree" in status.stdout, status.stderr
+        up.process.send_signal(signal.SIGINT)
+        assert up.ended(within_s=40) == 0
+        assert _gone(family)
+        assert not re.search(r"Traceback|Warning", up.output), up.output
+    finally:
+        if up.process.poll() is None:
+            up.process.kill()
+        up.process.wait()

@@ -1,0 +1,77 @@
+"""What `up` runs beside Postgres and Redis, in one table: add a line to add a process."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worker.broker import Queue
+from worker.local.children import Program, start_child
+
+CELERY = (sys.executable, "-m", "celery", "--quiet", "--app", "worker.app")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One process that `up` keeps alive.
+
+    ready: what its output says once it works. signals: sent in turn to stop it, `patience_s` apart, before it is
+    killed. last: stopped after all others, because they need it. port: what it listens on, on loopback.
+    """
+
+    name: str
+    start: Callable[[], subprocess.Popen[bytes]]
+    ready: str | None = None
+    signals: Sequence[signal.Signals] = (signal.SIGTERM,)
+    patience_s: float = 20
+    last: bool = False
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A line of the table: a program with its environment on top of ours."""
+
+    name: str
+    command: Sequence[str]
+    ready: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    port: int | None = None
+
+    def service(self, environment: Mapping[str, str]) -> Service:
+        """Return the service that runs this command. environment: of all commands."""
+        program = Program(command=self.command, directory=Path.cwd(), environment={**environment, **self.environment})
+        return Service(
+            name=self.name,
+            start=lambda: start_child(program, output=subprocess.PIPE),
+            ready=self.ready,
+            port=self.port,
+        )
+
+
+def worker(name: str, *queues: str, concurrency: int = 2) -> Command:
+    """Return a Celery worker for these queues."""
+    options = ("--hostname", f"{name}@%h", "--queues", ",".join(queues), "--concurrency", str(concurrency))
+    return Command(
+        name=name, command=(*CELERY, "worker", *options, "--without-mingle", "--without-gossip"), ready=" ready."
+    )
+
+
+def commands(*, flower_port: int | None, flower_basic_auth: str | None = None) -> tuple[Command, ...]:
+    """Return the table. flower_port None: without Flower. Tasks sent by name without a queue are interactive ones."""
+    flower = Command(
+        name="flower",
+        command=(*CELERY, "flower", "--address=127.0.0.1", f"--port={flower_port}"),
+        ready="Connected to redis",
+        environment={"FLOWER_BASIC_AUTH": flower_basic_auth} if flower_basic_auth else {},
+        port=flower_port,
+    )
+    return (
+        worker("interactive", Queue.INTERACTIVE, "celery"),
+        worker("scheduled", Queue.SCHEDULED),
+        worker("webhooks", Queue.WEBHOOKS, Queue.MAINTENANCE),
+        Command(name="beat", command=(*CELERY, "beat"), ready="beat started"),
+        *((flower,) if flower_port else ()),
+    )

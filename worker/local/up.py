@@ -1,0 +1,161 @@
+"""`finmind-worker up`: everything on this machine, in one terminal, until Ctrl-C."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from dotenv import dotenv_values
+
+from worker.credentials import ensure_key_file
+from worker.database import open_engine
+from worker.errors import ConfigurationError, StopRequestedError
+from worker.local.lines import Terminal
+from worker.local.postgres import EmbeddedPostgres
+from worker.local.redis import EmbeddedRedis, free_port
+from worker.local.services import Command, Service, commands
+from worker.local.state import StateDirectory, claimed
+from worker.local.supervisor import Supervisor
+from worker.schema import apply_schema
+from worker.settings import Settings, load_settings
+
+DATABASE = "finmind"
+READY = "everything is up; Ctrl-C stops it"
+_FOR_A_TERMINAL = {
+    "LOG_FORMAT": "console",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+}
+_KEY_SOURCES = ("CREDENTIAL_KEYS", "CREDENTIAL_KEYS_FILE", "CREDENTIAL_KMS_KEYS", "CREDENTIAL_TRANSIT_KEYS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """What `up` is asked for. state_directory: where Postgres, Redis and the keys live. flower: with the dashboard."""
+
+    state_directory: Path
+    flower: bool = True
+
+
+def run_up(options: UpOptions, *, table: Callable[[Settings, UpOptions], Sequence[Command]] | None = None) -> None:
+    """Start everything, serve until INT, TERM or HUP, and stop everything again.
+
+    table: what runs beside the servers; the workers, beat and Flower unless told otherwise.
+    Raises: ConflictError when another `up` holds the state directory, ConfigurationError when something cannot start or
+    a port is in use, CrashLoopError when a process does not stay alive.
+    """
+    terminal = Terminal()
+    supervisor = Supervisor(terminal)
+    with supervisor.signals(), ExitStack() as ending:
+        try:
+            state = ending.enter_context(claimed(options.state_directory))
+            ending.callback(_stop, supervisor, terminal)
+            _serve(state, supervisor, terminal, options, table or _commands, ending)
+        except StopRequestedError:
+            pass  # asked to stop while it was still starting
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads any more: stop without a word
+
+
+def _serve(
+    state: StateDirectory,
+    supervisor: Supervisor,
+    terminal: Terminal,
+    options: UpOptions,
+    table: Callable[[Settings, UpOptions], Sequence[Command]],
+    ending: ExitStack,
+) -> None:
+    made = _start_servers(state, supervisor, terminal)
+    os.environ.update(made)
+    settings = load_settings()
+    lines = table(settings, options)
+    _refuse_taken_ports(lines)
+    _prepare(settings)
+    ending.enter_context(state.published(made))
+    environment = {**_FOR_A_TERMINAL, **os.environ}
+    for line in lines:
+        supervisor.add(line.service(environment))
+    _say_where(terminal, lines, state)
+    supervisor.run(when_ready=READY)
+
+
+def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Terminal) -> dict[str, str]:
+    """Start what the environment does not name; return the addresses of what was started, as environment variables."""
+    given = {name.upper() for name, value in (dotenv_values(".env") | dict(os.environ)).items() if value}
+    made = {"FINMIND_HEALTH_DIR": str(state.health)}
+    if "DATABASE_URL" not in given:
+        postgres = EmbeddedPostgres(state.postgres)
+        supervisor.add(_postgres(state), postgres.process)
+        made["DATABASE_URL"] = postgres.ensure_database(DATABASE)
+        terminal.say("postgres", f"ready, on a socket; its log is {postgres.log_path}")
+    if "REDIS_URL" not in given:
+        server = EmbeddedRedis(state.redis)
+        supervisor.add(_redis(state, server.port), server.process)
+        made["REDIS_URL"] = server.url
+        terminal.say("redis", f"ready, on port {server.port} of loopback; its log is {server.log_path}")
+    if not given.intersection(_KEY_SOURCES):
+        made["CREDENTIAL_KEYS_FILE"] = str(ensure_key_file(state.key_file))
+    return made
+
+
+def _postgres(state: StateDirectory) -> Service:
+    return Service(
+        name="postgres",
+        start=lambda: EmbeddedPostgres(state.postgres).process,
+        signals=(signal.SIGINT, signal.SIGQUIT),
+        patience_s=10,
+        last=True,
+    )
+
+
+def _redis(state: StateDirectory, port: int) -> Service:
+    return Service(name="redis", start=lambda: EmbeddedRedis(state.redis, port=port).process, patience_s=10, last=True)
+
+
+def _commands(settings: Settings, options: UpOptions) -> Sequence[Command]:
+    authentication = settings.flower_basic_auth
+    return commands(
+        flower_port=settings.flower_port if options.flower else None,
+        flower_basic_auth=authentication.get_secret_value() if authentication else None,
+    )
+
+
+def _refuse_taken_ports(lines: Sequence[Command]) -> None:
+    for line in lines:
+        if line.port is None:
+            continue
+        try:
+            free_port(line.port)
+        except OSError:
+            raise ConfigurationError(
+                f"port {line.port} for {line.name} is in use; {line.name.upper()}_PORT chooses another one"
+            ) from None
+
+
+def _prepare(settings: Settings) -> None:
+    """Apply the schema, and see that the broker answers, before anything depends on either."""
+    engine = open_engine(settings.database_url.get_secret_value(), role="up")
+    try:
+        apply_schema(engine)
+    finally:
+        engine.dispose()
+    with redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=5) as broker:
+        broker.ping()
+
+
+def _say_where(terminal: Terminal, lines: Sequence[Command], state: StateDirectory) -> None:
+    for line in lines:
+        if line.port is not None:
+            terminal.say("up", f"{line.name} is at http://127.0.0.1:{line.port}")
+    terminal.say("up", f"data is kept in {state.path}; commands started beside it find what runs here by themselves,")
+    terminal.say("up", f"other programs by: set -a; . {state.addresses}; set +a")
+
+
+def _stop(supervisor: Supervisor, terminal: Terminal) -> None:
+    started_at_s = time.monotonic()
+    supervisor.stop()
+    terminal.say("up", f"everything is stopped (after {time.monotonic() - started_at_s:.1f} s)")
