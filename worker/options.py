@@ -22,12 +22,12 @@ class ConnectionOptions(BaseModel):
     timezone: str | None = None
     transfers: Literal["hide", "show_both"] = "hide"
     new_accounts: Literal["import", "ask"] = "import"
-    history_days: int | None = Field(default=None, ge=1, le=3650)
-    pending_grace_days: int = Field(default=7, ge=0, le=90)
+    history_days: int | None = Field(default=None, strict=True, ge=1, le=3650)
+    pending_grace_days: int = Field(default=7, strict=True, ge=0, le=90)
     id_class: IdClass | None = None
     inverted_accounts: tuple[str, ...] = ()
-    suggest_categories: bool = False
-    reimport: bool = False
+    suggest_categories: bool = Field(default=False, strict=True)
+    reimport: bool = Field(default=False, strict=True)
 
     @field_validator("timezone")
     @classmethod

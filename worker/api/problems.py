@@ -1,5 +1,6 @@
 """Every error as a problem detail (RFC 9457). What the caller sent is never repeated: it may be a password."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -147,9 +148,20 @@ def _message(problem: Mapping[str, Any]) -> str:
     return "not valid JSON" if problem["type"] == "json_invalid" else str(problem["msg"])
 
 
-def _http_error(_request: Request, error: HTTPException) -> JSONResponse:
+def _http_error(request: Request, error: HTTPException) -> JSONResponse:
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
-    return answer(error.status_code, code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
+    return answer(error.status_code, code, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    # The framework names only the methods of the first route that knows the path.
+    known = request.app.openapi()["paths"].items()
+    path = request.url.path
+    found = (methods for template, methods in known if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path))
+    return sorted({method.upper() for methods in found for method in methods})
 
 
 def _database_down(_request: Request, _error: OperationalError) -> JSONResponse:

@@ -20,8 +20,8 @@ def _storable(value: str) -> str:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_storable)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_storable)]
-Hour = Annotated[int, Field(ge=0, le=23)]
-IntervalS = Annotated[int, Field(ge=60, le=90 * 86_400)]
+Hour = Annotated[int, Field(strict=True, ge=0, le=23)]
+IntervalS = Annotated[int, Field(strict=True, ge=60, le=90 * 86_400)]
 
 
 class Input(BaseModel):
@@ -123,7 +123,7 @@ class AccountOut(BaseModel):
 class AccountChangeIn(Input):
     """Whether an account is imported."""
 
-    included: bool
+    included: bool = Field(strict=True)
 
 
 class RemovedOut(BaseModel):
@@ -137,7 +137,7 @@ class RemovedOut(BaseModel):
 class ImportIn(Input):
     """What to import; without days, everything the bank has."""
 
-    dry_run: bool = False
+    dry_run: bool = Field(default=False, strict=True)
     from_date: date | None = Field(default=None, examples=["2026-01-01"])
     to_date: date | None = Field(default=None, examples=["2026-01-31"])
     account_id: ExternalId | None = Field(default=None, description="The bank's id of one account.")
