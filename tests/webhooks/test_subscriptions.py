@@ -42,9 +42,7 @@ def test_nobody_reaches_the_subscription_of_another(sessions, vault, add_subscri
         assert history.deliveries(session, other_user_id, Narrowing(subscription_id=mine)) == []
 
 
-def test_another_users_event_is_not_replayed(
-    sessions, user_id, add_subscription, other_user_id, publish, rows
-):
+def test_another_users_event_is_not_replayed(sessions, user_id, add_subscription, other_user_id, publish, rows):
     add_subscription(URL, user_id=other_user_id)
     publish(user_id=other_user_id)
     mine = add_subscription(URL).subscription_id
