@@ -20,7 +20,10 @@ POINTS = (
     "after_publish",
     "after_reap",
 )
-"""Every point there is, in the order of a run's life; the chaos suite strikes each of them."""
+"""Every point in the life of a run, in its order; the chaos suite strikes each of them."""
+
+DELIVERY_POINTS = ("webhook_after_claim", "webhook_after_send", "reminder_after_send")
+"""The points in the life of a delivery and of a reminder, struck by the tests beside them."""
 
 _DIRECTORY = os.environ.get("FAULT_DIRECTORY")
 
