@@ -32,6 +32,7 @@ _PARTS = re.compile(r"(\d{1,4}|[^\W\d_]+)\.?[\s./\-,']+(\d{1,2}|[^\W\d_]+)\.?[\s
 _DOTTED = re.compile(r"\d{1,2}\.\s?\d{1,2}\.")
 _PACKED = re.compile(r"\d{8}")
 _CENTURY_PIVOT = 69
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 
 
 def _year(text: str) -> int:
@@ -39,6 +40,8 @@ def _year(text: str) -> int:
         raise ValueError("has a year of one or three digits")
     short = int(text)
     if len(text) > 2:  # noqa: PLR2004 - a year of four digits
+        if not _FIRST_YEAR <= short <= _LAST_YEAR:
+            raise ValueError("has a year no statement has")
         return short
     return short + (1900 if short >= _CENTURY_PIVOT else 2000)
 
@@ -62,7 +65,7 @@ def _month(text: str) -> int:
 def _packed(text: str, order: Order) -> date:
     cuts = {"ymd": (0, 4, 6), "dmy": (4, 2, 0), "mdy": (4, 0, 2)}[order]
     year, month, day = cuts
-    return date(int(text[year : year + 4]), int(text[month : month + 2]), int(text[day : day + 2]))
+    return date(_year(text[year : year + 4]), int(text[month : month + 2]), int(text[day : day + 2]))
 
 
 @lru_cache(maxsize=8192)

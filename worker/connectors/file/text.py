@@ -4,6 +4,7 @@ import codecs
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from worker.connectors.file.source import Member, open_member
@@ -114,7 +115,8 @@ def text_lines(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
     except UnicodeError:
         raise StatementError(f"has bytes that are not {encoding}", line=number + 1) from None
     finally:
-        text.detach()
+        with suppress(ValueError):  # closed before: the reader stopped early
+            text.detach()
 
 
 def head_of(member: Member, encoding: str) -> str:

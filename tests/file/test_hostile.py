@@ -1,0 +1,144 @@
+"""Files made to harm, and files that broke on the way: refused with line and reason, in bounded time and memory."""
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.file.reader import read
+from tests.file.test_camt import entry, statement
+from tests.file.test_ofx import bank, row
+from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
+
+CSV = "Date,Description,Amount\n2026-01-31,Rent,-5.00\n"
+BOMB = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"><BkToCstmrStmt>&b;</BkToCstmrStmt></Document>"""
+
+
+def zipped(*entries: tuple[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+HOSTILE = {
+    "entities in CAMT": (BOMB, "document type or entities"),
+    "an external entity in CAMT": (
+        BOMB.replace('<!ENTITY a "lol">', '<!ENTITY x SYSTEM "file:///etc/passwd">').replace("&b;", "&x;"),
+        "document type or entities",
+    ),
+    "an external document type": (
+        statement(entry()).replace("<Document", '<!DOCTYPE Document SYSTEM "http://localhost/x.dtd"><Document', 1),
+        "document type or entities",
+    ),
+    "entities in OFX": (
+        bank(row()).replace("<OFX>", '<!DOCTYPE OFX [<!ENTITY a "x">]><OFX>', 1),
+        "document type or entities",
+    ),
+    "XML nested a hundred deep": (
+        statement("<Ntry>" + "<a>" * 100 + "</a>" * 100 + "</Ntry>"),
+        "nested too deeply",
+    ),
+    "an attribute of two million bytes": (
+        statement(entry()).replace("<Stmt>", f"<Stmt a='{'x' * 2_000_000}'>"),
+        "longer than a million bytes",
+    ),
+    "an entry of two million children": (
+        statement(f"<Ntry>{'<a/>' * 250_000}</Ntry>"),
+        "larger than any bank's",
+    ),
+    "a tag of OFX that never ends": (bank(f"<STMTTRN><NAME>{'x' * 400_000}"), "longer than any statement's"),
+    "a NUL byte": (CSV + "2026-01-31,a\0b,-5.00\n", "line 3: holds a NUL byte"),
+    "a quote that never closes": (CSV + '2026-01-31,"Rent,-5.00\n' + "2026-02-01,Tea,-1\n" * 200, "line 3: a quote"),
+    "a line of two million characters": (CSV + "x" * 2_000_000, "line 3: is longer than a million"),
+    "a thousand and one columns": (CSV + "," * 1001 + "\n", "line 3: has more than a thousand"),
+    "a field of MT940 that never ends": (
+        ":20:X\n:25:1\n:61:2601310131D5,00NTRF\n:86:" + "x\n" * 70_000,
+        "line 4: field",
+    ),
+    "a PDF": ("%PDF-1.7\n", "is a PDF"),
+    "an old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "old Excel"),
+    "a spreadsheet": (zipped(("[Content_Types].xml", b"<a/>"), ("xl/workbook.xml", b"<a/>")), "a spreadsheet"),
+    "a web page": ("<!DOCTYPE html><html><body>Please log in</body></html>", "is a web page"),
+    "QIF": ("!Type:Bank\nD1/31/26\nT-5.00\n^\n", "is QIF"),
+    "JSON": ('[{"date": "2026-01-31"}]', "is JSON"),
+    "a payment order": ('<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.03"/>', "payment order"),
+    "other XML": ("<root/>", "neither OFX nor CAMT"),
+    "nothing": ("", "is empty"),
+    "blanks": (" \n\n", "is empty"),
+    "bytes at random": (bytes(range(1, 256)) * 40, "no column"),
+    "a gzip bomb": (gzip.compress(b"0" * 200_000_000, compresslevel=9), "unpacks to far more"),
+    "a gzip file cut off": (gzip.compress(CSV.encode() * 9000)[:600], "damaged"),
+    "a zip bomb": (zipped(("a.csv", b"0" * 200_000_000)), "unpacks to far more"),
+    "a zip file of zip files": (zipped(("a.zip", zipped(("b.csv", CSV.encode())))), "inside an archive"),
+    "a zip file of too many files": (zipped(*((f"{n}.csv", b"x") for n in range(101))), "more than 100 files"),
+    "a zip file cut off": (zipped(("a.csv", CSV.encode()))[:-30], "damaged"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), HOSTILE.values(), ids=HOSTILE)
+def test_a_file_made_to_harm_is_refused_with_its_reason(reading, content, reason):
+    with pytest.raises(InvalidDataError, match=reason):
+        reading(content, name="download")
+
+
+def test_a_zip_file_is_as_good_as_the_statements_in_it(reading):
+    junk = ("__MACOSX/._a.csv", b"\0\0")
+    found = reading(zipped(("a.csv", CSV.encode()), ("sub/b.ofx", bank(row()).encode()), junk), name="all.zip")
+    assert (len(found.accounts), len(found.rows)) == (2, 2)
+
+
+def test_a_gzip_file_is_as_good_as_the_statement_in_it(reading):
+    assert len(reading(gzip.compress(CSV.encode()), name="a.csv.gz").rows) == 1
+
+
+def test_links_hidden_and_unfinished_files_of_a_folder_are_no_statements(tmp_path):
+    outside = tmp_path / "outside.csv"
+    outside.write_text(CSV)
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    (folder / "link.csv").symlink_to(outside)
+    for name in (".hidden.csv", "statement.csv.part", "README.md"):
+        (folder / name).write_text(CSV)
+    assert read(folder).accounts == []
+
+
+def test_a_broken_file_in_a_folder_is_reported_once_and_the_others_are_imported(tmp_path):
+    (tmp_path / "a.csv").write_text(CSV)
+    (tmp_path / "b.xml").write_text(statement(entry())[:-40])
+    (tmp_path / "c.ofx").write_text(bank(row()))
+    found = read(tmp_path)
+    assert len(found.rows) == 2
+    assert [message for message in found.rejected if message.startswith("b.xml, line 4: is not well-formed")]
+    assert [page.complete for page in found.pages if page.next_cursor].count(False) == 1
+
+
+def test_a_folder_of_broken_files_only_is_refused(tmp_path):
+    for name in ("a.pdf", "b.pdf"):
+        (tmp_path / name).write_text("%PDF")
+    with pytest.raises(InvalidDataError, match="none of 2 files"):
+        read(tmp_path)
+
+
+def test_a_path_that_is_not_there_may_come_back(tmp_path):
+    with pytest.raises(ProviderUnavailableError):
+        read(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("special", ["/dev/zero", "/proc/self/environ"])
+def test_what_is_no_ordinary_file_is_refused(special):
+    if not Path(special).exists():
+        pytest.skip("this system has no such file")
+    with pytest.raises(InvalidDataError):
+        read(Path(special))
+
+
+def test_the_account_number_is_in_no_message(reading):
+    content = bank(row("x")).replace("00987654321", "DE89370400440532013000")
+    found = reading(content, name="a.ofx")
+    said = " ".join([*found.rejected, *found.warnings, *(one.external_id for one in found.accounts)])
+    assert "0532013000" not in said

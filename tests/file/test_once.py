@@ -1,0 +1,137 @@
+"""Each row once: the same file twice, files that overlap, a folder that grows, several formats of one account."""
+
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.file.reader import connector, read, since
+from tests.file.test_camt import IBAN, entry, statement
+from tests.file.test_ofx import bank, row
+from worker.connectors.base import Transaction, Window
+from worker.connectors.errors import AccountNotFoundError
+from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
+
+HEADER = "Date,Description,Amount\n"
+
+
+def rows(*days: int, text: str = "Coffee") -> str:
+    return HEADER + "".join(f"2026-01-{day:02},{text},-3.20\n" for day in days)
+
+
+def deliver(path, cursor=None, **stated):
+    bank = connector(path, **stated)
+    [account] = bank.list_accounts()
+    pages = list(bank.refresh(since(account, cursor)))
+    return [row.booking_on.day for page in pages for row in page.transactions], pages[-1].next_cursor
+
+
+def test_two_equal_coffees_on_one_day_are_two(tmp_path):
+    (tmp_path / "a.csv").write_text(rows(1, 1))
+    assert deliver(tmp_path)[0] == [1, 1]
+
+
+def test_the_same_bytes_under_two_names_are_one_file(tmp_path):
+    for name in ("a.csv", "a (1).csv"):
+        (tmp_path / name).write_text(rows(1, 1))
+    assert deliver(tmp_path)[0] == [1, 1]
+
+
+def test_files_that_overlap_give_each_row_once_and_twins_twice(tmp_path):
+    (tmp_path / "a.csv").write_text(rows(1, 2, 2, 3))
+    (tmp_path / "b.csv").write_text(rows(2, 2, 3, 3, 4))
+    assert sorted(deliver(tmp_path)[0]) == [1, 2, 2, 3, 3, 4]
+
+
+def test_a_refresh_reads_new_and_changed_files_only(tmp_path):
+    (tmp_path / "a.csv").write_text(rows(1, 2))
+    first, cursor = deliver(tmp_path)
+    assert (first, deliver(tmp_path, cursor)[0]) == ([1, 2], [])
+    (tmp_path / "b.csv").write_text(rows(3))
+    (tmp_path / "a.csv").write_text(rows(1, 2, 4))
+    again, cursor = deliver(tmp_path, cursor)
+    assert sorted(again) == [1, 2, 3, 4]
+    assert deliver(tmp_path, cursor)[0] == []
+
+
+def test_files_are_read_again_when_what_is_stated_about_them_changes(tmp_path):
+    (tmp_path / "a.csv").write_text(rows(1))
+    _, cursor = deliver(tmp_path)
+    assert deliver(tmp_path, cursor, account={"flip_sign": True})[0] == [1]
+
+
+def test_a_file_that_was_refused_is_tried_again_when_it_is_whole(tmp_path):
+    whole = statement(entry())
+    (tmp_path / "a.xml").write_text(whole)
+    (tmp_path / "b.xml").write_text(whole.replace("<Sts>", "<!-- February --><Sts>")[:-30])
+    _, cursor = deliver(tmp_path)
+    (tmp_path / "b.xml").write_text(whole.replace("2026-01-15", "2026-01-20"))
+    assert deliver(tmp_path, cursor)[0] == [20]
+
+
+def test_one_account_in_two_formats_is_one_account_when_its_iban_is_stated(tmp_path):
+    (tmp_path / "a.xml").write_text(statement(entry()))
+    (tmp_path / "b.ofx").write_text(bank(row(day="20260220")))
+    found = read(tmp_path, accounts={"4321": {"iban": IBAN}})
+    assert [account.anchor for account in found.accounts] == [f"iban:{IBAN}"]
+    assert [one.booking_on.month for one in found.rows] == [1, 2]
+
+
+def test_rows_with_ids_of_the_bank_are_told_apart_by_them(tmp_path):
+    (tmp_path / "a.ofx").write_text(bank(row(fitid="A-2026-1") + row(fitid="A-2026-2")))
+    (tmp_path / "b.ofx").write_text(bank(row(fitid="A-2026-2") + row(fitid="A-2026-3")))
+    assert sorted(one.external_id for one in read(tmp_path).rows) == ["A-2026-1", "A-2026-2", "A-2026-3"]
+
+
+def test_an_import_of_stated_days_has_half_open_nothing(tmp_path):
+    (tmp_path / "a.csv").write_text(rows(1, 2, 3, 4))
+    bank = connector(tmp_path)
+    [account] = bank.list_accounts()
+    pages = bank.get_transactions(account.external_id, date(2026, 1, 2), date(2026, 1, 3))
+    assert [one.booking_on.day for page in pages for one in page.transactions] == [2, 3]
+
+
+def test_an_account_that_no_file_is_about_is_not_found(tmp_path):
+    (tmp_path / "a.csv").write_text(rows(1))
+    with pytest.raises(AccountNotFoundError):
+        list(connector(tmp_path).get_transactions("acct-0", date(2026, 1, 1), date(2026, 1, 2)))
+
+
+def test_the_text_of_a_statement_is_normalised_without_a_file(tmp_path):
+    assert connector(tmp_path / "any").normalize_transactions(rows(1))[0].amount == Decimal("-3.20")
+
+
+DAYS = st.lists(st.integers(1, 28), max_size=12)
+
+
+def booked(days):
+    return [
+        Transaction(account_id="A", amount=Decimal(1), description="x", booking_on=date(2026, 1, day)) for day in days
+    ]
+
+
+@given(st.lists(DAYS, min_size=1, max_size=4))
+def test_of_every_row_as_many_come_through_as_the_fullest_file_holds(files):
+    spans = [Window(from_on=date(2026, 1, min(days)), to_on=date(2026, 1, max(days))) for days in files if days]
+    overlap = Overlap(shared=shared_windows(spans))
+    through: list[int] = []
+    for days in files:
+        overlap.next_file()
+        through += [one.booking_on.day for one in booked(days) if overlap.is_new(one)]
+    assert {day: through.count(day) for day in set(through)} == {
+        day: max(days.count(day) for days in files) for days in files for day in days
+    }
+
+
+@given(st.lists(st.tuples(st.integers(1, 28), st.integers(0, 9)), max_size=6))
+def test_joined_ranges_hold_the_same_days_without_touching(ranges):
+    windows = [
+        Window(from_on=date(2026, 1, at), to_on=date.fromordinal(date(2026, 1, at).toordinal() + n)) for at, n in ranges
+    ]
+    joined = join_windows(windows)
+    days = [date.fromordinal(n) for n in range(date(2026, 1, 1).toordinal(), date(2026, 3, 1).toordinal())]
+    assert all(any(day in one for one in joined) == any(day in one for one in windows) for day in days)
+    assert all((b.from_on - a.to_on).days > 1 for a, b in pairwise(joined))
