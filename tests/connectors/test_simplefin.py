@@ -212,6 +212,11 @@ def test_pending_is_asked_for_with_one_or_not_at_all(connect, server):
     assert [request.get("pending") for request in server.requests] == [None, None, ["1"]]
 
 
+def test_pending_rows_of_today_do_not_turn_up_in_windows_of_long_ago(connect, server):
+    server.bank.account("ACT-1").entries = [entry("p1", None)]
+    assert ids(pages(connect(server), TODAY - timedelta(days=100), TODAY - timedelta(days=40))) == []
+
+
 def test_both_edges_of_the_window_are_days_of_the_banks_zone(connect, server):
     first, last = date(2026, 1, 10), date(2026, 1, 20)
     moments = {

@@ -34,6 +34,9 @@ from worker.connectors.simplefin.config import SimpleFinConfig, is_access_url
 _WINDOW_DAYS = 89
 """The server cuts at 90 days counted in seconds; a window over the end of summer time has an hour more."""
 
+_PENDING_DAYS = 30
+"""Windows that end earlier are asked without pending rows: those of today come with any window that asks for them."""
+
 _FORBIDDEN, _TOO_MANY_REQUESTS = 403, 429
 
 
@@ -91,8 +94,8 @@ class SimpleFinConnector(BankConnector):
         """Yield one page per window of 89 days, oldest first; pending transactions come with the last one."""
         whole = Window(from_on=from_date, to_on=to_date)
         for window in _windows(whole):
-            answer = self._ask(self._parameters(account_id, window, pending=window.to_on == to_date))
-            found = read_account_set(answer.body)
+            pending = window.to_on == to_date and to_date >= self._today() - timedelta(days=_PENDING_DAYS)
+            found = read_account_set(self._ask(self._parameters(account_id, window, pending=pending)).body)
             if account_id is not None and account_id not in {account.external_id for account in found.accounts}:
                 raise found.failures.get(account_id) or AccountNotFoundError("the server does not know this account")
             yield Page(
@@ -125,6 +128,9 @@ class SimpleFinConnector(BankConnector):
         if account_id is not None:
             parameters.append(("account", account_id))
         return parameters
+
+    def _today(self) -> date:
+        return self.context.now().astimezone(ZoneInfo(self.context.timezone)).date()
 
     def _midnight(self, day: date) -> int:
         return int(datetime.combine(day, time(), ZoneInfo(self.context.timezone)).timestamp())

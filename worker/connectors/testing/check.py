@@ -64,6 +64,11 @@ def http(spec: Spec) -> str | None:
     return None if spec.server else "the connector was given no server"
 
 
+def own_faults(spec: Spec) -> str | None:
+    """Needs the provider's own error answers."""
+    return None if spec.faults else "no `faults` were given: pass the provider's own error answers"
+
+
 def trusted_ids(spec: Spec) -> str | None:
     """Needs ids that are declared to mean something."""
     id_class = spec.connector.capabilities.id_class

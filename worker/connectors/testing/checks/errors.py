@@ -12,7 +12,7 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.connectors.testing.check import Check, check, expect, http
+from worker.connectors.testing.check import Check, check, expect, http, own_faults
 from worker.connectors.testing.scenes import many
 from worker.connectors.testing.subject import Subject
 from worker.connectors.testing.transport import Fault, RunawayError, answers, breaks, drips
@@ -93,7 +93,7 @@ def redirects_are_not_followed(subject: Subject) -> None:
     expect("elsewhere.test" not in hosts, "a redirect was followed; it would carry the credentials along")
 
 
-@check(http)
+@check(http, own_faults)
 def the_providers_own_errors_are_understood(subject: Subject) -> None:
     for name, (answer, kind) in subject.spec.faults.items():
         fault = Fault(name=name, answer=answer)
