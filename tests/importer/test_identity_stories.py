@@ -1,0 +1,131 @@
+"""Which row is which, whatever the bank does to its ids."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.importer.bank import WINDOWED
+from worker.connectors.base import Account, IdClass
+
+UNTRUSTED = [IdClass.POSITIONAL, IdClass.DELIVERY, IdClass.NONE]
+
+
+@pytest.mark.parametrize("id_class", UNTRUSTED)
+def test_twins_of_one_day_stay_two_and_one_more_makes_three(harness, id_class):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    for _ in range(2):
+        harness.bank.buy("-3.50")
+    harness.refresh()
+    assert harness.refresh().counts.created == 0
+    harness.bank.buy("-3.50")
+    harness.refresh()
+    assert harness.amounts() == ["-3.50"] * 3
+
+
+def test_positional_ids_that_shift_change_nothing(harness):
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.POSITIONAL)
+    first = harness.bank.buy("-1", "Baker", external_id="2026-06-15.0")
+    harness.refresh()
+    harness.bank.change(first, external_id="2026-06-15.1")
+    harness.bank.rows.insert(0, harness.bank.buy("-2", "Butcher", external_id="2026-06-15.0"))
+    harness.bank.rows.pop()
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_ids_that_change_wholesale_find_their_rows_again(harness):
+    for n in range(4):
+        harness.bank.buy("-3.50", external_id=f"old-{n}")
+    harness.refresh()
+    harness.bank.rows = [replace(row, external_id=f"new-{n}") for n, row in enumerate(harness.bank.rows)]
+    outcome = harness.refresh()
+    assert (outcome.counts.created, outcome.counts.updated) == (0, 4)
+    assert len(harness.amounts()) == 4
+    harness.bank.rows = [replace(row, external_id=f"old-{n}") for n, row in enumerate(harness.bank.rows)]
+    assert harness.refresh().counts.created == 0, "an old id that returns is an alias"
+
+
+def test_session_ids_may_be_reused_by_another_session(harness):
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.SESSION)
+    harness.bank.session = "one"
+    harness.bank.buy("-1", "Baker", external_id="1")
+    harness.bank.buy("-2", "Butcher", external_id="2")
+    harness.refresh()
+    harness.bank.session = "two"
+    harness.bank.rows = [
+        replace(harness.bank.rows[0], external_id="2"),
+        replace(harness.bank.rows[1], external_id="1"),
+    ]
+    outcome = harness.refresh()
+    assert (outcome.counts.created, outcome.counts.removed) == (0, 0)
+    assert sorted(row[3] for row in harness.expenses()) == ["Baker", "Butcher"]
+
+
+def test_blank_ids_are_no_ids(harness):
+    harness.bank.buy("-1", external_id=" ")
+    harness.bank.buy("-2", external_id=" ")
+    harness.refresh()
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_an_id_that_appears_only_later_joins_its_row(harness):
+    row = harness.bank.buy("-1", external_id=None)
+    harness.refresh()
+    row = harness.bank.change(row, external_id="17")
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
+    harness.bank.change(row, description="COFFEE SHOP 0017")
+    harness.refresh()
+    assert [e[3] for e in harness.expenses()] == ["COFFEE SHOP 0017"], "from now on the id is the identity"
+
+
+def test_one_id_twice_with_equal_content_is_one_row(harness):
+    row = harness.bank.buy("-1", external_id="1")
+    harness.bank.rows.append(row)
+    harness.refresh()
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
+
+
+def test_one_id_for_two_rows_keeps_both_and_trusts_ids_no_more(harness):
+    harness.bank.buy("-1", "Baker", external_id="1")
+    harness.bank.buy("-2", "Butcher", external_id="1")
+    harness.refresh()
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+    assert harness.sql("SELECT id_class FROM bank_connection_accounts") == [("none",)]
+
+
+def test_one_id_for_a_known_row_and_a_new_one_keeps_both(harness):
+    harness.bank.buy("-1", "Baker", external_id="1")
+    harness.refresh()
+    harness.bank.buy("-2", "Butcher", external_id="1")
+    harness.refresh()
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "accounts"),
+    [
+        ({"anchor": "iban:DE1"}, {"anchor": "iban:DE1", "name": "Giro"}, 1),
+        ({"mask": "1234"}, {"mask": "1234"}, 1),
+        ({}, {}, 2),
+        ({"mask": "1234"}, {"mask": "9999"}, 2),
+        ({"anchor": "iban:DE1", "mask": "1234"}, {"anchor": "iban:DE2", "mask": "1234"}, 2),
+    ],
+    ids=["by anchor", "by name, last four, currency", "never by name alone", "other last four", "anchors differ"],
+)
+def test_an_account_with_a_new_id_is_found_again(harness, before, after, accounts):
+    harness.bank.accounts = [Account(external_id="A", currency="EUR", **({"name": "Checking"} | before))]
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.bank.accounts = [Account(external_id="A2", currency="EUR", **({"name": "Checking"} | after))]
+    harness.bank.rows = [replace(row, account_id="A2", external_id="x1") for row in harness.bank.rows]
+    harness.refresh()
+    assert harness.sql("SELECT count(*) FROM bank_connection_accounts") == [(accounts,)]
+    if accounts == 1:
+        assert harness.amounts() == ["-1.00"]
+    suggested = harness.sql("SELECT kind FROM bank_match_suggestions")
+    assert suggested == ([("account",)] if accounts == 2 and not (before.get("anchor")) else [])

@@ -1,0 +1,170 @@
+"""From pending to posted: never two expenses for one purchase."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.importer.bank import CURSOR
+from worker.connectors.base import RemovedTransaction
+
+
+@pytest.mark.parametrize(
+    ("posted", "amount"),
+    [
+        ({"external_id": "p"}, "-20"),
+        ({"external_id": "q"}, "-20"),
+        ({"external_id": "q", "days": 5}, "-20"),
+        ({"external_id": "q", "description": "TRATTORIA DA LUIGI ROMA IT"}, "-20"),
+        ({"external_id": "q", "description": "CARD 4711 POS 23"}, "-20"),
+        ({"external_id": "q"}, "-23.50"),
+        ({"external_id": "q"}, "-12.70"),
+        ({"external_id": "q", "days": 3, "description": "Trattoria Luigi SRL"}, "-24"),
+        ({"external_id": None}, "-20"),
+    ],
+    ids=[
+        "same id", "new id", "five days later", "longer description", "rewritten description", "a tip",
+        "less than was held", "tip, days and words", "no id",
+    ],
+)  # fmt: skip
+def test_a_posted_row_takes_over_its_pending_row(harness, posted, amount):
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food')", u=harness.user_id)
+    harness.sql("UPDATE expenses SET category_id = (SELECT id FROM categories)")
+    days = posted.pop("days", 0)
+    harness.day_later(max(days, 1))
+    harness.bank.rows.remove(pending)
+    day = harness.bank.today if days else pending.booking_on
+    harness.bank.buy(amount, **({"description": "Trattoria Luigi", "booking_on": day} | posted))
+    harness.refresh()
+    assert [float(a) for a in harness.amounts()] == [float(amount)]
+    assert harness.sql("SELECT state FROM bank_transactions") == [("posted",)]
+    assert harness.sql("SELECT category_id IS NOT NULL FROM expenses") == [(True,)], "with what the user did to it"
+
+
+def test_a_fuel_pre_authorisation_becomes_what_was_filled(harness):
+    pending = harness.bank.buy("-1", "Shell 0815", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-63.20", "SHELL 0815 BERLIN", external_id="q")
+    harness.refresh()
+    assert harness.amounts() == ["-63.20"]
+
+
+def test_a_pending_row_may_post_in_two_parts(harness):
+    pending = harness.bank.buy("-50", "Webshop", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-30", "Webshop", external_id="a")
+    harness.bank.buy("-20", "Webshop", external_id="b")
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-20.00", "-30.00"]
+
+
+def test_a_posted_row_beside_its_still_pending_twin_is_another_purchase(harness):
+    harness.bank.buy("-3.50", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.buy("-3.50", external_id="q")
+    harness.refresh()
+    assert harness.amounts() == ["-3.50", "-3.50"]
+
+
+def test_a_pending_row_that_vanishes_goes_after_a_week_of_complete_deliveries(harness):
+    pending = harness.bank.buy("-20", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.refresh()
+    harness.day_later(6)
+    harness.refresh()
+    assert harness.amounts() == ["-20.00"]
+    harness.day_later(1)
+    harness.refresh()
+    assert harness.amounts() == []
+    assert harness.sql("SELECT state FROM bank_transactions") == [("removed",)], "its tombstone stays"
+
+
+def test_a_pending_row_that_hides_for_some_days_is_not_doubled(harness):
+    pending = harness.bank.buy("-20", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.refresh()
+    harness.day_later(3)
+    harness.bank.buy("-20", external_id="q")
+    harness.refresh()
+    assert harness.amounts() == ["-20.00"]
+
+
+def test_a_row_still_pending_after_thirty_days_stays_one_expense(harness):
+    harness.bank.buy("-20", external_id="p", pending=True)
+    for _ in range(4):
+        harness.refresh()
+        harness.day_later(10)
+    assert harness.amounts() == ["-20.00"]
+
+
+def test_a_pending_row_without_a_date_keeps_the_day_it_was_first_seen(harness):
+    harness.bank.buy("-20", external_id="p", pending=True, booking_on=None)
+    harness.refresh()
+    harness.day_later(2)
+    harness.refresh()
+    assert [e[0] for e in harness.expenses()] == ["2026-06-15"]
+
+
+def test_pending_rows_can_be_hidden_until_they_post(sessions, user_id):
+    from tests.importer.bank import Harness
+
+    harness = Harness(sessions, user_id, options={"import_pending": "hide"})
+    pending = harness.bank.buy("-20", external_id="p", pending=True)
+    harness.refresh()
+    assert harness.amounts() == []
+    harness.bank.change(pending, pending=False)
+    harness.refresh()
+    assert harness.amounts() == ["-20.00"]
+
+
+def test_a_partial_answer_with_the_posted_row_does_not_double_the_purchase(harness):
+    pending = harness.bank.buy("-20", "Trattoria", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-20", "Trattoria", external_id="q")
+    harness.bank.complete = False
+    assert harness.refresh().code == "truncated"
+    assert harness.amounts() == ["-20.00"]
+
+
+@pytest.mark.parametrize("order", ["together", "removed first", "linked only"])
+def test_a_providers_own_link_carries_the_expense_over(harness, order):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-20", "Trattoria", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Birthday'")
+    gone = RemovedTransaction(account_id="A", external_id="p")
+    if order != "linked only":
+        harness.bank.removed = [gone]
+    if order == "removed first":
+        harness.refresh()
+        assert harness.amounts() == []
+        harness.bank.removed = []
+    harness.bank.buy("-26", "TRATTORIA 123", external_id="q", pending_external_id="p", booking_on=harness.bank.today)
+    harness.refresh()
+    assert harness.expenses() == [("2026-06-15", "-26.00", "EUR", "Birthday")]
+
+
+def test_a_provider_that_links_is_not_second_guessed(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-3.50", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.buy("-3.50", external_id="q")
+    harness.refresh()
+    assert harness.amounts() == ["-3.50", "-3.50"]
+
+
+def test_a_deleted_pending_expense_stays_deleted_when_it_posts_under_a_new_id(harness):
+    pending = harness.bank.buy("-20", "Trattoria", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql("DELETE FROM expenses")
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-22", "Trattoria", external_id="q", booking_on=harness.bank.today + timedelta(days=0))
+    harness.refresh()
+    harness.refresh()
+    assert harness.amounts() == []
