@@ -1,0 +1,107 @@
+"""Refunds, fees, zero amounts, transfers between one's own accounts, inverted cards."""
+
+import pytest
+
+from tests.importer.bank import Harness
+from worker.connectors.base import Account, AccountType, TransactionKind
+
+TWO = [
+    Account(external_id="A", name="Checking", currency="EUR", anchor="iban:DE1", mask="1111"),
+    Account(external_id="B", name="Card", currency="EUR", account_type=AccountType.CREDIT, mask="4242"),
+]
+
+
+@pytest.mark.parametrize(
+    ("amount", "description", "kind", "expected"),
+    [
+        ("12", "CREDIT CARD PAYMENT", None, ["12.00"]),
+        ("-12", "REFUND INTEREST SALARY", None, ["-12.00"]),
+        ("12", "Return", TransactionKind.REFUND, ["12.00"]),
+        ("-2.50", "Account fee", TransactionKind.FEE, ["-2.50"]),
+        ("0.33", "Interest", TransactionKind.INTEREST, ["0.33"]),
+        ("0", "Card check", None, []),
+    ],
+)
+def test_the_direction_is_the_sign_and_never_a_word(harness, amount, description, kind, expected):
+    harness.bank.buy(amount, description, kind=kind, external_id="1")
+    harness.refresh()
+    assert harness.amounts() == expected
+    assert harness.sql("SELECT count(*) FROM bank_transactions") == [(1,)], "the bank's line is kept in any case"
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {"kind": TransactionKind.TRANSFER},
+        {"kind": TransactionKind.CARD_PAYMENT},
+        {"description": "Payment to card ...4242"},
+    ],
+    ids=["called a transfer", "called a card payment", "names the card"],
+)
+def test_both_legs_of_a_transfer_are_linked_and_neither_is_spending(harness, evidence):
+    harness.bank.accounts = TWO
+    harness.bank.buy("-500", **({"description": "Settlement", "external_id": "1"} | evidence))
+    harness.bank.buy("500", "Received", external_id="2", account_id="B")
+    harness.refresh()
+    assert harness.amounts() == []
+    assert harness.sql("SELECT count(*) FROM bank_transactions WHERE transfer_peer_id IS NOT NULL") == [(2,)]
+    harness.refresh()
+    assert harness.amounts() == []
+
+
+def test_both_legs_can_be_shown(sessions, user_id):
+    harness = Harness(sessions, user_id, options={"transfers": "show_both"})
+    harness.bank.accounts = TWO
+    harness.bank.buy("-500", kind=TransactionKind.TRANSFER, external_id="1")
+    harness.bank.buy("500", external_id="2", account_id="B")
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-500.00", "500.00"]
+
+
+def test_equal_amounts_alone_are_no_transfer_but_a_question(harness):
+    harness.bank.accounts = TWO
+    harness.bank.buy("-500", "Rent", external_id="1")
+    harness.bank.buy("500", "Salary", external_id="2", account_id="B")
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-500.00", "500.00"]
+    assert harness.sql("SELECT kind, status FROM bank_match_suggestions") == [("transfer", "open")]
+
+
+def test_a_leg_that_comes_days_later_hides_the_first(harness):
+    harness.bank.accounts = TWO
+    harness.bank.buy("-500", kind=TransactionKind.TRANSFER, external_id="1")
+    harness.refresh()
+    assert harness.amounts() == ["-500.00"], "one leg alone is an expense"
+    harness.day_later(3)
+    harness.bank.buy("500", external_id="2", account_id="B")
+    harness.refresh()
+    assert harness.amounts() == []
+
+
+def test_when_one_leg_is_withdrawn_the_other_is_an_expense_again(harness):
+    harness.bank.accounts = TWO
+    harness.bank.buy("-1", external_id="0", account_id="B")
+    harness.bank.buy("-500", kind=TransactionKind.TRANSFER, external_id="1")
+    leg = harness.bank.buy("500", external_id="2", account_id="B")
+    harness.refresh()
+    harness.bank.rows.remove(leg)
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-500.00"]
+
+
+def test_a_leg_the_user_made_their_own_is_a_question(harness):
+    harness.bank.accounts = TWO
+    harness.bank.buy("-500", kind=TransactionKind.TRANSFER, external_id="1")
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Loan to Bob'")
+    harness.bank.buy("500", external_id="2", account_id="B")
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-500.00", "500.00"]
+
+
+def test_a_card_whose_bank_states_purchases_as_positive(sessions, user_id):
+    harness = Harness(sessions, user_id, options={"inverted_accounts": ["B"]})
+    harness.bank.accounts = TWO
+    harness.bank.buy("30", "Shop", external_id="1", account_id="B")
+    harness.refresh()
+    assert harness.amounts() == ["-30.00"]
