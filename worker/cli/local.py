@@ -22,3 +22,10 @@ def up(
     from worker.local.up import UpOptions, run_up  # noqa: PLC0415 - `--help` needs no server
 
     run_up(UpOptions(state_directory=state or state_directory(), flower=flower))
+
+
+def demo() -> None:
+    """Tell the whole story in under a minute: connect, import, refresh, be refused; exit 0 if all of it was so."""
+    from worker.local.demo import run_demo  # noqa: PLC0415 - `--help` needs no server
+
+    run_demo()

@@ -1,0 +1,100 @@
+"""The stage of the demo: a real `up` in a folder of its own, gone without a trace when the block ends."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from worker.errors import WorkerError
+from worker.local.children import Program, kill_session, start_child
+
+_START_TIMEOUT_S = 90
+_STOP_TIMEOUT_S = 40
+_OURS = ("DATABASE_URL", "REDIS_URL", "FINMIND_CACHE_URL", "FINMIND_HEALTH_DIR")
+_QUICK = {"TICK_S": "0.5", "PYTHONWARNINGS": "ignore"}
+
+
+class StageError(WorkerError):
+    """The embedded stack did not start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A running `up`."""
+
+    directory: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def state(self) -> Path:
+        """The state directory of `up`."""
+        return self.directory / "state"
+
+    @property
+    def log(self) -> Path:
+        """Everything `up` printed."""
+        return self.directory / "up.log"
+
+    def addresses(self) -> Mapping[str, str]:
+        """Return what `up` leaves for other processes, as environment variables."""
+        lines = (self.state / "env").read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def wait(self) -> None:
+        """Wait until everything is up. Raises: StageError with the last words of `up`."""
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            said = self.log.read_text(encoding="utf-8", errors="replace")
+            if "everything is up" in said:
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        last = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+        raise StageError("the embedded stack did not start: " + " / ".join(last))
+
+    def strike(self) -> list[str]:
+        """Stop `up`; return what is wrong with how it went, nothing when it left nobody behind and exited with 0."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return [f"`up` did not stop within {_STOP_TIMEOUT_S} s"]
+        _, alive = psutil.wait_procs(family, timeout=2)
+        wrong = [f"`up` exited with {code}"] if code else []
+        return wrong + [f"process {process.pid} ({process.name()}) was left behind" for process in alive]
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Start `up` in a temporary folder; whatever happens, it is stopped and the folder removed."""
+    directory = Path(tempfile.mkdtemp(prefix="finmind-demo-"))
+    directory.chmod(0o711)
+    environment = {name: value for name, value in os.environ.items() if not _is_ours(name)} | _QUICK
+    command = [sys.executable, "-m", "worker", "up", "--state-dir", str(directory / "state"), "--no-flower"]
+    program = Program(command=command, directory=directory, death_signal=signal.SIGTERM, environment=environment)
+    with (directory / "up.log").open("wb") as log:
+        process = start_child(program, output=log)
+    built = Stage(directory=directory, process=process)
+    try:
+        yield built
+    finally:
+        if process.poll() is None:
+            built.strike()
+        kill_session(process)
+        process.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_ours(name: str) -> bool:
+    return name in _OURS or name.startswith("CREDENTIAL_")
