@@ -60,6 +60,7 @@ class FakeEnableBanking(FakeProvider):
         self.repeat_key = False
         self.allowance: int | None = None
         self.codes = ["code-1"]
+        self.now = NOW
 
     def fail(self, path: str, error: str | None, status: int = 400, message: str = "refused") -> None:
         self.broken.setdefault(path, []).append(refusal(error, status, message))
@@ -107,7 +108,7 @@ class FakeEnableBanking(FakeProvider):
             return False
         lives_s = claims["exp"] - claims["iat"]
         known = jwt.get_unverified_header(token)["kid"] == APPLICATION
-        return known and 0 < lives_s <= 86_400 and claims["iat"] <= NOW.timestamp() < claims["exp"]
+        return known and 0 < lives_s <= 86_400 and claims["iat"] <= self.now.timestamp() < claims["exp"]
 
     def _start(self, body: dict[str, Any]) -> Reply:
         assert body["state"]
@@ -126,7 +127,7 @@ class FakeEnableBanking(FakeProvider):
         self.uids = [str(uuid.uuid4()) for _ in self.uids]
         answer = {
             "session_id": self.session_id,
-            "accounts": [self._details(uid) | {"uid": uid} for uid in self.uids],
+            "accounts": [self.details_of(uid) | {"uid": uid} for uid in self.uids],
             "aspsp": {"name": "Nordea", "country": "FI"},
             "psu_type": "personal",
             "access": {"valid_until": "2027-05-01T00:00:00+00:00"},
@@ -153,12 +154,18 @@ class FakeEnableBanking(FakeProvider):
             return refusal(f"{self.status}_SESSION", 401, "the session is over")
         match kind:
             case "details":
-                return Reply(self._details(uid), "AccountResource")
+                return Reply(self.details_of(uid), "AccountResource")
             case "balances":
-                return Reply({"balances": self.balances}, "HalBalances")
-        return self._transactions(query)
+                return Reply({"balances": self.balances_of(uid)}, "HalBalances")
+        return self._transactions(uid, query)
 
-    def _transactions(self, query: Any) -> Reply:
+    def balances_of(self, _uid: str) -> list[dict[str, Any]]:
+        return self.balances
+
+    def pages_of(self, _uid: str, _query: Any) -> list[list[dict[str, Any]]]:
+        return self.pages
+
+    def _transactions(self, uid: str, query: Any) -> Reply:
         key = query.get("continuation_key")
         if key is None and self.allowance is not None:
             if self.allowance == 0:
@@ -167,18 +174,19 @@ class FakeEnableBanking(FakeProvider):
         asked_days = (date.fromisoformat(query["date_to"]) - date.fromisoformat(query["date_from"])).days
         if self.oldest_days is not None and asked_days > self.oldest_days:
             return refusal("WRONG_TRANSACTIONS_PERIOD", 422, "too far back")
+        pages = self.pages_of(uid, query)
         place = int(key.removeprefix("key-")) if key else 0
-        answer: dict[str, Any] = {"transactions": [without_nulls(one) for one in self.pages[place]]}
+        answer: dict[str, Any] = {"transactions": [without_nulls(one) for one in pages[place]]}
         if self.repeat_key and place == 1:
             answer["continuation_key"] = "key-1"
-        elif place + 1 < len(self.pages):
+        elif place + 1 < len(pages):
             answer["continuation_key"] = f"key-{place + 1}"
         return Reply(answer, "HalTransactions")
 
     def _hash(self, uid: str) -> str:
         return f"{HASH}{self.uids.index(uid)}"
 
-    def _details(self, uid: str) -> dict[str, Any]:
+    def details_of(self, uid: str) -> dict[str, Any]:
         return {
             "account_id": {"iban": "FI2112345600000785"},
             "name": "Ada Example",

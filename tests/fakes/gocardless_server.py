@@ -77,7 +77,7 @@ class FakeGoCardless(FakeProvider):
             case ["institutions", institution_id]:
                 return Reply(institution(institution_id), "IntegrationRetrieve")
             case ["accounts", account_id, *kind] if account_id in self.account_ids:
-                return self._account(account_id, *kind)
+                return self._account(asked, account_id, *kind)
         return refusal(404, "Account ID $ACC_ID not found", "Please check whether you specified a valid Account ID")
 
     def _token(self, path: str, body: dict[str, Any]) -> Reply:
@@ -136,7 +136,7 @@ class FakeGoCardless(FakeProvider):
             return Reply(answer | asked.body | {"accepted": None}, "EndUserAgreement", 201)
         return Reply(answer, "EndUserAgreement")
 
-    def _account(self, account_id: str, kind: str = "") -> Reply:
+    def _account(self, asked: Asked, account_id: str, kind: str = "") -> Reply:
         if not kind:
             answer = {"id": account_id, "iban": IBAN, "institution_id": "NORDEA_NDEAFIHH", "status": "READY"}
             return Reply(answer, "Account")
@@ -150,10 +150,10 @@ class FakeGoCardless(FakeProvider):
         if left < 0:
             detail = f"The rate limit for this resource is 4/day. Please try again in {self.reset_s} seconds"
             return Reply(refusal(429, "Rate limit exceeded", detail).body, "ErrorResponse", 429, headers)
-        body, schema = self._data(kind)
+        body, schema = self.data(account_id, kind, asked.query)
         return Reply(body, schema, headers=headers)
 
-    def _data(self, kind: str) -> tuple[dict[str, Any], str]:
+    def data(self, _account_id: str, kind: str, _query: Any) -> tuple[dict[str, Any], str]:
         if kind == "details":
             names = {"iban": IBAN, "currency": "EUR", "ownerName": "ADA EXAMPLE", "product": "Everyday"}
             return {"account": names | {"cashAccountType": "CACC"}}, "AccountDetail"

@@ -94,6 +94,15 @@ class FakePlaid(FakeProvider):
     def fail(self, path: str, error_type: str, error_code: str, status: int = 400, **values: Any) -> None:
         self.broken.setdefault(path, []).append(error(error_type, error_code, status, **values))
 
+    def journal_now(self) -> list[tuple[str, dict[str, Any]]]:
+        return self.journal
+
+    def accounts_now(self) -> list[dict[str, Any]]:
+        return self.accounts
+
+    def rows_per_page(self) -> int:
+        return self.page_size
+
     def answer(self, asked: Asked) -> Reply:
         given = asked.headers.get("plaid-client-id"), asked.headers.get("plaid-secret")
         if given != (CLIENT_ID, SECRET) or asked.headers.get("plaid-version") != "2020-09-14":
@@ -112,15 +121,15 @@ class FakePlaid(FakeProvider):
         if self.status == "NOT_READY":
             return Reply(self._sync([], "", more=False), "TransactionsSyncResponse")
         start = int(body.get("cursor", "c0")[1:])
-        end = start + min(body.get("count", 100), self.page_size)
-        page = self.journal[start:end]
-        answer = self._sync(page, f"c{start + len(page)}", more=end < len(self.journal))
+        end = start + min(body.get("count", 100), self.rows_per_page())
+        page = self.journal_now()[start:end]
+        answer = self._sync(page, f"c{start + len(page)}", more=end < len(self.journal_now()))
         return Reply(answer, "TransactionsSyncResponse")
 
     def on_transactions_get(self, body: dict[str, Any]) -> Reply:
         options = body["options"]
-        gone = {record["transaction_id"] for kind, record in self.journal if kind == "removed"}
-        records = {record["transaction_id"]: record for kind, record in self.journal if kind != "removed"}
+        gone = {record["transaction_id"] for kind, record in self.journal_now() if kind == "removed"}
+        records = {record["transaction_id"]: record for kind, record in self.journal_now() if kind != "removed"}
         found = [
             record
             for record in records.values()
@@ -128,9 +137,9 @@ class FakePlaid(FakeProvider):
             and record["account_id"] in options.get("account_ids", [record["account_id"]])
             and record["transaction_id"] not in gone
         ]
-        page = found[options["offset"] : options["offset"] + min(options["count"], self.page_size)]
+        page = found[options["offset"] : options["offset"] + min(options["count"], self.rows_per_page())]
         answer = {
-            "accounts": self.accounts,
+            "accounts": self.accounts_now(),
             "transactions": page,
             "total_transactions": len(found),
             "item": self._item(),
@@ -139,7 +148,7 @@ class FakePlaid(FakeProvider):
         return Reply(answer, "TransactionsGetResponse")
 
     def on_accounts_get(self, _body: dict[str, Any]) -> Reply:
-        answer = {"accounts": self.accounts, "item": self._item(), "request_id": "r-accounts"}
+        answer = {"accounts": self.accounts_now(), "item": self._item(), "request_id": "r-accounts"}
         return Reply(answer, "AccountsGetResponse")
 
     def on_item_get(self, _body: dict[str, Any]) -> Reply:
@@ -181,7 +190,7 @@ class FakePlaid(FakeProvider):
         by_kind = {kind: [record for one, record in page if one == kind] for kind in ("added", "modified", "removed")}
         touched = {record["account_id"] for _, record in page}
         return by_kind | {
-            "accounts": [one for one in self.accounts if one["account_id"] in touched],
+            "accounts": [one for one in self.accounts_now() if one["account_id"] in touched],
             "next_cursor": cursor,
             "has_more": more,
             "request_id": "r-sync",

@@ -86,8 +86,8 @@ class EnableBankingApi:
         return answer.body
 
     def _explain(self, answer: Answer, *, window: Window | None) -> ConnectorError | None:
-        if answer.ok or not isinstance(answer.body, Mapping):
-            return None
+        if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
+            return None  # not their words: the status decides
         wait_s = retry_after_s(answer.headers, self._context.now())
         return read_error(answer.status, answer.body, retry_after_s=wait_s, window=window)
 

@@ -6,8 +6,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
+from worker.connectors.config import ConnectorConfig
 
-class EnableBankingApp(BaseModel):
+
+class EnableBankingApp(ConnectorConfig):
     """One application registered with Enable Banking; it serves every user."""
 
     application_id: str = Field(description="Id of the application, which is also the id of its key.")
@@ -42,7 +44,7 @@ class LinkedAccount(BaseModel):
 class EnableBankingConfig(EnableBankingApp):
     """code: one-time, exchanged for a session before the first save."""
 
-    session_id: SecretStr | None = Field(default=None, description="Session of one consent.")
+    session_id: str | None = Field(default=None, description="Session of one consent; useless without the key.")
     code: SecretStr | None = Field(default=None, description="From the redirect; exchanged once, then dropped.")
     bank: str | None = Field(default=None, description="Name of the bank, as Enable Banking lists it.")
     valid_until: datetime | None = Field(default=None, description="When the consent ends (UTC).")

@@ -6,8 +6,6 @@ from datetime import date
 from functools import partial
 from typing import Any, ClassVar
 
-from pydantic import SecretStr
-
 from worker.connectors import berlin
 from worker.connectors.base import (
     Account,
@@ -56,6 +54,7 @@ class EnableBankingConnector(BankConnector):
     def __init__(self, config: EnableBankingConfig, context: ConnectorContext) -> None:
         super().__init__(config, context)
         self._api = EnableBankingApi(config, context)
+        self._untold: list[str] = []
 
     def get_auth_status(self) -> AuthStatus:
         """Ask Enable Banking about the session; this does not reach the bank."""
@@ -112,7 +111,7 @@ class EnableBankingConnector(BankConnector):
         answer = self._api.open_session(self.config.code.get_secret_value())
         self.config = self.config.model_copy(
             update={
-                "session_id": SecretStr(part(answer, "session_id", str)),
+                "session_id": part(answer, "session_id", str),
                 "code": None,
                 "bank": text(inside(answer, "aspsp"), "name"),
                 "valid_until": berlin.read_day(text(inside(answer, "access"), "valid_until"), "valid_until").at,
@@ -136,7 +135,8 @@ class EnableBankingConnector(BankConnector):
         while True:
             answer = self._api.transactions(account_id, window, key=key, longest=longest)
             key = text(answer, "continuation_key")
-            page = replace(self._page(account_id, part(answer, "transactions", list)), covers=window, warnings=warnings)
+            page = self._page(account_id, part(answer, "transactions", list))
+            page = self._tell(replace(page, covers=window, warnings=warnings))
             if key is None:
                 yield self._with_balance(page, account_id)
                 return
@@ -152,11 +152,19 @@ class EnableBankingConnector(BankConnector):
         )
         return Page(transactions=transactions, rejected=rejected)
 
+    def _tell(self, page: Page) -> Page:
+        """Add what went wrong where there was no page to say it on."""
+        told = replace(page, warnings=(*page.warnings, *self._untold))
+        self._untold.clear()
+        return told
+
     def _with_balance(self, page: Page, account_id: str) -> Page:
         """Add the balance; a bank that refuses it does not spoil the transactions."""
         account = next((one for one in self.config.accounts if one.uid == account_id), LinkedAccount(uid=account_id))
         try:
             balances = read_balances(self._api.balances(account_id))
+        except AuthenticationError:
+            raise
         except ConnectorError as error:
             return replace(page, warnings=(*page.warnings, f"no balance: {error}"))
         balance = berlin.pick_balance(balances, account.currency, self.context.now())
@@ -176,7 +184,8 @@ class EnableBankingConnector(BankConnector):
             return linked_account({**self._api.details(uid), "uid": uid})
         except AuthenticationError:
             raise
-        except ConnectorError:
+        except ConnectorError as error:
+            self._untold.append(f"an account without its name: {error}")
             return None
 
     def _account(self, account: LinkedAccount) -> Account:
@@ -194,4 +203,4 @@ class EnableBankingConnector(BankConnector):
     def _session_id(self) -> str:
         if self.config.session_id is None:
             raise AuthenticationError("the code was not exchanged for a session yet", reason="credentials")
-        return self.config.session_id.get_secret_value()
+        return self.config.session_id

@@ -151,6 +151,7 @@ class GoCardlessApi:
 
 
 def _explain(answer: Answer) -> ConnectorError | None:
-    if answer.ok or not isinstance(answer.body, Mapping):
+    """Read GoCardless's own refusals; what somebody on the way says is left to its status."""
+    if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
         return None
     return read_error(answer.status, answer.body, answer.headers)

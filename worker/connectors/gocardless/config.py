@@ -4,8 +4,10 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field, SecretStr
 
+from worker.connectors.config import ConnectorConfig
 
-class GoCardlessApp(BaseModel):
+
+class GoCardlessApp(ConnectorConfig):
     """One customer of GoCardless Bank Account Data; it serves every user."""
 
     secret_id: SecretStr = Field(description="Secret id from the Bank Account Data portal.")

@@ -54,6 +54,7 @@ class GoCardlessConnector(BankConnector):
     def __init__(self, config: GoCardlessConfig, context: ConnectorContext) -> None:
         super().__init__(config, context)
         self._api = GoCardlessApi(config, context, self._keep)
+        self._untold: list[str] = []
 
     def get_auth_status(self) -> AuthStatus:
         """Ask about the requisition and its agreement; this does not reach the bank."""
@@ -87,7 +88,9 @@ class GoCardlessConnector(BankConnector):
         lists = part(self._api.transactions(account_id, window), "transactions", dict)
         page = self._page(account_id, lists)
         if window.from_on != from_date:
-            page = replace(page, warnings=(f"the agreement grants nothing before {window.from_on.isoformat()}",))
+            self._untold.append(f"the agreement grants nothing before {window.from_on.isoformat()}")
+        page = replace(page, warnings=tuple(self._untold))
+        self._untold.clear()
         yield replace(self._with_balance(page, account_id), covers=window, quota=tuple(self._api.readings))
 
     def normalize_transactions(self, raw: Mapping[str, Any]) -> Sequence[Transaction]:
@@ -116,6 +119,8 @@ class GoCardlessConnector(BankConnector):
         account = next((one for one in self.config.accounts if one.id == account_id), LinkedAccount(id=account_id))
         try:
             balances = read_balances(self._api.balances(account_id))
+        except AuthenticationError:
+            raise
         except ConnectorError as error:
             return replace(page, warnings=(*page.warnings, f"no balance: {error}"))
         balance = berlin.pick_balance(balances, account.currency, self.context.now())
@@ -135,13 +140,17 @@ class GoCardlessConnector(BankConnector):
             return linked_account(account_id, self._api.metadata(account_id), self._api.details(account_id))
         except AuthenticationError:
             raise
-        except ConnectorError:
+        except ConnectorError as error:
+            self._untold.append(f"an account without its name: {error}")
             return None
 
     def _institution_name(self, institution_id: str | None) -> str | None:
         try:
             return text(self._api.institution(institution_id), "name") if institution_id else None
-        except ConnectorError:
+        except AuthenticationError:
+            raise
+        except ConnectorError as error:
+            self._untold.append(f"a bank without its name: {error}")
             return None
 
     def _consent_end(self, agreement_id: str | None) -> datetime | None:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from worker.connectors.base import ConnectorContext
+from worker.connectors.config import ConnectorConfig
 from worker.connectors.errors import ConnectorError, InvalidDataError
 from worker.connectors.http import Answer, Request, call, retry_after_s
 from worker.connectors.plaid.errors import read_error
@@ -16,7 +17,7 @@ COUNTRIES = ("US", "CA", "GB", "IE", "FR", "ES", "NL", "DE")
 _HOSTS = {"production": "https://production.plaid.com", "sandbox": "https://sandbox.plaid.com"}
 
 
-class PlaidApp(BaseModel):
+class PlaidApp(ConnectorConfig):
     """One customer of Plaid; it serves every user."""
 
     client_id: str = Field(description="Client id from Plaid's dashboard.")
