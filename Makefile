@@ -63,6 +63,9 @@ test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" pi
 bench: install ## floor, first import and refresh, as ratios and as JSON under benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
 
+bench-webhooks: install ## deliveries beside a bare loop of signed POSTs, hanging endpoints, 200 kills
+	$(BIN)/python -m benchmarks.webhooks $(ARGS)
+
 bench-keys: install ## what sealing costs beside Fernet, and a rotation of 100,000 credentials under load
 	$(BIN)/python -m benchmarks.credentials $(ARGS)
 
@@ -84,4 +87,4 @@ lock: ## compile the lock from pyproject.toml; UPGRADE=1 takes newer versions
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test bench bench-keys sbom licences format lock clean
+.PHONY: help python install demo up check test bench bench-keys bench-webhooks sbom licences format lock clean
