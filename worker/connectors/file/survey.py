@@ -18,7 +18,7 @@ from worker.connectors.file.statement import StatementError
 _SAMPLE = 500
 _CHAIN_ROWS = 5000
 _STRAY_SHARE = 0.01
-_PROVEN = 0.95
+_PROVEN, _RECOGNISED = 0.95, 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,7 @@ class _Evidence:
     dates: list[str] = field(default_factory=list)
     marks: Counter[Mark] = field(default_factory=Counter)
     undecided: str | None = None
+    records: int = 0
     rows: int = 0
     directed: bool = False
 
@@ -61,6 +62,7 @@ def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
         layout.column(name) for name in (profile.amount, profile.debit, profile.credit, profile.balance, profile.fee)
     ]
     for record in rows:
+        seen.records += 1
         if not any(cell(record, index) for index in money):
             continue
         if not profile.date_format and not fitting_orders(cell(record, date_columns[0])):
@@ -141,6 +143,8 @@ def survey(layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints) -
     Raises: StatementError when the file fits two readings and proves neither: the sentence says what to state.
     """
     seen = _gather(layout, rows())
+    if not seen.records and layout.confidence >= _RECOGNISED:
+        return Decisions(mark=".", order="ymd", confidence=layout.confidence, notes=("the file holds no rows",))
     if not seen.rows:
         raise StatementError(f"no row holds a date in column '{layout.profile.date}'")
     mark = hints.decimal or _decide_mark(layout, seen)
