@@ -269,6 +269,20 @@ def test_a_request_that_failed_may_be_repeated_with_its_key(client):
 # --- one user's door leads to nobody else's rows ---------------------------------------------------------------------
 
 
+def _delivery(sessions):
+    with sessions() as session:
+        event = "INSERT INTO webhook_events (user_id, type, api_version, data)"
+        session.execute(
+            text(f"{event} SELECT user_id, 'webhook.test', '2026-11-01', '{{}}' FROM webhook_subscriptions")
+        )
+        return session.scalar(
+            text(
+                "INSERT INTO webhook_deliveries (event_id, subscription_id, state, finished_at)"
+                " SELECT e.id, s.id, 'dead', now() FROM webhook_events e, webhook_subscriptions s RETURNING id"
+            )
+        )
+
+
 def test_every_operation_treats_another_users_things_as_absent(app, client, connection_id, other_user_id, sessions):
     run_id = client.post(f"{BASE}/connections/{connection_id}/refresh").json()["id"]
     with sessions() as session:
@@ -279,12 +293,21 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
             )
         )
         before = session.execute(text("SELECT * FROM bank_connections")).all()
-    ids = {"connection_id": connection_id, "run_id": run_id, "account_id": account_id}
+    subscription_id = client.post(f"{BASE}/webhooks", json={"url": "https://hooks.example.com/x"}).json()
+    ids = {
+        "connection_id": connection_id,
+        "run_id": run_id,
+        "account_id": account_id,
+        "subscription_id": subscription_id["subscription_id"],
+        "delivery_id": _delivery(sessions),
+    }
     stranger = TestClient(app, headers={"Authorization": f"Bearer {token(other_user_id)}"})
     bodies = {
         "refresh_auth": {"config": {}},
         "change_account": {"included": False},
         "change_connection": {"status": "paused"},
+        "change_subscription": {"status": "paused"},
+        "replay_deliveries": {"since": "2026-01-01T00:00:00Z"},
     }
     seen = 0
     for path, operations in app.openapi()["paths"].items():
@@ -295,8 +318,8 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
             answer = stranger.request(method, path.format(**ids), json=body)
             assert answer.status_code == 404, (method, path, answer.text)
             seen += 1
-    assert seen >= 15
-    for path in ("/connections",):
+    assert seen >= 22
+    for path in ("/connections", "/webhooks", "/webhooks/deliveries"):
         assert stranger.get(BASE + path).json() == []
     with sessions() as session:
         assert session.execute(text("SELECT * FROM bank_connections")).all() == before

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from worker import __version__
-from worker.api import connections, contract, problems, runs
+from worker.api import connections, contract, files, problems, runs, webhooks
 from worker.api.auth import token_policy
 from worker.api.envelope import RefusedBodies, RequestIds
 from worker.api.services import Services, UserLimit
@@ -34,7 +34,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.services = _services(runtime)
     door = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS)
-    for part in (connections.router, runs.router):
+    for part in (connections.router, runs.router, files.router, webhooks.router):
         door.include_router(part)
     app.include_router(door)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)

@@ -1,0 +1,79 @@
+"""The route that takes a statement file: looked at, kept where the workers find it, and imported by a run."""
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, File, Form, Response, UploadFile
+from fastapi.responses import JSONResponse
+from pydantic import StringConstraints
+
+from worker.api.schemas import RunOut
+from worker.api.services import Offered, Services, UserId
+from worker.audit import acting_as
+from worker.connections.statements import connection_for, folder_of, keep
+from worker.connections.validation import read
+from worker.connectors.file import FileConfig
+from worker.connectors.file.folder import Folder
+from worker.connectors.file.profile import built_in_profile
+from worker.errors import ConfigurationError
+from worker.runs import reading
+from worker.runs.states import RunKind, RunRequest
+
+router = APIRouter(tags=["files"])
+
+MAX_FILE_BYTES = 32 * 1024 * 1024
+_NAME_CHARACTERS = 100
+
+ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+@router.post("/files", status_code=202, response_model=RunOut, max_body_size=MAX_FILE_BYTES)
+def import_file(
+    user_id: UserId,
+    offered: Offered,
+    background: BackgroundTasks,
+    file: Annotated[UploadFile, File(description="OFX, QFX, CAMT.052/053, MT940 or CSV.")],
+    profile: Annotated[ProfileName | None, Form(description="A known CSV layout.")] = None,
+    currency: Annotated[Currency | None, Form(description="Of rows that state none.")] = None,
+) -> Response:
+    """Import a statement file. The same file again changes nothing; files of one layout share a connection."""
+    stated: dict[str, Any] = {}
+    if profile is not None:
+        stated["profile"] = built_in_profile(profile).name
+    if currency is not None:
+        stated["account"] = {"currency": currency}
+    run = _import(offered, user_id, file, stated, background)
+    return JSONResponse(
+        run.model_dump(mode="json"), status_code=202, headers={"Location": f"/bank-connections/import-runs/{run.id}"}
+    )
+
+
+def _import(
+    offered: Services, user_id: int, file: UploadFile, stated: dict[str, Any], background: BackgroundTasks
+) -> RunOut:
+    root = offered.runtime.settings.statement_folder
+    if root is None:
+        raise ConfigurationError("STATEMENT_FOLDER is not set: there is no place that the API and the workers share")
+    with tempfile.TemporaryDirectory() as place, acting_as(f"api:user:{user_id}"):
+        received = Path(place) / _safe_name(file.filename)
+        with received.open("wb") as target:
+            shutil.copyfileobj(file.file, target)
+        config = read(FileConfig, {"path": received, **stated}, what="file")
+        Folder.scan(config)
+        folder = folder_of(root, user_id, config)
+        keep(received, folder)
+        shared = read(FileConfig, {"path": folder, **stated}, what="file")
+        connection_id, _ = connection_for(offered.desk, user_id, shared, None)
+    with offered.sessions() as session:
+        run_id = offered.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
+        return RunOut.model_validate(reading.describe(reading.find(session, run_id, user_id=user_id)))
+
+
+def _safe_name(given: str | None) -> str:
+    """Keep what tells a person which file it was, and nothing that could lead out of the folder."""
+    kept = re.sub(r"[^A-Za-z0-9._-]", "_", (given or "statement").rsplit("/", 1)[-1])
+    return kept.lstrip(".")[-_NAME_CHARACTERS:] or "statement"

@@ -1,0 +1,265 @@
+"""Routes of webhooks: subscriptions and their secrets, what was delivered, and sending it again."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, Field, StringConstraints
+
+from worker.api.idempotency import OnlyOnce
+from worker.api.paging import Limit
+from worker.api.schemas import Input, Text
+from worker.api.services import Offered, Services, UserId
+from worker.audit import acting_as
+from worker.errors import InvalidRequestError
+from worker.events import parse_event_id
+from worker.models import WebhookSubscription
+from worker.webhooks import history, replay, subscriptions
+from worker.webhooks.history import Narrowing
+from worker.webhooks.policies import subscription_policy
+from worker.webhooks.retry import DeliveryState
+from worker.webhooks.subscriptions import DEFAULT_GRACE_S, MAX_GRACE_S, Change, NewSecret, Wanted
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[\x21-\x7e]+$")]
+EventFilters = Annotated[
+    list[Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z_.*]+$")]], Field(min_length=1, max_length=50)
+]
+EventId = Annotated[str, StringConstraints(pattern=r"^evt_[0-9a-f]{32}$")]
+RatePerS = Annotated[int, Field(strict=True, ge=1, le=1000)]
+
+
+class SubscriptionIn(Input):
+    """Where to send what. event_types: names, prefixes such as `expense.*`, or `*`."""
+
+    url: Url = Field(examples=["https://hooks.example.com/finmind"])
+    event_types: EventFilters = Field(default=["*"], examples=[["import.*", "expense.created"]])
+    description: Text | None = None
+    rate_limit_per_s: RatePerS | None = None
+
+
+class SubscriptionChangeIn(Input):
+    """What to change; what is left out stays."""
+
+    url: Url | None = None
+    event_types: EventFilters | None = None
+    description: Text | None = None
+    rate_limit_per_s: RatePerS | None = None
+    status: Literal["active", "paused"] | None = None
+
+
+class SubscriptionOut(BaseModel):
+    """A subscription and how it has been doing; its secret is never shown again."""
+
+    id: uuid.UUID
+    url: str
+    description: str | None
+    event_types: list[str]
+    api_version: str
+    status: str
+    status_code: str | None
+    rate_limit_per_s: int | None
+    consecutive_failures: int
+    last_success_at: datetime | None
+    last_failure_at: datetime | None
+    created_at: datetime
+
+
+class SecretOut(BaseModel):
+    """A secret, shown this once (null where an `Idempotency-Key` gives the same answer again)."""
+
+    subscription_id: uuid.UUID
+    secret: str | None
+
+
+class RotationIn(Input):
+    """How long the old secret goes on signing beside the new one (s); 0 for a secret that leaked."""
+
+    grace_s: int = Field(default=DEFAULT_GRACE_S, strict=True, ge=0, le=MAX_GRACE_S)
+
+
+class SentTestOut(BaseModel):
+    """The event that was written; its delivery follows."""
+
+    event_id: uuid.UUID
+
+
+class DeliveryOut(BaseModel):
+    """One event on its way to one subscription."""
+
+    id: int
+    event_id: EventId
+    type: str
+    subscription_id: uuid.UUID
+    state: str
+    attempt: int
+    replay: int
+    code: str | None
+    next_attempt_at: datetime | None
+    finished_at: datetime | None
+
+
+class AttemptOut(BaseModel):
+    """One try of a delivery; without `finished_at` it was never heard of again."""
+
+    attempt: int
+    started_at: datetime
+    finished_at: datetime | None
+    code: str | None
+    status_code: int | None
+    duration_ms: int | None
+
+
+class ReplayIn(Input):
+    """Send one event again, or everything the subscription missed since a moment."""
+
+    event_id: EventId | None = None
+    since: datetime | None = None
+
+
+class ReplayOut(BaseModel):
+    """How many deliveries were queued."""
+
+    queued: int
+
+
+@router.post("", status_code=201, response_model=SecretOut)
+def subscribe(wanted: SubscriptionIn, user_id: UserId, offered: Offered, only: OnlyOnce) -> Response:
+    """Subscribe a URL; the answer holds the secret, this once."""
+
+    def make() -> SecretOut:
+        asked = Wanted(
+            url=wanted.url,
+            event_types=wanted.event_types,
+            description=wanted.description,
+            rate_limit_per_s=wanted.rate_limit_per_s,
+        )
+        policy = subscription_policy(offered.runtime.settings)
+        with acting_as(f"api:user:{user_id}"), offered.sessions() as session:
+            return _secret(subscriptions.subscribe(session, offered.runtime.vault, user_id, asked, policy=policy))
+
+    return only.answer(make, status=201, location=_location, hide=frozenset({"secret"}))
+
+
+@router.get("")
+def list_subscriptions(user_id: UserId, offered: Offered) -> list[SubscriptionOut]:
+    """List the caller's subscriptions."""
+    with offered.sessions() as session:
+        return [_shown(row) for row in subscriptions.subscriptions_of(session, user_id)]
+
+
+@router.get("/deliveries")
+def list_deliveries(
+    user_id: UserId,
+    offered: Offered,
+    subscription_id: uuid.UUID | None = None,
+    state: DeliveryState | None = None,
+    limit: Limit = 50,
+) -> list[DeliveryOut]:
+    """List deliveries, newest first; `state=dead` lists the dead letters."""
+    narrowing = Narrowing(state=state, subscription_id=subscription_id)
+    with offered.sessions() as session:
+        rows = history.deliveries(session, user_id, narrowing, limit=limit)
+    return [DeliveryOut.model_validate(row) for row in rows]
+
+
+@router.get("/deliveries/{delivery_id}/attempts")
+def list_attempts(
+    delivery_id: Annotated[int, Path(ge=1, le=2**63 - 1)], user_id: UserId, offered: Offered
+) -> list[AttemptOut]:
+    """List every attempt of one delivery, oldest first."""
+    with offered.sessions() as session:
+        return [AttemptOut.model_validate(row) for row in history.attempts(session, user_id, delivery_id)]
+
+
+@router.get("/{subscription_id}")
+def show_subscription(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> SubscriptionOut:
+    """Show one subscription."""
+    return _read(offered, user_id, subscription_id)
+
+
+@router.patch("/{subscription_id}")
+def change_subscription(
+    subscription_id: uuid.UUID, change: SubscriptionChangeIn, user_id: UserId, offered: Offered
+) -> SubscriptionOut:
+    """Change a subscription, pause it or go on; its secret and its past deliveries stay."""
+    fields = Change(
+        url=change.url,
+        event_types=change.event_types,
+        description=change.description,
+        rate_limit_per_s=change.rate_limit_per_s,
+    )
+    with offered.sessions() as session:
+        policy = subscription_policy(offered.runtime.settings)
+        subscriptions.change(session, user_id, subscription_id, fields, policy=policy)
+        if change.status is not None:
+            step = subscriptions.pause if change.status == "paused" else subscriptions.resume
+            step(session, user_id, subscription_id)
+    return _read(offered, user_id, subscription_id)
+
+
+@router.delete("/{subscription_id}", status_code=204)
+def remove_subscription(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> None:
+    """End a subscription; what waits is cancelled."""
+    with acting_as(f"api:user:{user_id}"), offered.sessions() as session:
+        subscriptions.remove(session, offered.runtime.vault, user_id, subscription_id)
+
+
+@router.post("/{subscription_id}/rotate-secret", response_model=SecretOut)
+def rotate_secret(
+    subscription_id: uuid.UUID, user_id: UserId, offered: Offered, only: OnlyOnce, wanted: RotationIn | None = None
+) -> Response:
+    """Make a new secret; the old one signs beside it until its grace ends."""
+    grace_s = (wanted or RotationIn()).grace_s
+
+    def make() -> SecretOut:
+        vault = offered.runtime.vault
+        with acting_as(f"api:user:{user_id}"), offered.sessions() as session:
+            return _secret(subscriptions.rotate_secret(session, vault, user_id, subscription_id, grace_s=grace_s))
+
+    return only.answer(make, status=200, location=_location, hide=frozenset({"secret"}))
+
+
+@router.post("/{subscription_id}/test", status_code=202)
+def send_test(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> SentTestOut:
+    """Send a `webhook.test` event to this subscription alone."""
+    with offered.sessions() as session:
+        return SentTestOut(event_id=subscriptions.send_test(session, user_id, subscription_id))
+
+
+@router.post("/{subscription_id}/replay", status_code=202)
+def replay_deliveries(subscription_id: uuid.UUID, wanted: ReplayIn, user_id: UserId, offered: Offered) -> ReplayOut:
+    """Send one event again, or what was missed since a moment; exactly one of the two is named."""
+    with offered.sessions() as session:
+        subscriptions.subscription_of(session, user_id, subscription_id)
+        if (wanted.event_id is None) == (wanted.since is None):
+            raise InvalidRequestError("name either event_id or since")
+        if wanted.event_id is not None:
+            replay.replay_event(session, user_id, subscription_id, parse_event_id(wanted.event_id))
+            return ReplayOut(queued=1)
+        assert wanted.since is not None
+        return ReplayOut(queued=replay.replay_since(session, user_id, subscription_id, _aware(wanted.since)))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _secret(made: NewSecret) -> SecretOut:
+    return SecretOut(subscription_id=made.subscription_id, secret=made.secret)
+
+
+def _location(made: SecretOut) -> str:
+    return f"/bank-connections/webhooks/{made.subscription_id}"
+
+
+def _read(offered: Services, user_id: int, subscription_id: uuid.UUID) -> SubscriptionOut:
+    with offered.sessions() as session:
+        return _shown(subscriptions.subscription_of(session, user_id, subscription_id))
+
+
+def _shown(row: WebhookSubscription) -> SubscriptionOut:
+    known: dict[str, Any] = {name: getattr(row, name) for name in SubscriptionOut.model_fields}
+    return SubscriptionOut.model_validate(known)
