@@ -49,7 +49,7 @@ def test_a_session_nobody_knows_is_a_status(bank, connector):
 def test_linking_opens_the_session_once_and_keeps_what_it_learned(bank, context, saved):
     before = EnableBankingConfig(application_id=APPLICATION, private_key=PRIVATE_KEY, code="code-1")
     linked = EnableBankingConnector(before, context).link()
-    assert linked.session_id.get_secret_value() == bank.session_id
+    assert linked.session_id == bank.session_id
     assert (linked.code, linked.bank, len(linked.accounts)) == (None, "Nordea", 1)
     with pytest.raises(AuthenticationError):
         EnableBankingConnector(before, context).link()
