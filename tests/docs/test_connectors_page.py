@@ -6,10 +6,12 @@ import re
 import site
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from worker.connectors.base import Capabilities
 from worker.connectors.mock import MockConfig
 from worker.connectors.testing.checks import ALL_CHECKS
 
@@ -68,8 +70,10 @@ def test_a_newcomer_gets_from_nothing_to_a_passing_connector(newcomer):
     assert found["acme"]["package"] == "finmind-connector-acme 1.0.0"
 
 
-def test_the_page_names_every_check_and_every_field_of_the_mock():
+def test_the_page_names_every_check_every_promise_and_every_field_of_the_mock():
     assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", PAGE, re.MULTILINE)[-len(ALL_CHECKS) :] == [
         check.name for check in ALL_CHECKS
     ]
+    promises = {field.name for field in fields(Capabilities)}
+    assert promises <= set(re.findall(r"`(\w+)`", PAGE.partition("## What to promise")[2].partition("##")[0]))
     assert set(MockConfig.model_fields) <= set(re.findall(r"^\| `(\w+)` \| [^|]+ \| ", PAGE, re.MULTILINE))

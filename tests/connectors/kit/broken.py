@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from tests.connectors.kit.banks import ROOT, CursorConnector, PagedConnector
 from tests.connectors.kit.broken_clock import ReadsTheClock
-from worker.connectors.base import Account, AuthState, AuthStatus, Page, SyncState, Transaction, Window
+from worker.connectors.base import Account, AuthState, AuthStatus, Capabilities, Page, SyncState, Transaction, Window
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.errors import ConnectorError, InvalidDataError, ProviderUnavailableError, RateLimitError
 from worker.connectors.http import Answer
@@ -177,6 +177,13 @@ class LinksToItself(PagedConnector):
         return super().transaction(number, record | {"replaces": record["replaces"] and record["id"]})
 
 
+class PromisesLinks(PagedConnector):
+    capabilities: ClassVar[Capabilities] = replace(PagedConnector.capabilities, links_pending=True)
+
+    def transaction(self, number: int, record: dict[str, Any]) -> Transaction:
+        return super().transaction(number, record | {"replaces": None})
+
+
 class NeverForgets(_Remembers):
     def normalize_transactions(self, raw: Any) -> Sequence[Transaction]:
         rows = super().normalize_transactions(raw)
@@ -321,6 +328,7 @@ CAUGHT_BY: dict[type[PagedConnector | CursorConnector], str] = {
     GoesOnWhereItWasKilled: "a_killed_delivery_starts_again_from_the_beginning",
     CallsEverythingPosted: "pending_rows_are_not_passed_off_as_posted",
     LinksToItself: "a_posted_row_takes_the_place_of_its_pending_row",
+    PromisesLinks: "a_posted_row_takes_the_place_of_its_pending_row",
     NeverForgets: "a_row_taken_back_is_not_delivered_again",
     OverlooksRemovals: "a_row_taken_back_is_reported_as_removed",
     OverlooksCorrections: "a_corrected_row_is_delivered_again",

@@ -28,6 +28,8 @@ def a_posted_row_takes_the_place_of_its_pending_row(subject: Subject) -> None:
     rows = subject.rows()
     expect(not any(row.pending for row in rows), "the pending row is still delivered after it was posted")
     links = {row.pending_external_id for row in rows if row.pending_external_id}
+    if subject.capabilities.links_pending:
+        expect(links, "links_pending is declared, but the posted row names no pending row")
     expect(links <= before, f"pending_external_id must be the id the pending row had: {before}, not {links}")
 
 
