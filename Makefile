@@ -66,6 +66,13 @@ bench: install ## floor, first import and refresh, as ratios and as JSON under b
 bench-webhooks: install ## deliveries beside a bare loop of signed POSTs, hanging endpoints, 200 kills
 	$(BIN)/python -m benchmarks.webhooks $(ARGS)
 
+chaos: install ## 200 random faults against a whole worker, and every fault point; prints the seed and the table
+	$(BIN)/python -m tests.chaos.campaign --faults 200 $(ARGS)
+
+bench-runs: install ## dispatch of 100,000 due connections, and the round trip of a refresh with nothing new
+	$(BIN)/python -m benchmarks.dispatch
+	$(BIN)/python -m benchmarks.roundtrip
+
 bench-keys: install ## what sealing costs beside Fernet, and a rotation of 100,000 credentials under load
 	$(BIN)/python -m benchmarks.credentials $(ARGS)
 
@@ -87,4 +94,4 @@ lock: ## compile the lock from pyproject.toml; UPGRADE=1 takes newer versions
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test bench bench-keys bench-webhooks sbom licences format lock clean
+.PHONY: help python install demo up check test bench bench-runs bench-keys bench-webhooks chaos sbom licences format lock clean

@@ -15,7 +15,10 @@ def silence(sessions):
     def make():
         with sessions() as session:
             session.execute(
-                text("UPDATE bank_import_runs SET lease_expires_at = now() - interval '1 s' WHERE status = 'running'")
+                text(
+                    "UPDATE bank_import_runs SET dispatched_at = now() - interval '1 minute',"
+                    " lease_expires_at = now() - interval '1 s' WHERE status = 'running'"
+                )
             )
 
     return make

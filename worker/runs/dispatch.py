@@ -106,6 +106,7 @@ def _next_slot(row: Any) -> datetime | None:  # noqa: ANN401 - a row of _DUE_CON
     return next_due(rhythm, after=row.now)
 
 
+# A running run whose lease ran out is the reaper's; it is taken once the reaper left it with `dispatched_at` empty.
 # `busy` is what is under way; `waiting` gives every user's runs their turns, oldest first, and `placed` adds what the
 # user and the connector have under way already. Ordering by turn is the round robin: first everybody's first run.
 _TAKE_DUE_RUNS = text(
@@ -121,7 +122,8 @@ _TAKE_DUE_RUNS = text(
              row_number() OVER (PARTITION BY r.user_id ORDER BY r.queued_at, r.id) AS turn
       FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
       WHERE (r.trigger <> 'schedule') = :interactive
-        AND (r.status IN ('queued', 'deferred') OR (r.status = 'running' AND r.lease_expires_at < now()))
+        AND (r.status IN ('queued', 'deferred')
+             OR (r.status = 'running' AND r.lease_expires_at < now() AND r.dispatched_at IS NULL))
         AND (r.not_before IS NULL OR r.not_before <= now())
         AND (r.dispatched_at IS NULL OR r.dispatched_at < now() - :redispatch)
         AND (c.rate_limited_until IS NULL OR c.rate_limited_until <= now())

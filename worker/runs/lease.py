@@ -40,6 +40,7 @@ def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: flo
                     heartbeat_at=now,
                     started_at=func.coalesce(BankImportRun.started_at, now),
                     not_before=None,
+                    dispatched_at=func.coalesce(BankImportRun.dispatched_at, now),
                     worker_name=worker_name,
                 )
                 .returning(BankImportRun.attempt)

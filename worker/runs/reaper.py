@@ -5,8 +5,9 @@ Every change compares the lease it saw, so that a run that was finished or taken
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, not_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,8 @@ from worker.runs.ending import settle
 from worker.runs.states import Outcome, RunStatus
 
 PAGE = 200
+
+_PUBLISH_AGAIN = timedelta(minutes=2)
 
 _Run = BankImportRun
 
@@ -62,8 +65,15 @@ def recover(session: Session, silent: Silent, *, max_attempts: int) -> str | Non
         with session.begin_nested():
             return "queued" if _requeue(session, silent) else None
     except IntegrityError:
-        # uq_bank_import_runs_waiting: it goes on as a running run whose lease may be taken over.
-        return "resumed"
+        # uq_bank_import_runs_waiting: another run waits behind it.
+        return "resumed" if _publish_in_place(session, silent) else None
+
+
+def _publish_in_place(session: Session, silent: Silent) -> bool:
+    """Leave the run running, with a lease that anybody may take over, and have it published once."""
+    published_since = and_(_Run.dispatched_at > _Run.lease_expires_at, _Run.dispatched_at > func.now() - _PUBLISH_AGAIN)
+    run_id = session.scalar(_seen(silent).where(not_(published_since)).values(dispatched_at=None).returning(_Run.id))
+    return run_id is not None
 
 
 def _requeue(session: Session, silent: Silent) -> bool:

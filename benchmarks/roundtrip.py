@@ -1,0 +1,169 @@
+"""What a refresh with nothing new costs end to end, beside an empty Celery task on the same worker.
+
+    python -m benchmarks.roundtrip [--refreshes 1000] [--connections 50] [--pool prefork]
+
+Both are published in one go and timed until the last is done. The memory of the worker's children is read on the way.
+"""
+
+import argparse
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import redis
+from celery import Celery
+from sqlalchemy import text
+
+from worker.broker import Nudge, Queue, publish
+from worker.connections.credentials import new_config_values
+from worker.connectors.mock import MockConfig
+from worker.credentials import open_vault
+from worker.database import Sessions, open_engine, open_sessions
+from worker.local.postgres import EmbeddedPostgres
+from worker.local.redis import EmbeddedRedis
+from worker.models import BankConnection
+from worker.runs.request import request_run
+from worker.runs.states import RunKind, RunRequest
+from worker.schema import apply_schema
+from worker.settings import load_settings
+
+RESULTS = Path(__file__).parent / "results" / "roundtrip.json"
+EMPTY = "celery.accumulate"  # ships with Celery: returns what it is given
+
+
+def connect(sessions: Sessions, number: int) -> uuid.UUID:
+    """Write one connection of a mock bank."""
+    connection_id = uuid.uuid4()
+    with sessions() as session:
+        user_id = session.execute(
+            text("INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id"),
+            {"email": f"{number}@bench.test"},
+        ).scalar_one()
+        sealed = new_config_values(
+            open_vault(load_settings()), MockConfig(), connection_id=connection_id, user_id=user_id
+        )
+        session.add(
+            BankConnection(
+                id=connection_id, user_id=user_id, connector_name="mock", display_name="Mock",
+                refresh_interval=None, **sealed,
+            )
+        )  # fmt: skip
+    return connection_id
+
+
+class Bench:
+    """One worker and what it is measured by."""
+
+    def __init__(self, sessions: Sessions, connections: int) -> None:
+        self.sessions = sessions
+        self.app = Celery("bench", broker=os.environ["REDIS_URL"], set_as_current=False)
+        self.broker = redis.Redis.from_url(os.environ["REDIS_URL"])
+        self.connections = [connect(sessions, number) for number in range(connections)]
+
+    def empty_per_s(self, tasks: int) -> float:
+        """Tasks per second of a task that does nothing."""
+        started_s = time.perf_counter()
+        with self.app.producer_pool.acquire(block=True) as producer, producer.batch():
+            for number in range(tasks):
+                self.app.send_task(EMPTY, args=[number], queue="interactive", producer=producer)
+        while self.broker.llen("interactive") or self.broker.hlen("unacked"):
+            time.sleep(0.005)
+        return tasks / (time.perf_counter() - started_s)
+
+    def refreshes_per_s(self, refreshes: int) -> float:
+        """Runs per second, one per connection at a time, until so many are closed."""
+        started_s, done = time.perf_counter(), 0
+        while done < refreshes:
+            with self.sessions() as session:
+                runs = [
+                    request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH))
+                    for connection_id in self.connections
+                ]
+            publish(self.app, [Nudge(run_id=run_id, queue=Queue.INTERACTIVE) for run_id in runs])
+            self._wait_for(runs)
+            done += len(runs)
+        return done / (time.perf_counter() - started_s)
+
+    def _wait_for(self, runs: list[uuid.UUID]) -> None:
+        query = text("SELECT count(*) FROM bank_import_runs WHERE id = ANY(:ids) AND finished_at IS NULL")
+        while True:
+            with self.sessions() as session:
+                if session.scalar(query, {"ids": runs}) == 0:
+                    return
+            time.sleep(0.01)
+
+
+def measure(options: argparse.Namespace) -> dict[str, object]:
+    """Warm up, then time both, in turns."""
+    sessions = open_sessions(open_engine(os.environ["DATABASE_URL"], role="bench"))
+    bench = Bench(sessions, options.connections)
+    program = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", options.pool]
+    flags = ["-c", str(options.concurrency), "-Q", "interactive", "--without-gossip", "--without-mingle"]
+    worker = subprocess.Popen([*program, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        bench.empty_per_s(20)
+        bench.refreshes_per_s(len(bench.connections))  # the first import
+        child = (psutil.Process(worker.pid).children() or [psutil.Process(worker.pid)])[0]
+        memory, rounds = [], []
+        for _ in range(options.rounds):
+            cpu_before = child.cpu_times().user + child.cpu_times().system
+            refreshes = bench.refreshes_per_s(options.refreshes // options.rounds)
+            cpu_s = child.cpu_times().user + child.cpu_times().system - cpu_before
+            rounds.append((bench.empty_per_s(1000), refreshes, 1000 * cpu_s * options.rounds / options.refreshes))
+            memory.append(round(child.memory_info().rss / 2**20, 1))
+        with sessions() as session:
+            codes = session.execute(text("SELECT code, count(*) FROM bank_import_runs GROUP BY 1")).all()
+    finally:
+        worker.terminate()
+        worker.wait()
+    empty, refreshes, cpu_ms = (sorted(column)[len(column) // 2] for column in zip(*rounds, strict=True))
+    return {
+        "pool": options.pool,
+        "empty_per_s": round(empty),
+        "refreshes_per_s": round(refreshes, 1),
+        "ratio": round(refreshes / empty, 3),
+        "child_cpu_ms_per_refresh": round(cpu_ms, 1),
+        "child_rss_mb": memory,
+        "codes": {row.code: row.count for row in codes},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--refreshes", type=int, default=1000)
+    parser.add_argument("--connections", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pool", default="prefork")
+    parser.add_argument("--concurrency", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)
+        postgres, server = EmbeddedPostgres(Path(directory) / "postgres"), EmbeddedRedis(Path(directory) / "redis")
+        try:
+            os.environ |= {
+                "DATABASE_URL": postgres.url,
+                "REDIS_URL": server.url,
+                "CREDENTIAL_KEYS": f"bench:{base64.b64encode(os.urandom(32)).decode()}",
+                "LOG_LEVEL": "WARNING",
+                "MAX_TASKS_PER_CHILD": "1000000",
+                "RUNS_PER_CONNECTOR": "1000",
+            }
+            apply_schema(open_engine(postgres.url, role="bench"))
+            figures = measure(options)
+        finally:
+            server.stop()
+            postgres.stop()
+    print(json.dumps(figures, indent=2))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

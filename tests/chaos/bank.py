@@ -1,0 +1,112 @@
+"""The bank of the chaos suite: what it says is the known truth, and it can be told to misbehave."""
+
+import json
+import random
+import threading
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+PAGE_ROWS = 20
+
+
+class Bank:
+    """Serves users with two accounts each over HTTP. `slow_s` delays every answer."""
+
+    def __init__(self, seed: int) -> None:
+        self.truth: dict[str, list[dict[str, Any]]] = {}
+        self.slow_s = 0.0
+        self._random = random.Random(seed)
+        self._refusals: deque[tuple[int, dict[str, str]]] = deque()
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        bank = self
+
+        class Handler(_Handler):
+            served = bank
+
+        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(5)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def add_user(self, user: str, rows: int) -> None:
+        self.truth[user] = []
+        self.happen(user, rows)
+
+    def happen(self, user: str, rows: int) -> None:
+        """Let so many transactions happen; equal ones on one day are wanted, for they are what doubling looks like."""
+        with self._lock:
+            for _ in range(rows):
+                number = len(self.truth[user])
+                day = datetime.now(UTC).date() - timedelta(days=self._random.randrange(20))
+                self.truth[user].append(
+                    {
+                        "id": f"{user}-{number}",
+                        "account": f"{user}-{number % 2}",
+                        "amount": f"-{self._random.choice(['2.50', '7.00', '19.99', '2.50'])}",
+                        "description": self._random.choice(["Coffee", "Bus", "Books"]),
+                        "day": day.isoformat(),
+                    }
+                )
+
+    def refuse(self, status: int, times: int, **headers: str) -> None:
+        """Answer the next requests with this status."""
+        with self._lock:
+            self._refusals.extend([(status, headers)] * times)
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
+        if self.slow_s:
+            self._stopping.wait(self.slow_s)
+        with self._lock:
+            if self._refusals:
+                status, headers = self._refusals.popleft()
+                return status, headers, b"{}"
+            user = query["user"][0]
+            if path == "/accounts":
+                return 200, {}, json.dumps({"accounts": [{"id": f"{user}-0"}, {"id": f"{user}-1"}]}).encode()
+            rows = [row for row in self.truth[user] if row["account"] == query["account"][0]]
+            start = int(query["page"][0]) * PAGE_ROWS
+            body = {"transactions": rows[start : start + PAGE_ROWS], "more": start + PAGE_ROWS < len(rows)}
+            return 200, {}, json.dumps(body).encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that was killed says nothing about the bank."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    served: Bank
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        status, headers, body = self.served.answer(parts.path, parse_qs(parts.query))
+        try:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -1,0 +1,228 @@
+"""A whole worker as processes of its own, with everything needed to hurt it: real Postgres, Redis, workers and beat."""
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tests.chaos.bank import Bank
+from tests.waiting import until
+from worker.broker import EXECUTE
+from worker.client import WorkerClient
+from worker.connections.credentials import new_config_values
+from worker.credentials import open_vault
+from worker.database import open_engine, open_sessions
+from worker.local.postgres import EmbeddedPostgres
+from worker.local.redis import EmbeddedRedis
+from worker.models import BankConnection
+from worker.schema import apply_schema
+from worker.settings import Settings
+
+LEASE_S = 3.0
+TICK_S = 1.0
+REDISPATCH_S = 3.0
+HERE = Path(__file__).parent
+QUEUES = "interactive,scheduled,maintenance,celery,webhooks"
+
+
+class Stack:
+    """Starts everything, keeps workers and beat running as a supervisor would, and stops everything at the end."""
+
+    def __init__(self, directory: Path, bank: Bank, *, pool: str = "prefork") -> None:
+        self.directory = directory
+        self.bank = bank
+        self.pool = pool
+        self.faults = directory / "faults"
+        self.faults.mkdir()
+        self.postgres = EmbeddedPostgres(directory / "postgres")
+        self.redis = EmbeddedRedis(directory / "redis")
+        self.key = os.urandom(32)
+        self.environment = self._environment()
+        self.settings = Settings(**{name.lower(): value for name, value in self._configured().items()})
+        self.engine = open_engine(self.postgres.url, role="chaos")
+        self.sessions = open_sessions(self.engine)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.client = WorkerClient(self.redis.url, timeout_s=0.5)
+        self.by_name = Celery("outsider", broker=self.redis.url, set_as_current=False)
+        self.by_name.conf.broker_transport_options = {"socket_timeout": 1, "socket_connect_timeout": 1}
+
+    def __enter__(self) -> Self:
+        try:
+            apply_schema(self.engine)
+            self.start("worker")
+            self.start("beat")
+            until(self.is_up, timeout_s=60, every_s=0.1)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+        self.engine.dispose()
+        self.client.close()
+        self.by_name.close()
+        self.resume_redis()
+        self.redis.stop()
+        self.postgres.stop()
+
+    def _configured(self) -> dict[str, str]:
+        key = base64.b64encode(self.key).decode()
+        return {
+            "DATABASE_URL": self.postgres.url,
+            "REDIS_URL": self.redis.url,
+            "CREDENTIAL_KEYS": f"chaos:{key}",
+            "LEASE_S": str(LEASE_S),
+            "TICK_S": str(TICK_S),
+            "REDISPATCH_S": str(REDISPATCH_S),
+            "LOG_FORMAT": "json",
+        }
+
+    def _environment(self) -> dict[str, str]:
+        paths = [str(HERE / "loopbank"), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")]
+        return (
+            os.environ
+            | self._configured()
+            | {
+                "FAULT_DIRECTORY": str(self.faults),
+                "FINMIND_HEALTH_DIR": str(self.directory / "health"),
+                "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+            }
+        )
+
+    # processes ------------------------------------------------------------------------------------------------------
+
+    def start(self, name: str) -> None:
+        """Start `worker…` or `beat…` under this name."""
+        program = [sys.executable, "-m", "celery", "-A", "worker.app", *self._arguments(name)]
+        log = (self.directory / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            program, env=self.environment, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
+        )
+        log.close()
+
+    def _arguments(self, name: str) -> list[str]:
+        if name.startswith("beat"):
+            return ["beat", "-s", str(self.directory / name), "--pidfile", ""]
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        return ["worker", "-n", f"{name}@chaos", "-P", self.pool, "-c", "3", "-Q", QUEUES, *quiet]
+
+    def kill(self, name: str) -> None:
+        """SIGKILL the process and everything it started."""
+        process = self.processes.pop(name)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def restart(self, name: str) -> None:
+        self.kill(name)
+        self.start(name)
+
+    def supervise(self) -> None:
+        """Start again what ended."""
+        for name, process in list(self.processes.items()):
+            if process.poll() is not None:
+                self.restart(name)
+
+    def children(self, name: str = "worker") -> list[psutil.Process]:
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.processes[name].pid).children()
+        return []
+
+    def is_up(self) -> bool:
+        return bool(self.children()) and any((self.directory / "health").glob("worker*"))
+
+    def resume_redis(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.redis.pid, signal.SIGCONT)
+
+    def restart_redis(self) -> None:
+        port = self.redis.port
+        self.redis.stop()
+        self.redis = EmbeddedRedis(self.directory / "redis", port=port)
+
+    def crash_postgres(self) -> None:
+        """SIGKILL one server process: all sessions end at once and the server recovers from its log."""
+        pid = int((self.directory / "postgres" / "postmaster.pid").read_text().split()[0])
+        for child in psutil.Process(pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if "checkpointer" in " ".join(child.cmdline()):
+                    child.kill()
+
+    # work -----------------------------------------------------------------------------------------------------------
+
+    def add_connection(self, user: str) -> uuid.UUID:
+        """Connect one person to the bank."""
+        from loopbank import LoopConfig
+
+        connection_id = uuid.uuid4()
+        with self.sessions() as session:
+            user_id = session.execute(
+                text("INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id"),
+                {"email": f"{user}@chaos.test"},
+            ).scalar_one()
+            config = LoopConfig(url=self.bank.url, user=user)
+            sealed = new_config_values(open_vault(self.settings), config, connection_id=connection_id, user_id=user_id)
+            session.add(
+                BankConnection(
+                    id=connection_id,
+                    user_id=user_id,
+                    connector_name="loopbank",
+                    display_name=user,
+                    next_refresh_at=None,
+                    **sealed,
+                )
+            )
+        return connection_id
+
+    def ask(self, connection_id: uuid.UUID, way: str) -> None:
+        """Ask for a refresh the way the web app, another program, or the clock does."""
+        with suppress(DBAPIError, OperationalError):
+            match way:
+                case "client":
+                    with self.sessions() as session:
+                        self.client.request_refresh(session, connection_id)
+                case "by name":
+                    self.by_name.send_task("worker.tasks.imports.refresh_connection", args=[str(connection_id)])
+                case _:
+                    self._make_due(connection_id)
+
+    def _make_due(self, connection_id: uuid.UUID) -> None:
+        with self.sessions() as session:
+            session.execute(
+                text("UPDATE bank_connections SET next_refresh_at = now() WHERE id = :id"), {"id": connection_id}
+            )
+
+    def send(self, run_id: uuid.UUID) -> None:
+        """Send a message about a run, whatever its state."""
+        with suppress(Exception):
+            self.by_name.send_task(EXECUTE, args=[str(run_id)], task_id=str(run_id), queue="interactive")
+
+    def rows(self, query: str, **values: Any) -> list[Any]:
+        """Ask the database, as often as it takes for it to answer."""
+
+        def answered() -> list[list[Any]] | None:
+            try:
+                with self.sessions() as session:
+                    return [list(session.execute(text(query), values).all())]
+            except DBAPIError:
+                return None
+
+        found = until(answered, timeout_s=60, every_s=0.2)
+        return found[0] if found else []
+
+    def redis_client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.redis.url, socket_timeout=1, socket_connect_timeout=1)

@@ -1,0 +1,64 @@
+"""A worker that is struck at every point, and at random, loses and doubles nothing, and every run tells the truth."""
+
+import pytest
+
+from tests.chaos.bank import Bank
+from tests.chaos.campaign import RECOVERY_BOUND_S, Campaign
+from tests.chaos.faults import AT_POINTS, AT_RANDOM
+from tests.chaos.stack import Stack
+from tests.waiting import until
+from worker.runs.states import CLOSED
+
+pytestmark = [pytest.mark.chaos, pytest.mark.processes]
+
+SEED = 20261122
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("chaos")
+    for parent in (directory, *directory.parents[:3]):
+        parent.chmod(0o755)  # as root the database server runs as a system user of its own
+    with Bank(SEED) as bank, Stack(directory, bank) as stack:
+        yield Campaign(stack, bank, SEED, users=4)
+
+
+def judge(campaign):
+    print(campaign.table())
+    assert campaign.broken_rules() == []
+    assert (campaign.lost, campaign.doubled) == (0, 0)
+    slowest_s = max(max(tally.recovery_s) for tally in campaign.tallies.values())
+    assert slowest_s < RECOVERY_BOUND_S
+
+
+def test_killed_at_every_point(campaign):
+    for name, fault in AT_POINTS.items():
+        campaign.round({name: fault})
+    judge(campaign)
+
+
+def test_struck_at_random_by_several_faults_at_once(campaign):
+    names = sorted(AT_RANDOM)
+    campaign.chance.shuffle(names)
+    for some in (names[:3], names[3:6]):
+        campaign.round({name: AT_RANDOM[name] for name in some})
+    judge(campaign)
+
+
+def test_a_run_that_kills_its_worker_every_time_fails_as_poison(campaign):
+    stack = campaign.stack
+    connection_id = next(iter(campaign.connections.values()))
+    armed = stack.faults / "after_claim.kill-always"
+    armed.touch()
+    stack.ask(connection_id, "client")
+
+    def closed():
+        stack.supervise()
+        return stack.rows("SELECT status, code, attempt FROM bank_import_runs WHERE code = 'poison'")
+
+    try:
+        ((status, _code, attempt),) = until(closed, timeout_s=90, every_s=0.2)
+    finally:
+        armed.unlink()
+    assert status in CLOSED
+    assert attempt == stack.settings.max_attempts
