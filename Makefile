@@ -90,6 +90,11 @@ lock: ## compile the lock from pyproject.toml; UPGRADE=1 takes newer versions
 	@test -n "$(UV)" || { echo "make lock needs uv on the PATH: https://docs.astral.sh/uv" >&2; exit 1; }
 	$(LOCK) --extra api --extra aws --extra vault --extra otel -o requirements/runtime.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
+	$(LOCK:pyproject.toml=) --group build -o requirements/build.txt
+
+deploy: ## production on this machine with Docker: secrets made once, everything built and started
+	@deploy/make-secrets
+	docker compose up --detach --build --wait
 
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -137,13 +137,17 @@ class Settings(BaseSettings):
         return {"json": True, "console": False}.get(self.log_format)
 
 
+MOUNTED_SECRETS = Path("/run/secrets")
+"""Where container engines mount secrets: a file `database_url` stands for DATABASE_URL, and so on."""
+
+
 def load_settings() -> Settings:
-    """Read the environment once.
+    """Read the environment once; what it leaves out may come from a mounted secret.
 
     Raises: ConfigurationError naming the first wrong variable and what is wrong with it, never its value.
     """
     try:
-        return Settings()
+        return Settings(_secrets_dir=MOUNTED_SECRETS if MOUNTED_SECRETS.is_dir() else None)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0]).upper() if first["loc"] else "the environment"

@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+FROM python:3.12-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /source
+COPY requirements/runtime.txt requirements/build.txt requirements/
+# Wheels alone, each with its hash: nothing of a dependency is executed while it is installed.
+RUN python -m venv /opt/worker \
+ && /opt/worker/bin/pip install --only-binary :all: --require-hashes -r requirements/runtime.txt \
+ && pip install --only-binary :all: --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md schema.sql ./
+COPY worker worker
+RUN python -m hatchling build -t wheel -d /wheels \
+ && /opt/worker/bin/pip install --no-deps --no-index /wheels/*.whl \
+ && /opt/worker/bin/pip uninstall --yes pip
+
+FROM python:3.12-slim-bookworm
+LABEL org.opencontainers.image.title="finmind-worker" \
+      org.opencontainers.image.description="Background worker of FinMind: bank imports and signed webhooks" \
+      org.opencontainers.image.licenses="MIT"
+# The image runs one program; it needs neither an installer nor a login.
+RUN python -m pip uninstall --yes pip \
+ && groupadd --system --gid 10001 worker \
+ && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin worker
+COPY --from=build /opt/worker /opt/worker
+ENV PATH=/opt/worker/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp LOG_FORMAT=json \
+    FINMIND_HEALTH_DIR=/tmp/health
+WORKDIR /tmp
+USER 10001:10001
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=4 CMD ["finmind-worker", "healthcheck", "worker"]
+STOPSIGNAL SIGTERM
+CMD ["celery", "--app", "worker.app", "worker", "--queues", "interactive,celery,scheduled,webhooks,maintenance", \
+     "--concurrency", "4", "--without-mingle", "--without-gossip"]
