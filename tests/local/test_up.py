@@ -230,13 +230,17 @@ def test_a_reader_that_goes_away_stops_it(start_up, eventually) -> None:
 
 
 def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    up = Up([str(Path(sys.executable).parent / "finmind-worker"), "up"], home, FLOWER_PORT=str(port))
+    with socket.socket() as probe, socket.socket() as other:
+        ports = []
+        for one in (probe, other):
+            one.bind(("127.0.0.1", 0))
+            ports.append(str(one.getsockname()[1]))
+    command = [str(Path(sys.executable).parent / "finmind-worker"), "up"]
+    up = Up(command, home, FLOWER_PORT=ports[0], API_PORT=ports[1])
     try:
         up.wait_for("everything is up", within_s=90)
-        assert f"flower is at http://127.0.0.1:{port}" in up.output
+        assert f"flower is at http://127.0.0.1:{ports[0]}" in up.output
+        assert f"api is at http://127.0.0.1:{ports[1]}" in up.output
         family = up.family()
         listening = {
             connection.laddr.ip for process in family for connection in process.net_connections(kind="inet")

@@ -26,6 +26,7 @@ COMMANDS = {
     "keys": "worker.cli.keys:app",
     "webhooks": "worker.cli.webhooks:app",
     "api": "worker.cli.api:api",
+    "token": "worker.cli.token:token",
     "settings": "worker.cli.settings:settings",
     "healthcheck": "worker.cli.healthcheck:healthcheck",
 }

@@ -59,8 +59,19 @@ def worker(name: str, *queues: str, concurrency: int = 2) -> Command:
     )
 
 
-def commands(*, flower_port: int | None, flower_basic_auth: str | None = None) -> tuple[Command, ...]:
-    """Return the table. flower_port None: without Flower. Tasks sent by name without a queue are interactive ones."""
+def commands(
+    *, flower_port: int | None, flower_basic_auth: str | None = None, api_port: int | None = None
+) -> tuple[Command, ...]:
+    """Return the table. A port that is None: without Flower, or without the HTTP API.
+
+    Tasks sent by name without a queue are interactive ones.
+    """
+    api = Command(
+        name="api",
+        command=(sys.executable, "-m", "worker", "api", "--host=127.0.0.1", f"--port={api_port}"),
+        ready="Uvicorn running",
+        port=api_port,
+    )
     flower = Command(
         name="flower",
         command=(*CELERY, "flower", "--address=127.0.0.1", f"--port={flower_port}"),
@@ -74,4 +85,5 @@ def commands(*, flower_port: int | None, flower_basic_auth: str | None = None) -
         worker("webhooks", Queue.WEBHOOKS, Queue.MAINTENANCE),
         Command(name="beat", command=(*CELERY, "beat"), ready="beat started"),
         *((flower,) if flower_port else ()),
+        *((api,) if api_port else ()),
     )

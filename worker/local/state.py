@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,14 @@ class StateDirectory:
     def addresses(self) -> Path:
         """What commands in other terminals read, one `NAME=value` a line."""
         return self.path / "env"
+
+    def token_secret(self) -> str:
+        """Return the secret that signs the API's tokens on this machine, made at the first call, mode 0600."""
+        path = self.path / "jwt-secret"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        return path.read_text(encoding="ascii")
 
     @contextmanager
     def published(self, environment: Mapping[str, str]) -> Iterator[None]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import redis
@@ -30,6 +31,7 @@ _FOR_A_TERMINAL = {
     "PYTHONUNBUFFERED": "1",
     "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
 }
+_TOKEN_SOURCES = ("JWT_SECRET", "JWT_JWKS_URL", "JWT_JWKS_FILE")
 _KEY_SOURCES = ("CREDENTIAL_KEYS", "CREDENTIAL_KEYS_FILE", "CREDENTIAL_KMS_KEYS", "CREDENTIAL_TRANSIT_KEYS")
 
 
@@ -99,6 +101,10 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
         terminal.say("redis", f"ready, on port {server.port} of loopback; its log is {server.log_path}")
     if not given.intersection(_KEY_SOURCES):
         made["CREDENTIAL_KEYS_FILE"] = str(ensure_key_file(state.key_file))
+    if not given.intersection(_TOKEN_SOURCES):
+        made["JWT_SECRET"] = state.token_secret()
+    if "STATEMENT_FOLDER" not in given:
+        made["STATEMENT_FOLDER"] = str(state.path / "statements")
     return made
 
 
@@ -121,6 +127,7 @@ def _commands(settings: Settings, options: UpOptions) -> Sequence[Command]:
     return commands(
         flower_port=settings.flower_port if options.flower else None,
         flower_basic_auth=authentication.get_secret_value() if authentication else None,
+        api_port=settings.api_port if find_spec("fastapi") and find_spec("uvicorn") else None,
     )
 
 
