@@ -80,9 +80,8 @@ def rotate_(
 @app.command("verify")
 def verify_(*, as_json: JsonFlag = False) -> None:
     """Open every sealed value and say which do not open and why; changes nothing. Ends with 1 when one does not."""
-    with workspace() as opened:
-        with _progress("verifying", _sealed(opened), quiet=as_json) as advance:
-            report = verify(opened.sessions, opened.vault, on_progress=advance)
+    with workspace() as opened, _progress("verifying", _sealed(opened), quiet=as_json) as advance:
+        report = verify(opened.sessions, opened.vault, on_progress=advance)
     _print_outcome({"opened": dict(report.opened)}, report.failures, as_json=as_json)
     if report.failures:
         raise typer.Exit(ExitCode.FAILED)
