@@ -1,0 +1,212 @@
+"""A whole worker at its most talkative, and every place that what it handles could end up in."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+from sqlalchemy import text
+
+from tests.security.echo import EchoServer
+from tests.waiting import until
+from worker.credentials import ensure_key_file
+from worker.database import open_engine, open_sessions
+from worker.local.postgres import EmbeddedPostgres
+from worker.local.redis import EmbeddedRedis, free_port
+from worker.schema import apply_schema
+
+PLUGINS = Path(__file__).parent / "gossip"
+TALKATIVE = ("log_statement = 'all'", "log_min_messages = 'debug1'", "log_min_error_statement = 'debug1'")
+FLOWER_PAGES = (
+    "workers",
+    "tasks",
+    "broker",
+    "worker/{worker}",
+    "api/workers?refresh=1",
+    "api/tasks?limit=1000",
+    "api/task/types",
+    "api/queues/length",
+    "metrics",
+)
+
+
+class Scene:
+    """Postgres that logs every statement, Redis that is listened to, a worker at DEBUG, Flower, and a chatty bank."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.echo = EchoServer()
+        self.postgres = EmbeddedPostgres(directory / "postgres", durable=False)
+        self.redis = EmbeddedRedis(directory / "redis")
+        self.key_file = ensure_key_file(directory / "keys")
+        self.flower_port = free_port()
+        self.engine = open_engine(self.postgres.url, role="test")
+        self.sessions = open_sessions(self.engine)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._heard = bytearray()
+        self._told_by_commands = bytearray()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process is started with."""
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("CREDENTIAL_", "FAULT_"))},
+            "DATABASE_URL": self.postgres.url,
+            "REDIS_URL": self.redis.url,
+            "CREDENTIAL_KEYS_FILE": str(self.key_file),
+            "LOG_LEVEL": "DEBUG",
+            "WEBHOOK_ALLOW_LOOPBACK": "true",
+            "WEBHOOK_PORTS": "1-65535",
+            "FLOWER_UNAUTHENTICATED_API": "true",
+            "ECHO_URL": f"http://{self.echo.address}",
+            "PYTHONPATH": os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]),
+            "FINMIND_STATE_DIR": str(self.directory / "state"),
+        }
+
+    def open(self) -> None:
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for setting in TALKATIVE:
+                connection.execute(text(f"ALTER SYSTEM SET {setting}"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        apply_schema(self.engine)
+        self._listen()
+        self.start("worker", "worker", "-I", "redirected_banks", "-c", "1", "-n", "scene@%h")
+        self.start("flower", "flower", f"--port={self.flower_port}", "--address=127.0.0.1")
+        until(lambda: b"ready." in self.log("worker"), timeout_s=60)
+        until(lambda: self._page("api/workers"), timeout_s=60, every_s=0.2)
+
+    def start(self, name: str, *arguments: str, **environment: str) -> None:
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "worker.app", *arguments],
+                env={**self.environment, **environment},
+                cwd=self.directory,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def stop(self, name: str) -> None:
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        process.kill()
+        process.wait()
+
+    def command(self, *arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run one command line; what it prints is kept."""
+        answer = subprocess.run(
+            [sys.executable, "-m", "worker", *map(str, arguments)],
+            env=self.environment,
+            cwd=self.directory,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self._told_by_commands += (answer.stdout + answer.stderr).encode()
+        return answer
+
+    def log(self, name: str) -> bytes:
+        return (self.directory / f"{name}.log").read_bytes()
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
+    def places(self) -> dict[str, bytes]:
+        """Return everything there is to read, by where it is."""
+        return {
+            "the worker's log": self.log("worker"),
+            "Flower's log": self.log("flower"),
+            "what commands print": bytes(self._told_by_commands),
+            "what went through Redis": bytes(self._heard),
+            "Postgres' log": self.postgres.log_path.read_bytes(),
+            "the list of processes": _processes(),
+            **self._rows(),
+            **{f"Flower's /{page}": content for page, content in self._pages()},
+            **_files(self.directory, but=self.key_file),
+            **_files(self.postgres.log_path.parent, but=self.key_file),
+        }
+
+    def close(self) -> None:
+        for name in list(self._processes):
+            self.stop(name)
+        self._monitor.kill()
+        self._monitor.wait()
+        self._thread.join()
+        assert self._monitor.stdout
+        self._monitor.stdout.close()
+        self.engine.dispose()
+        self.redis.stop()
+        self.postgres.stop()
+        self.echo.close()
+
+    def _listen(self) -> None:
+        """Keep every command that any client sends to Redis: messages, events, results."""
+        program = "import os, sys, redis\nclient = redis.Redis.from_url(os.environ['REDIS_URL'])\n"
+        program += "with client.monitor() as heard:\n  for line in heard.listen(): print(line, flush=True)"
+        self._monitor = subprocess.Popen([sys.executable, "-c", program], env=self.environment, stdout=subprocess.PIPE)
+
+        def read() -> None:
+            assert self._monitor.stdout
+            for line in self._monitor.stdout:
+                self._heard.extend(line)
+
+        self._thread = threading.Thread(target=read, daemon=True)
+        self._thread.start()
+        client = redis.Redis.from_url(self.redis.url)
+        until(lambda: client.ping() and self._heard, timeout_s=30)
+        client.close()
+
+    def _rows(self) -> dict[str, bytes]:
+        with self.sessions() as session:
+            tables = session.scalars(
+                text("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+            ).all()
+            return {
+                f"table {table}": "\n".join(session.scalars(text(f'SELECT t::text FROM "{table}" t'))).encode()
+                for table in [*tables, "pg_stat_activity", "pg_settings"]
+            }
+
+    def _pages(self) -> Iterator[tuple[str, bytes]]:
+        import json
+
+        tasks = json.loads(self._page("api/tasks?limit=1000") or b"{}")
+        (worker,) = json.loads(self._page("api/workers") or b"{}") or ("scene",)
+        pages = [page.format(worker=worker) for page in FLOWER_PAGES]
+        for page in [*pages, *(f"task/{task}" for task in tasks), *(f"api/task/info/{task}" for task in tasks)]:
+            yield page, self._page(page) or b""
+
+    def _page(self, page: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.flower_port}/{page}", timeout=10) as answer:
+                return answer.read()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return None
+
+
+def _processes() -> bytes:
+    """Command lines of every process, as `ps` shows them to anybody."""
+    lines = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(entry.read_bytes())
+    return b"\n".join(lines)
+
+
+def _files(directory: Path, *, but: Path) -> dict[str, bytes]:
+    """Every file of the scene: Postgres' pages and write-ahead log, Redis' append-only file, cores if there are any."""
+    files = {}
+    for path in directory.rglob("*"):
+        with contextlib.suppress(OSError):
+            if path.is_file() and not path.is_symlink() and path != but:
+                files[f"the file {path.relative_to(directory)}"] = path.read_bytes()
+    return files

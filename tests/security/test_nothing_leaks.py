@@ -1,0 +1,207 @@
+"""Canaries in every connector's config and in webhook secrets are found in no place but their sealed blobs."""
+
+import json
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from tests.fakes.enablebanking_server import PRIVATE_KEY
+from tests.security.canaries import Canaries
+from tests.security.scene import Scene
+from tests.waiting import until
+from worker.connections.credentials import new_config_values, open_taken, take_config
+from worker.connectors.config import ConnectorConfig
+from worker.connectors.registry import ConnectorRegistry
+from worker.credentials import open_vault
+from worker.credentials.keyfile import read_key_file
+from worker.models import BankConnection
+from worker.settings import Settings
+from worker.webhooks.subscriptions import SubscriptionPolicy, Wanted, subscribe
+from worker.webhooks.target import EgressPolicy
+
+MARKER = "marker-that-is-no-secret"
+"""Planted where everybody may see it: a search that does not find it is blind."""
+
+
+def configs(canaries: Canaries, echo: str, directory: Path) -> dict[str, dict[str, object]]:
+    """One config of every connector, with a canary wherever a secret goes."""
+    plant = canaries.plant
+    statement = directory / "statement.csv"
+    statement.write_text("Date,Amount,Description\n2026-01-02,-3.50,Coffee\n")
+    return {
+        "mock": {"token": plant("mock token"), "history_days": 20},
+        "simplefin": {"access_url": f"http://{plant('simplefin user')}:{plant('simplefin password')}@{echo}/simplefin"},
+        "file": {"path": str(statement)},
+        "plaid": {
+            "client_id": "client",
+            "secret": plant("plaid secret"),
+            "access_token": plant("plaid access token"),
+        },
+        "gocardless": {
+            "secret_id": plant("gocardless secret id"),
+            "secret_key": plant("gocardless secret key"),
+            "refresh_token": plant("gocardless refresh token"),
+            "requisition_id": "r1",
+            "accounts": [{"id": "a1", "currency": "EUR"}],
+        },
+        "enablebanking": {
+            "application_id": "app",
+            "private_key": canaries.adopt("enablebanking key", PRIVATE_KEY),
+            "session_id": plant("enablebanking session"),
+            "accounts": [{"uid": "a1", "currency": "EUR"}],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def canaries():
+    return Canaries()
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("scene")
+    directory.chmod(0o755)
+    opened = Scene(directory)
+    try:
+        opened.open()
+        yield opened
+    finally:
+        opened.close()
+
+
+def vault_of(scene: Scene):
+    settings = Settings(
+        _env_file=None, database_url="x", redis_url="x", credential_keys=None, credential_keys_file=scene.key_file
+    )
+    return open_vault(settings)
+
+
+def add_user(scene: Scene) -> int:
+    with scene.sessions() as session:
+        insert = "INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id"
+        return session.execute(text(insert), {"email": f"{uuid.uuid4().hex}@example.test"}).scalar_one()
+
+
+def add_sealed(scene: Scene, user_id: int, connector_name: str, config: BaseModel) -> uuid.UUID:
+    """Add a connection whose one-time exchange was done elsewhere."""
+    row_id = uuid.uuid4()
+    values = new_config_values(vault_of(scene), config, connection_id=row_id, user_id=user_id)
+    with scene.sessions() as session:
+        session.add(
+            BankConnection(id=row_id, user_id=user_id, connector_name=connector_name, display_name=MARKER, **values)
+        )
+    return row_id
+
+
+def test_every_connector_with_secrets_keeps_them_out_of_reprs_and_pickles():
+    registry = ConnectorRegistry()
+    for name in registry.names():
+        config = registry.get(name).Config
+        secret = [field for field, info in config.model_fields.items() if "Secret" in str(info.annotation)]
+        assert not secret or issubclass(config, ConnectorConfig), f"{name}: {config} holds {secret}"
+
+
+@pytest.mark.processes
+def test_canaries_are_nowhere_but_in_their_blobs(scene, canaries):
+    user_id = add_user(scene)
+    canaries.adopt("the credential key", read_key_file(scene.key_file).strip().partition(":")[2])
+    given = configs(canaries, scene.echo.address, scene.directory)
+    registry = ConnectorRegistry()
+    assert set(given) >= set(registry.names()) - {"gossip"}, "a new connector needs a config with canaries here"
+    with scene.sessions() as session:
+        wanted = Wanted(url=f"http://{scene.echo.address}/hook")
+        policy = SubscriptionPolicy(egress=EgressPolicy(allow_loopback=True))
+        canaries.adopt("webhook secret", subscribe(session, vault_of(scene), user_id, wanted, policy=policy).secret)
+
+    connections = {
+        name: add_sealed(scene, user_id, name, registry.get(name).Config.model_validate(config))
+        for name, config in given.items()
+        if name != "mock"
+    }
+    added = scene.command(
+        *("connections", "add", "--user", user_id, "--connector", "mock", "--name", MARKER),
+        *("--config-file", "-", "--json"),
+        given=json.dumps(given["mock"]),
+    )
+    assert added.returncode == 0, added.stderr
+    connections["mock"] = uuid.UUID(json.loads(added.stdout)["id"])
+
+    import_everything(scene, connections)
+    refuse_wrong_configs(scene, user_id, canaries)
+    crash(scene, connections["mock"])
+
+    places = scene.places()
+    assert_nothing_is_blind(places, connections)
+    assert any(canaries.planted["plaid secret"].encode() in told for told in scene.echo.told), "the canary was used"
+    assert canaries.found_in(places) == []
+    stored = take_config(scene.sessions, connections["mock"])
+    opened = open_taken(scene.sessions, vault_of(scene), stored, registry.get("mock").Config)
+    assert opened.token.get_secret_value() == canaries.planted["mock token"]
+
+
+def import_everything(scene: Scene, connections: dict[str, uuid.UUID]) -> None:
+    """Imports, failures of every kind, dry-runs, retries; waits until each run has ended."""
+    for mood in ("down", "nonsense", "page", "refused"):
+        scene.echo.mood = mood
+        for name, connection_id in connections.items():
+            dry_run = ["--dry-run"] if mood == "page" else []
+            command = "refresh" if mood == "nonsense" else "import"
+            if name in ("mock", "file") and mood in ("down", "refused"):
+                continue
+            scene.command(command, connection_id, *dry_run, "--wait", "--timeout", 30, "--json")
+    for command in (("runs", "list"), ("connections", "list"), ("status",), ("keys", "status"), ("keys", "verify")):
+        scene.command(*command, "--json")
+    with scene.sessions() as session:
+        runs = session.scalars(text("SELECT id FROM bank_import_runs")).all()
+    for run_id in runs:
+        scene.command("runs", "show", run_id, "--json")
+
+
+def refuse_wrong_configs(scene: Scene, user_id: int, canaries: Canaries) -> None:
+    """Configs that are wrong, given in every way, are refused without being repeated, also with a traceback."""
+    wrong = [
+        json.dumps({"mode": canaries.plant("wrong mode"), "token": canaries.plant("token beside it")}),
+        json.dumps({"tokenn": canaries.plant("misspelt token")}),
+        json.dumps([canaries.plant("no object")]),
+        canaries.plant("no JSON"),
+    ]
+    for debug in ([], ["--debug"]):
+        for config in wrong:
+            arguments = [*debug, "connections", "add", "--user", user_id, "--connector", "mock", "--config-file", "-"]
+            assert scene.command(*arguments, given=config).returncode != 0
+    warned = scene.command("connections", "add", "--user", user_id, "--connector", "mock", "--config", '{"token": "t"}')
+    assert "warning" in warned.stderr
+
+
+def crash(scene: Scene, connection_id: uuid.UUID) -> None:
+    """Kill a worker child in the middle of an import: no core file, no last words."""
+    scene.stop("worker")
+    faults = scene.directory / "faults"
+    faults.mkdir()
+    scene.start(
+        "worker", "worker", "-I", "redirected_banks", "-c", "1", "-n", "scene@%h",
+        FAULT_POINTS="after_claim=kill", FAULT_DIRECTORY=str(faults),
+    )  # fmt: skip
+    until(lambda: scene.log("worker").count(b"ready.") == 2, timeout_s=60)
+    scene.command("import", connection_id, "--json")
+    until(lambda: list(faults.iterdir()) and b"WorkerLostError" in scene.log("worker"), timeout_s=60)
+    assert b"Max core file size        0 " in Path(f"/proc/{scene.pid('worker')}/limits").read_bytes()
+    if os.getuid() != 0:
+        assert not os.access(f"/proc/{scene.pid('worker')}/environ", os.R_OK)
+
+
+def assert_nothing_is_blind(places: dict[str, bytes], connections: dict[str, uuid.UUID]) -> None:
+    """What is no secret is found wherever it must be, so what is a secret would have been."""
+    for place in ("Postgres' log", "table bank_connections", "what commands print"):
+        assert MARKER.encode() in places[place], place
+    run_ids = [line.split(",")[0].strip("(") for line in places["table bank_import_runs"].decode().splitlines()]
+    assert len(run_ids) > 10
+    for place in ("the worker's log", "what went through Redis", "Flower's /api/tasks?limit=1000"):
+        assert any(run_id.encode() in places[place] for run_id in run_ids), place
+    assert str(connections["mock"]).encode() in places["Postgres' log"]
+    assert b'"level": "debug"' in places["the worker's log"]
