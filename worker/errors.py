@@ -15,6 +15,8 @@ WorkerError                      root; `code` is stable and used in rows, logs, 
 
 from typing import ClassVar
 
+from worker.redaction import redact
+
 
 class WorkerError(Exception):
     """Something went wrong."""
@@ -22,7 +24,7 @@ class WorkerError(Exception):
     code: ClassVar[str] = "internal"
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (self.__doc__ or type(self).__name__).splitlines()[0])
+        super().__init__(redact(message or (self.__doc__ or type(self).__name__).splitlines()[0]))
 
 
 class ConfigurationError(WorkerError):

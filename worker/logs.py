@@ -11,6 +11,8 @@ from typing import Any
 
 import structlog
 
+from worker.redaction import redact
+
 _SECRET_NAMES = (
     "password",
     "secret",
@@ -75,6 +77,7 @@ def _json_chain() -> list[structlog.types.Processor]:
         structlog.processors.format_exc_info,
         structlog.processors.EventRenamer("message"),
         structlog.processors.JSONRenderer(default=str),
+        _redact,
     ]
 
 
@@ -84,7 +87,12 @@ def _console_chain() -> list[structlog.types.Processor]:
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=32
         ),
+        _redact,
     ]
+
+
+def _redact(_logger: Any, _method: str, line: Any) -> str:  # noqa: ANN401 - what the renderer returned
+    return redact(line)
 
 
 def _drop_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401

@@ -77,7 +77,7 @@ class Scene:
             connection.execute(text("SELECT pg_reload_conf()"))
         apply_schema(self.engine)
         self._listen()
-        self.start("worker", "worker", "-I", "redirected_banks", "-c", "1", "-n", "scene@%h")
+        self.start("worker", "worker", "-I", "redirected_banks", "-c", "2", "-n", "scene@%h")
         self.start("flower", "flower", f"--port={self.flower_port}", "--address=127.0.0.1")
         until(lambda: b"ready." in self.log("worker"), timeout_s=60)
         until(lambda: self._page("api/workers"), timeout_s=60, every_s=0.2)
@@ -114,6 +114,12 @@ class Scene:
         )
         self._told_by_commands += (answer.stdout + answer.stderr).encode()
         return answer
+
+    def nudge(self) -> None:
+        """Tick as beat would: publish what waits, then deliver what the runs announced."""
+        program = "from worker.app import app\nfor name in ('dispatch.tick', 'webhooks.deliver'):"
+        program += " app.send_task(f'worker.tasks.{name}', queue='maintenance')"
+        subprocess.run([sys.executable, "-c", program], env=self.environment, cwd=self.directory, check=True)
 
     def log(self, name: str) -> bytes:
         return (self.directory / f"{name}.log").read_bytes()

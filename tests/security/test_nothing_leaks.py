@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from tests.fakes.enablebanking_server import PRIVATE_KEY
 from tests.security.canaries import Canaries
+from tests.security.gossip.gossip import GossipConfig
 from tests.security.scene import Scene
 from tests.waiting import until
 from worker.connections.credentials import new_config_values, open_taken, take_config
@@ -19,6 +20,8 @@ from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import open_vault
 from worker.credentials.keyfile import read_key_file
 from worker.models import BankConnection
+from worker.runs.request import request_run
+from worker.runs.states import RunKind, RunRequest
 from worker.settings import Settings
 from worker.webhooks.subscriptions import SubscriptionPolicy, Wanted, subscribe
 from worker.webhooks.target import EgressPolicy
@@ -47,6 +50,10 @@ def configs(canaries: Canaries, echo: str, directory: Path) -> dict[str, dict[st
             "refresh_token": plant("gocardless refresh token"),
             "requisition_id": "r1",
             "accounts": [{"id": "a1", "currency": "EUR"}],
+        },
+        **{
+            f"gossip {story}": {"password": plant(f"gossip {story}"), "story": story}
+            for story in ("error", "defect", "rejected")
         },
         "enablebanking": {
             "application_id": "app",
@@ -81,6 +88,15 @@ def vault_of(scene: Scene):
     return open_vault(settings)
 
 
+def connector_of(name: str) -> str:
+    return name.partition(" ")[0]
+
+
+def config_type(registry: ConnectorRegistry, name: str) -> type[BaseModel]:
+    """Return a connector's config; the gossip is installed in the worker only."""
+    return GossipConfig if name.startswith("gossip") else registry.get(name).Config
+
+
 def add_user(scene: Scene) -> int:
     with scene.sessions() as session:
         insert = "INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id"
@@ -112,14 +128,14 @@ def test_canaries_are_nowhere_but_in_their_blobs(scene, canaries):
     canaries.adopt("the credential key", read_key_file(scene.key_file).strip().partition(":")[2])
     given = configs(canaries, scene.echo.address, scene.directory)
     registry = ConnectorRegistry()
-    assert set(given) >= set(registry.names()) - {"gossip"}, "a new connector needs a config with canaries here"
+    assert set(given) >= set(registry.names()), "a new connector needs a config with canaries here"
     with scene.sessions() as session:
         wanted = Wanted(url=f"http://{scene.echo.address}/hook")
         policy = SubscriptionPolicy(egress=EgressPolicy(allow_loopback=True))
         canaries.adopt("webhook secret", subscribe(session, vault_of(scene), user_id, wanted, policy=policy).secret)
 
     connections = {
-        name: add_sealed(scene, user_id, name, registry.get(name).Config.model_validate(config))
+        name: add_sealed(scene, user_id, connector_of(name), config_type(registry, name).model_validate(config))
         for name, config in given.items()
         if name != "mock"
     }
@@ -145,37 +161,55 @@ def test_canaries_are_nowhere_but_in_their_blobs(scene, canaries):
 
 
 def import_everything(scene: Scene, connections: dict[str, uuid.UUID]) -> None:
-    """Imports, failures of every kind, dry-runs, retries; waits until each run has ended."""
-    for mood in ("down", "nonsense", "page", "refused"):
+    """Imports, refreshes, dry-runs and failures of every kind, all of them to their end."""
+    for mood, kind, dry_run in (
+        ("down", RunKind.IMPORT, False),
+        ("nonsense", RunKind.REFRESH, False),
+        ("page", RunKind.IMPORT, True),
+        ("refused", RunKind.IMPORT, False),
+    ):
         scene.echo.mood = mood
-        for name, connection_id in connections.items():
-            dry_run = ["--dry-run"] if mood == "page" else []
-            command = "refresh" if mood == "nonsense" else "import"
-            if name in ("mock", "file") and mood in ("down", "refused"):
-                continue
-            scene.command(command, connection_id, *dry_run, "--wait", "--timeout", 30, "--json")
-    for command in (("runs", "list"), ("connections", "list"), ("status",), ("keys", "status"), ("keys", "verify")):
+        ask_for_runs(scene, connections, kind=kind, dry_run=dry_run)
+    scene.command("import", connections["mock"], "--wait", "--timeout", 60, "--json")
+    for command in (("runs", "list"), ("connections", "list"), ("status",), ("keys", "verify")):
         scene.command(*command, "--json")
+    for name in ("plaid", "enablebanking", "gossip defect", "gossip rejected"):
+        scene.command("runs", "show", latest_run(scene, connections[name]), "--json")
+
+
+def ask_for_runs(scene: Scene, connections: dict[str, uuid.UUID], *, kind: RunKind, dry_run: bool) -> None:
     with scene.sessions() as session:
-        runs = session.scalars(text("SELECT id FROM bank_import_runs")).all()
-    for run_id in runs:
-        scene.command("runs", "show", run_id, "--json")
+        session.execute(text("DELETE FROM bank_import_runs WHERE status = 'deferred'"))
+        for connection_id in connections.values():
+            request_run(session, RunRequest(connection_id=connection_id, kind=kind, dry_run=dry_run))
+    scene.nudge()
+    until(lambda: not unfinished(scene), timeout_s=120, every_s=0.2)
+
+
+def unfinished(scene: Scene) -> list[str]:
+    with scene.sessions() as session:
+        query = "SELECT id::text FROM bank_import_runs WHERE status IN ('queued', 'running')"
+        return list(session.scalars(text(query)))
+
+
+def latest_run(scene: Scene, connection_id: uuid.UUID) -> str:
+    with scene.sessions() as session:
+        query = "SELECT id::text FROM bank_import_runs WHERE connection_id = :id ORDER BY queued_at DESC LIMIT 1"
+        return session.scalars(text(query), {"id": connection_id}).one()
 
 
 def refuse_wrong_configs(scene: Scene, user_id: int, canaries: Canaries) -> None:
-    """Configs that are wrong, given in every way, are refused without being repeated, also with a traceback."""
+    """Configs that are wrong are refused without being repeated, also where a traceback was asked for."""
     wrong = [
         json.dumps({"mode": canaries.plant("wrong mode"), "token": canaries.plant("token beside it")}),
         json.dumps({"tokenn": canaries.plant("misspelt token")}),
         json.dumps([canaries.plant("no object")]),
         canaries.plant("no JSON"),
     ]
-    for debug in ([], ["--debug"]):
-        for config in wrong:
-            arguments = [*debug, "connections", "add", "--user", user_id, "--connector", "mock", "--config-file", "-"]
-            assert scene.command(*arguments, given=config).returncode != 0
-    warned = scene.command("connections", "add", "--user", user_id, "--connector", "mock", "--config", '{"token": "t"}')
-    assert "warning" in warned.stderr
+    arguments = ["--debug", "connections", "add", "--user", user_id, "--connector", "mock"]
+    for config in wrong:
+        assert scene.command(*arguments, "--config-file", "-", given=config).returncode != 0
+    assert "warning" in scene.command(*arguments, "--config", '{"token": "t"}').stderr
 
 
 def crash(scene: Scene, connection_id: uuid.UUID) -> None:
@@ -184,7 +218,7 @@ def crash(scene: Scene, connection_id: uuid.UUID) -> None:
     faults = scene.directory / "faults"
     faults.mkdir()
     scene.start(
-        "worker", "worker", "-I", "redirected_banks", "-c", "1", "-n", "scene@%h",
+        "worker", "worker", "-I", "redirected_banks", "-c", "2", "-n", "scene@%h",
         FAULT_POINTS="after_claim=kill", FAULT_DIRECTORY=str(faults),
     )  # fmt: skip
     until(lambda: scene.log("worker").count(b"ready.") == 2, timeout_s=60)

@@ -8,6 +8,7 @@ from worker.audit import acting_as
 from worker.cli.environment import settings
 from worker.client import WorkerClient
 from worker.database import Sessions, open_engine, open_sessions
+from worker.redaction import secrets_in_use
 from worker.runtime import Runtime, runtime
 
 
@@ -25,7 +26,7 @@ def database() -> Iterator[Sessions]:
 @contextmanager
 def workspace() -> Iterator[Runtime]:
     """Open everything, the keys included: for commands that touch credentials. Raises: ConfigurationError."""
-    with runtime(settings(), role="cli") as opened, acting_as(actor()):
+    with runtime(settings(), role="cli") as opened, acting_as(actor()), secrets_in_use():
         yield opened
 
 

@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from worker.credentials import secrets_of
 from worker.errors import InvalidRequestError
+from worker.redaction import remember
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -13,9 +15,12 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def read(model: type[ModelT], given: Mapping[str, Any], *, what: str) -> ModelT:
     """Validate `given`. what: how it is called in the error. Raises: InvalidRequestError."""
     try:
-        return model.model_validate(given)
+        valid = model.model_validate(given)
     except ValidationError as error:
         problem = describe_invalid(error)
+    else:
+        remember(secrets_of(valid))
+        return valid
     raise InvalidRequestError(f"{what}: {problem}")  # outside the handler: the cause would carry the values along
 
 

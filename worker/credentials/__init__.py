@@ -1,6 +1,6 @@
 """Sealing and opening secrets. One format for every kind of secret and every key provider."""
 
-from worker.credentials.config import open_config, seal_config
+from worker.credentials.config import open_config, seal_config, secrets_of
 from worker.credentials.keyfile import add_key, drop_key, ensure_key_file
 from worker.credentials.local import LocalKeyring, generate_key
 from worker.credentials.opening import CredentialSettings, open_vault
@@ -21,4 +21,5 @@ __all__ = [
     "open_config",
     "open_vault",
     "seal_config",
+    "secrets_of",
 ]

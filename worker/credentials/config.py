@@ -1,5 +1,6 @@
 """Sealing and opening whole configs: pydantic models whose secrets are revealed only on the way into the blob."""
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
@@ -7,12 +8,14 @@ from pydantic_core import to_json
 
 from worker.credentials.vault import Place, SealedValue, Vault
 from worker.errors import CredentialError
+from worker.redaction import remember
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 
 def seal_config(vault: Vault, config: BaseModel, place: Place) -> SealedValue:
     """Seal all fields of `config`, secrets in the clear inside the blob. Raises: KeyProviderUnavailableError."""
+    remember(secrets_of(config))
     return vault.seal(to_json(_revealed(config.model_dump())), place)
 
 
@@ -23,10 +26,33 @@ def open_config(vault: Vault, blob: bytes, place: Place, config_type: type[Confi
     """
     plaintext = vault.open(blob, place)
     try:
-        return config_type.model_validate_json(plaintext, by_name=True, by_alias=False)
+        config = config_type.model_validate_json(plaintext, by_name=True, by_alias=False)
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
+    else:
+        remember(secrets_of(config))
+        return config
     raise CredentialError(f"{place} does not fit {config_type.__qualname__} any more: {fields or 'not an object'}")
+
+
+def secrets_of(config: BaseModel) -> Iterator[str]:
+    """Yield the value of every secret of a config, wherever it is nested."""
+    yield from _secrets(config.model_dump())
+
+
+def _secrets(value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever a config may hold
+    match value:
+        case SecretStr() | SecretBytes() | Secret():
+            revealed = value.get_secret_value()
+            yield revealed.decode(errors="replace") if isinstance(revealed, bytes) else str(revealed)
+        case dict():
+            for item in value.values():
+                yield from _secrets(item)
+        case list() | tuple() | set() | frozenset():
+            for item in value:
+                yield from _secrets(item)
+        case _:
+            pass
 
 
 def _revealed(value: Any) -> Any:  # noqa: ANN401 - whatever a config may hold

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.job import Job
 from worker.importer.lines import Rejection
+from worker.redaction import redact
 
 _INSERT = text(
     """INSERT INTO bank_import_rejections
@@ -32,8 +33,8 @@ def record_rejections(session: Session, job: Job, account_id: int | None, reject
                 "identity": rejection.identity,
                 "external_id": rejection.external_id,
                 "code": rejection.code,
-                "message": rejection.message[:1000],
-                "raw": rejection.raw.replace("\0", "")[:_MAX_RAW],
+                "message": redact(rejection.message)[:1000],
+                "raw": redact(rejection.raw).replace("\0", "")[:_MAX_RAW],
             }
             for rejection in rejections
         ],

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
+from worker.redaction import redact_all
 from worker.runs.states import CLOSED, WAITING, Counts, Lease, Outcome, RunStatus
 
 
@@ -92,7 +93,7 @@ def finish(session: Session, lease: Lease, outcome: Outcome) -> None:
             "message": outcome.message,
             "not_before": None if outcome.defer_s is None else func.now() + timedelta(seconds=outcome.defer_s),
             "finished_at": func.now() if outcome.status in CLOSED else None,
-            "report": outcome.report,
+            "report": redact_all(outcome.report),
             **({"attempt": BankImportRun.attempt - 1} | _UNPUBLISHED if outcome.status in WAITING else {}),
             **count_values(outcome.counts),
         },

@@ -10,6 +10,7 @@ from worker.app import app
 from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, SEND_REMINDERS
 from worker.errors import InvalidRequestError
 from worker.logs import get_logger
+from worker.redaction import secrets_in_use
 from worker.reminders.bills import announce_due_bills
 from worker.reminders.mail import Mailer, parse_mail_server
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
@@ -39,6 +40,7 @@ def publish_event(user_id: int, type: str, data: dict[str, Any], dedup_key: str 
 
 
 @app.task(name=DELIVER, ignore_result=True)
+@secrets_in_use()
 def deliver() -> None:
     """Fan out new events and make every due delivery."""
     runtime = process_runtime()

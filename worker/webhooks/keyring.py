@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from worker.credentials import Place, SealedValue, Vault
+from worker.redaction import remember
 
 MAX_OLD_SECRETS = 2
 
@@ -66,4 +67,5 @@ def open_keyring(vault: Vault, blob: bytes, where: Place) -> Keyring:
         OldSecret(secret=item["secret"], expires_at=datetime.fromisoformat(item["expires_at"]).astimezone(UTC))
         for item in loaded["old"]
     ]
+    remember([loaded["current"], *(item.secret for item in old)])
     return Keyring(current=loaded["current"], old=tuple(old))

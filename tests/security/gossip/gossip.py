@@ -35,7 +35,7 @@ class GossipConnector(BankConnector):
     def list_accounts(self):
         return [Account(external_id="g1", name="Gossip", currency="EUR")]
 
-    def get_transactions(self, account_id, from_date, to_date):
+    def get_transactions(self, account_id, from_date, to_date):  # noqa: ARG002 - the contract
         told = self.config.password.get_secret_value()
         if self.config.story == "error":
             raise ProviderUnavailableError(f"the login {told} was refused")
@@ -44,5 +44,5 @@ class GossipConnector(BankConnector):
         rejected = (RejectedRow(code="bad", message=f"no date in {told}", raw=f"row with {told}", account_id="g1"),)
         yield Page(rejected=rejected, warnings=(f"the bank says {told}",))
 
-    def normalize_transactions(self, raw):
+    def normalize_transactions(self, raw):  # noqa: ARG002 - the contract
         return []
