@@ -52,8 +52,11 @@ def camt(reading):
     return read
 
 
+ADDS_UP = balance("OPBD", "20.00") + balance("CLBD", "15.00")
+
+
 def test_a_statement_that_adds_up_covers_its_period(camt):
-    found = camt(statement(entry(), balances=balance("OPBD", "20.00") + balance("CLBD", "15.00")))
+    found = camt(statement(entry(), balances=ADDS_UP))
     assert (found.accounts[0].anchor, found.accounts[0].currency) == (f"iban:{IBAN}", "EUR")
     assert found.accounts[0].balance.amount == Decimal("15.00")
     assert (found.rows[0].booking_on, found.rows[0].value_on) == (date(2026, 1, 15), date(2026, 1, 16))
@@ -64,12 +67,20 @@ def test_a_statement_that_adds_up_covers_its_period(camt):
     "spoilt",
     [
         {"entries": entry(), "balances": balance("OPBD", "20.00") + balance("CLBD", "99.00")},
-        {"entries": entry() + entry("x")},
-        {"entries": entry().replace("2026-01-15", "2025-12-31")},
-        {"entries": entry(), "kind": "Rpt"},
-        {"entries": entry(), "balances": "<StmtPgntn><PgNb>1</PgNb><LastPgInd>false</LastPgInd></StmtPgntn>"},
+        {"entries": entry()},
+        {"entries": entry() + entry("x"), "balances": ADDS_UP},
+        {"entries": entry().replace("2026-01-15", "2025-12-31"), "balances": ADDS_UP},
+        {"entries": entry(), "kind": "Rpt", "balances": ADDS_UP},
+        {"entries": entry(), "balances": f"{ADDS_UP}<StmtPgntn><PgNb>1</PgNb><LastPgInd>false</LastPgInd></StmtPgntn>"},
     ],
-    ids=["does not add up", "a row is rejected", "a row lies outside", "intraday report", "not the last page"],
+    ids=[
+        "does not add up",
+        "no balances",
+        "a row is rejected",
+        "a row lies outside",
+        "intraday report",
+        "not the last page",
+    ],
 )
 def test_a_statement_that_is_not_whole_covers_nothing(camt, spoilt):
     assert camt(statement(**spoilt)).pages[-1].covers is None

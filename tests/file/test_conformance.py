@@ -53,9 +53,10 @@ def ofx(account: LedgerAccount, entries: list[Entry], balance: Decimal | None, d
 
 def camt(account: LedgerAccount, entries: list[Entry], balance: Decimal | None, day: date) -> str:
     booked = "".join(
-        f'<Ntry><Amt Ccy="{entry.currency}">{abs(entry.amount):f}</Amt><CdtDbtInd>{_direction(entry.amount)}</CdtDbtInd>'
-        f"<Sts>{'PDNG' if entry.pending else 'BOOK'}</Sts><BookgDt><Dt>{entry.on:%Y-%m-%d}</Dt></BookgDt><NtryDtls>"
-        f"<TxDtls><RltdPties><Cdtr><Nm>{escape(entry.counterparty)}</Nm></Cdtr></RltdPties>"
+        f'<Ntry><Amt Ccy="{entry.currency}">{abs(entry.amount):f}</Amt><CdtDbtInd>'
+        f"{_direction(entry.amount)}</CdtDbtInd><Sts>{'PDNG' if entry.pending else 'BOOK'}</Sts>"
+        f"<BookgDt><Dt>{entry.on:%Y-%m-%d}</Dt></BookgDt>"
+        f"<NtryDtls><TxDtls><RltdPties><Cdtr><Nm>{escape(entry.counterparty)}</Nm></Cdtr></RltdPties>"
         f"<RmtInf><Ustrd>{escape(entry.description)}</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>\n"
         for entry in entries
     )

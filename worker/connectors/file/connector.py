@@ -141,7 +141,7 @@ class FileConnector(BankConnector):
             yield Page(transactions=rows.transactions, rejected=rows.rejected)
         refused = folder.refused if account_id in {None, folder.first_account()} else []
         yield Page(
-            rejected=tuple(RejectedRow(code="file_refused", message=str(error), raw="") for error in refused),
+            rejected=tuple(_refusal(error, account_id) for error in refused),
             warnings=delivery.warnings(),
             covers=delivery.covers(),
             complete=not refused,
@@ -167,3 +167,8 @@ class FileConnector(BankConnector):
 
 def _closing_on(tally: AccountTally) -> date:
     return tally.closing.on if tally.closing else date.min
+
+
+def _refusal(error: StatementError, account_id: str | None) -> RejectedRow:
+    """A refused file is on record with the first account; the same refusal every day is one entry."""
+    return RejectedRow(code="file_refused", message=str(error), raw=str(error), account_id=account_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from worker.connectors.base import AccountType, BalanceKind, Transaction, TransactionKind, Window
+from worker.connectors.base import AccountType, BalanceKind, Transaction, TransactionKind
 from worker.connectors.file.amounts import Mark, decimal_evidence, parse_amount
 from worker.connectors.file.identifiers import account_anchor, account_key, account_mask
 from worker.connectors.file.ofx_tokens import Token, tokens
@@ -105,7 +105,6 @@ class OfxReader:
         self._facts: dict[str, str] = {}
         self._statements = 0
         self._refusal: str | None = None
-        self._complete = False
 
     def events(self, chunks: Iterable[str]) -> Iterator[Event]:
         """Yield the events of a file that comes in pieces of text.
@@ -154,11 +153,11 @@ class OfxReader:
     def _close(self, token: Token) -> Iterator[Event]:
         if self._nested and token.name == self._nested[-1]:
             self._nested.pop()
-        elif self._record is not None and token.name == self._record.name:
+        elif (self._record is not None and token.name == self._record.name) or token.name in {
+            "BANKTRANLIST",
+            "INVTRANLIST",
+        }:
             yield from self._end_record()
-        elif token.name in {"BANKTRANLIST", "INVTRANLIST"}:
-            yield from self._end_record()
-            self._complete = True
         elif token.name in _STATEMENTS or token.name.endswith("TRNRS") or token.name == "OFX":
             yield from self._end_statement()
 
@@ -200,9 +199,8 @@ class OfxReader:
         closing, notes = _balance(account, statement, "LEDGERBAL")
         available, _ = _balance(account, statement, "AVAILBAL")
         yield from notes
-        period = _period(statement) if self._complete else None
-        self._complete = False
-        yield Closed(account=account.key, closing=closing, available=available, period=period)
+        # DTSTART and DTEND are the days that were asked for, often for years: they prove nothing
+        yield Closed(account=account.key, closing=closing, available=available)
 
 
 def _account_of(statement: _Statement, facts: dict[str, str]) -> StatementAccount:
@@ -288,13 +286,3 @@ def _balance(account: StatementAccount, statement: _Statement, name: str) -> tup
     kind = BalanceKind.BOOKED if name == "LEDGERBAL" else BalanceKind.AVAILABLE
     at = parse_ofx_moment(values["DTASOF"])
     return StatedBalance(amount=amount, on=on, at=at, currency=account.currency, kind=kind), []
-
-
-def _period(statement: _Statement) -> Window | None:
-    try:
-        window = Window(
-            from_on=parse_ofx_day(statement.facts["DTSTART"]), to_on=parse_ofx_day(statement.facts["DTEND"])
-        )
-    except (KeyError, ValueError):
-        return None
-    return window if window.from_on <= window.to_on else None

@@ -141,7 +141,10 @@ def load_profile(path: Path) -> Profile:
 def built_in_profiles() -> tuple[Profile, ...]:
     """Return the shipped profiles, by name."""
     folder = resources.files("worker.connectors.file") / "profiles"
-    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
+    files = sorted(
+        (item for item in folder.iterdir() if item.name.endswith(".toml")),
+        key=lambda item: item.name.removesuffix(".toml"),
+    )
     return tuple(parse_profile(item.read_text("utf-8"), item.name.removesuffix(".toml")) for item in files)
 
 

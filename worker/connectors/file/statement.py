@@ -90,7 +90,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """A statement ends. period: only where the file declares one and holds every booked line of it."""
+    """A statement ends. period: the days it declares to hold every booked line of; believed only when it adds up."""
 
     account: str
     opening: StatedBalance | None = None

@@ -79,25 +79,24 @@ class AccountTally:
             self.sum_out += min(transaction.amount, Decimal(0))
 
     def end(self, closed: Closed) -> None:
-        """Close a statement: keep its balances, and its period when every row lies in it and none was rejected."""
+        """Close a statement: keep its balances, and its period when balances and rows prove that nothing is missing."""
         self.opening = self.opening or closed.opening
         if closed.closing and (self.closing is None or closed.closing.on >= self.closing.on):
             self.closing, self.available = closed.closing, closed.available or self.available
-        self._prove(closed)
-        period = closed.period
+        proven, period = self._prove(closed), closed.period
         inside = self._span is None or (period is not None and self._span[0] in period and self._span[1] in period)
-        clean = self.rejected == self._rejected_before and self.proof is not Proof.MISMATCH
-        if period is not None and inside and clean:
+        if period is not None and proven and inside and self.rejected == self._rejected_before:
             self.periods = list(join_windows([*self.periods, period]))
 
-    def _prove(self, closed: Closed) -> None:
+    def _prove(self, closed: Closed) -> bool:
         if closed.opening is None or closed.closing is None or closed.opening.currency != closed.closing.currency:
-            return
+            return False
         difference = closed.closing.amount - closed.opening.amount - self._running
         if difference:
             self.proof, self.off_by = Proof.MISMATCH, difference
         elif self.proof is not Proof.MISMATCH:
             self.proof = Proof.PROVEN
+        return not difference
 
 
 @dataclass(slots=True, kw_only=True)

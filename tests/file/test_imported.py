@@ -1,0 +1,98 @@
+"""Statement files through the whole importer into the user's expenses: each row once, whatever is dropped when."""
+
+import pytest
+
+from tests.file.reader import connector
+from tests.file.test_camt import IBAN, balance, details, entry, statement
+from tests.file.test_ofx import bank, row
+from tests.importer.bank import Harness
+from worker.connectors.base import Account, IdClass
+from worker.importer.parts import Parts
+
+
+class FileHarness(Harness):
+    """A connection to a drop folder."""
+
+    def __init__(self, sessions, user_id, folder, **stated) -> None:
+        super().__init__(sessions, user_id)
+        self.folder, self.stated = folder, stated
+
+    def parts(self) -> Parts:
+        opened = super().parts()
+        opened_connector = lambda _id: connector(self.folder, **self.stated)  # noqa: E731
+        return Parts(
+            **{**{name: getattr(opened, name) for name in opened.__slots__}, "open_connector": opened_connector}
+        )
+
+    def drop(self, name: str, content: str) -> None:
+        (self.folder / name).write_text(content)
+
+
+@pytest.fixture
+def drop_folder(sessions, user_id, tmp_path) -> FileHarness:
+    return FileHarness(sessions, user_id, tmp_path, account={"currency": "EUR"})
+
+
+def coffees(*days: int) -> str:
+    rows = "".join(f"2019-01-{day:02},Coffee,-3.20\n" for day in days)
+    return f"Date,Description,Amount\n{rows}"
+
+
+def test_a_file_dropped_twice_and_files_that_overlap_make_each_expense_once(drop_folder):
+    drop_folder.drop("a.csv", coffees(1, 2, 2))
+    assert drop_folder.refresh().code == "ok"
+    assert [day for day, *_ in drop_folder.expenses()] == ["2019-01-01", "2019-01-02", "2019-01-02"]
+    drop_folder.drop("a (1).csv", coffees(1, 2, 2))
+    drop_folder.refresh()
+    assert len(drop_folder.expenses()) == 3
+    drop_folder.drop("b.csv", coffees(2, 2, 2, 3))
+    drop_folder.refresh()
+    assert [day[-2:] for day, *_ in drop_folder.expenses()] == ["01", "02", "02", "02", "03"]
+
+
+def test_a_statement_older_than_the_history_of_an_online_bank_is_imported_whole(drop_folder):
+    drop_folder.drop("old.csv", coffees(1, 31))
+    drop_folder.run()
+    assert drop_folder.amounts() == ["-3.20", "-3.20"]
+
+
+def test_ofx_files_of_two_months_share_their_overlap_by_the_ids_of_the_bank(drop_folder):
+    drop_folder.drop("a.ofx", bank(row(fitid="A-2026-1") + row(fitid="A-2026-2")))
+    drop_folder.refresh()
+    drop_folder.drop("b.ofx", bank(row(fitid="A-2026-2", more="<NAME>Shop, renamed") + row(fitid="A-2026-3")))
+    drop_folder.refresh()
+    assert len(drop_folder.expenses()) == 3
+
+
+def test_a_statement_with_balances_proves_the_run(drop_folder):
+    drop_folder.drop("a.xml", statement(entry(), balances=balance("OPBD", "20") + balance("CLBD", "15")))
+    assert drop_folder.refresh().code == "ok"
+    assert drop_folder.sql("SELECT anchor, balance_amount FROM bank_connection_accounts") == [(f"iban:{IBAN}", 15)]
+
+
+def test_a_bad_row_and_a_bad_file_are_on_record_and_the_rest_is_imported(drop_folder):
+    drop_folder.drop("a.csv", coffees(1) + "2019-01-02,Tea,abc\n")
+    drop_folder.drop("b.xml", statement(entry())[:-30])
+    outcome = drop_folder.refresh()
+    assert outcome.status == "partial"
+    assert drop_folder.amounts() == ["-3.20"]
+    messages = [
+        message for (message,) in drop_folder.sql("SELECT message FROM bank_import_rejections ORDER BY message")
+    ]
+    assert [message.split(":")[0] for message in messages] == ["a.csv, line 3", "b.xml, line 4"]
+
+
+def test_a_file_and_an_online_connection_to_the_same_account_make_each_expense_once(sessions, user_id, tmp_path):
+    online = Harness(sessions, user_id)
+    online.bank.accounts = [
+        Account(external_id="A", name="Giro", currency="EUR", anchor=f"iban:{IBAN}", id_class=IdClass.NONE)
+    ]
+    online.bank.today = online.bank.today.replace(month=1, day=15)
+    online.bank.buy("-5.00", "for Shop", counterparty="Shop")
+    online.refresh()
+    drop = FileHarness(sessions, user_id, tmp_path)
+    drop.drop("a.xml", statement(entry(more=f"<NtryDtls>{details('5.00', 'Shop')}</NtryDtls>")))
+    drop.refresh()
+    assert drop.amounts() == ["-5.00"]
+    online.refresh()
+    assert online.amounts() == ["-5.00"]
