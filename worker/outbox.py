@@ -27,7 +27,7 @@ _RECORD = text(
     INSERT INTO webhook_events (user_id, type, api_version, data, dedup_key)
     SELECT :user_id, :type, :api_version, :data, :dedup_key
     WHERE {SUBSCRIBES.format(user_id=":user_id")}
-    ON CONFLICT ON CONSTRAINT uq_webhook_events_dedup_key DO NOTHING
+    ON CONFLICT (user_id, type, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING
     """
 ).bindparams(bindparam("data", type_=JSONB), bindparam("filters", type_=ARRAY(Text)))
 

@@ -70,13 +70,20 @@ class WebhookEvent(Base):
 
     __tablename__ = "webhook_events"
     __table_args__ = (
-        UniqueConstraint("user_id", "type", "dedup_key", name="uq_webhook_events_dedup_key"),
+        Index(
+            "uq_webhook_events_dedup_key",
+            "user_id",
+            "type",
+            "dedup_key",
+            unique=True,
+            postgresql_where=text("dedup_key IS NOT NULL"),
+        ),
         Index("idx_webhook_events_relay", "sequence", postgresql_where=text("fanned_out_at IS NULL")),
         Index("idx_webhook_events_user", "user_id", "sequence"),
+        Index("idx_webhook_events_age", "occurred_at", postgresql_using="brin"),
         Index(
             "idx_webhook_events_subscription", "subscription_id", postgresql_where=text("subscription_id IS NOT NULL")
         ),
-        Index("idx_webhook_events_age", "occurred_at"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"), primary_key=True)

@@ -17,7 +17,7 @@ _PRUNE = text(
         AND NOT EXISTS (
           SELECT 1 FROM webhook_deliveries d
           WHERE d.event_id = e.id AND d.finished_at >= now() - make_interval(days => :keep_days))
-      ORDER BY e.occurred_at LIMIT :batch FOR UPDATE SKIP LOCKED)
+      ORDER BY e.sequence LIMIT :batch FOR UPDATE SKIP LOCKED)
     """
 )
 
