@@ -61,7 +61,7 @@ test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" pi
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 bench: install ## floor, first import and refresh, as ratios and as JSON under benchmarks/results
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.imports $(ARGS)
 
 bench-webhooks: install ## deliveries beside a bare loop of signed POSTs, hanging endpoints, 200 kills
 	$(BIN)/python -m benchmarks.webhooks $(ARGS)

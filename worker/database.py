@@ -29,7 +29,7 @@ _GUCS = {
 def open_engine(url: str, *, role: str = "worker", pool_size: int = 2) -> Engine:
     """Create an engine whose connections notice dead peers and never hold a lock for long.
 
-    url: any `postgresql://` form; the psycopg2 driver is chosen whatever it says (SQLAlchemy 2.1 defaults to psycopg 3).
+    url: any `postgresql://` form; psycopg2 is chosen whatever it says (SQLAlchemy 2.1 defaults to psycopg 3).
     """
     options = " ".join(f"-c {name}={value}" for name, value in _GUCS.items())
     return create_engine(

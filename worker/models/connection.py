@@ -46,7 +46,8 @@ class BankConnection(Base):
             name="ck_bank_connections_refresh_interval",
         ),
         CheckConstraint(
-            "(refresh_from_hour IS NULL) = (refresh_until_hour IS NULL) AND refresh_from_hour BETWEEN 0 AND 23 AND refresh_until_hour BETWEEN 0 AND 23",
+            "(refresh_from_hour IS NULL) = (refresh_until_hour IS NULL)"
+            " AND refresh_from_hour BETWEEN 0 AND 23 AND refresh_until_hour BETWEEN 0 AND 23",
             name="ck_bank_connections_refresh_hours",
         ),
         Index("idx_bank_connections_user", "user_id"),

@@ -44,7 +44,8 @@ class BankImportRun(Base):
             name="ck_bank_import_runs_lease",
         ),
         CheckConstraint(
-            "(status IN ('succeeded', 'partial', 'failed', 'cancelled')) = (finished_at IS NOT NULL) AND (finished_at IS NULL OR code IS NOT NULL)",
+            "(status IN ('succeeded', 'partial', 'failed', 'cancelled')) = (finished_at IS NOT NULL)"
+            " AND (finished_at IS NULL OR code IS NOT NULL)",
             name="ck_bank_import_runs_closed",
         ),
         CheckConstraint("status <> 'deferred' OR not_before IS NOT NULL", name="ck_bank_import_runs_deferred"),
