@@ -60,6 +60,10 @@ check: install ## format, lint, types, import rules, schema.sql against models a
 test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" picks some
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
+prism: install ## our requests against the providers' published descriptions; installs the pinned Prism into ~/.cache (Node 20)
+	$(BIN)/python -m tests.prism.server
+	PRISM=1 $(BIN)/python -m pytest -q tests/prism
+
 bench: install ## floor, first import and refresh, as ratios and as JSON under benchmarks/results
 	$(BIN)/python -m benchmarks.imports $(ARGS)
 
@@ -99,4 +103,4 @@ deploy: ## production on this machine with Docker: secrets made once, everything
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test bench bench-runs bench-keys bench-webhooks chaos sbom licences format lock clean
+.PHONY: help python install demo up check test prism bench bench-runs bench-keys bench-webhooks chaos sbom licences format lock clean

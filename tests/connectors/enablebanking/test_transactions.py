@@ -142,6 +142,13 @@ def test_a_row_that_cannot_be_read_is_kept_and_costs_no_other(bank, connector):
     assert (page.rejected[0].external_id, page.rejected[0].message) == ("r2", "amount is not a decimal number")
 
 
+def test_a_status_nobody_knows_is_kept_with_its_reason(bank, connector):
+    bank.published = bank.published.__class__("absent.yml")
+    bank.pages = [[transaction("1", "DBIT", status="NEW1")]]
+    (page,) = read(connector, bank)
+    assert (page.transactions, page.rejected[0].message) == ((), "status is none we know")
+
+
 def test_pages_after_the_first_are_not_counted_as_accesses(connector):
     counted = {quota.endpoint for quota in connector.capabilities.quotas}
     assert counted == {"transactions", "balances", "details"}

@@ -6,27 +6,32 @@ from typing import Any
 from worker.connectors import berlin
 from worker.connectors.base import Transaction
 from worker.connectors.enablebanking.config import LinkedAccount
+from worker.connectors.errors import InvalidDataError
 from worker.connectors.reading import inside, objects, part, text
 
-PENDING = frozenset({"PDNG", "HOLD"})
-_LEDGER = PENDING | {"BOOK", None}
-"""What belongs in a ledger: RJCT and CNCL never moved money, SCHD and OTHR (expected) have not yet."""
+_PENDING = frozenset({"PDNG", "HOLD"})
+_BOOKED = frozenset({None, "BOOK"})
+_NEVER_MOVED = frozenset({"RJCT", "CNCL", "SCHD", "OTHR"})
+"""Rejected, cancelled, scheduled, expected: no money has moved, so they are no entries of a ledger."""
 
 
 def ledger_records(records: Iterable[Any]) -> list[Any]:
-    """Return the records that moved money or are about to; a record without a status is booked."""
-    return [record for record in records if not isinstance(record, Mapping) or record.get("status") in _LEDGER]
+    """Return the records that moved money or are about to, and any whose status is news to us: those are refused."""
+    return [one for one in records if not isinstance(one, Mapping) or text(one, "status") not in _NEVER_MOVED]
 
 
 def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
     """Turn one record into a transaction. Raises: InvalidDataError naming the field."""
+    status = text(record, "status")
+    if status not in _BOOKED | _PENDING:
+        raise InvalidDataError("status is none we know")
     amount, code = inside(record, "transaction_amount"), inside(record, "bank_transaction_code")
     reference, words = text(record, "entry_reference"), record.get("remittance_information")
     entry = berlin.Entry(
         amount=text(amount, "amount") or "",
         currency=text(amount, "currency"),
         direction=text(record, "credit_debit_indicator") or "",
-        pending=record.get("status") in PENDING,
+        pending=status in _PENDING,
         external_id=None if berlin.is_positional(reference) else reference,
         booking=text(record, "booking_date"),
         value=text(record, "value_date"),
