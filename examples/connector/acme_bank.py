@@ -18,6 +18,7 @@ class AcmeConfig(ConnectorConfig):
 
 
 class AcmeConnector(base.BankConnector):
+    config: AcmeConfig
     name = "acme"
     display_name = "Acme Bank"
     Config = AcmeConfig
@@ -80,4 +81,4 @@ class AcmeConnector(base.BankConnector):
     def _items(self, body: Any) -> list[dict[str, Any]]:
         if not isinstance(body, dict) or not isinstance(body.get("items"), list):
             raise InvalidDataError("Acme's answer holds no items")
-        return body["items"]
+        return list(body["items"])

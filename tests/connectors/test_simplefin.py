@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from tests.fakes.simplefin_server import Bank, BankAccount, Entry, Fault, SimpleFinServer, made_up_bank
+from tests.fakes.simplefin_bank import Bank, BankAccount, Entry, made_up_bank
+from tests.fakes.simplefin_server import Fault, SimpleFinServer
 from worker.connectors.base import AuthState, ConnectorContext, Window
 from worker.connectors.config import parse_config
 from worker.connectors.errors import (

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 from pydantic import SecretStr
 
-from tests.fakes.simplefin_server import Bank, BankAccount, Entry, Fault, SimpleFinServer
+from tests.fakes.simplefin_bank import Bank, BankAccount, Entry
+from tests.fakes.simplefin_server import Fault, SimpleFinServer
 from tests.importer.bank import Harness
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.mock import MockConfig, MockConnector

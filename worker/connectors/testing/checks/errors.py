@@ -1,4 +1,4 @@
-"""Every way a provider says no, at every request of a delivery, against what the importer has to do about it."""
+"""Every way a provider says no, at every kind of request, against what the importer has to do about it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -124,13 +124,13 @@ class _Whole:
 
 
 def _outcomes(subject: Subject, fault: Fault) -> Iterator[BaseException | None]:
-    """Meet the fault at every request of a delivery in turn; yield what became of it, None for nothing."""
+    """Meet the fault from the first and from the last request of each kind on; yield what was raised, if anything."""
     if not subject.ledger.entries():
         many(subject, count=3)
     subject.transport.requests.clear()
     subject.transport.fault = None
     usual = _deliver(subject)
-    for number in range(len(subject.transport.requests)):
+    for number in _turning_points(subject.transport.requests):
         subject.transport.requests.clear()
         subject.transport.fault, subject.transport.fail_from = fault, number
         outcome = _deliver(subject)
@@ -138,6 +138,13 @@ def _outcomes(subject: Subject, fault: Fault) -> Iterator[BaseException | None]:
             yield outcome
         elif not (isinstance(usual, _Whole) and usual.is_told_in(outcome)):
             yield None
+
+
+def _turning_points(requests: list[httpx2.Request]) -> list[int]:
+    kinds = [request.extensions.get("endpoint") or request.url.path for request in requests]
+    first = {kind: number for number, kind in reversed(list(enumerate(kinds)))}
+    last = {kind: number for number, kind in enumerate(kinds)}
+    return sorted({*first.values(), *last.values()})
 
 
 def _deliver(subject: Subject) -> BaseException | _Whole:
