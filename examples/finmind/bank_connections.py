@@ -1,8 +1,8 @@
 """A blueprint for FinMind's backend: a person's bank connections, imports and their progress.
 
-Register it beside the others: `app.register_blueprint(bp, url_prefix="/bank-connections")`. It needs FinMind's `db` with
-the worker's tables in the same database, the package `finmind-worker`, and WORKER_REDIS_URL in the app's config. It links
-nothing: credentials go to the worker's HTTP API, so that this process never holds the keys.
+Register it beside the others: `app.register_blueprint(bp, url_prefix="/bank-connections")`. It needs FinMind's `db`
+with the worker's tables in the same database, the package `finmind-worker`, and WORKER_REDIS_URL in the app's config.
+It links nothing: credentials go to the worker's HTTP API, so that this process never holds the keys.
 """
 
 import uuid

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from worker import __version__
@@ -15,6 +16,7 @@ from worker.api.services import Services, UserLimit
 from worker.client import WorkerClient
 from worker.runtime import Runtime, open_desk, open_runtime
 from worker.settings import load_settings
+from worker.status.metrics import exposition
 
 MAX_BODY_BYTES = 64 * 1024
 _PREFIX = "/bank-connections"
@@ -46,6 +48,10 @@ def create_app(runtime: Runtime) -> FastAPI:
     @app.get("/health", include_in_schema=False)
     def health() -> dict[str, str]:
         return {"status": "ok"}
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(exposition(runtime.sessions, runtime.redis), media_type=CONTENT_TYPE_LATEST)
 
     return app
 

@@ -1,0 +1,199 @@
+"""The same look as metrics for Prometheus, read from Postgres when they are asked for.
+
+Rows are the truth about runs, so no process has to count and nothing is lost with one. Labels are connectors, states
+and codes: a bounded set; never a user, a connection or an account.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.database import Sessions
+from worker.status.look import queue_lengths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """One metric: the query's last column is its value, the columns before are its labels, in this order."""
+
+    name: str
+    help: str
+    query: str
+    labels: tuple[str, ...] = ()
+
+
+GAUGES: Sequence[Gauge] = (
+    Gauge(
+        name="finmind_newest_data_age_seconds",
+        help="Since the last good run of any active connection of the connector.",
+        labels=("connector",),
+        query="SELECT connector_name, EXTRACT(EPOCH FROM now() - max(last_good_at)) FROM bank_connections"
+        " WHERE status = 'active' AND last_good_at IS NOT NULL GROUP BY 1",
+    ),
+    Gauge(
+        name="finmind_oldest_data_age_seconds",
+        help="Since the last good run of the active connection that is furthest behind.",
+        labels=("connector",),
+        query="SELECT connector_name, EXTRACT(EPOCH FROM now() - min(COALESCE(last_good_at, created_at)))"
+        " FROM bank_connections WHERE status = 'active' AND refresh_interval IS NOT NULL GROUP BY 1",
+    ),
+    Gauge(
+        name="finmind_connections",
+        help="Connections by connector and status.",
+        labels=("connector", "status"),
+        query="SELECT connector_name, status, count(*) FROM bank_connections GROUP BY 1, 2",
+    ),
+    Gauge(
+        name="finmind_oldest_due_seconds",
+        help="How long the connection that is due longest has waited; provider limits not counted.",
+        query="SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(GREATEST(next_refresh_at, rate_limited_until))), 0)"
+        " FROM bank_connections WHERE status = 'active' AND next_refresh_at <= now()"
+        " AND (rate_limited_until IS NULL OR rate_limited_until <= now())",
+    ),
+    Gauge(
+        name="finmind_open_runs",
+        help="Runs that wait or run.",
+        labels=("status",),
+        query="SELECT s, (SELECT count(*) FROM bank_import_runs WHERE status = s)"
+        " FROM unnest(ARRAY['queued', 'running', 'deferred']) s",
+    ),
+    Gauge(
+        name="finmind_oldest_queued_seconds",
+        help="How long the run that waits longest has waited for a worker.",
+        query="SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(queued_at)), 0) FROM bank_import_runs"
+        " WHERE status = 'queued'",
+    ),
+    Gauge(
+        name="finmind_oldest_heartbeat_seconds",
+        help="How long the most silent running run was silent.",
+        query="SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(heartbeat_at)), 0) FROM bank_import_runs"
+        " WHERE status = 'running'",
+    ),
+    Gauge(
+        name="finmind_runs_last_day",
+        help="Runs that ended within a day, by how and why.",
+        labels=("kind", "status", "code"),
+        query="SELECT kind, status, code, count(*) FROM bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1, 2, 3",
+    ),
+    Gauge(
+        name="finmind_lost_runs_last_day",
+        help="Runs that lost their worker at least once within a day.",
+        query="SELECT count(*) FROM bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day' AND (attempt > 1 OR code = 'lost')",
+    ),
+    Gauge(
+        name="finmind_run_seconds_last_day",
+        help="From start to end of the runs of a day, as quantiles.",
+        labels=("quantile",),
+        query="SELECT q, percentile_disc(q) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM finished_at - started_at))"
+        " FROM unnest(ARRAY[0.5, 0.9, 0.99]) q, bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL GROUP BY q",
+    ),
+    Gauge(
+        name="finmind_run_wait_seconds_last_day",
+        help="From request to start of the runs of a day, as quantiles.",
+        labels=("quantile",),
+        query="SELECT q, percentile_disc(q) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM started_at - queued_at))"
+        " FROM unnest(ARRAY[0.5, 0.9, 0.99]) q, bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL GROUP BY q",
+    ),
+    Gauge(
+        name="finmind_rows_last_day",
+        help="Rows of the bank by what was decided about them within a day.",
+        labels=("decision",),
+        query="SELECT decision, sum(n) FROM bank_import_runs, LATERAL (VALUES ('created', created), ('updated', updated),"
+        " ('unchanged', unchanged), ('linked', linked), ('removed', removed), ('rejected', rejected),"
+        " ('suggested', suggested)) AS rows_(decision, n) WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1",
+    ),
+    Gauge(
+        name="finmind_quota_left_ratio",
+        help="What is left of the allowance that is used most, 0 to 1.",
+        labels=("connector", "endpoint"),
+        query="SELECT connector_name, endpoint, min(1 - calls_used::float / GREATEST(calls_limit, 1))"
+        " FROM bank_quota_usage WHERE window_ends_at > now() GROUP BY 1, 2",
+    ),
+    Gauge(
+        name="finmind_circuit_open",
+        help="1 while a provider is left alone because it fails for everyone.",
+        labels=("connector",),
+        query="SELECT connector_name, CASE state WHEN 'closed' THEN 0 ELSE 1 END FROM bank_connector_circuits",
+    ),
+    Gauge(
+        name="finmind_deliveries",
+        help="Webhook deliveries that wait, are under way, or were given up.",
+        labels=("state",),
+        query="SELECT s, (SELECT count(*) FROM webhook_deliveries WHERE state = s)"
+        " FROM unnest(ARRAY['pending', 'leased', 'dead']) s",
+    ),
+    Gauge(
+        name="finmind_events_waiting",
+        help="Events that are not turned into deliveries yet.",
+        query="SELECT count(*) FROM webhook_events WHERE fanned_out_at IS NULL",
+    ),
+    Gauge(
+        name="finmind_suggestions_open",
+        help="Questions to people that wait for an answer.",
+        labels=("kind",),
+        query="SELECT kind, count(*) FROM bank_match_suggestions WHERE status = 'open' GROUP BY 1",
+    ),
+    Gauge(
+        name="finmind_rejections_unresolved",
+        help="Rows that could not be imported and were not resolved since.",
+        query="SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL",
+    ),
+    Gauge(
+        name="finmind_sign_of_life_age_seconds",
+        help="Since a component, or the consumer of a queue, was last seen alive.",
+        labels=("component",),
+        query="SELECT component, EXTRACT(EPOCH FROM now() - seen_at) FROM worker_heartbeats",
+    ),
+)
+
+
+class DatabaseCollector(Collector):
+    """Reads every gauge in one short transaction, and the lengths of the queues."""
+
+    def __init__(self, sessions: Sessions, broker: "redis.Redis") -> None:
+        self._sessions = sessions
+        self._broker = broker
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics of this moment."""
+        with self._sessions() as session:
+            metrics = [_read(session, gauge) for gauge in GAUGES]
+        return [*metrics, *self._queues()]
+
+    def _queues(self) -> Iterator[Metric]:
+        lengths = queue_lengths(self._broker)
+        up = GaugeMetricFamily("finmind_broker_up", "1 when Redis answers.", value=float(lengths is not None))
+        yield up
+        messages = GaugeMetricFamily("finmind_queue_messages", "Messages that wait in Redis.", labels=["queue"])
+        for queue, length in (lengths or {}).items():
+            messages.add_metric([queue], length)
+        yield messages
+
+
+def exposition(sessions: Sessions, broker: "redis.Redis") -> bytes:
+    """Return all metrics in the text format of Prometheus."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(DatabaseCollector(sessions, broker))
+    return generate_latest(registry)
+
+
+def _read(session: Session, gauge: Gauge) -> Metric:
+    family = GaugeMetricFamily(gauge.name, gauge.help, labels=gauge.labels)
+    for row in session.execute(text(gauge.query)):
+        family.add_metric([_label(value) for value in row[:-1]], float(row[-1]))
+    return family
+
+
+def _label(value: Any) -> str:  # noqa: ANN401 - a column
+    return str(value)
