@@ -7,14 +7,19 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from worker.connectors.base import AccountType, Balance, BalanceKind, Transaction, TransactionKind
 from worker.connectors.errors import InvalidDataError
 
 MAX_ANCHOR = 100
+TIMEZONE = "Europe/Berlin"
+"""Where the days of PSD2 banks are counted, unless the connection says otherwise."""
+
+_ZONE = ZoneInfo(TIMEZONE)
 _AMOUNT = re.compile(r"[+-]?\d+(\.\d+)?")
 _POSITIONAL = re.compile(r"\d{4}-?\d{2}-?\d{2}[.\-_/]\d{1,4}")
 _NOTHING = frozenset({"", "notprovided", "not provided", "null", "none", "n/a", "-"})
@@ -207,6 +212,13 @@ def anchor(kind: str, value: str | None) -> str | None:
 def allowance_spent(*texts: str | None) -> bool:
     """Say whether a bank's words mean that today's allowance is used up."""
     return any(_ALLOWANCE_SPENT.search(text) for text in texts if text)
+
+
+def rest_of_day_s(now: datetime) -> float:
+    """Return how long a spent daily allowance stays spent where nobody says: until midnight in central Europe."""
+    local = now.astimezone(_ZONE)
+    midnight = datetime.combine(local.date() + timedelta(days=1), time.min, _ZONE)
+    return (midnight - now).total_seconds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

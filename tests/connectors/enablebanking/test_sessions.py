@@ -1,6 +1,7 @@
 import pytest
 
 from tests.fakes.enablebanking_server import APPLICATION, HASH, PRIVATE_KEY
+from tests.fakes.provider_server import NOW
 from worker.connectors.base import AccountType, AuthState, IdClass
 from worker.connectors.enablebanking import EnableBankingConfig, EnableBankingConnector
 from worker.connectors.enablebanking.errors import PeriodRefusedError, read_error
@@ -8,7 +9,6 @@ from worker.connectors.errors import (
     AccountNotFoundError,
     AuthenticationError,
     ConnectorError,
-    CursorInvalidError,
     ProviderUnavailableError,
     RateLimitError,
     RateLimitScope,
@@ -125,7 +125,7 @@ ERRORS = [
     ("", 500, "", ProviderUnavailableError, {"everyone": True}),
     ("ACCOUNT_DOES_NOT_EXIST", 404, "", AccountNotFoundError, {}),
     ("ASPSP_ACCOUNT_NOT_ACCESSIBLE", 400, "", AccountNotFoundError, {}),
-    ("WRONG_CONTINUATION_KEY", 422, "", CursorInvalidError, {}),
+    ("WRONG_CONTINUATION_KEY", 422, "", ProviderUnavailableError, {"everyone": False}),
     ("WRONG_TRANSACTIONS_PERIOD", 422, "", PeriodRefusedError, {}),
     ("WRONG_REQUEST_PARAMETERS", 422, "", ConnectorError, {}),
 ]
@@ -135,7 +135,7 @@ ERRORS = [
     ("error", "status", "message", "expected", "fields"), ERRORS, ids=[f"{one[0]}-{one[1]}" for one in ERRORS]
 )
 def test_what_the_service_says_decides_what_is_done(error, status, message, expected, fields):
-    raised = read_error(status, {"message": message, "error": error})
+    raised = read_error(status, {"message": message, "error": error}, now=NOW)
     assert type(raised) is expected
     assert {name: getattr(raised, name) for name in fields} == fields
 

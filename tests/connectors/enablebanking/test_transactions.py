@@ -114,7 +114,7 @@ def test_a_spent_allowance_defers_and_is_not_asked_again(bank, connector):
     bank.allowance = 0
     with pytest.raises(RateLimitError) as caught:
         read(connector, bank)
-    assert caught.value.scope is RateLimitScope.QUOTA
+    assert (caught.value.scope, caught.value.retry_after_s) == (RateLimitScope.QUOTA, 11 * 3600)  # midnight in Berlin
     assert len(bank.asked) == 1
 
 

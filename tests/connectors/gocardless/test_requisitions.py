@@ -131,7 +131,7 @@ PUBLISHED = [
     (400, "DateRangeError", ConnectorError, {}),
     (409, "AccountSuspendedError", AuthenticationError, {"reason": "action_required"}),
     (409, "AccountStateError", AuthenticationError, {"reason": "action_required"}),
-    (429, "RateLimitError", RateLimitError, {"scope": RateLimitScope.QUOTA, "retry_after_s": None}),
+    (429, "RateLimitError", RateLimitError, {"scope": RateLimitScope.QUOTA, "retry_after_s": 39_600}),
     (500, "UnknownRequestError", ProviderUnavailableError, {"everyone": False}),
     (503, "ServiceError", ProviderUnavailableError, {"everyone": False}),
     (503, "ConnectionError", ProviderUnavailableError, {"everyone": False}),
@@ -154,17 +154,17 @@ def test_every_published_error_has_its_meaning(bank, connector, status, example,
         ("Please try again in 9 seconds", RateLimitScope.BURST, 9),
         ("Please try again in 79999 seconds", RateLimitScope.QUOTA, 79_999),
         ("Please try again in -3 seconds", RateLimitScope.BURST, 0),
-        ("Daily request limit set by the Institution has been exceeded.", RateLimitScope.QUOTA, None),
+        ("Daily request limit set by the Institution has been exceeded.", RateLimitScope.QUOTA, 39_600),
         ("", RateLimitScope.QUOTA, None),
     ],
     ids=["seconds", "most of a day", "a moment ago", "the bank's day", "nothing said"],
 )
 def test_a_short_limit_is_told_from_a_spent_day(detail, scope, retry_after_s):
-    error = read_error(429, {"summary": "Rate limit exceeded", "detail": detail})
+    error = read_error(429, {"summary": "Rate limit exceeded", "detail": detail}, now=NOW)
     assert (error.scope, error.retry_after_s) == (scope, retry_after_s)
 
 
 def test_an_unpaid_plan_needs_the_user():
-    assert read_error(402, {"summary": "Payment Required", "detail": "Free usage limit exceeded"}).reason == (
+    assert read_error(402, {"summary": "Payment Required", "detail": "Free usage limit exceeded"}, now=NOW).reason == (
         "payment_required"
     )

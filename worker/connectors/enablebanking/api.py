@@ -88,8 +88,9 @@ class EnableBankingApi:
     def _explain(self, answer: Answer, *, window: Window | None) -> ConnectorError | None:
         if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
             return None  # not their words: the status decides
-        wait_s = retry_after_s(answer.headers, self._context.now())
-        return read_error(answer.status, answer.body, retry_after_s=wait_s, window=window)
+        now = self._context.now()
+        wait_s = retry_after_s(answer.headers, now)
+        return read_error(answer.status, answer.body, now=now, retry_after_s=wait_s, window=window)
 
     def _bearer(self) -> str:
         """Return a token signed with the application's key; one serves for an hour."""

@@ -47,7 +47,7 @@ class EnableBankingConnector(BankConnector):
             Quota(endpoint=endpoint, calls=_PER_DAY, window_s=_DAY_S, scope=Scope.ACCOUNT)
             for endpoint in ("transactions", "balances", "details")
         ),
-        timezone="Europe/Berlin",
+        timezone=berlin.TIMEZONE,
     )
     config: EnableBankingConfig
 

@@ -1,18 +1,17 @@
 """What Enable Banking's errors mean to us, by the `error` of the body; one HTTP status stands for many. Pure."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from worker.connectors import berlin
 from worker.connectors.base import Window
-from worker.connectors.berlin import allowance_spent
 from worker.connectors.errors import (
     AccountNotFoundError,
     AuthenticationError,
     ConnectorError,
-    CursorInvalidError,
     ProviderUnavailableError,
     RateLimitError,
     RateLimitScope,
@@ -58,19 +57,25 @@ class PeriodRefusedError(ConnectorError):
 
 
 def read_error(
-    status: int, body: Mapping[str, Any], *, retry_after_s: float | None = None, window: Window | None = None
+    status: int,
+    body: Mapping[str, Any],
+    *,
+    now: datetime,
+    retry_after_s: float | None = None,
+    window: Window | None = None,
 ) -> ConnectorError:
     """Return what to raise for one of Enable Banking's error bodies.
 
     window: the days that were asked for. Banks refuse a period in several ways, some without naming it, so a plain
-    refusal of a period longer than `SAFE_PERIOD` counts as one.
+    refusal of a period longer than `SAFE_PERIOD` counts as one. now: a spent day ends at midnight.
     """
     code = str(body.get("error") or "")
     said = f"Enable Banking: HTTP {status} {code}".rstrip()
     if code in NEEDS_USER or (status == HTTPStatus.UNAUTHORIZED and not code):
         return AuthenticationError(said, reason=NEEDS_USER.get(code, "credentials"))
     if _is_spent(status, code, body):
-        return RateLimitError(said, retry_after_s=retry_after_s, scope=RateLimitScope.QUOTA)
+        wait_s = berlin.rest_of_day_s(now) if retry_after_s is None else retry_after_s
+        return RateLimitError(said, retry_after_s=wait_s, scope=RateLimitScope.QUOTA)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimitError(said, retry_after_s=retry_after_s)
     return _meaning(status, code, window)(said)
@@ -89,7 +94,7 @@ def _meaning(status: int, code: str, window: Window | None) -> Callable[[str], C
 def _is_spent(status: int, code: str, body: Mapping[str, Any]) -> bool:
     """Say whether the bank's allowance of the day is used up; many banks report it as a plain error."""
     words = (str(body.get("message") or ""), str(body.get("detail") or ""))
-    return code == "ASPSP_RATE_LIMIT_EXCEEDED" or (status >= HTTPStatus.BAD_REQUEST and allowance_spent(*words))
+    return code == "ASPSP_RATE_LIMIT_EXCEEDED" or (status >= HTTPStatus.BAD_REQUEST and berlin.allowance_spent(*words))
 
 
 def _is_long_refusal(status: int, window: Window | None) -> bool:
@@ -100,7 +105,7 @@ _BY_CODE: Mapping[str, Callable[[str], ConnectorError]] = {
     "ACCOUNT_DOES_NOT_EXIST": AccountNotFoundError,
     "INVALID_ACCOUNT_ID": AccountNotFoundError,
     "ASPSP_ACCOUNT_NOT_ACCESSIBLE": AccountNotFoundError,
-    "WRONG_CONTINUATION_KEY": CursorInvalidError,
+    "WRONG_CONTINUATION_KEY": partial(ProviderUnavailableError, everyone=False),
     "WRONG_TRANSACTIONS_PERIOD": PeriodRefusedError,
     "WRONG_DATE_INTERVAL": PeriodRefusedError,
 }

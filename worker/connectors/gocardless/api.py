@@ -99,7 +99,7 @@ class GoCardlessApi:
         **rest: Any,  # noqa: ANN401 - same
     ) -> Mapping[str, Any]:
         request = Request(method=method, url=_HOST + path, endpoint=endpoint, headers=headers, **rest)
-        answer = call(self._context, request, _explain)
+        answer = call(self._context, request, self._explain)
         if not isinstance(answer.body, Mapping):
             raise InvalidDataError(f"{endpoint}: the answer is not an object")
         reading = read_quota(answer.headers, endpoint, request.account_id)
@@ -149,9 +149,8 @@ class GoCardlessApi:
     def _over(self, expires_at: datetime | None) -> bool:
         return expires_at is None or expires_at - _RENEW_BEFORE <= self._context.now()
 
-
-def _explain(answer: Answer) -> ConnectorError | None:
-    """Read GoCardless's own refusals; what somebody on the way says is left to its status."""
-    if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
-        return None
-    return read_error(answer.status, answer.body, answer.headers)
+    def _explain(self, answer: Answer) -> ConnectorError | None:
+        """Read GoCardless's own refusals; what somebody on the way says is left to its status."""
+        if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
+            return None
+        return read_error(answer.status, answer.body, now=self._context.now(), headers=answer.headers)

@@ -1,13 +1,15 @@
 """What GoCardless's errors mean to us: by `type`, else by its own words, else by status. Pure."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from worker.connectors import berlin
 from worker.connectors.base import QuotaReading
-from worker.connectors.berlin import allowance_spent
 from worker.connectors.errors import (
     AccountNotFoundError,
     AuthenticationError,
@@ -60,15 +62,17 @@ class TokenRejectedError(ConnectorError):
     code = "token_rejected"
 
 
-def read_error(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> ConnectorError:
-    """Return what to raise for one of GoCardless's error bodies."""
+def read_error(
+    status: int, body: Mapping[str, Any], *, now: datetime, headers: Mapping[str, str] | None = None
+) -> ConnectorError:
+    """Return what to raise for one of GoCardless's error bodies. now: a spent day without a time ends at midnight."""
     kind = str(body.get("type") or "")
     words = " ".join(str(body.get(field) or "") for field in ("type", "summary", "detail"))
     said = f"GoCardless: HTTP {status} {kind}".rstrip()
     if status == HTTPStatus.UNAUTHORIZED and "token is invalid" in words.casefold():
         return TokenRejectedError(said)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _rate_limit(said, words, headers or {})
+        return _rate_limit(said, words, headers or {}, now)
     if _ACCOUNT_GONE.search(words):
         return AccountNotFoundError(said)
     for pattern, reason in NEEDS_USER:
@@ -92,12 +96,14 @@ def _by_status(status: int) -> Callable[[str], ConnectorError]:
     return ConnectorError
 
 
-def _rate_limit(said: str, words: str, headers: Mapping[str, str]) -> RateLimitError:
+def _rate_limit(said: str, words: str, headers: Mapping[str, str], now: datetime) -> RateLimitError:
     """Tell a short limit from a spent day; a bank's own refusal names no time."""
     reading = read_quota(headers, "", None)
     in_words = _SECONDS.search(words)
     seconds = max(0, int(in_words[1])) if in_words else reading.resets_in_s if reading else None
-    spent = allowance_spent(words) or (reading is not None and reading.remaining == 0)
+    if seconds is None and berlin.allowance_spent(words):
+        seconds = math.ceil(berlin.rest_of_day_s(now))
+    spent = berlin.allowance_spent(words) or (reading is not None and reading.remaining == 0)
     is_burst = not spent and seconds is not None and seconds <= _BURST_S
     scope = RateLimitScope.BURST if is_burst else RateLimitScope.QUOTA
     return RateLimitError(said, retry_after_s=seconds, scope=scope)
