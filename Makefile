@@ -28,7 +28,8 @@ python:
 ifdef UV
 $(STAMP): requirements/dev.txt pyproject.toml | python
 	@echo "building $(VENV) for Python $(VERSION) from requirements/dev.txt"
-	@$(UV) venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@rm -rf $(VENV)
+	@$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@

@@ -88,7 +88,7 @@ def _serve(
 def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Terminal) -> dict[str, str]:
     """Start what the environment does not name; return the addresses of what was started, as environment variables."""
     given = {name.upper() for name, value in (dotenv_values(".env") | dict(os.environ)).items() if value}
-    made = {"FINMIND_HEALTH_DIR": str(state.health)}
+    made = {} if "FINMIND_HEALTH_DIR" in given else {"FINMIND_HEALTH_DIR": str(state.health)}
     if "DATABASE_URL" not in given:
         postgres = EmbeddedPostgres(state.postgres)
         supervisor.add(_postgres(state), postgres.process)
