@@ -2,7 +2,7 @@
 
     python -m benchmarks.credentials [--credentials 100000] [--refreshers 2]
 
-Prints ratios and writes benchmarks/results/credentials.json. Needs nothing running; TEST_DATABASE_URL is used if set.
+Prints ratios and writes benchmarks/results/credentials.json. Needs nothing running.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from multiprocessing import Queue, get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
@@ -37,6 +38,10 @@ RESULTS = Path(__file__).parent / "results" / "credentials.json"
 PLACE = Place(table="bank_connections", column="config_encrypted", user_id=7, row_id=str(uuid.uuid4()), version=3)
 SECRET_BYTES = 512
 ROUNDS, CALLS = 15, 2000
+
+
+Answer: TypeAlias = tuple[int, list[str], dict[uuid.UUID, str]]
+"""Of one refreshing process: refreshes, failures, and the token it saved last for each connection."""
 
 
 class Config(ConnectorConfig):
@@ -83,23 +88,14 @@ def sealing() -> dict[str, float]:
 
 @contextmanager
 def database() -> Iterator[str]:
-    """A database of our own: on the server that is named, or on an embedded one with its default durability."""
+    """A database on an embedded Postgres of our own, as durable as in production."""
     with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
-        server = None if os.environ.get("TEST_DATABASE_URL") else EmbeddedPostgres(Path(directory) / "postgres")
-        url = os.environ.get("TEST_DATABASE_URL") or server.url
-        name = f"bench_{uuid.uuid4().hex[:8]}"
-        admin = open_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+        server = EmbeddedPostgres(Path(directory) / "postgres")
         try:
-            with admin.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {name}"))
-            yield url.replace("/postgres", f"/{name}", 1) if server is None else url.replace("/postgres?", f"/{name}?")
-            with admin.connect() as connection:
-                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+            yield server.ensure_database("bench")
         finally:
-            admin.dispose()
-            if server is not None:
-                server.stop()
+            server.stop()
 
 
 def fill(engine: Engine, vault: Vault, count: int) -> list[uuid.UUID]:
@@ -174,30 +170,18 @@ def rotation(credentials: int, refreshers: int) -> dict[str, float]:
         engine = open_engine(url, role="rotate")
         apply_schema(engine)
         ids = fill(engine, EnvelopeVault([ring], primary_key_id="old"), credentials)
-        sessions, vault = open_sessions(engine), EnvelopeVault([ring], primary_key_id="new")
+        sessions = open_sessions(engine)
         audit = audit_cost(sessions, ids)
-        context = get_context("spawn")
-        stop, answer = context.Event(), context.Queue()
-        workers = [
-            context.Process(target=refresh_until_told, args=(url, keys, ids[seed::refreshers], seed, stop, answer))
-            for seed in range(refreshers)
-        ]
-        for worker in workers:
-            worker.start()
-        while refreshers and not _refreshed(engine):
-            time.sleep(0.05)
-        before, started = _refreshed(engine), time.perf_counter()
-        report = rotate(sessions, vault)
-        elapsed_s = time.perf_counter() - started
-        during = _refreshed(engine) - before
-        stop.set()
-        answers = [answer.get() for _ in workers]
-        for worker in workers:
-            worker.join()
-        failures = [failure for _, failed, _ in answers for failure in failed]
-        saved = {row_id: token for _, _, tokens in answers for row_id, token in tokens.items()}
-        lost = _lost(sessions, EnvelopeVault([LocalKeyring({"new": keys["new"]})], primary_key_id="new"), saved)
-        verified = verify(sessions, EnvelopeVault([LocalKeyring({"new": keys["new"]})], primary_key_id="new"))
+        with refreshing(url, keys, ids, refreshers) as answers:
+            while refreshers and not _refreshed(engine):
+                time.sleep(0.05)
+            before, started = _refreshed(engine), time.perf_counter()
+            report = rotate(sessions, EnvelopeVault([ring], primary_key_id="new"))
+            elapsed_s = time.perf_counter() - started
+            during = _refreshed(engine) - before
+        new_alone = EnvelopeVault([LocalKeyring({"new": keys["new"]})], primary_key_id="new")
+        lost = sum(_lost(sessions, new_alone, saved) for _, _, saved in answers)
+        verified = verify(sessions, new_alone)
         engine.dispose()
     return audit | {
         "credentials": credentials,
@@ -206,11 +190,32 @@ def rotation(credentials: int, refreshers: int) -> dict[str, float]:
         "seconds": elapsed_s,
         "rotated_per_s": report.rotated / elapsed_s,
         "refreshes_during_rotation": during,
-        "failed_refreshes": len(failures),
+        "failed_refreshes": sum(len(failures) for _, failures, _ in answers),
         "renewed_tokens_lost": lost,
         "open_with_the_new_key_alone": sum(verified.opened.values()),
         "do_not_open": len(verified.failures),
     }
+
+
+@contextmanager
+def refreshing(url: str, keys: dict[str, bytes], ids: list[uuid.UUID], processes: int) -> Iterator[list[Answer]]:
+    """Refresh in other processes for the length of the block; their answers are there after it."""
+    context = get_context("spawn")
+    stop, answer = context.Event(), context.Queue()
+    workers = [
+        context.Process(target=refresh_until_told, args=(url, keys, ids[seed::processes], seed, stop, answer))
+        for seed in range(processes)
+    ]
+    for worker in workers:
+        worker.start()
+    answers: list[Answer] = []
+    try:
+        yield answers
+    finally:
+        stop.set()
+        answers.extend(answer.get() for _ in workers)
+        for worker in workers:
+            worker.join()
 
 
 def _refreshed(engine: Engine) -> int:

@@ -62,6 +62,9 @@ class Scene:
             "REDIS_URL": self.redis.url,
             "CREDENTIAL_KEYS_FILE": str(self.key_file),
             "LOG_LEVEL": "DEBUG",
+            "TICK_S": "1",
+            "RUNS_PER_USER": "20",
+            "RUNS_PER_CONNECTOR": "20",
             "WEBHOOK_ALLOW_LOOPBACK": "true",
             "WEBHOOK_PORTS": "1-65535",
             "FLOWER_UNAUTHENTICATED_API": "true",
@@ -79,6 +82,7 @@ class Scene:
         self._listen()
         self.start("worker", "worker", "-I", "redirected_banks", "-c", "2", "-n", "scene@%h")
         self.start("flower", "flower", f"--port={self.flower_port}", "--address=127.0.0.1")
+        self.start("beat", "beat")
         until(lambda: b"ready." in self.log("worker"), timeout_s=60)
         until(lambda: self._page("api/workers"), timeout_s=60, every_s=0.2)
 
@@ -115,12 +119,6 @@ class Scene:
         self._told_by_commands += (answer.stdout + answer.stderr).encode()
         return answer
 
-    def nudge(self) -> None:
-        """Tick as beat would: publish what waits, then deliver what the runs announced."""
-        program = "from worker.app import app\nfor name in ('dispatch.tick', 'webhooks.deliver'):"
-        program += " app.send_task(f'worker.tasks.{name}', queue='maintenance')"
-        subprocess.run([sys.executable, "-c", program], env=self.environment, cwd=self.directory, check=True)
-
     def log(self, name: str) -> bytes:
         return (self.directory / f"{name}.log").read_bytes()
 
@@ -131,6 +129,7 @@ class Scene:
         """Return everything there is to read, by where it is."""
         return {
             "the worker's log": self.log("worker"),
+            "beat's log": self.log("beat"),
             "Flower's log": self.log("flower"),
             "what commands print": bytes(self._told_by_commands),
             "what went through Redis": bytes(self._heard),

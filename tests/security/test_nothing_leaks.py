@@ -182,8 +182,7 @@ def ask_for_runs(scene: Scene, connections: dict[str, uuid.UUID], *, kind: RunKi
         session.execute(text("DELETE FROM bank_import_runs WHERE status = 'deferred'"))
         for connection_id in connections.values():
             request_run(session, RunRequest(connection_id=connection_id, kind=kind, dry_run=dry_run))
-    scene.nudge()
-    until(lambda: not unfinished(scene), timeout_s=120, every_s=0.2)
+    until(lambda: not unfinished(scene), timeout_s=180, every_s=0.2)
 
 
 def unfinished(scene: Scene) -> list[str]:
