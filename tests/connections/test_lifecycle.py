@@ -1,5 +1,6 @@
 """A connection is linked once, kept sealed, reauthorised in place, and forgotten for good."""
 
+import dataclasses
 import uuid
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from worker.connections.choices import Schedule
 from worker.connections.credentials import open_taken, take_config
 from worker.connections.lifecycle import NewConnection
 from worker.connectors.errors import AuthenticationError
-from worker.errors import ConflictError, InvalidRequestError, NotFoundError
+from worker.errors import ConflictError, InvalidRequestError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection, CredentialAudit
 from worker.options import ConnectionOptions
 from worker.runs.request import request_run
@@ -32,6 +33,19 @@ def row_of(sessions, connection_id):
 
 def stored_config(desk, connection_id, bank):
     return open_taken(desk.sessions, desk.vault, take_config(desk.sessions, connection_id), bank.Config)
+
+
+class SealedShut:
+    """A vault whose key service is down."""
+
+    def seal(self, _plaintext, _place):
+        raise KeyProviderUnavailableError
+
+
+def test_a_one_time_token_is_not_spent_while_nothing_can_be_sealed(desk, bank, user_id):
+    with pytest.raises(KeyProviderUnavailableError):
+        lifecycle.add(dataclasses.replace(desk, vault=SealedShut()), wanted(user_id))
+    assert bank.calls == []
 
 
 def actions(sessions):

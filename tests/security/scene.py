@@ -18,6 +18,7 @@ from tests.security.echo import EchoServer
 from tests.waiting import until
 from worker.credentials import ensure_key_file
 from worker.database import open_engine, open_sessions
+from worker.local.children import Program, start_child
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
 from worker.schema import apply_schema
@@ -88,13 +89,12 @@ class Scene:
 
     def start(self, name: str, *arguments: str, **environment: str) -> None:
         with (self.directory / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "worker.app", *arguments],
-                env={**self.environment, **environment},
-                cwd=self.directory,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+            program = Program(
+                command=[sys.executable, "-m", "celery", "-A", "worker.app", *arguments],
+                directory=self.directory,
+                environment={**self.environment, **environment},
             )
+            self._processes[name] = start_child(program, output=log)
 
     def stop(self, name: str) -> None:
         process = self._processes.pop(name)
@@ -158,7 +158,10 @@ class Scene:
         """Keep every command that any client sends to Redis: messages, events, results."""
         program = "import os, sys, redis\nclient = redis.Redis.from_url(os.environ['REDIS_URL'])\n"
         program += "with client.monitor() as heard:\n  for line in heard.listen(): print(line, flush=True)"
-        self._monitor = subprocess.Popen([sys.executable, "-c", program], env=self.environment, stdout=subprocess.PIPE)
+        listener = Program(
+            command=[sys.executable, "-c", program], directory=self.directory, environment=self.environment
+        )
+        self._monitor = start_child(listener, output=subprocess.PIPE)
 
         def read() -> None:
             assert self._monitor.stdout

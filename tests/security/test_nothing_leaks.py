@@ -171,9 +171,9 @@ def import_everything(scene: Scene, connections: dict[str, uuid.UUID]) -> None:
         scene.echo.mood = mood
         ask_for_runs(scene, connections, kind=kind, dry_run=dry_run)
     scene.command("import", connections["mock"], "--wait", "--timeout", 60, "--json")
-    for command in (("runs", "list"), ("connections", "list"), ("status",), ("keys", "verify")):
-        scene.command(*command, "--json")
-    for name in ("plaid", "enablebanking", "gossip defect", "gossip rejected"):
+    scene.command("runs", "list", "--json")
+    scene.command("keys", "verify", "--json")
+    for name in ("enablebanking", "gossip rejected"):
         scene.command("runs", "show", latest_run(scene, connections[name]), "--json")
 
 
@@ -199,16 +199,11 @@ def latest_run(scene: Scene, connection_id: uuid.UUID) -> str:
 
 def refuse_wrong_configs(scene: Scene, user_id: int, canaries: Canaries) -> None:
     """Configs that are wrong are refused without being repeated, also where a traceback was asked for."""
-    wrong = [
-        json.dumps({"mode": canaries.plant("wrong mode"), "token": canaries.plant("token beside it")}),
-        json.dumps({"tokenn": canaries.plant("misspelt token")}),
-        json.dumps([canaries.plant("no object")]),
-        canaries.plant("no JSON"),
-    ]
+    misspelt = {"mode": canaries.plant("wrong mode"), "token": canaries.plant("token"), "tokn": canaries.plant("tokn")}
+    wrong = [json.dumps(misspelt), canaries.plant("no JSON")]
     arguments = ["--debug", "connections", "add", "--user", user_id, "--connector", "mock"]
     for config in wrong:
         assert scene.command(*arguments, "--config-file", "-", given=config).returncode != 0
-    assert "warning" in scene.command(*arguments, "--config", '{"token": "t"}').stderr
 
 
 def crash(scene: Scene, connection_id: uuid.UUID) -> None:

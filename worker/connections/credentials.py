@@ -53,6 +53,14 @@ def place_of(connection_id: uuid.UUID, *, user_id: int, version: int) -> Place:
     return Place(table=TABLE, column=COLUMN, user_id=user_id, row_id=str(connection_id), version=version)
 
 
+def check_sealing(vault: Vault) -> None:
+    """Prove that the vault seals, before a one-time token is spent on credentials that it could not keep.
+
+    The data key this takes from a key service also seals what comes next. Raises: KeyProviderUnavailableError.
+    """
+    vault.seal(b"", Place(table=TABLE, column=COLUMN, user_id=0, row_id="", version=0))
+
+
 def new_config_values(vault: Vault, config: BaseModel, *, connection_id: uuid.UUID, user_id: int) -> dict[str, Any]:
     """Seal the first config of a connection and return the values of its columns; call it before the transaction.
 

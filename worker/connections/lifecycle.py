@@ -16,7 +16,14 @@ from sqlalchemy.orm import Session
 
 from worker.audit import Action, Subject, record
 from worker.connections.choices import Schedule, read_name
-from worker.connections.credentials import TABLE, new_config_values, open_taken, replace_config, take_config
+from worker.connections.credentials import (
+    TABLE,
+    check_sealing,
+    new_config_values,
+    open_taken,
+    replace_config,
+    take_config,
+)
 from worker.connections.finding import find
 from worker.connections.removal import Removed, forget
 from worker.connections.validation import read
@@ -135,6 +142,7 @@ def remove(
 
 
 def _link(desk: Desk, connector: type[BankConnector], config: BaseModel) -> BaseModel:
+    check_sealing(desk.vault)
     with desk.open_connector(connector, config) as opened:
         return opened.link()
 
