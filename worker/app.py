@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery, bootsteps, signals
 from celery.beat import Scheduler
 from kombu import Queue as KombuQueue
+from kombu.exceptions import OperationalError
 
 from worker import health
 from worker.broker import (
@@ -40,6 +41,8 @@ DEFAULT_QUEUE = "celery"
 """Tasks sent by name with nothing said about a queue land here; interactive workers consume it too."""
 
 HEARTBEAT_S = 5.0
+
+_MISSED_TICKS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +166,34 @@ class HeartbeatFile(bootsteps.StartStopStep):
         health.remove(self._name)
 
 
-app.steps["worker"].add(HeartbeatFile)
+class Metronome(bootsteps.StartStopStep):
+    """Sends a tick when nobody on this machine saw one for a while: a dead beat is a delay, not an end."""
+
+    requires = ("celery.worker.components:Timer",)
+    _entry: Any = None
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
+        """Begin to listen."""
+        every_s = _MISSED_TICKS * load_settings().tick_s
+        self._entry = parent.timer.call_repeatedly(every_s, _tick_if_silent, (every_s,))
+
+    def stop(self, _parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
+        """End."""
+        if self._entry is not None:
+            self._entry.cancel()
+
+
+def _tick_if_silent(silent_s: float) -> None:
+    if health.age_s("dispatcher") < silent_s:
+        return
+    try:
+        for task in (TICK, REAP):
+            app.send_task(task, queue=Queue.MAINTENANCE.value, expires=silent_s, retry=False)
+    except OperationalError:
+        logging.getLogger("finmind.worker").warning("no tick for a while, and the broker does not answer")
+
+
+app.steps["worker"].update((HeartbeatFile, Metronome))
 
 
 @signals.setup_logging.connect

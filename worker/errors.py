@@ -13,15 +13,13 @@ WorkerError                      root; `code` is stable and used in rows, logs, 
 └── ConnectorError               (worker.connectors.errors) the bank said no, in one of several ways
 """
 
-from typing import ClassVar
-
 from worker.redaction import redact
 
 
 class WorkerError(Exception):
     """Something went wrong."""
 
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(redact(message or (self.__doc__ or type(self).__name__).splitlines()[0]))

@@ -29,13 +29,21 @@ def remove(name: str) -> None:
     (directory() / f"{name}.alive").unlink(missing_ok=True)
 
 
+def age_s(name: str) -> float:
+    """Return how long ago `name` said that it is alive (s); infinite when it never did."""
+    try:
+        return time.time() - (directory() / f"{name}.alive").stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
 def problem(component: str) -> str | None:
     """Return why `component` (worker, beat or dispatcher) of this machine is not healthy; None when it is."""
     files = sorted(directory().glob(f"{component}*.alive"))
     if not files:
         return f"no sign of life from {component} in {directory()}"
     for path in files:
-        age_s = time.time() - path.stat().st_mtime
-        if age_s > MAX_AGE_S[component]:
-            return f"{path.stem} was last seen alive {age_s:.0f} s ago (at most {MAX_AGE_S[component]:.0f} s)"
+        seen_s = age_s(path.stem)
+        if seen_s > MAX_AGE_S[component]:
+            return f"{path.stem} was last seen alive {seen_s:.0f} s ago (at most {MAX_AGE_S[component]:.0f} s)"
     return None

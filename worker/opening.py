@@ -1,17 +1,16 @@
 """Opening a connection's connector for one run: credentials on record, requests through the shared limits."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 import httpx2
 from sqlalchemy import select
 
 from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, take_config
-from worker.connectors.base import BankConnector, ConnectorContext
+from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
 from worker.http import open_client
 from worker.models import BankConnection
 from worker.options import ConnectionOptions
@@ -20,7 +19,7 @@ from worker.runtime import Runtime, http_limits
 from worker.throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ConnectorOpener:
     """Opens connectors for one run and closes their clients with the stack. wait: sleeps, or raises when the run ends.
 
@@ -30,7 +29,9 @@ class ConnectorOpener:
     runtime: Runtime
     interactive: bool
     wait: Callable[[float], None]
-    stack: ExitStack = field(default_factory=ExitStack)
+    stack: ExitStack
+    _spender: quota.Spender | None = None
+    _quotas: tuple[Quota, ...] = ()
 
     def __call__(self, connection_id: uuid.UUID) -> BankConnector:
         """Decrypt the connection's config, on record, and build its connector.
@@ -41,6 +42,10 @@ class ConnectorOpener:
         stored = take_config(runtime.sessions, connection_id)
         connector_type = runtime.registry.get(stored.connector_name)
         config = open_taken(runtime.sessions, runtime.vault, stored, connector_type.Config)
+        self._quotas = connector_type.capabilities.quotas
+        self._spender = quota.Spender(
+            connector_name=stored.connector_name, connection_id=connection_id, interactive=self.interactive
+        )
         context = ConnectorContext(
             http=self.stack.enter_context(self._client(stored, connector_type)),
             now=lambda: datetime.now(UTC),
@@ -49,29 +54,27 @@ class ConnectorOpener:
         )
         return connector_type(config, context)
 
-    def _client(self, stored: StoredConfig, connector_type: type[BankConnector]) -> httpx2.Client:
-        gate = self._gate(stored, connector_type)
-        return open_client(http_limits(self.runtime.settings), wrap=lambda inner: ThrottledTransport(inner, gate))
+    def note_quota(self, readings: Sequence[QuotaReading]) -> None:
+        """Correct the ledger by what responses said."""
+        if self._spender is not None and readings and self._quotas:
+            with self.runtime.sessions() as session:
+                for reading in readings:
+                    quota.correct(session, self._spender, self._quotas, reading)
 
-    def _gate(self, stored: StoredConfig, connector_type: type[BankConnector]) -> Gate:
+    def _client(self, stored: StoredConfig, connector_type: type[BankConnector]) -> httpx2.Client:
         burst = connector_type.capabilities.burst
-        return Gate(
+        gate = Gate(
             wait=self.wait,
-            spend=partial(self._spend, stored, connector_type),
+            spend=self._spend,
             bucket=TokenBucket(self.runtime.redis, stored.connector_name, burst) if burst else None,
             local=LocalBucket(burst) if burst and self.interactive else None,
         )
+        return open_client(http_limits(self.runtime.settings), wrap=lambda inner: ThrottledTransport(inner, gate))
 
-    def _spend(self, stored: StoredConfig, connector_type: type[BankConnector], call: Call) -> None:
-        quotas = connector_type.capabilities.quotas
-        if any(allowance.endpoint == call.endpoint for allowance in quotas):
-            spender = quota.Spender(
-                connector_name=stored.connector_name,
-                connection_id=stored.connection_id,
-                interactive=self.interactive,
-            )
+    def _spend(self, call: Call) -> None:
+        if self._spender is not None and any(allowance.endpoint == call.endpoint for allowance in self._quotas):
             with self.runtime.sessions() as session:
-                quota.spend(session, spender, quotas, call)
+                quota.spend(session, self._spender, self._quotas, call)
 
     def _timezone(self, connection_id: uuid.UUID) -> str | None:
         with self.runtime.sessions() as session:

@@ -80,7 +80,7 @@ class Campaign:
                 assert strike.undo is not None
                 strike.undo()
             self.stack.supervise()
-            if not undone and self._is_quiet() and self._differences()[0] == 0:
+            if not undone and self.is_quiet() and self._differences()[0] == 0:
                 return
             if time.monotonic() > asked_again_s:
                 # A task sent by name may be lost with Redis before it wrote its row; the next refresh makes it good.
@@ -93,7 +93,8 @@ class Campaign:
         for connection_id in self.connections.values():
             self.stack.ask(connection_id, "clock")
 
-    def _is_quiet(self) -> bool:
+    def is_quiet(self) -> bool:
+        """Say whether nothing is due, nothing waits, nothing runs, and no point is armed."""
         waiting_connections = self.stack.rows(
             "SELECT 1 FROM bank_connections WHERE status = 'active' AND next_refresh_at <= now() LIMIT 1"
         )

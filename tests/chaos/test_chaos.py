@@ -45,6 +45,16 @@ def test_struck_at_random_by_several_faults_at_once(campaign):
     judge(campaign)
 
 
+def test_without_beat_the_workers_keep_time(campaign):
+    stack = campaign.stack
+    stack.kill("beat")
+    try:
+        stack.ask(next(iter(campaign.connections.values())), "clock")
+        until(campaign.is_quiet, timeout_s=60, every_s=0.2)
+    finally:
+        stack.start("beat")
+
+
 def test_a_run_that_kills_its_worker_every_time_fails_as_poison(campaign):
     stack = campaign.stack
     connection_id = next(iter(campaign.connections.values()))

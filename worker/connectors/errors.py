@@ -64,7 +64,8 @@ class AuthenticationError(ConnectorError):
 class ProviderUnavailableError(ConnectorError):
     """The bank or the aggregator does not answer properly.
 
-    everyone: True when the provider as a whole is down, False when only this user's bank or account is.
+    everyone: True when the provider as a whole is down, False when only this user's bank or account is; its code is
+    `bank_down` then, and no circuit opens.
     """
 
     code = "provider_down"
@@ -72,6 +73,8 @@ class ProviderUnavailableError(ConnectorError):
     def __init__(self, message: str | None = None, *, everyone: bool = True) -> None:
         super().__init__(message)
         self.everyone = everyone
+        if not everyone:
+            self.code = "bank_down"
 
 
 class AccountNotFoundError(ConnectorError):

@@ -147,6 +147,7 @@ class _Run:
 
     def _apply(self, stream: Stream, delivery: Delivery, failed: dict[int, WorkerError]) -> None:
         self.warnings.update(delivery.warnings)
+        self.parts.note_quota(delivery.quota)
         whole = True
         for account in stream.accounts:
             error = delivery.failures.get(account.external_id)

@@ -1,11 +1,11 @@
 """What the engine is given: collaborators and numbers, nothing global."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.connectors.base import BankConnector
+from worker.connectors.base import BankConnector, QuotaReading
 from worker.database import Sessions
 
 
@@ -25,6 +25,10 @@ class ImportPolicy:
     cursor_restarts: int = 3
 
 
+def _forget(_readings: Sequence[QuotaReading]) -> None:
+    """Nobody keeps a ledger."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Collaborators of one run.
@@ -34,6 +38,7 @@ class Parts:
     wait: sleeps for so many seconds, or raises what `check` raises. now: the current moment (UTC), for days only;
     whether something is due is decided by Postgres.
     clear_cache: drops FinMind's cached summaries of a user's months (`YYYY-MM`), after the commit; never raises.
+    note_quota: keeps what responses said about allowances.
     """
 
     sessions: Sessions
@@ -42,4 +47,5 @@ class Parts:
     wait: Callable[[float], None]
     now: Callable[[], datetime]
     clear_cache: Callable[[int, frozenset[str]], None]
+    note_quota: Callable[[Sequence[QuotaReading]], None] = _forget
     policy: ImportPolicy = ImportPolicy()

@@ -31,12 +31,15 @@ def settle(session: Session, run: BankImportRun, outcome: Outcome) -> None:
     connection = session.get_one(BankConnection, run.connection_id, with_for_update=True)
     connection.updated_at = func.now()
     match outcome.status:
-        case RunStatus.SUCCEEDED | RunStatus.PARTIAL:
+        case RunStatus.SUCCEEDED:
             _succeeded(session, connection, run)
+        case RunStatus.PARTIAL:
+            _fell_short(session, connection, outcome)
         case RunStatus.DEFERRED:
             _deferred(connection, outcome)
         case RunStatus.FAILED:
-            _failed(session, connection, run, outcome)
+            _failed(connection, outcome)
+            _fell_short(session, connection, outcome)
         case _:
             pass
     session.flush()
@@ -56,13 +59,12 @@ def _succeeded(session: Session, connection: BankConnection, run: BankImportRun)
     circuit.close(session, connection.connector_name)
     connection.rate_limited_until = None
     connection.rate_limit_code = None
-    if run.status == RunStatus.SUCCEEDED:
-        connection.consecutive_failures = 0
-        if connection.status in {"error", "needs_user"}:
-            connection.status, connection.status_code, connection.status_message = "active", None, None
-        if not run.dry_run:
-            connection.last_good_run_id = run.id
-            connection.last_good_at = func.now()
+    connection.consecutive_failures = 0
+    if connection.status in {"error", "needs_user"}:
+        connection.status, connection.status_code, connection.status_message = "active", None, None
+    if not run.dry_run:
+        connection.last_good_run_id = run.id
+        connection.last_good_at = func.now()
 
 
 def _deferred(connection: BankConnection, outcome: Outcome) -> None:
@@ -71,22 +73,26 @@ def _deferred(connection: BankConnection, outcome: Outcome) -> None:
         connection.rate_limit_code = outcome.code
 
 
-def _failed(session: Session, connection: BankConnection, run: BankImportRun, outcome: Outcome) -> None:
+def _failed(connection: BankConnection, outcome: Outcome) -> None:
     connection.consecutive_failures += 1
     connection.last_failure_code = outcome.code
     connection.last_failure_at = func.now()
-    if outcome.code == "needs_user":
-        _needs_user(session, connection, run, outcome)
-    elif outcome.code in PERMANENT:
-        _leave_schedule(connection, "error", outcome)
-    elif connection.next_refresh_at is not None:
+    if connection.next_refresh_at is not None:
         rested = func.now() + backoff(connection.consecutive_failures)
         connection.next_refresh_at = func.greatest(connection.next_refresh_at, rested)
-    if outcome.code == "provider_down":
+
+
+def _fell_short(session: Session, connection: BankConnection, outcome: Outcome) -> None:
+    """Draw the consequences of why something is missing, whether all of it or a part."""
+    if outcome.code == "needs_user":
+        _needs_user(session, connection, outcome)
+    elif outcome.code in PERMANENT:
+        _leave_schedule(connection, "error", outcome)
+    elif outcome.code == "provider_down":
         circuit.count_failure(session, connection.connector_name, outcome.code)
 
 
-def _needs_user(session: Session, connection: BankConnection, run: BankImportRun, outcome: Outcome) -> None:
+def _needs_user(session: Session, connection: BankConnection, outcome: Outcome) -> None:
     if connection.status != "needs_user":
         outbox.record(
             session,
@@ -98,7 +104,6 @@ def _needs_user(session: Session, connection: BankConnection, run: BankImportRun
                 "code": outcome.code,
                 "message": outcome.message and outcome.message[:500],
             },
-            dedup_key=f"{connection.id}:{run.id}",
         )
     _leave_schedule(connection, "needs_user", outcome)
 

@@ -1,6 +1,6 @@
 """What an error means for a run. Pure; the engine's own outcomes are not seen here, only what escaped from it."""
 
-from worker.connectors.errors import ConnectorError, ProviderUnavailableError, RateLimitError
+from worker.connectors.errors import RateLimitError
 from worker.errors import CancelRequestedError, KeyProviderUnavailableError, WorkerError
 from worker.runs.states import Outcome, RunStatus
 
@@ -19,13 +19,7 @@ def verdict(error: Exception) -> Outcome:
             return _deferred(error, error.retry_after_s or QUOTA_WAIT_S)
         case KeyProviderUnavailableError():
             return _deferred(error, KEY_PROVIDER_WAIT_S)
-        case ProviderUnavailableError():
-            return Outcome(
-                status=RunStatus.FAILED,
-                code=error.code if error.everyone else "bank_down",
-                message=str(error),
-            )
-        case ConnectorError() | WorkerError():
+        case WorkerError():
             return Outcome(status=RunStatus.FAILED, code=error.code, message=str(error))
         case _:
             # The message of a foreign error may hold anything; the log keeps it, the row names its kind.

@@ -134,6 +134,7 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
         wait=pulse.wait,
         now=lambda: datetime.now(UTC),
         clear_cache=runtime.cache.clear,
+        note_quota=opener.note_quota,
         policy=ImportPolicy(overlap_days=settings.refresh_overlap_days, history_days=settings.history_days),
     )
 
