@@ -25,22 +25,19 @@ python:
 		echo "FinMind's worker needs Python 3.11 or newer$(if $(VERSION), and $(PYTHON) is $(VERSION));" \
 			"install one, or name it: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3.12" >&2; exit 1; }
 
-ifdef UV
+# The system's certificates are trusted, as pip does where it is told to. Where uv cannot do it, pip has its turn.
+WITH_UV = export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1; rm -rf $(VENV) \
+	&& $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV) \
+	&& $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt \
+	&& $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+WITH_PIP = rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) \
+	&& $(PIP) --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e .
+
 $(STAMP): requirements/dev.txt pyproject.toml | python
-	@echo "building $(VENV) for Python $(VERSION) from requirements/dev.txt"
-	@rm -rf $(VENV)
-	@$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@echo "building $(VENV) for Python $(VERSION) from requirements/dev.txt (once)"
+	@{ test -n "$(UV)" && { $(WITH_UV); }; } || { $(WITH_PIP); }
 	@touch $@
-else
-$(STAMP): requirements/dev.txt pyproject.toml | python
-	@echo "building $(VENV) for Python $(VERSION) from requirements/dev.txt (a minute, once)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
-endif
 
 install: python $(STAMP) ## build .venv from the lock
 
