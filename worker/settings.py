@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     api_requests_per_minute: PositiveInt = Field(
         default=300, description="Requests of one user per minute and API process."
     )
+    ops_basic_auth: SecretStr | None = Field(
+        default=None, description="`user:password` for the operator's page /ops of the API; off without it."
+    )
     jwt_secret: SecretStr | None = Field(
         default=None, description="FinMind's JWT_SECRET: its HS256 access tokens are accepted."
     )

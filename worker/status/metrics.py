@@ -109,9 +109,10 @@ GAUGES: Sequence[Gauge] = (
         name="finmind_rows_last_day",
         help="Rows of the bank by what was decided about them within a day.",
         labels=("decision",),
-        query="SELECT decision, sum(n) FROM bank_import_runs, LATERAL (VALUES ('created', created), ('updated', updated),"
-        " ('unchanged', unchanged), ('linked', linked), ('removed', removed), ('rejected', rejected),"
-        " ('suggested', suggested)) AS rows_(decision, n) WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1",
+        query="SELECT decision, sum(n) FROM bank_import_runs,"
+        " LATERAL (VALUES ('created', created), ('updated', updated), ('unchanged', unchanged), ('linked', linked),"
+        " ('removed', removed), ('rejected', rejected), ('suggested', suggested)) AS rows_(decision, n)"
+        " WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1",
     ),
     Gauge(
         name="finmind_quota_left_ratio",

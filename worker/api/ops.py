@@ -1,0 +1,133 @@
+"""The operator's page: what runs, why a run did what it did, how connections are, what was not delivered.
+
+Rendered here, readable without scripts; a page that shows open runs reloads itself. It sees every user's runs, so it
+has a password of its own and is off without one.
+"""
+
+import base64
+import binascii
+import secrets
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader
+
+from worker.api.problems import ProblemError
+from worker.api.services import Offered, Services, services
+from worker.runs import reading
+from worker.runs.reading import RunFilter
+from worker.runs.states import CLOSED, RunStatus
+from worker.status import board, problems, read_status
+from worker.webhooks.replay import replay_event
+
+_HERE = Path(__file__).parent / "templates"
+_PAGES = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_ROWS = 200
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="operators"'}
+
+
+def operator(request: Request) -> str:
+    """Return the operator's name. Raises: ProblemError 404 when the page is off, 401 without the password."""
+    configured = services(request).runtime.settings.ops_basic_auth
+    if configured is None:
+        raise ProblemError(404, "not_found", "OPS_BASIC_AUTH is not set")
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded, validate=True) if scheme.lower() == "basic" else b""
+    except binascii.Error:
+        given = b""
+    if not secrets.compare_digest(given, configured.get_secret_value().encode()):
+        raise ProblemError(401, "unauthenticated", "operators only", _CHALLENGE)
+    return given.decode().partition(":")[0]
+
+
+def same_site(request: Request) -> None:
+    """Refuse a form that another site made the operator's browser send. Raises: ProblemError 403."""
+    origin = request.headers.get("Origin", "")
+    if urlsplit(origin).netloc != request.headers.get("Host"):
+        raise ProblemError(403, "forbidden", "the form did not come from this page")
+
+
+router = APIRouter(prefix="/ops", include_in_schema=False, dependencies=[Depends(operator)])
+
+
+@router.get("")
+def overview(offered: Offered) -> HTMLResponse:
+    """Show the first look, runs, connections and dead letters."""
+    with offered.sessions() as session:
+        status = read_status(session, offered.runtime.redis)
+        runs = reading.list_runs(session, RunFilter(limit=30))
+        connections = board.connections(session)
+        letters = board.dead_letters(session)
+    live = any(RunStatus(run["status"]) in {RunStatus.RUNNING, RunStatus.QUEUED} for run in runs)
+    return _page(
+        "overview.html",
+        status=status,
+        problems=problems(status),
+        runs=runs,
+        connections=connections,
+        letters=letters,
+        reload_s=5 if live else 30,
+    )
+
+
+@router.get("/runs/{run_id}")
+def run_story(
+    run_id: uuid.UUID, offered: Offered, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
+) -> HTMLResponse:
+    """Show a run row by row, with the reasons."""
+    with offered.sessions() as session:
+        run = reading.describe(reading.find(session, run_id))
+        accounts = reading.accounts_of(session, run_id)
+        decisions = reading.decisions_of(session, run_id, after_id=after, limit=_ROWS)
+        rejections = reading.rejections_of(session, run_id, limit=_ROWS)
+    return _page(
+        "run.html",
+        run=run,
+        accounts=accounts,
+        decisions=decisions,
+        rejections=rejections,
+        next_after=decisions[-1]["id"] if len(decisions) == _ROWS else None,
+        reload_s=None if RunStatus(run["status"]) in CLOSED else 3,
+    )
+
+
+@router.post("/dead-letters/replay", dependencies=[Depends(same_site)])
+def replay(
+    event_id: Annotated[uuid.UUID, Form()], subscription_id: Annotated[uuid.UUID, Form()], offered: Offered
+) -> Response:
+    """Send a dead letter again."""
+    _replay(offered, event_id, subscription_id)
+    return RedirectResponse("/ops#dead-letters", status_code=303)
+
+
+@router.get("/style.css")
+def style() -> FileResponse:
+    """Return the one stylesheet."""
+    return FileResponse(_HERE / "style.css", media_type="text/css")
+
+
+def _replay(offered: Services, event_id: uuid.UUID, subscription_id: uuid.UUID) -> None:
+    with offered.sessions() as session:
+        for letter in board.dead_letters(session, limit=1000):
+            if (letter["event_id"], letter["subscription_id"]) == (event_id, subscription_id):
+                replay_event(session, letter["user_id"], subscription_id, event_id)
+                return
+    raise ProblemError(404, "not_found", "this delivery is not a dead letter any more")
+
+
+def _page(template: str, **values: Any) -> HTMLResponse:  # noqa: ANN401 - what templates show
+    return HTMLResponse(_PAGES.get_template(template).render(**values), headers=_HEADERS)
+
+
+_PAGES.filters["moment"] = lambda value: "-" if value is None else f"{value:%Y-%m-%d %H:%M:%S}Z"
+_PAGES.filters["short"] = lambda value: str(value)[:8]
