@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from worker.models import CredentialAudit
+from worker.redaction import secrets_in_use
 
 _ACTOR: ContextVar[str] = ContextVar("actor")
 _ACTOR_LENGTH = 100
@@ -41,10 +42,14 @@ class Subject:
 
 @contextmanager
 def acting_as(actor: str) -> Iterator[None]:
-    """Name who acts inside the block: `cli:<user>`, `api:<subject>` or `task:<name>`."""
+    """Name who acts inside the block: `cli:<user>`, `api:<subject>`, `run:<id>` or `task:<name>`.
+
+    The secrets that are opened meanwhile are cut out of errors and log lines until the block ends.
+    """
     token = _ACTOR.set(actor[:_ACTOR_LENGTH])
     try:
-        yield
+        with secrets_in_use():
+            yield
     finally:
         _ACTOR.reset(token)
 

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from worker.audit import acting_as
 from worker.connectors.errors import ProviderUnavailableError
 from worker.logs import setup_logging
 from worker.redaction import REDACTED, redact, redact_all, remember, secrets_in_use
@@ -80,3 +81,10 @@ def test_what_was_in_use_is_forgotten_at_the_end_of_its_block():
         remember(["another-secret"])
     assert redact("another-secret") == "another-secret"
     assert redact(SECRET) == REDACTED
+
+
+def test_whoever_acts_keeps_secrets_out_of_texts_until_the_end():
+    with acting_as("cli:ada"):
+        remember(["opened-meanwhile"])
+        assert redact("opened-meanwhile") == REDACTED
+    assert redact("opened-meanwhile") == "opened-meanwhile"

@@ -8,7 +8,6 @@ from worker.audit import acting_as
 from worker.cli.environment import settings
 from worker.client import WorkerClient
 from worker.database import Sessions, open_engine, open_sessions
-from worker.redaction import secrets_in_use
 from worker.runtime import Runtime, runtime
 
 
@@ -26,7 +25,7 @@ def database() -> Iterator[Sessions]:
 @contextmanager
 def workspace() -> Iterator[Runtime]:
     """Open everything, the keys included: for commands that touch credentials. Raises: ConfigurationError."""
-    with runtime(settings(), role="cli") as opened, acting_as(actor()), secrets_in_use():
+    with runtime(settings(), role="cli") as opened, acting_as(actor()):
         yield opened
 
 

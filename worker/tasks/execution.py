@@ -21,7 +21,6 @@ from worker.importer import engine
 from worker.importer.parts import ImportPolicy, Parts
 from worker.logs import get_logger
 from worker.opening import ConnectorOpener
-from worker.redaction import secrets_in_use
 from worker.runs.admission import Limits, WaitForTurn, decide, read_facts
 from worker.runs.ending import close
 from worker.runs.lease import claim, hand_back
@@ -55,7 +54,7 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
         stop_requested=lambda: STOP.is_set,
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
-    with context, acting_as(f"run:{run_id}"), secrets_in_use(), pulse:
+    with context, acting_as(f"run:{run_id}"), pulse:
         log.info("run.started")
         _work_and_close(runtime, lease, pulse, interactive=not scheduled)
     point("before_ack")

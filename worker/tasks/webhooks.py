@@ -7,10 +7,10 @@ from typing import Any
 
 from worker import outbox
 from worker.app import app
+from worker.audit import acting_as
 from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, SEND_REMINDERS
 from worker.errors import InvalidRequestError
 from worker.logs import get_logger
-from worker.redaction import secrets_in_use
 from worker.reminders.bills import announce_due_bills
 from worker.reminders.mail import Mailer, parse_mail_server
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
@@ -40,7 +40,7 @@ def publish_event(user_id: int, type: str, data: dict[str, Any], dedup_key: str 
 
 
 @app.task(name=DELIVER, ignore_result=True)
-@secrets_in_use()
+@acting_as(f"task:{DELIVER}")
 def deliver() -> None:
     """Fan out new events and make every due delivery."""
     runtime = process_runtime()
