@@ -1,5 +1,8 @@
 """A worker that is struck at every point, and at random, loses and doubles nothing, and every run tells the truth."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from tests.chaos.bank import Bank
@@ -15,12 +18,11 @@ SEED = 20261122
 
 
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("chaos")
-    for parent in (directory, *directory.parents[:3]):
-        parent.chmod(0o755)  # as root the database server runs as a system user of its own
-    with Bank(SEED) as bank, Stack(directory, bank) as stack:
-        yield Campaign(stack, bank, SEED, users=4)
+def campaign():
+    with tempfile.TemporaryDirectory(prefix="finmind-chaos-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)  # as root the database server runs as a system user of its own
+        with Bank(SEED) as bank, Stack(Path(directory), bank) as stack:
+            yield Campaign(stack, bank, SEED, users=4)
 
 
 def judge(campaign):
