@@ -43,6 +43,19 @@ def test_a_generated_key_carries_its_day_and_is_accepted():
         ("k1:" + encoded(b"change-me-" * 3 + b"ab"), "this is a sample, not a secret"),
         ("k1:" + encoded(b"0123456789abcdef0123456789abcdef"), "this is a sample, not a secret"),
     ],
+    ids=[
+        "no colon",
+        "no id",
+        "bad id",
+        "not base64",
+        "short",
+        "same id",
+        "same key",
+        "zeros",
+        "sequence",
+        "typed text",
+        "digits",
+    ],
 )
 def test_a_wrong_entry_is_named_by_place_and_never_shown(text, sentence):
     with pytest.raises(ConfigurationError, match=sentence) as caught:

@@ -99,7 +99,11 @@ def test_another_key_does_not_unwrap_it(case):
     assert "k2" in str(caught.value)
 
 
-@pytest.mark.parametrize("noise", [b"", b"x", b"vault:v1:", b"vault:v9:AAAA", os.urandom(60)], ids=repr)
+@pytest.mark.parametrize(
+    "noise",
+    [b"", b"x", b"vault:v1:", b"vault:v9:AAAA", os.urandom(60)],
+    ids=["nothing", "a byte", "no text", "unknown version", "random"],
+)
 def test_noise_is_a_wrong_key_and_no_crash(case, noise):
     with pytest.raises(CredentialError):
         case.provider.unwrap("k1", noise)
