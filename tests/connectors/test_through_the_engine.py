@@ -33,7 +33,7 @@ class Through(Harness):
     @contextmanager
     def at(self, connector: type[BankConnector], config, *, on: date = TODAY) -> Iterator["Through"]:
         self.bank.today = on
-        with open_client(HttpLimits(connect_s=2, read_s=2, total_s=4)) as http:
+        with open_client(HttpLimits(connect_s=5, read_s=20, total_s=20)) as http:
             now = datetime(on.year, on.month, on.day, 17, tzinfo=UTC)
             timezone = connector.capabilities.timezone
             self.opened = connector(config, ConnectorContext(http=http, now=lambda: now, timezone=timezone))

@@ -24,7 +24,7 @@ def drips(answer: bytes) -> Script:
 
 
 def hangs(_peer: socket.socket, stop: threading.Event) -> None:
-    stop.wait(10)
+    stop.wait(60)
 
 
 @contextmanager

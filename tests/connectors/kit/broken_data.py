@@ -1,11 +1,6 @@
-"""Connectors with one fault each, in the order of the checks that must find them."""
+"""Connectors with one fault each in what they declare and deliver, in the order of the checks that must find them."""
 
-import logging
-import os
-import socket
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,14 +8,21 @@ from itertools import count
 from typing import Any, ClassVar
 from uuid import uuid4
 
-import httpx2
 from pydantic import SecretStr
 
-from tests.connectors.kit.banks import ROOT, CursorConnector, PagedConnector
-from tests.connectors.kit.broken_clock import ReadsTheClock
-from worker.connectors.base import Account, AuthState, AuthStatus, Capabilities, Page, SyncState, Transaction, Window
+from tests.connectors.kit.banks import CursorConnector, PagedConnector
+from worker.connectors.base import (
+    Account,
+    AuthState,
+    AuthStatus,
+    Capabilities,
+    Page,
+    SyncState,
+    Transaction,
+    Window,
+)
 from worker.connectors.config import ConnectorConfig
-from worker.connectors.errors import ConnectorError, InvalidDataError, ProviderUnavailableError, RateLimitError
+from worker.connectors.errors import ConnectorError
 from worker.connectors.http import Answer
 
 
@@ -212,142 +214,3 @@ class StartsOverEveryTime(CursorConnector):
 class KeepsTheCursorToItself(CursorConnector):
     def changes(self, body: Any) -> Page:
         return replace(super().changes(body), next_cursor=None)
-
-
-class ForgetsHowLongToWait(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
-        return RateLimitError("too fast") if answer.status == 429 else super().explain(answer)
-
-
-class TakesUnpaidForABug(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
-        return ConnectorError("refused") if answer.status == 402 else super().explain(answer)
-
-
-class TakesAnOutageForBadData(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
-        return InvalidDataError("odd") if answer.status == 503 else super().explain(answer)
-
-
-class WaitsForEver(PagedConnector):
-    def ask(self, endpoint: str, **parameters: str) -> Any:
-        self.context.http.timeout = httpx2.Timeout(None)
-        return super().ask(endpoint, **parameters)
-
-
-class TakesGarbageForNothingNew(PagedConnector):
-    def ask(self, endpoint: str, **parameters: str) -> Any:
-        try:
-            return super().ask(endpoint, **parameters)
-        except InvalidDataError:
-            return {endpoint: []}
-
-
-class FollowsRedirects(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
-        if answer.status == 302:
-            token = self.config.token.get_secret_value()
-            headers = {"Authorization": f"Bearer {token}"}
-            self.context.http.get(answer.headers["location"], headers=headers, extensions={"endpoint": "accounts"})
-        return super().explain(answer)
-
-
-class IgnoresErrorsInGoodAnswers(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
-        return None if answer.ok else super().explain(answer)
-
-
-class Sleeps(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
-        if answer.status == 429:
-            time.sleep(0)
-        return super().explain(answer)
-
-
-class AsksTheEnvironment(PagedConnector):
-    def ask(self, endpoint: str, **parameters: str) -> Any:
-        os.getenv("BANK_PROXY")
-        return super().ask(endpoint, **parameters)
-
-
-class OpensItsOwnConnection(PagedConnector):
-    def get_auth_status(self) -> AuthStatus:
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", 9), timeout=1).close()
-        return super().get_auth_status()
-
-
-class GoesAroundTheMeter(PagedConnector):
-    def get_auth_status(self) -> AuthStatus:
-        status = super().get_auth_status()
-        with suppress(httpx2.HTTPError):
-            self.context.http.get(f"{ROOT}/accounts")
-        return status
-
-
-class TellsTheTokenInItsErrors(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
-        if answer.status == 500:
-            return ProviderUnavailableError(f"failed with {self.config.token.get_secret_value()}")
-        return super().explain(answer)
-
-
-class LogsTheToken(PagedConnector):
-    def ask(self, endpoint: str, **parameters: str) -> Any:
-        logging.getLogger(__name__).debug("asking with %s", self.config.token.get_secret_value())
-        return super().ask(endpoint, **parameters)
-
-
-class ShowsTheTokenInItsRepr(PagedConnector):
-    def __repr__(self) -> str:
-        return f"Connector({self.config.token.get_secret_value()})"
-
-
-CAUGHT_BY: dict[type[PagedConnector | CursorConnector], str] = {
-    SaysNothingOfItsFields: "it_declares_itself",
-    DoubtsAGoodLogin: "a_good_login_is_ok",
-    BelievesARefusedLogin: "a_refused_login_is_a_status",
-    ShowsTheWholeNumber: "accounts_have_the_right_shape",
-    PacksListsIntoPages: "pages_have_the_right_shape",
-    EatsItsRecords: "normalising_is_pure",
-    TurnsTheSign: "amounts_keep_their_sign_and_decimals",
-    RoundsToCents: "amounts_keep_their_sign_and_decimals",
-    TakesTheDayInUtc: "days_are_those_of_the_bank",
-    DropsTwins: "equal_rows_on_one_day_are_all_delivered",
-    OwesWhatItOwns: "balances_are_those_of_the_bank",
-    MintsIds: "ids_are_the_same_in_every_delivery",
-    TellsAnotherStoryEachTime: "rows_are_the_same_in_every_delivery",
-    CountsPlaces: "ids_do_not_depend_on_the_order",
-    HashesDayAndAmount: "ids_are_unique_in_an_account",
-    ForgetsTheLastDay: "both_edges_belong_to_the_window",
-    AsksForTooLongWindows: "long_windows_are_not_cut_in_silence",
-    ClaimsAWholeYear: "it_covers_only_what_it_read",
-    StopsAfterOnePage: "every_page_is_read",
-    TurnsInCircles: "a_page_that_repeats_is_not_read_for_ever",
-    MistakesAChangeForADefect: "a_change_between_pages_restarts_the_delivery",
-    GoesOnWhereItWasKilled: "a_killed_delivery_starts_again_from_the_beginning",
-    CallsEverythingPosted: "pending_rows_are_not_passed_off_as_posted",
-    LinksToItself: "a_posted_row_takes_the_place_of_its_pending_row",
-    PromisesLinks: "a_posted_row_takes_the_place_of_its_pending_row",
-    NeverForgets: "a_row_taken_back_is_not_delivered_again",
-    OverlooksRemovals: "a_row_taken_back_is_reported_as_removed",
-    OverlooksCorrections: "a_corrected_row_is_delivered_again",
-    StartsOverEveryTime: "a_cursor_brings_only_what_is_new",
-    KeepsTheCursorToItself: "a_cursor_brings_only_what_is_new",
-    ForgetsHowLongToWait: "rate_limits_are_said_with_their_wait",
-    TakesUnpaidForABug: "refusals_ask_for_the_user",
-    TakesAnOutageForBadData: "outages_are_the_providers",
-    WaitsForEver: "slowness_is_bounded",
-    TakesGarbageForNothingNew: "unreadable_answers_are_not_data",
-    FollowsRedirects: "redirects_are_not_followed",
-    IgnoresErrorsInGoodAnswers: "the_providers_own_errors_are_understood",
-    Sleeps: "it_never_sleeps",
-    AsksTheEnvironment: "it_reads_no_environment",
-    ReadsTheClock: "it_reads_no_clock",
-    OpensItsOwnConnection: "it_uses_only_the_client_it_is_given",
-    GoesAroundTheMeter: "every_request_names_its_endpoint",
-    TellsTheTokenInItsErrors: "secrets_stay_secret",
-    LogsTheToken: "secrets_stay_secret",
-    ShowsTheTokenInItsRepr: "secrets_stay_secret",
-}
-"""The one check that must fail for each of them, and no other."""
