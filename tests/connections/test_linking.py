@@ -20,6 +20,7 @@ from worker.connections.linking import (
     finish_gocardless,
     finish_plaid,
     list_enablebanking_banks,
+    list_gocardless_institutions,
     start_enablebanking,
     start_gocardless,
     start_plaid,
@@ -251,6 +252,11 @@ def test_enable_banking_lists_banks_and_refuses_unknown_ones(eb, user_id):
         start_enablebanking(
             eb.linker, EB_APP, user_id=user_id, bank="Nowhere", country="FI", redirect_url="https://finmind.test/x"
         )
+
+
+def test_gocardless_lists_the_banks_of_a_country(gc):
+    (bank,) = list_gocardless_institutions(gc.linker, GC_APP, "FI")
+    assert (bank.id, bank.name, bank.history_days) == ("NORDEA_NDEAFIHH", "Nordea", 540)
 
 
 def test_gocardless_links_once_the_user_agreed(gc, sessions, user_id):

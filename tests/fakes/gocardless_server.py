@@ -74,6 +74,9 @@ class FakeGoCardless(FakeProvider):
                 return self._requisitions(asked, rest)
             case ["agreements", "enduser", *_]:
                 return self._agreement(asked)
+            case ["institutions"]:
+                assert len(asked.query["country"]) == 2
+                return Reply([institution("NORDEA_NDEAFIHH")], None)
             case ["institutions", institution_id]:
                 return Reply(institution(institution_id), "IntegrationRetrieve")
             case ["accounts", account_id, *kind] if account_id in self.account_ids:

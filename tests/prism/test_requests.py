@@ -165,6 +165,7 @@ def test_every_gocardless_request_is_as_published(gocardless):
 def test_every_gocardless_request_around_linking_is_as_published(gocardless):
     with watched(gocardless, a_bearer_for_tokens) as context:
         api = GoCardlessApi(GC_CONFIG, context, keep=lambda _tokens: None)
+        assert api.institutions("GB")
         institution = api.institution("N26_NTSBDEB1")
         agreement = api.create_agreement(
             {

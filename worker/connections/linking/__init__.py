@@ -12,11 +12,17 @@ from worker.connections.linking.enablebanking import (
     start_enablebanking,
 )
 from worker.connections.linking.flow import Linker, LinkStart, abandon
-from worker.connections.linking.gocardless import finish_gocardless, start_gocardless
+from worker.connections.linking.gocardless import (
+    Institution,
+    finish_gocardless,
+    list_gocardless_institutions,
+    start_gocardless,
+)
 from worker.connections.linking.plaid import finish_plaid, start_plaid
 
 __all__ = [
     "Bank",
+    "Institution",
     "LinkStart",
     "Linker",
     "abandon",
@@ -25,6 +31,7 @@ __all__ = [
     "finish_gocardless",
     "finish_plaid",
     "list_enablebanking_banks",
+    "list_gocardless_institutions",
     "start_enablebanking",
     "start_gocardless",
     "start_plaid",

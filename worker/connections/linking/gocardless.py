@@ -1,7 +1,8 @@
 """GoCardless: an agreement, a requisition, the user at the bank; there is no code to exchange afterwards."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from worker.connections.linking.attempts import new_state, open_attempt
@@ -19,6 +20,25 @@ _MOST_DAYS = 730
 _USUAL_DAYS = 90
 _SPLIT_CONSENT = "separate_continuous_history_consent"
 """Banks with this feature give long histories only under a consent of its own that ends at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Institution:
+    """A bank one may link. history_days: how far back it goes."""
+
+    id: str
+    name: str
+    history_days: int
+
+
+def list_gocardless_institutions(linker: Linker, app: GoCardlessApp, country: str) -> Sequence[Institution]:
+    """Return the banks of a country (two letters). Raises: ConnectorError."""
+    with linker.open_context() as context:
+        found = GoCardlessApi(app, context, keep=lambda _tokens: None).institutions(country)
+    return [
+        Institution(id=part(one, "id", str), name=part(one, "name", str), history_days=_history_days(one))
+        for one in found
+    ]
 
 
 def start_gocardless(

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 
 from worker.connectors.base import ConnectorContext, Window
-from worker.connectors.enablebanking.config import EnableBankingApp
+from worker.connectors.enablebanking.config import EnableBankingApp, read_key
 from worker.connectors.enablebanking.errors import read_error
 from worker.connectors.errors import ConnectorError, InvalidDataError
 from worker.connectors.http import Answer, Request, call, retry_after_s
@@ -98,7 +98,7 @@ class EnableBankingApi:
         if self._token is None or self._token[0] - _RENEW_BEFORE <= now:
             expires_at = now + _TOKEN_LIFE
             claims = {"iss": "enablebanking.com", "aud": "api.enablebanking.com", "iat": now, "exp": expires_at}
-            key = self._app.private_key.get_secret_value()
+            key = read_key(self._app.private_key)
             token = jwt.encode(claims, key, algorithm="RS256", headers={"kid": self._app.application_id})
             self._token = (expires_at, token)
         return self._token[1]

@@ -11,7 +11,7 @@ from worker.connectors.errors import AuthenticationError, ConnectorError, Invali
 from worker.connectors.gocardless.config import GoCardlessApp
 from worker.connectors.gocardless.errors import TokenRejectedError, read_error, read_quota
 from worker.connectors.http import Answer, Request, call
-from worker.connectors.reading import inside, part
+from worker.connectors.reading import inside, objects, part
 
 _HOST = "https://bankaccountdata.gocardless.com/api/v2"
 _RENEW_BEFORE = timedelta(minutes=1)
@@ -30,6 +30,10 @@ class GoCardlessApi:
         self._context = context
         self._keep = keep
         self.readings: list[QuotaReading] = []
+
+    def institutions(self, country: str) -> list[Mapping[str, Any]]:
+        """Return the banks of a country (two letters)."""
+        return objects(self._call("GET", "/institutions/", "institutions", params=[("country", country)]).get("items"))
 
     def institution(self, institution_id: str) -> Mapping[str, Any]:
         """Return a bank with the history it gives and how long it lets a consent live."""
@@ -100,12 +104,13 @@ class GoCardlessApi:
     ) -> Mapping[str, Any]:
         request = Request(method=method, url=_HOST + path, endpoint=endpoint, headers=headers, **rest)
         answer = call(self._context, request, self._explain)
-        if not isinstance(answer.body, Mapping):
+        body = {"items": answer.body} if isinstance(answer.body, list) else answer.body
+        if not isinstance(body, Mapping):
             raise InvalidDataError(f"{endpoint}: the answer is not an object")
         reading = read_quota(answer.headers, endpoint, request.account_id)
         if reading is not None:
             self.readings.append(reading)
-        return answer.body
+        return body
 
     def _bearer(self) -> str:
         if self._tokens.access_token is None or self._over(self._tokens.access_expires_at):

@@ -63,6 +63,7 @@ class PlaidConnector(BankConnector):
         fetch_scope=Scope.CONNECTION,
         cursor_scope=Scope.CONNECTION,
         pending=True,
+        links_pending=True,
         balances=True,
         burst=Burst(calls=2500, per_s=60),
     )
