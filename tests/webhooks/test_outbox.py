@@ -12,6 +12,7 @@ from tests.webhooks.conftest import EXPENSE
 from worker import outbox
 from worker.errors import InvalidRequestError
 from worker.events import event_types, schema
+from worker.webhooks.relay import relay
 
 COUNT = "SELECT count(*) FROM webhook_events"
 
@@ -29,18 +30,22 @@ def add_expenses(sessions, user_id: int, count: int) -> list[int]:
         )
 
 
-def test_an_import_writes_its_events_in_one_statement_for_the_subscribed_only(
-    sessions, engine, user_id, other_user_id, add_subscription, rows
+@pytest.mark.parametrize("count", [50, 500], ids=["few", "many, as a batch"])
+def test_an_import_writes_its_events_in_one_statement_for_the_subscribed_only(  # noqa: PLR0917 - fixtures
+    sessions, engine, user_id, other_user_id, add_subscription, rows, count
 ):
     add_subscription("http://127.0.0.1:1/", event_types=["expense.*"])
-    ids = add_expenses(sessions, user_id, 500) + add_expenses(sessions, other_user_id, 500)
+    ids = add_expenses(sessions, user_id, count) + add_expenses(sessions, other_user_id, count)
     statements = []
     sql_event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     with sessions() as session:
         outbox.record_expenses(session, event_type="expense.created", expense_ids=ids, run_id=uuid.uuid4())
     assert len(statements) == 1
+    with sessions() as session:
+        relay(session, batch=10_000)
     assert rows("SELECT DISTINCT user_id FROM webhook_events") == [(user_id,)]
-    assert rows(COUNT) == [(500,)]
+    assert rows(COUNT) == [(count,)]
+    assert rows("SELECT count(*) FROM webhook_deliveries") == [(count,)]
 
 
 @pytest.mark.parametrize("wanted", [["bill.due"], ["expense.updated"], ["import.*"]])
@@ -81,11 +86,12 @@ def test_every_delivered_event_fits_its_schema(sessions, user_id, receiver, add_
     with sessions() as session:
         for entry in event_types().values():
             outbox.publish(session, user_id, entry.name, dict(entry.example))
-    ids = add_expenses(sessions, user_id, 2)
-    with sessions() as session:
-        outbox.record_expenses(session, event_type="expense.deleted", expense_ids=ids, run_id=None)
+    for count in (2, outbox.MANY):
+        ids = add_expenses(sessions, user_id, count)
+        with sessions() as session:
+            outbox.record_expenses(session, event_type="expense.deleted", expense_ids=ids, run_id=uuid.uuid4())
     pump()
-    assert len(receiver.received) == len(event_types()) + 2
+    assert len(receiver.received) == len(event_types()) + 2 + outbox.MANY
     for request in receiver.received:
         content = json.loads(request.body)
         Draft202012Validator(schema(content["type"]), format_checker=FormatChecker()).validate(content)

@@ -14,7 +14,14 @@ from worker.models.transaction import (
     BankTransactionAlias,
     BankTransactionChange,
 )
-from worker.models.webhook import ReminderDelivery, WebhookAttempt, WebhookDelivery, WebhookEvent, WebhookSubscription
+from worker.models.webhook import (
+    ReminderDelivery,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEvent,
+    WebhookEventBatch,
+    WebhookSubscription,
+)
 
 __all__ = [
     "AuditLog",
@@ -44,6 +51,7 @@ __all__ = [
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEvent",
+    "WebhookEventBatch",
     "WebhookSubscription",
     "WorkerHeartbeat",
 ]

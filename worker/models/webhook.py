@@ -100,6 +100,20 @@ class WebhookEvent(Base):
     fanned_out_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class WebhookEventBatch(Base):
+    """The events of many expenses, written as one row and unpacked by the relay."""
+
+    __tablename__ = "webhook_event_batches"
+    __table_args__ = (Index("idx_webhook_event_batches_user", "user_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    type: Mapped[str] = mapped_column(String(60))
+    api_version: Mapped[str] = mapped_column(String(20))
+    items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
 class WebhookDelivery(Base):
     """One event for one subscription."""
 

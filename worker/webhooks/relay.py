@@ -1,6 +1,6 @@
-"""From events to deliveries: one row per event and subscription that wants it."""
+"""From events to deliveries: one row per event and subscription that wants it; batches are unpacked on the way."""
 
-from sqlalchemy import CursorResult, text
+from sqlalchemy import CursorResult, TextClause, text
 from sqlalchemy.orm import Session
 
 # Never a "last seen" cursor: transactions commit out of order. A test event goes to its own subscription only.
@@ -23,8 +23,32 @@ _RELAY = text(
 )
 
 
+_UNPACK = text(
+    """
+    WITH taken AS (
+      DELETE FROM webhook_event_batches WHERE id = (
+        SELECT id FROM webhook_event_batches ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+      RETURNING user_id, type, api_version, items, occurred_at
+    )
+    INSERT INTO webhook_events (user_id, type, api_version, data, occurred_at)
+    SELECT t.user_id, t.type, t.api_version, i.item, t.occurred_at
+    FROM taken t CROSS JOIN LATERAL jsonb_array_elements(t.items) AS i(item)
+    """
+)
+
+
 def relay(session: Session, *, batch: int) -> int:
-    """Fan out up to `batch` waiting events, oldest first, and return how many; two relays at once share the work."""
-    result = session.execute(_RELAY, {"batch": batch})
+    """Fan out up to `batch` waiting events, oldest first, and return how many; two relays at once share the work.
+
+    A batch is unpacked only when few events wait, so that a large import holds up nobody else's events for long.
+    """
+    fanned_out = _count(session, _RELAY, {"batch": batch})
+    if fanned_out < batch and _count(session, _UNPACK, {}):
+        fanned_out += _count(session, _RELAY, {"batch": batch})
+    return fanned_out
+
+
+def _count(session: Session, statement: TextClause, parameters: dict[str, int]) -> int:
+    result = session.execute(statement, parameters)
     assert isinstance(result, CursorResult)
-    return int(result.rowcount)
+    return result.rowcount
