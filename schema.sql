@@ -263,6 +263,7 @@ CREATE TABLE IF NOT EXISTS bank_import_runs (
   from_on DATE,
   to_on DATE,
   dry_run BOOLEAN NOT NULL DEFAULT FALSE,
+  reimport BOOLEAN NOT NULL DEFAULT FALSE,
   target_run_id UUID REFERENCES bank_import_runs(id) ON DELETE CASCADE,
   scheduled_for TIMESTAMPTZ,
   status VARCHAR(10) NOT NULL DEFAULT 'queued',

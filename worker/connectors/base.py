@@ -4,6 +4,7 @@ A connector fetches (I/O, through the HTTP client it is given) and normalises (p
 the environment or a clock, touches the database, or logs payloads; the importer does all of that around it.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -348,6 +349,13 @@ class BankConnector(ABC):
 
         Raises: InvalidDataError when a record cannot be read; `get_transactions` turns that into a rejected row.
         """
+
+    def read_rejected(self, row: RejectedRow) -> Sequence[Transaction]:
+        """Read a row that was rejected before, for a replay; override where `raw` is not a record in a list.
+
+        Raises: InvalidDataError, ValueError when it still cannot be read.
+        """
+        return self.normalize_transactions([json.loads(row.raw, parse_float=Decimal)])
 
     def link(self) -> BaseModel:
         """Do the one-time exchange (setup token, public token) before the first save; return the config to keep.

@@ -117,7 +117,8 @@ def sync_accounts(
     session.flush()
     for match in matches:
         if match.known_id is None:
-            _add(session, connection_id, user_id, match, waits=ask and bool(rows))
+            doubtful = match.maybe_id is not None
+            _add(session, connection_id, user_id, match, waits=doubtful or (ask and bool(rows)))
     matched = {match.known_id for match in matches}
     missing = [row for row in rows.values() if row.id not in matched and row.status == "active"]
     for row in missing:
@@ -189,7 +190,13 @@ def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: Accoun
         mask=account.mask,
         currency=_currency(account),
         status="unsupported" if odd else "waiting" if waits else "active",
-        status_code="currency_unknown" if odd else "new_account" if waits else None,
+        status_code="currency_unknown"
+        if odd
+        else "similar_account"
+        if match.maybe_id
+        else "new_account"
+        if waits
+        else None,
         last_seen_at=func.now(),
     )
     _balance(row, account)

@@ -33,6 +33,8 @@ def apply_delivery(session: Session, step: Step, parts: Parts) -> Applied:
     if job.dry_run:
         dry = AccountResult(account_id=account.id, status="succeeded", code="ok", counts=result.counts)
         return Applied(dry_results=[dry], warnings=result.warnings)
+    if not step.stream.moves:
+        return Applied(months=result.months, warnings=result.warnings)
     if step.delivery.complete:
         save_mark(session, account.id, _mark(session, step, result, parts))
     else:

@@ -6,14 +6,14 @@
 It opens the transactions and decides nothing about rows (`plan`), days (`window`) or endings (`results`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import AuthState, BankConnector, Page, SyncState
+from worker.connectors.base import Account, AuthState, BankConnector, Page, SyncState, Window
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.accounts import AccountState, load_accounts, sync_accounts, update_balance
@@ -23,12 +23,14 @@ from worker.importer.fetch import Delivery, fetch, patiently
 from worker.importer.job import Job, load_job
 from worker.importer.parts import Parts
 from worker.importer.progress import account_results, close_account, prove_account, reopen
+from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
+from worker.importer.revert import revert_run
 from worker.importer.step import Step, ground_for
 from worker.importer.streams import Stream, make_streams
 from worker.models import BankConnection
 from worker.runs.lease import fence
-from worker.runs.states import Lease, Outcome
+from worker.runs.states import Lease, Outcome, RunKind
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +43,28 @@ def run(lease: Lease, parts: Parts) -> Outcome:
     """
     with parts.sessions() as session:
         job = load_job(session, lease)
+    if job.kind == RunKind.REVERT:
+        return _revert(job, parts)
     run_ = _Run(job, parts)
     try:
         run_.connector = parts.open_connector(job.connection_id)
-        run_.import_all()
+        if job.kind == RunKind.REPLAY:
+            run_.replay()
+        else:
+            run_.import_all()
     except (ConnectorError, KeyProviderUnavailableError) as error:
         run_.stopped_by = error
         log.warning("import_run.stopped", code=error.code)
     return run_.outcome()
+
+
+def _revert(job: Job, parts: Parts) -> Outcome:
+    with parts.sessions() as session:
+        fence(session, job.lease)
+        outcome, months = revert_run(session, job)
+    if months:
+        parts.clear_cache(job.user_id, frozenset(months))
+    return outcome
 
 
 class _Run:
@@ -68,13 +84,32 @@ class _Run:
         accounts = self._accounts()
         streams = make_streams(self.job, accounts, self.connector.capabilities, self.parts)
         failed: dict[int, WorkerError] = {}
-        for stream in streams:
-            if all(account.id in failed for account in stream.accounts):
-                continue
-            self._import_stream(stream, failed)
-        for account in accounts:
-            if account.id not in failed and account.id not in self.job.done:
-                self._close(account)
+        last = {account.id: place for place, stream in enumerate(streams) for account in stream.accounts}
+        for place, stream in enumerate(streams):
+            if not all(account.id in failed for account in stream.accounts):
+                self._import_stream(stream, failed)
+            for account in stream.accounts:
+                if account.id not in failed and last[account.id] == place:
+                    self._close(account)
+
+    def replay(self) -> None:
+        """Try the rejected rows of another run again; a row that is refused again stays rejected."""
+        with self.parts.sessions() as session:
+            replayed = read_again(session, self.job, self.connector)
+            accounts = load_accounts(session, self.job.connection_id, None)
+        delivery = Delivery()
+        delivery.staging.add(replayed.transactions)
+        today = self.parts.now().date()
+        wanted = [account for account in accounts if delivery.staging.counts.get(account.external_id)]
+        stream = Stream(
+            accounts=wanted, account_id=None, window=Window(from_on=today, to_on=today), by_cursor=True, moves=False
+        )
+        with self.parts.sessions() as session:
+            fence(session, self.job.lease)
+            resolve(session, self.job, replayed.rejection_ids)
+        self._apply(stream, delivery, {})
+        for account in wanted:
+            self._close(account)
 
     def outcome(self) -> Outcome:
         report: dict[str, Any] = {"warnings": sorted(self.warnings)} if self.warnings else {}
@@ -99,26 +134,28 @@ class _Run:
         listed = patiently(self.connector.list_accounts, self.parts)
         with self.parts.sessions() as session:
             fence(session, self.job.lease)
-            missing = sync_accounts(
-                session,
-                self.job.connection_id,
-                self.job.user_id,
-                listed,
-                ask=self.job.options.new_accounts == "ask",
-            )
-            accounts = load_accounts(session, self.job.connection_id, self.job.account_external_id)
-            if self.job.dry_run:
-                session.rollback()
-                known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
-                accounts = [replace(account, known=account.id in known) for account in accounts]
-            else:
-                reopen(session, self.job, [account.id for account in accounts])
-                gone = AccountNotFoundError("the bank does not list it any more")
-                for account_id in missing:
-                    fail_account(session, self.job, account_id, gone)
+            accounts = self._dry_accounts(session, listed) if self.job.dry_run else self._sync(session, listed)
         if not accounts and self.job.account_external_id is not None:
             raise AccountNotFoundError("the connection has no such account to import")
         return accounts
+
+    def _sync(self, session: Session, listed: Sequence[Account]) -> list[AccountState]:
+        ask = self.job.options.new_accounts == "ask"
+        missing = sync_accounts(session, self.job.connection_id, self.job.user_id, listed, ask=ask)
+        accounts = load_accounts(session, self.job.connection_id, self.job.account_external_id)
+        reopen(session, self.job, [account.id for account in accounts])
+        gone = AccountNotFoundError("the bank does not list it any more")
+        for account_id in missing:
+            fail_account(session, self.job, account_id, gone)
+        return accounts
+
+    def _dry_accounts(self, session: Session, listed: Sequence[Account]) -> list[AccountState]:
+        """What `_sync` would leave, without leaving it: accounts that are new are marked as not known."""
+        with session.begin_nested() as undone:
+            accounts = self._sync(session, listed)
+            undone.rollback()
+        known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
+        return [replace(account, known=account.id in known) for account in accounts]
 
     def _import_stream(self, stream: Stream, failed: dict[int, WorkerError]) -> None:
         """Read and write one stream; an error that is one account's own does not stop the others."""
@@ -157,7 +194,8 @@ class _Run:
                 whole = False
                 continue
             self._apply_to_account(stream, account, delivery)
-        if not self.job.dry_run and stream.by_cursor and stream.account_id is None and whole and delivery.complete:
+        shared = stream.by_cursor and stream.account_id is None and stream.moves
+        if shared and whole and delivery.complete and not self.job.dry_run:
             self._save_cursor(delivery)
 
     def _apply_to_account(self, stream: Stream, account: AccountState, delivery: Delivery) -> None:

@@ -25,6 +25,7 @@ class Job:
     from_on: date | None
     to_on: date | None
     dry_run: bool
+    reimport: bool
     target_run_id: uuid.UUID | None
     options: ConnectionOptions
     currency: str
@@ -52,6 +53,7 @@ def load_job(session: Session, lease: Lease) -> Job:
         from_on=run.from_on,
         to_on=run.to_on,
         dry_run=run.dry_run,
+        reimport=run.reimport,
         target_run_id=run.target_run_id,
         options=ConnectionOptions.model_validate(connection.options),
         currency=currency,

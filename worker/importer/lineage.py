@@ -31,6 +31,15 @@ def change_rows(
     ]
 
 
+def image_row(
+    rows: Sequence[Known], run_id: uuid.UUID, decision: str, reason: str
+) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Return columns and rows for a change that no line of the bank brought about, such as a revert."""
+    return ("run_id", "transaction_id", "decision", "reason", "before_image"), [
+        (str(run_id), row.id, decision, reason, json.dumps(before_image(row))) for row in rows
+    ]
+
+
 def dry_rows(plan: Plan, account_id: int | None, run_id: uuid.UUID) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """Return the same for a dry run: every row with its decision, and nothing else is written."""
     rows: list[tuple[int | None, str, str, dict[str, Any]]] = [

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from worker.importer.existing import Existing
 from worker.importer.known import ExpenseFields, ExpenseState, Known, KnownKey, State
 
-_KEY_COLUMNS = """id, identity, external_id, content_key, occurrence, fingerprint, state,
+_KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
+    CASE WHEN :reimport AND expense_state = 'reverted' THEN ''::bytea ELSE fingerprint END, state,
     coalesce(stated_on, effective_on), absent_since_at IS NOT NULL"""
 
 _KEYS = text(
@@ -80,31 +81,29 @@ class Place:
 
 
 def load_keys(
-    session: Session, account_id: int, days: tuple[date, date], identities: Collection[bytes]
+    session: Session, account_id: int, days: tuple[date, date], identities: Collection[bytes], *, reimport: bool
 ) -> tuple[list[KnownKey], dict[bytes, int]]:
-    """Return the known rows of these days, of these identities wherever they are, and what aliases point to."""
-    rows = [_key(row) for row in session.execute(_KEYS, _days(account_id, days)).all()]
+    """Return the known rows of these days, of these identities wherever they are, and what aliases point to.
+
+    reimport: rows that were taken back count as changed.
+    """
+    which = {"account_id": account_id, "reimport": reimport}
+    span = {"from_on": days[0], "to_on": days[1]}
+    rows = [_key(row) for row in session.execute(_KEYS, which | span).all()]
     have = {row.identity for row in rows}
     missing = [identity for identity in identities if identity not in have]
     aliases: dict[bytes, int] = {}
     if missing:
-        rows += _more(session, _KEYS_BY_IDENTITY, account_id, rows, identities=missing)
+        rows += _more(session, _KEYS_BY_IDENTITY, rows, which | {"identities": missing})
         found = session.execute(_ALIASES, {"account_id": account_id, "identities": missing})
         aliases = {bytes(identity): transaction_id for identity, transaction_id in found}
-        rows += _more(session, _KEYS_BY_ID, account_id, rows, ids=list(aliases.values()))
+        rows += _more(session, _KEYS_BY_ID, rows, which | {"ids": list(aliases.values())})
     return rows, aliases
 
 
-def _more(
-    session: Session, query: TextClause, account_id: int, rows: Sequence[KnownKey], **which: list[Any]
-) -> list[KnownKey]:
+def _more(session: Session, query: TextClause, rows: Sequence[KnownKey], which: dict[str, Any]) -> list[KnownKey]:
     have = {row.id for row in rows}
-    found = session.execute(query, {"account_id": account_id, **which})
-    return [key for key in map(_key, found) if key.id not in have]
-
-
-def _days(account_id: int, days: tuple[date, date]) -> dict[str, Any]:
-    return {"account_id": account_id, "from_on": days[0], "to_on": days[1]}
+    return [key for key in map(_key, session.execute(query, which).all()) if key.id not in have]
 
 
 def _key(row: Any) -> KnownKey:  # noqa: ANN401 - a row of _KEY_COLUMNS

@@ -13,15 +13,29 @@ _INSERT = text(
     """INSERT INTO bank_import_rejections
         (run_id, connection_id, account_id, identity, external_id, code, message, raw)
     VALUES (:run_id, :connection_id, :account_id, :identity, :external_id, :code, :message, :raw)
-    ON CONFLICT ON CONSTRAINT uq_bank_import_rejections_identity DO NOTHING"""
+    ON CONFLICT ON CONSTRAINT uq_bank_import_rejections_identity
+    DO UPDATE SET resolved_at = NULL, resolved_run_id = NULL, code = EXCLUDED.code, message = EXCLUDED.message
+    WHERE bank_import_rejections.resolved_at IS NOT NULL"""
+)
+_ARRIVED = text(
+    """UPDATE bank_import_rejections r SET resolved_at = now(), resolved_run_id = :run_id
+    FROM bank_transactions t
+    WHERE r.account_id = :account_id AND r.resolved_at IS NULL AND r.external_id IS NOT NULL
+      AND t.account_id = r.account_id AND t.external_id = r.external_id AND t.state <> 'removed'"""
 )
 _MAX_RAW = 100_000
 
 
 def record_rejections(session: Session, job: Job, account_id: int | None, rejections: Sequence[Rejection]) -> int:
-    """Store rejections and return how many were not on record before. A dry run only counts."""
-    if job.dry_run or not rejections:
+    """Store rejections and return how many were not on record before; rows that arrived after all are resolved.
+
+    A dry run only counts.
+    """
+    if job.dry_run:
         return len(rejections)
+    session.execute(_ARRIVED, {"run_id": job.lease.run_id, "account_id": account_id})
+    if not rejections:
+        return 0
     before = _count(session, job)
     session.execute(
         _INSERT,
@@ -43,5 +57,5 @@ def record_rejections(session: Session, job: Job, account_id: int | None, reject
 
 
 def _count(session: Session, job: Job) -> int:
-    statement = text("SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id")
+    statement = text("SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND resolved_at IS NULL")
     return int(session.execute(statement, {"id": job.connection_id}).scalar_one())

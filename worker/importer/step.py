@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Capabilities, IdClass, RejectedRow, Transaction, Window
 from worker.importer.accounts import AccountState
 from worker.importer.bulk import insert_values
+from worker.importer.categories import suggest_categories
 from worker.importer.decisions import Plan, Rules
 from worker.importer.existing import Existing
 from worker.importer.expense import MAX_NOTES, project
@@ -103,7 +104,7 @@ def _known(session: Session, step: Step, part: _Slice) -> tuple[list[KnownKey], 
         for transaction in part.transactions
         if transaction.external_id and ground.trusted
     ]
-    return load_keys(session, step.account.id, _span(part, ground), identities)
+    return load_keys(session, step.account.id, _span(part, ground), identities, reimport=step.job.options.reimport)
 
 
 def _sift(step: Step, part: _Slice, known: Sequence[KnownKey], result: StepResult) -> Sifted:
@@ -138,6 +139,8 @@ def _write(session: Session, step: Step, plan: Plan, result: StepResult) -> Writ
         return Written()
     written = write_plan(session, plan, target)
     written.months |= pair_transfers(session, step.job, target, plan, written)
+    if step.job.options.suggest_categories:
+        suggest_categories(session, target, list(written.transaction_ids.values()))
     result.seen.update(written.transaction_ids.values())
     return written
 

@@ -14,13 +14,17 @@ from worker.runs.states import RunKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One delivery to fetch. account_id None: for all accounts of the connection in one call."""
+    """One delivery to fetch. account_id None: for all accounts of the connection in one call.
+
+    moves: whether reading it says how far the accounts are; a replay of single rows does not.
+    """
 
     accounts: list[AccountState]
     account_id: str | None
     window: Window
     by_cursor: bool
     cursor: str | None = None
+    moves: bool = True
 
 
 def progress_of(account: AccountState) -> Progress:

@@ -4,7 +4,6 @@ A pair needs evidence beyond amount and day: the provider calls a leg a transfer
 other account. Without it two strangers of one amount would vanish from the books together.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,7 +20,7 @@ from worker.importer.decisions import Plan
 from worker.importer.evidence import Match, bucketed, choose, days_apart, without
 from worker.importer.job import Job
 from worker.importer.known import ExpenseState, Known, State
-from worker.importer.lineage import before_image
+from worker.importer.lineage import image_row
 from worker.importer.load import load_details
 from worker.importer.write import Target, Written, month
 
@@ -144,7 +143,8 @@ def link_legs(session: Session, target: Target, match: Match[Leg, Leg], *, hide:
         _suggest(session, target, [match])
         return set()
     session.execute(_LINK, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
-    _record(session, target, details.values(), match.reason)
+    image = image_row(list(details.values()), target.run_id, "updated", match.reason)
+    insert_values(session, "bank_transaction_changes", *image)
     if not hide:
         return set()
     expense_ids = [row.expense_id for row in details.values() if row.expense_id is not None]
@@ -198,24 +198,11 @@ def give_expenses(session: Session, target: Target, ids: Sequence[int], reason: 
             text("UPDATE bank_transactions SET expense_id = :expense_id, expense_state = 'own' WHERE id = :id"),
             {"expense_id": new_ids[row.id], "id": row.id},
         )
-    _record(session, target, rows, reason)
+    insert_values(session, "bank_transaction_changes", *image_row(rows, target.run_id, "updated", reason))
     outbox.record_expenses(
         session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=target.run_id
     )
     return {month(row.base) for row in rows if row.base is not None}
-
-
-def _record(session: Session, target: Target, rows: Any, reason: str) -> None:  # noqa: ANN401 - any iterable of Known
-    columns = ("run_id", "account_id", "transaction_id", "decision", "reason", "before_image")
-    insert_values(
-        session,
-        "bank_transaction_changes",
-        columns,
-        [
-            (str(target.run_id), target.account_id, row.id, "updated", reason, json.dumps(before_image(row)))
-            for row in rows
-        ],
-    )
 
 
 def _suggest(session: Session, target: Target, matches: Sequence[Match[Leg, Leg]]) -> None:

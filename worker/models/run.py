@@ -76,6 +76,7 @@ class BankImportRun(Base):
     from_on: Mapped[date | None] = mapped_column(Date)
     to_on: Mapped[date | None] = mapped_column(Date)
     dry_run: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    reimport: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     target_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
     scheduled_for: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     status: Mapped[str] = mapped_column(String(10), server_default="queued")

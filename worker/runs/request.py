@@ -64,6 +64,7 @@ def _write(session: Session, request: RunRequest, run_id: uuid.UUID, user_id: in
             from_on=request.from_on,
             to_on=request.to_on,
             dry_run=request.dry_run,
+            reimport=request.reimport,
             target_run_id=request.target_run_id,
             scheduled_for=request.scheduled_for,
             trace_context=request.trace_context,

@@ -45,6 +45,7 @@ WAITING = frozenset({RunStatus.QUEUED, RunStatus.DEFERRED})
 class RunRequest:
     """What somebody asks for. account_external_id None: all accounts; days None: decided by the importer.
 
+    reimport: what a revert takes back may return with the next refresh.
     target_run_id: the run to revert or whose rejections to replay. scheduled_for: the slot, for scheduled runs only.
     """
 
@@ -55,6 +56,7 @@ class RunRequest:
     from_on: date | None = None
     to_on: date | None = None
     dry_run: bool = False
+    reimport: bool = False
     target_run_id: uuid.UUID | None = None
     scheduled_for: datetime | None = None
     trace_context: str | None = None

@@ -4,6 +4,7 @@ user_id is whose run it must be; None only for an operator.
 """
 
 import uuid
+from dataclasses import replace
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
@@ -53,9 +54,14 @@ def retry_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = 
     )
 
 
-def revert_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
-    """Return the request that takes a run back. Raises: NotFoundError, ConflictError when there is nothing to take."""
-    return _about(_changed_something(session, run_id, user_id), RunKind.REVERT)
+def revert_request(
+    session: Session, run_id: uuid.UUID, *, user_id: int | None = None, reimport: bool = False
+) -> RunRequest:
+    """Return the request that takes a run (or a revert) back. reimport: its rows may return with the next refresh.
+
+    Raises: NotFoundError, ConflictError when there is nothing to take back.
+    """
+    return replace(_about(_changed_something(session, run_id, user_id), RunKind.REVERT), reimport=reimport)
 
 
 def replay_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
@@ -67,8 +73,8 @@ def _changed_something(session: Session, run_id: uuid.UUID, user_id: int | None)
     run = find(session, run_id, user_id=user_id)
     if RunStatus(run.status) not in CLOSED:
         raise ConflictError(f"run {run_id} is still {run.status}")
-    if run.dry_run or run.kind == RunKind.REVERT:
-        raise ConflictError(f"run {run_id} imported nothing: it was {'a dry run' if run.dry_run else 'a revert'}")
+    if run.dry_run:
+        raise ConflictError(f"run {run_id} imported nothing: it was a dry run")
     return run
 
 

@@ -1,0 +1,135 @@
+"""Money and days that do not fit the usual mould: a stated rule, or a rejection with a reason. Never a silent loss."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from tests.importer.bank import Harness
+from worker.connectors.base import Account, RejectedRow
+from worker.runs.states import RunKind
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "expected"),
+    [
+        ("-1500", "JPY", ("-1500.00", "JPY")),
+        ("-1.235", "KWD", ("-1.24", "KWD")),
+        ("-0.005", "EUR", ("-0.01", "EUR")),
+        ("-9999999999.99", "EUR", ("-9999999999.99", "EUR")),
+        ("-12.5", "eur", ("-12.50", "EUR")),
+        ("-1", None, ("-1.00", "EUR")),
+    ],
+    ids=["no decimals", "three decimals", "half a cent", "the largest", "lower case", "none: the account's"],
+)
+def test_amounts_and_currencies(harness, amount, currency, expected):
+    harness.bank.buy(amount, currency=currency, external_id="1")
+    harness.refresh()
+    [(_, held, held_currency, _)] = harness.expenses()
+    assert (held, held_currency) == expected
+
+
+def test_without_an_account_currency_the_users_is_taken(harness):
+    harness.bank.accounts = [Account(external_id="A", name="Cash")]
+    harness.sql("UPDATE users SET preferred_currency = 'INR'")
+    harness.bank.buy("-1", currency=None, external_id="1")
+    harness.refresh()
+    assert harness.expenses()[0][2] == "INR"
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ({"amount": "-10000000000"}, "amount_too_large"),
+        ({"amount": "1e30"}, "amount_too_large"),
+        ({"amount": "NaN"}, "amount_invalid"),
+        ({"currency": "BTC"}, "currency_unknown"),
+        ({"currency": "https://bank.test/points"}, "currency_unknown"),
+        ({"booking_on": None}, "date_missing"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_does_not_fit_is_rejected_with_its_reason_and_the_rest_goes_on(harness, row, code):
+    harness.bank.buy(**({"amount": "-1", "external_id": "bad"} | row))
+    harness.bank.buy("-2", external_id="good")
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code, outcome.counts.rejected) == ("partial", "rows_rejected", 1)
+    assert harness.amounts() == ["-2.00"]
+    [(found, raw)] = harness.sql("SELECT code, raw FROM bank_import_rejections")
+    assert found == code
+    assert "bad" in raw
+    assert harness.refresh().code == "nothing_new", "a row that is broken every day is told once"
+
+
+def test_an_account_in_points_is_left_out_with_a_reason(harness):
+    harness.bank.accounts.append(Account(external_id="P", name="Points", currency="https://bank.test/points"))
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    rows = harness.sql("SELECT external_id, status, status_code FROM bank_connection_accounts ORDER BY id")
+    assert rows == [("A", "active", None), ("P", "unsupported", "currency_unknown")]
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ("a\x00b\x07c", "a b c"),
+        ("Fish &amp; Chips", "Fish & Chips"),
+        ("مطعم \u202b القاهرة 🍜", "مطعم \u202b القاهرة 🍜"),
+        ("x" * 100_000, "x" * 500),
+        ("=HYPERLINK(1)", "=HYPERLINK(1)"),
+        ('tab\tand\nnewline \\ backslash, "quotes"', 'tab and newline \\ backslash, "quotes"'),
+        ("", None),
+    ],
+    ids=["control characters", "HTML", "right to left and emoji", "very long", "formula", "COPY's own", "empty"],
+)  # fmt: skip
+def test_texts(harness, description, expected):
+    harness.bank.buy("-1", description, external_id="1")
+    harness.refresh()
+    assert harness.expenses()[0][3] == expected
+    assert harness.refresh().counts.unchanged == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "expected"),
+    [
+        ("Europe/London", datetime(2026, 6, 14, 23, 30, tzinfo=UTC), "2026-06-15"),
+        ("UTC", datetime(2026, 6, 14, 23, 30, tzinfo=UTC), "2026-06-14"),
+        ("America/New_York", datetime(2026, 3, 8, 4, 59, tzinfo=UTC), "2026-03-07"),
+        ("America/New_York", datetime(2026, 3, 9, 3, 59, tzinfo=UTC), "2026-03-08"),
+        ("Asia/Kolkata", datetime(2026, 6, 14, 18, 30, tzinfo=UTC), "2026-06-15"),
+    ],
+    ids=["summer time", "UTC", "before the clock change", "after it", "half hours"],
+)
+def test_the_day_is_taken_in_the_banks_zone(sessions, user_id, zone, moment, expected):
+    harness = Harness(sessions, user_id, options={"timezone": zone})
+    harness.bank.buy("-1", external_id="1", booking_on=None, booking_at=moment)
+    harness.run(RunKind.IMPORT)
+    assert harness.expenses()[0][0] == expected
+
+
+def test_value_dates_weeks_ahead_do_not_move_the_day_nor_the_watermark(harness):
+    harness.bank.buy("-1", external_id="1", value_on=date(2026, 7, 30))
+    harness.refresh()
+    assert harness.expenses()[0][0] == "2026-06-15"
+    assert harness.sql("SELECT watermark_on FROM bank_connection_accounts") == [(date(2026, 6, 15),)]
+
+
+def test_a_rejected_row_can_be_replayed(harness):
+    harness.bank.extra = {
+        "rejected": (
+            RejectedRow(code="bad_data", message="no amount", raw='[{"amount": "x"}]', account_id="A", external_id="r"),
+        )
+    }
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    failed = harness.run_id
+    assert harness.sql("SELECT code, resolved_at FROM bank_import_rejections") == [("bad_data", None)]
+    harness.sql(
+        "UPDATE bank_import_rejections SET raw = :raw",
+        raw='{"account_id": "A", "amount": "-7", "description": "Late", "booking_on": "2026-06-10",'
+        ' "currency": "EUR", "external_id": "r", "pending": false}',
+    )
+    outcome = harness.run(RunKind.REPLAY, target_run_id=failed)
+    assert outcome.counts.created == 1
+    assert sorted(harness.amounts()) == ["-1.00", "-7.00"]
+    assert harness.sql("SELECT resolved_at IS NOT NULL FROM bank_import_rejections") == [(True,)]
+    assert harness.run(RunKind.REPLAY, target_run_id=failed).code == "nothing_new"

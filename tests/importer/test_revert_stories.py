@@ -1,0 +1,175 @@
+"""Taking a run back, and answering the importer's questions."""
+
+import pytest
+
+from tests.importer.bank import CURSOR
+from tests.importer.test_existing_stories import typed
+from tests.importer.test_kind_stories import TWO
+from worker.connectors.base import Account, RemovedTransaction, TransactionKind
+from worker.errors import ConflictError
+from worker.importer.suggestions import accept, decline, list_suggestions
+from worker.runs.states import RunKind, RunStatus
+
+
+def revert(harness, run_id, **more):
+    return harness.run(RunKind.REVERT, target_run_id=run_id, **more)
+
+
+def test_a_reverted_import_leaves_no_expense_and_the_next_refresh_brings_none_back(harness):
+    harness.bank.buy("-1", external_id="1")
+    row = harness.bank.buy("-2", external_id="2")
+    harness.refresh()
+    outcome = revert(harness, harness.run_id)
+    assert (outcome.status, outcome.counts.removed) == (RunStatus.SUCCEEDED, 2)
+    assert harness.amounts() == []
+    harness.bank.change(row, description="Amended")
+    harness.refresh()
+    assert harness.amounts() == []
+
+
+def test_with_reimport_the_next_refresh_brings_them_back(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    revert(harness, harness.run_id, reimport=True)
+    assert harness.amounts() == []
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
+
+
+def test_a_revert_can_be_reverted(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    revert(harness, harness.run_id)
+    revert(harness, harness.run_id)
+    assert harness.amounts() == ["-1.00"]
+    assert harness.refresh().code == "nothing_new"
+
+
+def test_amended_and_removed_expenses_become_what_they_were(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-1", "Baker", external_id="1")
+    harness.bank.buy("-2", "Butcher", external_id="2")
+    harness.refresh()
+    before = harness.expenses()
+    harness.bank.buy("-9", "Baker", external_id="1")
+    harness.bank.removed = [RemovedTransaction(external_id="2")]
+    harness.refresh()
+    assert harness.amounts() == ["-9.00"]
+    harness.bank.removed = []
+    revert(harness, harness.run_id)
+    assert harness.expenses() == before
+    harness.refresh()
+    assert harness.expenses() == before
+
+
+def test_what_the_user_edited_since_is_kept_and_said(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-2", external_id="2")
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Mine' WHERE amount = 1")
+    outcome = revert(harness, harness.run_id)
+    assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "edited_since")
+    assert harness.amounts() == ["-1.00"]
+
+
+def test_a_linked_expense_is_let_go_and_stays(harness):
+    typed(harness, "20.00", "Trattoria Luigi")
+    harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
+    harness.refresh()
+    revert(harness, harness.run_id)
+    assert harness.amounts() == ["-20.00"]
+    assert harness.sql("SELECT expense_id, expense_state FROM bank_transactions") == [(None, "reverted")]
+
+
+def test_hidden_legs_of_a_transfer_come_back_when_the_run_that_paired_them_is_reverted(harness):
+    harness.bank.accounts = TWO
+    harness.bank.buy("-500", kind=TransactionKind.TRANSFER, external_id="1")
+    harness.refresh()
+    harness.bank.buy("500", external_id="2", account_id="B")
+    harness.refresh()
+    assert harness.amounts() == []
+    revert(harness, harness.run_id)
+    assert harness.amounts() == ["-500.00"]
+
+
+def suggestion(harness):
+    with harness.sessions() as session:
+        [view] = list_suggestions(session, harness.user_id)
+        return view
+
+
+def test_accepting_an_expense_suggestion_leaves_one_expense_the_users(harness):
+    typed(harness, "20.00", "lunch")
+    harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
+    harness.refresh()
+    view = suggestion(harness)
+    assert (view.bank["description"], view.other["description"]) == ("TRATTORIA LUIGI", "lunch")
+    with harness.sessions() as session:
+        accept(session, view.id, user_id=harness.user_id)
+    assert harness.expenses() == [("2026-06-15", "-20.00", "EUR", "lunch")]
+    harness.refresh()
+    assert len(harness.amounts()) == 1
+
+
+def test_a_declined_suggestion_does_not_come_back(harness):
+    typed(harness, "20.00", "lunch")
+    harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
+    harness.refresh()
+    with harness.sessions() as session:
+        decline(session, suggestion(harness).id, user_id=harness.user_id)
+    harness.refresh()
+    with harness.sessions() as session:
+        assert list_suggestions(session, harness.user_id) == []
+    assert len(harness.amounts()) == 2
+
+
+def test_a_suggestion_that_no_longer_fits_is_refused(harness):
+    typed(harness, "20.00", "lunch")
+    harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
+    harness.refresh()
+    view = suggestion(harness)
+    harness.sql("UPDATE bank_transactions SET state = 'removed'")
+    with harness.sessions() as session, pytest.raises(ConflictError, match="took this row back"):
+        accept(session, view.id, user_id=harness.user_id)
+
+
+def test_an_accepted_transfer_hides_both_legs(harness):
+    harness.bank.accounts = TWO
+    harness.bank.buy("-500", "Standing order", external_id="1")
+    harness.bank.buy("500", "Credit", external_id="2", account_id="B")
+    harness.refresh()
+    with harness.sessions() as session:
+        accept(session, suggestion(harness).id, user_id=harness.user_id)
+    assert harness.amounts() == []
+
+
+def test_a_doubtful_account_waits_and_an_accepted_one_goes_on_with_its_history(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.bank.accounts = [Account(external_id="A2", name="Checking", currency="EUR")]
+    harness.bank.rows = [harness.bank.change(harness.bank.rows[0], account_id="A2", external_id="n1")]
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"], "nothing is imported twice while the question is open"
+    with harness.sessions() as session:
+        accept(session, suggestion(harness).id, user_id=harness.user_id)
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
+    assert harness.sql("SELECT external_id FROM bank_connection_accounts") == [("A2",)]
+
+
+def test_a_habit_suggests_a_category_when_asked_to(sessions, user_id):
+    from tests.importer.bank import Harness
+
+    harness = Harness(sessions, user_id, options={"suggest_categories": True})
+    harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food')", u=user_id)
+    for n in range(3):
+        harness.bank.buy("-3", "Baker", external_id=str(n))
+    harness.refresh()
+    harness.sql("UPDATE expenses SET category_id = (SELECT id FROM categories)")
+    harness.bank.buy("-4", "BAKER", external_id="4")
+    harness.refresh()
+    view = suggestion(harness)
+    assert (view.kind, view.bank["description"]) == ("category", "BAKER")
+    with harness.sessions() as session:
+        accept(session, view.id, user_id=user_id)
+    assert harness.sql("SELECT count(*) FROM expenses WHERE category_id IS NOT NULL") == [(4,)]

@@ -1,0 +1,79 @@
+"""Trying rejected rows again, after a connector was mended or a rule was widened."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.connectors.base import BankConnector, RejectedRow, Transaction, TransactionKind
+from worker.connectors.errors import InvalidDataError
+from worker.importer.job import Job
+
+_OPEN = text(
+    """SELECT r.id, r.external_id, r.code, r.message, r.raw, a.external_id AS account
+    FROM bank_import_rejections r LEFT JOIN bank_connection_accounts a ON a.id = r.account_id
+    WHERE r.connection_id = :connection_id AND r.resolved_at IS NULL
+      AND (CAST(:run_id AS uuid) IS NULL OR r.run_id = :run_id)
+    ORDER BY r.id"""
+)
+_RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved_run_id = :run_id WHERE id = ANY(:ids)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What can be read now: the transactions, and the rejections they came from by account."""
+
+    transactions: list[Transaction]
+    rejection_ids: list[int]
+    still_rejected: int
+
+
+def read_again(session: Session, job: Job, connector: BankConnector) -> Replayed:
+    """Read the open rejections of the target run once more."""
+    rows = session.execute(_OPEN, {"connection_id": job.connection_id, "run_id": job.target_run_id}).all()
+    transactions: list[Transaction] = []
+    ids: list[int] = []
+    for row in rows:
+        rejected = RejectedRow(
+            code=row.code, message=row.message, raw=row.raw, account_id=row.account, external_id=row.external_id
+        )
+        try:
+            transactions += _read(rejected, connector)
+        except (InvalidDataError, ValueError, KeyError, TypeError, InvalidOperation):
+            continue
+        ids.append(row.id)
+    return Replayed(transactions=transactions, rejection_ids=ids, still_rejected=len(rows) - len(ids))
+
+
+def resolve(session: Session, job: Job, rejection_ids: Sequence[int]) -> None:
+    """Note that these rows are no longer rejected."""
+    session.execute(_RESOLVE, {"ids": list(rejection_ids), "run_id": job.lease.run_id})
+
+
+def _read(row: RejectedRow, connector: BankConnector) -> Sequence[Transaction]:
+    """A row the importer refused is a transaction as text; one the connector refused is the provider's record."""
+    record = json.loads(row.raw)
+    if isinstance(record, dict) and record.get("account_id") and "amount" in record and "pending" in record:
+        return [transaction_from_json(record)]
+    return connector.read_rejected(row)
+
+
+def transaction_from_json(record: dict[str, Any]) -> Transaction:
+    """Return the transaction a rejection holds as text. Raises: ValueError, TypeError, InvalidOperation."""
+    read = {field.name: _value(field.name, record[field.name]) for field in fields(Transaction) if field.name in record}
+    return Transaction(**({"description": ""} | read))
+
+
+def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, a field's value out
+    if name == "amount":
+        return Decimal(str(value))
+    if name.endswith("_on"):
+        return date.fromisoformat(value)
+    if name.endswith("_at"):
+        return datetime.fromisoformat(value)
+    return TransactionKind(value) if name == "kind" else value

@@ -1,0 +1,190 @@
+"""Taking a run back: expenses as they were before it, in one transaction.
+
+The bank's lines stay (they are what the bank said); what changes is what the user sees. Expenses the user has edited
+since are left alone and reported. A revert is a run of its own, so that it can be reverted as well.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.errors import InvalidRequestError
+from worker.importer.bulk import copy, insert_values, next_ids
+from worker.importer.job import Job
+from worker.importer.known import ExpenseFields, ExpenseState, Known
+from worker.importer.lineage import image_row
+from worker.importer.load import expense_from_json, load_details
+from worker.importer.write import month
+from worker.runs.states import Counts, Outcome, RunStatus
+
+_CREATED = text("SELECT id FROM bank_transactions WHERE first_run_id = :run_id ORDER BY id")
+_CHANGED = text(
+    """SELECT DISTINCT ON (transaction_id) transaction_id, before_image FROM bank_transaction_changes
+    WHERE run_id = :run_id AND transaction_id IS NOT NULL AND before_image IS NOT NULL AND reverted_by_run_id IS NULL
+    ORDER BY transaction_id, id"""
+)
+_MARK = text("UPDATE bank_transaction_changes SET reverted_by_run_id = :by WHERE run_id = :run_id")
+_OBSOLETE = text("UPDATE bank_match_suggestions SET status = 'obsolete' WHERE run_id = :run_id AND status = 'open'")
+_THREAD = text(
+    "UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, last_run_id = :by,"
+    " transfer_peer_id = CASE WHEN :unpair THEN NULL ELSE transfer_peer_id END,"
+    " fingerprint = CASE WHEN :forget THEN ''::bytea ELSE fingerprint END WHERE id = :id"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """One row to take back. before: its expense before the run, None when it had none; state: what it stands as."""
+
+    known: Known
+    before: ExpenseFields | None
+    category_id: int | None
+    state: ExpenseState
+    own: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Reverted:
+    """What was done; kept: transactions whose expense the user has edited since."""
+
+    taken_back: int = 0
+    restored: int = 0
+    kept: list[int] = field(default_factory=list)
+    months: set[str] = field(default_factory=set)
+
+
+def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
+    """Restore the before-images of the target run; return the outcome and the months that changed."""
+    if job.target_run_id is None:
+        raise InvalidRequestError("a revert needs a run to take back")
+    ids = list(session.execute(_CREATED, {"run_id": job.target_run_id}).scalars())
+    images = {row[0]: row[1] for row in session.execute(_CHANGED, {"run_id": job.target_run_id})}
+    details = load_details(session, [*ids, *images])
+    reverted = Reverted()
+    undos = list(_undos(details.values(), frozenset(ids), images, reverted))
+    _apply(session, job, undos, reverted)
+    session.execute(_MARK, {"by": job.lease.run_id, "run_id": job.target_run_id})
+    session.execute(_OBSOLETE, {"run_id": job.target_run_id})
+    counts = Counts(removed=reverted.taken_back, updated=reverted.restored, unchanged=len(reverted.kept))
+    return (
+        Outcome(
+            status=RunStatus.PARTIAL if reverted.kept else RunStatus.SUCCEEDED,
+            code="edited_since" if reverted.kept else "ok" if undos else "nothing_new",
+            message=f"{len(reverted.kept)} expenses were edited since and are kept" if reverted.kept else None,
+            counts=counts,
+            report={"kept_transaction_ids": reverted.kept[:1000]} if reverted.kept else {},
+        ),
+        reverted.months,
+    )
+
+
+def _undos(
+    rows: Iterable[Known], created: frozenset[int], images: Mapping[int, Mapping[str, Any]], reverted: Reverted
+) -> Iterable[Undo]:
+    for row in rows:
+        if row.deleted_by_user or _edited(row):
+            reverted.kept.append(row.id)
+        elif row.id in created and row.expense_state not in (ExpenseState.NONE, ExpenseState.REVERTED):
+            yield Undo(known=row, before=None, category_id=None, state=ExpenseState.REVERTED, own=_own(row))
+        elif row.id in images:
+            yield _to_image(row, images[row.id])
+
+
+def _to_image(row: Known, image: Mapping[str, Any]) -> Undo:
+    before = image.get("expense")
+    had = image.get("expense_id") is not None and before is not None
+    state = ExpenseState(image["transaction"]["expense_state"])
+    return Undo(
+        known=row,
+        before=expense_from_json(before) if had and before else None,
+        category_id=before.get("category_id") if had and before else None,
+        state=state if had or state not in (ExpenseState.OWN, ExpenseState.LINKED) else ExpenseState.REVERTED,
+        own=_own(row),
+    )
+
+
+def _own(row: Known) -> bool:
+    return row.expense_id is not None and row.expense_state == ExpenseState.OWN
+
+
+def _edited(row: Known) -> bool:
+    """Whether the user changed the expense after the bank last wrote it."""
+    if row.expense_id is None or row.expense_state != ExpenseState.OWN:
+        return False
+    return row.expense != row.base
+
+
+def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted) -> None:
+    gone = [u.known.expense_id for u in undos if u.before is None and u.own and u.known.expense_id is not None]
+    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=gone, run_id=job.lease.run_id)
+    new_ids = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
+    changed = _update(session, [u for u in undos if u.before is not None and u.known.expense_id is not None])
+    for undo in undos:
+        _rethread(session, job, undo, new_ids)
+        reverted.months |= {month(e) for e in (undo.before, undo.known.expense) if e is not None}
+    insert_values(
+        session,
+        "bank_transaction_changes",
+        *image_row([u.known for u in undos], job.lease.run_id, "reverted", "run_reverted"),
+    )
+    session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": gone})
+    for event_type, ids in (("expense.created", list(new_ids.values())), ("expense.updated", changed)):
+        outbox.record_expenses(session, event_type=event_type, expense_ids=ids, run_id=job.lease.run_id)
+    reverted.taken_back = sum(undo.before is None for undo in undos)
+    reverted.restored = len(undos) - reverted.taken_back
+
+
+def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> dict[int, int]:
+    new_ids = dict(zip((u.known.id for u in undos), next_ids(session, "expenses", len(undos)), strict=True))
+    columns = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
+    copy(
+        session,
+        "expenses",
+        columns,
+        (
+            (new_ids[u.known.id], job.user_id, u.category_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
+            for u in undos
+            if (b := u.before) is not None
+        ),
+    )
+    return new_ids
+
+
+def _update(session: Session, undos: Sequence[Undo]) -> list[int]:
+    ids = []
+    for undo in undos:
+        before = undo.before
+        assert before is not None
+        assert undo.known.expense_id is not None
+        session.execute(
+            text(
+                "UPDATE expenses SET amount = :amount, currency = :currency, expense_type = :expense_type,"
+                " notes = :notes, spent_at = :spent_on WHERE id = :id"
+            ),
+            {name: getattr(before, name) for name in ExpenseFields.__dataclass_fields__}
+            | {"id": undo.known.expense_id},
+        )
+        ids.append(undo.known.expense_id)
+    return ids
+
+
+def _rethread(session: Session, job: Job, undo: Undo, new_ids: Mapping[int, int]) -> None:
+    known = undo.known
+    expense_id = None if undo.before is None else new_ids.get(known.id, known.expense_id)
+    returns = job.reimport and undo.state == ExpenseState.REVERTED
+    session.execute(
+        _THREAD,
+        {
+            "id": known.id,
+            "by": job.lease.run_id,
+            "expense_id": expense_id,
+            "state": ExpenseState.NONE if returns else undo.state,
+            "unpair": known.expense_state == ExpenseState.TRANSFER,
+            # without its fingerprint the row counts as changed, and the next refresh gives it its expense again
+            "forget": returns,
+        },
+    )
