@@ -95,3 +95,8 @@ class Known:
     def deleted_by_user(self) -> bool:
         """Whether the user deleted the expense this row had."""
         return self.expense_id is None and self.expense_state in (ExpenseState.OWN, ExpenseState.LINKED)
+
+    @property
+    def swallows(self) -> bool:
+        """Whether a line that takes this row over gets no expense: a wrong match would lose one."""
+        return self.expense_id is None and self.expense_state != ExpenseState.NONE

@@ -121,11 +121,16 @@ def pair(lines: Sequence[Line], known: Sequence[KnownKey], aliases: Mapping[byte
     pairing = Pairing()
     by_identity = {row.identity: row for row in known}
     by_id = {row.id: row for row in known}
-    rest: list[Line] = []
+    renamed: list[Line] = []
     for line in lines:
         row = by_identity.get(line.identity) if line.identity else None
-        if row is None and line.identity and line.identity in aliases:
-            row = by_id.get(aliases[line.identity])
+        if row is None or row.id in pairing.seen:
+            renamed.append(line)
+        else:
+            _take(pairing, line, row)
+    rest: list[Line] = []
+    for line in renamed:  # after all present ids: a former id must not take the row from the id it has now
+        row = by_id.get(aliases.get(line.identity, 0)) if line.identity else None
         if row is None or row.id in pairing.seen:
             rest.append(line)
         else:

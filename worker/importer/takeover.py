@@ -14,6 +14,9 @@ from worker.importer.lines import Line
 MAX_DAYS = 5
 """A posting may be dated this many days from its pending row."""
 
+SURE = 0.75
+"""How alike a line must be to a row without an expense, for taking it over means having none."""
+
 _PER_DAY = 0.05
 _UNLIKE = 2.0
 
@@ -73,6 +76,8 @@ def _by_amount(line: Line, candidate: Candidate) -> tuple[float, str] | None:
     if days > MAX_DAYS:
         return None
     alike = _alike(line, known)
+    if known.swallows and alike < SURE:
+        return None
     if known.state == State.PENDING:
         return _pending_by_amount(candidate, alike, days)
     if line.pending or not candidate.withdrawn:
@@ -96,7 +101,7 @@ def _by_words(line: Line, candidate: Candidate) -> tuple[float, str] | None:
     """A changed amount: a tip, a fuel pre-authorisation, a correction. The words have to agree."""
     known = candidate.known
     days = _days(line, known)
-    if days > MAX_DAYS or line.amount * known.amount < 0 or _alike(line, known) < ALIKE:
+    if days > MAX_DAYS or line.amount * known.amount < 0 or _alike(line, known) < (SURE if known.swallows else ALIKE):
         return None
     larger = max(abs(line.amount), abs(known.amount))
     cost = float(abs(line.amount - known.amount) / larger) if larger else 0.0

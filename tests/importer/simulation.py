@@ -1,0 +1,245 @@
+"""A made-up bank with ground truth: random lives of purchases, the answers a bank gives about them, and a ledger.
+
+`World` holds the truth and serves deliveries in any id class; `MemoryLedger` does with plans what the store does with
+them in SQL. The same histories also run through the real engine on Postgres.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from worker.connectors.base import IdClass, Transaction, Window
+from worker.importer.decisions import Plan, Rules
+from worker.importer.known import ExpenseFields, ExpenseState, Known, KnownKey, State
+from worker.importer.lines import Ground, Line, read_line, trusts_ids
+from worker.importer.pair import Coverage, distinct, pair
+from worker.importer.plan import Evidence, make_plan
+
+START = date(2026, 3, 1)
+GRACE_DAYS = 7
+MERCHANTS = ("Baker Street Bread", "Kiosk am Ring", "Shell Station", "Trattoria Luigi")
+AMOUNTS = ("-3.50", "-20.00", "-63.20", "12.00")
+NAMES = ("{}", "{} 4711 BERLIN DE", "POS {}")
+
+
+@dataclass
+class Purchase:
+    """One purchase as it really is. gone_on: when a pending one was called off."""
+
+    number: int
+    merchant: str
+    amount: Decimal
+    day: date
+    pending: bool
+    name: str = "{}"
+    gone_on: date | None = None
+    id_salt: str = ""
+    deleted: bool = False
+    note: str | None = None
+
+
+@dataclass
+class World:
+    """The truth, and how the bank tells it."""
+
+    id_class: IdClass
+    today: date = START
+    purchases: list[Purchase] = field(default_factory=list)
+    salt: str = ""
+    deliveries: int = 0
+
+    def alive(self) -> list[Purchase]:
+        return [p for p in self.purchases if p.gone_on is None]
+
+    def buy(self, merchant: str, amount: str, *, pending: bool, days_ago: int = 0) -> Purchase:
+        purchase = Purchase(
+            len(self.purchases), merchant, Decimal(amount), self.today - timedelta(days=days_ago), pending, id_salt="p"
+        )
+        self.purchases.append(purchase)
+        return purchase
+
+    def post(self, purchase: Purchase, factor: str, name: str, days: int, *, new_id: bool) -> None:
+        """Book a pending purchase: maybe with a tip, another name, another day, another id."""
+        purchase.pending = False
+        purchase.amount = (purchase.amount * Decimal(factor)).quantize(Decimal("0.01"))
+        purchase.name = name
+        purchase.day = min(purchase.day + timedelta(days=days), self.today)
+        purchase.id_salt = "b" if new_id else purchase.id_salt
+
+    def deliver(self, window: Window) -> list[Transaction]:
+        """Return what the bank answers for a window, with the ids of its class."""
+        self.deliveries += 1
+        shown = sorted((p for p in self.alive() if p.day in window), key=lambda p: (p.day, p.merchant, p.number))
+        per_day: dict[date, int] = {}
+        rows = []
+        for purchase in shown:
+            position = per_day[purchase.day] = per_day.get(purchase.day, -1) + 1
+            rows.append(
+                Transaction(
+                    account_id="A",
+                    amount=purchase.amount,
+                    currency="EUR",
+                    description=purchase.name.format(purchase.merchant),
+                    booking_on=purchase.day,
+                    pending=purchase.pending,
+                    external_id=self._id(purchase, position),
+                )
+            )
+        return rows
+
+    def _id(self, purchase: Purchase, position: int) -> str | None:
+        match self.id_class:
+            case IdClass.STABLE | IdClass.SESSION:
+                return f"{self.salt}{purchase.id_salt}{purchase.number}"
+            case IdClass.POSITIONAL:
+                return f"{purchase.day}.{position}"
+            case IdClass.DELIVERY:
+                return f"d{self.deliveries}-{purchase.number}"
+            case _:
+                return None
+
+    def owed(self) -> list[Decimal]:
+        """Amounts that must be among the user's expenses."""
+        return sorted(p.amount for p in self.alive() if not p.deleted)
+
+    def lingering(self) -> list[Decimal]:
+        """Amounts that may still be there: called off less than the grace ago."""
+        return [
+            p.amount
+            for p in self.purchases
+            if p.gone_on is not None and not p.deleted and (self.today - p.gone_on).days <= GRACE_DAYS + 10
+        ]
+
+
+@dataclass
+class MemoryLedger:
+    """The store, without SQL."""
+
+    rows: dict[int, Known] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
+    aliases: dict[bytes, int] = field(default_factory=dict)
+    absent_since: dict[int, date] = field(default_factory=dict)
+
+    def refresh(self, world: World, window: Window, rows: list[Transaction], *, complete: bool) -> None:
+        ground = Ground(
+            zone=ZoneInfo("UTC"),
+            today=world.today,
+            currency="EUR",
+            trusted=trusts_ids(world.id_class),
+            namespace=world.salt if world.id_class == IdClass.SESSION else "",
+        )
+        lines = distinct(line for row in rows if isinstance(line := read_line(row, ground), Line)).lines
+        coverage = Coverage(window=window if complete else None)
+        keys = [self._key(row) for row in self.rows.values()]
+        pairing = pair(lines, keys, self.aliases, coverage)
+        details = {row.id: replace(row, absent_days=self._absent_days(row, world)) for row in self.rows.values()}
+        rules = Rules(windows_complete=True, pending_grace_days=GRACE_DAYS)
+        plan = make_plan(pairing, Evidence(details=details, coverage=coverage), rules)
+        self._apply(plan, world)
+
+    def _absent_days(self, row: Known, world: World) -> int | None:
+        since = self.absent_since.get(row.id)
+        return None if since is None else (world.today - since).days
+
+    def _key(self, row: Known) -> KnownKey:
+        day = row.stated_on or row.effective_on
+        absent = row.id in self.absent_since
+        return KnownKey(
+            row.id,
+            row.identity,
+            row.external_id,
+            row.content_key,
+            row.occurrence,
+            row.fingerprint,
+            row.state,
+            day,
+            absent,
+        )
+
+    def _apply(self, plan: Plan, world: World) -> None:
+        for change in plan.changes:
+            self._change(change)
+        for create in plan.creates:
+            self._create(create)
+        for row_id in plan.missing:
+            self.absent_since[row_id] = world.today
+        for row_id in plan.returned:
+            self.absent_since.pop(row_id, None)
+
+    def _change(self, change) -> None:
+        old, effect = change.known, change.effect
+        if change.identity != old.identity:
+            self.aliases[old.identity] = old.id
+        expense = old.expense if old.expense_id is not None else None
+        if effect.drop:
+            expense = None
+        elif effect.write is not None:
+            expense = effect.write
+        said = change.line
+        values = {} if said is None else _said(said)
+        self.rows[old.id] = replace(
+            old,
+            identity=change.identity,
+            occurrence=change.occurrence,
+            state=change.state,
+            expense_state=effect.state,
+            expense=expense,
+            expense_id=old.id if expense is not None else None,
+            base=change.base,
+            **values,
+        )
+        self.absent_since.pop(old.id, None)
+
+    def _create(self, create) -> None:
+        row_id = len(self.rows) + 1
+        assert all(row.identity != create.identity for row in self.rows.values()), "the database would refuse it"
+        own = create.expense_state == ExpenseState.OWN
+        self.rows[row_id] = Known(
+            id=row_id,
+            identity=create.identity,
+            occurrence=create.occurrence,
+            state=State.PENDING if create.line.pending else State.POSTED,
+            expense_state=create.expense_state,
+            expense=create.expense if own else None,
+            expense_id=row_id if own else None,
+            base=create.expense,
+            absent_days=None,
+            **_said(create.line),
+        )
+
+    def amounts(self) -> list[Decimal]:
+        return sorted(_signed(row.expense) for row in self.rows.values() if row.expense_id is not None and row.expense)
+
+    def find(self, merchant: str) -> Known | None:
+        found = [r for r in self.rows.values() if merchant in r.description and r.expense_id is not None]
+        return found[0] if found else None
+
+    def delete_expense(self, merchant: str) -> bool:
+        row = self.find(merchant)
+        if row is not None:
+            self.rows[row.id] = replace(row, expense=None, expense_id=None)
+        return row is not None
+
+    def edit_notes(self, merchant: str, notes: str) -> bool:
+        row = self.find(merchant)
+        if row is not None and row.expense is not None:
+            self.rows[row.id] = replace(row, expense=replace(row.expense, notes=notes))
+        return row is not None
+
+    def notes_of(self, merchant: str) -> str | None:
+        row = self.find(merchant)
+        return row.expense.notes if row is not None and row.expense is not None else None
+
+
+def _said(line: Line) -> dict:
+    names = (
+        "external_id", "content_key", "fingerprint", "stated_on", "effective_on", "amount", "currency", "description",
+        "counterparty", "reference",
+    )  # fmt: skip
+    return {name: getattr(line, name) for name in names}
+
+
+def _signed(expense: ExpenseFields | None) -> Decimal:
+    assert expense is not None
+    return expense.amount if expense.expense_type == "INCOME" else -expense.amount
