@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,7 @@ from sqlalchemy import text
 from worker.broker import Nudge, Queue, publish
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
+from worker.connectors.mock.config import MockMode
 from worker.credentials import open_vault
 from worker.database import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
@@ -38,17 +40,23 @@ RESULTS = Path(__file__).parent / "results" / "roundtrip.json"
 EMPTY = "celery.accumulate"  # ships with Celery: returns what it is given
 
 
-def connect(sessions: Sessions, number: int) -> uuid.UUID:
-    """Write one connection of a mock bank."""
+def connect(sessions: Sessions, number: int, delay_s: float) -> uuid.UUID:
+    """Write one connection of a small mock bank that takes `delay_s` to answer."""
+    opened_on = datetime.now(UTC).date() - timedelta(days=30)
+    bank = MockConfig(
+        accounts=1,
+        opened_on=opened_on,
+        history_days=30,
+        mode=MockMode.SLOW if delay_s else MockMode.DEFAULT,
+        delay_s=delay_s,
+    )
     connection_id = uuid.uuid4()
     with sessions() as session:
         user_id = session.execute(
             text("INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id"),
             {"email": f"{number}@bench.test"},
         ).scalar_one()
-        sealed = new_config_values(
-            open_vault(load_settings()), MockConfig(), connection_id=connection_id, user_id=user_id
-        )
+        sealed = new_config_values(open_vault(load_settings()), bank, connection_id=connection_id, user_id=user_id)
         session.add(
             BankConnection(
                 id=connection_id, user_id=user_id, connector_name="mock", display_name="Mock",
@@ -61,11 +69,11 @@ def connect(sessions: Sessions, number: int) -> uuid.UUID:
 class Bench:
     """One worker and what it is measured by."""
 
-    def __init__(self, sessions: Sessions, connections: int) -> None:
+    def __init__(self, sessions: Sessions, connections: int, delay_s: float) -> None:
         self.sessions = sessions
         self.app = Celery("bench", broker=os.environ["REDIS_URL"], set_as_current=False)
         self.broker = redis.Redis.from_url(os.environ["REDIS_URL"])
-        self.connections = [connect(sessions, number) for number in range(connections)]
+        self.connections = [connect(sessions, number, delay_s) for number in range(connections)]
 
     def empty_per_s(self, tasks: int) -> float:
         """Tasks per second of a task that does nothing."""
@@ -103,7 +111,7 @@ class Bench:
 def measure(options: argparse.Namespace) -> dict[str, object]:
     """Warm up, then time both, in turns."""
     sessions = open_sessions(open_engine(os.environ["DATABASE_URL"], role="bench"))
-    bench = Bench(sessions, options.connections)
+    bench = Bench(sessions, options.connections, options.delay_s)
     program = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", options.pool]
     flags = ["-c", str(options.concurrency), "-Q", "interactive", "--without-gossip", "--without-mingle"]
     worker = subprocess.Popen([*program, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -125,7 +133,8 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
         worker.wait()
     empty, refreshes, cpu_ms = (sorted(column)[len(column) // 2] for column in zip(*rounds, strict=True))
     return {
-        "pool": options.pool,
+        "pool": f"{options.pool} x {options.concurrency}",
+        "bank_delay_s": options.delay_s,
         "empty_per_s": round(empty),
         "refreshes_per_s": round(refreshes, 1),
         "ratio": round(refreshes / empty, 3),
@@ -140,6 +149,7 @@ def main() -> None:
     parser.add_argument("--refreshes", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--delay-s", type=float, default=0.0, help="how long the bank takes for a page")
     parser.add_argument("--pool", default="prefork")
     parser.add_argument("--concurrency", type=int, default=1)
     options = parser.parse_args()
@@ -154,6 +164,7 @@ def main() -> None:
                 "LOG_LEVEL": "WARNING",
                 "MAX_TASKS_PER_CHILD": "1000000",
                 "RUNS_PER_CONNECTOR": "1000",
+                "RUNS_PER_USER": "1000",
             }
             apply_schema(open_engine(postgres.url, role="bench"))
             figures = measure(options)
