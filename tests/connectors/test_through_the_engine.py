@@ -65,6 +65,21 @@ def test_the_mock_is_imported_once_however_often_and_pending_purchases_post_in_p
     )
 
 
+def proofs(through: Through) -> set[str]:
+    rows = through.sql(
+        "SELECT balance_proof->>'result' FROM bank_import_run_accounts WHERE run_id = :r", r=through.run_id
+    )
+    return {result for (result,) in rows}
+
+
+@pytest.mark.parametrize("days", [3, 9])
+def test_the_balances_of_the_mock_prove_what_was_imported(through, days):
+    for later in (0, days):
+        with through.at(MockConnector, mock(), on=TODAY + timedelta(days=later)):
+            through.refresh()
+    assert proofs(through) == {"proven"}
+
+
 def test_a_rate_limited_mock_is_waited_for_and_then_imported(through):
     with through.at(MockConnector, mock(mode="rate_limited", limited_calls=2, retry_after_s=7)):
         outcome = through.refresh()
@@ -123,6 +138,16 @@ def test_a_year_of_simplefin_arrives_over_http_without_hole_or_overlap(through, 
     assert (second.code, second.counts.created) == ("nothing_new", 0)
     assert len(through.expenses()) == 80
     assert len(simplefin.requests) <= 12
+
+
+def test_the_balances_of_simplefin_prove_what_was_imported(through, simplefin):
+    with through.at(SimpleFinConnector, access(simplefin)):
+        through.refresh()
+    simplefin.bank.now += timedelta(days=3)
+    simplefin.bank.account("ACT-1").entries.append(Entry(id="new", amount="-7.00", posted_at=simplefin.bank.now))
+    with through.at(SimpleFinConnector, access(simplefin), on=TODAY + timedelta(days=3)):
+        assert through.refresh().counts.created == 1
+    assert proofs(through) == {"proven"}
 
 
 def test_a_purchase_pending_at_simplefin_posts_into_the_same_expense(through, simplefin):

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 import traceback
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -140,11 +141,12 @@ def _everything_said() -> Iterator[StringIO]:
 
 
 def _secrets(subject: Subject) -> set[str]:
-    """Return the secrets of the config, and the passwords inside those that are addresses."""
+    """Return the secrets of the config, and the logins inside those that are addresses, plain and as sent."""
     with subject.opened() as connector:
         found = {str(_revealed(value)) for _, value in connector.config if isinstance(value, SecretStr | SecretBytes)}
-    passwords = {httpx2.URL(secret).password for secret in found if secret.startswith(("http://", "https://"))}
-    return {secret for secret in found | passwords | set(subject.spec.secrets) if secret}
+    logins = [httpx2.URL(secret) for secret in found if secret.startswith(("http://", "https://"))]
+    parts = {part for url in logins for part in (url.password, b64encode(url.userinfo).decode())}
+    return {secret for secret in found | parts | set(subject.spec.secrets) if secret}
 
 
 def _revealed(value: SecretStr | SecretBytes) -> str:
