@@ -43,6 +43,7 @@ def _direction(text: str) -> tuple[str, str | None]:
     return (text[: found.start()], found[1].upper()) if found and found.start() else (text, None)
 
 
+@lru_cache(maxsize=8192)
 def _written(text: str) -> _Written:
     """Take signs, brackets, currency and spaces off an amount."""
     bare = _APOSTROPHES.sub("", _SPACES.sub(" ", text.translate(_MINUS)).strip())

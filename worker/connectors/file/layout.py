@@ -1,7 +1,7 @@
 """Which layout a CSV file has: a known profile, or a reading of its column names, with a stated confidence."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.connectors.file.dates import fitting_orders
 from worker.connectors.file.guess import guess_profile
@@ -27,15 +27,16 @@ class Layout:
     confidence: float
     iban: str | None = None
     guessed: bool = False
+    _columns: dict[str, int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def column(self, name: str | None) -> int | None:
         """Return the index of a column; None where the file has none of that name."""
         if name is None:
             return None
-        try:
-            return self.header.index(plain(name))
-        except ValueError:
-            return None
+        if name not in self._columns:
+            wanted = plain(name)
+            self._columns[name] = self.header.index(wanted) if wanted in self.header else None
+        return self._columns[name]
 
 
 def numbered(cells: Iterable[str]) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ class _RowReader:
         return Row(line=record.line, transaction=transaction)
 
     def _no_booking(self, record: Record) -> str | None:
-        if numbered(record.cells) == self._layout.header:
+        if plain(record.cells[0]) == self._layout.header[0] and numbered(record.cells) == self._layout.header:
             return "the header repeated"
         line = ",".join(record.cells)
         if any(pattern.search(line) for pattern in self._footers):
