@@ -11,6 +11,7 @@ from tests.webhooks.conftest import NO_BREAKER, reply
 from worker.webhooks.answer import Answer, AnswerCode
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.claiming import ClaimPolicy, claim, free_lost
+from worker.webhooks.delivery import DeliveryParts, DeliveryPolicy, deliver_due
 from worker.webhooks.relay import relay
 from worker.webhooks.verify import verify
 
@@ -234,3 +235,20 @@ def test_filters_decide_what_arrives(receiver, add_subscription, publish, pump, 
     publish()
     pump()
     assert bool(receiver.received) is arrives
+
+
+def test_a_pump_that_only_waits_for_answers_lets_another_take_over(add_subscription, publish, sessions, vault):
+    slow = "http://127.0.0.1:1/slow"
+    add_subscription(slow)
+    publish()
+    sender = Hanging(slow, quick_posts=1)
+    told = []
+
+    def done_claiming() -> None:
+        told.append(sender.under_way)
+        sender.released.set()
+
+    policy = DeliveryPolicy(claim_for_s=0.01, poll_s=0.01)
+    parts = DeliveryParts(sessions=sessions, vault=vault, sender=sender, policy=policy, done_claiming=done_claiming)
+    assert deliver_due(parts).delivered == 1
+    assert told[0] == 1

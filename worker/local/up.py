@@ -93,6 +93,9 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
         postgres = EmbeddedPostgres(state.postgres)
         supervisor.add(_postgres(state), postgres.process)
         made["DATABASE_URL"] = postgres.ensure_database(DATABASE)
+        made["WEBHOOK_ALLOW_LOOPBACK"] = os.environ.get(
+            "WEBHOOK_ALLOW_LOOPBACK", "1"
+        )  # a database of our own: development
         terminal.say("postgres", f"ready, on a socket; its log is {postgres.log_path}")
     if "REDIS_URL" not in given:
         server = EmbeddedRedis(state.redis)

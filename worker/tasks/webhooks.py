@@ -3,9 +3,12 @@
 Each only looks for due rows, so a message that is lost, doubled or late changes nothing but the moment.
 """
 
-from typing import Any
+import fcntl
+import hashlib
+from collections.abc import Callable
+from typing import IO, Any
 
-from worker import outbox
+from worker import health, outbox
 from worker.app import app
 from worker.audit import acting_as
 from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, SEND_REMINDERS
@@ -16,7 +19,7 @@ from worker.reminders.mail import Mailer, parse_mail_server
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
 from worker.runtime import Runtime, process_runtime
 from worker.stopping import STOP
-from worker.webhooks.delivery import DeliveryParts, deliver_due
+from worker.webhooks.delivery import DeliveryParts, PumpReport, deliver_due
 from worker.webhooks.policies import delivery_policy, egress_policy
 from worker.webhooks.retention import prune
 from worker.webhooks.transport import Transport
@@ -42,21 +45,13 @@ def publish_event(user_id: int, type: str, data: dict[str, Any], dedup_key: str 
 @app.task(name=DELIVER, ignore_result=True)
 @acting_as(f"task:{DELIVER}")
 def deliver() -> None:
-    """Fan out new events and make every due delivery."""
+    """Fan out new events and make every due delivery, unless a pump on this machine is at it already."""
     runtime = process_runtime()
-    transport = open_transport(runtime)
-    try:
-        report = deliver_due(
-            DeliveryParts(
-                sessions=runtime.sessions,
-                vault=runtime.vault,
-                sender=transport,
-                policy=delivery_policy(runtime.settings),
-                stopping=lambda: STOP.is_set,
-            )
-        )
-    finally:
-        transport.close()
+    turn = _take_turn(runtime.settings.database_url.get_secret_value())
+    if turn is None:
+        return
+    with turn:
+        report = _pump(runtime, done_claiming=turn.close)
     if report.attempts or report.fanned_out:
         log.info(
             "webhooks.delivered",
@@ -64,6 +59,40 @@ def deliver() -> None:
             attempts=report.attempts,
             delivered=report.delivered,
         )
+
+
+def _take_turn(database_url: str) -> IO[str] | None:
+    """Take this machine's turn to claim deliveries, or return None: one pump at a time holds hundreds of exchanges.
+
+    Other tasks need the children. The lock is the kernel's and goes with the process, however it dies.
+    """
+    name = hashlib.sha256(database_url.encode()).hexdigest()[:16]
+    path = health.directory() / f"deliver-{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def _pump(runtime: Runtime, *, done_claiming: Callable[[], None]) -> PumpReport:
+    transport = open_transport(runtime)
+    try:
+        return deliver_due(
+            DeliveryParts(
+                sessions=runtime.sessions,
+                vault=runtime.vault,
+                sender=transport,
+                policy=delivery_policy(runtime.settings),
+                stopping=lambda: STOP.is_set,
+                done_claiming=done_claiming,
+            )
+        )
+    finally:
+        transport.close()
 
 
 def open_transport(runtime: Runtime) -> Transport:

@@ -64,13 +64,18 @@ class DeliveryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryParts:
-    """What a pump works with. stopping: asked between batches whether the process is shutting down."""
+    """What a pump works with.
+
+    stopping: asked between batches whether the process is shutting down. done_claiming: told, perhaps more than once,
+    that from here on the pump only waits for answers, so that another one may take over.
+    """
 
     sessions: Sessions
     vault: Vault
     sender: Sender
     policy: DeliveryPolicy
     stopping: Callable[[], bool] = lambda: False
+    done_claiming: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,8 @@ class _Pump:
             if stopping:
                 await self._wind_down()
             claiming = not stopping and time.monotonic() < give_up_s
+            if not claiming:
+                self._parts.done_claiming()
             moved = await self._turn(claiming=claiming)
             if not self._under_way and not moved:
                 return self._report
