@@ -37,10 +37,11 @@ _KEY_SOURCES = ("CREDENTIAL_KEYS", "CREDENTIAL_KEYS_FILE", "CREDENTIAL_KMS_KEYS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """What `up` is asked for. state_directory: where Postgres, Redis and the keys live. flower: with the dashboard."""
+    """What `up` is asked for. state_directory: where Postgres, Redis and keys live. flower, api: whether they run."""
 
     state_directory: Path
     flower: bool = True
+    api: bool = True
 
 
 def run_up(options: UpOptions, *, table: Callable[[Settings, UpOptions], Sequence[Command]] | None = None) -> None:
@@ -130,7 +131,7 @@ def _commands(settings: Settings, options: UpOptions) -> Sequence[Command]:
     return commands(
         flower_port=settings.flower_port if options.flower else None,
         flower_basic_auth=authentication.get_secret_value() if authentication else None,
-        api_port=settings.api_port if find_spec("fastapi") and find_spec("uvicorn") else None,
+        api_port=settings.api_port if options.api and find_spec("fastapi") and find_spec("uvicorn") else None,
     )
 
 

@@ -81,7 +81,7 @@ def stage() -> Iterator[Stage]:
     directory = Path(tempfile.mkdtemp(prefix="finmind-demo-"))
     directory.chmod(0o711)
     environment = {name: value for name, value in os.environ.items() if not _is_ours(name)} | _QUICK
-    command = [sys.executable, "-m", "worker", "up", "--state-dir", str(directory / "state"), "--no-flower"]
+    command = [sys.executable, "-m", "worker", "up", "--state-dir", str(directory / "state"), "--no-flower", "--no-api"]
     program = Program(command=command, directory=directory, death_signal=signal.SIGTERM, environment=environment)
     with (directory / "up.log").open("wb") as log:
         process = start_child(program, output=log)
