@@ -310,3 +310,21 @@ class TestBalanceProof:
         harness.bank.buy("-5", external_id="3", booking_on=date(2026, 7, 1))
         harness.refresh()
         assert self.proofs(harness)[-1] == ("proven", "balances", None)
+
+
+def test_every_row_of_a_run_is_explained(harness):
+    from worker.runs.reading import decisions_of
+
+    row = harness.bank.buy("-1", "Baker", external_id="1")
+    harness.refresh()
+    harness.bank.change(row, description="Bakery")
+    harness.bank.buy("-2", "Butcher", external_id="2")
+    harness.refresh()
+    with harness.sessions() as session:
+        told = decisions_of(session, harness.run_id)
+        rest = decisions_of(session, harness.run_id, after_id=told[0]["id"])
+    assert [(d["decision"], d["reason"], d["description"], d["account"]) for d in told] == [
+        ("updated", "amended", "Bakery", "Checking"),
+        ("created", "new_id", "Butcher", "Checking"),
+    ]
+    assert rest == told[1:]

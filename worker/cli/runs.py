@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -42,6 +43,7 @@ _ACCOUNT_COLUMNS = (
     "updated",
     "unchanged",
     "rejected",
+    "proof",
 )
 _DECISION_COLUMNS = ("decision", "reason", "effective_on", "amount", "currency", "description", "account")
 _REJECTION_COLUMNS = ("code", "message", "external_id")
@@ -81,7 +83,8 @@ def show(
         return
     print_record(record, as_json=False)
     typer.echo()
-    print_rows(accounts, _ACCOUNT_COLUMNS, as_json=False, empty="no account was reached")
+    proven = [account | {"proof": _proof(account["balance_proof"])} for account in accounts]
+    print_rows(proven, _ACCOUNT_COLUMNS, as_json=False, empty="no account was reached")
     if story:
         typer.echo()
         print_rows(story["decisions"], _DECISION_COLUMNS, as_json=False, empty="nothing was decided")
@@ -105,9 +108,17 @@ def retry(run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, 
 
 
 @app.command()
-def revert(run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, as_json: JsonFlag = False) -> None:
+def revert(
+    run: RunId,
+    *,
+    reimport: Annotated[bool, typer.Option("--reimport", help="The next refresh may bring the rows back.")] = False,
+    wait: WaitFlag = False,
+    timeout: TimeoutOption = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Take back what a run did; what was edited since is left alone and reported."""
-    request(_about(run, steering.revert_request), wait=wait, timeout_s=timeout, as_json=as_json)
+    ask = _about(run, partial(steering.revert_request, reimport=reimport))
+    request(ask, wait=wait, timeout_s=timeout, as_json=as_json)
 
 
 @app.command("replay-rejections")
@@ -125,6 +136,15 @@ def _about(
         return client.request(session, make_request(session, run_id))
 
     return ask
+
+
+def _proof(proof: dict[str, Any] | None) -> str | None:
+    """Say in a few words whether the bank's balance follows from the rows."""
+    if proof is None:
+        return None
+    if proof["result"] == "mismatch":
+        return f"off by {proof['difference']} since {proof['since_on']}"
+    return proof["result"] if proof["result"] == "proven" else f"{proof['result']} ({proof['reason']})"
 
 
 def _story(session: Session, run_id: uuid.UUID) -> dict[str, list[dict[str, Any]]]:

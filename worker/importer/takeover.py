@@ -82,6 +82,10 @@ def _by_amount(line: Line, candidate: Candidate) -> tuple[float, str] | None:
         return _pending_by_amount(candidate, alike, days)
     if line.pending or not candidate.withdrawn:
         return None
+    return _posted_by_amount(line, candidate, alike, days)
+
+
+def _posted_by_amount(line: Line, candidate: Candidate, alike: float, days: int) -> tuple[float, str] | None:
     if candidate.complete and alike >= ALIKE:
         return 1 - alike + days * _PER_DAY, "amended"
     if days == 0 and (candidate.complete or line.identity is None):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from worker.errors import NotFoundError
@@ -18,8 +18,6 @@ from worker.models import (
     BankImportRejection,
     BankImportRun,
     BankImportRunAccount,
-    BankTransaction,
-    BankTransactionChange,
 )
 from worker.runs.states import CLOSED, RunStatus
 
@@ -98,31 +96,37 @@ def accounts_of(session: Session, run_id: uuid.UUID) -> list[dict[str, Any]]:
     return [dict(row) for row in session.execute(query).mappings()]
 
 
+_CREATED_FROM = 1 << 52
+"""Created rows are on record in the rows themselves; in the list of decisions they come after all changes."""
+
+_DECISIONS = text(
+    """SELECT d.*, a.name AS account FROM (
+        SELECT c.id, c.decision, c.reason, coalesce(c.account_id, t.account_id) AS account_id, c.transaction_id,
+            coalesce((c.detail ->> 'on')::date, t.effective_on) AS effective_on,
+            coalesce((c.detail ->> 'amount')::numeric, t.amount) AS amount,
+            coalesce(c.detail ->> 'currency', t.currency) AS currency,
+            coalesce(c.detail ->> 'description', t.description) AS description,
+            t.expense_id, c.reverted_by_run_id, c.detail
+        FROM bank_transaction_changes c LEFT JOIN bank_transactions t ON t.id = c.transaction_id
+        WHERE c.run_id = :run_id AND c.id > :after_id
+        UNION ALL
+        SELECT :created_from + t.id, t.first_decision, t.first_reason, t.account_id, t.id, t.effective_on, t.amount,
+            t.currency, t.description, t.expense_id, NULL, '{}'
+        FROM bank_transactions t WHERE t.first_run_id = :run_id AND :created_from + t.id > :after_id
+    ) d LEFT JOIN bank_connection_accounts a ON a.id = d.account_id
+    ORDER BY d.id LIMIT :limit"""
+)
+
+
 def decisions_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-    """Return the decisions of a run with their reasons, in the order they were made; `id` of the last is the cursor."""
-    change, line = BankTransactionChange, BankTransaction
-    query = (
-        select(
-            change.id,
-            change.decision,
-            change.reason,
-            BankConnectionAccount.name.label("account"),
-            change.transaction_id,
-            line.effective_on,
-            line.amount,
-            line.currency,
-            line.description,
-            line.expense_id,
-            change.reverted_by_run_id,
-            change.detail,
-        )
-        .join(BankConnectionAccount, BankConnectionAccount.id == change.account_id)
-        .outerjoin(line, line.id == change.transaction_id)
-        .where(change.run_id == run_id, change.id > after_id)
-        .order_by(change.id)
-        .limit(limit)
+    """Return the decisions of a run with their reasons; `id` of the last one is the cursor for more.
+
+    What a run changed comes first, then what it created; a dry run lists what it would have done, unchanged rows too.
+    """
+    rows = session.execute(
+        _DECISIONS, {"run_id": run_id, "after_id": after_id, "limit": limit, "created_from": _CREATED_FROM}
     )
-    return [dict(row) for row in session.execute(query).mappings()]
+    return [{name: value for name, value in row.items() if name != "account_id"} for row in rows.mappings()]
 
 
 def rejections_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, limit: int = 100) -> list[dict[str, Any]]:

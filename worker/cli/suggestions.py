@@ -1,0 +1,62 @@
+"""`finmind-worker suggestions`: matches the importer left to a person."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from worker.cli.output import JsonFlag, print_rows
+from worker.cli.workspace import database
+from worker.importer.suggestions import SuggestionView, accept, decline, list_suggestions
+
+app = typer.Typer(no_args_is_help=True, help="Matches the importer left to a person: list, accept, decline.")
+
+UserOption = Annotated[int, typer.Option("--user", metavar="ID", help="Whose suggestions.")]
+SuggestionId = Annotated[int, typer.Argument(metavar="SUGGESTION", help="Number of the suggestion.")]
+
+_COLUMNS = ("id", "kind", "reason", "on", "amount", "currency", "bank_says", "may_be")
+
+
+@app.command("list")
+def list_(*, user: UserOption, as_json: JsonFlag = False) -> None:
+    """List open suggestions, oldest first: what the bank says, and what it may be."""
+    with database() as sessions, sessions() as session:
+        found = list_suggestions(session, user)
+    rows = [asdict(view) if as_json else _row(view) for view in found]
+    print_rows(rows, _COLUMNS, as_json=as_json, empty="no open suggestions")
+
+
+@app.command("accept")
+def accept_(suggestion: SuggestionId, *, user: UserOption) -> None:
+    """Say yes: the two are one (an expense, a transfer, an account), or take the category."""
+    with database() as sessions, sessions() as session:
+        accept(session, suggestion, user_id=user)
+    typer.echo(f"accepted {suggestion}")
+
+
+@app.command("decline")
+def decline_(suggestion: SuggestionId, *, user: UserOption) -> None:
+    """Say no: both stay as they are, and the suggestion does not come back."""
+    with database() as sessions, sessions() as session:
+        decline(session, suggestion, user_id=user)
+    typer.echo(f"declined {suggestion}")
+
+
+def _row(view: SuggestionView) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "kind": view.kind,
+        "reason": view.reason,
+        "on": view.bank["on"],
+        "amount": view.bank["amount"],
+        "currency": view.bank["currency"],
+        "bank_says": view.bank["description"] or view.bank["account"],
+        "may_be": _other(view),
+    }
+
+
+def _other(view: SuggestionView) -> str:
+    other = view.other
+    if view.kind == "category":
+        return f"category {other.get('category_id')}"
+    return f"{other['on'] or ''} {other['description'] or other['account'] or ''}".strip()
