@@ -10,7 +10,7 @@ from tests.fakes.published import ENABLE_BANKING, GOCARDLESS, PLAID, Published
 class Drifting(FakeProvider):
     published = PLAID
 
-    def answer(self, asked: Asked) -> Reply:
+    def answer(self, _asked: Asked) -> Reply:
         return Reply({"accounts": []}, "TransactionsSyncResponse")
 
 

@@ -52,13 +52,10 @@ def start_enablebanking(  # noqa: PLR0913 - by keyword, as a form has them
     require_own(linker, connection_id, user_id=user_id, connector_name=_NAME)
     state = new_state()
     with linker.open_context() as context:
-        chosen = next((one for one in _banks(app, context, country) if one.name == bank), None)
-        if chosen is None:
-            raise InvalidRequestError(f"Enable Banking lists no bank {bank!r} in {country}")
-        valid_until = context.now() + min(chosen.consent, _LONGEST_CONSENT) - _MARGIN
+        consent = _consent(app, context, bank, country)
         answer = EnableBankingApi(app, context).start_authorization(
             {
-                "access": {"valid_until": valid_until.isoformat()},
+                "access": {"valid_until": (context.now() + consent).isoformat()},
                 "aspsp": {"name": bank, "country": country},
                 "state": state,
                 "redirect_url": redirect_url,
@@ -87,6 +84,13 @@ def finish_enablebanking(
     attempt = take(linker, user_id=user_id, connector_name=_NAME, state=state)
     brought = Brought(config=app.model_dump() | {"code": code}, institution_name=attempt.details.get("bank"))
     return finish(linker, attempt, lambda: brought, connector_name=_NAME, name=name)
+
+
+def _consent(app: EnableBankingApp, context: ConnectorContext, bank: str, country: str) -> timedelta:
+    chosen = next((one for one in _banks(app, context, country) if one.name == bank), None)
+    if chosen is None:
+        raise InvalidRequestError(f"Enable Banking lists no bank {bank!r} in {country}")
+    return min(chosen.consent, _LONGEST_CONSENT) - _MARGIN
 
 
 def _banks(app: EnableBankingApp, context: ConnectorContext, country: str) -> list[Bank]:

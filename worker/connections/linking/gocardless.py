@@ -60,15 +60,7 @@ def start_gocardless(
     with linker.open_context() as context:
         api = GoCardlessApi(app, context, keep=lambda _tokens: None)
         institution = api.institution(institution_id)
-        history_days = _history_days(institution)
-        agreement = api.create_agreement(
-            {
-                "institution_id": institution_id,
-                "max_historical_days": history_days,
-                "access_valid_for_days": _days(institution, "max_access_valid_for_days"),
-                "access_scope": ["balances", "details", "transactions"],
-            }
-        )
+        agreement = api.create_agreement(_terms(institution_id, institution))
         requisition = api.create_requisition(
             {
                 "institution_id": institution_id,
@@ -85,7 +77,7 @@ def start_gocardless(
             state=state,
             connection_id=connection_id,
             provider_ref=part(requisition, "id", str),
-            details={"institution": text(institution, "name"), "history_days": history_days},
+            details={"institution": text(institution, "name"), "history_days": _history_days(institution)},
         )
     return LinkStart(state=state, url=part(requisition, "link", str))
 
@@ -121,6 +113,15 @@ def _require_linked(linker: Linker, app: GoCardlessApp, requisition_id: str) -> 
     status = text(requisition, "status") or ""
     if status in REQUISITION_STATES:
         raise AuthenticationError(f"GoCardless: the requisition is {status}", reason=REQUISITION_STATES[status])
+
+
+def _terms(institution_id: str, institution: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "institution_id": institution_id,
+        "max_historical_days": _history_days(institution),
+        "access_valid_for_days": _days(institution, "max_access_valid_for_days"),
+        "access_scope": ["balances", "details", "transactions"],
+    }
 
 
 def _history_days(institution: Mapping[str, Any]) -> int:

@@ -33,7 +33,8 @@ class GoCardlessApi:
 
     def institutions(self, country: str) -> list[Mapping[str, Any]]:
         """Return the banks of a country (two letters)."""
-        return objects(self._call("GET", "/institutions/", "institutions", params=[("country", country)]).get("items"))
+        params = [("country", country)]
+        return objects(self._call("GET", "/institutions/", "institutions", listed=True, params=params).get("items"))
 
     def institution(self, institution_id: str) -> Mapping[str, Any]:
         """Return a bank with the history it gives and how long it lets a consent live."""
@@ -100,11 +101,13 @@ class GoCardlessApi:
         path: str,
         endpoint: str,
         headers: Mapping[str, str],
+        *,
+        listed: bool = False,
         **rest: Any,  # noqa: ANN401 - same
     ) -> Mapping[str, Any]:
         request = Request(method=method, url=_HOST + path, endpoint=endpoint, headers=headers, **rest)
         answer = call(self._context, request, self._explain)
-        body = {"items": answer.body} if isinstance(answer.body, list) else answer.body
+        body = {"items": answer.body} if listed and isinstance(answer.body, list) else answer.body
         if not isinstance(body, Mapping):
             raise InvalidDataError(f"{endpoint}: the answer is not an object")
         reading = read_quota(answer.headers, endpoint, request.account_id)

@@ -121,13 +121,14 @@ class PlaidConnector(BankConnector):
             yield from self.get_transactions(state.account_id, state.window.from_on, state.window.to_on)
             return
         cursor, more = self._known(state.cursor), True
+        seen = {cursor}
         while more:
             answer = self._call("/transactions/sync", _sync_body(cursor))
             _require_ready(answer, cursor)
-            following = part(answer, "next_cursor", str)
-            if (more := part(answer, "has_more", bool)) and following == cursor:
+            cursor, more = part(answer, "next_cursor", str), part(answer, "has_more", bool)
+            if more and cursor in seen:
                 raise InvalidDataError("Plaid repeated a cursor while it said that there is more")
-            cursor = following
+            seen.add(cursor)
             yield self._sync_page(answer, f"{self._login}{cursor}")
 
     def normalize_transactions(self, raw: Sequence[Mapping[str, Any]]) -> Sequence[Transaction]:
