@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.connectors.base import AuthState, ConnectorContext, TransactionKind, Window
@@ -34,6 +34,7 @@ def rows(connector, from_on=OPENED_ON, to_on=TODAY, account="mock-1"):
     return [row for page in connector.get_transactions(account, from_on, to_on) for row in page.transactions]
 
 
+@settings(deadline=None, max_examples=50)
 @given(start=st.integers(0, 400), length=st.integers(0, 90), cut=st.integers(0, 90), size=st.integers(1, 60))
 def test_moving_or_cutting_the_window_never_changes_a_row(start, length, cut, size):
     from_on = OPENED_ON + timedelta(days=start)
