@@ -11,7 +11,7 @@ class IdGuard:
     """Watches the ids of each account of one file; memory is bounded, an account past the bound is trusted as it is."""
 
     def __init__(self) -> None:
-        self._facts: dict[tuple[str, str], int] = {}
+        self._facts: dict[int, int] = {}
         self._distrusted: dict[str, str] = {}
 
     def see(self, transaction: Transaction) -> None:
@@ -22,7 +22,10 @@ class IdGuard:
         if len(number) <= _COUNTER_DIGITS and number.isdigit():
             self._distrusted[transaction.account_id] = "ids are mere line numbers"
         facts = hash((day_of(transaction), transaction.amount))
-        if len(self._facts) < _MAX_WATCHED and self._facts.setdefault((transaction.account_id, number), facts) != facts:
+        if (
+            len(self._facts) < _MAX_WATCHED
+            and self._facts.setdefault(hash((transaction.account_id, number)), facts) != facts
+        ):
             self._distrusted[transaction.account_id] = "an id stands for two different transactions"
 
     def verdict(self, account: str) -> str | None:
