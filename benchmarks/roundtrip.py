@@ -124,7 +124,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
             cpu_before = child.cpu_times().user + child.cpu_times().system
             refreshes = bench.refreshes_per_s(options.refreshes // options.rounds)
             cpu_s = child.cpu_times().user + child.cpu_times().system - cpu_before
-            rounds.append((bench.empty_per_s(1000), refreshes, 1000 * cpu_s * options.rounds / options.refreshes))
+            rounds.append((bench.empty_per_s(options.empty), refreshes, 1000 * cpu_s * options.rounds / options.refreshes))
             memory.append(round(child.memory_info().rss / 2**20, 1))
         with sessions() as session:
             codes = session.execute(text("SELECT code, count(*) FROM bank_import_runs GROUP BY 1")).all()
@@ -147,6 +147,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--refreshes", type=int, default=1000)
+    parser.add_argument("--empty", type=int, default=1000, help="empty tasks per round")
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--delay-s", type=float, default=0.0, help="how long the bank takes for a page")
