@@ -135,6 +135,14 @@ def test_an_account_that_failed_inside_a_good_answer_is_named(harness):
     assert harness.amounts() == ["-1.00"]
 
 
+def test_rows_that_came_with_an_accounts_failure_are_kept_and_move_nothing(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.extra = {"failures": (AccountFailure(account_id="A", error=InvalidDataError("data is missing")),)}
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code, harness.amounts()) == (RunStatus.PARTIAL, "bad_data", ["-1.00"])
+    assert harness.sql("SELECT watermark_on FROM bank_connection_accounts") == [(None,)]
+
+
 def test_an_account_that_is_gone_keeps_its_rows(harness):
     harness.bank.accounts.append(B)
     harness.bank.buy("-2", external_id="1", account_id="B")

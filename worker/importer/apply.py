@@ -33,7 +33,7 @@ def apply_delivery(session: Session, step: Step, parts: Parts) -> Applied:
     if job.dry_run:
         dry = AccountResult(account_id=account.id, status="succeeded", code="ok", counts=result.counts)
         return Applied(dry_results=[dry], warnings=result.warnings)
-    if not step.stream.moves:
+    if not step.stream.moves or account.external_id in step.delivery.failures:
         return Applied(months=result.months, warnings=result.warnings)
     if step.delivery.complete:
         save_mark(session, account.id, _mark(session, step, result, parts))
@@ -68,11 +68,11 @@ def _late_days(result: StepResult, account: AccountState) -> int:
     return result.late_days if account.history_complete else 0
 
 
-def fail_account(session: Session, job: Job, account_id: int, error: WorkerError) -> None:
-    """Record that one account failed; nothing of it moves, and what its earlier steps wrote stays."""
+def fail_account(session: Session, job: Job, account_id: int, error: WorkerError, *, status: str = "failed") -> None:
+    """Record that one account failed, wholly or in part; nothing of it moves, and what was written stays."""
     close_account(
         session,
         job,
         account_id,
-        AccountResult(account_id=account_id, status="failed", code=error.code, message=str(error)[:1000], error=error),
+        AccountResult(account_id=account_id, status=status, code=error.code, message=str(error)[:1000], error=error),
     )

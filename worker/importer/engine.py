@@ -187,13 +187,15 @@ class _Run:
         self.parts.note_quota(delivery.quota)
         whole = True
         for account in stream.accounts:
-            error = delivery.failures.get(account.external_id)
-            if error is not None:
-                self._fail([account], error, failed)
             if account.id in failed:
                 whole = False
                 continue
             self._apply_to_account(stream, account, delivery)
+            error = delivery.failures.get(account.external_id)
+            if error is not None:
+                whole = False
+                rows = delivery.staging.counts.get(account.external_id, 0)
+                self._fail([account], error, failed, status="partial" if rows else "failed")
         shared = stream.by_cursor and stream.account_id is None and stream.moves
         if shared and whole and delivery.complete and not self.job.dry_run:
             self._save_cursor(delivery)
@@ -224,18 +226,25 @@ class _Run:
             fence(session, self.job.lease)
             session.get_one(BankConnection, self.job.connection_id).cursor = delivery.next_cursor
 
-    def _fail(self, accounts: list[AccountState], error: WorkerError, failed: dict[int, WorkerError]) -> None:
+    def _fail(
+        self,
+        accounts: list[AccountState],
+        error: WorkerError,
+        failed: dict[int, WorkerError],
+        *,
+        status: str = "failed",
+    ) -> None:
         for account in accounts:
             failed[account.id] = error
             log.warning("import_account.failed", account_id=account.id, code=error.code)
             if self.job.dry_run:
                 self.dry_results.append(
-                    AccountResult(account_id=account.id, status="failed", code=error.code, message=str(error))
+                    AccountResult(account_id=account.id, status=status, code=error.code, message=str(error))
                 )
                 continue
             with self.parts.sessions() as session:
                 fence(session, self.job.lease)
-                fail_account(session, self.job, account.id, error)
+                fail_account(session, self.job, account.id, error, status=status)
 
     def _close(self, account: AccountState) -> None:
         if self.job.dry_run:
