@@ -45,7 +45,7 @@ def vault(environment):
 
 
 def deliver(environment: dict[str, str]) -> int:
-    return subprocess.run([sys.executable, "-c", DELIVER], env=environment, check=False, timeout=60).returncode
+    return subprocess.run([sys.executable, "-c", DELIVER], env=environment, check=False, timeout=180).returncode
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_redis_flushed_at_any_moment_loses_nothing(  # noqa: PLR0917 - fixtures
             for number in range(30):
                 publish(id=number)
                 broker.flushall()
-            until(lambda: rows(DELIVERED) == [(30,)], timeout_s=60)
+            until(lambda: rows(DELIVERED) == [(30,)], timeout_s=180)
         finally:
             worker.terminate()
             worker.wait(30)
