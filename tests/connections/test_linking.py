@@ -9,7 +9,7 @@ from tests.fakes import enablebanking_server, gocardless_server, plaid_server
 from tests.fakes.enablebanking_server import FakeEnableBanking
 from tests.fakes.gocardless_server import FakeGoCardless
 from tests.fakes.plaid_server import FakePlaid
-from tests.fakes.provider_server import context_for, serving
+from tests.fakes.provider_server import NOW, context_for, serving
 from worker.connections.credentials import open_taken, take_config
 from worker.connections.lifecycle import Desk
 from worker.connections.linking import (
@@ -21,6 +21,7 @@ from worker.connections.linking import (
     finish_plaid,
     list_enablebanking_banks,
     list_gocardless_institutions,
+    plaid_webhook_keys,
     start_enablebanking,
     start_gocardless,
     start_plaid,
@@ -130,6 +131,16 @@ def test_a_webhook_finds_its_connection_by_the_login(plaid, sessions, user_id):
     with sessions() as session:
         assert connection_of(session, "plaid", "item-1") == connection_id
         assert connection_of(session, "plaid", "item-2") is None
+
+
+def test_webhook_keys_are_asked_for_when_they_are_needed(plaid):
+    plaid.keys["key-1"] = {
+        "alg": "ES256", "kid": "key-1", "kty": "EC", "crv": "P-256", "x": "x", "y": "y", "use": "sig",
+        "created_at": 1, "expired_at": None,
+    }  # fmt: skip
+    keys = plaid_webhook_keys(plaid.linker, PLAID_APP, now=lambda: NOW)
+    assert keys.get("key-1") is keys.get("key-1")
+    assert plaid.paths() == ["/webhook_verification_key/get"]
 
 
 def test_finishing_twice_exchanges_once_and_gives_the_same_connection(plaid, user_id):

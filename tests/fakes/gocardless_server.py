@@ -108,7 +108,7 @@ class FakeGoCardless(FakeProvider):
             return refusal(404, "Not found.", "Not found.")
         if asked.method == "DELETE":
             self.status = "EX"
-            return Reply({"summary": "Requisition deleted", "detail": "with all its agreements"}, None)
+            return Reply({"summary": "Requisition deleted", "detail": "all of it"}, "SuccessfulDeleteResponse")
         return Reply(self._requisition(), "Requisition")
 
     def _requisition(self) -> dict[str, Any]:

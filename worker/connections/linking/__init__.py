@@ -18,7 +18,7 @@ from worker.connections.linking.gocardless import (
     list_gocardless_institutions,
     start_gocardless,
 )
-from worker.connections.linking.plaid import finish_plaid, start_plaid
+from worker.connections.linking.plaid import finish_plaid, plaid_webhook_keys, start_plaid
 
 __all__ = [
     "Bank",
@@ -32,6 +32,7 @@ __all__ = [
     "finish_plaid",
     "list_enablebanking_banks",
     "list_gocardless_institutions",
+    "plaid_webhook_keys",
     "start_enablebanking",
     "start_gocardless",
     "start_plaid",

@@ -1,6 +1,9 @@
 """Plaid: a token opens Link in the web app; the public token it returns is exchanged once."""
 
 import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 
 from worker.connections.linking.attempts import new_state, open_attempt
 from worker.connections.linking.flow import (
@@ -12,7 +15,7 @@ from worker.connections.linking.flow import (
     stored_config,
     take,
 )
-from worker.connectors.plaid import PlaidConfig, PlaidConnector
+from worker.connectors.plaid import PlaidConfig, PlaidConnector, WebhookKeys
 from worker.connectors.plaid.api import PlaidApi, PlaidApp
 from worker.connectors.plaid.normalize import read_moment
 from worker.connectors.reading import part
@@ -76,6 +79,16 @@ def finish_plaid(  # noqa: PLR0913 - by keyword, as a form has them
         return _exchanged(linker, app, public_token, institution_name)
 
     return finish(linker, attempt, bring, connector_name=_NAME, name=name)
+
+
+def plaid_webhook_keys(linker: Linker, app: PlaidApp, now: Callable[[], datetime]) -> WebhookKeys:
+    """Return what `plaid_webhook` verifies with; make one per process, it remembers Plaid's keys for a day."""
+
+    def fetch(key_id: str) -> Mapping[str, Any]:
+        with linker.open_context() as context:
+            return PlaidApi(app, context).webhook_key(key_id)
+
+    return WebhookKeys(fetch=fetch, now=now)
 
 
 def _renewed(config: PlaidConfig) -> Brought:
