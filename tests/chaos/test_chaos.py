@@ -52,7 +52,7 @@ def test_without_beat_the_workers_keep_time(campaign):
     stack.kill("beat")
     try:
         stack.ask(next(iter(campaign.connections.values())), "clock")
-        until(campaign.is_quiet, timeout_s=60, every_s=0.2)
+        until(campaign.is_done, timeout_s=60, every_s=0.2)
     finally:
         stack.start("beat")
 
