@@ -31,6 +31,7 @@ def test_counts_are_on_the_run_and_on_its_account(harness):
     harness.bank.buy("-1", external_id="1")
     harness.refresh()
     assert harness.sql("SELECT status, code, created, fetched FROM bank_import_runs") == [("succeeded", "ok", 1, 1)]
+    assert harness.sql("SELECT accounts_done, accounts_total FROM bank_import_runs") == [(1, 1)]
     assert harness.sql("SELECT status, code, created FROM bank_import_run_accounts") == [("succeeded", "ok", 1)]
 
 

@@ -16,7 +16,7 @@ from worker.importer.balance import Books, Proof, prove
 from worker.importer.job import Job
 from worker.importer.results import AccountResult
 from worker.importer.window import Progress
-from worker.models import BankConnectionAccount, BankImportRunAccount
+from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.lease import count_values
 from worker.runs.states import Counts
 
@@ -24,6 +24,11 @@ _ADD_TO_RUN = text(
     "UPDATE bank_import_runs SET "  # noqa: S608 - constant names
     + ", ".join(f"{name} = {name} + :{name}" for name in Counts.__dataclass_fields__)
     + " WHERE id = :run_id"
+)
+_COUNT_DONE = text(
+    """UPDATE bank_import_runs SET accounts_done =
+        (SELECT count(*) FROM bank_import_run_accounts WHERE run_id = :run_id AND code <> 'in_progress')
+    WHERE id = :run_id"""
 )
 _POSTED = text(
     """SELECT coalesce(sum(amount), 0), min(coalesce(stated_on, effective_on)) FROM bank_transactions
@@ -71,6 +76,7 @@ def close_account(session: Session, job: Job, account_id: int, result: AccountRe
     """Say how the account ended, keeping the counts its steps left."""
     values: dict[str, Any] = {"status": result.status, "code": result.code, "message": result.message}
     _upsert(session, job, account_id, values, Counts(), None)
+    session.execute(_COUNT_DONE, {"run_id": job.lease.run_id})
 
 
 def prove_account(session: Session, job: Job, account_id: int) -> Proof:
@@ -107,7 +113,8 @@ def _posted(session: Session, account_id: int, from_on: date, to_on: date) -> tu
 
 
 def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
-    """Start a further attempt: what an earlier one left unfinished is in progress again."""
+    """Start an attempt: say how many accounts there are, and that what an earlier one left unfinished goes on."""
+    session.get_one(BankImportRun, job.lease.run_id).accounts_total = len(account_ids)
     session.execute(
         update(BankImportRunAccount)
         .where(
