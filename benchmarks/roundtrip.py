@@ -124,21 +124,22 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
             cpu_before = child.cpu_times().user + child.cpu_times().system
             refreshes = bench.refreshes_per_s(options.refreshes // options.rounds)
             cpu_s = child.cpu_times().user + child.cpu_times().system - cpu_before
-            rounds.append((bench.empty_per_s(options.empty), refreshes, 1000 * cpu_s * options.rounds / options.refreshes))
+            cpu_ms = 1000 * cpu_s * options.rounds / options.refreshes
+            rounds.append((bench.empty_per_s(options.empty), refreshes, cpu_ms))
             memory.append(round(child.memory_info().rss / 2**20, 1))
         with sessions() as session:
             codes = session.execute(text("SELECT code, count(*) FROM bank_import_runs GROUP BY 1")).all()
     finally:
         worker.terminate()
         worker.wait()
-    empty, refreshes, cpu_ms = (sorted(column)[len(column) // 2] for column in zip(*rounds, strict=True))
+    empty, refreshed, child_ms = (sorted(column)[len(column) // 2] for column in zip(*rounds, strict=True))
     return {
         "pool": f"{options.pool} x {options.concurrency}",
         "bank_delay_s": options.delay_s,
         "empty_per_s": round(empty),
-        "refreshes_per_s": round(refreshes, 1),
-        "ratio": round(refreshes / empty, 3),
-        "child_cpu_ms_per_refresh": round(cpu_ms, 1),
+        "refreshes_per_s": round(refreshed, 1),
+        "ratio": round(refreshed / empty, 3),
+        "child_cpu_ms_per_refresh": round(child_ms, 1),
         "child_rss_mb": memory,
         "codes": {row.code: row.count for row in codes},
     }
