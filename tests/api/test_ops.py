@@ -58,13 +58,19 @@ def test_a_run_tells_its_story(page, run_id, sessions):
             text(
                 "WITH a AS (INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name)"
                 " SELECT connection_id, user_id, 'a', 'Giro' FROM bank_import_runs RETURNING id)"
+                ", t AS (INSERT INTO bank_transactions (account_id, user_id, identity, content_key, fingerprint, state,"
+                "   effective_on, amount, currency, description, expense_state, first_run_id, first_decision,"
+                "   first_reason) SELECT a.id, r.user_id, '', '', '', 'posted', '2026-03-04', -5, 'EUR', 'Coffee',"
+                "   'none', r.id, 'created', 'first_seen' FROM bank_import_runs r, a)"
                 " INSERT INTO bank_transaction_changes (run_id, account_id, decision, reason)"
-                " SELECT r.id, a.id, 'created', 'new_row' FROM bank_import_runs r, a"
+                " SELECT r.id, a.id, 'updated', 'new_row' FROM bank_import_runs r, a"
             )
         )
     story = page.get(f"/ops/runs/{run_id}").text
     assert "created" in story
     assert "new row" in story
+    assert "first seen" in story
+    assert "Coffee" in story
     assert "Giro" in story
     assert page.get("/ops/runs/00000000-0000-0000-0000-000000000001").status_code == 404
 

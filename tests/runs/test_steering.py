@@ -3,13 +3,14 @@
 import uuid
 
 import pytest
+from sqlalchemy import text
 
 from tests.factories import make_connection
 from worker.errors import ConflictError, NotFoundError
 from worker.models import BankImportRun
 from worker.runs import steering
 from worker.runs.lease import claim, finish
-from worker.runs.reading import After, RunFilter, describe, list_runs
+from worker.runs.reading import After, RunFilter, decisions_of, describe, list_runs
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus, RunTrigger
 
@@ -123,3 +124,27 @@ def test_a_lease_is_never_shown(sessions, run_id):
         shown = describe(session.get(BankImportRun, run_id))
     assert shown["status"] == "running"
     assert not any("lease" in name for name in shown)
+
+
+def test_decisions_are_paged_across_new_rows_and_changes(sessions, run_id):
+    with sessions() as session:
+        session.execute(
+            text(
+                "WITH a AS (INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name)"
+                " SELECT connection_id, user_id, 'a', 'Giro' FROM bank_import_runs RETURNING id), t AS ("
+                " INSERT INTO bank_transactions (account_id, user_id, identity, content_key, fingerprint, state,"
+                "   effective_on, amount, currency, description, expense_state, first_run_id, first_decision,"
+                "   first_reason)"
+                " SELECT a.id, r.user_id, n::text::bytea, '', '', 'posted', '2026-03-04', -n, 'EUR', 'x', 'none', r.id,"
+                "   'created', 'first_seen' FROM bank_import_runs r, a, generate_series(1, 3) n)"
+                " INSERT INTO bank_transaction_changes (run_id, account_id, decision, reason)"
+                " SELECT r.id, a.id, 'updated', 'changed' FROM bank_import_runs r, a, generate_series(1, 2)"
+            )
+        )
+    seen = []
+    with sessions() as session:
+        while page := decisions_of(session, run_id, after_id=seen[-1]["id"] if seen else 0, limit=2):
+            seen += page
+    assert [row["decision"] for row in seen] == ["updated"] * 2 + ["created"] * 3
+    assert len({row["id"] for row in seen}) == 5
+    assert max(row["id"] for row in seen) < 2**53

@@ -216,7 +216,7 @@ class DecisionOut(BaseModel):
     id: int
     decision: str
     reason: str
-    account: str
+    account: str | None
     effective_on: date | None
     amount: Decimal | None
     currency: str | None

@@ -35,7 +35,7 @@ _WORK = """
         AS oldest_heartbeat_s
     FROM bank_import_runs WHERE status IN ('queued', 'deferred', 'running')"""
 _RUNS = """
-    SELECT status, code, count(*) AS runs, COALESCE(sum(created), 0) AS created, COALESCE(sum(rejected), 0) AS rejected
+    SELECT status, code, count(*) AS runs, sum(created)::int AS created, sum(rejected)::int AS rejected
     FROM bank_import_runs WHERE finished_at > now() - INTERVAL '1 day' GROUP BY status, code ORDER BY runs DESC"""
 _CONNECTIONS = """
     SELECT connector_name AS connector, count(*) AS connections,
