@@ -269,6 +269,32 @@ def test_a_request_that_failed_may_be_repeated_with_its_key(client):
 # --- one user's door leads to nobody else's rows ---------------------------------------------------------------------
 
 
+def _suggestion(sessions):
+    with sessions() as session:
+        return session.scalar(
+            text(
+                "INSERT INTO bank_match_suggestions (user_id, kind, account_id, reason)"
+                " SELECT user_id, 'account', id, 'looks_like' FROM bank_connection_accounts RETURNING id"
+            )
+        )
+
+
+def test_a_suggestion_is_listed_and_declined_once(client, connection_id, sessions):
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name)"
+                " SELECT id, user_id, 'a', 'A' FROM bank_connections WHERE id = :id"
+            ),
+            {"id": connection_id},
+        )
+    suggestion_id = _suggestion(sessions)
+    assert [one["id"] for one in client.get(f"{BASE}/suggestions").json()] == [suggestion_id]
+    assert client.post(f"{BASE}/suggestions/{suggestion_id}/decline").status_code == 204
+    assert client.get(f"{BASE}/suggestions").json() == []
+    problem(client.post(f"{BASE}/suggestions/{suggestion_id}/accept"), 409, "conflict")
+
+
 def _delivery(sessions):
     with sessions() as session:
         event = "INSERT INTO webhook_events (user_id, type, api_version, data)"
@@ -300,6 +326,7 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
         "account_id": account_id,
         "subscription_id": subscription_id["subscription_id"],
         "delivery_id": _delivery(sessions),
+        "suggestion_id": _suggestion(sessions),
     }
     stranger = TestClient(app, headers={"Authorization": f"Bearer {token(other_user_id)}"})
     bodies = {
@@ -319,7 +346,7 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
             assert answer.status_code == 404, (method, path, answer.text)
             seen += 1
     assert seen >= 22
-    for path in ("/connections", "/webhooks", "/webhooks/deliveries"):
+    for path in ("/connections", "/webhooks", "/webhooks/deliveries", "/suggestions"):
         assert stranger.get(BASE + path).json() == []
     with sessions() as session:
         assert session.execute(text("SELECT * FROM bank_connections")).all() == before

@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from worker import __version__
-from worker.api import connections, contract, files, ops, problems, runs, webhooks
+from worker.api import connections, contract, files, ops, problems, runs, suggestions, webhooks
 from worker.api.auth import token_policy
 from worker.api.envelope import RefusedBodies, RequestIds
 from worker.api.services import Services, UserLimit
@@ -36,7 +36,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.services = _services(runtime)
     door = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS)
-    for part in (connections.router, runs.router, files.router, webhooks.router):
+    for part in (connections.router, runs.router, suggestions.router, files.router, webhooks.router):
         door.include_router(part)
     app.include_router(door)
     app.include_router(ops.router)
