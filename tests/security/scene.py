@@ -43,6 +43,8 @@ class Scene:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.faults = directory / "faults"
+        self.faults.mkdir()
         self.echo = EchoServer()
         self.postgres = EmbeddedPostgres(directory / "postgres", durable=False)
         self.redis = EmbeddedRedis(directory / "redis")
@@ -63,11 +65,12 @@ class Scene:
             "REDIS_URL": self.redis.url,
             "CREDENTIAL_KEYS_FILE": str(self.key_file),
             "LOG_LEVEL": "DEBUG",
+            "FAULT_DIRECTORY": str(self.faults),
             "TICK_S": "1",
             "RUNS_PER_USER": "20",
             "RUNS_PER_CONNECTOR": "20",
             "WEBHOOK_ALLOW_LOOPBACK": "true",
-            "WEBHOOK_PORTS": "1-65535",
+            "WEBHOOK_PORTS": self.echo.address.rpartition(":")[2],
             "FLOWER_UNAUTHENTICATED_API": "true",
             "ECHO_URL": f"http://{self.echo.address}",
             "PYTHONPATH": os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]),
