@@ -17,13 +17,18 @@ class Merge:
     kept: tuple[str, ...]
 
 
+def has_expense(line: Line, *, pending_hidden: bool) -> bool:
+    """Say whether a line is an expense at all: not a zero amount, not a pending row while those are hidden."""
+    return line.amount != 0 and not (line.pending and pending_hidden)
+
+
 def project(line: Line, *, pending_hidden: bool) -> ExpenseFields | None:
     """Return the expense for a line; None for zero amounts and for pending rows while those are hidden.
 
     The direction is the sign of the amount, never a word in the description. Notes hold the first 500 characters;
     the whole text stays with the bank's line.
     """
-    if line.amount == 0 or (line.pending and pending_hidden):
+    if not has_expense(line, pending_hidden=pending_hidden):
         return None
     return ExpenseFields(
         amount=line.expense_amount,

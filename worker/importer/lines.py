@@ -111,9 +111,14 @@ def identity_and_fingerprint(transaction: Transaction, ground: Ground, salt: str
     return identity, digest(said)
 
 
-def read_line(transaction: Transaction, ground: Ground) -> Line | Rejection:
-    """Check and clean one transaction; what cannot be imported comes back as a rejection with its reason."""
-    identity, fingerprint = identity_and_fingerprint(transaction, ground, ground.salt)
+def read_line(
+    transaction: Transaction, ground: Ground, marks: tuple[bytes | None, bytes] | None = None
+) -> Line | Rejection:
+    """Check and clean one transaction; what cannot be imported comes back as a rejection with its reason.
+
+    marks: its identity and fingerprint, where they are known already.
+    """
+    identity, fingerprint = marks or identity_and_fingerprint(transaction, ground, ground.salt)
     amount = transaction.amount * ground.sign
     currency = (transaction.currency or ground.currency).strip().upper()
     booking_on = transaction.booking_on or _day(transaction.booking_at, ground.zone)

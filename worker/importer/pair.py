@@ -72,24 +72,25 @@ class Sifted:
     distrusted: bool = False
     seen: set[int] = field(default_factory=set)
     returned: list[int] = field(default_factory=list)
-    rest: list[Transaction] = field(default_factory=list)
+    rest: list[Marked] = field(default_factory=list)
 
 
 def sift(marked: Iterable[Marked], known: Mapping[bytes, KnownKey]) -> Sifted:
     """Set aside what needs no further look: most rows of most refreshes."""
     sifted = Sifted()
     same: dict[bytes, bytes] = {}
-    for transaction, identity, fingerprint in marked:
+    for item in marked:
+        _, identity, fingerprint = item
         row = known.get(identity) if identity is not None else None
         if row is None or identity is None:
-            sifted.rest.append(transaction)
+            sifted.rest.append(item)
         elif identity in same:
             sifted.repeated += 1
             if same[identity] != fingerprint:
                 sifted.distrusted = True
-                sifted.rest.append(transaction)
+                sifted.rest.append(item)
         elif row.fingerprint != fingerprint or row.state == State.REMOVED:
-            sifted.rest.append(transaction)
+            sifted.rest.append(item)
         else:
             same[identity] = fingerprint
             sifted.unchanged += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from worker.importer.decisions import Change, Create, Plan, Rules, Suggestion
 from worker.importer.evidence import Match
 from worker.importer.existing import Existing, find_existing
-from worker.importer.expense import project
+from worker.importer.expense import has_expense, project
 from worker.importer.follow import follow, tombstone
 from worker.importer.known import ExpenseState, Known, State
 from worker.importer.lines import Line
@@ -85,7 +85,7 @@ def _drop(row: Known, evidence: Evidence, rules: Rules) -> Change | None:
 def _create(
     lines: Sequence[Line], pairing: Pairing, evidence: Evidence, rules: Rules
 ) -> tuple[list[Create], list[Suggestion]]:
-    visible = [line for line in lines if evidence.existing and project(line, pending_hidden=rules.pending_hidden)]
+    visible = [line for line in lines if evidence.existing and has_expense(line, pending_hidden=rules.pending_hidden)]
     findings = find_existing(visible, evidence.existing)
     matched = {id(match.left): match for match in findings.matches}
     creates = [_create_one(line, matched.get(id(line)), pairing, rules) for line in lines]

@@ -13,7 +13,7 @@ from worker.importer.bulk import insert_values
 from worker.importer.categories import suggest_categories
 from worker.importer.decisions import Plan, Rules
 from worker.importer.existing import Existing
-from worker.importer.expense import MAX_NOTES, project
+from worker.importer.expense import MAX_NOTES, has_expense
 from worker.importer.fetch import Delivery
 from worker.importer.identity import id_identity
 from worker.importer.job import Job
@@ -109,24 +109,25 @@ def _known(session: Session, step: Step, part: _Slice) -> tuple[list[KnownKey], 
 
 def _sift(step: Step, part: _Slice, known: Sequence[KnownKey], result: StepResult) -> Sifted:
     """Set unchanged rows aside; a dry run looks at every one, for it has to report it."""
-    if step.job.dry_run:
-        return Sifted(rest=part.transactions)
     salt = step.ground.salt
+    marked = ((t, *identity_and_fingerprint(t, step.ground, salt)) for t in part.transactions)
+    if step.job.dry_run:
+        return Sifted(rest=list(marked))
     free = {key.identity: key for key in known if key.id not in result.seen}
-    sifted = sift(((t, *identity_and_fingerprint(t, step.ground, salt)) for t in part.transactions), free)
+    sifted = sift(marked, free)
     result.seen |= sifted.seen
     return sifted
 
 
 def _read(sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
     """Read lines; where one id stands for two rows, read them again without trust in ids."""
-    read = [read_line(transaction, step.ground) for transaction in sifted.rest]
+    read = [read_line(transaction, step.ground, (i, fingerprint)) for transaction, i, fingerprint in sifted.rest]
     rejections = [item for item in read if isinstance(item, Rejection)]
     lines = distinct(item for item in read if isinstance(item, Line))
     if lines.distrusted or sifted.distrusted:
         result.distrusted = True
         doubtful = replace(step.ground, trusted=False)
-        again = [read_line(transaction, doubtful) for transaction in sifted.rest]
+        again = [read_line(transaction, doubtful) for transaction, _, _ in sifted.rest]
         lines = replace(lines, lines=[item for item in again if isinstance(item, Line)])
     return lines, rejections
 
@@ -154,7 +155,7 @@ def _plan(session: Session, step: Step, part: _Slice, pairing: Pairing, result: 
     }
     details = load_details(session, wanted | part.removed | ids_by_external_id(session, account.id, links))
     result.seen |= pairing.seen
-    visible = [line for line in pairing.new if project(line, pending_hidden=options.import_pending == "hide")]
+    visible = [line for line in pairing.new if has_expense(line, pending_hidden=options.import_pending == "hide")]
     rows = step.delivery.staging.counts.get(account.external_id, 0)
     plan = make_plan(
         pairing,
@@ -177,7 +178,7 @@ def _plan(session: Session, step: Step, part: _Slice, pairing: Pairing, result: 
 def _existing(session: Session, step: Step, lines: list[Line], result: StepResult) -> list[Existing]:
     if not lines:
         return []
-    amounts = {wanted.amount for line in lines if (wanted := project(line, pending_hidden=False))}
+    amounts = {line.expense_amount for line in lines}
     place = Place(
         user_id=step.job.user_id,
         connection_id=step.job.connection_id,

@@ -82,7 +82,7 @@ def _write_creates(session: Session, creates: Sequence[Create], target: Target, 
         texts=("description",),
     )
     written.transaction_ids.update((id(c.line), i) for c, i in zip(creates, transaction_ids, strict=True))
-    written.months.update(month(create.expense) for create in with_expense if create.expense)
+    written.months |= {day.strftime("%Y-%m") for day in {c.expense.spent_on for c in with_expense if c.expense}}
     outbox.record_expenses(
         session, event_type="expense.created", expense_ids=list(expense_ids.values()), run_id=target.run_id
     )
