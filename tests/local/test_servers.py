@@ -201,10 +201,11 @@ def test_below_a_private_folder_root_keeps_the_data_elsewhere_and_opens_nothing_
     server = EmbeddedPostgres(private / "state" / "postgres", durable=False)
     try:
         assert _query(server.url, "SELECT 1") == [(1,)]
+        assert [path.name for path in (home / "own").iterdir()] == ["-".join((private / "state").parts[1:])]
     finally:
         server.stop()
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
-    assert [path.name for path in (home / "own").iterdir()] == ["-".join((private / "state").parts[1:])]
+    assert list((home / "own").iterdir()) == []  # it was throw-away data
 
 
 def test_an_ordinary_user_keeps_everything_where_it_was_asked_for(home: Path) -> None:

@@ -37,6 +37,7 @@ class EmbeddedPostgres:
         self._account = server_account()
         home = reachable_home(self._account, data_directory.parent)
         self._data = home / data_directory.name
+        self._leaves_with_us = None if durable or home == data_directory.parent.resolve() else home
         self._programs = _programs(self._account, home)
         self._log = home / f"{data_directory.name}.log"
         self._socket_directory = _socket_directory(self._data, self._account)
@@ -78,8 +79,10 @@ class EmbeddedPostgres:
         return self.database_url(name)
 
     def stop(self) -> None:
-        """Stop the server, first politely; the data stays."""
+        """Stop the server, first politely; the data stays, except where it was put aside and nobody will miss it."""
         stop_child(self._process, signals=(signal.SIGINT, signal.SIGQUIT), patience_s=STOP_TIMEOUT_S)
+        if self._leaves_with_us:
+            shutil.rmtree(self._leaves_with_us, ignore_errors=True)
 
     def _initialise(self, *, durable: bool) -> None:
         if (self._data / "PG_VERSION").exists():
