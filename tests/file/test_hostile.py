@@ -51,6 +51,14 @@ HOSTILE = {
         statement(f"<Ntry>{'<a/>' * 250_000}</Ntry>"),
         "larger than any bank's",
     ),
+    "a text of ten million characters": (
+        statement(entry(more=f"<AddtlNtryInf>{'x ' * 5_000_000}</AddtlNtryInf>")),
+        "larger than any bank's",
+    ),
+    "an encoding that does not exist": (
+        statement(entry()).replace('version="1.0"', 'version="1.0" encoding="UTF-99"'),
+        "encoding that does not exist",
+    ),
     "a tag of OFX that never ends": (bank(f"<STMTTRN><NAME>{'x' * 400_000}"), "longer than any statement's"),
     "a NUL byte": (CSV + "2026-01-31,a\0b,-5.00\n", "line 3: holds a NUL byte"),
     "a quote that never closes": (CSV + '2026-01-31,"Rent,-5.00\n' + "2026-02-01,Tea,-1\n" * 200, "line 3: a quote"),

@@ -188,12 +188,12 @@ def _take_balance(statement: _Statement, node: Node) -> Iterator[Event]:
 
 
 def _period(node: Node) -> Window | None:
-    try:
-        start, end = (_day(node.get(f"{edge}DtTm", f"{edge}Dt")) for edge in ("Fr", "To"))
-    except ValueError:
-        return None
+    start, end = (_day(node.get(f"{edge}DtTm", f"{edge}Dt")) for edge in ("Fr", "To"))
     return Window(from_on=start, to_on=end) if start and end and start <= end else None
 
 
 def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text[:10]) if text else None
+    try:
+        return date.fromisoformat(text[:10]) if text else None
+    except ValueError:
+        return None

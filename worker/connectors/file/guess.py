@@ -123,7 +123,7 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
     typed = "type" in roles and not split
     return Profile(
         name="guessed",
-        title="read from the column names",
+        title="Statement file",
         match=tuple(roles.values()),
         date=roles["date"],
         value_date=roles.get("value_date"),

@@ -1,5 +1,6 @@
 """How one bank's CSV files are laid out, as a person writes it down in ten lines of TOML."""
 
+import codecs
 import re
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +23,13 @@ def _as_tuple(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return bool(codecs.lookup(name))
+    except LookupError:
+        return False
 
 
 def plain(name: str) -> str:
@@ -75,6 +83,8 @@ class Profile(BaseModel):
             raise ValueError("state either amount, or debit and credit")
         if self.type is not None and not (self.debit_words or self.credit_words):
             raise ValueError("type needs debit_words or credit_words")
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise ValueError(f"encoding '{self.encoding}' does not exist")
         for pattern in self.footer:
             try:
                 re.compile(pattern)

@@ -78,7 +78,8 @@ class Accounts:
         if anchor is None and _NUMBER.search(text) and "*" not in text and "x" not in text.lower():
             anchor = account_anchor(text, profile.institution or "")
         mask = account_mask(iban or text) if iban or _NUMBER.search(text) or "*" in text else None
-        place = f"file:{profile.name}:{text.casefold()}:{currency or ''}" if text else f"file:{profile.name}"
+        layout = "|".join((profile.name, *self._layout.header)) if self._layout.guessed else profile.name
+        place = f"file:{layout}:{text.casefold()}:{currency or ''}" if text else f"file:{layout}"
         label = mask or text
         return StatementAccount(
             key=account_key(anchor or place),

@@ -15,6 +15,7 @@ _CHUNK_BYTES = 64 * 1024
 _MAX_TOKEN_BYTES = 1024**2
 _MAX_DEPTH = 64
 _MAX_BRANCH_NODES = 200_000
+_MAX_BRANCH_CHARACTERS = 8_000_000
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class _Target:
         self._stack: list[Node] = []
         self._texts: list[list[str]] = []
         self._nodes = 0
+        self._characters = 0
 
     @property
     def _line(self) -> int:
@@ -79,7 +81,9 @@ class _Target:
             self.ready.append(("start", node))
 
     def _begin(self, node: Node) -> None:
-        self._nodes = self._nodes + 1 if self._stack else 1
+        if not self._stack:
+            self._nodes = self._characters = 0
+        self._nodes += 1
         if self._nodes > _MAX_BRANCH_NODES:
             raise StatementError("one entry is larger than any bank's", line=node.line)
         if self._stack:
@@ -99,6 +103,9 @@ class _Target:
 
     def data(self, text: str) -> None:
         if self._texts:
+            self._characters += len(text)
+            if self._characters > _MAX_BRANCH_CHARACTERS:
+                raise StatementError("one entry is larger than any bank's", line=self._line)
             self._texts[-1].append(text)
 
     def close(self) -> None:
@@ -125,6 +132,8 @@ def branches(stream: IO[bytes], *, watched: frozenset[str], marks: frozenset[str
     except DefusedXmlException:
         reason = "declares a document type or entities; statements do not"
         raise StatementError(reason, line=expat.CurrentLineNumber) from None
+    except LookupError:
+        raise StatementError("declares an encoding that does not exist", line=1) from None
     except ParseError as error:
         raise StatementError(f"is not well-formed XML ({str(error).split(':')[0]})", line=error.position[0]) from None
     yield from _drain(target)
