@@ -58,7 +58,7 @@ def configs(canaries: Canaries, echo: str, directory: Path) -> dict[str, dict[st
         "enablebanking": {
             "application_id": "app",
             "private_key": canaries.adopt("enablebanking key", PRIVATE_KEY),
-            "session_id": plant("enablebanking session"),
+            "session_id": "s1",
             "accounts": [{"uid": "a1", "currency": "EUR"}],
         },
     }
