@@ -33,12 +33,13 @@ def token(user_id, *, secret=JWT_SECRET, **claims):
 
 
 @pytest.fixture
-def settings(database_url, redis_url):
+def settings(database_url, redis_url, tmp_path):
     return Settings(
         database_url=database_url,
         redis_url=redis_url,
         credential_keys=generate_key(),
         jwt_secret=JWT_SECRET,
+        statement_folder=tmp_path / "statements",
         api_requests_per_minute=100_000,
     )
 

@@ -63,7 +63,7 @@ def test_the_running_server_keeps_the_contract(server, user_id, tmp_path):
                 f"{server}/bank-connections/openapi.json",
             ),
             *("--header", f"Authorization: Bearer {token(user_id)}", "--checks", "all"),
-            *("--max-examples", "5", "--seed", "7", "--no-color", "--suppress-health-check", "all"),
+            *("--max-examples", "3", "--seed", "7", "--no-color", "--suppress-health-check", "all"),
         ],
         cwd=tmp_path,
         capture_output=True,

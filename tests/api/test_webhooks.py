@@ -54,16 +54,13 @@ def test_webhooks_do_not_reach_into_the_network(client, url):
     assert (answer.status_code, answer.json()["code"]) == (422, "destination_not_allowed")
 
 
-def test_a_statement_file_becomes_a_run_and_the_same_layout_one_connection(client, app, tmp_path):
-    services = app.state.services
-    settings = services.runtime.settings.model_copy(update={"statement_folder": tmp_path})
-    object.__setattr__(services.runtime, "settings", settings)
+def test_a_statement_file_becomes_a_run_and_the_same_layout_one_connection(client, settings):
     answers = [
         client.post("/bank-connections/files", files={"file": ("../../January 2026.ofx", OFX, "application/x-ofx")})
         for _ in range(2)
     ]
     assert [answer.status_code for answer in answers] == [202, 202], answers[0].text
     assert answers[0].json()["connection_id"] == answers[1].json()["connection_id"]
-    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    kept = [path for path in settings.statement_folder.rglob("*") if path.is_file()]
     assert [path.name.partition("-")[2] for path in kept] == ["January_2026.ofx"]
     assert client.get("/bank-connections/connections").json()[0]["connector_name"] == "file"

@@ -10,15 +10,17 @@ from fastapi import APIRouter, BackgroundTasks, File, Form, Response, UploadFile
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
+from worker.api.problems import ProblemError
 from worker.api.schemas import RunOut
 from worker.api.services import Offered, Services, UserId
 from worker.audit import acting_as
 from worker.connections.statements import connection_for, folder_of, keep
 from worker.connections.validation import read
+from worker.connectors.errors import InvalidDataError
 from worker.connectors.file import FileConfig
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.profile import built_in_profile
-from worker.errors import ConfigurationError
+from worker.errors import InvalidRequestError
 from worker.runs import reading
 from worker.runs.states import RunKind, RunRequest
 
@@ -57,13 +59,13 @@ def _import(
 ) -> RunOut:
     root = offered.runtime.settings.statement_folder
     if root is None:
-        raise ConfigurationError("STATEMENT_FOLDER is not set: there is no place that the API and the workers share")
+        raise ProblemError(503, "files_off", "STATEMENT_FOLDER is not set: no place is shared with the workers")
     with tempfile.TemporaryDirectory() as place, acting_as(f"api:user:{user_id}"):
         received = Path(place) / _safe_name(file.filename)
         with received.open("wb") as target:
             shutil.copyfileobj(file.file, target)
         config = read(FileConfig, {"path": received, **stated}, what="file")
-        Folder.scan(config)
+        _look_at(config, received)
         folder = folder_of(root, user_id, config)
         keep(received, folder)
         shared = read(FileConfig, {"path": folder, **stated}, what="file")
@@ -71,6 +73,17 @@ def _import(
     with offered.sessions() as session:
         run_id = offered.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
         return RunOut.model_validate(reading.describe(reading.find(session, run_id, user_id=user_id)))
+
+
+def _look_at(config: FileConfig, received: Path) -> None:
+    """Refuse what cannot be read before it is kept. Raises: InvalidRequestError."""
+    try:
+        Folder.scan(config)
+    except InvalidDataError as error:
+        problem = str(error).replace(f"{received.parent}/", "")
+    else:
+        return
+    raise InvalidRequestError(problem)
 
 
 def _safe_name(given: str | None) -> str:

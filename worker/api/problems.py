@@ -158,8 +158,9 @@ def _http_error(request: Request, error: HTTPException) -> JSONResponse:
 
 def _methods(request: Request) -> list[str]:
     # The framework names only the methods of the first route that knows the path.
-    known = request.app.openapi()["paths"].items()
+    paths = request.app.openapi()["paths"]
     path = request.url.path
+    known = {path: paths[path]}.items() if path in paths else paths.items()
     found = (methods for template, methods in known if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path))
     return sorted({method.upper() for methods in found for method in methods})
 

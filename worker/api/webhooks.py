@@ -174,13 +174,13 @@ def list_attempts(
         return [AttemptOut.model_validate(row) for row in history.attempts(session, user_id, delivery_id)]
 
 
-@router.get("/{subscription_id}")
+@router.get("/{subscription_id:uuid}")
 def show_subscription(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> SubscriptionOut:
     """Show one subscription."""
     return _read(offered, user_id, subscription_id)
 
 
-@router.patch("/{subscription_id}")
+@router.patch("/{subscription_id:uuid}")
 def change_subscription(
     subscription_id: uuid.UUID, change: SubscriptionChangeIn, user_id: UserId, offered: Offered
 ) -> SubscriptionOut:
@@ -200,14 +200,14 @@ def change_subscription(
     return _read(offered, user_id, subscription_id)
 
 
-@router.delete("/{subscription_id}", status_code=204)
+@router.delete("/{subscription_id:uuid}", status_code=204)
 def remove_subscription(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> None:
     """End a subscription; what waits is cancelled."""
     with acting_as(f"api:user:{user_id}"), offered.sessions() as session:
         subscriptions.remove(session, offered.runtime.vault, user_id, subscription_id)
 
 
-@router.post("/{subscription_id}/rotate-secret", response_model=SecretOut)
+@router.post("/{subscription_id:uuid}/rotate-secret", response_model=SecretOut)
 def rotate_secret(
     subscription_id: uuid.UUID, user_id: UserId, offered: Offered, only: OnlyOnce, wanted: RotationIn | None = None
 ) -> Response:
@@ -222,14 +222,14 @@ def rotate_secret(
     return only.answer(make, status=200, location=_location, hide=frozenset({"secret"}))
 
 
-@router.post("/{subscription_id}/test", status_code=202)
+@router.post("/{subscription_id:uuid}/test", status_code=202)
 def send_test(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> SentTestOut:
     """Send a `webhook.test` event to this subscription alone."""
     with offered.sessions() as session:
         return SentTestOut(event_id=subscriptions.send_test(session, user_id, subscription_id))
 
 
-@router.post("/{subscription_id}/replay", status_code=202)
+@router.post("/{subscription_id:uuid}/replay", status_code=202)
 def replay_deliveries(subscription_id: uuid.UUID, wanted: ReplayIn, user_id: UserId, offered: Offered) -> ReplayOut:
     """Send one event again, or what was missed since a moment; exactly one of the two is named."""
     with offered.sessions() as session:
