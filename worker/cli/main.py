@@ -39,14 +39,14 @@ class LazyGroup(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own context
         """Return the names in the order of the story."""
-        return [name for name in COMMANDS if self.get_command(ctx, name)]
+        for name in COMMANDS:
+            self.get_command(ctx, name)
+        return list(COMMANDS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401, ARG002
         """Return the command of this name, imported now; None when there is none."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             command = _load(COMMANDS[cmd_name])
-            if command is None:
-                return None
             command.name = cmd_name
             self.commands[cmd_name] = command
         return self.commands.get(cmd_name)
@@ -97,12 +97,7 @@ def main() -> None:
 
 def _load(target: str) -> Any:  # noqa: ANN401 - typer's command type is private
     module_name, attribute = target.split(":")
-    try:
-        found = getattr(import_module(module_name), attribute)
-    except ModuleNotFoundError as error:
-        if error.name == module_name:
-            return None
-        raise
+    found = getattr(import_module(module_name), attribute)
     if isinstance(found, typer.Typer):
         return typer.main.get_group(found)
     single = typer.Typer(add_completion=False)
