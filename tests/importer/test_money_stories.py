@@ -1,11 +1,12 @@
 """Money and days that do not fit the usual mould: a stated rule, or a rejection with a reason. Never a silent loss."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
 from tests.importer.bank import Harness
-from worker.connectors.base import Account, RejectedRow
+from worker.connectors.base import Account, RejectedRow, Scope
 from worker.runs.states import RunKind
 
 
@@ -58,6 +59,16 @@ def test_what_does_not_fit_is_rejected_with_its_reason_and_the_rest_goes_on(harn
     assert found == code
     assert "bad" in raw
     assert harness.refresh().code == "nothing_new", "a row that is broken every day is told once"
+
+
+@pytest.mark.parametrize("scope", [Scope.ACCOUNT, Scope.CONNECTION])
+def test_a_rejected_row_that_names_no_account_is_kept(harness, scope):
+    harness.bank.capabilities = replace(harness.bank.capabilities, fetch_scope=scope)
+    harness.bank.extra = {"rejected": (RejectedRow(code="bad_row", message="line 7", raw="x;y"),)}
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    accounts = harness.sql("SELECT account_id IS NULL FROM bank_import_rejections")
+    assert accounts == [(scope is Scope.CONNECTION,)]
 
 
 def test_an_account_in_points_is_left_out_with_a_reason(harness):

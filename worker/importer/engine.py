@@ -23,10 +23,11 @@ from worker.importer.fetch import Delivery, fetch, patiently
 from worker.importer.job import Job, load_job
 from worker.importer.parts import Parts
 from worker.importer.progress import account_results, close_account, prove_account, reopen
+from worker.importer.rejections import record_rejections
 from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
 from worker.importer.revert import revert_run
-from worker.importer.step import Step, ground_for
+from worker.importer.step import Step, as_rejection, ground_for
 from worker.importer.streams import Stream, make_streams
 from worker.models import BankConnection
 from worker.runs.lease import fence
@@ -184,6 +185,7 @@ class _Run:
 
     def _apply(self, stream: Stream, delivery: Delivery, failed: dict[int, WorkerError]) -> None:
         self.warnings.update(delivery.warnings)
+        self._reject_strays(stream, delivery)
         self.parts.note_quota(delivery.quota)
         whole = True
         for account in stream.accounts:
@@ -199,6 +201,15 @@ class _Run:
         shared = stream.by_cursor and stream.account_id is None and stream.moves
         if shared and whole and delivery.complete and not self.job.dry_run:
             self._save_cursor(delivery)
+
+    def _reject_strays(self, stream: Stream, delivery: Delivery) -> None:
+        """Keep rows that name no account of a delivery for all accounts: they are the connection's own."""
+        strays = [as_rejection(row) for row in delivery.rejected if row.account_id is None]
+        if strays and stream.account_id is None:
+            with self.parts.sessions() as session:
+                fence(session, self.job.lease)
+                if record_rejections(session, self.job, None, strays):
+                    self.warnings.add("rows_rejected")
 
     def _apply_to_account(self, stream: Stream, account: AccountState, delivery: Delivery) -> None:
         capabilities = self.connector.capabilities

@@ -63,7 +63,8 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
     """Plan and write everything a delivery says about one account."""
     result = StepResult()
     removed = _removed_ids(session, step)
-    rejections = [_rejection(row) for row in step.delivery.rejected if row.account_id == step.account.external_id]
+    mine = {step.account.external_id, step.account.external_id if step.stream.account_id is None else None}
+    rejections = [as_rejection(row) for row in step.delivery.rejected if row.account_id in mine]
     for transactions, covers in _slices(step, parts.policy.slice_rows):
         parts.check()
         rejections += _import_slice(session, step, _Slice(transactions, covers, removed), result)
@@ -260,7 +261,8 @@ def _note(plan: Plan, watermark_on: date | None, result: StepResult) -> None:
             result.warnings.add("notes_shortened")
 
 
-def _rejection(row: RejectedRow) -> Rejection:
+def as_rejection(row: RejectedRow) -> Rejection:
+    """Return what a connector could not read as what the importer keeps."""
     return Rejection(code=row.code, message=row.message, raw=row.raw, external_id=row.external_id)
 
 
