@@ -20,7 +20,8 @@ LABEL org.opencontainers.image.title="finmind-worker" \
 # The image runs one program; it needs neither an installer nor a login.
 RUN python -m pip uninstall --yes pip \
  && groupadd --system --gid 10001 worker \
- && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin worker
+ && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin worker \
+ && install --directory --owner worker --group worker --mode 0700 /var/lib/finmind-worker/statements
 COPY --from=build /opt/worker /opt/worker
 ENV PATH=/opt/worker/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp LOG_FORMAT=json \
     FINMIND_HEALTH_DIR=/tmp/health

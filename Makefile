@@ -101,4 +101,4 @@ deploy: ## production on this machine with Docker: secrets made once, everything
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test prism bench bench-runs bench-keys bench-webhooks chaos sbom licences format lock clean
+.PHONY: help python install demo up check test prism bench bench-runs bench-keys bench-webhooks chaos sbom licences format lock deploy clean

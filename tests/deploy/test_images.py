@@ -20,7 +20,7 @@ import yaml
 from worker import settings as settings_module
 from worker.broker import Queue
 from worker.credentials.local import parse_keys
-from worker.settings import load_settings
+from worker.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -90,10 +90,55 @@ def test_workers_may_finish_and_only_those_who_need_it_hold_the_keys() -> None:
         assert ("credential_keys" in service["secrets"]) == (name not in {"beat", "flower"})
 
 
+def test_the_api_and_those_who_import_share_one_folder_that_the_image_made_for_them() -> None:
+    folder = SERVICES["api"]["environment"]["STATEMENT_FOLDER"]
+    sharing = {name for name, service in SERVICES.items() if f"statements:{folder}" in service.get("volumes", [])}
+    assert sharing == {"api", "worker-interactive", "worker-scheduled"}
+    assert all(SERVICES[name]["environment"] == {"STATEMENT_FOLDER": folder} for name in sharing)
+    assert f"--owner worker --group worker --mode 0700 {folder}" in STAGES[1]
+
+
+def test_the_api_is_probed_where_it_listens_and_its_extra_is_in_the_image() -> None:
+    api, port = SERVICES["api"], Settings.model_fields["api_port"].default
+    assert api["command"] == ["finmind-worker", "api", "--host", "0.0.0.0"]
+    assert f"http://127.0.0.1:{port}/health" in api["healthcheck"]["test"][-1]
+    assert api["ports"] == [f"127.0.0.1:{port}:{port}"]
+    locked = (ROOT / "requirements" / "runtime.txt").read_text()
+    assert all(re.search(rf"(?m)^{name}==", locked) for name in ("fastapi", "uvicorn", "python-multipart", "jinja2"))
+
+
+def test_every_environment_variable_of_ours_is_a_setting() -> None:
+    named = {name for service in OURS.values() for name in service.get("environment", {})}
+    assert {name.lower() for name in named} <= set(Settings.model_fields)
+
+
+def test_networks_and_volumes_are_declared_and_used() -> None:
+    services = SERVICES.values()
+    assert {name for service in services for name in service["networks"]} == set(COMPOSE["networks"])
+    mounted = {volume.split(":")[0] for service in services for volume in service.get("volumes", [])}
+    assert {name for name in mounted if not name.startswith("./")} == set(COMPOSE["volumes"])
+    assert {name for service in services for name in service.get("secrets", [])} == set(COMPOSE["secrets"])
+
+
+def test_every_mounted_file_exists() -> None:
+    mounted = [volume for service in SERVICES.values() for volume in service.get("volumes", []) if volume[0] == "."]
+    assert mounted
+    for volume in mounted:
+        source, _, mode = volume.split(":")
+        assert (ROOT / source).exists(), source
+        assert mode == "ro"
+
+
 def test_images_name_their_version() -> None:
     others = {service["image"] for service in SERVICES.values()} - {"finmind-worker"}
     for image in others | {stage.split()[0] for stage in STAGES}:
-        assert re.search(r":\d", image), image
+        assert re.search(r":v?\d", image), image
+
+
+def test_make_deploy_is_not_taken_for_the_folder_of_that_name() -> None:
+    asked = ["make", "--dry-run", "deploy"]
+    said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "docker compose up" in said
 
 
 @pytest.mark.skipif(shutil.which("hadolint", path=str(Path(sys.executable).parent)) is None, reason="no hadolint here")
@@ -134,10 +179,11 @@ def test_secrets_are_made_once_and_fit_their_readers(tmp_path: Path, monkeypatch
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert secrets["postgres_password"] in secrets["database_url"]
     assert secrets["redis_conf"] == f"requirepass {secrets['redis_password']}"
+    assert secrets["ops_basic_auth"] == f"operator:{secrets['ops_password']}"
     assert len(base64.b64decode(secrets["credential_keys"].partition(":")[2])) == 32
     parse_keys(secrets["credential_keys"], source="the file")
 
-    for name in [name for name in os.environ if name.endswith("_URL") or name.startswith("CREDENTIAL")]:
+    for name in [name for name in os.environ if name.endswith("_URL") or name.startswith(("CREDENTIAL", "JWT"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(settings_module, "MOUNTED_SECRETS", tmp_path / "secrets")
@@ -145,6 +191,8 @@ def test_secrets_are_made_once_and_fit_their_readers(tmp_path: Path, monkeypatch
     assert loaded.database_url.get_secret_value() == secrets["database_url"]
     assert loaded.redis_url.get_secret_value() == secrets["redis_url"]
     assert loaded.credential_keys is not None
+    assert loaded.jwt_secret is not None
+    assert loaded.jwt_secret.get_secret_value() == secrets["jwt_secret"]
 
 
 def _option(service: dict[str, Any], name: str) -> str:
