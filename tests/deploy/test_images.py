@@ -70,7 +70,7 @@ def test_the_story_of_a_start_has_an_order() -> None:
             "redis": {"condition": "service_healthy"},
             "migrate": {"condition": "service_completed_successfully"},
         }
-    assert SERVICES["migrate"]["command"] == ["finmind-worker", "db", "init"]
+    assert SERVICES["migrate"]["command"] == ["finmind-worker", "db", "upgrade"]
 
 
 def test_servers_have_no_way_out_and_keep_their_data() -> None:
@@ -166,6 +166,7 @@ def test_the_wheel_holds_what_the_worker_reads_at_run_time(tmp_path: Path) -> No
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"worker/schema.sql", "worker/py.typed", "worker/app.py"} <= names
+    assert {f"worker/migrations/{name}" for name in ("env.py", "versions/r0001_baseline.sql")} <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 

@@ -21,7 +21,7 @@ from worker.local.redis import EmbeddedRedis, free_port
 from worker.local.services import Command, Service, commands
 from worker.local.state import StateDirectory, claimed
 from worker.local.supervisor import Supervisor
-from worker.schema import apply_schema
+from worker.migrations import upgrade
 from worker.settings import Settings, load_settings
 
 DATABASE = "finmind"
@@ -148,10 +148,10 @@ def _refuse_taken_ports(lines: Sequence[Command]) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    """Apply the schema, and see that the broker answers, before anything depends on either."""
+    """Bring the schema up to date, and see that the broker answers, before anything depends on either."""
     engine = open_engine(settings.database_url.get_secret_value(), role="up")
     try:
-        apply_schema(engine)
+        upgrade(engine)
     finally:
         engine.dispose()
     with redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=5) as broker:

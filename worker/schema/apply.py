@@ -1,13 +1,20 @@
 """Where `schema.sql` is, and how it is applied."""
 
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
+from worker.schema.compare import FINMIND
+
 _LOCK = 0x66696E6D696E64  # "finmind": the advisory lock of everybody who applies the schema
+_POLL_S = 0.2
 _OURS = re.compile(r"^\s*CREATE (?:TABLE|UNIQUE INDEX|INDEX) IF NOT EXISTS (\w+)", re.MULTILINE)
+_TABLES = re.compile(r"^\s*CREATE TABLE IF NOT EXISTS (\w+)", re.MULTILINE)
 
 
 def schema_sql() -> str:
@@ -26,13 +33,49 @@ def apply_schema(engine: Engine) -> bool:
     """
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        if not _missing(connection):
-            return False
-        connection.exec_driver_sql(schema_sql())
+        return create_missing(connection)
+
+
+def create_missing(connection: Connection) -> bool:
+    """Apply schema.sql in the caller's transaction, who holds the lock. False: everything was there already."""
+    if not _absent(connection, _OURS.findall(schema_sql())):
+        return False
+    connection.exec_driver_sql(schema_sql())
     return True
 
 
-def _missing(connection: Connection) -> list[str]:
-    """Return the tables and indexes of ours that the database lacks."""
+def is_fresh(connection: Connection) -> bool:
+    """Say whether none of the worker's own tables exist: the database is empty, or FinMind's alone."""
+    own = set(_TABLES.findall(schema_sql())) - FINMIND
+    return len(_absent(connection, sorted(own))) == len(own)
+
+
+@contextmanager
+def schema_locked(engine: Engine) -> Iterator[Connection]:
+    """Give a connection of its own that holds the lock of `apply_schema` over several transactions.
+
+    Waits for as long as another holds it. The end of the connection is the end of the lock, whatever happens.
+    """
+    with engine.connect() as connection, _closed_for_good(connection):
+        # Asked again and again: a statement that waits would hold up `CREATE INDEX CONCURRENTLY` of the holder.
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
+            connection.rollback()
+            time.sleep(_POLL_S)
+        connection.execute(text("SET statement_timeout = 0"))  # moving many rows may take its time
+        connection.commit()
+        yield connection
+
+
+@contextmanager
+def _closed_for_good(connection: Connection) -> Iterator[None]:
+    """Give the connection not back to its pool: its locks and settings end with it."""
+    try:
+        yield
+    finally:
+        connection.invalidate()
+
+
+def _absent(connection: Connection, names: list[str]) -> list[str]:
+    """Return those tables and indexes that the database lacks."""
     query = text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NULL")
-    return list(connection.scalars(query, {"names": _OURS.findall(schema_sql())}))
+    return list(connection.scalars(query, {"names": names}))

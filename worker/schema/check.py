@@ -18,16 +18,25 @@ def check_schema(engine: Engine, metadata: MetaData) -> list[str]:
     Needs the right to create a schema: a scratch one is made and rolled back. FinMind's own tables may hold more than
     ours know of.
     """
-    expected = _expected(engine)
-    with engine.connect() as connection:
-        actual = read_catalog(connection, connection.scalar(text("SELECT current_schema()")) or "public")
-        connection.rollback()
-    return differences(expected, actual, found_name="the database") + _model_differences(engine, metadata, expected)
+    expected = _expected(engine, schema_sql())
+    return _database_differences(engine, expected) + _model_differences(engine, metadata, expected)
+
+
+def database_differences(engine: Engine, sql: str) -> list[str]:
+    """Compare the database alone with what `sql`, a version of schema.sql, describes."""
+    return _database_differences(engine, _expected(engine, sql))
 
 
 def check_models(engine: Engine, metadata: MetaData) -> list[str]:
     """Compare the models with schema.sql, in any database, both ways."""
-    return _model_differences(engine, metadata, _expected(engine))
+    return _model_differences(engine, metadata, _expected(engine, schema_sql()))
+
+
+def _database_differences(engine: Engine, expected: Catalog) -> list[str]:
+    with engine.connect() as connection:
+        actual = read_catalog(connection, connection.scalar(text("SELECT current_schema()")) or "public")
+        connection.rollback()
+    return differences(expected, actual, found_name="the database")
 
 
 def _model_differences(engine: Engine, metadata: MetaData, expected: Catalog) -> list[str]:
@@ -36,8 +45,8 @@ def _model_differences(engine: Engine, metadata: MetaData, expected: Catalog) ->
     return exact_differences(without_triggers, described, found_name="the models")
 
 
-def _expected(engine: Engine) -> Catalog:
-    return _catalog_of(engine, lambda connection: connection.exec_driver_sql(schema_sql()))
+def _expected(engine: Engine, sql: str) -> Catalog:
+    return _catalog_of(engine, lambda connection: connection.exec_driver_sql(sql))
 
 
 def _catalog_of(engine: Engine, create: Callable[[Connection], object]) -> Catalog:

@@ -1,0 +1,114 @@
+"""Bringing a database to the newest revision, by one process at a time."""
+
+import copy
+from dataclasses import dataclass
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg2.errors import DatabaseError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from worker.errors import ConflictError
+from worker.migrations.chain import Chain, baseline_sql, open_chain
+from worker.migrations.state import SchemaState, Standing, migration_context, read_state
+from worker.schema import create_missing, database_differences, schema_locked, schema_sql
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """What was done. before: where the database stood; applied: revisions run, in order; revision: where it stands."""
+
+    before: Standing
+    applied: tuple[str, ...]
+    revision: str
+
+
+def inspect_schema(engine: Engine, chain: Chain | None = None) -> SchemaState:
+    """Say where the database stands; changes nothing."""
+    with engine.connect() as connection:
+        return read_state(connection, chain or open_chain())
+
+
+def upgrade(engine: Engine, chain: Chain | None = None) -> Upgrade:
+    """Bring the database to the newest revision; what an interrupted upgrade did is kept and gone on from.
+
+    A fresh database gets schema.sql; one without a revision is compared first. One that a newer version upgraded is
+    left as it is. Raises ConflictError when the schema is none that is known, or a revision does not go through.
+    """
+    chain = chain or open_chain()
+    with schema_locked(engine) as connection:
+        before = read_state(connection, chain)
+        if before.standing is Standing.FRESH:
+            _create(connection, chain)
+        elif before.standing is Standing.UNMARKED:
+            _adopt(engine, connection, chain)
+        state = read_state(connection, chain)
+        connection.rollback()
+        if state.pending:
+            _run(connection, chain)
+    newest = chain.head if state.pending else state.revision or chain.head
+    return Upgrade(before=before.standing, applied=state.pending, revision=newest)
+
+
+def initialise(engine: Engine) -> bool:
+    """Apply schema.sql: create what is missing, and write the revision where all agrees. False: nothing was missing.
+
+    Raises ConflictError when revisions are pending: creating what they create would be in their way.
+    """
+    chain = open_chain()
+    with schema_locked(engine) as connection:
+        state = read_state(connection, chain)
+        if state.pending:
+            raise ConflictError("; ".join(state.sentences()))
+        if state.standing is Standing.AHEAD:
+            return False
+        changed = create_missing(connection)
+        connection.commit()
+        if state.revision is None and not database_differences(engine, schema_sql()):
+            _stamp(connection, chain, chain.head)
+    return changed
+
+
+def _create(connection: Connection, chain: Chain) -> None:
+    create_missing(connection)
+    _stamp(connection, chain, chain.head)
+
+
+def _adopt(engine: Engine, connection: Connection, chain: Chain) -> None:
+    """Write down the revision of a schema that was applied by hand or before revisions were kept."""
+    connection.rollback()
+    differences = database_differences(engine, schema_sql())
+    if not differences:
+        _stamp(connection, chain, chain.head)
+    elif not database_differences(engine, baseline_sql()):
+        _stamp(connection, chain, chain.baseline)
+    else:
+        raise ConflictError("nothing was changed, because this schema is not a known one: " + "; ".join(differences))
+
+
+def _stamp(connection: Connection, chain: Chain, revision: str) -> None:
+    migration_context(connection).stamp(ScriptDirectory.from_config(chain.config), revision)
+    connection.commit()
+
+
+def _run(connection: Connection, chain: Chain) -> None:
+    try:
+        command.upgrade(_on(connection, chain.config), "head")
+    except DBAPIError as error:
+        if error.connection_invalidated or not isinstance(error.orig, DatabaseError):
+            raise
+        connection.rollback()
+        stopped_at = read_state(connection, chain).pending[0]
+        raise ConflictError(
+            f"revision {stopped_at} did not go through, the ones before it did: {error.orig.diag.message_primary};"
+            " `finmind-worker db upgrade` goes on from there"
+        ) from error
+
+
+def _on(connection: Connection, config: Config) -> Config:
+    """Return the configuration with the connection that env.py is to use."""
+    given = copy.copy(config)
+    given.attributes = {"connection": connection}
+    return given
