@@ -36,6 +36,7 @@ from worker.logs import setup_logging
 from worker.runtime import close_process_runtime, forget_process_runtime, runtime
 from worker.settings import Settings, load_settings
 from worker.stopping import STOP
+from worker.tracing import start_tracing, stop_tracing
 
 DEFAULT_QUEUE = "celery"
 """Tasks sent by name with nothing said about a queue land here; interactive workers consume it too."""
@@ -222,10 +223,12 @@ def _ask_runs_to_stop(**_details: object) -> None:
 def _after_fork(**_details: object) -> None:
     # Connections made before the fork belong to the parent: two children on one socket get each other's answers.
     forget_process_runtime()
+    start_tracing()
 
 
 @signals.worker_process_shutdown.connect
 def _before_exit(**_details: object) -> None:
+    stop_tracing()
     close_process_runtime()
 
 

@@ -14,6 +14,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -26,6 +27,7 @@ from worker.broker import Nudge, Queue, publish, run_queue, transport_options
 from worker.models import BankImportRun
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest, RunStatus
+from worker.tracing import current_traceparent
 
 HOLD_OFF_S = 10.0
 """After a failed publish nothing is published for this long, so that a dead broker slows down one request, not all."""
@@ -91,9 +93,13 @@ class WorkerClient:
         return self.request(session, request)
 
     def request(self, session: Session | scoped_session[Session], request: RunRequest) -> uuid.UUID:
-        """Write the row of any request in the caller's transaction and nudge the worker once that commits."""
+        """Write the row of any request in the caller's transaction and nudge the worker once that commits.
+
+        The trace the caller is in goes with it, unless the request names one.
+        """
         plain = session() if isinstance(session, scoped_session) else session
-        run_id = request_run(plain, request)
+        traced = replace(request, trace_context=request.trace_context or current_traceparent())
+        run_id = request_run(plain, traced)
         self._nudge_after_commit(plain, run_id)
         return run_id
 

@@ -110,7 +110,8 @@ def test_only_sqlalchemy_and_celery_are_needed():
         """
         import sys
         for blocked in ("pydantic", "pydantic_settings", "structlog", "httpx2", "httpcore2", "tenacity",
-                        "cryptography", "typer", "rich", "limits", "alembic", "prometheus_client"):
+                        "cryptography", "typer", "rich", "limits", "alembic", "prometheus_client",
+                        "opentelemetry"):
             sys.modules[blocked] = None
         import worker.client
         print(worker.client.WorkerClient("redis://127.0.0.1:1/0").nudge)

@@ -5,11 +5,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,15 +22,17 @@ from worker.faults import point
 from worker.importer import engine
 from worker.importer.parts import ImportPolicy, Parts
 from worker.logs import get_logger
+from worker.models import BankImportRun
 from worker.opening import ConnectorOpener
 from worker.runs.admission import Limits, WaitForTurn, decide, read_facts
 from worker.runs.ending import close
 from worker.runs.lease import claim, hand_back
 from worker.runs.pulse import Pulse
-from worker.runs.states import Lease, Outcome
+from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runs.verdict import verdict
 from worker.runtime import Runtime
 from worker.stopping import STOP
+from worker.tracing import note_outcome, span
 
 log = get_logger("imports")
 
@@ -38,13 +42,22 @@ MARGIN_S = 20.0
 _AGAIN_S = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Started:
+    """A run that is ours. scheduled: nobody waits for it; asked_by: traceparent of who asked."""
+
+    lease: Lease
+    scheduled: bool
+    asked_by: str | None
+
+
 def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> None:
     """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours."""
     settings = runtime.settings
     started = _start(runtime, run_id, worker_name)
     if started is None:
         return
-    lease, scheduled = started
+    lease = started.lease
     point("after_claim")
     pulse = Pulse(
         runtime.sessions,
@@ -54,17 +67,15 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
         stop_requested=lambda: STOP.is_set,
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
-    with context, acting_as(f"run:{run_id}"), pulse:
+    traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=started.asked_by)
+    with traced, context, acting_as(f"run:{run_id}"), pulse:
         log.info("run.started")
-        _work_and_close(runtime, lease, pulse, interactive=not scheduled)
+        _work_and_close(runtime, lease, pulse, interactive=not started.scheduled)
     point("before_ack")
 
 
-def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> tuple[Lease, bool] | None:
-    """Claim the run and ask whether it may go on now; when not, it ends or waits in the same transaction.
-
-    Returns the lease, and whether the schedule started the run.
-    """
+def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> _Started | None:
+    """Claim the run and ask whether it may go on now; when not, it ends or waits in the same transaction."""
     settings = runtime.settings
     limits = Limits(
         per_user=settings.runs_per_user,
@@ -78,7 +89,8 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> tuple[Lease
         facts = read_facts(session, lease)
         match decide(facts, attempt=lease.attempt, limits=limits):
             case None:
-                return lease, facts.scheduled
+                asked_by = session.scalar(select(BankImportRun.trace_context).where(BankImportRun.id == run_id))
+                return _Started(lease=lease, scheduled=facts.scheduled, asked_by=asked_by)
             case Outcome() as outcome:
                 close(session, lease, outcome)
                 log.info("run.not_started", run_id=str(run_id), status=outcome.status.value, code=outcome.code)
@@ -92,6 +104,7 @@ def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive
         outcome = _work(runtime, lease, pulse, interactive=interactive)
         point("before_close")
         _surely(runtime, pulse, lambda session: close(session, lease, outcome))
+        note_outcome(failed=outcome.status is RunStatus.FAILED, status=outcome.status.value, code=outcome.code)
         log.info("run.finished", status=outcome.status.value, code=outcome.code, created=outcome.counts.created)
     except StopRequestedError as reason:
         counted = not STOP.is_set

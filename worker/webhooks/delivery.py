@@ -19,6 +19,7 @@ from worker.credentials import Vault
 from worker.database import Sessions
 from worker.errors import WorkerError
 from worker.events import event_id
+from worker.tracing import note_outcome, span
 from worker.webhooks.answer import Answer, AnswerCode
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.claiming import Claimed, ClaimPolicy, claim, free_lost
@@ -127,7 +128,7 @@ class _Pump:
         capacity = self._parts.policy.places - len(self._under_way) if claiming else 0
         fanned_out, claimed, opened_at = await asyncio.to_thread(self._rows, finished, capacity)
         for item in claimed:
-            task = asyncio.create_task(self._deliver(item, opened_at))
+            task = asyncio.create_task(self._traced(item, opened_at))
             self._under_way[task] = item
         self._report = PumpReport(
             fanned_out=self._report.fanned_out + fanned_out,
@@ -153,6 +154,14 @@ class _Pump:
             claimed = claim(session, capacity=capacity, policy=policy.claim)
         faults.point("webhook_after_claim")
         return fanned_out, claimed, datetime.now(UTC)
+
+    async def _traced(self, item: Claimed, now: datetime) -> Result:
+        with span("delivery", _names(item)):
+            result = await self._deliver(item, now)
+            verdict = result.verdict
+            failed = verdict.state is not DeliveryState.DELIVERED
+            note_outcome(failed=failed, state=verdict.state.value, code=verdict.code)
+            return result
 
     async def _deliver(self, item: Claimed, now: datetime) -> Result:
         try:
@@ -202,7 +211,7 @@ class _Pump:
         self._under_way.clear()
 
 
-def _names(item: Claimed) -> dict[str, object]:
+def _names(item: Claimed) -> dict[str, str | int]:
     return {
         "event_id": event_id(item.envelope.id),
         "subscription_id": str(item.subscription_id),
