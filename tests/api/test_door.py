@@ -68,6 +68,21 @@ def test_no_request_waits_for_the_broker(settings, user_id):
         assert client.post(f"{BASE}/connections/{made['id']}/refresh").status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("header", "stored"),
+    [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",) * 2,
+        ("00-nothing of this kind", None),
+    ],
+    ids=["a trace", "nonsense"],
+)
+def test_the_trace_of_a_request_goes_into_its_run(client, connection_id, sessions, header, stored):
+    answer = client.post(f"{BASE}/connections/{connection_id}/refresh", headers={"traceparent": header})
+    assert answer.status_code == 202
+    with sessions() as session:
+        assert session.scalar(text("SELECT trace_context FROM bank_import_runs")) == stored
+
+
 def test_runs_are_paged(client, connection_id):
     url = f"{BASE}/connections/{connection_id}"
     made = []

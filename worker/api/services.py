@@ -1,8 +1,9 @@
 """What routes work with, handed to them by FastAPI: the services of this process, and who is asking."""
 
+import re
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, Request
@@ -20,6 +21,8 @@ from worker.database import Sessions
 from worker.runs.request import request_run
 from worker.runs.states import RunRequest
 from worker.runtime import Runtime
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class UserLimit:
@@ -40,13 +43,14 @@ class UserLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What this process offers its routes."""
+    """What this process offers its routes. trace_context: the traceparent the request came with."""
 
     runtime: Runtime
     desk: Desk
     client: WorkerClient
     tokens: TokenPolicy
     limit: UserLimit
+    trace_context: str | None = None
 
     @property
     def sessions(self) -> Sessions:
@@ -55,16 +59,17 @@ class Services:
 
     def ask(self, session: Session, request: RunRequest, background: BackgroundTasks) -> uuid.UUID:
         """Write a run's row and nudge the workers after the answer was sent; no request waits for the broker."""
-        run_id = request_run(session, request)
+        run_id = request_run(session, replace(request, trace_context=self.trace_context))
         background.add_task(self.client.nudge, run_id)
         return run_id
 
 
 def services(request: Request) -> Services:
-    """Return the services of the application that answers."""
+    """Return the services of the application that answers, with the trace this request belongs to."""
     found = request.app.state.services
     assert isinstance(found, Services)
-    return found
+    traceparent = request.headers.get("traceparent", "")
+    return replace(found, trace_context=traceparent if _TRACEPARENT.fullmatch(traceparent) else None)
 
 
 _bearer = HTTPBearer(
