@@ -1,7 +1,7 @@
 """Decimal amounts and ISO 4217 currencies: what fits, what is rounded, what is refused. Pure."""
 
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
 
 # ISO 4217, active codes (list one, 2026), by number of decimals where it is not two.
 _ZERO = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -33,8 +33,7 @@ def is_currency(code: str) -> bool:
     return code in MINOR_UNITS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpenseAmount:
+class ExpenseAmount(NamedTuple):
     """An amount as FinMind's NUMERIC(12,2) holds it. rounded: the bank's own amount had more decimals."""
 
     amount: Decimal
@@ -42,12 +41,11 @@ class ExpenseAmount:
 
 
 def expense_amount(amount: Decimal) -> ExpenseAmount | None:
-    """Return the positive amount FinMind can hold, rounded half up, or None when it is too large."""
-    kept = (
-        abs(amount).quantize(_CENT, rounding=ROUND_HALF_UP)
-        if amount.is_finite() and abs(amount) < Decimal(10) ** 12
-        else None
-    )
-    if kept is None or kept > MAX_EXPENSE_AMOUNT:
+    """Return the positive amount FinMind can hold, rounded half up, or None when it is too large or no number."""
+    if not amount.is_finite():
         return None
-    return ExpenseAmount(amount=kept, rounded=kept != abs(amount))
+    positive = abs(amount)
+    if positive > MAX_EXPENSE_AMOUNT + 1:
+        return None
+    kept = positive.quantize(_CENT, rounding=ROUND_HALF_UP)
+    return None if kept > MAX_EXPENSE_AMOUNT else ExpenseAmount(amount=kept, rounded=kept != positive)

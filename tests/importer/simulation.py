@@ -224,7 +224,7 @@ class MemoryLedger:
     def edit_notes(self, merchant: str, notes: str) -> bool:
         row = self.find(merchant)
         if row is not None and row.expense is not None:
-            self.rows[row.id] = replace(row, expense=replace(row.expense, notes=notes))
+            self.rows[row.id] = replace(row, expense=row.expense._replace(notes=notes))
         return row is not None
 
     def notes_of(self, merchant: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.importer.known import ExpenseFields, ExpenseState, Known, State
 from worker.importer.lines import Line
@@ -23,8 +24,7 @@ class Rules:
     reimport: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Create:
+class Create(NamedTuple):
     """A new row. expense: to be written; link_expense_id: the user's own that it stands for; neither: no expense."""
 
     line: Line

@@ -1,6 +1,6 @@
 """What a bank line looks like as an expense, and how bank and user changes meet in one. Pure."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 from worker.importer.known import ExpenseFields
 from worker.importer.lines import Line
@@ -53,7 +53,7 @@ def merge(base: ExpenseFields, current: ExpenseFields, wanted: ExpenseFields) ->
     """
     changed: list[str] = []
     kept: list[str] = []
-    for name in (field.name for field in fields(ExpenseFields)):
+    for name in ExpenseFields._fields:
         before, now, then = getattr(base, name), getattr(current, name), getattr(wanted, name)
         if then in (before, now):
             continue
@@ -62,7 +62,7 @@ def merge(base: ExpenseFields, current: ExpenseFields, wanted: ExpenseFields) ->
         changed.remove("expense_type")
         kept.append("expense_type")
     return Merge(
-        expense=replace(current, **{name: getattr(wanted, name) for name in changed}),
+        expense=current._replace(**{name: getattr(wanted, name) for name in changed}),
         changed=tuple(changed),
         kept=tuple(kept),
     )

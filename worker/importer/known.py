@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from worker.importer.identity import content_identity
 
@@ -27,9 +28,11 @@ class ExpenseState(StrEnum):
     REVERTED = "reverted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpenseFields:
-    """The part of an expense that follows the bank. amount: positive; expense_type gives the direction."""
+class ExpenseFields(NamedTuple):
+    """The part of an expense that follows the bank, in the order of its columns.
+
+    amount: positive; expense_type gives the direction.
+    """
 
     amount: Decimal
     currency: str

@@ -14,6 +14,9 @@ from worker.connectors.base import IdClass, Transaction, TransactionKind
 from worker.importer.identity import content_key, digest, id_identity, plain
 from worker.money import ExpenseAmount, expense_amount, is_currency
 
+# `json.dumps` with options makes an encoder per call; this one is made once.
+_JSON = json.JSONEncoder(default=str, ensure_ascii=False)
+
 MAX_DESCRIPTION = 20_000
 MAX_RAW = 16_000
 MAX_COUNTERPARTY = 500
@@ -46,30 +49,35 @@ class Line(NamedTuple):
 
     identity: of its trusted id, None when only its content speaks. stated_on: the first day the bank states; None
     for a row without any. effective_on: the day of the expense. expense_amount: the positive amount FinMind holds.
-    fingerprint: changes when the bank changes anything.
+    fingerprint: changes when the bank changes anything. `said` are the fields in the order of their columns.
     """
 
     identity: bytes | None
     external_id: str | None
     content_key: bytes
     fingerprint: bytes
-    pending: bool
     stated_on: date | None
     effective_on: date
     booking_on: date | None
     value_on: date | None
     transaction_on: date | None
     amount: Decimal
-    expense_amount: Decimal
     currency: str
     description: str
     counterparty: str | None
     counterparty_account: str | None
     kind: TransactionKind | None
-    pending_identity: bytes | None
     pending_external_id: str | None
     reference: str | None
     raw: Mapping[str, Any] | None
+    pending: bool
+    expense_amount: Decimal
+    pending_identity: bytes | None
+
+    @property
+    def said(self) -> tuple[Any, ...]:
+        """What is stored of the line, from `stated_on` to `reference`: a slice, for it is taken of every new row."""
+        return self[4:17]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,32 +139,39 @@ def read_line(
             code=problem[0], message=problem[1], raw=_as_text(transaction), external_id=transaction.external_id
         )
     assert held is not None
-    description, counterparty = clean(transaction.description), clean(transaction.counterparty or "") or None
+    description = clean(transaction.description)
+    counterparty = clean(transaction.counterparty)[:MAX_COUNTERPARTY] if transaction.counterparty else None
     external_id = (transaction.external_id or "").strip() or None
     first, second = (booking_on, transaction_on) if ground.booking_basis else (transaction_on, booking_on)
     return Line(
         identity=identity,
         external_id=external_id,
-        content_key=content_key(day=stated_on, amount=amount, currency=currency, texts=(counterparty, description)),
+        content_key=content_key(
+            day=stated_on, amount=amount, currency=currency, texts=(counterparty or None, description)
+        ),
         fingerprint=fingerprint,
-        pending=transaction.pending,
         stated_on=stated_on,
         effective_on=first or second or transaction.value_on or ground.today,
         booking_on=booking_on,
         value_on=transaction.value_on,
         transaction_on=transaction_on,
         amount=amount,
-        expense_amount=held.amount,
         currency=currency,
         description=description[:MAX_DESCRIPTION],
-        counterparty=counterparty[:MAX_COUNTERPARTY] if counterparty else None,
-        counterparty_account=clean(transaction.counterparty_account or "")[:100] or None,
+        counterparty=counterparty or None,
+        counterparty_account=_short(transaction.counterparty_account, 100),
         kind=transaction.kind,
-        pending_identity=_pending_identity(transaction, ground),
         pending_external_id=transaction.pending_external_id,
-        reference=clean(transaction.reference or "")[:255] or None,
+        reference=_short(transaction.reference, 255),
         raw=transaction.raw,
+        pending=transaction.pending,
+        expense_amount=held.amount,
+        pending_identity=_pending_identity(transaction, ground) if transaction.pending_external_id else None,
     )
+
+
+def _short(text: str | None, length: int) -> str | None:
+    return (clean(text)[:length] or None) if text else None
 
 
 def clean(text: str) -> str:
@@ -173,7 +188,7 @@ def raw_text(raw: Mapping[str, Any] | None) -> str | None:
     """Return the provider's record as JSON text Postgres takes, or a note of its size when it is too large."""
     if raw is None:
         return None
-    text = json.dumps(raw, default=str, ensure_ascii=False).replace("\\u0000", "")
+    text = _JSON.encode(raw).replace("\\u0000", "")
     if len(text) > MAX_RAW:
         return json.dumps({"omitted": "larger than the cap", "characters": len(text)})
     return text
@@ -196,9 +211,8 @@ def _day(moment: datetime | None, zone: ZoneInfo) -> date | None:
 
 
 def _pending_identity(transaction: Transaction, ground: Ground) -> bytes | None:
-    if transaction.pending_external_id is None or not ground.trusted:
-        return None
-    return id_identity(transaction.pending_external_id.strip(), ground.namespace)
+    link = transaction.pending_external_id
+    return id_identity(link.strip(), ground.namespace) if link and ground.trusted else None
 
 
 def _as_text(transaction: Transaction) -> str:

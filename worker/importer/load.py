@@ -28,6 +28,10 @@ _KEYS_BY_IDENTITY = text(
 _KEYS_BY_ID = text(
     f"""SELECT {_KEY_COLUMNS} FROM bank_transactions WHERE account_id = :account_id AND id = ANY(:ids)"""  # noqa: S608 - constant columns
 )
+_HAS = text(
+    """SELECT EXISTS (SELECT 1 FROM bank_transactions WHERE account_id = :account_id),
+        EXISTS (SELECT 1 FROM bank_transaction_aliases WHERE account_id = :account_id)"""
+)
 _ALIASES = text(
     "SELECT identity, transaction_id FROM bank_transaction_aliases"
     " WHERE account_id = :account_id AND identity = ANY(:identities)"
@@ -87,6 +91,9 @@ def load_keys(
 
     reimport: rows that were taken back count as changed.
     """
+    has_rows, has_aliases = session.execute(_HAS, {"account_id": account_id}).one()
+    if not has_rows:
+        return [], {}
     which = {"account_id": account_id, "reimport": reimport}
     span = {"from_on": days[0], "to_on": days[1]}
     rows = [_key(row) for row in session.execute(_KEYS, which | span).all()]
@@ -95,6 +102,7 @@ def load_keys(
     aliases: dict[bytes, int] = {}
     if missing:
         rows += _more(session, _KEYS_BY_IDENTITY, rows, which | {"identities": missing})
+    if missing and has_aliases:
         found = session.execute(_ALIASES, {"account_id": account_id, "identities": missing})
         aliases = {bytes(identity): transaction_id for identity, transaction_id in found}
         rows += _more(session, _KEYS_BY_ID, rows, which | {"ids": list(aliases.values())})

@@ -165,8 +165,7 @@ def _update(session: Session, undos: Sequence[Undo]) -> list[int]:
                 "UPDATE expenses SET amount = :amount, currency = :currency, expense_type = :expense_type,"
                 " notes = :notes, spent_at = :spent_on WHERE id = :id"
             ),
-            {name: getattr(before, name) for name in ExpenseFields.__dataclass_fields__}
-            | {"id": undo.known.expense_id},
+            before._asdict() | {"id": undo.known.expense_id},
         )
         ids.append(undo.known.expense_id)
     return ids

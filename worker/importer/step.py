@@ -15,13 +15,12 @@ from worker.importer.decisions import Plan, Rules
 from worker.importer.existing import Existing
 from worker.importer.expense import MAX_NOTES, has_expense
 from worker.importer.fetch import Delivery
-from worker.importer.identity import id_identity
 from worker.importer.job import Job
 from worker.importer.known import KnownKey, State
 from worker.importer.lineage import dry_rows
 from worker.importer.lines import Ground, Line, Rejection, identity_and_fingerprint, read_line, trusts_ids
 from worker.importer.load import Place, ids_by_external_id, load_details, load_existing, load_keys
-from worker.importer.pair import Coverage, Distinct, Pairing, Sifted, distinct, pair, sift
+from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
 from worker.importer.parts import Parts
 from worker.importer.plan import Evidence, make_plan
 from worker.importer.rejections import record_rejections
@@ -82,12 +81,13 @@ class _Slice:
 
 
 def _import_slice(session: Session, step: Step, part: _Slice, result: StepResult) -> list[Rejection]:
-    known, aliases = _known(session, step, part)
-    sifted = _sift(step, part, known, result)
+    salt = step.ground.salt
+    marked = [(t, *identity_and_fingerprint(t, step.ground, salt)) for t in part.transactions]
+    known, aliases = _known(session, step, part, marked)
+    sifted = _sift(step, marked, known, result)
     lines, rejections = _read(sifted, step, result)
-    pairing = pair(
-        lines.lines, [key for key in known if key.id not in result.seen], aliases, Coverage(window=part.covers)
-    )
+    unseen = [key for key in known if key.id not in result.seen]
+    pairing = pair(lines.lines, unseen, aliases, Coverage(window=part.covers))
     pairing.returned += sifted.returned
     plan = _plan(session, step, part, pairing, result)
     written = _write(session, step, plan, result)
@@ -97,25 +97,20 @@ def _import_slice(session: Session, step: Step, part: _Slice, result: StepResult
     return rejections
 
 
-def _known(session: Session, step: Step, part: _Slice) -> tuple[list[KnownKey], dict[bytes, int]]:
+def _known(
+    session: Session, step: Step, part: _Slice, marked: Sequence[Marked]
+) -> tuple[list[KnownKey], dict[bytes, int]]:
     """Load what may be what the slice delivers: rows of its days, and of its ids wherever they are."""
-    ground = step.ground
-    identities = [
-        id_identity(transaction.external_id.strip(), ground.namespace)
-        for transaction in part.transactions
-        if transaction.external_id and ground.trusted
-    ]
-    return load_keys(session, step.account.id, _span(part, ground), identities, reimport=step.job.options.reimport)
+    identities = [identity for _, identity, _ in marked if identity is not None]
+    reimport = step.job.options.reimport
+    return load_keys(session, step.account.id, _span(part, step.ground), identities, reimport=reimport)
 
 
-def _sift(step: Step, part: _Slice, known: Sequence[KnownKey], result: StepResult) -> Sifted:
+def _sift(step: Step, marked: list[Marked], known: Sequence[KnownKey], result: StepResult) -> Sifted:
     """Set unchanged rows aside; a dry run looks at every one, for it has to report it."""
-    salt = step.ground.salt
-    marked = ((t, *identity_and_fingerprint(t, step.ground, salt)) for t in part.transactions)
     if step.job.dry_run:
-        return Sifted(rest=list(marked))
-    free = {key.identity: key for key in known if key.id not in result.seen}
-    sifted = sift(marked, free)
+        return Sifted(rest=marked)
+    sifted = sift(marked, {key.identity: key for key in known if key.id not in result.seen})
     result.seen |= sifted.seen
     return sifted
 

@@ -232,22 +232,15 @@ def _transaction_row(create: Create, transaction_id: int, expense_id: int | None
 
 
 def _line_values(line: Line) -> tuple[Any, ...]:
-    return (
-        line.external_id, line.content_key, line.fingerprint, line.stated_on, line.effective_on, line.booking_on,
-        line.value_on, line.transaction_on, line.amount, line.currency, line.description, line.counterparty,
-        line.counterparty_account, line.kind, line.pending_external_id, line.reference, raw_text(line.raw),
-    )  # fmt: skip
+    return (line.external_id, line.content_key, line.fingerprint, *line.said, raw_text(line.raw))
 
 
 def _copied_line(line: Line) -> tuple[Any, ...]:
-    external_id, content_key, fingerprint, *rest = _line_values(line)
-    return external_id, hexed(content_key), hexed(fingerprint), *rest
+    return (line.external_id, hexed(line.content_key), hexed(line.fingerprint), *line.said, raw_text(line.raw))
 
 
 def _base_values(base: ExpenseFields | None) -> tuple[Any, ...]:
-    if base is None:
-        return (None,) * len(_BASE_COLUMNS)
-    return base.amount, base.currency, base.expense_type, base.notes, base.spent_on
+    return base or (None,) * len(_BASE_COLUMNS)
 
 
 def month(expense: ExpenseFields) -> str:

@@ -53,7 +53,7 @@ class BankTransaction(Base):
         Index("idx_bank_transactions_twin", "twin_id", postgresql_where=text("twin_id IS NOT NULL")),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(cache=1000), primary_key=True)
     account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
     identity: Mapped[bytes] = mapped_column(LargeBinary)
