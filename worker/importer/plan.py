@@ -4,7 +4,7 @@ Plans only say what should be so; `store` makes it so and the unique keys of the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.importer.decisions import Change, Create, Plan, Rules, Suggestion
 from worker.importer.evidence import Match
@@ -24,8 +24,8 @@ class Evidence:
     details: the rows that changed, are absent or were removed, whole. removed: ids the bank took back explicitly.
     """
 
-    details: Mapping[int, Known]
     coverage: Coverage
+    details: Mapping[int, Known] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
     existing: Sequence[Existing] = ()
 

@@ -23,6 +23,7 @@ from worker.importer.load import Place, ids_by_external_id, load_details, load_e
 from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
 from worker.importer.parts import Parts
 from worker.importer.plan import Evidence, make_plan
+from worker.importer.readahead import read_ahead
 from worker.importer.rejections import record_rejections
 from worker.importer.streams import Stream
 from worker.importer.transfers import pair_transfers
@@ -64,9 +65,9 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
     removed = _removed_ids(session, step)
     mine = {step.account.external_id, step.account.external_id if step.stream.account_id is None else None}
     rejections = [as_rejection(row) for row in step.delivery.rejected if row.account_id in mine]
-    for transactions, covers in _slices(step, parts.policy.slice_rows):
+    for part in read_ahead(_slices(step, parts.policy.slice_rows)):
         parts.check()
-        rejections += _import_slice(session, step, _Slice(transactions, covers, removed), result)
+        rejections += _import_slice(session, step, part, removed, result)
     fresh = record_rejections(session, step.job, step.account.id, rejections)
     fetched = step.delivery.staging.counts.get(step.account.external_id, 0)
     result.counts = replace(result.counts, rejected=fresh, fetched=fetched, pages=step.delivery.pages)
@@ -75,21 +76,31 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    transactions: list[Transaction]
+    """Some days of a delivery. read: its lines, where the account is new and every row will have to be read."""
+
+    marked: list[Marked]
     covers: Window | None
-    removed: frozenset[int]
+    read: list[Line | Rejection] | None
 
 
-def _import_slice(session: Session, step: Step, part: _Slice, result: StepResult) -> list[Rejection]:
-    salt = step.ground.salt
-    marked = [(t, *identity_and_fingerprint(t, step.ground, salt)) for t in part.transactions]
-    known, aliases = _known(session, step, part, marked)
-    sifted = _sift(step, marked, known, result)
-    lines, rejections = _read(sifted, step, result)
+def _prepare(step: Step, transactions: list[Transaction], covers: Window | None) -> _Slice:
+    ground, salt = step.ground, step.ground.salt
+    marked = [(t, *identity_and_fingerprint(t, ground, salt)) for t in transactions]
+    fresh = step.account.watermark_on is None
+    read = [read_line(t, ground, (i, fingerprint)) for t, i, fingerprint in marked] if fresh else None
+    return _Slice(marked, covers, read)
+
+
+def _import_slice(
+    session: Session, step: Step, part: _Slice, removed: frozenset[int], result: StepResult
+) -> list[Rejection]:
+    known, aliases = _known(session, step, part)
+    sifted = _sift(step, part.marked, known, result)
+    lines, rejections = _read(part, sifted, step, result)
     unseen = [key for key in known if key.id not in result.seen]
     pairing = pair(lines.lines, unseen, aliases, Coverage(window=part.covers))
     pairing.returned += sifted.returned
-    plan = _plan(session, step, part, pairing, result)
+    plan = _plan(session, step, Evidence(coverage=Coverage(window=part.covers), removed=removed), pairing, result)
     written = _write(session, step, plan, result)
     _count(plan, result, sifted.unchanged + sifted.repeated + lines.repeated)
     result.months |= written.months
@@ -97,11 +108,9 @@ def _import_slice(session: Session, step: Step, part: _Slice, result: StepResult
     return rejections
 
 
-def _known(
-    session: Session, step: Step, part: _Slice, marked: Sequence[Marked]
-) -> tuple[list[KnownKey], dict[bytes, int]]:
+def _known(session: Session, step: Step, part: _Slice) -> tuple[list[KnownKey], dict[bytes, int]]:
     """Load what may be what the slice delivers: rows of its days, and of its ids wherever they are."""
-    identities = [identity for _, identity, _ in marked if identity is not None]
+    identities = [identity for _, identity, _ in part.marked if identity is not None]
     reimport = step.job.options.reimport
     return load_keys(session, step.account.id, _span(part, step.ground), identities, reimport=reimport)
 
@@ -115,9 +124,11 @@ def _sift(step: Step, marked: list[Marked], known: Sequence[KnownKey], result: S
     return sifted
 
 
-def _read(sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
+def _read(part: _Slice, sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
     """Read lines; where one id stands for two rows, read them again without trust in ids."""
-    read = [read_line(transaction, step.ground, (i, fingerprint)) for transaction, i, fingerprint in sifted.rest]
+    read = part.read
+    if read is None or len(sifted.rest) < len(part.marked):
+        read = [read_line(t, step.ground, (i, fingerprint)) for t, i, fingerprint in sifted.rest]
     rejections = [item for item in read if isinstance(item, Rejection)]
     lines = distinct(item for item in read if isinstance(item, Line))
     if lines.distrusted or sifted.distrusted:
@@ -142,22 +153,19 @@ def _write(session: Session, step: Step, plan: Plan, result: StepResult) -> Writ
     return written
 
 
-def _plan(session: Session, step: Step, part: _Slice, pairing: Pairing, result: StepResult) -> Plan:
+def _plan(session: Session, step: Step, evidence: Evidence, pairing: Pairing, result: StepResult) -> Plan:
     account, options = step.account, step.job.options
-    coverage = Coverage(window=part.covers)
     links = [line.pending_external_id for line in pairing.new if line.pending_external_id]
     wanted = {pair_.known_id for pair_ in pairing.changed} | {
-        key.id for key in pairing.absent if key.state == State.PENDING or coverage.covers(key.day)
+        key.id for key in pairing.absent if key.state == State.PENDING or evidence.coverage.covers(key.day)
     }
-    details = load_details(session, wanted | part.removed | ids_by_external_id(session, account.id, links))
+    details = load_details(session, wanted | evidence.removed | ids_by_external_id(session, account.id, links))
     result.seen |= pairing.seen
     visible = [line for line in pairing.new if has_expense(line, pending_hidden=options.import_pending == "hide")]
     rows = step.delivery.staging.counts.get(account.external_id, 0)
     plan = make_plan(
         pairing,
-        Evidence(
-            details=details, coverage=coverage, removed=part.removed, existing=_existing(session, step, visible, result)
-        ),
+        replace(evidence, details=details, existing=_existing(session, step, visible, result)),
         Rules(
             pending_hidden=options.import_pending == "hide",
             pending_grace_days=options.pending_grace_days,
@@ -189,14 +197,14 @@ def _existing(session: Session, step: Step, lines: list[Line], result: StepResul
 
 def _span(part: _Slice, ground: Ground) -> tuple[date, date]:
     """Return the days within which rows of this slice may have been filed."""
-    days = {day for t in part.transactions for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
-    days |= {moment.date() for t in part.transactions for moment in (t.booking_at, t.transaction_at) if moment}
+    days = {day for t, _, _ in part.marked for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
+    days |= {moment.date() for t, _, _ in part.marked for moment in (t.booking_at, t.transaction_at) if moment}
     days |= {part.covers.from_on, part.covers.to_on} if part.covers else {ground.today}
     return min(days) - _MARGIN, max(days) + _MARGIN
 
 
-def _slices(step: Step, slice_rows: int) -> Iterator[tuple[list[Transaction], Window | None]]:
-    """Yield slices with the part of the covered window each proves.
+def _slices(step: Step, slice_rows: int) -> Iterator[_Slice]:
+    """Yield prepared slices with the part of the covered window each proves.
 
     A slice proves nothing about its last days: what became of their rows may stand in the next one.
     """
@@ -208,10 +216,11 @@ def _slices(step: Step, slice_rows: int) -> Iterator[tuple[list[Transaction], Wi
     start = covers.from_on if covers else date.min
     for following in slices:
         end = _last_day(current, step.ground) - _OPEN_END
-        yield current, Window(from_on=start, to_on=end) if covers and start <= end else None
+        yield _prepare(step, current, Window(from_on=start, to_on=end) if covers and start <= end else None)
         start = max(start, end + timedelta(days=1))
         current = following
-    yield current, Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
+    rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
+    yield _prepare(step, current, rest)
 
 
 def _last_day(transactions: list[Transaction], ground: Ground) -> date:
