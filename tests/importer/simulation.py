@@ -25,7 +25,7 @@ NAMES = ("{}", "{} 4711 BERLIN DE", "POS {}")
 
 @dataclass
 class Purchase:
-    """One purchase as it really is. gone_on: when a pending one was called off."""
+    """One purchase as it really is. gone_on: when a pending one was called off; missed_on: first read without it."""
 
     number: int
     merchant: str
@@ -34,6 +34,7 @@ class Purchase:
     pending: bool
     name: str = "{}"
     gone_on: date | None = None
+    missed_on: date | None = None
     id_salt: str = ""
     deleted: bool = False
     note: str | None = None
@@ -103,12 +104,18 @@ class World:
         """Amounts that must be among the user's expenses."""
         return sorted(p.amount for p in self.alive() if not p.deleted)
 
+    def missed(self) -> None:
+        """Note that a complete delivery came without what was called off."""
+        for purchase in self.purchases:
+            if purchase.gone_on is not None and purchase.missed_on is None:
+                purchase.missed_on = self.today
+
     def lingering(self) -> list[Decimal]:
-        """Amounts that may still be there: called off less than the grace ago."""
+        """Amounts that may still be there: called off, and missed for less than the grace."""
         return [
             p.amount
             for p in self.purchases
-            if p.gone_on is not None and not p.deleted and (self.today - p.gone_on).days <= GRACE_DAYS + 10
+            if p.missed_on is not None and not p.deleted and (self.today - p.missed_on).days < GRACE_DAYS
         ]
 
 

@@ -95,6 +95,7 @@ class History(RuleBasedStateMachine):
         self.ledger.refresh(self.world, window, rows[:keep], complete=complete)
         if complete:
             self.watermark = self.world.today
+            self.world.missed()
 
     @precondition(lambda self: self.fresh and any(SOLO in p.merchant for p in self.world.alive()))
     @rule(pick=st.integers(0, 99), delete=st.booleans())
