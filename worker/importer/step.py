@@ -23,7 +23,6 @@ from worker.importer.load import Place, ids_by_external_id, load_details, load_e
 from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
 from worker.importer.parts import Parts
 from worker.importer.plan import Evidence, make_plan
-from worker.importer.readahead import read_ahead
 from worker.importer.rejections import record_rejections
 from worker.importer.streams import Stream
 from worker.importer.transfers import pair_transfers
@@ -65,7 +64,7 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
     removed = _removed_ids(session, step)
     mine = {step.account.external_id, step.account.external_id if step.stream.account_id is None else None}
     rejections = [as_rejection(row) for row in step.delivery.rejected if row.account_id in mine]
-    for part in read_ahead(_slices(step, parts.policy.slice_rows)):
+    for part in _slices(step, parts.policy.slice_rows):
         parts.check()
         rejections += _import_slice(session, step, part, removed, result)
     fresh = record_rejections(session, step.job, step.account.id, rejections)
@@ -76,19 +75,15 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """Some days of a delivery. read: its lines, where the account is new and every row will have to be read."""
+    """Some days of a delivery: its transactions with their marks, and the days it proves."""
 
     marked: list[Marked]
     covers: Window | None
-    read: list[Line | Rejection] | None
 
 
 def _prepare(step: Step, transactions: list[Transaction], covers: Window | None) -> _Slice:
-    ground, salt = step.ground, step.ground.salt
-    marked = [(t, *identity_and_fingerprint(t, ground, salt)) for t in transactions]
-    fresh = step.account.watermark_on is None
-    read = [read_line(t, ground, (i, fingerprint)) for t, i, fingerprint in marked] if fresh else None
-    return _Slice(marked, covers, read)
+    salt = step.ground.salt
+    return _Slice([(t, *identity_and_fingerprint(t, step.ground, salt)) for t in transactions], covers)
 
 
 def _import_slice(
@@ -96,7 +91,9 @@ def _import_slice(
 ) -> list[Rejection]:
     known, aliases = _known(session, step, part)
     sifted = _sift(step, part.marked, known, result)
-    lines, rejections = _read(part, sifted, step, result)
+    taken = {key.identity for key in known if key.id in result.seen}
+    sifted.distrusted |= any(identity in taken for _, identity, _ in sifted.rest)
+    lines, rejections = _read(sifted, step, result)
     unseen = [key for key in known if key.id not in result.seen]
     pairing = pair(lines.lines, unseen, aliases, Coverage(window=part.covers))
     pairing.returned += sifted.returned
@@ -124,11 +121,9 @@ def _sift(step: Step, marked: list[Marked], known: Sequence[KnownKey], result: S
     return sifted
 
 
-def _read(part: _Slice, sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
+def _read(sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
     """Read lines; where one id stands for two rows, read them again without trust in ids."""
-    read = part.read
-    if read is None or len(sifted.rest) < len(part.marked):
-        read = [read_line(t, step.ground, (i, fingerprint)) for t, i, fingerprint in sifted.rest]
+    read = [read_line(t, step.ground, (i, fingerprint)) for t, i, fingerprint in sifted.rest]
     rejections = [item for item in read if isinstance(item, Rejection)]
     lines = distinct(item for item in read if isinstance(item, Line))
     if lines.distrusted or sifted.distrusted:

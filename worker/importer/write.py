@@ -79,7 +79,7 @@ def _write_creates(session: Session, creates: Sequence[Create], target: Target, 
             _transaction_row(create, transaction_id, expense_ids.get(id(create), create.link_expense_id), target)
             for create, transaction_id in zip(creates, transaction_ids, strict=True)
         ),
-        texts=("description",),
+        texts=() if all(create.line.description for create in creates) else ("description",),
     )
     written.transaction_ids.update((id(c.line), i) for c, i in zip(creates, transaction_ids, strict=True))
     written.months |= {day.strftime("%Y-%m") for day in {c.expense.spent_on for c in with_expense if c.expense}}
