@@ -234,8 +234,8 @@ def main() -> None:
 
 
 def _own_process(rows: int) -> str:
-    command = [sys.executable, __file__, "--memory", "--rows", str(rows)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-m", "benchmarks.imports", "--memory", "--rows", str(rows)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
 
 
 if __name__ == "__main__":

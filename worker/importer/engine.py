@@ -101,7 +101,7 @@ class _Run:
         delivery = Delivery()
         delivery.staging.add(replayed.transactions)
         today = self.parts.now().date()
-        wanted = [account for account in accounts if delivery.staging.counts.get(account.external_id)]
+        wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
         stream = Stream(
             accounts=wanted, account_id=None, window=Window(from_on=today, to_on=today), by_cursor=True, moves=False
         )
@@ -196,7 +196,7 @@ class _Run:
             error = delivery.failures.get(account.external_id)
             if error is not None:
                 whole = False
-                rows = delivery.staging.counts.get(account.external_id, 0)
+                rows = delivery.staging.rows(account.external_id)
                 self._fail([account], error, failed, status="partial" if rows else "failed")
         shared = stream.by_cursor and stream.account_id is None and stream.moves
         if shared and whole and delivery.complete and not self.job.dry_run:

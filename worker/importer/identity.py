@@ -26,9 +26,9 @@ def content_identity(key: bytes, occurrence: int) -> bytes:
 
 def content_key(*, day: date | None, amount: Decimal, currency: str, texts: tuple[str | None, ...]) -> bytes:
     """Return the key of what a row says. Case and white space do not count; the order of texts does."""
-    return digest(
-        day.isoformat() if day else "", plain(amount), currency, *(folded(text) if text else "" for text in texts)
-    )
+    said = [day.isoformat() if day else "", plain(amount), currency]
+    said += [folded(text) if text else "" for text in texts]
+    return digest("\x1f".join(said))
 
 
 def plain(amount: Decimal) -> str:

@@ -143,30 +143,29 @@ def read_line(
     counterparty = clean(transaction.counterparty)[:MAX_COUNTERPARTY] if transaction.counterparty else None
     external_id = (transaction.external_id or "").strip() or None
     first, second = (booking_on, transaction_on) if ground.booking_basis else (transaction_on, booking_on)
+    # By position: of a hundred thousand lines, naming the fields of each took a tenth of a second.
     return Line(
-        identity=identity,
-        external_id=external_id,
-        content_key=content_key(
-            day=stated_on, amount=amount, currency=currency, texts=(counterparty or None, description)
-        ),
-        fingerprint=fingerprint,
-        stated_on=stated_on,
-        effective_on=first or second or transaction.value_on or ground.today,
-        booking_on=booking_on,
-        value_on=transaction.value_on,
-        transaction_on=transaction_on,
-        amount=amount,
-        currency=currency,
-        description=description[:MAX_DESCRIPTION],
-        counterparty=counterparty or None,
-        counterparty_account=_short(transaction.counterparty_account, 100),
-        kind=transaction.kind,
-        pending_external_id=transaction.pending_external_id,
-        reference=_short(transaction.reference, 255),
-        raw=transaction.raw,
-        pending=transaction.pending,
-        expense_amount=held.amount,
-        pending_identity=_pending_identity(transaction, ground) if transaction.pending_external_id else None,
+        identity,
+        external_id,
+        content_key(day=stated_on, amount=amount, currency=currency, texts=(counterparty or None, description)),
+        fingerprint,
+        stated_on,
+        first or second or transaction.value_on or ground.today,
+        booking_on,
+        transaction.value_on,
+        transaction_on,
+        amount,
+        currency,
+        description[:MAX_DESCRIPTION],
+        counterparty or None,
+        _short(transaction.counterparty_account, 100),
+        transaction.kind,
+        transaction.pending_external_id,
+        _short(transaction.reference, 255),
+        transaction.raw,
+        transaction.pending,
+        held.amount,
+        _pending_identity(transaction, ground) if transaction.pending_external_id else None,
     )
 
 

@@ -14,7 +14,7 @@ from typing import IO
 
 from worker.connectors.base import Transaction
 
-SPILL_ROWS = 120_000
+SPILL_ROWS = 110_000
 _UNDATED = date.min
 # Plain tuples pickle several times faster than frozen dataclasses.
 _NAMES = tuple(field.name for field in fields(Transaction))
@@ -30,16 +30,20 @@ class Staging:
         self._held_rows = 0
         self._file: IO[bytes] | None = None
         self._spilled: dict[str, dict[date, list[int]]] = defaultdict(lambda: defaultdict(list))
-        self.counts: dict[str, int] = defaultdict(int)
+        self._spilled_rows: dict[str, int] = defaultdict(int)
 
     def add(self, transactions: Iterable[Transaction]) -> None:
         """Take in the transactions of a page."""
+        held = self._held
         for transaction in transactions:
-            self._held[transaction.account_id].append(transaction)
-            self.counts[transaction.account_id] += 1
-            self._held_rows += 1
+            held[transaction.account_id].append(transaction)
+        self._held_rows = sum(map(len, held.values()))
         if self._held_rows > self._spill_rows:
             self._spill()
+
+    def rows(self, account_id: str) -> int:
+        """Return how many transactions of an account were taken in."""
+        return self._spilled_rows[account_id] + len(self._held.get(account_id, ()))
 
     def slices(self, account_id: str, slice_rows: int) -> Iterator[list[Transaction]]:
         """Yield the account's transactions in slices of whole days, oldest first, of about `slice_rows` rows.
@@ -72,6 +76,7 @@ class Staging:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="finmind-staging-")  # noqa: SIM115 - closed in close()
         for account_id, held in self._held.items():
+            self._spilled_rows[account_id] += len(held)
             for month, transactions in _grouped(held).items():
                 self._spilled[account_id][month].append(self._file.tell())
                 pickle.dump([_VALUES(t) for t in transactions], self._file, protocol=pickle.HIGHEST_PROTOCOL)

@@ -47,7 +47,10 @@ class Step:
 
 @dataclass(slots=True, kw_only=True)
 class StepResult:
-    """What was done. distrusted: one id stood for two rows, so ids of this account are no longer identities."""
+    """What was done. distrusted: one id stood for two rows, so ids of this account are no longer identities.
+
+    seen: known rows that were delivered. created_from: rows of the account with this id or a later one are new.
+    """
 
     counts: Counts = field(default_factory=Counts)
     months: set[str] = field(default_factory=set)
@@ -56,6 +59,11 @@ class StepResult:
     warnings: set[str] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
     consumed: set[int] = field(default_factory=set)
+    created_from: int | None = None
+
+    def met(self, row_id: int) -> bool:
+        """Whether a slice before this one delivered or created the row."""
+        return row_id in self.seen or (self.created_from is not None and row_id >= self.created_from)
 
 
 def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
@@ -68,7 +76,7 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
         parts.check()
         rejections += _import_slice(session, step, part, removed, result)
     fresh = record_rejections(session, step.job, step.account.id, rejections)
-    fetched = step.delivery.staging.counts.get(step.account.external_id, 0)
+    fetched = step.delivery.staging.rows(step.account.external_id)
     result.counts = replace(result.counts, rejected=fresh, fetched=fetched, pages=step.delivery.pages)
     return result
 
@@ -91,10 +99,10 @@ def _import_slice(
 ) -> list[Rejection]:
     known, aliases = _known(session, step, part)
     sifted = _sift(step, part.marked, known, result)
-    taken = {key.identity for key in known if key.id in result.seen}
+    taken = {key.identity for key in known if result.met(key.id)}
     sifted.distrusted |= any(identity in taken for _, identity, _ in sifted.rest)
     lines, rejections = _read(sifted, step, result)
-    unseen = [key for key in known if key.id not in result.seen]
+    unseen = [key for key in known if not result.met(key.id)]
     pairing = pair(lines.lines, unseen, aliases, Coverage(window=part.covers))
     pairing.returned += sifted.returned
     plan = _plan(session, step, Evidence(coverage=Coverage(window=part.covers), removed=removed), pairing, result)
@@ -116,7 +124,7 @@ def _sift(step: Step, marked: list[Marked], known: Sequence[KnownKey], result: S
     """Set unchanged rows aside; a dry run looks at every one, for it has to report it."""
     if step.job.dry_run:
         return Sifted(rest=marked)
-    sifted = sift(marked, {key.identity: key for key in known if key.id not in result.seen})
+    sifted = sift(marked, {key.identity: key for key in known if not result.met(key.id)})
     result.seen |= sifted.seen
     return sifted
 
@@ -144,7 +152,8 @@ def _write(session: Session, step: Step, plan: Plan, result: StepResult) -> Writ
     written.months |= pair_transfers(session, step.job, target, plan, written)
     if step.job.options.suggest_categories:
         suggest_categories(session, target, list(written.transaction_ids.values()))
-    result.seen.update(written.transaction_ids.values())
+    if written.transaction_ids and result.created_from is None:
+        result.created_from = min(written.transaction_ids.values())
     return written
 
 
@@ -157,7 +166,7 @@ def _plan(session: Session, step: Step, evidence: Evidence, pairing: Pairing, re
     details = load_details(session, wanted | evidence.removed | ids_by_external_id(session, account.id, links))
     result.seen |= pairing.seen
     visible = [line for line in pairing.new if has_expense(line, pending_hidden=options.import_pending == "hide")]
-    rows = step.delivery.staging.counts.get(account.external_id, 0)
+    rows = step.delivery.staging.rows(account.external_id)
     plan = make_plan(
         pairing,
         replace(evidence, details=details, existing=_existing(session, step, visible, result)),
