@@ -11,8 +11,8 @@ from worker.importer.parts import Parts
 from worker.importer.progress import Mark, add_counts, close_account, save_mark
 from worker.importer.results import AccountResult
 from worker.importer.step import Step, StepResult, import_step
-from worker.importer.streams import reach_of
-from worker.importer.window import Progress, advance
+from worker.importer.streams import progress_of, reach_of
+from worker.importer.window import advance
 from worker.models import BankConnectionAccount
 
 
@@ -47,12 +47,7 @@ def apply_delivery(session: Session, step: Step, parts: Parts) -> Applied:
 
 def _mark(session: Session, step: Step, result: StepResult, parts: Parts) -> Mark:
     row = session.get_one(BankConnectionAccount, step.account.id)
-    before = Progress(
-        watermark_on=row.watermark_on,
-        history_from_on=row.history_from_on,
-        history_complete=row.history_complete,
-        lateness_days=row.lateness_days,
-    )
+    before = progress_of(row)
     reach = reach_of(step.job, step.capabilities, parts)
     late_days = _late_days(result, step.account)
     own_cursor = step.stream.by_cursor and step.stream.account_id is not None
@@ -74,5 +69,5 @@ def fail_account(session: Session, job: Job, account_id: int, error: WorkerError
         session,
         job,
         account_id,
-        AccountResult(account_id=account_id, status=status, code=error.code, message=str(error)[:1000], error=error),
+        AccountResult(account_id=account_id, status=status, code=error.code, message=str(error)[:1000]),
     )

@@ -72,7 +72,6 @@ class Line(NamedTuple):
     raw: Mapping[str, Any] | None
     pending: bool
     expense_amount: Decimal
-    pending_identity: bytes | None
 
     @property
     def said(self) -> tuple[Any, ...]:
@@ -165,7 +164,6 @@ def read_line(
         transaction.raw,
         transaction.pending,
         held.amount,
-        _pending_identity(transaction, ground) if transaction.pending_external_id else None,
     )
 
 
@@ -207,11 +205,6 @@ def _problem(amount: Decimal, held: ExpenseAmount | None, currency: str, day: da
 
 def _day(moment: datetime | None, zone: ZoneInfo) -> date | None:
     return None if moment is None else moment.astimezone(zone).date()
-
-
-def _pending_identity(transaction: Transaction, ground: Ground) -> bytes | None:
-    link = transaction.pending_external_id
-    return id_identity(link.strip(), ground.namespace) if link and ground.trusted else None
 
 
 def _as_text(transaction: Transaction) -> str:

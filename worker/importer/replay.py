@@ -30,7 +30,6 @@ class Replayed:
 
     transactions: list[Transaction]
     rejection_ids: list[int]
-    still_rejected: int
 
 
 def read_again(session: Session, job: Job, connector: BankConnector) -> Replayed:
@@ -47,7 +46,7 @@ def read_again(session: Session, job: Job, connector: BankConnector) -> Replayed
         except (InvalidDataError, ValueError, KeyError, TypeError, InvalidOperation):
             continue
         ids.append(row.id)
-    return Replayed(transactions=transactions, rejection_ids=ids, still_rejected=len(rows) - len(ids))
+    return Replayed(transactions=transactions, rejection_ids=ids)
 
 
 def resolve(session: Session, job: Job, rejection_ids: Sequence[int]) -> None:

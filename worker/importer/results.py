@@ -21,14 +21,13 @@ MAX_DEFER_S = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountResult:
-    """What a run did for one account. status: succeeded, partial or failed. error: what stopped it."""
+    """What a run did for one account. status: succeeded, partial or failed."""
 
     account_id: int
     status: str
     code: str
     message: str | None = None
     counts: Counts = field(default_factory=Counts)
-    error: WorkerError | None = None
 
 
 def add(left: Counts, right: Counts) -> Counts:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Capabilities, IdClass, RejectedRow, Transaction, Window
+from worker.importer import existing, takeover
 from worker.importer.accounts import AccountState
 from worker.importer.bulk import insert_values
 from worker.importer.categories import suggest_categories
@@ -30,7 +31,7 @@ from worker.importer.write import Target, Written, write_plan
 from worker.runs.states import Counts
 
 _MARGIN = timedelta(days=10)
-_OPEN_END = timedelta(days=5)
+_OPEN_END = timedelta(days=takeover.MAX_DAYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +104,10 @@ def _import_slice(
     sifted.distrusted |= any(identity in taken for _, identity, _ in sifted.rest)
     lines, rejections = _read(sifted, step, result)
     unseen = [key for key in known if not result.met(key.id)]
-    pairing = pair(lines.lines, unseen, aliases, Coverage(window=part.covers))
+    evidence = Evidence(coverage=Coverage(window=part.covers), removed=removed)
+    pairing = pair(lines.lines, unseen, aliases, evidence.coverage)
     pairing.returned += sifted.returned
-    plan = _plan(session, step, Evidence(coverage=Coverage(window=part.covers), removed=removed), pairing, result)
+    plan = _plan(session, step, evidence, pairing, result)
     written = _write(session, step, plan, result)
     _count(plan, result, sifted.unchanged + sifted.repeated + lines.repeated)
     result.months |= written.months
@@ -195,7 +197,8 @@ def _existing(session: Session, step: Step, lines: list[Line], result: StepResul
         mask=step.account.mask,
     )
     days = [line.effective_on for line in lines]
-    span = (min(days) - timedelta(days=3), max(days) + timedelta(days=3))
+    near = timedelta(days=existing.MAX_DAYS)
+    span = (min(days) - near, max(days) + near)
     return [e for e in load_existing(session, place, span, amounts) if e.expense_id not in result.consumed]
 
 

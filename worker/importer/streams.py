@@ -9,6 +9,7 @@ from worker.importer.accounts import AccountState
 from worker.importer.job import Job
 from worker.importer.parts import Parts
 from worker.importer.window import Progress, Reach, import_windows, refresh_windows
+from worker.models import BankConnectionAccount
 from worker.runs.states import RunKind
 
 
@@ -27,7 +28,7 @@ class Stream:
     moves: bool = True
 
 
-def progress_of(account: AccountState) -> Progress:
+def progress_of(account: AccountState | BankConnectionAccount) -> Progress:
     """Return how far an account was read."""
     return Progress(
         watermark_on=account.watermark_on,
