@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx2
-from sqlalchemy import select
 
 from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, take_config
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
 from worker.http import open_client
-from worker.models import BankConnection
-from worker.options import ConnectionOptions
 from worker.runs import quota
 from worker.runtime import Runtime, http_limits
 from worker.throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
@@ -50,7 +47,7 @@ class ConnectorOpener:
             http=self.stack.enter_context(self._client(stored, connector_type)),
             now=lambda: datetime.now(UTC),
             save_config=ConfigKeeper(runtime.sessions, runtime.vault, stored),
-            timezone=self._timezone(connection_id) or connector_type.capabilities.timezone,
+            timezone=stored.timezone or connector_type.capabilities.timezone,
         )
         return connector_type(config, context)
 
@@ -75,8 +72,3 @@ class ConnectorOpener:
         if self._spender is not None and any(allowance.endpoint == call.endpoint for allowance in self._quotas):
             with self.runtime.sessions() as session:
                 quota.spend(session, self._spender, self._quotas, call)
-
-    def _timezone(self, connection_id: uuid.UUID) -> str | None:
-        with self.runtime.sessions() as session:
-            options = session.scalar(select(BankConnection.options).where(BankConnection.id == connection_id))
-        return ConnectionOptions.model_validate(options or {}).timezone

@@ -28,7 +28,10 @@ ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConfig:
-    """A sealed config as its row holds it. version: `config_version`, which every later write compares."""
+    """A sealed config as its row holds it. version: `config_version`, which every later write compares.
+
+    timezone: the zone the connection's options state.
+    """
 
     connection_id: uuid.UUID
     user_id: int
@@ -36,6 +39,7 @@ class StoredConfig:
     version: int
     key_id: str
     blob: bytes = field(repr=False)
+    timezone: str | None = None
 
     @property
     def place(self) -> Place:
@@ -75,7 +79,8 @@ _TAKE = text(
     """
     WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     taken AS (
-      SELECT id, user_id, connector_name, config_encrypted, config_version, config_key_id
+      SELECT id, user_id, connector_name, config_encrypted, config_version, config_key_id,
+        options ->> 'timezone' AS timezone
       FROM bank_connections, lazily WHERE id = :connection_id
     ), audited AS (
       INSERT INTO credential_audit (actor, action, table_name, row_id, user_id, key_id)
@@ -167,6 +172,7 @@ def _current(session: Session, connection_id: uuid.UUID) -> StoredConfig:
         BankConnection.config_encrypted,
         BankConnection.config_version,
         BankConnection.config_key_id,
+        BankConnection.options["timezone"].astext.label("timezone"),
     )
     return _stored(session.execute(columns.where(BankConnection.id == connection_id)).one_or_none(), connection_id)
 
@@ -183,6 +189,7 @@ def _stored(row: Any, connection_id: uuid.UUID) -> StoredConfig:  # noqa: ANN401
         version=row.config_version,
         key_id=row.config_key_id,
         blob=bytes(row.config_encrypted),
+        timezone=row.timezone,
     )
 
 

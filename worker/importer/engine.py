@@ -126,7 +126,7 @@ class _Run:
             raise AuthenticationError(
                 f"the bank asks the user to act ({status.reason})", reason=status.reason or "expired"
             )
-        if status.expires_at is not None and not self.job.dry_run:
+        if status.expires_at not in (None, self.job.consent_expires_at) and not self.job.dry_run:
             with self.parts.sessions() as session:
                 fence(session, self.job.lease)
                 session.get_one(BankConnection, self.job.connection_id).consent_expires_at = status.expires_at

@@ -2,12 +2,11 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.models import BankConnection, BankImportRun, BankImportRunAccount, User
 from worker.options import ConnectionOptions
 from worker.runs.states import Lease, RunKind
 
@@ -30,34 +29,34 @@ class Job:
     options: ConnectionOptions
     currency: str
     cursor: str | None
+    consent_expires_at: datetime | None
     done: frozenset[int]
     walked: dict[int, date]
 
 
+_JOB = text(
+    """
+    SELECT r.connection_id, c.user_id, c.connector_name, r.kind, r.account_external_id, r.from_on, r.to_on, r.dry_run,
+           r.reimport, r.target_run_id, c.options, u.preferred_currency AS currency, c.cursor, c.consent_expires_at,
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(a.account_id, a.status, a.from_on)), '[]')
+            FROM bank_import_run_accounts a WHERE a.run_id = r.id) AS earlier
+    FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id JOIN users u ON u.id = c.user_id
+    WHERE r.id = :run_id
+    """
+)
+
+
 def load_job(session: Session, lease: Lease) -> Job:
     """Read the run, its connection and what earlier attempts finished."""
-    run, connection, currency = session.execute(
-        select(BankImportRun, BankConnection, User.preferred_currency)
-        .join(BankConnection, BankConnection.id == BankImportRun.connection_id)
-        .join(User, User.id == BankConnection.user_id)
-        .where(BankImportRun.id == lease.run_id)
-    ).one()
-    earlier = session.scalars(select(BankImportRunAccount).where(BankImportRunAccount.run_id == lease.run_id)).all()
+    row = session.execute(_JOB, {"run_id": lease.run_id}).one()._asdict()
+    earlier: list[tuple[int, str, str | None]] = row.pop("earlier")
     return Job(
-        lease=lease,
-        connection_id=connection.id,
-        user_id=connection.user_id,
-        connector_name=connection.connector_name,
-        kind=RunKind(run.kind),
-        account_external_id=run.account_external_id,
-        from_on=run.from_on,
-        to_on=run.to_on,
-        dry_run=run.dry_run,
-        reimport=run.reimport,
-        target_run_id=run.target_run_id,
-        options=ConnectionOptions.model_validate(connection.options),
-        currency=currency,
-        cursor=connection.cursor,
-        done=frozenset(row.account_id for row in earlier if row.status == "succeeded"),
-        walked={row.account_id: row.from_on for row in earlier if row.from_on is not None},
+        **row
+        | {
+            "lease": lease,
+            "kind": RunKind(row["kind"]),
+            "options": ConnectionOptions.model_validate(row["options"]),
+            "done": frozenset(account_id for account_id, status, _ in earlier if status == "succeeded"),
+            "walked": {account_id: date.fromisoformat(from_on) for account_id, _, from_on in earlier if from_on},
+        }
     )

@@ -14,7 +14,7 @@ class Facts:
     """What is known about the connection of a run when it starts.
 
     rate_limited_s, circuit_s: seconds to wait, 0 for none. user_running, connector_running: other runs of the same
-    kind of waiting that are under way for this user, or through this connector.
+    kind of waiting that are under way for this user, or through this connector. asked_by: traceparent of who asked.
     """
 
     connection_status: str
@@ -24,6 +24,7 @@ class Facts:
     circuit_s: float = 0
     user_running: int = 0
     connector_running: int = 0
+    asked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def decide(facts: Facts, *, attempt: int, limits: Limits) -> Outcome | WaitForTu
 
 _FACTS = text(
     """
-    SELECT c.status AS connection_status, r.trigger = 'schedule' AS scheduled, c.connector_name,
+    SELECT c.status AS connection_status, r.trigger = 'schedule' AS scheduled, c.connector_name, r.trace_context,
            greatest(0, extract(epoch FROM c.rate_limited_until - now()))::float AS rate_limited_s,
            EXISTS (SELECT 1 FROM bank_connector_circuits k
                    WHERE k.connector_name = c.connector_name AND k.state <> 'closed') AS circuit_open,
@@ -85,4 +86,5 @@ def read_facts(session: Session, lease: Lease) -> Facts:
         circuit_s=circuit.wait_s(session, row.connector_name) if row.circuit_open else 0,
         user_running=row.user_running,
         connector_running=row.connector_running,
+        asked_by=row.trace_context,
     )

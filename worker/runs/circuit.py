@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -47,16 +47,18 @@ def count_failure(session: Session, connector_name: str, code: str) -> None:
     )
 
 
+_CLOSE = text(
+    """
+    UPDATE bank_connector_circuits
+    SET state = 'closed', consecutive_failures = 0, trips = 0, open_until = NULL, opened_at = NULL, updated_at = now()
+    WHERE connector_name = :connector_name AND (state <> 'closed' OR consecutive_failures > 0)
+    """
+)
+
+
 def close(session: Session, connector_name: str) -> None:
     """The provider answered: close the circuit. Writes nothing when it is closed and counts nothing."""
-    session.execute(
-        update(_Circuit)
-        .where(
-            _Circuit.connector_name == connector_name,
-            or_(_Circuit.state != "closed", _Circuit.consecutive_failures > 0),
-        )
-        .values(state="closed", consecutive_failures=0, trips=0, open_until=None, opened_at=None, updated_at=func.now())
-    )
+    session.execute(_CLOSE, {"connector_name": connector_name})
 
 
 def wait_s(session: Session, connector_name: str) -> float:

@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Uuid, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.models import BankConnection, BankImportRun, BankImportRunAccount
+from worker.models import BankConnection, BankImportRunAccount
 from worker.runs import circuit
-from worker.runs.lease import finish
+from worker.runs.lease import count_values, finish
 from worker.runs.schedule import backoff
-from worker.runs.states import CLOSED, Counts, Lease, Outcome, RunStatus
+from worker.runs.states import CLOSED, Counts, EndedRun, Lease, Outcome, RunStatus
 
 PERMANENT = frozenset({"connector_not_found", "credential_unreadable", "configuration"})
 """Codes that no later attempt can mend: the connection leaves the schedule until somebody acts."""
@@ -22,17 +22,23 @@ def close(session: Session, lease: Lease, outcome: Outcome) -> None:
     """End the run and draw the consequences. Raises: LostLeaseError, and then nothing was written."""
     if outcome.counts == Counts():
         outcome = replace(outcome, counts=committed_counts(session, lease))
-    finish(session, lease, outcome)
-    settle(session, session.get_one(BankImportRun, lease.run_id, populate_existing=True), outcome)
+    settle(session, finish(session, lease, outcome), outcome)
 
 
-def settle(session: Session, run: BankImportRun, outcome: Outcome) -> None:
+def settle(session: Session, run: EndedRun, outcome: Outcome) -> None:
     """Write what an ended run means for its connection and for those who listen."""
+    if outcome.status is RunStatus.SUCCEEDED:
+        _succeeded(session, run)
+    else:
+        _fell_behind(session, run, outcome)
+    if outcome.status in CLOSED and not run.dry_run:
+        _announce(session, run, outcome)
+
+
+def _fell_behind(session: Session, run: EndedRun, outcome: Outcome) -> None:
     connection = session.get_one(BankConnection, run.connection_id, with_for_update=True)
     connection.updated_at = func.now()
     match outcome.status:
-        case RunStatus.SUCCEEDED:
-            _succeeded(session, connection, run)
         case RunStatus.PARTIAL:
             _fell_short(session, connection, outcome)
         case RunStatus.DEFERRED:
@@ -43,8 +49,6 @@ def settle(session: Session, run: BankImportRun, outcome: Outcome) -> None:
         case _:
             pass
     session.flush()
-    if outcome.status in CLOSED and not run.dry_run:
-        _announce(session, run)
 
 
 def committed_counts(session: Session, lease: Lease) -> Counts:
@@ -55,16 +59,24 @@ def committed_counts(session: Session, lease: Lease) -> Counts:
     return Counts(**dict(zip(names, row, strict=True)))
 
 
-def _succeeded(session: Session, connection: BankConnection, run: BankImportRun) -> None:
-    circuit.close(session, connection.connector_name)
-    connection.rate_limited_until = None
-    connection.rate_limit_code = None
-    connection.consecutive_failures = 0
-    if connection.status in {"error", "needs_user"}:
-        connection.status, connection.status_code, connection.status_message = "active", None, None
-    if not run.dry_run:
-        connection.last_good_run_id = run.id
-        connection.last_good_at = func.now()
+_GOOD = text(
+    """
+    UPDATE bank_connections
+    SET updated_at = now(), rate_limited_until = NULL, rate_limit_code = NULL, consecutive_failures = 0,
+        status = CASE WHEN status IN ('error', 'needs_user') THEN 'active' ELSE status END,
+        status_code = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_code END,
+        status_message = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_message END,
+        last_good_run_id = CASE WHEN :dry_run THEN last_good_run_id ELSE :run_id END,
+        last_good_at = CASE WHEN :dry_run THEN last_good_at ELSE now() END
+    WHERE id = :connection_id
+    RETURNING connector_name
+    """
+).bindparams(bindparam("run_id", type_=Uuid))
+
+
+def _succeeded(session: Session, run: EndedRun) -> None:
+    values = {"connection_id": run.connection_id, "run_id": run.id, "dry_run": run.dry_run}
+    circuit.close(session, session.execute(_GOOD, values).scalar_one())
 
 
 def _deferred(connection: BankConnection, outcome: Outcome) -> None:
@@ -115,20 +127,20 @@ def _leave_schedule(connection: BankConnection, status: str, outcome: Outcome) -
         connection.status_message = outcome.message and outcome.message[:500]
 
 
-def _announce(session: Session, run: BankImportRun) -> None:
-    if run.status == RunStatus.CANCELLED:
+def _announce(session: Session, run: EndedRun, outcome: Outcome) -> None:
+    if outcome.status == RunStatus.CANCELLED:
         return
     data: dict[str, Any] = {
         "run_id": str(run.id),
         "connection_id": str(run.connection_id),
         "kind": run.kind,
         "trigger": run.trigger,
-        "code": run.code,
-        "message": run.message,
+        "code": outcome.code,
+        "message": outcome.message,
     }
-    completed = run.status in {RunStatus.SUCCEEDED, RunStatus.PARTIAL}
+    completed = outcome.status in {RunStatus.SUCCEEDED, RunStatus.PARTIAL}
     if completed:
-        data |= {"status": run.status, "counts": {name: getattr(run, name) for name in Counts.__dataclass_fields__}}
+        data |= {"status": outcome.status.value, "counts": count_values(outcome.counts)}
     outbox.record(
         session,
         user_id=run.user_id,

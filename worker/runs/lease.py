@@ -7,49 +7,51 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, func, or_, select, update
+from sqlalchemy import CursorResult, bindparam, func, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.redaction import redact_all
-from worker.runs.states import CLOSED, WAITING, Counts, Lease, Outcome, RunStatus
+from worker.runs.states import CLOSED, WAITING, Counts, EndedRun, Lease, Outcome, RunStatus
+
+# Not waited for on disk: a claim that a crash of Postgres forgets is a run that still waits, and its worker is fenced.
+_CLAIM = text(
+    """
+    WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+    UPDATE bank_import_runs r
+    SET status = 'running', attempt = r.attempt + 1, lease_token = :token,
+        lease_expires_at = now() + make_interval(secs => :lease_s), heartbeat_at = now(),
+        started_at = coalesce(r.started_at, now()), not_before = NULL,
+        dispatched_at = coalesce(r.dispatched_at, now()), worker_name = :worker_name
+    FROM lazily
+    WHERE r.id = :run_id
+      AND (r.status IN ('queued', 'deferred') AND (r.not_before IS NULL OR r.not_before <= now())
+           OR r.status = 'running' AND r.lease_expires_at < now())
+      AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
+                      WHERE o.connection_id = r.connection_id AND o.status = 'running' AND o.id <> r.id)
+    RETURNING r.attempt
+    """
+)
 
 
 def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float) -> Lease | None:
-    """Take a waiting run, or one whose lease ran out; None when it is closed, held, not due, or the connection busy."""
+    """Take a waiting run, or one whose lease ran out; None when it is closed, held, not due, or the connection busy.
+
+    Raises: LostLeaseError when another run of the connection was claimed at the same moment.
+    """
     token = uuid.uuid4()
-    now = func.now()
-    takeable = or_(
-        and_(
-            BankImportRun.status.in_(WAITING),
-            or_(BankImportRun.not_before.is_(None), BankImportRun.not_before <= now),
-        ),
-        and_(BankImportRun.status == RunStatus.RUNNING, BankImportRun.lease_expires_at < now),
-    )
+    values = {"run_id": run_id, "token": token, "lease_s": lease_s, "worker_name": worker_name}
     try:
-        with session.begin_nested():
-            attempt = session.execute(
-                update(BankImportRun)
-                .where(BankImportRun.id == run_id, takeable)
-                .values(
-                    status=RunStatus.RUNNING,
-                    attempt=BankImportRun.attempt + 1,
-                    lease_token=token,
-                    lease_expires_at=now + timedelta(seconds=lease_s),
-                    heartbeat_at=now,
-                    started_at=func.coalesce(BankImportRun.started_at, now),
-                    not_before=None,
-                    dispatched_at=func.coalesce(BankImportRun.dispatched_at, now),
-                    worker_name=worker_name,
-                )
-                .returning(BankImportRun.attempt)
-            ).scalar()
-    except IntegrityError:
-        # uq_bank_import_runs_running: another run of this connection holds it.
-        return None
+        attempt = session.execute(_CLAIM, values).scalar()
+    except IntegrityError:  # of uq_bank_import_runs_running
+        raise LostLeaseError(f"run {run_id}: another run of its connection was first") from None
     return None if attempt is None else Lease(run_id=run_id, token=token, attempt=attempt)
+
+
+_FENCE = text("SELECT cancel_requested_at FROM bank_import_runs WHERE id = :run_id AND lease_token = :token FOR UPDATE")
 
 
 def fence(session: Session, lease: Lease) -> None:
@@ -57,11 +59,7 @@ def fence(session: Session, lease: Lease) -> None:
 
     Raises: LostLeaseError, CancelRequestedError.
     """
-    row = session.execute(
-        select(BankImportRun.cancel_requested_at)
-        .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
-        .with_for_update()
-    ).one_or_none()
+    row = session.execute(_FENCE, {"run_id": lease.run_id, "token": lease.token}).one_or_none()
     if row is None:
         raise LostLeaseError(f"run {lease.run_id} was taken over")
     if row.cancel_requested_at is not None:
@@ -82,22 +80,38 @@ def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
         raise CancelRequestedError(f"run {lease.run_id} was cancelled")
 
 
-def finish(session: Session, lease: Lease, outcome: Outcome) -> None:
+_FINISH = text(
+    """
+    UPDATE bank_import_runs
+    SET lease_token = NULL, lease_expires_at = NULL, status = :status, code = :code, message = :message,
+        not_before = now() + make_interval(secs => :defer_s), finished_at = CASE WHEN :closed THEN now() END,
+        attempt = attempt - CASE WHEN :waits THEN 1 ELSE 0 END,
+        dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = :report, """  # noqa: S608 - constants
+    + ", ".join(f"{name} = :{name}" for name in Counts.__dataclass_fields__)
+    + """
+    WHERE id = :run_id AND lease_token = :token
+    RETURNING id, connection_id, user_id, kind, trigger, dry_run
+    """
+).bindparams(bindparam("report", type_=JSONB))
+
+
+def finish(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
     """Close the run, or defer it, which is no failed attempt. Raises: LostLeaseError."""
-    _release(
-        session,
-        lease,
-        {
-            "status": outcome.status,
-            "code": outcome.code,
-            "message": outcome.message,
-            "not_before": None if outcome.defer_s is None else func.now() + timedelta(seconds=outcome.defer_s),
-            "finished_at": func.now() if outcome.status in CLOSED else None,
-            "report": redact_all(outcome.report),
-            **({"attempt": BankImportRun.attempt - 1} | _UNPUBLISHED if outcome.status in WAITING else {}),
-            **count_values(outcome.counts),
-        },
-    )
+    values = {
+        "run_id": lease.run_id,
+        "token": lease.token,
+        "status": outcome.status,
+        "code": outcome.code,
+        "message": outcome.message,
+        "defer_s": outcome.defer_s,
+        "closed": outcome.status in CLOSED,
+        "waits": outcome.status in WAITING,
+        "report": redact_all(outcome.report),
+    }
+    row = session.execute(_FINISH, values | count_values(outcome.counts)).one_or_none()
+    if row is None:
+        raise LostLeaseError(f"run {lease.run_id} was taken over")
+    return EndedRun(*row)
 
 
 def hand_back(session: Session, lease: Lease, *, counted: bool = False) -> None:

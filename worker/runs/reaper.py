@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from worker.models import BankImportRun
 from worker.runs.ending import settle
-from worker.runs.states import Outcome, RunStatus
+from worker.runs.states import EndedRun, Outcome, RunStatus
 
 PAGE = 200
 
@@ -93,7 +93,7 @@ def _requeue(session: Session, silent: Silent) -> bool:
 
 
 def _close(session: Session, silent: Silent, outcome: Outcome) -> str | None:
-    run_id = session.scalar(
+    row = session.execute(
         _seen(silent)
         .values(
             status=outcome.status,
@@ -103,11 +103,11 @@ def _close(session: Session, silent: Silent, outcome: Outcome) -> str | None:
             lease_token=None,
             lease_expires_at=None,
         )
-        .returning(_Run.id)
-    )
-    if run_id is None:
+        .returning(_Run.id, _Run.connection_id, _Run.user_id, _Run.kind, _Run.trigger, _Run.dry_run)
+    ).one_or_none()
+    if row is None:
         return None
-    settle(session, session.get_one(_Run, run_id, populate_existing=True), outcome)
+    settle(session, EndedRun(*row), outcome)
     return outcome.code
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from worker.models import BankImportRun, BankQuotaUsage, WorkerHeartbeat
 from worker.runs.ending import settle
-from worker.runs.states import Outcome, RunStatus
+from worker.runs.states import EndedRun, Outcome, RunStatus
 
 LONGEST_DEFERRAL = timedelta(days=7)
 """A run the provider kept waiting for this long fails: the next refresh asks for the same days anyway."""
@@ -39,7 +39,8 @@ def expire_deferred(session: Session) -> int:
         run.finished_at = func.now()
         run.not_before = None
         session.flush()
-        settle(session, run, Outcome(status=RunStatus.FAILED, code=run.code or "rate_limited"))
+        ended = EndedRun(run.id, run.connection_id, run.user_id, run.kind, run.trigger, run.dry_run)
+        settle(session, ended, Outcome(status=RunStatus.FAILED, code=run.code or "rate_limited", message=run.message))
     return len(runs)
 
 

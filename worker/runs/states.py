@@ -99,3 +99,15 @@ class Outcome:
     defer_s: float | None = None
     counts: Counts = field(default_factory=Counts)
     report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """What a run was about, for those who draw the consequences of its end."""
+
+    id: uuid.UUID
+    connection_id: uuid.UUID
+    user_id: int
+    kind: str
+    trigger: str
+    dry_run: bool

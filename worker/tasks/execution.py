@@ -11,7 +11,6 @@ from functools import partial
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -22,7 +21,6 @@ from worker.faults import point
 from worker.importer import engine
 from worker.importer.parts import ImportPolicy, Parts
 from worker.logs import get_logger
-from worker.models import BankImportRun
 from worker.opening import ConnectorOpener
 from worker.runs.admission import Limits, WaitForTurn, decide, read_facts
 from worker.runs.ending import close
@@ -54,7 +52,11 @@ class _Started:
 def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> None:
     """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours."""
     settings = runtime.settings
-    started = _start(runtime, run_id, worker_name)
+    try:
+        started = _start(runtime, run_id, worker_name)
+    except LostLeaseError as reason:
+        log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
+        return
     if started is None:
         return
     lease = started.lease
@@ -89,8 +91,7 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> _Started | 
         facts = read_facts(session, lease)
         match decide(facts, attempt=lease.attempt, limits=limits):
             case None:
-                asked_by = session.scalar(select(BankImportRun.trace_context).where(BankImportRun.id == run_id))
-                return _Started(lease=lease, scheduled=facts.scheduled, asked_by=asked_by)
+                return _Started(lease=lease, scheduled=facts.scheduled, asked_by=facts.asked_by)
             case Outcome() as outcome:
                 close(session, lease, outcome)
                 log.info("run.not_started", run_id=str(run_id), status=outcome.status.value, code=outcome.code)
