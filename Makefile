@@ -62,6 +62,10 @@ prism: install ## our requests against the providers' published descriptions; in
 	$(BIN)/python -m tests.prism.server
 	PRISM=1 $(BIN)/python -m pytest -q tests/prism
 
+promtool: install ## the alert rules judged by Prometheus' own tool; unpacks Debian's package into ~/.cache
+	$(BIN)/python -m tests.status.promtool
+	$(BIN)/python -m pytest -q tests/status/test_alerts.py
+
 bench: install ## floor, first import and refresh, as ratios and as JSON under benchmarks/results
 	$(BIN)/python -m benchmarks.imports $(ARGS)
 
@@ -101,4 +105,4 @@ deploy: ## production on this machine with Docker: secrets made once, everything
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test prism bench bench-runs bench-keys bench-webhooks chaos sbom licences format lock deploy clean
+.PHONY: help python install demo up check test prism promtool bench bench-runs bench-keys bench-webhooks chaos sbom licences format lock deploy clean

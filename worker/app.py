@@ -15,7 +15,7 @@ from celery.beat import Scheduler
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
-from worker import health
+from worker import health, measuring
 from worker.broker import (
     ANNOUNCE_BILLS,
     CANARY,
@@ -195,6 +195,7 @@ def _tick_if_silent(silent_s: float) -> None:
 
 
 app.steps["worker"].update((HeartbeatFile, Metronome))
+measuring.connect()
 
 
 @signals.setup_logging.connect

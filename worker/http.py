@@ -15,6 +15,7 @@ import httpcore2
 import httpx2
 
 from worker import __version__
+from worker.measures import PROVIDER_REQUEST, observe
 
 USER_AGENT = f"finmind-worker/{__version__}"
 
@@ -89,6 +90,29 @@ class _BoundedTransport(httpx2.HTTPTransport):
                 raise BodyTooLargeError(f"more than {self._limits.max_body_bytes} bytes")
         headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _HOP_BY_HOP]
         return httpx2.Response(answer.status_code, headers=headers, content=bytes(body))
+
+
+class MeasuredTransport(httpx2.BaseTransport):
+    """Times every request of one connector; the waits of whatever is put around it are not part of it."""
+
+    def __init__(self, inner: httpx2.BaseTransport, connector_name: str) -> None:
+        self._inner = inner
+        self._connector_name = connector_name
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send. Raises: what the transport below raises."""
+        started_s, status = time.perf_counter(), "none"
+        try:
+            response = self._inner.handle_request(request)
+            status = str(response.status_code)
+            return response
+        finally:
+            endpoint = str(request.extensions.get("endpoint") or "other")
+            observe(PROVIDER_REQUEST, time.perf_counter() - started_s, self._connector_name, endpoint, status)
+
+    def close(self) -> None:
+        """Close the transport below."""
+        self._inner.close()
 
 
 _HOP_BY_HOP = {b"content-encoding", b"content-length", b"transfer-encoding"}

@@ -10,7 +10,7 @@ import httpx2
 
 from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, take_config
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
-from worker.http import open_client
+from worker.http import MeasuredTransport, open_client
 from worker.runs import quota
 from worker.runtime import Runtime, http_limits
 from worker.throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
@@ -66,7 +66,11 @@ class ConnectorOpener:
             bucket=TokenBucket(self.runtime.redis, stored.connector_name, burst) if burst else None,
             local=LocalBucket(burst) if burst and self.interactive else None,
         )
-        return open_client(http_limits(self.runtime.settings), wrap=lambda inner: ThrottledTransport(inner, gate))
+
+        def wrap(inner: httpx2.BaseTransport) -> httpx2.BaseTransport:
+            return ThrottledTransport(MeasuredTransport(inner, stored.connector_name), gate)
+
+        return open_client(http_limits(self.runtime.settings), wrap=wrap)
 
     def _spend(self, call: Call) -> None:
         if self._spender is not None and any(allowance.endpoint == call.endpoint for allowance in self._quotas):

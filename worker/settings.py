@@ -123,6 +123,13 @@ class Settings(BaseSettings):
     ops_basic_auth: SecretStr | None = Field(
         default=None, description="`user:password` for the operator's page /ops of the API; off without it."
     )
+    metrics_listen: str | None = Field(
+        default=None, description="`host:port` where each worker serves its latencies to Prometheus; off without it."
+    )
+    metrics_dir: Path | None = Field(
+        default=None,
+        description="Folder in which the workers of one machine share their latencies; its API then serves them.",
+    )
     jwt_secret: SecretStr | None = Field(
         default=None, description="FinMind's JWT_SECRET: its HS256 access tokens are accepted."
     )

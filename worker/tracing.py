@@ -1,12 +1,15 @@
-"""OpenTelemetry, for those who have it: a span per run and per delivery, with ids and codes only; else nothing.
+"""OpenTelemetry, for those who have it: a span per run and per delivery, with ids and codes only.
 
 Off unless the extra `[otel]` is installed and OTEL_EXPORTER_OTLP_ENDPOINT is set; the SDK reads its other variables.
+Where the process measures (`worker.measures`), the same spans are timed for Prometheus, with or without OpenTelemetry.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from worker.measures import measured_span, note_outcome_of_span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -55,22 +58,26 @@ def span(name: str, ids: dict[str, str | int], *, caller: str | None = None) -> 
 
     Exceptions end the span as an error without their text: it may hold what no trace should.
     """
-    if _provider is None:
-        yield
-        return
-    tracer = _provider.get_tracer("finmind.worker")
-    with tracer.start_as_current_span(
-        name, attributes=_named(ids), links=_links(caller), record_exception=False, set_status_on_exception=False
-    ):
-        try:
+    with measured_span(name):
+        if _provider is None:
             yield
-        except BaseException:
-            note_outcome(failed=True)
-            raise
+            return
+        tracer = _provider.get_tracer("finmind.worker")
+        with tracer.start_as_current_span(
+            name, attributes=_named(ids), links=_links(caller), record_exception=False, set_status_on_exception=False
+        ):
+            try:
+                yield
+            except BaseException:
+                note_outcome(failed=True)
+                raise
 
 
 def note_outcome(*, failed: bool, **codes: str | int | None) -> None:
-    """Say on the current span how it ended. codes: states and codes from our own lists."""
+    """Say on the current span how it ended. codes: states and codes from our own lists, the outcome first."""
+    outcome = next(iter(codes.values()), None)
+    if outcome is not None:
+        note_outcome_of_span(str(outcome))
     if _provider is None:
         return
     from opentelemetry.trace import Status, StatusCode, get_current_span  # noqa: PLC0415 - an extra

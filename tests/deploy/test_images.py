@@ -94,7 +94,7 @@ def test_the_api_and_those_who_import_share_one_folder_that_the_image_made_for_t
     folder = SERVICES["api"]["environment"]["STATEMENT_FOLDER"]
     sharing = {name for name, service in SERVICES.items() if f"statements:{folder}" in service.get("volumes", [])}
     assert sharing == {"api", "worker-interactive", "worker-scheduled"}
-    assert all(SERVICES[name]["environment"] == {"STATEMENT_FOLDER": folder} for name in sharing)
+    assert all(SERVICES[name]["environment"]["STATEMENT_FOLDER"] == folder for name in sharing)
     assert f"--owner worker --group worker --mode 0700 {folder}" in STAGES[1]
 
 

@@ -241,6 +241,17 @@ def test_the_service_leads_to_the_api_and_tells_prometheus_where_to_read():
     assert port["containerPort"] == Settings.model_fields["api_port"].default
 
 
+@pytest.mark.parametrize("name", WORKERS)
+def test_prometheus_reads_the_latencies_of_every_worker_where_it_serves_them(name):
+    port = int(CONFIG["METRICS_LISTEN"].rpartition(":")[2])
+    assert container(name)["ports"] == [{"name": "metrics", "containerPort": port}]
+    annotations = of_kind("Deployment")[name]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == str(port)
+    door = of_kind("NetworkPolicy")["measures"]
+    assert name in _chosen(door)
+    assert door["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": "metrics"}]
+
+
 def test_the_guide_speaks_of_what_is_there():
     words = [word for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for word in shlex.split(block)]
     named = {word.partition("=")[2] for word in words if word.startswith("app.kubernetes.io/component=")}

@@ -31,9 +31,22 @@ def test_it_runs_only_when_asked_for():
     ]
 
 
+def jobs() -> list[dict[str, Any]]:
+    return read(mounts("prometheus")["/etc/prometheus/prometheus.yml"])["scrape_configs"]
+
+
+def test_prometheus_scrapes_every_worker_for_its_latencies():
+    (found,) = jobs()[1]["dns_sd_configs"]
+    workers = {name for name, service in SERVICES.items() if "worker" in service.get("command", [])}
+    assert set(found["names"]) == workers
+    assert len(workers) == 3
+    for name in workers:
+        assert SERVICES[name]["environment"]["METRICS_LISTEN"] == f"0.0.0.0:{found['port']}"
+        assert "metrics" in SERVICES[name]["networks"]
+
+
 def test_prometheus_scrapes_the_api_over_a_network_they_share():
-    (job,) = read(mounts("prometheus")["/etc/prometheus/prometheus.yml"])["scrape_configs"]
-    host, _, port = job["static_configs"][0]["targets"][0].partition(":")
+    host, _, port = jobs()[0]["static_configs"][0]["targets"][0].partition(":")
     assert f"127.0.0.1:{port}:{port}" in SERVICES[host]["ports"]
     shared = set(SERVICES[host]["networks"]) & set(SERVICES["prometheus"]["networks"])
     assert shared == {"metrics"}

@@ -2,28 +2,34 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from worker import __version__
+from worker import __version__, health
 from worker.api import connections, contract, files, ops, problems, runs, suggestions, webhooks
 from worker.api.auth import token_policy
-from worker.api.envelope import RefusedBodies, RequestIds
+from worker.api.envelope import RefusedBodies, RequestIds, Timed
 from worker.api.services import Services, UserLimit
 from worker.client import WorkerClient
+from worker.measures import forget_measures, start_measuring
 from worker.runtime import Runtime, open_desk, open_runtime
 from worker.settings import load_settings
 from worker.status.metrics import exposition
 
 MAX_BODY_BYTES = 64 * 1024
 _PREFIX = "/bank-connections"
+_OWN_MEASURES = health.directory() / "metrics" / "api"
 
 
-def create_app(runtime: Runtime) -> FastAPI:
-    """Build the application over a runtime, which is closed with it. Raises: ConfigurationError."""
+def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
+    """Build the application over a runtime, which is closed with it.
+
+    measured_in: where processes leave their latencies, served beside the metrics. Raises: ConfigurationError.
+    """
     app = FastAPI(
         title="FinMind bank worker",
         version=__version__,
@@ -42,6 +48,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.include_router(ops.router)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(RefusedBodies)
+    app.add_middleware(Timed)
     app.add_middleware(RequestIds)  # the last one added is the outermost
     problems.install(app)
     contract.install(app)
@@ -52,14 +59,19 @@ def create_app(runtime: Runtime) -> FastAPI:
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
-        return Response(exposition(runtime.sessions, runtime.redis), media_type=CONTENT_TYPE_LATEST)
+        return Response(exposition(runtime.sessions, runtime.redis, measured_in), media_type=CONTENT_TYPE_LATEST)
 
     return app
 
 
 def app_from_environment() -> FastAPI:
     """Build the application of this process: what `uvicorn --factory` calls. Raises: ConfigurationError."""
-    return create_app(open_runtime(load_settings(), role="api"))
+    settings = load_settings()
+    app = create_app(open_runtime(settings, role="api"), measured_in=settings.metrics_dir or _OWN_MEASURES)
+    if settings.metrics_dir is None:
+        forget_measures(_OWN_MEASURES)
+    start_measuring(settings.metrics_dir or _OWN_MEASURES, "api")
+    return app
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -1,6 +1,7 @@
 """What wraps every request and answer: its id, and a problem detail where the server refuses a body by itself."""
 
 import re
+import time
 import uuid
 
 import structlog
@@ -8,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.api import problems
+from worker.measures import API_REQUEST, observe
 
 _SOUND_ID = re.compile(r"[\x21-\x7e]{1,100}")
 _TOO_LARGE = 413
@@ -36,6 +38,32 @@ class RequestIds:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, send_with_id)
+
+
+class Timed:
+    """Times every request under the name of its operation; what no route knows is one name."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_s, status = time.perf_counter(), "none"
+
+        async def send_noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        finally:
+            operation = getattr(scope.get("route"), "name", "unknown")
+            observe(API_REQUEST, time.perf_counter() - started_s, operation, status)
 
 
 class RefusedBodies:

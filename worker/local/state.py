@@ -38,6 +38,11 @@ class StateDirectory:
         return self.path / "health"
 
     @property
+    def metrics(self) -> Path:
+        """What the processes measured since `up` began."""
+        return self.path / "metrics"
+
+    @property
     def addresses(self) -> Path:
         """What commands in other terminals read, one `NAME=value` a line."""
         return self.path / "env"

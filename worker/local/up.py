@@ -21,6 +21,7 @@ from worker.local.redis import EmbeddedRedis, free_port
 from worker.local.services import Command, Service, commands
 from worker.local.state import StateDirectory, claimed
 from worker.local.supervisor import Supervisor
+from worker.measures import forget_measures
 from worker.migrations import upgrade
 from worker.settings import Settings, load_settings
 
@@ -107,6 +108,9 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
         made["CREDENTIAL_KEYS_FILE"] = str(ensure_key_file(state.key_file))
     if not given.intersection(_TOKEN_SOURCES):
         made["JWT_SECRET"] = state.token_secret()
+    if "METRICS_DIR" not in given:
+        forget_measures(state.metrics)
+        made["METRICS_DIR"] = str(state.metrics)
     if "STATEMENT_FOLDER" not in given:
         made["STATEMENT_FOLDER"] = str(state.path / "statements")
     return made

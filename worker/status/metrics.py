@@ -6,6 +6,7 @@ and codes: a bounded set; never a user, a connection or an account.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from worker.database import Sessions
 from worker.status.look import queue_lengths
+from worker.status.serving import MeasuresCollector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,18 @@ GAUGES: Sequence[Gauge] = (
         query="SELECT count(*) FROM webhook_events WHERE fanned_out_at IS NULL",
     ),
     Gauge(
+        name="finmind_event_batches_waiting",
+        help="Imports whose events wait, all in one row, to be written one by one.",
+        query="SELECT count(*) FROM webhook_event_batches",
+    ),
+    Gauge(
+        name="finmind_oldest_event_seconds",
+        help="How long the event that waits longest, alone or in a batch, has not become deliveries.",
+        query="SELECT COALESCE(EXTRACT(EPOCH FROM now() - LEAST("
+        "(SELECT occurred_at FROM webhook_events WHERE fanned_out_at IS NULL ORDER BY sequence LIMIT 1),"
+        " (SELECT occurred_at FROM webhook_event_batches ORDER BY id LIMIT 1))), 0)",
+    ),
+    Gauge(
         name="finmind_suggestions_open",
         help="Questions to people that wait for an answer.",
         labels=("kind",),
@@ -182,10 +196,12 @@ class DatabaseCollector(Collector):
         yield messages
 
 
-def exposition(sessions: Sessions, broker: "redis.Redis") -> bytes:
-    """Return all metrics in the text format of Prometheus."""
+def exposition(sessions: Sessions, broker: "redis.Redis", measured_in: Path | None = None) -> bytes:
+    """Return all metrics in the text format of Prometheus. measured_in: where processes leave what they measure."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(DatabaseCollector(sessions, broker))
+    if measured_in is not None:
+        registry.register(MeasuresCollector(measured_in))
     return generate_latest(registry)
 
 

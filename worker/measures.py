@@ -1,0 +1,155 @@
+"""Latencies as the processes of the worker measure them, for Prometheus; off until `start_measuring`.
+
+Every process writes a file of its own in one folder (prometheus_client's multiprocess mode) and whoever serves them
+adds them up. A file belongs to a place, such as the second child of a pool, not to a process: a child takes over what
+the one before it counted, however that one died, and files do not pile up.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prometheus_client import Histogram
+    from prometheus_client.metrics_core import Metric
+
+_SHORT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
+_LONG_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900)
+_SOUND_LABEL = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
+_MOST_VALUES = 60
+"""Values that a label may take in one process; whatever comes after them is `other`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One histogram, in seconds. labels: each a bounded set; never a user, a connection or an account."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    buckets_s: tuple[float, ...]
+
+
+RUN = Measure(
+    name="finmind_run_seconds",
+    help="A run in a worker, from claim to close; outcome handed_back: it goes on later.",
+    labels=("outcome",),
+    buckets_s=_LONG_S,
+)
+DELIVERY = Measure(
+    name="finmind_delivery_seconds",
+    help="One attempt of a webhook delivery.",
+    labels=("outcome",),
+    buckets_s=_SHORT_S,
+)
+TASK = Measure(
+    name="finmind_task_seconds",
+    help="A Celery task in a worker, with the state it ended in.",
+    labels=("task", "state"),
+    buckets_s=_LONG_S,
+)
+PROVIDER_REQUEST = Measure(
+    name="finmind_provider_request_seconds",
+    help="One request to a bank or aggregator without the wait for its limits; status `none`: no answer.",
+    labels=("connector", "endpoint", "status"),
+    buckets_s=_SHORT_S,
+)
+API_REQUEST = Measure(
+    name="finmind_api_request_seconds",
+    help="One request to the HTTP API.",
+    labels=("operation", "status"),
+    buckets_s=_SHORT_S,
+)
+MEASURES: tuple[Measure, ...] = (RUN, DELIVERY, TASK, PROVIDER_REQUEST, API_REQUEST)
+_OF_SPANS: Mapping[str, Measure] = {"run": RUN, "delivery": DELIVERY}
+
+_place: str | None = None
+_outcome: ContextVar[str] = ContextVar("outcome", default="handed_back")
+_values_seen: dict[tuple[str, int], set[str]] = {}
+
+
+def start_measuring(folder: Path, place: str) -> None:
+    """Measure from now on in this process. place: names its file; no two living processes may share one.
+
+    Call it again after a fork with the child's own place.
+    """
+    from prometheus_client import values  # noqa: PLC0415 - only where something is measured
+
+    global _place  # noqa: PLW0603 - one per process
+    folder.mkdir(parents=True, exist_ok=True)
+    if _place is None:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        values.ValueClass = values.MultiProcessValue(lambda: _place)  # type: ignore[no-untyped-call]
+    _place = place.replace("/", "-")
+
+
+def is_measuring() -> bool:
+    """Say whether this process measures."""
+    return _place is not None
+
+
+def observe(measure: Measure, seconds: float, *labels: str) -> None:
+    """Count one duration. labels: as the measure names them; a value that is unsound or one too many is `other`."""
+    if _place is not None:
+        bounded = [_bounded(measure, index, value) for index, value in enumerate(labels)]
+        _histogram(measure).labels(*bounded).observe(seconds)
+
+
+@contextmanager
+def measured_span(name: str) -> Iterator[None]:
+    """Time a block of code that ends in an outcome; `note_outcome_of_span` says in which one."""
+    if _place is None or name not in _OF_SPANS:
+        yield
+        return
+    started_s, token = time.perf_counter(), _outcome.set("handed_back")
+    try:
+        yield
+    finally:
+        observe(_OF_SPANS[name], time.perf_counter() - started_s, _outcome.get())
+        _outcome.reset(token)
+
+
+def note_outcome_of_span(outcome: str) -> None:
+    """Say how the current span ended."""
+    _outcome.set(outcome)
+
+
+def read_measures(folder: Path) -> "Iterable[Metric]":
+    """Add up what all processes have measured; files that are being made are left for the next time."""
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - only where something is served
+
+    files = [str(path) for path in sorted(folder.glob("histogram_*.db")) if path.stat().st_size]
+    found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+    return found
+
+
+def forget_measures(folder: Path) -> None:
+    """Begin from nothing, as counters do after a restart; only while no process measures there."""
+    for path in folder.glob("histogram_*.db"):
+        path.unlink()
+
+
+def _bounded(measure: Measure, index: int, value: str) -> str:
+    seen = _values_seen.setdefault((measure.name, index), set())
+    if value in seen:
+        return value
+    if len(seen) >= _MOST_VALUES or not _SOUND_LABEL.fullmatch(value):
+        return "other"
+    seen.add(value)
+    return value
+
+
+@cache
+def _histogram(measure: Measure) -> "Histogram":
+    from prometheus_client import CollectorRegistry, Histogram  # noqa: PLC0415 - only where something is measured
+
+    return Histogram(
+        measure.name, measure.help, measure.labels, buckets=measure.buckets_s, registry=CollectorRegistry()
+    )

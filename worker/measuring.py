@@ -1,0 +1,74 @@
+"""Which worker process measures into which file, and who serves it: Celery's signals, bound to `worker.measures`."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from billiard import current_process
+from celery import signals
+
+from worker import health
+from worker.logs import get_logger
+from worker.measures import TASK, forget_measures, is_measuring, observe, start_measuring
+from worker.settings import load_settings
+from worker.status.serving import forget_inherited_door, parse_listen, serve_measures
+
+log = get_logger("measures")
+
+_STATES = frozenset({"SUCCESS", "FAILURE", "RETRY", "REJECTED", "IGNORED"})
+_worker_name = "worker"
+_started_s: dict[str, float] = {}
+
+
+def connect() -> None:
+    """Listen to the worker's signals; nothing is measured unless METRICS_LISTEN or METRICS_DIR is set."""
+    signals.worker_init.connect(_begin)
+    signals.worker_process_init.connect(_begin_in_child)
+    signals.worker_ready.connect(_serve)
+
+
+def _begin(sender: Any, **_details: object) -> None:  # noqa: ANN401 - celery.worker.WorkController
+    global _worker_name  # noqa: PLW0603 - one worker per process
+    settings = load_settings()
+    if settings.metrics_listen:
+        parse_listen(settings.metrics_listen)
+    if settings.metrics_listen or settings.metrics_dir:
+        _worker_name = str(sender.hostname)
+        folder = _folder()
+        if settings.metrics_dir is None:
+            forget_measures(folder)
+        start_measuring(folder, _worker_name)
+        signals.task_prerun.connect(_note_start)
+        signals.task_postrun.connect(_note_end)
+
+
+def _begin_in_child(**_details: object) -> None:
+    forget_inherited_door()
+    index = getattr(current_process(), "index", None)
+    if is_measuring() and index is not None:
+        start_measuring(_folder(), f"{_worker_name}-{index}")
+
+
+def _serve(**_details: object) -> None:
+    listen = load_settings().metrics_listen
+    if listen is None:
+        return
+    try:
+        serve_measures(_folder(), listen)
+    except OSError as error:
+        log.warning("measures.not_served", listen=listen, reason=error.strerror)
+
+
+def _note_start(task_id: str, **_details: object) -> None:
+    _started_s[task_id] = time.perf_counter()
+
+
+def _note_end(task_id: str, task: Any, state: str | None, **_details: object) -> None:  # noqa: ANN401 - celery.Task
+    started_s = _started_s.pop(task_id, None)
+    if started_s is not None:
+        seconds = time.perf_counter() - started_s
+        observe(TASK, seconds, str(task.name), state if state in _STATES else "other")
+
+
+def _folder() -> Path:
+    return load_settings().metrics_dir or health.directory() / "metrics" / _worker_name.replace("/", "-")

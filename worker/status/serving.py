@@ -1,0 +1,54 @@
+"""A worker's own door for Prometheus: what its processes measured, on a port of its main process."""
+
+import os
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from worker.errors import ConfigurationError
+from worker.measures import read_measures
+
+_listening: list[socket.socket] = []
+
+
+class MeasuresCollector(Collector):
+    """Adds up the files of a folder at each scrape."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the latencies of this moment."""
+        return read_measures(self._folder)
+
+
+def serve_measures(folder: Path, listen: str) -> None:
+    """Serve what is measured in `folder` from a thread, until the process ends. listen: `host:port`.
+
+    Raises: ConfigurationError, OSError when the port is taken.
+    """
+    host, port = parse_listen(listen)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(MeasuresCollector(folder))
+    server, _thread = start_http_server(port, host, registry)
+    _listening.append(server.socket)
+
+
+def forget_inherited_door() -> None:
+    """Close the copy that a fork made of the parent's socket: else the port stays taken when the parent is gone."""
+    while _listening:
+        with suppress(OSError):
+            os.close(_listening.pop().detach())
+
+
+def parse_listen(listen: str) -> tuple[str, int]:
+    """Take `host:port` apart. Raises: ConfigurationError."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
+        raise ConfigurationError("METRICS_LISTEN: needs the form host:port, such as 0.0.0.0:9808")
+    return host.strip("[]"), int(port)
