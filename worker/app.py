@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, bootsteps, signals
-from celery.beat import Scheduler
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
@@ -32,6 +31,7 @@ from worker.broker import (
 from worker.credentials import forbid_core_dumps
 from worker.errors import ConfigurationError
 from worker.keys import check_keys
+from worker.liveness import HeartbeatFile
 from worker.logs import setup_logging
 from worker.runtime import close_process_runtime, forget_process_runtime, runtime
 from worker.settings import Settings, load_settings
@@ -41,14 +41,15 @@ from worker.tracing import start_tracing, stop_tracing
 DEFAULT_QUEUE = "celery"
 """Tasks sent by name with nothing said about a queue land here; interactive workers consume it too."""
 
-HEARTBEAT_S = 5.0
+EXPIRES_S = 60.0
+"""How long a tick is worth taking, at least: well beyond what the clocks of two hosts differ by."""
 
 _MISSED_TICKS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeatEntry:
-    """One line of the schedule. A message that was not started by the time of the next one is dropped."""
+    """One line of the schedule. A message that nobody took for a minute, or until the next one, is dropped."""
 
     task: str
     every_s: float
@@ -80,7 +81,8 @@ def configuration() -> dict[str, Any]:
         **_WORKER,
         "worker_max_tasks_per_child": settings.max_tasks_per_child,
         "beat_schedule": {f"{entry.task}@{entry.queue}": _schedule(entry) for entry in beat_entries(settings)},
-        "beat_scheduler": "worker.app:BeatScheduler",
+        "beat_scheduler": "worker.liveness:BeatScheduler",
+        "worker_consumer": "worker.liveness:PatientConsumer",
         "beat_max_loop_interval": 5,
         "beat_enable_remote_control": True,
     }
@@ -91,7 +93,9 @@ def _schedule(entry: BeatEntry) -> dict[str, Any]:
         "task": entry.task,
         "schedule": entry.every_s,
         "args": (entry.queue.value,) if entry.task == CANARY else (),
-        "options": {"queue": entry.queue.value, "expires": entry.every_s},
+        # Whoever takes it judges `expires` by a clock of its own. The next tick is the retry: three tries on a frozen
+        # Redis take longer than beat may be silent.
+        "options": {"queue": entry.queue.value, "expires": max(entry.every_s, EXPIRES_S), "retry": False},
     }
 
 
@@ -135,36 +139,6 @@ app = Celery(
     include=["worker.tasks.imports", "worker.tasks.dispatch", "worker.tasks.maintenance", "worker.tasks.webhooks"],
 )
 app.add_defaults(configuration)
-
-
-class BeatScheduler(Scheduler):
-    """Beat's schedule in memory, with a heartbeat file: entries only look for due rows, so nothing is worth keeping."""
-
-    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - as the base class
-        """Send what is due and say that beat is alive."""
-        seconds: float = super().tick(*args, **kwargs)
-        health.touch("beat")
-        return seconds
-
-
-class HeartbeatFile(bootsteps.StartStopStep):
-    """Touches a file from the event loop of the worker's main process: fresh = the loop turns."""
-
-    requires = ("celery.worker.components:Timer",)
-    _entry: Any = None
-    _name = ""
-
-    def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
-        """Begin to touch."""
-        self._name = f"worker-{parent.hostname}"
-        health.touch(self._name)
-        self._entry = parent.timer.call_repeatedly(HEARTBEAT_S, health.touch, (self._name,))
-
-    def stop(self, _parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
-        """End, and leave no stale file behind."""
-        if self._entry is not None:
-            self._entry.cancel()
-        health.remove(self._name)
 
 
 class Metronome(bootsteps.StartStopStep):

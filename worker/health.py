@@ -4,6 +4,7 @@ Nothing heavy is imported here, so that a probe costs little more than starting 
 """
 
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -47,3 +48,10 @@ def problem(component: str) -> str | None:
         if seen_s > MAX_AGE_S[component]:
             return f"{path.stem} was last seen alive {seen_s:.0f} s ago (at most {MAX_AGE_S[component]:.0f} s)"
     return None
+
+
+def probe(component: str) -> int:
+    """Print how `component` of this machine is; return the exit code of a probe: 0 alive, 1 not."""
+    found = problem(component)
+    sys.stdout.write(f"{found or f'{component} is alive'}\n")
+    return 1 if found else 0

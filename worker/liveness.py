@@ -1,0 +1,108 @@
+"""Celery's own parts, taught to say that they are alive: the worker's main loop, its wait for the broker, and beat.
+
+A sign of life always comes from the thread that does the work, never from one beside it: what is stuck stays silent.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from celery import bootsteps
+from celery.beat import Scheduler
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+
+from worker import health
+
+HEARTBEAT_S = 5.0
+
+FIRST_TRY_AFTER_S = 0.5
+LONGEST_TRY_AFTER_S = 3.0
+"""Celery waits up to half a minute between two tries, and so would people once Redis is back."""
+
+_log = logging.getLogger("finmind.broker")
+
+
+def _report_away(error: Exception, wait_s: float) -> None:
+    _log.warning("the broker is away (%s); next try in %.1f s", type(error).__name__, wait_s)
+
+
+def _connect(conn: Any, while_away: Callable[[], None]) -> Any:  # noqa: ANN401 - kombu's connection
+    """Return the connection once the broker answers, however long that takes."""
+    wait = {
+        "interval_start": FIRST_TRY_AFTER_S,
+        "interval_step": FIRST_TRY_AFTER_S,
+        "interval_max": LONGEST_TRY_AFTER_S,
+    }
+    return conn.ensure_connection(_report_away, max_retries=None, callback=while_away, **wait)
+
+
+def _sign_of(hostname: str) -> str:
+    return f"worker-{hostname}"
+
+
+class HeartbeatFile(bootsteps.StartStopStep):
+    """Touches a file from the event loop of the worker's main process: fresh = the loop turns."""
+
+    requires = ("celery.worker.components:Timer",)
+    _entry: Any = None
+    _name = ""
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
+        """Begin to touch."""
+        self._name = _sign_of(parent.hostname)
+        health.touch(self._name)
+        self._entry = parent.timer.call_repeatedly(HEARTBEAT_S, health.touch, (self._name,))
+
+    def stop(self, _parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
+        """End, and leave no stale file behind."""
+        if self._entry is not None:
+            self._entry.cancel()
+        health.remove(self._name)
+
+
+class PatientConsumer(Consumer):
+    """Celery's consumer: alive while the broker is away, soon there when it is back, and not ended by its loss."""
+
+    def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 - kombu's connection
+        """Return the connection once the broker answers, however long that takes; the loop stands still meanwhile."""
+        connected = _connect(conn, self._while_away)
+        self.first_connection_attempt = False
+        return connected
+
+    def _while_away(self) -> None:
+        maybe_shutdown()
+        health.touch(_sign_of(self.hostname))
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Drop a lost connection and let go of its messages; the tasks go on."""
+        lost: Any = self.connection
+        for channel in lost.transport.channels:
+            _let_go(channel)
+        super().on_connection_error_after_connected(exc)
+
+
+def _let_go(channel: Any) -> None:  # noqa: ANN401 - kombu's channel
+    """Neither hand back nor acknowledge what came through a lost channel."""
+    # Kombu 5.7.0 would, through what it has taken apart already, and the AttributeError ends the whole worker.
+    # Redis sends such a message again after its visibility timeout; its run is a row, and closed by then.
+    channel.do_restore = False
+    channel.basic_ack = channel.basic_reject = _ignore
+
+
+def _ignore(*_args: object, **_options: object) -> None:
+    pass
+
+
+class BeatScheduler(Scheduler):
+    """Beat's schedule in memory, with a heartbeat file: entries only look for due rows, so nothing is worth keeping."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - as the base class
+        """Send what is due and say that beat is alive."""
+        seconds: float = super().tick(*args, **kwargs)
+        health.touch("beat")
+        return seconds
+
+    def _ensure_connected(self) -> Any:  # noqa: ANN401 - kombu's connection
+        return _connect(self.connection, partial(health.touch, "beat"))
