@@ -129,3 +129,52 @@ def test_an_account_with_a_new_id_is_found_again(harness, before, after, account
         assert harness.amounts() == ["-1.00"]
     suggested = harness.sql("SELECT kind FROM bank_match_suggestions")
     assert suggested == ([("account",)] if accounts == 2 and not (before.get("anchor")) else [])
+
+
+@pytest.mark.parametrize("id_class", UNTRUSTED)
+def test_a_row_that_was_rewritten_leaves_its_old_content_to_the_next_purchase(harness, id_class):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    row = harness.bank.buy("-9", "CARD 123 BAKER")
+    harness.refresh()
+    harness.bank.change(row, description="Baker & Co, Berlin")
+    harness.refresh()
+    harness.bank.buy("-9", "CARD 123 BAKER")
+    assert harness.refresh().counts.created == 1
+    assert harness.refresh().code == "nothing_new"
+    assert harness.amounts() == ["-9.00", "-9.00"]
+
+
+@pytest.mark.parametrize("id_class", UNTRUSTED)
+def test_a_rewritten_row_is_known_again_in_an_answer_that_is_cut(harness, id_class):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    row = harness.bank.buy("-9", "CARD 123 BAKER")
+    harness.refresh()
+    harness.bank.change(row, description="Baker & Co, Berlin")
+    harness.refresh()
+    harness.bank.complete = False
+    harness.refresh()
+    assert harness.amounts() == ["-9.00"]
+
+
+def test_a_row_that_lost_its_id_is_known_again_in_an_answer_that_is_cut(harness):
+    row = harness.bank.buy("-9", "Baker", external_id="1")
+    harness.refresh()
+    row = harness.bank.change(row, external_id=None, description="Baker & Co")
+    harness.refresh()
+    harness.bank.complete = False
+    harness.refresh()
+    assert harness.amounts() == ["-9.00"]
+    harness.bank.change(row, external_id="1", description="Baker & Sons")
+    harness.refresh()
+    assert [e[3] for e in harness.expenses()] == ["Baker & Sons"], "the id it had is still its own"
+
+
+def test_ids_that_lost_their_trust_may_churn_in_an_answer_that_is_cut(harness):
+    harness.bank.buy("-1", "Baker", external_id="1")
+    harness.bank.buy("-2", "Butcher", external_id="2")
+    harness.refresh()
+    harness.sql("UPDATE bank_connection_accounts SET id_class = 'none'")
+    harness.bank.rows = [replace(row, external_id=f"{row.external_id}-new") for row in harness.bank.rows]
+    harness.bank.complete = False
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]

@@ -6,12 +6,14 @@ from worker.importer.known import ExpenseFields, ExpenseState, Known, State
 from worker.importer.lines import Line
 
 
-def follow(known: Known, line: Line, reason: str, rules: Rules) -> Change:
-    """Bring a known row to what the bank says now; its expense follows where the user did not touch it."""
+def follow(known: Known, line: Line, reason: str, now: tuple[bytes, int], rules: Rules) -> Change:
+    """Bring a known row to what the bank says now; its expense follows where the user did not touch it.
+
+    now: the row's identity and occurrence from here on.
+    """
     state = State.PENDING if line.pending else State.POSTED
     if reason == "changed":
         reason = _why(known, line, state)
-    renumbered = line.identity is not None and line.identity != known.identity
     wanted = project(line, pending_hidden=rules.pending_hidden)
     return Change(
         known=known,
@@ -19,8 +21,8 @@ def follow(known: Known, line: Line, reason: str, rules: Rules) -> Change:
         decision="restored" if known.state == State.REMOVED else "updated",
         reason=reason,
         state=state,
-        identity=line.identity if renumbered and line.identity else known.identity,
-        occurrence=0 if renumbered else known.occurrence,
+        identity=now[0],
+        occurrence=now[1],
         base=wanted or known.base,
         effect=_effect(known, wanted, rules),
     )

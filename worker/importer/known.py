@@ -94,6 +94,10 @@ class Known:
     expense: ExpenseFields | None
     category_id: int | None = None
 
+    def speaks_for(self, content_key: bytes) -> bool:
+        """Whether its identity is this content and its place among equal rows."""
+        return self.identity == content_identity(content_key, self.occurrence)
+
     @property
     def deleted_by_user(self) -> bool:
         """Whether the user deleted the expense this row had."""

@@ -4,7 +4,7 @@ It does not weigh evidence: what finds no partner here goes on to `evidence`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeAlias
@@ -40,7 +40,10 @@ class Pair:
 
 @dataclass(slots=True, kw_only=True)
 class Pairing:
-    """The outcome. seen: ids of all known rows that were delivered; returned: unchanged ones that had been absent."""
+    """The outcome. seen: ids of all known rows that were delivered; returned: unchanged ones that had been absent.
+
+    taken: identities that rows have already.
+    """
 
     unchanged: list[Pair] = field(default_factory=list)
     changed: list[Pair] = field(default_factory=list)
@@ -49,6 +52,7 @@ class Pairing:
     returned: list[int] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
+    taken: Collection[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +123,8 @@ def distinct(lines: Iterable[Line]) -> Distinct:
 
 def pair(lines: Sequence[Line], known: Sequence[KnownKey], aliases: Mapping[bytes, int], coverage: Coverage) -> Pairing:
     """Pair lines with known rows one-to-one; equal rows pair in the order in which they came."""
-    pairing = Pairing()
     by_identity = {row.identity: row for row in known}
+    pairing = Pairing(taken=by_identity.keys())
     by_id = {row.id: row for row in known}
     renamed: list[Line] = []
     for line in lines:
@@ -153,10 +157,9 @@ def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[Kno
             )
             if row.id not in pairing.seen:
                 free[row.content_key].append(row)
-    for rows in free.values():
-        rows.sort(key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))
     for line in rest:
-        partner = next((row for row in free[line.content_key] if _may_be(line, row, coverage)), None)
+        likely = [row for row in free[line.content_key] if _may_be(line, row, coverage)]
+        partner = min(likely, key=lambda row: _rank(line, row), default=None)
         if partner is None:
             pairing.new.append(line)
         else:
@@ -164,16 +167,28 @@ def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[Kno
             _take(pairing, line, partner)
 
 
+def _rank(line: Line, row: KnownKey) -> tuple[bool, bool, int, int]:
+    """Booked twins stay booked: a pending row beside them that was called off must not live on in one of them."""
+    state = State.PENDING if line.pending else State.POSTED
+    return row.state == State.REMOVED, row.state != state, row.occurrence, row.id
+
+
 def _may_be(line: Line, row: KnownKey, coverage: Coverage) -> bool:
     """Equal content is the same row unless both carry trusted ids, or one id could still come on its own.
 
-    A row with another trusted id, absent from a delivery that covers its day, was renumbered by the bank.
+    A row with another trusted id, absent from a delivery that covers its day, was renumbered by the bank; one that
+    the bank took back returns under whatever id.
     """
-    if not row.by_id:
+    if not row.by_id or row.state == State.REMOVED or _only_says(line):
         return True
     if line.external_id is not None and line.external_id == row.external_id:
         return True
     return coverage.covers(row.day)
+
+
+def _only_says(line: Line) -> bool:
+    """Whether the line's id is not trusted, as those of its whole account."""
+    return line.identity is None and line.external_id is not None
 
 
 def _take(pairing: Pairing, line: Line, row: KnownKey) -> None:
@@ -187,10 +202,12 @@ def _take(pairing: Pairing, line: Line, row: KnownKey) -> None:
         pairing.returned.append(row.id)
 
 
-def identity_of(line: Line, next_occurrence: dict[bytes, int]) -> tuple[bytes, int]:
-    """Return the identity and occurrence of a new row, counting equal content up."""
+def identity_of(line: Line, pairing: Pairing) -> tuple[bytes, int]:
+    """Return the identity and occurrence of a row that says this now, counting equal content up."""
     if line.identity is not None:
         return line.identity, 0
-    occurrence = next_occurrence.get(line.content_key, 0)
-    next_occurrence[line.content_key] = occurrence + 1
-    return content_identity(line.content_key, occurrence), occurrence
+    occurrence = pairing.next_occurrence.get(line.content_key, 0)
+    while (identity := content_identity(line.content_key, occurrence)) in pairing.taken:
+        occurrence += 1
+    pairing.next_occurrence[line.content_key] = occurrence + 1
+    return identity, occurrence

@@ -32,9 +32,9 @@ class Evidence:
 
 def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
     """Decide every row of a slice."""
-    changes = [follow(evidence.details[pair.known_id], pair.line, "changed", rules) for pair in pairing.changed]
+    changes = [_follow(evidence.details[pair.known_id], pair.line, "changed", pairing, rules) for pair in pairing.changed]
     taken = take_over(pairing.new, _candidates(pairing, evidence, rules))
-    changes += [follow(match.right.known, match.left, match.reason, rules) for match in taken]
+    changes += [_follow(match.right.known, match.left, match.reason, pairing, rules) for match in taken]
     gone = {match.right.known.id for match in taken} | pairing.seen
     left = [row for row in evidence.details.values() if row.id not in gone and row.state != State.REMOVED]
     changes += [drop for row in left if (drop := _drop(row, evidence, rules)) is not None]
@@ -54,6 +54,13 @@ def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
         ],
         unchanged=pairing.unchanged,
     )
+
+
+def _follow(known: Known, line: Line, reason: str, pairing: Pairing, rules: Rules) -> Change:
+    """Bring a row to what the bank says now, its identity too: what it was called by before becomes an alias."""
+    says_the_same = line.identity is None and known.speaks_for(line.content_key)
+    now = (known.identity, known.occurrence) if says_the_same else identity_of(line, pairing)
+    return follow(known, line, reason, now, rules)
 
 
 def _candidates(pairing: Pairing, evidence: Evidence, rules: Rules) -> list[Candidate]:
@@ -96,7 +103,7 @@ def _create(
 
 
 def _create_one(line: Line, match: Match[Line, Existing] | None, pairing: Pairing, rules: Rules) -> Create:
-    identity, occurrence = identity_of(line, pairing.next_occurrence)
+    identity, occurrence = identity_of(line, pairing)
     wanted = project(line, pending_hidden=rules.pending_hidden)
     state, reason, decision = ExpenseState.OWN, "new_id" if line.identity else "new_content", "created"
     link_expense_id = twin_id = None
