@@ -127,3 +127,58 @@ def test_changing_how_days_are_read_looks_at_every_row_again(harness):
     harness.sql('UPDATE bank_connections SET options = \'{"date_basis": "booking"}\'')
     harness.refresh()
     assert [e[0] for e in harness.expenses()] == ["2026-06-15"]
+
+
+def test_a_removal_means_the_row_that_has_the_id_now(harness):
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.SESSION, windows_complete=False)
+    harness.bank.session = "one"
+    baker = harness.bank.buy("-1", "Baker", external_id="1")
+    butcher = harness.bank.buy("-2", "Butcher", external_id="2")
+    harness.refresh()
+    harness.bank.session = "two"
+    harness.bank.rows = [replace(baker, external_id="2"), replace(butcher, external_id="1")]
+    harness.refresh()
+    harness.bank.rows.pop()
+    harness.bank.removed = [RemovedTransaction(account_id="A", external_id="1")]
+    harness.refresh()
+    assert [e[3] for e in harness.expenses()] == ["Baker"]
+
+
+def test_a_row_that_was_removed_and_returns_under_a_new_id_stays_deleted_and_edited(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-9", "Baker", external_id="1")
+    harness.bank.buy("-8", "Butcher", external_id="2")
+    harness.refresh()
+    harness.sql("DELETE FROM expenses WHERE amount = 9")
+    harness.sql("UPDATE expenses SET notes = 'Meat'")
+    harness.bank.removed = [RemovedTransaction(external_id="1"), RemovedTransaction(external_id="2")]
+    harness.refresh()
+    assert harness.amounts() == []
+    harness.bank.removed = []
+    harness.bank.buy("-9", "Baker", external_id="11")
+    harness.bank.buy("-8", "Butcher", external_id="12")
+    harness.refresh()
+    assert harness.expenses() == [("2026-06-15", "-8.00", "EUR", "Meat")]
+
+
+def test_a_removal_lets_go_of_an_expense_the_user_typed_in(harness):
+    harness.bank.capabilities = CURSOR
+    harness.sql("INSERT INTO expenses (user_id, amount, currency, notes, spent_at)"
+                " VALUES (:u, 9, 'EUR', 'Baker', '2026-06-15')", u=harness.user_id)  # fmt: skip
+    harness.bank.buy("-9", "BAKER", external_id="1")
+    assert harness.refresh().counts.linked == 1
+    harness.bank.removed = [RemovedTransaction(external_id="1")]
+    harness.refresh()
+    assert harness.amounts() == ["-9.00"]
+    harness.bank.removed = []
+    harness.bank.buy("-9", "BAKER", external_id="1")
+    harness.refresh()
+    assert harness.amounts() == ["-9.00"], "it is the same purchase when the row returns"
+
+
+def test_a_removed_row_without_a_known_id_changes_nothing(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-9", external_id="1")
+    harness.bank.removed = [RemovedTransaction(external_id="never seen")]
+    harness.refresh()
+    assert harness.amounts() == ["-9.00"]

@@ -1,11 +1,12 @@
 """From pending to posted: never two expenses for one purchase."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tests.importer.bank import CURSOR
-from worker.connectors.base import RemovedTransaction
+from tests.importer.bank import CURSOR, WINDOWED
+from worker.connectors.base import IdClass, RemovedTransaction
 
 
 @pytest.mark.parametrize(
@@ -168,3 +169,99 @@ def test_a_deleted_pending_expense_stays_deleted_when_it_posts_under_a_new_id(ha
     harness.refresh()
     harness.refresh()
     assert harness.amounts() == []
+
+
+@pytest.mark.parametrize("id_class", list(IdClass))
+def test_a_tip_in_an_answer_that_is_cut_after_linking_again_is_one_expense_at_every_moment(harness, id_class):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.session = "two"
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-23", "TRATTORIA LUIGI ROMA", external_id="q")
+    for complete in (False, True):
+        harness.bank.complete = complete
+        harness.refresh()
+        assert harness.amounts() == ["-23.00"]
+
+
+@pytest.mark.parametrize("id_class", list(IdClass))
+def test_a_pending_row_that_was_only_cut_off_comes_again(harness, id_class):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-23", "Trattoria Luigi", external_id="q")
+    harness.bank.complete = False
+    harness.refresh()
+    harness.bank.rows.append(pending)
+    for complete in (True, False, True):
+        harness.bank.complete = complete
+        harness.refresh()
+        assert sorted(harness.amounts()) == ["-20.00", "-23.00"]
+
+
+def test_a_pending_row_called_off_does_not_live_on_in_its_booked_twin(harness):
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=False)
+    pending = harness.bank.buy("-3.50", pending=True)
+    harness.refresh()
+    harness.bank.buy("-3.50")
+    harness.refresh()
+    assert len(harness.amounts()) == 2
+    harness.bank.rows.remove(pending)
+    harness.refresh()
+    harness.day_later(8)
+    harness.refresh()
+    assert harness.amounts() == ["-3.50"]
+
+
+def test_a_link_counts_while_the_pending_row_is_still_delivered(harness):
+    harness.bank.capabilities = replace(WINDOWED, links_pending=True)
+    pending = harness.bank.buy("-20", "Trattoria", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.buy("-23", "TRATTORIA 12", external_id="q", pending_external_id="p")
+    for _ in range(2):
+        harness.refresh()
+        assert harness.amounts() == ["-23.00"]
+    posted = harness.bank.rows.pop()
+    harness.refresh()
+    harness.bank.rows = [pending, posted]
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.refresh()
+    assert harness.amounts() == ["-23.00"]
+
+
+def test_an_undated_pending_row_that_changes_keeps_the_day_it_was_first_seen(harness):
+    row = harness.bank.buy("-20", external_id="p", pending=True, booking_on=None)
+    harness.refresh()
+    harness.day_later(2)
+    harness.bank.change(row, amount=row.amount - 3)
+    harness.refresh()
+    assert harness.expenses() == [("2026-06-15", "-23.00", "EUR", "Coffee")]
+
+
+@pytest.mark.parametrize("id_class", [IdClass.STABLE, IdClass.NONE])
+def test_twins_of_which_one_posts_with_a_tip_under_another_id_are_two(harness, id_class):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    one = harness.bank.buy("-20", "Trattoria", external_id="p1", pending=True)
+    harness.bank.buy("-20", "Trattoria", external_id="p2", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(one)
+    harness.bank.buy("-23", "TRATTORIA ROMA", external_id="q1")
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-20.00", "-23.00"]
+
+
+def test_a_pending_row_that_posts_in_two_parts_in_a_cut_answer_ends_as_two(harness):
+    pending = harness.bank.buy("-50", "Webshop", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-30", "Webshop", external_id="a")
+    harness.bank.buy("-20", "Webshop", external_id="b")
+    for complete in (False, True):
+        harness.bank.complete = complete
+        harness.refresh()
+    harness.day_later(8)
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-20.00", "-30.00"]

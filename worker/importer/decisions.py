@@ -42,12 +42,13 @@ class Create(NamedTuple):
 class Effect:
     """What a change does to the expense of its row.
 
-    write: the expense as it is to be, inserted where the row has none; drop: it goes. kept: fields the user had
-    changed and the bank changed too: the user's stay.
+    write: the expense as it is to be, inserted where the row has none; drop: it goes. link_expense_id: the user's own
+    that the row stands for from now on. kept: fields the user had changed and the bank changed too: the user's stay.
     """
 
     state: ExpenseState
     write: ExpenseFields | None = None
+    link_expense_id: int | None = None
     drop: bool = False
     changed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """How alike two things are: words, days, amounts; and the one-to-one choice among candidates. Pure."""
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import SequenceMatcher
@@ -74,6 +74,12 @@ def choose(candidates: Iterable[tuple[A, B]], rate: Callable[[A, B], tuple[float
             taken.update((id(left), id(right)))
             matches.append(Match(left, right, reason))
     return matches
+
+
+def lonely(pairs: Sequence[tuple[A, B]]) -> list[tuple[A, B]]:
+    """Keep the pairs in which neither side has another candidate."""
+    count = Counter(id(side) for pair in pairs for side in pair)
+    return [(left, right) for left, right in pairs if count[id(left)] == 1 and count[id(right)] == 1]
 
 
 def bucketed(

@@ -4,13 +4,12 @@ Same day, amount, currency, direction and merchant: the same. Same amount within
 else near: the same. Anything less: both are kept, with a suggestion.
 """
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from worker.importer.evidence import ALIKE, Match, bucketed, choose, days_apart, similarity, without
+from worker.importer.evidence import ALIKE, Match, bucketed, choose, days_apart, lonely, similarity, without
 from worker.importer.expense import project
 from worker.importer.lines import Line
 
@@ -39,8 +38,8 @@ class Existing:
 class Findings:
     """Certain matches, and pairs that a person should decide."""
 
-    matches: Sequence[Match[Line, Existing]]
-    suggestions: Sequence[Match[Line, Existing]]
+    matches: Sequence[Match[Line, Existing]] = ()
+    suggestions: Sequence[Match[Line, Existing]] = ()
 
 
 def find_existing(lines: Sequence[Line], expenses: Sequence[Existing]) -> Findings:
@@ -50,7 +49,7 @@ def find_existing(lines: Sequence[Line], expenses: Sequence[Existing]) -> Findin
     lines = without(lines, (match.left for match in sure))
     usable = without(usable, (match.right for match in sure))
     near = list(choose_from(lines, usable))
-    likely = choose(_lonely(near), _likely)
+    likely = choose(lonely(near), _likely)
     taken_lines = without(lines, (match.left for match in likely))
     taken = without(usable, (match.right for match in likely))
     suggestions = choose(choose_from(taken_lines, [e for e in taken if e.twin_id is None]), _maybe)
@@ -64,15 +63,6 @@ def choose_from(lines: Iterable[Line], expenses: Iterable[Existing]) -> list[tup
         for line, expense in bucketed(lines, expenses, _line_key, _expense_key)
         if days_apart(line.effective_on, expense.spent_on) <= MAX_DAYS
     ]
-
-
-def _lonely(pairs: Sequence[tuple[Line, Existing]]) -> list[tuple[Line, Existing]]:
-    """Keep the pairs in which neither side has another candidate near."""
-    count: dict[int, int] = defaultdict(int)
-    for line, expense in pairs:
-        count[id(line)] += 1
-        count[id(expense)] += 1
-    return [(line, expense) for line, expense in pairs if count[id(line)] == 1 and count[id(expense)] == 1]
 
 
 def _sure(line: Line, expense: Existing) -> tuple[float, str] | None:

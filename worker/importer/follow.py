@@ -11,6 +11,8 @@ def follow(known: Known, line: Line, reason: str, now: tuple[bytes, int], rules:
 
     now: the row's identity and occurrence from here on.
     """
+    if line.stated_on is None:  # an undated row keeps the day it was first seen
+        line = line._replace(effective_on=known.effective_on)
     state = State.PENDING if line.pending else State.POSTED
     if reason == "changed":
         reason = _why(known, line, state)

@@ -80,6 +80,8 @@ def before_image(known: Known) -> dict[str, Any]:
 
 def _detail(change: Change) -> dict[str, Any]:
     detail = _said(change.line) if change.line else {}
+    if change.effect.link_expense_id is not None:
+        detail["expense_id"] = change.effect.link_expense_id
     return detail | {"changed": list(change.effect.changed), "kept": list(change.effect.kept)}
 
 

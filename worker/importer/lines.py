@@ -99,6 +99,12 @@ def trusts_ids(id_class: IdClass) -> bool:
     return id_class in (IdClass.STABLE, IdClass.SESSION)
 
 
+def unlinked(transactions: list[Transaction]) -> list[Transaction]:
+    """Leave out pending rows that a booked one of the same answer says it replaces."""
+    links = {t.pending_external_id for t in transactions if t.pending_external_id}
+    return [t for t in transactions if not (t.pending and t.external_id in links)] if links else transactions
+
+
 def identity_and_fingerprint(transaction: Transaction, ground: Ground, salt: str) -> tuple[bytes | None, bytes]:
     """Return what tells whether a row is known and unchanged, without reading the rest of it."""
     external_id = (transaction.external_id or "").strip()

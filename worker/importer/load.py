@@ -37,9 +37,13 @@ _ALIASES = text(
     " WHERE account_id = :account_id AND identity = ANY(:identities)"
 )
 _BY_EXTERNAL_ID = text(
-    """SELECT id FROM bank_transactions WHERE account_id = :account_id AND external_id = ANY(:external_ids)
-    UNION SELECT transaction_id FROM bank_transaction_aliases
-    WHERE account_id = :account_id AND external_id = ANY(:external_ids)"""
+    """WITH present AS (
+        SELECT id, external_id FROM bank_transactions
+        WHERE account_id = :account_id AND external_id = ANY(:external_ids))
+    SELECT id FROM present
+    UNION SELECT a.transaction_id FROM bank_transaction_aliases a
+    WHERE a.account_id = :account_id AND a.external_id = ANY(:external_ids)
+      AND NOT EXISTS (SELECT 1 FROM present p WHERE p.external_id = a.external_id)"""
 )
 _LOCK_EXPENSES = text(
     """SELECT e.id FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
@@ -122,7 +126,7 @@ def _key(row: Any) -> KnownKey:  # noqa: ANN401 - a row of _KEY_COLUMNS
 
 
 def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
-    """Return the rows that have or had these provider ids."""
+    """Return the rows that have these provider ids, or had one that no other row has now."""
     if not external_ids:
         return frozenset()
     rows = session.execute(_BY_EXTERNAL_ID, {"account_id": account_id, "external_ids": list(external_ids)})

@@ -54,6 +54,11 @@ class Pairing:
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
     taken: Collection[bytes] = ()
 
+    def undecided(self, coverage: Coverage) -> set[int]:
+        """Return the rows that a plan has to look at whole: changed ones, and those whose absence may mean something."""
+        gone = {row.id for row in self.absent if row.state == State.PENDING or coverage.covers(row.day)}
+        return gone | {one.known_id for one in self.changed}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distinct:

@@ -4,11 +4,11 @@ Plans only say what should be so; `store` makes it so and the unique keys of the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from worker.importer.decisions import Change, Create, Plan, Rules, Suggestion
+from worker.importer.decisions import Change, Create, Effect, Plan, Rules, Suggestion
 from worker.importer.evidence import Match
-from worker.importer.existing import Existing, find_existing
+from worker.importer.existing import Existing, Findings, find_existing
 from worker.importer.expense import has_expense, project
 from worker.importer.follow import follow, tombstone
 from worker.importer.known import ExpenseState, Known, State
@@ -22,9 +22,11 @@ class Evidence:
     """What `make_plan` looks at besides the pairing.
 
     details: the rows that changed, are absent or were removed, whole. removed: ids the bank took back explicitly.
+    cut: the days that a cut answer was to hold, of which it proves none.
     """
 
     coverage: Coverage
+    cut: Coverage = field(default_factory=lambda: Coverage(window=None))
     details: Mapping[int, Known] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
     existing: Sequence[Existing] = ()
@@ -32,20 +34,27 @@ class Evidence:
 
 def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
     """Decide every row of a slice."""
-    changes = [_follow(evidence.details[pair.known_id], pair.line, "changed", pairing, rules) for pair in pairing.changed]
     taken = take_over(pairing.new, _candidates(pairing, evidence, rules))
-    changes += [_follow(match.right.known, match.left, match.reason, pairing, rules) for match in taken]
+    followed = [(evidence.details[pair.known_id], pair.line, "changed") for pair in pairing.changed]
+    followed += [(match.right.known, match.left, match.reason) for match in taken]
+    changes = [_follow(known, line, reason, pairing, rules) for known, line, reason in followed]
     gone = {match.right.known.id for match in taken} | pairing.seen
     left = [row for row in evidence.details.values() if row.id not in gone and row.state != State.REMOVED]
     changes += [drop for row in left if (drop := _drop(row, evidence, rules)) is not None]
     dropped = {change.known.id for change in changes}
     claimed = {id(match.left) for match in taken}
     new = [line for line in pairing.new if id(line) not in claimed]
-    creates, suggestions = _create(new, pairing, evidence, rules)
+    findings = _find_existing(new, changes, evidence, rules)
+    matched = {id(match.left): match for match in findings.matches}
+    fresh = {id(line) for line in new}
     return Plan(
-        creates=creates,
-        changes=changes,
-        suggestions=suggestions,
+        creates=[_create_one(line, matched.get(id(line)), pairing, rules) for line in new],
+        changes=[_linked(change, matched.get(id(change.line))) for change in changes],
+        suggestions=[
+            Suggestion(line=match.left, expense_id=match.right.expense_id, reason=match.reason)
+            for match in findings.suggestions
+            if id(match.left) in fresh
+        ],
         returned=pairing.returned,
         missing=[
             row.id
@@ -54,6 +63,15 @@ def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
         ],
         unchanged=pairing.unchanged,
     )
+
+
+def _find_existing(lines: Sequence[Line], changes: Sequence[Change], evidence: Evidence, rules: Rules) -> Findings:
+    """Look for the user's own expenses behind all lines that are about to get one."""
+    if not evidence.existing:
+        return Findings()
+    visible = [line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)]
+    visible += [change.line for change in changes if change.line is not None and _wants_expense(change)]
+    return find_existing(visible, evidence.existing)
 
 
 def _follow(known: Known, line: Line, reason: str, pairing: Pairing, rules: Rules) -> Change:
@@ -71,9 +89,12 @@ def _candidates(pairing: Pairing, evidence: Evidence, rules: Rules) -> list[Cand
         explicit, linked = row.id in evidence.removed, row.external_id in links
         if row.id in pairing.seen or (row.state == State.REMOVED and not explicit and not linked):
             continue
-        withdrawn = explicit or evidence.coverage.covers(row.stated_on or row.effective_on)
-        if withdrawn or (row.state == State.PENDING and rules.guess_pending) or linked:
-            candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=explicit or rules.windows_complete))
+        day = row.stated_on or row.effective_on
+        withdrawn = explicit or evidence.coverage.covers(day)
+        guessed = row.state == State.PENDING and rules.guess_pending
+        if withdrawn or guessed or linked:
+            complete, cut = explicit or rules.windows_complete, guessed and evidence.cut.covers(day)
+            candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=complete, cut=cut))
     return candidates
 
 
@@ -89,17 +110,15 @@ def _drop(row: Known, evidence: Evidence, rules: Rules) -> Change | None:
     return tombstone(row, "absent_from_complete_window") if rules.windows_complete else None
 
 
-def _create(
-    lines: Sequence[Line], pairing: Pairing, evidence: Evidence, rules: Rules
-) -> tuple[list[Create], list[Suggestion]]:
-    visible = [line for line in lines if evidence.existing and has_expense(line, pending_hidden=rules.pending_hidden)]
-    findings = find_existing(visible, evidence.existing)
-    matched = {id(match.left): match for match in findings.matches}
-    creates = [_create_one(line, matched.get(id(line)), pairing, rules) for line in lines]
-    return creates, [
-        Suggestion(line=match.left, expense_id=match.right.expense_id, reason=match.reason)
-        for match in findings.suggestions
-    ]
+def _wants_expense(change: Change) -> bool:
+    return change.effect.write is not None and change.known.expense_id is None
+
+
+def _linked(change: Change, match: Match[Line, Existing] | None) -> Change:
+    """A row that returns or shows at last stands for the expense the user has of it meanwhile."""
+    if match is None or match.right.twin_id is not None:
+        return change
+    return replace(change, effect=Effect(state=ExpenseState.LINKED, link_expense_id=match.right.expense_id))
 
 
 def _create_one(line: Line, match: Match[Line, Existing] | None, pairing: Pairing, rules: Rules) -> Create:

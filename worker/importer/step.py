@@ -17,9 +17,9 @@ from worker.importer.existing import Existing
 from worker.importer.expense import MAX_NOTES, has_expense
 from worker.importer.fetch import Delivery
 from worker.importer.job import Job
-from worker.importer.known import KnownKey, State
+from worker.importer.known import KnownKey
 from worker.importer.lineage import dry_rows
-from worker.importer.lines import Ground, Line, Rejection, identity_and_fingerprint, read_line, trusts_ids
+from worker.importer.lines import Ground, Line, Rejection, identity_and_fingerprint, read_line, trusts_ids, unlinked
 from worker.importer.load import Place, ids_by_external_id, load_details, load_existing, load_keys
 from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
 from worker.importer.parts import Parts
@@ -84,15 +84,17 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """Some days of a delivery: its transactions with their marks, and the days it proves."""
+    """Some days of a delivery: its transactions with their marks, the days it proves, and those it should have held."""
 
     marked: list[Marked]
     covers: Window | None
+    cut: Window | None = None
 
 
-def _prepare(step: Step, transactions: list[Transaction], covers: Window | None) -> _Slice:
+def _prepare(step: Step, transactions: list[Transaction], covers: Window | None, cut: Window | None = None) -> _Slice:
     salt = step.ground.salt
-    return _Slice([(t, *identity_and_fingerprint(t, step.ground, salt)) for t in transactions], covers)
+    transactions = unlinked(transactions)
+    return _Slice([(t, *identity_and_fingerprint(t, step.ground, salt)) for t in transactions], covers, cut)
 
 
 def _import_slice(
@@ -104,7 +106,7 @@ def _import_slice(
     sifted.distrusted |= any(identity in taken for _, identity, _ in sifted.rest)
     lines, rejections = _read(sifted, step, result)
     unseen = [key for key in known if not result.met(key.id)]
-    evidence = Evidence(coverage=Coverage(window=part.covers), removed=removed)
+    evidence = Evidence(coverage=Coverage(window=part.covers), removed=removed, cut=Coverage(window=part.cut))
     pairing = pair(lines.lines, unseen, aliases, evidence.coverage)
     pairing.returned += sifted.returned
     plan = _plan(session, step, evidence, pairing, result)
@@ -162,12 +164,11 @@ def _write(session: Session, step: Step, plan: Plan, result: StepResult) -> Writ
 def _plan(session: Session, step: Step, evidence: Evidence, pairing: Pairing, result: StepResult) -> Plan:
     account, options = step.account, step.job.options
     links = [line.pending_external_id for line in pairing.new if line.pending_external_id]
-    wanted = {pair_.known_id for pair_ in pairing.changed} | {
-        key.id for key in pairing.absent if key.state == State.PENDING or evidence.coverage.covers(key.day)
-    }
+    wanted = pairing.undecided(evidence.coverage)
     details = load_details(session, wanted | evidence.removed | ids_by_external_id(session, account.id, links))
     result.seen |= pairing.seen
-    visible = [line for line in pairing.new if has_expense(line, pending_hidden=options.import_pending == "hide")]
+    wanting = [*pairing.new, *(p.line for p in pairing.changed if details[p.known_id].expense_id is None)]
+    visible = [line for line in wanting if has_expense(line, pending_hidden=options.import_pending == "hide")]
     rows = step.delivery.staging.rows(account.external_id)
     plan = make_plan(
         pairing,
@@ -227,7 +228,8 @@ def _slices(step: Step, slice_rows: int) -> Iterator[_Slice]:
         start = max(start, end + timedelta(days=1))
         current = following
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
-    yield _prepare(step, current, rest)
+    whole = len(current) == step.delivery.staging.rows(step.account.external_id)
+    yield _prepare(step, current, rest, step.delivery.covers if whole and covers is None else None)
 
 
 def _last_day(transactions: list[Transaction], ground: Ground) -> date:
@@ -257,7 +259,8 @@ def _count(plan: Plan, result: StepResult, repeated: int) -> None:
         unchanged=counts.unchanged + len(plan.unchanged) + repeated,
         suggested=counts.suggested + len(plan.suggestions),
     )
-    result.consumed |= {create.link_expense_id for create in plan.creates if create.link_expense_id is not None}
+    links = [*(c.link_expense_id for c in plan.creates), *(c.effect.link_expense_id for c in plan.changes)]
+    result.consumed |= {expense_id for expense_id in links if expense_id is not None}
 
 
 def _note(plan: Plan, watermark_on: date | None, result: StepResult) -> None:

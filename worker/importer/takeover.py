@@ -7,7 +7,7 @@ withdrew it, or when line and row are evidently one purchase.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from worker.importer.evidence import ALIKE, Match, bucketed, choose, days_apart, similarity, without
+from worker.importer.evidence import ALIKE, Match, bucketed, choose, days_apart, lonely, similarity, without
 from worker.importer.known import Known, State
 from worker.importer.lines import Line
 
@@ -26,11 +26,13 @@ class Candidate:
     """A known row that found no partner. withdrawn: the bank says or proves that the row is gone as it was.
 
     complete: the provider promises that its windows are complete, so that a posted row's absence is evidence too.
+    cut: the answer should hold the row and does not, but was cut, so that nothing is proven.
     """
 
     known: Known
     withdrawn: bool
     complete: bool
+    cut: bool = False
 
 
 Rate = Callable[[Line, Candidate], tuple[float, str] | None]
@@ -43,6 +45,7 @@ def take_over(lines: Sequence[Line], candidates: Sequence[Candidate]) -> list[Ma
         (_linked, _by_link),
         (_same_amount, _by_amount),
         (_same_currency, _by_words),
+        (_in_a_cut_answer, _by_words),
     ):
         found = choose(pairs(lines, candidates), rate)
         matches += found
@@ -65,6 +68,22 @@ def _same_amount(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iter
 def _same_currency(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
     withdrawn = [candidate for candidate in candidates if candidate.withdrawn]
     return bucketed(lines, withdrawn, lambda line: line.currency, lambda c: c.known.currency)
+
+
+def _in_a_cut_answer(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
+    """A booked line beside a pending row that a cut answer leaves out: one purchase rather than shown twice.
+
+    Nothing is proven, so the words must agree well and nothing else be near; a row that was only cut off comes again.
+    """
+    booked = [line for line in lines if not line.pending]
+    shown = [c for c in candidates if c.known.state == State.PENDING and c.known.expense_id is not None]
+    doubtful = [c for c in shown if c.cut and not c.withdrawn]
+    near = [
+        (line, candidate)
+        for line, candidate in bucketed(booked, doubtful, lambda line: line.currency, lambda c: c.known.currency)
+        if _by_words(line, candidate) is not None
+    ]
+    return iter([(a, b) for a, b in lonely(near) if _alike(a, b.known) >= SURE])
 
 
 def _by_link(_line: Line, _candidate: Candidate) -> tuple[float, str]:

@@ -199,8 +199,9 @@ def _mark(session: Session, ids: Sequence[int], moment: str) -> None:
 
 
 def _expense_thread(change: Change, new_ids: dict[int, int]) -> tuple[int | None, str]:
-    if change.known.id in new_ids:
-        return new_ids[change.known.id], str(change.effect.state)
+    written = new_ids.get(change.known.id, change.effect.link_expense_id)
+    if written is not None:
+        return written, str(change.effect.state)
     keeps = change.effect.state in (ExpenseState.OWN, ExpenseState.LINKED) and not change.effect.drop
     return (change.known.expense_id if keeps else None), str(change.effect.state)
 
