@@ -4,15 +4,17 @@
 them in SQL. The same histories also run through the real engine on Postgres.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, Window
 from worker.importer.decisions import Plan, Rules
 from worker.importer.known import ExpenseFields, ExpenseState, Known, KnownKey, State
-from worker.importer.lines import Ground, Line, read_line, trusts_ids
+from worker.importer.lines import Ground, Line, read_line, trusts_ids, unlinked
 from worker.importer.pair import Coverage, distinct, pair
 from worker.importer.plan import Evidence, make_plan
 
@@ -23,9 +25,21 @@ AMOUNTS = ("-3.50", "-20.00", "-63.20", "12.00")
 NAMES = ("{}", "{} 4711 BERLIN DE", "POS {}")
 
 
+class Style(StrEnum):
+    """What a provider promises: windows that hold everything, windows that may not, or a list of changes."""
+
+    COMPLETE = "complete windows"
+    WINDOWS = "windows"
+    CHANGES = "changes, linked"
+
+
 @dataclass
 class Purchase:
-    """One purchase as it really is. gone_on: when a pending one was called off; missed_on: first read without it."""
+    """One purchase as it really is. gone_on: when it was called off or taken back; missed_on: first read without it.
+
+    own_amount: the user's own. replaces: the pending id that a provider links it to. read_pending: what was last read
+    of it while it was pending.
+    """
 
     number: int
     merchant: str
@@ -38,17 +52,27 @@ class Purchase:
     id_salt: str = ""
     deleted: bool = False
     note: str | None = None
+    own_amount: Decimal | None = None
+    replaces: str | None = None
+    read_pending: Decimal | None = None
+
+    @property
+    def shown(self) -> Decimal:
+        """What the user's ledger should say of it."""
+        return self.own_amount if self.own_amount is not None else self.amount
 
 
 @dataclass
 class World:
-    """The truth, and how the bank tells it."""
+    """The truth, and how the bank tells it. told: what was delivered last of each purchase, for lists of changes."""
 
     id_class: IdClass
+    style: Style = Style.COMPLETE
     today: date = START
     purchases: list[Purchase] = field(default_factory=list)
     salt: str = ""
     deliveries: int = 0
+    told: dict[str, Transaction] = field(default_factory=dict)
 
     def alive(self) -> list[Purchase]:
         return [p for p in self.purchases if p.gone_on is None]
@@ -62,11 +86,21 @@ class World:
 
     def post(self, purchase: Purchase, factor: str, name: str, days: int, *, new_id: bool) -> None:
         """Book a pending purchase: maybe with a tip, another name, another day, another id."""
+        if new_id and self.style == Style.CHANGES:
+            purchase.replaces = self._id(purchase, 0)
         purchase.pending = False
         purchase.amount = (purchase.amount * Decimal(factor)).quantize(Decimal("0.01"))
         purchase.name = name
         purchase.day = min(purchase.day + timedelta(days=days), self.today)
         purchase.id_salt = "b" if new_id else purchase.id_salt
+
+    def split(self, purchase: Purchase) -> None:
+        """Book a pending purchase in two parts, the second as a row of its own."""
+        rest = self.buy(purchase.merchant, str(purchase.amount / 4), pending=False)
+        rest.amount = rest.amount.quantize(Decimal("0.01"))
+        rest.day = purchase.day
+        self.post(purchase, "1", purchase.name, 0, new_id=True)
+        purchase.amount -= rest.amount
 
     def deliver(self, window: Window) -> list[Transaction]:
         """Return what the bank answers for a window, with the ids of its class."""
@@ -85,9 +119,19 @@ class World:
                     booking_on=purchase.day,
                     pending=purchase.pending,
                     external_id=self._id(purchase, position),
+                    pending_external_id=purchase.replaces,
                 )
             )
         return rows
+
+    def changes(self) -> tuple[list[Transaction], list[str], bool]:
+        """Return what changed since the last list, the ids that went, and whether this is the first list of a link."""
+        everything = {str(row.external_id): row for row in self.deliver(Window(from_on=date.min, to_on=self.today))}
+        first = not self.told
+        rows = [row for row in everything.values() if self.told.get(str(row.external_id)) != row]
+        gone = [external_id for external_id in self.told if external_id not in everything]
+        self.told = everything
+        return rows, gone, first
 
     def _id(self, purchase: Purchase, position: int) -> str | None:
         match self.id_class:
@@ -102,20 +146,26 @@ class World:
 
     def owed(self) -> list[Decimal]:
         """Amounts that must be among the user's expenses."""
-        return sorted(p.amount for p in self.alive() if not p.deleted)
+        return sorted(p.shown for p in self.alive() if not p.deleted)
 
-    def missed(self) -> None:
-        """Note that a complete delivery came without what was called off."""
+    def was_read(self, *, complete: bool) -> None:
+        """Note what a delivery showed (or may have, if it was cut), and that it came without what was called off."""
         for purchase in self.purchases:
-            if purchase.gone_on is not None and purchase.missed_on is None:
+            if not complete:
+                purchase.read_pending = purchase.shown if purchase.pending else purchase.read_pending
+            elif purchase.gone_on is None:
+                purchase.missed_on = None
+                purchase.read_pending = purchase.shown if purchase.pending else None
+            elif purchase.missed_on is None:
                 purchase.missed_on = self.today
 
     def lingering(self) -> list[Decimal]:
-        """Amounts that may still be there: called off, and missed for less than the grace."""
+        """Amounts that may still be there: last read as pending, and missed for less than the grace."""
         return [
-            p.amount
+            p.read_pending
             for p in self.purchases
-            if p.missed_on is not None and not p.deleted and (self.today - p.missed_on).days < GRACE_DAYS
+            if p.missed_on is not None and (self.today - p.missed_on).days < GRACE_DAYS
+            if p.read_pending is not None and not p.deleted
         ]
 
 
@@ -128,7 +178,18 @@ class MemoryLedger:
     aliases: dict[bytes, int] = field(default_factory=dict)
     absent_since: dict[int, date] = field(default_factory=dict)
 
-    def refresh(self, world: World, window: Window, rows: list[Transaction], *, complete: bool) -> None:
+    former: dict[str, set[int]] = field(default_factory=dict)
+
+    def refresh(
+        self,
+        world: World,
+        window: Window | None,
+        rows: list[Transaction],
+        *,
+        complete: bool = True,
+        gone: Sequence[str] = (),
+    ) -> None:
+        """Plan and keep one delivery. window None: a list of changes, which proves nothing about the rest."""
         ground = Ground(
             zone=ZoneInfo("UTC"),
             today=world.today,
@@ -136,14 +197,41 @@ class MemoryLedger:
             trusted=trusts_ids(world.id_class),
             namespace=world.salt if world.id_class == IdClass.SESSION else "",
         )
-        lines = distinct(line for row in rows if isinstance(line := read_line(row, ground), Line)).lines
+        lines = distinct(line for row in unlinked(rows) if isinstance(line := read_line(row, ground), Line)).lines
         coverage = Coverage(window=window if complete else None)
         keys = [self._key(row) for row in self.rows.values()]
         pairing = pair(lines, keys, self.aliases, coverage)
-        details = {row.id: replace(row, absent_days=self._absent_days(row, world)) for row in self.rows.values()}
-        rules = Rules(windows_complete=True, pending_grace_days=GRACE_DAYS)
-        plan = make_plan(pairing, Evidence(details=details, coverage=coverage), rules)
+        removed = frozenset(i for external_id in gone for i in self._by_external_id(external_id))
+        linked = {
+            i
+            for line in pairing.new
+            if line.pending_external_id
+            for i in self._by_external_id(line.pending_external_id)
+        }
+        details = {
+            i: replace(self.rows[i], absent_days=self._absent_days(self.rows[i], world))
+            for i in sorted(pairing.undecided(coverage) | removed | linked)
+        }
+        plan = make_plan(
+            pairing,
+            Evidence(
+                details=details,
+                coverage=coverage,
+                removed=removed,
+                cut=Coverage(window=None if complete else window),
+                only_changes=world.style == Style.CHANGES,
+            ),
+            Rules(
+                windows_complete=world.style == Style.COMPLETE and bool(rows),
+                guess_pending=world.style != Style.CHANGES,
+                pending_grace_days=GRACE_DAYS,
+            ),
+        )
         self._apply(plan, world)
+
+    def _by_external_id(self, external_id: str) -> set[int]:
+        present = {row.id for row in self.rows.values() if row.external_id == external_id}
+        return present or self.former.get(external_id, set())
 
     def _absent_days(self, row: Known, world: World) -> int | None:
         since = self.absent_since.get(row.id)
@@ -177,12 +265,10 @@ class MemoryLedger:
     def _change(self, change) -> None:
         old, effect = change.known, change.effect
         if change.identity != old.identity:
-            self.aliases[old.identity] = old.id
-        expense = old.expense if old.expense_id is not None else None
-        if effect.drop:
-            expense = None
-        elif effect.write is not None:
-            expense = effect.write
+            self.aliases.setdefault(old.identity, old.id)
+            if old.external_id is not None:
+                self.former.setdefault(old.external_id, set()).add(old.id)
+        expense = effect.write or old.expense
         said = change.line
         values = {} if said is None else _said(said)
         self.rows[old.id] = replace(
@@ -192,11 +278,12 @@ class MemoryLedger:
             state=change.state,
             expense_state=effect.state,
             expense=expense,
-            expense_id=old.id if expense is not None else None,
+            expense_id=old.id if effect.write or (old.expense_id is not None and not effect.drop) else None,
             base=change.base,
             **values,
         )
         self.absent_since.pop(old.id, None)
+        assert len({row.identity for row in self.rows.values()}) == len(self.rows), "the database would refuse it"
 
     def _create(self, create) -> None:
         row_id = len(self.rows) + 1
@@ -226,6 +313,12 @@ class MemoryLedger:
         row = self.find(merchant)
         if row is not None:
             self.rows[row.id] = replace(row, expense=None, expense_id=None)
+        return row is not None
+
+    def edit_amount(self, merchant: str, amount: Decimal) -> bool:
+        row = self.find(merchant)
+        if row is not None and row.expense is not None:
+            self.rows[row.id] = replace(row, expense=row.expense._replace(amount=amount))
         return row is not None
 
     def edit_notes(self, merchant: str, notes: str) -> bool:

@@ -55,7 +55,7 @@ class Pairing:
     taken: Collection[bytes] = ()
 
     def undecided(self, coverage: Coverage) -> set[int]:
-        """Return the rows that a plan has to look at whole: changed ones, and those whose absence may mean something."""
+        """Return the rows to be looked at whole: changed ones, and those whose absence may mean something."""
         gone = {row.id for row in self.absent if row.state == State.PENDING or coverage.covers(row.day)}
         return gone | {one.known_id for one in self.changed}
 

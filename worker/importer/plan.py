@@ -22,11 +22,13 @@ class Evidence:
     """What `make_plan` looks at besides the pairing.
 
     details: the rows that changed, are absent or were removed, whole. removed: ids the bank took back explicitly.
-    cut: the days that a cut answer was to hold, of which it proves none.
+    cut: the days that a cut answer was to hold, of which it proves none. only_changes: a whole list of changes, in
+    which what was gone before is gone still.
     """
 
     coverage: Coverage
     cut: Coverage = field(default_factory=lambda: Coverage(window=None))
+    only_changes: bool = False
     details: Mapping[int, Known] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
     existing: Sequence[Existing] = ()
@@ -102,12 +104,11 @@ def _drop(row: Known, evidence: Evidence, rules: Rules) -> Change | None:
     """Take a row back when the bank says so, or proves it by a complete delivery without it."""
     if row.id in evidence.removed:
         return tombstone(row, "removed_by_bank")
-    if not evidence.coverage.covers(row.stated_on or row.effective_on):
-        return None
+    covered = evidence.coverage.covers(row.stated_on or row.effective_on)
     if row.state == State.PENDING:
         waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
-        return tombstone(row, "pending_vanished") if waited else None
-    return tombstone(row, "absent_from_complete_window") if rules.windows_complete else None
+        return tombstone(row, "pending_vanished") if waited and (covered or evidence.only_changes) else None
+    return tombstone(row, "absent_from_complete_window") if covered and rules.windows_complete else None
 
 
 def _wants_expense(change: Change) -> bool:

@@ -106,7 +106,12 @@ def _import_slice(
     sifted.distrusted |= any(identity in taken for _, identity, _ in sifted.rest)
     lines, rejections = _read(sifted, step, result)
     unseen = [key for key in known if not result.met(key.id)]
-    evidence = Evidence(coverage=Coverage(window=part.covers), removed=removed, cut=Coverage(window=part.cut))
+    evidence = Evidence(
+        coverage=Coverage(window=part.covers),
+        removed=removed,
+        cut=Coverage(window=part.cut),
+        only_changes=step.stream.by_cursor and step.stream.moves and step.delivery.complete,
+    )
     pairing = pair(lines.lines, unseen, aliases, evidence.coverage)
     pairing.returned += sifted.returned
     plan = _plan(session, step, evidence, pairing, result)
