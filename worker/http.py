@@ -4,8 +4,10 @@ One deadline covers a whole exchange, so that a server that sends a byte now and
 """
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +17,7 @@ import httpcore2
 import httpx2
 
 from worker import __version__
+from worker.addresses import vetted
 from worker.measures import PROVIDER_REQUEST, observe
 
 USER_AGENT = f"finmind-worker/{__version__}"
@@ -40,17 +43,30 @@ class HttpLimits:
 DEFAULT_LIMITS = HttpLimits()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Where a client may go: to public addresses. private_hosts: names or addresses that may be any; lower case."""
+
+    private_hosts: frozenset[str] = frozenset()
+
+    def lets_through(self, host: str) -> bool:
+        """Say whether the operator has named this host."""
+        return host.strip("[]").rstrip(".").lower() in self.private_hosts
+
+
 def open_client(
     limits: HttpLimits = DEFAULT_LIMITS,
     wrap: Callable[[httpx2.BaseTransport], httpx2.BaseTransport] | None = None,
+    reach: Reach | None = None,
 ) -> httpx2.Client:
     """Return a client for one connector; close it after use, it keeps cookies.
 
+    reach: where it may go, looked at when it connects; None: anywhere.
     wrap: puts another transport around the bounded one, such as the throttle; its waiting does not count as exchange.
     """
     for name in ("httpx2", "httpcore2"):  # they log whole URLs, and some tokens travel in a URL
         logging.getLogger(name).setLevel(logging.WARNING)
-    bounded = _BoundedTransport(limits)
+    bounded = _BoundedTransport(limits, reach)
     return httpx2.Client(
         transport=wrap(bounded) if wrap else bounded,
         timeout=httpx2.Timeout(limits.read_s, connect=limits.connect_s),
@@ -63,15 +79,18 @@ def open_client(
 class _BoundedTransport(httpx2.HTTPTransport):
     """Reads the whole answer before returning it, within the limits."""
 
-    def __init__(self, limits: HttpLimits) -> None:
+    def __init__(self, limits: HttpLimits, reach: Reach | None) -> None:
         super().__init__(verify=_trusted())
         self._limits = limits
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=_trusted(), max_connections=4, keepalive_expiry=15, network_backend=_DeadlineBackend()
+            ssl_context=_trusted(), max_connections=4, keepalive_expiry=15, network_backend=_DeadlineBackend(reach)
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send and read. Raises: httpx2.TimeoutException, httpx2.TransportError, httpx2.DecodingError."""
+        """Send and read.
+
+        Raises: httpx2.TimeoutException, httpx2.TransportError, httpx2.DecodingError, RefusedTargetError.
+        """
         token = _deadline_at.set(time.monotonic() + self._limits.total_s)
         try:
             answer = super().handle_request(request)
@@ -134,7 +153,8 @@ def _remaining_s(timeout_s: float | None, error: type[Exception]) -> float:
 class _DeadlineBackend(httpcore2.NetworkBackend):
     """Opens connections whose every wait is cut to what the current exchange has left."""
 
-    def __init__(self) -> None:
+    def __init__(self, reach: Reach | None) -> None:
+        self._reach = reach
         self._sockets = httpcore2.SyncBackend()
 
     def connect_tcp(
@@ -145,10 +165,33 @@ class _DeadlineBackend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        """Connect. Raises: httpcore2.ConnectTimeout, httpcore2.ConnectError."""
+        """Connect. Raises: RefusedTargetError, httpcore2.ConnectTimeout, httpcore2.ConnectError."""
+        *others, last = [host] if self._reach is None or self._reach.lets_through(host) else _public(host, port)
+        for address in others:
+            with suppress(httpcore2.ConnectError):
+                return self._connect(address, port, timeout, local_address, socket_options)
+        return self._connect(last, port, timeout, local_address, socket_options)
+
+    def _connect(
+        self,
+        address: str,
+        port: int,
+        timeout: float | None,
+        local_address: str | None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None,
+    ) -> httpcore2.NetworkStream:
         timeout_s = _remaining_s(timeout, httpcore2.ConnectTimeout)
-        stream = self._sockets.connect_tcp(host, port, timeout_s, local_address, socket_options)
+        stream = self._sockets.connect_tcp(address, port, timeout_s, local_address, socket_options)
         return _DeadlineStream(stream)
+
+
+def _public(host: str, port: int) -> list[str]:
+    """Resolve once and connect to what was looked at: a second look-up might be answered differently."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore2.ConnectError("the host name does not resolve") from error
+    return vetted(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
 
 
 class _DeadlineStream(httpcore2.NetworkStream):

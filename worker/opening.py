@@ -12,7 +12,7 @@ from worker.connections.credentials import ConfigKeeper, StoredConfig, open_take
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
 from worker.http import MeasuredTransport, open_client
 from worker.runs import quota
-from worker.runtime import Runtime, http_limits
+from worker.runtime import Runtime, http_limits, provider_reach
 from worker.throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 
 
@@ -70,7 +70,8 @@ class ConnectorOpener:
         def wrap(inner: httpx2.BaseTransport) -> httpx2.BaseTransport:
             return ThrottledTransport(MeasuredTransport(inner, stored.connector_name), gate)
 
-        return open_client(http_limits(self.runtime.settings), wrap=wrap)
+        settings = self.runtime.settings
+        return open_client(http_limits(settings), wrap=wrap, reach=provider_reach(settings))
 
     def _spend(self, call: Call) -> None:
         if self._spender is not None and any(allowance.endpoint == call.endpoint for allowance in self._quotas):

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -12,6 +12,7 @@ import redis
 from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine
 
+from worker.connections.confinement import Bounds, confine
 from worker.connections.lifecycle import Desk
 from worker.connections.linking import Linker
 from worker.connectors.base import BankConnector, ConnectorContext
@@ -19,7 +20,7 @@ from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
 from worker.database import Sessions, open_engine, open_sessions
 from worker.finmind_cache import FinMindCache, open_cache
-from worker.http import HttpLimits, open_client
+from worker.http import HttpLimits, Reach, open_client
 from worker.settings import Settings, load_settings
 
 
@@ -78,6 +79,19 @@ def http_limits(settings: Settings) -> HttpLimits:
     )
 
 
+def provider_reach(settings: Settings) -> Reach:
+    """Return where clients of providers may go: a person may have chosen the address, or the provider itself."""
+    named = (host.strip().strip("[]").lower() for host in settings.provider_private_hosts.split(","))
+    return Reach(private_hosts=frozenset(host for host in named if host))
+
+
+def open_desk_for_users(runtime: Runtime) -> Desk:
+    """Return a desk for configs that come from users, who may point only at what is theirs or public."""
+    settings = runtime.settings
+    bounds = Bounds(statement_folder=settings.statement_folder, reach=provider_reach(settings))
+    return replace(open_desk(runtime), confine=partial(confine, bounds))
+
+
 def open_desk(runtime: Runtime) -> Desk:
     """Return what the use cases on connections work with."""
     return Desk(
@@ -88,20 +102,20 @@ def open_desk(runtime: Runtime) -> Desk:
     )
 
 
-def open_linker(runtime: Runtime) -> Linker:
-    """Return what the linking flows work with."""
-    return Linker(desk=open_desk(runtime), open_context=partial(_open_context, runtime))
+def open_linker(runtime: Runtime, desk: Desk | None = None) -> Linker:
+    """Return what the linking flows work with. desk: the operator's own unless another one is given."""
+    return Linker(desk=desk or open_desk(runtime), open_context=partial(_open_context, runtime))
 
 
 @contextmanager
 def _open_context(runtime: Runtime) -> Iterator[ConnectorContext]:
-    with open_client(http_limits(runtime.settings)) as http:
+    with open_client(http_limits(runtime.settings), reach=provider_reach(runtime.settings)) as http:
         yield ConnectorContext(http=http, now=lambda: datetime.now(UTC))
 
 
 @contextmanager
 def _open_unsaved(runtime: Runtime, connector_type: type[BankConnector], config: BaseModel) -> Iterator[BankConnector]:
-    with open_client(http_limits(runtime.settings)) as http:
+    with open_client(http_limits(runtime.settings), reach=provider_reach(runtime.settings)) as http:
         zone = connector_type.capabilities.timezone
         yield connector_type(config, ConnectorContext(http=http, now=lambda: datetime.now(UTC), timezone=zone))
 

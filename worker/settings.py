@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     http_connect_timeout_s: PositiveFloat = Field(default=5, description="Connecting to a provider (s).")
     http_read_timeout_s: PositiveFloat = Field(default=30, description="Waiting for a provider's next bytes (s).")
     http_total_timeout_s: PositiveFloat = Field(default=120, description="One whole answer of a provider (s).")
+    provider_private_hosts: str = Field(
+        default="",
+        description="Hosts of providers that need not be public, such as your own SimpleFIN server; by commas.",
+    )
 
     refresh_overlap_days: PositiveInt = Field(default=45, description="How far a refresh without cursor looks back.")
     history_days: PositiveInt = Field(default=730, description="How far a first import looks back, at most.")
@@ -115,11 +119,13 @@ class Settings(BaseSettings):
     )
     smtp_timeout_s: PositiveFloat = Field(default=15, description="Each step with the mail server (s).")
     email_from: str | None = Field(default=None, description="The sender of reminders, as FinMind has it.")
+    link_apps: SecretStr | None = Field(
+        default=None,
+        description="JSON with your applications at `plaid`, `enablebanking`, `gocardless`; the API links with them.",
+    )
     api_host: str = Field(default="127.0.0.1", description="Address the HTTP API listens on.")
     api_port: PositiveInt = Field(default=8400, description="Port of the HTTP API.")
-    api_requests_per_minute: PositiveInt = Field(
-        default=300, description="Requests of one user per minute and API process."
-    )
+    api_requests_per_minute: PositiveInt = Field(default=300, description="Requests of one user per minute.")
     ops_basic_auth: SecretStr | None = Field(
         default=None, description="`user:password` for the operator's page /ops of the API; off without it."
     )

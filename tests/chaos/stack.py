@@ -87,6 +87,7 @@ class Stack:
             "CREDENTIAL_KEYS": f"chaos:{key}",
             "LEASE_S": str(LEASE_S),
             "TICK_S": str(TICK_S),
+            "PROVIDER_PRIVATE_HOSTS": "127.0.0.1",
             "REDISPATCH_S": str(REDISPATCH_S),
             "LOG_FORMAT": "json",
         }

@@ -70,6 +70,7 @@ class Scene:
             "RUNS_PER_USER": "20",
             "RUNS_PER_CONNECTOR": "20",
             "WEBHOOK_ALLOW_LOOPBACK": "true",
+            "PROVIDER_PRIVATE_HOSTS": "127.0.0.1",
             "WEBHOOK_PORTS": self.echo.address.rpartition(":")[2],
             "FLOWER_UNAUTHENTICATED_API": "true",
             "ECHO_URL": f"http://{self.echo.address}",

@@ -143,6 +143,14 @@ def test_alerts_and_the_dashboard_speak_of_metrics_and_labels_that_exist():
     assert len(named) > 20
 
 
+def test_alerts_speak_of_operations_and_connectors_as_the_api_names_them():
+    from worker.api import connections, linking, runs
+
+    names = {route.name for part in (connections, linking, runs) for route in part.router.routes}
+    (left_out,) = re.findall(r'operation!~"([^"]+)"', ALERTS["FinmindApiSlow"]["expr"])
+    assert set(left_out.split("|")) <= names
+
+
 def test_prometheus_finds_nothing_to_say_about_our_exposition(sessions, redis_url, tmp_path):
     with redis.Redis.from_url(redis_url) as broker:
         text = exposition(sessions, broker, tmp_path).decode()

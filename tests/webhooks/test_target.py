@@ -2,7 +2,8 @@
 
 import pytest
 
-from worker.webhooks.target import EgressPolicy, RefusedTargetError, parse_target
+from worker.addresses import RefusedTargetError
+from worker.webhooks.target import EgressPolicy, parse_target
 
 PUBLIC = EgressPolicy()
 LOOPBACK = EgressPolicy(allow_loopback=True)

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.webhooks.conftest import LOOPBACK, reply
+from worker.addresses import RefusedTargetError
 from worker.webhooks.answer import Answer, AnswerCode
 from worker.webhooks.guard import GuardedBackend
-from worker.webhooks.target import EgressPolicy, RefusedTargetError
+from worker.webhooks.target import EgressPolicy
 from worker.webhooks.transport import MAX_RESPONSE_BYTES, Transport, parse_retry_after
 
 BODY = b'{"x": 1}'

@@ -10,13 +10,15 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from worker import __version__, health
-from worker.api import connections, contract, files, ops, problems, runs, suggestions, webhooks
+from worker.api import connections, contract, files, linking, ops, problems, runs, suggestions, webhooks
 from worker.api.auth import token_policy
 from worker.api.envelope import RefusedBodies, RequestIds, Timed
-from worker.api.services import Services, UserLimit
+from worker.api.limiting import UserLimit
+from worker.api.services import Services
 from worker.client import WorkerClient
+from worker.connections.linking import read_link_apps
 from worker.measures import forget_measures, start_measuring
-from worker.runtime import Runtime, open_desk, open_runtime
+from worker.runtime import Runtime, open_desk_for_users, open_linker, open_runtime
 from worker.settings import load_settings
 from worker.status.metrics import exposition
 
@@ -42,7 +44,7 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
     )
     app.state.services = _services(runtime)
     door = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS)
-    for part in (connections.router, runs.router, suggestions.router, files.router, webhooks.router):
+    for part in (connections.router, linking.router, runs.router, suggestions.router, files.router, webhooks.router):
         door.include_router(part)
     app.include_router(door)
     app.include_router(ops.router)
@@ -79,12 +81,15 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _services(runtime: Runtime) -> Services:
+    desk = open_desk_for_users(runtime)
     return Services(
         runtime=runtime,
-        desk=open_desk(runtime),
+        desk=desk,
+        linker=open_linker(runtime, desk),
+        link_apps=read_link_apps(runtime.settings.link_apps),
         client=WorkerClient(runtime.settings.redis_url.get_secret_value()),
         tokens=token_policy(runtime.settings),
-        limit=UserLimit(runtime.settings.api_requests_per_minute),
+        limit=UserLimit(runtime.settings.api_requests_per_minute, runtime.settings.redis_url.get_secret_value()),
     )
 
 
@@ -93,6 +98,7 @@ def _closing(runtime: Runtime) -> Callable[[FastAPI], AbstractAsyncContextManage
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.services.client.close()
+        app.state.services.limit.close()
         runtime.close()
 
     return lifespan

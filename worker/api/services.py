@@ -1,22 +1,19 @@
 """What routes work with, handed to them by FastAPI: the services of this process, and who is asking."""
 
 import re
-import time
 import uuid
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import Session
 
 from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id
-from worker.api.problems import ProblemError
+from worker.api.limiting import UserLimit
 from worker.client import WorkerClient
 from worker.connections.lifecycle import Desk
+from worker.connections.linking import LinkApps, Linker
 from worker.database import Sessions
 from worker.runs.request import request_run
 from worker.runs.states import RunRequest
@@ -25,28 +22,14 @@ from worker.runtime import Runtime
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class UserLimit:
-    """A moving window per user, kept in this process: no request waits for another server to be counted."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._limit = RateLimitItemPerMinute(per_minute)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-
-    def take(self, user_id: int) -> None:
-        """Count one request. Raises: ProblemError 429 with Retry-After."""
-        if self._limiter.hit(self._limit, str(user_id)):
-            return
-        stats = self._limiter.get_window_stats(self._limit, str(user_id))
-        wait_s = max(1, int(stats.reset_time - time.time()) + 1)
-        raise ProblemError(429, "too_many_requests", "slow down", headers={"Retry-After": str(wait_s)})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What this process offers its routes. trace_context: the traceparent the request came with."""
 
     runtime: Runtime
     desk: Desk
+    linker: Linker
+    link_apps: LinkApps
     client: WorkerClient
     tokens: TokenPolicy
     limit: UserLimit

@@ -38,18 +38,24 @@ from worker.options import ConnectionOptions
 OpenedConnector: TypeAlias = AbstractContextManager[BankConnector]
 
 
+def _allow(_user_id: int, _config: BaseModel) -> None:
+    """Allow everything."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What the use cases work with.
 
     find_connector: the class of a name; raises ConnectorNotFoundError. open_connector: a connector for a config, with
-    its HTTP client, closed at the end of the block.
+    its HTTP client, closed at the end of the block. confine: refuses a config of a user that points at what is not
+    theirs; raises InvalidRequestError. An operator's own desk refuses nothing.
     """
 
     sessions: Sessions
     vault: Vault
     find_connector: Callable[[str], type[BankConnector]]
     open_connector: Callable[[type[BankConnector], BaseModel], OpenedConnector]
+    confine: Callable[[int, BaseModel], None] = _allow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,7 @@ def add(desk: Desk, wanted: NewConnection) -> uuid.UUID:
     """
     connector = desk.find_connector(wanted.connector_name)
     config = read(connector.Config, wanted.config, what=f"config of `{connector.name}`")
+    desk.confine(wanted.user_id, config)
     name = read_name(wanted.name or connector.display_name)
     with desk.sessions() as session:
         if session.get(User, wanted.user_id) is None:
@@ -97,8 +104,10 @@ def reauthorise(desk: Desk, connection_id: uuid.UUID, config: Mapping[str, Any],
     with desk.sessions() as session:
         row = find(session, connection_id, user_id=user_id)
         _refuse_removed(row)
-        connector = desk.find_connector(row.connector_name)
-    linked = _link(desk, connector, read(connector.Config, config, what=f"config of `{connector.name}`"))
+        connector, owner_id = desk.find_connector(row.connector_name), row.user_id
+    given = read(connector.Config, config, what=f"config of `{connector.name}`")
+    desk.confine(owner_id, given)
+    linked = _link(desk, connector, given)
     changes = {"link_epoch": BankConnection.link_epoch + 1, "consent_expires_at": None, "consent_warned_days": None}
     replace_config(desk.sessions, desk.vault, connection_id, linked, also={**changes, **_AWAKE})
 

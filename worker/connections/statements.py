@@ -15,10 +15,15 @@ from worker.errors import InvalidRequestError
 CONNECTOR = "file"
 
 
+def folder_of_user(root: Path, user_id: int) -> Path:
+    """Return where all statements of one user are, as an absolute path."""
+    return root.absolute() / f"user-{user_id}"
+
+
 def folder_of(root: Path, user_id: int, config: FileConfig) -> Path:
     """Return the drop folder for a user's files that are read in the same way, as an absolute path."""
     stated = config.model_dump(exclude={"path"}, exclude_defaults=True)
-    return root.absolute() / f"user-{user_id}" / (f"stated-{config.stamp()}" if stated else "files")
+    return folder_of_user(root, user_id) / (f"stated-{config.stamp()}" if stated else "files")
 
 
 def keep(source: Path, folder: Path) -> Path:

@@ -98,6 +98,7 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
         made["WEBHOOK_ALLOW_LOOPBACK"] = os.environ.get(
             "WEBHOOK_ALLOW_LOOPBACK", "1"
         )  # a database of our own: development
+        made["PROVIDER_PRIVATE_HOSTS"] = os.environ.get("PROVIDER_PRIVATE_HOSTS", "localhost,127.0.0.1,::1")
         terminal.say("postgres", f"ready, on a socket; its log is {postgres.log_path}")
     if "REDIS_URL" not in given:
         server = EmbeddedRedis(state.redis)

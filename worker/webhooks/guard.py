@@ -21,8 +21,8 @@ from httpcore2 import (
     WriteError,
 )
 
-from worker.webhooks.addresses import is_literal, is_public
-from worker.webhooks.target import EgressPolicy, RefusedTargetError, is_local_name
+from worker.addresses import is_literal, vetted
+from worker.webhooks.target import EgressPolicy, is_local_name
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """All addresses of a host name. Raises: OSError when there is none."""
@@ -68,10 +68,8 @@ class GuardedBackend(AsyncNetworkBackend):
     async def _vetted_address(self, host: str, port: int) -> str:
         addresses = [host] if is_literal(host) else await self._addresses(host, port)
         local = self._policy.allow_loopback and is_local_name(host)
-        for address in addresses:
-            if not (is_public(address, self._policy.denied) or (local and is_local_name(address))):
-                raise RefusedTargetError("the host does not lead to a public address")
-        return min(addresses, key=lambda address: ":" in address)  # IPv4 first
+        excepted = is_local_name if local else _none
+        return vetted(addresses, denied=self._policy.denied, excepted=excepted)[0]
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         try:
@@ -81,6 +79,10 @@ class GuardedBackend(AsyncNetworkBackend):
         if not addresses:
             raise ConnectError("the host name does not resolve")
         return addresses
+
+
+def _none(_address: str) -> bool:
+    return False
 
 
 class DirectBackend(AsyncNetworkBackend):

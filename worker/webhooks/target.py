@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from worker.errors import InvalidRequestError
-from worker.webhooks.addresses import Network, is_literal, is_loopback
+from worker.addresses import Network, RefusedTargetError, is_literal, is_loopback
 
 MAX_URL_CHARS = 2048
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
@@ -17,12 +16,6 @@ _INTERNAL_SUFFIXES = (
     ".localhost", ".local", ".internal", ".intranet", ".private", ".corp", ".home", ".lan", ".arpa", ".test",
     ".example", ".invalid", ".onion",
 )  # fmt: skip
-
-
-class RefusedTargetError(InvalidRequestError):
-    """The address may not be reached by webhooks."""
-
-    code = "destination_not_allowed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

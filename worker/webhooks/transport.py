@@ -24,9 +24,10 @@ from httpcore2 import (
 )
 
 from worker import __version__
+from worker.addresses import RefusedTargetError
 from worker.webhooks.answer import Answer, AnswerCode
 from worker.webhooks.guard import DirectBackend, GuardedBackend, Resolve, system_resolver
-from worker.webhooks.target import EgressPolicy, RefusedTargetError, Target, parse_target
+from worker.webhooks.target import EgressPolicy, Target, parse_target
 
 MAX_RESPONSE_BYTES = 16 * 1024
 USER_AGENT = f"FinMind-Webhooks/{__version__}"

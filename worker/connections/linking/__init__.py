@@ -4,6 +4,16 @@ A state names one attempt of one user and works once. One-time codes are exchang
 when their answer is lost the user starts again. Renewing a connection in place keeps its id and its history.
 """
 
+from worker.connections.linking.apps import (
+    BroughtBack,
+    LinkApps,
+    LinkBank,
+    WantedLink,
+    finish_link,
+    list_link_banks,
+    read_link_apps,
+    start_link,
+)
 from worker.connections.linking.attempts import connection_of
 from worker.connections.linking.enablebanking import (
     Bank,
@@ -22,18 +32,26 @@ from worker.connections.linking.plaid import finish_plaid, plaid_webhook_keys, s
 
 __all__ = [
     "Bank",
+    "BroughtBack",
     "Institution",
+    "LinkApps",
+    "LinkBank",
     "LinkStart",
     "Linker",
+    "WantedLink",
     "abandon",
     "connection_of",
     "finish_enablebanking",
     "finish_gocardless",
+    "finish_link",
     "finish_plaid",
     "list_enablebanking_banks",
     "list_gocardless_institutions",
+    "list_link_banks",
     "plaid_webhook_keys",
+    "read_link_apps",
     "start_enablebanking",
     "start_gocardless",
+    "start_link",
     "start_plaid",
 ]

@@ -1,12 +1,14 @@
-"""Which addresses a webhook may reach. Pure.
+"""Which addresses we connect to where somebody else chose them: webhook receivers, providers of one's own. Pure.
 
 The IANA special-purpose registries written out, because `ipaddress.is_global` changes with the Python patch level and
 lets multicast, NAT64, 6to4, site-local and cloud host services pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
+
+from worker.errors import InvalidRequestError
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -52,6 +54,27 @@ BLOCKED: tuple[tuple[str, str], ...] = (
 
 _NETWORKS: tuple[Network, ...] = tuple(ip_network(cidr) for cidr, _ in BLOCKED)
 _IPV6_GLOBAL = IPv6Network("2000::/3")
+
+
+class RefusedTargetError(InvalidRequestError):
+    """The address may not be reached."""
+
+    code = "destination_not_allowed"
+
+
+def vetted(
+    addresses: Sequence[str],
+    *,
+    denied: Sequence[Network] = (),
+    excepted: Callable[[str], bool] = lambda _address: False,
+) -> list[str]:
+    """Return what a host resolved to, IPv4 first, if every one of its addresses may be reached.
+
+    excepted: says which addresses are let through although they are not public. Raises: RefusedTargetError.
+    """
+    if not all(is_public(address, denied) or excepted(address) for address in addresses):
+        raise RefusedTargetError("the host does not lead to a public address")
+    return sorted(addresses, key=lambda address: ":" in address)
 
 
 def is_public(address: str, denied: Sequence[Network] = ()) -> bool:

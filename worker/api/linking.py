@@ -1,0 +1,126 @@
+"""Routes of banks that are linked in a browser: where to send the user, and what the user comes back with."""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
+
+from worker.api.schemas import ConnectionOut, Input, Text
+from worker.api.services import Offered, UserId
+from worker.audit import acting_as
+from worker.connections import finding
+from worker.connections.linking import BroughtBack, WantedLink, abandon, finish_link, list_link_banks, start_link
+
+router = APIRouter(prefix="/links", tags=["links"])
+
+Linked = Literal["plaid", "enablebanking", "gocardless"]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[\x21-\x7e]+$")]
+State = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+OneTime = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+_EXAMPLE_STATE = "xkV0tqC2mXzJx0n3Zl8WmX1dD4nR7kqQp5uV9yB2sEo"
+
+
+class BankOut(BaseModel):
+    """A bank one may link. id: `bank` of the start. consent_days: how long one consent lives, at most."""
+
+    id: str = Field(examples=["Nordea"])
+    name: str = Field(examples=["Nordea"])
+    country: str = Field(examples=["FI"])
+    history_days: int | None
+    consent_days: int | None = Field(examples=[180])
+
+
+class LinkIn(Input):
+    """Whom to send where. connection_id: renew that connection in place; its accounts and history stay."""
+
+    connector_name: Linked = Field(examples=["enablebanking"])
+    bank: Text | None = Field(default=None, description="`id` of a listed bank; not for Plaid.", examples=["Nordea"])
+    country: Country | None = Field(default=None, description="For Enable Banking.", examples=["FI"])
+    redirect_url: Url | None = Field(
+        default=None,
+        description="Where the bank sends the user back to, as registered at the provider; optional for Plaid.",
+        examples=["https://finmind.example/linked"],
+    )
+    connection_id: uuid.UUID | None = None
+
+
+class LinkOut(BaseModel):
+    """Send the user to `url`, or open Plaid Link with `link_token`; keep `state` for the way back."""
+
+    state: str = Field(examples=[_EXAMPLE_STATE])
+    url: str | None = Field(examples=["https://tilisy.enablebanking.com/welcome?sessionid=73100c65"])
+    link_token: str | None
+    expires_at: datetime | None
+
+
+class BroughtIn(Input):
+    """What the user came back with; `state` is `ref` in GoCardless's redirect."""
+
+    connector_name: Linked = Field(examples=["enablebanking"])
+    state: State = Field(examples=[_EXAMPLE_STATE])
+    code: OneTime | None = Field(default=None, description="Of Enable Banking's redirect.", examples=["f3b7e2"])
+    public_token: OneTime | None = Field(default=None, description="Of Plaid Link, for a new login.")
+    display_name: Text | None = Field(default=None, examples=["Joint account"])
+    institution_name: Text | None = Field(default=None, description="As Plaid Link tells it.")
+
+
+class BrokenOffIn(Input):
+    """The start that came to nothing."""
+
+    connector_name: Linked = Field(examples=["enablebanking"])
+    state: State = Field(examples=[_EXAMPLE_STATE])
+
+
+@router.get("/banks")
+def list_banks(
+    user_id: UserId,  # noqa: ARG001 - asked by nobody but users
+    offered: Offered,
+    connector_name: Annotated[Literal["enablebanking", "gocardless"], Query()],
+    country: Annotated[Country, Query(description="Two letters.", examples=["FI"])],
+) -> list[BankOut]:
+    """List the banks of a country that a connector can link."""
+    found = list_link_banks(offered.linker, offered.link_apps, connector_name, country)
+    return [BankOut.model_validate(bank, from_attributes=True) for bank in found]
+
+
+@router.post("", status_code=201)
+def begin_link(wanted: LinkIn, user_id: UserId, offered: Offered) -> LinkOut:
+    """Begin to link a bank, or to renew a connection in place. The user has an hour."""
+    with acting_as(f"api:user:{user_id}"):
+        made = start_link(offered.linker, offered.link_apps, WantedLink(user_id=user_id, **wanted.model_dump()))
+    return LinkOut(state=made.state, url=made.url, link_token=made.link_token, expires_at=made.expires_at)
+
+
+@router.post("/complete", status_code=201, response_model=ConnectionOut)
+def complete_link(brought: BroughtIn, user_id: UserId, offered: Offered) -> Response:
+    """Save what the user came back with. A one-time code is exchanged once; the same request again links nothing."""
+    given = BroughtBack(
+        user_id=user_id,
+        connector_name=brought.connector_name,
+        state=brought.state.get_secret_value(),
+        code=_revealed(brought.code),
+        public_token=_revealed(brought.public_token),
+        name=brought.display_name,
+        institution_name=brought.institution_name,
+    )
+    with acting_as(f"api:user:{user_id}"):
+        connection_id = finish_link(offered.linker, offered.link_apps, given)
+    with offered.sessions() as session:
+        made = ConnectionOut.of(finding.describe(finding.find(session, connection_id, user_id=user_id)))
+    headers = {"Location": f"/bank-connections/connections/{connection_id}"}
+    return JSONResponse(made.model_dump(mode="json"), status_code=201, headers=headers)
+
+
+@router.post("/abandon", status_code=204)
+def abandon_link(broken_off: BrokenOffIn, user_id: UserId, offered: Offered) -> None:
+    """Say that the user broke off at the bank; a connection that was to be renewed stays as it is."""
+    state = broken_off.state.get_secret_value()
+    abandon(offered.linker, user_id=user_id, connector_name=broken_off.connector_name, state=state)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -1,0 +1,79 @@
+"""What a config may point at when it comes from one of many users: their own folder, and addresses that are public.
+
+Names are looked at here only when they say by themselves where they lead; what they resolve to is looked at when a
+client connects (`worker.http`), in the API and in every worker.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from worker.addresses import RefusedTargetError, is_literal, vetted
+from worker.connections.statements import folder_of_user
+from worker.errors import InvalidRequestError
+from worker.http import Reach
+
+
+class RefusedPathError(InvalidRequestError):
+    """The path is not in the user's own folder."""
+
+    code = "path_not_allowed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What users may point at. statement_folder: holds a folder for each of them; None: no path is allowed."""
+
+    statement_folder: Path | None
+    reach: Reach
+
+
+def confine(bounds: Bounds, user_id: int, config: BaseModel) -> None:
+    """Refuse a config that points at what is not its user's. Raises: RefusedPathError, RefusedTargetError."""
+    for value in _values(config.model_dump()):
+        if isinstance(value, Path):
+            _check_path(bounds, user_id, value)
+        else:
+            _check_address(bounds, value)
+
+
+def _check_path(bounds: Bounds, user_id: int, path: Path) -> None:
+    # Without the path itself: whether it exists is nobody's business either.
+    root = bounds.statement_folder
+    if root is None or not path.resolve().is_relative_to(folder_of_user(root, user_id).resolve()):
+        raise RefusedPathError("a path must lead into your own folder of statements: send the file instead")
+
+
+def _check_address(bounds: Bounds, text: str) -> None:
+    if not text.lower().startswith(("http://", "https://")):
+        return
+    try:
+        host = urlsplit(text).hostname or ""
+    except ValueError:
+        return  # not an address: the connector says so
+    if bounds.reach.lets_through(host):
+        return
+    if host == "localhost":
+        raise RefusedTargetError("the host does not lead to a public address")
+    if is_literal(host):
+        vetted([host])
+
+
+def _values(found: Any) -> Iterator[Path | str]:  # noqa: ANN401 - whatever a config may hold
+    match found:
+        case SecretStr():
+            yield found.get_secret_value()
+        case Path() | str():
+            yield found
+        case dict():
+            for value in found.values():
+                yield from _values(value)
+        case list() | tuple() | set() | frozenset():
+            for value in found:
+                yield from _values(value)
+        case _:
+            pass
