@@ -148,6 +148,8 @@ CREATE TABLE IF NOT EXISTS bank_connections (
   last_failure_at TIMESTAMPTZ,
   last_good_run_id UUID,
   last_good_at TIMESTAMPTZ,
+  answer_digest BYTEA,
+  answer_run_id UUID,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   -- an unknown status would never be scheduled and never be shown as broken
@@ -159,6 +161,9 @@ CREATE TABLE IF NOT EXISTS bank_connections (
   -- a blob whose key is not named can be neither rotated nor found when the key is retired
   CONSTRAINT ck_bank_connections_key
     CHECK ((config_encrypted IS NULL) = (config_key_id IS NULL)),
+  -- an answer that is known again must name the run whose record is repeated
+  CONSTRAINT ck_bank_connections_answer
+    CHECK ((answer_digest IS NULL) = (answer_run_id IS NULL)),
   -- a zero or negative interval would make the scheduler spin on this connection
   CONSTRAINT ck_bank_connections_refresh_interval
     CHECK (refresh_interval IS NULL OR refresh_interval >= INTERVAL '1 minute'),

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import Account, BalanceKind
+from worker.connectors.base import Account
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
 
@@ -123,6 +123,7 @@ def sync_accounts(
     missing = [row for row in rows.values() if row.id not in matched and row.status == "active"]
     for row in missing:
         row.status, row.status_code = "missing", "not_listed"
+    session.flush()
     return [row.id for row in missing]
 
 
@@ -240,27 +241,19 @@ class AccountState:
     known: bool
 
 
+_ACTIVE = text(
+    """
+    SELECT id, external_id, anchor, mask, id_class, currency, cursor, watermark_on, history_from_on, history_complete,
+           lateness_days, CASE WHEN balance_kind = 'booked' THEN balance_amount END AS booked, TRUE AS known
+    FROM bank_connection_accounts
+    WHERE connection_id = :connection_id AND status = 'active' AND included
+      AND (:only IS NULL OR external_id = :only OR :only = ANY(former_external_ids))
+    ORDER BY id
+    """
+).bindparams(bindparam("only", type_=Text))
+
+
 def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
     """Return the accounts to import: active and included, or the one asked for (by its present or a former id)."""
-    rows = session.scalars(
-        _of(connection_id).where(BankConnectionAccount.status == "active", BankConnectionAccount.included)
-    )
-    return [
-        AccountState(
-            id=row.id,
-            external_id=row.external_id,
-            anchor=row.anchor,
-            mask=row.mask,
-            id_class=row.id_class,
-            currency=row.currency,
-            cursor=row.cursor,
-            watermark_on=row.watermark_on,
-            history_from_on=row.history_from_on,
-            history_complete=row.history_complete,
-            lateness_days=row.lateness_days,
-            booked=row.balance_amount if row.balance_kind == BalanceKind.BOOKED else None,
-            known=True,
-        )
-        for row in rows
-        if only is None or only == row.external_id or only in row.former_external_ids
-    ]
+    rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only})
+    return [AccountState(**row._asdict()) for row in rows]

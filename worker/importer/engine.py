@@ -6,32 +6,35 @@
 It opens the transactions and decides nothing about rows (`plan`), days (`window`) or endings (`results`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import Account, AuthState, BankConnector, Page, SyncState, Window
+from worker.connectors.base import Account, AuthState, BankConnector, Window
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.accounts import AccountState, load_accounts, sync_accounts, update_balance
 from worker.importer.apply import apply_delivery, fail_account
+from worker.importer.asking import Asking
 from worker.importer.collector import resting_collector
-from worker.importer.fetch import Delivery, fetch, patiently
+from worker.importer.echo import Answer, forget, remember, repeat
+from worker.importer.fetch import Delivery, patiently
 from worker.importer.job import Job, load_job
 from worker.importer.parts import Parts
-from worker.importer.progress import account_results, close_account, prove_account, reopen
+from worker.importer.progress import account_results, end_account, reopen
 from worker.importer.rejections import record_rejections
 from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
 from worker.importer.revert import revert_run
 from worker.importer.step import Step, as_rejection, ground_for
-from worker.importer.streams import Stream, make_streams
+from worker.importer.streams import Stream, make_streams, reach_of
 from worker.models import BankConnection
 from worker.runs.lease import fence
-from worker.runs.states import Lease, Outcome, RunKind
+from worker.runs.states import Counts, Lease, Outcome, RunKind, RunStatus
 
 log = structlog.get_logger(__name__)
 
@@ -44,15 +47,17 @@ def run(lease: Lease, parts: Parts) -> Outcome:
     """
     with parts.sessions() as session:
         job = load_job(session, lease)
+        accounts = load_accounts(session, job.connection_id, None) if job.answer_digest else []
     if job.kind == RunKind.REVERT:
         return _revert(job, parts)
-    run_ = _Run(job, parts)
+    run_ = _Run(job, accounts, parts)
     try:
         run_.connector = parts.open_connector(job.connection_id)
-        if job.kind == RunKind.REPLAY:
-            run_.replay()
-        else:
-            run_.import_all()
+        with closing(Asking(run_.connector, parts)) as run_.asking:
+            if job.kind == RunKind.REPLAY:
+                run_.replay()
+            else:
+                run_.import_all()
     except (ConnectorError, KeyProviderUnavailableError) as error:
         run_.stopped_by = error
         log.warning("import_run.stopped", code=error.code)
@@ -62,6 +67,7 @@ def run(lease: Lease, parts: Parts) -> Outcome:
 def _revert(job: Job, parts: Parts) -> Outcome:
     with parts.sessions() as session:
         fence(session, job.lease)
+        forget(session, job)
         outcome, months = revert_run(session, job)
     if months:
         parts.clear_cache(job.user_id, frozenset(months))
@@ -69,20 +75,28 @@ def _revert(job: Job, parts: Parts) -> Outcome:
 
 
 class _Run:
-    """The state of one run while it goes on: what failed, what was warned of."""
+    """The state of one run while it goes on: what was heard, what failed, what was warned of."""
 
     connector: BankConnector
+    asking: Asking
 
-    def __init__(self, job: Job, parts: Parts) -> None:
+    def __init__(self, job: Job, accounts: list[AccountState], parts: Parts) -> None:
         self.job = job
+        self.accounts = accounts
         self.parts = parts
+        self.answer = Answer(job, parts.policy)
         self.stopped_by: WorkerError | None = None
         self.warnings: set[str] = set()
         self.dry_results: list[AccountResult] = []
+        self.repeated: Counts | None = None
 
     def import_all(self) -> None:
         self._check_auth()
-        accounts = self._accounts()
+        listed = patiently(self.connector.list_accounts, self.parts)
+        if self._is_echo(listed):
+            return
+        accounts = self._accounts(listed)
+        self.answer = self._hearing(listed, accounts)
         streams = make_streams(self.job, accounts, self.connector.capabilities, self.parts)
         failed: dict[int, WorkerError] = {}
         last = {account.id: place for place, stream in enumerate(streams) for account in stream.accounts}
@@ -92,6 +106,25 @@ class _Run:
             for account in stream.accounts:
                 if account.id not in failed and last[account.id] == place:
                     self._close(account)
+
+    def _is_echo(self, listed: Sequence[Account]) -> bool:
+        """Ask for everything, and if the bank says what it said before, record just that; else what it said is kept."""
+        if self.job.answer_digest is None or self.job.dry_run:
+            return False
+        streams = make_streams(self.job, self.accounts, self.connector.capabilities, self.parts)
+        answer = self._hearing(listed, self.accounts)
+        same = answer.of_all(streams, self.asking) == self.job.answer_digest
+        with self.parts.sessions() as session:
+            self.repeated = repeat(session, self.job, streams, listed) if same else None
+            if self.repeated is None:
+                fence(session, self.job.lease)
+                forget(session, self.job)
+        return self.repeated is not None
+
+    def _hearing(self, listed: Sequence[Account], accounts: list[AccountState]) -> Answer:
+        answer = Answer(self.job, self.parts.policy)
+        answer.accounts(reach_of(self.job, self.connector.capabilities, self.parts).today, listed, accounts)
+        return answer
 
     def replay(self) -> None:
         """Try the rejected rows of another run again; a row that is refused again stays rejected."""
@@ -107,6 +140,7 @@ class _Run:
         )
         with self.parts.sessions() as session:
             fence(session, self.job.lease)
+            forget(session, self.job)
             resolve(session, self.job, replayed.rejection_ids)
         self._apply(stream, delivery, {})
         for account in wanted:
@@ -116,9 +150,14 @@ class _Run:
         report: dict[str, Any] = {"warnings": sorted(self.warnings)} if self.warnings else {}
         if self.job.dry_run:
             return outcome_of(self.dry_results, self.stopped_by, self.parts.now(), report)
+        if self.repeated is not None:
+            return Outcome(status=RunStatus.SUCCEEDED, code="nothing_new", counts=self.repeated)
         with self.parts.sessions() as session:
-            results = account_results(session, self.job)
-        return outcome_of(results, self.stopped_by, self.parts.now(), report)
+            outcome = outcome_of(account_results(session, self.job), self.stopped_by, self.parts.now(), report)
+            if outcome.code == "nothing_new" and (digest := self.answer.digest()):
+                fence(session, self.job.lease)
+                remember(session, self.job, digest)
+        return outcome
 
     def _check_auth(self) -> None:
         status = patiently(self.connector.get_auth_status, self.parts)
@@ -131,8 +170,7 @@ class _Run:
                 fence(session, self.job.lease)
                 session.get_one(BankConnection, self.job.connection_id).consent_expires_at = status.expires_at
 
-    def _accounts(self) -> list[AccountState]:
-        listed = patiently(self.connector.list_accounts, self.parts)
+    def _accounts(self, listed: Sequence[Account]) -> list[AccountState]:
         with self.parts.sessions() as session:
             fence(session, self.job.lease)
             accounts = self._dry_accounts(session, listed) if self.job.dry_run else self._sync(session, listed)
@@ -165,28 +203,21 @@ class _Run:
 
     def _fetch_and_apply(self, stream: Stream, failed: dict[int, WorkerError]) -> None:
         try:
-            delivery = fetch(lambda: self._read(stream), self.parts)
+            delivery = self.asking.take(stream)
         except ConnectorError as error:
             if stops_connection(error) or stream.account_id is None:
                 raise
             self._fail(stream.accounts, error, failed)
             return
         try:
+            self.answer.delivery(stream, delivery)
             self._apply(stream, delivery, failed)
         finally:
             delivery.staging.close()
 
-    def _read(self, stream: Stream) -> Iterator[Page]:
-        if stream.by_cursor:
-            return self.connector.refresh(
-                SyncState(account_id=stream.account_id, cursor=stream.cursor, window=stream.window)
-            )
-        return self.connector.get_transactions(stream.account_id, stream.window.from_on, stream.window.to_on)
-
     def _apply(self, stream: Stream, delivery: Delivery, failed: dict[int, WorkerError]) -> None:
         self.warnings.update(delivery.warnings)
         self._reject_strays(stream, delivery)
-        self.parts.note_quota(delivery.quota)
         whole = True
         for account in stream.accounts:
             if account.id in failed:
@@ -262,16 +293,6 @@ class _Run:
             return
         with self.parts.sessions() as session:
             fence(session, self.job.lease)
-            _close_account(session, self.job, account)
-
-
-def _close_account(session: Session, job: Job, account: AccountState) -> None:
-    result = next((r for r in account_results(session, job) if r.account_id == account.id), None)
-    ended = result or AccountResult(account_id=account.id, status="succeeded", code="nothing_new")
-    if ended.code == "in_progress":
-        ended = replace(ended, status="succeeded", code="ok")
-    if ended.status == "succeeded" and ended.counts.rejected:
-        ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
-    close_account(session, job, account.id, ended)
-    proof = prove_account(session, job, account.id)
-    log.info("import_account.finished", account_id=account.id, code=ended.code, proof=proof.result)
+            proof = end_account(session, self.job, account.id)
+        if proof.reason == "opening_taken":
+            self.answer.spoil()

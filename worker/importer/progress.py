@@ -1,11 +1,12 @@
 """What a committed step leaves on the account and the run: watermark, cursor, balance proof, counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import structlog
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
@@ -19,6 +20,8 @@ from worker.importer.window import Progress
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.lease import count_values
 from worker.runs.states import Counts
+
+log = structlog.get_logger(__name__)
 
 _ADD_TO_RUN = text(
     "UPDATE bank_import_runs SET "  # noqa: S608 - constant names
@@ -79,7 +82,21 @@ def close_account(session: Session, job: Job, account_id: int, result: AccountRe
     session.execute(_COUNT_DONE, {"run_id": job.lease.run_id})
 
 
-def prove_account(session: Session, job: Job, account_id: int) -> Proof:
+def end_account(session: Session, job: Job, account_id: int) -> Proof:
+    """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows."""
+    result = next((r for r in account_results(session, job) if r.account_id == account_id), None)
+    ended = result or AccountResult(account_id=account_id, status="succeeded", code="nothing_new")
+    if ended.code == "in_progress":
+        ended = replace(ended, status="succeeded", code="ok")
+    if ended.status == "succeeded" and ended.counts.rejected:
+        ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
+    close_account(session, job, account_id, ended)
+    proof = _prove(session, job, account_id)
+    log.info("import_account.finished", account_id=account_id, code=ended.code, proof=proof.result)
+    return proof
+
+
+def _prove(session: Session, job: Job, account_id: int) -> Proof:
     """Compare the account's booked balance with its rows, and keep the answer with the run."""
     row = session.get_one(BankConnectionAccount, account_id)
     booked = row.balance_amount if row.balance_kind == "booked" else None

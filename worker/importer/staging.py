@@ -6,7 +6,7 @@ Slices come back in order of days, so that a million rows are planned a few thou
 import pickle
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, timedelta
 from operator import attrgetter
@@ -40,6 +40,10 @@ class Staging:
         self._held_rows = sum(map(len, held.values()))
         if self._held_rows > self._spill_rows:
             self._spill()
+
+    def in_memory(self) -> Mapping[str, list[Transaction]] | None:
+        """Return everything that was taken in, by account, in the bank's order; None when it was too much to hold."""
+        return None if self._spilled else self._held
 
     def rows(self, account_id: str) -> int:
         """Return how many transactions of an account were taken in."""

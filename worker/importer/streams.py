@@ -14,6 +14,16 @@ from worker.runs.states import RunKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the bank is asked. account_id None: about all accounts of the connection in one call."""
+
+    account_id: str | None
+    window: Window
+    by_cursor: bool
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """One delivery to fetch. account_id None: for all accounts of the connection in one call.
 
@@ -26,6 +36,11 @@ class Stream:
     by_cursor: bool
     cursor: str | None = None
     moves: bool = True
+
+    @property
+    def question(self) -> Question:
+        """What it asks, whoever of our accounts the answer is for."""
+        return Question(account_id=self.account_id, window=self.window, by_cursor=self.by_cursor, cursor=self.cursor)
 
 
 def progress_of(account: AccountState | BankConnectionAccount) -> Progress:

@@ -41,6 +41,7 @@ class BankConnection(Base):
         ),
         CheckConstraint("(config_encrypted IS NULL) = (status = 'disconnected')", name="ck_bank_connections_config"),
         CheckConstraint("(config_encrypted IS NULL) = (config_key_id IS NULL)", name="ck_bank_connections_key"),
+        CheckConstraint("(answer_digest IS NULL) = (answer_run_id IS NULL)", name="ck_bank_connections_answer"),
         CheckConstraint(
             "refresh_interval IS NULL OR refresh_interval >= INTERVAL '1 minute'",
             name="ck_bank_connections_refresh_interval",
@@ -87,6 +88,8 @@ class BankConnection(Base):
     last_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_good_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     last_good_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    answer_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    answer_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
 

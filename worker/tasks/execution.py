@@ -49,16 +49,19 @@ class _Started:
     asked_by: str | None
 
 
-def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> None:
-    """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours."""
+def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> Outcome | None:
+    """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours.
+
+    Return how this worker ended it; None when it did not.
+    """
     settings = runtime.settings
     try:
         started = _start(runtime, run_id, worker_name)
     except LostLeaseError as reason:
         log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
-        return
+        return None
     if started is None:
-        return
+        return None
     lease = started.lease
     point("after_claim")
     pulse = Pulse(
@@ -72,8 +75,9 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
     traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=started.asked_by)
     with traced, context, acting_as(f"run:{run_id}"), pulse:
         log.info("run.started")
-        _work_and_close(runtime, lease, pulse, interactive=not started.scheduled)
+        outcome = _work_and_close(runtime, lease, pulse, interactive=not started.scheduled)
     point("before_ack")
+    return outcome
 
 
 def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> _Started | None:
@@ -100,7 +104,7 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> _Started | 
         return None
 
 
-def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> None:
+def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> Outcome | None:
     try:
         outcome = _work(runtime, lease, pulse, interactive=interactive)
         point("before_close")
@@ -113,6 +117,9 @@ def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive
         log.info("run.handed_back", reason=str(reason))
     except LostLeaseError as reason:
         log.warning("run.lost", reason=str(reason))
+    else:
+        return outcome
+    return None
 
 
 def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> Outcome:

@@ -82,7 +82,9 @@ def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -
 def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
     runtime = process_runtime()
     try:
-        execute_run(runtime, run_id, worker_name=str(task.request.hostname), soft_limit_s=_soft_limit_s(task))
+        outcome = execute_run(runtime, run_id, worker_name=str(task.request.hostname), soft_limit_s=_soft_limit_s(task))
+        if outcome is not None and outcome.status is RunStatus.SUCCEEDED:
+            return _done(run_id, outcome.status, outcome.code, outcome.counts.created)
         with runtime.sessions() as session:
             row = session.get(BankImportRun, run_id)
     except (OperationalError, InterfaceError) as error:
@@ -104,7 +106,11 @@ def _as_task_state(row: BankImportRun) -> dict[str, Any]:
         case status if status in WAITING:
             raise Retry(f"run {row.id} is {status}: {row.code}", when=row.not_before)
         case status:
-            return {"run_id": str(row.id), "status": status.value, "code": row.code, "created": row.created}
+            return _done(row.id, status, row.code, row.created)
+
+
+def _done(run_id: uuid.UUID, status: RunStatus, code: str | None, created: int) -> dict[str, Any]:
+    return {"run_id": str(run_id), "status": status.value, "code": code, "created": created}
 
 
 def _soft_limit_s(task: Task[Any, Any]) -> float:

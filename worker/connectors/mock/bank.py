@@ -3,10 +3,11 @@
 Amounts are counted in minor units of the bank's currency here and written as strings into the records.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import shake_128
 from typing import Any, NamedTuple
 
@@ -84,17 +85,22 @@ def _errands(dice: bytes) -> Iterator[Line]:
         )
 
 
-def _everyday(config: MockConfig, index: int, day: date, savings: int) -> Iterator[Line]:
-    dice = _dice(config.seed, index, day)
+@lru_cache(maxsize=4096)  # balances add up all days of the bank, at every refresh
+def _everyday(seed: str, index: int, day: date, opened_on: date, savings: int) -> tuple[Line, ...]:
+    return tuple(_day(seed, index, day, opened_on, savings))
+
+
+def _day(seed: str, index: int, day: date, opened_on: date, savings: int) -> Iterator[Line]:
+    dice = _dice(seed, index, day)
     yield from _monthly(day, savings)
     yield from _errands(dice)
     order = _online_order(dice)
     if order:
         yield Line("Parcelo", "Parcelo order", -order, TransactionKind.PURCHASE, _LONGEST_HOLD_DAYS)
     ordered_on = day - timedelta(days=_REFUND_DAYS)
-    before = _dice(config.seed, index, ordered_on)
+    before = _dice(seed, index, ordered_on)
     sent_back = _online_order(before)
-    if sent_back and _happens(before[11], 100) and ordered_on >= config.opened_on:
+    if sent_back and _happens(before[11], 100) and ordered_on >= opened_on:
         yield Line("Parcelo", "Parcelo refund", sent_back, TransactionKind.REFUND)
 
 
@@ -164,10 +170,11 @@ class MockBank:
             if made_on + timedelta(days=line.hold_days) <= self.today
         )
 
-    def _lines(self, index: int, day: date) -> Iterator[Line]:
+    def _lines(self, index: int, day: date) -> Iterable[Line]:
         if index % 2:
             return _savings(day)
-        return _everyday(self.config, index, day, 25_000 if index + 1 < self.config.accounts else 0)
+        savings = 25_000 if index + 1 < self.config.accounts else 0
+        return _everyday(self.config.seed, index, day, self.config.opened_on, savings)
 
     def _everyday(self, index: int, window: Window) -> Iterator[Record]:
         made_from_on = max(window.from_on - timedelta(days=_LONGEST_HOLD_DAYS), self.config.opened_on)

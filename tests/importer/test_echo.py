@@ -1,0 +1,209 @@
+"""A bank that says again what it said before: the record is repeated, and whatever is different is looked at."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.importer.bank import CURSOR
+from worker.connectors.base import Account, RejectedRow, RemovedTransaction
+from worker.connectors.errors import ProviderUnavailableError
+from worker.errors import CancelRequestedError, LostLeaseError
+from worker.importer.engine import run
+from worker.importer.parts import ImportPolicy
+from worker.runs.lease import claim
+from worker.runs.request import request_run
+from worker.runs.states import RunKind, RunRequest
+
+
+@pytest.fixture
+def quiet(harness):
+    """A bank whose second answer was remembered, for it had nothing new."""
+    harness.bank.buy("-3.50", external_id="1")
+    harness.bank.buy("-3.50", external_id="2")
+    harness.bank.balance("93.00")
+    harness.refresh()
+    harness.refresh()
+    assert remembered(harness) == harness.run_id
+    return harness
+
+
+def remembered(harness):
+    return harness.sql("SELECT answer_run_id FROM bank_connections")[0][0]
+
+
+def record(harness, run_id):
+    return harness.sql(
+        "SELECT account_id, from_on, to_on, status, code, pages, fetched, created, unchanged, rejected, balance_proof"
+        " FROM bank_import_run_accounts WHERE run_id = :id ORDER BY account_id",
+        id=run_id,
+    )
+
+
+def is_echo(harness):
+    """Refresh, and say whether the run was the echo of an earlier one."""
+    before = remembered(harness)
+    harness.refresh()
+    return before is not None and remembered(harness) == before
+
+
+def test_the_same_answer_on_the_same_day_leaves_the_same_record(quiet):
+    second = quiet.run_id
+    outcome = quiet.refresh()
+    assert remembered(quiet) == second != quiet.run_id
+    assert (outcome.code, outcome.counts.fetched, outcome.counts.unchanged) == ("nothing_new", 2, 2)
+    assert record(quiet, quiet.run_id) == record(quiet, second)
+    assert record(quiet, second)[0].balance_proof["result"] == "proven"
+    assert quiet.sql(
+        "SELECT accounts_done, accounts_total, unchanged FROM bank_import_runs WHERE id = :i", i=quiet.run_id
+    ) == [(1, 1, 2)]
+
+
+def test_an_echo_of_an_echo_is_one_too(quiet):
+    assert [is_echo(quiet) for _ in range(3)] == [True] * 3
+    assert quiet.amounts() == ["-3.50", "-3.50"]
+
+
+def test_a_balance_read_again_is_seen_as_of_now(quiet):
+    later = datetime(2026, 6, 15, 18, tzinfo=UTC)
+    (account,) = quiet.bank.accounts
+    quiet.bank.accounts = [replace(account, balance=replace(account.balance, at=later))]
+    quiet.sql("UPDATE bank_connection_accounts SET last_seen_at = now() - interval '1 day'")
+    assert is_echo(quiet)
+    assert quiet.sql("SELECT balance_at, last_seen_at > now() - interval '1 hour' FROM bank_connection_accounts") == [
+        (later, True)
+    ]
+
+
+DIFFERENT = {
+    "a third coffee": lambda h: h.bank.buy("-3.50", external_id="3"),
+    "another word": lambda h: h.bank.change(h.bank.rows[0], description="Coffee to go"),
+    "one row less": lambda h: h.bank.rows.pop(),
+    "another balance": lambda h: h.bank.balance("92.00"),
+    "another name of the account": lambda h: rename(h, "Household"),
+    "one account more": lambda h: h.bank.accounts.append(Account(external_id="B", name="Savings", currency="EUR")),
+    "the next day": lambda h: h.day_later(),
+    "another choice of the user": lambda h: h.sql(
+        """UPDATE bank_connections SET options = '{"import_pending": "hide"}'"""
+    ),
+    "another currency of the user": lambda h: h.sql("UPDATE users SET preferred_currency = 'USD'"),
+    "another overlap": lambda h: setattr(h, "policy", ImportPolicy(overlap_days=60)),
+    "a row that cannot be read": lambda h: h.bank.extra.update(
+        rejected=(RejectedRow(code="bad_amount", message="no number", raw="x", account_id="A"),)
+    ),
+    "an explicit removal": lambda h: h.bank.removed.append(RemovedTransaction(external_id="9")),
+    "a warning": lambda h: h.bank.extra.update(warnings=("something_odd",)),
+    "a cut answer": lambda h: setattr(h.bank, "complete", False),
+    "an error, gone the second time": lambda h: h.bank.errors.update(
+        {"transactions:A": [ProviderUnavailableError("down"), ProviderUnavailableError("down")]}
+    ),
+    "an import in between": lambda h: h.run(RunKind.IMPORT),
+    "an account left out": lambda h: h.sql("UPDATE bank_connection_accounts SET included = FALSE"),
+}
+
+
+def rename(harness, name):
+    harness.bank.accounts = [replace(account, name=name) for account in harness.bank.accounts]
+
+
+@pytest.mark.parametrize("difference", DIFFERENT)
+def test_whatever_is_different_makes_it_a_run_like_any_other(quiet, difference):
+    DIFFERENT[difference](quiet)
+    assert not is_echo(quiet)
+
+
+def test_a_new_row_is_imported_though_the_rest_is_the_same_and_the_bank_is_asked_once(quiet):
+    quiet.bank.calls.clear()
+    quiet.bank.buy("-9.00", external_id="3")
+    outcome = quiet.refresh()
+    assert (outcome.counts.created, outcome.counts.unchanged, outcome.counts.pages) == (1, 2, 1)
+    assert len(quiet.bank.calls) == 1
+    assert remembered(quiet) is None
+
+
+def test_what_a_revert_took_back_is_not_called_unchanged_by_an_echo(quiet):
+    first = quiet.sql("SELECT id FROM bank_import_runs ORDER BY queued_at LIMIT 1")[0][0]
+    quiet.run(RunKind.REVERT, target_run_id=first)
+    assert remembered(quiet) is None
+    assert not is_echo(quiet)
+    assert quiet.amounts() == []
+
+
+def test_rows_that_a_revert_allows_to_return_do_so(quiet):
+    first = quiet.sql("SELECT id FROM bank_import_runs ORDER BY queued_at LIMIT 1")[0][0]
+    quiet.run(RunKind.REVERT, target_run_id=first, reimport=True)
+    quiet.refresh()
+    assert quiet.amounts() == ["-3.50", "-3.50"]
+
+
+def test_what_the_user_edits_between_echoes_stays(quiet):
+    quiet.sql("UPDATE expenses SET notes = 'Coffee with Ada' WHERE id = (SELECT min(id) FROM expenses)")
+    quiet.sql("DELETE FROM expenses WHERE id = (SELECT max(id) FROM expenses)")
+    assert is_echo(quiet)
+    assert [row[3] for row in quiet.expenses()] == ["Coffee with Ada"]
+
+
+def test_a_dry_run_repeats_nothing_and_forgets_nothing(quiet):
+    before = remembered(quiet)
+    assert quiet.refresh(dry_run=True).counts.unchanged == 2
+    assert remembered(quiet) == before
+    assert is_echo(quiet)
+
+
+def test_without_the_record_of_the_first_it_is_a_run_like_any_other(quiet):
+    quiet.sql("DELETE FROM bank_import_run_accounts")
+    assert quiet.refresh().counts.unchanged == 2
+    assert remembered(quiet) == quiet.run_id
+
+
+def test_a_cursor_that_stands_still_is_an_echo_and_one_that_moves_is_not(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-1", external_id="1")
+    for _ in range(3):
+        harness.refresh()
+    assert is_echo(harness)
+    harness.bank.buy("-2", external_id="2")
+    assert not is_echo(harness)
+    assert harness.amounts() == ["-2.00", "-1.00"]
+
+
+@pytest.mark.parametrize(
+    ("happening", "error"),
+    [
+        ("lease_token = gen_random_uuid()", LostLeaseError),
+        ("cancel_requested_at = now()", CancelRequestedError),
+    ],
+)
+def test_an_echo_is_behind_the_fence_like_every_write(quiet, happening, error):
+    with quiet.sessions() as session:
+        run_id = request_run(session, RunRequest(connection_id=quiet.connection_id, kind=RunKind.REFRESH))
+    with quiet.sessions() as session:
+        lease = claim(session, run_id, worker_name="test", lease_s=60)
+    quiet.sql(f"UPDATE bank_import_runs SET {happening} WHERE id = :id", id=run_id)
+    with pytest.raises(error):
+        run(lease, quiet.parts())
+    assert record(quiet, run_id) == []
+
+
+def test_an_answer_is_not_remembered_while_its_opening_amount_is_being_taken(harness):
+    harness.bank.buy("-3.50", external_id="1")
+    harness.refresh()
+    harness.bank.balance("96.50")
+    harness.refresh()
+    assert record(harness, harness.run_id)[0].balance_proof["reason"] == "opening_taken"
+    assert remembered(harness) is None
+    assert not is_echo(harness)
+    assert record(harness, harness.run_id)[0].balance_proof["result"] == "proven"
+
+
+def test_rows_that_wait_for_days_to_pass_are_looked_at_every_day(harness):
+    hold = harness.bank.buy("-40", external_id="h", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(hold)
+    for _ in range(3):
+        harness.refresh()
+    assert harness.amounts() == ["-40.00"]
+    for _ in range(9):
+        harness.day_later()
+        harness.refresh()
+    assert harness.amounts() == []

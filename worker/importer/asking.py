@@ -1,0 +1,56 @@
+"""What one run asks of its bank, each thing once: what was asked for ahead is handed out in its turn."""
+
+from collections.abc import Iterator
+
+from worker.connectors.base import BankConnector, Page, SyncState
+from worker.connectors.errors import ConnectorError
+from worker.importer.fetch import Delivery, fetch
+from worker.importer.parts import Parts
+from worker.importer.streams import Question, Stream
+
+
+class Asking:
+    """The deliveries of one run. Close it to free what was asked for ahead and never taken."""
+
+    def __init__(self, connector: BankConnector, parts: Parts) -> None:
+        self._connector = connector
+        self._parts = parts
+        self._ahead: dict[Question, Delivery | ConnectorError] = {}
+
+    def ahead(self, stream: Stream) -> Delivery:
+        """Fetch a delivery and keep it, or the error, for whoever takes it. Raises: ConnectorError."""
+        try:
+            self._ahead[stream.question] = delivery = self._fetch(stream)
+        except ConnectorError as error:
+            self._ahead[stream.question] = error
+            raise
+        return delivery
+
+    def take(self, stream: Stream) -> Delivery:
+        """Return the delivery, fetched now unless it was asked for ahead; it is the caller's to close.
+
+        Raises: ConnectorError.
+        """
+        answer = self._ahead.pop(stream.question, None)
+        if isinstance(answer, ConnectorError):
+            raise answer
+        return answer or self._fetch(stream)
+
+    def close(self) -> None:
+        """Forget what nobody took."""
+        for answer in self._ahead.values():
+            if isinstance(answer, Delivery):
+                answer.staging.close()
+        self._ahead.clear()
+
+    def _fetch(self, stream: Stream) -> Delivery:
+        delivery = fetch(lambda: self._read(stream), self._parts)
+        self._parts.note_quota(delivery.quota)
+        return delivery
+
+    def _read(self, stream: Stream) -> Iterator[Page]:
+        if stream.by_cursor:
+            return self._connector.refresh(
+                SyncState(account_id=stream.account_id, cursor=stream.cursor, window=stream.window)
+            )
+        return self._connector.get_transactions(stream.account_id, stream.window.from_on, stream.window.to_on)
