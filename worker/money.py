@@ -1,7 +1,6 @@
 """Decimal amounts and ISO 4217 currencies: what fits, what is rounded, what is refused. Pure."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple
 
 # ISO 4217, active codes (list one, 2026), by number of decimals where it is not two.
 _ZERO = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -33,14 +32,7 @@ def is_currency(code: str) -> bool:
     return code in MINOR_UNITS
 
 
-class ExpenseAmount(NamedTuple):
-    """An amount as FinMind's NUMERIC(12,2) holds it. rounded: the bank's own amount had more decimals."""
-
-    amount: Decimal
-    rounded: bool
-
-
-def expense_amount(amount: Decimal) -> ExpenseAmount | None:
+def expense_amount(amount: Decimal) -> Decimal | None:
     """Return the positive amount FinMind can hold, rounded half up, or None when it is too large or no number."""
     if not amount.is_finite():
         return None
@@ -48,4 +40,4 @@ def expense_amount(amount: Decimal) -> ExpenseAmount | None:
     if positive > MAX_EXPENSE_AMOUNT + 1:
         return None
     kept = positive.quantize(_CENT, rounding=ROUND_HALF_UP)
-    return None if kept > MAX_EXPENSE_AMOUNT else ExpenseAmount(amount=kept, rounded=kept != positive)
+    return None if kept > MAX_EXPENSE_AMOUNT else kept

@@ -178,3 +178,106 @@ def test_ids_that_lost_their_trust_may_churn_in_an_answer_that_is_cut(harness):
     harness.bank.complete = False
     harness.refresh()
     assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_an_id_that_the_bank_gives_to_another_account_is_another_account(harness):
+    harness.bank.accounts = [Account(external_id="1", name="Checking", currency="EUR", anchor="iban:DE1")]
+    harness.bank.buy("-1", external_id="x", account_id="1")
+    harness.refresh()
+    harness.bank.accounts = [
+        Account(external_id="2", name="Checking", currency="EUR", anchor="iban:DE1"),
+        Account(external_id="1", name="Savings", currency="EUR", anchor="iban:DE2"),
+    ]
+    harness.bank.rows = [replace(harness.bank.rows[0], account_id="2")]
+    harness.bank.buy("-2", external_id="y", account_id="1")
+    harness.refresh()
+    rows = harness.sql("SELECT external_id, anchor FROM bank_connection_accounts ORDER BY id")
+    assert rows == [("2", "iban:DE1"), ("1", "iban:DE2")]
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_an_id_whose_account_went_and_came_back_as_another_is_another_account(harness):
+    harness.bank.accounts = [Account(external_id="1", name="Checking", currency="EUR", anchor="iban:DE1")]
+    harness.bank.buy("-1", external_id="x", account_id="1")
+    harness.refresh()
+    harness.bank.accounts = [Account(external_id="1", name="Savings", currency="EUR", anchor="iban:DE2")]
+    harness.bank.rows = [replace(harness.bank.rows[0], amount=harness.bank.rows[0].amount * 2, external_id="y")]
+    harness.refresh()
+    assert harness.sql("SELECT count(*) FROM bank_connection_accounts") == [(2,)]
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_two_accounts_that_swap_their_ids_keep_their_rows(harness):
+    one = Account(external_id="1", name="Checking", currency="EUR", anchor="iban:DE1")
+    two = Account(external_id="2", name="Savings", currency="EUR", anchor="iban:DE2")
+    harness.bank.accounts = [one, two]
+    first = harness.bank.buy("-1", external_id="x", account_id="1")
+    second = harness.bank.buy("-2", external_id="y", account_id="2")
+    harness.refresh()
+    harness.bank.accounts = [replace(one, external_id="2"), replace(two, external_id="1")]
+    harness.bank.rows = [replace(first, account_id="2"), replace(second, account_id="1")]
+    assert harness.refresh().code == "nothing_new"
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_two_accounts_of_one_face_are_asked_about_one_to_one(harness):
+    faces = [Account(external_id=i, name="Card", mask="4242", currency="EUR") for i in ("1", "2")]
+    harness.bank.accounts = faces
+    for account in faces:
+        harness.bank.buy("-1", external_id="x", account_id=account.external_id)
+    harness.refresh()
+    harness.bank.accounts = [replace(account, external_id=f"{account.external_id}-new") for account in faces]
+    harness.bank.rows = [replace(row, account_id=f"{row.account_id}-new", external_id="n") for row in harness.bank.rows]
+    harness.refresh()
+    assert len(harness.amounts()) == 2, "nothing is imported twice while the questions are open"
+    asked = harness.sql("SELECT account_id, other_account_id FROM bank_match_suggestions WHERE kind = 'account'")
+    assert len({new for new, _ in asked}) == len({old for _, old in asked}) == 2
+
+
+def test_an_account_of_another_institution_is_another_account(harness):
+    here = Account(external_id="1", name="Checking", mask="1234", currency="EUR", institution_name="North Bank")
+    harness.bank.accounts = [here]
+    harness.refresh()
+    harness.bank.accounts = [replace(here, external_id="2", institution_name="South Bank")]
+    harness.refresh()
+    assert harness.sql("SELECT count(*) FROM bank_connection_accounts") == [(2,)]
+
+
+@pytest.mark.parametrize(("account", "option"), [(IdClass.NONE, None), (None, "none")], ids=["institution", "user"])
+def test_the_class_of_ids_may_be_overridden(sessions, user_id, account, option):
+    from tests.importer.bank import Harness
+
+    harness = Harness(sessions, user_id, options={"id_class": option} if option else {})
+    harness.bank.accounts = [Account(external_id="A", name="Checking", currency="EUR", id_class=account)]
+    row = harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.bank.change(row, external_id="2")
+    harness.bank.complete = False
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
+
+
+def test_positions_renumbered_by_a_twin_in_front_add_one(harness):
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.POSITIONAL)
+    row = harness.bank.buy("-3.50", external_id="2026-06-15.0")
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Mine'")
+    twin = replace(row, external_id="2026-06-15.0")
+    harness.bank.rows = [twin, replace(row, external_id="2026-06-15.1")]
+    assert harness.refresh().counts.created == 1
+    assert harness.refresh().code == "nothing_new"
+    assert sorted(e[3] for e in harness.expenses()) == ["Coffee", "Mine"]
+
+
+@pytest.mark.parametrize("id_class", [IdClass.STABLE, *UNTRUSTED])
+def test_a_user_deletion_among_twins_survives_a_late_twin_and_another_link(harness, id_class):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    for n in range(3):
+        harness.bank.buy("-3.50", external_id=f"{n}")
+    harness.refresh()
+    harness.sql("DELETE FROM expenses WHERE id = (SELECT min(id) FROM expenses)")
+    harness.bank.buy("-3.50", external_id="3")
+    harness.refresh()
+    harness.bank.rows = [replace(row, external_id=f"{row.external_id}-new") for row in harness.bank.rows]
+    harness.refresh()
+    assert harness.amounts() == ["-3.50"] * 3

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -232,21 +232,23 @@ class StatedBalance:
     reference_on: str | None = None
 
 
-def pick_balance(balances: Iterable[StatedBalance], currency: str | None, now: datetime) -> Balance | None:
+def pick_balance(
+    balances: Iterable[StatedBalance], currency: str | None, now: datetime, zone: tzinfo = UTC
+) -> Balance | None:
     """Choose the balance that tells most: booked before available, in the account's currency; unreadable ones are left.
 
-    now: when the list was read, for balances without a time of their own.
+    now: when the list was read, for balances without a time of their own. zone: of the bank's days.
     """
     ours = [one for one in balances if currency in (None, one.currency)]
     for kind, names in ((BalanceKind.BOOKED, _BOOKED), (BalanceKind.AVAILABLE, _AVAILABLE)):
         for name in names:
             for one in ours:
                 if one.balance_type.upper() == name and _AMOUNT.fullmatch(one.amount.strip()):
-                    return Balance(amount=Decimal(one.amount.strip()), kind=kind, at=_balance_at(one, now))
+                    return Balance(amount=Decimal(one.amount.strip()), kind=kind, at=_balance_at(one, now, zone))
     return None
 
 
-def _balance_at(balance: StatedBalance, now: datetime) -> datetime:
+def _balance_at(balance: StatedBalance, now: datetime, zone: tzinfo) -> datetime:
     """Return when a balance was so: its own moment, the end of its day, else now; never in the future."""
     for text in (balance.changed, balance.reference_on):
         try:
@@ -256,5 +258,5 @@ def _balance_at(balance: StatedBalance, now: datetime) -> datetime:
         if stated.at is not None:
             return min(stated.at, now)
         if stated.on is not None:
-            return min(datetime.combine(stated.on, time.max, UTC), now)
+            return min(datetime.combine(stated.on, time.max, zone).astimezone(UTC), now)
     return now

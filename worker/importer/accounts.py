@@ -5,7 +5,7 @@ when there is exactly one candidate; never by name alone. Anything less makes a 
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,6 +17,9 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Account
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
+
+_GONE = "\x1fformer:"
+"""Begins the id of an account whose own was given to another; no provider's id begins with a control character."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +62,9 @@ def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> 
             if len(candidates) == 1 and len(rivals) == 1 and account.mask:
                 found[account.external_id] = candidates[0].id
                 del free[candidates[0].id]
+    maybe = _questions([account for account in listed if account.external_id not in found], free)
     return [
-        AccountMatch(
-            account=account,
-            known_id=found.get(account.external_id),
-            maybe_id=None if account.external_id in found else _maybe(account, free.values()),
-        )
+        AccountMatch(account=account, known_id=found.get(account.external_id), maybe_id=maybe.get(account.external_id))
         for account in listed
     ]
 
@@ -92,8 +92,18 @@ def _same_face(account: Account, row: KnownAccount) -> bool:
     return _faces(account) == face
 
 
-def _maybe(account: Account, rows: object) -> int | None:
-    assert hasattr(rows, "__iter__")
+def _questions(listed: Sequence[Account], free: dict[int, KnownAccount]) -> dict[str, int]:
+    """Pair what is left by likeness, one-to-one, for a person to say."""
+    maybe: dict[str, int] = {}
+    for account in listed:
+        near = _maybe(account, free.values())
+        if near is not None:
+            maybe[account.external_id] = near
+            del free[near]
+    return maybe
+
+
+def _maybe(account: Account, rows: Iterable[KnownAccount]) -> int | None:
     near = [
         row.id
         for row in rows
@@ -111,6 +121,8 @@ def sync_accounts(
     """
     rows = {row.id: row for row in session.scalars(_of(connection_id).with_for_update())}
     matches = match_accounts(listed, [_known(row) for row in rows.values()])
+    _vacate(rows, matches)
+    session.flush()
     for match in matches:
         if match.known_id is not None:
             _refresh(rows[match.known_id], match.account)
@@ -154,9 +166,19 @@ def _known(row: BankConnectionAccount) -> KnownAccount:
     )
 
 
+def _vacate(rows: Mapping[int, BankConnectionAccount], matches: Sequence[AccountMatch]) -> None:
+    """Take an id from the row that has it where the bank gives it to another account now."""
+    owners = {match.account.external_id: match.known_id for match in matches}
+    for row in rows.values():
+        if owners.get(row.external_id, row.id) != row.id:
+            row.former_external_ids = [*row.former_external_ids, row.external_id]
+            row.external_id = f"{_GONE}{row.id}"
+
+
 def _refresh(row: BankConnectionAccount, account: Account) -> None:
     if row.external_id != account.external_id:
-        row.former_external_ids = [*row.former_external_ids, row.external_id]
+        if not row.external_id.startswith(_GONE):
+            row.former_external_ids = [*row.former_external_ids, row.external_id]
         row.external_id = account.external_id
     row.anchor = account.anchor or row.anchor
     row.name, row.account_type = account.name[:200], str(account.account_type)
@@ -255,5 +277,31 @@ _ACTIVE = text(
 
 def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
     """Return the accounts to import: active and included, or the one asked for (by its present or a former id)."""
+<<<<<<< HEAD
     rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only})
     return [AccountState(**row._asdict()) for row in rows]
+=======
+    rows = session.scalars(
+        _of(connection_id).where(BankConnectionAccount.status == "active", BankConnectionAccount.included)
+    ).all()
+    present = {row.external_id for row in rows}
+    return [
+        AccountState(
+            id=row.id,
+            external_id=row.external_id,
+            anchor=row.anchor,
+            mask=row.mask,
+            id_class=row.id_class,
+            currency=row.currency,
+            cursor=row.cursor,
+            watermark_on=row.watermark_on,
+            history_from_on=row.history_from_on,
+            history_complete=row.history_complete,
+            lateness_days=row.lateness_days,
+            booked=row.balance_amount if row.balance_kind == BalanceKind.BOOKED else None,
+            known=True,
+        )
+        for row in rows
+        if only in (None, row.external_id) or (only not in present and only in row.former_external_ids)
+    ]
+>>>>>>> 2f38750 (Let a gap's watermark follow it, prove balances in the bank's days and signs, and survive ids that move between accounts)

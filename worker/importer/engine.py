@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy.orm import Session
@@ -31,7 +32,11 @@ from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
 from worker.importer.revert import revert_run
 from worker.importer.step import Step, as_rejection, ground_for
+<<<<<<< HEAD
 from worker.importer.streams import Stream, make_streams, reach_of
+=======
+from worker.importer.streams import Stream, days_lost, make_streams
+>>>>>>> 2f38750 (Let a gap's watermark follow it, prove balances in the bank's days and signs, and survive ids that move between accounts)
 from worker.models import BankConnection
 from worker.runs.lease import fence
 from worker.runs.states import Counts, Lease, Outcome, RunKind, RunStatus
@@ -98,6 +103,8 @@ class _Run:
         accounts = self._accounts(listed)
         self.answer = self._hearing(listed, accounts)
         streams = make_streams(self.job, accounts, self.connector.capabilities, self.parts)
+        if days_lost(self.job, streams, self.connector.capabilities, self.parts):
+            self.warnings.add("days_out_of_reach")
         failed: dict[int, WorkerError] = {}
         last = {account.id: place for place, stream in enumerate(streams) for account in stream.accounts}
         for place, stream in enumerate(streams):
@@ -291,8 +298,25 @@ class _Run:
     def _close(self, account: AccountState) -> None:
         if self.job.dry_run:
             return
+        zone = ZoneInfo(self.job.options.timezone or self.connector.capabilities.timezone)
         with self.parts.sessions() as session:
             fence(session, self.job.lease)
+<<<<<<< HEAD
             proof = end_account(session, self.job, account.id)
         if proof.reason == "opening_taken":
             self.answer.spoil()
+=======
+            _close_account(session, self.job, account, zone)
+
+
+def _close_account(session: Session, job: Job, account: AccountState, zone: ZoneInfo) -> None:
+    result = next(iter(account_results(session, job, account.id)), None)
+    ended = result or AccountResult(account_id=account.id, status="succeeded", code="nothing_new")
+    if ended.code == "in_progress":
+        ended = replace(ended, status="succeeded", code="ok")
+    if ended.status == "succeeded" and ended.counts.rejected:
+        ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
+    close_account(session, job, account.id, ended)
+    proof = prove_account(session, job, account.id, zone)
+    log.info("import_account.finished", account_id=account.id, code=ended.code, proof=proof.result)
+>>>>>>> 2f38750 (Let a gap's watermark follow it, prove balances in the bank's days and signs, and survive ids that move between accounts)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, TransactionKind
 from worker.importer.identity import content_key, digest, id_identity, plain
-from worker.money import ExpenseAmount, expense_amount, is_currency
+from worker.money import expense_amount, is_currency
 
 # `json.dumps` with options makes an encoder per call; this one is made once.
 _JSON = json.JSONEncoder(default=str, ensure_ascii=False)
@@ -169,7 +169,7 @@ def read_line(
         _short(transaction.reference, 255),
         transaction.raw,
         transaction.pending,
-        held.amount,
+        held,
     )
 
 
@@ -197,7 +197,7 @@ def raw_text(raw: Mapping[str, Any] | None) -> str | None:
     return text
 
 
-def _problem(amount: Decimal, held: ExpenseAmount | None, currency: str, day: date | None) -> tuple[str, str] | None:
+def _problem(amount: Decimal, held: Decimal | None, currency: str, day: date | None) -> tuple[str, str] | None:
     if not amount.is_finite():
         return "amount_invalid", "the amount is not a number"
     if held is None:

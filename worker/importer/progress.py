@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import bindparam, func, select, text, update
@@ -82,6 +83,7 @@ def close_account(session: Session, job: Job, account_id: int, result: AccountRe
     session.execute(_COUNT_DONE, {"run_id": job.lease.run_id})
 
 
+<<<<<<< HEAD
 def end_account(session: Session, job: Job, account_id: int) -> Proof:
     """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows."""
     result = next((r for r in account_results(session, job) if r.account_id == account_id), None)
@@ -98,9 +100,18 @@ def end_account(session: Session, job: Job, account_id: int) -> Proof:
 
 def _prove(session: Session, job: Job, account_id: int) -> Proof:
     """Compare the account's booked balance with its rows, and keep the answer with the run."""
+=======
+def prove_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Proof:
+    """Compare the account's booked balance with its rows, and keep the answer with the run.
+
+    zone: of the bank's days.
+    """
+>>>>>>> 2f38750 (Let a gap's watermark follow it, prove balances in the bank's days and signs, and survive ids that move between accounts)
     row = session.get_one(BankConnectionAccount, account_id)
     booked = row.balance_amount if row.balance_kind == "booked" else None
-    balance_on = row.balance_at.date() if row.balance_at else None
+    if booked is not None and row.external_id in job.options.inverted_accounts:
+        booked = -booked
+    balance_on = row.balance_at.astimezone(zone).date() if row.balance_at else None
     if row.opening_amount is None and row.history_complete and booked is not None and balance_on is not None:
         posted, first_on = _posted(session, account_id, date.min, balance_on)
         row.opening_amount = booked - posted
@@ -171,13 +182,12 @@ def _upsert(
     )
 
 
-def account_results(session: Session, job: Job) -> list[AccountResult]:
-    """Return how every account of this run ended, over all its attempts."""
-    rows = session.scalars(
-        select(BankImportRunAccount)
-        .where(BankImportRunAccount.run_id == job.lease.run_id)
-        .order_by(BankImportRunAccount.account_id)
-    )
+def account_results(session: Session, job: Job, account_id: int | None = None) -> list[AccountResult]:
+    """Return how every account of this run (or the one stated) ended, over all its attempts."""
+    mine = select(BankImportRunAccount).where(BankImportRunAccount.run_id == job.lease.run_id)
+    if account_id is not None:
+        mine = mine.where(BankImportRunAccount.account_id == account_id)
+    rows = session.scalars(mine.order_by(BankImportRunAccount.account_id))
     return [
         AccountResult(
             account_id=row.account_id,

@@ -8,7 +8,7 @@ from worker.connectors.base import Capabilities, Scope, Window
 from worker.importer.accounts import AccountState
 from worker.importer.job import Job
 from worker.importer.parts import Parts
-from worker.importer.window import Progress, Reach, import_windows, refresh_windows
+from worker.importer.window import Progress, Reach, import_windows, out_of_reach, refresh_windows
 from worker.models import BankConnectionAccount
 from worker.runs.states import RunKind
 
@@ -82,6 +82,13 @@ def make_streams(job: Job, accounts: list[AccountState], capabilities: Capabilit
         for account in todo
         for window in _windows(job, account, reach)
     ]
+
+
+def days_lost(job: Job, streams: list[Stream], capabilities: Capabilities, parts: Parts) -> bool:
+    """Say whether an outage lasted longer than the provider's memory, so that days between are never read."""
+    reach = reach_of(job, capabilities, parts)
+    by_windows = [account for stream in streams if not stream.by_cursor for account in stream.accounts]
+    return job.kind == RunKind.REFRESH and any(out_of_reach(progress_of(account), reach) for account in by_windows)
 
 
 def _cursor_streams(job: Job, todo: list[AccountState], capabilities: Capabilities, reach: Reach) -> list[Stream]:

@@ -36,15 +36,16 @@ class Reach:
 
 
 def refresh_windows(progress: Progress, reach: Reach) -> list[Window]:
-    """Return the windows of a refresh, newest first: the overlap, the gap since the watermark, unread history.
+    """Return the windows of a refresh: the overlap and the gap since the watermark, then unread history newest first.
 
-    An account that was never read gets its whole history; one interrupted goes on where it stopped.
+    The gap is walked forward, so that the watermark follows it and an interrupted one goes on where it stopped. An
+    account that was never read gets its whole history.
     """
     if progress.watermark_on is None:
         return pieces(reach.oldest_on, reach.today, reach)
     overlap = max(reach.overlap_days, progress.lateness_days + LATENESS_MARGIN_DAYS if progress.lateness_days else 0)
     since = max(progress.watermark_on - timedelta(days=overlap), reach.oldest_on)
-    recent = pieces(since, reach.today, reach)
+    recent = pieces(since, reach.today, reach)[::-1]
     if progress.history_complete or progress.history_from_on is None or since <= progress.history_from_on:
         older_to = since - timedelta(days=1)
     else:
@@ -52,6 +53,11 @@ def refresh_windows(progress: Progress, reach: Reach) -> list[Window]:
     if progress.history_complete or older_to < reach.oldest_on:
         return recent
     return recent + pieces(reach.oldest_on, older_to, reach)
+
+
+def out_of_reach(progress: Progress, reach: Reach) -> bool:
+    """Say whether days after the watermark are older than anything that may be asked for."""
+    return progress.watermark_on is not None and progress.watermark_on + timedelta(days=1) < reach.oldest_on
 
 
 def import_windows(from_on: date | None, to_on: date | None, reach: Reach) -> list[Window]:
@@ -76,7 +82,7 @@ def advance(progress: Progress, window: Window, reach: Reach, *, latest_late_day
     """Return the progress after a window was read completely; the watermark never passes today and never goes back."""
     seen_to = min(window.to_on, reach.today)
     watermark_on = progress.watermark_on
-    joins = watermark_on is None or window.from_on <= watermark_on + timedelta(days=1)
+    joins = watermark_on is None or window.from_on <= max(watermark_on + timedelta(days=1), reach.oldest_on)
     if joins and (watermark_on is None or seen_to > watermark_on):
         watermark_on = seen_to
     history_from_on = progress.history_from_on

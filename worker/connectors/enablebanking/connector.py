@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from worker.connectors import berlin
 from worker.connectors.base import (
@@ -167,7 +168,7 @@ class EnableBankingConnector(BankConnector):
             raise
         except ConnectorError as error:
             return replace(page, warnings=(*page.warnings, f"no balance: {error}"))
-        balance = berlin.pick_balance(balances, account.currency, self.context.now())
+        balance = berlin.pick_balance(balances, account.currency, self.context.now(), ZoneInfo(self.context.timezone))
         return replace(page, accounts=(replace(self._account(account), balance=balance),)) if balance else page
 
     def _learn(self, uids: Sequence[str]) -> None:

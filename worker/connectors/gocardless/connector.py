@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from worker.connectors import berlin
 from worker.connectors.base import (
@@ -123,7 +124,7 @@ class GoCardlessConnector(BankConnector):
             raise
         except ConnectorError as error:
             return replace(page, warnings=(*page.warnings, f"no balance: {error}"))
-        balance = berlin.pick_balance(balances, account.currency, self.context.now())
+        balance = berlin.pick_balance(balances, account.currency, self.context.now(), ZoneInfo(self.context.timezone))
         return replace(page, accounts=(replace(self._account(account), balance=balance),)) if balance else page
 
     def _learn(self, ids: Sequence[str], institution_id: str | None) -> None:

@@ -1,0 +1,132 @@
+"""Outages, limits and cursors: no day is skipped, and none is read for ever."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from tests.importer.bank import CURSOR, TODAY, WINDOWED
+from worker.connectors.base import Capabilities, IdClass, Scope
+from worker.connectors.errors import CursorInvalidError, ProviderUnavailableError
+from worker.runs.states import RunKind, RunStatus
+
+
+def watermark(harness):
+    return harness.sql("SELECT watermark_on FROM bank_connection_accounts")[0][0]
+
+
+@pytest.mark.parametrize("away_days", [60, 200])
+def test_after_an_outage_the_gap_is_read_once_window_by_window(harness, away_days):
+    harness.bank.capabilities = replace(WINDOWED, window_days=30)
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.day_later(away_days)
+    for day in range(1, away_days, 13):
+        harness.bank.buy("-2", external_id=f"gap-{day}", booking_on=TODAY + timedelta(days=day))
+    harness.refresh()
+    assert len(harness.amounts()) == 1 + len(range(1, away_days, 13))
+    assert watermark(harness) == harness.bank.today
+    harness.bank.calls.clear()
+    harness.refresh()
+    assert min(first for _, first, _ in harness.bank.calls) >= harness.bank.today - timedelta(days=58)
+
+
+def test_an_outage_in_the_middle_of_a_gap_leaves_no_hole(harness):
+    harness.bank.capabilities = replace(WINDOWED, window_days=30)
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.day_later(100)
+    for day in range(1, 100, 7):
+        harness.bank.buy("-2", external_id=f"gap-{day}", booking_on=TODAY + timedelta(days=day))
+    original = harness.bank.buy("-3", external_id="today")
+    outage = [ProviderUnavailableError("down", everyone=True)] * 2
+    real, asked = harness.check, iter(range(100))
+
+    def down_after_two_pages():
+        real()
+        if next(asked) == 2:
+            harness.bank.errors["transactions:A"] = list(outage)
+
+    harness.check = down_after_two_pages
+    assert harness.refresh().code == "provider_down"
+    harness.check = real
+    harness.bank.errors.clear()
+    harness.refresh()
+    assert len(harness.amounts()) == 2 + len(range(1, 100, 7))
+    assert original.booking_on == watermark(harness)
+
+
+def test_an_outage_longer_than_the_providers_history_says_so_and_goes_on(harness):
+    harness.bank.capabilities = replace(WINDOWED, history_days=30)
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.day_later(60)
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.report["warnings"]) == (RunStatus.SUCCEEDED, ["days_out_of_reach"])
+    assert watermark(harness) == harness.bank.today
+    assert "warnings" not in harness.refresh().report
+
+
+@pytest.mark.parametrize("cap", [10, 30])
+def test_a_history_that_the_consent_caps_is_asked_for_no_further(harness, cap):
+    harness.bank.capabilities = replace(WINDOWED, history_days=cap)
+    harness.refresh()
+    harness.refresh()
+    assert min(first for _, first, _ in harness.bank.calls) == TODAY - timedelta(days=cap)
+
+
+@pytest.mark.parametrize("capabilities", [CURSOR, Capabilities(id_class=IdClass.NONE, cursor_scope=Scope.ACCOUNT)])
+def test_rows_dated_in_the_future_are_imported_at_once_and_never_move_the_watermark(harness, capabilities):
+    harness.bank.capabilities = capabilities
+    harness.bank.buy("-1", external_id="1", booking_on=date(2026, 9, 1))
+    harness.refresh()
+    assert [e[0] for e in harness.expenses()] == ["2026-09-01"]
+    assert watermark(harness) == TODAY
+
+
+def test_a_cursor_loop_that_stays_void_leaves_nothing_half_applied(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.bank.buy("-2", external_id="2")
+    harness.bank.errors["refresh"] = [CursorInvalidError() for _ in range(10)]
+    outcome = harness.refresh()
+    assert outcome.status == RunStatus.FAILED
+    assert harness.amounts() == ["-1.00"]
+    assert harness.sql("SELECT cursor FROM bank_connections") == [("1",)]
+    harness.bank.errors.clear()
+    assert harness.refresh().counts.created == 1
+
+
+def test_a_delivery_voided_after_its_first_page_leaves_nothing_of_that_page(harness):
+    harness.bank.page_rows = 1
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-2", external_id="2")
+    harness.bank.errors["next_page"] = [CursorInvalidError()]
+    assert harness.refresh().counts.fetched == 2
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_an_import_of_old_days_does_not_move_the_watermark_back_or_ahead_of_a_hole(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.day_later(60)
+    harness.run(RunKind.IMPORT, from_on=harness.bank.today, to_on=harness.bank.today)
+    assert watermark(harness) == TODAY, "the days between were not read"
+    harness.bank.buy("-2", external_id="2", booking_on=TODAY + timedelta(days=3))
+    harness.refresh()
+    assert len(harness.amounts()) == 2
+
+
+def test_a_pending_row_that_a_new_link_no_longer_lists_goes_after_the_grace(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-20", "Hotel", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql("UPDATE bank_connections SET cursor = NULL")
+    harness.bank.rows.pop()
+    harness.refresh()
+    assert len(harness.amounts()) == 2
+    harness.day_later(8)
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
