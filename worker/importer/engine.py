@@ -113,6 +113,10 @@ class _Run:
             for account in stream.accounts:
                 if account.id not in failed and last[account.id] == place:
                     self._close(account)
+        # An earlier attempt read all of these and died before it could say so.
+        for account in accounts:
+            if account.id in self.job.walked and account.id not in self.job.done | last.keys():
+                self._close(account)
 
     def _is_echo(self, listed: Sequence[Account]) -> bool:
         """Ask for everything, and if the bank says what it said before, record just that; else what it said is kept."""
@@ -268,6 +272,7 @@ class _Run:
         self.warnings |= applied.warnings
         self.dry_results += applied.dry_results
         if applied.months and not self.job.dry_run:
+            self.parts.advanced()
             self.parts.clear_cache(self.job.user_id, frozenset(applied.months))
 
     def _save_cursor(self, delivery: Delivery) -> None:
@@ -303,6 +308,7 @@ class _Run:
             fence(session, self.job.lease)
 <<<<<<< HEAD
             proof = end_account(session, self.job, account.id)
+        self.parts.advanced()
         if proof.reason == "opening_taken":
             self.answer.spoil()
 =======

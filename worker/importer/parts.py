@@ -25,6 +25,10 @@ class ImportPolicy:
     cursor_restarts: int = 3
 
 
+def _unnoticed() -> None:
+    """Nobody asks how far the run got."""
+
+
 def _forget(_readings: Sequence[QuotaReading]) -> None:
     """Nobody keeps a ledger."""
 
@@ -39,6 +43,7 @@ class Parts:
     whether something is due is decided by Postgres.
     clear_cache: drops FinMind's cached summaries of a user's months (`YYYY-MM`), after the commit; never raises.
     note_quota: keeps what responses said about allowances.
+    advanced: called after a commit that brought the run further: rows were written, or an account is done.
     """
 
     sessions: Sessions
@@ -48,4 +53,5 @@ class Parts:
     now: Callable[[], datetime]
     clear_cache: Callable[[int, frozenset[str]], None]
     note_quota: Callable[[Sequence[QuotaReading]], None] = _forget
+    advanced: Callable[[], None] = _unnoticed
     policy: ImportPolicy = ImportPolicy()

@@ -121,7 +121,8 @@ def finish(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
 def hand_back(session: Session, lease: Lease, *, counted: bool = False) -> None:
     """Queue the run again, to go on from what is committed. Raises: LostLeaseError.
 
-    counted: this was a failed attempt (the run ran into its time limit); a shutdown is none.
+    counted: this was a failed attempt: its time was up, or the database gone, before anything was committed. Neither a
+    shutdown is one, nor a long import that goes on in slices.
     """
     attempt = BankImportRun.attempt if counted else BankImportRun.attempt - 1
     try:

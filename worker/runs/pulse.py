@@ -41,6 +41,8 @@ class Pulse:
         self._deadline_s = self._beaten_s + deadline_s
         self._lost = False
         self._cancelled = False
+        self.advanced = False
+        """Whether the run committed something in this attempt that the next one need not do again."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"pulse-{lease.run_id}", daemon=True)
 
@@ -70,6 +72,10 @@ class Pulse:
         # A process that was stopped for longer than its lease finds out here, before it hears it from Postgres.
         if self._lost or time.monotonic() - self._beaten_s > self._lease_s:
             raise LostLeaseError(f"run {self._lease.run_id} was silent for longer than its lease")
+
+    def advance(self) -> None:
+        """Note that the run got further."""
+        self.advanced = True
 
     def wait(self, seconds: float) -> None:
         """Sleep. Raises what `check` raises, within half a second of its becoming true."""

@@ -112,7 +112,7 @@ def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive
         note_outcome(failed=outcome.status is RunStatus.FAILED, status=outcome.status.value, code=outcome.code)
         log.info("run.finished", status=outcome.status.value, code=outcome.code, created=outcome.counts.created)
     except StopRequestedError as reason:
-        counted = not STOP.is_set
+        counted = not (STOP.is_set or pulse.advanced)
         _surely(runtime, pulse, lambda session: hand_back(session, lease, counted=counted))
         log.info("run.handed_back", reason=str(reason))
     except LostLeaseError as reason:
@@ -155,6 +155,7 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
         now=lambda: datetime.now(UTC),
         clear_cache=runtime.cache.clear,
         note_quota=opener.note_quota,
+        advanced=pulse.advance,
         policy=ImportPolicy(overlap_days=settings.refresh_overlap_days, history_days=settings.history_days),
     )
 
