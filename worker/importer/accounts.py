@@ -269,7 +269,8 @@ _ACTIVE = text(
            lateness_days, CASE WHEN balance_kind = 'booked' THEN balance_amount END AS booked, TRUE AS known
     FROM bank_connection_accounts
     WHERE connection_id = :connection_id AND status = 'active' AND included
-      AND (:only IS NULL OR external_id = :only OR :only = ANY(former_external_ids))
+      AND (:only IS NULL OR external_id = :only OR (:only = ANY(former_external_ids) AND NOT EXISTS (
+        SELECT 1 FROM bank_connection_accounts n WHERE n.connection_id = :connection_id AND n.external_id = :only)))
     ORDER BY id
     """
 ).bindparams(bindparam("only", type_=Text))
@@ -277,31 +278,5 @@ _ACTIVE = text(
 
 def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
     """Return the accounts to import: active and included, or the one asked for (by its present or a former id)."""
-<<<<<<< HEAD
     rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only})
     return [AccountState(**row._asdict()) for row in rows]
-=======
-    rows = session.scalars(
-        _of(connection_id).where(BankConnectionAccount.status == "active", BankConnectionAccount.included)
-    ).all()
-    present = {row.external_id for row in rows}
-    return [
-        AccountState(
-            id=row.id,
-            external_id=row.external_id,
-            anchor=row.anchor,
-            mask=row.mask,
-            id_class=row.id_class,
-            currency=row.currency,
-            cursor=row.cursor,
-            watermark_on=row.watermark_on,
-            history_from_on=row.history_from_on,
-            history_complete=row.history_complete,
-            lateness_days=row.lateness_days,
-            booked=row.balance_amount if row.balance_kind == BalanceKind.BOOKED else None,
-            known=True,
-        )
-        for row in rows
-        if only in (None, row.external_id) or (only not in present and only in row.former_external_ids)
-    ]
->>>>>>> 2f38750 (Let a gap's watermark follow it, prove balances in the bank's days and signs, and survive ids that move between accounts)

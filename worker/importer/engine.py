@@ -32,11 +32,7 @@ from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
 from worker.importer.revert import revert_run
 from worker.importer.step import Step, as_rejection, ground_for
-<<<<<<< HEAD
-from worker.importer.streams import Stream, make_streams, reach_of
-=======
-from worker.importer.streams import Stream, days_lost, make_streams
->>>>>>> 2f38750 (Let a gap's watermark follow it, prove balances in the bank's days and signs, and survive ids that move between accounts)
+from worker.importer.streams import Stream, days_lost, make_streams, reach_of
 from worker.models import BankConnection
 from worker.runs.lease import fence
 from worker.runs.states import Counts, Lease, Outcome, RunKind, RunStatus
@@ -306,23 +302,7 @@ class _Run:
         zone = ZoneInfo(self.job.options.timezone or self.connector.capabilities.timezone)
         with self.parts.sessions() as session:
             fence(session, self.job.lease)
-<<<<<<< HEAD
-            proof = end_account(session, self.job, account.id)
+            proof = end_account(session, self.job, account.id, zone)
         self.parts.advanced()
         if proof.reason == "opening_taken":
             self.answer.spoil()
-=======
-            _close_account(session, self.job, account, zone)
-
-
-def _close_account(session: Session, job: Job, account: AccountState, zone: ZoneInfo) -> None:
-    result = next(iter(account_results(session, job, account.id)), None)
-    ended = result or AccountResult(account_id=account.id, status="succeeded", code="nothing_new")
-    if ended.code == "in_progress":
-        ended = replace(ended, status="succeeded", code="ok")
-    if ended.status == "succeeded" and ended.counts.rejected:
-        ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
-    close_account(session, job, account.id, ended)
-    proof = prove_account(session, job, account.id, zone)
-    log.info("import_account.finished", account_id=account.id, code=ended.code, proof=proof.result)
->>>>>>> 2f38750 (Let a gap's watermark follow it, prove balances in the bank's days and signs, and survive ids that move between accounts)

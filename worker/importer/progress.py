@@ -83,30 +83,25 @@ def close_account(session: Session, job: Job, account_id: int, result: AccountRe
     session.execute(_COUNT_DONE, {"run_id": job.lease.run_id})
 
 
-<<<<<<< HEAD
-def end_account(session: Session, job: Job, account_id: int) -> Proof:
-    """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows."""
-    result = next((r for r in account_results(session, job) if r.account_id == account_id), None)
+def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Proof:
+    """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows.
+
+    zone: of the bank's days.
+    """
+    result = next(iter(account_results(session, job, account_id)), None)
     ended = result or AccountResult(account_id=account_id, status="succeeded", code="nothing_new")
     if ended.code == "in_progress":
         ended = replace(ended, status="succeeded", code="ok")
     if ended.status == "succeeded" and ended.counts.rejected:
         ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
     close_account(session, job, account_id, ended)
-    proof = _prove(session, job, account_id)
+    proof = _prove(session, job, account_id, zone)
     log.info("import_account.finished", account_id=account_id, code=ended.code, proof=proof.result)
     return proof
 
 
-def _prove(session: Session, job: Job, account_id: int) -> Proof:
+def _prove(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Proof:
     """Compare the account's booked balance with its rows, and keep the answer with the run."""
-=======
-def prove_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Proof:
-    """Compare the account's booked balance with its rows, and keep the answer with the run.
-
-    zone: of the bank's days.
-    """
->>>>>>> 2f38750 (Let a gap's watermark follow it, prove balances in the bank's days and signs, and survive ids that move between accounts)
     row = session.get_one(BankConnectionAccount, account_id)
     booked = row.balance_amount if row.balance_kind == "booked" else None
     if booked is not None and row.external_id in job.options.inverted_accounts:
