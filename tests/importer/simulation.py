@@ -162,7 +162,7 @@ class World:
     def lingering(self) -> list[Decimal]:
         """Amounts that may still be there: last read as pending, and missed for less than the grace."""
         return [
-            p.read_pending
+            p.read_pending if p.own_amount is None else p.own_amount
             for p in self.purchases
             if p.missed_on is not None and (self.today - p.missed_on).days < GRACE_DAYS
             if p.read_pending is not None and not p.deleted

@@ -265,3 +265,15 @@ def test_a_pending_row_that_posts_in_two_parts_in_a_cut_answer_ends_as_two(harne
     harness.day_later(8)
     harness.refresh()
     assert sorted(harness.amounts()) == ["-20.00", "-30.00"]
+
+
+def test_an_amount_the_user_changed_is_not_carried_to_a_purchase_of_other_words(harness):
+    pending = harness.bank.buy("-20", "Hotel Adlon", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql("UPDATE expenses SET amount = 7.77")
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-20", "Garden Centre", external_id="q")
+    harness.refresh()
+    harness.day_later(8)
+    harness.refresh()
+    assert harness.amounts() == ["-20.00"]

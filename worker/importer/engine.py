@@ -98,9 +98,7 @@ class _Run:
             return
         accounts = self._accounts(listed)
         self.answer = self._hearing(listed, accounts)
-        streams = make_streams(self.job, accounts, self.connector.capabilities, self.parts)
-        if days_lost(self.job, streams, self.connector.capabilities, self.parts):
-            self.warnings.add("days_out_of_reach")
+        streams = self._streams(accounts)
         failed: dict[int, WorkerError] = {}
         last = {account.id: place for place, stream in enumerate(streams) for account in stream.accounts}
         for place, stream in enumerate(streams):
@@ -113,6 +111,12 @@ class _Run:
         for account in accounts:
             if account.id in self.job.walked and account.id not in self.job.done | last.keys():
                 self._close(account)
+
+    def _streams(self, accounts: list[AccountState]) -> list[Stream]:
+        streams = make_streams(self.job, accounts, self.connector.capabilities, self.parts)
+        if days_lost(self.job, streams, self.connector.capabilities, self.parts):
+            self.warnings.add("days_out_of_reach")
+        return streams
 
     def _is_echo(self, listed: Sequence[Account]) -> bool:
         """Ask for everything, and if the bank says what it said before, record just that; else what it said is kept."""

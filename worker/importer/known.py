@@ -104,6 +104,11 @@ class Known:
         return self.expense_id is None and self.expense_state in (ExpenseState.OWN, ExpenseState.LINKED)
 
     @property
+    def has_own_amount(self) -> bool:
+        """Whether the user changed the amount: a line that takes this row over keeps it."""
+        return self.expense is not None and self.base is not None and self.expense.amount != self.base.amount
+
+    @property
     def swallows(self) -> bool:
         """Whether a line that takes this row over gets no expense: a wrong match would lose one."""
         return self.expense_id is None and self.expense_state != ExpenseState.NONE

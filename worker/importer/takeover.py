@@ -95,7 +95,7 @@ def _by_amount(line: Line, candidate: Candidate) -> tuple[float, str] | None:
     if days > MAX_DAYS:
         return None
     alike = _alike(line, known)
-    if known.swallows and alike < SURE:
+    if (known.swallows and alike < SURE) or (known.has_own_amount and alike < ALIKE):
         return None
     if known.state == State.PENDING:
         return _pending_by_amount(candidate, alike, days)
