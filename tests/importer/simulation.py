@@ -55,6 +55,7 @@ class Purchase:
     own_amount: Decimal | None = None
     replaces: str | None = None
     read_pending: Decimal | None = None
+    unproven: bool = False
 
     @property
     def shown(self) -> Decimal:
@@ -148,20 +149,24 @@ class World:
         """Amounts that must be among the user's expenses."""
         return sorted(p.shown for p in self.alive() if not p.deleted)
 
-    def was_read(self, *, complete: bool) -> None:
-        """Note what a delivery showed (or may have, if it was cut), and that it came without what was called off."""
+    def was_read(self, *, complete: bool, empty: bool) -> None:
+        """Note what a delivery showed (or may have, if it was cut), and that it came without what was called off.
+
+        empty: nothing came, which proves nothing about booked rows, now or when their days are past.
+        """
         for purchase in self.purchases:
             if not complete:
                 purchase.read_pending = purchase.shown if purchase.pending else purchase.read_pending
             elif purchase.gone_on is None:
-                purchase.missed_on = None
+                purchase.missed_on, purchase.unproven = None, False
                 purchase.read_pending = purchase.shown if purchase.pending else None
             elif purchase.missed_on is None:
                 purchase.missed_on = self.today
+                purchase.unproven = empty and purchase.read_pending is None
 
     def lingering(self) -> list[Decimal]:
         """Amounts that may still be there: last read as pending, and missed for less than the grace."""
-        return [
+        return [p.shown for p in self.purchases if p.unproven and p.gone_on is not None] + [
             p.read_pending if p.own_amount is None else p.own_amount
             for p in self.purchases
             if p.missed_on is not None and (self.today - p.missed_on).days < GRACE_DAYS

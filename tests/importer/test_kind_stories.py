@@ -105,3 +105,60 @@ def test_a_card_whose_bank_states_purchases_as_positive(sessions, user_id):
     harness.bank.buy("30", "Shop", external_id="1", account_id="B")
     harness.refresh()
     assert harness.amounts() == ["-30.00"]
+
+
+PAIRS = {
+    "named by number": ({"counterparty_account": "DE1"}, {}, 2),
+    "named by last digits": ({"description": "To card x4242"}, {}, 2),
+    "called one on both sides": ({"kind": TransactionKind.TRANSFER}, {"kind": TransactionKind.CARD_PAYMENT}, 2),
+    "called one, but to a stranger": ({"kind": TransactionKind.TRANSFER}, {"counterparty_account": "DE99"}, 0),
+    "called one, met by interest": ({"kind": TransactionKind.TRANSFER}, {"kind": TransactionKind.INTEREST}, 0),
+    "a purchase and a refund": ({"kind": TransactionKind.PURCHASE}, {"kind": TransactionKind.REFUND}, 0),
+    "digits inside a reference": ({"description": "Invoice 42427", "kind": TransactionKind.PURCHASE}, {}, 0),
+}
+
+
+@pytest.mark.parametrize(("out", "back", "legs"), PAIRS.values(), ids=PAIRS.keys())
+def test_evidence_for_and_against_a_transfer(harness, out, back, legs):
+    harness.bank.accounts = TWO
+    into = {"counterparty_account": out["counterparty_account"]} if "counterparty_account" in out else {}
+    harness.bank.buy("-500", **({"description": "Sent", "external_id": "1"} | ({} if into else out)))
+    harness.bank.buy("500", **({"description": "Received", "external_id": "2", "account_id": "B"} | back | into))
+    harness.refresh()
+    assert harness.sql("SELECT count(*) FROM bank_transactions WHERE transfer_peer_id IS NOT NULL") == [(legs,)]
+    assert len(harness.amounts()) == 2 - legs
+
+
+def test_of_two_legs_that_may_be_the_other_side_none_is_chosen(harness):
+    harness.bank.accounts = TWO
+    harness.bank.buy("-500", "Sent", kind=TransactionKind.TRANSFER, external_id="1")
+    for number in ("2", "3"):
+        harness.bank.buy("500", "Received", external_id=number, account_id="B")
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-500.00", "500.00", "500.00"]
+
+
+def test_two_equal_transfers_of_one_day_are_two_pairs(harness):
+    harness.bank.accounts = TWO
+    for number in ("1", "2"):
+        harness.bank.buy("-500", "Sent", kind=TransactionKind.TRANSFER, external_id=number)
+        harness.bank.buy("500", "Received", external_id=number, account_id="B")
+    harness.refresh()
+    assert harness.amounts() == []
+
+
+@pytest.mark.parametrize(
+    ("out", "back", "asked"),
+    [
+        ("Transfer to savings", "Deposit", 1),
+        ("Moved to Wallet", "Deposit", 1),
+        ("Bean There", "Deposit", 0),
+    ],
+    ids=["it says transfer", "it names the account", "nothing but the amount"],
+)
+def test_equal_amounts_are_asked_about_only_with_a_hint(harness, out, back, asked):
+    harness.bank.accounts = [TWO[0], Account(external_id="B", name="Wallet", currency="EUR")]
+    harness.bank.buy("-500", out, external_id="1")
+    harness.bank.buy("500", back, external_id="2", account_id="B")
+    assert harness.refresh().counts.created == 2
+    assert harness.sql("SELECT count(*) FROM bank_match_suggestions") == [(asked,)]

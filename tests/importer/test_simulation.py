@@ -174,8 +174,9 @@ class History(RuleBasedStateMachine):
             everything = Window(from_on=START - timedelta(days=400), to_on=self.world.today)
             self.ledger.refresh(self.world, everything if first else None, rows, gone=gone)
         else:
-            self.ledger.refresh(self.world, window, self.world.deliver(window)[:keep], complete=complete)
-        self.world.was_read(complete=complete)
+            rows = self.world.deliver(window)[:keep]
+            self.ledger.refresh(self.world, window, rows, complete=complete)
+        self.world.was_read(complete=complete, empty=self.world.style != Style.CHANGES and not rows)
         if complete:
             self.watermark = self.world.today
 

@@ -1,87 +1,28 @@
 """Money that moves between two accounts of one user: both legs found, linked, and kept out of spending.
 
-A pair needs evidence beyond amount and day: the provider calls a leg a transfer or a card payment, or a leg names the
-other account. Without it two strangers of one amount would vanish from the books together.
+The rules are in `legs`; this file reads candidates, links what is certain and asks about the rest.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.connectors.base import TransactionKind
 from worker.importer.bulk import copy, insert_values, next_ids
 from worker.importer.decisions import Plan
-from worker.importer.evidence import Match, bucketed, choose, days_apart, without
+from worker.importer.evidence import Match
 from worker.importer.job import Job
 from worker.importer.known import ExpenseState, Known, State
+from worker.importer.legs import MAX_DAYS, Leg, pair_legs
 from worker.importer.lineage import image_row
 from worker.importer.load import load_details
 from worker.importer.write import Target, Written, month
 
-MAX_DAYS = 4
-_KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})
-_MIN_MASK = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
-    """One side of what may be a transfer. anchor, mask: of the account it is booked on."""
-
-    id: int
-    account_id: int
-    amount: Decimal
-    currency: str
-    on: date
-    kind: str | None
-    counterparty_account: str | None
-    words: str
-    anchor: str | None
-    mask: str | None
-
-
-def pair_legs(ours: Sequence[Leg], theirs: Sequence[Leg]) -> tuple[list[Match[Leg, Leg]], list[Match[Leg, Leg]]]:
-    """Return certain pairs, and pairs of equal amount and nearly equal day that only a person can judge."""
-    near = [
-        (one, other)
-        for one, other in bucketed(ours, theirs, lambda a: (a.currency, a.amount), lambda b: (b.currency, -b.amount))
-        if days_apart(one.on, other.on) <= MAX_DAYS
-    ]
-    certain = choose(near, _evident)
-    left = without(ours, (match.left for match in certain))
-    free = without(theirs, (match.right for match in certain))
-    ids = {id(leg) for leg in [*left, *free]}
-    lone = [(a, b) for a, b in near if id(a) in ids and id(b) in ids and days_apart(a.on, b.on) <= 1]
-    return certain, choose(lone, lambda a, b: (float(days_apart(a.on, b.on)), "equal_and_opposite"))
-
-
-def _evident(one: Leg, other: Leg) -> tuple[float, str] | None:
-    days = days_apart(one.on, other.on)
-    if _names(one, other) or _names(other, one):
-        return days * 0.1, "names_the_account"
-    if one.kind in _KINDS or other.kind in _KINDS:
-        return 1 + days * 0.1 - (one.kind in _KINDS and other.kind in _KINDS) * 0.5, "called_a_transfer"
-    return None
-
-
-def _names(leg: Leg, other: Leg) -> bool:
-    """Whether a leg names the account of the other: by its number, or by its last digits in the text."""
-    if leg.counterparty_account and other.anchor:
-        return _bare(leg.counterparty_account) == _bare(other.anchor.partition(":")[2])
-    return bool(other.mask and len(other.mask) >= _MIN_MASK and other.mask in leg.words)
-
-
-def _bare(number: str) -> str:
-    return "".join(number.split()).upper()
-
-
 _LEG = """SELECT t.id, t.account_id, t.amount, t.currency, t.effective_on, t.kind, t.counterparty_account,
-    concat_ws(' ', t.counterparty, t.description), a.anchor, a.mask
+    concat_ws(' ', t.counterparty, t.description), a.anchor, a.mask, a.name, a.account_type
     FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id"""
 _OURS = text(f"{_LEG} WHERE t.id = ANY(:ids) AND t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.amount <> 0")
 _THEIRS = text(
@@ -219,5 +160,4 @@ def _who(target: Target) -> dict[str, Any]:
 
 
 def _leg(row: Any) -> Leg:  # noqa: ANN401 - a row of _LEG
-    names = ("id", "account_id", "amount", "currency", "on", "kind", "counterparty_account", "words", "anchor", "mask")
-    return Leg(**dict(zip(names, row, strict=True)))
+    return Leg(*row)
