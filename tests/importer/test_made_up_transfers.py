@@ -1,4 +1,4 @@
-"""Transfers at the made-up bank, where it is known which rows are one: all of them are found, and nothing else is asked."""
+"""Transfers at the made-up bank, where it is known which rows are one: all are found, and nothing else is asked."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
