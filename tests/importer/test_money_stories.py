@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import Harness
-from worker.connectors.base import Account, RejectedRow, Scope
-from worker.runs.states import RunKind
+from tests.importer.bank import TODAY, Harness
+from worker.connectors.base import Account, RejectedRow, RemovedTransaction, Scope
+from worker.runs.states import RunKind, RunStatus
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,64 @@ def test_texts(harness, description, expected):
     harness.refresh()
     assert harness.expenses()[0][3] == expected
     assert harness.refresh().counts.unchanged == 1
+
+
+ODD_RECORDS = {
+    "half a character": {"note": "\ud83d"},
+    "NUL": {"note": "a\x00b", "n\x00": 1},
+    "what looks like an escaped NUL": {"note": "a\\u0000b"},
+    "no number": {"rate": float("nan"), "limit": float("inf")},
+    "bytes": {"note": b"\xff\x00"},
+    "more than JSON": {"day": TODAY, "amount": Decimal("1.50"), "set": {1}, 7: "seven"},
+    "NUL deep inside": {"a": [{"b": ("x\x00",)}]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_RECORDS)
+def test_a_record_that_no_json_column_takes_is_mended_and_imported(harness, odd):
+    harness.bank.buy("-1", external_id="1", raw=ODD_RECORDS[odd])
+    harness.bank.buy("-2", external_id="2")
+    assert harness.refresh().counts.created == 2
+    assert harness.sql("SELECT raw IS NOT NULL FROM bank_transactions WHERE external_id = '1'") == [(True,)]
+
+
+@pytest.mark.parametrize("odd_id", ["x" * 300, "a\x00b", "\ud83d-1", "tab\there"], ids=["long", "NUL", "half", "tab"])
+def test_an_id_that_no_column_takes_is_still_an_identity(harness, odd_id):
+    row = harness.bank.buy("-1", external_id=odd_id)
+    harness.bank.buy("-1", external_id=odd_id + "'")
+    assert harness.refresh().counts.created == 2
+    harness.bank.removed = [RemovedTransaction(external_id=odd_id)]
+    harness.bank.rows.remove(row)
+    assert harness.refresh().counts.removed == 1
+    assert harness.amounts() == ["-1.00"]
+
+
+def test_a_link_between_odd_ids_is_followed(harness):
+    hold = harness.bank.buy("-5", "Hold", external_id="h" * 300, pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(hold)
+    harness.bank.buy("-6", "Dinner with tip", external_id="p" * 300, pending_external_id="h" * 300)
+    harness.refresh()
+    assert harness.amounts() == ["-6.00"]
+
+
+def test_an_account_whose_texts_fit_no_column_is_imported(harness):
+    odd = {"name": "N\x00" * 300, "mask": "DE02120300000000202051", "institution_name": "B" * 300}
+    odd["anchor"] = "iban:" + "9" * 200
+    harness.bank.accounts = [Account(external_id="A", currency="EUR", **odd)]
+    harness.bank.buy("-1", external_id="1")
+    assert [harness.refresh().status for _ in range(2)] == [RunStatus.SUCCEEDED] * 2
+    assert harness.sql("SELECT mask, length(anchor) FROM bank_connection_accounts") == [("0000202051", 100)]
+
+
+def test_a_rejected_row_of_odd_text_is_kept(harness):
+    odd = RejectedRow(
+        code="bad_row", message="\x00\ud83d", raw="\ud83d\x00;", external_id="x\x00" * 200, account_id="A"
+    )
+    harness.bank.extra = {"rejected": (odd,)}
+    harness.bank.buy("NaN", "\ud83d\x00", external_id="2")
+    assert harness.refresh().counts.rejected == 2
+    assert harness.sql("SELECT count(*) FROM bank_import_rejections") == [(2,)]
 
 
 @pytest.mark.parametrize(

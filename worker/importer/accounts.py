@@ -6,7 +6,7 @@ when there is exactly one candidate; never by name alone. Anything less makes a 
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -15,11 +15,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account
+from worker.importer.texts import clean, id_text
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
 
 _GONE = "\x1fformer:"
 """Begins the id of an account whose own was given to another; no provider's id begins with a control character."""
+
+MAX_NAME, MAX_MASK, MAX_ANCHOR = 200, 10, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,7 @@ def sync_accounts(
 
     ask: new accounts wait for the user instead of being imported (`new_accounts`), once the connection has any.
     """
+    listed = [_fitted(account) for account in listed]
     rows = {row.id: row for row in session.scalars(_of(connection_id).with_for_update())}
     matches = match_accounts(listed, [_known(row) for row in rows.values()])
     _vacate(rows, matches)
@@ -142,7 +146,18 @@ def sync_accounts(
 def update_balance(session: Session, account_id: int, account: Account) -> None:
     """Store a balance that came along with transactions."""
     row = session.get_one(BankConnectionAccount, account_id)
-    _refresh(row, account)
+    _refresh(row, _fitted(account))
+
+
+def _fitted(account: Account) -> Account:
+    """Return the account with texts that fit their columns; of a mask the last characters are what people know."""
+    return replace(
+        account,
+        name=clean(account.name)[:MAX_NAME] or account.external_id[:MAX_NAME],
+        mask=clean(account.mask)[-MAX_MASK:] or None if account.mask else None,
+        institution_name=clean(account.institution_name)[:MAX_NAME] or None if account.institution_name else None,
+        anchor=id_text(account.anchor, MAX_ANCHOR),
+    )
 
 
 def _of(connection_id: uuid.UUID):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a select of accounts
@@ -181,7 +196,7 @@ def _refresh(row: BankConnectionAccount, account: Account) -> None:
             row.former_external_ids = [*row.former_external_ids, row.external_id]
         row.external_id = account.external_id
     row.anchor = account.anchor or row.anchor
-    row.name, row.account_type = account.name[:200], str(account.account_type)
+    row.name, row.account_type = account.name, str(account.account_type)
     row.mask = account.mask or row.mask
     row.currency = _currency(account) or row.currency
     row.institution_name = account.institution_name or row.institution_name
@@ -207,7 +222,7 @@ def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: Accoun
         former_external_ids=[],
         anchor=account.anchor,
         id_class=None if account.id_class is None else str(account.id_class),
-        name=account.name[:200],
+        name=account.name,
         institution_name=account.institution_name,
         account_type=str(account.account_type),
         mask=account.mask,

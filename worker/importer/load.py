@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.existing import Existing
 from worker.importer.known import ExpenseFields, ExpenseState, Known, KnownKey, State
+from worker.importer.texts import id_text
 
 _KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
     CASE WHEN :reimport AND expense_state = 'reverted' THEN ''::bytea ELSE fingerprint END, state,
@@ -129,7 +130,8 @@ def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence
     """Return the rows that have these provider ids, or had one that no other row has now."""
     if not external_ids:
         return frozenset()
-    rows = session.execute(_BY_EXTERNAL_ID, {"account_id": account_id, "external_ids": list(external_ids)})
+    stored = [id_text(external_id) for external_id in external_ids]
+    rows = session.execute(_BY_EXTERNAL_ID, {"account_id": account_id, "external_ids": stored})
     return frozenset(rows.scalars())
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.job import Job
 from worker.importer.lines import Rejection
+from worker.importer.texts import id_text, plain_text
 from worker.redaction import redact
 
 _INSERT = text(
@@ -45,10 +46,10 @@ def record_rejections(session: Session, job: Job, account_id: int | None, reject
                 "connection_id": job.connection_id,
                 "account_id": account_id,
                 "identity": rejection.identity,
-                "external_id": rejection.external_id,
+                "external_id": id_text(rejection.external_id),
                 "code": rejection.code,
-                "message": redact(rejection.message)[:1000],
-                "raw": redact(rejection.raw).replace("\0", "")[:_MAX_RAW],
+                "message": plain_text(redact(rejection.message))[:1000],
+                "raw": plain_text(redact(rejection.raw))[:_MAX_RAW],
             }
             for rejection in rejections
         ],

@@ -16,7 +16,8 @@ from worker.importer.bulk import copy, hexed, insert_values, next_ids, run_value
 from worker.importer.decisions import Change, Create, Plan, Suggestion
 from worker.importer.known import ExpenseFields, ExpenseState, State
 from worker.importer.lineage import change_rows
-from worker.importer.lines import Line, raw_text
+from worker.importer.lines import Line
+from worker.importer.texts import json_text
 
 _EXPENSE_COLUMNS = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
 _LINE_COLUMNS = (
@@ -233,11 +234,11 @@ def _transaction_row(create: Create, transaction_id: int, expense_id: int | None
 
 
 def _line_values(line: Line) -> tuple[Any, ...]:
-    return (line.external_id, line.content_key, line.fingerprint, *line.said, raw_text(line.raw))
+    return (line.external_id, line.content_key, line.fingerprint, *line.said, json_text(line.raw))
 
 
 def _copied_line(line: Line) -> tuple[Any, ...]:
-    return (line.external_id, hexed(line.content_key), hexed(line.fingerprint), *line.said, raw_text(line.raw))
+    return (line.external_id, hexed(line.content_key), hexed(line.fingerprint), *line.said, json_text(line.raw))
 
 
 def _base_values(base: ExpenseFields | None) -> tuple[Any, ...]:

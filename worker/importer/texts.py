@@ -1,0 +1,71 @@
+"""What a bank's texts become before they are stored: Postgres takes no NULs and no half characters. Pure."""
+
+import html
+import json
+import unicodedata
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+MAX_ID = 255
+MAX_RAW = 16_000
+_DIGEST_BYTES = 16
+
+
+def clean(text: str) -> str:
+    """Return the text without control characters and HTML entities, in one Unicode form; `raw` keeps it all."""
+    if "&" in text and ";" in text:
+        text = html.unescape(text)
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
+    return " ".join("".join(c if unicodedata.category(c) not in {"Cc", "Cs"} else " " for c in text).split())
+
+
+def id_text(external_id: str | None, longest: int = MAX_ID) -> str | None:
+    """Return a provider's id as it is stored: whole where it fits, else its beginning and a digest of all of it."""
+    external_id = (external_id or "").strip()
+    if len(external_id) <= longest and external_id.isprintable():
+        return external_id or None
+    told_apart = blake2b(external_id.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
+    return f"{clean(external_id)[: longest - 1 - len(told_apart)]}~{told_apart}"
+
+
+def plain_text(text: str) -> str:
+    """Return the text without what Postgres takes in no text at all: NULs, and halves of characters as `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+def json_text(record: Mapping[str, Any] | None) -> str | None:
+    """Return a provider's record as JSON that Postgres takes, or a note of its size when it is too large."""
+    if record is None:
+        return None
+    text = _json(record)
+    if text is None or "\\u0000" in text:
+        text = _json(_mended(record)) or ""
+    if len(text) > MAX_RAW:
+        return json.dumps({"omitted": "larger than the cap", "characters": len(text)})
+    return text
+
+
+def _json(record: Any) -> str | None:  # noqa: ANN401 - JSON, more or less
+    try:
+        return to_json(record, fallback=str, inf_nan_mode="null").decode()
+    except PydanticSerializationError:
+        return None
+
+
+def _mended(value: Any) -> Any:  # noqa: ANN401 - JSON, more or less
+    match value:
+        case str():
+            return plain_text(value)
+        case bytes():
+            return plain_text(value.decode("utf-8", "replace"))
+        case Mapping():
+            return {_mended(str(name)): _mended(part) for name, part in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_mended(part) for part in value]
+        case _:
+            return value
