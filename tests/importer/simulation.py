@@ -203,7 +203,7 @@ class MemoryLedger:
             namespace=world.salt if world.id_class == IdClass.SESSION else "",
         )
         lines = distinct(line for row in unlinked(rows) if isinstance(line := read_line(row, ground), Line)).lines
-        coverage = Coverage(window=window if complete else None)
+        coverage = Coverage(window=window) if complete else Coverage(window=None, cut=window)
         keys = [self._key(row) for row in self.rows.values()]
         pairing = pair(lines, keys, self.aliases, coverage)
         removed = frozenset(i for external_id in gone for i in self._by_external_id(external_id))
@@ -223,7 +223,6 @@ class MemoryLedger:
                 details=details,
                 coverage=coverage,
                 removed=removed,
-                cut=Coverage(window=None if complete else window),
                 only_changes=world.style == Style.CHANGES,
             ),
             Rules(

@@ -182,3 +182,17 @@ def test_a_removed_row_without_a_known_id_changes_nothing(harness):
     harness.bank.removed = [RemovedTransaction(external_id="never seen")]
     harness.refresh()
     assert harness.amounts() == ["-9.00"]
+
+
+def test_a_removed_row_that_was_taken_for_another_one_returns_beside_it(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-9", "Baker", external_id="1")
+    harness.refresh()
+    harness.bank.removed = [RemovedTransaction(external_id="1")]
+    harness.bank.buy("-9", "Butcher", external_id="2")
+    harness.refresh()
+    assert [e[3] for e in harness.expenses()] == ["Butcher"]
+    harness.bank.removed = []
+    harness.bank.buy("-9", "Baker", external_id="1")
+    harness.refresh()
+    assert sorted(e[3] for e in harness.expenses()) == ["Baker", "Butcher"], "a list of changes names no row twice"

@@ -17,13 +17,18 @@ from worker.importer.lines import Line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """For which days a delivery proves absence. window None: for none."""
+    """For which days a delivery proves absence. window None: none. cut: days it was to hold and does not prove."""
 
     window: Window | None
+    cut: Window | None = None
 
     def covers(self, day: date) -> bool:
         """Whether a row of this day would be in the delivery if the bank still had it."""
         return self.window is not None and day in self.window
+
+    def lacks(self, day: date) -> bool:
+        """Whether a row of this day should be in the delivery, of which something was cut off."""
+        return self.cut is not None and day in self.cut
 
 
 Marked: TypeAlias = tuple[Transaction, bytes | None, bytes]
@@ -141,13 +146,22 @@ def pair(lines: Sequence[Line], known: Sequence[KnownKey], aliases: Mapping[byte
     rest: list[Line] = []
     for line in renamed:  # after all present ids: a former id must not take the row from the id it has now
         row = by_id.get(aliases.get(line.identity, 0)) if line.identity else None
-        if row is None or row.id in pairing.seen:
+        if row is None or row.id in pairing.seen or not _may_return(line, row, coverage):
             rest.append(line)
         else:
             _take(pairing, line, row)
     _pair_by_content(pairing, rest, known, coverage)
     pairing.absent = [row for row in known if row.id not in pairing.seen and row.state != State.REMOVED]
     return pairing
+
+
+def _may_return(line: Line, row: KnownKey, coverage: Coverage) -> bool:
+    """Whether a former id stands for its row again: not while the id the row has now may be somewhere else.
+
+    The row may have been taken for another purchase then, and a list of changes would never mention that one again.
+    """
+    own = not row.by_id or row.state == State.REMOVED or row.content_key == line.content_key
+    return own or coverage.covers(row.day) or (line.pending and coverage.lacks(row.day))
 
 
 def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[KnownKey], coverage: Coverage) -> None:

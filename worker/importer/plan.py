@@ -22,12 +22,10 @@ class Evidence:
     """What `make_plan` looks at besides the pairing.
 
     details: the rows that changed, are absent or were removed, whole. removed: ids the bank took back explicitly.
-    cut: the days that a cut answer was to hold, of which it proves none. only_changes: a whole list of changes, in
-    which what was gone before is gone still.
+    only_changes: a whole list of changes, in which what was gone before is gone still.
     """
 
     coverage: Coverage
-    cut: Coverage = field(default_factory=lambda: Coverage(window=None))
     only_changes: bool = False
     details: Mapping[int, Known] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
@@ -95,7 +93,7 @@ def _candidates(pairing: Pairing, evidence: Evidence, rules: Rules) -> list[Cand
         withdrawn = explicit or evidence.coverage.covers(day)
         guessed = row.state == State.PENDING and rules.guess_pending
         if withdrawn or guessed or linked:
-            complete, cut = explicit or rules.windows_complete, guessed and evidence.cut.covers(day)
+            complete, cut = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(day)
             candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=complete, cut=cut))
     return candidates
 

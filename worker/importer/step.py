@@ -107,9 +107,8 @@ def _import_slice(
     lines, rejections = _read(sifted, step, result)
     unseen = [key for key in known if not result.met(key.id)]
     evidence = Evidence(
-        coverage=Coverage(window=part.covers),
+        coverage=Coverage(window=part.covers, cut=part.cut),
         removed=removed,
-        cut=Coverage(window=part.cut),
         only_changes=step.stream.by_cursor and step.stream.moves and step.delivery.complete,
     )
     pairing = pair(lines.lines, unseen, aliases, evidence.coverage)
