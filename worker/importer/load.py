@@ -89,6 +89,11 @@ class Place:
     mask: str | None
 
 
+def has_rows(session: Session, account_id: int) -> bool:
+    """Say whether anything of this account was ever imported."""
+    return bool(session.execute(_HAS, {"account_id": account_id}).one()[0])
+
+
 def load_keys(
     session: Session, account_id: int, days: tuple[date, date], identities: Collection[bytes], *, reimport: bool
 ) -> tuple[list[KnownKey], dict[bytes, int]]:
@@ -96,8 +101,8 @@ def load_keys(
 
     reimport: rows that were taken back count as changed.
     """
-    has_rows, has_aliases = session.execute(_HAS, {"account_id": account_id}).one()
-    if not has_rows:
+    has_any, has_aliases = session.execute(_HAS, {"account_id": account_id}).one()
+    if not has_any:
         return [], {}
     which = {"account_id": account_id, "reimport": reimport}
     span = {"from_on": days[0], "to_on": days[1]}

@@ -1,14 +1,14 @@
 """One delivery for one account: slice by slice planned and written, in the caller's one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import Capabilities, IdClass, RejectedRow, Transaction, Window
-from worker.importer import existing, takeover
+from worker.connectors.base import Capabilities, IdClass, RejectedRow
+from worker.importer import existing
 from worker.importer.accounts import AccountState
 from worker.importer.bulk import insert_values
 from worker.importer.categories import suggest_categories
@@ -19,19 +19,19 @@ from worker.importer.fetch import Delivery
 from worker.importer.job import Job
 from worker.importer.known import KnownKey
 from worker.importer.lineage import dry_rows
-from worker.importer.lines import Ground, Line, Rejection, identity_and_fingerprint, read_line, trusts_ids, unlinked
-from worker.importer.load import Place, ids_by_external_id, load_details, load_existing, load_keys
+from worker.importer.lines import Ground, Line, Rejection, read_line, trusts_ids
+from worker.importer.load import Place, has_rows, ids_by_external_id, load_details, load_existing, load_keys
 from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
 from worker.importer.parts import Parts
 from worker.importer.plan import Evidence, make_plan
 from worker.importer.rejections import record_rejections
+from worker.importer.slices import Slice, slices
 from worker.importer.streams import Stream
 from worker.importer.transfers import pair_transfers
 from worker.importer.write import Target, Written, write_plan
 from worker.runs.states import Counts
 
-_MARGIN = timedelta(days=10)
-_OPEN_END = timedelta(days=takeover.MAX_DAYS)
+_MOST_FRESH_IDS = 110_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ class StepResult:
     """What was done. distrusted: one id stood for two rows, so ids of this account are no longer identities.
 
     seen: known rows that were delivered. created_from: rows of the account with this id or a later one are new.
+    fresh_ids: trusted ids met so far, where all rows of the account are of this step and need no looking up.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -61,6 +62,7 @@ class StepResult:
     seen: set[int] = field(default_factory=set)
     consumed: set[int] = field(default_factory=set)
     created_from: int | None = None
+    fresh_ids: set[bytes] | None = None
 
     def met(self, row_id: int) -> bool:
         """Whether a slice before this one delivered or created the row."""
@@ -69,11 +71,11 @@ class StepResult:
 
 def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
     """Plan and write everything a delivery says about one account."""
-    result = StepResult()
+    result = StepResult(fresh_ids=set() if _is_fresh(session, step.account) else None)
     removed = _removed_ids(session, step)
     mine = {step.account.external_id, step.account.external_id if step.stream.account_id is None else None}
     rejections = [as_rejection(row) for row in step.delivery.rejected if row.account_id in mine]
-    for part in _slices(step, parts.policy.slice_rows):
+    for part in slices(step.delivery, step.account.external_id, step.ground, parts.policy.slice_rows):
         parts.check()
         rejections += _import_slice(session, step, part, removed, result)
     fresh = record_rejections(session, step.job, step.account.id, rejections)
@@ -82,28 +84,14 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """Some days of a delivery: its transactions with their marks, the days it proves, and those it should have held."""
-
-    marked: list[Marked]
-    covers: Window | None
-    cut: Window | None = None
-
-
-def _prepare(step: Step, transactions: list[Transaction], covers: Window | None, cut: Window | None = None) -> _Slice:
-    salt = step.ground.salt
-    transactions = unlinked(transactions)
-    return _Slice([(t, *identity_and_fingerprint(t, step.ground, salt)) for t in transactions], covers, cut)
-
-
 def _import_slice(
-    session: Session, step: Step, part: _Slice, removed: frozenset[int], result: StepResult
+    session: Session, step: Step, part: Slice, removed: frozenset[int], result: StepResult
 ) -> list[Rejection]:
-    known, aliases = _known(session, step, part)
+    known, aliases = _known(session, step, part) if result.fresh_ids is None else ([], {})
     sifted = _sift(step, part.marked, known, result)
-    taken = {key.identity for key in known if result.met(key.id)}
+    taken = result.fresh_ids or {key.identity for key in known if result.met(key.id)}
     sifted.distrusted |= any(identity in taken for _, identity, _ in sifted.rest)
+    _remember_ids(part, result)
     lines, rejections = _read(sifted, step, result)
     unseen = [key for key in known if not result.met(key.id)]
     evidence = Evidence(
@@ -121,11 +109,23 @@ def _import_slice(
     return rejections
 
 
-def _known(session: Session, step: Step, part: _Slice) -> tuple[list[KnownKey], dict[bytes, int]]:
+def _is_fresh(session: Session, account: AccountState) -> bool:
+    return account.history_from_on is None and not has_rows(session, account.id)
+
+
+def _remember_ids(part: Slice, result: StepResult) -> None:
+    """Keep the ids of a fresh account in mind as long as they are few; after that they are looked up."""
+    if result.fresh_ids is not None:
+        result.fresh_ids.update(identity for _, identity, _ in part.marked if identity is not None)
+        if len(result.fresh_ids) > _MOST_FRESH_IDS:
+            result.fresh_ids = None
+
+
+def _known(session: Session, step: Step, part: Slice) -> tuple[list[KnownKey], dict[bytes, int]]:
     """Load what may be what the slice delivers: rows of its days, and of its ids wherever they are."""
     identities = [identity for _, identity, _ in part.marked if identity is not None]
     reimport = step.job.options.reimport
-    return load_keys(session, step.account.id, _span(part, step.ground), identities, reimport=reimport)
+    return load_keys(session, step.account.id, part.span(step.ground.today), identities, reimport=reimport)
 
 
 def _sift(step: Step, marked: list[Marked], known: Sequence[KnownKey], result: StepResult) -> Sifted:
@@ -205,40 +205,6 @@ def _existing(session: Session, step: Step, lines: list[Line], result: StepResul
     near = timedelta(days=existing.MAX_DAYS)
     span = (min(days) - near, max(days) + near)
     return [e for e in load_existing(session, place, span, amounts) if e.expense_id not in result.consumed]
-
-
-def _span(part: _Slice, ground: Ground) -> tuple[date, date]:
-    """Return the days within which rows of this slice may have been filed."""
-    days = {day for t, _, _ in part.marked for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
-    days |= {moment.date() for t, _, _ in part.marked for moment in (t.booking_at, t.transaction_at) if moment}
-    days |= {part.covers.from_on, part.covers.to_on} if part.covers else {ground.today}
-    return min(days) - _MARGIN, max(days) + _MARGIN
-
-
-def _slices(step: Step, slice_rows: int) -> Iterator[_Slice]:
-    """Yield prepared slices with the part of the covered window each proves.
-
-    A slice proves nothing about its last days: what became of their rows may stand in the next one.
-    """
-    covers = step.delivery.covers if step.delivery.complete else None
-    if step.account.external_id in step.delivery.failures:
-        covers = None
-    slices = step.delivery.staging.slices(step.account.external_id, slice_rows)
-    current = next(slices, [])
-    start = covers.from_on if covers else date.min
-    for following in slices:
-        end = _last_day(current, step.ground) - _OPEN_END
-        yield _prepare(step, current, Window(from_on=start, to_on=end) if covers and start <= end else None)
-        start = max(start, end + timedelta(days=1))
-        current = following
-    rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
-    whole = len(current) == step.delivery.staging.rows(step.account.external_id)
-    yield _prepare(step, current, rest, step.delivery.covers if whole and covers is None else None)
-
-
-def _last_day(transactions: list[Transaction], ground: Ground) -> date:
-    days = [t.booking_on or t.transaction_on or t.value_on for t in transactions]
-    return max((day for day in days if day is not None), default=ground.today)
 
 
 def _removed_ids(session: Session, step: Step) -> frozenset[int]:

@@ -1,0 +1,61 @@
+"""A delivery in slices of whole days: what each holds, which days it proves, and where its rows may be filed. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from worker.connectors.base import Transaction, Window
+from worker.importer import takeover
+from worker.importer.fetch import Delivery
+from worker.importer.lines import Ground, identity_and_fingerprint, unlinked
+from worker.importer.pair import Marked
+
+_MARGIN = timedelta(days=10)
+_OPEN_END = timedelta(days=takeover.MAX_DAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some days of a delivery: its transactions with their marks, the days it proves, and those it should have held."""
+
+    marked: list[Marked]
+    covers: Window | None
+    cut: Window | None = None
+
+    def span(self, today: date) -> tuple[date, date]:
+        """Return the days within which rows of this slice may have been filed."""
+        rows = [t for t, _, _ in self.marked]
+        days = {day for t in rows for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
+        days |= {moment.date() for t in rows for moment in (t.booking_at, t.transaction_at) if moment}
+        days |= {self.covers.from_on, self.covers.to_on} if self.covers else {today}
+        return min(days) - _MARGIN, max(days) + _MARGIN
+
+
+def slices(delivery: Delivery, account_id: str, ground: Ground, slice_rows: int) -> Iterator[Slice]:
+    """Yield slices of an account, each with the part of the covered window it proves. account_id: the bank's.
+
+    A slice proves nothing about its last days: what became of their rows may stand in the next one.
+    """
+    covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None
+    following = delivery.staging.slices(account_id, slice_rows)
+    current = next(following, [])
+    start = covers.from_on if covers else date.min
+    for later in following:
+        end = _last_day(current, ground) - _OPEN_END
+        yield _marked(current, ground, Window(from_on=start, to_on=end) if covers and start <= end else None)
+        start = max(start, end + timedelta(days=1))
+        current = later
+    rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
+    whole = len(current) == delivery.staging.rows(account_id)
+    yield _marked(current, ground, rest, delivery.covers if whole and covers is None else None)
+
+
+def _marked(transactions: list[Transaction], ground: Ground, covers: Window | None, cut: Window | None = None) -> Slice:
+    salt = ground.salt
+    rows = unlinked(transactions)
+    return Slice([(t, *identity_and_fingerprint(t, ground, salt)) for t in rows], covers, cut)
+
+
+def _last_day(transactions: list[Transaction], ground: Ground) -> date:
+    days = [t.booking_on or t.transaction_on or t.value_on for t in transactions]
+    return max((day for day in days if day is not None), default=ground.today)
