@@ -264,7 +264,7 @@ def test_a_dry_run_promises_exactly_what_the_import_then_does(harness):
         "SELECT decision, count(*) FROM bank_transaction_changes WHERE run_id = :r GROUP BY 1 ORDER BY 1",
         r=harness.run_id,
     )
-    assert decided == [("created", 1), ("linked", 1), ("unchanged", 1), ("updated", 1)]
+    assert decided == [("created", 1), ("linked", 1), ("rejected", 1), ("unchanged", 1), ("updated", 1)]
     real = harness.run(RunKind.IMPORT)
     assert dry.counts == real.counts
 

@@ -275,13 +275,12 @@ class AccountState:
     history_complete: bool
     lateness_days: int
     booked: Decimal | None
-    known: bool
 
 
 _ACTIVE = text(
     """
     SELECT id, external_id, anchor, mask, id_class, currency, cursor, watermark_on, history_from_on, history_complete,
-           lateness_days, CASE WHEN balance_kind = 'booked' THEN balance_amount END AS booked, TRUE AS known
+           lateness_days, CASE WHEN balance_kind = 'booked' THEN balance_amount END AS booked
     FROM bank_connection_accounts
     WHERE connection_id = :connection_id AND status = 'active' AND included
       AND (:only IS NULL OR external_id = :only OR (:only = ANY(former_external_ids) AND NOT EXISTS (

@@ -22,7 +22,6 @@ class Applied:
 
     months: set[str] = field(default_factory=set)
     warnings: set[str] = field(default_factory=set)
-    dry_results: list[AccountResult] = field(default_factory=list)
 
 
 def apply_delivery(session: Session, step: Step, parts: Parts) -> Applied:
@@ -30,9 +29,6 @@ def apply_delivery(session: Session, step: Step, parts: Parts) -> Applied:
     job, account = step.job, step.account
     result = import_step(session, step, parts)
     add_counts(session, job, account, result.counts, step.stream.window)
-    if job.dry_run:
-        dry = AccountResult(account_id=account.id, status="succeeded", code="ok", counts=result.counts)
-        return Applied(dry_results=[dry], warnings=result.warnings)
     if not step.stream.moves or account.external_id in step.delivery.failures:
         return Applied(months=result.months, warnings=result.warnings)
     if step.delivery.complete:

@@ -1,11 +1,12 @@
 """What one run asks of its bank, each thing once: what was asked for ahead is handed out in its turn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from worker.connectors.base import BankConnector, Page, SyncState
 from worker.connectors.errors import ConnectorError
 from worker.importer.fetch import Delivery, fetch
 from worker.importer.parts import Parts
+from worker.importer.results import stops_connection
 from worker.importer.streams import Question, Stream
 
 
@@ -25,6 +26,18 @@ class Asking:
             self._ahead[stream.question] = error
             raise
         return delivery
+
+    def all_ahead(self, streams: Sequence[Stream]) -> None:
+        """Fetch what a run of these streams would ask for; an error is kept for its turn."""
+        failed: set[str] = set()
+        for stream in streams:
+            if stream.account_id not in failed:
+                try:
+                    self.ahead(stream)
+                except ConnectorError as error:
+                    if stops_connection(error) or stream.account_id is None:
+                        return
+                    failed.add(stream.account_id)
 
     def take(self, stream: Stream) -> Delivery:
         """Return the delivery, fetched now unless it was asked for ahead; it is the caller's to close.

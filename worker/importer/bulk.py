@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
 from psycopg2.extras import execute_values
 from sqlalchemy import text
@@ -81,3 +81,16 @@ def run_values(session: Session, statement: str, rows: Sequence[Sequence[Any]]) 
 
 def _driver_connection(session: Session) -> Any:  # noqa: ANN401 - psycopg2's own connection
     return session.connection().connection.driver_connection
+
+
+def copy_out(session: Session, query: str, file: IO[bytes]) -> None:
+    """Write the rows of a query into a file, for `copy_back`."""
+    with _driver_connection(session).cursor() as cursor:
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT", file)
+    file.seek(0)
+
+
+def copy_back(session: Session, table: str, file: IO[bytes]) -> None:
+    """Write what `copy_out` read into a table with its columns."""
+    with _driver_connection(session).cursor() as cursor:
+        cursor.copy_expert(f"COPY {table} FROM STDIN", file)

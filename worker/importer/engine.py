@@ -8,7 +8,6 @@ It opens the transactions and decides nothing about rows (`plan`), days (`window
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +26,7 @@ from worker.importer.fetch import Delivery, patiently
 from worker.importer.job import Job, load_job
 from worker.importer.parts import Parts
 from worker.importer.progress import account_results, end_account, reopen
+from worker.importer.rehearsal import Carried, on_trial
 from worker.importer.rejections import record_rejections
 from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
@@ -88,14 +88,40 @@ class _Run:
         self.answer = Answer(job, parts.policy)
         self.stopped_by: WorkerError | None = None
         self.warnings: set[str] = set()
-        self.dry_results: list[AccountResult] = []
+        self.rehearsed: list[AccountResult] | None = None
         self.repeated: Counts | None = None
 
     def import_all(self) -> None:
         self._check_auth()
         listed = patiently(self.connector.list_accounts, self.parts)
-        if self._is_echo(listed):
-            return
+        if self.job.dry_run:
+            self._rehearse(listed)
+        elif not self._is_echo(listed):
+            self._import_listed(listed)
+
+    def _rehearse(self, listed: Sequence[Account]) -> None:
+        """Fetch everything, import it in a transaction that is taken back, and keep what it decided as the report."""
+        with self.parts.sessions() as session, session.begin_nested() as peek:
+            known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
+            streams = self._streams(self._sync(session, listed))
+            peek.rollback()
+        self.asking.all_ahead(streams)
+        carried, real = Carried(), self.parts
+        with real.sessions() as session:
+            with session.begin_nested() as trial:
+                self.parts = on_trial(real, session)
+                try:
+                    self._import_listed(listed)
+                except (ConnectorError, KeyProviderUnavailableError) as error:
+                    self.stopped_by = error
+                self.rehearsed = account_results(session, self.job)
+                carried.take(session, self.job, known)
+                trial.rollback()
+            self.parts = real
+            fence(session, self.job.lease)
+            carried.write(session)
+
+    def _import_listed(self, listed: Sequence[Account]) -> None:
         accounts = self._accounts(listed)
         self.answer = self._hearing(listed, accounts)
         streams = self._streams(accounts)
@@ -120,7 +146,7 @@ class _Run:
 
     def _is_echo(self, listed: Sequence[Account]) -> bool:
         """Ask for everything, and if the bank says what it said before, record just that; else what it said is kept."""
-        if self.job.answer_digest is None or self.job.dry_run:
+        if self.job.answer_digest is None:
             return False
         streams = make_streams(self.job, self.accounts, self.connector.capabilities, self.parts)
         answer = self._hearing(listed, self.accounts)
@@ -160,7 +186,7 @@ class _Run:
     def outcome(self) -> Outcome:
         report: dict[str, Any] = {"warnings": sorted(self.warnings)} if self.warnings else {}
         if self.job.dry_run:
-            return outcome_of(self.dry_results, self.stopped_by, self.parts.now(), report)
+            return outcome_of(self.rehearsed or [], self.stopped_by, self.parts.now(), report)
         if self.repeated is not None:
             return Outcome(status=RunStatus.SUCCEEDED, code="nothing_new", counts=self.repeated)
         with self.parts.sessions() as session:
@@ -183,8 +209,8 @@ class _Run:
 
     def _accounts(self, listed: Sequence[Account]) -> list[AccountState]:
         with self.parts.sessions() as session:
-            fence(session, self.job.lease)
-            accounts = self._dry_accounts(session, listed) if self.job.dry_run else self._sync(session, listed)
+            self.parts.fence(session, self.job.lease)
+            accounts = self._sync(session, listed)
         if not accounts and self.job.account_external_id is not None:
             raise AccountNotFoundError("the connection has no such account to import")
         return accounts
@@ -198,14 +224,6 @@ class _Run:
         for account_id in missing:
             fail_account(session, self.job, account_id, gone)
         return accounts
-
-    def _dry_accounts(self, session: Session, listed: Sequence[Account]) -> list[AccountState]:
-        """What `_sync` would leave, without leaving it: accounts that are new are marked as not known."""
-        with session.begin_nested() as undone:
-            accounts = self._sync(session, listed)
-            undone.rollback()
-        known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
-        return [replace(account, known=account.id in known) for account in accounts]
 
     def _import_stream(self, stream: Stream, failed: dict[int, WorkerError]) -> None:
         """Read and write one stream; an error that is one account's own does not stop the others."""
@@ -241,7 +259,7 @@ class _Run:
                 rows = delivery.staging.rows(account.external_id)
                 self._fail([account], error, failed, status="partial" if rows else "failed")
         shared = stream.by_cursor and stream.account_id is None and stream.moves
-        if shared and whole and delivery.complete and not self.job.dry_run:
+        if shared and whole and delivery.complete:
             self._save_cursor(delivery)
 
     def _reject_strays(self, stream: Stream, delivery: Delivery) -> None:
@@ -249,7 +267,7 @@ class _Run:
         strays = [as_rejection(row) for row in delivery.rejected if row.account_id is None]
         if strays and stream.account_id is None:
             with self.parts.sessions() as session:
-                fence(session, self.job.lease)
+                self.parts.fence(session, self.job.lease)
                 if record_rejections(session, self.job, None, strays):
                     self.warnings.add("rows_rejected")
 
@@ -264,20 +282,19 @@ class _Run:
             delivery=delivery,
         )
         with self.parts.sessions() as session:
-            fence(session, self.job.lease)
+            self.parts.fence(session, self.job.lease)
             listed = delivery.accounts.get(account.external_id)
-            if listed is not None and not self.job.dry_run:
+            if listed is not None:
                 update_balance(session, account.id, listed)
             applied = apply_delivery(session, step, self.parts)
         self.warnings |= applied.warnings
-        self.dry_results += applied.dry_results
-        if applied.months and not self.job.dry_run:
+        if applied.months:
             self.parts.advanced()
             self.parts.clear_cache(self.job.user_id, frozenset(applied.months))
 
     def _save_cursor(self, delivery: Delivery) -> None:
         with self.parts.sessions() as session:
-            fence(session, self.job.lease)
+            self.parts.fence(session, self.job.lease)
             session.get_one(BankConnection, self.job.connection_id).cursor = delivery.next_cursor
 
     def _fail(
@@ -291,21 +308,14 @@ class _Run:
         for account in accounts:
             failed[account.id] = error
             log.warning("import_account.failed", account_id=account.id, code=error.code)
-            if self.job.dry_run:
-                self.dry_results.append(
-                    AccountResult(account_id=account.id, status=status, code=error.code, message=str(error))
-                )
-                continue
             with self.parts.sessions() as session:
-                fence(session, self.job.lease)
+                self.parts.fence(session, self.job.lease)
                 fail_account(session, self.job, account.id, error, status=status)
 
     def _close(self, account: AccountState) -> None:
-        if self.job.dry_run:
-            return
         zone = ZoneInfo(self.job.options.timezone or self.connector.capabilities.timezone)
         with self.parts.sessions() as session:
-            fence(session, self.job.lease)
+            self.parts.fence(session, self.job.lease)
             proof = end_account(session, self.job, account.id, zone)
         self.parts.advanced()
         if proof.reason == "opening_taken":

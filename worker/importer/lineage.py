@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from worker.importer.decisions import Change, Create, Plan
+from worker.importer.decisions import Change, Plan
 from worker.importer.known import Known
 from worker.importer.lines import Line
 from worker.importer.load import expense_to_json
@@ -40,17 +40,11 @@ def image_row(
     ]
 
 
-def dry_rows(plan: Plan, account_id: int | None, run_id: uuid.UUID) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
-    """Return the same for a dry run: every row with its decision, and nothing else is written."""
-    rows: list[tuple[int | None, str, str, dict[str, Any]]] = [
-        (None, c.decision, c.reason, _created(c)) for c in plan.creates
-    ]
-    rows += [(None, "suggested", s.reason, _said(s.line) | {"expense_id": s.expense_id}) for s in plan.suggestions]
-    rows += [(c.known.id, c.decision, c.reason, _detail(c)) for c in plan.changes]
-    rows += [(pair.known_id, "unchanged", "as_before", _said(pair.line)) for pair in plan.unchanged]
+def unchanged_rows(plan: Plan, account_id: int, run_id: uuid.UUID) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Return the same for rows that stay as they are, which only a dry run mentions."""
     return _COLUMNS, [
-        (str(run_id), account_id, transaction_id, decision, reason, json.dumps(detail), None)
-        for transaction_id, decision, reason, detail in rows
+        (str(run_id), account_id, pair.known_id, "unchanged", "as_before", json.dumps(_said(pair.line)), None)
+        for pair in plan.unchanged
     ]
 
 
@@ -83,13 +77,6 @@ def _detail(change: Change) -> dict[str, Any]:
     if change.effect.link_expense_id is not None:
         detail["expense_id"] = change.effect.link_expense_id
     return detail | {"changed": list(change.effect.changed), "kept": list(change.effect.kept)}
-
-
-def _created(create: Create) -> dict[str, Any]:
-    detail = _said(create.line)
-    if create.link_expense_id is not None:
-        detail["expense_id"] = create.link_expense_id
-    return detail
 
 
 def _said(line: Line) -> dict[str, Any]:

@@ -98,11 +98,11 @@ def sift(marked: Iterable[Marked], known: Mapping[bytes, KnownKey]) -> Sifted:
         row = known.get(identity) if identity is not None else None
         if row is None or identity is None:
             sifted.rest.append(item)
-        elif identity in same:
+        elif identity in same and same[identity] == fingerprint:
             sifted.repeated += 1
-            if same[identity] != fingerprint:
-                sifted.distrusted = True
-                sifted.rest.append(item)
+        elif identity in same:
+            sifted.distrusted = True
+            sifted.rest.append(item)
         elif row.fingerprint != fingerprint or row.state == State.REMOVED:
             sifted.rest.append(item)
         else:

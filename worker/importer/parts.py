@@ -5,8 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from worker.connectors.base import BankConnector, QuotaReading
 from worker.database import Sessions
+from worker.runs.lease import fence
+from worker.runs.states import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,7 @@ class Parts:
     whether something is due is decided by Postgres.
     clear_cache: drops FinMind's cached summaries of a user's months (`YYYY-MM`), after the commit; never raises.
     note_quota: keeps what responses said about allowances.
+    fence: proves, in a transaction that writes, that the run is still ours.
     advanced: called after a commit that brought the run further: rows were written, or an account is done.
     """
 
@@ -54,4 +59,5 @@ class Parts:
     clear_cache: Callable[[int, frozenset[str]], None]
     note_quota: Callable[[Sequence[QuotaReading]], None] = _forget
     advanced: Callable[[], None] = _unnoticed
+    fence: Callable[[Session, Lease], None] = fence
     policy: ImportPolicy = ImportPolicy()

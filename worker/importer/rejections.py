@@ -28,12 +28,7 @@ _MAX_RAW = 100_000
 
 
 def record_rejections(session: Session, job: Job, account_id: int | None, rejections: Sequence[Rejection]) -> int:
-    """Store rejections and return how many were not on record before; rows that arrived after all are resolved.
-
-    A dry run only counts.
-    """
-    if job.dry_run:
-        return len(rejections)
+    """Store rejections and return how many were not on record before; rows that arrived after all are resolved."""
     session.execute(_ARRIVED, {"run_id": job.lease.run_id, "account_id": account_id})
     if not rejections:
         return 0

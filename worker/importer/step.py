@@ -18,7 +18,7 @@ from worker.importer.expense import MAX_NOTES, has_expense
 from worker.importer.fetch import Delivery
 from worker.importer.job import Job
 from worker.importer.known import KnownKey
-from worker.importer.lineage import dry_rows
+from worker.importer.lineage import unchanged_rows
 from worker.importer.lines import Ground, Line, Rejection, read_line, trusts_ids
 from worker.importer.load import Place, has_rows, ids_by_external_id, load_details, load_existing, load_keys
 from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
@@ -153,9 +153,7 @@ def _read(sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, lis
 def _write(session: Session, step: Step, plan: Plan, result: StepResult) -> Written:
     target = Target(account_id=step.account.id, user_id=step.job.user_id, run_id=step.job.lease.run_id)
     if step.job.dry_run:
-        account_id = step.account.id if step.account.known else None
-        insert_values(session, "bank_transaction_changes", *dry_rows(plan, account_id, target.run_id))
-        return Written()
+        insert_values(session, "bank_transaction_changes", *unchanged_rows(plan, step.account.id, target.run_id))
     written = write_plan(session, plan, target)
     written.months |= pair_transfers(session, step.job, target, plan, written)
     if step.job.options.suggest_categories:
