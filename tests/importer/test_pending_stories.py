@@ -277,3 +277,16 @@ def test_an_amount_the_user_changed_is_not_carried_to_a_purchase_of_other_words(
     harness.day_later(8)
     harness.refresh()
     assert harness.amounts() == ["-20.00"]
+
+
+def test_a_pending_row_that_vanished_in_an_outage_goes_after_the_grace(harness):
+    harness.bank.buy("-1", external_id="1")
+    pending = harness.bank.buy("-20", "Hotel", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.day_later(60)
+    harness.refresh()
+    assert len(harness.amounts()) == 2
+    harness.day_later(8)
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"], "though its day is not asked about any more"

@@ -26,6 +26,10 @@ class Coverage:
         """Whether a row of this day would be in the delivery if the bank still had it."""
         return self.window is not None and day in self.window
 
+    def is_past(self, day: date) -> bool:
+        """Whether the bank is no longer asked about this day: what was proven of it stands."""
+        return self.window is not None and day < self.window.from_on
+
     def lacks(self, day: date) -> bool:
         """Whether a row of this day should be in the delivery, of which something was cut off."""
         return self.cut is not None and day in self.cut

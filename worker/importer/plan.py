@@ -102,10 +102,12 @@ def _drop(row: Known, evidence: Evidence, rules: Rules) -> Change | None:
     """Take a row back when the bank says so, or proves it by a complete delivery without it."""
     if row.id in evidence.removed:
         return tombstone(row, "removed_by_bank")
-    covered = evidence.coverage.covers(row.stated_on or row.effective_on)
+    day = row.stated_on or row.effective_on
+    covered = evidence.coverage.covers(day)
     if row.state == State.PENDING:
         waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
-        return tombstone(row, "pending_vanished") if waited and (covered or evidence.only_changes) else None
+        settled = covered or evidence.only_changes or evidence.coverage.is_past(day)
+        return tombstone(row, "pending_vanished") if waited and settled else None
     return tombstone(row, "absent_from_complete_window") if covered and rules.windows_complete else None
 
 
