@@ -1,11 +1,14 @@
 """Which row is which, whatever the bank does to its ids."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.importer.bank import WINDOWED
 from worker.connectors.base import Account, IdClass
+from worker.importer.met import MetIds
+from worker.importer.parts import ImportPolicy
 
 UNTRUSTED = [IdClass.POSITIONAL, IdClass.DELIVERY, IdClass.NONE]
 
@@ -281,3 +284,21 @@ def test_a_user_deletion_among_twins_survives_a_late_twin_and_another_link(harne
     harness.bank.rows = [replace(row, external_id=f"{row.external_id}-new") for row in harness.bank.rows]
     harness.refresh()
     assert harness.amounts() == ["-3.50"] * 3
+
+
+@pytest.mark.parametrize("slice_rows", [1, 1000])
+def test_an_id_that_stands_for_rows_of_different_days_is_no_identity_however_the_delivery_is_cut(harness, slice_rows):
+    harness.policy = ImportPolicy(slice_rows=slice_rows)
+    for days_ago in (9, 6, 3, 0):
+        day = harness.bank.today - timedelta(days=days_ago)
+        harness.bank.buy(f"-{days_ago + 1}", f"Row of {day}", external_id="same", booking_on=day)
+    harness.refresh()
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-10.00", "-4.00", "-7.00"]
+
+
+def test_ids_are_met_once_and_suspected_ever_after():
+    met = MetIds(1000)
+    first = [f"id{number}".encode() for number in range(1000)]
+    assert len(met.suspects(first)) < 100
+    assert met.suspects(first) == first

@@ -29,6 +29,7 @@ _KEYS_BY_IDENTITY = text(
 _KEYS_BY_ID = text(
     f"""SELECT {_KEY_COLUMNS} FROM bank_transactions WHERE account_id = :account_id AND id = ANY(:ids)"""  # noqa: S608 - constant columns
 )
+_STORED = text("SELECT identity FROM bank_transactions WHERE account_id = :account_id AND identity = ANY(:identities)")
 _HAS = text(
     """SELECT EXISTS (SELECT 1 FROM bank_transactions WHERE account_id = :account_id),
         EXISTS (SELECT 1 FROM bank_transaction_aliases WHERE account_id = :account_id)"""
@@ -92,6 +93,14 @@ class Place:
 def has_rows(session: Session, account_id: int) -> bool:
     """Say whether anything of this account was ever imported."""
     return bool(session.execute(_HAS, {"account_id": account_id}).one()[0])
+
+
+def stored_identities(session: Session, account_id: int, identities: Sequence[bytes]) -> frozenset[bytes]:
+    """Return those of the identities that rows of the account have."""
+    if not identities:
+        return frozenset()
+    rows = session.execute(_STORED, {"account_id": account_id, "identities": list(identities)})
+    return frozenset(map(bytes, rows.scalars()))
 
 
 def load_keys(

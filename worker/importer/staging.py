@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, timedelta
 from operator import attrgetter
-from typing import IO
+from typing import IO, Any
 
 from worker.connectors.base import Transaction
 
@@ -19,6 +19,7 @@ _UNDATED = date.min
 # Plain tuples pickle several times faster than frozen dataclasses.
 _NAMES = tuple(field.name for field in fields(Transaction))
 _VALUES = attrgetter(*_NAMES)
+_PUTS = [getattr(Transaction, name).__set__ for name in _NAMES]
 
 
 class Staging:
@@ -29,7 +30,7 @@ class Staging:
         self._held: dict[str, list[Transaction]] = defaultdict(list)
         self._held_rows = 0
         self._file: IO[bytes] | None = None
-        self._spilled: dict[str, dict[date, list[int]]] = defaultdict(lambda: defaultdict(list))
+        self._spilled: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         self._spilled_rows: dict[str, int] = defaultdict(int)
 
     def add(self, transactions: Iterable[Transaction]) -> None:
@@ -91,11 +92,19 @@ class Staging:
         assert self._file is not None
         self._file.seek(offset)
         rows = pickle.load(self._file)  # noqa: S301 - our own unlinked file
-        return [Transaction(**dict(zip(_NAMES, row, strict=True))) for row in rows]
+        return [_made_of(row) for row in rows]
 
 
-def _grouped(transactions: Iterable[Transaction]) -> dict[date, list[Transaction]]:
-    groups: dict[date, list[Transaction]] = defaultdict(list)
+def _made_of(values: Iterable[Any]) -> Transaction:
+    """Make a transaction of its values by their slots: twice as fast as by their names, and there may be a million."""
+    transaction = Transaction.__new__(Transaction)
+    for put, value in zip(_PUTS, values, strict=True):
+        put(transaction, value)
+    return transaction
+
+
+def _grouped(transactions: Iterable[Transaction]) -> dict[int, list[Transaction]]:
+    groups: dict[int, list[Transaction]] = defaultdict(list)
     for transaction in transactions:
         groups[_month(transaction)].append(transaction)
     return groups
@@ -114,15 +123,14 @@ def _by_days(transactions: list[Transaction], slice_rows: int) -> Iterator[list[
 
 
 def _day(transaction: Transaction) -> date:
+    day = transaction.booking_on or transaction.transaction_on
+    if day is not None:
+        return day
     moment = transaction.booking_at or transaction.transaction_at
-    return (
-        transaction.booking_on
-        or transaction.transaction_on
-        or (moment.date() if moment else None)
-        or transaction.value_on
-        or _UNDATED
-    )
+    return (moment.date() if moment else transaction.value_on) or _UNDATED
 
 
-def _month(transaction: Transaction) -> date:
-    return _day(transaction).replace(day=1)
+def _month(transaction: Transaction) -> int:
+    """Count months since year 0: a number is found faster than a day made anew."""
+    day = _day(transaction)
+    return day.year * 12 + day.month

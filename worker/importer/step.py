@@ -1,6 +1,6 @@
 """One delivery for one account: slice by slice planned and written, in the caller's one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -20,7 +20,16 @@ from worker.importer.job import Job
 from worker.importer.known import KnownKey
 from worker.importer.lineage import unchanged_rows
 from worker.importer.lines import Ground, Line, Rejection, read_line, trusts_ids
-from worker.importer.load import Place, has_rows, ids_by_external_id, load_details, load_existing, load_keys
+from worker.importer.load import (
+    Place,
+    has_rows,
+    ids_by_external_id,
+    load_details,
+    load_existing,
+    load_keys,
+    stored_identities,
+)
+from worker.importer.met import MetIds
 from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
 from worker.importer.parts import Parts
 from worker.importer.plan import Evidence, make_plan
@@ -30,8 +39,6 @@ from worker.importer.streams import Stream
 from worker.importer.transfers import pair_transfers
 from worker.importer.write import Target, Written, write_plan
 from worker.runs.states import Counts
-
-_MOST_FRESH_IDS = 110_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,7 @@ class StepResult:
     """What was done. distrusted: one id stood for two rows, so ids of this account are no longer identities.
 
     seen: known rows that were delivered. created_from: rows of the account with this id or a later one are new.
-    fresh_ids: trusted ids met so far, where all rows of the account are of this step and need no looking up.
+    met_ids: trusted ids so far, where all rows of the account are of this step and need no looking up.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -62,7 +69,7 @@ class StepResult:
     seen: set[int] = field(default_factory=set)
     consumed: set[int] = field(default_factory=set)
     created_from: int | None = None
-    fresh_ids: set[bytes] | None = None
+    met_ids: MetIds | None = None
 
     def met(self, row_id: int) -> bool:
         """Whether a slice before this one delivered or created the row."""
@@ -71,7 +78,8 @@ class StepResult:
 
 def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
     """Plan and write everything a delivery says about one account."""
-    result = StepResult(fresh_ids=set() if _is_fresh(session, step.account) else None)
+    fetched = step.delivery.staging.rows(step.account.external_id)
+    result = StepResult(met_ids=MetIds(fetched) if _is_fresh(session, step.account) else None)
     removed = _removed_ids(session, step)
     mine = {step.account.external_id, step.account.external_id if step.stream.account_id is None else None}
     rejections = [as_rejection(row) for row in step.delivery.rejected if row.account_id in mine]
@@ -79,7 +87,6 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
         parts.check()
         rejections += _import_slice(session, step, part, removed, result)
     fresh = record_rejections(session, step.job, step.account.id, rejections)
-    fetched = step.delivery.staging.rows(step.account.external_id)
     result.counts = replace(result.counts, rejected=fresh, fetched=fetched, pages=step.delivery.pages)
     return result
 
@@ -87,11 +94,10 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
 def _import_slice(
     session: Session, step: Step, part: Slice, removed: frozenset[int], result: StepResult
 ) -> list[Rejection]:
-    known, aliases = _known(session, step, part) if result.fresh_ids is None else ([], {})
+    known, aliases = _known(session, step, part) if result.met_ids is None else ([], {})
     sifted = _sift(step, part.marked, known, result)
-    taken = result.fresh_ids or {key.identity for key in known if result.met(key.id)}
-    sifted.distrusted |= any(identity in taken for _, identity, _ in sifted.rest)
-    _remember_ids(part, result)
+    taken = _taken(session, step, part, known, result)
+    sifted.distrusted |= bool(taken) and any(identity in taken for _, identity, _ in sifted.rest)
     lines, rejections = _read(sifted, step, result)
     unseen = [key for key in known if not result.met(key.id)]
     evidence = Evidence(
@@ -113,12 +119,14 @@ def _is_fresh(session: Session, account: AccountState) -> bool:
     return account.history_from_on is None and not has_rows(session, account.id)
 
 
-def _remember_ids(part: Slice, result: StepResult) -> None:
-    """Keep the ids of a fresh account in mind as long as they are few; after that they are looked up."""
-    if result.fresh_ids is not None:
-        result.fresh_ids.update(identity for _, identity, _ in part.marked if identity is not None)
-        if len(result.fresh_ids) > _MOST_FRESH_IDS:
-            result.fresh_ids = None
+def _taken(
+    session: Session, step: Step, part: Slice, known: Sequence[KnownKey], result: StepResult
+) -> Collection[bytes]:
+    """Return ids of the slice that rows of slices before it have."""
+    if result.met_ids is None:
+        return {key.identity for key in known if result.met(key.id)}
+    suspects = result.met_ids.suspects(identity for _, identity, _ in part.marked if identity is not None)
+    return stored_identities(session, step.account.id, suspects)
 
 
 def _known(session: Session, step: Step, part: Slice) -> tuple[list[KnownKey], dict[bytes, int]]:

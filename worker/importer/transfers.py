@@ -29,8 +29,10 @@ _THEIRS = text(
     f"{_LEG} WHERE t.user_id = :user_id AND t.account_id <> :account_id AND t.transfer_peer_id IS NULL"
     " AND t.state <> 'removed' AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(:amounts)"
 )
+# By account: asked of the rows alone, Postgres reads all of the user's to find that there is no other account's.
 _HAS_OTHERS = text(
-    "SELECT EXISTS (SELECT 1 FROM bank_transactions WHERE user_id = :user_id AND account_id <> :account_id)"
+    """SELECT EXISTS (SELECT 1 FROM bank_connection_accounts a WHERE a.user_id = :user_id AND a.id <> :account_id
+        AND EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = a.id))"""
 )
 _LINK = text(
     "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
