@@ -9,15 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-PAGE_ROWS = 20
-
 
 class Bank:
     """Serves users with two accounts each over HTTP. `slow_s` delays every answer."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, page_rows: int = 20) -> None:
         self.truth: dict[str, list[dict[str, Any]]] = {}
         self.slow_s = 0.0
+        self._page_rows = page_rows
         self._random = random.Random(seed)
         self._refusals: deque[tuple[int, dict[str, str]]] = deque()
         self._lock = threading.Lock()
@@ -80,8 +79,9 @@ class Bank:
             if path == "/accounts":
                 return 200, {}, json.dumps({"accounts": [{"id": f"{user}-0"}, {"id": f"{user}-1"}]}).encode()
             rows = [row for row in self.truth[user] if row["account"] == query["account"][0]]
-            start = int(query["page"][0]) * PAGE_ROWS
-            body = {"transactions": rows[start : start + PAGE_ROWS], "more": start + PAGE_ROWS < len(rows)}
+            start = int(query["page"][0]) * self._page_rows
+            end = start + self._page_rows
+            body = {"transactions": rows[start:end], "more": end < len(rows)}
             return 200, {}, json.dumps(body).encode()
 
 

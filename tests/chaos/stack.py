@@ -17,11 +17,13 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from tests.chaos import witness
 from tests.chaos.bank import Bank
 from tests.waiting import until
 from worker.broker import EXECUTE
 from worker.client import WorkerClient
 from worker.connections.credentials import new_config_values
+from worker.connectors.mock import MockConfig
 from worker.credentials import open_vault
 from worker.database import open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
@@ -54,6 +56,7 @@ class Stack:
         self.engine = open_engine(self.postgres.url, role="chaos")
         self.sessions = open_sessions(self.engine)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.queues: dict[str, str] = {}
         self.client = WorkerClient(self.redis.url, timeout_s=0.5)
         self.by_name = Celery("outsider", broker=self.redis.url, set_as_current=False)
         self.by_name.conf.broker_transport_options = {"socket_timeout": 1, "socket_connect_timeout": 1}
@@ -61,6 +64,7 @@ class Stack:
     def __enter__(self) -> Self:
         try:
             apply_schema(self.engine)
+            witness.install(self.engine)
             self.start("worker")
             self.start("beat")
             until(self.is_up, timeout_s=60, every_s=0.1)
@@ -106,8 +110,9 @@ class Stack:
 
     # processes ------------------------------------------------------------------------------------------------------
 
-    def start(self, name: str) -> None:
-        """Start `worker…` or `beat…` under this name."""
+    def start(self, name: str, *, queues: str | None = None) -> None:
+        """Start `worker…` or `beat…` under this name. queues: of a worker, from now on; all of them by default."""
+        self.queues[name] = queues or self.queues.get(name, QUEUES)
         program = [sys.executable, "-m", "celery", "-A", "worker.app", *self._arguments(name)]
         log = (self.directory / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
@@ -119,7 +124,7 @@ class Stack:
         if name.startswith("beat"):
             return ["beat", "-s", str(self.directory / name), "--pidfile", ""]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        return ["worker", "-n", f"{name}@chaos", "-P", self.pool, "-c", "3", "-Q", QUEUES, *quiet]
+        return ["worker", "-n", f"{name}@chaos", "-P", self.pool, "-c", "3", "-Q", self.queues[name], *quiet]
 
     def kill(self, name: str) -> None:
         """SIGKILL the process and everything it started."""
@@ -128,9 +133,9 @@ class Stack:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def restart(self, name: str) -> None:
+    def restart(self, name: str, *, queues: str | None = None) -> None:
         self.kill(name)
-        self.start(name)
+        self.start(name, queues=queues)
 
     def supervise(self) -> None:
         """Start again what ended."""
@@ -142,6 +147,10 @@ class Stack:
         with suppress(psutil.NoSuchProcess):
             return psutil.Process(self.processes[name].pid).children()
         return []
+
+    def log_lines(self, name: str) -> list[str]:
+        """Return what the process of this name logged so far."""
+        return (self.directory / f"{name}.log").read_text(errors="replace").splitlines()
 
     def is_up(self) -> bool:
         return bool(self.children()) and any((self.directory / "health").glob("worker*"))
@@ -165,8 +174,8 @@ class Stack:
 
     # work -----------------------------------------------------------------------------------------------------------
 
-    def add_connection(self, user: str) -> uuid.UUID:
-        """Connect one person to the bank."""
+    def add_connection(self, user: str, mock: MockConfig | None = None) -> uuid.UUID:
+        """Connect one person to the bank, or to a made-up one."""
         from loopbank import LoopConfig
 
         connection_id = uuid.uuid4()
@@ -175,13 +184,13 @@ class Stack:
                 text("INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id"),
                 {"email": f"{user}@chaos.test"},
             ).scalar_one()
-            config = LoopConfig(url=self.bank.url, user=user)
+            config = mock or LoopConfig(url=self.bank.url, user=user)
             sealed = new_config_values(open_vault(self.settings), config, connection_id=connection_id, user_id=user_id)
             session.add(
                 BankConnection(
                     id=connection_id,
                     user_id=user_id,
-                    connector_name="loopbank",
+                    connector_name="loopbank" if mock is None else "mock",
                     display_name=user,
                     next_refresh_at=None,
                     **sealed,

@@ -8,7 +8,9 @@ from sqlalchemy import text
 from tests.waiting import until
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
 from worker.models import BankImportRun
+from worker.runs.lease import fence
 from worker.runs.pulse import Pulse
+from worker.runs.reaper import recover, silent_runs
 
 
 @pytest.fixture
@@ -65,3 +67,19 @@ def test_a_process_that_stood_still_longer_than_its_lease_writes_nothing_more(se
     monkeypatch.setattr(time, "monotonic", lambda: now_s + 120)
     with pytest.raises(LostLeaseError):
         alive.check()
+
+
+def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take):
+    alive = pulse(sessions, lease, lease_s=0.4)
+    with sessions() as session:
+        session.execute(text("UPDATE bank_import_runs SET lease_expires_at = now() + interval '0.4 s'"))
+    with alive:
+        with sessions() as session, alive.writing(session):
+            fence(session, lease)
+            session.execute(text("SELECT pg_sleep(1)"))
+            alive.check()
+            with sessions() as another:
+                (silent,) = silent_runs(another)
+                assert recover(another, silent, max_attempts=5) is None
+        alive.check()
+        assert take(lease.run_id) is None

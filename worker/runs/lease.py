@@ -68,10 +68,11 @@ def fence(session: Session, lease: Lease) -> None:
 
 def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
     """Extend the lease. Raises: LostLeaseError, CancelRequestedError."""
+    at = func.clock_timestamp()  # at the end of a long transaction, now() is long ago
     cancel_requested_at = session.execute(
         update(BankImportRun)
         .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
-        .values(heartbeat_at=func.now(), lease_expires_at=func.now() + timedelta(seconds=lease_s))
+        .values(heartbeat_at=at, lease_expires_at=at + timedelta(seconds=lease_s))
         .returning(BankImportRun.cancel_requested_at)
     ).one_or_none()
     if cancel_requested_at is None:

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -41,6 +42,7 @@ class Pulse:
         self._deadline_s = self._beaten_s + deadline_s
         self._lost = False
         self._cancelled = False
+        self._writing = False
         self.advanced = False
         """Whether the run committed something in this attempt that the next one need not do again."""
         self._over = threading.Event()
@@ -70,8 +72,23 @@ class Pulse:
     def prove(self) -> None:
         """Return when the lease is still ours, as far as can be known here. Raises: LostLeaseError."""
         # A process that was stopped for longer than its lease finds out here, before it hears it from Postgres.
-        if self._lost or time.monotonic() - self._beaten_s > self._lease_s:
+        if self._lost or (not self._writing and time.monotonic() - self._beaten_s > self._lease_s):
             raise LostLeaseError(f"run {self._lease.run_id} was silent for longer than its lease")
+
+    @contextmanager
+    def writing(self, session: Session) -> Iterator[None]:
+        """Keep the lease through a transaction of the run, however long it takes. Raises: LostLeaseError at its end.
+
+        Once fenced it holds the run's row: nobody can take the lease, but the thread cannot extend it either.
+        """
+        began_s = time.monotonic()
+        self._writing = True
+        try:
+            yield
+            if time.monotonic() - began_s > self._lease_s / 4:
+                self._beat_once(session)
+        finally:
+            self._writing = False
 
     def advance(self) -> None:
         """Note that the run got further."""
@@ -102,4 +119,4 @@ class Pulse:
             heartbeat(session, self._lease, lease_s=self._lease_s)
         except CancelRequestedError:
             self._cancelled = True
-        self._beaten_s = sent_s
+        self._beaten_s = max(self._beaten_s, sent_s)  # it may have waited for a transaction that beat meanwhile

@@ -56,6 +56,8 @@ def recover(session: Session, silent: Silent, *, max_attempts: int) -> str | Non
 
     resumed: another run of the connection waits, so this one keeps its place and the dispatcher publishes it.
     """
+    if _is_being_written(session, silent):
+        return None
     if silent.cancelled:
         return _close(session, silent, Outcome(status=RunStatus.CANCELLED, code="cancelled"))
     if silent.attempt >= max_attempts:
@@ -67,6 +69,12 @@ def recover(session: Session, silent: Silent, *, max_attempts: int) -> str | Non
     except IntegrityError:
         # uq_bank_import_runs_waiting: another run waits behind it.
         return "resumed" if _publish_in_place(session, silent) else None
+
+
+def _is_being_written(session: Session, silent: Silent) -> bool:
+    """Say whether a transaction holds the run: it lives, and extends the lease when it commits."""
+    free = select(_Run.id).where(_Run.id == silent.run_id).with_for_update(skip_locked=True)
+    return session.scalar(free) is None
 
 
 def _publish_in_place(session: Session, silent: Silent) -> bool:

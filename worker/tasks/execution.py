@@ -148,7 +148,7 @@ def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) ->
 def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
     settings = runtime.settings
     return Parts(
-        sessions=partial(_marked, runtime.sessions),
+        sessions=partial(_transaction, runtime.sessions, pulse),
         open_connector=opener,
         check=pulse.check,
         wait=pulse.wait,
@@ -161,10 +161,11 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
 
 
 @contextmanager
-def _marked(sessions: Sessions) -> Iterator[Session]:
-    """Open a transaction of the engine, with a fault point on either side of its commit."""
+def _transaction(sessions: Sessions, pulse: Pulse) -> Iterator[Session]:
+    """Open a transaction of the engine that keeps the lease, with a fault point on either side of its commit."""
     with sessions() as session:
-        yield session
+        with pulse.writing(session):
+            yield session
         point("before_commit")
     point("after_commit")
 

@@ -1,0 +1,208 @@
+"""One fault at a time, at the moment where it hurts most, on a whole worker with real processes."""
+
+import signal
+import tempfile
+import time
+import uuid
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import insert, text
+
+from tests.chaos import witness
+from tests.chaos.bank import Bank
+from tests.chaos.stack import LEASE_S, Stack
+from tests.waiting import until
+from worker.broker import EXECUTE
+from worker.connectors.mock import MockConfig
+from worker.connectors.mock.config import MockMode
+from worker.models import BankConnection
+
+pytestmark = [pytest.mark.chaos, pytest.mark.processes]
+
+EXIT_BOUND_S = 5.0
+START_BOUND_S = 2.0
+LONG_IMPORT_ROWS = 100_000
+
+
+@contextmanager
+def a_stack():
+    with tempfile.TemporaryDirectory(prefix="finmind-directed-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)  # as root the database server runs as a system user of its own
+        with Bank(1, page_rows=2000) as bank, Stack(Path(directory), bank) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="module")
+def stack():
+    with a_stack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack_for_a_crowd():
+    """As deployed: those who wait have a worker of their own."""
+    with a_stack() as stack:
+        stack.start("worker-interactive", queues="interactive,celery")
+        until(lambda: len(stack.children("worker-interactive")) > 1, timeout_s=30)
+        stack.restart("worker", queues="scheduled,maintenance,webhooks")
+        until(stack.is_up, timeout_s=60)
+        yield stack
+
+
+def join(stack, rows):
+    """Add somebody with a connection of their own and so many transactions at the bank."""
+    name = f"somebody-{uuid.uuid4().hex[:8]}"
+    stack.bank.add_user(name, rows)
+    return name, stack.add_connection(name)
+
+
+@pytest.fixture
+def person(stack):
+    yield partial(join, stack)
+    stack.bank.slow_s = 0.0
+
+
+def run_of(stack, connection_id):
+    ((row),) = stack.rows("SELECT * FROM bank_import_runs WHERE connection_id = :id", id=connection_id)
+    return row
+
+
+def is_running(stack, connection_id):
+    return lambda: stack.rows(
+        "SELECT 1 FROM bank_import_runs WHERE connection_id = :id AND status = 'running'", id=connection_id
+    )
+
+
+def is_closed(stack, connection_id):
+    def closed():
+        stack.supervise()
+        return stack.rows(
+            "SELECT 1 FROM bank_import_runs WHERE connection_id = :id AND finished_at IS NOT NULL", id=connection_id
+        )
+
+    return closed
+
+
+def assert_all_there_once(stack, name, connection_id):
+    found = stack.rows(
+        "SELECT t.external_id, t.expense_id FROM bank_transactions t"
+        " JOIN bank_connection_accounts a ON a.id = t.account_id WHERE a.connection_id = :id",
+        id=connection_id,
+    )
+    assert sorted(row.external_id for row in found) == sorted(row["id"] for row in stack.bank.truth[name])
+    assert len({row.expense_id for row in found}) == len(found)
+    assert run_of(stack, connection_id).status == "succeeded"
+    assert witness.offences(stack.sessions) == []
+
+
+def test_term_during_a_long_import_ends_the_worker_at_once_and_the_import_later(stack):
+    rows = LONG_IMPORT_ROWS // 4
+    connection_id = stack.add_connection("somebody-busy", MockConfig(mode=MockMode.LARGE, accounts=4, rows=rows))
+    stack.ask(connection_id, "client")
+    until(
+        lambda: stack.rows(
+            "SELECT 1 FROM bank_import_runs WHERE connection_id = :id AND created > 0", id=connection_id
+        ),
+        timeout_s=60,
+    )
+    worker = stack.processes["worker"]
+    asked_s = time.monotonic()
+    worker.terminate()
+    worker.wait(60)
+    assert time.monotonic() - asked_s < EXIT_BOUND_S
+    checkpoint = run_of(stack, connection_id)
+    assert (checkpoint.status, checkpoint.code, checkpoint.attempt) == ("queued", "stopped", 0)
+    assert 0 < checkpoint.created < LONG_IMPORT_ROWS
+    until(is_closed(stack, connection_id), timeout_s=120)
+    stored = stack.rows(
+        "SELECT count(*), count(DISTINCT (t.account_id, t.external_id)), count(DISTINCT t.expense_id)"
+        " FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id WHERE a.connection_id = :id",
+        id=connection_id,
+    )
+    row = run_of(stack, connection_id)
+    assert (row.status, row.created) == ("succeeded", LONG_IMPORT_ROWS)
+    assert stored == [(row.created, row.created, row.created)]
+    assert witness.offences(stack.sessions) == []
+
+
+def test_a_hard_time_limit_costs_a_child_and_the_run_goes_on(stack, person):
+    name, connection_id = person(100)
+    (stack.faults / "after_claim.stop").touch()  # stuck beyond the reach of deadline and soft limit
+    run_id = uuid.uuid4()
+    with stack.sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, dispatched_at)"
+                " SELECT :id, id, user_id, 'import', 'user', now() FROM bank_connections WHERE id = :connection_id"
+            ),
+            {"id": run_id, "connection_id": connection_id},
+        )
+    before = {child.pid for child in stack.children()}
+    stack.by_name.send_task(
+        EXECUTE, args=[str(run_id)], task_id=str(run_id), queue="interactive", time_limit=2, soft_time_limit=1
+    )
+    until(lambda: before - {child.pid for child in stack.children()}, timeout_s=30)
+    until(is_closed(stack, connection_id), timeout_s=60)
+    assert run_of(stack, connection_id).attempt == 2
+    assert_all_there_once(stack, name, connection_id)
+
+
+@pytest.mark.parametrize("point", ["between_pages", "before_close"])
+def test_a_worker_that_stood_still_for_longer_than_its_lease_writes_nothing(stack, person, point):
+    name, connection_id = person(100)
+    (stack.faults / f"{point}.stop").touch()
+    stack.ask(connection_id, "client")
+    (zombie,) = until(
+        lambda: [child for child in stack.children() if child.status() == psutil.STATUS_STOPPED], timeout_s=30
+    )
+    until(is_closed(stack, connection_id), timeout_s=20 * LEASE_S)
+    closed = run_of(stack, connection_id)
+    assert closed.attempt == 2
+    zombie.send_signal(signal.SIGCONT)
+    lost = f'"run_id": "{closed.id}"'
+    until(lambda: any(lost in line and "run.lost" in line for line in stack.log_lines("worker")), timeout_s=30)
+    assert run_of(stack, connection_id) == closed
+    assert_all_there_once(stack, name, connection_id)
+
+
+def test_redis_restarting_under_running_imports_ends_no_worker(stack, person):
+    people = [person(100) for _ in range(3)]
+    worker = stack.processes["worker"].pid
+    stack.bank.slow_s = 1.0
+    for _, connection_id in people:
+        stack.ask(connection_id, "client")
+    for _, connection_id in people:
+        until(is_running(stack, connection_id), timeout_s=30)
+    stack.restart_redis()
+    for name, connection_id in people:
+        until(is_closed(stack, connection_id), timeout_s=60)
+        assert_all_there_once(stack, name, connection_id)
+    assert stack.processes["worker"].pid == worker
+
+
+def test_a_person_is_served_at_once_while_ten_thousand_connections_wait_their_turn(stack_for_a_crowd):
+    stack = stack_for_a_crowd
+    name, connection_id = join(stack, 100)
+    _, crowded_id = join(stack, 100)
+    with stack.sessions() as session:
+        crowd = session.get_one(BankConnection, crowded_id)
+        shared = {"user_id": crowd.user_id, "connector_name": "loopbank", "display_name": "one of many"}
+        sealed = {"config_encrypted": crowd.config_encrypted, "config_key_id": crowd.config_key_id}
+        many = [shared | sealed | {"id": uuid.uuid4(), "next_refresh_at": datetime.now(UTC)} for _ in range(10_000)]
+        session.execute(insert(BankConnection), many)
+    until(
+        lambda: stack.rows("SELECT 1 FROM bank_import_runs WHERE trigger = 'schedule' OFFSET 9000 LIMIT 1"),
+        timeout_s=60,
+    )
+    stack.ask(connection_id, "client")
+    until(is_closed(stack, connection_id), timeout_s=30)
+    row = run_of(stack, connection_id)
+    assert row.started_at - row.queued_at < timedelta(seconds=START_BOUND_S)
+    ((waiting,),) = stack.rows("SELECT count(*) FROM bank_import_runs WHERE status = 'queued'")
+    assert waiting > 5000
+    assert_all_there_once(stack, name, connection_id)
