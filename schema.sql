@@ -365,7 +365,8 @@ CREATE TABLE IF NOT EXISTS bank_import_run_accounts (
   -- a resumed run updates its row of an account instead of reporting the account twice
   CONSTRAINT uq_bank_import_run_accounts UNIQUE (run_id, account_id)
 );
-CREATE INDEX IF NOT EXISTS idx_bank_import_run_accounts_account ON bank_import_run_accounts(account_id);
+-- the latest balance proof of an account, for the status screen
+CREATE INDEX IF NOT EXISTS idx_bank_import_run_accounts_latest ON bank_import_run_accounts(account_id, id);
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Transactions: what the bank said, and its thread to what the user sees

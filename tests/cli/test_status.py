@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import make_connection
+from tests.importer.bank import Harness
 from worker import health
 from worker.broker import Queue
+from worker.connectors.base import Account
 from worker.runs.signs import saw
 
 LATE_RUN = (
@@ -90,3 +92,24 @@ def test_a_probe_looks_at_files_only(command, monkeypatch):
     health.touch("worker-one")
     assert command("healthcheck").out == "worker is alive\n"
     assert command("healthcheck", "nothing").code == 2
+
+
+@pytest.mark.usefixtures("_workers_alive")
+def test_balances_that_do_not_follow_from_the_rows_are_named_with_amount_and_day(command, sessions, user_id):
+    harness = Harness(sessions, user_id)
+    harness.bank.accounts.append(Account(external_id="B", name="Savings", currency="EUR"))
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-2", external_id="1", account_id="B")
+    harness.bank.balance("99")
+    harness.refresh()
+    harness.bank.buy("-9", external_id="2", account_id="B")
+    harness.refresh()
+    harness.refresh(dry_run=True)
+    command("status")  # takes along what the runs logged
+    answer = command("status", "--json")
+    seen = json.loads(answer.out)
+    assert answer.code == 0, "it is for a person to look at, not for a probe to fail on"
+    assert seen["proofs"] == [{"result": "mismatch", "accounts": 1}, {"result": "proven", "accounts": 1}]
+    [wrong] = seen["mismatches"]
+    assert (wrong["account"], wrong["off_by"], wrong["since_on"]) == ("Savings", "9", "2026-06-15")
+    assert "BALANCES THAT DO NOT FOLLOW FROM THE ROWS" in command("status").out

@@ -69,6 +69,8 @@ def _print(seen: Status) -> None:
         ("connections", seen.connections, "none"),
         ("connections that need a person", seen.need_a_person, ""),
         ("allowances nearly used", seen.quota, ""),
+        ("balance proofs", seen.proofs, ""),
+        ("balances that do not follow from the rows", seen.mismatches, ""),
     ):
         if rows or empty:
             _heading(title)

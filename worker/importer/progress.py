@@ -40,8 +40,9 @@ _POSTED = text(
       AND coalesce(stated_on, effective_on) >= :from_on AND coalesce(stated_on, effective_on) <= :to_on"""
 )
 _PROVEN_ON = text(
-    """SELECT max((balance_proof ->> 'balance_on')::date) FROM bank_import_run_accounts
-    WHERE account_id = :account_id AND balance_proof ->> 'result' = 'proven'"""
+    """SELECT max((p.balance_proof ->> 'balance_on')::date) FROM bank_import_run_accounts p
+    JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
+    WHERE p.account_id = :account_id AND p.balance_proof ->> 'result' = 'proven'"""
 )
 _IN_PROGRESS = {"status": "partial", "code": "in_progress"}
 _SAVE_PROOF = text(

@@ -116,7 +116,7 @@ class BankImportRunAccount(Base):
     __table_args__ = (
         CheckConstraint("status IN ('succeeded', 'partial', 'failed')", name="ck_bank_import_run_accounts_status"),
         UniqueConstraint("run_id", "account_id", name="uq_bank_import_run_accounts"),
-        Index("idx_bank_import_run_accounts_account", "account_id"),
+        Index("idx_bank_import_run_accounts_latest", "account_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -52,6 +52,20 @@ _QUOTA = """
     SELECT connector_name AS connector, connection_id, endpoint, calls_used, calls_limit, window_ends_at
     FROM bank_quota_usage WHERE window_ends_at > now() AND calls_used * 5 >= calls_limit * 4
     ORDER BY calls_used::float / GREATEST(calls_limit, 1) DESC LIMIT 20"""
+_PROOFS = """
+    SELECT p.proof ->> 'result' AS result, a.connection_id, a.name AS account, p.proof ->> 'difference' AS off_by,
+      a.currency, p.proof ->> 'since_on' AS since_on, p.proof ->> 'balance_on' AS balance_on
+    FROM bank_connection_accounts a
+    JOIN bank_connections c ON c.id = a.connection_id AND c.status <> 'disconnected'
+    JOIN LATERAL (
+      SELECT r.balance_proof AS proof FROM bank_import_run_accounts r
+      JOIN bank_import_runs n ON n.id = r.run_id AND NOT n.dry_run
+      WHERE r.account_id = a.id AND r.balance_proof IS NOT NULL ORDER BY r.id DESC LIMIT 1) p ON TRUE
+    WHERE a.status = 'active'"""
+_PROVEN = f"SELECT result, count(*) AS accounts FROM ({_PROOFS}) p GROUP BY result ORDER BY result"  # noqa: S608
+_MISMATCHES = f"""
+    SELECT connection_id, account, off_by, currency, since_on, balance_on FROM ({_PROOFS}) p
+    WHERE result = 'mismatch' ORDER BY abs(off_by::numeric) DESC LIMIT 20"""  # noqa: S608 - constant parts
 _CIRCUITS = "SELECT connector_name AS connector, state, open_until FROM bank_connector_circuits WHERE state <> 'closed'"
 _OPEN = """
     SELECT
@@ -63,7 +77,10 @@ _OPEN = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One look at everything. Ages are seconds; queues None: Redis does not answer."""
+    """One look at everything. Ages are seconds; queues None: Redis does not answer.
+
+    proofs: accounts by what was last said of their balance; mismatches: by how much, and since which day.
+    """
 
     signs: Sequence[Mapping[str, Any]]
     queues: Mapping[str, int] | None
@@ -72,6 +89,8 @@ class Status:
     connections: Sequence[Mapping[str, Any]]
     need_a_person: Sequence[Mapping[str, Any]]
     quota: Sequence[Mapping[str, Any]]
+    proofs: Sequence[Mapping[str, Any]]
+    mismatches: Sequence[Mapping[str, Any]]
     circuits: Sequence[Mapping[str, Any]]
     open: Mapping[str, Any]
 
@@ -86,6 +105,8 @@ def read_status(session: Session, broker: "redis.Redis") -> Status:
         connections=_rows(session, _CONNECTIONS),
         need_a_person=_rows(session, _NEED_A_PERSON),
         quota=_rows(session, _QUOTA),
+        proofs=_rows(session, _PROVEN),
+        mismatches=_rows(session, _MISMATCHES),
         circuits=_rows(session, _CIRCUITS),
         open=_rows(session, _OPEN)[0],
     )
