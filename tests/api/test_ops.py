@@ -1,5 +1,7 @@
 """The operator's page: closed without its password, true to the rows, safe against what banks and receivers write."""
 
+import re
+
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
@@ -50,6 +52,13 @@ def test_runs_connections_and_problems_are_shown_and_nothing_is_executed(page, r
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert 'http-equiv="refresh"' in answer.text
     assert page.get("/ops/style.css").headers["content-type"].startswith("text/css")
+
+
+def test_on_a_phone_every_value_still_has_its_name(page, run_id):
+    for path in ("/ops", f"/ops/runs/{run_id}"):
+        for table in re.findall(r"<table>.*?</table>", page.get(path).text, re.DOTALL):
+            heads = [re.sub(r"<[^>]+>", "", head) for head in re.findall(r"<th[^>]*>(.*?)</th>", table)]
+            assert set(re.findall(r'data-label="([^"]+)"', table)) == {head for head in heads if head}
 
 
 def test_a_run_tells_its_story(page, run_id, sessions):

@@ -253,7 +253,7 @@ def test_prometheus_reads_the_latencies_of_every_worker_where_it_serves_them(nam
 
 
 def test_the_guide_speaks_of_what_is_there():
-    words = [word for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for word in shlex.split(block)]
+    words = [word for block in re.findall(r"```sh[^\n]*\n(.*?)```", GUIDE, re.DOTALL) for word in shlex.split(block)]
     named = {word.partition("=")[2] for word in words if word.startswith("app.kubernetes.io/component=")}
     components = {part["metadata"]["labels"]["app.kubernetes.io/component"] for part in APPLIED}
     assert {"ground", "migrate"} <= named <= components

@@ -74,6 +74,7 @@ def overview(offered: Offered) -> HTMLResponse:
         status=status,
         problems=problems(status),
         runs=runs,
+        names={one["id"]: one["display_name"] for one in connections},
         connections=connections,
         letters=letters,
         reload_s=5 if live else 30,
