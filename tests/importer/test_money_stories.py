@@ -203,3 +203,38 @@ def test_a_rejected_row_can_be_replayed(harness):
     assert sorted(harness.amounts()) == ["-1.00", "-7.00"]
     assert harness.sql("SELECT resolved_at IS NOT NULL FROM bank_import_rejections") == [(True,)]
     assert harness.run(RunKind.REPLAY, target_run_id=failed).code == "nothing_new"
+
+
+def test_rows_rejected_for_their_currency_arrive_once_the_cause_is_gone(harness):
+    row = harness.bank.buy("-7", "Kiosk", external_id="r", currency="??")
+    harness.refresh()
+    failed = harness.run_id
+    assert harness.run(RunKind.REPLAY, target_run_id=failed).counts.created == 0, "the cause is still there"
+    assert harness.sql("SELECT resolved_at FROM bank_import_rejections") == [(None,)]
+    harness.bank.change(row, currency="EUR")
+    harness.refresh()
+    assert harness.amounts() == ["-7.00"]
+    assert harness.sql("SELECT resolved_at IS NOT NULL FROM bank_import_rejections") == [(True,)]
+    assert harness.run(RunKind.REPLAY, target_run_id=failed).code == "nothing_new"
+    assert harness.amounts() == ["-7.00"]
+
+
+def test_a_replayed_row_that_arrived_meanwhile_is_not_doubled(harness):
+    harness.bank.extra = {
+        "rejected": (
+            RejectedRow(
+                code="bad_data",
+                message="no day",
+                raw='{"account_id": "A", "amount": "-7", "description": "Kiosk", "booking_on": "2026-06-15",'
+                ' "currency": "EUR", "external_id": "r", "pending": false}',
+                account_id="A",
+            ),
+        )
+    }
+    harness.refresh()
+    failed = harness.run_id
+    harness.bank.extra = {}
+    harness.bank.buy("-7", "Kiosk", external_id="r")
+    harness.refresh()
+    harness.run(RunKind.REPLAY, target_run_id=failed)
+    assert harness.amounts() == ["-7.00"]

@@ -173,3 +173,63 @@ def test_a_habit_suggests_a_category_when_asked_to(sessions, user_id):
     with harness.sessions() as session:
         accept(session, view.id, user_id=user_id)
     assert harness.sql("SELECT count(*) FROM expenses WHERE category_id IS NOT NULL") == [(4,)]
+
+
+def test_an_amended_import_taken_back_returns_as_the_bank_has_it_once_reimport_is_asked_for(harness):
+    row = harness.bank.buy("-1", "Baker", external_id="1")
+    harness.refresh()
+    first = harness.run_id
+    harness.bank.change(row, amount=row.amount * 2)
+    harness.refresh()
+    revert(harness, first)
+    assert harness.amounts() == []
+    harness.refresh()
+    assert harness.amounts() == []
+    harness.sql("UPDATE bank_connections SET options = '{\"reimport\": true}'")
+    harness.refresh()
+    assert harness.amounts() == ["-2.00"]
+
+
+def test_a_pending_purchase_whose_posting_is_taken_back_is_what_it_was(harness):
+    pending = harness.bank.buy("-20", "Trattoria", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Birthday'")
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-23", "TRATTORIA ROMA", external_id="q")
+    harness.refresh()
+    revert(harness, harness.run_id)
+    assert [e[1::2] for e in harness.expenses()] == [("-20.00", "Birthday")]
+    harness.refresh()
+    assert [e[1::2] for e in harness.expenses()] == [("-20.00", "Birthday")]
+
+
+def test_a_revert_of_many_rows_is_no_query_per_row(harness):
+    from tests.importer.counting import statements
+
+    for n in range(300):
+        harness.bank.buy(f"-{n + 1}", f"Shop {n}", external_id=str(n))
+    harness.refresh()
+    with statements(harness.sessions) as asked:
+        revert(harness, harness.run_id)
+    assert harness.amounts() == []
+    assert len(asked) < 60
+
+
+@pytest.mark.parametrize("contradicted", [True, False], ids=["contradicted", "too few"])
+def test_a_habit_that_is_none_suggests_nothing(sessions, user_id, contradicted):
+    from tests.importer.bank import Harness
+
+    harness = Harness(sessions, user_id, options={"suggest_categories": True})
+    harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food'), (:u, 'Fun')", u=user_id)
+    for n in range(4 if contradicted else 2):
+        harness.bank.buy("-3", "Baker", external_id=str(n))
+    harness.refresh()
+    harness.sql("UPDATE expenses SET category_id = (SELECT min(id) FROM categories)")
+    if contradicted:
+        harness.sql(
+            "UPDATE expenses SET category_id = (SELECT max(id) FROM categories)"
+            " WHERE id = (SELECT min(id) FROM expenses)"
+        )
+    harness.bank.buy("-4", "BAKER", external_id="4")
+    harness.refresh()
+    assert harness.sql("SELECT count(*) FROM bank_match_suggestions") == [(0,)]

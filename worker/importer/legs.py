@@ -90,10 +90,10 @@ def _called(one: Leg, other: Leg) -> tuple[float, str] | None:
 
 def _denied(one: Leg, other: Leg) -> bool:
     """Whether a side says that it is something else: another kind of thing, or money from or to a stranger."""
-    if _names(one, other) or _names(other, one):
-        return False
-    kinds = {one.kind, other.kind} - _KINDS - _OPEN
-    return bool(kinds) or _names_a_stranger(one, other) or _names_a_stranger(other, one)
+    if _names_a_stranger(one, other) or _names_a_stranger(other, one):
+        return True
+    other_kinds = {one.kind, other.kind} - _KINDS - _OPEN
+    return bool(other_kinds) and not (_names(one, other) or _names(other, one))
 
 
 def _names(leg: Leg, other: Leg) -> bool:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import InvalidRequestError
-from worker.importer.bulk import copy, insert_values, next_ids
+from worker.importer.bulk import copy, insert_values, next_ids, run_values
+from worker.importer.expense import merge
 from worker.importer.job import Job
 from worker.importer.known import ExpenseFields, ExpenseState, Known
 from worker.importer.lineage import image_row
@@ -29,11 +30,13 @@ _CHANGED = text(
 )
 _MARK = text("UPDATE bank_transaction_changes SET reverted_by_run_id = :by WHERE run_id = :run_id")
 _OBSOLETE = text("UPDATE bank_match_suggestions SET status = 'obsolete' WHERE run_id = :run_id AND status = 'open'")
-_THREAD = text(
-    "UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, last_run_id = :by,"
-    " transfer_peer_id = CASE WHEN :unpair THEN NULL ELSE transfer_peer_id END,"
-    " fingerprint = CASE WHEN :forget THEN ''::bytea ELSE fingerprint END WHERE id = :id"
-)
+_THREAD = """UPDATE bank_transactions t SET expense_id = v.expense_id::int, expense_state = v.state,
+    last_run_id = '{by}', transfer_peer_id = CASE WHEN v.unpair THEN NULL ELSE t.transfer_peer_id END,
+    fingerprint = CASE WHEN v.forget THEN ''::bytea ELSE t.fingerprint END
+    FROM (VALUES %s) AS v(id, expense_id, state, unpair, forget) WHERE t.id = v.id"""
+_RESTORE = """UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
+    notes = v.notes, spent_at = v.spent_on::date
+    FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_on) WHERE e.id = v.id"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ def _undos(
     rows: Iterable[Known], created: frozenset[int], images: Mapping[int, Mapping[str, Any]], reverted: Reverted
 ) -> Iterable[Undo]:
     for row in rows:
-        if row.deleted_by_user or _edited(row):
+        if row.deleted_by_user or _edited(row, images.get(row.id)):
             reverted.kept.append(row.id)
         elif row.id in created and row.expense_state not in (ExpenseState.NONE, ExpenseState.REVERTED):
             yield Undo(known=row, before=None, category_id=None, state=ExpenseState.REVERTED, own=_own(row))
@@ -111,11 +114,17 @@ def _own(row: Known) -> bool:
     return row.expense_id is not None and row.expense_state == ExpenseState.OWN
 
 
-def _edited(row: Known) -> bool:
-    """Whether the user changed the expense after the bank last wrote it."""
+def _edited(row: Known, image: Mapping[str, Any] | None) -> bool:
+    """Whether the user changed the expense after the run; what was changed before it is in the image."""
     if row.expense_id is None or row.expense_state != ExpenseState.OWN:
         return False
-    return row.expense != row.base
+    before = image.get("expense") if image else None
+    base = image["transaction"].get("base") if image else None
+    left, category_id = row.base, None
+    if before and base and row.base is not None:
+        left = merge(expense_from_json(base), expense_from_json(before), row.base).expense
+        category_id = before.get("category_id")
+    return row.expense != left or row.category_id != category_id
 
 
 def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted) -> None:
@@ -123,8 +132,8 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=gone, run_id=job.lease.run_id)
     new_ids = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
     changed = _update(session, [u for u in undos if u.before is not None and u.known.expense_id is not None])
+    run_values(session, _THREAD.format(by=job.lease.run_id), [_thread(job, undo, new_ids) for undo in undos])
     for undo in undos:
-        _rethread(session, job, undo, new_ids)
         reverted.months |= {month(e) for e in (undo.before, undo.known.expense) if e is not None}
     insert_values(
         session,
@@ -155,35 +164,17 @@ def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> dict[int, int]
 
 
 def _update(session: Session, undos: Sequence[Undo]) -> list[int]:
-    ids = []
-    for undo in undos:
-        before = undo.before
-        assert before is not None
-        assert undo.known.expense_id is not None
-        session.execute(
-            text(
-                "UPDATE expenses SET amount = :amount, currency = :currency, expense_type = :expense_type,"
-                " notes = :notes, spent_at = :spent_on WHERE id = :id"
-            ),
-            before._asdict() | {"id": undo.known.expense_id},
-        )
-        ids.append(undo.known.expense_id)
-    return ids
+    run_values(session, _RESTORE, [(u.known.expense_id, *u.before) for u in undos if u.before is not None])
+    return [u.known.expense_id for u in undos if u.known.expense_id is not None]
 
 
-def _rethread(session: Session, job: Job, undo: Undo, new_ids: Mapping[int, int]) -> None:
+def _thread(job: Job, undo: Undo, new_ids: Mapping[int, int]) -> tuple[Any, ...]:
+    """Where a row's thread to an expense leads after the revert.
+
+    Without its fingerprint a row counts as changed, and the next refresh gives it its expense again.
+    """
     known = undo.known
     expense_id = None if undo.before is None else new_ids.get(known.id, known.expense_id)
     returns = job.reimport and undo.state == ExpenseState.REVERTED
-    session.execute(
-        _THREAD,
-        {
-            "id": known.id,
-            "by": job.lease.run_id,
-            "expense_id": expense_id,
-            "state": ExpenseState.NONE if returns else undo.state,
-            "unpair": known.expense_state == ExpenseState.TRANSFER,
-            # without its fingerprint the row counts as changed, and the next refresh gives it its expense again
-            "forget": returns,
-        },
-    )
+    state = ExpenseState.NONE if returns else undo.state
+    return known.id, expense_id, str(state), known.expense_state == ExpenseState.TRANSFER, returns

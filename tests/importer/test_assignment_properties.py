@@ -1,0 +1,89 @@
+"""Whatever is put before the rules: nothing is consumed twice, and nothing is made up."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from worker.connectors.base import Transaction, TransactionKind
+from worker.importer.existing import Existing, find_existing
+from worker.importer.legs import Leg, pair_legs
+from worker.importer.lines import Ground, Line, read_line
+
+DAY = date(2026, 6, 15)
+GROUND = Ground(zone=ZoneInfo("UTC"), today=DAY, currency="EUR", trusted=False)
+AMOUNTS = st.sampled_from([Decimal("-3.50"), Decimal("3.50"), Decimal(-20)])
+DAYS = st.integers(-4, 4).map(lambda days: DAY + timedelta(days=days))
+WORDS = st.sampled_from(["Coffee Bar", "COFFEE BAR ROMA", "lunch", "", "Trattoria Luigi"])
+
+
+@st.composite
+def lines(draw):
+    amount, day, words = draw(AMOUNTS), draw(DAYS), draw(WORDS)
+    line = read_line(Transaction(account_id="A", amount=amount, description=words, booking_on=day), GROUND)
+    assert isinstance(line, Line)
+    return line
+
+
+@st.composite
+def expenses(draw):
+    amount = draw(AMOUNTS)
+    twin_id = draw(st.sampled_from([None, None, 1]))
+    return Existing(
+        expense_id=draw(st.integers(1, 9**6)),
+        amount=abs(amount),
+        currency="EUR",
+        expense_type="INCOME" if amount > 0 else "EXPENSE",
+        notes=draw(WORDS),
+        spent_on=draw(DAYS),
+        twin_id=twin_id,
+        same_account=draw(st.sampled_from([True, False, None])) if twin_id else None,
+    )
+
+
+@given(st.lists(lines(), max_size=7), st.lists(expenses(), max_size=7, unique_by=lambda e: e.expense_id))
+def test_no_assignment_consumes_one_expense_or_one_line_twice(rows, known):
+    found = find_existing(rows, known)
+    pairs = [*found.matches, *found.suggestions]
+    assert len({match.right.expense_id for match in pairs}) == len(pairs)
+    assert len({id(match.left) for match in pairs}) == len(pairs)
+    for match in pairs:
+        assert match.left.expense_amount == match.right.amount
+        assert (match.left.amount > 0) == (match.right.expense_type == "INCOME")
+        assert match.right.same_account is not False
+
+
+KINDS = st.sampled_from([None, None, *TransactionKind])
+
+
+@st.composite
+def legs(draw, account):
+    return Leg(
+        id=draw(st.integers(1, 9**6)),
+        account_id=account,
+        amount=draw(AMOUNTS),
+        currency="EUR",
+        on=draw(DAYS),
+        kind=draw(KINDS),
+        counterparty_account=draw(st.sampled_from([None, "DE1", "DE2", "DE9"])),
+        words=draw(WORDS),
+        anchor=f"iban:DE{account}",
+        mask=None,
+        name="Savings",
+        account_type="savings",
+    )
+
+
+@given(
+    st.lists(legs(1), max_size=6, unique_by=lambda leg: leg.id),
+    st.lists(legs(2), max_size=6, unique_by=lambda leg: leg.id),
+)
+def test_no_leg_has_two_peers_and_none_is_paired_against_its_own_words(ours, theirs):
+    certain, asked = pair_legs(ours, theirs)
+    pairs = [*certain, *asked]
+    assert len({match.left.id for match in pairs}) == len({match.right.id for match in pairs}) == len(pairs)
+    for match in pairs:
+        assert match.left.amount == -match.right.amount
+        assert {match.left.counterparty_account, match.right.counterparty_account} <= {None, "DE1", "DE2"}
