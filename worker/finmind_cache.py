@@ -1,7 +1,11 @@
-"""FinMind's own Redis cache: what it computed for a month is dropped when an import touches that month."""
+"""FinMind's own Redis cache: what it computed is dropped when an import touches a month it speaks of.
 
-from collections.abc import Iterable
+A summary speaks of its own month; dashboards and insights also look back at the months before theirs.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import redis
 
@@ -9,7 +13,8 @@ from worker.logs import get_logger
 
 log = get_logger("cache")
 
-_KEYS = ("user:{user}:monthly_summary:{month}", "user:{user}:dashboard_summary:{month}", "insights:{user}:{month}")
+_OF_ITS_MONTH = "user:{user}:monthly_summary:{month}"
+_LOOKING_BACK = ("user:{user}:dashboard_summary:{month}", "insights:{user}:{month}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +25,22 @@ class FinMindCache:
 
     def clear(self, user_id: int, months: Iterable[str]) -> None:
         """Drop the summaries of these months (`YYYY-MM`); a cache that is away is left to expire by itself."""
-        keys = [key.format(user=user_id, month=month) for month in months for key in _KEYS]
-        if self.client is None or not keys:
+        touched = set(months)
+        if self.client is None or not touched:
             return
+        later = list(_months(min(touched), max(touched | {datetime.now(UTC).strftime("%Y-%m")})))
+        keys = [_OF_ITS_MONTH.format(user=user_id, month=month) for month in touched]
         try:
-            self.client.unlink(*keys)
+            self.client.unlink(*keys, *(key.format(user=user_id, month=m) for m in later for key in _LOOKING_BACK))
         except redis.RedisError as error:
             log.warning("finmind_cache.not_cleared", user_id=user_id, reason=type(error).__name__)
+
+
+def _months(first: str, last: str) -> Iterator[str]:
+    year, month = int(first[:4]), int(first[5:7])
+    while f"{year:04}-{month:02}" <= last:
+        yield f"{year:04}-{month:02}"
+        year, month = year + month // 12, month % 12 + 1
 
 
 def open_cache(url: str | None) -> FinMindCache:
