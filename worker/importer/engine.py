@@ -8,13 +8,13 @@ It opens the transactions and decides nothing about rows (`plan`), days (`window
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import Account, AuthState, BankConnector, Window
+from worker.connectors.base import Account, AuthState, BankConnector
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.accounts import AccountState, load_accounts, sync_accounts, update_balance
@@ -26,18 +26,20 @@ from worker.importer.fetch import Delivery, patiently
 from worker.importer.job import Job, load_job
 from worker.importer.parts import Parts
 from worker.importer.progress import account_results, end_account, reopen
-from worker.importer.rehearsal import Carried, on_trial
+from worker.importer.rehearsal import rehearsal
 from worker.importer.rejections import record_rejections
 from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
-from worker.importer.revert import revert_run
+from worker.importer.revert import take_back
 from worker.importer.step import Step, as_rejection, ground_for
-from worker.importer.streams import Stream, days_lost, make_streams, reach_of
+from worker.importer.streams import Stream, days_lost, make_streams, of_single_rows, reach_of
 from worker.models import BankConnection
 from worker.runs.lease import fence
 from worker.runs.states import Counts, Lease, Outcome, RunKind, RunStatus
 
 log = structlog.get_logger(__name__)
+
+Failed: TypeAlias = dict[int, WorkerError]
 
 
 def run(lease: Lease, parts: Parts) -> Outcome:
@@ -50,7 +52,7 @@ def run(lease: Lease, parts: Parts) -> Outcome:
         job = load_job(session, lease)
         accounts = load_accounts(session, job.connection_id, None) if job.answer_digest else []
     if job.kind == RunKind.REVERT:
-        return _revert(job, parts)
+        return take_back(job, parts)
     run_ = _Run(job, accounts, parts)
     try:
         run_.connector = parts.open_connector(job.connection_id)
@@ -63,16 +65,6 @@ def run(lease: Lease, parts: Parts) -> Outcome:
         run_.stopped_by = error
         log.warning("import_run.stopped", code=error.code)
     return run_.outcome()
-
-
-def _revert(job: Job, parts: Parts) -> Outcome:
-    with parts.sessions() as session:
-        fence(session, job.lease)
-        forget(session, job)
-        outcome, months = revert_run(session, job)
-    if months:
-        parts.clear_cache(job.user_id, frozenset(months))
-    return outcome
 
 
 class _Run:
@@ -106,26 +98,20 @@ class _Run:
             streams = self._streams(self._sync(session, listed))
             peek.rollback()
         self.asking.all_ahead(streams)
-        carried, real = Carried(), self.parts
-        with real.sessions() as session:
-            with session.begin_nested() as trial:
-                self.parts = on_trial(real, session)
-                try:
-                    self._import_listed(listed)
-                except (ConnectorError, KeyProviderUnavailableError) as error:
-                    self.stopped_by = error
-                self.rehearsed = account_results(session, self.job)
-                carried.take(session, self.job, known)
-                trial.rollback()
-            self.parts = real
-            fence(session, self.job.lease)
-            carried.write(session)
+        real = self.parts
+        with rehearsal(real, self.job, known) as (self.parts, session):
+            try:
+                self._import_listed(listed)
+            except (ConnectorError, KeyProviderUnavailableError) as error:
+                self.stopped_by = error
+            self.rehearsed = account_results(session, self.job)
+        self.parts = real
 
     def _import_listed(self, listed: Sequence[Account]) -> None:
         accounts = self._accounts(listed)
         self.answer = self._hearing(listed, accounts)
         streams = self._streams(accounts)
-        failed: dict[int, WorkerError] = {}
+        failed: Failed = {}
         last = {account.id: place for place, stream in enumerate(streams) for account in stream.accounts}
         for place, stream in enumerate(streams):
             if not all(account.id in failed for account in stream.accounts):
@@ -170,11 +156,8 @@ class _Run:
             accounts = load_accounts(session, self.job.connection_id, None)
         delivery = Delivery()
         delivery.staging.add(replayed.transactions)
-        today = self.parts.now().date()
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
-        stream = Stream(
-            accounts=wanted, account_id=None, window=Window(from_on=today, to_on=today), by_cursor=True, moves=False
-        )
+        stream = of_single_rows(wanted, self.parts.now().date())
         with self.parts.sessions() as session:
             fence(session, self.job.lease)
             forget(session, self.job)
@@ -225,12 +208,12 @@ class _Run:
             fail_account(session, self.job, account_id, gone)
         return accounts
 
-    def _import_stream(self, stream: Stream, failed: dict[int, WorkerError]) -> None:
+    def _import_stream(self, stream: Stream, failed: Failed) -> None:
         """Read and write one stream; an error that is one account's own does not stop the others."""
         with resting_collector():
             self._fetch_and_apply(stream, failed)
 
-    def _fetch_and_apply(self, stream: Stream, failed: dict[int, WorkerError]) -> None:
+    def _fetch_and_apply(self, stream: Stream, failed: Failed) -> None:
         try:
             delivery = self.asking.take(stream)
         except ConnectorError as error:
@@ -244,7 +227,7 @@ class _Run:
         finally:
             delivery.staging.close()
 
-    def _apply(self, stream: Stream, delivery: Delivery, failed: dict[int, WorkerError]) -> None:
+    def _apply(self, stream: Stream, delivery: Delivery, failed: Failed) -> None:
         self.warnings.update(delivery.warnings)
         self._reject_strays(stream, delivery)
         whole = True
@@ -298,12 +281,7 @@ class _Run:
             session.get_one(BankConnection, self.job.connection_id).cursor = delivery.next_cursor
 
     def _fail(
-        self,
-        accounts: list[AccountState],
-        error: WorkerError,
-        failed: dict[int, WorkerError],
-        *,
-        status: str = "failed",
+        self, accounts: list[AccountState], error: WorkerError, failed: Failed, *, status: str = "failed"
     ) -> None:
         for account in accounts:
             failed[account.id] = error

@@ -75,7 +75,23 @@ class Carried:
                 copy_back(session, into, file)
 
 
-def on_trial(parts: Parts, session: Session) -> Parts:
+@contextmanager
+def rehearsal(parts: Parts, job: Job, known: Collection[int]) -> Iterator[tuple[Parts, Session]]:
+    """Lend collaborators whose work is taken back when the block ends, and write what it decided as the report.
+
+    known: accounts there were before.
+    """
+    carried = Carried()
+    with parts.sessions() as session:
+        with session.begin_nested() as trial:
+            yield _on_trial(parts, session), session
+            carried.take(session, job, known)
+            trial.rollback()
+        parts.fence(session, job.lease)
+        carried.write(session)
+
+
+def _on_trial(parts: Parts, session: Session) -> Parts:
     """Return collaborators whose transactions are parts of this one, and that reach nobody outside of it."""
 
     @contextmanager

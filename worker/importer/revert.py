@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.errors import InvalidRequestError
 from worker.importer.bulk import copy, insert_values, next_ids, run_values
+from worker.importer.echo import forget
 from worker.importer.expense import merge
 from worker.importer.job import Job
 from worker.importer.known import ExpenseFields, ExpenseState, Known
 from worker.importer.lineage import image_row
 from worker.importer.load import expense_from_json, load_details
+from worker.importer.parts import Parts
 from worker.importer.write import month
 from worker.runs.states import Counts, Outcome, RunStatus
 
@@ -58,6 +60,17 @@ class Reverted:
     restored: int = 0
     kept: list[int] = field(default_factory=list)
     months: set[str] = field(default_factory=set)
+
+
+def take_back(job: Job, parts: Parts) -> Outcome:
+    """Revert the target run of a job in one transaction, and have FinMind forget what it computed of it."""
+    with parts.sessions() as session:
+        parts.fence(session, job.lease)
+        forget(session, job)
+        outcome, months = revert_run(session, job)
+    if months:
+        parts.clear_cache(job.user_id, frozenset(months))
+    return outcome
 
 
 def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:

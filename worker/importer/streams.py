@@ -84,6 +84,13 @@ def make_streams(job: Job, accounts: list[AccountState], capabilities: Capabilit
     ]
 
 
+def of_single_rows(accounts: list[AccountState], today: date) -> Stream:
+    """Return a delivery of rows that are replayed: it proves nothing and moves nothing."""
+    return Stream(
+        accounts=accounts, account_id=None, window=Window(from_on=today, to_on=today), by_cursor=True, moves=False
+    )
+
+
 def days_lost(job: Job, streams: list[Stream], capabilities: Capabilities, parts: Parts) -> bool:
     """Say whether an outage lasted longer than the provider's memory, so that days between are never read."""
     reach = reach_of(job, capabilities, parts)
