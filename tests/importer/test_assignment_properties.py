@@ -1,5 +1,6 @@
 """Whatever is put before the rules: nothing is consumed twice, and nothing is made up."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -87,3 +88,14 @@ def test_no_leg_has_two_peers_and_none_is_paired_against_its_own_words(ours, the
     for match in pairs:
         assert match.left.amount == -match.right.amount
         assert {match.left.counterparty_account, match.right.counterparty_account} <= {None, "DE1", "DE2"}
+
+
+def test_thousands_of_equal_coffees_on_two_accounts_are_no_transfers_and_no_millions_of_pairs():
+    """Looked at pair by pair, these would be 160 million."""
+    coffee = {"currency": "EUR", "on": DAY, "kind": None, "counterparty_account": None, "words": "Coffee"}
+    account = {"anchor": None, "mask": None, "name": "Checking", "account_type": "checking"}
+    ours = [Leg(id=n, account_id=1, amount=Decimal("-3.50"), **coffee, **account) for n in range(12_500)]
+    theirs = [Leg(id=-n, account_id=2, amount=Decimal("3.50"), **coffee, **account) for n in range(1, 12_501)]
+    assert pair_legs(ours, theirs) == ([], [])
+    told = replace(theirs[0], words="Transfer from checking")
+    assert len(pair_legs(ours[:1], [told])[1]) == 1

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from difflib import SequenceMatcher
 from typing import Generic, TypeVar
 
@@ -92,6 +92,24 @@ def bucketed(
     for left in lefts:
         for right in buckets.get(left_key(left), ()):
             yield left, right
+
+
+def bucketed_by_day(
+    lefts: Iterable[A],
+    rights: Iterable[B],
+    left_key: Callable[[A], tuple[Hashable, date]],
+    right_key: Callable[[B], tuple[Hashable, date]],
+    max_days: int,
+) -> Iterator[tuple[A, B]]:
+    """Yield the pairs whose keys agree and whose days are at most so far apart, without looking at all the others."""
+    buckets: dict[tuple[Hashable, date], list[B]] = defaultdict(list)
+    for right in rights:
+        buckets[right_key(right)].append(right)
+    for left in lefts:
+        key, day = left_key(left)
+        for days in range(-max_days, max_days + 1):
+            for right in buckets.get((key, day + timedelta(days=days)), ()):
+                yield left, right
 
 
 def without(items: Iterable[A], taken: Iterable[A]) -> list[A]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from worker.importer.evidence import ALIKE, Match, bucketed, choose, days_apart, lonely, similarity, without
+from worker.importer.evidence import ALIKE, Match, bucketed_by_day, choose, days_apart, lonely, similarity, without
 from worker.importer.expense import project
 from worker.importer.lines import Line
 
@@ -45,7 +45,7 @@ class Findings:
 def find_existing(lines: Sequence[Line], expenses: Sequence[Existing]) -> Findings:
     """Match new lines with existing expenses, one-to-one; no expense is consumed twice."""
     usable = [expense for expense in expenses if expense.same_account is not False]
-    sure = choose(bucketed(lines, usable, _line_key, _expense_key), _sure)
+    sure = choose(choose_from(lines, usable, max_days=0), _sure)
     lines = without(lines, (match.left for match in sure))
     usable = without(usable, (match.right for match in sure))
     near = list(choose_from(lines, usable))
@@ -56,18 +56,14 @@ def find_existing(lines: Sequence[Line], expenses: Sequence[Existing]) -> Findin
     return Findings(matches=[*sure, *likely], suggestions=suggestions)
 
 
-def choose_from(lines: Iterable[Line], expenses: Iterable[Existing]) -> list[tuple[Line, Existing]]:
-    """Return the pairs of equal amount and direction that are at most three days apart."""
-    return [
-        (line, expense)
-        for line, expense in bucketed(lines, expenses, _line_key, _expense_key)
-        if days_apart(line.effective_on, expense.spent_on) <= MAX_DAYS
-    ]
+def choose_from(
+    lines: Iterable[Line], expenses: Iterable[Existing], *, max_days: int = MAX_DAYS
+) -> list[tuple[Line, Existing]]:
+    """Return the pairs of equal amount and direction that are at most so many days apart."""
+    return list(bucketed_by_day(lines, expenses, _line_key, _expense_key, max_days))
 
 
 def _sure(line: Line, expense: Existing) -> tuple[float, str] | None:
-    if line.effective_on != expense.spent_on:
-        return None
     alike = _alike(line, expense)
     if alike < ALIKE:
         return None
@@ -86,13 +82,14 @@ def _maybe(line: Line, expense: Existing) -> tuple[float, str]:
     return 1 - _alike(line, expense) + days * 0.1, "similar_expense" if days else "same_amount_and_day"
 
 
-def _line_key(line: Line) -> Hashable:
+def _line_key(line: Line) -> tuple[Hashable, date]:
     wanted = project(line, pending_hidden=False)
-    return None if wanted is None else (wanted.amount, wanted.currency, wanted.expense_type)
+    money = None if wanted is None else (wanted.amount, wanted.currency, wanted.expense_type)
+    return money, line.effective_on
 
 
-def _expense_key(expense: Existing) -> Hashable:
-    return expense.amount, expense.currency, expense.expense_type
+def _expense_key(expense: Existing) -> tuple[Hashable, date]:
+    return (expense.amount, expense.currency, expense.expense_type), expense.spent_on
 
 
 def _alike(line: Line, expense: Existing) -> float:

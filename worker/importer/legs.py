@@ -6,13 +6,13 @@ nothing speaks against it. Without that two strangers of one amount would vanish
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from worker.connectors.base import AccountType, TransactionKind
-from worker.importer.evidence import Match, bucketed, choose, days_apart
+from worker.importer.evidence import Match, bucketed_by_day, choose, days_apart
 
 MAX_DAYS = 4
 _KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})
@@ -50,11 +50,7 @@ Pairs = list[tuple[Leg, Leg]]
 
 def pair_legs(ours: Sequence[Leg], theirs: Sequence[Leg]) -> tuple[list[Match[Leg, Leg]], list[Match[Leg, Leg]]]:
     """Return certain pairs, and pairs of equal amount and nearly equal day that only a person can judge."""
-    near = [
-        (one, other)
-        for one, other in bucketed(ours, theirs, lambda a: (a.currency, a.amount), lambda b: (b.currency, -b.amount))
-        if days_apart(one.on, other.on) <= MAX_DAYS and not _denied(one, other)
-    ]
+    near = [(one, other) for one, other in _near(ours, theirs) if not _denied(one, other)]
     certain = choose(near, _named)
     near = _left(near, certain)
     called = choose(_even([(a, b) for a, b in near if a.kind in _KINDS and b.kind in _KINDS]), _called)
@@ -64,6 +60,26 @@ def pair_legs(ours: Sequence[Leg], theirs: Sequence[Leg]) -> tuple[list[Match[Le
     doubtful = [(a, b) for a, b in near if a.kind in _KINDS or b.kind in _KINDS or days_apart(a.on, b.on) <= 1]
     asked = [pair for pair in _even(doubtful) if _hinted(*pair) or _hinted(*pair[::-1])]
     return [*certain, *called], choose(asked, lambda a, b: (float(days_apart(a.on, b.on)), "equal_and_opposite"))
+
+
+def _near(ours: Sequence[Leg], theirs: Sequence[Leg]) -> Iterator[tuple[Leg, Leg]]:
+    """Yield pairs of opposite amounts within some days, unless both sides are silent: of those nothing could follow.
+
+    Thousands of equal coffees on either account would be millions of pairs.
+    """
+    loud_ours, silent_ours = _parted(ours, theirs)
+    loud_theirs, _ = _parted(theirs, ours)
+    for some, others in ((loud_ours, theirs), (silent_ours, loud_theirs)):
+        yield from bucketed_by_day(
+            some, others, lambda a: ((a.currency, a.amount), a.on), lambda b: ((b.currency, -b.amount), b.on), MAX_DAYS
+        )
+
+
+def _parted(legs: Sequence[Leg], others: Sequence[Leg]) -> tuple[list[Leg], list[Leg]]:
+    """Part those that say something of a transfer to one of the others' accounts from those that do not."""
+    accounts = {other.account_id: other for other in others}.values()
+    loud = {id(leg) for leg in legs if any(_hinted(leg, account) or _names(leg, account) for account in accounts)}
+    return [leg for leg in legs if id(leg) in loud], [leg for leg in legs if id(leg) not in loud]
 
 
 def _left(pairs: Pairs, matches: Sequence[Match[Leg, Leg]]) -> Pairs:
