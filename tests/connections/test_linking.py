@@ -259,7 +259,7 @@ def test_a_code_that_was_used_leaves_no_connection(eb, sessions, user_id):
 def test_enable_banking_lists_banks_and_refuses_unknown_ones(eb, user_id):
     (bank,) = list_enablebanking_banks(eb.linker, EB_APP, "FI")
     assert (bank.name, bank.country, bank.consent.days) == ("Nordea", "FI", 180)
-    with pytest.raises(InvalidRequestError, match="no bank"):
+    with pytest.raises(InvalidRequestError, match="no such bank"):
         start_enablebanking(
             eb.linker, EB_APP, user_id=user_id, bank="Nowhere", country="FI", redirect_url="https://finmind.test/x"
         )

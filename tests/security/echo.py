@@ -4,7 +4,7 @@ import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-STATUSES = {"refused": 401, "down": 503, "forbidden": 403, "nonsense": 200, "page": 200}
+STATUSES = {"limited": 429, "refused": 401, "down": 503, "forbidden": 403, "nonsense": 200, "page": 200}
 
 
 class EchoServer:
@@ -25,6 +25,8 @@ class EchoServer:
                 self.send_response(STATUSES[server.mood])
                 self.send_header("Content-Type", "text/html" if page else "application/json")
                 self.send_header("Content-Length", str(len(content)))
+                if server.mood == "limited":
+                    self.send_header("Retry-After", "1")
                 self.end_headers()
                 self.wfile.write(content)
 

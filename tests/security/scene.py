@@ -1,16 +1,19 @@
 """A whole worker at its most talkative, and every place that what it handles could end up in."""
 
+import base64
 import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import redis
 from sqlalchemy import text
 
@@ -23,6 +26,8 @@ from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
 from worker.schema import apply_schema
 
+JWT_SECRET = "a-secret-that-is-long-enough-for-hs256"
+OPERATOR = "operator:wonderful"
 PLUGINS = Path(__file__).parent / "gossip"
 TALKATIVE = ("log_statement = 'all'", "log_min_messages = 'debug1'", "log_min_error_statement = 'debug1'")
 FLOWER_PAGES = (
@@ -39,10 +44,11 @@ FLOWER_PAGES = (
 
 
 class Scene:
-    """Postgres that logs every statement, Redis that is listened to, a worker at DEBUG, Flower, and a chatty bank."""
+    """Postgres that logs every statement, Redis that is listened to, worker and API at DEBUG, Flower, a chatty bank."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, link_apps: str = "{}") -> None:
         self.directory = directory
+        self.link_apps = link_apps
         self.faults = directory / "faults"
         self.faults.mkdir()
         self.echo = EchoServer()
@@ -50,11 +56,13 @@ class Scene:
         self.redis = EmbeddedRedis(directory / "redis")
         self.key_file = ensure_key_file(directory / "keys")
         self.flower_port = free_port()
+        self.api_port = free_port()
         self.engine = open_engine(self.postgres.url, role="test")
         self.sessions = open_sessions(self.engine)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._heard = bytearray()
         self._told_by_commands = bytearray()
+        self._told_by_the_api = bytearray()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,6 +81,11 @@ class Scene:
             "PROVIDER_PRIVATE_HOSTS": "127.0.0.1",
             "WEBHOOK_PORTS": self.echo.address.rpartition(":")[2],
             "FLOWER_UNAUTHENTICATED_API": "true",
+            "JWT_SECRET": JWT_SECRET,
+            "OPS_BASIC_AUTH": OPERATOR,
+            "METRICS_DIR": str(self.directory / "metrics"),
+            "STATEMENT_FOLDER": str(self.directory / "statements"),
+            "LINK_APPS": self.link_apps,
             "ECHO_URL": f"http://{self.echo.address}",
             "PYTHONPATH": os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]),
             "FINMIND_STATE_DIR": str(self.directory / "state"),
@@ -88,13 +101,18 @@ class Scene:
         self.start("worker", "worker", "-I", "redirected_banks", "-c", "2", "-n", "scene@%h")
         self.start("flower", "flower", f"--port={self.flower_port}", "--address=127.0.0.1")
         self.start("beat", "beat")
+        self.run("api", "-m", "worker", "api", f"--port={self.api_port}")
+        until(lambda: b"Uvicorn running" in self.log("api"), timeout_s=60)
         until(lambda: b"ready." in self.log("worker"), timeout_s=60)
         until(lambda: self._page("api/workers"), timeout_s=60, every_s=0.2)
 
     def start(self, name: str, *arguments: str, **environment: str) -> None:
+        self.run(name, "-m", "celery", "-A", "worker.app", *arguments, **environment)
+
+    def run(self, name: str, *arguments: str, **environment: str) -> None:
         with (self.directory / f"{name}.log").open("ab") as log:
             program = Program(
-                command=[sys.executable, "-m", "celery", "-A", "worker.app", *arguments],
+                command=[sys.executable, *arguments],
                 directory=self.directory,
                 environment={**self.environment, **environment},
             )
@@ -123,6 +141,21 @@ class Scene:
         self._told_by_commands += (answer.stdout + answer.stderr).encode()
         return answer
 
+    def ask(self, user_id: int, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Send one request to the API as this user; what it answers is kept, but for secrets that are shown once."""
+        now_s = int(time.time())
+        token = jwt.encode({"sub": str(user_id), "type": "access", "exp": now_s + 600}, JWT_SECRET, algorithm="HS256")
+        request = urllib.request.Request(f"http://127.0.0.1:{self.api_port}{path}", data=body or None, method=method)
+        request.add_header("Authorization", f"Bearer {token}")
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                status, told = answer.status, answer.read()
+        except urllib.error.HTTPError as refusal:
+            status, told = refusal.code, refusal.read()
+        self._told_by_the_api += told
+        return status, told
+
     def log(self, name: str) -> bytes:
         return (self.directory / f"{name}.log").read_bytes()
 
@@ -134,6 +167,9 @@ class Scene:
         return {
             "the worker's log": self.log("worker"),
             "beat's log": self.log("beat"),
+            "the API's log": self.log("api"),
+            "what the API answers": bytes(self._told_by_the_api),
+            **{f"the API's {page}": self._operators_page(page) for page in ("/metrics", "/ops")},
             "Flower's log": self.log("flower"),
             "what commands print": bytes(self._told_by_commands),
             "what went through Redis": bytes(self._heard),
@@ -197,12 +233,23 @@ class Scene:
         for page in [*pages, *(f"task/{task}" for task in tasks), *(f"api/task/info/{task}" for task in tasks)]:
             yield page, self._page(page) or b""
 
+    def _operators_page(self, path: str) -> bytes:
+        address = f"http://127.0.0.1:{self.api_port}{path}"
+        request = urllib.request.Request(address, headers={"Authorization": _basic(OPERATOR)})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            told: bytes = answer.read()
+            return told
+
     def _page(self, page: str) -> bytes | None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.flower_port}/{page}", timeout=10) as answer:
                 return answer.read()
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return None
+
+
+def _basic(login: str) -> str:
+    return f"Basic {base64.b64encode(login.encode()).decode()}"
 
 
 def _processes() -> bytes:

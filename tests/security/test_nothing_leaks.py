@@ -64,16 +64,25 @@ def configs(canaries: Canaries, echo: str, directory: Path) -> dict[str, dict[st
     }
 
 
+def link_apps(canaries: Canaries) -> dict[str, dict[str, str]]:
+    """The operator's applications, with a canary wherever a secret goes."""
+    plant = canaries.plant
+    return {
+        "plaid": {"client_id": "client", "secret": plant("LINK_APPS plaid secret")},
+        "gocardless": {"secret_id": plant("LINK_APPS secret id"), "secret_key": plant("LINK_APPS secret key")},
+    }
+
+
 @pytest.fixture(scope="module")
 def canaries():
     return Canaries()
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
+def scene(tmp_path_factory, canaries):
     directory = tmp_path_factory.mktemp("scene")
     directory.chmod(0o755)
-    opened = Scene(directory)
+    opened = Scene(directory, link_apps=json.dumps(link_apps(canaries)))
     try:
         opened.open()
         yield opened
@@ -149,6 +158,7 @@ def test_canaries_are_nowhere_but_in_their_blobs(scene, canaries):
 
     import_everything(scene, connections)
     refuse_wrong_configs(scene, user_id, canaries)
+    knock_at_the_door(scene, user_id, canaries, connections)
     crash(scene, connections["mock"])
 
     places = scene.places()
@@ -164,6 +174,7 @@ def import_everything(scene: Scene, connections: dict[str, uuid.UUID]) -> None:
     """Imports, refreshes, dry-runs and failures of every kind, all of them to their end."""
     for mood, kind, dry_run in (
         ("down", RunKind.IMPORT, False),
+        ("limited", RunKind.IMPORT, False),
         ("nonsense", RunKind.REFRESH, False),
         ("page", RunKind.IMPORT, True),
         ("refused", RunKind.IMPORT, False),
@@ -180,9 +191,10 @@ def import_everything(scene: Scene, connections: dict[str, uuid.UUID]) -> None:
 def ask_for_runs(scene: Scene, connections: dict[str, uuid.UUID], *, kind: RunKind, dry_run: bool) -> None:
     with scene.sessions() as session:
         session.execute(text("DELETE FROM bank_import_runs WHERE status = 'deferred'"))
+        session.execute(text("UPDATE bank_connections SET rate_limited_until = NULL"))
         for connection_id in connections.values():
             request_run(session, RunRequest(connection_id=connection_id, kind=kind, dry_run=dry_run))
-    until(lambda: not unfinished(scene), timeout_s=180, every_s=0.2)
+    until(lambda: not unfinished(scene), timeout_s=120, every_s=0.2)
 
 
 def unfinished(scene: Scene) -> list[str]:
@@ -204,6 +216,47 @@ def refuse_wrong_configs(scene: Scene, user_id: int, canaries: Canaries) -> None
     arguments = ["--debug", "connections", "add", "--user", user_id, "--connector", "mock"]
     for config in wrong:
         assert scene.command(*arguments, "--config-file", "-", given=config).returncode != 0
+
+
+def knock_at_the_door(scene: Scene, user_id: int, canaries: Canaries, connections: dict[str, uuid.UUID]) -> None:
+    """Everything that can be sent to the API wrongly, and rightly, with a canary in it."""
+    plant = canaries.plant
+    base = "/bank-connections"
+    scene.echo.mood = "refused"
+    wrong: list[tuple[str, str, object]] = [
+        ("POST", "/connections", {"connector_name": "mock", "config": {"tokn": plant("API unknown field")}}),
+        ("POST", "/connections", {"connector_name": "mock", "config": plant("API config of the wrong type")}),
+        ("POST", "/connections", {"connector_name": plant("API connector name"), "config": {}}),
+        ("POST", "/connections", {"connector_name": "mock", "config": {}, "password": plant("API extra field")}),
+        ("POST", "/connections", {"connector_name": "mock", "config": {"mode": plant("API wrong choice")}}),
+        ("POST", "/connections", {"connector_name": "file", "config": {"path": f"/{plant('API path')}"}}),
+        ("POST", "/connections", {
+            "connector_name": "simplefin",
+            "config": {"access_url": f"https://u:{plant('API refused address')}@10.0.0.1/x"},
+        }),
+        ("POST", f"/connections/{connections['mock']}/refresh-auth", {"config": {"tokn": plant("API reauth")}}),
+        ("POST", "/links/complete", {"connector_name": "plaid", "state": plant("API state"),
+                                     "public_token": plant("API public token")}),
+        ("POST", "/links/complete", {"connector_name": "plaid", "state": [plant("API state of the wrong type")]}),
+        ("POST", "/links/abandon", {"connector_name": "gocardless", "state": plant("API abandoned state")}),
+        ("POST", "/webhooks", {"url": f"https://u:{plant('API webhook password')}@hooks.example.com/x"}),
+    ]  # fmt: skip
+    for method, path, body in wrong:
+        status, told = scene.ask(user_id, method, base + path, json.dumps(body).encode())
+        assert 400 <= status < 500, (path, told)
+    for broken in (f'{{"config": "{plant("API broken JSON")}"', plant("API no JSON")):
+        assert scene.ask(user_id, "POST", f"{base}/connections", broken.encode())[0] == 422
+    assert scene.ask(user_id, "GET", f"{base}/{plant('API unknown path')}")[0] == 404
+    right = {"connector_name": "mock", "config": {"token": plant("API mock token")}, "display_name": MARKER}
+    status, told = scene.ask(user_id, "POST", f"{base}/connections", json.dumps(right).encode())
+    assert status == 201, told
+    limited = {"token": plant("API limited token"), "mode": "rate_limited", "limited_calls": 2, "history_days": 3}
+    body = json.dumps({"connector_name": "mock", "config": limited}).encode()
+    made = json.loads(scene.ask(user_id, "POST", f"{base}/connections", body)[1])
+    scene.ask(user_id, "POST", f"{base}/connections/{made['id']}/import")
+    until(lambda: not unfinished(scene), timeout_s=60, every_s=0.2)
+    runs = json.loads(scene.ask(user_id, "GET", f"{base}/connections/{made['id']}/import-runs")[1])
+    assert runs["items"][0]["status"] == "succeeded", "asked again within the run, as the bank wished"
 
 
 def crash(scene: Scene, connection_id: uuid.UUID) -> None:
@@ -228,7 +281,11 @@ def assert_nothing_is_blind(places: dict[str, bytes], connections: dict[str, uui
         "what commands print",
         "what went through Redis",
         "Flower's /api/tasks?limit=1000",
+        "what the API answers",
     ):
         assert any(run_id.encode() in places[place] for run_id in run_ids), place
     assert str(connections["mock"]).encode() in places["Postgres' log"]
     assert b'"level": "debug"' in places["the worker's log"]
+    assert b'"level"' in places["the API's log"]
+    assert b"finmind_provider_request_seconds" in places["the API's /metrics"]
+    assert MARKER.encode() in places["the API's /ops"]

@@ -89,7 +89,7 @@ def finish_enablebanking(
 def _consent(app: EnableBankingApp, context: ConnectorContext, bank: str, country: str) -> timedelta:
     chosen = next((one for one in _banks(app, context, country) if one.name == bank), None)
     if chosen is None:
-        raise InvalidRequestError(f"Enable Banking lists no bank {bank!r} in {country}")
+        raise InvalidRequestError("Enable Banking lists no such bank in this country")
     return min(chosen.consent, _LONGEST_CONSENT) - _MARGIN
 
 

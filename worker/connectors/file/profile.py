@@ -166,4 +166,4 @@ def built_in_profile(name: str) -> Profile:
     for profile in built_in_profiles():
         if profile.name == name:
             return profile
-    raise InvalidRequestError(f"there is no profile '{name}'; `finmind-worker files profiles` lists them")
+    raise InvalidRequestError("there is no such profile; `finmind-worker files profiles` lists them")
