@@ -180,9 +180,10 @@ def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[Kno
             )
             if row.id not in pairing.seen:
                 free[row.content_key].append(row)
+    for rows in free.values():
+        rows.sort(key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))
     for line in rest:
-        likely = [row for row in free[line.content_key] if _may_be(line, row, coverage)]
-        partner = min(likely, key=lambda row: _rank(line, row), default=None)
+        partner = _partner(line, free[line.content_key], coverage)
         if partner is None:
             pairing.new.append(line)
         else:
@@ -190,10 +191,11 @@ def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[Kno
             _take(pairing, line, partner)
 
 
-def _rank(line: Line, row: KnownKey) -> tuple[bool, bool, int, int]:
+def _partner(line: Line, rows: Sequence[KnownKey], coverage: Coverage) -> KnownKey | None:
     """Booked twins stay booked: a pending row beside them that was called off must not live on in one of them."""
     state = State.PENDING if line.pending else State.POSTED
-    return row.state == State.REMOVED, row.state != state, row.occurrence, row.id
+    alike = next((row for row in rows if row.state == state and _may_be(line, row, coverage)), None)
+    return alike or next((row for row in rows if _may_be(line, row, coverage)), None)
 
 
 def _may_be(line: Line, row: KnownKey, coverage: Coverage) -> bool:
