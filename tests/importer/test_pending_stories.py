@@ -290,3 +290,14 @@ def test_a_pending_row_that_vanished_in_an_outage_goes_after_the_grace(harness):
     harness.day_later(8)
     harness.refresh()
     assert harness.amounts() == ["-1.00"], "though its day is not asked about any more"
+
+
+def test_a_booked_row_that_is_rewritten_does_not_take_the_pending_row_that_posts_with_a_tip(harness):
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=False)
+    booked = harness.bank.buy("-63.20", "Trattoria Luigi")
+    pending = harness.bank.buy("-63.20", "Trattoria Luigi", pending=True)
+    harness.refresh()
+    harness.bank.change(booked, description="Trattoria Luigi 4711 BERLIN DE")
+    harness.bank.change(pending, amount=pending.amount - 9, pending=False)
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-63.20", "-72.20"]

@@ -19,6 +19,7 @@ SURE = 0.75
 
 _PER_DAY = 0.05
 _UNLIKE = 2.0
+_SELDOM = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,8 @@ def _posted_by_amount(line: Line, candidate: Candidate, alike: float, days: int)
     if candidate.complete and alike >= ALIKE:
         return 1 - alike + days * _PER_DAY, "amended"
     if days == 0 and (candidate.complete or line.identity is None):
-        return _UNLIKE - alike, "rewritten"
+        # Booked rows seldom vanish: where words agree, this one was rewritten rather than a pending row booked so.
+        return (1 - alike - _SELDOM if alike >= ALIKE else _UNLIKE - alike), "rewritten"
     return None
 
 
