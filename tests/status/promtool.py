@@ -22,13 +22,13 @@ def installed() -> Path | None:
     return Path(found) if found else PROGRAM if PROGRAM.exists() else None
 
 
-def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run it; skips the test where there is none."""
     program = installed()
     if program is None:
         pytest.skip("promtool is not installed: `make promtool` unpacks Debian's")
     return subprocess.run(
-        [program, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False, input=None
+        [program, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False, input=given
     )
 
 

@@ -151,10 +151,20 @@ def test_alerts_speak_of_operations_and_connectors_as_the_api_names_them():
     assert set(left_out.split("|")) <= names
 
 
+def test_the_exposition_holds_every_metric(sessions, redis_url, tmp_path):
+    assert {family.name for family in text_string_to_metric_families(shown(sessions, redis_url, tmp_path))} >= {
+        gauge.name for gauge in GAUGES
+    }
+
+
 def test_prometheus_finds_nothing_to_say_about_our_exposition(sessions, redis_url, tmp_path):
+    checked = promtool("check", "metrics", given=shown(sessions, redis_url, tmp_path))
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def shown(sessions, redis_url, folder):
     with redis.Redis.from_url(redis_url) as broker:
-        text = exposition(sessions, broker, tmp_path).decode()
-    assert {family.name for family in text_string_to_metric_families(text)} >= {gauge.name for gauge in GAUGES}
+        return exposition(sessions, broker, folder).decode()
 
 
 def test_every_alert_has_its_runbook():
