@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import psycopg2
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions: TypeAlias = Callable[[], AbstractContextManager[Session]]
@@ -45,7 +45,8 @@ def open_engine(url: str, *, role: str = "worker", pool_size: int = 2) -> Engine
         pool_recycle=1800,
         connect_args=_LIBPQ | {"options": options, "application_name": f"finmind-{role}-{os.getpid()}"},
     )
-    event.listen(engine, "checkin", _note_use)
+    for moment in ("connect", "checkin"):
+        event.listen(engine, moment, _note_use)
     event.listen(engine, "checkout", _ping_after_rest)
     return engine
 
@@ -69,3 +70,11 @@ def _ping_after_rest(connection: Any, record: Any, _proxy: Any) -> None:  # noqa
 def open_sessions(engine: Engine) -> Sessions:
     """Return the factory of transactions: `with sessions() as session:` begins one and commits it."""
     return sessionmaker(engine, expire_on_commit=False).begin
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Say whether the database went away under a statement, rather than refused it.
+
+    psycopg2 has no class of its own for a server that closed the connection: some of them are plain DatabaseErrors.
+    """
+    return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated

@@ -18,7 +18,7 @@ from worker.connectors.errors import RateLimitError
 LONGEST_WAIT_S = 30.0
 """A run waits at most this long for a token or behind somebody else's 429; longer waits defer it."""
 
-_LIMITER_DOWN_S = 60.0
+_LIMITER_DOWN_S = 10.0
 _TOO_MANY = 429
 
 # KEYS: bucket, closed. ARGV: capacity, tokens per second. Returns the milliseconds to wait; 0 = a token was taken.

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
 from worker.api.auth import UnauthenticatedError
@@ -21,6 +21,7 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
+from worker.database import is_away
 from worker.errors import (
     ConflictError,
     InvalidRequestError,
@@ -109,7 +110,7 @@ def install(app: FastAPI) -> None:
         RequestValidationError: _invalid_request,
         HTTPException: _http_error,
         DataError: _unstorable,
-        OperationalError: _database_down,
+        DBAPIError: _database_failed,
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
@@ -168,7 +169,9 @@ def _methods(request: Request) -> list[str]:
     return sorted({method.upper() for methods in found for method in methods})
 
 
-def _database_down(_request: Request, _error: OperationalError) -> JSONResponse:
+def _database_failed(request: Request, error: DBAPIError) -> JSONResponse:
+    if not is_away(error):
+        return _unexpected(request, error)
     log.error("request.database_down")
     return answer(503, "database_down", detail="try again in a moment", headers={"Retry-After": "5"})
 

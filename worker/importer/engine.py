@@ -174,7 +174,7 @@ class _Run:
             return Outcome(status=RunStatus.SUCCEEDED, code="nothing_new", counts=self.repeated)
         with self.parts.sessions() as session:
             outcome = outcome_of(account_results(session, self.job), self.stopped_by, self.parts.now(), report)
-            if outcome.code == "nothing_new" and (digest := self.answer.digest()):
+            if outcome.code == "nothing_new" and not self.warnings and (digest := self.answer.digest()):
                 fence(session, self.job.lease)
                 remember(session, self.job, digest)
         return outcome

@@ -11,11 +11,11 @@ from functools import partial
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
-from worker.database import Sessions
+from worker.database import Sessions, is_away
 from worker.errors import LostLeaseError, StopRequestedError
 from worker.faults import point
 from worker.importer import engine
@@ -136,9 +136,9 @@ def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) ->
         raise
     except SoftTimeLimitExceeded:
         raise StopRequestedError("the run ran into its time limit") from None
-    except (OperationalError, InterfaceError) as error:
-        raise StopRequestedError(f"the database went away ({type(error.orig).__name__})") from None
     except Exception as error:  # the outermost place: a defect must end in the row, not in silence
+        if isinstance(error, DBAPIError) and is_away(error):
+            raise StopRequestedError(f"the database went away ({type(error.orig).__name__})") from None
         outcome = verdict(error)
         level = logging.ERROR if outcome.code == "internal" else logging.INFO
         log.log(level, "run.broke_off", code=outcome.code, exc_info=error)
@@ -179,7 +179,9 @@ def _surely(runtime: Runtime, pulse: Pulse, write: Callable[[Session], None]) ->
         try:
             with runtime.sessions() as session:
                 write(session)
-        except (OperationalError, InterfaceError):
+        except DBAPIError as error:
+            if not is_away(error):
+                raise
             log.warning("run.not_closed_yet")
             time.sleep(_AGAIN_S)
             pulse.prove()

@@ -10,10 +10,11 @@ from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from worker.app import app
 from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION
+from worker.database import is_away
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.logs import get_logger
 from worker.models import BankImportRun
@@ -87,7 +88,9 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
             return _done(run_id, outcome.status, outcome.code, outcome.counts.created)
         with runtime.sessions() as session:
             row = session.get(BankImportRun, run_id)
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
         # Nothing can be written, so nothing is said about the run: its lease runs out, and it is queued again.
         log.warning("run.database_away", run_id=str(run_id), reason=type(error.orig).__name__)
         raise Retry(f"run {run_id}: the database is away") from None
