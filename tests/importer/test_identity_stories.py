@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.importer.bank import WINDOWED
+from tests.importer.bank import CURSOR, WINDOWED
 from worker.connectors.base import Account, IdClass
 from worker.importer.met import MetIds
 from worker.importer.parts import ImportPolicy
@@ -302,3 +302,13 @@ def test_ids_are_met_once_and_suspected_ever_after():
     first = [f"id{number}".encode() for number in range(1000)]
     assert len(met.suspects(first)) < 100
     assert met.suspects(first) == first
+
+
+@pytest.mark.parametrize("id_class", UNTRUSTED)
+def test_equal_rows_booked_together_but_bought_weeks_apart_are_told_apart(harness, id_class):
+    harness.bank.capabilities = replace(CURSOR, id_class=id_class)
+    bought = [harness.bank.today - timedelta(days=days) for days in (60, 0)]
+    for day in bought:
+        harness.bank.buy("-3.50", transaction_on=day)
+        assert harness.refresh().counts.created == 1
+    assert sorted(row[0] for row in harness.expenses()) == sorted(day.isoformat() for day in bought)

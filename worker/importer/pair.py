@@ -3,7 +3,7 @@
 It does not weigh evidence: what finds no partner here goes on to `evidence`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -62,6 +62,15 @@ class Pairing:
     seen: set[int] = field(default_factory=set)
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
     taken: Collection[bytes] = ()
+
+    def wanted_identities(self) -> list[bytes]:
+        """Return the identities that new rows without trusted ids may get, with room for as many equal ones again."""
+        alike = Counter(line.content_key for line in self.new if line.identity is None)
+        return [
+            content_identity(key, occurrence)
+            for key, count in alike.items()
+            for occurrence in range(self.next_occurrence.get(key, 0), self.next_occurrence.get(key, 0) + 2 * count)
+        ]
 
     def undecided(self, coverage: Coverage) -> set[int]:
         """Return the rows to be looked at whole: changed ones, and those whose absence may mean something."""

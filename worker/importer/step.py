@@ -107,6 +107,8 @@ def _import_slice(
     )
     pairing = pair(lines.lines, unseen, aliases, evidence.coverage)
     pairing.returned += sifted.returned
+    if result.met_ids is None:
+        pairing.taken = {*pairing.taken, *_far_twins(session, step.account.id, pairing)}
     plan = _plan(session, step, evidence, pairing, result)
     written = _write(session, step, plan, result)
     _count(plan, result, sifted.unchanged + sifted.repeated + lines.repeated)
@@ -127,6 +129,11 @@ def _taken(
         return {key.identity for key in known if result.met(key.id)}
     suspects = result.met_ids.suspects(identity for _, identity, _ in part.marked if identity is not None)
     return stored_identities(session, step.account.id, suspects)
+
+
+def _far_twins(session: Session, account_id: int, pairing: Pairing) -> frozenset[bytes]:
+    """Return identities of equal content that rows filed under far days have: booked together, bought weeks apart."""
+    return stored_identities(session, account_id, pairing.wanted_identities())
 
 
 def _known(session: Session, step: Step, part: Slice) -> tuple[list[KnownKey], dict[bytes, int]]:
