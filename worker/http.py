@@ -22,6 +22,9 @@ from worker.measures import PROVIDER_REQUEST, observe
 
 USER_AGENT = f"finmind-worker/{__version__}"
 
+for _name in ("httpx2", "httpcore2"):  # they log whole URLs, and some tokens travel in a URL
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
 _deadline_at: ContextVar[float] = ContextVar("deadline_at")
 """When the current exchange must be over, on the monotonic clock (s)."""
 
@@ -64,8 +67,6 @@ def open_client(
     reach: where it may go, looked at when it connects; None: anywhere.
     wrap: puts another transport around the bounded one, such as the throttle; its waiting does not count as exchange.
     """
-    for name in ("httpx2", "httpcore2"):  # they log whole URLs, and some tokens travel in a URL
-        logging.getLogger(name).setLevel(logging.WARNING)
     bounded = _BoundedTransport(limits, reach)
     return httpx2.Client(
         transport=wrap(bounded) if wrap else bounded,

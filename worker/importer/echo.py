@@ -112,30 +112,26 @@ _REPEAT = text(
     """
     WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     heard AS (SELECT * FROM unnest(:account_ids, :from_on, :to_on) h(account_id, from_on, to_on)),
-    ours AS (
-      SELECT FROM bank_import_runs, lazily
-      WHERE id = :run_id AND lease_token = :token AND cancel_requested_at IS NULL FOR UPDATE OF bank_import_runs
-    ), good AS (
+    good AS (
       SELECT h.*, p.status, p.code, p.pages, p.fetched, p.unchanged, p.balance_proof
-      FROM ours, heard h JOIN bank_import_run_accounts p ON p.account_id = h.account_id AND p.run_id = :answer_run_id
+      FROM lazily, heard h JOIN bank_import_run_accounts p ON p.account_id = h.account_id AND p.run_id = :answer_run_id
+    ), ours AS (
+      UPDATE bank_import_runs SET accounts_total = cardinality(:account_ids), accounts_done = cardinality(:account_ids)
+      WHERE id = :run_id AND lease_token = :token AND cancel_requested_at IS NULL
+        AND (SELECT count(*) FROM good) = cardinality(:account_ids)
+      RETURNING id
     ), told AS (
       INSERT INTO bank_import_run_accounts
         (run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof)
-      SELECT :run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof FROM good
-      WHERE (SELECT count(*) FROM good) = cardinality(:account_ids)
+      SELECT ours.id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof FROM good, ours
       RETURNING pages, fetched, unchanged
-    ), counted AS (
-      SELECT count(*)::int AS accounts, sum(pages)::int AS pages, sum(fetched)::int AS fetched,
-        sum(unchanged)::int AS unchanged FROM told
     ), seen AS (
       UPDATE bank_connection_accounts a SET last_seen_at = now(), balance_at = coalesce(l.balance_at, a.balance_at)
-      FROM unnest(:external_ids, :balances_at) l(external_id, balance_at), counted
-      WHERE a.connection_id = :connection_id AND a.external_id = l.external_id AND counted.accounts > 0
-    ), noted AS (
-      UPDATE bank_import_runs r SET accounts_total = counted.accounts, accounts_done = counted.accounts
-      FROM counted WHERE r.id = :run_id AND counted.accounts > 0
+      FROM ours, unnest(:external_ids, :balances_at) l(external_id, balance_at)
+      WHERE a.connection_id = :connection_id AND a.external_id = l.external_id
     )
-    SELECT * FROM counted
+    SELECT count(*)::int AS accounts, sum(pages)::int AS pages, sum(fetched)::int AS fetched,
+      sum(unchanged)::int AS unchanged FROM told
     """
 ).bindparams(
     bindparam("account_ids", type_=ARRAY(BigInteger)),
