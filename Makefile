@@ -75,6 +75,9 @@ bench-webhooks: install ## deliveries beside a bare loop of signed POSTs, hangin
 chaos: install ## 200 random faults against a whole worker, and every fault point; prints the seed and the table
 	$(BIN)/python -m tests.chaos.campaign --faults 200 $(ARGS)
 
+histories: install ## 20,000 random lives of bank accounts that were never tried before, against ground truth
+	FRESH_HISTORIES=20000 $(BIN)/python -m pytest -n 0 tests/importer/test_simulation.py -k TestHistories $(ARGS)
+
 bench-runs: install ## dispatch of 100,000 due connections, and the round trip of a refresh with nothing new
 	$(BIN)/python -m benchmarks.dispatch
 	$(BIN)/python -m benchmarks.roundtrip
@@ -105,4 +108,4 @@ deploy: ## production on this machine with Docker: secrets made once, everything
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test prism promtool bench bench-runs bench-keys bench-webhooks chaos sbom licences format lock deploy clean
+.PHONY: help python install demo up check test prism promtool bench bench-runs bench-keys bench-webhooks chaos histories sbom licences format lock deploy clean

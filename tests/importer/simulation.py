@@ -65,7 +65,10 @@ class Purchase:
 
 @dataclass
 class World:
-    """The truth, and how the bank tells it. told: what was delivered last of each purchase, for lists of changes."""
+    """The truth, and how the bank tells it. told: what was delivered last of each purchase, for lists of changes.
+
+    last_read: amounts by number, as the last whole answer said them.
+    """
 
     id_class: IdClass
     style: Style = Style.COMPLETE
@@ -74,6 +77,7 @@ class World:
     salt: str = ""
     deliveries: int = 0
     told: dict[str, Transaction] = field(default_factory=dict)
+    last_read: dict[int, Decimal] = field(default_factory=dict)
 
     def alive(self) -> list[Purchase]:
         return [p for p in self.purchases if p.gone_on is None]
@@ -149,11 +153,21 @@ class World:
         """Amounts that must be among the user's expenses."""
         return sorted(p.shown for p in self.alive() if not p.deleted)
 
+    def unread_withdrawals(self) -> list[Purchase]:
+        """Booked purchases that the bank took back since they were last read."""
+        return [p for p in self.purchases if p.gone_on is not None and p.missed_on is None and not p.pending]
+
+    def unread_amounts(self) -> set[Decimal]:
+        """Return the amounts that the next answer will say of purchases for the first time."""
+        return {p.amount for p in self.alive() if self.last_read.get(p.number) != p.amount}
+
     def was_read(self, *, complete: bool, empty: bool) -> None:
         """Note what a delivery showed (or may have, if it was cut), and that it came without what was called off.
 
         empty: nothing came, which proves nothing about booked rows, now or when their days are past.
         """
+        if complete:
+            self.last_read = {p.number: p.amount for p in self.alive()}
         for purchase in self.purchases:
             if not complete:
                 purchase.read_pending = purchase.shown if purchase.pending else purchase.read_pending

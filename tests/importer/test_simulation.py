@@ -1,5 +1,6 @@
 """Random histories against ground truth: after every complete refresh the ledger is what the bank's truth is."""
 
+import os
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
@@ -15,6 +16,9 @@ from worker.connectors.base import IdClass, Window
 from worker.importer.lines import trusts_ids
 
 OVERLAP_DAYS = 45
+FRESH = "FRESH_HISTORIES" in os.environ
+"""Set it to a number to try so many histories that were never tried before; else the same ones are tried each time."""
+HISTORIES = int(os.environ.get("FRESH_HISTORIES", "3000"))
 SOLO = "solo"
 """Begins the names of merchants with one purchase only: the user edits and deletes those."""
 
@@ -92,7 +96,7 @@ class History(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99))
     def post_in_two_parts(self, number):
         purchase = self.pick(number, pending=True, deleted=False, note=None, own_amount=None)
-        if purchase is not None:
+        if purchase is not None and not self.world.unread_withdrawals():
             self.world.split(purchase)
             self.happened(plain=False)
 
@@ -108,7 +112,9 @@ class History(RuleBasedStateMachine):
     def bank_takes_back(self, number):
         purchase = self.pick(number, pending=False)
         unheard = self.linked and self.world.style == Style.CHANGES  # a new link lists what is there, not what went
-        if purchase is not None and not unheard and len(self.world.alive()) > 1:
+        # One row goes and another of its amount comes: nobody could tell that from a row that got a new id.
+        replaced = purchase is not None and purchase.amount in self.world.unread_amounts()
+        if purchase is not None and not unheard and not replaced and len(self.world.alive()) > 1:
             purchase.gone_on = self.world.today
             self.happened(plain=False)
 
@@ -217,7 +223,7 @@ class History(RuleBasedStateMachine):
 
 TestHistories = History.TestCase
 TestHistories.settings = settings(
-    max_examples=3000, stateful_step_count=24, deadline=None, print_blob=True,
+    max_examples=HISTORIES, stateful_step_count=24, deadline=None, print_blob=True, derandomize=not FRESH,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
 
