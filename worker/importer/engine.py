@@ -9,7 +9,6 @@ It opens the transactions and decides nothing about rows (`plan`), days (`window
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy.orm import Session
@@ -23,7 +22,7 @@ from worker.importer.asking import Asking
 from worker.importer.collector import resting_collector
 from worker.importer.echo import Answer, forget, remember, repeat
 from worker.importer.fetch import Delivery, patiently
-from worker.importer.job import Job, load_job
+from worker.importer.job import Job, load_job, zone_of
 from worker.importer.parts import Parts
 from worker.importer.progress import account_results, end_account, reopen
 from worker.importer.rehearsal import rehearsal
@@ -291,10 +290,9 @@ class _Run:
                 fail_account(session, self.job, account.id, error, status=status)
 
     def _close(self, account: AccountState) -> None:
-        zone = ZoneInfo(self.job.options.timezone or self.connector.capabilities.timezone)
         with self.parts.sessions() as session:
             self.parts.fence(session, self.job.lease)
-            proof = end_account(session, self.job, account.id, zone)
+            proof = end_account(session, self.job, account.id, zone_of(self.job, self.connector.capabilities))
         self.parts.advanced()
         if proof.reason == "opening_taken":
             self.answer.spoil()

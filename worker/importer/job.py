@@ -3,10 +3,12 @@
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.connectors.base import Capabilities
 from worker.options import ConnectionOptions
 from worker.runs.states import Lease, RunKind
 
@@ -38,6 +40,11 @@ class Job:
     resumed: bool
     done: frozenset[int]
     walked: dict[int, date]
+
+
+def zone_of(job: Job, capabilities: Capabilities) -> ZoneInfo:
+    """Return the zone of the bank's days: the user's word, else the connector's."""
+    return ZoneInfo(job.options.timezone or capabilities.timezone)
 
 
 _JOB = text(

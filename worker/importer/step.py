@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +15,7 @@ from worker.importer.decisions import Plan, Rules
 from worker.importer.existing import Existing
 from worker.importer.expense import MAX_NOTES, has_expense
 from worker.importer.fetch import Delivery
-from worker.importer.job import Job
+from worker.importer.job import Job, zone_of
 from worker.importer.known import KnownKey
 from worker.importer.lineage import unchanged_rows
 from worker.importer.lines import Ground, Line, Rejection, read_line, trusts_ids
@@ -107,8 +106,8 @@ def _import_slice(
     )
     pairing = pair(lines.lines, unseen, aliases, evidence.coverage)
     pairing.returned += sifted.returned
-    if result.met_ids is None:
-        pairing.taken = {*pairing.taken, *_far_twins(session, step.account.id, pairing)}
+    if result.met_ids is None and (far := _far_twins(session, step.account.id, pairing)):
+        pairing.taken = {*pairing.taken, *far}
     plan = _plan(session, step, evidence, pairing, result)
     written = _write(session, step, plan, result)
     _count(plan, result, sifted.unchanged + sifted.repeated + lines.repeated)
@@ -267,7 +266,7 @@ def ground_for(
     job: Job, account: AccountState, capabilities: Capabilities, parts: Parts, session: str | None
 ) -> Ground:
     """Return what is known of an account before its lines are read."""
-    zone = ZoneInfo(job.options.timezone or capabilities.timezone)
+    zone = zone_of(job, capabilities)
     id_class = IdClass(job.options.id_class or account.id_class or capabilities.id_class)
     return Ground(
         zone=zone,

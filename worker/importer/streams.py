@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Capabilities, Scope, Window
 from worker.importer.accounts import AccountState
-from worker.importer.job import Job
+from worker.importer.job import Job, zone_of
 from worker.importer.parts import Parts
 from worker.importer.window import Progress, Reach, import_windows, out_of_reach, refresh_windows
 from worker.models import BankConnectionAccount
@@ -55,10 +54,9 @@ def progress_of(account: AccountState | BankConnectionAccount) -> Progress:
 
 def reach_of(job: Job, capabilities: Capabilities, parts: Parts) -> Reach:
     """Return the limits of this connection today, in the bank's zone."""
-    zone = ZoneInfo(job.options.timezone or capabilities.timezone)
     wanted_days = job.options.history_days or parts.policy.history_days
     return Reach(
-        today=parts.now().astimezone(zone).date(),
+        today=parts.now().astimezone(zone_of(job, capabilities)).date(),
         overlap_days=parts.policy.overlap_days,
         history_days=min(wanted_days, capabilities.history_days or wanted_days),
         window_days=capabilities.window_days,

@@ -4,14 +4,14 @@ import html
 import json
 import unicodedata
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from worker.importer.identity import digest
+
 MAX_ID = 255
 MAX_RAW = 16_000
-_DIGEST_BYTES = 16
 
 
 def clean(text: str) -> str:
@@ -29,7 +29,7 @@ def id_text(external_id: str | None, longest: int = MAX_ID) -> str | None:
     external_id = (external_id or "").strip()
     if len(external_id) <= longest and external_id.isprintable():
         return external_id or None
-    told_apart = blake2b(external_id.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
+    told_apart = digest(external_id).hex()
     return f"{clean(external_id)[: longest - 1 - len(told_apart)]}~{told_apart}"
 
 

@@ -84,9 +84,8 @@ def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
 # An end that changed nothing is not waited for on disk: if a crash of Postgres forgets it, the run finds as much again.
 _FINISH = text(
     """
-    WITH lazily AS MATERIALIZED (
-      SELECT set_config('synchronous_commit', 'off', true) WHERE :code = 'nothing_new'
-    )
+    WITH how AS MATERIALIZED (SELECT set_config('synchronous_commit',
+      CASE WHEN :code = 'nothing_new' THEN 'off' ELSE current_setting('synchronous_commit') END, true))
     UPDATE bank_import_runs
     SET lease_token = NULL, lease_expires_at = NULL, status = :status, code = :code, message = :message,
         not_before = now() + make_interval(secs => :defer_s), finished_at = CASE WHEN :closed THEN now() END,
@@ -94,7 +93,8 @@ _FINISH = text(
         dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = :report, """  # noqa: S608 - constants
     + ", ".join(f"{name} = :{name}" for name in Counts.__dataclass_fields__)
     + """
-    WHERE id = :run_id AND lease_token = :token AND (SELECT count(*) FROM lazily) >= 0
+    FROM how
+    WHERE id = :run_id AND lease_token = :token
     RETURNING id, connection_id, user_id, kind, trigger, dry_run
     """
 ).bindparams(bindparam("report", type_=JSONB))
