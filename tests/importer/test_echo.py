@@ -75,6 +75,21 @@ def test_a_balance_read_again_is_seen_as_of_now(quiet):
     ]
 
 
+def test_a_balance_of_the_next_day_in_the_banks_zone_is_another_answer(harness):
+    harness.bank.capabilities = replace(harness.bank.capabilities, timezone="Australia/Brisbane")
+    harness.bank.buy("-3.50", external_id="1")
+    harness.bank.balance("96.50")
+    (account,) = harness.bank.accounts
+    evening, night = (datetime(2026, 6, 14, hour, tzinfo=UTC) for hour in (13, 15))
+    for at in (evening, evening, evening, night):
+        harness.bank.accounts = [replace(account, balance=replace(account.balance, at=at))]
+        before = remembered(harness)
+        harness.refresh()
+    assert before is not None
+    assert remembered(harness) != before
+    assert record(harness, harness.run_id)[0].balance_proof["balance_on"] == "2026-06-15"
+
+
 DIFFERENT = {
     "a third coffee": lambda h: h.bank.buy("-3.50", external_id="3"),
     "another word": lambda h: h.bank.change(h.bank.rows[0], description="Coffee to go"),

@@ -9,7 +9,7 @@ its record. Whatever else comes along makes it a run like any other, which first
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime, tzinfo
 from operator import attrgetter
 
 from sqlalchemy import ARRAY, BigInteger, Date, DateTime, Text, bindparam, text
@@ -45,12 +45,14 @@ class Answer:
         self._hash = hashlib.blake2b(digest_size=32)
         self._plain = _may_echo(job)
         self._complete = False
+        self._zone: tzinfo | None = None
         self._say(__version__, job.options, job.currency, policy)
 
-    def accounts(self, today: date, listed: Iterable[Account], states: Sequence[AccountState]) -> None:
-        """Hear which accounts there are, what they hold, and which of them are imported. today: the bank's own day."""
-        self._say(today)
-        self._say(*map(_day_only, listed))
+    def accounts(self, now: datetime, listed: Iterable[Account], states: Sequence[AccountState]) -> None:
+        """Hear which accounts there are, what they hold, and which of them are imported. now: in the bank's zone."""
+        self._zone = now.tzinfo
+        self._say(now.date())
+        self._say(*(_day_only(account, self._zone) for account in listed))
         # How far each was read moves once a day, with `today`, and what it held is heard from the bank.
         self._say(*(replace(state, watermark_on=None, cursor=None, booked=None) for state in states))
         self._complete = all(state.history_complete for state in states)
@@ -63,7 +65,7 @@ class Answer:
             self.spoil()
             return
         self._say(stream.account_id, delivery.next_cursor, delivery.session, delivery.covers is None)
-        self._say(*map(_day_only, delivery.accounts.values()))
+        self._say(*(_day_only(account, self._zone) for account in delivery.accounts.values()))
         for transactions in held.values():
             self._say(*map(_VALUES, transactions))
 
@@ -90,11 +92,14 @@ class Answer:
         self._hash.update(repr(things).encode("utf-8", "backslashreplace"))
 
 
-def _day_only(account: Account) -> Account:
-    """Leave out at what time of its day a balance was read: that is all that differs between two equal answers."""
+def _day_only(account: Account, zone: tzinfo | None) -> Account:
+    """Leave out at what time of the bank's day a balance was read: all that differs between two equal answers.
+
+    The day counts: a balance is proven by the rows up to it.
+    """
     if account.balance is None:
         return account
-    midnight = account.balance.at.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = account.balance.at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     return replace(account, balance=replace(account.balance, at=midnight))
 
 

@@ -31,7 +31,7 @@ from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
 from worker.importer.revert import take_back
 from worker.importer.step import Step, as_rejection, ground_for
-from worker.importer.streams import Stream, days_lost, make_streams, of_single_rows, reach_of
+from worker.importer.streams import Stream, days_lost, make_streams, of_single_rows
 from worker.models import BankConnection
 from worker.runs.lease import fence
 from worker.runs.states import Counts, Lease, Outcome, RunKind, RunStatus
@@ -145,7 +145,8 @@ class _Run:
 
     def _hearing(self, listed: Sequence[Account], accounts: list[AccountState]) -> Answer:
         answer = Answer(self.job, self.parts.policy)
-        answer.accounts(reach_of(self.job, self.connector.capabilities, self.parts).today, listed, accounts)
+        now = self.parts.now().astimezone(zone_of(self.job, self.connector.capabilities))
+        answer.accounts(now, listed, accounts)
         return answer
 
     def replay(self) -> None:
