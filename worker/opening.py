@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx2
+from sqlalchemy.orm import Session
 
-from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, take_config
+from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, read_config
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
 from worker.http import MeasuredTransport, open_client
 from worker.runs import quota
@@ -30,18 +32,21 @@ class ConnectorOpener:
     _spender: quota.Spender | None = None
     _quotas: tuple[Quota, ...] = ()
 
-    def __call__(self, connection_id: uuid.UUID) -> BankConnector:
-        """Decrypt the connection's config, on record, and build its connector.
+    def __call__(self, session: Session, connection_id: uuid.UUID) -> Callable[[], BankConnector]:
+        """Read the connection's config, on record, and return what decrypts it and builds the connector.
 
-        Raises: NotFoundError, ConflictError for a removed connection, ConnectorNotFoundError, CredentialError.
+        Raises: NotFoundError, ConflictError for a removed connection; what it returns: ConnectorNotFoundError,
+        CredentialError.
         """
+        return partial(self._open, read_config(session, connection_id))
+
+    def _open(self, stored: StoredConfig) -> BankConnector:
         runtime = self.runtime
-        stored = take_config(runtime.sessions, connection_id)
         connector_type = runtime.registry.get(stored.connector_name)
         config = open_taken(runtime.sessions, runtime.vault, stored, connector_type.Config)
         self._quotas = connector_type.capabilities.quotas
         self._spender = quota.Spender(
-            connector_name=stored.connector_name, connection_id=connection_id, interactive=self.interactive
+            connector_name=stored.connector_name, connection_id=stored.connection_id, interactive=self.interactive
         )
         context = ConnectorContext(
             http=self.stack.enter_context(self._client(stored, connector_type)),

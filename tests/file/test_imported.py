@@ -19,7 +19,7 @@ class FileHarness(Harness):
 
     def parts(self) -> Parts:
         opened = super().parts()
-        opened_connector = lambda _id: connector(self.folder, **self.stated)  # noqa: E731
+        opened_connector = lambda *_: lambda: connector(self.folder, **self.stated)  # noqa: E731
         return Parts(
             **{**{name: getattr(opened, name) for name in opened.__slots__}, "open_connector": opened_connector}
         )

@@ -29,7 +29,7 @@ from worker.connectors.base import (
 from worker.database import Sessions
 from worker.importer.engine import run
 from worker.importer.parts import ImportPolicy, Parts
-from worker.runs.lease import claim, finish
+from worker.runs.lease import claim
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest
 
@@ -172,7 +172,7 @@ class Harness:
     def parts(self) -> Parts:
         return Parts(
             sessions=self.sessions,
-            open_connector=lambda _id: ScriptedConnector(self.bank),
+            open_connector=lambda *_: lambda: ScriptedConnector(self.bank),
             check=lambda: self.check(),  # noqa: PLW0108 - tests replace it later
             wait=self.waits.append,
             now=lambda: datetime(self.bank.today.year, self.bank.today.month, self.bank.today.day, 12, tzinfo=UTC),
@@ -181,17 +181,14 @@ class Harness:
         )
 
     def run(self, kind: RunKind = RunKind.REFRESH, **request: Any) -> Outcome:
-        """Ask for a run, do it, close it."""
+        """Ask for a run and do it."""
         with self.sessions() as session:
             asked = RunRequest(connection_id=self.connection_id, kind=kind, **request)
             self.run_id: uuid.UUID = request_run(session, asked)
         with self.sessions() as session:
             lease = claim(session, self.run_id, worker_name="test", lease_s=60)
         assert lease is not None
-        outcome = run(lease, self.parts())
-        with self.sessions() as session:
-            finish(session, lease, outcome)
-        return outcome
+        return run(lease, self.parts())
 
     def refresh(self, **request: Any) -> Outcome:
         return self.run(RunKind.REFRESH, **request)

@@ -35,9 +35,9 @@ class Aggregated(Harness):
         self.stack = ExitStack()
 
     def parts(self) -> Parts:
-        return replace(super().parts(), open_connector=self._open, now=lambda: NOW)
+        return replace(super().parts(), open_connector=lambda *_: self._open, now=lambda: NOW)
 
-    def _open(self, _connection_id: Any) -> BankConnector:
+    def _open(self) -> BankConnector:
         context = self.stack.enter_context(context_for(self.fake.url))
         return self.connector(self.config, replace(context, save_config=self._keep))
 

@@ -60,6 +60,6 @@ def test_when_a_circuit_has_rested_one_run_probes_and_the_others_wait(sessions):
         circuit.count_failure(session, "mock", "provider_down")
     with sessions() as session:
         assert circuit.wait_s(session, "mock") > 60
-        circuit.close(session, "mock")
+        session.execute(text(f"{circuit.CLOSE} 'mock'"))
     with sessions() as session:
         assert circuit.wait_s(session, "mock") == 0

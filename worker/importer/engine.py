@@ -34,7 +34,7 @@ from worker.importer.step import Step, as_rejection, ground_for
 from worker.importer.streams import Stream, days_lost, make_streams, of_single_rows
 from worker.models import BankConnection
 from worker.runs.lease import fence
-from worker.runs.states import Counts, Lease, Outcome, RunKind, RunStatus
+from worker.runs.states import Lease, Outcome, RunKind, RunStatus
 
 log = structlog.get_logger(__name__)
 
@@ -42,19 +42,20 @@ Failed: TypeAlias = dict[int, WorkerError]
 
 
 def run(lease: Lease, parts: Parts) -> Outcome:
-    """Do what the run asks for and say how it ended; the caller closes the row with the outcome.
+    """Do what the run asks for, close its row and return how it ended; everything a bank can do wrong is in that.
 
-    Everything a bank can do wrong is in the outcome.
     Raises: StopRequestedError, LostLeaseError, CancelRequestedError; what was committed stays and is built upon.
     """
     with parts.sessions() as session:
         job = load_job(session, lease)
         accounts = load_accounts(session, job.connection_id, None) if job.answer_digest else []
-    if job.kind == RunKind.REVERT:
+        reverts = job.kind == RunKind.REVERT
+        open_connector = None if reverts else parts.open_connector(session, job.connection_id)
+    if open_connector is None:
         return take_back(job, parts)
     run_ = _Run(job, accounts, parts)
     try:
-        run_.connector = parts.open_connector(job.connection_id)
+        run_.connector = open_connector()
         with closing(Asking(run_.connector, parts)) as run_.asking:
             if job.kind == RunKind.REPLAY:
                 run_.replay()
@@ -63,7 +64,7 @@ def run(lease: Lease, parts: Parts) -> Outcome:
     except (ConnectorError, KeyProviderUnavailableError) as error:
         run_.stopped_by = error
         log.warning("import_run.stopped", code=error.code)
-    return run_.outcome()
+    return run_.echo or run_.close()
 
 
 class _Run:
@@ -80,7 +81,7 @@ class _Run:
         self.stopped_by: WorkerError | None = None
         self.warnings: set[str] = set()
         self.rehearsed: list[AccountResult] | None = None
-        self.repeated: Counts | None = None
+        self.echo: Outcome | None = None
 
     def import_all(self) -> None:
         self._check_auth()
@@ -137,11 +138,14 @@ class _Run:
         answer = self._hearing(listed, self.accounts)
         same = answer.of_all(streams, self.asking) == self.job.answer_digest
         with self.parts.sessions() as session:
-            self.repeated = repeat(session, self.job, streams, listed) if same else None
-            if self.repeated is None:
+            repeated = repeat(session, self.job, streams, listed) if same else None
+            if repeated is None:
                 fence(session, self.job.lease)
                 forget(session, self.job)
-        return self.repeated is not None
+                return False
+            self.echo = Outcome(status=RunStatus.SUCCEEDED, code="nothing_new", counts=repeated)
+            self.parts.close(session, self.job.lease, self.echo)
+        return True
 
     def _hearing(self, listed: Sequence[Account], accounts: list[AccountState]) -> Answer:
         answer = Answer(self.job, self.parts.policy)
@@ -166,16 +170,13 @@ class _Run:
         for account in wanted:
             self._close(account)
 
-    def outcome(self) -> Outcome:
+    def close(self) -> Outcome:
         report: dict[str, Any] = {"warnings": sorted(self.warnings)} if self.warnings else {}
-        if self.job.dry_run:
-            return outcome_of(self.rehearsed or [], self.stopped_by, self.parts.now(), report)
-        if self.repeated is not None:
-            return Outcome(status=RunStatus.SUCCEEDED, code="nothing_new", counts=self.repeated)
         with self.parts.sessions() as session:
-            outcome = outcome_of(account_results(session, self.job), self.stopped_by, self.parts.now(), report)
+            results = self.rehearsed or [] if self.job.dry_run else account_results(session, self.job)
+            outcome = outcome_of(results, self.stopped_by, self.parts.now(), report)
+            self.parts.close(session, self.job.lease, outcome)
             if outcome.code == "nothing_new" and not self.warnings and (digest := self.answer.digest()):
-                fence(session, self.job.lease)
                 remember(session, self.job, digest)
         return outcome
 

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, QuotaReading
 from worker.database import Sessions
+from worker.runs.ending import close
 from worker.runs.lease import fence
-from worker.runs.states import Lease
+from worker.runs.states import Lease, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +42,19 @@ def _forget(_readings: Sequence[QuotaReading]) -> None:
 class Parts:
     """Collaborators of one run.
 
-    open_connector: decrypts the connection's config and builds the connector with its HTTP client.
+    open_connector: reads the connection's config in a transaction, and returns what decrypts it after that transaction
+    and builds the connector with its HTTP client.
     check: raises StopRequestedError, LostLeaseError or CancelRequestedError; called between pages and slices.
     wait: sleeps for so many seconds, or raises what `check` raises. now: the current moment (UTC), for days only;
     whether something is due is decided by Postgres.
     clear_cache: drops FinMind's cached summaries of a user's months (`YYYY-MM`), after the commit; never raises.
     note_quota: keeps what responses said about allowances.
-    fence: proves, in a transaction that writes, that the run is still ours.
+    fence: proves, in a transaction that writes, that the run is still ours. close: ends the run, in its last one.
     advanced: called after a commit that brought the run further: rows were written, or an account is done.
     """
 
     sessions: Sessions
-    open_connector: Callable[[uuid.UUID], BankConnector]
+    open_connector: Callable[[Session, uuid.UUID], Callable[[], BankConnector]]
     check: Callable[[], None]
     wait: Callable[[float], None]
     now: Callable[[], datetime]
@@ -60,4 +62,5 @@ class Parts:
     note_quota: Callable[[Sequence[QuotaReading]], None] = _forget
     advanced: Callable[[], None] = _unnoticed
     fence: Callable[[Session, Lease], None] = fence
+    close: Callable[[Session, Lease, Outcome], None] = close
     policy: ImportPolicy = ImportPolicy()

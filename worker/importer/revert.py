@@ -63,11 +63,12 @@ class Reverted:
 
 
 def take_back(job: Job, parts: Parts) -> Outcome:
-    """Revert the target run of a job in one transaction, and have FinMind forget what it computed of it."""
+    """Revert the target run of a job and close the run, in one transaction; FinMind forgets what it computed of it."""
     with parts.sessions() as session:
         parts.fence(session, job.lease)
         forget(session, job)
         outcome, months = revert_run(session, job)
+        parts.close(session, job.lease, outcome)
     if months:
         parts.clear_cache(job.user_id, frozenset(months))
     return outcome

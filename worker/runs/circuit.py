@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import case, func, or_, select, text, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -47,18 +47,11 @@ def count_failure(session: Session, connector_name: str, code: str) -> None:
     )
 
 
-_CLOSE = text(
-    """
+CLOSE = """
     UPDATE bank_connector_circuits
     SET state = 'closed', consecutive_failures = 0, trips = 0, open_until = NULL, opened_at = NULL, updated_at = now()
-    WHERE connector_name = :connector_name AND (state <> 'closed' OR consecutive_failures > 0)
-    """
-)
-
-
-def close(session: Session, connector_name: str) -> None:
-    """The provider answered: close the circuit. Writes nothing when it is closed and counts nothing."""
-    session.execute(_CLOSE, {"connector_name": connector_name})
+    WHERE (state <> 'closed' OR consecutive_failures > 0) AND connector_name ="""
+"""The provider answered: close the circuit of the name that follows. Writes nothing when it counts nothing."""
 
 
 def wait_s(session: Session, connector_name: str) -> float:

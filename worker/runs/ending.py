@@ -59,24 +59,26 @@ def committed_counts(session: Session, lease: Lease) -> Counts:
     return Counts(**dict(zip(names, row, strict=True)))
 
 
+# A dry run leaves its connection as it was; that the provider answered is true all the same.
 _GOOD = text(
-    """
-    UPDATE bank_connections
-    SET updated_at = now(), rate_limited_until = NULL, rate_limit_code = NULL, consecutive_failures = 0,
-        status = CASE WHEN status IN ('error', 'needs_user') THEN 'active' ELSE status END,
-        status_code = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_code END,
-        status_message = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_message END,
-        last_good_run_id = CASE WHEN :dry_run THEN last_good_run_id ELSE :run_id END,
-        last_good_at = CASE WHEN :dry_run THEN last_good_at ELSE now() END
-    WHERE id = :connection_id
-    RETURNING connector_name
-    """
+    f"""
+    WITH good AS (
+        UPDATE bank_connections
+        SET updated_at = now(), rate_limited_until = NULL, rate_limit_code = NULL, consecutive_failures = 0,
+            status = CASE WHEN status IN ('error', 'needs_user') THEN 'active' ELSE status END,
+            status_code = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_code END,
+            status_message = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_message END,
+            last_good_run_id = :run_id, last_good_at = now()
+        WHERE id = :connection_id AND NOT :dry_run
+    )
+    {circuit.CLOSE} (SELECT connector_name FROM bank_connections WHERE id = :connection_id)
+    """  # noqa: S608 - a constant of the circuit
 ).bindparams(bindparam("run_id", type_=Uuid))
 
 
 def _succeeded(session: Session, run: EndedRun) -> None:
     values = {"connection_id": run.connection_id, "run_id": run.id, "dry_run": run.dry_run}
-    circuit.close(session, session.execute(_GOOD, values).scalar_one())
+    session.execute(_GOOD, values)
 
 
 def _deferred(connection: BankConnection, outcome: Outcome) -> None:

@@ -43,6 +43,7 @@ class Pulse:
         self._lost = False
         self._cancelled = False
         self._writing = False
+        self._resting = False
         self.advanced = False
         """Whether the run committed something in this attempt that the next one need not do again."""
         self._over = threading.Event()
@@ -85,7 +86,7 @@ class Pulse:
         self._writing = True
         try:
             yield
-            if time.monotonic() - began_s > self._lease_s / 4:
+            if time.monotonic() - began_s > self._lease_s / 4 and not self._resting:
                 self._beat_once(session)
         finally:
             self._writing = False
@@ -93,6 +94,10 @@ class Pulse:
     def advance(self) -> None:
         """Note that the run got further."""
         self.advanced = True
+
+    def rest(self) -> None:
+        """Note that the transaction under way ends the run: there is no lease left to extend in it."""
+        self._resting = True
 
     def wait(self, seconds: float) -> None:
         """Sleep. Raises what `check` raises, within half a second of its becoming true."""

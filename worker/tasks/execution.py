@@ -106,24 +106,27 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> _Started | 
 
 def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> Outcome | None:
     try:
-        outcome = _work(runtime, lease, pulse, interactive=interactive)
-        point("before_close")
-        _surely(runtime, pulse, lambda session: close(session, lease, outcome))
-        note_outcome(failed=outcome.status is RunStatus.FAILED, status=outcome.status.value, code=outcome.code)
-        log.info("run.finished", status=outcome.status.value, code=outcome.code, created=outcome.counts.created)
-    except StopRequestedError as reason:
-        counted = not (STOP.is_set or pulse.advanced)
-        _surely(runtime, pulse, lambda session: hand_back(session, lease, counted=counted))
-        log.info("run.handed_back", reason=str(reason))
-    except LostLeaseError as reason:
+        try:
+            outcome = _work(runtime, lease, pulse, interactive=interactive)
+        except StopRequestedError as reason:
+            _hand_back(runtime, lease, pulse, reason)
+            return None
+    except LostLeaseError as reason:  # also when the COMMIT that closed it was never answered
         log.warning("run.lost", reason=str(reason))
-    else:
-        return outcome
-    return None
+        return None
+    note_outcome(failed=outcome.status is RunStatus.FAILED, status=outcome.status.value, code=outcome.code)
+    log.info("run.finished", status=outcome.status.value, code=outcome.code, created=outcome.counts.created)
+    return outcome
+
+
+def _hand_back(runtime: Runtime, lease: Lease, pulse: Pulse, reason: StopRequestedError) -> None:
+    counted = not (STOP.is_set or pulse.advanced)
+    _surely(runtime, pulse, lambda session: hand_back(session, lease, counted=counted))
+    log.info("run.handed_back", reason=str(reason))
 
 
 def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> Outcome:
-    """Run the engine; errors that say something about the run become its outcome.
+    """Run the engine, which closes the row; errors that say something about the run become its outcome.
 
     Raises: StopRequestedError, also when the database or the time went away: the run goes on from what it committed;
     LostLeaseError.
@@ -142,6 +145,7 @@ def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) ->
         outcome = verdict(error)
         level = logging.ERROR if outcome.code == "internal" else logging.INFO
         log.log(level, "run.broke_off", code=outcome.code, exc_info=error)
+        _surely(runtime, pulse, lambda session: _close(pulse, session, lease, outcome))
         return outcome
 
 
@@ -156,8 +160,15 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
         clear_cache=runtime.cache.clear,
         note_quota=opener.note_quota,
         advanced=pulse.advance,
+        close=partial(_close, pulse),
         policy=ImportPolicy(overlap_days=settings.refresh_overlap_days, history_days=settings.history_days),
     )
+
+
+def _close(pulse: Pulse, session: Session, lease: Lease, outcome: Outcome) -> None:
+    point("before_close")
+    close(session, lease, outcome)
+    pulse.rest()
 
 
 @contextmanager
