@@ -85,7 +85,7 @@ def _errands(dice: bytes) -> Iterator[Line]:
         )
 
 
-@lru_cache(maxsize=4096)  # balances add up all days of the bank, at every refresh
+@lru_cache(maxsize=4096)  # the same made-up days are asked for at every refresh
 def _everyday(seed: str, index: int, day: date, opened_on: date, savings: int) -> tuple[Line, ...]:
     return tuple(_day(seed, index, day, opened_on, savings))
 
@@ -159,18 +159,11 @@ class MockBank:
                 day_after = self.today + timedelta(days=1)
                 posted = _large_sum(self._rows_before(day_after)) - _large_sum(self._rows_before(self.config.opened_on))
             case _:
-                posted = self._posted(index)
+                posted = _posted(self, index)
         return self.config.opening_balance + self._major(posted)
 
-    def _posted(self, index: int) -> int:
-        return sum(
-            line.minor
-            for made_on in _days(self.config.opened_on, self.today)
-            for line in self._lines(index, made_on)
-            if made_on + timedelta(days=line.hold_days) <= self.today
-        )
-
-    def _lines(self, index: int, day: date) -> Iterable[Line]:
+    def lines(self, index: int, day: date) -> Iterable[Line]:
+        """Return what happens on the account on a day."""
         if index % 2:
             return _savings(day)
         savings = 25_000 if index + 1 < self.config.accounts else 0
@@ -179,7 +172,7 @@ class MockBank:
     def _everyday(self, index: int, window: Window) -> Iterator[Record]:
         made_from_on = max(window.from_on - timedelta(days=_LONGEST_HOLD_DAYS), self.config.opened_on)
         for made_on in _days(made_from_on, window.to_on):
-            for number, line in enumerate(self._lines(index, made_on)):
+            for number, line in enumerate(self.lines(index, made_on)):
                 booked_on = made_on + timedelta(days=line.hold_days)
                 record_id = f"{self.account_id(index)}-{made_on.isoformat()}-{number}"
                 if booked_on > self.today and made_on in window:
@@ -213,7 +206,7 @@ class MockBank:
             "currency": self.config.currency,
             "text": line.text,
             "payee": line.payee,
-            "kind": line.kind,
+            "kind": line.kind and line.kind.value,
         }
 
     def _large(self, index: int, window: Window) -> Iterator[Record]:
@@ -241,3 +234,13 @@ class MockBank:
 
     def _major(self, minor: int) -> Decimal:
         return Decimal(minor).scaleb(-MINOR_UNITS[self.config.currency])
+
+
+@lru_cache(maxsize=256)  # the balance is stated twice at every refresh: with the list of accounts and with their rows
+def _posted(bank: MockBank, index: int) -> int:
+    return sum(
+        line.minor
+        for made_on in _days(bank.config.opened_on, bank.today)
+        for line in bank.lines(index, made_on)
+        if made_on + timedelta(days=line.hold_days) <= bank.today
+    )
