@@ -74,10 +74,10 @@ class Bench:
         with self.sessions() as session:
             run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT))
         with self.sessions() as session:
-            lease = claim(session, run_id, worker_name="bench", lease_s=600)
-        assert lease is not None
+            claimed = claim(session, run_id, worker_name="bench", lease_s=600)
+        assert claimed is not None
         with open_client() as http:
-            outcome = run(lease, self._parts(http))
+            outcome = run(claimed, self._parts(http))
         assert outcome.status == RunStatus.SUCCEEDED, outcome
         return outcome.counts.fetched
 
@@ -86,6 +86,7 @@ class Bench:
         context = ConnectorContext(http=http, now=lambda: NOW)
         return Parts(
             sessions=self.sessions,
+            statements=self.sessions,
             open_connector=lambda *_: lambda: MockConnector(config, context),
             check=lambda: None,
             wait=time.sleep,

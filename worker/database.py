@@ -11,6 +11,8 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from worker.prepared import prepare_marked
+
 Sessions: TypeAlias = Callable[[], AbstractContextManager[Session]]
 """Opens one transaction: commits when the block ends well, rolls back when it does not."""
 
@@ -32,10 +34,11 @@ _GUCS = {
 }
 
 
-def open_engine(url: str, *, role: str = "worker", pool_size: int = 2) -> Engine:
+def open_engine(url: str, *, role: str = "worker", pool_size: int = 2, prepared_statements: bool = True) -> Engine:
     """Create an engine whose connections notice dead peers and never hold a lock for long.
 
     url: any `postgresql://` form; psycopg2 is chosen whatever it says (SQLAlchemy 2.1 defaults to psycopg 3).
+    prepared_statements: whether Postgres keeps plans of the statements of every run; not behind some poolers.
     """
     options = " ".join(f"-c {name}={value}" for name, value in _GUCS.items())
     engine = create_engine(
@@ -48,6 +51,8 @@ def open_engine(url: str, *, role: str = "worker", pool_size: int = 2) -> Engine
     for moment in ("connect", "checkin"):
         event.listen(engine, moment, _note_use)
     event.listen(engine, "checkout", _ping_after_rest)
+    if prepared_statements:
+        prepare_marked(engine)
     return engine
 
 
@@ -70,6 +75,11 @@ def _ping_after_rest(connection: Any, record: Any, _proxy: Any) -> None:  # noqa
 def open_sessions(engine: Engine) -> Sessions:
     """Return the factory of transactions: `with sessions() as session:` begins one and commits it."""
     return sessionmaker(engine, expire_on_commit=False).begin
+
+
+def open_statements(engine: Engine) -> Sessions:
+    """Return the factory of sessions whose every statement is a transaction of its own: one round trip, not three."""
+    return sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False).begin
 
 
 def is_away(error: DBAPIError) -> bool:

@@ -14,15 +14,16 @@ from sqlalchemy.orm import Session
 
 from worker.errors import InvalidRequestError
 from worker.events import API_VERSION, check_data
+from worker.prepared import prepared
 
 MAX_DEDUP_KEY_CHARS = 200
 
 # A paused subscription still collects: what happens meanwhile is delivered when it resumes.
-SUBSCRIBES = """EXISTS (
-        SELECT 1 FROM webhook_subscriptions s
-        WHERE s.user_id = {user_id} AND s.status IN ('active', 'paused') AND s.event_types && :filters)"""
+LISTENS = """EXISTS (
+        SELECT 1 FROM webhook_subscriptions s WHERE s.user_id = {user_id} AND s.status IN ('active', 'paused'))"""
+SUBSCRIBES = LISTENS.removesuffix(")") + " AND s.event_types && :filters)"
 
-_RECORD = text(
+_RECORD = prepared(
     f"""
     INSERT INTO webhook_events (user_id, type, api_version, data, dedup_key)
     SELECT :user_id, :type, :api_version, :data, :dedup_key

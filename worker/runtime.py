@@ -18,7 +18,7 @@ from worker.connections.linking import Linker
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
-from worker.database import Sessions, open_engine, open_sessions
+from worker.database import Sessions, open_engine, open_sessions, open_statements
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.http import HttpLimits, Reach, open_client
 from worker.settings import Settings, load_settings
@@ -26,11 +26,15 @@ from worker.settings import Settings, load_settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """Everything a process of the worker works with."""
+    """Everything a process of the worker works with.
+
+    sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.
+    """
 
     settings: Settings
     engine: Engine
     sessions: Sessions
+    statements: Sessions
     vault: Vault
     registry: ConnectorRegistry
     redis: redis.Redis
@@ -44,11 +48,13 @@ class Runtime:
 
 def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
     """Build the runtime of this process; nothing is connected before it is used. Raises: ConfigurationError."""
-    engine = open_engine(settings.database_url.get_secret_value(), role=role)
+    url = settings.database_url.get_secret_value()
+    engine = open_engine(url, role=role, prepared_statements=settings.prepared_statements)
     return Runtime(
         settings=settings,
         engine=engine,
         sessions=open_sessions(engine),
+        statements=open_statements(engine),
         vault=open_vault(settings),
         registry=ConnectorRegistry(),
         redis=redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3),

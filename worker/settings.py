@@ -55,6 +55,9 @@ class Settings(BaseSettings):
         default=None, description="Where `files import` keeps statement files; workers must see it at the same path."
     )
 
+    prepared_statements: bool = Field(
+        default=True, description="Off behind a pooler that gives every transaction another connection to Postgres."
+    )
     lease_s: PositiveFloat = Field(default=60, description="A run whose worker is silent this long is taken over (s).")
     max_attempts: PositiveInt = Field(default=5, description="A run that lost its worker this often fails as poison.")
     redispatch_s: PositiveFloat = Field(default=90, description="A queued run nobody claimed is published again (s).")

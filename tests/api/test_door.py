@@ -10,9 +10,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from tests.api.conftest import JWT_SECRET, token
+from tests.leases import claim
 from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id, token_policy
 from worker.errors import ConfigurationError
-from worker.runs.lease import claim, finish
+from worker.runs.ending import close
 from worker.runs.states import Outcome, RunStatus
 
 BASE = "/bank-connections"
@@ -104,7 +105,7 @@ def test_progress_is_streamed_until_the_run_ends(client, connection_id, sessions
     run_id = client.post(f"{BASE}/connections/{connection_id}/refresh").json()["id"]
     with sessions() as session:
         lease = claim(session, uuid.UUID(run_id), worker_name="w", lease_s=60)
-        finish(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="nothing_new"))
+        close(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="nothing_new"))
     answer = client.get(f"{BASE}/import-runs/{run_id}/progress")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert [line for line in answer.text.splitlines() if line.startswith("event:")] == ["event: progress", "event: end"]

@@ -7,8 +7,9 @@ import uuid
 import pytest
 
 from tests.factories import make_connection
+from tests.leases import claim
 from worker.models import BankImportRun
-from worker.runs.lease import claim, finish
+from worker.runs.ending import close
 from worker.runs.request import request_run
 from worker.runs.states import Counts, Outcome, RunKind, RunRequest, RunStatus
 
@@ -38,7 +39,7 @@ def end_the_run(sessions):
                 lease = run_id and claim(session, run_id, worker_name="w", lease_s=60)
             if lease:
                 with sessions() as session:
-                    finish(session, lease, outcome)
+                    close(session, lease, outcome)
                 return
 
     def start(outcome):
@@ -111,7 +112,7 @@ def test_an_ended_run_is_taken_back_by_a_run_of_its_own(command, sessions, conne
         lease = claim(session, run_id, worker_name="w", lease_s=60)
     assert command("runs", "revert", run_id).code == 1
     with sessions() as session:
-        finish(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
+        close(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
     answer = command("runs", "revert", run_id, "--json")
     shown = json.loads(command("runs", "show", json.loads(answer.out)["run_id"], "--json").out)
     assert (shown["kind"], shown["target_run_id"]) == ("revert", str(run_id))

@@ -172,6 +172,7 @@ class Harness:
     def parts(self) -> Parts:
         return Parts(
             sessions=self.sessions,
+            statements=self.sessions,
             open_connector=lambda *_: lambda: ScriptedConnector(self.bank),
             check=lambda: self.check(),  # noqa: PLW0108 - tests replace it later
             wait=self.waits.append,
@@ -186,9 +187,9 @@ class Harness:
             asked = RunRequest(connection_id=self.connection_id, kind=kind, **request)
             self.run_id: uuid.UUID = request_run(session, asked)
         with self.sessions() as session:
-            lease = claim(session, self.run_id, worker_name="test", lease_s=60)
-        assert lease is not None
-        return run(lease, self.parts())
+            claimed = claim(session, self.run_id, worker_name="test", lease_s=60)
+        assert claimed is not None
+        return run(claimed, self.parts())
 
     def refresh(self, **request: Any) -> Outcome:
         return self.run(RunKind.REFRESH, **request)

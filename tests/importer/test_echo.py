@@ -193,10 +193,10 @@ def test_an_echo_is_behind_the_fence_like_every_write(quiet, happening, error):
     with quiet.sessions() as session:
         run_id = request_run(session, RunRequest(connection_id=quiet.connection_id, kind=RunKind.REFRESH))
     with quiet.sessions() as session:
-        lease = claim(session, run_id, worker_name="test", lease_s=60)
+        claimed = claim(session, run_id, worker_name="test", lease_s=60)
     quiet.sql(f"UPDATE bank_import_runs SET {happening} WHERE id = :id", id=run_id)
     with pytest.raises(error):
-        run(lease, quiet.parts())
+        run(claimed, quiet.parts())
     assert record(quiet, run_id) == []
 
 

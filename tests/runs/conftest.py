@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories import make_connection
-from worker.runs.lease import claim
+from tests.leases import claim
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 

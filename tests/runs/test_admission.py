@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from worker.runs import circuit
-from worker.runs.admission import Facts, Limits, WaitForTurn, decide, read_facts
+from worker.runs.admission import Facts, Limits, WaitForTurn, decide
+from worker.runs.lease import claim
 from worker.runs.states import Outcome, RunTrigger
 
 LIMITS = Limits(per_user=2, per_connector=4, max_attempts=5)
@@ -40,9 +41,9 @@ def test_decisions(facts, attempt, expected):
 def test_facts_are_counted_per_kind_of_waiting(sessions, connect, ask, take):
     for trigger in (RunTrigger.SCHEDULE, RunTrigger.SCHEDULE, RunTrigger.USER):
         take(ask(connect(), trigger=trigger))
-    lease = take(ask(connect(), trigger=RunTrigger.SCHEDULE))
+    run_id = ask(connect(), trigger=RunTrigger.SCHEDULE)
     with sessions() as session:
-        facts = read_facts(session, lease)
+        facts = claim(session, run_id, worker_name="w", lease_s=60).facts
     assert (facts.user_running, facts.connector_running, facts.scheduled) == (2, 2, True)
 
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
+from tests.leases import claim
 from worker.errors import LostLeaseError
 from worker.models import BankConnection, BankConnectorCircuit, BankImportRun, WebhookEvent
 from worker.runs.ending import close
-from worker.runs.lease import claim, hand_back
+from worker.runs.lease import hand_back
 from worker.runs.states import Counts, Outcome, RunStatus
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,10 +4,12 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import make_connection
+from tests.leases import claim
 from worker.database import Sessions
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
-from worker.runs.lease import claim, fence, finish, hand_back, heartbeat
+from worker.runs.ending import close
+from worker.runs.lease import fence, hand_back, heartbeat
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus
 
@@ -59,7 +61,7 @@ def test_handing_back_costs_no_attempt(sessions, run_id):
 def test_a_finished_run_is_not_claimed_again(sessions, run_id):
     lease = take(sessions, run_id)
     with sessions() as session:
-        finish(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
+        close(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
     assert take(sessions, run_id) is None
     with sessions() as session:
         assert session.get(BankImportRun, run_id).finished_at is not None

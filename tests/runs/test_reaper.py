@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from worker.models import BankConnection, BankImportRun
 from worker.runs.dispatch import Shares, take_due_runs
-from worker.runs.lease import finish
+from worker.runs.ending import close
 from worker.runs.reaper import recover, silent_runs
 from worker.runs.states import Outcome, RunStatus
 
@@ -56,7 +56,7 @@ def test_a_run_that_was_finished_after_it_was_seen_is_not_overwritten(sessions, 
     with sessions() as session:
         seen = silent_runs(session)
     with sessions() as session:
-        finish(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
+        close(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
     with sessions() as session:
         assert [recover(session, silent, max_attempts=5) for silent in seen] == [None]
     assert status_of(sessions, run_id) == ("succeeded", "ok")

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import make_connection
+from tests.leases import claim
 from worker.errors import ConflictError, NotFoundError
 from worker.models import BankImportRun
 from worker.runs import steering
-from worker.runs.lease import claim, finish
+from worker.runs.ending import close
 from worker.runs.reading import After, RunFilter, decisions_of, describe, list_runs
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus, RunTrigger
@@ -30,7 +31,7 @@ def run_id(sessions, connection_id):
 def end(sessions, run_id, status, code="ok"):
     with sessions() as session:
         lease = claim(session, run_id, worker_name="w", lease_s=60)
-        finish(session, lease, Outcome(status=status, code=code))
+        close(session, lease, Outcome(status=status, code=code))
 
 
 def test_a_waiting_run_is_cancelled_at_once(sessions, run_id):

@@ -6,7 +6,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from tests.factories import make_connection
-from worker.runs.lease import claim, finish
+from tests.leases import claim
+from worker.runs.ending import close
 from worker.runs.request import request_run
 from worker.runs.signs import saw
 from worker.runs.states import Counts, Outcome, RunKind, RunRequest, RunStatus
@@ -38,7 +39,7 @@ def test_metrics_follow_the_rows(sessions, user_id, values):
     assert before["finmind_broker_up",] == 1
     with sessions() as session:
         lease = claim(session, run_id, worker_name="w", lease_s=60)
-        finish(session, lease, Outcome(status=RunStatus.PARTIAL, code="account_failed", counts=Counts(created=7)))
+        close(session, lease, Outcome(status=RunStatus.PARTIAL, code="account_failed", counts=Counts(created=7)))
     after = values()
     assert after["finmind_open_runs", "queued"] == 0
     assert after["finmind_runs_last_day", "account_failed", "import", "partial"] == 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from worker.audit import Action, Subject, current_actor, record
@@ -18,6 +18,7 @@ from worker.credentials import Place, SealedValue, Vault, open_config, seal_conf
 from worker.database import Sessions
 from worker.errors import ConflictError, CredentialError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection
+from worker.prepared import prepared
 
 TABLE = "bank_connections"
 COLUMN = "config_encrypted"
@@ -75,7 +76,7 @@ def new_config_values(vault: Vault, config: BaseModel, *, connection_id: uuid.UU
 
 
 # One statement reads the row and puts that on record. The line is not waited for on disk: docs/decisions/0020.
-_TAKE = text(
+_TAKE = prepared(
     """
     WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     taken AS (
@@ -84,7 +85,7 @@ _TAKE = text(
       FROM bank_connections, lazily WHERE id = :connection_id
     ), audited AS (
       INSERT INTO credential_audit (actor, action, table_name, row_id, user_id, key_id)
-      SELECT :actor, 'opened', 'bank_connections', id::text, user_id, config_key_id
+      SELECT CAST(:actor AS text), 'opened', 'bank_connections', id::text, user_id, config_key_id
       FROM taken WHERE config_encrypted IS NOT NULL
     )
     SELECT * FROM taken

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import Text, bindparam, func, select, text
+from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from worker.connectors.base import Account
 from worker.importer.texts import clean, id_text
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
+from worker.prepared import prepared
 
 _GONE = "\x1fformer:"
 """Begins the id of an account whose own was given to another; no provider's id begins with a control character."""
@@ -277,13 +278,13 @@ class AccountState:
     booked: Decimal | None
 
 
-_ACTIVE = text(
+_ACTIVE = prepared(
     """
     SELECT id, external_id, anchor, mask, id_class, currency, cursor, watermark_on, history_from_on, history_complete,
            lateness_days, CASE WHEN balance_kind = 'booked' THEN balance_amount END AS booked
     FROM bank_connection_accounts
     WHERE connection_id = :connection_id AND status = 'active' AND included
-      AND (:only IS NULL OR external_id = :only OR (:only = ANY(former_external_ids) AND NOT EXISTS (
+      AND (CAST(:only AS text) IS NULL OR external_id = :only OR (:only = ANY(former_external_ids) AND NOT EXISTS (
         SELECT 1 FROM bank_connection_accounts n WHERE n.connection_id = :connection_id AND n.external_id = :only)))
     ORDER BY id
     """

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from operator import attrgetter
 
 from sqlalchemy import ARRAY, BigInteger, Date, DateTime, Text, bindparam, text
 from sqlalchemy.orm import Session
@@ -22,14 +21,14 @@ from worker.importer.accounts import AccountState
 from worker.importer.asking import Asking
 from worker.importer.fetch import Delivery
 from worker.importer.job import Job
+from worker.importer.packing import imprint
 from worker.importer.parts import ImportPolicy
 from worker.importer.streams import Stream
+from worker.prepared import prepared
 from worker.runs.states import Counts, RunKind
 
 MAX_ROWS = 20_000
 """A longer answer is not worth its digest: reading it dominates."""
-
-_VALUES = attrgetter(*Transaction.__dataclass_fields__)
 
 
 def _may_echo(job: Job) -> bool:
@@ -66,8 +65,8 @@ class Answer:
             return
         self._say(stream.account_id, delivery.next_cursor, delivery.session, delivery.covers is None)
         self._say(*(_day_only(account, self._zone) for account in delivery.accounts.values()))
-        for transactions in held.values():
-            self._say(*map(_VALUES, transactions))
+        for account_id, transactions in held.items():
+            self._say(account_id, imprint(transactions))
 
     def of_all(self, streams: Sequence[Stream], asking: Asking) -> bytes | None:
         """Ask for all deliveries ahead, as long as nothing speaks against an echo, and return the digest."""
@@ -113,10 +112,13 @@ _REMEMBER = text(
 _FORGET = text("UPDATE bank_connections SET answer_digest = NULL, answer_run_id = NULL WHERE id = :connection_id")
 
 # Counts and proofs of the run that found the same are this run's own, for every one of them follows from the answer.
-_REPEAT = text(
+_REPEAT = prepared(
     """
     WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
-    heard AS (SELECT * FROM unnest(:account_ids, :from_on, :to_on) h(account_id, from_on, to_on)),
+    heard AS (
+      SELECT * FROM unnest(CAST(:account_ids AS bigint[]), CAST(:from_on AS date[]), CAST(:to_on AS date[]))
+        h(account_id, from_on, to_on)
+    ),
     good AS (
       SELECT h.*, p.status, p.code, p.pages, p.fetched, p.unchanged, p.balance_proof
       FROM lazily, heard h JOIN bank_import_run_accounts p ON p.account_id = h.account_id AND p.run_id = :answer_run_id
@@ -132,7 +134,7 @@ _REPEAT = text(
       RETURNING pages, fetched, unchanged
     ), seen AS (
       UPDATE bank_connection_accounts a SET last_seen_at = now(), balance_at = coalesce(l.balance_at, a.balance_at)
-      FROM ours, unnest(:external_ids, :balances_at) l(external_id, balance_at)
+      FROM ours, unnest(CAST(:external_ids AS text[]), CAST(:balances_at AS timestamptz[])) l(external_id, balance_at)
       WHERE a.connection_id = :connection_id AND a.external_id = l.external_id
     )
     SELECT count(*)::int AS accounts, sum(pages)::int AS pages, sum(fetched)::int AS fetched,

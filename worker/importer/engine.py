@@ -1,6 +1,6 @@
 """One run, from its row to its outcome: start, fetch, plan, apply, finish.
 
-    load_job ─▶ connector ─▶ accounts ─▶ per stream: fetch (network) ─▶ per account: plan + write (one transaction)
+    job_of ─▶ connector ─▶ accounts ─▶ per stream: fetch (network) ─▶ per account: plan + write (one transaction)
              ─▶ balance proof ─▶ outcome
 
 It opens the transactions and decides nothing about rows (`plan`), days (`window`) or endings (`results`).
@@ -22,7 +22,7 @@ from worker.importer.asking import Asking
 from worker.importer.collector import resting_collector
 from worker.importer.echo import Answer, forget, remember, repeat
 from worker.importer.fetch import Delivery, patiently
-from worker.importer.job import Job, load_job, zone_of
+from worker.importer.job import Job, job_of, zone_of
 from worker.importer.parts import Parts
 from worker.importer.progress import account_results, end_account, reopen
 from worker.importer.rehearsal import rehearsal
@@ -33,21 +33,21 @@ from worker.importer.revert import take_back
 from worker.importer.step import Step, as_rejection, ground_for
 from worker.importer.streams import Stream, days_lost, make_streams, of_single_rows
 from worker.models import BankConnection
-from worker.runs.lease import fence
-from worker.runs.states import Lease, Outcome, RunKind, RunStatus
+from worker.runs.lease import Claimed, fence
+from worker.runs.states import Outcome, RunKind, RunStatus
 
 log = structlog.get_logger(__name__)
 
 Failed: TypeAlias = dict[int, WorkerError]
 
 
-def run(lease: Lease, parts: Parts) -> Outcome:
+def run(claimed: Claimed, parts: Parts) -> Outcome:
     """Do what the run asks for, close its row and return how it ended; everything a bank can do wrong is in that.
 
     Raises: StopRequestedError, LostLeaseError, CancelRequestedError; what was committed stays and is built upon.
     """
-    with parts.sessions() as session:
-        job = load_job(session, lease)
+    job = job_of(claimed)
+    with parts.statements() as session:
         accounts = load_accounts(session, job.connection_id, None) if job.answer_digest else []
         reverts = job.kind == RunKind.REVERT
         open_connector = None if reverts else parts.open_connector(session, job.connection_id)

@@ -1,15 +1,13 @@
-"""What a run is asked to do, read once at its start. Plain data and the query that fills it."""
+"""What a run is asked to do, read once, with its claim. Plain data."""
 
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
 from worker.connectors.base import Capabilities
 from worker.options import ConnectionOptions
+from worker.runs.lease import Claimed
 from worker.runs.states import Lease, RunKind
 
 
@@ -42,37 +40,29 @@ class Job:
     walked: dict[int, date]
 
 
+_AS_THEY_ARE = (
+    "connection_id", "user_id", "account_external_id", "from_on", "to_on", "dry_run", "reimport", "target_run_id",
+    "currency", "cursor", "consent_expires_at", "answer_run_id",
+)  # fmt: skip
+
+
 def zone_of(job: Job, capabilities: Capabilities) -> ZoneInfo:
     """Return the zone of the bank's days: the user's word, else the connector's."""
     return ZoneInfo(job.options.timezone or capabilities.timezone)
 
 
-_JOB = text(
-    """
-    SELECT r.connection_id, c.user_id, c.connector_name, r.kind, r.account_external_id, r.from_on, r.to_on, r.dry_run,
-           r.reimport, r.target_run_id, c.options, u.preferred_currency AS currency, c.cursor, c.consent_expires_at,
-           c.answer_digest, c.answer_run_id,
-           (SELECT coalesce(jsonb_agg(jsonb_build_array(a.account_id, a.status, a.from_on)), '[]')
-            FROM bank_import_run_accounts a WHERE a.run_id = r.id) AS earlier
-    FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id JOIN users u ON u.id = c.user_id
-    WHERE r.id = :run_id
-    """
-)
-
-
-def load_job(session: Session, lease: Lease) -> Job:
-    """Read the run, its connection and what earlier attempts finished."""
-    row = session.execute(_JOB, {"run_id": lease.run_id}).one()._asdict()
-    earlier: list[tuple[int, str, str | None]] = row.pop("earlier")
+def job_of(claimed: Claimed) -> Job:
+    """Read what a claimed run is asked to do, and what earlier attempts finished."""
+    asked = claimed.asked
+    earlier: list[tuple[int, str, str | None]] = asked["earlier"]
     return Job(
-        **row
-        | {
-            "lease": lease,
-            "kind": RunKind(row["kind"]),
-            "options": ConnectionOptions.model_validate(row["options"]),
-            "answer_digest": row["answer_digest"] and bytes(row["answer_digest"]),
-            "resumed": bool(earlier),
-            "done": frozenset(account_id for account_id, status, _ in earlier if status == "succeeded"),
-            "walked": {account_id: date.fromisoformat(from_on) for account_id, _, from_on in earlier if from_on},
-        }
+        lease=claimed.lease,
+        connector_name=claimed.facts.connector_name,
+        kind=RunKind(asked["kind"]),
+        options=ConnectionOptions.model_validate(asked["options"]),
+        answer_digest=asked["answer_digest"] and bytes(asked["answer_digest"]),
+        resumed=bool(earlier),
+        done=frozenset(account_id for account_id, status, _ in earlier if status == "succeeded"),
+        walked={account_id: date.fromisoformat(from_on) for account_id, _, from_on in earlier if from_on},
+        **{name: asked[name] for name in _AS_THEY_ARE},
     )

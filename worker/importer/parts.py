@@ -42,8 +42,9 @@ def _forget(_readings: Sequence[QuotaReading]) -> None:
 class Parts:
     """Collaborators of one run.
 
-    open_connector: reads the connection's config in a transaction, and returns what decrypts it after that transaction
-    and builds the connector with its HTTP client.
+    sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.
+    open_connector: reads the connection's config through a session, and returns what decrypts it after that session and
+    builds the connector with its HTTP client.
     check: raises StopRequestedError, LostLeaseError or CancelRequestedError; called between pages and slices.
     wait: sleeps for so many seconds, or raises what `check` raises. now: the current moment (UTC), for days only;
     whether something is due is decided by Postgres.
@@ -54,6 +55,7 @@ class Parts:
     """
 
     sessions: Sessions
+    statements: Sessions
     open_connector: Callable[[Session, uuid.UUID], Callable[[], BankConnector]]
     check: Callable[[], None]
     wait: Callable[[float], None]

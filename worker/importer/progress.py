@@ -19,8 +19,7 @@ from worker.importer.job import Job
 from worker.importer.results import AccountResult
 from worker.importer.window import Progress
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
-from worker.runs.lease import count_values
-from worker.runs.states import Counts
+from worker.runs.states import Counts, count_values
 
 log = structlog.get_logger(__name__)
 

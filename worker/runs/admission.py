@@ -1,12 +1,8 @@
-"""May a claimed run go on right now? Facts are read in one query, the decision is pure."""
+"""May a claimed run go on right now? Pure: the facts come with the claim."""
 
 from dataclasses import dataclass
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
-from worker.runs import circuit
-from worker.runs.states import Lease, Outcome, RunStatus
+from worker.runs.states import Outcome, RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,37 +50,3 @@ def decide(facts: Facts, *, attempt: int, limits: Limits) -> Outcome | WaitForTu
     if facts.user_running >= limits.per_user or facts.connector_running >= limits.per_connector:
         return WaitForTurn()
     return None
-
-
-_FACTS = text(
-    """
-    SELECT c.status AS connection_status, r.trigger = 'schedule' AS scheduled, c.connector_name, r.trace_context,
-           greatest(0, extract(epoch FROM c.rate_limited_until - now()))::float AS rate_limited_s,
-           EXISTS (SELECT 1 FROM bank_connector_circuits k
-                   WHERE k.connector_name = c.connector_name AND k.state <> 'closed') AS circuit_open,
-           (SELECT count(*) FROM bank_import_runs o
-            WHERE o.status = 'running' AND o.user_id = r.user_id AND o.id <> r.id AND o.lease_expires_at >= now()
-              AND (o.trigger = 'schedule') = (r.trigger = 'schedule')) AS user_running,
-           (SELECT count(*) FROM bank_import_runs o JOIN bank_connections oc ON oc.id = o.connection_id
-            WHERE o.status = 'running' AND oc.connector_name = c.connector_name AND o.id <> r.id
-              AND o.lease_expires_at >= now()
-              AND (o.trigger = 'schedule') = (r.trigger = 'schedule')) AS connector_running
-    FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
-    WHERE r.id = :run_id
-    """
-)
-
-
-def read_facts(session: Session, lease: Lease) -> Facts:
-    """Read what decides about a start."""
-    row = session.execute(_FACTS, {"run_id": lease.run_id}).one()
-    return Facts(
-        connection_status=row.connection_status,
-        scheduled=row.scheduled,
-        connector_name=row.connector_name,
-        rate_limited_s=row.rate_limited_s or 0,
-        circuit_s=circuit.wait_s(session, row.connector_name) if row.circuit_open else 0,
-        user_running=row.user_running,
-        connector_running=row.connector_running,
-        asked_by=row.trace_context,
-    )

@@ -4,15 +4,19 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Uuid, bindparam, func, select, text
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.errors import LostLeaseError
 from worker.models import BankConnection, BankImportRunAccount
+from worker.outbox import LISTENS
+from worker.prepared import prepared
+from worker.redaction import redact_all
 from worker.runs import circuit
-from worker.runs.lease import count_values, finish
 from worker.runs.schedule import backoff
-from worker.runs.states import CLOSED, Counts, EndedRun, Lease, Outcome, RunStatus
+from worker.runs.states import CLOSED, WAITING, Counts, EndedRun, Lease, Outcome, RunStatus, count_values
 
 PERMANENT = frozenset({"connector_not_found", "credential_unreadable", "configuration"})
 """Codes that no later attempt can mend: the connection leaves the schedule until somebody acts."""
@@ -22,16 +26,70 @@ def close(session: Session, lease: Lease, outcome: Outcome) -> None:
     """End the run and draw the consequences. Raises: LostLeaseError, and then nothing was written."""
     if outcome.counts == Counts():
         outcome = replace(outcome, counts=committed_counts(session, lease))
-    settle(session, finish(session, lease, outcome), outcome)
+    settle(session, _end(session, lease, outcome), outcome)
+
+
+# An end that changed nothing is not waited for on disk: if a crash of Postgres forgets it, the run finds as much again.
+# A dry run leaves its connection as it was; that the provider answered is true all the same.
+_END = prepared(
+    """
+    WITH how AS MATERIALIZED (SELECT set_config('synchronous_commit',
+      CASE WHEN :code = 'nothing_new' THEN 'off' ELSE current_setting('synchronous_commit') END, true)),
+    ended AS (
+      UPDATE bank_import_runs
+      SET lease_token = NULL, lease_expires_at = NULL, status = :status, code = :code, message = :message,
+        not_before = now() + make_interval(secs => :defer_s), finished_at = CASE WHEN :closed THEN now() END,
+        attempt = attempt - CASE WHEN :waits THEN 1 ELSE 0 END,
+        dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = :report, """  # noqa: S608 - constants
+    + ", ".join(f"{name} = :{name}" for name in Counts.__dataclass_fields__)
+    + f"""
+      FROM how
+      WHERE id = :run_id AND lease_token = :token
+      RETURNING id, connection_id, user_id, kind, trigger, dry_run,
+        {LISTENS.format(user_id="bank_import_runs.user_id")} AS listened
+    ), good AS (
+      UPDATE bank_connections c
+      SET updated_at = now(), rate_limited_until = NULL, rate_limit_code = NULL, consecutive_failures = 0,
+        status = CASE WHEN status IN ('error', 'needs_user') THEN 'active' ELSE status END,
+        status_code = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_code END,
+        status_message = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_message END,
+        last_good_run_id = ended.id, last_good_at = now()
+      FROM ended
+      WHERE :succeeded AND c.id = ended.connection_id AND NOT ended.dry_run
+    ), answered AS (
+      {circuit.CLOSE} (
+        SELECT c.connector_name FROM ended JOIN bank_connections c ON c.id = ended.connection_id WHERE :succeeded)
+    )
+    SELECT * FROM ended
+    """  # noqa: S608 - constants
+).bindparams(bindparam("report", type_=JSONB))
+
+
+def _end(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
+    """Close the run, or defer it, which is no failed attempt; a success is good news of its connection."""
+    values = {
+        "run_id": lease.run_id,
+        "token": lease.token,
+        "status": outcome.status,
+        "code": outcome.code,
+        "message": outcome.message,
+        "defer_s": outcome.defer_s,
+        "succeeded": outcome.status is RunStatus.SUCCEEDED,
+        "closed": outcome.status in CLOSED,
+        "waits": outcome.status in WAITING,
+        "report": redact_all(outcome.report),
+    }
+    row = session.execute(_END, values | count_values(outcome.counts)).one_or_none()
+    if row is None:
+        raise LostLeaseError(f"run {lease.run_id} was taken over")
+    return EndedRun(*row)
 
 
 def settle(session: Session, run: EndedRun, outcome: Outcome) -> None:
-    """Write what an ended run means for its connection and for those who listen."""
-    if outcome.status is RunStatus.SUCCEEDED:
-        _succeeded(session, run)
-    else:
+    """Write what a run that did not succeed means for its connection, and announce whatever ended."""
+    if outcome.status is not RunStatus.SUCCEEDED:
         _fell_behind(session, run, outcome)
-    if outcome.status in CLOSED and not run.dry_run:
+    if outcome.status in CLOSED and run.listened and not run.dry_run:
         _announce(session, run, outcome)
 
 
@@ -57,28 +115,6 @@ def committed_counts(session: Session, lease: Lease) -> Counts:
     sums = [func.coalesce(func.sum(getattr(BankImportRunAccount, name)), 0) for name in names]
     row = session.execute(select(*sums).where(BankImportRunAccount.run_id == lease.run_id)).one()
     return Counts(**dict(zip(names, row, strict=True)))
-
-
-# A dry run leaves its connection as it was; that the provider answered is true all the same.
-_GOOD = text(
-    f"""
-    WITH good AS (
-        UPDATE bank_connections
-        SET updated_at = now(), rate_limited_until = NULL, rate_limit_code = NULL, consecutive_failures = 0,
-            status = CASE WHEN status IN ('error', 'needs_user') THEN 'active' ELSE status END,
-            status_code = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_code END,
-            status_message = CASE WHEN status NOT IN ('error', 'needs_user') THEN status_message END,
-            last_good_run_id = :run_id, last_good_at = now()
-        WHERE id = :connection_id AND NOT :dry_run
-    )
-    {circuit.CLOSE} (SELECT connector_name FROM bank_connections WHERE id = :connection_id)
-    """  # noqa: S608 - a constant of the circuit
-).bindparams(bindparam("run_id", type_=Uuid))
-
-
-def _succeeded(session: Session, run: EndedRun) -> None:
-    values = {"connection_id": run.connection_id, "run_id": run.id, "dry_run": run.dry_run}
-    session.execute(_GOOD, values)
 
 
 def _deferred(connection: BankConnection, outcome: Outcome) -> None:

@@ -4,21 +4,37 @@ Only Postgres decides about time. Every function takes the caller's session and 
 """
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, bindparam, func, text, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CursorResult, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
-from worker.redaction import redact_all
-from worker.runs.states import CLOSED, WAITING, Counts, EndedRun, Lease, Outcome, RunStatus
+from worker.prepared import prepared
+from worker.runs import circuit
+from worker.runs.admission import Facts
+from worker.runs.states import Lease, RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A run that is ours: what decides whether it may go on right now, and what it is asked to do.
+
+    asked: columns of the run, its connection and its user, for `worker.importer.job`.
+    """
+
+    lease: Lease
+    facts: Facts
+    asked: Mapping[str, Any]
+
 
 # Not waited for on disk: a claim that a crash of Postgres forgets is a run that still waits, and its worker is fenced.
-_CLAIM = text(
+_CLAIM = prepared(
     """
     WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     UPDATE bank_import_runs r
@@ -26,18 +42,33 @@ _CLAIM = text(
         lease_expires_at = now() + make_interval(secs => :lease_s), heartbeat_at = now(),
         started_at = coalesce(r.started_at, now()), not_before = NULL,
         dispatched_at = coalesce(r.dispatched_at, now()), worker_name = :worker_name
-    FROM lazily
-    WHERE r.id = :run_id
+    FROM lazily, bank_connections c JOIN users u ON u.id = c.user_id
+    WHERE r.id = :run_id AND c.id = r.connection_id
       AND (r.status IN ('queued', 'deferred') AND (r.not_before IS NULL OR r.not_before <= now())
            OR r.status = 'running' AND r.lease_expires_at < now())
       AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
                       WHERE o.connection_id = r.connection_id AND o.status = 'running' AND o.id <> r.id)
-    RETURNING r.attempt
+    RETURNING r.attempt, r.trace_context, r.trigger = 'schedule' AS scheduled, c.status AS connection_status,
+        c.connector_name, greatest(0, extract(epoch FROM c.rate_limited_until - now()))::float AS rate_limited_s,
+        EXISTS (SELECT 1 FROM bank_connector_circuits k
+                WHERE k.connector_name = c.connector_name AND k.state <> 'closed') AS circuit_open,
+        (SELECT count(*) FROM bank_import_runs o
+         WHERE o.status = 'running' AND o.user_id = r.user_id AND o.id <> r.id AND o.lease_expires_at >= now()
+           AND (o.trigger = 'schedule') = (r.trigger = 'schedule')) AS user_running,
+        (SELECT count(*) FROM bank_import_runs o JOIN bank_connections oc ON oc.id = o.connection_id
+         WHERE o.status = 'running' AND oc.connector_name = c.connector_name AND o.id <> r.id
+           AND o.lease_expires_at >= now()
+           AND (o.trigger = 'schedule') = (r.trigger = 'schedule')) AS connector_running,
+        r.connection_id, c.user_id, r.kind, r.account_external_id, r.from_on, r.to_on, r.dry_run, r.reimport,
+        r.target_run_id, c.options, u.preferred_currency AS currency, c.cursor, c.consent_expires_at,
+        c.answer_digest, c.answer_run_id,
+        (SELECT coalesce(jsonb_agg(jsonb_build_array(a.account_id, a.status, a.from_on)), '[]')
+         FROM bank_import_run_accounts a WHERE a.run_id = r.id) AS earlier
     """
 )
 
 
-def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float) -> Lease | None:
+def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float) -> Claimed | None:
     """Take a waiting run, or one whose lease ran out; None when it is closed, held, not due, or the connection busy.
 
     Raises: LostLeaseError when another run of the connection was claimed at the same moment.
@@ -45,13 +76,28 @@ def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: flo
     token = uuid.uuid4()
     values = {"run_id": run_id, "token": token, "lease_s": lease_s, "worker_name": worker_name}
     try:
-        attempt = session.execute(_CLAIM, values).scalar()
+        row = session.execute(_CLAIM, values).mappings().one_or_none()
     except IntegrityError:  # of uq_bank_import_runs_running
         raise LostLeaseError(f"run {run_id}: another run of its connection was first") from None
-    return None if attempt is None else Lease(run_id=run_id, token=token, attempt=attempt)
+    if row is None:
+        return None
+    facts = Facts(
+        connection_status=row["connection_status"],
+        scheduled=row["scheduled"],
+        connector_name=row["connector_name"],
+        rate_limited_s=row["rate_limited_s"] or 0,
+        circuit_s=circuit.wait_s(session, row["connector_name"]) if row["circuit_open"] else 0,
+        user_running=row["user_running"],
+        connector_running=row["connector_running"],
+        asked_by=row["trace_context"],
+    )
+    lease = Lease(run_id=run_id, token=token, attempt=row["attempt"])
+    return Claimed(lease=lease, facts=facts, asked=dict(row))
 
 
-_FENCE = text("SELECT cancel_requested_at FROM bank_import_runs WHERE id = :run_id AND lease_token = :token FOR UPDATE")
+_FENCE = prepared(
+    "SELECT cancel_requested_at FROM bank_import_runs WHERE id = :run_id AND lease_token = :token FOR UPDATE"
+)
 
 
 def fence(session: Session, lease: Lease) -> None:
@@ -81,44 +127,6 @@ def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
         raise CancelRequestedError(f"run {lease.run_id} was cancelled")
 
 
-# An end that changed nothing is not waited for on disk: if a crash of Postgres forgets it, the run finds as much again.
-_FINISH = text(
-    """
-    WITH how AS MATERIALIZED (SELECT set_config('synchronous_commit',
-      CASE WHEN :code = 'nothing_new' THEN 'off' ELSE current_setting('synchronous_commit') END, true))
-    UPDATE bank_import_runs
-    SET lease_token = NULL, lease_expires_at = NULL, status = :status, code = :code, message = :message,
-        not_before = now() + make_interval(secs => :defer_s), finished_at = CASE WHEN :closed THEN now() END,
-        attempt = attempt - CASE WHEN :waits THEN 1 ELSE 0 END,
-        dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = :report, """  # noqa: S608 - constants
-    + ", ".join(f"{name} = :{name}" for name in Counts.__dataclass_fields__)
-    + """
-    FROM how
-    WHERE id = :run_id AND lease_token = :token
-    RETURNING id, connection_id, user_id, kind, trigger, dry_run
-    """
-).bindparams(bindparam("report", type_=JSONB))
-
-
-def finish(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
-    """Close the run, or defer it, which is no failed attempt. Raises: LostLeaseError."""
-    values = {
-        "run_id": lease.run_id,
-        "token": lease.token,
-        "status": outcome.status,
-        "code": outcome.code,
-        "message": outcome.message,
-        "defer_s": outcome.defer_s,
-        "closed": outcome.status in CLOSED,
-        "waits": outcome.status in WAITING,
-        "report": redact_all(outcome.report),
-    }
-    row = session.execute(_FINISH, values | count_values(outcome.counts)).one_or_none()
-    if row is None:
-        raise LostLeaseError(f"run {lease.run_id} was taken over")
-    return EndedRun(*row)
-
-
 def hand_back(session: Session, lease: Lease, *, counted: bool = False) -> None:
     """Queue the run again, to go on from what is committed. Raises: LostLeaseError.
 
@@ -139,11 +147,6 @@ def hand_back(session: Session, lease: Lease, *, counted: bool = False) -> None:
 
 
 _UNPUBLISHED = {"dispatched_at": None}
-
-
-def count_values(counts: Counts) -> dict[str, Any]:
-    """Return the counts as column values of `bank_import_runs` and `bank_import_run_accounts`."""
-    return {name: getattr(counts, name) for name in counts.__dataclass_fields__}
 
 
 def _release(session: Session, lease: Lease, values: dict[str, Any]) -> None:

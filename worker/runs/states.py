@@ -86,6 +86,11 @@ class Counts:
     suggested: int = 0
 
 
+def count_values(counts: Counts) -> dict[str, Any]:
+    """Return the counts as column values of `bank_import_runs` and `bank_import_run_accounts`."""
+    return {name: getattr(counts, name) for name in counts.__dataclass_fields__}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a run ends. message: names ids, never secrets or account numbers.
@@ -103,7 +108,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What a run was about, for those who draw the consequences of its end."""
+    """What a run was about, for those who draw the consequences of its end. listened: somebody may want its event."""
 
     id: uuid.UUID
     connection_id: uuid.UUID
@@ -111,3 +116,4 @@ class EndedRun:
     kind: str
     trigger: str
     dry_run: bool
+    listened: bool = True

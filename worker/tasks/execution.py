@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -22,9 +21,9 @@ from worker.importer import engine
 from worker.importer.parts import ImportPolicy, Parts
 from worker.logs import get_logger
 from worker.opening import ConnectorOpener
-from worker.runs.admission import Limits, WaitForTurn, decide, read_facts
+from worker.runs.admission import Limits, WaitForTurn, decide
 from worker.runs.ending import close
-from worker.runs.lease import claim, hand_back
+from worker.runs.lease import Claimed, claim, hand_back
 from worker.runs.pulse import Pulse
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runs.verdict import verdict
@@ -40,15 +39,6 @@ MARGIN_S = 20.0
 _AGAIN_S = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Started:
-    """A run that is ours. scheduled: nobody waits for it; asked_by: traceparent of who asked."""
-
-    lease: Lease
-    scheduled: bool
-    asked_by: str | None
-
-
 def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> Outcome | None:
     """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours.
 
@@ -56,13 +46,13 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
     """
     settings = runtime.settings
     try:
-        started = _start(runtime, run_id, worker_name)
+        claimed = _start(runtime, run_id, worker_name)
     except LostLeaseError as reason:
         log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
         return None
-    if started is None:
+    if claimed is None:
         return None
-    lease = started.lease
+    lease, facts = claimed.lease, claimed.facts
     point("after_claim")
     pulse = Pulse(
         runtime.sessions,
@@ -72,44 +62,49 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
         stop_requested=lambda: STOP.is_set,
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
-    traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=started.asked_by)
+    traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=facts.asked_by)
     with traced, context, acting_as(f"run:{run_id}"), pulse:
         log.info("run.started")
-        outcome = _work_and_close(runtime, lease, pulse, interactive=not started.scheduled)
+        outcome = _work_and_close(runtime, claimed, pulse)
     point("before_ack")
     return outcome
 
 
-def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> _Started | None:
-    """Claim the run and ask whether it may go on now; when not, it ends or waits in the same transaction."""
+def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> Claimed | None:
+    """Claim the run and ask whether it may go on now; when not, it ends or waits."""
     settings = runtime.settings
+    with runtime.statements() as session:
+        claimed = claim(session, run_id, worker_name=worker_name, lease_s=settings.lease_s)
+    if claimed is None:
+        return None
+    lease, facts = claimed.lease, claimed.facts
     limits = Limits(
         per_user=settings.runs_per_user,
         per_connector=settings.runs_per_connector,
         max_attempts=settings.max_attempts,
     )
+    decision = decide(facts, attempt=lease.attempt, limits=limits)
+    if decision is None:
+        return claimed
     with runtime.sessions() as session:
-        lease = claim(session, run_id, worker_name=worker_name, lease_s=settings.lease_s)
-        if lease is None:
-            return None
-        facts = read_facts(session, lease)
-        match decide(facts, attempt=lease.attempt, limits=limits):
-            case None:
-                return _Started(lease=lease, scheduled=facts.scheduled, asked_by=facts.asked_by)
-            case Outcome() as outcome:
-                close(session, lease, outcome)
-                log.info("run.not_started", run_id=str(run_id), status=outcome.status.value, code=outcome.code)
-            case WaitForTurn():
-                hand_back(session, lease)
-        return None
+        _do_not_start(session, lease, decision)
+    return None
 
 
-def _work_and_close(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> Outcome | None:
+def _do_not_start(session: Session, lease: Lease, decision: Outcome | WaitForTurn) -> None:
+    if isinstance(decision, WaitForTurn):
+        hand_back(session, lease)
+        return
+    close(session, lease, decision)
+    log.info("run.not_started", run_id=str(lease.run_id), status=decision.status.value, code=decision.code)
+
+
+def _work_and_close(runtime: Runtime, claimed: Claimed, pulse: Pulse) -> Outcome | None:
     try:
         try:
-            outcome = _work(runtime, lease, pulse, interactive=interactive)
+            outcome = _work(runtime, claimed, pulse)
         except StopRequestedError as reason:
-            _hand_back(runtime, lease, pulse, reason)
+            _hand_back(runtime, claimed.lease, pulse, reason)
             return None
     except LostLeaseError as reason:  # also when the COMMIT that closed it was never answered
         log.warning("run.lost", reason=str(reason))
@@ -125,7 +120,7 @@ def _hand_back(runtime: Runtime, lease: Lease, pulse: Pulse, reason: StopRequest
     log.info("run.handed_back", reason=str(reason))
 
 
-def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) -> Outcome:
+def _work(runtime: Runtime, claimed: Claimed, pulse: Pulse) -> Outcome:
     """Run the engine, which closes the row; errors that say something about the run become its outcome.
 
     Raises: StopRequestedError, also when the database or the time went away: the run goes on from what it committed;
@@ -133,8 +128,9 @@ def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) ->
     """
     try:
         with ExitStack() as stack:
+            interactive = not claimed.facts.scheduled
             opener = ConnectorOpener(runtime=runtime, interactive=interactive, wait=pulse.wait, stack=stack)
-            return engine.run(lease, _parts(runtime, pulse, opener))
+            return engine.run(claimed, _parts(runtime, pulse, opener))
     except (StopRequestedError, LostLeaseError):
         raise
     except SoftTimeLimitExceeded:
@@ -145,7 +141,7 @@ def _work(runtime: Runtime, lease: Lease, pulse: Pulse, *, interactive: bool) ->
         outcome = verdict(error)
         level = logging.ERROR if outcome.code == "internal" else logging.INFO
         log.log(level, "run.broke_off", code=outcome.code, exc_info=error)
-        _surely(runtime, pulse, lambda session: _close(pulse, session, lease, outcome))
+        _surely(runtime, pulse, lambda session: _close(pulse, session, claimed.lease, outcome))
         return outcome
 
 
@@ -153,6 +149,7 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
     settings = runtime.settings
     return Parts(
         sessions=partial(_transaction, runtime.sessions, pulse),
+        statements=runtime.statements,
         open_connector=opener,
         check=pulse.check,
         wait=pulse.wait,

@@ -1,0 +1,62 @@
+"""Statements that are prepared once per connection, and what happens where they are not."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DataError, OperationalError
+
+from worker.database import open_engine, open_sessions
+from worker.prepared import prepared
+
+_MARKED = prepared("SELECT CAST(:number AS integer) + :number AS doubled, 7 % 4 AS rest, CAST(:word AS text) AS word")
+_PLAN_COUNT = text("SELECT count(*), coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements")
+
+
+@pytest.fixture
+def open_with(database_url):
+    engines = []
+
+    def opened(**options):
+        engines.append(open_engine(database_url, **options))
+        return open_sessions(engines[-1])
+
+    yield opened
+    for engine in engines:
+        engine.dispose()
+
+
+def ask(session, number=21, word="50 % of it's"):
+    return tuple(session.execute(_MARKED, {"number": number, "word": word}).one())
+
+
+def test_a_marked_statement_is_prepared_once_and_executed_by_name(open_with):
+    sessions = open_with()
+    with sessions() as session:
+        assert [ask(session, number) for number in (1, 2)] == [(2, 3, "50 % of it's"), (4, 3, "50 % of it's")]
+    with sessions() as session:
+        assert ask(session, 3, None) == (6, 3, None)
+        assert tuple(session.execute(_PLAN_COUNT).one()) == (1, 3)
+
+
+def test_a_statement_that_failed_or_was_rolled_back_stays_prepared(open_with):
+    sessions = open_with()
+    with pytest.raises(DataError), sessions() as session:
+        ask(session, 2**31 - 1)
+    with sessions() as session:
+        assert ask(session)[0] == 42
+        assert session.execute(_PLAN_COUNT).one()[0] == 1
+
+
+def test_a_new_connection_prepares_anew(open_with):
+    sessions = open_with(pool_size=1)
+    with sessions() as session:
+        ask(session)
+    with pytest.raises(OperationalError), sessions() as session:
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    with sessions() as session:
+        assert ask(session)[0] == 42
+
+
+def test_it_can_be_turned_off_for_poolers_that_share_connections(open_with):
+    with open_with(prepared_statements=False)() as session:
+        assert ask(session)[0] == 42
+        assert session.execute(_PLAN_COUNT).one()[0] == 0
