@@ -26,7 +26,7 @@ _WITHOUT_REFERENCES = 0
 
 _PLAIN: dict[str, Callable[[Any], Any]] = {
     "amount": str,
-    "kind": lambda kind: kind and kind.value,
+    "kind": lambda kind: kind and str(kind),
     **dict.fromkeys(("booking_on", "value_on", "transaction_on"), lambda day: day and day.toordinal()),
 }
 _RICH: dict[str, Callable[[Any], Any]] = {
