@@ -19,9 +19,9 @@ from worker.prepared import prepared
 MAX_DEDUP_KEY_CHARS = 200
 
 # A paused subscription still collects: what happens meanwhile is delivered when it resumes.
-LISTENS = """EXISTS (
-        SELECT 1 FROM webhook_subscriptions s WHERE s.user_id = {user_id} AND s.status IN ('active', 'paused'))"""
-SUBSCRIBES = LISTENS.removesuffix(")") + " AND s.event_types && :filters)"
+_LISTENERS = "SELECT 1 FROM webhook_subscriptions s WHERE s.user_id = {user_id} AND s.status IN ('active', 'paused')"
+LISTENS = f"EXISTS ({_LISTENERS})"
+SUBSCRIBES = f"EXISTS ({_LISTENERS} AND s.event_types && :filters)"
 
 _RECORD = prepared(
     f"""

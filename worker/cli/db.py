@@ -73,7 +73,7 @@ def check(*, as_json: JsonFlag = False) -> None:
 
 @contextmanager
 def _engine() -> Iterator[Engine]:
-    engine = open_engine(settings().database_url.get_secret_value(), role="cli", prepared_statements=False)
+    engine = open_engine(settings().database_url.get_secret_value(), role="cli")
     try:
         yield engine
     finally:

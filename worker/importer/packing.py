@@ -38,7 +38,7 @@ _RICH: dict[str, Callable[[Any], Any]] = {
 
 def pack(transactions: Iterable[Transaction]) -> bytes:
     """Return the transactions as bytes for `unpack`."""
-    columns = list(zip(*map(_VALUES, transactions), strict=True))
+    columns = _columns(transactions)
     try:
         return _MARSHALLED + marshal.dumps(_each(_PLAIN, columns))
     except ValueError:  # a moment, or a provider's record that holds more than JSON can
@@ -47,7 +47,7 @@ def pack(transactions: Iterable[Transaction]) -> bytes:
 
 def imprint(transactions: Iterable[Transaction]) -> bytes:
     """Return bytes that are equal for transactions that say the same, in every process; they cannot be unpacked."""
-    columns = list(zip(*map(_VALUES, transactions), strict=True))
+    columns = _columns(transactions)
     try:
         return marshal.dumps(_each(_PLAIN, columns), _WITHOUT_REFERENCES)
     except ValueError:
@@ -60,6 +60,10 @@ def unpack(packed: bytes) -> list[Transaction]:
     if packed.startswith(_PICKLED):
         return _made_of(pickle.loads(body))  # noqa: S301 - from our own unlinked file
     return _made_of(_each(_RICH, marshal.loads(body)))  # noqa: S302 - from our own unlinked file
+
+
+def _columns(transactions: Iterable[Transaction]) -> list[Sequence[Any]]:
+    return list(zip(*map(_VALUES, transactions), strict=True))
 
 
 def _each(change: dict[str, Callable[[Any], Any]], columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:

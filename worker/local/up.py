@@ -154,7 +154,7 @@ def _refuse_taken_ports(lines: Sequence[Command]) -> None:
 
 def _prepare(settings: Settings) -> None:
     """Bring the schema up to date, and see that the broker answers, before anything depends on either."""
-    engine = open_engine(settings.database_url.get_secret_value(), role="up", prepared_statements=False)
+    engine = open_engine(settings.database_url.get_secret_value(), role="up")
     try:
         upgrade(engine)
     finally:
