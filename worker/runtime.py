@@ -21,6 +21,7 @@ from worker.credentials import Vault, open_vault
 from worker.database import Sessions, open_engine, open_sessions, open_statements
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.http import HttpLimits, Reach, open_client
+from worker.runs.pulse import Heart
 from worker.settings import Settings, load_settings
 
 
@@ -29,6 +30,7 @@ class Runtime:
     """Everything a process of the worker works with.
 
     sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.
+    heart: keeps the leases of the runs under way in this process.
     """
 
     settings: Settings
@@ -39,9 +41,11 @@ class Runtime:
     registry: ConnectorRegistry
     redis: redis.Redis
     cache: FinMindCache
+    heart: Heart
 
     def close(self) -> None:
         """Close what this process opened."""
+        self.heart.stop()
         self.engine.dispose()
         self.redis.close()
 
@@ -59,6 +63,7 @@ def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
         registry=ConnectorRegistry(),
         redis=redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3),
         cache=open_cache(_revealed(settings.finmind_cache_url)),
+        heart=Heart(settings.lease_s),
     )
 
 

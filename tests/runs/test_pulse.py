@@ -9,7 +9,7 @@ from tests.waiting import until
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
 from worker.models import BankImportRun
 from worker.runs.lease import fence
-from worker.runs.pulse import Pulse
+from worker.runs.pulse import Heart, Pulse
 from worker.runs.reaper import recover, silent_runs
 
 
@@ -18,31 +18,38 @@ def lease(connect, ask, take):
     return take(ask(connect()))
 
 
+@pytest.fixture
+def heart():
+    beating = Heart(lease_s=0.4)
+    yield beating
+    beating.stop()
+
+
 def pulse(sessions, lease, *, lease_s=0.4, deadline_s=60.0, stop=lambda: False):
     return Pulse(sessions, lease, lease_s=lease_s, deadline_s=deadline_s, stop_requested=stop)
 
 
-def test_the_lease_is_extended_while_the_run_works(sessions, lease):
+def test_the_lease_is_extended_while_the_run_works(sessions, lease, heart):
     def beaten_at():
         with sessions() as session:
             return session.get(BankImportRun, lease.run_id).heartbeat_at
 
     first = beaten_at()
-    with pulse(sessions, lease) as alive:
+    with heart.keeping(pulse(sessions, lease)) as alive:
         until(lambda: beaten_at() > first)
         alive.check()
 
 
-def test_a_run_that_was_taken_over_stops(sessions, lease):
-    with pulse(sessions, lease) as alive:
+def test_a_run_that_was_taken_over_stops(sessions, lease, heart):
+    with heart.keeping(pulse(sessions, lease)) as alive:
         with sessions() as session:
             session.execute(text("UPDATE bank_import_runs SET lease_token = gen_random_uuid()"))
         with pytest.raises(LostLeaseError):
             alive.wait(10)
 
 
-def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease):
-    with pulse(sessions, lease) as alive:
+def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease, heart):
+    with heart.keeping(pulse(sessions, lease)) as alive:
         with sessions() as session:
             session.execute(text("UPDATE bank_import_runs SET cancel_requested_at = now()"))
         with pytest.raises(CancelRequestedError):
@@ -51,13 +58,13 @@ def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease):
 
 def test_a_shutdown_interrupts_a_wait(sessions, lease):
     asked_at = time.monotonic()
-    alive = pulse(sessions, lease, stop=lambda: time.monotonic() > asked_at + 0.1)
-    with alive, pytest.raises(StopRequestedError):
+    alive = pulse(sessions, lease, lease_s=60, stop=lambda: time.monotonic() > asked_at + 0.1)
+    with pytest.raises(StopRequestedError):
         alive.wait(30)
 
 
-def test_a_run_hands_itself_back_when_its_time_is_used_up(sessions, lease):
-    with pulse(sessions, lease, deadline_s=0.0) as alive, pytest.raises(StopRequestedError):
+def test_a_run_hands_itself_back_when_its_time_is_used_up(sessions, lease, heart):
+    with heart.keeping(pulse(sessions, lease, deadline_s=0.0)) as alive, pytest.raises(StopRequestedError):
         alive.check()
 
 
@@ -69,11 +76,11 @@ def test_a_process_that_stood_still_longer_than_its_lease_writes_nothing_more(se
         alive.check()
 
 
-def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take):
+def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take, heart):
     alive = pulse(sessions, lease, lease_s=0.4)
     with sessions() as session:
         session.execute(text("UPDATE bank_import_runs SET lease_expires_at = now() + interval '0.4 s'"))
-    with alive:
+    with heart.keeping(alive):
         with sessions() as session, alive.writing(session):
             fence(session, lease)
             session.execute(text("SELECT pg_sleep(1)"))
@@ -83,3 +90,27 @@ def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take):
                 assert recover(another, silent, max_attempts=5) is None
         alive.check()
         assert take(lease.run_id) is None
+
+
+def test_one_run_that_cannot_be_kept_does_not_cost_the_others_theirs(sessions, connect, ask, take, heart):
+    def beaten_at(run_id):
+        with sessions() as session:
+            return session.get(BankImportRun, run_id).heartbeat_at
+
+    def broken():
+        raise RuntimeError("no session")
+
+    lease = take(ask(connect()))
+    first = beaten_at(lease.run_id)
+    with heart.keeping(pulse(broken, lease)), heart.keeping(pulse(sessions, lease)) as alive:
+        until(lambda: beaten_at(lease.run_id) > first)
+        alive.check()
+
+
+def test_short_transactions_one_after_the_other_keep_the_lease(sessions, lease):
+    alive = pulse(sessions, lease, lease_s=0.4)
+    for _ in range(6):
+        with sessions() as session, alive.writing(session):
+            fence(session, lease)
+            session.execute(text("SELECT pg_sleep(0.08)"))
+        alive.check()

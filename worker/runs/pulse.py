@@ -1,12 +1,12 @@
-"""The pulse of a run: a thread that keeps the lease alive, and the answer to "may I go on?"."""
+"""The pulse of a run: its lease is kept alive by the heart of the process, and it knows whether the run may go on."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
+import structlog
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -16,11 +16,16 @@ from worker.faults import point
 from worker.runs.lease import heartbeat
 from worker.runs.states import Lease
 
+log = structlog.get_logger(__name__)
+
 _LOOK_S = 0.5
+
+# A transaction of a run holds the run's row and beats by itself; the others must not wait for it.
+_PATIENCE = text("SET LOCAL lock_timeout = '1s'")
 
 
 class Pulse:
-    """Extends one lease every quarter of its length; `check` and `wait` raise as soon as the run has to end.
+    """Extends one lease; `check` and `wait` raise as soon as the run has to end.
 
     deadline_s: after this long the run is asked to hand itself back, so that one long run does not hold a slot.
     """
@@ -46,18 +51,6 @@ class Pulse:
         self._resting = False
         self.advanced = False
         """Whether the run committed something in this attempt that the next one need not do again."""
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"pulse-{lease.run_id}", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Start beating."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop beating."""
-        self._over.set()
-        self._thread.join()
 
     def check(self) -> None:
         """Return when the run may go on. Raises: LostLeaseError, CancelRequestedError, StopRequestedError."""
@@ -80,13 +73,12 @@ class Pulse:
     def writing(self, session: Session) -> Iterator[None]:
         """Keep the lease through a transaction of the run, however long it takes. Raises: LostLeaseError at its end.
 
-        Once fenced it holds the run's row: nobody can take the lease, but the thread cannot extend it either.
+        Once fenced it holds the run's row: nobody can take the lease, but the heart cannot extend it either.
         """
-        began_s = time.monotonic()
         self._writing = True
         try:
             yield
-            if time.monotonic() - began_s > self._lease_s / 4 and not self._resting:
+            if time.monotonic() - self._beaten_s > self._lease_s / 4 and not self._resting:
                 self._beat_once(session)
         finally:
             self._writing = False
@@ -107,16 +99,19 @@ class Pulse:
             time.sleep(min(left_s, _LOOK_S))
             self.check()
 
-    def _beat(self) -> None:
-        while not self._over.wait(self._lease_s / 4) and not self._lost:
-            try:
-                with self._sessions() as session:
-                    self._beat_once(session)
-            except LostLeaseError:
-                self._lost = True
-            except SQLAlchemyError:
-                # One missed beat is no loss: Postgres may be restarting. `check` gives up when the lease has run out.
-                continue
+    def beat(self) -> None:
+        """Extend the lease in a transaction of its own; what that says about the run is heard from `check`."""
+        if self._lost:
+            return
+        try:
+            with self._sessions() as session:
+                session.execute(_PATIENCE)
+                self._beat_once(session)
+        except LostLeaseError:
+            self._lost = True
+        except SQLAlchemyError:
+            # One missed beat is no loss: Postgres may be restarting. `check` gives up when the lease has run out.
+            return
 
     def _beat_once(self, session: Session) -> None:
         sent_s = time.monotonic()
@@ -125,3 +120,43 @@ class Pulse:
         except CancelRequestedError:
             self._cancelled = True
         self._beaten_s = max(self._beaten_s, sent_s)  # it may have waited for a transaction that beat meanwhile
+
+
+class Heart:
+    """One thread of a process that beats for every run under way in it, every quarter of a lease."""
+
+    def __init__(self, lease_s: float) -> None:
+        self._every_s = lease_s / 4
+        self._pulses: set[Pulse] = set()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+        self._starting = threading.Lock()
+
+    @contextmanager
+    def keeping(self, pulse: Pulse) -> Iterator[Pulse]:
+        """Beat for a run as long as the block lasts."""
+        self._pulses.add(pulse)
+        self._start()
+        try:
+            yield pulse
+        finally:
+            self._pulses.discard(pulse)
+
+    def stop(self) -> None:
+        """End the thread, once the beat under way is over."""
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
+
+    def _beat(self) -> None:
+        while not self._over.wait(self._every_s):
+            for pulse in self._pulses.copy():
+                try:
+                    pulse.beat()
+                except Exception:  # a heart that stands still loses every run after this one
+                    log.exception("heart.missed_a_beat")

@@ -63,7 +63,7 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
     traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=facts.asked_by)
-    with traced, context, acting_as(f"run:{run_id}"), pulse:
+    with traced, context, acting_as(f"run:{run_id}"), runtime.heart.keeping(pulse):
         log.info("run.started")
         outcome = _work_and_close(runtime, claimed, pulse)
     point("before_ack")
