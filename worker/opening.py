@@ -5,12 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 import httpx2
-from sqlalchemy.orm import Session
 
-from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, read_config
+from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, take_config
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
 from worker.http import MeasuredTransport, open_client
 from worker.runs import quota
@@ -32,16 +30,13 @@ class ConnectorOpener:
     _spender: quota.Spender | None = None
     _quotas: tuple[Quota, ...] = ()
 
-    def __call__(self, session: Session, connection_id: uuid.UUID) -> Callable[[], BankConnector]:
-        """Read the connection's config, on record, and return what decrypts it and builds the connector.
+    def __call__(self, connection_id: uuid.UUID) -> BankConnector:
+        """Read the connection's config, on record, decrypt it and build the connector.
 
-        Raises: NotFoundError, ConflictError for a removed connection; what it returns: ConnectorNotFoundError,
-        CredentialError.
+        Raises: NotFoundError, ConflictError for a removed connection; ConnectorNotFoundError, CredentialError.
         """
-        return partial(self._open, read_config(session, connection_id))
-
-    def _open(self, stored: StoredConfig) -> BankConnector:
         runtime = self.runtime
+        stored = take_config(runtime.statements, connection_id)
         connector_type = runtime.registry.get(stored.connector_name)
         config = open_taken(runtime.sessions, runtime.vault, stored, connector_type.Config)
         self._quotas = connector_type.capabilities.quotas

@@ -28,7 +28,7 @@ class Through(Harness):
     opened: BankConnector
 
     def parts(self) -> Parts:
-        return replace(super().parts(), open_connector=lambda *_: lambda: self.opened)
+        return replace(super().parts(), open_connector=lambda _connection_id: self.opened)
 
     @contextmanager
     def at(self, connector: type[BankConnector], config, *, on: date = TODAY) -> Iterator["Through"]:

@@ -1,5 +1,7 @@
 """Statement files through the whole importer into the user's expenses: each row once, whatever is dropped when."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.file.reader import connector
@@ -18,11 +20,7 @@ class FileHarness(Harness):
         self.folder, self.stated = folder, stated
 
     def parts(self) -> Parts:
-        opened = super().parts()
-        opened_connector = lambda *_: lambda: connector(self.folder, **self.stated)  # noqa: E731
-        return Parts(
-            **{**{name: getattr(opened, name) for name in opened.__slots__}, "open_connector": opened_connector}
-        )
+        return replace(super().parts(), open_connector=lambda _connection_id: connector(self.folder, **self.stated))
 
     def drop(self, name: str, content: str) -> None:
         (self.folder / name).write_text(content)

@@ -35,7 +35,7 @@ class Aggregated(Harness):
         self.stack = ExitStack()
 
     def parts(self) -> Parts:
-        return replace(super().parts(), open_connector=lambda *_: self._open, now=lambda: NOW)
+        return replace(super().parts(), open_connector=lambda _connection_id: self._open(), now=lambda: NOW)
 
     def _open(self) -> BankConnector:
         context = self.stack.enter_context(context_for(self.fake.url))

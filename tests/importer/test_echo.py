@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -9,7 +10,9 @@ from tests.importer.bank import CURSOR
 from worker.connectors.base import Account, RejectedRow, RemovedTransaction
 from worker.connectors.errors import ProviderUnavailableError
 from worker.errors import CancelRequestedError, LostLeaseError
+from worker.importer.active import load_accounts
 from worker.importer.engine import run
+from worker.importer.job import job_of
 from worker.importer.parts import ImportPolicy
 from worker.runs.lease import claim
 from worker.runs.request import request_run
@@ -222,3 +225,13 @@ def test_rows_that_wait_for_days_to_pass_are_looked_at_every_day(harness):
         harness.day_later()
         harness.refresh()
     assert harness.amounts() == []
+
+
+def test_a_claim_reads_the_accounts_as_anybody_else_does(quiet):
+    quiet.sql("UPDATE bank_connection_accounts SET balance_amount = 12345678901234567.89, cursor = 'c', mask = '1234'")
+    with quiet.sessions() as session:
+        asked = RunRequest(connection_id=quiet.connection_id, kind=RunKind.REFRESH)
+        claimed = claim(session, request_run(session, asked), worker_name="test", lease_s=60)
+        read = load_accounts(session, quiet.connection_id, None)
+    assert job_of(claimed).accounts == read
+    assert read[0].booked == Decimal("12345678901234567.89")

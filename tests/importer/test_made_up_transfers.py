@@ -19,7 +19,7 @@ class AtTheMockBank(Harness):
     def parts(self):
         context = ConnectorContext(http=httpx2.Client(), now=lambda: NOW)
         connector = MockConnector(MockConfig(accounts=self.accounts), context)
-        return replace(super().parts(), open_connector=lambda *_: lambda: connector)
+        return replace(super().parts(), open_connector=lambda _connection_id: connector)
 
 
 @pytest.mark.parametrize("accounts", [2, 3, 4, 6])

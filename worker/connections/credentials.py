@@ -93,19 +93,14 @@ _TAKE = prepared(
 )
 
 
-def read_config(session: Session, connection_id: uuid.UUID) -> StoredConfig:
-    """Read a connection's sealed config and put its opening on record, in a transaction that writes nothing else.
+def take_config(sessions: Sessions, connection_id: uuid.UUID) -> StoredConfig:
+    """Read a connection's sealed config and put its opening on record, in a transaction of its own.
 
     Raises: NotFoundError, ConflictError when the connection was removed and holds no credentials any more.
     """
-    row = session.execute(_TAKE, {"connection_id": connection_id, "actor": current_actor()}).one_or_none()
-    return _stored(row, connection_id)
-
-
-def take_config(sessions: Sessions, connection_id: uuid.UUID) -> StoredConfig:
-    """Read a connection's sealed config in a transaction of its own. Raises: as `read_config`."""
     with sessions() as session:
-        return read_config(session, connection_id)
+        row = session.execute(_TAKE, {"connection_id": connection_id, "actor": current_actor()}).one_or_none()
+    return _stored(row, connection_id)
 
 
 def open_taken(sessions: Sessions, vault: Vault, stored: StoredConfig, config_type: type[ConfigT]) -> ConfigT:

@@ -7,10 +7,8 @@ when there is exactly one candidate; never by name alone. Anything less makes a 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from decimal import Decimal
 
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -18,7 +16,6 @@ from worker.connectors.base import Account
 from worker.importer.texts import clean, id_text
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
-from worker.prepared import prepared
 
 _GONE = "\x1fformer:"
 """Begins the id of an account whose own was given to another; no provider's id begins with a control character."""
@@ -258,40 +255,3 @@ def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: Accoun
 def _currency(account: Account) -> str | None:
     code = (account.currency or "").strip().upper()
     return code if is_currency(code) else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountState:
-    """One account to import, as the run starts on it."""
-
-    id: int
-    external_id: str
-    anchor: str | None
-    mask: str | None
-    id_class: str | None
-    currency: str | None
-    cursor: str | None
-    watermark_on: date | None
-    history_from_on: date | None
-    history_complete: bool
-    lateness_days: int
-    booked: Decimal | None
-
-
-_ACTIVE = prepared(
-    """
-    SELECT id, external_id, anchor, mask, id_class, currency, cursor, watermark_on, history_from_on, history_complete,
-           lateness_days, CASE WHEN balance_kind = 'booked' THEN balance_amount END AS booked
-    FROM bank_connection_accounts
-    WHERE connection_id = :connection_id AND status = 'active' AND included
-      AND (CAST(:only AS text) IS NULL OR external_id = :only OR (:only = ANY(former_external_ids) AND NOT EXISTS (
-        SELECT 1 FROM bank_connection_accounts n WHERE n.connection_id = :connection_id AND n.external_id = :only)))
-    ORDER BY id
-    """
-).bindparams(bindparam("only", type_=Text))
-
-
-def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
-    """Return the accounts to import: active and included, or the one asked for (by its present or a former id)."""
-    rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only})
-    return [AccountState(**row._asdict()) for row in rows]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from worker.errors import WorkerError
-from worker.importer.accounts import AccountState
+from worker.importer.active import AccountState
 from worker.importer.job import Job
 from worker.importer.parts import Parts
 from worker.importer.progress import Mark, add_counts, close_account, save_mark

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from worker import __version__
 from worker.connectors.base import Account, Transaction, Window
 from worker.connectors.errors import ConnectorError
-from worker.importer.accounts import AccountState
+from worker.importer.active import AccountState
 from worker.importer.asking import Asking
 from worker.importer.fetch import Delivery
 from worker.importer.job import Job

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Account, AuthState, BankConnector
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
 from worker.errors import KeyProviderUnavailableError, WorkerError
-from worker.importer.accounts import AccountState, load_accounts, sync_accounts, update_balance
+from worker.importer.accounts import sync_accounts, update_balance
+from worker.importer.active import AccountState, load_accounts
 from worker.importer.apply import apply_delivery, fail_account
 from worker.importer.asking import Asking
 from worker.importer.collector import resting_collector
@@ -47,15 +48,11 @@ def run(claimed: Claimed, parts: Parts) -> Outcome:
     Raises: StopRequestedError, LostLeaseError, CancelRequestedError; what was committed stays and is built upon.
     """
     job = job_of(claimed)
-    with parts.statements() as session:
-        accounts = load_accounts(session, job.connection_id, None) if job.answer_digest else []
-        reverts = job.kind == RunKind.REVERT
-        open_connector = None if reverts else parts.open_connector(session, job.connection_id)
-    if open_connector is None:
+    if job.kind == RunKind.REVERT:
         return take_back(job, parts)
-    run_ = _Run(job, accounts, parts)
+    run_ = _Run(job, parts)
     try:
-        run_.connector = open_connector()
+        run_.connector = parts.open_connector(job.connection_id)
         with closing(Asking(run_.connector, parts)) as run_.asking:
             if job.kind == RunKind.REPLAY:
                 run_.replay()
@@ -73,9 +70,8 @@ class _Run:
     connector: BankConnector
     asking: Asking
 
-    def __init__(self, job: Job, accounts: list[AccountState], parts: Parts) -> None:
+    def __init__(self, job: Job, parts: Parts) -> None:
         self.job = job
-        self.accounts = accounts
         self.parts = parts
         self.answer = Answer(job, parts.policy)
         self.stopped_by: WorkerError | None = None
@@ -134,8 +130,8 @@ class _Run:
         """Ask for everything, and if the bank says what it said before, record just that; else what it said is kept."""
         if self.job.answer_digest is None:
             return False
-        streams = make_streams(self.job, self.accounts, self.connector.capabilities, self.parts)
-        answer = self._hearing(listed, self.accounts)
+        streams = make_streams(self.job, self.job.accounts, self.connector.capabilities, self.parts)
+        answer = self._hearing(listed, self.job.accounts)
         same = answer.of_all(streams, self.asking) == self.job.answer_digest
         with self.parts.sessions() as session:
             repeated = repeat(session, self.job, streams, listed) if same else None

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Capabilities
+from worker.importer.active import AccountState, claimed_accounts
 from worker.options import ConnectionOptions
 from worker.runs.lease import Claimed
 from worker.runs.states import Lease, RunKind
@@ -16,6 +17,7 @@ class Job:
     """One run. done: accounts this run finished in an earlier attempt; walked: how far back it came with the others.
 
     resumed: an earlier attempt left something. answer_digest: of all that run `answer_run_id` heard: nothing new.
+    accounts: those to import as they were at the claim, read when there is such an answer.
     """
 
     lease: Lease
@@ -35,6 +37,7 @@ class Job:
     consent_expires_at: datetime | None
     answer_digest: bytes | None
     answer_run_id: uuid.UUID | None
+    accounts: list[AccountState]
     resumed: bool
     done: frozenset[int]
     walked: dict[int, date]
@@ -61,6 +64,7 @@ def job_of(claimed: Claimed) -> Job:
         kind=RunKind(asked["kind"]),
         options=ConnectionOptions.model_validate(asked["options"]),
         answer_digest=asked["answer_digest"] and bytes(asked["answer_digest"]),
+        accounts=claimed_accounts(asked["accounts"] or ()),
         resumed=bool(earlier),
         done=frozenset(account_id for account_id, status, _ in earlier if status == "succeeded"),
         walked={account_id: date.fromisoformat(from_on) for account_id, _, from_on in earlier if from_on},

@@ -42,9 +42,8 @@ def _forget(_readings: Sequence[QuotaReading]) -> None:
 class Parts:
     """Collaborators of one run.
 
-    sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.
-    open_connector: reads the connection's config through a session, and returns what decrypts it after that session and
-    builds the connector with its HTTP client.
+    sessions: opens a transaction.
+    open_connector: reads and decrypts the connection's config and builds the connector with its HTTP client.
     check: raises StopRequestedError, LostLeaseError or CancelRequestedError; called between pages and slices.
     wait: sleeps for so many seconds, or raises what `check` raises. now: the current moment (UTC), for days only;
     whether something is due is decided by Postgres.
@@ -55,8 +54,7 @@ class Parts:
     """
 
     sessions: Sessions
-    statements: Sessions
-    open_connector: Callable[[Session, uuid.UUID], Callable[[], BankConnector]]
+    open_connector: Callable[[uuid.UUID], BankConnector]
     check: Callable[[], None]
     wait: Callable[[float], None]
     now: Callable[[], datetime]

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
-from worker.importer.accounts import AccountState
+from worker.importer.active import AccountState
 from worker.importer.balance import Books, Proof, prove
 from worker.importer.job import Job
 from worker.importer.results import AccountResult

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Capabilities, IdClass, RejectedRow
 from worker.importer import existing
-from worker.importer.accounts import AccountState
+from worker.importer.active import AccountState
 from worker.importer.bulk import insert_values
 from worker.importer.categories import suggest_categories
 from worker.importer.decisions import Plan, Rules

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Capabilities, Scope, Window
-from worker.importer.accounts import AccountState
+from worker.importer.active import AccountState
 from worker.importer.job import Job, zone_of
 from worker.importer.parts import Parts
 from worker.importer.window import Progress, Reach, import_windows, out_of_reach, refresh_windows

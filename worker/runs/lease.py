@@ -25,7 +25,8 @@ from worker.runs.states import Lease, RunStatus
 class Claimed:
     """A run that is ours: what decides whether it may go on right now, and what it is asked to do.
 
-    asked: columns of the run, its connection and its user, for `worker.importer.job`.
+    asked: columns of the run, its connection and its user, for `worker.importer.job`; and its accounts, when the bank
+    may have nothing new.
     """
 
     lease: Lease
@@ -33,9 +34,15 @@ class Claimed:
     asked: Mapping[str, Any]
 
 
+ACTIVE_ACCOUNTS = """
+    SELECT id, external_id, anchor, mask, id_class, currency, cursor, watermark_on, history_from_on, history_complete,
+      lateness_days, CASE WHEN balance_kind = 'booked' THEN balance_amount::text END AS booked
+    FROM bank_connection_accounts WHERE connection_id = {connection_id} AND status = 'active' AND included"""
+"""The accounts of a connection that are imported."""
+
 # Not waited for on disk: a claim that a crash of Postgres forgets is a run that still waits, and its worker is fenced.
 _CLAIM = prepared(
-    """
+    f"""
     WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     UPDATE bank_import_runs r
     SET status = 'running', attempt = r.attempt + 1, lease_token = :token,
@@ -63,8 +70,10 @@ _CLAIM = prepared(
         r.target_run_id, c.options, u.preferred_currency AS currency, c.cursor, c.consent_expires_at,
         c.answer_digest, c.answer_run_id,
         (SELECT coalesce(jsonb_agg(jsonb_build_array(a.account_id, a.status, a.from_on)), '[]')
-         FROM bank_import_run_accounts a WHERE a.run_id = r.id) AS earlier
-    """
+         FROM bank_import_run_accounts a WHERE a.run_id = r.id) AS earlier,
+        CASE WHEN c.answer_digest IS NOT NULL THEN
+          (SELECT json_agg(a ORDER BY a.id) FROM ({ACTIVE_ACCOUNTS.format(connection_id="c.id")}) a) END AS accounts
+    """  # noqa: S608 - constants
 )
 
 

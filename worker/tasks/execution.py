@@ -149,7 +149,6 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
     settings = runtime.settings
     return Parts(
         sessions=partial(_transaction, runtime.sessions, pulse),
-        statements=runtime.statements,
         open_connector=opener,
         check=pulse.check,
         wait=pulse.wait,

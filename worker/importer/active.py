@@ -1,0 +1,66 @@
+"""The accounts a run imports, as it starts on them: read with its claim, or afresh."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Text, bindparam
+from sqlalchemy.orm import Session
+
+from worker.prepared import prepared
+from worker.runs.lease import ACTIVE_ACCOUNTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """One account to import, as the run starts on it."""
+
+    id: int
+    external_id: str
+    anchor: str | None
+    mask: str | None
+    id_class: str | None
+    currency: str | None
+    cursor: str | None
+    watermark_on: date | None
+    history_from_on: date | None
+    history_complete: bool
+    lateness_days: int
+    booked: Decimal | None
+
+
+_ACTIVE = prepared(
+    f"""{ACTIVE_ACCOUNTS.format(connection_id=":connection_id")}
+      AND (CAST(:only AS text) IS NULL OR external_id = :only OR (:only = ANY(former_external_ids) AND NOT EXISTS (
+        SELECT 1 FROM bank_connection_accounts n WHERE n.connection_id = :connection_id AND n.external_id = :only)))
+    ORDER BY id
+    """  # noqa: S608 - constants
+).bindparams(bindparam("only", type_=Text))
+
+
+def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
+    """Return the accounts to import: active and included, or the one asked for (by its present or a former id)."""
+    rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only}).mappings()
+    return [AccountState(**{**row, "booked": row["booked"] and Decimal(row["booked"])}) for row in rows]
+
+
+def claimed_accounts(claimed: Sequence[Mapping[str, Any]]) -> list[AccountState]:
+    """Return the accounts to import as a claim read them, in JSON."""
+    return [
+        AccountState(
+            **{
+                **account,
+                "watermark_on": _day(account["watermark_on"]),
+                "history_from_on": _day(account["history_from_on"]),
+                "booked": account["booked"] and Decimal(account["booked"]),
+            }
+        )
+        for account in claimed
+    ]
+
+
+def _day(on: str | None) -> date | None:
+    return None if on is None else date.fromisoformat(on)
