@@ -148,7 +148,7 @@ class MockBank:
             case MockMode.LARGE:
                 return self._large(index, window)
             case _:
-                return self._everyday(index, window)
+                return iter(_records(self, index, window))
 
     def balance(self, index: int) -> Decimal:
         """Return what the account holds by its posted transactions, in major units."""
@@ -169,7 +169,8 @@ class MockBank:
         savings = 25_000 if index + 1 < self.config.accounts else 0
         return _everyday(self.config.seed, index, day, self.config.opened_on, savings)
 
-    def _everyday(self, index: int, window: Window) -> Iterator[Record]:
+    def everyday(self, index: int, window: Window) -> Iterator[Record]:
+        """Yield the records of every mode but `large` and `empty`."""
         made_from_on = max(window.from_on - timedelta(days=_LONGEST_HOLD_DAYS), self.config.opened_on)
         for made_on in _days(made_from_on, window.to_on):
             for number, line in enumerate(self.lines(index, made_on)):
@@ -244,3 +245,8 @@ def _posted(bank: MockBank, index: int) -> int:
         for line in bank.lines(index, made_on)
         if made_on + timedelta(days=line.hold_days) <= bank.today
     )
+
+
+@lru_cache(maxsize=16)  # a bank's own work is not the worker's: a refresh asks for the days of the one before
+def _records(bank: MockBank, index: int, window: Window) -> tuple[Record, ...]:
+    return tuple(bank.everyday(index, window))
