@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import psycopg2
@@ -79,7 +80,21 @@ def open_sessions(engine: Engine) -> Sessions:
 
 def open_statements(engine: Engine) -> Sessions:
     """Return the factory of sessions whose every statement is a transaction of its own: one round trip, not three."""
-    return sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False).begin
+    return partial(_each_on_its_own, engine)
+
+
+# SQLAlchemy's AUTOCOMMIT names the isolation level when it is over, and psycopg2 sends a SET for that each time.
+@contextmanager
+def _each_on_its_own(engine: Engine) -> Iterator[Session]:
+    with engine.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+        driver.autocommit = True
+        try:
+            with Session(connection, expire_on_commit=False) as session:
+                yield session
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
 
 
 def is_away(error: DBAPIError) -> bool:

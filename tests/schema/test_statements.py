@@ -1,0 +1,70 @@
+"""Sessions whose every statement is a transaction of its own, on the connections that transactions use too."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from worker.database import open_engine, open_sessions, open_statements
+
+_PUT = text("INSERT INTO kept VALUES (:number)")
+_ALL = text("SELECT coalesce(array_agg(number ORDER BY number), '{}') FROM kept")
+_BACKEND = text("SELECT pg_backend_pid()")
+
+
+@pytest.fixture
+def engine(database_url):
+    engine = open_engine(database_url, pool_size=1)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE kept (number integer PRIMARY KEY)"))
+    yield engine
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE kept"))
+    engine.dispose()
+
+
+@pytest.fixture
+def kept(engine):
+    other = open_sessions(engine)
+
+    def numbers():
+        with other() as session:
+            return session.scalar(_ALL)
+
+    return numbers
+
+
+def put_and_fail(opened, number):
+    with opened() as session:
+        session.execute(_PUT, {"number": number})
+        raise ZeroDivisionError
+
+
+def test_a_statement_is_there_for_others_at_once_and_outlives_an_error_after_it(engine, kept):
+    statements = open_statements(engine)
+    with statements() as session:
+        session.execute(_PUT, {"number": 1})
+        assert kept() == [1]
+        with pytest.raises(IntegrityError):
+            session.execute(_PUT, {"number": 1})
+    with pytest.raises(ZeroDivisionError):
+        put_and_fail(statements, 2)
+    assert kept() == [1, 2]
+
+
+def test_a_transaction_on_the_same_connection_is_one_again(engine, kept):
+    with open_statements(engine)() as session:
+        backend = session.scalar(_BACKEND)
+    with pytest.raises(ZeroDivisionError):
+        put_and_fail(open_sessions(engine), 3)
+    with open_sessions(engine)() as session:
+        assert session.scalar(_BACKEND) == backend
+    assert kept() == []
+
+
+def test_a_connection_that_dies_under_a_statement_is_replaced(engine, kept):
+    statements = open_statements(engine)
+    with pytest.raises(OperationalError), statements() as session:
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    with statements() as session:
+        session.execute(_PUT, {"number": 4})
+    assert kept() == [4]
