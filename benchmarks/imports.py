@@ -86,6 +86,7 @@ class Bench:
         context = ConnectorContext(http=http, now=lambda: NOW)
         return Parts(
             sessions=self.sessions,
+            statements=self.sessions,
             open_connector=lambda _connection_id: MockConnector(config, context),
             check=lambda: None,
             wait=time.sleep,

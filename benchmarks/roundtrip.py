@@ -75,8 +75,9 @@ def connect(sessions: Sessions, number: int, delay_s: float) -> uuid.UUID:
 class Bench:
     """One worker and what it is measured by."""
 
-    def __init__(self, sessions: Sessions, connections: int, delay_s: float) -> None:
+    def __init__(self, sessions: Sessions, worker: subprocess.Popen[bytes], connections: int, delay_s: float) -> None:
         self.sessions = sessions
+        self.worker = worker
         self.app = Celery("bench", broker=os.environ["REDIS_URL"], set_as_current=False)
         self.broker = redis.Redis.from_url(os.environ["REDIS_URL"])
         self.connections = [connect(sessions, number, delay_s) for number in range(connections)]
@@ -109,7 +110,7 @@ class Bench:
 
     def _wait_until_drained(self) -> None:
         while self.broker.llen("interactive") or self.broker.hlen("unacked"):
-            time.sleep(LOOK_S)
+            self._look_again()
 
     def _wait_for(self, runs: list[uuid.UUID]) -> None:
         query = text("SELECT count(*) FROM bank_import_runs WHERE id = ANY(:ids) AND finished_at IS NULL")
@@ -117,17 +118,22 @@ class Bench:
             with self.sessions() as session:
                 if session.scalar(query, {"ids": runs}) == 0:
                     return
-            time.sleep(LOOK_S)
+            self._look_again()
+
+    def _look_again(self) -> None:
+        if self.worker.poll() is not None:
+            raise SystemExit(f"the worker ended with status {self.worker.returncode}")
+        time.sleep(LOOK_S)
 
 
 def measure(options: argparse.Namespace) -> dict[str, object]:
     """Warm up, then time both, in turns."""
     sessions = open_sessions(open_engine(os.environ["DATABASE_URL"], role="bench"))
-    bench = Bench(sessions, options.connections, options.delay_s)
     program = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", options.pool]
     flags = ["-c", str(options.concurrency), "-Q", "interactive", "--without-gossip", "--without-mingle"]
     worker = subprocess.Popen([*program, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        bench = Bench(sessions, worker, options.connections, options.delay_s)
         bench.empty_per_s(20)
         bench.refreshes_per_s(2 * len(bench.connections))  # the first import, and the first time there is nothing new
         child = (psutil.Process(worker.pid).children() or [psutil.Process(worker.pid)])[0]

@@ -172,6 +172,7 @@ class Harness:
     def parts(self) -> Parts:
         return Parts(
             sessions=self.sessions,
+            statements=self.sessions,
             open_connector=lambda _connection_id: ScriptedConnector(self.bank),
             check=lambda: self.check(),  # noqa: PLW0108 - tests replace it later
             wait=self.waits.append,

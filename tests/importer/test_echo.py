@@ -235,3 +235,30 @@ def test_a_claim_reads_the_accounts_as_anybody_else_does(quiet):
         read = load_accounts(session, quiet.connection_id, None)
     assert job_of(claimed).accounts == read
     assert read[0].booked == Decimal("12345678901234567.89")
+
+
+def test_whoever_listens_hears_how_an_echo_ended(quiet):
+    quiet.sql(
+        "INSERT INTO webhook_subscriptions"
+        " (id, user_id, url, event_types, api_version, secret_encrypted, secret_key_id)"
+        " VALUES (gen_random_uuid(), :user_id, 'https://example.test', '{*}', '2026-11-01', 'x', 'k')",
+        user_id=quiet.user_id,
+    )
+    assert is_echo(quiet)
+    ((kind, data),) = quiet.sql("SELECT type, data FROM webhook_events")
+    assert (kind, data["run_id"], data["status"]) == ("import.completed", str(quiet.run_id), "succeeded")
+    assert {name: count for name, count in data["counts"].items() if count} == {
+        "pages": 1,
+        "fetched": 2,
+        "unchanged": 2,
+    }
+
+
+def test_an_echo_is_good_news_of_its_connection(quiet):
+    quiet.sql(
+        "UPDATE bank_connections SET consecutive_failures = 3, status = 'error', rate_limit_code = 'rate_limited'"
+    )
+    assert is_echo(quiet)
+    assert quiet.sql(
+        "SELECT consecutive_failures, status, rate_limit_code, last_good_run_id FROM bank_connections"
+    ) == [(0, "active", None, quiet.run_id)]

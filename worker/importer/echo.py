@@ -1,4 +1,4 @@
-"""A bank that says again what it said before: known by a digest, recorded in one transaction, nothing decided anew.
+"""A bank that says again what it said before: known by a digest, recorded in one statement, nothing decided anew.
 
 On one day, with the same settings, the same accounts and the same answer, every decision would be the last one's: to
 do nothing. So a refresh that found nothing leaves the digest of all it heard, and the next that hears the same repeats
@@ -8,24 +8,31 @@ its record. Whatever else comes along makes it a run like any other, which first
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, tzinfo
+from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, Date, DateTime, Text, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, Date, DateTime, RowMapping, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from worker import __version__
 from worker.connectors.base import Account, Transaction, Window
 from worker.connectors.errors import ConnectorError
+from worker.faults import point
 from worker.importer.active import AccountState
 from worker.importer.asking import Asking
 from worker.importer.fetch import Delivery
 from worker.importer.job import Job
 from worker.importer.packing import imprint
-from worker.importer.parts import ImportPolicy
+from worker.importer.parts import ImportPolicy, Parts
 from worker.importer.streams import Stream
+from worker.outbox import LISTENS
 from worker.prepared import prepared
-from worker.runs.states import Counts, RunKind
+from worker.runs.ending import end_values, ending, settle
+from worker.runs.states import COUNTED, Counts, EndedRun, Outcome, RunKind, RunStatus
+
+T = TypeVar("T", Counts, EndedRun)
 
 MAX_ROWS = 20_000
 """A longer answer is not worth its digest: reading it dominates."""
@@ -111,36 +118,45 @@ _REMEMBER = text(
 )
 _FORGET = text("UPDATE bank_connections SET answer_digest = NULL, answer_run_id = NULL WHERE id = :connection_id")
 
+_TOTALS = {name: f"total.{name}" for name in COUNTED} | dict.fromkeys(
+    ("accounts_total", "accounts_done"), "total.accounts"
+)
+
 # Counts and proofs of the run that found the same are this run's own, for every one of them follows from the answer.
 _REPEAT = prepared(
-    """
+    f"""
     WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
     heard AS (
       SELECT * FROM unnest(CAST(:account_ids AS bigint[]), CAST(:from_on AS date[]), CAST(:to_on AS date[]))
         h(account_id, from_on, to_on)
-    ),
-    good AS (
+    ), proven AS (
       SELECT h.*, p.status, p.code, p.pages, p.fetched, p.unchanged, p.balance_proof
       FROM lazily, heard h JOIN bank_import_run_accounts p ON p.account_id = h.account_id AND p.run_id = :answer_run_id
     ), ours AS (
-      UPDATE bank_import_runs SET accounts_total = cardinality(:account_ids), accounts_done = cardinality(:account_ids)
+      SELECT id AS run_id FROM bank_import_runs r
       WHERE id = :run_id AND lease_token = :token AND cancel_requested_at IS NULL
-        AND (SELECT count(*) FROM good) = cardinality(:account_ids)
-      RETURNING id
+        AND (SELECT count(*) FROM proven) = cardinality(:account_ids)
+        AND NOT (:unheard AND {LISTENS.format(user_id="r.user_id")})
+      FOR UPDATE
     ), told AS (
       INSERT INTO bank_import_run_accounts
         (run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof)
-      SELECT ours.id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof FROM good, ours
-      RETURNING pages, fetched, unchanged
+      SELECT run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof
+      FROM proven, ours
+      RETURNING *
     ), seen AS (
       UPDATE bank_connection_accounts a SET last_seen_at = now(), balance_at = coalesce(l.balance_at, a.balance_at)
       FROM ours, unnest(CAST(:external_ids AS text[]), CAST(:balances_at AS timestamptz[])) l(external_id, balance_at)
       WHERE a.connection_id = :connection_id AND a.external_id = l.external_id
-    )
-    SELECT count(*)::int AS accounts, sum(pages)::int AS pages, sum(fetched)::int AS fetched,
-      sum(unchanged)::int AS unchanged FROM told
-    """
+    ), total AS (
+      SELECT count(*) AS accounts, {", ".join(f"coalesce(sum({name}), 0)::integer AS {name}" for name in COUNTED)}
+      FROM told
+    ),
+    {ending(source="ours, total", totals=_TOTALS)}
+    SELECT ended.*, total.* FROM ended, total
+    """  # noqa: S608 - constants
 ).bindparams(
+    bindparam("report", type_=JSONB),
     bindparam("account_ids", type_=ARRAY(BigInteger)),
     bindparam("from_on", type_=ARRAY(Date)),
     bindparam("to_on", type_=ARRAY(Date)),
@@ -171,25 +187,37 @@ def forget(session: Session, job: Job) -> None:
     session.execute(_FORGET, {"connection_id": job.connection_id})
 
 
-def repeat(session: Session, job: Job, streams: Sequence[Stream], listed: Iterable[Account]) -> Counts | None:
-    """Record the run as a repetition of the one that heard the same, behind its fence.
+def repeat(job: Job, parts: Parts, streams: Sequence[Stream], listed: Iterable[Account]) -> Outcome | None:
+    """Record the run as a repetition of the one that heard the same, behind its fence, and end it.
 
     None when that one's record is gone, or the run is no longer ours: nothing was written then.
     """
+    outcome = Outcome(status=RunStatus.SUCCEEDED, code="nothing_new")
+    values = _values(job, streams, listed) | end_values(job.lease, outcome)
+    point("before_close")
+    with parts.statements() as session:  # an end that nobody hears of takes one statement
+        row = session.execute(_REPEAT, values | {"unheard": True}).mappings().one_or_none()
+    if row is None:
+        with parts.sessions() as session:
+            row = session.execute(_REPEAT, values | {"unheard": False}).mappings().one_or_none()
+            if row is not None:
+                settle(session, _taken(EndedRun, row), replace(outcome, counts=_taken(Counts, row)))
+    return None if row is None else replace(outcome, counts=_taken(Counts, row))
+
+
+def _taken(kind: type[T], row: RowMapping) -> T:
+    return kind(**{field.name: row[field.name] for field in fields(kind)})
+
+
+def _values(job: Job, streams: Sequence[Stream], listed: Iterable[Account]) -> dict[str, Any]:
     windows = _windows(streams)
-    balances: dict[str, datetime | None] = {a.external_id: a.balance.at if a.balance else None for a in listed}
-    row = session.execute(
-        _REPEAT,
-        {
-            "run_id": job.lease.run_id,
-            "token": job.lease.token,
-            "answer_run_id": job.answer_run_id,
-            "connection_id": job.connection_id,
-            "account_ids": list(windows),
-            "from_on": [window.from_on for window in windows.values()],
-            "to_on": [window.to_on for window in windows.values()],
-            "external_ids": list(balances),
-            "balances_at": list(balances.values()),
-        },
-    ).one()
-    return Counts(pages=row.pages, fetched=row.fetched, unchanged=row.unchanged) if row.accounts else None
+    balances = {account.external_id: account.balance.at if account.balance else None for account in listed}
+    return {
+        "answer_run_id": job.answer_run_id,
+        "connection_id": job.connection_id,
+        "account_ids": list(windows),
+        "from_on": [window.from_on for window in windows.values()],
+        "to_on": [window.to_on for window in windows.values()],
+        "external_ids": list(balances),
+        "balances_at": list(balances.values()),
+    }

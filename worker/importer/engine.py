@@ -34,8 +34,9 @@ from worker.importer.revert import take_back
 from worker.importer.step import Step, as_rejection, ground_for
 from worker.importer.streams import Stream, days_lost, make_streams, of_single_rows
 from worker.models import BankConnection
+from worker.runs.ending import close
 from worker.runs.lease import Claimed, fence
-from worker.runs.states import Outcome, RunKind, RunStatus
+from worker.runs.states import Outcome, RunKind
 
 log = structlog.get_logger(__name__)
 
@@ -132,16 +133,13 @@ class _Run:
             return False
         streams = make_streams(self.job, self.job.accounts, self.connector.capabilities, self.parts)
         answer = self._hearing(listed, self.job.accounts)
-        same = answer.of_all(streams, self.asking) == self.job.answer_digest
-        with self.parts.sessions() as session:
-            repeated = repeat(session, self.job, streams, listed) if same else None
-            if repeated is None:
+        if answer.of_all(streams, self.asking) == self.job.answer_digest:
+            self.echo = repeat(self.job, self.parts, streams, listed)
+        if self.echo is None:
+            with self.parts.sessions() as session:
                 fence(session, self.job.lease)
                 forget(session, self.job)
-                return False
-            self.echo = Outcome(status=RunStatus.SUCCEEDED, code="nothing_new", counts=repeated)
-            self.parts.close(session, self.job.lease, self.echo)
-        return True
+        return self.echo is not None
 
     def _hearing(self, listed: Sequence[Account], accounts: list[AccountState]) -> Answer:
         answer = Answer(self.job, self.parts.policy)
@@ -171,7 +169,7 @@ class _Run:
         with self.parts.sessions() as session:
             results = self.rehearsed or [] if self.job.dry_run else account_results(session, self.job)
             outcome = outcome_of(results, self.stopped_by, self.parts.now(), report)
-            self.parts.close(session, self.job.lease, outcome)
+            close(session, self.job.lease, outcome)
             if outcome.code == "nothing_new" and not self.warnings and (digest := self.answer.digest()):
                 remember(session, self.job, digest)
         return outcome

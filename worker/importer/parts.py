@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, QuotaReading
 from worker.database import Sessions
-from worker.runs.ending import close
 from worker.runs.lease import fence
-from worker.runs.states import Lease, Outcome
+from worker.runs.states import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +41,19 @@ def _forget(_readings: Sequence[QuotaReading]) -> None:
 class Parts:
     """Collaborators of one run.
 
-    sessions: opens a transaction.
+    sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.
     open_connector: reads and decrypts the connection's config and builds the connector with its HTTP client.
     check: raises StopRequestedError, LostLeaseError or CancelRequestedError; called between pages and slices.
     wait: sleeps for so many seconds, or raises what `check` raises. now: the current moment (UTC), for days only;
     whether something is due is decided by Postgres.
     clear_cache: drops FinMind's cached summaries of a user's months (`YYYY-MM`), after the commit; never raises.
     note_quota: keeps what responses said about allowances.
-    fence: proves, in a transaction that writes, that the run is still ours. close: ends the run, in its last one.
+    fence: proves, in a transaction that writes, that the run is still ours.
     advanced: called after a commit that brought the run further: rows were written, or an account is done.
     """
 
     sessions: Sessions
+    statements: Sessions
     open_connector: Callable[[uuid.UUID], BankConnector]
     check: Callable[[], None]
     wait: Callable[[float], None]
@@ -62,5 +62,4 @@ class Parts:
     note_quota: Callable[[Sequence[QuotaReading]], None] = _forget
     advanced: Callable[[], None] = _unnoticed
     fence: Callable[[Session, Lease], None] = fence
-    close: Callable[[Session, Lease, Outcome], None] = close
     policy: ImportPolicy = ImportPolicy()

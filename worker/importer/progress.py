@@ -19,13 +19,13 @@ from worker.importer.job import Job
 from worker.importer.results import AccountResult
 from worker.importer.window import Progress
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
-from worker.runs.states import Counts, count_values
+from worker.runs.states import COUNTED, Counts, count_values
 
 log = structlog.get_logger(__name__)
 
 _ADD_TO_RUN = text(
     "UPDATE bank_import_runs SET "  # noqa: S608 - constant names
-    + ", ".join(f"{name} = {name} + :{name}" for name in Counts.__dataclass_fields__)
+    + ", ".join(f"{name} = {name} + :{name}" for name in COUNTED)
     + " WHERE id = :run_id"
 )
 _COUNT_DONE = text(
@@ -191,7 +191,7 @@ def account_results(session: Session, job: Job, account_id: int | None = None) -
             status=row.status,
             code=row.code,
             message=row.message,
-            counts=Counts(**{name: getattr(row, name) for name in Counts.__dataclass_fields__}),
+            counts=Counts(**{name: getattr(row, name) for name in COUNTED}),
         )
         for row in rows
     ]

@@ -12,7 +12,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.errors import KeyProviderUnavailableError, WorkerError
-from worker.runs.states import Counts, Outcome, RunStatus
+from worker.runs.states import COUNTED, Counts, Outcome, RunStatus
 
 BURST_DEFER_S = 15 * 60
 KEYS_DEFER_S = 5 * 60
@@ -32,7 +32,7 @@ class AccountResult:
 
 def add(left: Counts, right: Counts) -> Counts:
     """Return the sum of two counts."""
-    return Counts(**{name: getattr(left, name) + getattr(right, name) for name in Counts.__dataclass_fields__})
+    return Counts(**{name: getattr(left, name) + getattr(right, name) for name in COUNTED})
 
 
 def stops_connection(error: WorkerError) -> bool:

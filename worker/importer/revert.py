@@ -22,6 +22,7 @@ from worker.importer.lineage import image_row
 from worker.importer.load import expense_from_json, load_details
 from worker.importer.parts import Parts
 from worker.importer.write import month
+from worker.runs.ending import close
 from worker.runs.states import Counts, Outcome, RunStatus
 
 _CREATED = text("SELECT id FROM bank_transactions WHERE first_run_id = :run_id ORDER BY id")
@@ -68,7 +69,7 @@ def take_back(job: Job, parts: Parts) -> Outcome:
         parts.fence(session, job.lease)
         forget(session, job)
         outcome, months = revert_run(session, job)
-        parts.close(session, job.lease, outcome)
+        close(session, job.lease, outcome)
     if months:
         parts.clear_cache(job.user_id, frozenset(months))
     return outcome

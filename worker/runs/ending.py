@@ -1,5 +1,6 @@
 """Ending a run: its row, what it means for its connection, and the events that announce it, in one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import LostLeaseError
+from worker.faults import point
 from worker.models import BankConnection, BankImportRunAccount
 from worker.outbox import LISTENS
 from worker.prepared import prepared
 from worker.redaction import redact_all
 from worker.runs import circuit
 from worker.runs.schedule import backoff
-from worker.runs.states import CLOSED, WAITING, Counts, EndedRun, Lease, Outcome, RunStatus, count_values
+from worker.runs.states import CLOSED, COUNTED, WAITING, Counts, EndedRun, Lease, Outcome, RunStatus, count_values
 
 PERMANENT = frozenset({"connector_not_found", "credential_unreadable", "configuration"})
 """Codes that no later attempt can mend: the connection leaves the schedule until somebody acts."""
@@ -24,28 +26,29 @@ PERMANENT = frozenset({"connector_not_found", "credential_unreadable", "configur
 
 def close(session: Session, lease: Lease, outcome: Outcome) -> None:
     """End the run and draw the consequences. Raises: LostLeaseError, and then nothing was written."""
+    point("before_close")
     if outcome.counts == Counts():
         outcome = replace(outcome, counts=committed_counts(session, lease))
     settle(session, _end(session, lease, outcome), outcome)
 
 
-# An end that changed nothing is not waited for on disk: if a crash of Postgres forgets it, the run finds as much again.
-# A dry run leaves its connection as it was; that the provider answered is true all the same.
-_END = prepared(
+def ending(*, source: str, totals: Mapping[str, str]) -> str:
+    """Return CTEs that end a run of ours: `ended` is its row, as EndedRun has it.
+
+    source: CTEs before them, of one row each; without a row nothing ends. totals: expressions by column of the run.
     """
-    WITH how AS MATERIALIZED (SELECT set_config('synchronous_commit',
-      CASE WHEN :code = 'nothing_new' THEN 'off' ELSE current_setting('synchronous_commit') END, true)),
+    # A dry run leaves its connection as it was; that the provider answered is true all the same.
+    return f"""
     ended AS (
       UPDATE bank_import_runs
       SET lease_token = NULL, lease_expires_at = NULL, status = :status, code = :code, message = :message,
         not_before = now() + make_interval(secs => :defer_s), finished_at = CASE WHEN :closed THEN now() END,
         attempt = attempt - CASE WHEN :waits THEN 1 ELSE 0 END,
-        dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = :report, """  # noqa: S608 - constants
-    + ", ".join(f"{name} = :{name}" for name in Counts.__dataclass_fields__)
-    + f"""
-      FROM how
-      WHERE id = :run_id AND lease_token = :token
-      RETURNING id, connection_id, user_id, kind, trigger, dry_run,
+        dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = :report,
+        {", ".join(f"{column} = {expression}" for column, expression in totals.items())}
+      FROM {source}
+      WHERE bank_import_runs.id = :run_id AND lease_token = :token
+      RETURNING bank_import_runs.id, connection_id, user_id, kind, trigger, dry_run,
         {LISTENS.format(user_id="bank_import_runs.user_id")} AS listened
     ), good AS (
       UPDATE bank_connections c
@@ -59,7 +62,15 @@ _END = prepared(
     ), answered AS (
       {circuit.CLOSE} (
         SELECT c.connector_name FROM ended JOIN bank_connections c ON c.id = ended.connection_id WHERE :succeeded)
-    )
+    )"""  # noqa: S608 - constants
+
+
+# An end that changed nothing is not waited for on disk: if a crash of Postgres forgets it, the run finds as much again.
+_END = prepared(
+    f"""
+    WITH how AS MATERIALIZED (SELECT set_config('synchronous_commit',
+      CASE WHEN :code = 'nothing_new' THEN 'off' ELSE current_setting('synchronous_commit') END, true)),
+    {ending(source="how", totals={name: f":{name}" for name in COUNTED})}
     SELECT * FROM ended
     """  # noqa: S608 - constants
 ).bindparams(bindparam("report", type_=JSONB))
@@ -67,7 +78,15 @@ _END = prepared(
 
 def _end(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
     """Close the run, or defer it, which is no failed attempt; a success is good news of its connection."""
-    values = {
+    row = session.execute(_END, end_values(lease, outcome) | count_values(outcome.counts)).one_or_none()
+    if row is None:
+        raise LostLeaseError(f"run {lease.run_id} was taken over")
+    return EndedRun(*row)
+
+
+def end_values(lease: Lease, outcome: Outcome) -> dict[str, Any]:
+    """Return the values of the parameters that `ending` leaves in a statement, but for the counts."""
+    return {
         "run_id": lease.run_id,
         "token": lease.token,
         "status": outcome.status,
@@ -79,10 +98,6 @@ def _end(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
         "waits": outcome.status in WAITING,
         "report": redact_all(outcome.report),
     }
-    row = session.execute(_END, values | count_values(outcome.counts)).one_or_none()
-    if row is None:
-        raise LostLeaseError(f"run {lease.run_id} was taken over")
-    return EndedRun(*row)
 
 
 def settle(session: Session, run: EndedRun, outcome: Outcome) -> None:
@@ -111,10 +126,9 @@ def _fell_behind(session: Session, run: EndedRun, outcome: Outcome) -> None:
 
 def committed_counts(session: Session, lease: Lease) -> Counts:
     """Add up what the accounts of the run committed: the truth about a run that ended before it could count."""
-    names = list(Counts.__dataclass_fields__)
-    sums = [func.coalesce(func.sum(getattr(BankImportRunAccount, name)), 0) for name in names]
+    sums = [func.coalesce(func.sum(getattr(BankImportRunAccount, name)), 0) for name in COUNTED]
     row = session.execute(select(*sums).where(BankImportRunAccount.run_id == lease.run_id)).one()
-    return Counts(**dict(zip(names, row, strict=True)))
+    return Counts(**dict(zip(COUNTED, row, strict=True)))
 
 
 def _deferred(connection: BankConnection, outcome: Outcome) -> None:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 from sqlalchemy import text
@@ -48,7 +48,6 @@ class Pulse:
         self._lost = False
         self._cancelled = False
         self._writing = False
-        self._resting = False
         self.advanced = False
         """Whether the run committed something in this attempt that the next one need not do again."""
 
@@ -71,25 +70,22 @@ class Pulse:
 
     @contextmanager
     def writing(self, session: Session) -> Iterator[None]:
-        """Keep the lease through a transaction of the run, however long it takes. Raises: LostLeaseError at its end.
+        """Keep the lease through a transaction of the run, however long it takes.
 
         Once fenced it holds the run's row: nobody can take the lease, but the heart cannot extend it either.
         """
         self._writing = True
         try:
             yield
-            if time.monotonic() - self._beaten_s > self._lease_s / 4 and not self._resting:
-                self._beat_once(session)
+            if time.monotonic() - self._beaten_s > self._lease_s / 4:
+                with suppress(LostLeaseError):  # it ended the run itself: nobody else can, behind its fence
+                    self._beat_once(session)
         finally:
             self._writing = False
 
     def advance(self) -> None:
         """Note that the run got further."""
         self.advanced = True
-
-    def rest(self) -> None:
-        """Note that the transaction under way ends the run: there is no lease left to extend in it."""
-        self._resting = True
 
     def wait(self, seconds: float) -> None:
         """Sleep. Raises what `check` raises, within half a second of its becoming true."""

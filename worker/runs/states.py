@@ -86,9 +86,13 @@ class Counts:
     suggested: int = 0
 
 
+COUNTED = tuple(Counts.__dataclass_fields__)
+"""The counts as columns of `bank_import_runs` and `bank_import_run_accounts`."""
+
+
 def count_values(counts: Counts) -> dict[str, Any]:
     """Return the counts as column values of `bank_import_runs` and `bank_import_run_accounts`."""
-    return {name: getattr(counts, name) for name in counts.__dataclass_fields__}
+    return {name: getattr(counts, name) for name in COUNTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

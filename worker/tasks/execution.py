@@ -141,7 +141,7 @@ def _work(runtime: Runtime, claimed: Claimed, pulse: Pulse) -> Outcome:
         outcome = verdict(error)
         level = logging.ERROR if outcome.code == "internal" else logging.INFO
         log.log(level, "run.broke_off", code=outcome.code, exc_info=error)
-        _surely(runtime, pulse, lambda session: _close(pulse, session, claimed.lease, outcome))
+        _surely(runtime, pulse, lambda session: close(session, claimed.lease, outcome))
         return outcome
 
 
@@ -149,6 +149,7 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
     settings = runtime.settings
     return Parts(
         sessions=partial(_transaction, runtime.sessions, pulse),
+        statements=runtime.statements,
         open_connector=opener,
         check=pulse.check,
         wait=pulse.wait,
@@ -156,15 +157,8 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
         clear_cache=runtime.cache.clear,
         note_quota=opener.note_quota,
         advanced=pulse.advance,
-        close=partial(_close, pulse),
         policy=ImportPolicy(overlap_days=settings.refresh_overlap_days, history_days=settings.history_days),
     )
-
-
-def _close(pulse: Pulse, session: Session, lease: Lease, outcome: Outcome) -> None:
-    point("before_close")
-    close(session, lease, outcome)
-    pulse.rest()
 
 
 @contextmanager
