@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, bootsteps, signals
+from celery.schedules import schedule
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
@@ -31,7 +32,7 @@ from worker.broker import (
 from worker.credentials import forbid_core_dumps
 from worker.errors import ConfigurationError
 from worker.keys import check_keys
-from worker.liveness import HeartbeatFile
+from worker.liveness import HeartbeatFile, steady_now
 from worker.logs import setup_logging
 from worker.runtime import close_process_runtime, forget_process_runtime, runtime
 from worker.settings import Settings, load_settings
@@ -91,7 +92,7 @@ def configuration() -> dict[str, Any]:
 def _schedule(entry: BeatEntry) -> dict[str, Any]:
     return {
         "task": entry.task,
-        "schedule": entry.every_s,
+        "schedule": schedule(entry.every_s, nowfun=steady_now),
         "args": (entry.queue.value,) if entry.task == CANARY else (),
         # Whoever takes it judges `expires` by a clock of its own. The next tick is the retry: three tries on a frozen
         # Redis take longer than beat may be silent.

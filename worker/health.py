@@ -12,6 +12,8 @@ from pathlib import Path
 MAX_AGE_S = {"worker": 30.0, "beat": 30.0, "dispatcher": 60.0}
 """How old the sign of life of a component may be (s)."""
 
+_CLOCKS_DIFFER_S = 1.0
+
 
 def directory() -> Path:
     """Return where signs of life are kept: FINMIND_HEALTH_DIR, else a folder of the temporary directory."""
@@ -31,11 +33,15 @@ def remove(name: str) -> None:
 
 
 def age_s(name: str) -> float:
-    """Return how long ago `name` said that it is alive (s); infinite when it never did."""
+    """Return how long ago `name` said that it is alive (s); infinite when it never did.
+
+    A sign from the future says nothing: the clock was set back, and it would be taken for fresh until then.
+    """
     try:
-        return time.time() - (directory() / f"{name}.alive").stat().st_mtime
+        seen_s = time.time() - (directory() / f"{name}.alive").stat().st_mtime
     except FileNotFoundError:
         return float("inf")
+    return seen_s if seen_s > -_CLOCKS_DIFFER_S else float("inf")
 
 
 def problem(component: str) -> str | None:

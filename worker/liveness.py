@@ -4,7 +4,9 @@ A sign of life always comes from the thread that does the work, never from one b
 """
 
 import logging
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -93,6 +95,14 @@ def _let_go(channel: Any) -> None:  # noqa: ANN401 - kombu's channel
 
 def _ignore(*_args: object, **_options: object) -> None:
     pass
+
+
+def steady_now() -> datetime:
+    """Return a moment (UTC) that moves on evenly, whatever is done to the clock of the host."""
+    return _STARTED_AT + timedelta(seconds=time.monotonic() - _STARTED_S)
+
+
+_STARTED_AT, _STARTED_S = datetime.now(UTC), time.monotonic()
 
 
 class BeatScheduler(Scheduler):

@@ -42,7 +42,8 @@ QUEUES = "interactive,scheduled,maintenance,celery,webhooks"
 class Stack:
     """Starts everything, keeps workers and beat running as a supervisor would, and stops everything at the end."""
 
-    def __init__(self, directory: Path, bank: Bank, *, pool: str = "prefork") -> None:
+    def __init__(self, directory: Path, bank: Bank, *, pool: str = "prefork", **configured: str) -> None:
+        self.configured = configured
         self.directory = directory
         self.bank = bank
         self.pool = pool
@@ -99,7 +100,7 @@ class Stack:
             "PROVIDER_PRIVATE_HOSTS": "127.0.0.1",
             "REDISPATCH_S": str(REDISPATCH_S),
             "LOG_FORMAT": "json",
-        }
+        } | self.configured
 
     def _environment(self) -> dict[str, str]:
         paths = [str(HERE / "loopbank"), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")]

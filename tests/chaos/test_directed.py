@@ -30,10 +30,10 @@ LONG_IMPORT_ROWS = 100_000
 
 
 @contextmanager
-def a_stack():
+def a_stack(**configured):
     with tempfile.TemporaryDirectory(prefix="finmind-directed-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)  # as root the database server runs as a system user of its own
-        with Bank(1, page_rows=2000) as bank, Stack(Path(directory), bank) as stack:
+        with Bank(1, page_rows=2000) as bank, Stack(Path(directory), bank, **configured) as stack:
             yield stack
 
 
@@ -45,8 +45,8 @@ def stack():
 
 @pytest.fixture
 def stack_for_a_crowd():
-    """As deployed: those who wait have a worker of their own."""
-    with a_stack() as stack:
+    """As deployed: those who wait have a worker of their own, and one provider has fewer runs than it has slots."""
+    with a_stack(RUNS_PER_CONNECTOR="2") as stack:
         stack.start("worker-interactive", queues="interactive,celery")
         until(lambda: len(stack.children("worker-interactive")) > 1, timeout_s=30)
         stack.restart("worker", queues="scheduled,maintenance,webhooks")
@@ -206,3 +206,60 @@ def test_a_person_is_served_at_once_while_ten_thousand_connections_wait_their_tu
     ((waiting,),) = stack.rows("SELECT count(*) FROM bank_import_runs WHERE status = 'queued'")
     assert waiting > 5000
     assert_all_there_once(stack, name, connection_id)
+
+
+def test_a_bank_that_hangs_keeps_nobody_waiting_but_its_own_customers(stack_for_a_crowd):
+    stack = stack_for_a_crowd
+    stack.bank.slow_s = 600.0
+    waiting, scheduled = ([join(stack, 10)[1] for _ in range(6)] for _ in range(2))
+    for connection_id in waiting:
+        stack.ask(connection_id, "client")
+    for connection_id in scheduled:
+        stack.ask(connection_id, "due")
+    until(lambda: hanging(stack) == {"user": 2, "schedule": 2}, timeout_s=30)
+    connection_id = stack.add_connection("customer of another bank", MockConfig(accounts=1, history_days=30))
+    stack.ask(connection_id, "client")
+    until(is_closed(stack, connection_id), timeout_s=20)
+    row = run_of(stack, connection_id)
+    assert row.status == "succeeded"
+    assert row.started_at - row.queued_at < timedelta(seconds=START_BOUND_S)
+    assert hanging(stack) == {"user": 2, "schedule": 2}
+
+
+def hanging(stack):
+    running = "SELECT trigger, count(*) AS runs FROM bank_import_runs WHERE status = 'running' GROUP BY trigger"
+    return {row.trigger: row.runs for row in stack.rows(running)}
+
+
+def test_an_hour_in_which_nobody_planned_brings_each_connection_one_run_and_the_usual_rhythm(stack):
+    stack.kill("beat")
+    stack.kill("worker")
+    bank = MockConfig(accounts=1, history_days=5)
+    ids = [stack.add_connection(f"late-{number}-{uuid.uuid4().hex[:8]}", bank) for number in range(30)]
+    with stack.sessions() as session:
+        session.execute(
+            text(
+                "UPDATE bank_connections SET refresh_interval = '10 minutes',"
+                " next_refresh_at = now() - '1 hour'::interval + random() * '10 minutes'::interval WHERE id = ANY(:ids)"
+            ),
+            {"ids": ids},
+        )
+    ((back_at,),) = stack.rows("SELECT now()")
+    for name in ("worker", "beat", "beat-of-another-host"):
+        stack.start(name)
+    for connection_id in ids:
+        until(is_closed(stack, connection_id), timeout_s=60)
+    missed = stack.rows(
+        "SELECT connection_id, scheduled_for FROM bank_import_runs"
+        " WHERE connection_id = ANY(:ids) AND scheduled_for <= :back_at",
+        ids=ids, back_at=back_at,
+    )  # fmt: skip
+    assert sorted(row.connection_id for row in missed) == sorted(ids)
+    ((late, spread),) = stack.rows(
+        "SELECT count(*) FILTER (WHERE next_refresh_at <= now()), max(next_refresh_at) - min(next_refresh_at)"
+        " FROM bank_connections WHERE id = ANY(:ids)",
+        ids=ids,
+    )
+    assert late == 0
+    assert spread > timedelta(minutes=5)
+    stack.kill("beat-of-another-host")

@@ -1,15 +1,19 @@
 """A worker whose broker is away is alive and says so; one that stands still does not."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.waiting import until
 from worker import health
+from worker.broker import TICK
 from worker.credentials import generate_key
 from worker.local.redis import EmbeddedRedis
 
@@ -41,9 +45,9 @@ def start(tmp_path, environment):
     """Start one of Celery's programs in a session of its own; it is killed with all it started."""
     started = []
 
-    def begin(*arguments):
+    def begin(*arguments, app="worker.app"):
         with (tmp_path / "output").open("ab") as log:
-            program = [sys.executable, "-m", "celery", "-A", "worker.app", *arguments]
+            program = [sys.executable, "-m", "celery", "-A", app, *arguments]
             process = subprocess.Popen(
                 program, env=environment, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True
             )
@@ -87,6 +91,45 @@ def test_a_worker_and_beat_that_start_before_their_broker_say_that_they_are_aliv
         until(lambda name=name: health.problem(name) is None, timeout_s=60)
     since = last_touch("beat")
     until(touched_after("beat", since + 3), timeout_s=30)
+
+
+JUMPY_APP = """
+from datetime import timedelta
+from pathlib import Path
+
+from worker.app import app
+
+honest = app.now
+app.now = lambda: honest() + timedelta(seconds=float(Path("jump_s").read_text()))
+"""
+
+
+@pytest.mark.parametrize("jump_s", [7200, -7200])
+def test_beat_keeps_its_pace_when_the_clock_of_its_host_jumps(start, redis, environment, tmp_path, jump_s):
+    def ticks():
+        queued = broker.lrange("maintenance", 0, -1)
+        return sum(json.loads(message)["headers"]["task"] == TICK for message in queued)
+
+    environment["TICK_S"] = "1"
+    (tmp_path / "jumpy.py").write_text(JUMPY_APP)
+    (tmp_path / "jump_s").write_text("0")
+    with Redis.from_url(redis.url) as broker:
+        start("beat", app="jumpy")
+        until(lambda: ticks() >= 2, timeout_s=30)
+        (tmp_path / "jump_s").write_text(str(jump_s))
+        before, jumped_s = ticks(), time.monotonic()
+        until(lambda: ticks() >= before + 4, timeout_s=15)
+        assert ticks() - before <= time.monotonic() - jumped_s + 2
+
+
+def test_a_sign_of_life_from_the_future_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINMIND_HEALTH_DIR", str(tmp_path))
+    health.touch("beat")
+    assert health.problem("beat") is None
+    ahead = time.time() + 600
+    os.utime(tmp_path / "beat.alive", (ahead, ahead))
+    assert health.age_s("beat") == float("inf")
+    assert "beat" in health.problem("beat")
 
 
 def test_a_probe_loads_nothing_of_the_worker_but_the_age_of_a_file(environment):
