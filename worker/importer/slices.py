@@ -9,6 +9,7 @@ from worker.importer import takeover
 from worker.importer.fetch import Delivery
 from worker.importer.lines import Ground, identity_and_fingerprint, unlinked
 from worker.importer.pair import Marked
+from worker.importer.staging import UNDATED, day_of
 
 _MARGIN = timedelta(days=10)
 _OPEN_END = timedelta(days=takeover.MAX_DAYS)
@@ -57,5 +58,5 @@ def _marked(transactions: list[Transaction], ground: Ground, covers: Window | No
 
 
 def _last_day(transactions: list[Transaction], ground: Ground) -> date:
-    days = [t.booking_on or t.transaction_on or t.value_on for t in transactions]
-    return max((day for day in days if day is not None), default=ground.today)
+    last = max(map(day_of, transactions), default=UNDATED)
+    return ground.today if last == UNDATED else last

@@ -13,7 +13,7 @@ from worker.connectors.base import Transaction
 from worker.importer.packing import pack, unpack
 
 SPILL_ROWS = 110_000
-_UNDATED = date.min
+UNDATED = date.min
 
 
 class Staging:
@@ -97,25 +97,26 @@ def _grouped(transactions: Iterable[Transaction]) -> dict[int, list[Transaction]
 
 def _by_days(transactions: list[Transaction], slice_rows: int) -> Iterator[list[Transaction]]:
     """Cut at day borders: rows of one day are never planned apart, for equal ones are told apart by counting."""
-    transactions = sorted(transactions, key=_day)
+    transactions = sorted(transactions, key=day_of)
     start = 0
     while start < len(transactions):
         end = min(start + slice_rows, len(transactions))
-        while end < len(transactions) and _day(transactions[end]) - _day(transactions[end - 1]) < timedelta(days=1):
+        while end < len(transactions) and day_of(transactions[end]) - day_of(transactions[end - 1]) < timedelta(days=1):
             end += 1
         yield transactions[start:end]
         start = end
 
 
-def _day(transaction: Transaction) -> date:
+def day_of(transaction: Transaction) -> date:
+    """Return the day that rows are ordered by; UNDATED for a row without any."""
     day = transaction.booking_on or transaction.transaction_on
     if day is not None:
         return day
     moment = transaction.booking_at or transaction.transaction_at
-    return (moment.date() if moment else transaction.value_on) or _UNDATED
+    return (moment.date() if moment else transaction.value_on) or UNDATED
 
 
 def _month(transaction: Transaction) -> int:
     """Count months since year 0: a number is found faster than a day made anew."""
-    day = _day(transaction)
+    day = day_of(transaction)
     return day.year * 12 + day.month
