@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from sqlalchemy import text
 
-from tests.factories import make_connection
+from tests.factories import make_connection, subscribe
 from worker.connections.consent import EVENT_TYPE, warn_of_expiring_consents
 from worker.events.catalogue import event_type
 
@@ -14,13 +14,7 @@ from worker.events.catalogue import event_type
 @pytest.fixture
 def connection_id(sessions, user_id):
     with sessions() as session:
-        session.execute(
-            text(
-                "INSERT INTO webhook_subscriptions (id, user_id, url, event_types, api_version, secret_encrypted,"
-                " secret_key_id) VALUES (gen_random_uuid(), :user_id, 'https://x.test', '{*}', '1', 'x', 'k1')"
-            ),
-            {"user_id": user_id},
-        )
+        subscribe(session, user_id)
         return make_connection(session, user_id)
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.factories import subscribe
 from tests.importer.bank import CURSOR
 from worker.connectors.base import Account, RejectedRow, RemovedTransaction
 from worker.connectors.errors import ProviderUnavailableError
@@ -238,12 +239,8 @@ def test_a_claim_reads_the_accounts_as_anybody_else_does(quiet):
 
 
 def test_whoever_listens_hears_how_an_echo_ended(quiet):
-    quiet.sql(
-        "INSERT INTO webhook_subscriptions"
-        " (id, user_id, url, event_types, api_version, secret_encrypted, secret_key_id)"
-        " VALUES (gen_random_uuid(), :user_id, 'https://example.test', '{*}', '2026-11-01', 'x', 'k')",
-        user_id=quiet.user_id,
-    )
+    with quiet.sessions() as session:
+        subscribe(session, quiet.user_id)
     assert is_echo(quiet)
     ((kind, data),) = quiet.sql("SELECT type, data FROM webhook_events")
     assert (kind, data["run_id"], data["status"]) == ("import.completed", str(quiet.run_id), "succeeded")

@@ -1,11 +1,11 @@
 """How a run ends decides what becomes of its connection and who hears of it."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
 
+from tests.factories import subscribe
 from tests.leases import claim
 from worker.errors import LostLeaseError
 from worker.models import BankConnection, BankConnectorCircuit, BankImportRun, WebhookEvent
@@ -33,14 +33,7 @@ def end(sessions, ask, take):
 @pytest.fixture
 def events(sessions, user_id):
     with sessions() as session:
-        session.execute(
-            text(
-                "INSERT INTO webhook_subscriptions"
-                " (id, user_id, url, event_types, api_version, secret_encrypted, secret_key_id)"
-                " VALUES (:id, :user_id, 'https://example.test', '{*}', '2026-11-01', 'x', 'k')"
-            ),
-            {"id": uuid.uuid4(), "user_id": user_id},
-        )
+        subscribe(session, user_id)
 
     def read():
         with sessions() as session:

@@ -29,14 +29,15 @@ def pulse(sessions, lease, *, lease_s=0.4, deadline_s=60.0, stop=lambda: False):
     return Pulse(sessions, lease, lease_s=lease_s, deadline_s=deadline_s, stop_requested=stop)
 
 
-def test_the_lease_is_extended_while_the_run_works(sessions, lease, heart):
-    def beaten_at():
-        with sessions() as session:
-            return session.get(BankImportRun, lease.run_id).heartbeat_at
+def beaten_at(sessions, lease):
+    with sessions() as session:
+        return session.get(BankImportRun, lease.run_id).heartbeat_at
 
-    first = beaten_at()
+
+def test_the_lease_is_extended_while_the_run_works(sessions, lease, heart):
+    first = beaten_at(sessions, lease)
     with heart.keeping(pulse(sessions, lease)) as alive:
-        until(lambda: beaten_at() > first)
+        until(lambda: beaten_at(sessions, lease) > first)
         alive.check()
 
 
@@ -92,18 +93,13 @@ def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take, hea
         assert take(lease.run_id) is None
 
 
-def test_one_run_that_cannot_be_kept_does_not_cost_the_others_theirs(sessions, connect, ask, take, heart):
-    def beaten_at(run_id):
-        with sessions() as session:
-            return session.get(BankImportRun, run_id).heartbeat_at
-
+def test_one_run_that_cannot_be_kept_does_not_cost_the_others_theirs(sessions, lease, heart):
     def broken():
         raise RuntimeError("no session")
 
-    lease = take(ask(connect()))
-    first = beaten_at(lease.run_id)
+    first = beaten_at(sessions, lease)
     with heart.keeping(pulse(broken, lease)), heart.keeping(pulse(sessions, lease)) as alive:
-        until(lambda: beaten_at(lease.run_id) > first)
+        until(lambda: beaten_at(sessions, lease) > first)
         alive.check()
 
 

@@ -43,23 +43,21 @@ _ACTIVE = prepared(
 
 def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
     """Return the accounts to import: active and included, or the one asked for (by its present or a former id)."""
-    rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only}).mappings()
-    return [AccountState(**{**row, "booked": row["booked"] and Decimal(row["booked"])}) for row in rows]
+    rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only})
+    return [_state(row._asdict()) for row in rows]
 
 
 def claimed_accounts(claimed: Sequence[Mapping[str, Any]]) -> list[AccountState]:
     """Return the accounts to import as a claim read them, in JSON."""
-    return [
-        AccountState(
-            **{
-                **account,
-                "watermark_on": _day(account["watermark_on"]),
-                "history_from_on": _day(account["history_from_on"]),
-                "booked": account["booked"] and Decimal(account["booked"]),
-            }
-        )
-        for account in claimed
-    ]
+    return [_state({**account, **{name: _day(account[name]) for name in _DAYS}}) for account in claimed]
+
+
+_DAYS = ("watermark_on", "history_from_on")
+
+
+def _state(read: Mapping[str, Any]) -> AccountState:
+    booked: str | None = read["booked"]
+    return AccountState(**{**read, "booked": booked and Decimal(booked)})
 
 
 def _day(on: str | None) -> date | None:
