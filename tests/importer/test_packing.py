@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.connectors.base import Transaction, TransactionKind
-from worker.importer.packing import pack, unpack
-from worker.importer.staging import Staging
+from worker.importer.fetch.packing import pack, unpack
+from worker.importer.fetch.staging import Staging
 
 words = st.none() | st.text(st.characters())
 days = st.none() | st.dates()

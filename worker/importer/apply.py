@@ -6,13 +6,13 @@ from sqlalchemy.orm import Session
 
 from worker.errors import WorkerError
 from worker.importer.active import AccountState
+from worker.importer.fetch.requests import progress_of, reach_of
+from worker.importer.fetch.window import advance
 from worker.importer.job import Job
 from worker.importer.parts import Parts
 from worker.importer.progress import Mark, add_counts, close_account, save_mark
 from worker.importer.results import AccountResult
 from worker.importer.step import Step, StepResult, import_step
-from worker.importer.streams import progress_of, reach_of
-from worker.importer.window import advance
 from worker.models import BankConnectionAccount
 
 

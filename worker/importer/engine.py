@@ -19,10 +19,11 @@ from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.accounts import sync_accounts, update_balance
 from worker.importer.active import AccountState, load_accounts
 from worker.importer.apply import apply_delivery, fail_account
-from worker.importer.asking import Asking
 from worker.importer.collector import resting_collector
-from worker.importer.echo import Answer, forget, remember, repeat
-from worker.importer.fetch import Delivery, patiently
+from worker.importer.fetch.delivery import Delivery, patiently
+from worker.importer.fetch.prefetch import Asking
+from worker.importer.fetch.requests import Stream, days_lost, make_streams, of_single_rows
+from worker.importer.fetch.unchanged_response import Answer, forget, remember, repeat
 from worker.importer.job import Job, job_of, zone_of
 from worker.importer.parts import Parts
 from worker.importer.progress import account_results, end_account, reopen
@@ -32,7 +33,6 @@ from worker.importer.replay import read_again, resolve
 from worker.importer.results import AccountResult, outcome_of, stops_connection
 from worker.importer.revert import take_back
 from worker.importer.step import Step, as_rejection, ground_for
-from worker.importer.streams import Stream, days_lost, make_streams, of_single_rows
 from worker.models import BankConnection
 from worker.runs.ending import close
 from worker.runs.lease import Claimed, fence

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Window
 from worker.importer.active import AccountState
 from worker.importer.balance import Books, Proof, prove
+from worker.importer.fetch.window import Progress
 from worker.importer.job import Job
 from worker.importer.results import AccountResult
-from worker.importer.window import Progress
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
 

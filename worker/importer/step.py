@@ -14,7 +14,9 @@ from worker.importer.categories import suggest_categories
 from worker.importer.decisions import Plan, Rules
 from worker.importer.existing import Existing
 from worker.importer.expense import MAX_NOTES, has_expense
-from worker.importer.fetch import Delivery
+from worker.importer.fetch.delivery import Delivery
+from worker.importer.fetch.requests import Stream
+from worker.importer.fetch.slices import Slice, slices
 from worker.importer.job import Job, zone_of
 from worker.importer.known import KnownKey
 from worker.importer.lineage import unchanged_rows
@@ -33,8 +35,6 @@ from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, di
 from worker.importer.parts import Parts
 from worker.importer.plan import Evidence, make_plan
 from worker.importer.rejections import record_rejections
-from worker.importer.slices import Slice, slices
-from worker.importer.streams import Stream
 from worker.importer.transfers import pair_transfers
 from worker.importer.write import Target, Written, write_plan
 from worker.runs.states import Counts

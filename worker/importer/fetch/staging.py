@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import IO
 
 from worker.connectors.base import Transaction
-from worker.importer.packing import pack, unpack
+from worker.importer.fetch.packing import pack, unpack
 
 SPILL_ROWS = 110_000
 UNDATED = date.min

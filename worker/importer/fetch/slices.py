@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
 from worker.importer import takeover
-from worker.importer.fetch import Delivery
+from worker.importer.fetch.delivery import Delivery
+from worker.importer.fetch.staging import UNDATED, day_of
 from worker.importer.lines import Ground, identity_and_fingerprint, unlinked
 from worker.importer.pair import Marked
-from worker.importer.staging import UNDATED, day_of
 
 _MARGIN = timedelta(days=10)
 _OPEN_END = timedelta(days=takeover.MAX_DAYS)

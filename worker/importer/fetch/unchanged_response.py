@@ -21,12 +21,12 @@ from worker.connectors.base import Account, Transaction, Window
 from worker.connectors.errors import ConnectorError
 from worker.faults import point
 from worker.importer.active import AccountState
-from worker.importer.asking import Asking
-from worker.importer.fetch import Delivery
+from worker.importer.fetch.delivery import Delivery
+from worker.importer.fetch.packing import imprint
+from worker.importer.fetch.prefetch import Asking
+from worker.importer.fetch.requests import Stream
 from worker.importer.job import Job
-from worker.importer.packing import imprint
 from worker.importer.parts import ImportPolicy, Parts
-from worker.importer.streams import Stream
 from worker.outbox import LISTENS
 from worker.prepared import prepared
 from worker.runs.ending import end_values, ending, settle
