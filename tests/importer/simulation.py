@@ -12,11 +12,11 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, Window
-from worker.importer.decisions import Plan, Rules
-from worker.importer.known import ExpenseFields, ExpenseState, Known, KnownKey, State
-from worker.importer.lines import Ground, Line, read_line, trusts_ids, unlinked
-from worker.importer.pair import Coverage, distinct, pair
-from worker.importer.plan import Evidence, make_plan
+from worker.importer.decide.decisions import Plan, Rules
+from worker.importer.decide.line import Ground, Line, read_line, trusts_ids, unlinked
+from worker.importer.decide.match_by_id import Coverage, distinct, pair
+from worker.importer.decide.plan import Evidence, make_plan
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known, KnownKey, State
 
 START = date(2026, 3, 1)
 GRACE_DAYS = 7

@@ -9,9 +9,9 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from worker.connectors.base import Transaction, TransactionKind
-from worker.importer.existing import Existing, find_existing
-from worker.importer.legs import Leg, pair_legs
-from worker.importer.lines import Ground, Line, read_line
+from worker.importer.decide.line import Ground, Line, read_line
+from worker.importer.decide.match_transfer import Leg, pair_legs
+from worker.importer.decide.match_user_expense import Existing, find_existing
 
 DAY = date(2026, 6, 15)
 GROUND = Ground(zone=ZoneInfo("UTC"), today=DAY, currency="EUR", trusted=False)

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from worker.connectors.base import Transaction, Window
+from worker.importer.decide.line import Ground
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.slices import slices
 from worker.importer.fetch.staging import Staging
-from worker.importer.lines import Ground
 
 FIRST_ON = date(2026, 1, 1)
 DAYS = 40

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account
-from worker.importer.texts import clean, id_text
+from worker.importer.decide.text import clean, id_text
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
 

@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from worker.importer.decisions import Change, Plan
-from worker.importer.known import Known
-from worker.importer.lines import Line
+from worker.importer.decide.decisions import Change, Plan
+from worker.importer.decide.line import Line
+from worker.importer.decide.stored_row import Known
 from worker.importer.load import expense_to_json
 
 _COLUMNS = ("run_id", "account_id", "transaction_id", "decision", "reason", "detail", "before_image")

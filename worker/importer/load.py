@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
-from worker.importer.existing import Existing
-from worker.importer.known import ExpenseFields, ExpenseState, Known, KnownKey, State
-from worker.importer.texts import id_text
+from worker.importer.decide.match_user_expense import Existing
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known, KnownKey, State
+from worker.importer.decide.text import id_text
 
 _KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
     CASE WHEN :reimport AND expense_state = 'reverted' THEN ''::bytea ELSE fingerprint END, state,

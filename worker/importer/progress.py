@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
 from worker.importer.active import AccountState
-from worker.importer.balance import Books, Proof, prove
+from worker.importer.decide.balance import Books, Proof, prove
 from worker.importer.fetch.window import Progress
 from worker.importer.job import Job
 from worker.importer.results import AccountResult

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.importer.decide.line import Rejection
+from worker.importer.decide.text import id_text, plain_text
 from worker.importer.job import Job
-from worker.importer.lines import Rejection
-from worker.importer.texts import id_text, plain_text
 from worker.redaction import redact
 
 _INSERT = text(

@@ -7,20 +7,22 @@ from datetime import date, timedelta
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Capabilities, IdClass, RejectedRow
-from worker.importer import existing
 from worker.importer.active import AccountState
 from worker.importer.bulk import insert_values
 from worker.importer.categories import suggest_categories
-from worker.importer.decisions import Plan, Rules
-from worker.importer.existing import Existing
-from worker.importer.expense import MAX_NOTES, has_expense
+from worker.importer.decide import match_user_expense
+from worker.importer.decide.decisions import Plan, Rules
+from worker.importer.decide.expense import MAX_NOTES, has_expense
+from worker.importer.decide.line import Ground, Line, Rejection, read_line, trusts_ids
+from worker.importer.decide.match_by_id import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
+from worker.importer.decide.match_user_expense import Existing
+from worker.importer.decide.plan import Evidence, make_plan
+from worker.importer.decide.stored_row import KnownKey
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.requests import Stream
 from worker.importer.fetch.slices import Slice, slices
 from worker.importer.job import Job, zone_of
-from worker.importer.known import KnownKey
 from worker.importer.lineage import unchanged_rows
-from worker.importer.lines import Ground, Line, Rejection, read_line, trusts_ids
 from worker.importer.load import (
     Place,
     has_rows,
@@ -31,9 +33,7 @@ from worker.importer.load import (
     stored_identities,
 )
 from worker.importer.met import MetIds
-from worker.importer.pair import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
 from worker.importer.parts import Parts
-from worker.importer.plan import Evidence, make_plan
 from worker.importer.rejections import record_rejections
 from worker.importer.transfers import pair_transfers
 from worker.importer.write import Target, Written, write_plan
@@ -214,7 +214,7 @@ def _existing(session: Session, step: Step, lines: list[Line], result: StepResul
         mask=step.account.mask,
     )
     days = [line.effective_on for line in lines]
-    near = timedelta(days=existing.MAX_DAYS)
+    near = timedelta(days=match_user_expense.MAX_DAYS)
     span = (min(days) - near, max(days) + near)
     return [e for e in load_existing(session, place, span, amounts) if e.expense_id not in result.consumed]
 

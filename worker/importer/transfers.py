@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.importer.bulk import copy, insert_values, next_ids
-from worker.importer.decisions import Plan
-from worker.importer.evidence import Match
+from worker.importer.decide.decisions import Plan
+from worker.importer.decide.match_transfer import MAX_DAYS, Leg, pair_legs
+from worker.importer.decide.similarity import Match
+from worker.importer.decide.stored_row import ExpenseState, Known, State
 from worker.importer.job import Job
-from worker.importer.known import ExpenseState, Known, State
-from worker.importer.legs import MAX_DAYS, Leg, pair_legs
 from worker.importer.lineage import image_row
 from worker.importer.load import load_details
 from worker.importer.write import Target, Written, month

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
-from worker.importer import takeover
+from worker.importer.decide import match_pending
+from worker.importer.decide.line import Ground, identity_and_fingerprint, unlinked
+from worker.importer.decide.match_by_id import Marked
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.staging import UNDATED, day_of
-from worker.importer.lines import Ground, identity_and_fingerprint, unlinked
-from worker.importer.pair import Marked
 
 _MARGIN = timedelta(days=10)
-_OPEN_END = timedelta(days=takeover.MAX_DAYS)
+_OPEN_END = timedelta(days=match_pending.MAX_DAYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from worker.connectors.base import AccountType, TransactionKind
-from worker.importer.evidence import Match, bucketed_by_day, choose, days_apart
+from worker.importer.decide.similarity import Match, bucketed_by_day, choose, days_apart
 
 MAX_DAYS = 4
 _KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})

@@ -7,9 +7,9 @@ withdrew it, or when line and row are evidently one purchase.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from worker.importer.evidence import ALIKE, Match, bucketed, choose, days_apart, lonely, similarity, without
-from worker.importer.known import Known, State
-from worker.importer.lines import Line
+from worker.importer.decide.line import Line
+from worker.importer.decide.similarity import ALIKE, Match, bucketed, choose, days_apart, lonely, similarity, without
+from worker.importer.decide.stored_row import Known, State
 
 MAX_DAYS = 5
 """A posting may be dated this many days from its pending row."""

@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from worker.importer.evidence import ALIKE, Match, bucketed_by_day, choose, days_apart, lonely, similarity, without
-from worker.importer.expense import project
-from worker.importer.lines import Line
+from worker.importer.decide.expense import project
+from worker.importer.decide.line import Line
+from worker.importer.decide.similarity import (
+    ALIKE,
+    Match,
+    bucketed_by_day,
+    choose,
+    days_apart,
+    lonely,
+    similarity,
+    without,
+)
 
 MAX_DAYS = 3
 

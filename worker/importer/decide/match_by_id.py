@@ -10,9 +10,9 @@ from datetime import date
 from typing import TypeAlias
 
 from worker.connectors.base import Transaction, Window
-from worker.importer.identity import content_identity
-from worker.importer.known import KnownKey, State
-from worker.importer.lines import Line
+from worker.importer.decide.identity import content_identity
+from worker.importer.decide.line import Line
+from worker.importer.decide.stored_row import KnownKey, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

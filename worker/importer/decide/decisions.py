@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from worker.importer.known import ExpenseFields, ExpenseState, Known, State
-from worker.importer.lines import Line
-from worker.importer.pair import Pair
+from worker.importer.decide.line import Line
+from worker.importer.decide.match_by_id import Pair
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

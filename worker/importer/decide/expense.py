@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from worker.importer.known import ExpenseFields
-from worker.importer.lines import Line
+from worker.importer.decide.line import Line
+from worker.importer.decide.stored_row import ExpenseFields
 
 MAX_NOTES = 500
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from worker.importer.identity import digest
+from worker.importer.decide.identity import digest
 
 MAX_ID = 255
 MAX_RAW = 16_000

@@ -6,15 +6,15 @@ Plans only say what should be so; `store` makes it so and the unique keys of the
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.importer.decisions import Change, Create, Effect, Plan, Rules, Suggestion
-from worker.importer.evidence import Match
-from worker.importer.existing import Existing, Findings, find_existing
-from worker.importer.expense import has_expense, project
-from worker.importer.follow import follow, tombstone
-from worker.importer.known import ExpenseState, Known, State
-from worker.importer.lines import Line
-from worker.importer.pair import Coverage, Pairing, identity_of
-from worker.importer.takeover import Candidate, take_over
+from worker.importer.decide.decisions import Change, Create, Effect, Plan, Rules, Suggestion
+from worker.importer.decide.expense import has_expense, project
+from worker.importer.decide.expense_update import follow, tombstone
+from worker.importer.decide.line import Line
+from worker.importer.decide.match_by_id import Coverage, Pairing, identity_of
+from worker.importer.decide.match_pending import Candidate, take_over
+from worker.importer.decide.match_user_expense import Existing, Findings, find_existing
+from worker.importer.decide.similarity import Match
+from worker.importer.decide.stored_row import ExpenseState, Known, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

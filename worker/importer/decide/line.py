@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, TransactionKind
-from worker.importer.identity import content_key, digest, id_identity, plain
-from worker.importer.texts import clean, id_text, plain_text
+from worker.importer.decide.identity import content_key, digest, id_identity, plain
+from worker.importer.decide.text import clean, id_text, plain_text
 from worker.money import expense_amount, is_currency
 
 MAX_DESCRIPTION = 20_000

@@ -1,9 +1,9 @@
 """How a known row follows the bank, and its expense with it where the user did not touch it. Pure."""
 
-from worker.importer.decisions import Change, Effect, Rules
-from worker.importer.expense import merge, project
-from worker.importer.known import ExpenseFields, ExpenseState, Known, State
-from worker.importer.lines import Line
+from worker.importer.decide.decisions import Change, Effect, Rules
+from worker.importer.decide.expense import merge, project
+from worker.importer.decide.line import Line
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known, State
 
 
 def follow(known: Known, line: Line, reason: str, now: tuple[bytes, int], rules: Rules) -> Change:
