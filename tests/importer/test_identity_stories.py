@@ -7,8 +7,8 @@ import pytest
 
 from tests.importer.bank import CURSOR, WINDOWED
 from worker.connectors.base import Account, IdClass
-from worker.importer.met import MetIds
 from worker.importer.parts import ImportPolicy
+from worker.importer.store.seen_ids import MetIds
 
 UNTRUSTED = [IdClass.POSITIONAL, IdClass.DELIVERY, IdClass.NONE]
 

@@ -12,9 +12,9 @@ from typing import IO
 
 from sqlalchemy.orm import Session
 
-from worker.importer.bulk import copy_back, copy_out
 from worker.importer.job import Job
 from worker.importer.parts import Parts
+from worker.importer.store.bulk import copy_back, copy_out
 
 _SAID = """jsonb_build_object('on', t.effective_on, 'amount', t.amount::text, 'currency', t.currency,
     'description', left(t.description, 200), 'pending', t.state = 'pending')"""

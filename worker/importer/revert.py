@@ -13,15 +13,15 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import InvalidRequestError
-from worker.importer.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.decide.expense import merge
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known
 from worker.importer.fetch.unchanged_response import forget
 from worker.importer.job import Job
-from worker.importer.lineage import image_row
-from worker.importer.load import expense_from_json, load_details
 from worker.importer.parts import Parts
-from worker.importer.write import month
+from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
+from worker.importer.store.history import image_row
+from worker.importer.store.load import expense_from_json, load_details
+from worker.importer.store.write import month
 from worker.runs.ending import close
 from worker.runs.states import Counts, Outcome, RunStatus
 

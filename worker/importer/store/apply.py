@@ -10,9 +10,9 @@ from worker.importer.fetch.requests import progress_of, reach_of
 from worker.importer.fetch.window import advance
 from worker.importer.job import Job
 from worker.importer.parts import Parts
-from worker.importer.progress import Mark, add_counts, close_account, save_mark
 from worker.importer.results import AccountResult
-from worker.importer.step import Step, StepResult, import_step
+from worker.importer.store.account_import import Step, StepResult, import_step
+from worker.importer.store.progress import Mark, add_counts, close_account, save_mark
 from worker.models import BankConnectionAccount
 
 

@@ -12,12 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.bulk import copy, hexed, insert_values, next_ids, run_values
 from worker.importer.decide.decisions import Change, Create, Plan, Suggestion
 from worker.importer.decide.line import Line
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
-from worker.importer.lineage import change_rows
+from worker.importer.store.bulk import copy, hexed, insert_values, next_ids, run_values
+from worker.importer.store.history import change_rows
 
 _EXPENSE_COLUMNS = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
 _LINE_COLUMNS = (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.importer.write import Target
+from worker.importer.store.write import Target
 
 _SUGGEST = text(
     """WITH fresh AS (

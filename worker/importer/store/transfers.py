@@ -11,15 +11,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.bulk import copy, insert_values, next_ids
 from worker.importer.decide.decisions import Plan
 from worker.importer.decide.match_transfer import MAX_DAYS, Leg, pair_legs
 from worker.importer.decide.similarity import Match
 from worker.importer.decide.stored_row import ExpenseState, Known, State
 from worker.importer.job import Job
-from worker.importer.lineage import image_row
-from worker.importer.load import load_details
-from worker.importer.write import Target, Written, month
+from worker.importer.store.bulk import copy, insert_values, next_ids
+from worker.importer.store.history import image_row
+from worker.importer.store.load import load_details
+from worker.importer.store.write import Target, Written, month
 
 _LEG = """SELECT t.id, t.account_id, t.amount, t.currency, t.effective_on, t.kind, t.counterparty_account,
     concat_ws(' ', t.counterparty, t.description), a.anchor, a.mask, a.name, a.account_type

@@ -8,8 +8,6 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Capabilities, IdClass, RejectedRow
 from worker.importer.active import AccountState
-from worker.importer.bulk import insert_values
-from worker.importer.categories import suggest_categories
 from worker.importer.decide import match_user_expense
 from worker.importer.decide.decisions import Plan, Rules
 from worker.importer.decide.expense import MAX_NOTES, has_expense
@@ -22,8 +20,11 @@ from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.requests import Stream
 from worker.importer.fetch.slices import Slice, slices
 from worker.importer.job import Job, zone_of
-from worker.importer.lineage import unchanged_rows
-from worker.importer.load import (
+from worker.importer.parts import Parts
+from worker.importer.store.bulk import insert_values
+from worker.importer.store.categories import suggest_categories
+from worker.importer.store.history import unchanged_rows
+from worker.importer.store.load import (
     Place,
     has_rows,
     ids_by_external_id,
@@ -32,11 +33,10 @@ from worker.importer.load import (
     load_keys,
     stored_identities,
 )
-from worker.importer.met import MetIds
-from worker.importer.parts import Parts
-from worker.importer.rejections import record_rejections
-from worker.importer.transfers import pair_transfers
-from worker.importer.write import Target, Written, write_plan
+from worker.importer.store.rejections import record_rejections
+from worker.importer.store.seen_ids import MetIds
+from worker.importer.store.transfers import pair_transfers
+from worker.importer.store.write import Target, Written, write_plan
 from worker.runs.states import Counts
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from worker.importer.decide.decisions import Change, Plan
 from worker.importer.decide.line import Line
 from worker.importer.decide.stored_row import Known
-from worker.importer.load import expense_to_json
+from worker.importer.store.load import expense_to_json
 
 _COLUMNS = ("run_id", "account_id", "transaction_id", "decision", "reason", "detail", "before_image")
 
