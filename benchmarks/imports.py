@@ -30,8 +30,8 @@ from worker.connectors.base import ConnectorContext
 from worker.connectors.mock import MockConnector
 from worker.database import open_engine, open_sessions
 from worker.http import open_client
+from worker.importer.context import Parts
 from worker.importer.engine import run
-from worker.importer.parts import Parts
 from worker.local.postgres import EmbeddedPostgres
 from worker.runs.lease import claim
 from worker.runs.request import request_run

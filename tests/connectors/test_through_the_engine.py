@@ -16,7 +16,7 @@ from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.mock import MockConfig, MockConnector
 from worker.connectors.simplefin import SimpleFinConfig, SimpleFinConnector
 from worker.http import HttpLimits, open_client
-from worker.importer.parts import Parts
+from worker.importer.context import Parts
 from worker.runs.states import RunKind, RunStatus
 
 TODAY = date(2026, 6, 15)

@@ -9,7 +9,7 @@ from tests.file.test_camt import IBAN, balance, details, entry, statement
 from tests.file.test_ofx import bank, row
 from tests.importer.bank import Harness
 from worker.connectors.base import Account, IdClass
-from worker.importer.parts import Parts
+from worker.importer.context import Parts
 
 
 class FileHarness(Harness):

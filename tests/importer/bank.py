@@ -27,8 +27,8 @@ from worker.connectors.base import (
     Window,
 )
 from worker.database import Sessions
+from worker.importer.context import ImportPolicy, Parts
 from worker.importer.engine import run
-from worker.importer.parts import ImportPolicy, Parts
 from worker.runs.lease import claim
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest

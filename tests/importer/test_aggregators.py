@@ -18,7 +18,7 @@ from worker.connectors.base import BankConnector
 from worker.connectors.enablebanking import EnableBankingConfig, EnableBankingConnector
 from worker.connectors.gocardless import GoCardlessConfig, GoCardlessConnector
 from worker.connectors.plaid import PlaidConfig, PlaidConnector
-from worker.importer.parts import Parts
+from worker.importer.context import Parts
 from worker.runs.states import RunKind
 
 

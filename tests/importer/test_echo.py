@@ -11,10 +11,10 @@ from tests.importer.bank import CURSOR
 from worker.connectors.base import Account, RejectedRow, RemovedTransaction
 from worker.connectors.errors import ProviderUnavailableError
 from worker.errors import CancelRequestedError, LostLeaseError
-from worker.importer.active import load_accounts
+from worker.importer.account_state import load_accounts
+from worker.importer.context import ImportPolicy
 from worker.importer.engine import run
 from worker.importer.job import job_of
-from worker.importer.parts import ImportPolicy
 from worker.runs.lease import claim
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest

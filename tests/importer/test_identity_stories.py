@@ -7,7 +7,7 @@ import pytest
 
 from tests.importer.bank import CURSOR, WINDOWED
 from worker.connectors.base import Account, IdClass
-from worker.importer.parts import ImportPolicy
+from worker.importer.context import ImportPolicy
 from worker.importer.store.seen_ids import MetIds
 
 UNTRUSTED = [IdClass.POSITIONAL, IdClass.DELIVERY, IdClass.NONE]

@@ -7,7 +7,7 @@ from tests.importer.test_existing_stories import typed
 from tests.importer.test_kind_stories import TWO
 from worker.connectors.base import Account, RemovedTransaction, TransactionKind
 from worker.errors import ConflictError
-from worker.importer.suggestions import accept, decline, list_suggestions
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.runs.states import RunKind, RunStatus
 
 

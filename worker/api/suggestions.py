@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from worker.api.paging import Limit
 from worker.api.services import Offered, UserId
-from worker.importer import suggestions
+from worker.importer.actions import suggestions
 
 router = APIRouter(prefix="/suggestions", tags=["suggestions"])
 

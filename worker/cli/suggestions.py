@@ -7,7 +7,7 @@ import typer
 
 from worker.cli.output import JsonFlag, print_rows
 from worker.cli.workspace import database
-from worker.importer.suggestions import SuggestionView, accept, decline, list_suggestions
+from worker.importer.actions.suggestions import SuggestionView, accept, decline, list_suggestions
 
 app = typer.Typer(no_args_is_help=True, help="Matches the importer left to a person: list, accept, decline.")
 

@@ -16,18 +16,18 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Account, AuthState, BankConnector
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
 from worker.errors import KeyProviderUnavailableError, WorkerError
-from worker.importer.active import AccountState, load_accounts
+from worker.importer.account_state import AccountState, load_accounts
+from worker.importer.actions.dry_run import rehearsal
+from worker.importer.actions.replay import read_again, resolve
+from worker.importer.actions.revert import take_back
 from worker.importer.collector import resting_collector
+from worker.importer.context import Parts
 from worker.importer.fetch.delivery import Delivery, patiently
 from worker.importer.fetch.prefetch import Asking
 from worker.importer.fetch.requests import Stream, days_lost, make_streams, of_single_rows
 from worker.importer.fetch.unchanged_response import Answer, forget, remember, repeat
 from worker.importer.job import Job, job_of, zone_of
-from worker.importer.parts import Parts
-from worker.importer.rehearsal import rehearsal
-from worker.importer.replay import read_again, resolve
-from worker.importer.results import AccountResult, outcome_of, stops_connection
-from worker.importer.revert import take_back
+from worker.importer.outcome import AccountResult, outcome_of, stops_connection
 from worker.importer.store.account_import import Step, as_rejection, ground_for
 from worker.importer.store.accounts import sync_accounts, update_balance
 from worker.importer.store.apply import apply_delivery, fail_account

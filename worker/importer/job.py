@@ -6,7 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Capabilities
-from worker.importer.active import AccountState, claimed_accounts
+from worker.importer.account_state import AccountState, claimed_accounts
 from worker.options import ConnectionOptions
 from worker.runs.lease import Claimed
 from worker.runs.states import Lease, RunKind

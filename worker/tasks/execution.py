@@ -18,7 +18,7 @@ from worker.database import Sessions, is_away
 from worker.errors import LostLeaseError, StopRequestedError
 from worker.faults import point
 from worker.importer import engine
-from worker.importer.parts import ImportPolicy, Parts
+from worker.importer.context import ImportPolicy, Parts
 from worker.logs import get_logger
 from worker.opening import ConnectorOpener
 from worker.runs.admission import Limits, WaitForTurn, decide

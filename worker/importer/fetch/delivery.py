@@ -22,8 +22,8 @@ from worker.connectors.errors import (
     RateLimitError,
     RateLimitScope,
 )
+from worker.importer.context import Parts
 from worker.importer.fetch.staging import Staging
-from worker.importer.parts import Parts
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from worker.connectors.base import BankConnector, Page, SyncState
 from worker.connectors.errors import ConnectorError
+from worker.importer.context import Parts
 from worker.importer.fetch.delivery import Delivery, fetch
 from worker.importer.fetch.requests import Question, Stream
-from worker.importer.parts import Parts
-from worker.importer.results import stops_connection
+from worker.importer.outcome import stops_connection
 
 
 class Asking:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Capabilities, Scope, Window
-from worker.importer.active import AccountState
+from worker.importer.account_state import AccountState
+from worker.importer.context import Parts
 from worker.importer.fetch.window import Progress, Reach, import_windows, out_of_reach, refresh_windows
 from worker.importer.job import Job, zone_of
-from worker.importer.parts import Parts
 from worker.models import BankConnectionAccount
 from worker.runs.states import RunKind
 

@@ -20,13 +20,13 @@ from worker import __version__
 from worker.connectors.base import Account, Transaction, Window
 from worker.connectors.errors import ConnectorError
 from worker.faults import point
-from worker.importer.active import AccountState
+from worker.importer.account_state import AccountState
+from worker.importer.context import ImportPolicy, Parts
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.packing import imprint
 from worker.importer.fetch.prefetch import Asking
 from worker.importer.fetch.requests import Stream
 from worker.importer.job import Job
-from worker.importer.parts import ImportPolicy, Parts
 from worker.outbox import LISTENS
 from worker.prepared import prepared
 from worker.runs.ending import end_values, ending, settle

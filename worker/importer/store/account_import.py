@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Capabilities, IdClass, RejectedRow
-from worker.importer.active import AccountState
+from worker.importer.account_state import AccountState
+from worker.importer.context import Parts
 from worker.importer.decide import match_user_expense
 from worker.importer.decide.decisions import Plan, Rules
 from worker.importer.decide.expense import MAX_NOTES, has_expense
@@ -20,7 +21,6 @@ from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.requests import Stream
 from worker.importer.fetch.slices import Slice, slices
 from worker.importer.job import Job, zone_of
-from worker.importer.parts import Parts
 from worker.importer.store.bulk import insert_values
 from worker.importer.store.categories import suggest_categories
 from worker.importer.store.history import unchanged_rows

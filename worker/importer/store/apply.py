@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from worker.errors import WorkerError
-from worker.importer.active import AccountState
+from worker.importer.account_state import AccountState
+from worker.importer.context import Parts
 from worker.importer.fetch.requests import progress_of, reach_of
 from worker.importer.fetch.window import advance
 from worker.importer.job import Job
-from worker.importer.parts import Parts
-from worker.importer.results import AccountResult
+from worker.importer.outcome import AccountResult
 from worker.importer.store.account_import import Step, StepResult, import_step
 from worker.importer.store.progress import Mark, add_counts, close_account, save_mark
 from worker.models import BankConnectionAccount

@@ -13,11 +13,11 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
-from worker.importer.active import AccountState
+from worker.importer.account_state import AccountState
 from worker.importer.decide.balance import Books, Proof, prove
 from worker.importer.fetch.window import Progress
 from worker.importer.job import Job
-from worker.importer.results import AccountResult
+from worker.importer.outcome import AccountResult
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import InvalidRequestError
+from worker.importer.context import Parts
 from worker.importer.decide.expense import merge
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known
 from worker.importer.fetch.unchanged_response import forget
 from worker.importer.job import Job
-from worker.importer.parts import Parts
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.history import image_row
 from worker.importer.store.load import expense_from_json, load_details

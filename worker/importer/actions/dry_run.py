@@ -12,8 +12,8 @@ from typing import IO
 
 from sqlalchemy.orm import Session
 
+from worker.importer.context import Parts
 from worker.importer.job import Job
-from worker.importer.parts import Parts
 from worker.importer.store.bulk import copy_back, copy_out
 
 _SAID = """jsonb_build_object('on', t.effective_on, 'amount', t.amount::text, 'currency', t.currency,
