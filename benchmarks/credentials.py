@@ -29,7 +29,7 @@ from worker.connections.credentials import ConfigKeeper, open_taken, place_of, t
 from worker.connectors.config import ConnectorConfig
 from worker.credentials import LocalKeyring, Place, Vault, seal_config
 from worker.credentials.envelope import EnvelopeVault
-from worker.database import Sessions, open_engine, open_sessions
+from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.keys import rotate, verify
 from worker.local.postgres import EmbeddedPostgres
 from worker.schema import apply_schema

@@ -18,7 +18,7 @@ from pathlib import Path
 import redis
 from sqlalchemy import text
 
-from worker.database import open_engine, open_sessions
+from worker.db.engine import open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
 from worker.runtime import process_runtime

@@ -28,11 +28,11 @@ from sqlalchemy import Engine, text
 from worker import outbox
 from worker.connectors.base import ConnectorContext
 from worker.connectors.mock import MockConnector
-from worker.database import open_engine, open_sessions
-from worker.http import open_client
+from worker.db.engine import open_engine, open_sessions
 from worker.importer.context import Parts
 from worker.importer.engine import run
 from worker.local.postgres import EmbeddedPostgres
+from worker.net.http import open_client
 from worker.runs.lease import claim
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest, RunStatus

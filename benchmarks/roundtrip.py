@@ -30,7 +30,7 @@ from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
 from worker.credentials import open_vault
-from worker.database import Sessions, open_engine, open_sessions
+from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
 from worker.models import BankConnection

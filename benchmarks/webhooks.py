@@ -31,7 +31,7 @@ from sqlalchemy import text
 
 from worker.credentials import LocalKeyring
 from worker.credentials.envelope import EnvelopeVault
-from worker.database import Sessions, open_engine, open_sessions
+from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.schema import apply_schema
 from worker.webhooks.claiming import ClaimPolicy

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from worker.database import Sessions, open_engine, open_sessions
+from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
 from worker.schema import apply_schema

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from worker.tracing import stop_tracing, trace_with
+from worker.telemetry.tracing import stop_tracing, trace_with
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from celery.schedules import schedule
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
-from worker import health, measuring
+from worker import heartbeat_files
 from worker.broker import (
     ANNOUNCE_BILLS,
     CANARY,
@@ -29,15 +29,16 @@ from worker.broker import (
     Queue,
     transport_options,
 )
+from worker.celery_hooks import task_metrics
+from worker.celery_hooks.heartbeats import HeartbeatFile, steady_now
 from worker.credentials import forbid_core_dumps
 from worker.errors import ConfigurationError
 from worker.keys import check_keys
-from worker.liveness import HeartbeatFile, steady_now
-from worker.logs import setup_logging
 from worker.runtime import close_process_runtime, forget_process_runtime, runtime
 from worker.settings import Settings, load_settings
-from worker.stopping import STOP
-from worker.tracing import start_tracing, stop_tracing
+from worker.stop_flag import STOP
+from worker.telemetry.logs import setup_logging
+from worker.telemetry.tracing import start_tracing, stop_tracing
 
 DEFAULT_QUEUE = "celery"
 """Tasks sent by name with nothing said about a queue land here; interactive workers consume it too."""
@@ -82,8 +83,8 @@ def configuration() -> dict[str, Any]:
         **_WORKER,
         "worker_max_tasks_per_child": settings.max_tasks_per_child,
         "beat_schedule": {f"{entry.task}@{entry.queue}": _schedule(entry) for entry in beat_entries(settings)},
-        "beat_scheduler": "worker.liveness:BeatScheduler",
-        "worker_consumer": "worker.liveness:PatientConsumer",
+        "beat_scheduler": "worker.celery_hooks.heartbeats:BeatScheduler",
+        "worker_consumer": "worker.celery_hooks.heartbeats:PatientConsumer",
         "beat_max_loop_interval": 5,
         "beat_enable_remote_control": True,
     }
@@ -160,7 +161,7 @@ class Metronome(bootsteps.StartStopStep):
 
 
 def _tick_if_silent(silent_s: float) -> None:
-    if health.age_s("dispatcher") < silent_s:
+    if heartbeat_files.age_s("dispatcher") < silent_s:
         return
     try:
         for task in (TICK, REAP):
@@ -170,7 +171,7 @@ def _tick_if_silent(silent_s: float) -> None:
 
 
 app.steps["worker"].update((HeartbeatFile, Metronome))
-measuring.connect()
+task_metrics.connect()
 
 
 @signals.setup_logging.connect
@@ -213,5 +214,5 @@ def _begin_beat(sender: Any, **_details: object) -> None:  # noqa: ANN401 - cele
     # Celery's own handler raises SystemExit wherever beat is; inside a socket read it is lost, and beat goes on.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sender.stop())
-    health.touch("beat")
+    heartbeat_files.touch("beat")
     logging.getLogger("finmind.beat").info("beat started on %s (pid %d)", socket.gethostname(), os.getpid())

@@ -27,7 +27,7 @@ from worker.broker import Nudge, Queue, publish, run_queue, transport_options
 from worker.models import BankImportRun
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest, RunStatus
-from worker.tracing import current_traceparent
+from worker.telemetry.tracing import current_traceparent
 
 HOLD_OFF_S = 10.0
 """After a failed publish nothing is published for this long, so that a dead broker slows down one request, not all."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import redis
 
-from worker.logs import get_logger
+from worker.telemetry.logs import get_logger
 
 log = get_logger("cache")
 

@@ -12,9 +12,9 @@ from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from worker.db.prepared import prepared
 from worker.errors import InvalidRequestError
 from worker.events import API_VERSION, check_data
-from worker.prepared import prepared
 
 MAX_DEDUP_KEY_CHARS = 200
 

@@ -18,9 +18,9 @@ from worker.connections.linking import Linker
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
-from worker.database import Sessions, open_engine, open_sessions, open_statements
+from worker.db.engine import Sessions, open_engine, open_sessions, open_statements
 from worker.finmind_cache import FinMindCache, open_cache
-from worker.http import HttpLimits, Reach, open_client
+from worker.net.http import HttpLimits, Reach, open_client
 from worker.runs.pulse import Heart
 from worker.settings import Settings, load_settings
 

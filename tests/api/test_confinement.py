@@ -8,12 +8,12 @@ from pydantic import SecretStr
 
 from tests.api.conftest import token
 from tests.api.test_door import problem
-from worker.addresses import RefusedTargetError
 from worker.api.app import create_app
 from worker.connections.confinement import Bounds, RefusedPathError, confine
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.file import FileConfig
-from worker.http import HttpLimits, Reach, open_client
+from worker.net.addresses import RefusedTargetError
+from worker.net.http import HttpLimits, Reach, open_client
 from worker.runtime import open_desk, open_desk_for_users, open_runtime, runtime
 
 CONNECTIONS = "/bank-connections/connections"

@@ -11,7 +11,7 @@ import uvicorn
 from openapi_schema_validator import OAS31Validator
 
 from tests.api.conftest import token
-from worker.logs import setup_logging
+from worker.telemetry.logs import setup_logging
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 

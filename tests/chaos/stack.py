@@ -25,7 +25,7 @@ from worker.client import WorkerClient
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.credentials import open_vault
-from worker.database import open_engine, open_sessions
+from worker.db.engine import open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
 from worker.models import BankConnection

@@ -6,7 +6,7 @@ what is rolled back is no offence, and nothing depends on the fence of the produ
 
 from sqlalchemy import Engine, text
 
-from worker.database import Sessions
+from worker.db.engine import Sessions
 
 _INSTALL = """
 CREATE TABLE chaos_holders (run_id uuid PRIMARY KEY, holder text NOT NULL, claims int NOT NULL DEFAULT 1);

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.importer.bank import Harness
-from worker import health
+from worker import heartbeat_files
 from worker.broker import Queue
 from worker.connectors.base import Account
 from worker.runs.signs import saw
@@ -89,7 +89,7 @@ def test_a_broker_that_is_down_is_a_problem_not_a_crash(command, monkeypatch):
 def test_a_probe_looks_at_files_only(command, monkeypatch):
     monkeypatch.delenv("DATABASE_URL")
     assert command("healthcheck", "worker").code == 1
-    health.touch("worker-one")
+    heartbeat_files.touch("worker-one")
     assert command("healthcheck").out == "worker is alive\n"
     assert command("healthcheck", "nothing").code == 2
 

@@ -20,7 +20,7 @@ from worker.connections.credentials import (
 from worker.connectors.config import ConnectorConfig
 from worker.credentials import LocalKeyring
 from worker.credentials.envelope import EnvelopeVault
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.errors import ConflictError, CredentialError, NotFoundError
 
 

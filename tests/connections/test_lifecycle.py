@@ -15,7 +15,7 @@ from worker.connections.lifecycle import NewConnection
 from worker.connectors.errors import AuthenticationError
 from worker.errors import ConflictError, InvalidRequestError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection, CredentialAudit
-from worker.options import ConnectionOptions
+from worker.models.connection_options import ConnectionOptions
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 

@@ -19,7 +19,7 @@ from worker.connectors.errors import (
     RateLimitError,
 )
 from worker.connectors.http import Answer, Request, call, call_text, is_secure, retry_after_s
-from worker.http import USER_AGENT, HttpLimits, open_client
+from worker.net.http import USER_AGENT, HttpLimits, open_client
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 CANARY = "canary-7f3a"

@@ -15,8 +15,8 @@ from tests.importer.bank import Harness
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.mock import MockConfig, MockConnector
 from worker.connectors.simplefin import SimpleFinConfig, SimpleFinConnector
-from worker.http import HttpLimits, open_client
 from worker.importer.context import Parts
+from worker.net.http import HttpLimits, open_client
 from worker.runs.states import RunKind, RunStatus
 
 TODAY = date(2026, 6, 15)

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.waiting import until
-from worker.database import open_engine, open_sessions
+from worker.db.engine import open_engine, open_sessions
 from worker.local.children import Program, start_child
 from worker.local.redis import free_port
 

@@ -26,7 +26,7 @@ from worker.connectors.base import (
     Transaction,
     Window,
 )
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.importer.context import ImportPolicy, Parts
 from worker.importer.engine import run
 from worker.runs.lease import claim

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import event
 
-from worker.database import Sessions
+from worker.db.engine import Sessions
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from worker.connections.credentials import new_config_values
 from worker.connectors.config import ConnectorConfig
 from worker.credentials import LocalKeyring, Place
 from worker.credentials.envelope import EnvelopeVault
-from worker.database import Sessions
+from worker.db.engine import Sessions
 
 
 class Config(ConnectorConfig):

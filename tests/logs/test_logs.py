@@ -9,7 +9,7 @@ PROGRAM = textwrap.dedent(
     """
     import logging
     import structlog
-    from worker.logs import get_logger, setup_logging
+    from worker.telemetry.logs import get_logger, setup_logging
 
     setup_logging(json=True)
     with structlog.contextvars.bound_contextvars(run_id="r-1"):

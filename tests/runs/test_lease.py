@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.leases import claim
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.runs.ending import close

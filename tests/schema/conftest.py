@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from worker.database import open_engine
+from worker.db.engine import open_engine
 
 FINMIND_SQL = Path(__file__).parent / "data" / "finmind.sql"
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from worker.database import open_engine
+from worker.db.engine import open_engine
 from worker.models import Base
 from worker.schema import apply_schema, check_schema, schema_sql
 from worker.schema.catalog import Catalog, read_catalog

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, OperationalError
 
-from worker.database import open_engine, open_sessions
-from worker.prepared import prepared
+from worker.db.engine import open_engine, open_sessions
+from worker.db.prepared import prepared
 
 _MARKED = prepared("SELECT CAST(:number AS integer) + :number AS doubled, 7 % 4 AS rest, CAST(:word AS text) AS word")
 _PLAN_COUNT = text("SELECT count(*), coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements")

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from worker.database import open_engine, open_sessions, open_statements
+from worker.db.engine import open_engine, open_sessions, open_statements
 
 _PUT = text("INSERT INTO kept VALUES (:number)")
 _ALL = text("SELECT coalesce(array_agg(number ORDER BY number), '{}') FROM kept")

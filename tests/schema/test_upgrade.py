@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from worker.database import Sessions, open_engine
+from worker.db.engine import Sessions, open_engine
 from worker.errors import ConflictError
 from worker.migrations import Standing, Upgrade, initialise, inspect_schema, open_chain, upgrade
 from worker.migrations.chain import baseline_sql

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from tests.security.echo import EchoServer
 from tests.waiting import until
 from worker.credentials import ensure_key_file
-from worker.database import open_engine, open_sessions
+from worker.db.engine import open_engine, open_sessions
 from worker.local.children import Program, start_child
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port

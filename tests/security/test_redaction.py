@@ -7,8 +7,8 @@ import pytest
 
 from worker.audit import acting_as
 from worker.connectors.errors import ProviderUnavailableError
-from worker.logs import setup_logging
 from worker.redaction import REDACTED, redact, redact_all, remember, secrets_in_use
+from worker.telemetry.logs import setup_logging
 
 SECRET = "s3cr3t-canary/with=signs"
 

@@ -10,8 +10,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.status.promtool import promtool
-from worker.measures import MEASURES
 from worker.status.metrics import GAUGES, exposition
+from worker.telemetry.latencies import MEASURES
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "monitoring" / "alerts.yml"

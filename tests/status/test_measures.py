@@ -20,10 +20,10 @@ from worker.credentials import generate_key
 from worker.errors import ConfigurationError
 from worker.local.children import Program, start_child
 from worker.local.redis import free_port
-from worker.measures import MEASURES, PROVIDER_REQUEST, is_measuring, observe, read_measures
 from worker.runtime import open_desk, runtime
 from worker.settings import Settings
-from worker.status.serving import parse_listen
+from worker.status.metrics_endpoint import parse_listen
+from worker.telemetry.latencies import MEASURES, PROVIDER_REQUEST, is_measuring, observe, read_measures
 
 SAFE_LABELS = {"outcome", "task", "state", "connector", "endpoint", "status", "operation"}
 
@@ -128,7 +128,7 @@ def test_labels_are_a_bounded_set():
 SPILL = """
 import sys
 from pathlib import Path
-from worker.measures import PROVIDER_REQUEST, observe, start_measuring
+from worker.telemetry.latencies import PROVIDER_REQUEST, observe, start_measuring
 start_measuring(Path(sys.argv[1]), "one/two")
 for number in range(200):
     observe(PROVIDER_REQUEST, 0.2, "mock", f"endpoint-{number}", "200")

@@ -12,14 +12,14 @@ import pytest
 from redis import Redis
 
 from tests.waiting import until
-from worker import health
+from worker import heartbeat_files
 from worker.broker import TICK
 from worker.credentials import generate_key
 from worker.local.redis import EmbeddedRedis
 
 pytestmark = pytest.mark.processes
 
-PROBE_MAY_IMPORT = {"worker", "worker.__main__", "worker.health"}
+PROBE_MAY_IMPORT = {"worker", "worker.__main__", "worker.heartbeat_files"}
 
 
 @pytest.fixture
@@ -64,23 +64,23 @@ WORKER = ("worker", "-n", "one@here", "-c", "1", "--without-mingle", "--without-
 
 
 def touched_after(name, moment):
-    return lambda: (health.directory() / f"{name}.alive").stat().st_mtime > moment
+    return lambda: (heartbeat_files.directory() / f"{name}.alive").stat().st_mtime > moment
 
 
 def last_touch(name):
-    return (health.directory() / f"{name}.alive").stat().st_mtime
+    return (heartbeat_files.directory() / f"{name}.alive").stat().st_mtime
 
 
 def test_a_worker_that_waits_for_its_broker_is_alive_and_one_that_stands_still_is_not(start, redis):
     worker = start(*WORKER)
-    until(lambda: health.problem("worker") is None, timeout_s=60)
+    until(lambda: heartbeat_files.problem("worker") is None, timeout_s=60)
     redis.stop()
     # The loop touches every 5 s at most; so many seconds later only the wait for the broker can have done it.
     since = last_touch("worker-one@here")
     until(touched_after("worker-one@here", since + 12), timeout_s=30)
     assert worker.poll() is None
     worker.send_signal(signal.SIGSTOP)
-    until(lambda: health.age_s("worker-one@here") > 7, timeout_s=20)
+    until(lambda: heartbeat_files.age_s("worker-one@here") > 7, timeout_s=20)
 
 
 def test_a_worker_and_beat_that_start_before_their_broker_say_that_they_are_alive(start, redis):
@@ -88,7 +88,7 @@ def test_a_worker_and_beat_that_start_before_their_broker_say_that_they_are_aliv
     start(*WORKER)
     start("beat", "-s", "schedule", "--pidfile", "")
     for name in ("worker", "beat"):
-        until(lambda name=name: health.problem(name) is None, timeout_s=60)
+        until(lambda name=name: heartbeat_files.problem(name) is None, timeout_s=60)
     since = last_touch("beat")
     until(touched_after("beat", since + 3), timeout_s=30)
 
@@ -124,12 +124,12 @@ def test_beat_keeps_its_pace_when_the_clock_of_its_host_jumps(start, redis, envi
 
 def test_a_sign_of_life_from_the_future_is_none(tmp_path, monkeypatch):
     monkeypatch.setenv("FINMIND_HEALTH_DIR", str(tmp_path))
-    health.touch("beat")
-    assert health.problem("beat") is None
+    heartbeat_files.touch("beat")
+    assert heartbeat_files.problem("beat") is None
     ahead = time.time() + 600
     os.utime(tmp_path / "beat.alive", (ahead, ahead))
-    assert health.age_s("beat") == float("inf")
-    assert "beat" in health.problem("beat")
+    assert heartbeat_files.age_s("beat") == float("inf")
+    assert "beat" in heartbeat_files.problem("beat")
 
 
 def test_a_probe_loads_nothing_of_the_worker_but_the_age_of_a_file(environment):

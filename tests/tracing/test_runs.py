@@ -23,7 +23,7 @@ from worker.runs.states import RunKind, RunRequest
 from worker.runtime import runtime
 from worker.settings import Settings
 from worker.tasks.execution import execute_run
-from worker.tracing import current_traceparent, note_outcome, span, start_tracing, stop_tracing
+from worker.telemetry.tracing import current_traceparent, note_outcome, span, start_tracing, stop_tracing
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -133,7 +133,8 @@ def test_spans_reach_a_collector_at_the_latest_when_the_process_ends(monkeypatch
 def test_each_child_of_a_worker_traces_from_its_start_to_its_end(monkeypatch):
     from celery import signals
 
-    from worker import app, tracing
+    from worker import app
+    from worker.telemetry import tracing
 
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     signals.worker_process_init.send(sender=app)
@@ -155,7 +156,7 @@ def test_nothing_happens_without_the_extra():
 import os, sys
 sys.modules["opentelemetry"] = None
 os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
-from worker.tracing import current_traceparent, span, start_tracing, stop_tracing
+from worker.telemetry.tracing import current_traceparent, span, start_tracing, stop_tracing
 start_tracing()
 with span("run", {"run_id": "r"}):
     assert current_traceparent() is None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from worker.credentials import generate_key, open_vault
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.settings import Settings
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.delivery import DeliveryParts, DeliveryPolicy, PumpReport, deliver_due

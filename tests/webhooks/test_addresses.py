@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.addresses import BLOCKED, is_public
+from worker.net.addresses import BLOCKED, is_public
 
 MATRIX = {
     "127/8": "127.0.0.1 127.255.255.254",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.addresses import RefusedTargetError
+from worker.net.addresses import RefusedTargetError
 from worker.webhooks.target import EgressPolicy, parse_target
 
 PUBLIC = EgressPolicy()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.webhooks.conftest import LOOPBACK, reply
-from worker.addresses import RefusedTargetError
+from worker.net.addresses import RefusedTargetError
 from worker.webhooks.answer import Answer, AnswerCode
 from worker.webhooks.guard import GuardedBackend
 from worker.webhooks.target import EgressPolicy

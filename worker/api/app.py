@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from worker import __version__, health
+from worker import __version__, heartbeat_files
 from worker.api import connections, contract, files, linking, ops, problems, runs, suggestions, webhooks
 from worker.api.auth import token_policy
 from worker.api.envelope import RefusedBodies, RequestIds, Timed
@@ -17,14 +17,14 @@ from worker.api.limiting import UserLimit
 from worker.api.services import Services
 from worker.client import WorkerClient
 from worker.connections.linking import read_link_apps
-from worker.measures import forget_measures, start_measuring
 from worker.runtime import Runtime, open_desk_for_users, open_linker, open_runtime
 from worker.settings import load_settings
 from worker.status.metrics import exposition
+from worker.telemetry.latencies import forget_measures, start_measuring
 
 MAX_BODY_BYTES = 64 * 1024
 _PREFIX = "/bank-connections"
-_OWN_MEASURES = health.directory() / "metrics" / "api"
+_OWN_MEASURES = heartbeat_files.directory() / "metrics" / "api"
 
 
 def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:

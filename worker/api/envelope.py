@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.api import problems
-from worker.measures import API_REQUEST, observe
+from worker.telemetry.latencies import API_REQUEST, observe
 
 _SOUND_ID = re.compile(r"[\x21-\x7e]{1,100}")
 _TOO_LARGE = 413

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from worker.api.problems import ProblemError
 from worker.api.services import Offered, UserId
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.models import IdempotencyKey
 
 KEPT = text("INTERVAL '24 hours'")

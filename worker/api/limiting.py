@@ -13,7 +13,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from worker.api.problems import ProblemError
-from worker.logs import get_logger
+from worker.telemetry.logs import get_logger
 
 log = get_logger("api")
 

@@ -21,7 +21,7 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.database import is_away
+from worker.db.engine import is_away
 from worker.errors import (
     ConflictError,
     InvalidRequestError,
@@ -29,7 +29,7 @@ from worker.errors import (
     NotFoundError,
     WorkerError,
 )
-from worker.logs import get_logger
+from worker.telemetry.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 log = get_logger("api")

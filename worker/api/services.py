@@ -14,7 +14,7 @@ from worker.api.limiting import UserLimit
 from worker.client import WorkerClient
 from worker.connections.lifecycle import Desk
 from worker.connections.linking import LinkApps, Linker
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.runs.request import request_run
 from worker.runs.states import RunRequest
 from worker.runtime import Runtime

@@ -7,7 +7,7 @@ import typer
 
 from worker.cli.environment import settings
 from worker.errors import ConfigurationError
-from worker.logs import setup_logging
+from worker.telemetry.logs import setup_logging
 
 
 def api(

@@ -12,7 +12,7 @@ from worker.connections import choices, finding, lifecycle
 from worker.connections.choices import Schedule
 from worker.connections.lifecycle import NewConnection
 from worker.connections.validation import read
-from worker.options import ConnectionOptions
+from worker.models.connection_options import ConnectionOptions
 from worker.runtime import open_desk
 
 app = typer.Typer(no_args_is_help=True, help="Link banks, look at them, pause or remove them.")

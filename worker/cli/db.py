@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json
-from worker.database import open_engine
+from worker.db.engine import open_engine
 from worker.migrations import SchemaState, Standing, Upgrade, initialise, inspect_schema
 from worker.migrations import upgrade as upgrade_schema
 from worker.models import Base

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker import health
+from worker import heartbeat_files
 
 
 class Component(StrEnum):
@@ -21,4 +21,4 @@ class Component(StrEnum):
 
 def healthcheck(component: Annotated[Component, typer.Argument()] = Component.WORKER) -> None:
     """Exit 0 when the worker, beat or dispatcher of this machine shows signs of life, 1 when not."""
-    raise typer.Exit(health.probe(component.value))
+    raise typer.Exit(heartbeat_files.probe(component.value))

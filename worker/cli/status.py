@@ -11,7 +11,7 @@ from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json, print_rows
 from worker.cli.workspace import database
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.status import Status, problems, read_status
 
 _PERIOD_S = 2.0

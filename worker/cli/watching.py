@@ -8,7 +8,7 @@ import typer
 
 from worker.cli.failures import ExitCode
 from worker.cli.output import on_terminal, print_json, warn
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.runs.reading import describe, find
 from worker.runs.states import CLOSED, RunStatus
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from worker.audit import acting_as
 from worker.cli.environment import settings
 from worker.client import WorkerClient
-from worker.database import Sessions, open_engine, open_sessions
+from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.runtime import Runtime, runtime
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from worker.connections.validation import read
 from worker.errors import InvalidRequestError, NotFoundError
 from worker.models import BankConnection, BankConnectionAccount
-from worker.options import ConnectionOptions
+from worker.models.connection_options import ConnectionOptions
 
 SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_INTERVAL = timedelta(days=90)

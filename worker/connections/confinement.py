@@ -1,7 +1,7 @@
 """What a config may point at when it comes from one of many users: their own folder, and addresses that are public.
 
 Names are looked at here only when they say by themselves where they lead; what they resolve to is looked at when a
-client connects (`worker.http`), in the API and in every worker.
+client connects (`worker.net.http`), in the API and in every worker.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from worker.addresses import RefusedTargetError, is_literal, vetted
 from worker.connections.statements import folder_of_user
 from worker.errors import InvalidRequestError
-from worker.http import Reach
+from worker.net.addresses import RefusedTargetError, is_literal, vetted
+from worker.net.http import Reach
 
 
 class RefusedPathError(InvalidRequestError):

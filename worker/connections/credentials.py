@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from worker.audit import Action, Subject, current_actor, record
 from worker.credentials import Place, SealedValue, Vault, open_config, seal_config
-from worker.database import Sessions
+from worker.db.engine import Sessions
+from worker.db.prepared import prepared
 from worker.errors import ConflictError, CredentialError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection
-from worker.prepared import prepared
 
 TABLE = "bank_connections"
 COLUMN = "config_encrypted"

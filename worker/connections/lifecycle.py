@@ -30,10 +30,10 @@ from worker.connections.validation import read
 from worker.connectors.base import BankConnector
 from worker.connectors.errors import ConnectorError
 from worker.credentials import Vault
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.errors import ConflictError, CredentialError, NotFoundError
 from worker.models import BankConnection, User
-from worker.options import ConnectionOptions
+from worker.models.connection_options import ConnectionOptions
 
 OpenedConnector: TypeAlias = AbstractContextManager[BankConnector]
 

@@ -25,7 +25,7 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.http import BodyTooLargeError
+from worker.net.http import BodyTooLargeError
 
 _LONGEST_WAIT_S = 7 * 86_400.0
 _LOGIN_REASONS = {401: "credentials", 402: "payment_required", 403: "revoked"}

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Text, bindparam
 from sqlalchemy.orm import Session
 
-from worker.prepared import prepared
+from worker.db.prepared import prepared
 from worker.runs.lease import ACTIVE_ACCOUNTS
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, QuotaReading
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.runs.lease import fence
 from worker.runs.states import Lease
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState, claimed_accounts
-from worker.options import ConnectionOptions
+from worker.models.connection_options import ConnectionOptions
 from worker.runs.lease import Claimed
 from worker.runs.states import Lease, RunKind
 

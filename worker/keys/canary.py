@@ -3,7 +3,7 @@
 import structlog
 
 from worker.credentials import Vault
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.errors import ConfigurationError, KeyProviderUnavailableError
 from worker.keys.columns import SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, each_key
 from worker.keys.verification import problem_with

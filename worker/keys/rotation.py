@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from worker.audit import Action, current_actor
 from worker.credentials import SealedValue, Vault
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.errors import CredentialError, KeyProviderUnavailableError
 from worker.keys.columns import FIRST_ID, SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, read_rows
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from worker.credentials import Vault
 from worker.credentials.envelope import read_envelope
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.errors import CredentialError, KeyProviderUnavailableError
 from worker.keys.columns import FIRST_ID, SEALED_COLUMNS, SealedColumn, SealedRow, read_rows
 

@@ -13,7 +13,7 @@ import redis
 from dotenv import dotenv_values
 
 from worker.credentials import ensure_key_file
-from worker.database import open_engine
+from worker.db.engine import open_engine
 from worker.errors import ConfigurationError, StopRequestedError
 from worker.local.lines import Terminal
 from worker.local.postgres import EmbeddedPostgres
@@ -21,9 +21,9 @@ from worker.local.redis import EmbeddedRedis, free_port
 from worker.local.services import Command, Service, commands
 from worker.local.state import StateDirectory, claimed
 from worker.local.supervisor import Supervisor
-from worker.measures import forget_measures
 from worker.migrations import upgrade
 from worker.settings import Settings, load_settings
+from worker.telemetry.latencies import forget_measures
 
 DATABASE = "finmind"
 READY = "everything is up; Ctrl-C stops it"

@@ -1,8 +1,8 @@
 """Tables as classes, no queries and no I/O. `schema.sql` is the truth; a test proves that these agree with it."""
 
+from worker.models.api import IdempotencyKey, UserPreference
 from worker.models.base import Base
 from worker.models.connection import BankConnection, BankConnectionAccount
-from worker.models.door import IdempotencyKey, UserPreference
 from worker.models.finmind import AuditLog, Bill, Category, Expense, RecurringExpense, Reminder, User
 from worker.models.link import BankLinkAttempt
 from worker.models.operations import BankConnectorCircuit, BankQuotaUsage, CredentialAudit, WorkerHeartbeat

@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
-from worker import faults, outbox
-from worker.database import Sessions
+from worker import fault_injection, outbox
+from worker.db.engine import Sessions
 from worker.reminders.mail import MailError, MailRefusedError
 
 log = structlog.stdlib.get_logger("finmind.reminders")
@@ -152,7 +152,7 @@ def _send_one(
             parameters = {"id": reminder.id, "token": str(reminder.token), "code": code, "delay_s": delay_s}
             session.execute(_FAILED, parameters)
         return False
-    faults.point("reminder_after_send")
+    fault_injection.point("reminder_after_send")
     with sessions() as session:
         return _mark_sent(session, reminder)
 

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.db.prepared import prepared
 from worker.errors import LostLeaseError
-from worker.faults import point
+from worker.fault_injection import point
 from worker.models import BankConnection, BankImportRunAccount
 from worker.outbox import LISTENS
-from worker.prepared import prepared
 from worker.redaction import redact_all
 from worker.runs import circuit
 from worker.runs.schedule import backoff

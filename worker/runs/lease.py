@@ -13,9 +13,9 @@ from sqlalchemy import CursorResult, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from worker.db.prepared import prepared
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
-from worker.prepared import prepared
 from worker.runs import circuit
 from worker.runs.admission import Facts
 from worker.runs.states import Lease, RunStatus

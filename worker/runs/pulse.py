@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
-from worker.faults import point
+from worker.fault_injection import point
 from worker.runs.lease import heartbeat
 from worker.runs.states import Lease
 

@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.status.look import queue_lengths
-from worker.status.serving import MeasuresCollector
+from worker.status.metrics_endpoint import MeasuresCollector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

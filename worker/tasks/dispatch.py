@@ -2,13 +2,13 @@
 
 import time
 
-from worker import health
+from worker import heartbeat_files
 from worker.app import app
 from worker.broker import TICK, Nudge, publish, run_queue
-from worker.faults import point
-from worker.logs import get_logger
+from worker.fault_injection import point
 from worker.runs.dispatch import Shares, plan_due_connections, take_due_runs
 from worker.runtime import Runtime, process_runtime
+from worker.telemetry.logs import get_logger
 
 log = get_logger("dispatch")
 
@@ -24,7 +24,7 @@ def tick() -> None:
     while True:
         pass_started_s = time.monotonic()
         moved = dispatch_once(runtime)
-        health.touch("dispatcher")
+        heartbeat_files.touch("dispatcher")
         # A pass over a long backlog costs Postgres something: it gets four times as long to rest.
         pause_s = max(_PAUSE_S, 4 * (time.monotonic() - pass_started_s))
         if not moved or time.monotonic() - started_s + pause_s > runtime.settings.tick_s:

@@ -14,13 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
-from worker.database import Sessions, is_away
+from worker.db.engine import Sessions, is_away
 from worker.errors import LostLeaseError, StopRequestedError
-from worker.faults import point
+from worker.fault_injection import point
 from worker.importer import engine
 from worker.importer.context import ImportPolicy, Parts
-from worker.logs import get_logger
-from worker.opening import ConnectorOpener
 from worker.runs.admission import Limits, WaitForTurn, decide
 from worker.runs.ending import close
 from worker.runs.lease import Claimed, claim, hand_back
@@ -28,8 +26,10 @@ from worker.runs.pulse import Pulse
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runs.verdict import verdict
 from worker.runtime import Runtime
-from worker.stopping import STOP
-from worker.tracing import note_outcome, span
+from worker.stop_flag import STOP
+from worker.tasks.open_connector import ConnectorOpener
+from worker.telemetry.logs import get_logger
+from worker.telemetry.tracing import note_outcome, span
 
 log = get_logger("imports")
 

@@ -14,14 +14,14 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.app import app
 from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION
-from worker.database import is_away
+from worker.db.engine import is_away
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
-from worker.logs import get_logger
 from worker.models import BankImportRun
 from worker.runs.request import request_run
 from worker.runs.states import WAITING, RunKind, RunRequest, RunStatus
 from worker.runtime import process_runtime
 from worker.tasks.execution import execute_run
+from worker.telemetry.logs import get_logger
 
 log = get_logger("imports")
 

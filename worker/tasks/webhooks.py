@@ -8,17 +8,17 @@ import hashlib
 from collections.abc import Callable
 from typing import IO, Any
 
-from worker import health, outbox
+from worker import heartbeat_files, outbox
 from worker.app import app
 from worker.audit import acting_as
 from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, SEND_REMINDERS
 from worker.errors import InvalidRequestError
-from worker.logs import get_logger
 from worker.reminders.bills import announce_due_bills
 from worker.reminders.mail import Mailer, parse_mail_server
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
 from worker.runtime import Runtime, process_runtime
-from worker.stopping import STOP
+from worker.stop_flag import STOP
+from worker.telemetry.logs import get_logger
 from worker.webhooks.delivery import DeliveryParts, PumpReport, deliver_due
 from worker.webhooks.policies import delivery_policy, egress_policy
 from worker.webhooks.retention import prune
@@ -67,7 +67,7 @@ def _take_turn(database_url: str) -> IO[str] | None:
     Other tasks need the children. The lock is the kernel's and goes with the process, however it dies.
     """
     name = hashlib.sha256(database_url.encode()).hexdigest()[:16]
-    path = health.directory() / f"deliver-{name}.lock"
+    path = heartbeat_files.directory() / f"deliver-{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.open("w")
     try:

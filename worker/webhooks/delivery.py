@@ -14,12 +14,12 @@ from typing import Protocol
 
 import structlog
 
-from worker import faults
+from worker import fault_injection
 from worker.credentials import Vault
-from worker.database import Sessions
+from worker.db.engine import Sessions
 from worker.errors import WorkerError
 from worker.events import event_id
-from worker.tracing import note_outcome, span
+from worker.telemetry.tracing import note_outcome, span
 from worker.webhooks.answer import Answer, AnswerCode
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.claiming import Claimed, ClaimPolicy, claim, free_lost
@@ -152,7 +152,7 @@ class _Pump:
             free_lost(session)
         with sessions() as session:
             claimed = claim(session, capacity=capacity, policy=policy.claim)
-        faults.point("webhook_after_claim")
+        fault_injection.point("webhook_after_claim")
         return fanned_out, claimed, datetime.now(UTC)
 
     async def _traced(self, item: Claimed, now: datetime) -> Result:
@@ -171,7 +171,7 @@ class _Pump:
             log.exception("webhook_attempt.postponed", **_names(item))
             code = error.code if isinstance(error, WorkerError) else WorkerError.code
             return Result(claimed=item, answer=_NOT_SENT, verdict=postponed(code, self._parts.policy.retry))
-        faults.point("webhook_after_send")
+        fault_injection.point("webhook_after_send")
         jitter = random.random()  # noqa: S311 - spreads retries, hides nothing
         verdict = judge(answer, item.attempt, self._parts.policy.retry, jitter=jitter)
         if verdict.state is not DeliveryState.DELIVERED:

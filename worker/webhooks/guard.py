@@ -21,7 +21,7 @@ from httpcore2 import (
     WriteError,
 )
 
-from worker.addresses import is_literal, vetted
+from worker.net.addresses import is_literal, vetted
 from worker.webhooks.target import EgressPolicy, is_local_name
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from worker.addresses import Network
 from worker.errors import ConfigurationError
+from worker.net.addresses import Network
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.claiming import ClaimPolicy
 from worker.webhooks.delivery import DeliveryPolicy

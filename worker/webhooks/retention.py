@@ -2,7 +2,7 @@
 
 from sqlalchemy import CursorResult, text
 
-from worker.database import Sessions
+from worker.db.engine import Sessions
 
 # Deliveries and attempts go with their event. What waits for a subscription that still listens stays.
 _PRUNE = text(

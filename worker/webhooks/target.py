@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from worker.addresses import Network, RefusedTargetError, is_literal, is_loopback
+from worker.net.addresses import Network, RefusedTargetError, is_literal, is_loopback
 
 MAX_URL_CHARS = 2048
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")

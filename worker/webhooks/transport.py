@@ -24,7 +24,7 @@ from httpcore2 import (
 )
 
 from worker import __version__
-from worker.addresses import RefusedTargetError
+from worker.net.addresses import RefusedTargetError
 from worker.webhooks.answer import Answer, AnswerCode
 from worker.webhooks.guard import DirectBackend, GuardedBackend, Resolve, system_resolver
 from worker.webhooks.target import EgressPolicy, Target, parse_target

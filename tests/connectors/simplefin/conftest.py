@@ -8,7 +8,7 @@ from tests.fakes.simplefin_bank import Bank, BankAccount
 from tests.fakes.simplefin_server import SimpleFinServer
 from worker.connectors.base import ConnectorContext
 from worker.connectors.simplefin import SimpleFinConfig, SimpleFinConnector
-from worker.http import HttpLimits, open_client
+from worker.net.http import HttpLimits, open_client
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from worker import __version__
 from worker.connectors.base import Account, Transaction, Window
 from worker.connectors.errors import ConnectorError
-from worker.faults import point
+from worker.db.prepared import prepared
+from worker.fault_injection import point
 from worker.importer.account_state import AccountState
 from worker.importer.context import ImportPolicy, Parts
 from worker.importer.fetch.delivery import Delivery
@@ -28,7 +29,6 @@ from worker.importer.fetch.prefetch import Asking
 from worker.importer.fetch.requests import Stream
 from worker.importer.job import Job
 from worker.outbox import LISTENS
-from worker.prepared import prepared
 from worker.runs.ending import end_values, ending, settle
 from worker.runs.states import COUNTED, Counts, EndedRun, Outcome, RunKind, RunStatus
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from worker.prepared import prepare_marked
+from worker.db.prepared import prepare_marked
 
 Sessions: TypeAlias = Callable[[], AbstractContextManager[Session]]
 """Opens one transaction: commits when the block ends well, rolls back when it does not."""

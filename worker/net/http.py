@@ -17,8 +17,8 @@ import httpcore2
 import httpx2
 
 from worker import __version__
-from worker.addresses import vetted
-from worker.measures import PROVIDER_REQUEST, observe
+from worker.net.addresses import vetted
+from worker.telemetry.latencies import PROVIDER_REQUEST, observe
 
 USER_AGENT = f"finmind-worker/{__version__}"
 

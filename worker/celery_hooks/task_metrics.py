@@ -1,4 +1,4 @@
-"""Which worker process measures into which file, and who serves it: Celery's signals, bound to `worker.measures`."""
+"""Which worker process measures into which file, and who serves it: Celery's signals, bound to `worker.telemetry.latencies`."""
 
 import time
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Any
 from billiard import current_process
 from celery import signals
 
-from worker import health
-from worker.logs import get_logger
-from worker.measures import TASK, forget_measures, is_measuring, observe, start_measuring
+from worker import heartbeat_files
 from worker.settings import load_settings
-from worker.status.serving import forget_inherited_door, parse_listen, serve_measures
+from worker.status.metrics_endpoint import forget_inherited_door, parse_listen, serve_measures
+from worker.telemetry.latencies import TASK, forget_measures, is_measuring, observe, start_measuring
+from worker.telemetry.logs import get_logger
 
 log = get_logger("measures")
 
@@ -71,4 +71,4 @@ def _note_end(task_id: str, task: Any, state: str | None, **_details: object) ->
 
 
 def _folder() -> Path:
-    return load_settings().metrics_dir or health.directory() / "metrics" / _worker_name.replace("/", "-")
+    return load_settings().metrics_dir or heartbeat_files.directory() / "metrics" / _worker_name.replace("/", "-")

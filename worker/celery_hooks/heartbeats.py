@@ -15,7 +15,7 @@ from celery.beat import Scheduler
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
-from worker import health
+from worker import heartbeat_files
 
 HEARTBEAT_S = 5.0
 
@@ -54,14 +54,14 @@ class HeartbeatFile(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
         """Begin to touch."""
         self._name = _sign_of(parent.hostname)
-        health.touch(self._name)
-        self._entry = parent.timer.call_repeatedly(HEARTBEAT_S, health.touch, (self._name,))
+        heartbeat_files.touch(self._name)
+        self._entry = parent.timer.call_repeatedly(HEARTBEAT_S, heartbeat_files.touch, (self._name,))
 
     def stop(self, _parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
         """End, and leave no stale file behind."""
         if self._entry is not None:
             self._entry.cancel()
-        health.remove(self._name)
+        heartbeat_files.remove(self._name)
 
 
 class PatientConsumer(Consumer):
@@ -75,7 +75,7 @@ class PatientConsumer(Consumer):
 
     def _while_away(self) -> None:
         maybe_shutdown()
-        health.touch(_sign_of(self.hostname))
+        heartbeat_files.touch(_sign_of(self.hostname))
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Drop a lost connection and let go of its messages; the tasks go on."""
@@ -111,8 +111,8 @@ class BeatScheduler(Scheduler):
     def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - as the base class
         """Send what is due and say that beat is alive."""
         seconds: float = super().tick(*args, **kwargs)
-        health.touch("beat")
+        heartbeat_files.touch("beat")
         return seconds
 
     def _ensure_connected(self) -> Any:  # noqa: ANN401 - kombu's connection
-        return _connect(self.connection, partial(health.touch, "beat"))
+        return _connect(self.connection, partial(heartbeat_files.touch, "beat"))

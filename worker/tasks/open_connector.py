@@ -10,7 +10,7 @@ import httpx2
 
 from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, take_config
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
-from worker.http import MeasuredTransport, open_client
+from worker.net.http import MeasuredTransport, open_client
 from worker.runs import quota
 from worker.runtime import Runtime, http_limits, provider_reach
 from worker.throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket

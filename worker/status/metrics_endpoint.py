@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from worker.errors import ConfigurationError
-from worker.measures import read_measures
+from worker.telemetry.latencies import read_measures
 
 _listening: list[socket.socket] = []
 

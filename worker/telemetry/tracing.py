@@ -1,7 +1,7 @@
 """OpenTelemetry, for those who have it: a span per run and per delivery, with ids and codes only.
 
 Off unless the extra `[otel]` is installed and OTEL_EXPORTER_OTLP_ENDPOINT is set; the SDK reads its other variables.
-Where the process measures (`worker.measures`), the same spans are timed for Prometheus, with or without OpenTelemetry.
+Where the process measures (`worker.telemetry.latencies`), the same spans are timed for Prometheus, with or without OpenTelemetry.
 """
 
 import os
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from worker.measures import measured_span, note_outcome_of_span
+from worker.telemetry.latencies import measured_span, note_outcome_of_span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider

@@ -1,0 +1,1 @@
+"""Celery's own life cycle: heartbeats of its processes and metrics of its tasks."""

@@ -1,0 +1,1 @@
+"""The engine, its sessions, and the driver's prepared statements."""
