@@ -30,7 +30,7 @@ from worker.broker import (
     transport_options,
 )
 from worker.celery_hooks import task_metrics
-from worker.celery_hooks.heartbeats import HeartbeatFile, steady_now
+from worker.celery_hooks.components import HeartbeatFile, steady_now
 from worker.credentials import forbid_core_dumps
 from worker.errors import ConfigurationError
 from worker.keys import check_keys
@@ -83,8 +83,8 @@ def configuration() -> dict[str, Any]:
         **_WORKER,
         "worker_max_tasks_per_child": settings.max_tasks_per_child,
         "beat_schedule": {f"{entry.task}@{entry.queue}": _schedule(entry) for entry in beat_entries(settings)},
-        "beat_scheduler": "worker.celery_hooks.heartbeats:BeatScheduler",
-        "worker_consumer": "worker.celery_hooks.heartbeats:PatientConsumer",
+        "beat_scheduler": "worker.celery_hooks.components:BeatScheduler",
+        "worker_consumer": "worker.celery_hooks.components:PatientConsumer",
         "beat_max_loop_interval": 5,
         "beat_enable_remote_control": True,
     }

@@ -21,7 +21,7 @@ from worker.credentials import Vault, open_vault
 from worker.db.engine import Sessions, open_engine, open_sessions, open_statements
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.net.http import HttpLimits, Reach, open_client
-from worker.runs.pulse import Heart
+from worker.runs.lease_renewal import Heart
 from worker.settings import Settings, load_settings
 
 

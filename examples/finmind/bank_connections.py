@@ -12,10 +12,10 @@ from flask import Blueprint, current_app, jsonify, request
 from flask_jwt_extended import get_jwt_identity, jwt_required
 
 from worker.client import WorkerClient
-from worker.connections import finding
+from worker.connections import connection_queries
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
-from worker.runs import reading, steering
-from worker.runs.reading import RunFilter
+from worker.runs import commands, run_queries
+from worker.runs.run_queries import RunFilter
 
 bp = Blueprint("bank_connections", __name__)
 
@@ -49,7 +49,7 @@ def refused(error):
 @bp.get("/connections")
 @jwt_required()
 def list_connections():
-    rows = finding.list_connections(session(), user_id=int(get_jwt_identity()))
+    rows = connection_queries.list_connections(session(), user_id=int(get_jwt_identity()))
     return jsonify([{name: row[name] for name in SHOWN} for row in rows])
 
 
@@ -57,7 +57,7 @@ def list_connections():
 @jwt_required()
 def start_import(connection_id: uuid.UUID):
     """Import what the bank has, or the days that are named; `dry_run` decides everything and writes nothing."""
-    finding.find(session(), connection_id, user_id=int(get_jwt_identity()))
+    connection_queries.find(session(), connection_id, user_id=int(get_jwt_identity()))
     asked = request.get_json(silent=True) or {}
     run_id = client().request_import(
         session(),
@@ -73,7 +73,7 @@ def start_import(connection_id: uuid.UUID):
 @jwt_required()
 def start_refresh(connection_id: uuid.UUID):
     """Fetch what is new; asking twice while it waits or runs is one run."""
-    finding.find(session(), connection_id, user_id=int(get_jwt_identity()))
+    connection_queries.find(session(), connection_id, user_id=int(get_jwt_identity()))
     return accepted(client().request_refresh(session(), connection_id))
 
 
@@ -81,23 +81,23 @@ def start_refresh(connection_id: uuid.UUID):
 @jwt_required()
 def list_runs(connection_id: uuid.UUID):
     wanted = RunFilter(user_id=int(get_jwt_identity()), connection_id=connection_id, limit=20)
-    return jsonify(reading.list_runs(session(), wanted))
+    return jsonify(run_queries.list_runs(session(), wanted))
 
 
 @bp.get("/import-runs/<uuid:run_id>")
 @jwt_required()
 def show_run(run_id: uuid.UUID):
     """A run with its accounts and every decision: what a page about an import shows."""
-    run = reading.describe(reading.find(session(), run_id, user_id=int(get_jwt_identity())))
-    accounts = reading.accounts_of(session(), run_id)
-    decisions = reading.decisions_of(session(), run_id, limit=100)
+    run = run_queries.describe(run_queries.find(session(), run_id, user_id=int(get_jwt_identity())))
+    accounts = run_queries.accounts_of(session(), run_id)
+    decisions = run_queries.decisions_of(session(), run_id, limit=100)
     return jsonify({**run, "accounts": accounts, "decisions": decisions})
 
 
 @bp.post("/import-runs/<uuid:run_id>/cancel")
 @jwt_required()
 def cancel_run(run_id: uuid.UUID):
-    status = steering.cancel(session(), run_id, user_id=int(get_jwt_identity()))
+    status = commands.cancel(session(), run_id, user_id=int(get_jwt_identity()))
     session().commit()
     return jsonify(id=run_id, status=status)
 

@@ -10,7 +10,7 @@ from tests.factories import make_connection
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 from worker.runtime import open_runtime
-from worker.status.board import DAYS, history
+from worker.status.dashboard import DAYS, history
 
 NASTY = "<script>alert(1)</script>"
 

@@ -10,7 +10,7 @@ from tests.importer.bank import Harness
 from worker import heartbeat_files
 from worker.broker import Queue
 from worker.connectors.base import Account
-from worker.runs.signs import saw
+from worker.runs.component_heartbeats import saw
 
 LATE_RUN = (
     "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, queued_at)"

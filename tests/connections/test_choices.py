@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import make_connection
 from worker.connections import choices
-from worker.connections.finding import find, list_accounts, list_connections
+from worker.connections.connection_queries import find, list_accounts, list_connections
 from worker.errors import InvalidRequestError, NotFoundError
 
 

@@ -321,7 +321,7 @@ class TestBalanceProof:
 
 
 def test_every_row_of_a_run_is_explained(harness):
-    from worker.runs.reading import decisions_of
+    from worker.runs.run_queries import decisions_of
 
     row = harness.bank.buy("-1", "Baker", external_id="1")
     harness.refresh()

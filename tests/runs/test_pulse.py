@@ -9,7 +9,7 @@ from tests.waiting import until
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
 from worker.models import BankImportRun
 from worker.runs.lease import fence
-from worker.runs.pulse import Heart, Pulse
+from worker.runs.lease_renewal import Heart, Pulse
 from worker.runs.reaper import recover, silent_runs
 
 

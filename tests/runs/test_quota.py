@@ -4,8 +4,8 @@ import pytest
 
 from worker.connectors.base import Quota, QuotaReading, Scope
 from worker.connectors.errors import RateLimitError, RateLimitScope
-from worker.runs.quota import ReserveError, Spender, allowances, correct, spend
-from worker.throttle import Call
+from worker.runs.provider_quota import ReserveError, Spender, allowances, correct, spend
+from worker.runs.provider_throttle import Call
 
 QUOTAS = (Quota(endpoint="transactions", calls=4, window_s=86_400, scope=Scope.ACCOUNT, reserve=1),)
 CALL = Call(endpoint="transactions", account_id="a")

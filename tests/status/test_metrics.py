@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.leases import claim
+from worker.runs.component_heartbeats import saw
 from worker.runs.ending import close
 from worker.runs.request import request_run
-from worker.runs.signs import saw
 from worker.runs.states import Counts, Outcome, RunKind, RunRequest, RunStatus
 from worker.status.metrics import GAUGES, exposition
 

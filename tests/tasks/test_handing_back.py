@@ -3,7 +3,7 @@
 import pytest
 
 from worker.errors import StopRequestedError
-from worker.runs.pulse import Pulse
+from worker.runs.lease_renewal import Pulse
 
 ACCOUNTS = 8
 

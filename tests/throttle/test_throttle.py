@@ -6,7 +6,7 @@ import redis
 
 from worker.connectors.base import Burst
 from worker.connectors.errors import RateLimitError
-from worker.throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
+from worker.runs.provider_throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 
 BURST = Burst(calls=5, per_s=1.0)
 

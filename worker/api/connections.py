@@ -24,13 +24,13 @@ from worker.api.schemas import (
 )
 from worker.api.services import Offered, Services, UserId
 from worker.audit import acting_as
-from worker.connections import choices, finding, lifecycle
+from worker.connections import choices, connection_queries, lifecycle
 from worker.connections.choices import Schedule
 from worker.connections.lifecycle import NewConnection
 from worker.connections.validation import read
 from worker.connectors.errors import ConnectorNotFoundError
-from worker.runs import reading
-from worker.runs.reading import RunFilter
+from worker.runs import run_queries
+from worker.runs.run_queries import RunFilter
 from worker.runs.states import RunKind, RunRequest
 
 router = APIRouter(tags=["connections"])
@@ -76,7 +76,7 @@ def add_connection(wanted: NewConnectionIn, user_id: UserId, offered: Offered, o
 def list_connections(user_id: UserId, offered: Offered) -> list[ConnectionOut]:
     """List the caller's connections, oldest first."""
     with offered.sessions() as session:
-        return [ConnectionOut.of(row) for row in finding.list_connections(session, user_id=user_id)]
+        return [ConnectionOut.of(row) for row in connection_queries.list_connections(session, user_id=user_id)]
 
 
 @router.get("/connections/{connection_id}")
@@ -92,7 +92,7 @@ def change_connection(
     """Rename, pause or resume a connection, or change its policies and schedule."""
     given = change.model_dump(exclude_unset=True)
     with offered.sessions() as session:
-        row = finding.find(session, connection_id, user_id=user_id, lock=True)
+        row = connection_queries.find(session, connection_id, user_id=user_id, lock=True)
         if change.display_name is not None:
             choices.rename(row, change.display_name)
         if change.options is not None:
@@ -132,8 +132,8 @@ def refresh_auth(connection_id: uuid.UUID, given: CredentialsIn, user_id: UserId
 def list_accounts(connection_id: uuid.UUID, user_id: UserId, offered: Offered) -> list[AccountOut]:
     """List the accounts of a connection; empty before its first import."""
     with offered.sessions() as session:
-        finding.find(session, connection_id, user_id=user_id)
-        return [AccountOut.model_validate(row) for row in finding.list_accounts(session, connection_id)]
+        connection_queries.find(session, connection_id, user_id=user_id)
+        return [AccountOut.model_validate(row) for row in connection_queries.list_accounts(session, connection_id)]
 
 
 @router.patch("/connections/{connection_id}/accounts/{account_id}")
@@ -142,9 +142,9 @@ def change_account(
 ) -> AccountOut:
     """Import an account from now on, or leave it out; what was imported stays."""
     with offered.sessions() as session:
-        finding.find(session, connection_id, user_id=user_id)
+        connection_queries.find(session, connection_id, user_id=user_id)
         choices.include_account(session, connection_id, account_id, included=change.included)
-        return AccountOut.model_validate(finding.find_account(session, connection_id, account_id))
+        return AccountOut.model_validate(connection_queries.find_account(session, connection_id, account_id))
 
 
 @router.post("/connections/{connection_id}/import", status_code=202, response_model=RunOut)
@@ -191,16 +191,16 @@ def list_runs(
     """List a connection's runs, newest first."""
     wanted = RunFilter(user_id=user_id, connection_id=connection_id, after=read_cursor(cursor), limit=limit)
     with offered.sessions() as session:
-        finding.find(session, connection_id, user_id=user_id)
-        rows = reading.list_runs(session, wanted)
+        connection_queries.find(session, connection_id, user_id=user_id)
+        rows = run_queries.list_runs(session, wanted)
     return RunPage(items=[RunOut.model_validate(row) for row in rows], next=next_cursor(rows, limit))
 
 
 def _ask(offered: Services, user_id: int, request: RunRequest, background: BackgroundTasks) -> RunOut:
     with offered.sessions() as session:
-        finding.find(session, request.connection_id, user_id=user_id)
+        connection_queries.find(session, request.connection_id, user_id=user_id)
         run_id = offered.ask(session, request, background)
-        return RunOut.model_validate(reading.describe(reading.find(session, run_id, user_id=user_id)))
+        return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))
 
 
 def _run_location(run: RunOut) -> str:
@@ -209,7 +209,9 @@ def _run_location(run: RunOut) -> str:
 
 def _connection(offered: Services, user_id: int, connection_id: uuid.UUID) -> ConnectionOut:
     with offered.sessions() as session:
-        return ConnectionOut.of(finding.describe(finding.find(session, connection_id, user_id=user_id)))
+        return ConnectionOut.of(
+            connection_queries.describe(connection_queries.find(session, connection_id, user_id=user_id))
+        )
 
 
 def _new(user_id: int, wanted: NewConnectionIn) -> NewConnection:

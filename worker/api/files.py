@@ -21,7 +21,7 @@ from worker.connectors.file import FileConfig
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.profile import built_in_profile
 from worker.errors import InvalidRequestError
-from worker.runs import reading
+from worker.runs import run_queries
 from worker.runs.states import RunKind, RunRequest
 
 router = APIRouter(tags=["files"])
@@ -72,7 +72,7 @@ def _import(
         connection_id, _ = connection_for(offered.desk, user_id, shared, None)
     with offered.sessions() as session:
         run_id = offered.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
-        return RunOut.model_validate(reading.describe(reading.find(session, run_id, user_id=user_id)))
+        return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))
 
 
 def _look_at(config: FileConfig, received: Path) -> None:

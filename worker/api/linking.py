@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints
 from worker.api.schemas import ConnectionOut, Input, Text
 from worker.api.services import Offered, UserId
 from worker.audit import acting_as
-from worker.connections import finding
+from worker.connections import connection_queries
 from worker.connections.linking import BroughtBack, WantedLink, abandon, finish_link, list_link_banks, start_link
 
 router = APIRouter(prefix="/links", tags=["links"])
@@ -110,7 +110,9 @@ def complete_link(brought: BroughtIn, user_id: UserId, offered: Offered) -> Resp
     with acting_as(f"api:user:{user_id}"):
         connection_id = finish_link(offered.linker, offered.link_apps, given)
     with offered.sessions() as session:
-        made = ConnectionOut.of(finding.describe(finding.find(session, connection_id, user_id=user_id)))
+        made = ConnectionOut.of(
+            connection_queries.describe(connection_queries.find(session, connection_id, user_id=user_id))
+        )
     headers = {"Location": f"/bank-connections/connections/{connection_id}"}
     return JSONResponse(made.model_dump(mode="json"), status_code=201, headers=headers)
 

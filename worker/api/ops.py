@@ -18,10 +18,10 @@ from jinja2 import Environment, FileSystemLoader
 
 from worker.api.problems import ProblemError
 from worker.api.services import Offered, Services, services
-from worker.runs import reading
-from worker.runs.reading import RunFilter
+from worker.runs import run_queries
+from worker.runs.run_queries import RunFilter
 from worker.runs.states import CLOSED, RunStatus
-from worker.status import board, problems, read_status
+from worker.status import dashboard, problems, read_status
 from worker.webhooks.replay import replay_event
 
 _HERE = Path(__file__).parent / "templates"
@@ -65,9 +65,9 @@ def overview(offered: Offered) -> HTMLResponse:
     """Show the first look, runs, connections and dead letters."""
     with offered.sessions() as session:
         status = read_status(session, offered.runtime.redis)
-        runs = reading.list_runs(session, RunFilter(limit=30))
-        connections = board.connections(session)
-        letters = board.dead_letters(session)
+        runs = run_queries.list_runs(session, RunFilter(limit=30))
+        connections = dashboard.connections(session)
+        letters = dashboard.dead_letters(session)
     live = any(RunStatus(run["status"]) in {RunStatus.RUNNING, RunStatus.QUEUED} for run in runs)
     return _page(
         "overview.html",
@@ -87,10 +87,10 @@ def run_story(
 ) -> HTMLResponse:
     """Show a run row by row, with the reasons."""
     with offered.sessions() as session:
-        run = reading.describe(reading.find(session, run_id))
-        accounts = reading.accounts_of(session, run_id)
-        decisions = reading.decisions_of(session, run_id, after_id=after, limit=_ROWS)
-        rejections = reading.rejections_of(session, run_id, limit=_ROWS)
+        run = run_queries.describe(run_queries.find(session, run_id))
+        accounts = run_queries.accounts_of(session, run_id)
+        decisions = run_queries.decisions_of(session, run_id, after_id=after, limit=_ROWS)
+        rejections = run_queries.rejections_of(session, run_id, limit=_ROWS)
     return _page(
         "run.html",
         run=run,
@@ -119,7 +119,7 @@ def style() -> FileResponse:
 
 def _replay(offered: Services, event_id: uuid.UUID, subscription_id: uuid.UUID) -> None:
     with offered.sessions() as session:
-        for letter in board.dead_letters(session, limit=1000):
+        for letter in dashboard.dead_letters(session, limit=1000):
             if (letter["event_id"], letter["subscription_id"]) == (event_id, subscription_id):
                 replay_event(session, letter["user_id"], subscription_id, event_id)
                 return

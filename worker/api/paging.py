@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from worker.errors import InvalidRequestError
-from worker.runs.reading import After
+from worker.runs.run_queries import After
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Rows per page.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]

@@ -14,7 +14,7 @@ from worker.api.idempotency import OnlyOnce
 from worker.api.paging import AfterId, Limit, next_id
 from worker.api.schemas import DecisionPage, RejectionPage, RunOut, RunStory
 from worker.api.services import Offered, Services, UserId
-from worker.runs import reading, steering
+from worker.runs import commands, run_queries
 from worker.runs.states import CLOSED, RunRequest, RunStatus
 
 router = APIRouter(prefix="/import-runs", tags=["runs"])
@@ -36,13 +36,13 @@ FoundRun = Annotated[RunOut, Depends(found_run)]
 def show_run(run_id: uuid.UUID, user_id: UserId, offered: Offered, limit: Limit = 50) -> RunStory:
     """Show a run, what it did per account, and the first decisions and rejections row by row."""
     with offered.sessions() as session:
-        run = reading.describe(reading.find(session, run_id, user_id=user_id))
+        run = run_queries.describe(run_queries.find(session, run_id, user_id=user_id))
         return RunStory.model_validate(
             {
                 **run,
-                "accounts": reading.accounts_of(session, run_id),
-                "decisions": _page(reading.decisions_of(session, run_id, limit=limit), limit),
-                "rejections": _page(reading.rejections_of(session, run_id, limit=limit), limit),
+                "accounts": run_queries.accounts_of(session, run_id),
+                "decisions": _page(run_queries.decisions_of(session, run_id, limit=limit), limit),
+                "rejections": _page(run_queries.rejections_of(session, run_id, limit=limit), limit),
             }
         )
 
@@ -53,8 +53,8 @@ def list_decisions(
 ) -> DecisionPage:
     """List what a run decided row by row, with the reasons."""
     with offered.sessions() as session:
-        reading.find(session, run_id, user_id=user_id)
-        rows = reading.decisions_of(session, run_id, after_id=after, limit=limit)
+        run_queries.find(session, run_id, user_id=user_id)
+        rows = run_queries.decisions_of(session, run_id, after_id=after, limit=limit)
     return DecisionPage.model_validate(_page(rows, limit))
 
 
@@ -64,8 +64,8 @@ def list_rejections(
 ) -> RejectionPage:
     """List the rows a run could not import."""
     with offered.sessions() as session:
-        reading.find(session, run_id, user_id=user_id)
-        rows = reading.rejections_of(session, run_id, after_id=after, limit=limit)
+        run_queries.find(session, run_id, user_id=user_id)
+        rows = run_queries.rejections_of(session, run_id, after_id=after, limit=limit)
     return RejectionPage.model_validate(_page(rows, limit))
 
 
@@ -73,7 +73,7 @@ def list_rejections(
 def cancel_run(run_id: uuid.UUID, user_id: UserId, offered: Offered) -> RunOut:
     """Cancel a run: at once when it waits, at its next step when it runs. What is committed stays."""
     with offered.sessions() as session:
-        steering.cancel(session, run_id, user_id=user_id)
+        commands.cancel(session, run_id, user_id=user_id)
     return _read(offered, user_id, run_id)
 
 
@@ -82,7 +82,7 @@ def retry_run(
     run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Ask again for what a failed, partial or cancelled run was asked for."""
-    return _ask(offered, user_id, run_id, steering.retry_request, background, only)
+    return _ask(offered, user_id, run_id, commands.retry_request, background, only)
 
 
 @router.post("/{run_id}/revert", status_code=202, response_model=RunOut)
@@ -90,7 +90,7 @@ def revert_run(
     run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Take back what a run did; what was edited since is left alone and reported."""
-    return _ask(offered, user_id, run_id, steering.revert_request, background, only)
+    return _ask(offered, user_id, run_id, commands.revert_request, background, only)
 
 
 @router.post("/{run_id}/replay-rejections", status_code=202, response_model=RunOut)
@@ -98,7 +98,7 @@ def replay_rejections(
     run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Try the rows again that a run had to reject."""
-    return _ask(offered, user_id, run_id, steering.replay_request, background, only)
+    return _ask(offered, user_id, run_id, commands.replay_request, background, only)
 
 
 @router.get("/{run_id}/progress", response_class=EventSourceResponse)
@@ -140,7 +140,7 @@ def _read(offered: Services, user_id: int, run_id: uuid.UUID) -> RunOut:
 
 
 def _found(session: Session, run_id: uuid.UUID, user_id: int) -> RunOut:
-    return RunOut.model_validate(reading.describe(reading.find(session, run_id, user_id=user_id)))
+    return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))
 
 
 def _page(rows: list[dict[str, Any]], limit: int) -> dict[str, Any]:

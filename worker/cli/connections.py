@@ -8,7 +8,7 @@ from worker.cli.arguments import ConnectionId, read_choices, read_hours, read_in
 from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
 from worker.cli.output import JsonFlag, print_json, print_record, print_rows
 from worker.cli.workspace import database, workspace
-from worker.connections import choices, finding, lifecycle
+from worker.connections import choices, connection_queries, lifecycle
 from worker.connections.choices import Schedule
 from worker.connections.lifecycle import NewConnection
 from worker.connections.validation import read
@@ -87,7 +87,7 @@ def list_(
 ) -> None:
     """List connections."""
     with database() as sessions, sessions() as session:
-        rows = finding.list_connections(session, user_id=user)
+        rows = connection_queries.list_connections(session, user_id=user)
     print_rows(rows, _COLUMNS, as_json=as_json, empty="no connections; `finmind-worker connections add` makes one")
 
 
@@ -95,8 +95,8 @@ def list_(
 def show(connection: ConnectionId, *, as_json: JsonFlag = False) -> None:
     """Show one connection with its accounts."""
     with database() as sessions, sessions() as session:
-        record: dict[str, Any] = finding.describe(finding.find(session, connection))
-        accounts = finding.list_accounts(session, connection)
+        record: dict[str, Any] = connection_queries.describe(connection_queries.find(session, connection))
+        accounts = connection_queries.list_accounts(session, connection)
     if as_json:
         print_json({**record, "accounts": accounts})
         return
@@ -118,7 +118,7 @@ def set_(  # noqa: PLR0913 - one parameter per flag
 ) -> None:
     """Change name, policies, schedule or the accounts that are imported."""
     with database() as sessions, sessions() as session:
-        row = finding.find(session, connection, lock=True)
+        row = connection_queries.find(session, connection, lock=True)
         if name is not None:
             choices.rename(row, name)
         if option:
@@ -151,7 +151,7 @@ def reauth(connection: ConnectionId, *, config: ConfigOption = None, config_file
     """Give it new credentials in place; accounts and history stay, and the gap is filled."""
     with workspace() as opened:
         with opened.sessions() as session:
-            connector = opened.registry.get(finding.find(session, connection).connector_name)
+            connector = opened.registry.get(connection_queries.find(session, connection).connector_name)
         lifecycle.reauthorise(open_desk(opened), connection, read_config(connector, config, config_file))
     typer.echo(f"reauthorised {connection}")
 

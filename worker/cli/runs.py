@@ -13,8 +13,8 @@ from worker.cli.imports import TimeoutOption, WaitFlag, request
 from worker.cli.output import JsonFlag, print_json, print_record, print_rows
 from worker.cli.workspace import database
 from worker.client import WorkerClient
-from worker.runs import reading, steering
-from worker.runs.reading import RunFilter
+from worker.runs import commands, run_queries
+from worker.runs.run_queries import RunFilter
 from worker.runs.states import RunRequest, RunStatus
 
 app = typer.Typer(no_args_is_help=True, help="What happened, row by row, and what can be done about it.")
@@ -62,7 +62,7 @@ def list_(
     """List runs, newest first."""
     wanted = RunFilter(connection_id=connection, statuses=status or (), limit=limit)
     with database() as sessions, sessions() as session:
-        rows = reading.list_runs(session, wanted)
+        rows = run_queries.list_runs(session, wanted)
     print_rows(rows, _COLUMNS, as_json=as_json, empty="no runs")
 
 
@@ -75,8 +75,8 @@ def show(
 ) -> None:
     """Show one run: how it ended, per account, and with --rows every decision."""
     with database() as sessions, sessions() as session:
-        record = reading.describe(reading.find(session, run))
-        accounts = reading.accounts_of(session, run)
+        record = run_queries.describe(run_queries.find(session, run))
+        accounts = run_queries.accounts_of(session, run)
         story = _story(session, run) if rows else {}
     if as_json:
         print_json({**record, "accounts": accounts, **story})
@@ -97,14 +97,14 @@ def show(
 def cancel(run: RunId) -> None:
     """Cancel a run; what it has committed stays."""
     with database() as sessions, sessions() as session:
-        status = steering.cancel(session, run)
+        status = commands.cancel(session, run)
     typer.echo(f"cancelled {run}" if status is RunStatus.CANCELLED else f"asked {run} to stop at its next step")
 
 
 @app.command()
 def retry(run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, as_json: JsonFlag = False) -> None:
     """Ask again for what a failed, partial or cancelled run was asked for."""
-    request(_about(run, steering.retry_request), wait=wait, timeout_s=timeout, as_json=as_json)
+    request(_about(run, commands.retry_request), wait=wait, timeout_s=timeout, as_json=as_json)
 
 
 @app.command()
@@ -117,7 +117,7 @@ def revert(
     as_json: JsonFlag = False,
 ) -> None:
     """Take back what a run did; what was edited since is left alone and reported."""
-    ask = _about(run, partial(steering.revert_request, reimport=reimport))
+    ask = _about(run, partial(commands.revert_request, reimport=reimport))
     request(ask, wait=wait, timeout_s=timeout, as_json=as_json)
 
 
@@ -126,7 +126,7 @@ def replay_rejections(
     run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, as_json: JsonFlag = False
 ) -> None:
     """Try the rows again that a run had to reject."""
-    request(_about(run, steering.replay_request), wait=wait, timeout_s=timeout, as_json=as_json)
+    request(_about(run, commands.replay_request), wait=wait, timeout_s=timeout, as_json=as_json)
 
 
 def _about(
@@ -149,8 +149,8 @@ def _proof(proof: dict[str, Any] | None) -> str | None:
 
 def _story(session: Session, run_id: uuid.UUID) -> dict[str, list[dict[str, Any]]]:
     return {
-        "decisions": _all(lambda after: reading.decisions_of(session, run_id, after_id=after, limit=_ROWS)),
-        "rejections": _all(lambda after: reading.rejections_of(session, run_id, after_id=after, limit=_ROWS)),
+        "decisions": _all(lambda after: run_queries.decisions_of(session, run_id, after_id=after, limit=_ROWS)),
+        "rejections": _all(lambda after: run_queries.rejections_of(session, run_id, after_id=after, limit=_ROWS)),
     }
 
 

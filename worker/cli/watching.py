@@ -9,7 +9,7 @@ import typer
 from worker.cli.failures import ExitCode
 from worker.cli.output import on_terminal, print_json, warn
 from worker.db.engine import Sessions
-from worker.runs.reading import describe, find
+from worker.runs.run_queries import describe, find
 from worker.runs.states import CLOSED, RunStatus
 
 POLL_S = 0.3

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from worker.audit import Action, Subject, record
 from worker.connections.choices import Schedule, read_name
+from worker.connections.connection_queries import find
 from worker.connections.credentials import (
     TABLE,
     check_sealing,
@@ -24,7 +25,6 @@ from worker.connections.credentials import (
     replace_config,
     take_config,
 )
-from worker.connections.finding import find
 from worker.connections.removal import Removed, forget
 from worker.connections.validation import read
 from worker.connectors.base import BankConnector

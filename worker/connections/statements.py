@@ -6,8 +6,8 @@ import shutil
 import uuid
 from pathlib import Path
 
+from worker.connections.connection_queries import list_connections
 from worker.connections.credentials import open_taken, take_config
-from worker.connections.finding import list_connections
 from worker.connections.lifecycle import Desk, NewConnection, add
 from worker.connectors.file import FileConfig
 from worker.errors import InvalidRequestError

@@ -3,8 +3,8 @@
 from worker.credentials.config import open_config, seal_config, secrets_of
 from worker.credentials.keyfile import add_key, drop_key, ensure_key_file
 from worker.credentials.local import LocalKeyring, generate_key
-from worker.credentials.opening import CredentialSettings, open_vault
 from worker.credentials.process import forbid_core_dumps
+from worker.credentials.setup import CredentialSettings, open_vault
 from worker.credentials.vault import Place, SealedValue, Vault
 
 __all__ = [

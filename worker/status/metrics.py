@@ -17,8 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
-from worker.status.look import queue_lengths
 from worker.status.metrics_endpoint import MeasuresCollector
+from worker.status.overview import queue_lengths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

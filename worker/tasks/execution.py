@@ -22,7 +22,7 @@ from worker.importer.context import ImportPolicy, Parts
 from worker.runs.admission import Limits, WaitForTurn, decide
 from worker.runs.ending import close
 from worker.runs.lease import Claimed, claim, hand_back
-from worker.runs.pulse import Pulse
+from worker.runs.lease_renewal import Pulse
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runs.verdict import verdict
 from worker.runtime import Runtime

@@ -4,8 +4,8 @@ from worker.app import app
 from worker.broker import CANARY, CONSENT, PRUNE, REAP
 from worker.connections.consent import warn_of_expiring_consents
 from worker.fault_injection import point
+from worker.runs.component_heartbeats import expire_deferred, prune_old, saw
 from worker.runs.reaper import PAGE, recover, silent_runs
-from worker.runs.signs import expire_deferred, prune_old, saw
 from worker.runtime import process_runtime
 from worker.telemetry.logs import get_logger
 

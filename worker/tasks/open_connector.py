@@ -11,9 +11,9 @@ import httpx2
 from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, take_config
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
 from worker.net.http import MeasuredTransport, open_client
-from worker.runs import quota
+from worker.runs import provider_quota
+from worker.runs.provider_throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 from worker.runtime import Runtime, http_limits, provider_reach
-from worker.throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class ConnectorOpener:
     interactive: bool
     wait: Callable[[float], None]
     stack: ExitStack
-    _spender: quota.Spender | None = None
+    _spender: provider_quota.Spender | None = None
     _quotas: tuple[Quota, ...] = ()
 
     def __call__(self, connection_id: uuid.UUID) -> BankConnector:
@@ -40,7 +40,7 @@ class ConnectorOpener:
         connector_type = runtime.registry.get(stored.connector_name)
         config = open_taken(runtime.sessions, runtime.vault, stored, connector_type.Config)
         self._quotas = connector_type.capabilities.quotas
-        self._spender = quota.Spender(
+        self._spender = provider_quota.Spender(
             connector_name=stored.connector_name, connection_id=stored.connection_id, interactive=self.interactive
         )
         context = ConnectorContext(
@@ -56,7 +56,7 @@ class ConnectorOpener:
         if self._spender is not None and readings and self._quotas:
             with self.runtime.sessions() as session:
                 for reading in readings:
-                    quota.correct(session, self._spender, self._quotas, reading)
+                    provider_quota.correct(session, self._spender, self._quotas, reading)
 
     def _client(self, stored: StoredConfig, connector_type: type[BankConnector]) -> httpx2.Client:
         burst = connector_type.capabilities.burst
@@ -76,4 +76,4 @@ class ConnectorOpener:
     def _spend(self, call: Call) -> None:
         if self._spender is not None and any(allowance.endpoint == call.endpoint for allowance in self._quotas):
             with self.runtime.sessions() as session:
-                quota.spend(session, self._spender, self._quotas, call)
+                provider_quota.spend(session, self._spender, self._quotas, call)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from worker.connections.connection_queries import find
 from worker.connections.credentials import open_taken, take_config
-from worker.connections.finding import find
 from worker.connections.lifecycle import Desk, NewConnection, add, reauthorise
 from worker.connections.linking.attempts import Attempt, claim, close_failed, close_linked
 from worker.connectors.base import ConnectorContext

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.errors import ConflictError
 from worker.models import BankImportRun
-from worker.runs.reading import find
+from worker.runs.run_queries import find
 from worker.runs.states import CLOSED, WAITING, RunKind, RunRequest, RunStatus, RunTrigger
 
 _REPEATABLE = frozenset({RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.CANCELLED})
