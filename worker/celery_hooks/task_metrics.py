@@ -1,4 +1,4 @@
-"""Which worker process measures into which file, and who serves it: Celery's signals, bound to `worker.telemetry.latencies`."""
+"""Connects Celery's signals to `worker.telemetry.latencies`: which process writes which file, and who serves them."""
 
 import time
 from pathlib import Path

@@ -1,7 +1,8 @@
 """OpenTelemetry, for those who have it: a span per run and per delivery, with ids and codes only.
 
 Off unless the extra `[otel]` is installed and OTEL_EXPORTER_OTLP_ENDPOINT is set; the SDK reads its other variables.
-Where the process measures (`worker.telemetry.latencies`), the same spans are timed for Prometheus, with or without OpenTelemetry.
+Where the process measures (`worker.telemetry.latencies`), the same spans are timed for Prometheus, with or without
+OpenTelemetry.
 """
 
 import os
