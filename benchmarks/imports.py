@@ -29,7 +29,7 @@ from worker import outbox
 from worker.connectors.base import ConnectorContext
 from worker.connectors.mock import MockConnector
 from worker.db.engine import open_engine, open_sessions
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 from worker.importer.engine import run
 from worker.local.postgres import EmbeddedPostgres
 from worker.net.http import open_client
@@ -81,10 +81,10 @@ class Bench:
         assert outcome.status == RunStatus.SUCCEEDED, outcome
         return outcome.counts.fetched
 
-    def _parts(self, http: httpx2.Client) -> Parts:
+    def _parts(self, http: httpx2.Client) -> ImportContext:
         config = MockConnector.Config.model_validate({"mode": "large", "rows": self.rows, "accounts": 1})
         context = ConnectorContext(http=http, now=lambda: NOW)
-        return Parts(
+        return ImportContext(
             sessions=self.sessions,
             statements=self.sessions,
             open_connector=lambda _connection_id: MockConnector(config, context),

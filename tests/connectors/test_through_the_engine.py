@@ -15,7 +15,7 @@ from tests.importer.bank import Harness
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.mock import MockConfig, MockConnector
 from worker.connectors.simplefin import SimpleFinConfig, SimpleFinConnector
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 from worker.net.http import HttpLimits, open_client
 from worker.runs.states import RunKind, RunStatus
 
@@ -27,7 +27,7 @@ class Through(Harness):
 
     opened: BankConnector
 
-    def parts(self) -> Parts:
+    def parts(self) -> ImportContext:
         return replace(super().parts(), open_connector=lambda _connection_id: self.opened)
 
     @contextmanager

@@ -9,7 +9,7 @@ from tests.file.test_camt import IBAN, balance, details, entry, statement
 from tests.file.test_ofx import bank, row
 from tests.importer.bank import Harness
 from worker.connectors.base import Account, IdClass
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 
 
 class FileHarness(Harness):
@@ -19,7 +19,7 @@ class FileHarness(Harness):
         super().__init__(sessions, user_id)
         self.folder, self.stated = folder, stated
 
-    def parts(self) -> Parts:
+    def parts(self) -> ImportContext:
         return replace(super().parts(), open_connector=lambda _connection_id: connector(self.folder, **self.stated))
 
     def drop(self, name: str, content: str) -> None:

@@ -27,7 +27,7 @@ from worker.connectors.base import (
     Window,
 )
 from worker.db.engine import Sessions
-from worker.importer.context import ImportPolicy, Parts
+from worker.importer.context import ImportContext, ImportPolicy
 from worker.importer.engine import run
 from worker.runs.lease import claim
 from worker.runs.request import request_run
@@ -169,8 +169,8 @@ class Harness:
         with sessions() as session:
             self.connection_id = make_connection(session, user_id, connector_name="scripted", **connection)
 
-    def parts(self) -> Parts:
-        return Parts(
+    def parts(self) -> ImportContext:
+        return ImportContext(
             sessions=self.sessions,
             statements=self.sessions,
             open_connector=lambda _connection_id: ScriptedConnector(self.bank),

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, Window
 from worker.importer.decide.decisions import Plan, Rules
-from worker.importer.decide.line import Ground, Line, read_line, trusts_ids, unlinked
+from worker.importer.decide.line import Line, ReadContext, read_line, trusts_ids, unlinked
 from worker.importer.decide.match_by_id import Coverage, distinct, pair
 from worker.importer.decide.plan import Evidence, make_plan
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known, KnownKey, State
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredKey, StoredRow
 
 START = date(2026, 3, 1)
 GRACE_DAYS = 7
@@ -192,7 +192,7 @@ class World:
 class MemoryLedger:
     """The store, without SQL."""
 
-    rows: dict[int, Known] = field(default_factory=dict)
+    rows: dict[int, StoredRow] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)
     aliases: dict[bytes, int] = field(default_factory=dict)
     absent_since: dict[int, date] = field(default_factory=dict)
@@ -209,7 +209,7 @@ class MemoryLedger:
         gone: Sequence[str] = (),
     ) -> None:
         """Plan and keep one delivery. window None: a list of changes, which proves nothing about the rest."""
-        ground = Ground(
+        ground = ReadContext(
             zone=ZoneInfo("UTC"),
             today=world.today,
             currency="EUR",
@@ -251,14 +251,14 @@ class MemoryLedger:
         present = {row.id for row in self.rows.values() if row.external_id == external_id}
         return present or self.former.get(external_id, set())
 
-    def _absent_days(self, row: Known, world: World) -> int | None:
+    def _absent_days(self, row: StoredRow, world: World) -> int | None:
         since = self.absent_since.get(row.id)
         return None if since is None else (world.today - since).days
 
-    def _key(self, row: Known) -> KnownKey:
+    def _key(self, row: StoredRow) -> StoredKey:
         day = row.stated_on or row.effective_on
         absent = row.id in self.absent_since
-        return KnownKey(
+        return StoredKey(
             row.id,
             row.identity,
             row.external_id,
@@ -307,7 +307,7 @@ class MemoryLedger:
         row_id = len(self.rows) + 1
         assert all(row.identity != create.identity for row in self.rows.values()), "the database would refuse it"
         own = create.expense_state == ExpenseState.OWN
-        self.rows[row_id] = Known(
+        self.rows[row_id] = StoredRow(
             id=row_id,
             identity=create.identity,
             occurrence=create.occurrence,
@@ -323,7 +323,7 @@ class MemoryLedger:
     def amounts(self) -> list[Decimal]:
         return sorted(_signed(row.expense) for row in self.rows.values() if row.expense_id is not None and row.expense)
 
-    def find(self, merchant: str) -> Known | None:
+    def find(self, merchant: str) -> StoredRow | None:
         found = [r for r in self.rows.values() if merchant in r.description and r.expense_id is not None]
         return found[0] if found else None
 

@@ -18,7 +18,7 @@ from worker.connectors.base import BankConnector
 from worker.connectors.enablebanking import EnableBankingConfig, EnableBankingConnector
 from worker.connectors.gocardless import GoCardlessConfig, GoCardlessConnector
 from worker.connectors.plaid import PlaidConfig, PlaidConnector
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 from worker.runs.states import RunKind
 
 
@@ -34,7 +34,7 @@ class Aggregated(Harness):
         self.config = config
         self.stack = ExitStack()
 
-    def parts(self) -> Parts:
+    def parts(self) -> ImportContext:
         return replace(super().parts(), open_connector=lambda _connection_id: self._open(), now=lambda: NOW)
 
     def _open(self) -> BankConnector:

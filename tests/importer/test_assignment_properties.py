@@ -9,12 +9,12 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from worker.connectors.base import Transaction, TransactionKind
-from worker.importer.decide.line import Ground, Line, read_line
-from worker.importer.decide.match_transfer import Leg, pair_legs
-from worker.importer.decide.match_user_expense import Existing, find_existing
+from worker.importer.decide.line import Line, ReadContext, read_line
+from worker.importer.decide.match_transfer import TransferLeg, match_transfers
+from worker.importer.decide.match_user_expense import UserExpense, match_user_expenses
 
 DAY = date(2026, 6, 15)
-GROUND = Ground(zone=ZoneInfo("UTC"), today=DAY, currency="EUR", trusted=False)
+GROUND = ReadContext(zone=ZoneInfo("UTC"), today=DAY, currency="EUR", trusted=False)
 AMOUNTS = st.sampled_from([Decimal("-3.50"), Decimal("3.50"), Decimal(-20)])
 DAYS = st.integers(-4, 4).map(lambda days: DAY + timedelta(days=days))
 WORDS = st.sampled_from(["Coffee Bar", "COFFEE BAR ROMA", "lunch", "", "Trattoria Luigi"])
@@ -32,7 +32,7 @@ def lines(draw):
 def expenses(draw):
     amount = draw(AMOUNTS)
     twin_id = draw(st.sampled_from([None, None, 1]))
-    return Existing(
+    return UserExpense(
         expense_id=draw(st.integers(1, 9**6)),
         amount=abs(amount),
         currency="EUR",
@@ -46,7 +46,7 @@ def expenses(draw):
 
 @given(st.lists(lines(), max_size=7), st.lists(expenses(), max_size=7, unique_by=lambda e: e.expense_id))
 def test_no_assignment_consumes_one_expense_or_one_line_twice(rows, known):
-    found = find_existing(rows, known)
+    found = match_user_expenses(rows, known)
     pairs = [*found.matches, *found.suggestions]
     assert len({match.right.expense_id for match in pairs}) == len(pairs)
     assert len({id(match.left) for match in pairs}) == len(pairs)
@@ -61,7 +61,7 @@ KINDS = st.sampled_from([None, None, *TransactionKind])
 
 @st.composite
 def legs(draw, account):
-    return Leg(
+    return TransferLeg(
         id=draw(st.integers(1, 9**6)),
         account_id=account,
         amount=draw(AMOUNTS),
@@ -82,7 +82,7 @@ def legs(draw, account):
     st.lists(legs(2), max_size=6, unique_by=lambda leg: leg.id),
 )
 def test_no_leg_has_two_peers_and_none_is_paired_against_its_own_words(ours, theirs):
-    certain, asked = pair_legs(ours, theirs)
+    certain, asked = match_transfers(ours, theirs)
     pairs = [*certain, *asked]
     assert len({match.left.id for match in pairs}) == len({match.right.id for match in pairs}) == len(pairs)
     for match in pairs:
@@ -94,8 +94,8 @@ def test_thousands_of_equal_coffees_on_two_accounts_are_no_transfers_and_no_mill
     """Looked at pair by pair, these would be 160 million."""
     coffee = {"currency": "EUR", "on": DAY, "kind": None, "counterparty_account": None, "words": "Coffee"}
     account = {"anchor": None, "mask": None, "name": "Checking", "account_type": "checking"}
-    ours = [Leg(id=n, account_id=1, amount=Decimal("-3.50"), **coffee, **account) for n in range(12_500)]
-    theirs = [Leg(id=-n, account_id=2, amount=Decimal("3.50"), **coffee, **account) for n in range(1, 12_501)]
-    assert pair_legs(ours, theirs) == ([], [])
+    ours = [TransferLeg(id=n, account_id=1, amount=Decimal("-3.50"), **coffee, **account) for n in range(12_500)]
+    theirs = [TransferLeg(id=-n, account_id=2, amount=Decimal("3.50"), **coffee, **account) for n in range(1, 12_501)]
+    assert match_transfers(ours, theirs) == ([], [])
     told = replace(theirs[0], words="Transfer from checking")
-    assert len(pair_legs(ours[:1], [told])[1]) == 1
+    assert len(match_transfers(ours[:1], [told])[1]) == 1

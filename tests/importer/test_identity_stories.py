@@ -8,7 +8,7 @@ import pytest
 from tests.importer.bank import CURSOR, WINDOWED
 from worker.connectors.base import Account, IdClass
 from worker.importer.context import ImportPolicy
-from worker.importer.store.seen_ids import MetIds
+from worker.importer.store.seen_ids import SeenIds
 
 UNTRUSTED = [IdClass.POSITIONAL, IdClass.DELIVERY, IdClass.NONE]
 
@@ -298,7 +298,7 @@ def test_an_id_that_stands_for_rows_of_different_days_is_no_identity_however_the
 
 
 def test_ids_are_met_once_and_suspected_ever_after():
-    met = MetIds(1000)
+    met = SeenIds(1000)
     first = [f"id{number}".encode() for number in range(1000)]
     assert len(met.suspects(first)) < 100
     assert met.suspects(first) == first

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from worker.connectors.base import Transaction, Window
-from worker.importer.decide.line import Ground
+from worker.importer.decide.line import ReadContext
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.slices import slices
 from worker.importer.fetch.staging import Staging
@@ -16,7 +16,7 @@ from worker.importer.fetch.staging import Staging
 FIRST_ON = date(2026, 1, 1)
 DAYS = 40
 COVERS = Window(from_on=FIRST_ON, to_on=FIRST_ON + timedelta(days=DAYS - 1))
-GROUND = Ground(zone=ZoneInfo("UTC"), today=date(2026, 6, 1), currency="EUR", trusted=True)
+GROUND = ReadContext(zone=ZoneInfo("UTC"), today=date(2026, 6, 1), currency="EUR", trusted=True)
 
 
 def noon(day):

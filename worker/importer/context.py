@@ -38,7 +38,7 @@ def _forget(_readings: Sequence[QuotaReading]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class ImportContext:
     """Collaborators of one run.
 
     sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.

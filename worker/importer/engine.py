@@ -17,18 +17,18 @@ from worker.connectors.base import Account, AuthState, BankConnector
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.account_state import AccountState, load_accounts
-from worker.importer.actions.dry_run import rehearsal
-from worker.importer.actions.replay import read_again, resolve
-from worker.importer.actions.revert import take_back
+from worker.importer.actions.dry_run import dry_run_transaction
+from worker.importer.actions.replay import read_rejected_rows, resolve
+from worker.importer.actions.revert import revert
 from worker.importer.collector import resting_collector
-from worker.importer.context import Parts
-from worker.importer.fetch.delivery import Delivery, patiently
-from worker.importer.fetch.prefetch import Asking
-from worker.importer.fetch.requests import Stream, days_lost, make_streams, of_single_rows
-from worker.importer.fetch.unchanged_response import Answer, forget, remember, repeat
+from worker.importer.context import ImportContext
+from worker.importer.fetch.delivery import Delivery, with_retries
+from worker.importer.fetch.prefetch import PrefetchedDeliveries
+from worker.importer.fetch.requests import FetchRequest, days_lost, plan_requests, request_for_single_rows
+from worker.importer.fetch.unchanged_response import ResponseDigest, forget, remember, repeat
 from worker.importer.job import Job, job_of, zone_of
 from worker.importer.outcome import AccountResult, outcome_of, stops_connection
-from worker.importer.store.account_import import Step, as_rejection, ground_for
+from worker.importer.store.account_import import AccountDelivery, as_rejection, read_context_for
 from worker.importer.store.accounts import sync_accounts, update_balance
 from worker.importer.store.apply import apply_delivery, fail_account
 from worker.importer.store.progress import account_results, end_account, reopen
@@ -43,18 +43,18 @@ log = structlog.get_logger(__name__)
 Failed: TypeAlias = dict[int, WorkerError]
 
 
-def run(claimed: Claimed, parts: Parts) -> Outcome:
+def run(claimed: Claimed, parts: ImportContext) -> Outcome:
     """Do what the run asks for, close its row and return how it ended; everything a bank can do wrong is in that.
 
     Raises: StopRequestedError, LostLeaseError, CancelRequestedError; what was committed stays and is built upon.
     """
     job = job_of(claimed)
     if job.kind == RunKind.REVERT:
-        return take_back(job, parts)
+        return revert(job, parts)
     run_ = _Run(job, parts)
     try:
         run_.connector = parts.open_connector(job.connection_id)
-        with closing(Asking(run_.connector, parts)) as run_.asking:
+        with closing(PrefetchedDeliveries(run_.connector, parts)) as run_.asking:
             if job.kind == RunKind.REPLAY:
                 run_.replay()
             else:
@@ -69,12 +69,12 @@ class _Run:
     """The state of one run while it goes on: what was heard, what failed, what was warned of."""
 
     connector: BankConnector
-    asking: Asking
+    asking: PrefetchedDeliveries
 
-    def __init__(self, job: Job, parts: Parts) -> None:
+    def __init__(self, job: Job, parts: ImportContext) -> None:
         self.job = job
         self.parts = parts
-        self.answer = Answer(job, parts.policy)
+        self.answer = ResponseDigest(job, parts.policy)
         self.stopped_by: WorkerError | None = None
         self.warnings: set[str] = set()
         self.rehearsed: list[AccountResult] | None = None
@@ -82,7 +82,7 @@ class _Run:
 
     def import_all(self) -> None:
         self._check_auth()
-        listed = patiently(self.connector.list_accounts, self.parts)
+        listed = with_retries(self.connector.list_accounts, self.parts)
         if self.job.dry_run:
             self._rehearse(listed)
         elif not self._is_echo(listed):
@@ -96,7 +96,7 @@ class _Run:
             peek.rollback()
         self.asking.all_ahead(streams)
         real = self.parts
-        with rehearsal(real, self.job, known) as (self.parts, session):
+        with dry_run_transaction(real, self.job, known) as (self.parts, session):
             try:
                 self._import_listed(listed)
             except (ConnectorError, KeyProviderUnavailableError) as error:
@@ -121,8 +121,8 @@ class _Run:
             if account.id in self.job.walked and account.id not in self.job.done | last.keys():
                 self._close(account)
 
-    def _streams(self, accounts: list[AccountState]) -> list[Stream]:
-        streams = make_streams(self.job, accounts, self.connector.capabilities, self.parts)
+    def _streams(self, accounts: list[AccountState]) -> list[FetchRequest]:
+        streams = plan_requests(self.job, accounts, self.connector.capabilities, self.parts)
         if days_lost(self.job, streams, self.connector.capabilities, self.parts):
             self.warnings.add("days_out_of_reach")
         return streams
@@ -131,7 +131,7 @@ class _Run:
         """Ask for everything, and if the bank says what it said before, record just that; else what it said is kept."""
         if self.job.answer_digest is None:
             return False
-        streams = make_streams(self.job, self.job.accounts, self.connector.capabilities, self.parts)
+        streams = plan_requests(self.job, self.job.accounts, self.connector.capabilities, self.parts)
         answer = self._hearing(listed, self.job.accounts)
         if answer.of_all(streams, self.asking) == self.job.answer_digest:
             self.echo = repeat(self.job, self.parts, streams, listed)
@@ -141,8 +141,8 @@ class _Run:
                 forget(session, self.job)
         return self.echo is not None
 
-    def _hearing(self, listed: Sequence[Account], accounts: list[AccountState]) -> Answer:
-        answer = Answer(self.job, self.parts.policy)
+    def _hearing(self, listed: Sequence[Account], accounts: list[AccountState]) -> ResponseDigest:
+        answer = ResponseDigest(self.job, self.parts.policy)
         now = self.parts.now().astimezone(zone_of(self.job, self.connector.capabilities))
         answer.accounts(now, listed, accounts)
         return answer
@@ -150,12 +150,12 @@ class _Run:
     def replay(self) -> None:
         """Try the rejected rows of another run again; a row that is refused again stays rejected."""
         with self.parts.sessions() as session:
-            replayed = read_again(session, self.job, self.connector)
+            replayed = read_rejected_rows(session, self.job, self.connector)
             accounts = load_accounts(session, self.job.connection_id, None)
         delivery = Delivery()
         delivery.staging.add(replayed.transactions)
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
-        stream = of_single_rows(wanted, self.parts.now().date())
+        stream = request_for_single_rows(wanted, self.parts.now().date())
         with self.parts.sessions() as session:
             fence(session, self.job.lease)
             forget(session, self.job)
@@ -175,7 +175,7 @@ class _Run:
         return outcome
 
     def _check_auth(self) -> None:
-        status = patiently(self.connector.get_auth_status, self.parts)
+        status = with_retries(self.connector.get_auth_status, self.parts)
         if status.state != AuthState.OK:
             raise AuthenticationError(
                 f"the bank asks the user to act ({status.reason})", reason=status.reason or "expired"
@@ -203,12 +203,12 @@ class _Run:
             fail_account(session, self.job, account_id, gone)
         return accounts
 
-    def _import_stream(self, stream: Stream, failed: Failed) -> None:
+    def _import_stream(self, stream: FetchRequest, failed: Failed) -> None:
         """Read and write one stream; an error that is one account's own does not stop the others."""
         with resting_collector():
             self._fetch_and_apply(stream, failed)
 
-    def _fetch_and_apply(self, stream: Stream, failed: Failed) -> None:
+    def _fetch_and_apply(self, stream: FetchRequest, failed: Failed) -> None:
         try:
             delivery = self.asking.take(stream)
         except ConnectorError as error:
@@ -222,7 +222,7 @@ class _Run:
         finally:
             delivery.staging.close()
 
-    def _apply(self, stream: Stream, delivery: Delivery, failed: Failed) -> None:
+    def _apply(self, stream: FetchRequest, delivery: Delivery, failed: Failed) -> None:
         self.warnings.update(delivery.warnings)
         self._reject_strays(stream, delivery)
         whole = True
@@ -240,7 +240,7 @@ class _Run:
         if shared and whole and delivery.complete:
             self._save_cursor(delivery)
 
-    def _reject_strays(self, stream: Stream, delivery: Delivery) -> None:
+    def _reject_strays(self, stream: FetchRequest, delivery: Delivery) -> None:
         """Keep rows that name no account of a delivery for all accounts: they are the connection's own."""
         strays = [as_rejection(row) for row in delivery.rejected if row.account_id is None]
         if strays and stream.account_id is None:
@@ -249,14 +249,14 @@ class _Run:
                 if record_rejections(session, self.job, None, strays):
                     self.warnings.add("rows_rejected")
 
-    def _apply_to_account(self, stream: Stream, account: AccountState, delivery: Delivery) -> None:
+    def _apply_to_account(self, stream: FetchRequest, account: AccountState, delivery: Delivery) -> None:
         capabilities = self.connector.capabilities
-        step = Step(
+        step = AccountDelivery(
             job=self.job,
             account=account,
             stream=stream,
             capabilities=capabilities,
-            ground=ground_for(self.job, account, capabilities, self.parts, delivery.session),
+            ground=read_context_for(self.job, account, capabilities, self.parts, delivery.session),
             delivery=delivery,
         )
         with self.parts.sessions() as session:

@@ -18,7 +18,7 @@ from worker.db.engine import Sessions, is_away
 from worker.errors import LostLeaseError, StopRequestedError
 from worker.fault_injection import point
 from worker.importer import engine
-from worker.importer.context import ImportPolicy, Parts
+from worker.importer.context import ImportContext, ImportPolicy
 from worker.runs.admission import Limits, WaitForTurn, decide
 from worker.runs.ending import close
 from worker.runs.lease import Claimed, claim, hand_back
@@ -145,9 +145,9 @@ def _work(runtime: Runtime, claimed: Claimed, pulse: Pulse) -> Outcome:
         return outcome
 
 
-def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> Parts:
+def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> ImportContext:
     settings = runtime.settings
-    return Parts(
+    return ImportContext(
         sessions=partial(_transaction, runtime.sessions, pulse),
         statements=runtime.statements,
         open_connector=opener,

@@ -12,7 +12,7 @@ from typing import IO
 
 from sqlalchemy.orm import Session
 
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy_back, copy_out
 
@@ -76,7 +76,9 @@ class Carried:
 
 
 @contextmanager
-def rehearsal(parts: Parts, job: Job, known: Collection[int]) -> Iterator[tuple[Parts, Session]]:
+def dry_run_transaction(
+    parts: ImportContext, job: Job, known: Collection[int]
+) -> Iterator[tuple[ImportContext, Session]]:
     """Lend collaborators whose work is taken back when the block ends, and write what it decided as the report.
 
     known: accounts there were before.
@@ -91,7 +93,7 @@ def rehearsal(parts: Parts, job: Job, known: Collection[int]) -> Iterator[tuple[
         carried.write(session)
 
 
-def _on_trial(parts: Parts, session: Session) -> Parts:
+def _on_trial(parts: ImportContext, session: Session) -> ImportContext:
     """Return collaborators whose transactions are parts of this one, and that reach nobody outside of it."""
 
     @contextmanager

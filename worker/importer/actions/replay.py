@@ -32,7 +32,7 @@ class Replayed:
     rejection_ids: list[int]
 
 
-def read_again(session: Session, job: Job, connector: BankConnector) -> Replayed:
+def read_rejected_rows(session: Session, job: Job, connector: BankConnector) -> Replayed:
     """Read the open rejections of the target run once more."""
     rows = session.execute(_OPEN, {"connection_id": job.connection_id, "run_id": job.target_run_id}).all()
     transactions: list[Transaction] = []

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import InvalidRequestError
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 from worker.importer.decide.expense import merge
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
 from worker.importer.fetch.unchanged_response import forget
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
@@ -46,7 +46,7 @@ _RESTORE = """UPDATE expenses e SET amount = v.amount, currency = v.currency, ex
 class Undo:
     """One row to take back. before: its expense before the run, None when it had none; state: what it stands as."""
 
-    known: Known
+    known: StoredRow
     before: ExpenseFields | None
     category_id: int | None
     state: ExpenseState
@@ -63,7 +63,7 @@ class Reverted:
     months: set[str] = field(default_factory=set)
 
 
-def take_back(job: Job, parts: Parts) -> Outcome:
+def revert(job: Job, parts: ImportContext) -> Outcome:
     """Revert the target run of a job and close the run, in one transaction; FinMind forgets what it computed of it."""
     with parts.sessions() as session:
         parts.fence(session, job.lease)
@@ -101,7 +101,7 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
 
 
 def _undos(
-    rows: Iterable[Known], created: frozenset[int], images: Mapping[int, Mapping[str, Any]], reverted: Reverted
+    rows: Iterable[StoredRow], created: frozenset[int], images: Mapping[int, Mapping[str, Any]], reverted: Reverted
 ) -> Iterable[Undo]:
     for row in rows:
         if row.deleted_by_user or _edited(row, images.get(row.id)):
@@ -112,7 +112,7 @@ def _undos(
             yield _to_image(row, images[row.id])
 
 
-def _to_image(row: Known, image: Mapping[str, Any]) -> Undo:
+def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
     before = image.get("expense")
     had = image.get("expense_id") is not None and before is not None
     state = ExpenseState(image["transaction"]["expense_state"])
@@ -125,11 +125,11 @@ def _to_image(row: Known, image: Mapping[str, Any]) -> Undo:
     )
 
 
-def _own(row: Known) -> bool:
+def _own(row: StoredRow) -> bool:
     return row.expense_id is not None and row.expense_state == ExpenseState.OWN
 
 
-def _edited(row: Known, image: Mapping[str, Any] | None) -> bool:
+def _edited(row: StoredRow, image: Mapping[str, Any] | None) -> bool:
     """Whether the user changed the expense after the run; what was changed before it is in the image."""
     if row.expense_id is None or row.expense_state != ExpenseState.OWN:
         return False

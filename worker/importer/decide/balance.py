@@ -25,7 +25,7 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class BalanceProof:
     """`proven`, `unproven` (and why), or `mismatch` (by how much, and since when).
 
     difference: booked minus what the rows say, negative when the rows say too much.
@@ -48,16 +48,16 @@ class Proof:
         }
 
 
-def prove(books: Books) -> Proof:
+def prove(books: Books) -> BalanceProof:
     """Compare the bank's booked balance with the rows."""
     if books.booked is None or books.balance_on is None:
-        return Proof(result="unproven", reason="no_balance")
+        return BalanceProof(result="unproven", reason="no_balance")
     if books.opening is None or books.opening_on is None:
-        return Proof(result="unproven", reason="no_opening", balance_on=books.balance_on)
+        return BalanceProof(result="unproven", reason="no_opening", balance_on=books.balance_on)
     difference = books.booked - books.opening - books.posted
     if difference == 0:
-        return Proof(result="proven", reason="balances", balance_on=books.balance_on)
-    return Proof(
+        return BalanceProof(result="proven", reason="balances", balance_on=books.balance_on)
+    return BalanceProof(
         result="mismatch",
         reason="does_not_balance",
         difference=difference,

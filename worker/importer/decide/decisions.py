@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_id import Pair
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known, State
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Rules:
     reimport: bool = False
 
 
-class Create(NamedTuple):
+class NewRow(NamedTuple):
     """A new row. expense: to be written; link_expense_id: the user's own that it stands for; neither: no expense."""
 
     line: Line
@@ -39,7 +39,7 @@ class Create(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class ExpenseEffect:
     """What a change does to the expense of its row.
 
     write: the expense as it is to be, inserted where the row has none; drop: it goes. link_expense_id: the user's own
@@ -55,14 +55,14 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class RowChange:
     """A known row that changes. line: what the bank says now, None when it took the row back."""
 
-    known: Known
+    known: StoredRow
     decision: str
     reason: str
     state: State
-    effect: Effect
+    effect: ExpenseEffect
     identity: bytes
     occurrence: int
     line: Line | None = None
@@ -82,8 +82,8 @@ class Suggestion:
 class Plan:
     """What is to be written for one slice of one account. missing: ids to mark as absent since now."""
 
-    creates: Sequence[Create] = ()
-    changes: Sequence[Change] = ()
+    creates: Sequence[NewRow] = ()
+    changes: Sequence[RowChange] = ()
     suggestions: Sequence[Suggestion] = ()
     returned: Sequence[int] = ()
     missing: Sequence[int] = ()

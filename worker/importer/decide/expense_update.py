@@ -1,12 +1,12 @@
 """How a known row follows the bank, and its expense with it where the user did not touch it. Pure."""
 
-from worker.importer.decide.decisions import Change, Effect, Rules
+from worker.importer.decide.decisions import ExpenseEffect, RowChange, Rules
 from worker.importer.decide.expense import merge, project
 from worker.importer.decide.line import Line
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known, State
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
 
 
-def follow(known: Known, line: Line, reason: str, now: tuple[bytes, int], rules: Rules) -> Change:
+def update_from_bank(known: StoredRow, line: Line, reason: str, now: tuple[bytes, int], rules: Rules) -> RowChange:
     """Bring a known row to what the bank says now; its expense follows where the user did not touch it.
 
     now: the row's identity and occurrence from here on.
@@ -17,7 +17,7 @@ def follow(known: Known, line: Line, reason: str, now: tuple[bytes, int], rules:
     if reason == "changed":
         reason = _why(known, line, state)
     wanted = project(line, pending_hidden=rules.pending_hidden)
-    return Change(
+    return RowChange(
         known=known,
         line=line,
         decision="restored" if known.state == State.REMOVED else "updated",
@@ -30,7 +30,7 @@ def follow(known: Known, line: Line, reason: str, now: tuple[bytes, int], rules:
     )
 
 
-def _why(known: Known, line: Line, state: State) -> str:
+def _why(known: StoredRow, line: Line, state: State) -> str:
     if known.state == State.REMOVED:
         return "returned"
     if known.state == State.PENDING and state == State.POSTED:
@@ -40,33 +40,33 @@ def _why(known: Known, line: Line, state: State) -> str:
     return "amended"
 
 
-def _effect(known: Known, wanted: ExpenseFields | None, rules: Rules) -> Effect:
+def _effect(known: StoredRow, wanted: ExpenseFields | None, rules: Rules) -> ExpenseEffect:
     state = known.expense_state
     if known.deleted_by_user or state in (ExpenseState.TRANSFER, ExpenseState.TWIN):
-        return Effect(state=state)
+        return ExpenseEffect(state=state)
     if state == ExpenseState.REVERTED and not rules.reimport:
-        return Effect(state=state)
+        return ExpenseEffect(state=state)
     if known.expense_id is None:
         return _effect_without_expense(known, wanted)
     return _effect_on_expense(known, wanted)
 
 
-def _effect_without_expense(known: Known, wanted: ExpenseFields | None) -> Effect:
+def _effect_without_expense(known: StoredRow, wanted: ExpenseFields | None) -> ExpenseEffect:
     """Write one; a row that comes back gets its expense as the user left it."""
     if wanted is None:
-        return Effect(state=ExpenseState.NONE)
+        return ExpenseEffect(state=ExpenseState.NONE)
     if known.expense is not None and known.base is not None:
         wanted = merge(known.base, known.expense, wanted).expense
-    return Effect(state=ExpenseState.OWN, write=wanted)
+    return ExpenseEffect(state=ExpenseState.OWN, write=wanted)
 
 
-def _effect_on_expense(known: Known, wanted: ExpenseFields | None) -> Effect:
+def _effect_on_expense(known: StoredRow, wanted: ExpenseFields | None) -> ExpenseEffect:
     assert known.expense is not None
     if wanted is None:
         own = known.expense_state == ExpenseState.OWN
-        return Effect(state=ExpenseState.NONE, drop=True) if own else Effect(state=known.expense_state)
+        return ExpenseEffect(state=ExpenseState.NONE, drop=True) if own else ExpenseEffect(state=known.expense_state)
     merged = merge(known.base or known.expense, known.expense, wanted)
-    return Effect(
+    return ExpenseEffect(
         state=known.expense_state,
         write=merged.expense if merged.changed else None,
         changed=merged.changed,
@@ -74,18 +74,18 @@ def _effect_on_expense(known: Known, wanted: ExpenseFields | None) -> Effect:
     )
 
 
-def tombstone(known: Known, reason: str) -> Change:
+def tombstone(known: StoredRow, reason: str) -> RowChange:
     """Mark a row as removed. Our own expense goes with it; one the user had before stays and is only let go."""
     own = known.expense_state == ExpenseState.OWN
     keeps_state = known.deleted_by_user or known.expense_state in (ExpenseState.TWIN, ExpenseState.REVERTED)
-    return Change(
+    return RowChange(
         known=known,
         decision="removed",
         reason=reason,
         state=State.REMOVED,
         identity=known.identity,
         occurrence=known.occurrence,
-        effect=Effect(
+        effect=ExpenseEffect(
             state=known.expense_state if keeps_state else ExpenseState.NONE,
             drop=own and known.expense_id is not None,
         ),

@@ -18,7 +18,7 @@ MAX_COUNTERPARTY = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class ReadContext:
     """What is known of an account before its lines are read.
 
     trusted: the ids of this account are identities. namespace: the session of session ids, empty otherwise.
@@ -100,7 +100,7 @@ def unlinked(transactions: list[Transaction]) -> list[Transaction]:
     return [t for t in transactions if not (t.pending and t.external_id in links)] if links else transactions
 
 
-def identity_and_fingerprint(transaction: Transaction, ground: Ground, salt: str) -> tuple[bytes | None, bytes]:
+def identity_and_fingerprint(transaction: Transaction, ground: ReadContext, salt: str) -> tuple[bytes | None, bytes]:
     """Return what tells whether a row is known and unchanged, without reading the rest of it."""
     external_id = (transaction.external_id or "").strip()
     identity = id_identity(external_id, ground.namespace) if external_id and ground.trusted else None
@@ -120,7 +120,7 @@ def identity_and_fingerprint(transaction: Transaction, ground: Ground, salt: str
 
 
 def read_line(
-    transaction: Transaction, ground: Ground, marks: tuple[bytes | None, bytes] | None = None
+    transaction: Transaction, ground: ReadContext, marks: tuple[bytes | None, bytes] | None = None
 ) -> Line | Rejection:
     """Check and clean one transaction; what cannot be imported comes back as a rejection with its reason.
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from worker.connectors.base import Transaction, Window
 from worker.importer.decide.identity import content_identity
 from worker.importer.decide.line import Line
-from worker.importer.decide.stored_row import KnownKey, State
+from worker.importer.decide.stored_row import State, StoredKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Pairing:
     unchanged: list[Pair] = field(default_factory=list)
     changed: list[Pair] = field(default_factory=list)
     new: list[Line] = field(default_factory=list)
-    absent: list[KnownKey] = field(default_factory=list)
+    absent: list[StoredKey] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Sifted:
     rest: list[Marked] = field(default_factory=list)
 
 
-def sift(marked: Iterable[Marked], known: Mapping[bytes, KnownKey]) -> Sifted:
+def sift(marked: Iterable[Marked], known: Mapping[bytes, StoredKey]) -> Sifted:
     """Set aside what needs no further look: most rows of most refreshes."""
     sifted = Sifted()
     same: dict[bytes, bytes] = {}
@@ -144,7 +144,9 @@ def distinct(lines: Iterable[Line]) -> Distinct:
     return Distinct(lines=kept, repeated=repeated, distrusted=distrusted)
 
 
-def pair(lines: Sequence[Line], known: Sequence[KnownKey], aliases: Mapping[bytes, int], coverage: Coverage) -> Pairing:
+def pair(
+    lines: Sequence[Line], known: Sequence[StoredKey], aliases: Mapping[bytes, int], coverage: Coverage
+) -> Pairing:
     """Pair lines with known rows one-to-one; equal rows pair in the order in which they came."""
     by_identity = {row.identity: row for row in known}
     pairing = Pairing(taken=by_identity.keys())
@@ -168,7 +170,7 @@ def pair(lines: Sequence[Line], known: Sequence[KnownKey], aliases: Mapping[byte
     return pairing
 
 
-def _may_return(line: Line, row: KnownKey, coverage: Coverage) -> bool:
+def _may_return(line: Line, row: StoredKey, coverage: Coverage) -> bool:
     """Whether a former id stands for its row again: not while the id the row has now may be somewhere else.
 
     The row may have been taken for another purchase then, and a list of changes would never mention that one again.
@@ -177,11 +179,11 @@ def _may_return(line: Line, row: KnownKey, coverage: Coverage) -> bool:
     return own or coverage.covers(row.day) or (line.pending and coverage.lacks(row.day))
 
 
-def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[KnownKey], coverage: Coverage) -> None:
+def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[StoredKey], coverage: Coverage) -> None:
     if not rest:
         return
     wanted = {line.content_key for line in rest}
-    free: dict[bytes, list[KnownKey]] = defaultdict(list)
+    free: dict[bytes, list[StoredKey]] = defaultdict(list)
     for row in known:
         if row.content_key in wanted:
             pairing.next_occurrence[row.content_key] = max(
@@ -200,14 +202,14 @@ def _pair_by_content(pairing: Pairing, rest: Sequence[Line], known: Sequence[Kno
             _take(pairing, line, partner)
 
 
-def _partner(line: Line, rows: Sequence[KnownKey], coverage: Coverage) -> KnownKey | None:
+def _partner(line: Line, rows: Sequence[StoredKey], coverage: Coverage) -> StoredKey | None:
     """Booked twins stay booked: a pending row beside them that was called off must not live on in one of them."""
     state = State.PENDING if line.pending else State.POSTED
     alike = next((row for row in rows if row.state == state and _may_be(line, row, coverage)), None)
     return alike or next((row for row in rows if _may_be(line, row, coverage)), None)
 
 
-def _may_be(line: Line, row: KnownKey, coverage: Coverage) -> bool:
+def _may_be(line: Line, row: StoredKey, coverage: Coverage) -> bool:
     """Equal content is the same row unless both carry trusted ids, or one id could still come on its own.
 
     A row with another trusted id, absent from a delivery that covers its day, was renumbered by the bank; one that
@@ -225,7 +227,7 @@ def _only_says(line: Line) -> bool:
     return line.identity is None and line.external_id is not None
 
 
-def _take(pairing: Pairing, line: Line, row: KnownKey) -> None:
+def _take(pairing: Pairing, line: Line, row: StoredKey) -> None:
     pairing.seen.add(row.id)
     renumbered = line.identity is not None and line.identity != row.identity
     if renumbered or line.fingerprint != row.fingerprint or row.state == State.REMOVED:

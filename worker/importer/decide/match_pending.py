@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from worker.importer.decide.line import Line
 from worker.importer.decide.similarity import ALIKE, Match, bucketed, choose, days_apart, lonely, similarity, without
-from worker.importer.decide.stored_row import Known, State
+from worker.importer.decide.stored_row import State, StoredRow
 
 MAX_DAYS = 5
 """A posting may be dated this many days from its pending row."""
@@ -30,7 +30,7 @@ class Candidate:
     cut: the answer should hold the row and does not, but was cut, so that nothing is proven.
     """
 
-    known: Known
+    known: StoredRow
     withdrawn: bool
     complete: bool
     cut: bool = False
@@ -39,7 +39,7 @@ class Candidate:
 Rate = Callable[[Line, Candidate], tuple[float, str] | None]
 
 
-def take_over(lines: Sequence[Line], candidates: Sequence[Candidate]) -> list[Match[Line, Candidate]]:
+def match_pending_rows(lines: Sequence[Line], candidates: Sequence[Candidate]) -> list[Match[Line, Candidate]]:
     """Match new lines with rows left over, strongest evidence first, one-to-one."""
     matches: list[Match[Line, Candidate]] = []
     for pairs, rate in (
@@ -137,7 +137,7 @@ def _by_words(line: Line, candidate: Candidate) -> tuple[float, str] | None:
     return cost, "corrected"
 
 
-def _days(line: Line, known: Known) -> int:
+def _days(line: Line, known: StoredRow) -> int:
     """The nearest of the days both sides state: one may know the purchase, the other only the booking."""
     days = days_apart(line.effective_on, known.effective_on)
     if line.stated_on and known.stated_on:
@@ -145,7 +145,7 @@ def _days(line: Line, known: Known) -> int:
     return days
 
 
-def _alike(line: Line, known: Known) -> float:
+def _alike(line: Line, known: StoredRow) -> float:
     if line.reference and line.reference == known.reference:
         return 1.0
     return similarity(

@@ -28,7 +28,7 @@ _MOVES = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class TransferLeg:
     """One side of what may be a transfer. anchor, mask, name, account_type: of the account it is booked on."""
 
     id: int
@@ -45,10 +45,12 @@ class Leg:
     account_type: str
 
 
-Pairs = list[tuple[Leg, Leg]]
+Pairs = list[tuple[TransferLeg, TransferLeg]]
 
 
-def pair_legs(ours: Sequence[Leg], theirs: Sequence[Leg]) -> tuple[list[Match[Leg, Leg]], list[Match[Leg, Leg]]]:
+def match_transfers(
+    ours: Sequence[TransferLeg], theirs: Sequence[TransferLeg]
+) -> tuple[list[Match[TransferLeg, TransferLeg]], list[Match[TransferLeg, TransferLeg]]]:
     """Return certain pairs, and pairs of equal amount and nearly equal day that only a person can judge."""
     near = [(one, other) for one, other in _near(ours, theirs) if not _denied(one, other)]
     certain = choose(near, _named)
@@ -62,7 +64,7 @@ def pair_legs(ours: Sequence[Leg], theirs: Sequence[Leg]) -> tuple[list[Match[Le
     return [*certain, *called], choose(asked, lambda a, b: (float(days_apart(a.on, b.on)), "equal_and_opposite"))
 
 
-def _near(ours: Sequence[Leg], theirs: Sequence[Leg]) -> Iterator[tuple[Leg, Leg]]:
+def _near(ours: Sequence[TransferLeg], theirs: Sequence[TransferLeg]) -> Iterator[tuple[TransferLeg, TransferLeg]]:
     """Yield pairs of opposite amounts within some days, unless both sides are silent: of those nothing could follow.
 
     Thousands of equal coffees on either account would be millions of pairs.
@@ -75,14 +77,14 @@ def _near(ours: Sequence[Leg], theirs: Sequence[Leg]) -> Iterator[tuple[Leg, Leg
         )
 
 
-def _parted(legs: Sequence[Leg], others: Sequence[Leg]) -> tuple[list[Leg], list[Leg]]:
+def _parted(legs: Sequence[TransferLeg], others: Sequence[TransferLeg]) -> tuple[list[TransferLeg], list[TransferLeg]]:
     """Part those that say something of a transfer to one of the others' accounts from those that do not."""
     accounts = {other.account_id: other for other in others}.values()
     loud = {id(leg) for leg in legs if any(_hinted(leg, account) or _names(leg, account) for account in accounts)}
     return [leg for leg in legs if id(leg) in loud], [leg for leg in legs if id(leg) not in loud]
 
 
-def _left(pairs: Pairs, matches: Sequence[Match[Leg, Leg]]) -> Pairs:
+def _left(pairs: Pairs, matches: Sequence[Match[TransferLeg, TransferLeg]]) -> Pairs:
     taken = {id(leg) for match in matches for leg in (match.left, match.right)}
     return [(a, b) for a, b in pairs if id(a) not in taken and id(b) not in taken]
 
@@ -93,18 +95,18 @@ def _even(pairs: Pairs) -> Pairs:
     return [(a, b) for a, b in pairs if count[id(a)] == count[id(b)]]
 
 
-def _named(one: Leg, other: Leg) -> tuple[float, str] | None:
+def _named(one: TransferLeg, other: TransferLeg) -> tuple[float, str] | None:
     named = _names(one, other) or _names(other, one)
     return (days_apart(one.on, other.on) * 0.1, "names_the_account") if named else None
 
 
-def _called(one: Leg, other: Leg) -> tuple[float, str] | None:
+def _called(one: TransferLeg, other: TransferLeg) -> tuple[float, str] | None:
     """What is near is a transfer or of no stated kind (`_denied`); one side has to be called one."""
     called = one.kind in _KINDS or other.kind in _KINDS
     return (days_apart(one.on, other.on) * 0.1, "called_a_transfer") if called else None
 
 
-def _denied(one: Leg, other: Leg) -> bool:
+def _denied(one: TransferLeg, other: TransferLeg) -> bool:
     """Whether a side says that it is something else: another kind of thing, or money from or to a stranger."""
     if _names_a_stranger(one, other) or _names_a_stranger(other, one):
         return True
@@ -112,7 +114,7 @@ def _denied(one: Leg, other: Leg) -> bool:
     return bool(other_kinds) and not (_names(one, other) or _names(other, one))
 
 
-def _names(leg: Leg, other: Leg) -> bool:
+def _names(leg: TransferLeg, other: TransferLeg) -> bool:
     """Whether a leg names the account of the other: by its number, or by its last digits."""
     if leg.counterparty_account and _number(other):
         return _bare(leg.counterparty_account) == _number(other)
@@ -122,11 +124,11 @@ def _names(leg: Leg, other: Leg) -> bool:
     return re.search(rf"{re.escape(other.mask)}(?!\d)", said) is not None
 
 
-def _names_a_stranger(leg: Leg, other: Leg) -> bool:
+def _names_a_stranger(leg: TransferLeg, other: TransferLeg) -> bool:
     return bool(leg.counterparty_account and _number(other) and _bare(leg.counterparty_account) != _number(other))
 
 
-def _hinted(leg: Leg, other: Leg) -> bool:
+def _hinted(leg: TransferLeg, other: TransferLeg) -> bool:
     """Whether something makes a transfer likely enough to ask: its kind, its words, or the shape of a card payment."""
     if leg.kind in _KINDS or _MOVES.search(leg.words):
         return True
@@ -136,7 +138,7 @@ def _hinted(leg: Leg, other: Leg) -> bool:
     return pays_a_card and leg.amount < 0
 
 
-def _number(leg: Leg) -> str | None:
+def _number(leg: TransferLeg) -> str | None:
     """The number of a leg's account; a hash of it cannot be compared."""
     kind, _, number = (leg.anchor or "").partition(":")
     return _bare(number) if kind == "iban" and number else None

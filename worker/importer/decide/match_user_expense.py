@@ -26,7 +26,7 @@ MAX_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Existing:
+class UserExpense:
     """An expense that no line of this connection stands for.
 
     twin_id: the bank line of another connection that has it; None for the user's own. same_account: whether that
@@ -44,14 +44,14 @@ class Existing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class ExpenseMatches:
     """Certain matches, and pairs that a person should decide."""
 
-    matches: Sequence[Match[Line, Existing]] = ()
-    suggestions: Sequence[Match[Line, Existing]] = ()
+    matches: Sequence[Match[Line, UserExpense]] = ()
+    suggestions: Sequence[Match[Line, UserExpense]] = ()
 
 
-def find_existing(lines: Sequence[Line], expenses: Sequence[Existing]) -> Findings:
+def match_user_expenses(lines: Sequence[Line], expenses: Sequence[UserExpense]) -> ExpenseMatches:
     """Match new lines with existing expenses, one-to-one; no expense is consumed twice."""
     usable = [expense for expense in expenses if expense.same_account is not False]
     sure = choose(choose_from(lines, usable, max_days=0), _sure)
@@ -62,31 +62,31 @@ def find_existing(lines: Sequence[Line], expenses: Sequence[Existing]) -> Findin
     taken_lines = without(lines, (match.left for match in likely))
     taken = without(usable, (match.right for match in likely))
     suggestions = choose(choose_from(taken_lines, [e for e in taken if e.twin_id is None]), _maybe)
-    return Findings(matches=[*sure, *likely], suggestions=suggestions)
+    return ExpenseMatches(matches=[*sure, *likely], suggestions=suggestions)
 
 
 def choose_from(
-    lines: Iterable[Line], expenses: Iterable[Existing], *, max_days: int = MAX_DAYS
-) -> list[tuple[Line, Existing]]:
+    lines: Iterable[Line], expenses: Iterable[UserExpense], *, max_days: int = MAX_DAYS
+) -> list[tuple[Line, UserExpense]]:
     """Return the pairs of equal amount and direction that are at most so many days apart."""
     return list(bucketed_by_day(lines, expenses, _line_key, _expense_key, max_days))
 
 
-def _sure(line: Line, expense: Existing) -> tuple[float, str] | None:
+def _sure(line: Line, expense: UserExpense) -> tuple[float, str] | None:
     alike = _alike(line, expense)
     if alike < ALIKE:
         return None
     return 1 - alike, "same_account_twin" if expense.twin_id is not None else "same_expense"
 
 
-def _likely(line: Line, expense: Existing) -> tuple[float, str] | None:
+def _likely(line: Line, expense: UserExpense) -> tuple[float, str] | None:
     alike = _alike(line, expense)
     if alike < ALIKE and not (expense.twin_id is not None and expense.same_account):
         return None
     return 1 - alike, "same_account_twin" if expense.twin_id is not None else "likely_expense"
 
 
-def _maybe(line: Line, expense: Existing) -> tuple[float, str]:
+def _maybe(line: Line, expense: UserExpense) -> tuple[float, str]:
     days = days_apart(line.effective_on, expense.spent_on)
     return 1 - _alike(line, expense) + days * 0.1, "similar_expense" if days else "same_amount_and_day"
 
@@ -97,9 +97,9 @@ def _line_key(line: Line) -> tuple[Hashable, date]:
     return money, line.effective_on
 
 
-def _expense_key(expense: Existing) -> tuple[Hashable, date]:
+def _expense_key(expense: UserExpense) -> tuple[Hashable, date]:
     return (expense.amount, expense.currency, expense.expense_type), expense.spent_on
 
 
-def _alike(line: Line, expense: Existing) -> float:
+def _alike(line: Line, expense: UserExpense) -> float:
     return similarity(f"{line.counterparty or ''} {line.description}", expense.notes)

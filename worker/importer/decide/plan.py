@@ -6,15 +6,15 @@ Plans only say what should be so; `store` makes it so and the unique keys of the
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.importer.decide.decisions import Change, Create, Effect, Plan, Rules, Suggestion
+from worker.importer.decide.decisions import ExpenseEffect, NewRow, Plan, RowChange, Rules, Suggestion
 from worker.importer.decide.expense import has_expense, project
-from worker.importer.decide.expense_update import follow, tombstone
+from worker.importer.decide.expense_update import tombstone, update_from_bank
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_id import Coverage, Pairing, identity_of
-from worker.importer.decide.match_pending import Candidate, take_over
-from worker.importer.decide.match_user_expense import Existing, Findings, find_existing
+from worker.importer.decide.match_pending import Candidate, match_pending_rows
+from worker.importer.decide.match_user_expense import ExpenseMatches, UserExpense, match_user_expenses
 from worker.importer.decide.similarity import Match
-from worker.importer.decide.stored_row import ExpenseState, Known, State
+from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +27,14 @@ class Evidence:
 
     coverage: Coverage
     only_changes: bool = False
-    details: Mapping[int, Known] = field(default_factory=dict)
+    details: Mapping[int, StoredRow] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
-    existing: Sequence[Existing] = ()
+    existing: Sequence[UserExpense] = ()
 
 
 def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
     """Decide every row of a slice."""
-    taken = take_over(pairing.new, _candidates(pairing, evidence, rules))
+    taken = match_pending_rows(pairing.new, _candidates(pairing, evidence, rules))
     followed = [(evidence.details[pair.known_id], pair.line, "changed") for pair in pairing.changed]
     followed += [(match.right.known, match.left, match.reason) for match in taken]
     changes = [_follow(known, line, reason, pairing, rules) for known, line, reason in followed]
@@ -65,20 +65,22 @@ def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
     )
 
 
-def _find_existing(lines: Sequence[Line], changes: Sequence[Change], evidence: Evidence, rules: Rules) -> Findings:
+def _find_existing(
+    lines: Sequence[Line], changes: Sequence[RowChange], evidence: Evidence, rules: Rules
+) -> ExpenseMatches:
     """Look for the user's own expenses behind all lines that are about to get one."""
     if not evidence.existing:
-        return Findings()
+        return ExpenseMatches()
     visible = [line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)]
     visible += [change.line for change in changes if change.line is not None and _wants_expense(change)]
-    return find_existing(visible, evidence.existing)
+    return match_user_expenses(visible, evidence.existing)
 
 
-def _follow(known: Known, line: Line, reason: str, pairing: Pairing, rules: Rules) -> Change:
+def _follow(known: StoredRow, line: Line, reason: str, pairing: Pairing, rules: Rules) -> RowChange:
     """Bring a row to what the bank says now, its identity too: what it was called by before becomes an alias."""
     says_the_same = line.identity is None and known.speaks_for(line.content_key)
     now = (known.identity, known.occurrence) if says_the_same else identity_of(line, pairing)
-    return follow(known, line, reason, now, rules)
+    return update_from_bank(known, line, reason, now, rules)
 
 
 def _candidates(pairing: Pairing, evidence: Evidence, rules: Rules) -> list[Candidate]:
@@ -98,7 +100,7 @@ def _candidates(pairing: Pairing, evidence: Evidence, rules: Rules) -> list[Cand
     return candidates
 
 
-def _drop(row: Known, evidence: Evidence, rules: Rules) -> Change | None:
+def _drop(row: StoredRow, evidence: Evidence, rules: Rules) -> RowChange | None:
     """Take a row back when the bank says so, or proves it by a complete delivery without it."""
     if row.id in evidence.removed:
         return tombstone(row, "removed_by_bank")
@@ -111,18 +113,18 @@ def _drop(row: Known, evidence: Evidence, rules: Rules) -> Change | None:
     return tombstone(row, "absent_from_complete_window") if covered and rules.windows_complete else None
 
 
-def _wants_expense(change: Change) -> bool:
+def _wants_expense(change: RowChange) -> bool:
     return change.effect.write is not None and change.known.expense_id is None
 
 
-def _linked(change: Change, match: Match[Line, Existing] | None) -> Change:
+def _linked(change: RowChange, match: Match[Line, UserExpense] | None) -> RowChange:
     """A row that returns or shows at last stands for the expense the user has of it meanwhile."""
     if match is None or match.right.twin_id is not None:
         return change
-    return replace(change, effect=Effect(state=ExpenseState.LINKED, link_expense_id=match.right.expense_id))
+    return replace(change, effect=ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=match.right.expense_id))
 
 
-def _create_one(line: Line, match: Match[Line, Existing] | None, pairing: Pairing, rules: Rules) -> Create:
+def _create_one(line: Line, match: Match[Line, UserExpense] | None, pairing: Pairing, rules: Rules) -> NewRow:
     identity, occurrence = identity_of(line, pairing)
     wanted = project(line, pending_hidden=rules.pending_hidden)
     state, reason, decision = ExpenseState.OWN, "new_id" if line.identity else "new_content", "created"
@@ -133,7 +135,7 @@ def _create_one(line: Line, match: Match[Line, Existing] | None, pairing: Pairin
         state, reason, decision, twin_id = ExpenseState.TWIN, match.reason, "linked", match.right.twin_id
     elif match is not None:
         state, reason, decision, link_expense_id = ExpenseState.LINKED, match.reason, "linked", match.right.expense_id
-    return Create(
+    return NewRow(
         line=line,
         identity=identity,
         occurrence=occurrence,

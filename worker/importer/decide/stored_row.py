@@ -42,7 +42,7 @@ class ExpenseFields(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class KnownKey:
+class StoredKey:
     """The little that must be read of every known row: enough to see that nothing changed.
 
     by_id: its identity comes from a trusted id. absent: earlier deliveries came without it.
@@ -65,7 +65,7 @@ class KnownKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class StoredRow:
     """A known row whole, for the few that need a decision.
 
     base: what was last written to its expense. expense: what the expense holds now; for a removed row what it held

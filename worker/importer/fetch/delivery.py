@@ -22,7 +22,7 @@ from worker.connectors.errors import (
     RateLimitError,
     RateLimitScope,
 )
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 from worker.importer.fetch.staging import Staging
 
 T = TypeVar("T")
@@ -53,23 +53,23 @@ class Delivery:
     session: str | None = None
 
 
-def fetch(read: Callable[[], Iterator[Page]], parts: Parts) -> Delivery:
+def fetch(read: Callable[[], Iterator[Page]], parts: ImportContext) -> Delivery:
     """Read all pages of `read()`, starting over where the provider voids a half-read delivery.
 
     A burst rate limit is waited out (Retry-After honoured, at most `burst_tries` within `burst_total_s`); an outage
     gets one quick second try: measured by others, the second recovers 22 in 100, the third one.
     Raises: ConnectorError when it stays so; what `parts.check` raises.
     """
-    return patiently(lambda: _with_restarts(read, parts), parts)
+    return with_retries(lambda: _with_restarts(read, parts), parts)
 
 
-def patiently(call: Callable[[], T], parts: Parts) -> T:
+def with_retries(call: Callable[[], T], parts: ImportContext) -> T:
     """Make a call to a provider with the retries described at `fetch`."""
     result: T = _burst_retrying(parts)(_with_second_try, call, parts)
     return result
 
 
-def _burst_retrying(parts: Parts) -> tenacity.Retrying:
+def _burst_retrying(parts: ImportContext) -> tenacity.Retrying:
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_burst),
         stop=tenacity.stop_after_attempt(parts.policy.burst_tries)
@@ -91,7 +91,7 @@ def _burst_wait(state: tenacity.RetryCallState) -> float:
     return base_s + tenacity.wait_random(0, _JITTER_S)(state)
 
 
-def _with_second_try(call: Callable[[], T], parts: Parts) -> T:
+def _with_second_try(call: Callable[[], T], parts: ImportContext) -> T:
     try:
         return call()
     except ProviderUnavailableError:
@@ -99,7 +99,7 @@ def _with_second_try(call: Callable[[], T], parts: Parts) -> T:
         return call()
 
 
-def _with_restarts(read: Callable[[], Iterator[Page]], parts: Parts) -> Delivery:
+def _with_restarts(read: Callable[[], Iterator[Page]], parts: ImportContext) -> Delivery:
     for _ in range(parts.policy.cursor_restarts):
         try:
             return _read_pages(read(), parts)
@@ -108,7 +108,7 @@ def _with_restarts(read: Callable[[], Iterator[Page]], parts: Parts) -> Delivery
     raise ProviderUnavailableError("the provider keeps changing data while it is read", everyone=False)
 
 
-def _read_pages(pages: Iterator[Page], parts: Parts) -> Delivery:
+def _read_pages(pages: Iterator[Page], parts: ImportContext) -> Delivery:
     delivery = Delivery()
     try:
         for page in pages:

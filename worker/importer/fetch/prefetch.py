@@ -4,21 +4,21 @@ from collections.abc import Iterator, Sequence
 
 from worker.connectors.base import BankConnector, Page, SyncState
 from worker.connectors.errors import ConnectorError
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 from worker.importer.fetch.delivery import Delivery, fetch
-from worker.importer.fetch.requests import Question, Stream
+from worker.importer.fetch.requests import FetchRequest, RequestKey
 from worker.importer.outcome import stops_connection
 
 
-class Asking:
+class PrefetchedDeliveries:
     """The deliveries of one run. Close it to free what was asked for ahead and never taken."""
 
-    def __init__(self, connector: BankConnector, parts: Parts) -> None:
+    def __init__(self, connector: BankConnector, parts: ImportContext) -> None:
         self._connector = connector
         self._parts = parts
-        self._ahead: dict[Question, Delivery | ConnectorError] = {}
+        self._ahead: dict[RequestKey, Delivery | ConnectorError] = {}
 
-    def ahead(self, stream: Stream) -> Delivery:
+    def ahead(self, stream: FetchRequest) -> Delivery:
         """Fetch a delivery and keep it, or the error, for whoever takes it. Raises: ConnectorError."""
         try:
             self._ahead[stream.question] = delivery = self._fetch(stream)
@@ -27,7 +27,7 @@ class Asking:
             raise
         return delivery
 
-    def all_ahead(self, streams: Sequence[Stream]) -> None:
+    def all_ahead(self, streams: Sequence[FetchRequest]) -> None:
         """Fetch what a run of these streams would ask for; an error is kept for its turn."""
         failed: set[str] = set()
         for stream in streams:
@@ -39,7 +39,7 @@ class Asking:
                         return
                     failed.add(stream.account_id)
 
-    def take(self, stream: Stream) -> Delivery:
+    def take(self, stream: FetchRequest) -> Delivery:
         """Return the delivery, fetched now unless it was asked for ahead; it is the caller's to close.
 
         Raises: ConnectorError.
@@ -56,12 +56,12 @@ class Asking:
                 answer.staging.close()
         self._ahead.clear()
 
-    def _fetch(self, stream: Stream) -> Delivery:
+    def _fetch(self, stream: FetchRequest) -> Delivery:
         delivery = fetch(lambda: self._read(stream), self._parts)
         self._parts.note_quota(delivery.quota)
         return delivery
 
-    def _read(self, stream: Stream) -> Iterator[Page]:
+    def _read(self, stream: FetchRequest) -> Iterator[Page]:
         if stream.by_cursor:
             return self._connector.refresh(
                 SyncState(account_id=stream.account_id, cursor=stream.cursor, window=stream.window)

@@ -5,15 +5,15 @@ from datetime import date, timedelta
 
 from worker.connectors.base import Capabilities, Scope, Window
 from worker.importer.account_state import AccountState
-from worker.importer.context import Parts
-from worker.importer.fetch.window import Progress, Reach, import_windows, out_of_reach, refresh_windows
+from worker.importer.context import ImportContext
+from worker.importer.fetch.window import HistoryLimits, Progress, import_windows, out_of_reach, refresh_windows
 from worker.importer.job import Job, zone_of
 from worker.models import BankConnectionAccount
 from worker.runs.states import RunKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class RequestKey:
     """What the bank is asked. account_id None: about all accounts of the connection in one call."""
 
     account_id: str | None
@@ -23,7 +23,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
+class FetchRequest:
     """One delivery to fetch. account_id None: for all accounts of the connection in one call.
 
     moves: whether reading it says how far the accounts are; a replay of single rows does not.
@@ -37,9 +37,9 @@ class Stream:
     moves: bool = True
 
     @property
-    def question(self) -> Question:
+    def question(self) -> RequestKey:
         """What it asks, whoever of our accounts the answer is for."""
-        return Question(account_id=self.account_id, window=self.window, by_cursor=self.by_cursor, cursor=self.cursor)
+        return RequestKey(account_id=self.account_id, window=self.window, by_cursor=self.by_cursor, cursor=self.cursor)
 
 
 def progress_of(account: AccountState | BankConnectionAccount) -> Progress:
@@ -52,10 +52,10 @@ def progress_of(account: AccountState | BankConnectionAccount) -> Progress:
     )
 
 
-def reach_of(job: Job, capabilities: Capabilities, parts: Parts) -> Reach:
+def history_limits(job: Job, capabilities: Capabilities, parts: ImportContext) -> HistoryLimits:
     """Return the limits of this connection today, in the bank's zone."""
     wanted_days = job.options.history_days or parts.policy.history_days
-    return Reach(
+    return HistoryLimits(
         today=parts.now().astimezone(zone_of(job, capabilities)).date(),
         overlap_days=parts.policy.overlap_days,
         history_days=min(wanted_days, capabilities.history_days or wanted_days),
@@ -63,48 +63,52 @@ def reach_of(job: Job, capabilities: Capabilities, parts: Parts) -> Reach:
     )
 
 
-def make_streams(job: Job, accounts: list[AccountState], capabilities: Capabilities, parts: Parts) -> list[Stream]:
+def plan_requests(
+    job: Job, accounts: list[AccountState], capabilities: Capabilities, parts: ImportContext
+) -> list[FetchRequest]:
     """Return the deliveries of a run, in order: newest windows first, each account's own where the provider allows."""
     todo = [account for account in accounts if account.id not in job.done]
     if not todo:
         return []
-    reach = reach_of(job, capabilities, parts)
+    reach = history_limits(job, capabilities, parts)
     stated_days = job.from_on is not None or job.to_on is not None
     if capabilities.cursor_scope is not None and not stated_days:
         return _cursor_streams(job, todo, capabilities, reach)
     if capabilities.fetch_scope == Scope.CONNECTION:
         widest = max((_windows(job, account, reach) for account in todo), key=_days)
-        return [Stream(accounts=todo, account_id=None, window=window, by_cursor=False) for window in widest]
+        return [FetchRequest(accounts=todo, account_id=None, window=window, by_cursor=False) for window in widest]
     return [
-        Stream(accounts=[account], account_id=account.external_id, window=window, by_cursor=False)
+        FetchRequest(accounts=[account], account_id=account.external_id, window=window, by_cursor=False)
         for account in todo
         for window in _windows(job, account, reach)
     ]
 
 
-def of_single_rows(accounts: list[AccountState], today: date) -> Stream:
+def request_for_single_rows(accounts: list[AccountState], today: date) -> FetchRequest:
     """Return a delivery of rows that are replayed: it proves nothing and moves nothing."""
-    return Stream(
+    return FetchRequest(
         accounts=accounts, account_id=None, window=Window(from_on=today, to_on=today), by_cursor=True, moves=False
     )
 
 
-def days_lost(job: Job, streams: list[Stream], capabilities: Capabilities, parts: Parts) -> bool:
+def days_lost(job: Job, streams: list[FetchRequest], capabilities: Capabilities, parts: ImportContext) -> bool:
     """Say whether an outage lasted longer than the provider's memory, so that days between are never read."""
-    reach = reach_of(job, capabilities, parts)
+    reach = history_limits(job, capabilities, parts)
     by_windows = [account for stream in streams if not stream.by_cursor for account in stream.accounts]
     return job.kind == RunKind.REFRESH and any(out_of_reach(progress_of(account), reach) for account in by_windows)
 
 
-def _cursor_streams(job: Job, todo: list[AccountState], capabilities: Capabilities, reach: Reach) -> list[Stream]:
+def _cursor_streams(
+    job: Job, todo: list[AccountState], capabilities: Capabilities, reach: HistoryLimits
+) -> list[FetchRequest]:
     """An import starts the cursor anew: everything the provider has."""
     window = Window(from_on=reach.oldest_on, to_on=reach.today)
     anew = job.kind == RunKind.IMPORT
     if capabilities.cursor_scope == Scope.CONNECTION:
         cursor = None if anew else job.cursor
-        return [Stream(accounts=todo, account_id=None, window=window, by_cursor=True, cursor=cursor)]
+        return [FetchRequest(accounts=todo, account_id=None, window=window, by_cursor=True, cursor=cursor)]
     return [
-        Stream(
+        FetchRequest(
             accounts=[account],
             account_id=account.external_id,
             window=window,
@@ -115,7 +119,7 @@ def _cursor_streams(job: Job, todo: list[AccountState], capabilities: Capabiliti
     ]
 
 
-def _windows(job: Job, account: AccountState, reach: Reach) -> list[Window]:
+def _windows(job: Job, account: AccountState, reach: HistoryLimits) -> list[Window]:
     if job.kind == RunKind.REFRESH:
         return refresh_windows(progress_of(account), reach)
     windows = import_windows(job.from_on, job.to_on, reach)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
 from worker.importer.decide import match_pending
-from worker.importer.decide.line import Ground, identity_and_fingerprint, unlinked
+from worker.importer.decide.line import ReadContext, identity_and_fingerprint, unlinked
 from worker.importer.decide.match_by_id import Marked
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.staging import UNDATED, day_of
@@ -32,7 +32,7 @@ class Slice:
         return min(days) - _MARGIN, max(days) + _MARGIN
 
 
-def slices(delivery: Delivery, account_id: str, ground: Ground, slice_rows: int) -> Iterator[Slice]:
+def slices(delivery: Delivery, account_id: str, ground: ReadContext, slice_rows: int) -> Iterator[Slice]:
     """Yield slices of an account, each with the part of the covered window it proves. account_id: the bank's.
 
     A slice proves nothing about its last days: what became of their rows may stand in the next one.
@@ -51,12 +51,14 @@ def slices(delivery: Delivery, account_id: str, ground: Ground, slice_rows: int)
     yield _marked(current, ground, rest, delivery.covers if whole and covers is None else None)
 
 
-def _marked(transactions: list[Transaction], ground: Ground, covers: Window | None, cut: Window | None = None) -> Slice:
+def _marked(
+    transactions: list[Transaction], ground: ReadContext, covers: Window | None, cut: Window | None = None
+) -> Slice:
     salt = ground.salt
     rows = unlinked(transactions)
     return Slice([(t, *identity_and_fingerprint(t, ground, salt)) for t in rows], covers, cut)
 
 
-def _last_day(transactions: list[Transaction], ground: Ground) -> date:
+def _last_day(transactions: list[Transaction], ground: ReadContext) -> date:
     last = max(map(day_of, transactions), default=UNDATED)
     return ground.today if last == UNDATED else last

@@ -22,11 +22,11 @@ from worker.connectors.errors import ConnectorError
 from worker.db.prepared import prepared
 from worker.fault_injection import point
 from worker.importer.account_state import AccountState
-from worker.importer.context import ImportPolicy, Parts
+from worker.importer.context import ImportContext, ImportPolicy
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.packing import imprint
-from worker.importer.fetch.prefetch import Asking
-from worker.importer.fetch.requests import Stream
+from worker.importer.fetch.prefetch import PrefetchedDeliveries
+from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job
 from worker.outbox import LISTENS
 from worker.runs.ending import end_values, ending, settle
@@ -44,7 +44,7 @@ def _may_echo(job: Job) -> bool:
     return job.kind == RunKind.REFRESH and not job.dry_run and asked == (None, None, None) and not job.resumed
 
 
-class Answer:
+class ResponseDigest:
     """What a bank says in one run, on its way to a digest. Nothing heard is nothing to remember."""
 
     def __init__(self, job: Job, policy: ImportPolicy) -> None:
@@ -63,7 +63,7 @@ class Answer:
         self._say(*(replace(state, watermark_on=None, cursor=None, booked=None) for state in states))
         self._complete = all(state.history_complete for state in states)
 
-    def delivery(self, stream: Stream, delivery: Delivery) -> None:
+    def delivery(self, stream: FetchRequest, delivery: Delivery) -> None:
         """Hear one delivery; one with a defect or an explicit removal is looked at every time."""
         held = delivery.staging.in_memory()
         odd = delivery.removed or delivery.rejected or delivery.failures or delivery.warnings
@@ -75,7 +75,7 @@ class Answer:
         for account_id, transactions in held.items():
             self._say(account_id, imprint(transactions))
 
-    def of_all(self, streams: Sequence[Stream], asking: Asking) -> bytes | None:
+    def of_all(self, streams: Sequence[FetchRequest], asking: PrefetchedDeliveries) -> bytes | None:
         """Ask for all deliveries ahead, as long as nothing speaks against an echo, and return the digest."""
         for stream in streams:
             if self.digest() is None:
@@ -165,7 +165,7 @@ _REPEAT = prepared(
 )
 
 
-def _windows(streams: Sequence[Stream]) -> dict[int, Window]:
+def _windows(streams: Sequence[FetchRequest]) -> dict[int, Window]:
     """Return what was asked for, per account: its windows follow each other without holes."""
     asked: dict[int, Window] = {}
     for stream in streams:
@@ -187,7 +187,9 @@ def forget(session: Session, job: Job) -> None:
     session.execute(_FORGET, {"connection_id": job.connection_id})
 
 
-def repeat(job: Job, parts: Parts, streams: Sequence[Stream], listed: Iterable[Account]) -> Outcome | None:
+def repeat(
+    job: Job, parts: ImportContext, streams: Sequence[FetchRequest], listed: Iterable[Account]
+) -> Outcome | None:
     """Record the run as a repetition of the one that heard the same, behind its fence, and end it.
 
     None when that one's record is gone, or the run is no longer ours: nothing was written then.
@@ -209,7 +211,7 @@ def _taken(kind: type[T], row: RowMapping) -> T:
     return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
-def _values(job: Job, streams: Sequence[Stream], listed: Iterable[Account]) -> dict[str, Any]:
+def _values(job: Job, streams: Sequence[FetchRequest], listed: Iterable[Account]) -> dict[str, Any]:
     windows = _windows(streams)
     balances = {account.external_id: account.balance.at if account.balance else None for account in listed}
     return {

@@ -21,7 +21,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class HistoryLimits:
     """Limits of one request and of the past. history_days: the smaller of the provider's and the user's."""
 
     today: date
@@ -35,7 +35,7 @@ class Reach:
         return self.today - timedelta(days=self.history_days)
 
 
-def refresh_windows(progress: Progress, reach: Reach) -> list[Window]:
+def refresh_windows(progress: Progress, reach: HistoryLimits) -> list[Window]:
     """Return the windows of a refresh: the overlap and the gap since the watermark, then unread history newest first.
 
     The gap is walked forward, so that the watermark follows it and an interrupted one goes on where it stopped. An
@@ -55,18 +55,18 @@ def refresh_windows(progress: Progress, reach: Reach) -> list[Window]:
     return recent + pieces(reach.oldest_on, older_to, reach)
 
 
-def out_of_reach(progress: Progress, reach: Reach) -> bool:
+def out_of_reach(progress: Progress, reach: HistoryLimits) -> bool:
     """Say whether days after the watermark are older than anything that may be asked for."""
     return progress.watermark_on is not None and progress.watermark_on + timedelta(days=1) < reach.oldest_on
 
 
-def import_windows(from_on: date | None, to_on: date | None, reach: Reach) -> list[Window]:
+def import_windows(from_on: date | None, to_on: date | None, reach: HistoryLimits) -> list[Window]:
     """Return the windows of an import of stated days, newest first; what is beyond the provider's history is cut."""
     last = min(to_on or reach.today, reach.today + timedelta(days=366))
     return pieces(max(from_on or reach.oldest_on, reach.oldest_on), last, reach)
 
 
-def pieces(from_on: date, to_on: date, reach: Reach) -> list[Window]:
+def pieces(from_on: date, to_on: date, reach: HistoryLimits) -> list[Window]:
     """Cut a range into windows the provider allows, newest first, without holes or overlaps."""
     return list(_cut(from_on, to_on, reach.window_days))
 
@@ -78,7 +78,7 @@ def _cut(from_on: date, to_on: date, window_days: int | None) -> Iterator[Window
         to_on = since - timedelta(days=1)
 
 
-def advance(progress: Progress, window: Window, reach: Reach, *, latest_late_days: int = 0) -> Progress:
+def advance(progress: Progress, window: Window, reach: HistoryLimits, *, latest_late_days: int = 0) -> Progress:
     """Return the progress after a window was read completely; the watermark never passes today and never goes back."""
     seen_to = min(window.to_on, reach.today)
     watermark_on = progress.watermark_on

@@ -8,47 +8,47 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Capabilities, IdClass, RejectedRow
 from worker.importer.account_state import AccountState
-from worker.importer.context import Parts
+from worker.importer.context import ImportContext
 from worker.importer.decide import match_user_expense
 from worker.importer.decide.decisions import Plan, Rules
 from worker.importer.decide.expense import MAX_NOTES, has_expense
-from worker.importer.decide.line import Ground, Line, Rejection, read_line, trusts_ids
+from worker.importer.decide.line import Line, ReadContext, Rejection, read_line, trusts_ids
 from worker.importer.decide.match_by_id import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
-from worker.importer.decide.match_user_expense import Existing
+from worker.importer.decide.match_user_expense import UserExpense
 from worker.importer.decide.plan import Evidence, make_plan
-from worker.importer.decide.stored_row import KnownKey
+from worker.importer.decide.stored_row import StoredKey
 from worker.importer.fetch.delivery import Delivery
-from worker.importer.fetch.requests import Stream
+from worker.importer.fetch.requests import FetchRequest
 from worker.importer.fetch.slices import Slice, slices
 from worker.importer.job import Job, zone_of
 from worker.importer.store.bulk import insert_values
 from worker.importer.store.categories import suggest_categories
 from worker.importer.store.history import unchanged_rows
 from worker.importer.store.load import (
-    Place,
+    AccountPlace,
     has_rows,
     ids_by_external_id,
     load_details,
-    load_existing,
     load_keys,
+    load_user_expenses,
     stored_identities,
 )
 from worker.importer.store.rejections import record_rejections
-from worker.importer.store.seen_ids import MetIds
+from worker.importer.store.seen_ids import SeenIds
 from worker.importer.store.transfers import pair_transfers
-from worker.importer.store.write import Target, Written, write_plan
+from worker.importer.store.write import WriteTarget, Written, write_plan
 from worker.runs.states import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class AccountDelivery:
     """What one account's part of a delivery is written with."""
 
     job: Job
     account: AccountState
-    stream: Stream
+    stream: FetchRequest
     capabilities: Capabilities
-    ground: Ground
+    ground: ReadContext
     delivery: Delivery
 
 
@@ -68,17 +68,17 @@ class StepResult:
     seen: set[int] = field(default_factory=set)
     consumed: set[int] = field(default_factory=set)
     created_from: int | None = None
-    met_ids: MetIds | None = None
+    met_ids: SeenIds | None = None
 
     def met(self, row_id: int) -> bool:
         """Whether a slice before this one delivered or created the row."""
         return row_id in self.seen or (self.created_from is not None and row_id >= self.created_from)
 
 
-def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
+def import_account_delivery(session: Session, step: AccountDelivery, parts: ImportContext) -> StepResult:
     """Plan and write everything a delivery says about one account."""
     fetched = step.delivery.staging.rows(step.account.external_id)
-    result = StepResult(met_ids=MetIds(fetched) if _is_fresh(session, step.account) else None)
+    result = StepResult(met_ids=SeenIds(fetched) if _is_fresh(session, step.account) else None)
     removed = _removed_ids(session, step)
     mine = {step.account.external_id, step.account.external_id if step.stream.account_id is None else None}
     rejections = [as_rejection(row) for row in step.delivery.rejected if row.account_id in mine]
@@ -91,7 +91,7 @@ def import_step(session: Session, step: Step, parts: Parts) -> StepResult:
 
 
 def _import_slice(
-    session: Session, step: Step, part: Slice, removed: frozenset[int], result: StepResult
+    session: Session, step: AccountDelivery, part: Slice, removed: frozenset[int], result: StepResult
 ) -> list[Rejection]:
     known, aliases = _known(session, step, part) if result.met_ids is None else ([], {})
     sifted = _sift(step, part.marked, known, result)
@@ -121,7 +121,7 @@ def _is_fresh(session: Session, account: AccountState) -> bool:
 
 
 def _taken(
-    session: Session, step: Step, part: Slice, known: Sequence[KnownKey], result: StepResult
+    session: Session, step: AccountDelivery, part: Slice, known: Sequence[StoredKey], result: StepResult
 ) -> Collection[bytes]:
     """Return ids of the slice that rows of slices before it have."""
     if result.met_ids is None:
@@ -135,14 +135,14 @@ def _far_twins(session: Session, account_id: int, pairing: Pairing) -> frozenset
     return stored_identities(session, account_id, pairing.wanted_identities())
 
 
-def _known(session: Session, step: Step, part: Slice) -> tuple[list[KnownKey], dict[bytes, int]]:
+def _known(session: Session, step: AccountDelivery, part: Slice) -> tuple[list[StoredKey], dict[bytes, int]]:
     """Load what may be what the slice delivers: rows of its days, and of its ids wherever they are."""
     identities = [identity for _, identity, _ in part.marked if identity is not None]
     reimport = step.job.options.reimport
     return load_keys(session, step.account.id, part.span(step.ground.today), identities, reimport=reimport)
 
 
-def _sift(step: Step, marked: list[Marked], known: Sequence[KnownKey], result: StepResult) -> Sifted:
+def _sift(step: AccountDelivery, marked: list[Marked], known: Sequence[StoredKey], result: StepResult) -> Sifted:
     """Set unchanged rows aside; a dry run looks at every one, for it has to report it."""
     if step.job.dry_run:
         return Sifted(rest=marked)
@@ -151,7 +151,7 @@ def _sift(step: Step, marked: list[Marked], known: Sequence[KnownKey], result: S
     return sifted
 
 
-def _read(sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, list[Rejection]]:
+def _read(sifted: Sifted, step: AccountDelivery, result: StepResult) -> tuple[Distinct, list[Rejection]]:
     """Read lines; where one id stands for two rows, read them again without trust in ids."""
     read = [read_line(t, step.ground, (i, fingerprint)) for t, i, fingerprint in sifted.rest]
     rejections = [item for item in read if isinstance(item, Rejection)]
@@ -164,8 +164,8 @@ def _read(sifted: Sifted, step: Step, result: StepResult) -> tuple[Distinct, lis
     return lines, rejections
 
 
-def _write(session: Session, step: Step, plan: Plan, result: StepResult) -> Written:
-    target = Target(account_id=step.account.id, user_id=step.job.user_id, run_id=step.job.lease.run_id)
+def _write(session: Session, step: AccountDelivery, plan: Plan, result: StepResult) -> Written:
+    target = WriteTarget(account_id=step.account.id, user_id=step.job.user_id, run_id=step.job.lease.run_id)
     if step.job.dry_run:
         insert_values(session, "bank_transaction_changes", *unchanged_rows(plan, step.account.id, target.run_id))
     written = write_plan(session, plan, target)
@@ -177,7 +177,7 @@ def _write(session: Session, step: Step, plan: Plan, result: StepResult) -> Writ
     return written
 
 
-def _plan(session: Session, step: Step, evidence: Evidence, pairing: Pairing, result: StepResult) -> Plan:
+def _plan(session: Session, step: AccountDelivery, evidence: Evidence, pairing: Pairing, result: StepResult) -> Plan:
     account, options = step.account, step.job.options
     links = [line.pending_external_id for line in pairing.new if line.pending_external_id]
     wanted = pairing.undecided(evidence.coverage)
@@ -202,11 +202,11 @@ def _plan(session: Session, step: Step, evidence: Evidence, pairing: Pairing, re
     return plan
 
 
-def _existing(session: Session, step: Step, lines: list[Line], result: StepResult) -> list[Existing]:
+def _existing(session: Session, step: AccountDelivery, lines: list[Line], result: StepResult) -> list[UserExpense]:
     if not lines:
         return []
     amounts = {line.expense_amount for line in lines}
-    place = Place(
+    place = AccountPlace(
         user_id=step.job.user_id,
         connection_id=step.job.connection_id,
         account_id=step.account.id,
@@ -216,10 +216,10 @@ def _existing(session: Session, step: Step, lines: list[Line], result: StepResul
     days = [line.effective_on for line in lines]
     near = timedelta(days=match_user_expense.MAX_DAYS)
     span = (min(days) - near, max(days) + near)
-    return [e for e in load_existing(session, place, span, amounts) if e.expense_id not in result.consumed]
+    return [e for e in load_user_expenses(session, place, span, amounts) if e.expense_id not in result.consumed]
 
 
-def _removed_ids(session: Session, step: Step) -> frozenset[int]:
+def _removed_ids(session: Session, step: AccountDelivery) -> frozenset[int]:
     external_ids = [
         row.external_id
         for row in step.delivery.removed
@@ -262,13 +262,13 @@ def as_rejection(row: RejectedRow) -> Rejection:
     return Rejection(code=row.code, message=row.message, raw=row.raw, external_id=row.external_id)
 
 
-def ground_for(
-    job: Job, account: AccountState, capabilities: Capabilities, parts: Parts, session: str | None
-) -> Ground:
+def read_context_for(
+    job: Job, account: AccountState, capabilities: Capabilities, parts: ImportContext, session: str | None
+) -> ReadContext:
     """Return what is known of an account before its lines are read."""
     zone = zone_of(job, capabilities)
     id_class = IdClass(job.options.id_class or account.id_class or capabilities.id_class)
-    return Ground(
+    return ReadContext(
         zone=zone,
         today=parts.now().astimezone(zone).date(),
         currency=account.currency or job.currency,

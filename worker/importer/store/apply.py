@@ -6,12 +6,12 @@ from sqlalchemy.orm import Session
 
 from worker.errors import WorkerError
 from worker.importer.account_state import AccountState
-from worker.importer.context import Parts
-from worker.importer.fetch.requests import progress_of, reach_of
+from worker.importer.context import ImportContext
+from worker.importer.fetch.requests import history_limits, progress_of
 from worker.importer.fetch.window import advance
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
-from worker.importer.store.account_import import Step, StepResult, import_step
+from worker.importer.store.account_import import AccountDelivery, StepResult, import_account_delivery
 from worker.importer.store.progress import Mark, add_counts, close_account, save_mark
 from worker.models import BankConnectionAccount
 
@@ -24,10 +24,10 @@ class Applied:
     warnings: set[str] = field(default_factory=set)
 
 
-def apply_delivery(session: Session, step: Step, parts: Parts) -> Applied:
+def apply_delivery(session: Session, step: AccountDelivery, parts: ImportContext) -> Applied:
     """Write one delivery's part of one account, and move what says how far we are only if it was whole."""
     job, account = step.job, step.account
-    result = import_step(session, step, parts)
+    result = import_account_delivery(session, step, parts)
     add_counts(session, job, account, result.counts, step.stream.window)
     if not step.stream.moves or account.external_id in step.delivery.failures:
         return Applied(months=result.months, warnings=result.warnings)
@@ -41,10 +41,10 @@ def apply_delivery(session: Session, step: Step, parts: Parts) -> Applied:
     return Applied(months=result.months, warnings=result.warnings)
 
 
-def _mark(session: Session, step: Step, result: StepResult, parts: Parts) -> Mark:
+def _mark(session: Session, step: AccountDelivery, result: StepResult, parts: ImportContext) -> Mark:
     row = session.get_one(BankConnectionAccount, step.account.id)
     before = progress_of(row)
-    reach = reach_of(step.job, step.capabilities, parts)
+    reach = history_limits(step.job, step.capabilities, parts)
     late_days = _late_days(result, step.account)
     own_cursor = step.stream.by_cursor and step.stream.account_id is not None
     return Mark(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.importer.store.write import Target
+from worker.importer.store.write import WriteTarget
 
 _SUGGEST = text(
     """WITH fresh AS (
@@ -24,7 +24,7 @@ _SUGGEST = text(
 )
 
 
-def suggest_categories(session: Session, target: Target, transaction_ids: Sequence[int]) -> None:
+def suggest_categories(session: Session, target: WriteTarget, transaction_ids: Sequence[int]) -> None:
     """Suggest a category for new rows whose counterparty was categorised at least three times, never differently."""
     if transaction_ids:
         session.execute(_SUGGEST, {"ids": list(transaction_ids), "user_id": target.user_id, "run_id": target.run_id})

@@ -5,16 +5,16 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from worker.importer.decide.decisions import Change, Plan
+from worker.importer.decide.decisions import Plan, RowChange
 from worker.importer.decide.line import Line
-from worker.importer.decide.stored_row import Known
+from worker.importer.decide.stored_row import StoredRow
 from worker.importer.store.load import expense_to_json
 
 _COLUMNS = ("run_id", "account_id", "transaction_id", "decision", "reason", "detail", "before_image")
 
 
 def change_rows(
-    changes: Sequence[Change], account_id: int, run_id: uuid.UUID
+    changes: Sequence[RowChange], account_id: int, run_id: uuid.UUID
 ) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """Return columns and rows of `bank_transaction_changes` for what is written."""
     return _COLUMNS, [
@@ -32,7 +32,7 @@ def change_rows(
 
 
 def image_row(
-    rows: Sequence[Known], run_id: uuid.UUID, decision: str, reason: str
+    rows: Sequence[StoredRow], run_id: uuid.UUID, decision: str, reason: str
 ) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """Return columns and rows for a change that no line of the bank brought about, such as a revert."""
     return ("run_id", "transaction_id", "decision", "reason", "before_image"), [
@@ -48,7 +48,7 @@ def unchanged_rows(plan: Plan, account_id: int, run_id: uuid.UUID) -> tuple[Sequ
     ]
 
 
-def before_image(known: Known) -> dict[str, Any]:
+def before_image(known: StoredRow) -> dict[str, Any]:
     """Return how a row and its expense were, as far as a revert has to restore them."""
     return {
         "transaction": {
@@ -72,7 +72,7 @@ def before_image(known: Known) -> dict[str, Any]:
     }
 
 
-def _detail(change: Change) -> dict[str, Any]:
+def _detail(change: RowChange) -> dict[str, Any]:
     detail = _said(change.line) if change.line else {}
     if change.effect.link_expense_id is not None:
         detail["expense_id"] = change.effect.link_expense_id

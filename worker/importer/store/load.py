@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.match_user_expense import Existing
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Known, KnownKey, State
+from worker.importer.decide.match_user_expense import UserExpense
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredKey, StoredRow
 from worker.importer.decide.text import id_text
 
 _KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
@@ -84,7 +84,7 @@ _EXISTING = text(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class AccountPlace:
     """Whose account it is; anchor and mask tell whether another connection has the same one."""
 
     user_id: int
@@ -109,7 +109,7 @@ def stored_identities(session: Session, account_id: int, identities: Sequence[by
 
 def load_keys(
     session: Session, account_id: int, days: tuple[date, date], identities: Collection[bytes], *, reimport: bool
-) -> tuple[list[KnownKey], dict[bytes, int]]:
+) -> tuple[list[StoredKey], dict[bytes, int]]:
     """Return the known rows of these days, of these identities wherever they are, and what aliases point to.
 
     reimport: rows that were taken back count as changed.
@@ -132,14 +132,14 @@ def load_keys(
     return rows, aliases
 
 
-def _more(session: Session, query: TextClause, rows: Sequence[KnownKey], which: dict[str, Any]) -> list[KnownKey]:
+def _more(session: Session, query: TextClause, rows: Sequence[StoredKey], which: dict[str, Any]) -> list[StoredKey]:
     have = {row.id for row in rows}
     return [key for key in map(_key, session.execute(query, which).all()) if key.id not in have]
 
 
-def _key(row: Any) -> KnownKey:  # noqa: ANN401 - a row of _KEY_COLUMNS
+def _key(row: Any) -> StoredKey:  # noqa: ANN401 - a row of _KEY_COLUMNS
     row_id, identity, external_id, content_key, occurrence, fingerprint, state, day, absent = row
-    return KnownKey(
+    return StoredKey(
         row_id, bytes(identity), external_id, bytes(content_key), occurrence, bytes(fingerprint), state, day, absent
     )
 
@@ -153,7 +153,7 @@ def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence
     return frozenset(rows.scalars())
 
 
-def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, Known]:
+def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, StoredRow]:
     """Return these rows whole, with their expenses locked, so that no user edit slips in between."""
     wanted = sorted(set(ids))
     if not wanted:
@@ -162,7 +162,7 @@ def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, Known]:
     return {row.id: _known(row) for row in session.execute(_DETAILS, {"ids": wanted})}
 
 
-def _known(row: Row[Any]) -> Known:
+def _known(row: Row[Any]) -> StoredRow:
     expense, category_id = None, row.category_id
     if row.expense_id is not None:
         expense = ExpenseFields(
@@ -174,7 +174,7 @@ def _known(row: Row[Any]) -> Known:
         )
     elif row.former_expense:
         expense, category_id = expense_from_json(row.former_expense), row.former_expense.get("category_id")
-    return Known(
+    return StoredRow(
         id=row.id,
         identity=bytes(row.identity),
         external_id=row.external_id,
@@ -235,9 +235,9 @@ def expense_from_json(image: Mapping[str, Any]) -> ExpenseFields:
     )
 
 
-def load_existing(
-    session: Session, place: Place, days: tuple[date, date], amounts: Collection[Decimal]
-) -> list[Existing]:
+def load_user_expenses(
+    session: Session, place: AccountPlace, days: tuple[date, date], amounts: Collection[Decimal]
+) -> list[UserExpense]:
     """Return the user's expenses of these days and amounts that no line of this connection stands for."""
     rows = session.execute(
         _EXISTING,
@@ -251,7 +251,7 @@ def load_existing(
         },
     )
     return [
-        Existing(
+        UserExpense(
             expense_id=row[0],
             amount=row[1],
             currency=row[2],

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
 from worker.importer.account_state import AccountState
-from worker.importer.decide.balance import Books, Proof, prove
+from worker.importer.decide.balance import BalanceProof, Books, prove
 from worker.importer.fetch.window import Progress
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
@@ -84,7 +84,7 @@ def close_account(session: Session, job: Job, account_id: int, result: AccountRe
         session.execute(_COUNT_DONE, {"run_id": job.lease.run_id})
 
 
-def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Proof:
+def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> BalanceProof:
     """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows.
 
     zone: of the bank's days.
@@ -101,7 +101,7 @@ def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> 
     return proof
 
 
-def _prove(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Proof:
+def _prove(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> BalanceProof:
     """Compare the account's booked balance with its rows, and keep the answer with the run."""
     row = session.get_one(BankConnectionAccount, account_id)
     booked = row.balance_amount if row.balance_kind == "booked" else None
@@ -112,7 +112,7 @@ def _prove(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Proof
         posted, first_on = _posted(session, account_id, date.min, balance_on)
         row.opening_amount = booked - posted
         row.opening_on = first_on or balance_on
-        proof = Proof(result="unproven", reason="opening_taken", balance_on=balance_on)
+        proof = BalanceProof(result="unproven", reason="opening_taken", balance_on=balance_on)
     else:
         since = row.opening_on or date.min
         posted, _ = _posted(session, account_id, since, balance_on or date.max)

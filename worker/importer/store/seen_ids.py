@@ -5,7 +5,7 @@ from collections.abc import Iterable
 _BITS_PER_ROW = 64
 
 
-class MetIds:
+class SeenIds:
     """The ids met by one step: a bitmap of their hashes, so that a million ids take eight megabytes at most."""
 
     def __init__(self, rows: int) -> None:

@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.importer.decide.decisions import Plan
-from worker.importer.decide.match_transfer import MAX_DAYS, Leg, pair_legs
+from worker.importer.decide.match_transfer import MAX_DAYS, TransferLeg, match_transfers
 from worker.importer.decide.similarity import Match
-from worker.importer.decide.stored_row import ExpenseState, Known, State
+from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids
 from worker.importer.store.history import image_row
 from worker.importer.store.load import load_details
-from worker.importer.store.write import Target, Written, month
+from worker.importer.store.write import WriteTarget, Written, month
 
 _LEG = """SELECT t.id, t.account_id, t.amount, t.currency, t.effective_on, t.kind, t.counterparty_account,
     concat_ws(' ', t.counterparty, t.description), a.anchor, a.mask, a.name, a.account_type
@@ -51,7 +51,7 @@ _RELEASED = text(
 )
 
 
-def pair_transfers(session: Session, job: Job, target: Target, plan: Plan, written: Written) -> set[str]:
+def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, written: Written) -> set[str]:
     """Find the other legs of what was just written and link them; return the months of expenses that changed."""
     months = _release(session, target, plan)
     ids = [*written.transaction_ids.values(), *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
@@ -72,14 +72,14 @@ def pair_transfers(session: Session, job: Job, target: Target, plan: Plan, writt
             },
         )
     ]
-    certain, doubtful = pair_legs(ours, theirs)
+    certain, doubtful = match_transfers(ours, theirs)
     for match in certain:
         months |= link_legs(session, target, match, hide=job.options.transfers == "hide")
     _suggest(session, target, doubtful)
     return months
 
 
-def link_legs(session: Session, target: Target, match: Match[Leg, Leg], *, hide: bool) -> set[str]:
+def link_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, TransferLeg], *, hide: bool) -> set[str]:
     """Link two legs; with `hide`, neither is an expense any more, unless the user has made one of them their own."""
     details = load_details(session, (match.left.id, match.right.id))
     if hide and any(_touched(row) for row in details.values()):
@@ -98,14 +98,14 @@ def link_legs(session: Session, target: Target, match: Match[Leg, Leg], *, hide:
     return {month(row.expense) for row in details.values() if row.expense is not None}
 
 
-def _touched(row: Known) -> bool:
+def _touched(row: StoredRow) -> bool:
     """Whether the user typed the expense in or changed it: then it is theirs to decide about."""
     if row.expense_id is None:
         return False
     return row.expense_state == ExpenseState.LINKED or row.expense != row.base or row.category_id is not None
 
 
-def _release(session: Session, target: Target, plan: Plan) -> set[str]:
+def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
     """Undo pairs of which one leg went or changed its amount: the other leg is an expense again."""
     broken = [
         change.known.id for change in plan.changes if change.line is None or change.line.amount != change.known.amount
@@ -117,7 +117,7 @@ def _release(session: Session, target: Target, plan: Plan) -> set[str]:
     return give_expenses(session, target, alone, "leg_alone")
 
 
-def give_expenses(session: Session, target: Target, ids: Sequence[int], reason: str) -> set[str]:
+def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], reason: str) -> set[str]:
     """Write the expense of rows that were hidden as legs, as the bank states them; return the months."""
     rows = [
         row
@@ -148,7 +148,7 @@ def give_expenses(session: Session, target: Target, ids: Sequence[int], reason: 
     return {month(row.base) for row in rows if row.base is not None}
 
 
-def _suggest(session: Session, target: Target, matches: Sequence[Match[Leg, Leg]]) -> None:
+def _suggest(session: Session, target: WriteTarget, matches: Sequence[Match[TransferLeg, TransferLeg]]) -> None:
     insert_values(
         session,
         "bank_match_suggestions",
@@ -157,9 +157,9 @@ def _suggest(session: Session, target: Target, matches: Sequence[Match[Leg, Leg]
     )
 
 
-def _who(target: Target) -> dict[str, Any]:
+def _who(target: WriteTarget) -> dict[str, Any]:
     return {"user_id": target.user_id, "account_id": target.account_id}
 
 
-def _leg(row: Any) -> Leg:  # noqa: ANN401 - a row of _LEG
-    return Leg(*row)
+def _leg(row: Any) -> TransferLeg:  # noqa: ANN401 - a row of _LEG
+    return TransferLeg(*row)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.decide.decisions import Change, Create, Plan, Suggestion
+from worker.importer.decide.decisions import NewRow, Plan, RowChange, Suggestion
 from worker.importer.decide.line import Line
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
@@ -38,7 +38,7 @@ _CASTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class WriteTarget:
     """Where a plan is written to."""
 
     account_id: int
@@ -54,7 +54,7 @@ class Written:
     transaction_ids: dict[int, int] = field(default_factory=dict)
 
 
-def write_plan(session: Session, plan: Plan, target: Target) -> Written:
+def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
     """Write the whole plan with its lineage and its events."""
     written = Written()
     _write_changes(session, plan.changes, target, written)
@@ -65,7 +65,7 @@ def write_plan(session: Session, plan: Plan, target: Target) -> Written:
     return written
 
 
-def _write_creates(session: Session, creates: Sequence[Create], target: Target, written: Written) -> None:
+def _write_creates(session: Session, creates: Sequence[NewRow], target: WriteTarget, written: Written) -> None:
     if not creates:
         return
     with_expense = [create for create in creates if create.expense and create.expense_state == ExpenseState.OWN]
@@ -92,7 +92,7 @@ def _write_creates(session: Session, creates: Sequence[Create], target: Target, 
     )
 
 
-def _write_changes(session: Session, changes: Sequence[Change], target: Target, written: Written) -> None:
+def _write_changes(session: Session, changes: Sequence[RowChange], target: WriteTarget, written: Written) -> None:
     if not changes:
         return
     dropped = [c.known.expense_id for c in changes if c.effect.drop and c.known.expense_id is not None]
@@ -114,7 +114,9 @@ def _write_changes(session: Session, changes: Sequence[Change], target: Target, 
                 written.months.add(month(expense))
 
 
-def _update_transactions(session: Session, changes: Sequence[Change], new_ids: dict[int, int], target: Target) -> None:
+def _update_transactions(
+    session: Session, changes: Sequence[RowChange], new_ids: dict[int, int], target: WriteTarget
+) -> None:
     columns = ("identity", "occurrence", "state", "expense_id", "expense_state", *_LINE_COLUMNS, *_BASE_COLUMNS)
     followed = [
         (
@@ -150,7 +152,7 @@ def _update(session: Session, columns: Sequence[str], rows: Sequence[tuple[Any, 
     )
 
 
-def _update_expenses(session: Session, changes: Sequence[Change], target: Target) -> None:
+def _update_expenses(session: Session, changes: Sequence[RowChange], target: WriteTarget) -> None:
     rows = [
         (c.known.expense_id, w.amount, w.currency, w.expense_type, w.notes, w.spent_on)
         for c in changes
@@ -170,7 +172,7 @@ def _update_expenses(session: Session, changes: Sequence[Change], target: Target
     )
 
 
-def _insert_aliases(session: Session, changes: Sequence[Change], target: Target) -> None:
+def _insert_aliases(session: Session, changes: Sequence[RowChange], target: WriteTarget) -> None:
     rows = [
         (target.account_id, change.known.identity, change.known.id, change.known.external_id)
         for change in changes
@@ -181,7 +183,9 @@ def _insert_aliases(session: Session, changes: Sequence[Change], target: Target)
     )
 
 
-def _write_suggestions(session: Session, suggestions: Sequence[Suggestion], target: Target, written: Written) -> None:
+def _write_suggestions(
+    session: Session, suggestions: Sequence[Suggestion], target: WriteTarget, written: Written
+) -> None:
     rows = [
         (target.user_id, "expense", written.transaction_ids[id(s.line)], s.expense_id, str(target.run_id), s.reason)
         for s in suggestions
@@ -202,7 +206,7 @@ def _mark(session: Session, ids: Sequence[int], moment: str) -> None:
         )
 
 
-def _expense_thread(change: Change, new_ids: dict[int, int]) -> tuple[int | None, str]:
+def _expense_thread(change: RowChange, new_ids: dict[int, int]) -> tuple[int | None, str]:
     written = new_ids.get(change.known.id, change.effect.link_expense_id)
     if written is not None:
         return written, str(change.effect.state)
@@ -210,7 +214,7 @@ def _expense_thread(change: Change, new_ids: dict[int, int]) -> tuple[int | None
     return (change.known.expense_id if keeps else None), str(change.effect.state)
 
 
-def _expense_row(create: Create, expense_id: int, target: Target) -> tuple[Any, ...]:
+def _expense_row(create: NewRow, expense_id: int, target: WriteTarget) -> tuple[Any, ...]:
     expense = create.expense
     assert expense is not None
     return (
@@ -219,7 +223,7 @@ def _expense_row(create: Create, expense_id: int, target: Target) -> tuple[Any, 
     )  # fmt: skip
 
 
-def _restored_row(change: Change, expense_id: int, target: Target) -> tuple[Any, ...]:
+def _restored_row(change: RowChange, expense_id: int, target: WriteTarget) -> tuple[Any, ...]:
     expense = change.effect.write
     assert expense is not None
     return (
@@ -229,7 +233,7 @@ def _restored_row(change: Change, expense_id: int, target: Target) -> tuple[Any,
 
 
 def _transaction_row(
-    create: Create, transaction_id: int, expense_id: int | None, target: Target, run_id: str
+    create: NewRow, transaction_id: int, expense_id: int | None, target: WriteTarget, run_id: str
 ) -> tuple[Any, ...]:
     return (
         transaction_id, target.account_id, target.user_id, hexed(create.identity), create.occurrence,
