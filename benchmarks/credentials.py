@@ -27,7 +27,7 @@ from sqlalchemy import Engine, text
 
 from worker.connections.credentials import ConfigKeeper, open_taken, place_of, take_config
 from worker.connectors.config import ConnectorConfig
-from worker.credentials import LocalKeyring, Place, Vault, seal_config
+from worker.credentials import CredentialPlace, LocalKeyring, Vault, seal_config
 from worker.credentials.envelope import EnvelopeVault
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.keys import rotate, verify
@@ -35,7 +35,9 @@ from worker.local.postgres import EmbeddedPostgres
 from worker.schema import apply_schema
 
 RESULTS = Path(__file__).parent / "results" / "credentials.json"
-PLACE = Place(table="bank_connections", column="config_encrypted", user_id=7, row_id=str(uuid.uuid4()), version=3)
+PLACE = CredentialPlace(
+    table="bank_connections", column="config_encrypted", user_id=7, row_id=str(uuid.uuid4()), version=3
+)
 SECRET_BYTES = 512
 ROUNDS, CALLS = 15, 2000
 

@@ -35,7 +35,7 @@ from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.schema import apply_schema
 from worker.webhooks.claiming import ClaimPolicy
-from worker.webhooks.delivery import DeliveryParts, DeliveryPolicy, deliver_due
+from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, deliver_due
 from worker.webhooks.retry import RetryPolicy
 from worker.webhooks.signing import Message, signed_headers
 from worker.webhooks.subscriptions import SubscriptionPolicy, Wanted, subscribe
@@ -113,8 +113,8 @@ def write_events(sessions: Sessions, count: int, first: int = 0) -> None:
         session.execute(_EVENTS, {"count": count, "endpoints": ENDPOINTS, "first": first})
 
 
-def parts(sessions: Sessions, transport: Transport, policy: DeliveryPolicy = POLICY) -> DeliveryParts:
-    return DeliveryParts(sessions=sessions, vault=VAULT, sender=transport, policy=policy)
+def parts(sessions: Sessions, transport: Transport, policy: DeliveryPolicy = POLICY) -> DeliveryContext:
+    return DeliveryContext(sessions=sessions, vault=VAULT, sender=transport, policy=policy)
 
 
 def bare_loop(transport: Transport, ports: list[int], secrets: list[str], count: int, *, at_once: int) -> float:

@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class AuditedCredential:
     """The row whose credential it was. key_id: the key that sealed it, None when it was taken away."""
 
     table: str
@@ -59,7 +59,7 @@ def current_actor() -> str:
     return _ACTOR.get(f"process:uid={os.getuid()}")
 
 
-def record(session: Session, action: Action, subject: Subject, **detail: Any) -> None:  # noqa: ANN401 - JSON
+def record(session: Session, action: Action, subject: AuditedCredential, **detail: Any) -> None:  # noqa: ANN401 - JSON
     """Write one line in the caller's transaction. detail: ids and reasons, never content."""
     session.execute(
         insert(CredentialAudit).values(

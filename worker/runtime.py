@@ -13,15 +13,15 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine
 
 from worker.connections.confinement import Bounds, confine
-from worker.connections.lifecycle import Desk
-from worker.connections.linking import Linker
+from worker.connections.lifecycle import ConnectionService
+from worker.connections.linking import LinkService
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
 from worker.db.engine import Sessions, open_engine, open_sessions, open_statements
 from worker.finmind_cache import FinMindCache, open_cache
-from worker.net.http import HttpLimits, Reach, open_client
-from worker.runs.lease_renewal import Heart
+from worker.net.http import HttpLimits, ReachableHosts, open_client
+from worker.runs.lease_renewal import LeaseRenewer
 from worker.settings import Settings, load_settings
 
 
@@ -41,7 +41,7 @@ class Runtime:
     registry: ConnectorRegistry
     redis: redis.Redis
     cache: FinMindCache
-    heart: Heart
+    heart: LeaseRenewer
 
     def close(self) -> None:
         """Close what this process opened."""
@@ -63,7 +63,7 @@ def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
         registry=ConnectorRegistry(),
         redis=redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3),
         cache=open_cache(_revealed(settings.finmind_cache_url)),
-        heart=Heart(settings.lease_s),
+        heart=LeaseRenewer(settings.lease_s),
     )
 
 
@@ -90,22 +90,22 @@ def http_limits(settings: Settings) -> HttpLimits:
     )
 
 
-def provider_reach(settings: Settings) -> Reach:
+def provider_reach(settings: Settings) -> ReachableHosts:
     """Return where clients of providers may go: a person may have chosen the address, or the provider itself."""
     named = (host.strip().strip("[]").lower() for host in settings.provider_private_hosts.split(","))
-    return Reach(private_hosts=frozenset(host for host in named if host))
+    return ReachableHosts(private_hosts=frozenset(host for host in named if host))
 
 
-def open_desk_for_users(runtime: Runtime) -> Desk:
+def open_desk_for_users(runtime: Runtime) -> ConnectionService:
     """Return a desk for configs that come from users, who may point only at what is theirs or public."""
     settings = runtime.settings
     bounds = Bounds(statement_folder=settings.statement_folder, reach=provider_reach(settings))
-    return replace(open_desk(runtime), confine=partial(confine, bounds))
+    return replace(open_connection_service(runtime), confine=partial(confine, bounds))
 
 
-def open_desk(runtime: Runtime) -> Desk:
+def open_connection_service(runtime: Runtime) -> ConnectionService:
     """Return what the use cases on connections work with."""
-    return Desk(
+    return ConnectionService(
         sessions=runtime.sessions,
         vault=runtime.vault,
         find_connector=runtime.registry.get,
@@ -113,9 +113,9 @@ def open_desk(runtime: Runtime) -> Desk:
     )
 
 
-def open_linker(runtime: Runtime, desk: Desk | None = None) -> Linker:
+def open_linker(runtime: Runtime, desk: ConnectionService | None = None) -> LinkService:
     """Return what the linking flows work with. desk: the operator's own unless another one is given."""
-    return Linker(desk=desk or open_desk(runtime), open_context=partial(_open_context, runtime))
+    return LinkService(desk=desk or open_connection_service(runtime), open_context=partial(_open_context, runtime))
 
 
 @contextmanager

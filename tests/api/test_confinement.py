@@ -13,8 +13,8 @@ from worker.connections.confinement import Bounds, RefusedPathError, confine
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.file import FileConfig
 from worker.net.addresses import RefusedTargetError
-from worker.net.http import HttpLimits, Reach, open_client
-from worker.runtime import open_desk, open_desk_for_users, open_runtime, runtime
+from worker.net.http import HttpLimits, ReachableHosts, open_client
+from worker.runtime import open_connection_service, open_desk_for_users, open_runtime, runtime
 
 CONNECTIONS = "/bank-connections/connections"
 
@@ -80,14 +80,17 @@ def test_the_operator_names_hosts_that_may_be_private(settings, user_id):
 
 def test_an_operators_own_desk_refuses_nothing(settings):
     with runtime(settings, role="test") as opened:
-        open_desk(opened).confine(1, FileConfig(path="/etc"))
+        open_connection_service(opened).confine(1, FileConfig(path="/etc"))
         with pytest.raises(RefusedPathError):
             open_desk_for_users(opened).confine(1, FileConfig(path="/etc"))
 
 
 @pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f.1", "[::1]", "127.0.0.1"])
 def test_a_client_looks_at_where_a_name_leads_before_it_connects(host):
-    with open_client(HttpLimits(connect_s=2, total_s=2), reach=Reach()) as http, pytest.raises(RefusedTargetError):
+    with (
+        open_client(HttpLimits(connect_s=2, total_s=2), reach=ReachableHosts()) as http,
+        pytest.raises(RefusedTargetError),
+    ):
         http.get(f"http://{host}:9/")
 
 
@@ -97,13 +100,13 @@ class NestedConfig(ConnectorConfig):
 
 @pytest.mark.parametrize("value", ["http://10.1.2.3/x", "HTTPS://[fd00::1]/x", "https://user:pass@192.168.1.1"])
 def test_addresses_are_found_wherever_a_config_hides_them(value, tmp_path):
-    bounds = Bounds(statement_folder=tmp_path, reach=Reach())
+    bounds = Bounds(statement_folder=tmp_path, reach=ReachableHosts())
     with pytest.raises(RefusedTargetError):
         confine(bounds, 1, NestedConfig(servers={"a": (SecretStr("plain"), SecretStr(value))}))
     confine(bounds, 1, NestedConfig(servers={"a": (SecretStr("https://bank.example/x"),)}))
 
 
 def test_a_path_with_dots_is_looked_at_where_it_leads(tmp_path):
-    bounds = Bounds(statement_folder=tmp_path, reach=Reach())
+    bounds = Bounds(statement_folder=tmp_path, reach=ReachableHosts())
     with pytest.raises(RefusedPathError):
         confine(bounds, 1, FileConfig(path=tmp_path / "user-1" / ".." / "user-2"))

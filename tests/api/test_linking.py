@@ -14,7 +14,7 @@ from tests.fakes.enablebanking_server import FakeEnableBanking
 from tests.fakes.gocardless_server import FakeGoCardless
 from tests.fakes.plaid_server import FakePlaid
 from tests.fakes.provider_server import context_for, serving
-from worker.connections.linking import Linker, read_link_apps
+from worker.connections.linking import LinkService, read_link_apps
 from worker.connections.linking.apps import LinkApps
 from worker.errors import ConfigurationError
 
@@ -55,7 +55,7 @@ def provider(app, request):
 
     with serving(fake) as fake.url:
         known = app.state.services
-        linker = Linker(
+        linker = LinkService(
             desk=replace(known.desk, open_connector=open_connector), open_context=lambda: context_for(fake.url)
         )
         app.state.services = replace(known, linker=linker, link_apps=LinkApps.model_validate(APPS))

@@ -10,7 +10,7 @@ from tests.importer.bank import Harness
 from worker import heartbeat_files
 from worker.broker import Queue
 from worker.connectors.base import Account
-from worker.runs.component_heartbeats import saw
+from worker.runs.component_heartbeats import record_heartbeat
 
 LATE_RUN = (
     "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, queued_at)"
@@ -29,7 +29,7 @@ def _addressed(monkeypatch, database_url, redis_url, tmp_path):
 def _workers_alive(sessions):
     with sessions() as session:
         for queue in Queue:
-            saw(session, f"queue:{queue}")
+            record_heartbeat(session, f"queue:{queue}")
 
 
 @pytest.mark.usefixtures("_workers_alive")

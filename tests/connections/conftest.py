@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from worker.connections.lifecycle import Desk
+from worker.connections.lifecycle import ConnectionService
 from worker.connectors.errors import AuthenticationError, ProviderUnavailableError
 from worker.credentials import LocalKeyring
 from worker.credentials.envelope import EnvelopeVault
@@ -59,4 +59,4 @@ def desk(sessions, bank):
 
     registry = SimpleNamespace(get={"counting": bank}.__getitem__)
     vault = EnvelopeVault([LocalKeyring({"k1": b"1" * 32})], primary_key_id="k1")
-    return Desk(sessions=sessions, vault=vault, find_connector=registry.get, open_connector=open_connector)
+    return ConnectionService(sessions=sessions, vault=vault, find_connector=registry.get, open_connector=open_connector)

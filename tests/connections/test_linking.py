@@ -11,9 +11,9 @@ from tests.fakes.gocardless_server import FakeGoCardless
 from tests.fakes.plaid_server import FakePlaid
 from tests.fakes.provider_server import NOW, context_for, serving
 from worker.connections.credentials import open_taken, take_config
-from worker.connections.lifecycle import Desk
+from worker.connections.lifecycle import ConnectionService
 from worker.connections.linking import (
-    Linker,
+    LinkService,
     abandon,
     connection_of,
     finish_enablebanking,
@@ -47,13 +47,13 @@ def _linker(sessions, fake):
         with context_for(fake.url) as context:
             yield connector(config, context)
 
-    desk = Desk(
+    desk = ConnectionService(
         sessions=sessions,
         vault=EnvelopeVault([LocalKeyring({"k1": b"1" * 32})], primary_key_id="k1"),
         find_connector=ConnectorRegistry().get,
         open_connector=open_connector,
     )
-    return Linker(desk=desk, open_context=lambda: context_for(fake.url))
+    return LinkService(desk=desk, open_context=lambda: context_for(fake.url))
 
 
 def _served(fake_type):

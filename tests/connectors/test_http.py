@@ -18,7 +18,7 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.connectors.http import Answer, Request, call, call_text, is_secure, retry_after_s
+from worker.connectors.http import ProviderResponse, Request, call, call_text, is_secure, retry_after_s
 from worker.net.http import USER_AGENT, HttpLimits, open_client
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ def http_answer(status: int = 200, body: bytes = b"{}", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def ask(url: str, limits: HttpLimits = PATIENT, **request) -> Answer:
+def ask(url: str, limits: HttpLimits = PATIENT, **request) -> ProviderResponse:
     with open_client(limits) as http:
         context = ConnectorContext(http=http, now=lambda: NOW)
         wanted = Request(method="GET", url=url, endpoint="accounts", auth=("user", CANARY), **request)
@@ -122,7 +122,7 @@ def test_a_good_status_with_a_bad_body_is_not_data(content, raised):
 
 
 def test_a_provider_can_explain_its_own_errors_even_in_a_good_status():
-    def explain(answer: Answer) -> ConnectorError | None:
+    def explain(answer: ProviderResponse) -> ConnectorError | None:
         return RateLimitError("daily allowance", retry_after_s=9) if answer.body.get("error") == "SLOW" else None
 
     with pytest.raises(RateLimitError, match="daily allowance"):
@@ -258,6 +258,6 @@ def test_another_transport_can_stand_around_the_bounded_one():
 
 def test_reprs_show_neither_address_nor_body():
     request = Request(method="GET", url=f"https://x/{CANARY}", endpoint="accounts", auth=("u", CANARY))
-    answer = Answer(status=200, headers=httpx2.Headers(), content=CANARY.encode())
+    answer = ProviderResponse(status=200, headers=httpx2.Headers(), content=CANARY.encode())
     assert repr(request) == "Request(GET accounts)"
     assert repr(answer) == "Answer(status=200)"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from worker.credentials import LocalKeyring, Place
+from worker.credentials import CredentialPlace, LocalKeyring
 from worker.credentials.cache import CachedKeyProvider, CachePolicy
 from worker.credentials.envelope import EnvelopeVault
 from worker.errors import KeyProviderUnavailableError
@@ -55,8 +55,8 @@ def vault_with(remote, clock, **policy):
     return EnvelopeVault([cached], primary_key_id="k1")
 
 
-def place(number: int) -> Place:
-    return Place(table="t", column="c", user_id=1, row_id=str(number), version=1)
+def place(number: int) -> CredentialPlace:
+    return CredentialPlace(table="t", column="c", user_id=1, row_id=str(number), version=1)
 
 
 def test_ten_thousand_refreshes_make_a_handful_of_calls(remote, clock):

@@ -6,11 +6,11 @@ from datetime import date
 import pytest
 from pydantic import BaseModel, Field, SecretBytes, SecretStr
 
-from worker.credentials import LocalKeyring, Place, open_config, seal_config
+from worker.credentials import CredentialPlace, LocalKeyring, open_config, seal_config
 from worker.credentials.envelope import EnvelopeVault
 from worker.errors import CredentialError
 
-PLACE = Place(table="bank_connections", column="config_encrypted", user_id=7, row_id="a1", version=1)
+PLACE = CredentialPlace(table="bank_connections", column="config_encrypted", user_id=7, row_id="a1", version=1)
 VAULT = EnvelopeVault([LocalKeyring({"k1": os.urandom(32)})], primary_key_id="k1")
 
 

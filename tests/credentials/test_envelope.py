@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.credentials import LocalKeyring, Place
+from worker.credentials import CredentialPlace, LocalKeyring
 from worker.credentials.envelope import EnvelopeVault, read_envelope
 from worker.errors import ConfigurationError, CredentialError
 
-PLACE = Place(table="bank_connections", column="config_encrypted", user_id=7, row_id="a1", version=3)
+PLACE = CredentialPlace(table="bank_connections", column="config_encrypted", user_id=7, row_id="a1", version=3)
 KEYS = {"k1": os.urandom(32), "k2": os.urandom(32)}
 VAULT = EnvelopeVault([LocalKeyring(KEYS)], primary_key_id="k1")
 

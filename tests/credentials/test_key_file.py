@@ -4,10 +4,10 @@ import stat
 
 import pytest
 
-from worker.credentials import Place, add_key, drop_key, ensure_key_file, open_vault
+from worker.credentials import CredentialPlace, add_key, drop_key, ensure_key_file, open_vault
 from worker.errors import ConfigurationError, NotFoundError
 
-PLACE = Place(table="t", column="c", user_id=1, row_id="r", version=1)
+PLACE = CredentialPlace(table="t", column="c", user_id=1, row_id="r", version=1)
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker.credentials import Place, ensure_key_file, generate_key, open_vault
+from worker.credentials import CredentialPlace, ensure_key_file, generate_key, open_vault
 from worker.credentials.local import parse_keys
 from worker.errors import ConfigurationError
 
 GOOD = generate_key()
-PLACE = Place(table="t", column="c", user_id=1, row_id="r", version=1)
+PLACE = CredentialPlace(table="t", column="c", user_id=1, row_id="r", version=1)
 
 
 def encoded(key: bytes) -> str:

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.credentials.transit_server import TOKEN, TransitDouble
-from worker.credentials import Place, generate_key, open_vault
+from worker.credentials import CredentialPlace, generate_key, open_vault
 from worker.errors import ConfigurationError
 
-PLACE = Place(table="t", column="c", user_id=1, row_id="r", version=1)
+PLACE = CredentialPlace(table="t", column="c", user_id=1, row_id="r", version=1)
 LOCAL = generate_key()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.credentials.transit_server import TOKEN, TransitDouble
-from worker.credentials import LocalKeyring, Place
+from worker.credentials import CredentialPlace, LocalKeyring
 from worker.credentials.aws import AwsKms
 from worker.credentials.cache import CachedKeyProvider
 from worker.credentials.envelope import EnvelopeVault
@@ -16,7 +16,7 @@ from worker.credentials.providers import KeyProvider
 from worker.credentials.transit import TransitServer, VaultTransit
 from worker.errors import ConfigurationError, CredentialError, KeyProviderUnavailableError
 
-PLACE = Place(table="t", column="c", user_id=1, row_id="r", version=1)
+PLACE = CredentialPlace(table="t", column="c", user_id=1, row_id="r", version=1)
 REGION = "eu-central-1"
 
 

@@ -10,7 +10,7 @@ from tests.file.reader import ASSETS, read
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import Folder
-from worker.connectors.file.tally import Proof
+from worker.connectors.file.tally import StatementProof
 from worker.money import MINOR_UNITS
 
 pytestmark = pytest.mark.skipif(not ASSETS.is_dir(), reason="the sample files of real banks are not here")
@@ -146,9 +146,9 @@ ALTERED = {
 def test_mt940_balances_add_up(name):
     tallies = _tallies(ASSETS / name)
     if name.removeprefix("mt940/") in ALTERED:
-        assert any(one.proof is Proof.MISMATCH for one in tallies)
+        assert any(one.proof is StatementProof.MISMATCH for one in tallies)
     elif any(one.opening and one.closing for one in tallies):
-        assert {one.proof for one in tallies} == {Proof.PROVEN}
+        assert {one.proof for one in tallies} == {StatementProof.PROVEN}
 
 
 def test_ofx_balances_are_the_ones_in_the_file():

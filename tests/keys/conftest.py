@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.factories import make_connection
 from worker.connections.credentials import new_config_values
 from worker.connectors.config import ConnectorConfig
-from worker.credentials import LocalKeyring, Place
+from worker.credentials import CredentialPlace, LocalKeyring
 from worker.credentials.envelope import EnvelopeVault
 from worker.db.engine import Sessions
 
@@ -45,7 +45,7 @@ class Safe:
 
     def add_subscription(self, key_id: str = "old") -> uuid.UUID:
         row_id = uuid.uuid4()
-        place = Place(
+        place = CredentialPlace(
             table="webhook_subscriptions",
             column="secret_encrypted",
             user_id=self.user_id,

@@ -19,7 +19,7 @@ from worker.errors import ConfigurationError
 from worker.local import accounts
 from worker.local import postgres as postgres_module
 from worker.local import redis as redis_module
-from worker.local.accounts import Account, can_reach, reachable_home
+from worker.local.accounts import SystemAccount, can_reach, reachable_home
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
 
@@ -146,7 +146,7 @@ def test_a_socket_folder_that_somebody_else_made_first_is_refused(home: Path) ->
     data = home / "data"
     data.mkdir()
     os.chown(data, os.getuid(), os.getgid())
-    stranger = Account(name="stranger", uid=os.getuid() + 12345, gid=1)
+    stranger = SystemAccount(name="stranger", uid=os.getuid() + 12345, gid=1)
     with pytest.raises(ConfigurationError, match="belongs to somebody else"):
         postgres_module._own_directory(data, stranger)
 
@@ -190,7 +190,7 @@ def test_a_missing_server_is_named_with_what_to_install(home: Path, monkeypatch,
 )
 def test_who_gets_through_a_folder(mode: int, uid: int, gid: int, through: bool) -> None:  # noqa: FBT001
     status = os.stat_result((stat.S_IFDIR | mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
-    assert accounts._lets_through(Account(name="x", uid=77, gid=77), status) is through
+    assert accounts._lets_through(SystemAccount(name="x", uid=77, gid=77), status) is through
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has a private home that servers cannot enter")
@@ -210,4 +210,4 @@ def test_below_a_private_folder_root_keeps_the_data_elsewhere_and_opens_nothing_
 
 def test_an_ordinary_user_keeps_everything_where_it_was_asked_for(home: Path) -> None:
     assert reachable_home(None, home / "state") == (home / "state").resolve()
-    assert can_reach(Account(name="x", uid=77, gid=77), home)
+    assert can_reach(SystemAccount(name="x", uid=77, gid=77), home)

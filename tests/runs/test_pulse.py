@@ -9,7 +9,7 @@ from tests.waiting import until
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
 from worker.models import BankImportRun
 from worker.runs.lease import fence
-from worker.runs.lease_renewal import Heart, Pulse
+from worker.runs.lease_renewal import LeaseKeeper, LeaseRenewer
 from worker.runs.reaper import recover, silent_runs
 
 
@@ -20,13 +20,13 @@ def lease(connect, ask, take):
 
 @pytest.fixture
 def heart():
-    beating = Heart(lease_s=0.4)
+    beating = LeaseRenewer(lease_s=0.4)
     yield beating
     beating.stop()
 
 
 def pulse(sessions, lease, *, lease_s=0.4, deadline_s=60.0, stop=lambda: False):
-    return Pulse(sessions, lease, lease_s=lease_s, deadline_s=deadline_s, stop_requested=stop)
+    return LeaseKeeper(sessions, lease, lease_s=lease_s, deadline_s=deadline_s, stop_requested=stop)
 
 
 def beaten_at(sessions, lease):

@@ -20,7 +20,7 @@ from worker.credentials import generate_key
 from worker.errors import ConfigurationError
 from worker.local.children import Program, start_child
 from worker.local.redis import free_port
-from worker.runtime import open_desk, runtime
+from worker.runtime import open_connection_service, runtime
 from worker.settings import Settings
 from worker.status.metrics_endpoint import parse_listen
 from worker.telemetry.latencies import MEASURES, PROVIDER_REQUEST, is_measuring, observe, read_measures
@@ -80,7 +80,7 @@ def refresh(environment, sessions, user_id):
     settings = Settings(_env_file=None, **{name.lower(): value for name, value in environment.items()})
     with runtime(settings, role="test") as opened:
         mock = NewConnection(user_id=user_id, connector_name="mock", config={"history_days": 3})
-        connection_id = add(open_desk(opened), mock)
+        connection_id = add(open_connection_service(opened), mock)
     client = WorkerClient(environment["REDIS_URL"])
 
     def run():

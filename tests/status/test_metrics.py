@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.leases import claim
-from worker.runs.component_heartbeats import saw
+from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.ending import close
 from worker.runs.request import request_run
 from worker.runs.states import Counts, Outcome, RunKind, RunRequest, RunStatus
@@ -32,7 +32,7 @@ def test_metrics_follow_the_rows(sessions, user_id, values):
     with sessions() as session:
         connection_id = make_connection(session, user_id)
         run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT))
-        saw(session, "queue:interactive")
+        record_heartbeat(session, "queue:interactive")
     before = values()
     assert before["finmind_open_runs", "queued"] == 1
     assert before["finmind_connections", "active", "mock"] == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from worker.errors import StopRequestedError
-from worker.runs.lease_renewal import Pulse
+from worker.runs.lease_renewal import LeaseKeeper
 
 ACCOUNTS = 8
 
@@ -17,7 +17,7 @@ def time_is_up_when(monkeypatch):
             if condition(pulse):
                 raise StopRequestedError("the run used up its time and goes on later")
 
-        monkeypatch.setattr(Pulse, "check", check)
+        monkeypatch.setattr(LeaseKeeper, "check", check)
 
     return arrange
 

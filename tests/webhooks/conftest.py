@@ -12,7 +12,7 @@ from worker.credentials import generate_key, open_vault
 from worker.db.engine import Sessions
 from worker.settings import Settings
 from worker.webhooks.breaker import BreakerPolicy
-from worker.webhooks.delivery import DeliveryParts, DeliveryPolicy, PumpReport, deliver_due
+from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, PumpReport, deliver_due
 from worker.webhooks.subscriptions import NewSecret, SubscriptionPolicy, Wanted, subscribe
 from worker.webhooks.target import EgressPolicy
 from worker.webhooks.transport import Transport
@@ -139,7 +139,7 @@ def pump(sessions: Sessions, vault, transport) -> Callable[..., PumpReport]:
     """Deliver what is due, in this process."""
 
     def run(*, sender=None, stopping=lambda: False, **policy) -> PumpReport:
-        parts = DeliveryParts(
+        parts = DeliveryContext(
             sessions=sessions,
             vault=vault,
             sender=sender or transport,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.webhooks.answer import Answer, AnswerCode
+from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.breaker import BreakerPolicy, Health, after_attempt, is_hopeless
 from worker.webhooks.keyring import Keyring, OldSecret
 from worker.webhooks.retry import DeliveryState, RetryPolicy, judge
@@ -13,8 +13,8 @@ POLICY = RetryPolicy()
 PENDING, DELIVERED, DEAD = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.DEAD
 
 
-def status(code: int, retry_after_s: float | None = None) -> Answer:
-    return Answer(code=AnswerCode.ANSWERED, status=code, retry_after_s=retry_after_s)
+def status(code: int, retry_after_s: float | None = None) -> ReceiverResponse:
+    return ReceiverResponse(code=AnswerCode.ANSWERED, status=code, retry_after_s=retry_after_s)
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ def status(code: int, retry_after_s: float | None = None) -> Answer:
         (status(429, retry_after_s=5), 1, 0, PENDING, 60, "http_429"),
         (status(429, retry_after_s=90), 1, 0, PENDING, 90, "http_429"),
         (status(503, retry_after_s=86400), 1, 1, PENDING, 120, "http_503"),
-        (Answer(code=AnswerCode.TIMEOUT), 2, 0, PENDING, 300, "timeout"),
-        (Answer(code=AnswerCode.CONNECT_FAILED), 4, 0, DEAD, 0, "connect_failed"),
-        (Answer(code=AnswerCode.NOT_ALLOWED), 1, 0, DEAD, 0, "destination_not_allowed"),
-        (Answer(code=AnswerCode.PROXY_FAILED), 4, 0, PENDING, 60, "proxy_failed"),
+        (ReceiverResponse(code=AnswerCode.TIMEOUT), 2, 0, PENDING, 300, "timeout"),
+        (ReceiverResponse(code=AnswerCode.CONNECT_FAILED), 4, 0, DEAD, 0, "connect_failed"),
+        (ReceiverResponse(code=AnswerCode.NOT_ALLOWED), 1, 0, DEAD, 0, "destination_not_allowed"),
+        (ReceiverResponse(code=AnswerCode.PROXY_FAILED), 4, 0, PENDING, 60, "proxy_failed"),
     ],
 )
 def test_an_answer_decides(answer, attempt, jitter, state, delay_s, code):
@@ -50,7 +50,7 @@ def test_an_answer_decides(answer, attempt, jitter, state, delay_s, code):
 
 def test_after_a_timeout_the_receiver_gets_a_minute_whatever_the_schedule_says():
     quick = RetryPolicy(delays_s=(1,))
-    assert judge(Answer(code=AnswerCode.TIMEOUT), 1, quick, jitter=0).delay_s == 60
+    assert judge(ReceiverResponse(code=AnswerCode.TIMEOUT), 1, quick, jitter=0).delay_s == 60
     assert judge(status(500), 1, quick, jitter=0).delay_s == 1
 
 

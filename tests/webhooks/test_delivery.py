@@ -8,10 +8,10 @@ import time
 import pytest
 
 from tests.webhooks.conftest import NO_BREAKER, reply
-from worker.webhooks.answer import Answer, AnswerCode
+from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.claiming import ClaimPolicy, claim, free_lost
-from worker.webhooks.delivery import DeliveryParts, DeliveryPolicy, deliver_due
+from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, deliver_due
 from worker.webhooks.relay import relay
 from worker.webhooks.verify import verify
 
@@ -121,7 +121,7 @@ class Hanging:
         self.under_way = self.most_under_way = 0
         self.released = asyncio.Event()
 
-    async def post(self, url, _headers, _body) -> Answer:
+    async def post(self, url, _headers, _body) -> ReceiverResponse:
         if url == self.slow:
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
@@ -132,7 +132,7 @@ class Hanging:
             self.quick_posts -= 1
             if self.quick_posts == 0:
                 self.released.set()
-        return Answer(code=AnswerCode.ANSWERED, status=204)
+        return ReceiverResponse(code=AnswerCode.ANSWERED, status=204)
 
 
 def test_a_hanging_endpoint_holds_its_cap_and_nobody_elses_deliveries(add_subscription, publish, pump, rows):
@@ -249,6 +249,6 @@ def test_a_pump_that_only_waits_for_answers_lets_another_take_over(add_subscript
         sender.released.set()
 
     policy = DeliveryPolicy(claim_for_s=0.01, poll_s=0.01)
-    parts = DeliveryParts(sessions=sessions, vault=vault, sender=sender, policy=policy, done_claiming=done_claiming)
+    parts = DeliveryContext(sessions=sessions, vault=vault, sender=sender, policy=policy, done_claiming=done_claiming)
     assert deliver_due(parts).delivered == 1
     assert told[0] == 1

@@ -13,7 +13,7 @@ from worker.webhooks.history import Narrowing
 from worker.webhooks.keyring import open_keyring, place
 from worker.webhooks.retention import prune
 from worker.webhooks.retry import DeliveryState
-from worker.webhooks.subscriptions import Change, SubscriptionPolicy, Wanted, subscribe
+from worker.webhooks.subscriptions import SubscriptionChange, SubscriptionPolicy, Wanted, subscribe
 from worker.webhooks.verify import SignatureError, verify
 
 URL = "http://127.0.0.1:9/hook"
@@ -25,7 +25,7 @@ def test_nobody_reaches_the_subscription_of_another(sessions, vault, add_subscri
     mine = add_subscription(URL).subscription_id
     uses = [
         lambda session: subscriptions.subscription_of(session, other_user_id, mine),
-        lambda session: subscriptions.change(session, other_user_id, mine, Change(), policy=POLICY),
+        lambda session: subscriptions.change(session, other_user_id, mine, SubscriptionChange(), policy=POLICY),
         lambda session: subscriptions.pause(session, other_user_id, mine),
         lambda session: subscriptions.resume(session, other_user_id, mine),
         lambda session: subscriptions.remove(session, vault, other_user_id, mine),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.webhooks.conftest import LOOPBACK, reply
 from worker.net.addresses import RefusedTargetError
-from worker.webhooks.answer import Answer, AnswerCode
+from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.guard import GuardedBackend
 from worker.webhooks.target import EgressPolicy
 from worker.webhooks.transport import MAX_RESPONSE_BYTES, Transport, parse_retry_after
@@ -18,7 +18,7 @@ from worker.webhooks.transport import MAX_RESPONSE_BYTES, Transport, parse_retry
 BODY = b'{"x": 1}'
 
 
-def post(transport: Transport, url: str) -> Answer:
+def post(transport: Transport, url: str) -> ReceiverResponse:
     return asyncio.run(transport.post(url, {"X-Webhook-Id": "evt_1"}, BODY))
 
 
@@ -191,7 +191,7 @@ def test_a_refused_name_says_nothing_about_where_it_leads():
 
     guarded = Transport(EgressPolicy(), resolve=resolve)
     answer = post(guarded, "https://example.com/")
-    assert answer == Answer(code=AnswerCode.NOT_ALLOWED, duration_ms=answer.duration_ms)
+    assert answer == ReceiverResponse(code=AnswerCode.NOT_ALLOWED, duration_ms=answer.duration_ms)
     guarded.close()
 
 
@@ -254,7 +254,7 @@ def test_the_certificate_is_checked_against_the_name(authority, host, code):
         await writer.drain()
         writer.close()
 
-    async def exchange() -> Answer:
+    async def exchange() -> ReceiverResponse:
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_tls)
         port = server.sockets[0].getsockname()[1]
         policy = EgressPolicy(ports=frozenset({port}))
@@ -289,7 +289,7 @@ def test_the_egress_proxy_is_asked_and_its_faults_are_told_apart(line, code):
         await writer.drain()
         writer.close()
 
-    async def exchange() -> Answer:
+    async def exchange() -> ReceiverResponse:
         server = await asyncio.start_server(proxy, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         transport = Transport(EgressPolicy(proxy_url=url))

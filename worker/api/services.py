@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id
 from worker.api.limiting import UserLimit
 from worker.client import WorkerClient
-from worker.connections.lifecycle import Desk
-from worker.connections.linking import LinkApps, Linker
+from worker.connections.lifecycle import ConnectionService
+from worker.connections.linking import LinkApps, LinkService
 from worker.db.engine import Sessions
 from worker.runs.request import request_run
 from worker.runs.states import RunRequest
@@ -27,8 +27,8 @@ class Services:
     """What this process offers its routes. trace_context: the traceparent the request came with."""
 
     runtime: Runtime
-    desk: Desk
-    linker: Linker
+    desk: ConnectionService
+    linker: LinkService
     link_apps: LinkApps
     client: WorkerClient
     tokens: TokenPolicy

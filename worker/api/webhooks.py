@@ -19,7 +19,7 @@ from worker.webhooks import history, replay, subscriptions
 from worker.webhooks.history import Narrowing
 from worker.webhooks.policies import subscription_policy
 from worker.webhooks.retry import DeliveryState
-from worker.webhooks.subscriptions import DEFAULT_GRACE_S, MAX_GRACE_S, Change, NewSecret, Wanted
+from worker.webhooks.subscriptions import DEFAULT_GRACE_S, MAX_GRACE_S, NewSecret, SubscriptionChange, Wanted
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
@@ -185,7 +185,7 @@ def change_subscription(
     subscription_id: uuid.UUID, change: SubscriptionChangeIn, user_id: UserId, offered: Offered
 ) -> SubscriptionOut:
     """Change a subscription, pause it or go on; its secret and its past deliveries stay."""
-    fields = Change(
+    fields = SubscriptionChange(
         url=change.url,
         event_types=change.event_types,
         description=change.description,

@@ -13,7 +13,7 @@ from worker.connections.choices import Schedule
 from worker.connections.lifecycle import NewConnection
 from worker.connections.validation import read
 from worker.models.connection_options import ConnectionOptions
-from worker.runtime import open_desk
+from worker.runtime import open_connection_service
 
 app = typer.Typer(no_args_is_help=True, help="Link banks, look at them, pause or remove them.")
 
@@ -72,7 +72,7 @@ def add(  # noqa: PLR0913 - one parameter per flag
             options=read(ConnectionOptions, read_choices(option or ()), what="options"),
             schedule=read(Schedule, _schedule(every, hours), what="schedule"),
         )
-        connection_id = lifecycle.add(open_desk(opened), wanted)
+        connection_id = lifecycle.add(open_connection_service(opened), wanted)
     if as_json:
         print_json({"id": connection_id})
     else:
@@ -152,7 +152,7 @@ def reauth(connection: ConnectionId, *, config: ConfigOption = None, config_file
     with workspace() as opened:
         with opened.sessions() as session:
             connector = opened.registry.get(connection_queries.find(session, connection).connector_name)
-        lifecycle.reauthorise(open_desk(opened), connection, read_config(connector, config, config_file))
+        lifecycle.reauthorise(open_connection_service(opened), connection, read_config(connector, config, config_file))
     typer.echo(f"reauthorised {connection}")
 
 
@@ -160,7 +160,7 @@ def reauth(connection: ConnectionId, *, config: ConfigOption = None, config_file
 def remove(connection: ConnectionId, *, delete_expenses: Expenses = False, as_json: JsonFlag = False) -> None:
     """End the authorisation at the bank where possible and forget the credentials for good."""
     with workspace() as opened:
-        removed = lifecycle.remove(open_desk(opened), connection, delete_expenses=delete_expenses)
+        removed = lifecycle.remove(open_connection_service(opened), connection, delete_expenses=delete_expenses)
         opened.cache.clear(removed.user_id, removed.months)
     if as_json:
         print_json({"id": connection, "revoked": removed.revoked, "expenses_deleted": removed.expenses_deleted})

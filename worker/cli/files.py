@@ -23,7 +23,7 @@ from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
 from worker.connectors.file.profile import Profile, built_in_profile, built_in_profiles, load_profile
 from worker.errors import InvalidRequestError
-from worker.runtime import open_desk
+from worker.runtime import open_connection_service
 
 app = typer.Typer(no_args_is_help=True, help="Look at statement files, list CSV profiles, import a file.")
 
@@ -133,7 +133,7 @@ def import_(  # noqa: PLR0913 - one parameter per flag
         for one in sorted(readable.iterdir()) if readable.is_dir() else [readable]:
             if one.is_file():
                 keep(one, folder)
-        connection_id, _ = connection_for(open_desk(opened), user, _config(path=folder, **stated), name)
+        connection_id, _ = connection_for(open_connection_service(opened), user, _config(path=folder, **stated), name)
     request(
         lambda client, session: client.request_refresh(session, connection_id),
         wait=wait,

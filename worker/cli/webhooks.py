@@ -19,7 +19,7 @@ from worker.webhooks import history, replay, subscriptions
 from worker.webhooks.history import Narrowing
 from worker.webhooks.policies import subscription_policy
 from worker.webhooks.retry import DeliveryState
-from worker.webhooks.subscriptions import Change, NewSecret, Wanted
+from worker.webhooks.subscriptions import NewSecret, SubscriptionChange, Wanted
 
 app = typer.Typer(no_args_is_help=True, help="Who is told about what, whether it arrived, and sending it again.")
 
@@ -91,7 +91,7 @@ def update(
     rate: Rate = None,
 ) -> None:
     """Change a subscription; its secret stays."""
-    change = Change(url=url, event_types=event, description=description, rate_limit_per_s=rate)
+    change = SubscriptionChange(url=url, event_types=event, description=description, rate_limit_per_s=rate)
     policy = subscription_policy(settings())
     with database() as sessions, sessions() as session:
         user_id = subscriptions.owner_of(session, subscription)

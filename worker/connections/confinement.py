@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr
 from worker.connections.statements import folder_of_user
 from worker.errors import InvalidRequestError
 from worker.net.addresses import RefusedTargetError, is_literal, vetted
-from worker.net.http import Reach
+from worker.net.http import ReachableHosts
 
 
 class RefusedPathError(InvalidRequestError):
@@ -29,7 +29,7 @@ class Bounds:
     """What users may point at. statement_folder: holds a folder for each of them; None: no path is allowed."""
 
     statement_folder: Path | None
-    reach: Reach
+    reach: ReachableHosts
 
 
 def confine(bounds: Bounds, user_id: int, config: BaseModel) -> None:

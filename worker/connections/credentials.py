@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from worker.audit import Action, Subject, current_actor, record
-from worker.credentials import Place, SealedValue, Vault, open_config, seal_config
+from worker.audit import Action, AuditedCredential, current_actor, record
+from worker.credentials import CredentialPlace, SealedValue, Vault, open_config, seal_config
 from worker.db.engine import Sessions
 from worker.db.prepared import prepared
 from worker.errors import ConflictError, CredentialError, KeyProviderUnavailableError, NotFoundError
@@ -43,19 +43,19 @@ class StoredConfig:
     timezone: str | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> CredentialPlace:
         """Where this very value belongs."""
         return place_of(self.connection_id, user_id=self.user_id, version=self.version)
 
     @property
-    def subject(self) -> Subject:
+    def subject(self) -> AuditedCredential:
         """The row, for the audit."""
-        return Subject(table=TABLE, row_id=str(self.connection_id), user_id=self.user_id, key_id=self.key_id)
+        return AuditedCredential(table=TABLE, row_id=str(self.connection_id), user_id=self.user_id, key_id=self.key_id)
 
 
-def place_of(connection_id: uuid.UUID, *, user_id: int, version: int) -> Place:
+def place_of(connection_id: uuid.UUID, *, user_id: int, version: int) -> CredentialPlace:
     """Return the place a connection's config is sealed for."""
-    return Place(table=TABLE, column=COLUMN, user_id=user_id, row_id=str(connection_id), version=version)
+    return CredentialPlace(table=TABLE, column=COLUMN, user_id=user_id, row_id=str(connection_id), version=version)
 
 
 def check_sealing(vault: Vault) -> None:
@@ -63,7 +63,7 @@ def check_sealing(vault: Vault) -> None:
 
     The data key this takes from a key service also seals what comes next. Raises: KeyProviderUnavailableError.
     """
-    vault.seal(b"", Place(table=TABLE, column=COLUMN, user_id=0, row_id="", version=0))
+    vault.seal(b"", CredentialPlace(table=TABLE, column=COLUMN, user_id=0, row_id="", version=0))
 
 
 def new_config_values(vault: Vault, config: BaseModel, *, connection_id: uuid.UUID, user_id: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import case, func
 from sqlalchemy.orm import Session
 
-from worker.audit import Action, Subject, record
+from worker.audit import Action, AuditedCredential, record
 from worker.connections.choices import Schedule, read_name
 from worker.connections.connection_queries import find
 from worker.connections.credentials import (
@@ -43,7 +43,7 @@ def _allow(_user_id: int, _config: BaseModel) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class ConnectionService:
     """What the use cases work with.
 
     find_connector: the class of a name; raises ConnectorNotFoundError. open_connector: a connector for a config, with
@@ -74,7 +74,7 @@ class NewConnection:
     schedule: Schedule = field(default_factory=Schedule)
 
 
-def add(desk: Desk, wanted: NewConnection) -> uuid.UUID:
+def add(desk: ConnectionService, wanted: NewConnection) -> uuid.UUID:
     """Link a bank and keep its sealed config; the first import is somebody's next request.
 
     Raises: InvalidRequestError, NotFoundError (no such user), ConnectorError (the provider refused).
@@ -96,7 +96,9 @@ def add(desk: Desk, wanted: NewConnection) -> uuid.UUID:
     return connection_id
 
 
-def reauthorise(desk: Desk, connection_id: uuid.UUID, config: Mapping[str, Any], *, user_id: int | None = None) -> None:
+def reauthorise(
+    desk: ConnectionService, connection_id: uuid.UUID, config: Mapping[str, Any], *, user_id: int | None = None
+) -> None:
     """Replace the credentials in place: accounts and history stay, and the next run fills the gap since the last one.
 
     Raises: NotFoundError, ConflictError when the connection was removed, InvalidRequestError, ConnectorError.
@@ -131,7 +133,7 @@ def resume(session: Session, connection_id: uuid.UUID, *, user_id: int | None = 
 
 
 def remove(
-    desk: Desk, connection_id: uuid.UUID, *, delete_expenses: bool = False, user_id: int | None = None
+    desk: ConnectionService, connection_id: uuid.UUID, *, delete_expenses: bool = False, user_id: int | None = None
 ) -> Removed:
     """End the authorisation at the provider where it can be ended, and forget the credentials for good.
 
@@ -150,13 +152,13 @@ def remove(
         return forget(session, row, delete_expenses=delete_expenses, revoked=revoked)
 
 
-def _link(desk: Desk, connector: type[BankConnector], config: BaseModel) -> BaseModel:
+def _link(desk: ConnectionService, connector: type[BankConnector], config: BaseModel) -> BaseModel:
     check_sealing(desk.vault)
     with desk.open_connector(connector, config) as opened:
         return opened.link()
 
 
-def _revoke(desk: Desk, row: BankConnection) -> bool:
+def _revoke(desk: ConnectionService, row: BankConnection) -> bool:
     try:
         connector = desk.find_connector(row.connector_name)
         config = open_taken(desk.sessions, desk.vault, take_config(desk.sessions, row.id), connector.Config)
@@ -190,8 +192,8 @@ _AWAKE: Mapping[str, Any] = {
 """What an active connection starts again with: no trouble on record, and a refresh that is due now."""
 
 
-def _subject(connection_id: uuid.UUID, user_id: int, key_id: str | None) -> Subject:
-    return Subject(table=TABLE, row_id=str(connection_id), user_id=user_id, key_id=key_id)
+def _subject(connection_id: uuid.UUID, user_id: int, key_id: str | None) -> AuditedCredential:
+    return AuditedCredential(table=TABLE, row_id=str(connection_id), user_id=user_id, key_id=key_id)
 
 
 def _refuse_removed(row: BankConnection) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from worker.connections.connection_queries import list_connections
 from worker.connections.credentials import open_taken, take_config
-from worker.connections.lifecycle import Desk, NewConnection, add
+from worker.connections.lifecycle import ConnectionService, NewConnection, add
 from worker.connectors.file import FileConfig
 from worker.errors import InvalidRequestError
 
@@ -47,7 +47,9 @@ def keep(source: Path, folder: Path) -> Path:
     return kept
 
 
-def connection_for(desk: Desk, user_id: int, config: FileConfig, name: str | None) -> tuple[uuid.UUID, bool]:
+def connection_for(
+    desk: ConnectionService, user_id: int, config: FileConfig, name: str | None
+) -> tuple[uuid.UUID, bool]:
     """Return the user's connection to the drop folder in `config`, and whether it was made just now.
 
     Raises: NotFoundError (no such user), CredentialError when a connection's config does not open.

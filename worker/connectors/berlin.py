@@ -1,6 +1,6 @@
 """The shared reader of Berlin Group (PSD2) records: aggregators differ in field names and signs, not in what they mean.
 
-A connector copies a provider's record into an `Entry`, field by field; everything that needs judgement is here.
+A connector copies a provider's record into an `ApiEntry`, field by field; everything that needs judgement is here.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ApiEntry:
     """One Berlin Group entry, in neutral names and still in the bank's own text.
 
     direction: `CRDT` or `DBIT` decide the sign whatever the amount's own sign; None = the amount is signed.
@@ -92,7 +92,7 @@ class Entry:
     references: tuple[str | None, ...] = ()
 
 
-def read_entry(entry: Entry, account_id: str, raw: Mapping[str, Any]) -> Transaction:
+def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Transaction:
     """Turn an entry into a transaction: negative when money leaves the account.
 
     Raises: InvalidDataError naming the field that cannot be read.
@@ -169,7 +169,7 @@ def said(text: object) -> str | None:
     return text.strip()
 
 
-def describe(entry: Entry, other: Party) -> str:
+def describe(entry: ApiEntry, other: Party) -> str:
     """Say what the entry is for: the payer's words, else the bank's, else the other side, else its code."""
     for words in (entry.remittance, entry.details, (other.name,), (entry.code,)):
         text = " ".join(dict.fromkeys(filter(None, map(said, words))))
@@ -222,7 +222,7 @@ def rest_of_day_s(now: datetime) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatedBalance:
+class ApiBalance:
     """One balance of a bank's list, still in its own text."""
 
     amount: str
@@ -233,7 +233,7 @@ class StatedBalance:
 
 
 def pick_balance(
-    balances: Iterable[StatedBalance], currency: str | None, now: datetime, zone: tzinfo = UTC
+    balances: Iterable[ApiBalance], currency: str | None, now: datetime, zone: tzinfo = UTC
 ) -> Balance | None:
     """Choose the balance that tells most: booked before available, in the account's currency; unreadable ones are left.
 
@@ -248,7 +248,7 @@ def pick_balance(
     return None
 
 
-def _balance_at(balance: StatedBalance, now: datetime, zone: tzinfo) -> datetime:
+def _balance_at(balance: ApiBalance, now: datetime, zone: tzinfo) -> datetime:
     """Return when a balance was so: its own moment, the end of its day, else now; never in the future."""
     for text in (balance.changed, balance.reference_on):
         try:

@@ -34,7 +34,7 @@ _GONE = {404, 410}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ProviderResponse:
     """What the provider answered. body: the JSON with its numbers as Decimals; readable: whether there was any."""
 
     status: int
@@ -44,7 +44,7 @@ class Answer:
     readable: bool = False
 
     def __repr__(self) -> str:
-        return f"Answer(status={self.status})"
+        return f"ProviderResponse(status={self.status})"
 
     @property
     def text(self) -> str:
@@ -57,7 +57,7 @@ class Answer:
         return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110, section 15.3
 
 
-Explain = Callable[[Answer], ConnectorError | None]
+Explain = Callable[[ProviderResponse], ConnectorError | None]
 """What a provider's own error body means; None leaves it to the status."""
 
 
@@ -84,7 +84,7 @@ class Request:
         return f"Request({self.method} {self.endpoint})"
 
 
-def call(context: ConnectorContext, request: Request, explain: Explain | None = None) -> Answer:
+def call(context: ConnectorContext, request: Request, explain: Explain | None = None) -> ProviderResponse:
     """Make one request and return an answer whose status and JSON are good.
 
     Raises: RateLimitError, AuthenticationError, ProviderUnavailableError, AccountNotFoundError, InvalidDataError, and
@@ -98,7 +98,7 @@ def call(context: ConnectorContext, request: Request, explain: Explain | None = 
     return answer
 
 
-def call_text(context: ConnectorContext, request: Request, explain: Explain | None = None) -> Answer:
+def call_text(context: ConnectorContext, request: Request, explain: Explain | None = None) -> ProviderResponse:
     """Make one request whose answer need not be JSON. Raises: as `call`, except for the shape of the body."""
     if not is_secure(request.url):
         raise ConnectorError(f"{request.endpoint}: refused to send credentials without TLS")
@@ -136,7 +136,7 @@ def retry_after_s(headers: httpx2.Headers, now: datetime) -> float | None:
     return None if math.isnan(asked_s) else min(max(asked_s, 0.0), _LONGEST_WAIT_S)
 
 
-def _exchange(http: httpx2.Client, request: Request) -> Answer | ConnectorError:
+def _exchange(http: httpx2.Client, request: Request) -> ProviderResponse | ConnectorError:
     """Send and read; failures come back as values, so that nothing of the library's error stays attached."""
     try:
         response = http.request(
@@ -161,12 +161,12 @@ def _exchange(http: httpx2.Client, request: Request) -> Answer | ConnectorError:
     return _read(response)
 
 
-def _read(response: httpx2.Response) -> Answer:
+def _read(response: httpx2.Response) -> ProviderResponse:
     try:
         body, readable = json.loads(response.content, parse_float=Decimal, parse_constant=_refuse), True
     except (ValueError, RecursionError):
         body, readable = None, False
-    return Answer(
+    return ProviderResponse(
         status=response.status_code,
         headers=response.headers,
         content=response.content,
@@ -179,7 +179,7 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _refusal(answer: Answer, request: Request, now: datetime) -> ConnectorError | None:
+def _refusal(answer: ProviderResponse, request: Request, now: datetime) -> ConnectorError | None:
     """Say what a status means by itself."""
     message = f"{request.endpoint}: answered {answer.status}"
     match answer.status:

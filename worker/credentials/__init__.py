@@ -5,12 +5,12 @@ from worker.credentials.keyfile import add_key, drop_key, ensure_key_file
 from worker.credentials.local import LocalKeyring, generate_key
 from worker.credentials.process import forbid_core_dumps
 from worker.credentials.setup import CredentialSettings, open_vault
-from worker.credentials.vault import Place, SealedValue, Vault
+from worker.credentials.vault import CredentialPlace, SealedValue, Vault
 
 __all__ = [
+    "CredentialPlace",
     "CredentialSettings",
     "LocalKeyring",
-    "Place",
     "SealedValue",
     "Vault",
     "add_key",

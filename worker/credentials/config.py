@@ -6,20 +6,20 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 from pydantic_core import to_json
 
-from worker.credentials.vault import Place, SealedValue, Vault
+from worker.credentials.vault import CredentialPlace, SealedValue, Vault
 from worker.errors import CredentialError
 from worker.redaction import remember
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 
-def seal_config(vault: Vault, config: BaseModel, place: Place) -> SealedValue:
+def seal_config(vault: Vault, config: BaseModel, place: CredentialPlace) -> SealedValue:
     """Seal all fields of `config`, secrets in the clear inside the blob. Raises: KeyProviderUnavailableError."""
     remember(secrets_of(config))
     return vault.seal(to_json(_revealed(config.model_dump())), place)
 
 
-def open_config(vault: Vault, blob: bytes, place: Place, config_type: type[ConfigT]) -> ConfigT:
+def open_config(vault: Vault, blob: bytes, place: CredentialPlace, config_type: type[ConfigT]) -> ConfigT:
     """Open a sealed config as the model it was.
 
     Raises: CredentialError when it does not open or no longer fits the model; KeyProviderUnavailableError.

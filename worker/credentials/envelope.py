@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from worker.credentials.providers import KeyProvider
-from worker.credentials.vault import Place, SealedValue
+from worker.credentials.vault import CredentialPlace, SealedValue
 from worker.errors import ConfigurationError, CredentialError
 
 FORMAT_VERSION = 1
@@ -23,7 +23,7 @@ NONCE_BYTES = 12
 _DOMAIN = b"finmind-sealed-value:"
 
 
-class Envelope(NamedTuple):
+class SealedEnvelope(NamedTuple):
     """A blob taken apart. header: the bytes before the nonce, which are authenticated as they stand."""
 
     header: bytes
@@ -33,7 +33,7 @@ class Envelope(NamedTuple):
     ciphertext: bytes
 
 
-def read_envelope(blob: bytes) -> Envelope:
+def read_envelope(blob: bytes) -> SealedEnvelope:
     """Take a blob apart; pure, nothing is proved yet. Raises: ValueError when it is no blob of this format."""
     try:
         version, algorithm, key_id_length = struct.unpack_from(">BBB", blob)
@@ -45,7 +45,7 @@ def read_envelope(blob: bytes) -> Envelope:
         raise ValueError("not a sealed value") from error
     if (version, algorithm) != (FORMAT_VERSION, AES_256_GCM) or len(blob) < header_end + NONCE_BYTES + 16:
         raise ValueError("not a sealed value of a known format")
-    return Envelope(
+    return SealedEnvelope(
         header=blob[:header_end],
         key_id=key_id,
         wrapped=blob[key_id_end + 2 : header_end],
@@ -75,7 +75,7 @@ class EnvelopeVault:
         """Every key that opens, the primary one included."""
         return self._providers.keys()
 
-    def seal(self, plaintext: bytes, place: Place) -> SealedValue:
+    def seal(self, plaintext: bytes, place: CredentialPlace) -> SealedValue:
         """Seal `plaintext` under the primary key for one place. Raises: KeyProviderUnavailableError."""
         key_id = self._primary_key_id
         data_key = self._providers[key_id].new_data_key(key_id)
@@ -84,7 +84,7 @@ class EnvelopeVault:
         ciphertext = AESGCM(data_key.plaintext).encrypt(nonce, plaintext, _associated_data(header, place))
         return SealedValue(blob=header + nonce + ciphertext, key_id=key_id)
 
-    def open(self, blob: bytes, place: Place) -> bytes:
+    def open(self, blob: bytes, place: CredentialPlace) -> bytes:
         """Open a blob that was sealed for this very place. Raises: CredentialError, KeyProviderUnavailableError."""
         try:
             envelope = read_envelope(blob)
@@ -109,7 +109,7 @@ def _header(key_id: str, wrapped: bytes) -> bytes:
     return struct.pack(f">BBB{len(name)}sH", FORMAT_VERSION, AES_256_GCM, len(name), name, len(wrapped)) + wrapped
 
 
-def _associated_data(header: bytes, place: Place) -> bytes:
+def _associated_data(header: bytes, place: CredentialPlace) -> bytes:
     """Join what a blob is bound to; lengths keep neighbouring fields apart."""
     table, column, row_id = place.table, place.column, place.row_id
     names = f"{len(table)}:{table},{len(column)}:{column},{len(row_id)}:{row_id}"

@@ -14,7 +14,7 @@ from worker.credentials.keyfile import read_key_file
 from worker.credentials.local import KEY_ID, LocalKeyring, parse_keys
 from worker.credentials.providers import KeyProvider
 from worker.credentials.transit import TransitServer, VaultTransit
-from worker.credentials.vault import Place, SealedValue, Vault
+from worker.credentials.vault import CredentialPlace, SealedValue, Vault
 from worker.errors import ConfigurationError
 
 log = structlog.stdlib.get_logger("finmind.credentials")
@@ -82,11 +82,11 @@ class FileVault:
         """Every key that opens, the primary one included."""
         return self._current().key_ids
 
-    def seal(self, plaintext: bytes, place: Place) -> SealedValue:
+    def seal(self, plaintext: bytes, place: CredentialPlace) -> SealedValue:
         """Seal under the key that is first in the file now."""
         return self._current().seal(plaintext, place)
 
-    def open(self, blob: bytes, place: Place) -> bytes:
+    def open(self, blob: bytes, place: CredentialPlace) -> bytes:
         """Open with the keys that are in the file now."""
         return self._current().open(blob, place)
 

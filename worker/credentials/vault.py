@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CredentialPlace:
     """Where a sealed value lives; a blob moved anywhere else does not open.
 
     version: counts the values this row has held, so that an older blob cannot be put back.
@@ -43,10 +43,10 @@ class Vault(Protocol):
         """Every key that opens, the primary one included."""
         ...
 
-    def seal(self, plaintext: bytes, place: Place) -> SealedValue:
+    def seal(self, plaintext: bytes, place: CredentialPlace) -> SealedValue:
         """Seal `plaintext` under the primary key for one place."""
         ...
 
-    def open(self, blob: bytes, place: Place) -> bytes:
+    def open(self, blob: bytes, place: CredentialPlace) -> bytes:
         """Open a blob that was sealed for this very place."""
         ...

@@ -1,12 +1,12 @@
 """What we announce: the public events, their versions and schemas. Needs the standard library only."""
 
 from worker.events.catalogue import API_VERSION, API_VERSIONS, EventType, check_data, event_type, event_types, schema
-from worker.events.envelope import Envelope, event_id, parse_event_id
+from worker.events.envelope import EventEnvelope, event_id, parse_event_id
 
 __all__ = [
     "API_VERSION",
     "API_VERSIONS",
-    "Envelope",
+    "EventEnvelope",
     "EventType",
     "check_data",
     "event_id",

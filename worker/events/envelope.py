@@ -13,7 +13,7 @@ _PREFIX = "evt_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class EventEnvelope:
     """One event as receivers see it. sequence: grows in the order events were written, with gaps."""
 
     id: uuid.UUID

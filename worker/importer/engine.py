@@ -35,7 +35,7 @@ from worker.importer.store.progress import account_results, end_account, reopen
 from worker.importer.store.rejections import record_rejections
 from worker.models import BankConnection
 from worker.runs.ending import close
-from worker.runs.lease import Claimed, fence
+from worker.runs.lease import ClaimedRun, fence
 from worker.runs.states import Outcome, RunKind
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 Failed: TypeAlias = dict[int, WorkerError]
 
 
-def run(claimed: Claimed, parts: ImportContext) -> Outcome:
+def run(claimed: ClaimedRun, parts: ImportContext) -> Outcome:
     """Do what the run asks for, close its row and return how it ended; everything a bank can do wrong is in that.
 
     Raises: StopRequestedError, LostLeaseError, CancelRequestedError; what was committed stays and is built upon.

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState, claimed_accounts
 from worker.models.connection_options import ConnectionOptions
-from worker.runs.lease import Claimed
+from worker.runs.lease import ClaimedRun
 from worker.runs.states import Lease, RunKind
 
 
@@ -54,7 +54,7 @@ def zone_of(job: Job, capabilities: Capabilities) -> ZoneInfo:
     return ZoneInfo(job.options.timezone or capabilities.timezone)
 
 
-def job_of(claimed: Claimed) -> Job:
+def job_of(claimed: ClaimedRun) -> Job:
     """Read what a claimed run is asked to do, and what earlier attempts finished."""
     asked = claimed.asked
     earlier: list[tuple[int, str, str | None]] = asked["earlier"]

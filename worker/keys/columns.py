@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.audit import Subject
-from worker.credentials import Place
+from worker.audit import AuditedCredential
+from worker.credentials import CredentialPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +55,9 @@ class SealedRow:
     blob: bytes = field(repr=False)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> CredentialPlace:
         """What the blob is bound to."""
-        return Place(
+        return CredentialPlace(
             table=self.column.table,
             column=self.column.blob,
             user_id=self.user_id,
@@ -66,9 +66,11 @@ class SealedRow:
         )
 
     @property
-    def subject(self) -> Subject:
+    def subject(self) -> AuditedCredential:
         """The row, for the audit."""
-        return Subject(table=self.column.table, row_id=str(self.row_id), user_id=self.user_id, key_id=self.key_id)
+        return AuditedCredential(
+            table=self.column.table, row_id=str(self.row_id), user_id=self.user_id, key_id=self.key_id
+        )
 
 
 def read_rows(

@@ -13,7 +13,7 @@ _ROOTS_OWN = Path("/var/lib/finmind-worker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class SystemAccount:
     """A system account without privileges."""
 
     name: str
@@ -21,7 +21,7 @@ class Account:
     gid: int
 
 
-def server_account() -> Account | None:
+def server_account() -> SystemAccount | None:
     """Return the account for servers that refuse root; None when we are not root. No account is ever created.
 
     Raises: ConfigurationError when the machine has none that fits.
@@ -33,19 +33,19 @@ def server_account() -> Account | None:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
+        return SystemAccount(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
     raise ConfigurationError(
         f"Postgres does not run as root and this machine has no account {' or '.join(_CANDIDATES)}:"
         " start as another user, or set DATABASE_URL"
     )
 
 
-def can_reach(account: Account, directory: Path) -> bool:
+def can_reach(account: SystemAccount, directory: Path) -> bool:
     """Say whether every folder on the way to `directory` lets the account through, by the permission bits."""
     return all(_lets_through(account, folder.stat()) for folder in (directory, *directory.parents))
 
 
-def reachable_home(account: Account | None, directory: Path) -> Path:
+def reachable_home(account: SystemAccount | None, directory: Path) -> Path:
     """Return `directory`, or, where the account cannot get there, a folder of the same meaning that it can reach.
 
     Below a private folder such as /root nothing is opened up; root's own /var/lib/finmind-worker is used instead.
@@ -59,7 +59,7 @@ def reachable_home(account: Account | None, directory: Path) -> Path:
     return home
 
 
-def _lets_through(account: Account, status: os.stat_result) -> bool:
+def _lets_through(account: SystemAccount, status: os.stat_result) -> bool:
     if status.st_uid == account.uid:
         return bool(status.st_mode & stat.S_IXUSR)
     if status.st_gid == account.gid:

@@ -13,7 +13,7 @@ from typing import IO
 
 import psutil
 
-from worker.local.accounts import Account
+from worker.local.accounts import SystemAccount
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -30,7 +30,7 @@ class Program:
     command: Sequence[str]
     directory: Path
     death_signal: signal.Signals = signal.SIGKILL
-    account: Account | None = None
+    account: SystemAccount | None = None
     environment: Mapping[str, str] | None = None
 
 

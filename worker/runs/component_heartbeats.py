@@ -17,7 +17,7 @@ _KEEP_USAGE = timedelta(days=7)
 _KEEP_SIGNS = timedelta(days=1)
 
 
-def saw(session: Session, component: str) -> None:
+def record_heartbeat(session: Session, component: str) -> None:
     """Write that `component` is alive now, by the database's clock."""
     session.execute(
         insert(WorkerHeartbeat)

@@ -22,7 +22,7 @@ from worker.runs.states import Lease, RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class ClaimedRun:
     """A run that is ours: what decides whether it may go on right now, and what it is asked to do.
 
     asked: columns of the run, its connection and its user, for `worker.importer.job`; and its accounts, when the bank
@@ -77,7 +77,7 @@ _CLAIM = prepared(
 )
 
 
-def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float) -> Claimed | None:
+def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float) -> ClaimedRun | None:
     """Take a waiting run, or one whose lease ran out; None when it is closed, held, not due, or the connection busy.
 
     Raises: LostLeaseError when another run of the connection was claimed at the same moment.
@@ -101,7 +101,7 @@ def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: flo
         asked_by=row["trace_context"],
     )
     lease = Lease(run_id=run_id, token=token, attempt=row["attempt"])
-    return Claimed(lease=lease, facts=facts, asked=dict(row))
+    return ClaimedRun(lease=lease, facts=facts, asked=dict(row))
 
 
 _FENCE = prepared(

@@ -24,7 +24,7 @@ _LOOK_S = 0.5
 _PATIENCE = text("SET LOCAL lock_timeout = '1s'")
 
 
-class Pulse:
+class LeaseKeeper:
     """Extends one lease; `check` and `wait` raise as soon as the run has to end.
 
     deadline_s: after this long the run is asked to hand itself back, so that one long run does not hold a slot.
@@ -118,18 +118,18 @@ class Pulse:
         self._beaten_s = max(self._beaten_s, sent_s)  # it may have waited for a transaction that beat meanwhile
 
 
-class Heart:
+class LeaseRenewer:
     """One thread of a process that beats for every run under way in it, every quarter of a lease."""
 
     def __init__(self, lease_s: float) -> None:
         self._every_s = lease_s / 4
-        self._pulses: set[Pulse] = set()
+        self._pulses: set[LeaseKeeper] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
         self._starting = threading.Lock()
 
     @contextmanager
-    def keeping(self, pulse: Pulse) -> Iterator[Pulse]:
+    def keeping(self, pulse: LeaseKeeper) -> Iterator[LeaseKeeper]:
         """Beat for a run as long as the block lasts."""
         self._pulses.add(pulse)
         self._start()

@@ -16,7 +16,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class CatalogTable:
     """One table; constraints, indexes and triggers by name, each as the statement that Postgres would print."""
 
     columns: Mapping[str, Column] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Table:
     triggers: Mapping[str, str] = field(default_factory=dict)
 
 
-Catalog = Mapping[str, Table]
+Catalog = Mapping[str, CatalogTable]
 
 # pg_catalog prints names without their schema when they are on the search path, which is why it is set first.
 _COLUMNS = """
@@ -61,7 +61,7 @@ def read_catalog(connection: Connection, schema: str) -> Catalog:
         _by_table(connection, query, schema) for query in (_CONSTRAINTS, _INDEXES, _TRIGGERS)
     )
     return {
-        table: Table(
+        table: CatalogTable(
             columns=found,
             constraints=constraints.get(table, {}),
             indexes=indexes.get(table, {}),

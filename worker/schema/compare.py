@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from worker.schema.catalog import Catalog, Column, Table
+from worker.schema.catalog import Catalog, CatalogTable, Column
 
 FINMIND = frozenset({"users", "categories", "recurring_expenses", "expenses", "bills", "reminders", "audit_logs"})
 """FinMind's own tables: it may add columns, indexes and constraints, as long as ours is a part of what it has."""
@@ -38,7 +38,7 @@ def exact_differences(expected: Catalog, found: Catalog, *, found_name: str) -> 
     return sentences
 
 
-def _own_table(name: str, expected: Table, found: Table, found_name: str) -> Iterator[str]:
+def _own_table(name: str, expected: CatalogTable, found: CatalogTable, found_name: str) -> Iterator[str]:
     yield from _columns(name, expected, found, found_name)
     for column in found.columns.keys() - expected.columns.keys():
         yield f"{found_name} has a column {name}.{column} that is not expected"
@@ -47,7 +47,7 @@ def _own_table(name: str, expected: Table, found: Table, found_name: str) -> Ite
     yield from _named("trigger", name, expected.triggers, found.triggers, found_name)
 
 
-def _finmind_table(name: str, expected: Table, found: Table, found_name: str) -> Iterator[str]:
+def _finmind_table(name: str, expected: CatalogTable, found: CatalogTable, found_name: str) -> Iterator[str]:
     yield from _columns(name, expected, found, found_name, defaults=False)
     if name != _WRITTEN:
         return
@@ -57,7 +57,9 @@ def _finmind_table(name: str, expected: Table, found: Table, found_name: str) ->
             yield f"{found_name} demands a value for {name}.{column}, which the worker does not know"
 
 
-def _columns(name: str, expected: Table, found: Table, found_name: str, *, defaults: bool = True) -> Iterator[str]:
+def _columns(
+    name: str, expected: CatalogTable, found: CatalogTable, found_name: str, *, defaults: bool = True
+) -> Iterator[str]:
     for column, wanted in expected.columns.items():
         actual = found.columns.get(column)
         if actual is None:

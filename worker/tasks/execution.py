@@ -21,8 +21,8 @@ from worker.importer import engine
 from worker.importer.context import ImportContext, ImportPolicy
 from worker.runs.admission import Limits, WaitForTurn, decide
 from worker.runs.ending import close
-from worker.runs.lease import Claimed, claim, hand_back
-from worker.runs.lease_renewal import Pulse
+from worker.runs.lease import ClaimedRun, claim, hand_back
+from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runs.verdict import verdict
 from worker.runtime import Runtime
@@ -54,7 +54,7 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
         return None
     lease, facts = claimed.lease, claimed.facts
     point("after_claim")
-    pulse = Pulse(
+    pulse = LeaseKeeper(
         runtime.sessions,
         lease,
         lease_s=settings.lease_s,
@@ -70,7 +70,7 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
     return outcome
 
 
-def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> Claimed | None:
+def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> ClaimedRun | None:
     """Claim the run and ask whether it may go on now; when not, it ends or waits."""
     settings = runtime.settings
     with runtime.statements() as session:
@@ -99,7 +99,7 @@ def _do_not_start(session: Session, lease: Lease, decision: Outcome | WaitForTur
     log.info("run.not_started", run_id=str(lease.run_id), status=decision.status.value, code=decision.code)
 
 
-def _work_and_close(runtime: Runtime, claimed: Claimed, pulse: Pulse) -> Outcome | None:
+def _work_and_close(runtime: Runtime, claimed: ClaimedRun, pulse: LeaseKeeper) -> Outcome | None:
     try:
         try:
             outcome = _work(runtime, claimed, pulse)
@@ -114,13 +114,13 @@ def _work_and_close(runtime: Runtime, claimed: Claimed, pulse: Pulse) -> Outcome
     return outcome
 
 
-def _hand_back(runtime: Runtime, lease: Lease, pulse: Pulse, reason: StopRequestedError) -> None:
+def _hand_back(runtime: Runtime, lease: Lease, pulse: LeaseKeeper, reason: StopRequestedError) -> None:
     counted = not (STOP.is_set or pulse.advanced)
     _surely(runtime, pulse, lambda session: hand_back(session, lease, counted=counted))
     log.info("run.handed_back", reason=str(reason))
 
 
-def _work(runtime: Runtime, claimed: Claimed, pulse: Pulse) -> Outcome:
+def _work(runtime: Runtime, claimed: ClaimedRun, pulse: LeaseKeeper) -> Outcome:
     """Run the engine, which closes the row; errors that say something about the run become its outcome.
 
     Raises: StopRequestedError, also when the database or the time went away: the run goes on from what it committed;
@@ -145,7 +145,7 @@ def _work(runtime: Runtime, claimed: Claimed, pulse: Pulse) -> Outcome:
         return outcome
 
 
-def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> ImportContext:
+def _parts(runtime: Runtime, pulse: LeaseKeeper, opener: ConnectorOpener) -> ImportContext:
     settings = runtime.settings
     return ImportContext(
         sessions=partial(_transaction, runtime.sessions, pulse),
@@ -162,7 +162,7 @@ def _parts(runtime: Runtime, pulse: Pulse, opener: ConnectorOpener) -> ImportCon
 
 
 @contextmanager
-def _transaction(sessions: Sessions, pulse: Pulse) -> Iterator[Session]:
+def _transaction(sessions: Sessions, pulse: LeaseKeeper) -> Iterator[Session]:
     """Open a transaction of the engine that keeps the lease, with a fault point on either side of its commit."""
     with sessions() as session:
         with pulse.writing(session):
@@ -171,7 +171,7 @@ def _transaction(sessions: Sessions, pulse: Pulse) -> Iterator[Session]:
     point("after_commit")
 
 
-def _surely(runtime: Runtime, pulse: Pulse, write: Callable[[Session], None]) -> None:
+def _surely(runtime: Runtime, pulse: LeaseKeeper, write: Callable[[Session], None]) -> None:
     """Write the end of a run, again if the database went away: a COMMIT without an answer may have happened or not.
 
     The fence tells: if it happened, the lease is gone. Raises: LostLeaseError, then or when the lease ran out.

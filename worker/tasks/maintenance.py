@@ -4,7 +4,7 @@ from worker.app import app
 from worker.broker import CANARY, CONSENT, PRUNE, REAP
 from worker.connections.consent import warn_of_expiring_consents
 from worker.fault_injection import point
-from worker.runs.component_heartbeats import expire_deferred, prune_old, saw
+from worker.runs.component_heartbeats import expire_deferred, prune_old, record_heartbeat
 from worker.runs.reaper import PAGE, recover, silent_runs
 from worker.runtime import process_runtime
 from worker.telemetry.logs import get_logger
@@ -36,7 +36,7 @@ def reap() -> int:
 def canary(queue: str) -> None:
     """Say that somebody consumes this queue: a worker that lives but no longer takes messages is caught by this."""
     with process_runtime().sessions() as session:
-        saw(session, f"queue:{queue}")
+        record_heartbeat(session, f"queue:{queue}")
 
 
 @app.task(name=PRUNE)

@@ -19,7 +19,7 @@ from worker.reminders.sending import ReminderPolicy, send_due_reminders
 from worker.runtime import Runtime, process_runtime
 from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger
-from worker.webhooks.delivery import DeliveryParts, PumpReport, deliver_due
+from worker.webhooks.delivery import DeliveryContext, PumpReport, deliver_due
 from worker.webhooks.policies import delivery_policy, egress_policy
 from worker.webhooks.retention import prune
 from worker.webhooks.transport import Transport
@@ -82,7 +82,7 @@ def _pump(runtime: Runtime, *, done_claiming: Callable[[], None]) -> PumpReport:
     transport = open_transport(runtime)
     try:
         return deliver_due(
-            DeliveryParts(
+            DeliveryContext(
                 sessions=runtime.sessions,
                 vault=runtime.vault,
                 sender=transport,

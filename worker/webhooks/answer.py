@@ -16,7 +16,7 @@ class AnswerCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ReceiverResponse:
     """How a receiver answered. status: set when `code` is `answered`. head: the start of the body, at most 16 KiB."""
 
     code: AnswerCode

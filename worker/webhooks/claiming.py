@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.events import Envelope
+from worker.events import EventEnvelope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class ClaimPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class ClaimedDelivery:
     """A delivery under way, with all that sending it needs. clean: the subscription has no failure on record."""
 
     delivery_id: int
@@ -41,7 +41,7 @@ class Claimed:
     secret_encrypted: bytes
     secret_version: int
     clean: bool
-    envelope: Envelope
+    envelope: EventEnvelope
 
 
 # The recursion steps from one subscription with waiting deliveries to the next, never through their rows.
@@ -129,7 +129,7 @@ _FREE_LOST = text(
 )
 
 
-def claim(session: Session, *, capacity: int, policy: ClaimPolicy) -> list[Claimed]:
+def claim(session: Session, *, capacity: int, policy: ClaimPolicy) -> list[ClaimedDelivery]:
     """Lease up to `capacity` due deliveries, the first of each subscription before the second of any."""
     ids = session.execute(_LOCK_TURNS, {"cap": policy.cap, "capacity": capacity}).scalars().all()
     if not ids:
@@ -155,9 +155,9 @@ def _lease_parameters(ids: Sequence[Any], capacity: int, token: uuid.UUID, polic
     }
 
 
-def _claimed(row: Any, token: uuid.UUID) -> Claimed:  # noqa: ANN401 - a row of _LEASE
+def _claimed(row: Any, token: uuid.UUID) -> ClaimedDelivery:  # noqa: ANN401 - a row of _LEASE
     occurred_at: datetime = row["occurred_at"]
-    return Claimed(
+    return ClaimedDelivery(
         delivery_id=row["delivery_id"],
         attempt_id=row["attempt_id"],
         attempt=row["attempt"],
@@ -168,7 +168,7 @@ def _claimed(row: Any, token: uuid.UUID) -> Claimed:  # noqa: ANN401 - a row of 
         secret_encrypted=bytes(row["secret_encrypted"]),
         secret_version=row["secret_version"],
         clean=row["clean"],
-        envelope=Envelope(
+        envelope=EventEnvelope(
             id=row["id"],
             type=row["type"],
             api_version=row["api_version"],

@@ -20,25 +20,25 @@ from worker.db.engine import Sessions
 from worker.errors import WorkerError
 from worker.events import event_id
 from worker.telemetry.tracing import note_outcome, span
-from worker.webhooks.answer import Answer, AnswerCode
+from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.breaker import BreakerPolicy
-from worker.webhooks.claiming import Claimed, ClaimPolicy, claim, free_lost
+from worker.webhooks.claiming import ClaimedDelivery, ClaimPolicy, claim, free_lost
 from worker.webhooks.keyring import Keyring, open_keyring, place
 from worker.webhooks.recording import Result, record
 from worker.webhooks.relay import relay
-from worker.webhooks.retry import DeliveryState, RetryPolicy, Verdict, judge, postponed
+from worker.webhooks.retry import DeliveryState, RetryDecision, RetryPolicy, judge, postponed
 from worker.webhooks.signing import Message, signed_headers
 
 log = structlog.stdlib.get_logger("finmind.webhooks")
 
-_STOPPED = Verdict(state=DeliveryState.PENDING, code="stopped", counted=False)
-_NOT_SENT = Answer(code=AnswerCode.BROKEN)
+_STOPPED = RetryDecision(state=DeliveryState.PENDING, code="stopped", counted=False)
+_NOT_SENT = ReceiverResponse(code=AnswerCode.BROKEN)
 
 
 class Sender(Protocol):
     """Sends one signed body and always returns an answer."""
 
-    async def post(self, url: str, headers: dict[str, str], body: bytes) -> Answer:
+    async def post(self, url: str, headers: dict[str, str], body: bytes) -> ReceiverResponse:
         """Send `body` as it is."""
         ...
 
@@ -64,7 +64,7 @@ class DeliveryPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryParts:
+class DeliveryContext:
     """What a pump works with.
 
     stopping: asked between batches whether the process is shutting down. done_claiming: told, perhaps more than once,
@@ -88,7 +88,7 @@ class PumpReport:
     delivered: int = 0
 
 
-def deliver_due(parts: DeliveryParts) -> PumpReport:
+def deliver_due(parts: DeliveryContext) -> PumpReport:
     """Deliver everything that is due, in this process, and return when nothing more is."""
     return asyncio.run(_Pump(parts).run())
 
@@ -96,9 +96,9 @@ def deliver_due(parts: DeliveryParts) -> PumpReport:
 class _Pump:
     """One pump's state: exchanges under way, results not yet written down, keyrings opened so far."""
 
-    def __init__(self, parts: DeliveryParts) -> None:
+    def __init__(self, parts: DeliveryContext) -> None:
         self._parts = parts
-        self._under_way: dict[asyncio.Task[Result], Claimed] = {}
+        self._under_way: dict[asyncio.Task[Result], ClaimedDelivery] = {}
         self._finished: list[Result] = []
         self._keyrings: dict[tuple[object, int], Keyring] = {}
         self._report = PumpReport()
@@ -138,7 +138,7 @@ class _Pump:
         )
         return bool(finished or claimed or fanned_out)
 
-    def _rows(self, finished: Sequence[Result], capacity: int) -> tuple[int, list[Claimed], datetime]:
+    def _rows(self, finished: Sequence[Result], capacity: int) -> tuple[int, list[ClaimedDelivery], datetime]:
         """All database work of one turn, each step a short transaction of its own."""
         sessions, policy = self._parts.sessions, self._parts.policy
         if finished:
@@ -155,7 +155,7 @@ class _Pump:
         fault_injection.point("webhook_after_claim")
         return fanned_out, claimed, datetime.now(UTC)
 
-    async def _traced(self, item: Claimed, now: datetime) -> Result:
+    async def _traced(self, item: ClaimedDelivery, now: datetime) -> Result:
         with span("delivery", _names(item)):
             result = await self._deliver(item, now)
             verdict = result.verdict
@@ -163,7 +163,7 @@ class _Pump:
             note_outcome(failed=failed, state=verdict.state.value, code=verdict.code)
             return result
 
-    async def _deliver(self, item: Claimed, now: datetime) -> Result:
+    async def _deliver(self, item: ClaimedDelivery, now: datetime) -> Result:
         try:
             answer = await self._send(item, self._keyring(item).signing(now))
         except Exception as error:
@@ -178,7 +178,7 @@ class _Pump:
             log.info("webhook_attempt.failed", **_names(item), code=verdict.code, state=verdict.state)
         return Result(claimed=item, answer=answer, verdict=verdict)
 
-    async def _send(self, item: Claimed, secrets: Sequence[str]) -> Answer:
+    async def _send(self, item: ClaimedDelivery, secrets: Sequence[str]) -> ReceiverResponse:
         body = item.envelope.body()
         message = Message(
             event_id=event_id(item.envelope.id), event_type=item.envelope.type, attempt=item.attempt, body=body
@@ -186,7 +186,7 @@ class _Pump:
         headers = signed_headers(message, secrets, int(time.time()))
         return await self._parts.sender.post(item.url, headers, body)
 
-    def _keyring(self, item: Claimed) -> Keyring:
+    def _keyring(self, item: ClaimedDelivery) -> Keyring:
         """Open a subscription's secrets once per pump. Raises: CredentialError."""
         key = (item.subscription_id, item.secret_version)
         if key not in self._keyrings:
@@ -211,7 +211,7 @@ class _Pump:
         self._under_way.clear()
 
 
-def _names(item: Claimed) -> dict[str, str | int]:
+def _names(item: ClaimedDelivery) -> dict[str, str | int]:
     return {
         "event_id": event_id(item.envelope.id),
         "subscription_id": str(item.subscription_id),

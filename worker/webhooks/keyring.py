@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from worker.credentials import Place, SealedValue, Vault
+from worker.credentials import CredentialPlace, SealedValue, Vault
 from worker.redaction import remember
 
 MAX_OLD_SECRETS = 2
@@ -43,9 +43,9 @@ class Keyring:
         return Keyring(current=secret, old=tuple(kept[:MAX_OLD_SECRETS]))
 
 
-def place(user_id: int, subscription_id: uuid.UUID, version: int) -> Place:
+def place(user_id: int, subscription_id: uuid.UUID, version: int) -> CredentialPlace:
     """Return where a subscription's secrets live."""
-    return Place(
+    return CredentialPlace(
         table="webhook_subscriptions",
         column="secret_encrypted",
         user_id=user_id,
@@ -54,13 +54,13 @@ def place(user_id: int, subscription_id: uuid.UUID, version: int) -> Place:
     )
 
 
-def seal_keyring(vault: Vault, keyring: Keyring, where: Place) -> SealedValue:
+def seal_keyring(vault: Vault, keyring: Keyring, where: CredentialPlace) -> SealedValue:
     """Seal all secrets as one value. Raises: KeyProviderUnavailableError."""
     old = [{"secret": item.secret, "expires_at": item.expires_at.isoformat()} for item in keyring.old]
     return vault.seal(json.dumps({"current": keyring.current, "old": old}).encode(), where)
 
 
-def open_keyring(vault: Vault, blob: bytes, where: Place) -> Keyring:
+def open_keyring(vault: Vault, blob: bytes, where: CredentialPlace) -> Keyring:
     """Open a sealed keyring. Raises: CredentialError, KeyProviderUnavailableError."""
     loaded = json.loads(vault.open(blob, where))
     old = [

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.models import WebhookSubscription
-from worker.webhooks.answer import Answer
+from worker.webhooks.answer import ReceiverResponse
 from worker.webhooks.breaker import BreakerPolicy, Health, after_attempt, is_hopeless
-from worker.webhooks.claiming import Claimed
-from worker.webhooks.retry import DeliveryState, Verdict
+from worker.webhooks.claiming import ClaimedDelivery
+from worker.webhooks.retry import DeliveryState, RetryDecision
 
 DISABLED_GONE = "gone"
 DISABLED_FAILING = "failing"
@@ -24,9 +24,9 @@ DISABLED_FAILING = "failing"
 class Result:
     """One finished attempt and what follows from it."""
 
-    claimed: Claimed
-    answer: Answer
-    verdict: Verdict
+    claimed: ClaimedDelivery
+    answer: ReceiverResponse
+    verdict: RetryDecision
 
 
 # A delivery whose lease was taken over meanwhile is left to its new holder; the attempt row tells what we saw.

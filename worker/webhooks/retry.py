@@ -6,7 +6,7 @@ Default: at once, then 1, 5 and 15 minutes later, each wait a floor with up to 2
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.webhooks.answer import Answer, AnswerCode
+from worker.webhooks.answer import AnswerCode, ReceiverResponse
 
 _GONE = 410
 _SLOW_DOWN = 429
@@ -33,7 +33,7 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class RetryDecision:
     """What an attempt means for its delivery.
 
     delay_s: the wait before the next attempt, when pending. counted: False when the fault is ours (the proxy, a key
@@ -47,26 +47,26 @@ class Verdict:
     gone: bool = False
 
 
-def judge(answer: Answer, attempt: int, policy: RetryPolicy, *, jitter: float) -> Verdict:
+def judge(answer: ReceiverResponse, attempt: int, policy: RetryPolicy, *, jitter: float) -> RetryDecision:
     """Decide what follows from one attempt. attempt: from 1. jitter: a random number from 0 to 1."""
     code = _code(answer)
     if answer.status is not None and 200 <= answer.status < 300:  # noqa: PLR2004 - 2xx, the HTTP class
-        return Verdict(state=DeliveryState.DELIVERED, code=code)
+        return RetryDecision(state=DeliveryState.DELIVERED, code=code)
     if answer.code is AnswerCode.PROXY_FAILED:
         return postponed(code, policy)
     if answer.status == _GONE:
-        return Verdict(state=DeliveryState.DEAD, code=code, gone=True)
+        return RetryDecision(state=DeliveryState.DEAD, code=code, gone=True)
     if answer.code is AnswerCode.NOT_ALLOWED or attempt > len(policy.delays_s):
-        return Verdict(state=DeliveryState.DEAD, code=code)
-    return Verdict(state=DeliveryState.PENDING, code=code, delay_s=_wait_s(answer, attempt, policy, jitter))
+        return RetryDecision(state=DeliveryState.DEAD, code=code)
+    return RetryDecision(state=DeliveryState.PENDING, code=code, delay_s=_wait_s(answer, attempt, policy, jitter))
 
 
-def postponed(code: str, policy: RetryPolicy) -> Verdict:
+def postponed(code: str, policy: RetryPolicy) -> RetryDecision:
     """Return the verdict for an attempt that could not be made through no fault of the receiver."""
-    return Verdict(state=DeliveryState.PENDING, code=code, delay_s=policy.postpone_s, counted=False)
+    return RetryDecision(state=DeliveryState.PENDING, code=code, delay_s=policy.postpone_s, counted=False)
 
 
-def _wait_s(answer: Answer, attempt: int, policy: RetryPolicy, jitter: float) -> float:
+def _wait_s(answer: ReceiverResponse, attempt: int, policy: RetryPolicy, jitter: float) -> float:
     floor_s = policy.delays_s[attempt - 1]
     if answer.status == _SLOW_DOWN or answer.code is AnswerCode.TIMEOUT:
         floor_s = max(floor_s, _SLOW_DOWN_S)
@@ -75,5 +75,5 @@ def _wait_s(answer: Answer, attempt: int, policy: RetryPolicy, jitter: float) ->
     return floor_s * (1 + policy.jitter * jitter)
 
 
-def _code(answer: Answer) -> str:
+def _code(answer: ReceiverResponse) -> str:
     return answer.code if answer.status is None else f"http_{answer.status}"

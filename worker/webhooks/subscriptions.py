@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from worker.audit import Action, Subject
+from worker.audit import Action, AuditedCredential
 from worker.audit import record as audit
 from worker.credentials import SealedValue, Vault
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -42,7 +42,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class SubscriptionChange:
     """What to change of a subscription; None leaves a field as it is."""
 
     url: str | None = None
@@ -136,7 +136,12 @@ def subscription_of(
 
 
 def change(
-    session: Session, user_id: int, subscription_id: uuid.UUID, wanted: Change, *, policy: SubscriptionPolicy
+    session: Session,
+    user_id: int,
+    subscription_id: uuid.UUID,
+    wanted: SubscriptionChange,
+    *,
+    policy: SubscriptionPolicy,
 ) -> WebhookSubscription:
     """Change a subscription; its secret and its past deliveries stay. Raises: NotFoundError, InvalidRequestError."""
     row = subscription_of(session, user_id, subscription_id, locked=True)
@@ -179,7 +184,7 @@ def remove(session: Session, vault: Vault, user_id: int, subscription_id: uuid.U
         .where(WebhookDelivery.subscription_id == subscription_id, WebhookDelivery.state == DeliveryState.PENDING)
         .values(state=DeliveryState.CANCELLED, finished_at=func.now(), last_code="subscription_removed")
     )
-    audit(session, Action.REMOVED, Subject(table=_TABLE, row_id=str(subscription_id), user_id=user_id))
+    audit(session, Action.REMOVED, AuditedCredential(table=_TABLE, row_id=str(subscription_id), user_id=user_id))
 
 
 def rotate_secret(
@@ -243,8 +248,8 @@ def _seal(session: Session, vault: Vault, row: WebhookSubscription, keyring: Key
     return sealed
 
 
-def _subject(subscription_id: uuid.UUID, user_id: int, sealed: SealedValue) -> Subject:
-    return Subject(table=_TABLE, row_id=str(subscription_id), user_id=user_id, key_id=sealed.key_id)
+def _subject(subscription_id: uuid.UUID, user_id: int, sealed: SealedValue) -> AuditedCredential:
+    return AuditedCredential(table=_TABLE, row_id=str(subscription_id), user_id=user_id, key_id=sealed.key_id)
 
 
 def _now(session: Session) -> datetime:

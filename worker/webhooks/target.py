@@ -32,7 +32,7 @@ class EgressPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class WebhookTarget:
     """A URL taken apart. path: with its query, as it goes on the wire."""
 
     scheme: str
@@ -47,11 +47,11 @@ class Target:
         return host if self.port == _default_port(self.scheme) else f"{host}:{self.port}"
 
 
-def parse_target(url: str, policy: EgressPolicy) -> Target:
+def parse_target(url: str, policy: EgressPolicy) -> WebhookTarget:
     """Take a URL apart and check it. Raises: RefusedTargetError."""
     parts, port = _split(url)
     host = (parts.hostname or "").rstrip(".")
-    target = Target(
+    target = WebhookTarget(
         scheme=parts.scheme,
         host=host,
         port=port or _default_port(parts.scheme),
@@ -85,7 +85,7 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
     return parts, port
 
 
-def _check_public(target: Target, policy: EgressPolicy) -> None:
+def _check_public(target: WebhookTarget, policy: EgressPolicy) -> None:
     if target.scheme != "https":
         raise RefusedTargetError("only https is allowed")
     if target.port not in policy.ports:

@@ -25,9 +25,9 @@ from httpcore2 import (
 
 from worker import __version__
 from worker.net.addresses import RefusedTargetError
-from worker.webhooks.answer import Answer, AnswerCode
+from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.guard import DirectBackend, GuardedBackend, Resolve, system_resolver
-from worker.webhooks.target import EgressPolicy, Target, parse_target
+from worker.webhooks.target import EgressPolicy, WebhookTarget, parse_target
 
 MAX_RESPONSE_BYTES = 16 * 1024
 USER_AGENT = f"FinMind-Webhooks/{__version__}"
@@ -70,30 +70,32 @@ class Transport:
         """Let go of the resolver's threads; a look-up that hangs is not waited for."""
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverResponse:
         """Send `body` as it is and return what came back, whatever happens; only cancellation is raised."""
         started_s = time.monotonic()
         answer = await self._answer(url, headers, body)
         return replace(answer, duration_ms=round((time.monotonic() - started_s) * 1000))
 
-    async def _answer(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        heads: list[Answer] = []
+    async def _answer(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverResponse:
+        heads: list[ReceiverResponse] = []
         try:
             async with asyncio.timeout(self._total_timeout_s):
                 return await self._exchange(url, headers, body, heads)
         except TimeoutError:
             # A status that arrived in time counts, however long the body drips.
-            return heads[0] if heads else Answer(code=AnswerCode.TIMEOUT)
+            return heads[0] if heads else ReceiverResponse(code=AnswerCode.TIMEOUT)
         except RefusedTargetError:
-            return Answer(code=AnswerCode.NOT_ALLOWED)
+            return ReceiverResponse(code=AnswerCode.NOT_ALLOWED)
         except ProxyError as error:
-            return Answer(code=_PROXY_REFUSALS.get(str(error)[:3], AnswerCode.PROXY_FAILED))
+            return ReceiverResponse(code=_PROXY_REFUSALS.get(str(error)[:3], AnswerCode.PROXY_FAILED))
         except ConnectError:
-            return Answer(code=AnswerCode.CONNECT_FAILED)
+            return ReceiverResponse(code=AnswerCode.CONNECT_FAILED)
         except (NetworkError, ProtocolError):
-            return heads[0] if heads else Answer(code=AnswerCode.BROKEN)
+            return heads[0] if heads else ReceiverResponse(code=AnswerCode.BROKEN)
 
-    async def _exchange(self, url: str, headers: Mapping[str, str], body: bytes, heads: list[Answer]) -> Answer:
+    async def _exchange(
+        self, url: str, headers: Mapping[str, str], body: bytes, heads: list[ReceiverResponse]
+    ) -> ReceiverResponse:
         target = parse_target(url, self._policy)
         connection = self._connection(target)
         try:
@@ -103,12 +105,12 @@ class Transport:
         finally:
             await connection.aclose()
 
-    def _connection(self, target: Target) -> AsyncHTTPConnection | AsyncConnectionPool:
+    def _connection(self, target: WebhookTarget) -> AsyncHTTPConnection | AsyncConnectionPool:
         if self._proxy is not None:
             return AsyncConnectionPool(ssl_context=self._tls, proxy=self._proxy, network_backend=DirectBackend())
         return AsyncHTTPConnection(_url(target).origin, ssl_context=self._tls, network_backend=self._backend)
 
-    def _request(self, target: Target, headers: Mapping[str, str], body: bytes) -> Request:
+    def _request(self, target: WebhookTarget, headers: Mapping[str, str], body: bytes) -> Request:
         fixed = {
             "Host": target.authority,
             "User-Agent": USER_AGENT,
@@ -122,15 +124,15 @@ class Transport:
         return Request("POST", _url(target), headers=pairs, content=body, extensions={"timeout": timeouts})
 
 
-def _url(target: Target) -> URL:
+def _url(target: WebhookTarget) -> URL:
     host, path = target.host.encode(), target.path.encode()
     return URL(scheme=target.scheme.encode(), host=host, port=target.port, target=path)
 
 
-def _head_of(response: Response) -> Answer:
+def _head_of(response: Response) -> ReceiverResponse:
     """Return status and Retry-After of an answer whose body is still to come."""
     retry_after = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
-    return Answer(
+    return ReceiverResponse(
         code=AnswerCode.ANSWERED, status=response.status, retry_after_s=parse_retry_after(retry_after.decode("latin-1"))
     )
 

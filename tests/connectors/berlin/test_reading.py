@@ -83,7 +83,7 @@ def test_an_anchor_fits_its_column():
 
 
 def _balance(kind, amount="1.00", currency="EUR", **values):
-    return berlin.StatedBalance(amount=amount, currency=currency, balance_type=kind, **values)
+    return berlin.ApiBalance(amount=amount, currency=currency, balance_type=kind, **values)
 
 
 @pytest.mark.parametrize(

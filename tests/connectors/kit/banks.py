@@ -33,7 +33,7 @@ from worker.connectors.errors import (
     RateLimitError,
     RateLimitScope,
 )
-from worker.connectors.http import Answer, Request, call
+from worker.connectors.http import ProviderResponse, Request, call
 from worker.connectors.testing import Entry, Ledger
 
 TOKEN = "kit-token-9c41"
@@ -102,7 +102,7 @@ class _Bank(BankConnector):
         )
         return call(self.context, wanted, self.explain).body
 
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         body = answer.body if isinstance(answer.body, dict) else {}
         match body.get("error"):
             case "CHANGED":

@@ -23,7 +23,7 @@ from worker.connectors.base import (
 )
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.errors import ConnectorError
-from worker.connectors.http import Answer
+from worker.connectors.http import ProviderResponse
 
 
 class SaysNothingOfItsFields(PagedConnector):
@@ -143,7 +143,7 @@ class TurnsInCircles(PagedConnector):
 
 
 class MistakesAChangeForADefect(CursorConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         error = super().explain(answer)
         return ConnectorError("something changed") if error and error.code == "cursor_invalid" else error
 

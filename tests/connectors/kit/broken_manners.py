@@ -12,21 +12,21 @@ import httpx2
 from tests.connectors.kit.banks import ROOT, PagedConnector
 from worker.connectors.base import AuthStatus
 from worker.connectors.errors import ConnectorError, InvalidDataError, ProviderUnavailableError, RateLimitError
-from worker.connectors.http import Answer
+from worker.connectors.http import ProviderResponse
 
 
 class ForgetsHowLongToWait(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         return RateLimitError("too fast") if answer.status == 429 else super().explain(answer)
 
 
 class TakesUnpaidForABug(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         return ConnectorError("refused") if answer.status == 402 else super().explain(answer)
 
 
 class TakesAnOutageForBadData(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         return InvalidDataError("odd") if answer.status == 503 else super().explain(answer)
 
 
@@ -45,7 +45,7 @@ class TakesGarbageForNothingNew(PagedConnector):
 
 
 class FollowsRedirects(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         if answer.status == 302:
             token = self.config.token.get_secret_value()
             headers = {"Authorization": f"Bearer {token}"}
@@ -54,12 +54,12 @@ class FollowsRedirects(PagedConnector):
 
 
 class IgnoresErrorsInGoodAnswers(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         return None if answer.ok else super().explain(answer)
 
 
 class Sleeps(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         if answer.status == 429:
             time.sleep(0)
         return super().explain(answer)
@@ -87,7 +87,7 @@ class GoesAroundTheMeter(PagedConnector):
 
 
 class TellsTheTokenInItsErrors(PagedConnector):
-    def explain(self, answer: Answer) -> ConnectorError | None:
+    def explain(self, answer: ProviderResponse) -> ConnectorError | None:
         if answer.status == 500:
             return ProviderUnavailableError(f"failed with {self.config.token.get_secret_value()}")
         return super().explain(answer)

@@ -21,7 +21,7 @@ from worker.connections.linking.enablebanking import (
     list_enablebanking_banks,
     start_enablebanking,
 )
-from worker.connections.linking.flow import Linker, LinkStart, abandon
+from worker.connections.linking.flow import LinkService, LinkStart, abandon
 from worker.connections.linking.gocardless import (
     Institution,
     finish_gocardless,
@@ -36,8 +36,8 @@ __all__ = [
     "Institution",
     "LinkApps",
     "LinkBank",
+    "LinkService",
     "LinkStart",
-    "Linker",
     "WantedLink",
     "abandon",
     "connection_of",

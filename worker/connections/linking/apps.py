@@ -12,7 +12,7 @@ from worker.connections.linking.enablebanking import (
     list_enablebanking_banks,
     start_enablebanking,
 )
-from worker.connections.linking.flow import Linker, LinkStart
+from worker.connections.linking.flow import LinkService, LinkStart
 from worker.connections.linking.gocardless import finish_gocardless, list_gocardless_institutions, start_gocardless
 from worker.connections.linking.plaid import finish_plaid, start_plaid
 from worker.connections.validation import describe_invalid
@@ -86,7 +86,7 @@ def read_link_apps(given: SecretStr | None) -> LinkApps:
     raise ConfigurationError(f"LINK_APPS: {problem}")
 
 
-def list_link_banks(linker: Linker, apps: LinkApps, connector_name: str, country: str) -> Sequence[LinkBank]:
+def list_link_banks(linker: LinkService, apps: LinkApps, connector_name: str, country: str) -> Sequence[LinkBank]:
     """Return the banks of a country (two letters) that a connector links. Raises: NotFoundError, ConnectorError."""
     match connector_name:
         case "enablebanking":
@@ -105,7 +105,7 @@ def list_link_banks(linker: Linker, apps: LinkApps, connector_name: str, country
             raise NotFoundError(f"{connector_name} has no list of banks")
 
 
-def start_link(linker: Linker, apps: LinkApps, wanted: WantedLink) -> LinkStart:
+def start_link(linker: LinkService, apps: LinkApps, wanted: WantedLink) -> LinkStart:
     """Begin a flow. Raises: NotFoundError, InvalidRequestError, ConnectorError."""
     user_id, connection_id = wanted.user_id, wanted.connection_id
     match wanted.connector_name:
@@ -140,7 +140,7 @@ def start_link(linker: Linker, apps: LinkApps, wanted: WantedLink) -> LinkStart:
             raise NotFoundError(f"{name} is not linked in a browser")
 
 
-def finish_link(linker: Linker, apps: LinkApps, brought: BroughtBack) -> uuid.UUID:
+def finish_link(linker: LinkService, apps: LinkApps, brought: BroughtBack) -> uuid.UUID:
     """Save what the user brought back; calling it twice links once.
 
     Raises: NotFoundError, InvalidRequestError, ConflictError, ConnectorError.

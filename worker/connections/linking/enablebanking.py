@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from worker.connections.linking.attempts import new_state, open_attempt
-from worker.connections.linking.flow import Brought, Linker, LinkStart, finish, require_own, take
+from worker.connections.linking.flow import Brought, LinkService, LinkStart, finish, require_own, take
 from worker.connectors.base import ConnectorContext
 from worker.connectors.enablebanking import EnableBankingConnector
 from worker.connectors.enablebanking.api import EnableBankingApi
@@ -28,14 +28,14 @@ class Bank:
     consent: timedelta
 
 
-def list_enablebanking_banks(linker: Linker, app: EnableBankingApp, country: str) -> Sequence[Bank]:
+def list_enablebanking_banks(linker: LinkService, app: EnableBankingApp, country: str) -> Sequence[Bank]:
     """Return the banks of a country (two letters). Raises: ConnectorError."""
     with linker.open_context() as context:
         return _banks(app, context, country)
 
 
 def start_enablebanking(  # noqa: PLR0913 - by keyword, as a form has them
-    linker: Linker,
+    linker: LinkService,
     app: EnableBankingApp,
     *,
     user_id: int,
@@ -75,7 +75,7 @@ def start_enablebanking(  # noqa: PLR0913 - by keyword, as a form has them
 
 
 def finish_enablebanking(
-    linker: Linker, app: EnableBankingApp, *, user_id: int, state: str, code: str, name: str | None = None
+    linker: LinkService, app: EnableBankingApp, *, user_id: int, state: str, code: str, name: str | None = None
 ) -> uuid.UUID:
     """Exchange the code of the redirect and save the connection; return its id. Calling it twice links once.
 

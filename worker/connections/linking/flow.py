@@ -9,17 +9,17 @@ from typing import Any
 
 from worker.connections.connection_queries import find
 from worker.connections.credentials import open_taken, take_config
-from worker.connections.lifecycle import Desk, NewConnection, add, reauthorise
+from worker.connections.lifecycle import ConnectionService, NewConnection, add, reauthorise
 from worker.connections.linking.attempts import Attempt, claim, close_failed, close_linked
 from worker.connectors.base import ConnectorContext
 from worker.errors import InvalidRequestError, WorkerError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Linker:
+class LinkService:
     """What linking works with. open_context: an HTTP client and a clock for calls that need no connection yet."""
 
-    desk: Desk
+    desk: ConnectionService
     open_context: Callable[[], AbstractContextManager[ConnectorContext]]
 
 
@@ -47,7 +47,7 @@ class Brought:
 
 
 def finish(
-    linker: Linker, attempt: Attempt, bring: Callable[[], Brought], *, connector_name: str, name: str | None
+    linker: LinkService, attempt: Attempt, bring: Callable[[], Brought], *, connector_name: str, name: str | None
 ) -> uuid.UUID:
     """Save what the attempt brought: as a new connection, or in place of the credentials of the one it renews.
 
@@ -68,7 +68,7 @@ def finish(
     return connection_id
 
 
-def abandon(linker: Linker, *, user_id: int, connector_name: str, state: str) -> None:
+def abandon(linker: LinkService, *, user_id: int, connector_name: str, state: str) -> None:
     """End an attempt the user broke off at the bank. Raises: InvalidRequestError, ConflictError."""
     attempt = take(linker, user_id=user_id, connector_name=connector_name, state=state)
     if attempt.linked_id is None:
@@ -76,7 +76,9 @@ def abandon(linker: Linker, *, user_id: int, connector_name: str, state: str) ->
             close_failed(session, attempt)
 
 
-def _save(desk: Desk, attempt: Attempt, brought: Brought, *, connector_name: str, name: str | None) -> uuid.UUID:
+def _save(
+    desk: ConnectionService, attempt: Attempt, brought: Brought, *, connector_name: str, name: str | None
+) -> uuid.UUID:
     if attempt.connection_id is not None:
         reauthorise(desk, attempt.connection_id, brought.config, user_id=attempt.user_id)
         return attempt.connection_id
@@ -92,13 +94,13 @@ def _save(desk: Desk, attempt: Attempt, brought: Brought, *, connector_name: str
     )
 
 
-def take(linker: Linker, *, user_id: int, connector_name: str, state: str) -> Attempt:
+def take(linker: LinkService, *, user_id: int, connector_name: str, state: str) -> Attempt:
     """Claim the attempt of a state. Raises: InvalidRequestError, ConflictError."""
     with linker.desk.sessions() as session:
         return claim(session, user_id=user_id, connector_name=connector_name, state=state)
 
 
-def require_own(linker: Linker, connection_id: uuid.UUID | None, *, user_id: int, connector_name: str) -> None:
+def require_own(linker: LinkService, connection_id: uuid.UUID | None, *, user_id: int, connector_name: str) -> None:
     """Refuse to renew what is not this user's, or another connector's. Raises: NotFoundError, InvalidRequestError."""
     if connection_id is None:
         return
@@ -108,6 +110,6 @@ def require_own(linker: Linker, connection_id: uuid.UUID | None, *, user_id: int
             raise InvalidRequestError(f"connection {connection_id} is not linked through {connector_name}")
 
 
-def stored_config(desk: Desk, connection_id: uuid.UUID, config_type: type[Any]) -> Any:  # noqa: ANN401 - the given type
+def stored_config(desk: ConnectionService, connection_id: uuid.UUID, config_type: type[Any]) -> Any:  # noqa: ANN401 - the given type
     """Open the config of a connection, on record. Raises: ConflictError, CredentialError."""
     return open_taken(desk.sessions, desk.vault, take_config(desk.sessions, connection_id), config_type)

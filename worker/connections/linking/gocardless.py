@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.connections.linking.attempts import new_state, open_attempt
-from worker.connections.linking.flow import Brought, Linker, LinkStart, finish, require_own, take
+from worker.connections.linking.flow import Brought, LinkService, LinkStart, finish, require_own, take
 from worker.connectors.errors import AuthenticationError
 from worker.connectors.gocardless import GoCardlessConnector
 from worker.connectors.gocardless.api import GoCardlessApi
@@ -31,7 +31,7 @@ class Institution:
     history_days: int
 
 
-def list_gocardless_institutions(linker: Linker, app: GoCardlessApp, country: str) -> Sequence[Institution]:
+def list_gocardless_institutions(linker: LinkService, app: GoCardlessApp, country: str) -> Sequence[Institution]:
     """Return the banks of a country (two letters). Raises: ConnectorError."""
     with linker.open_context() as context:
         found = GoCardlessApi(app, context, keep=lambda _tokens: None).institutions(country)
@@ -42,7 +42,7 @@ def list_gocardless_institutions(linker: Linker, app: GoCardlessApp, country: st
 
 
 def start_gocardless(
-    linker: Linker,
+    linker: LinkService,
     app: GoCardlessApp,
     *,
     user_id: int,
@@ -83,7 +83,7 @@ def start_gocardless(
 
 
 def finish_gocardless(
-    linker: Linker, app: GoCardlessApp, *, user_id: int, state: str, name: str | None = None
+    linker: LinkService, app: GoCardlessApp, *, user_id: int, state: str, name: str | None = None
 ) -> uuid.UUID:
     """See that the requisition is linked and save the connection; return its id. Calling it twice links once.
 
@@ -107,7 +107,7 @@ def finish_gocardless(
     return finish(linker, attempt, bring, connector_name=_NAME, name=name)
 
 
-def _require_linked(linker: Linker, app: GoCardlessApp, requisition_id: str) -> None:
+def _require_linked(linker: LinkService, app: GoCardlessApp, requisition_id: str) -> None:
     with linker.open_context() as context:
         requisition = GoCardlessApi(app, context, keep=lambda _tokens: None).requisition(requisition_id)
     status = text(requisition, "status") or ""

@@ -8,7 +8,7 @@ from typing import Any
 from worker.connections.linking.attempts import new_state, open_attempt
 from worker.connections.linking.flow import (
     Brought,
-    Linker,
+    LinkService,
     LinkStart,
     finish,
     require_own,
@@ -25,7 +25,7 @@ _NAME = PlaidConnector.name
 
 
 def start_plaid(
-    linker: Linker,
+    linker: LinkService,
     app: PlaidApp,
     *,
     user_id: int,
@@ -54,7 +54,7 @@ def start_plaid(
 
 
 def finish_plaid(  # noqa: PLR0913 - by keyword, as a form has them
-    linker: Linker,
+    linker: LinkService,
     app: PlaidApp,
     *,
     user_id: int,
@@ -81,7 +81,7 @@ def finish_plaid(  # noqa: PLR0913 - by keyword, as a form has them
     return finish(linker, attempt, bring, connector_name=_NAME, name=name)
 
 
-def plaid_webhook_keys(linker: Linker, app: PlaidApp, now: Callable[[], datetime]) -> WebhookKeys:
+def plaid_webhook_keys(linker: LinkService, app: PlaidApp, now: Callable[[], datetime]) -> WebhookKeys:
     """Return what `plaid_webhook` verifies with; make one per process, it remembers Plaid's keys for a day."""
 
     def fetch(key_id: str) -> Mapping[str, Any]:
@@ -95,7 +95,7 @@ def _renewed(config: PlaidConfig) -> Brought:
     return Brought(config=config.model_dump(), provider_ref=config.item_id)
 
 
-def _exchanged(linker: Linker, app: PlaidApp, public_token: str, institution_name: str | None) -> Brought:
+def _exchanged(linker: LinkService, app: PlaidApp, public_token: str, institution_name: str | None) -> Brought:
     with linker.open_context() as context:
         answer = PlaidApi(app, context).exchange(public_token)
     item_id = part(answer, "item_id", str)

@@ -11,7 +11,7 @@ from worker.connectors.base import ConnectorContext, Window
 from worker.connectors.enablebanking.config import EnableBankingApp, read_key
 from worker.connectors.enablebanking.errors import read_error
 from worker.connectors.errors import ConnectorError, InvalidDataError
-from worker.connectors.http import Answer, Request, call, retry_after_s
+from worker.connectors.http import ProviderResponse, Request, call, retry_after_s
 from worker.connectors.reading import objects
 
 _HOST = "https://api.enablebanking.com"
@@ -85,7 +85,7 @@ class EnableBankingApi:
             raise InvalidDataError(f"{endpoint}: the answer is not an object")
         return answer.body
 
-    def _explain(self, answer: Answer, *, window: Window | None) -> ConnectorError | None:
+    def _explain(self, answer: ProviderResponse, *, window: Window | None) -> ConnectorError | None:
         if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
             return None  # not their words: the status decides
         now = self._context.now()

@@ -36,7 +36,7 @@ class EnableBankingApp(ConnectorConfig):
         return value
 
 
-class LinkedAccount(BaseModel):
+class EnableBankingAccount(BaseModel):
     """What Enable Banking said about an account when it was linked; asking again would cost the bank's allowance.
 
     uid: names the account in this session only. identification_hash: names it for ever.
@@ -57,7 +57,7 @@ class EnableBankingConfig(EnableBankingApp):
     code: SecretStr | None = Field(default=None, description="From the redirect; exchanged once, then dropped.")
     bank: str | None = Field(default=None, description="Name of the bank, as Enable Banking lists it.")
     valid_until: datetime | None = Field(default=None, description="When the consent ends (UTC).")
-    accounts: tuple[LinkedAccount, ...] = Field(default=(), description="The accounts of the consent.")
+    accounts: tuple[EnableBankingAccount, ...] = Field(default=(), description="The accounts of the consent.")
     trust_references: bool = Field(
         default=False,
         description="Take the bank's entry references as identities; only for a bank whose references never change.",

@@ -23,7 +23,7 @@ from worker.connectors.base import (
     Window,
 )
 from worker.connectors.enablebanking.api import EnableBankingApi
-from worker.connectors.enablebanking.config import EnableBankingConfig, LinkedAccount
+from worker.connectors.enablebanking.config import EnableBankingAccount, EnableBankingConfig
 from worker.connectors.enablebanking.errors import SAFE_PERIOD, SESSION_STATES, PeriodRefusedError
 from worker.connectors.enablebanking.normalize import ledger_records, linked_account, read_balances, read_transaction
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
@@ -79,7 +79,7 @@ class EnableBankingConnector(BankConnector):
         self._learn(uids)
         known = {account.uid: account for account in self.config.accounts}
         hashes = {one.get("uid"): text(one, "identification_hash") for one in objects(session.get("accounts_data"))}
-        nameless = {uid: LinkedAccount(uid=uid, identification_hash=hashes.get(uid)) for uid in uids}
+        nameless = {uid: EnableBankingAccount(uid=uid, identification_hash=hashes.get(uid)) for uid in uids}
         return [self._account(account) for account in (nameless | known).values() if account.uid in nameless]
 
     def get_transactions(self, account_id: str | None, from_date: date, to_date: date) -> Iterator[Page]:
@@ -161,7 +161,9 @@ class EnableBankingConnector(BankConnector):
 
     def _with_balance(self, page: Page, account_id: str) -> Page:
         """Add the balance; a bank that refuses it does not spoil the transactions."""
-        account = next((one for one in self.config.accounts if one.uid == account_id), LinkedAccount(uid=account_id))
+        account = next(
+            (one for one in self.config.accounts if one.uid == account_id), EnableBankingAccount(uid=account_id)
+        )
         try:
             balances = read_balances(self._api.balances(account_id))
         except AuthenticationError:
@@ -179,7 +181,7 @@ class EnableBankingConnector(BankConnector):
             self.config = self.config.model_copy(update={"accounts": (*self.config.accounts, *learned)})
             self.context.save_config(self.config)
 
-    def _describe(self, uid: str) -> LinkedAccount | None:
+    def _describe(self, uid: str) -> EnableBankingAccount | None:
         """Return what the bank says an account is; without an answer it is still an account, without a name."""
         try:
             return linked_account({**self._api.details(uid), "uid": uid})
@@ -189,7 +191,7 @@ class EnableBankingConnector(BankConnector):
             self._untold.append(f"an account without its name: {error}")
             return None
 
-    def _account(self, account: LinkedAccount) -> Account:
+    def _account(self, account: EnableBankingAccount) -> Account:
         return Account(
             external_id=account.uid,
             name=account.name,

@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.connectors import berlin
 from worker.connectors.base import Transaction
-from worker.connectors.enablebanking.config import LinkedAccount
+from worker.connectors.enablebanking.config import EnableBankingAccount
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.reading import inside, objects, part, text
 
@@ -27,7 +27,7 @@ def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
         raise InvalidDataError("status is none we know")
     amount, code = inside(record, "transaction_amount"), inside(record, "bank_transaction_code")
     reference, words = text(record, "entry_reference"), record.get("remittance_information")
-    entry = berlin.Entry(
+    entry = berlin.ApiEntry(
         amount=text(amount, "amount") or "",
         currency=text(amount, "currency"),
         direction=text(record, "credit_debit_indicator") or "",
@@ -46,9 +46,9 @@ def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
     return berlin.read_entry(entry, account_id, record)
 
 
-def linked_account(record: Mapping[str, Any]) -> LinkedAccount:
+def linked_account(record: Mapping[str, Any]) -> EnableBankingAccount:
     """Return what to keep of an account: no whole account number. Raises: InvalidDataError."""
-    return LinkedAccount(
+    return EnableBankingAccount(
         uid=part(record, "uid", str),
         identification_hash=text(record, "identification_hash"),
         name=text(record, "details", "product", "name") or "Account",
@@ -58,10 +58,10 @@ def linked_account(record: Mapping[str, Any]) -> LinkedAccount:
     )
 
 
-def read_balances(answer: Mapping[str, Any]) -> list[berlin.StatedBalance]:
+def read_balances(answer: Mapping[str, Any]) -> list[berlin.ApiBalance]:
     """Return the balances of an answer, still as text."""
     return [
-        berlin.StatedBalance(
+        berlin.ApiBalance(
             amount=text(inside(balance, "balance_amount"), "amount") or "",
             currency=text(inside(balance, "balance_amount"), "currency"),
             balance_type=text(balance, "balance_type") or "",

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import IO
 
 from worker.connectors.base import BalanceKind, Window
-from worker.connectors.file.camt_entry import Entry, entry_amount, entry_transactions, stated
+from worker.connectors.file.camt_entry import CamtEntry, entry_amount, entry_transactions, stated
 from worker.connectors.file.identifiers import account_anchor, account_key, account_mask, find_iban
 from worker.connectors.file.statement import (
     BadRow,
@@ -121,7 +121,9 @@ class _Reader:
             yield Skipped(line=node.line, reason=_NOT_BOOKED[status])
             return
         try:
-            entry = Entry(account=account, node=node, pending=status == "PDNG", split=self._split, day=statement.day)
+            entry = CamtEntry(
+                account=account, node=node, pending=status == "PDNG", split=self._split, day=statement.day
+            )
             for transaction in entry_transactions(entry):
                 yield Row(line=node.line, transaction=transaction)
         except ValueError as error:

@@ -17,7 +17,7 @@ _MAX_KEPT_DETAILS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class CamtEntry:
     """An entry and how it is to be read. day: the statement's own day, for an entry that states none."""
 
     account: StatementAccount
@@ -124,7 +124,7 @@ def _detail(details: Node) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _whole(entry: Entry) -> Transaction:
+def _whole(entry: CamtEntry) -> Transaction:
     """Return the entry as one line; names and texts come from its payment only where there is exactly one."""
     node = entry.node
     amount, currency = entry_amount(node)
@@ -175,7 +175,7 @@ def _payments(whole: Transaction, node: Node) -> list[Transaction]:
     return payments if sum(payment.amount for payment in payments) == whole.amount else []
 
 
-def entry_transactions(entry: Entry) -> Iterator[Transaction]:
+def entry_transactions(entry: CamtEntry) -> Iterator[Transaction]:
     """Yield the entry's lines: one, or one per payment where that is asked for and they add up.
 
     Raises: ValueError saying what cannot be read.

@@ -24,7 +24,7 @@ from worker.connectors.base import (
 )
 from worker.connectors.errors import AccountNotFoundError
 from worker.connectors.file.config import FileConfig
-from worker.connectors.file.delivery import Delivery
+from worker.connectors.file.delivery import FileDelivery
 from worker.connectors.file.folder import Folder, IndexedFile
 from worker.connectors.file.reading import read, understand
 from worker.connectors.file.relabel import Relabelled
@@ -136,7 +136,7 @@ class FileConnector(BankConnector):
         self, account_id: str | None, files: list[IndexedFile], window: Window | None, cursor: str | None
     ) -> Iterator[Page]:
         folder = self._index()
-        delivery = Delivery(account_id=account_id, files=tuple(files), window=window, settings=self._settings)
+        delivery = FileDelivery(account_id=account_id, files=tuple(files), window=window, settings=self._settings)
         for rows in delivery.batches(_PAGE_ROWS):
             yield Page(transactions=rows.transactions, rejected=rows.rejected)
         refused = folder.refused if account_id in {None, folder.first_account()} else []

@@ -10,7 +10,7 @@ from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
 from worker.connectors.file.reading import read
 from worker.connectors.file.relabel import Relabelled
 from worker.connectors.file.statement import BadRow, Row, day_of
-from worker.connectors.file.tally import Proof
+from worker.connectors.file.tally import StatementProof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class FileDelivery:
     """What is to be handed over. account_id None: of all accounts. window None: of all days."""
 
     account_id: str | None
@@ -130,6 +130,6 @@ class Delivery:
             for account in (one for key, one in counted.accounts.items() if self._about(key)):
                 if account.ids_distrusted:
                     found.append(f"{name}: ids of {account.account.key} are not used: {account.ids_distrusted}")
-                if account.proof is Proof.MISMATCH:
+                if account.proof is StatementProof.MISMATCH:
                     found.append(f"{name}: opening balance and rows of {account.account.key} miss the closing balance")
         return tuple(found)

@@ -12,7 +12,7 @@ from worker.connectors.file.source import Member, open_member
 from worker.connectors.file.statement import Event, Note, StatementError
 from worker.connectors.file.survey import Hints
 from worker.connectors.file.swift import read_swift
-from worker.connectors.file.table import Table, read_table, understand_table
+from worker.connectors.file.table import CsvTable, read_table, understand_table
 from worker.connectors.file.text import Encoding, detect_encoding, head_of, text_chunks, text_lines
 
 
@@ -44,7 +44,7 @@ class Understood:
     member: Member
     format: Format
     encoding: Encoding
-    table: Table | None = None
+    table: CsvTable | None = None
 
     @property
     def confidence(self) -> float:

@@ -27,7 +27,7 @@ _TOTALS = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class CsvTable:
     """A CSV file understood, before a row of it is used."""
 
     member: Member
@@ -46,7 +46,7 @@ def _rows(member: Member, encoding: str, layout: Layout) -> Iterator[Record]:
 
 def understand_table(
     member: Member, encoding: str, profiles: Sequence[Profile], *, chosen: Profile | None = None, hints: Hints
-) -> Table:
+) -> CsvTable:
     """Find out how a CSV file is to be read.
 
     Raises: StatementError when no layout fits, confidence is below one half, or the file fits two readings.
@@ -57,10 +57,10 @@ def understand_table(
     if layout.confidence < LEAST_CONFIDENCE:
         raise StatementError("the layout is not recognised well enough; describe it in a profile")
     decisions = survey(layout, lambda: _rows(member, encoding, layout), hints)
-    return Table(member=member, encoding=encoding, layout=layout, decisions=decisions)
+    return CsvTable(member=member, encoding=encoding, layout=layout, decisions=decisions)
 
 
-def read_table(table: Table) -> Iterator[Event]:
+def read_table(table: CsvTable) -> Iterator[Event]:
     """Yield the events of a CSV file.
 
     Raises: StatementError naming the line where the file stops being CSV.

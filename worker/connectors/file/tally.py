@@ -25,7 +25,7 @@ from worker.connectors.file.statement import (
 _KEPT = 50
 
 
-class Proof(StrEnum):
+class StatementProof(StrEnum):
     """Whether opening balance plus booked rows is the closing balance."""
 
     PROVEN = "proven"
@@ -48,7 +48,7 @@ class AccountTally:
     opening: StatedBalance | None = None
     closing: StatedBalance | None = None
     available: StatedBalance | None = None
-    proof: Proof = Proof.UNPROVEN
+    proof: StatementProof = StatementProof.UNPROVEN
     off_by: Decimal | None = None
     statements: int = 0
     periods: list[Window] = field(default_factory=list)
@@ -93,9 +93,9 @@ class AccountTally:
             return False
         difference = closed.closing.amount - closed.opening.amount - self._running
         if difference:
-            self.proof, self.off_by = Proof.MISMATCH, difference
-        elif self.proof is not Proof.MISMATCH:
-            self.proof = Proof.PROVEN
+            self.proof, self.off_by = StatementProof.MISMATCH, difference
+        elif self.proof is not StatementProof.MISMATCH:
+            self.proof = StatementProof.PROVEN
         return not difference
 
 
@@ -139,7 +139,7 @@ class Tally:
         """Judge what only the whole file can tell."""
         for key, account in self.accounts.items():
             account.ids_distrusted = self._guard.verdict(key)
-            if account.proof is Proof.MISMATCH:
+            if account.proof is StatementProof.MISMATCH:
                 account.periods = []
 
 

@@ -10,7 +10,7 @@ from worker.connectors.base import ConnectorContext, QuotaReading, Window
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.gocardless.config import GoCardlessApp
 from worker.connectors.gocardless.errors import TokenRejectedError, read_error, read_quota
-from worker.connectors.http import Answer, Request, call
+from worker.connectors.http import ProviderResponse, Request, call
 from worker.connectors.reading import inside, objects, part
 
 _HOST = "https://bankaccountdata.gocardless.com/api/v2"
@@ -157,7 +157,7 @@ class GoCardlessApi:
     def _over(self, expires_at: datetime | None) -> bool:
         return expires_at is None or expires_at - _RENEW_BEFORE <= self._context.now()
 
-    def _explain(self, answer: Answer) -> ConnectorError | None:
+    def _explain(self, answer: ProviderResponse) -> ConnectorError | None:
         """Read GoCardless's own refusals; what somebody on the way says is left to its status."""
         if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
             return None

@@ -18,7 +18,7 @@ class GoCardlessApp(ConnectorConfig):
     refresh_expires_at: datetime | None = Field(default=None, description="When the refresh token ends (UTC).")
 
 
-class LinkedAccount(BaseModel):
+class GoCardlessAccount(BaseModel):
     """What GoCardless said about an account the first time; asking again would cost the day's allowance."""
 
     id: str
@@ -35,7 +35,7 @@ class GoCardlessConfig(GoCardlessApp):
     requisition_id: str = Field(description="The consent at one bank.")
     institution: str | None = Field(default=None, description="Name of the bank.")
     history_days: int = Field(default=90, ge=1, le=730, description="History the agreement grants (days).")
-    accounts: tuple[LinkedAccount, ...] = Field(default=(), description="The accounts of the requisition.")
+    accounts: tuple[GoCardlessAccount, ...] = Field(default=(), description="The accounts of the requisition.")
     trust_ids: bool = Field(
         default=False,
         description="Take the bank's transaction ids as identities; only for a bank whose ids never change.",

@@ -24,7 +24,7 @@ from worker.connectors.base import (
 )
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.gocardless.api import GoCardlessApi
-from worker.connectors.gocardless.config import GoCardlessConfig, LinkedAccount
+from worker.connectors.gocardless.config import GoCardlessAccount, GoCardlessConfig
 from worker.connectors.gocardless.errors import REQUISITION_STATES
 from worker.connectors.gocardless.normalize import linked_account, read_balances, read_transaction
 from worker.connectors.reading import part, read_rows, text
@@ -77,7 +77,7 @@ class GoCardlessConnector(BankConnector):
         ids = tuple(dict.fromkeys(part(requisition, "accounts", list)))
         self._learn(ids, text(requisition, "institution_id"))
         known = {account.id: account for account in self.config.accounts}
-        return [self._account(known.get(account_id) or LinkedAccount(id=account_id)) for account_id in ids]
+        return [self._account(known.get(account_id) or GoCardlessAccount(id=account_id)) for account_id in ids]
 
     def get_transactions(self, account_id: str | None, from_date: date, to_date: date) -> Iterator[Page]:
         """Yield one account's window as one page, with its balance; days before the agreed history are left out."""
@@ -117,7 +117,7 @@ class GoCardlessConnector(BankConnector):
 
     def _with_balance(self, page: Page, account_id: str) -> Page:
         """Add the balance; a bank that refuses it does not spoil the transactions."""
-        account = next((one for one in self.config.accounts if one.id == account_id), LinkedAccount(id=account_id))
+        account = next((one for one in self.config.accounts if one.id == account_id), GoCardlessAccount(id=account_id))
         try:
             balances = read_balances(self._api.balances(account_id))
         except AuthenticationError:
@@ -135,7 +135,7 @@ class GoCardlessConnector(BankConnector):
             name = self.config.institution or self._institution_name(institution_id)
             self._keep({"accounts": (*self.config.accounts, *learned), "institution": name})
 
-    def _describe(self, account_id: str) -> LinkedAccount | None:
+    def _describe(self, account_id: str) -> GoCardlessAccount | None:
         """Return what an account is; without an answer it is still an account, without a name."""
         try:
             return linked_account(account_id, self._api.metadata(account_id), self._api.details(account_id))
@@ -160,7 +160,7 @@ class GoCardlessConnector(BankConnector):
         accepted = berlin.read_day(text(agreement, "accepted"), "accepted").at
         return accepted + timedelta(days=part(agreement, "access_valid_for_days", int)) if accepted else None
 
-    def _account(self, account: LinkedAccount) -> Account:
+    def _account(self, account: GoCardlessAccount) -> Account:
         return Account(
             external_id=account.id,
             name=account.name,

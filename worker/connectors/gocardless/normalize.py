@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.connectors import berlin
 from worker.connectors.base import Transaction
-from worker.connectors.gocardless.config import LinkedAccount
+from worker.connectors.gocardless.config import GoCardlessAccount
 from worker.connectors.reading import inside, objects, text
 
 
@@ -16,7 +16,7 @@ def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: boo
     """
     amount = inside(record, "transactionAmount")
     external_id = text(record, "transactionId", "internalTransactionId")
-    entry = berlin.Entry(
+    entry = berlin.ApiEntry(
         amount=text(amount, "amount") or "",
         currency=text(amount, "currency"),
         pending=pending,
@@ -33,11 +33,11 @@ def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: boo
     return berlin.read_entry(entry, account_id, record)
 
 
-def linked_account(account_id: str, metadata: Mapping[str, Any], details: Mapping[str, Any]) -> LinkedAccount:
+def linked_account(account_id: str, metadata: Mapping[str, Any], details: Mapping[str, Any]) -> GoCardlessAccount:
     """Return what to keep of an account: no whole number but the one that anchors it across requisitions."""
     number = text(details, "iban") or text(metadata, "iban")
     other = text(details, "bban") or text(metadata, "bban") or text(details, "maskedPan")
-    return LinkedAccount(
+    return GoCardlessAccount(
         id=account_id,
         name=text(details, "displayName", "name", "product") or text(metadata, "name") or "Account",
         currency=text(details, "currency"),
@@ -47,10 +47,10 @@ def linked_account(account_id: str, metadata: Mapping[str, Any], details: Mappin
     )
 
 
-def read_balances(answer: Mapping[str, Any]) -> list[berlin.StatedBalance]:
+def read_balances(answer: Mapping[str, Any]) -> list[berlin.ApiBalance]:
     """Return the balances of an answer, still as text."""
     return [
-        berlin.StatedBalance(
+        berlin.ApiBalance(
             amount=text(inside(balance, "balanceAmount"), "amount") or "",
             currency=text(inside(balance, "balanceAmount"), "currency"),
             balance_type=text(balance, "balanceType") or "",

@@ -34,7 +34,7 @@ _LARGE_AMOUNTS = tuple(-(95 + n * 7919 % 9973) if n % 40 else 195_000 + n for n 
 _LARGE_SUM = sum(_LARGE_AMOUNTS)
 
 
-class Line(NamedTuple):
+class MockLine(NamedTuple):
     """One thing that happened on a day. hold_days: how long it stays pending. held: what pends, if not `minor`."""
 
     payee: str
@@ -57,60 +57,60 @@ def _online_order(dice: bytes) -> int | None:
     return 1_500 + dice[9] * 37 if _happens(dice[8], 30) else None
 
 
-def _monthly(day: date, savings: int) -> Iterator[Line]:
+def _monthly(day: date, savings: int) -> Iterator[MockLine]:
     match day.day:
         case 1:
-            yield Line("Harbour Homes", "Rent", -85_000)
+            yield MockLine("Harbour Homes", "Rent", -85_000)
         case 12:
-            yield Line("Streamly", "Streamly subscription", -1_299, TransactionKind.PURCHASE)
+            yield MockLine("Streamly", "Streamly subscription", -1_299, TransactionKind.PURCHASE)
         case 25:
-            yield Line("Brightworks Ltd", "Salary", 240_000, TransactionKind.INCOME)
+            yield MockLine("Brightworks Ltd", "Salary", 240_000, TransactionKind.INCOME)
         case _ if day.day == _STANDING_ORDER_DAY and savings:
-            yield Line("Own savings", "Standing order", -savings, TransactionKind.TRANSFER)
+            yield MockLine("Own savings", "Standing order", -savings, TransactionKind.TRANSFER)
 
 
-def _errands(dice: bytes) -> Iterator[Line]:
+def _errands(dice: bytes) -> Iterator[MockLine]:
     if _happens(dice[0], 150):
         shop = _SHOPS[dice[1] % len(_SHOPS)]
-        yield Line(shop, f"Card payment {shop}", -(640 + dice[2] * 17 + dice[3]), TransactionKind.PURCHASE)
+        yield MockLine(shop, f"Card payment {shop}", -(640 + dice[2] * 17 + dice[3]), TransactionKind.PURCHASE)
     if _happens(dice[4], 40):  # two equal coffees on one day are two purchases
-        coffee = Line("Bean There", "Card payment Bean There", -350, TransactionKind.PURCHASE)
+        coffee = MockLine("Bean There", "Card payment Bean There", -350, TransactionKind.PURCHASE)
         yield from (coffee, coffee)
     if _happens(dice[5], 45):  # the tip is added when the payment posts
         meal = 1_800 + dice[6] * 11
-        yield Line("Trattoria Sole", "Card payment Trattoria Sole", -meal - 200, TransactionKind.PURCHASE, 2, -meal)
+        yield MockLine("Trattoria Sole", "Card payment Trattoria Sole", -meal - 200, TransactionKind.PURCHASE, 2, -meal)
     if _happens(dice[7], 28):  # the pump reserves a round sum first
-        yield Line(
+        yield MockLine(
             "Fuel Point", "Card payment Fuel Point", -(2_400 + dice[10] * 13), TransactionKind.PURCHASE, 1, -10_000
         )
 
 
 @lru_cache(maxsize=4096)  # the same made-up days are asked for at every refresh
-def _everyday(seed: str, index: int, day: date, opened_on: date, savings: int) -> tuple[Line, ...]:
+def _everyday(seed: str, index: int, day: date, opened_on: date, savings: int) -> tuple[MockLine, ...]:
     return tuple(_day(seed, index, day, opened_on, savings))
 
 
-def _day(seed: str, index: int, day: date, opened_on: date, savings: int) -> Iterator[Line]:
+def _day(seed: str, index: int, day: date, opened_on: date, savings: int) -> Iterator[MockLine]:
     dice = _dice(seed, index, day)
     yield from _monthly(day, savings)
     yield from _errands(dice)
     order = _online_order(dice)
     if order:
-        yield Line("Parcelo", "Parcelo order", -order, TransactionKind.PURCHASE, _LONGEST_HOLD_DAYS)
+        yield MockLine("Parcelo", "Parcelo order", -order, TransactionKind.PURCHASE, _LONGEST_HOLD_DAYS)
     ordered_on = day - timedelta(days=_REFUND_DAYS)
     before = _dice(seed, index, ordered_on)
     sent_back = _online_order(before)
     if sent_back and _happens(before[11], 100) and ordered_on >= opened_on:
-        yield Line("Parcelo", "Parcelo refund", sent_back, TransactionKind.REFUND)
+        yield MockLine("Parcelo", "Parcelo refund", sent_back, TransactionKind.REFUND)
 
 
-def _savings(day: date) -> Iterator[Line]:
+def _savings(day: date) -> Iterator[MockLine]:
     if day.day == _STANDING_ORDER_DAY:
-        yield Line("Own checking", "Standing order", 25_000, TransactionKind.TRANSFER)
+        yield MockLine("Own checking", "Standing order", 25_000, TransactionKind.TRANSFER)
     if (day + timedelta(days=1)).day == 1:
-        yield Line("Mock Bank", "Interest", 412, TransactionKind.INTEREST)
+        yield MockLine("Mock Bank", "Interest", 412, TransactionKind.INTEREST)
         if day.month % 3 == 0:
-            yield Line("Mock Bank", "Account fee", -250, TransactionKind.FEE)
+            yield MockLine("Mock Bank", "Account fee", -250, TransactionKind.FEE)
 
 
 def _days(from_on: date, to_on: date) -> Iterator[date]:
@@ -162,7 +162,7 @@ class MockBank:
                 posted = _posted(self, index)
         return self.config.opening_balance + self._major(posted)
 
-    def lines(self, index: int, day: date) -> Iterable[Line]:
+    def lines(self, index: int, day: date) -> Iterable[MockLine]:
         """Return what happens on the account on a day."""
         if index % 2:
             return _savings(day)
@@ -181,14 +181,14 @@ class MockBank:
                 elif booked_on in window:
                     yield self._booked(record_id, index, (made_on, booked_on), line)
 
-    def _pending(self, record_id: str, index: int, made_on: date, line: Line) -> Record:
+    def _pending(self, record_id: str, index: int, made_on: date, line: MockLine) -> Record:
         amount = line.minor if line.held is None else line.held
         return self._record(f"{record_id}-hold", index, line, amount) | {
             "status": "pending",
             "made": made_on.isoformat(),
         }
 
-    def _booked(self, record_id: str, index: int, days: tuple[date, date], line: Line) -> Record:
+    def _booked(self, record_id: str, index: int, days: tuple[date, date], line: MockLine) -> Record:
         made_on, booked_on = days
         record = self._record(record_id, index, line, line.minor) | {
             "status": "booked",
@@ -199,7 +199,7 @@ class MockBank:
             record["replaces"] = f"{record_id}-hold"
         return record
 
-    def _record(self, record_id: str, index: int, line: Line, minor: int) -> Record:
+    def _record(self, record_id: str, index: int, line: MockLine, minor: int) -> Record:
         return {
             "id": record_id,
             "account": self.account_id(index),

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from worker.connectors.base import ConnectorContext
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.errors import ConnectorError, InvalidDataError
-from worker.connectors.http import Answer, Request, call, retry_after_s
+from worker.connectors.http import ProviderResponse, Request, call, retry_after_s
 from worker.connectors.plaid.errors import read_error
 from worker.connectors.reading import inside, part, text
 
@@ -91,7 +91,7 @@ class PlaidApi:
         """Return the public key with which Plaid signs webhooks, for `webhook.WebhookKeys`."""
         return part(self.post("/webhook_verification_key/get", {"key_id": key_id}), "key", dict)
 
-    def _explain(self, answer: Answer) -> ConnectorError | None:
+    def _explain(self, answer: ProviderResponse) -> ConnectorError | None:
         if answer.ok or not isinstance(answer.body, Mapping) or "error_code" not in answer.body:
             return None
         return read_error(answer.status, answer.body, retry_after_s(answer.headers, self._context.now()))

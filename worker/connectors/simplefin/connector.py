@@ -27,7 +27,7 @@ from worker.connectors.errors import (
     RateLimitError,
     RateLimitScope,
 )
-from worker.connectors.http import Answer, Request, call, call_text, retry_after_s
+from worker.connectors.http import ProviderResponse, Request, call, call_text, retry_after_s
 from worker.connectors.simplefin.account_set import AccountSet, read_account_set, read_transactions
 from worker.connectors.simplefin.config import SimpleFinConfig, is_access_url
 
@@ -135,7 +135,7 @@ class SimpleFinConnector(BankConnector):
     def _midnight(self, day: date) -> int:
         return int(datetime.combine(day, time(), ZoneInfo(self.context.timezone)).timestamp())
 
-    def _ask(self, parameters: list[tuple[str, str]]) -> Answer:
+    def _ask(self, parameters: list[tuple[str, str]]) -> ProviderResponse:
         access = self._credentials.access()
         if access is None:
             raise AuthenticationError("the setup token was never exchanged", reason="action_required")
@@ -148,7 +148,7 @@ class SimpleFinConnector(BankConnector):
         )
         return call(self.context, request, self._explain)
 
-    def _explain(self, answer: Answer) -> ConnectorError | None:
+    def _explain(self, answer: ProviderResponse) -> ConnectorError | None:
         """The server counts requests by the day, whatever a 429 says about seconds."""
         if answer.status != _TOO_MANY_REQUESTS:
             return None
@@ -156,7 +156,7 @@ class SimpleFinConnector(BankConnector):
         return RateLimitError("accounts: answered 429", retry_after_s=wait_s, scope=RateLimitScope.QUOTA)
 
 
-def _explain_claim(answer: Answer) -> ConnectorError | None:
+def _explain_claim(answer: ProviderResponse) -> ConnectorError | None:
     if answer.status != _FORBIDDEN:
         return None
     return AuthenticationError(

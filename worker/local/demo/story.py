@@ -18,7 +18,7 @@ from worker.local.demo import facts
 from worker.local.demo.facts import RunFacts, Totals
 from worker.local.demo.telling import Advance, Teller
 from worker.runs.states import CLOSED
-from worker.runtime import Runtime, open_desk
+from worker.runtime import Runtime, open_connection_service
 
 SECRET = "the-banks-secret-token"  # noqa: S105 - made up, to look for it in the database
 REFUSALS = 2
@@ -141,7 +141,7 @@ class Story:
 
     def _add(self, user_id: int, name: str, config: Mapping[str, Any]) -> uuid.UUID:
         wanted = NewConnection(user_id=user_id, connector_name="mock", name=name, config={"token": SECRET, **config})
-        return lifecycle.add(open_desk(self.runtime), wanted)
+        return lifecycle.add(open_connection_service(self.runtime), wanted)
 
     def _ask(self, connection_id: uuid.UUID) -> uuid.UUID:
         with self.runtime.sessions() as session:
