@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
+from worker.db import engine as pool
 from worker.db.engine import is_away, open_engine
 
 TERMINATE = text("SELECT pg_terminate_backend(:pid)")
@@ -24,7 +25,7 @@ def end(engine: Engine, pid: int) -> None:
 
 
 def test_a_connection_that_died_while_it_rested_is_replaced_unseen(engine, pooled, monkeypatch):
-    monkeypatch.setattr(engine, "_RESTED_S", 0.0)
+    monkeypatch.setattr(pool, "_RESTED_S", 0.0)
     with pooled.begin() as connection:
         pid = connection.execute(PID).scalar_one()
     end(engine, pid)

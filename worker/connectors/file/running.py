@@ -9,7 +9,7 @@ _SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class RunningBalance:
+class RowOrder:
     """What the balances prove. newest_first: order of the rows. flipped: every amount stands with the wrong sign."""
 
     newest_first: bool
@@ -22,7 +22,7 @@ class RunningBalance:
 
     _last: tuple[Decimal, Decimal] | None = None
     _steps: int = 0
-    _agree: Counter[RunningBalance] = field(default_factory=Counter)
+    _agree: Counter[RowOrder] = field(default_factory=Counter)
 
     def feed(self, amount: Decimal, balance: Decimal) -> None:
         """Take the next row of one account."""
@@ -31,13 +31,11 @@ class RunningBalance:
             before_amount, before = self._last
             for flipped in (False, True):
                 sign = -1 if flipped else 1
-                self._agree[RunningBalance(newest_first=False, flipped=flipped)] += before + sign * amount == balance
-                self._agree[RunningBalance(newest_first=True, flipped=flipped)] += (
-                    balance + sign * before_amount == before
-                )
+                self._agree[RowOrder(newest_first=False, flipped=flipped)] += before + sign * amount == balance
+                self._agree[RowOrder(newest_first=True, flipped=flipped)] += balance + sign * before_amount == before
         self._last = (amount, balance)
 
-    def verdict(self) -> RunningBalance | None:
+    def verdict(self) -> RowOrder | None:
         """Return the one reading that nearly all steps agree with; None when nothing is proved."""
         if self._steps < _LEAST_PROOFS:
             return None

@@ -12,7 +12,7 @@ from worker.connectors.file.guess import day_first_word
 from worker.connectors.file.layout import Layout
 from worker.connectors.file.money import cell, row_amount
 from worker.connectors.file.records import Record
-from worker.connectors.file.running import RunningBalance
+from worker.connectors.file.running import RowOrder, RunningBalance
 from worker.connectors.file.statement import StatementError
 
 _SAMPLE = 500
@@ -37,7 +37,7 @@ class Decisions:
     mark: Mark
     order: Order | None = None
     flipped: bool = False
-    chain: RunningBalance | None = None
+    chain: RowOrder | None = None
     confidence: float = 1.0
     notes: tuple[str, ...] = ()
 
@@ -121,7 +121,7 @@ def _decide_order(layout: Layout, seen: _Evidence) -> tuple[Order | None, str | 
         raise StatementError(str(error)) from None
 
 
-def _chain(layout: Layout, rows: Iterable[Record], mark: Mark) -> RunningBalance | None:
+def _chain(layout: Layout, rows: Iterable[Record], mark: Mark) -> RowOrder | None:
     """Let the balance column testify, account by account."""
     balance_at, account_at = layout.column(layout.profile.balance), layout.column(layout.profile.account)
     if balance_at is None:
@@ -152,7 +152,7 @@ def survey(layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints) -
     chain = _chain(layout, rows(), mark)
     flipped = _decide_sign(layout, seen, chain, hints)
     if chain is not None and flipped:
-        chain = RunningBalance(newest_first=chain.newest_first, flipped=not chain.flipped)
+        chain = RowOrder(newest_first=chain.newest_first, flipped=not chain.flipped)
     proven = layout.guessed and chain is not None and not chain.flipped
     confidence = max(layout.confidence, _PROVEN) if proven else layout.confidence
     return Decisions(
@@ -160,7 +160,7 @@ def survey(layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints) -
     )
 
 
-def _decide_sign(layout: Layout, seen: _Evidence, chain: RunningBalance | None, hints: Hints) -> bool:
+def _decide_sign(layout: Layout, seen: _Evidence, chain: RowOrder | None, hints: Hints) -> bool:
     """Say whether the amounts are to be turned round, beyond what the profile states."""
     profile = layout.profile
     if hints.positive_is is not None:
