@@ -12,7 +12,7 @@ from worker.connectors.file.identifiers import account_anchor, account_key, acco
 from worker.connectors.file.layout import Layout
 from worker.connectors.file.money import cell
 from worker.connectors.file.records import Record
-from worker.connectors.file.running import RunningBalance
+from worker.connectors.file.running import RowOrder
 from worker.connectors.file.statement import (
     Closed,
     Event,
@@ -40,7 +40,7 @@ class _Ends:
 class Accounts:
     """Finds each row's account and keeps what its balance column says at both ends of the file."""
 
-    def __init__(self, layout: Layout, chain: RunningBalance | None) -> None:
+    def __init__(self, layout: Layout, chain: RowOrder | None) -> None:
         profile = layout.profile
         self._layout, self._profile, self._chain = layout, profile, chain
         self._column = layout.column(profile.account)
