@@ -27,8 +27,8 @@ class Through(Harness):
 
     opened: BankConnector
 
-    def parts(self) -> ImportContext:
-        return replace(super().parts(), open_connector=lambda _connection_id: self.opened)
+    def context(self) -> ImportContext:
+        return replace(super().context(), open_connector=lambda _connection_id: self.opened)
 
     @contextmanager
     def at(self, connector: type[BankConnector], config, *, on: date = TODAY) -> Iterator["Through"]:

@@ -19,8 +19,8 @@ class FileHarness(Harness):
         super().__init__(sessions, user_id)
         self.folder, self.stated = folder, stated
 
-    def parts(self) -> ImportContext:
-        return replace(super().parts(), open_connector=lambda _connection_id: connector(self.folder, **self.stated))
+    def context(self) -> ImportContext:
+        return replace(super().context(), open_connector=lambda _connection_id: connector(self.folder, **self.stated))
 
     def drop(self, name: str, content: str) -> None:
         (self.folder / name).write_text(content)

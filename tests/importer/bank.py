@@ -169,7 +169,7 @@ class Harness:
         with sessions() as session:
             self.connection_id = make_connection(session, user_id, connector_name="scripted", **connection)
 
-    def parts(self) -> ImportContext:
+    def context(self) -> ImportContext:
         return ImportContext(
             sessions=self.sessions,
             statements=self.sessions,
@@ -189,7 +189,7 @@ class Harness:
         with self.sessions() as session:
             claimed = claim(session, self.run_id, worker_name="test", lease_s=60)
         assert claimed is not None
-        return run(claimed, self.parts())
+        return run(claimed, self.context())
 
     def refresh(self, **request: Any) -> Outcome:
         return self.run(RunKind.REFRESH, **request)

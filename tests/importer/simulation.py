@@ -100,7 +100,7 @@ class World:
         purchase.id_salt = "b" if new_id else purchase.id_salt
 
     def split(self, purchase: Purchase) -> None:
-        """Book a pending purchase in two parts, the second as a row of its own."""
+        """Book a pending purchase in two context, the second as a row of its own."""
         rest = self.buy(purchase.merchant, str(purchase.amount / 4), pending=False)
         rest.amount = rest.amount.quantize(Decimal("0.01"))
         rest.day = purchase.day

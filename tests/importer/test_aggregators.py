@@ -34,8 +34,8 @@ class Aggregated(Harness):
         self.config = config
         self.stack = ExitStack()
 
-    def parts(self) -> ImportContext:
-        return replace(super().parts(), open_connector=lambda _connection_id: self._open(), now=lambda: NOW)
+    def context(self) -> ImportContext:
+        return replace(super().context(), open_connector=lambda _connection_id: self._open(), now=lambda: NOW)
 
     def _open(self) -> BankConnector:
         context = self.stack.enter_context(context_for(self.fake.url))

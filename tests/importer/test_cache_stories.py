@@ -15,8 +15,8 @@ FIRST = "2025-05"
 class WithCache(Harness):
     """A connection whose imports clear FinMind's cache."""
 
-    def parts(self):
-        return replace(super().parts(), clear_cache=self.clear)
+    def context(self):
+        return replace(super().context(), clear_cache=self.clear)
 
 
 @pytest.fixture

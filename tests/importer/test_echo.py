@@ -200,7 +200,7 @@ def test_an_echo_is_behind_the_fence_like_every_write(quiet, happening, error):
         claimed = claim(session, run_id, worker_name="test", lease_s=60)
     quiet.sql(f"UPDATE bank_import_runs SET {happening} WHERE id = :id", id=run_id)
     with pytest.raises(error):
-        run(claimed, quiet.parts())
+        run(claimed, quiet.context())
     assert record(quiet, run_id) == []
 
 

@@ -16,10 +16,10 @@ NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 class AtTheMockBank(Harness):
     """A connection to the made-up bank."""
 
-    def parts(self):
+    def context(self):
         context = ConnectorContext(http=httpx2.Client(), now=lambda: NOW)
         connector = MockConnector(MockConfig(accounts=self.accounts), context)
-        return replace(super().parts(), open_connector=lambda _connection_id: connector)
+        return replace(super().context(), open_connector=lambda _connection_id: connector)
 
 
 @pytest.mark.parametrize("accounts", [2, 3, 4, 6])

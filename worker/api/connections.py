@@ -22,7 +22,7 @@ from worker.api.schemas import (
     RunOut,
     RunPage,
 )
-from worker.api.services import Offered, Services, UserId
+from worker.api.services import Services, ServicesDep, UserId
 from worker.audit import acting_as
 from worker.connections import choices, connection_queries, lifecycle
 from worker.connections.choices import Schedule
@@ -40,9 +40,9 @@ _SCHEDULE = ("refresh_interval_s", "refresh_from_hour", "refresh_until_hour")
 
 
 @router.get("/connectors")
-def list_connectors(_user_id: UserId, offered: Offered) -> list[ConnectorOut]:
+def list_connectors(_user_id: UserId, services: ServicesDep) -> list[ConnectorOut]:
     """List the installed connectors with the schemas of their configs, for a form to be drawn from."""
-    registry = offered.runtime.registry
+    registry = services.runtime.registry
     listed = []
     for name in registry.names():
         try:
@@ -62,36 +62,36 @@ def list_connectors(_user_id: UserId, offered: Offered) -> list[ConnectorOut]:
 
 
 @router.post("/connections", status_code=201, response_model=ConnectionOut)
-def add_connection(wanted: NewConnectionIn, user_id: UserId, offered: Offered, only: OnlyOnce) -> Response:
+def add_connection(wanted: NewConnectionIn, user_id: UserId, services: ServicesDep, only: OnlyOnce) -> Response:
     """Link a bank. A one-time token is exchanged once; send an `Idempotency-Key` so that a repeat links nothing."""
 
     def make() -> ConnectionOut:
         with acting_as(f"api:user:{user_id}"):
-            return _connection(offered, user_id, lifecycle.add(offered.desk, _new(user_id, wanted)))
+            return _connection(services, user_id, lifecycle.add(services.desk, _new(user_id, wanted)))
 
     return only.answer(make, status=201, location=lambda made: f"/bank-connections/connections/{made.id}")
 
 
 @router.get("/connections")
-def list_connections(user_id: UserId, offered: Offered) -> list[ConnectionOut]:
+def list_connections(user_id: UserId, services: ServicesDep) -> list[ConnectionOut]:
     """List the caller's connections, oldest first."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         return [ConnectionOut.of(row) for row in connection_queries.list_connections(session, user_id=user_id)]
 
 
 @router.get("/connections/{connection_id}")
-def show_connection(connection_id: uuid.UUID, user_id: UserId, offered: Offered) -> ConnectionOut:
+def show_connection(connection_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> ConnectionOut:
     """Show one connection."""
-    return _connection(offered, user_id, connection_id)
+    return _connection(services, user_id, connection_id)
 
 
 @router.patch("/connections/{connection_id}")
 def change_connection(
-    connection_id: uuid.UUID, change: ConnectionChangeIn, user_id: UserId, offered: Offered
+    connection_id: uuid.UUID, change: ConnectionChangeIn, user_id: UserId, services: ServicesDep
 ) -> ConnectionOut:
     """Rename, pause or resume a connection, or change its policies and schedule."""
     given = change.model_dump(exclude_unset=True)
-    with offered.sessions() as session:
+    with services.sessions() as session:
         row = connection_queries.find(session, connection_id, user_id=user_id, lock=True)
         if change.display_name is not None:
             choices.rename(row, change.display_name)
@@ -103,45 +103,51 @@ def change_connection(
         if change.status is not None:
             step = lifecycle.pause if change.status == "paused" else lifecycle.resume
             step(session, connection_id, user_id=user_id)
-    return _connection(offered, user_id, connection_id)
+    return _connection(services, user_id, connection_id)
 
 
 @router.delete("/connections/{connection_id}")
 def remove_connection(
     connection_id: uuid.UUID,
     user_id: UserId,
-    offered: Offered,
+    services: ServicesDep,
     delete_expenses: Annotated[bool, Query(description="Also delete the expenses that imports wrote.")] = False,  # noqa: FBT002 - a query parameter
 ) -> RemovedOut:
     """End the authorisation at the provider where possible, and forget the credentials for good."""
     with acting_as(f"api:user:{user_id}"):
-        removed = lifecycle.remove(offered.desk, connection_id, delete_expenses=delete_expenses, user_id=user_id)
-    offered.runtime.cache.clear(removed.user_id, removed.months)
+        removed = lifecycle.remove(services.desk, connection_id, delete_expenses=delete_expenses, user_id=user_id)
+    services.runtime.cache.clear(removed.user_id, removed.months)
     return RemovedOut(id=connection_id, revoked_at_provider=removed.revoked, expenses_deleted=removed.expenses_deleted)
 
 
 @router.post("/connections/{connection_id}/refresh-auth")
-def refresh_auth(connection_id: uuid.UUID, given: CredentialsIn, user_id: UserId, offered: Offered) -> ConnectionOut:
+def refresh_auth(
+    connection_id: uuid.UUID, given: CredentialsIn, user_id: UserId, services: ServicesDep
+) -> ConnectionOut:
     """Give a connection new credentials in place; accounts and history stay."""
     with acting_as(f"api:user:{user_id}"):
-        lifecycle.reauthorise(offered.desk, connection_id, given.config, user_id=user_id)
-    return _connection(offered, user_id, connection_id)
+        lifecycle.reauthorise(services.desk, connection_id, given.config, user_id=user_id)
+    return _connection(services, user_id, connection_id)
 
 
 @router.get("/connections/{connection_id}/accounts")
-def list_accounts(connection_id: uuid.UUID, user_id: UserId, offered: Offered) -> list[AccountOut]:
+def list_accounts(connection_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> list[AccountOut]:
     """List the accounts of a connection; empty before its first import."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         connection_queries.find(session, connection_id, user_id=user_id)
         return [AccountOut.model_validate(row) for row in connection_queries.list_accounts(session, connection_id)]
 
 
 @router.patch("/connections/{connection_id}/accounts/{account_id}")
 def change_account(
-    connection_id: uuid.UUID, account_id: AccountId, change: AccountChangeIn, user_id: UserId, offered: Offered
+    connection_id: uuid.UUID,
+    account_id: AccountId,
+    change: AccountChangeIn,
+    user_id: UserId,
+    services: ServicesDep,
 ) -> AccountOut:
     """Import an account from now on, or leave it out; what was imported stays."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         connection_queries.find(session, connection_id, user_id=user_id)
         choices.include_account(session, connection_id, account_id, included=change.included)
         return AccountOut.model_validate(connection_queries.find_account(session, connection_id, account_id))
@@ -151,7 +157,7 @@ def change_account(
 def start_import(
     connection_id: uuid.UUID,
     user_id: UserId,
-    offered: Offered,
+    services: ServicesDep,
     background: BackgroundTasks,
     only: OnlyOnce,
     wanted: ImportIn | None = None,
@@ -166,14 +172,14 @@ def start_import(
         to_on=asked.to_date,
         dry_run=asked.dry_run,
     )
-    return only.answer(lambda: _ask(offered, user_id, request, background), status=202, location=_run_location)
+    return only.answer(lambda: _ask(services, user_id, request, background), status=202, location=_run_location)
 
 
 @router.post("/connections/{connection_id}/refresh", status_code=202, response_model=RunOut)
 def start_refresh(
     connection_id: uuid.UUID,
     user_id: UserId,
-    offered: Offered,
+    services: ServicesDep,
     background: BackgroundTasks,
     only: OnlyOnce,
     wanted: RefreshIn | None = None,
@@ -181,25 +187,25 @@ def start_refresh(
     """Ask for what is new. The same request while one is open answers with that run."""
     asked = wanted or RefreshIn()
     request = RunRequest(connection_id=connection_id, kind=RunKind.REFRESH, account_external_id=asked.account_id)
-    return only.answer(lambda: _ask(offered, user_id, request, background), status=202, location=_run_location)
+    return only.answer(lambda: _ask(services, user_id, request, background), status=202, location=_run_location)
 
 
 @router.get("/connections/{connection_id}/import-runs")
 def list_runs(
-    connection_id: uuid.UUID, user_id: UserId, offered: Offered, limit: Limit = 20, cursor: Cursor = None
+    connection_id: uuid.UUID, user_id: UserId, services: ServicesDep, limit: Limit = 20, cursor: Cursor = None
 ) -> RunPage:
     """List a connection's runs, newest first."""
     wanted = RunFilter(user_id=user_id, connection_id=connection_id, after=read_cursor(cursor), limit=limit)
-    with offered.sessions() as session:
+    with services.sessions() as session:
         connection_queries.find(session, connection_id, user_id=user_id)
         rows = run_queries.list_runs(session, wanted)
     return RunPage(items=[RunOut.model_validate(row) for row in rows], next=next_cursor(rows, limit))
 
 
-def _ask(offered: Services, user_id: int, request: RunRequest, background: BackgroundTasks) -> RunOut:
-    with offered.sessions() as session:
+def _ask(services: Services, user_id: int, request: RunRequest, background: BackgroundTasks) -> RunOut:
+    with services.sessions() as session:
         connection_queries.find(session, request.connection_id, user_id=user_id)
-        run_id = offered.ask(session, request, background)
+        run_id = services.ask(session, request, background)
         return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))
 
 
@@ -207,8 +213,8 @@ def _run_location(run: RunOut) -> str:
     return f"/bank-connections/import-runs/{run.id}"
 
 
-def _connection(offered: Services, user_id: int, connection_id: uuid.UUID) -> ConnectionOut:
-    with offered.sessions() as session:
+def _connection(services: Services, user_id: int, connection_id: uuid.UUID) -> ConnectionOut:
+    with services.sessions() as session:
         return ConnectionOut.of(
             connection_queries.describe(connection_queries.find(session, connection_id, user_id=user_id))
         )

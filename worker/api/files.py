@@ -12,7 +12,7 @@ from pydantic import StringConstraints
 
 from worker.api.problems import ProblemError
 from worker.api.schemas import RunOut
-from worker.api.services import Offered, Services, UserId
+from worker.api.services import Services, ServicesDep, UserId
 from worker.audit import acting_as
 from worker.connections.statements import connection_for, folder_of, keep
 from worker.connections.validation import read
@@ -36,7 +36,7 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 @router.post("/files", status_code=202, response_model=RunOut, max_body_size=MAX_FILE_BYTES)
 def import_file(
     user_id: UserId,
-    offered: Offered,
+    services: ServicesDep,
     background: BackgroundTasks,
     file: Annotated[UploadFile, File(description="OFX, QFX, CAMT.052/053, MT940 or CSV.")],
     profile: Annotated[ProfileName | None, Form(description="A known CSV layout.")] = None,
@@ -48,16 +48,16 @@ def import_file(
         stated["profile"] = built_in_profile(profile).name
     if currency is not None:
         stated["account"] = {"currency": currency}
-    run = _import(offered, user_id, file, stated, background)
+    run = _import(services, user_id, file, stated, background)
     return JSONResponse(
         run.model_dump(mode="json"), status_code=202, headers={"Location": f"/bank-connections/import-runs/{run.id}"}
     )
 
 
 def _import(
-    offered: Services, user_id: int, file: UploadFile, stated: dict[str, Any], background: BackgroundTasks
+    services: Services, user_id: int, file: UploadFile, stated: dict[str, Any], background: BackgroundTasks
 ) -> RunOut:
-    root = offered.runtime.settings.statement_folder
+    root = services.runtime.settings.statement_folder
     if root is None:
         raise ProblemError(503, "files_off", "STATEMENT_FOLDER is not set: no place is shared with the workers")
     with tempfile.TemporaryDirectory() as place, acting_as(f"api:user:{user_id}"):
@@ -69,9 +69,9 @@ def _import(
         folder = folder_of(root, user_id, config)
         keep(received, folder)
         shared = read(FileConfig, {"path": folder, **stated}, what="file")
-        connection_id, _ = connection_for(offered.desk, user_id, shared, None)
-    with offered.sessions() as session:
-        run_id = offered.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
+        connection_id, _ = connection_for(services.desk, user_id, shared, None)
+    with services.sessions() as session:
+        run_id = services.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
         return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from worker.api.problems import ProblemError
-from worker.api.services import Offered, UserId
+from worker.api.services import ServicesDep, UserId
 from worker.db.engine import Sessions
 from worker.models import IdempotencyKey
 
@@ -105,10 +105,10 @@ class Once:
                 session.execute(delete(IdempotencyKey).where(*mine))
 
 
-async def once(request: Request, user_id: UserId, offered: Offered, key: KeyHeader = None) -> Once:
+async def once(request: Request, user_id: UserId, services: ServicesDep, key: KeyHeader = None) -> Once:
     """Return the guard of this request."""
     body = await request.body() if key is not None else b""
-    return Once(offered.sessions, user_id, key, fingerprint(request, user_id, body))
+    return Once(services.sessions, user_id, key, fingerprint(request, user_id, body))
 
 
 def fingerprint(request: Request, user_id: int, body: bytes) -> bytes:

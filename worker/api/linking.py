@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from worker.api.schemas import ConnectionOut, Input, Text
-from worker.api.services import Offered, UserId
+from worker.api.services import ServicesDep, UserId
 from worker.audit import acting_as
 from worker.connections import connection_queries
 from worker.connections.linking import BroughtBack, WantedLink, abandon, finish_link, list_link_banks, start_link
@@ -78,25 +78,25 @@ class BrokenOffIn(Input):
 @router.get("/banks")
 def list_banks(
     user_id: UserId,  # noqa: ARG001 - asked by nobody but users
-    offered: Offered,
+    services: ServicesDep,
     connector_name: Annotated[Literal["enablebanking", "gocardless"], Query()],
     country: Annotated[Country, Query(description="Two letters.", examples=["FI"])],
 ) -> list[BankOut]:
     """List the banks of a country that a connector can link."""
-    found = list_link_banks(offered.linker, offered.link_apps, connector_name, country)
+    found = list_link_banks(services.linker, services.link_apps, connector_name, country)
     return [BankOut.model_validate(bank, from_attributes=True) for bank in found]
 
 
 @router.post("", status_code=201)
-def begin_link(wanted: LinkIn, user_id: UserId, offered: Offered) -> LinkOut:
+def begin_link(wanted: LinkIn, user_id: UserId, services: ServicesDep) -> LinkOut:
     """Begin to link a bank, or to renew a connection in place. The user has an hour."""
     with acting_as(f"api:user:{user_id}"):
-        made = start_link(offered.linker, offered.link_apps, WantedLink(user_id=user_id, **wanted.model_dump()))
+        made = start_link(services.linker, services.link_apps, WantedLink(user_id=user_id, **wanted.model_dump()))
     return LinkOut(state=made.state, url=made.url, link_token=made.link_token, expires_at=made.expires_at)
 
 
 @router.post("/complete", status_code=201, response_model=ConnectionOut)
-def complete_link(brought: BroughtIn, user_id: UserId, offered: Offered) -> Response:
+def complete_link(brought: BroughtIn, user_id: UserId, services: ServicesDep) -> Response:
     """Save what the user came back with. A one-time code is exchanged once; the same request again links nothing."""
     given = BroughtBack(
         user_id=user_id,
@@ -108,8 +108,8 @@ def complete_link(brought: BroughtIn, user_id: UserId, offered: Offered) -> Resp
         institution_name=brought.institution_name,
     )
     with acting_as(f"api:user:{user_id}"):
-        connection_id = finish_link(offered.linker, offered.link_apps, given)
-    with offered.sessions() as session:
+        connection_id = finish_link(services.linker, services.link_apps, given)
+    with services.sessions() as session:
         made = ConnectionOut.of(
             connection_queries.describe(connection_queries.find(session, connection_id, user_id=user_id))
         )
@@ -118,10 +118,10 @@ def complete_link(brought: BroughtIn, user_id: UserId, offered: Offered) -> Resp
 
 
 @router.post("/abandon", status_code=204)
-def abandon_link(broken_off: BrokenOffIn, user_id: UserId, offered: Offered) -> None:
+def abandon_link(broken_off: BrokenOffIn, user_id: UserId, services: ServicesDep) -> None:
     """Say that the user broke off at the bank; a connection that was to be renewed stays as it is."""
     state = broken_off.state.get_secret_value()
-    abandon(offered.linker, user_id=user_id, connector_name=broken_off.connector_name, state=state)
+    abandon(services.linker, user_id=user_id, connector_name=broken_off.connector_name, state=state)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

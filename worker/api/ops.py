@@ -17,7 +17,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from jinja2 import Environment, FileSystemLoader
 
 from worker.api.problems import ProblemError
-from worker.api.services import Offered, Services, services
+from worker.api.services import Services, ServicesDep, services
 from worker.runs import run_queries
 from worker.runs.run_queries import RunFilter
 from worker.runs.states import CLOSED, RunStatus
@@ -61,10 +61,10 @@ router = APIRouter(prefix="/ops", include_in_schema=False, dependencies=[Depends
 
 
 @router.get("")
-def overview(offered: Offered) -> HTMLResponse:
+def overview(services: ServicesDep) -> HTMLResponse:
     """Show the first look, runs, connections and dead letters."""
-    with offered.sessions() as session:
-        status = read_status(session, offered.runtime.redis)
+    with services.sessions() as session:
+        status = read_status(session, services.runtime.redis)
         runs = run_queries.list_runs(session, RunFilter(limit=30))
         connections = dashboard.connections(session)
         letters = dashboard.dead_letters(session)
@@ -83,10 +83,10 @@ def overview(offered: Offered) -> HTMLResponse:
 
 @router.get("/runs/{run_id}")
 def run_story(
-    run_id: uuid.UUID, offered: Offered, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
+    run_id: uuid.UUID, services: ServicesDep, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
 ) -> HTMLResponse:
     """Show a run row by row, with the reasons."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         run = run_queries.describe(run_queries.find(session, run_id))
         accounts = run_queries.accounts_of(session, run_id)
         decisions = run_queries.decisions_of(session, run_id, after_id=after, limit=_ROWS)
@@ -104,10 +104,10 @@ def run_story(
 
 @router.post("/dead-letters/replay", dependencies=[Depends(same_site)])
 def replay(
-    event_id: Annotated[uuid.UUID, Form()], subscription_id: Annotated[uuid.UUID, Form()], offered: Offered
+    event_id: Annotated[uuid.UUID, Form()], subscription_id: Annotated[uuid.UUID, Form()], services: ServicesDep
 ) -> Response:
     """Send a dead letter again."""
-    _replay(offered, event_id, subscription_id)
+    _replay(services, event_id, subscription_id)
     return RedirectResponse("/ops#dead-letters", status_code=303)
 
 
@@ -117,8 +117,8 @@ def style() -> FileResponse:
     return FileResponse(_HERE / "style.css", media_type="text/css")
 
 
-def _replay(offered: Services, event_id: uuid.UUID, subscription_id: uuid.UUID) -> None:
-    with offered.sessions() as session:
+def _replay(services: Services, event_id: uuid.UUID, subscription_id: uuid.UUID) -> None:
+    with services.sessions() as session:
         for letter in dashboard.dead_letters(session, limit=1000):
             if (letter["event_id"], letter["subscription_id"]) == (event_id, subscription_id):
                 replay_event(session, letter["user_id"], subscription_id, event_id)

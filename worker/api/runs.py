@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from worker.api.idempotency import OnlyOnce
 from worker.api.paging import AfterId, Limit, next_id
 from worker.api.schemas import DecisionPage, RejectionPage, RunOut, RunStory
-from worker.api.services import Offered, Services, UserId
+from worker.api.services import Services, ServicesDep, UserId
 from worker.runs import commands, run_queries
 from worker.runs.states import CLOSED, RunRequest, RunStatus
 
@@ -24,18 +24,18 @@ LONGEST_STREAM_S = 600
 """After this long a stream ends; the browser opens it again by itself and goes on."""
 
 
-def found_run(run_id: uuid.UUID, user_id: UserId, offered: Offered) -> RunOut:
+def found_run(run_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> RunOut:
     """Return the caller's run, so that a stream of nothing is refused before it begins. Raises: NotFoundError."""
-    return _read(offered, user_id, run_id)
+    return _read(services, user_id, run_id)
 
 
 FoundRun = Annotated[RunOut, Depends(found_run)]
 
 
 @router.get("/{run_id}")
-def show_run(run_id: uuid.UUID, user_id: UserId, offered: Offered, limit: Limit = 50) -> RunStory:
+def show_run(run_id: uuid.UUID, user_id: UserId, services: ServicesDep, limit: Limit = 50) -> RunStory:
     """Show a run, what it did per account, and the first decisions and rejections row by row."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         run = run_queries.describe(run_queries.find(session, run_id, user_id=user_id))
         return RunStory.model_validate(
             {
@@ -49,10 +49,10 @@ def show_run(run_id: uuid.UUID, user_id: UserId, offered: Offered, limit: Limit 
 
 @router.get("/{run_id}/decisions")
 def list_decisions(
-    run_id: uuid.UUID, user_id: UserId, offered: Offered, after: AfterId = 0, limit: Limit = 50
+    run_id: uuid.UUID, user_id: UserId, services: ServicesDep, after: AfterId = 0, limit: Limit = 50
 ) -> DecisionPage:
     """List what a run decided row by row, with the reasons."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         run_queries.find(session, run_id, user_id=user_id)
         rows = run_queries.decisions_of(session, run_id, after_id=after, limit=limit)
     return DecisionPage.model_validate(_page(rows, limit))
@@ -60,55 +60,55 @@ def list_decisions(
 
 @router.get("/{run_id}/rejections")
 def list_rejections(
-    run_id: uuid.UUID, user_id: UserId, offered: Offered, after: AfterId = 0, limit: Limit = 50
+    run_id: uuid.UUID, user_id: UserId, services: ServicesDep, after: AfterId = 0, limit: Limit = 50
 ) -> RejectionPage:
     """List the rows a run could not import."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         run_queries.find(session, run_id, user_id=user_id)
         rows = run_queries.rejections_of(session, run_id, after_id=after, limit=limit)
     return RejectionPage.model_validate(_page(rows, limit))
 
 
 @router.post("/{run_id}/cancel", status_code=202)
-def cancel_run(run_id: uuid.UUID, user_id: UserId, offered: Offered) -> RunOut:
+def cancel_run(run_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> RunOut:
     """Cancel a run: at once when it waits, at its next step when it runs. What is committed stays."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         commands.cancel(session, run_id, user_id=user_id)
-    return _read(offered, user_id, run_id)
+    return _read(services, user_id, run_id)
 
 
 @router.post("/{run_id}/retry", status_code=202, response_model=RunOut)
 def retry_run(
-    run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
+    run_id: uuid.UUID, user_id: UserId, services: ServicesDep, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Ask again for what a failed, partial or cancelled run was asked for."""
-    return _ask(offered, user_id, run_id, commands.retry_request, background, only)
+    return _ask(services, user_id, run_id, commands.retry_request, background, only)
 
 
 @router.post("/{run_id}/revert", status_code=202, response_model=RunOut)
 def revert_run(
-    run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
+    run_id: uuid.UUID, user_id: UserId, services: ServicesDep, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Take back what a run did; what was edited since is left alone and reported."""
-    return _ask(offered, user_id, run_id, commands.revert_request, background, only)
+    return _ask(services, user_id, run_id, commands.revert_request, background, only)
 
 
 @router.post("/{run_id}/replay-rejections", status_code=202, response_model=RunOut)
 def replay_rejections(
-    run_id: uuid.UUID, user_id: UserId, offered: Offered, background: BackgroundTasks, only: OnlyOnce
+    run_id: uuid.UUID, user_id: UserId, services: ServicesDep, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Try the rows again that a run had to reject."""
-    return _ask(offered, user_id, run_id, commands.replay_request, background, only)
+    return _ask(services, user_id, run_id, commands.replay_request, background, only)
 
 
 @router.get("/{run_id}/progress", response_class=EventSourceResponse)
 async def stream_progress(
-    run_id: uuid.UUID, _found: FoundRun, user_id: UserId, offered: Offered
+    run_id: uuid.UUID, _found: FoundRun, user_id: UserId, services: ServicesDep
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream a run as it changes: `progress` events that hold the run, then one `end` event."""
     last: RunOut | None = None
     for _ in range(int(LONGEST_STREAM_S / POLL_S)):
-        run = await run_in_threadpool(_read, offered, user_id, run_id)
+        run = await run_in_threadpool(_read, services, user_id, run_id)
         if run != last:
             yield ServerSentEvent(event="progress", data=run)
             last = run
@@ -119,7 +119,7 @@ async def stream_progress(
 
 
 def _ask(
-    offered: Services,
+    services: Services,
     user_id: int,
     run_id: uuid.UUID,
     make_request: Callable[..., RunRequest],
@@ -127,15 +127,15 @@ def _ask(
     only: OnlyOnce,
 ) -> Response:
     def make() -> RunOut:
-        with offered.sessions() as session:
-            asked = offered.ask(session, make_request(session, run_id, user_id=user_id), background)
+        with services.sessions() as session:
+            asked = services.ask(session, make_request(session, run_id, user_id=user_id), background)
             return _found(session, asked, user_id)
 
     return only.answer(make, status=202, location=lambda run: f"/bank-connections/import-runs/{run.id}")
 
 
-def _read(offered: Services, user_id: int, run_id: uuid.UUID) -> RunOut:
-    with offered.sessions() as session:
+def _read(services: Services, user_id: int, run_id: uuid.UUID) -> RunOut:
+    with services.sessions() as session:
         return _found(session, run_id, user_id)
 
 

@@ -71,4 +71,4 @@ def caller(request: Request, token: Annotated[HTTPAuthorizationCredentials | Non
 
 
 UserId = Annotated[int, Depends(caller)]
-Offered = Annotated[Services, Depends(services)]
+ServicesDep = Annotated[Services, Depends(services)]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from worker.api.idempotency import OnlyOnce
 from worker.api.paging import Limit
 from worker.api.schemas import Input, Text
-from worker.api.services import Offered, Services, UserId
+from worker.api.services import Services, ServicesDep, UserId
 from worker.audit import acting_as
 from worker.errors import InvalidRequestError
 from worker.events import parse_event_id
@@ -126,7 +126,7 @@ class ReplayOut(BaseModel):
 
 
 @router.post("", status_code=201, response_model=SecretOut)
-def subscribe(wanted: SubscriptionIn, user_id: UserId, offered: Offered, only: OnlyOnce) -> Response:
+def subscribe(wanted: SubscriptionIn, user_id: UserId, services: ServicesDep, only: OnlyOnce) -> Response:
     """Subscribe a URL; the answer holds the secret, this once."""
 
     def make() -> SecretOut:
@@ -136,53 +136,53 @@ def subscribe(wanted: SubscriptionIn, user_id: UserId, offered: Offered, only: O
             description=wanted.description,
             rate_limit_per_s=wanted.rate_limit_per_s,
         )
-        policy = subscription_policy(offered.runtime.settings)
-        with acting_as(f"api:user:{user_id}"), offered.sessions() as session:
-            return _secret(subscriptions.subscribe(session, offered.runtime.vault, user_id, asked, policy=policy))
+        policy = subscription_policy(services.runtime.settings)
+        with acting_as(f"api:user:{user_id}"), services.sessions() as session:
+            return _secret(subscriptions.subscribe(session, services.runtime.vault, user_id, asked, policy=policy))
 
     return only.answer(make, status=201, location=_location, hide=frozenset({"secret"}))
 
 
 @router.get("")
-def list_subscriptions(user_id: UserId, offered: Offered) -> list[SubscriptionOut]:
+def list_subscriptions(user_id: UserId, services: ServicesDep) -> list[SubscriptionOut]:
     """List the caller's subscriptions."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         return [_shown(row) for row in subscriptions.subscriptions_of(session, user_id)]
 
 
 @router.get("/deliveries")
 def list_deliveries(
     user_id: UserId,
-    offered: Offered,
+    services: ServicesDep,
     subscription_id: uuid.UUID | None = None,
     state: DeliveryState | None = None,
     limit: Limit = 50,
 ) -> list[DeliveryOut]:
     """List deliveries, newest first; `state=dead` lists the dead letters."""
     narrowing = Narrowing(state=state, subscription_id=subscription_id)
-    with offered.sessions() as session:
+    with services.sessions() as session:
         rows = history.deliveries(session, user_id, narrowing, limit=limit)
     return [DeliveryOut.model_validate(row) for row in rows]
 
 
 @router.get("/deliveries/{delivery_id}/attempts")
 def list_attempts(
-    delivery_id: Annotated[int, Path(ge=1, le=2**63 - 1)], user_id: UserId, offered: Offered
+    delivery_id: Annotated[int, Path(ge=1, le=2**63 - 1)], user_id: UserId, services: ServicesDep
 ) -> list[AttemptOut]:
     """List every attempt of one delivery, oldest first."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         return [AttemptOut.model_validate(row) for row in history.attempts(session, user_id, delivery_id)]
 
 
 @router.get("/{subscription_id:uuid}")
-def show_subscription(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> SubscriptionOut:
+def show_subscription(subscription_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> SubscriptionOut:
     """Show one subscription."""
-    return _read(offered, user_id, subscription_id)
+    return _read(services, user_id, subscription_id)
 
 
 @router.patch("/{subscription_id:uuid}")
 def change_subscription(
-    subscription_id: uuid.UUID, change: SubscriptionChangeIn, user_id: UserId, offered: Offered
+    subscription_id: uuid.UUID, change: SubscriptionChangeIn, user_id: UserId, services: ServicesDep
 ) -> SubscriptionOut:
     """Change a subscription, pause it or go on; its secret and its past deliveries stay."""
     fields = SubscriptionChange(
@@ -191,48 +191,54 @@ def change_subscription(
         description=change.description,
         rate_limit_per_s=change.rate_limit_per_s,
     )
-    with offered.sessions() as session:
-        policy = subscription_policy(offered.runtime.settings)
+    with services.sessions() as session:
+        policy = subscription_policy(services.runtime.settings)
         subscriptions.change(session, user_id, subscription_id, fields, policy=policy)
         if change.status is not None:
             step = subscriptions.pause if change.status == "paused" else subscriptions.resume
             step(session, user_id, subscription_id)
-    return _read(offered, user_id, subscription_id)
+    return _read(services, user_id, subscription_id)
 
 
 @router.delete("/{subscription_id:uuid}", status_code=204)
-def remove_subscription(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> None:
+def remove_subscription(subscription_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> None:
     """End a subscription; what waits is cancelled."""
-    with acting_as(f"api:user:{user_id}"), offered.sessions() as session:
-        subscriptions.remove(session, offered.runtime.vault, user_id, subscription_id)
+    with acting_as(f"api:user:{user_id}"), services.sessions() as session:
+        subscriptions.remove(session, services.runtime.vault, user_id, subscription_id)
 
 
 @router.post("/{subscription_id:uuid}/rotate-secret", response_model=SecretOut)
 def rotate_secret(
-    subscription_id: uuid.UUID, user_id: UserId, offered: Offered, only: OnlyOnce, wanted: RotationIn | None = None
+    subscription_id: uuid.UUID,
+    user_id: UserId,
+    services: ServicesDep,
+    only: OnlyOnce,
+    wanted: RotationIn | None = None,
 ) -> Response:
     """Make a new secret; the old one signs beside it until its grace ends."""
     grace_s = (wanted or RotationIn()).grace_s
 
     def make() -> SecretOut:
-        vault = offered.runtime.vault
-        with acting_as(f"api:user:{user_id}"), offered.sessions() as session:
+        vault = services.runtime.vault
+        with acting_as(f"api:user:{user_id}"), services.sessions() as session:
             return _secret(subscriptions.rotate_secret(session, vault, user_id, subscription_id, grace_s=grace_s))
 
     return only.answer(make, status=200, location=_location, hide=frozenset({"secret"}))
 
 
 @router.post("/{subscription_id:uuid}/test", status_code=202)
-def send_test(subscription_id: uuid.UUID, user_id: UserId, offered: Offered) -> SentTestOut:
+def send_test(subscription_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> SentTestOut:
     """Send a `webhook.test` event to this subscription alone."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         return SentTestOut(event_id=subscriptions.send_test(session, user_id, subscription_id))
 
 
 @router.post("/{subscription_id:uuid}/replay", status_code=202)
-def replay_deliveries(subscription_id: uuid.UUID, wanted: ReplayIn, user_id: UserId, offered: Offered) -> ReplayOut:
+def replay_deliveries(
+    subscription_id: uuid.UUID, wanted: ReplayIn, user_id: UserId, services: ServicesDep
+) -> ReplayOut:
     """Send one event again, or what was missed since a moment; exactly one of the two is named."""
-    with offered.sessions() as session:
+    with services.sessions() as session:
         subscriptions.subscription_of(session, user_id, subscription_id)
         if (wanted.event_id is None) == (wanted.since is None):
             raise InvalidRequestError("name either event_id or since")
@@ -255,8 +261,8 @@ def _location(made: SecretOut) -> str:
     return f"/bank-connections/webhooks/{made.subscription_id}"
 
 
-def _read(offered: Services, user_id: int, subscription_id: uuid.UUID) -> SubscriptionOut:
-    with offered.sessions() as session:
+def _read(services: Services, user_id: int, subscription_id: uuid.UUID) -> SubscriptionOut:
+    with services.sessions() as session:
         return _shown(subscriptions.subscription_of(session, user_id, subscription_id))
 
 

@@ -43,18 +43,18 @@ log = structlog.get_logger(__name__)
 Failed: TypeAlias = dict[int, WorkerError]
 
 
-def run(claimed: ClaimedRun, parts: ImportContext) -> Outcome:
+def run(claimed: ClaimedRun, context: ImportContext) -> Outcome:
     """Do what the run asks for, close its row and return how it ended; everything a bank can do wrong is in that.
 
     Raises: StopRequestedError, LostLeaseError, CancelRequestedError; what was committed stays and is built upon.
     """
     job = job_of(claimed)
     if job.kind == RunKind.REVERT:
-        return revert(job, parts)
-    run_ = _Run(job, parts)
+        return revert(job, context)
+    run_ = _Run(job, context)
     try:
-        run_.connector = parts.open_connector(job.connection_id)
-        with closing(PrefetchedDeliveries(run_.connector, parts)) as run_.asking:
+        run_.connector = context.open_connector(job.connection_id)
+        with closing(PrefetchedDeliveries(run_.connector, context)) as run_.asking:
             if job.kind == RunKind.REPLAY:
                 run_.replay()
             else:
@@ -71,10 +71,10 @@ class _Run:
     connector: BankConnector
     asking: PrefetchedDeliveries
 
-    def __init__(self, job: Job, parts: ImportContext) -> None:
+    def __init__(self, job: Job, context: ImportContext) -> None:
         self.job = job
-        self.parts = parts
-        self.answer = ResponseDigest(job, parts.policy)
+        self.context = context
+        self.answer = ResponseDigest(job, context.policy)
         self.stopped_by: WorkerError | None = None
         self.warnings: set[str] = set()
         self.rehearsed: list[AccountResult] | None = None
@@ -82,7 +82,7 @@ class _Run:
 
     def import_all(self) -> None:
         self._check_auth()
-        listed = with_retries(self.connector.list_accounts, self.parts)
+        listed = with_retries(self.connector.list_accounts, self.context)
         if self.job.dry_run:
             self._rehearse(listed)
         elif not self._is_echo(listed):
@@ -90,19 +90,19 @@ class _Run:
 
     def _rehearse(self, listed: Sequence[Account]) -> None:
         """Fetch everything, import it in a transaction that is taken back, and keep what it decided as the report."""
-        with self.parts.sessions() as session, session.begin_nested() as peek:
+        with self.context.sessions() as session, session.begin_nested() as peek:
             known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
             streams = self._streams(self._sync(session, listed))
             peek.rollback()
         self.asking.all_ahead(streams)
-        real = self.parts
-        with dry_run_transaction(real, self.job, known) as (self.parts, session):
+        real = self.context
+        with dry_run_transaction(real, self.job, known) as (self.context, session):
             try:
                 self._import_listed(listed)
             except (ConnectorError, KeyProviderUnavailableError) as error:
                 self.stopped_by = error
             self.rehearsed = account_results(session, self.job)
-        self.parts = real
+        self.context = real
 
     def _import_listed(self, listed: Sequence[Account]) -> None:
         accounts = self._accounts(listed)
@@ -122,8 +122,8 @@ class _Run:
                 self._close(account)
 
     def _streams(self, accounts: list[AccountState]) -> list[FetchRequest]:
-        streams = plan_requests(self.job, accounts, self.connector.capabilities, self.parts)
-        if days_lost(self.job, streams, self.connector.capabilities, self.parts):
+        streams = plan_requests(self.job, accounts, self.connector.capabilities, self.context)
+        if days_lost(self.job, streams, self.connector.capabilities, self.context):
             self.warnings.add("days_out_of_reach")
         return streams
 
@@ -131,32 +131,32 @@ class _Run:
         """Ask for everything, and if the bank says what it said before, record just that; else what it said is kept."""
         if self.job.answer_digest is None:
             return False
-        streams = plan_requests(self.job, self.job.accounts, self.connector.capabilities, self.parts)
+        streams = plan_requests(self.job, self.job.accounts, self.connector.capabilities, self.context)
         answer = self._hearing(listed, self.job.accounts)
         if answer.of_all(streams, self.asking) == self.job.answer_digest:
-            self.echo = repeat(self.job, self.parts, streams, listed)
+            self.echo = repeat(self.job, self.context, streams, listed)
         if self.echo is None:
-            with self.parts.sessions() as session:
+            with self.context.sessions() as session:
                 fence(session, self.job.lease)
                 forget(session, self.job)
         return self.echo is not None
 
     def _hearing(self, listed: Sequence[Account], accounts: list[AccountState]) -> ResponseDigest:
-        answer = ResponseDigest(self.job, self.parts.policy)
-        now = self.parts.now().astimezone(zone_of(self.job, self.connector.capabilities))
+        answer = ResponseDigest(self.job, self.context.policy)
+        now = self.context.now().astimezone(zone_of(self.job, self.connector.capabilities))
         answer.accounts(now, listed, accounts)
         return answer
 
     def replay(self) -> None:
         """Try the rejected rows of another run again; a row that is refused again stays rejected."""
-        with self.parts.sessions() as session:
+        with self.context.sessions() as session:
             replayed = read_rejected_rows(session, self.job, self.connector)
             accounts = load_accounts(session, self.job.connection_id, None)
         delivery = Delivery()
         delivery.staging.add(replayed.transactions)
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
-        stream = request_for_single_rows(wanted, self.parts.now().date())
-        with self.parts.sessions() as session:
+        stream = request_for_single_rows(wanted, self.context.now().date())
+        with self.context.sessions() as session:
             fence(session, self.job.lease)
             forget(session, self.job)
             resolve(session, self.job, replayed.rejection_ids)
@@ -166,28 +166,28 @@ class _Run:
 
     def close(self) -> Outcome:
         report: dict[str, Any] = {"warnings": sorted(self.warnings)} if self.warnings else {}
-        with self.parts.sessions() as session:
+        with self.context.sessions() as session:
             results = self.rehearsed or [] if self.job.dry_run else account_results(session, self.job)
-            outcome = outcome_of(results, self.stopped_by, self.parts.now(), report)
+            outcome = outcome_of(results, self.stopped_by, self.context.now(), report)
             close(session, self.job.lease, outcome)
             if outcome.code == "nothing_new" and not self.warnings and (digest := self.answer.digest()):
                 remember(session, self.job, digest)
         return outcome
 
     def _check_auth(self) -> None:
-        status = with_retries(self.connector.get_auth_status, self.parts)
+        status = with_retries(self.connector.get_auth_status, self.context)
         if status.state != AuthState.OK:
             raise AuthenticationError(
                 f"the bank asks the user to act ({status.reason})", reason=status.reason or "expired"
             )
         if status.expires_at not in (None, self.job.consent_expires_at) and not self.job.dry_run:
-            with self.parts.sessions() as session:
+            with self.context.sessions() as session:
                 fence(session, self.job.lease)
                 session.get_one(BankConnection, self.job.connection_id).consent_expires_at = status.expires_at
 
     def _accounts(self, listed: Sequence[Account]) -> list[AccountState]:
-        with self.parts.sessions() as session:
-            self.parts.fence(session, self.job.lease)
+        with self.context.sessions() as session:
+            self.context.fence(session, self.job.lease)
             accounts = self._sync(session, listed)
         if not accounts and self.job.account_external_id is not None:
             raise AccountNotFoundError("the connection has no such account to import")
@@ -244,8 +244,8 @@ class _Run:
         """Keep rows that name no account of a delivery for all accounts: they are the connection's own."""
         strays = [as_rejection(row) for row in delivery.rejected if row.account_id is None]
         if strays and stream.account_id is None:
-            with self.parts.sessions() as session:
-                self.parts.fence(session, self.job.lease)
+            with self.context.sessions() as session:
+                self.context.fence(session, self.job.lease)
                 if record_rejections(session, self.job, None, strays):
                     self.warnings.add("rows_rejected")
 
@@ -256,23 +256,23 @@ class _Run:
             account=account,
             stream=stream,
             capabilities=capabilities,
-            ground=read_context_for(self.job, account, capabilities, self.parts, delivery.session),
+            read_context=read_context_for(self.job, account, capabilities, self.context, delivery.session),
             delivery=delivery,
         )
-        with self.parts.sessions() as session:
-            self.parts.fence(session, self.job.lease)
+        with self.context.sessions() as session:
+            self.context.fence(session, self.job.lease)
             listed = delivery.accounts.get(account.external_id)
             if listed is not None:
                 update_balance(session, account.id, listed)
-            applied = apply_delivery(session, step, self.parts)
+            applied = apply_delivery(session, step, self.context)
         self.warnings |= applied.warnings
         if applied.months:
-            self.parts.advanced()
-            self.parts.clear_cache(self.job.user_id, frozenset(applied.months))
+            self.context.advanced()
+            self.context.clear_cache(self.job.user_id, frozenset(applied.months))
 
     def _save_cursor(self, delivery: Delivery) -> None:
-        with self.parts.sessions() as session:
-            self.parts.fence(session, self.job.lease)
+        with self.context.sessions() as session:
+            self.context.fence(session, self.job.lease)
             session.get_one(BankConnection, self.job.connection_id).cursor = delivery.next_cursor
 
     def _fail(
@@ -281,14 +281,14 @@ class _Run:
         for account in accounts:
             failed[account.id] = error
             log.warning("import_account.failed", account_id=account.id, code=error.code)
-            with self.parts.sessions() as session:
-                self.parts.fence(session, self.job.lease)
+            with self.context.sessions() as session:
+                self.context.fence(session, self.job.lease)
                 fail_account(session, self.job, account.id, error, status=status)
 
     def _close(self, account: AccountState) -> None:
-        with self.parts.sessions() as session:
-            self.parts.fence(session, self.job.lease)
+        with self.context.sessions() as session:
+            self.context.fence(session, self.job.lease)
             proof = end_account(session, self.job, account.id, zone_of(self.job, self.connector.capabilities))
-        self.parts.advanced()
+        self.context.advanced()
         if proof.reason == "opening_taken":
             self.answer.spoil()

@@ -57,7 +57,7 @@ class Carried:
     """What is taken along from a transaction that is rolled back."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[str, IO[bytes]]] = []
+        self._context: list[tuple[str, IO[bytes]]] = []
 
     def take(self, session: Session, job: Job, known: Collection[int]) -> None:
         """Read what the run decided. known: accounts there were before; new ones cannot be named afterwards."""
@@ -66,34 +66,34 @@ class Carried:
         for into, query in ((_REPORT, _DECIDED), (account_table, _ACCOUNTS)):
             file = TemporaryFile(prefix="finmind-dry-")  # noqa: SIM115 - closed when it is written
             copy_out(session, query.format(**values), file)
-            self._parts.append((into, file))
+            self._context.append((into, file))
 
     def write(self, session: Session) -> None:
         """Write it as the report of the dry run."""
-        for into, file in self._parts:
+        for into, file in self._context:
             with file:
                 copy_back(session, into, file)
 
 
 @contextmanager
 def dry_run_transaction(
-    parts: ImportContext, job: Job, known: Collection[int]
+    context: ImportContext, job: Job, known: Collection[int]
 ) -> Iterator[tuple[ImportContext, Session]]:
     """Lend collaborators whose work is taken back when the block ends, and write what it decided as the report.
 
     known: accounts there were before.
     """
     carried = Carried()
-    with parts.sessions() as session:
+    with context.sessions() as session:
         with session.begin_nested() as trial:
-            yield _on_trial(parts, session), session
+            yield _on_trial(context, session), session
             carried.take(session, job, known)
             trial.rollback()
-        parts.fence(session, job.lease)
+        context.fence(session, job.lease)
         carried.write(session)
 
 
-def _on_trial(parts: ImportContext, session: Session) -> ImportContext:
+def _on_trial(context: ImportContext, session: Session) -> ImportContext:
     """Return collaborators whose transactions are parts of this one, and that reach nobody outside of it."""
 
     @contextmanager
@@ -103,7 +103,7 @@ def _on_trial(parts: ImportContext, session: Session) -> ImportContext:
             yield session
 
     return replace(
-        parts,
+        context,
         sessions=part_of_it,
         clear_cache=lambda _user_id, _months: None,
         advanced=lambda: None,

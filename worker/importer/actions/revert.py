@@ -63,15 +63,15 @@ class Reverted:
     months: set[str] = field(default_factory=set)
 
 
-def revert(job: Job, parts: ImportContext) -> Outcome:
+def revert(job: Job, context: ImportContext) -> Outcome:
     """Revert the target run of a job and close the run, in one transaction; FinMind forgets what it computed of it."""
-    with parts.sessions() as session:
-        parts.fence(session, job.lease)
+    with context.sessions() as session:
+        context.fence(session, job.lease)
         forget(session, job)
         outcome, months = revert_run(session, job)
         close(session, job.lease, outcome)
     if months:
-        parts.clear_cache(job.user_id, frozenset(months))
+        context.clear_cache(job.user_id, frozenset(months))
     return outcome
 
 

@@ -100,10 +100,10 @@ def unlinked(transactions: list[Transaction]) -> list[Transaction]:
     return [t for t in transactions if not (t.pending and t.external_id in links)] if links else transactions
 
 
-def identity_and_fingerprint(transaction: Transaction, ground: ReadContext, salt: str) -> tuple[bytes | None, bytes]:
+def identity_and_fingerprint(transaction: Transaction, context: ReadContext, salt: str) -> tuple[bytes | None, bytes]:
     """Return what tells whether a row is known and unchanged, without reading the rest of it."""
     external_id = (transaction.external_id or "").strip()
-    identity = id_identity(external_id, ground.namespace) if external_id and ground.trusted else None
+    identity = id_identity(external_id, context.namespace) if external_id and context.trusted else None
     said = "\x1f".join(
         [
             salt,
@@ -120,20 +120,20 @@ def identity_and_fingerprint(transaction: Transaction, ground: ReadContext, salt
 
 
 def read_line(
-    transaction: Transaction, ground: ReadContext, marks: tuple[bytes | None, bytes] | None = None
+    transaction: Transaction, context: ReadContext, marks: tuple[bytes | None, bytes] | None = None
 ) -> Line | Rejection:
     """Check and clean one transaction; what cannot be imported comes back as a rejection with its reason.
 
     marks: its identity and fingerprint, where they are known already.
     """
-    identity, fingerprint = marks or identity_and_fingerprint(transaction, ground, ground.salt)
-    amount = transaction.amount * ground.sign
-    currency = (transaction.currency or ground.currency).strip().upper()
-    booking_on = transaction.booking_on or _day(transaction.booking_at, ground.zone)
-    transaction_on = transaction.transaction_on or _day(transaction.transaction_at, ground.zone)
+    identity, fingerprint = marks or identity_and_fingerprint(transaction, context, context.salt)
+    amount = transaction.amount * context.sign
+    currency = (transaction.currency or context.currency).strip().upper()
+    booking_on = transaction.booking_on or _day(transaction.booking_at, context.zone)
+    transaction_on = transaction.transaction_on or _day(transaction.transaction_at, context.zone)
     stated_on = booking_on or transaction_on or transaction.value_on
     held = expense_amount(amount)
-    problem = _problem(amount, held, currency, stated_on or (ground.today if transaction.pending else None))
+    problem = _problem(amount, held, currency, stated_on or (context.today if transaction.pending else None))
     if problem is not None:
         return Rejection(
             code=problem[0], message=problem[1], raw=_as_text(transaction), external_id=transaction.external_id
@@ -141,7 +141,7 @@ def read_line(
     assert held is not None
     description = clean(transaction.description)
     counterparty = clean(transaction.counterparty)[:MAX_COUNTERPARTY] if transaction.counterparty else None
-    first, second = (booking_on, transaction_on) if ground.booking_basis else (transaction_on, booking_on)
+    first, second = (booking_on, transaction_on) if context.booking_basis else (transaction_on, booking_on)
     # By position: of a hundred thousand lines, naming the fields of each took a tenth of a second.
     return Line(
         identity,
@@ -149,7 +149,7 @@ def read_line(
         content_key(day=stated_on, amount=amount, currency=currency, texts=(counterparty or None, description)),
         fingerprint,
         stated_on,
-        first or second or transaction.value_on or ground.today,
+        first or second or transaction.value_on or context.today,
         booking_on,
         transaction.value_on,
         transaction_on,

@@ -53,29 +53,29 @@ class Delivery:
     session: str | None = None
 
 
-def fetch(read: Callable[[], Iterator[Page]], parts: ImportContext) -> Delivery:
+def fetch(read: Callable[[], Iterator[Page]], context: ImportContext) -> Delivery:
     """Read all pages of `read()`, starting over where the provider voids a half-read delivery.
 
     A burst rate limit is waited out (Retry-After honoured, at most `burst_tries` within `burst_total_s`); an outage
     gets one quick second try: measured by others, the second recovers 22 in 100, the third one.
-    Raises: ConnectorError when it stays so; what `parts.check` raises.
+    Raises: ConnectorError when it stays so; what `context.check` raises.
     """
-    return with_retries(lambda: _with_restarts(read, parts), parts)
+    return with_retries(lambda: _with_restarts(read, context), context)
 
 
-def with_retries(call: Callable[[], T], parts: ImportContext) -> T:
+def with_retries(call: Callable[[], T], context: ImportContext) -> T:
     """Make a call to a provider with the retries described at `fetch`."""
-    result: T = _burst_retrying(parts)(_with_second_try, call, parts)
+    result: T = _burst_retrying(context)(_with_second_try, call, context)
     return result
 
 
-def _burst_retrying(parts: ImportContext) -> tenacity.Retrying:
+def _burst_retrying(context: ImportContext) -> tenacity.Retrying:
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_burst),
-        stop=tenacity.stop_after_attempt(parts.policy.burst_tries)
-        | tenacity.stop_before_delay(parts.policy.burst_total_s),
+        stop=tenacity.stop_after_attempt(context.policy.burst_tries)
+        | tenacity.stop_before_delay(context.policy.burst_total_s),
         wait=_burst_wait,
-        sleep=parts.wait,
+        sleep=context.wait,
         reraise=True,
     )
 
@@ -91,28 +91,28 @@ def _burst_wait(state: tenacity.RetryCallState) -> float:
     return base_s + tenacity.wait_random(0, _JITTER_S)(state)
 
 
-def _with_second_try(call: Callable[[], T], parts: ImportContext) -> T:
+def _with_second_try(call: Callable[[], T], context: ImportContext) -> T:
     try:
         return call()
     except ProviderUnavailableError:
-        parts.wait(SECOND_TRY_S)
+        context.wait(SECOND_TRY_S)
         return call()
 
 
-def _with_restarts(read: Callable[[], Iterator[Page]], parts: ImportContext) -> Delivery:
-    for _ in range(parts.policy.cursor_restarts):
+def _with_restarts(read: Callable[[], Iterator[Page]], context: ImportContext) -> Delivery:
+    for _ in range(context.policy.cursor_restarts):
         try:
-            return _read_pages(read(), parts)
+            return _read_pages(read(), context)
         except CursorInvalidError:
-            parts.check()
+            context.check()
     raise ProviderUnavailableError("the provider keeps changing data while it is read", everyone=False)
 
 
-def _read_pages(pages: Iterator[Page], parts: ImportContext) -> Delivery:
+def _read_pages(pages: Iterator[Page], context: ImportContext) -> Delivery:
     delivery = Delivery()
     try:
         for page in pages:
-            parts.check()
+            context.check()
             _take_in(delivery, page)
     except BaseException:
         delivery.staging.close()

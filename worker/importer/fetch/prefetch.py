@@ -13,9 +13,9 @@ from worker.importer.outcome import stops_connection
 class PrefetchedDeliveries:
     """The deliveries of one run. Close it to free what was asked for ahead and never taken."""
 
-    def __init__(self, connector: BankConnector, parts: ImportContext) -> None:
+    def __init__(self, connector: BankConnector, context: ImportContext) -> None:
         self._connector = connector
-        self._parts = parts
+        self._context = context
         self._ahead: dict[RequestKey, Delivery | ConnectorError] = {}
 
     def ahead(self, stream: FetchRequest) -> Delivery:
@@ -57,8 +57,8 @@ class PrefetchedDeliveries:
         self._ahead.clear()
 
     def _fetch(self, stream: FetchRequest) -> Delivery:
-        delivery = fetch(lambda: self._read(stream), self._parts)
-        self._parts.note_quota(delivery.quota)
+        delivery = fetch(lambda: self._read(stream), self._context)
+        self._context.note_quota(delivery.quota)
         return delivery
 
     def _read(self, stream: FetchRequest) -> Iterator[Page]:

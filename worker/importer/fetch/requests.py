@@ -52,25 +52,25 @@ def progress_of(account: AccountState | BankConnectionAccount) -> Progress:
     )
 
 
-def history_limits(job: Job, capabilities: Capabilities, parts: ImportContext) -> HistoryLimits:
+def history_limits(job: Job, capabilities: Capabilities, context: ImportContext) -> HistoryLimits:
     """Return the limits of this connection today, in the bank's zone."""
-    wanted_days = job.options.history_days or parts.policy.history_days
+    wanted_days = job.options.history_days or context.policy.history_days
     return HistoryLimits(
-        today=parts.now().astimezone(zone_of(job, capabilities)).date(),
-        overlap_days=parts.policy.overlap_days,
+        today=context.now().astimezone(zone_of(job, capabilities)).date(),
+        overlap_days=context.policy.overlap_days,
         history_days=min(wanted_days, capabilities.history_days or wanted_days),
         window_days=capabilities.window_days,
     )
 
 
 def plan_requests(
-    job: Job, accounts: list[AccountState], capabilities: Capabilities, parts: ImportContext
+    job: Job, accounts: list[AccountState], capabilities: Capabilities, context: ImportContext
 ) -> list[FetchRequest]:
     """Return the deliveries of a run, in order: newest windows first, each account's own where the provider allows."""
     todo = [account for account in accounts if account.id not in job.done]
     if not todo:
         return []
-    reach = history_limits(job, capabilities, parts)
+    reach = history_limits(job, capabilities, context)
     stated_days = job.from_on is not None or job.to_on is not None
     if capabilities.cursor_scope is not None and not stated_days:
         return _cursor_streams(job, todo, capabilities, reach)
@@ -91,9 +91,9 @@ def request_for_single_rows(accounts: list[AccountState], today: date) -> FetchR
     )
 
 
-def days_lost(job: Job, streams: list[FetchRequest], capabilities: Capabilities, parts: ImportContext) -> bool:
+def days_lost(job: Job, streams: list[FetchRequest], capabilities: Capabilities, context: ImportContext) -> bool:
     """Say whether an outage lasted longer than the provider's memory, so that days between are never read."""
-    reach = history_limits(job, capabilities, parts)
+    reach = history_limits(job, capabilities, context)
     by_windows = [account for stream in streams if not stream.by_cursor for account in stream.accounts]
     return job.kind == RunKind.REFRESH and any(out_of_reach(progress_of(account), reach) for account in by_windows)
 

@@ -32,7 +32,7 @@ class Slice:
         return min(days) - _MARGIN, max(days) + _MARGIN
 
 
-def slices(delivery: Delivery, account_id: str, ground: ReadContext, slice_rows: int) -> Iterator[Slice]:
+def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows: int) -> Iterator[Slice]:
     """Yield slices of an account, each with the part of the covered window it proves. account_id: the bank's.
 
     A slice proves nothing about its last days: what became of their rows may stand in the next one.
@@ -42,23 +42,23 @@ def slices(delivery: Delivery, account_id: str, ground: ReadContext, slice_rows:
     current = next(following, [])
     start = covers.from_on if covers else date.min
     for later in following:
-        end = _last_day(current, ground) - _OPEN_END
-        yield _marked(current, ground, Window(from_on=start, to_on=end) if covers and start <= end else None)
+        end = _last_day(current, context) - _OPEN_END
+        yield _marked(current, context, Window(from_on=start, to_on=end) if covers and start <= end else None)
         start = max(start, end + timedelta(days=1))
         current = later
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
     whole = len(current) == delivery.staging.rows(account_id)
-    yield _marked(current, ground, rest, delivery.covers if whole and covers is None else None)
+    yield _marked(current, context, rest, delivery.covers if whole and covers is None else None)
 
 
 def _marked(
-    transactions: list[Transaction], ground: ReadContext, covers: Window | None, cut: Window | None = None
+    transactions: list[Transaction], context: ReadContext, covers: Window | None, cut: Window | None = None
 ) -> Slice:
-    salt = ground.salt
+    salt = context.salt
     rows = unlinked(transactions)
-    return Slice([(t, *identity_and_fingerprint(t, ground, salt)) for t in rows], covers, cut)
+    return Slice([(t, *identity_and_fingerprint(t, context, salt)) for t in rows], covers, cut)
 
 
-def _last_day(transactions: list[Transaction], ground: ReadContext) -> date:
+def _last_day(transactions: list[Transaction], context: ReadContext) -> date:
     last = max(map(day_of, transactions), default=UNDATED)
-    return ground.today if last == UNDATED else last
+    return context.today if last == UNDATED else last

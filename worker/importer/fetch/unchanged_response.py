@@ -188,7 +188,7 @@ def forget(session: Session, job: Job) -> None:
 
 
 def repeat(
-    job: Job, parts: ImportContext, streams: Sequence[FetchRequest], listed: Iterable[Account]
+    job: Job, context: ImportContext, streams: Sequence[FetchRequest], listed: Iterable[Account]
 ) -> Outcome | None:
     """Record the run as a repetition of the one that heard the same, behind its fence, and end it.
 
@@ -197,10 +197,10 @@ def repeat(
     outcome = Outcome(status=RunStatus.SUCCEEDED, code="nothing_new")
     values = _values(job, streams, listed) | end_values(job.lease, outcome)
     point("before_close")
-    with parts.statements() as session:  # an end that nobody hears of takes one statement
+    with context.statements() as session:  # an end that nobody hears of takes one statement
         row = session.execute(_REPEAT, values | {"unheard": True}).mappings().one_or_none()
     if row is None:
-        with parts.sessions() as session:
+        with context.sessions() as session:
             row = session.execute(_REPEAT, values | {"unheard": False}).mappings().one_or_none()
             if row is not None:
                 settle(session, _taken(EndedRun, row), replace(outcome, counts=_taken(Counts, row)))

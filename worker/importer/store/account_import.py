@@ -48,7 +48,7 @@ class AccountDelivery:
     account: AccountState
     stream: FetchRequest
     capabilities: Capabilities
-    ground: ReadContext
+    read_context: ReadContext
     delivery: Delivery
 
 
@@ -75,15 +75,15 @@ class StepResult:
         return row_id in self.seen or (self.created_from is not None and row_id >= self.created_from)
 
 
-def import_account_delivery(session: Session, step: AccountDelivery, parts: ImportContext) -> StepResult:
+def import_account_delivery(session: Session, step: AccountDelivery, context: ImportContext) -> StepResult:
     """Plan and write everything a delivery says about one account."""
     fetched = step.delivery.staging.rows(step.account.external_id)
     result = StepResult(met_ids=SeenIds(fetched) if _is_fresh(session, step.account) else None)
     removed = _removed_ids(session, step)
     mine = {step.account.external_id, step.account.external_id if step.stream.account_id is None else None}
     rejections = [as_rejection(row) for row in step.delivery.rejected if row.account_id in mine]
-    for part in slices(step.delivery, step.account.external_id, step.ground, parts.policy.slice_rows):
-        parts.check()
+    for part in slices(step.delivery, step.account.external_id, step.read_context, context.policy.slice_rows):
+        context.check()
         rejections += _import_slice(session, step, part, removed, result)
     fresh = record_rejections(session, step.job, step.account.id, rejections)
     result.counts = replace(result.counts, rejected=fresh, fetched=fetched, pages=step.delivery.pages)
@@ -139,7 +139,7 @@ def _known(session: Session, step: AccountDelivery, part: Slice) -> tuple[list[S
     """Load what may be what the slice delivers: rows of its days, and of its ids wherever they are."""
     identities = [identity for _, identity, _ in part.marked if identity is not None]
     reimport = step.job.options.reimport
-    return load_keys(session, step.account.id, part.span(step.ground.today), identities, reimport=reimport)
+    return load_keys(session, step.account.id, part.span(step.read_context.today), identities, reimport=reimport)
 
 
 def _sift(step: AccountDelivery, marked: list[Marked], known: Sequence[StoredKey], result: StepResult) -> Sifted:
@@ -153,12 +153,12 @@ def _sift(step: AccountDelivery, marked: list[Marked], known: Sequence[StoredKey
 
 def _read(sifted: Sifted, step: AccountDelivery, result: StepResult) -> tuple[Distinct, list[Rejection]]:
     """Read lines; where one id stands for two rows, read them again without trust in ids."""
-    read = [read_line(t, step.ground, (i, fingerprint)) for t, i, fingerprint in sifted.rest]
+    read = [read_line(t, step.read_context, (i, fingerprint)) for t, i, fingerprint in sifted.rest]
     rejections = [item for item in read if isinstance(item, Rejection)]
     lines = distinct(item for item in read if isinstance(item, Line))
     if lines.distrusted or sifted.distrusted:
         result.distrusted = True
-        doubtful = replace(step.ground, trusted=False)
+        doubtful = replace(step.read_context, trusted=False)
         again = [read_line(transaction, doubtful) for transaction, _, _ in sifted.rest]
         lines = replace(lines, lines=[item for item in again if isinstance(item, Line)])
     return lines, rejections
@@ -263,14 +263,14 @@ def as_rejection(row: RejectedRow) -> Rejection:
 
 
 def read_context_for(
-    job: Job, account: AccountState, capabilities: Capabilities, parts: ImportContext, session: str | None
+    job: Job, account: AccountState, capabilities: Capabilities, context: ImportContext, session: str | None
 ) -> ReadContext:
     """Return what is known of an account before its lines are read."""
     zone = zone_of(job, capabilities)
     id_class = IdClass(job.options.id_class or account.id_class or capabilities.id_class)
     return ReadContext(
         zone=zone,
-        today=parts.now().astimezone(zone).date(),
+        today=context.now().astimezone(zone).date(),
         currency=account.currency or job.currency,
         trusted=trusts_ids(id_class),
         namespace=(session or "") if id_class == IdClass.SESSION else "",

@@ -24,15 +24,15 @@ class Applied:
     warnings: set[str] = field(default_factory=set)
 
 
-def apply_delivery(session: Session, step: AccountDelivery, parts: ImportContext) -> Applied:
+def apply_delivery(session: Session, step: AccountDelivery, context: ImportContext) -> Applied:
     """Write one delivery's part of one account, and move what says how far we are only if it was whole."""
     job, account = step.job, step.account
-    result = import_account_delivery(session, step, parts)
+    result = import_account_delivery(session, step, context)
     add_counts(session, job, account, result.counts, step.stream.window)
     if not step.stream.moves or account.external_id in step.delivery.failures:
         return Applied(months=result.months, warnings=result.warnings)
     if step.delivery.complete:
-        save_mark(session, account.id, _mark(session, step, result, parts))
+        save_mark(session, account.id, _mark(session, step, result, context))
     else:
         cut = AccountResult(
             account_id=account.id, status="partial", code="truncated", message="the provider cut its answer"
@@ -41,10 +41,10 @@ def apply_delivery(session: Session, step: AccountDelivery, parts: ImportContext
     return Applied(months=result.months, warnings=result.warnings)
 
 
-def _mark(session: Session, step: AccountDelivery, result: StepResult, parts: ImportContext) -> Mark:
+def _mark(session: Session, step: AccountDelivery, result: StepResult, context: ImportContext) -> Mark:
     row = session.get_one(BankConnectionAccount, step.account.id)
     before = progress_of(row)
-    reach = history_limits(step.job, step.capabilities, parts)
+    reach = history_limits(step.job, step.capabilities, context)
     late_days = _late_days(result, step.account)
     own_cursor = step.stream.by_cursor and step.stream.account_id is not None
     return Mark(
