@@ -96,8 +96,8 @@ def provider_reach(settings: Settings) -> ReachableHosts:
     return ReachableHosts(private_hosts=frozenset(host for host in named if host))
 
 
-def open_desk_for_users(runtime: Runtime) -> ConnectionService:
-    """Return a desk for configs that come from users, who may point only at what is theirs or public."""
+def open_user_connection_service(runtime: Runtime) -> ConnectionService:
+    """Return a connection service for configs that come from users, who may point only at what is theirs or public."""
     settings = runtime.settings
     bounds = Bounds(statement_folder=settings.statement_folder, reach=provider_reach(settings))
     return replace(open_connection_service(runtime), confine=partial(confine, bounds))
@@ -113,9 +113,12 @@ def open_connection_service(runtime: Runtime) -> ConnectionService:
     )
 
 
-def open_linker(runtime: Runtime, desk: ConnectionService | None = None) -> LinkService:
-    """Return what the linking flows work with. desk: the operator's own unless another one is given."""
-    return LinkService(desk=desk or open_connection_service(runtime), open_context=partial(_open_context, runtime))
+def open_link_service(runtime: Runtime, connection_service: ConnectionService | None = None) -> LinkService:
+    """Return the service of linking flows. connection_service: by default the operator's, which confines nothing."""
+    return LinkService(
+        connection_service=connection_service or open_connection_service(runtime),
+        open_context=partial(_open_context, runtime),
+    )
 
 
 @contextmanager

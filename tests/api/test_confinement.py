@@ -7,14 +7,14 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from tests.api.conftest import token
-from tests.api.test_door import problem
+from tests.api.test_routes import problem
 from worker.api.app import create_app
 from worker.connections.confinement import Bounds, RefusedPathError, confine
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.file import FileConfig
 from worker.net.addresses import RefusedTargetError
 from worker.net.http import HttpLimits, ReachableHosts, open_client
-from worker.runtime import open_connection_service, open_desk_for_users, open_runtime, runtime
+from worker.runtime import open_connection_service, open_runtime, open_user_connection_service, runtime
 
 CONNECTIONS = "/bank-connections/connections"
 
@@ -82,7 +82,7 @@ def test_an_operators_own_desk_refuses_nothing(settings):
     with runtime(settings, role="test") as opened:
         open_connection_service(opened).confine(1, FileConfig(path="/etc"))
         with pytest.raises(RefusedPathError):
-            open_desk_for_users(opened).confine(1, FileConfig(path="/etc"))
+            open_user_connection_service(opened).confine(1, FileConfig(path="/etc"))
 
 
 @pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f.1", "[::1]", "127.0.0.1"])

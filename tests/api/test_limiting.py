@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.api.conftest import token
-from tests.api.test_door import BASE, problem
+from tests.api.test_routes import BASE, problem
 from worker.api.app import create_app
 from worker.api.limiting import UserLimit
 from worker.api.problems import ProblemError

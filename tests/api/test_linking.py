@@ -55,10 +55,11 @@ def provider(app, request):
 
     with serving(fake) as fake.url:
         known = app.state.services
-        linker = LinkService(
-            desk=replace(known.desk, open_connector=open_connector), open_context=lambda: context_for(fake.url)
+        link_service = LinkService(
+            connection_service=replace(known.connection_service, open_connector=open_connector),
+            open_context=lambda: context_for(fake.url),
         )
-        app.state.services = replace(known, linker=linker, link_apps=LinkApps.model_validate(APPS))
+        app.state.services = replace(known, link_service=link_service, link_apps=LinkApps.model_validate(APPS))
         fake.connector_name = request.param
         fake.codes = ["code-1", "code-2"]
         yield fake

@@ -1,4 +1,4 @@
-"""A desk with a bank that counts what it is asked to do, and a vault with a key of its own."""
+"""A connection service with a bank that counts what it is asked to do, and a vault with a key of its own."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -52,7 +52,7 @@ def bank():
 
 
 @pytest.fixture
-def desk(sessions, bank):
+def connection_service(sessions, bank):
     @contextmanager
     def open_connector(connector, config):
         yield connector(config)

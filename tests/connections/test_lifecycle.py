@@ -31,8 +31,13 @@ def row_of(sessions, connection_id):
         return session.get_one(BankConnection, connection_id)
 
 
-def stored_config(desk, connection_id, bank):
-    return open_taken(desk.sessions, desk.vault, take_config(desk.sessions, connection_id), bank.Config)
+def stored_config(connection_service, connection_id, bank):
+    return open_taken(
+        connection_service.sessions,
+        connection_service.vault,
+        take_config(connection_service.sessions, connection_id),
+        bank.Config,
+    )
 
 
 class SealedShut:
@@ -42,9 +47,9 @@ class SealedShut:
         raise KeyProviderUnavailableError
 
 
-def test_a_one_time_token_is_not_spent_while_nothing_can_be_sealed(desk, bank, user_id):
+def test_a_one_time_token_is_not_spent_while_nothing_can_be_sealed(connection_service, bank, user_id):
     with pytest.raises(KeyProviderUnavailableError):
-        lifecycle.add(dataclasses.replace(desk, vault=SealedShut()), wanted(user_id))
+        lifecycle.add(dataclasses.replace(connection_service, vault=SealedShut()), wanted(user_id))
     assert bank.calls == []
 
 
@@ -53,20 +58,24 @@ def actions(sessions):
         return list(session.scalars(select(CredentialAudit.action).order_by(CredentialAudit.id)))
 
 
-def test_adding_links_once_and_keeps_what_the_bank_gave_in_exchange(desk, sessions, bank, user_id):
-    connection_id = lifecycle.add(desk, wanted(user_id))
+def test_adding_links_once_and_keeps_what_the_bank_gave_in_exchange(connection_service, sessions, bank, user_id):
+    connection_id = lifecycle.add(connection_service, wanted(user_id))
     row = row_of(sessions, connection_id)
     assert bank.calls == ["link"]
-    assert stored_config(desk, connection_id, bank).access_url.get_secret_value().endswith("renewed-secret@bank.test")
+    assert (
+        stored_config(connection_service, connection_id, bank)
+        .access_url.get_secret_value()
+        .endswith("renewed-secret@bank.test")
+    )
     assert b"secret" not in row.config_encrypted
     assert (row.status, row.display_name, row.config_key_id) == ("active", "Counting Bank", "k1")
     assert row.next_refresh_at - row.created_at == timedelta(hours=24)
     assert actions(sessions)[0] == "sealed"
 
 
-def test_choices_are_kept_with_the_connection(desk, sessions, user_id):
+def test_choices_are_kept_with_the_connection(connection_service, sessions, user_id):
     connection_id = lifecycle.add(
-        desk,
+        connection_service,
         wanted(
             user_id,
             name=" Savings ",
@@ -87,37 +96,39 @@ def test_choices_are_kept_with_the_connection(desk, sessions, user_id):
     ],
     ids=["no such user", "unknown field", "name too long"],
 )
-def test_a_request_that_makes_no_sense_spends_no_token(desk, bank, user_id, values, error):
+def test_a_request_that_makes_no_sense_spends_no_token(connection_service, bank, user_id, values, error):
     with pytest.raises(error) as raised:
-        lifecycle.add(desk, wanted(user_id, **values))
+        lifecycle.add(connection_service, wanted(user_id, **values))
     assert bank.calls == []
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_refused_token_leaves_no_connection(desk, sessions, bank, user_id):
+def test_a_refused_token_leaves_no_connection(connection_service, sessions, bank, user_id):
     with pytest.raises(AuthenticationError):
-        lifecycle.add(desk, wanted(user_id, config={"setup_token": "spent"}))
+        lifecycle.add(connection_service, wanted(user_id, config={"setup_token": "spent"}))
     assert bank.calls == ["link"]
     with sessions() as session:
         assert session.scalar(text("SELECT count(*) FROM bank_connections")) == 0
 
 
-def test_reauthorising_replaces_the_credentials_in_place_and_wakes_the_connection(desk, sessions, bank, user_id):
-    connection_id = lifecycle.add(desk, wanted(user_id))
+def test_reauthorising_replaces_the_credentials_in_place_and_wakes_the_connection(
+    connection_service, sessions, bank, user_id
+):
+    connection_id = lifecycle.add(connection_service, wanted(user_id))
     with sessions() as session:
         session.execute(text("UPDATE bank_connections SET status = 'needs_user', status_code = 'expired'"))
     before = row_of(sessions, connection_id)
-    lifecycle.reauthorise(desk, connection_id, {"setup_token": "another"})
+    lifecycle.reauthorise(connection_service, connection_id, {"setup_token": "another"})
     after = row_of(sessions, connection_id)
     assert (after.config_version, after.link_epoch) == (2, 2)
     assert (after.status, after.status_code) == ("active", None)
     assert after.next_refresh_at < before.next_refresh_at
     assert actions(sessions) == ["sealed", "replaced"]
-    assert stored_config(desk, connection_id, bank).access_url is not None
+    assert stored_config(connection_service, connection_id, bank).access_url is not None
 
 
-def test_pausing_and_resuming(desk, sessions, user_id):
-    connection_id = lifecycle.add(desk, wanted(user_id))
+def test_pausing_and_resuming(connection_service, sessions, user_id):
+    connection_id = lifecycle.add(connection_service, wanted(user_id))
     with sessions() as session:
         lifecycle.pause(session, connection_id)
     assert row_of(sessions, connection_id).status == "paused"
@@ -133,15 +144,15 @@ def test_resuming_does_not_hide_that_a_login_is_needed(sessions, user_id):
         lifecycle.resume(session, connection_id)
 
 
-def test_somebody_elses_connection_is_not_there(desk, sessions, user_id):
-    connection_id = lifecycle.add(desk, wanted(user_id))
+def test_somebody_elses_connection_is_not_there(connection_service, sessions, user_id):
+    connection_id = lifecycle.add(connection_service, wanted(user_id))
     stranger = user_id + 1
     with sessions() as session, pytest.raises(NotFoundError):
         lifecycle.pause(session, connection_id, user_id=stranger)
     for use in (
-        lambda: lifecycle.reauthorise(desk, connection_id, TOKEN, user_id=stranger),
-        lambda: lifecycle.remove(desk, connection_id, user_id=stranger),
-        lambda: lifecycle.remove(desk, uuid.uuid4()),
+        lambda: lifecycle.reauthorise(connection_service, connection_id, TOKEN, user_id=stranger),
+        lambda: lifecycle.remove(connection_service, connection_id, user_id=stranger),
+        lambda: lifecycle.remove(connection_service, uuid.uuid4()),
     ):
         with pytest.raises(NotFoundError):
             use()
@@ -149,12 +160,12 @@ def test_somebody_elses_connection_is_not_there(desk, sessions, user_id):
 
 
 @pytest.mark.parametrize("down", [False, True], ids=["provider answers", "provider is down"])
-def test_removing_forgets_the_credentials_whatever_the_provider_says(desk, sessions, bank, user_id, down):
-    connection_id = lifecycle.add(desk, wanted(user_id))
+def test_removing_forgets_the_credentials_whatever_the_provider_says(connection_service, sessions, bank, user_id, down):
+    connection_id = lifecycle.add(connection_service, wanted(user_id))
     with sessions() as session:
         run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH))
     bank.down = down
-    removed = lifecycle.remove(desk, connection_id)
+    removed = lifecycle.remove(connection_service, connection_id)
     row = row_of(sessions, connection_id)
     assert removed.revoked is not down
     assert (row.status, row.config_encrypted, row.next_refresh_at) == ("disconnected", None, None)
@@ -163,21 +174,21 @@ def test_removing_forgets_the_credentials_whatever_the_provider_says(desk, sessi
     assert actions(sessions) == ["sealed", "opened", "removed"]
 
 
-def test_removing_twice_changes_nothing(desk, sessions, bank, user_id):
-    connection_id = lifecycle.add(desk, wanted(user_id))
-    lifecycle.remove(desk, connection_id)
-    lifecycle.remove(desk, connection_id)
+def test_removing_twice_changes_nothing(connection_service, sessions, bank, user_id):
+    connection_id = lifecycle.add(connection_service, wanted(user_id))
+    lifecycle.remove(connection_service, connection_id)
+    lifecycle.remove(connection_service, connection_id)
     assert bank.calls == ["link", "revoke"]
     assert actions(sessions) == ["sealed", "opened", "removed"]
 
 
-def test_a_removed_connection_is_neither_paused_nor_reauthorised(desk, sessions, user_id):
-    connection_id = lifecycle.add(desk, wanted(user_id))
-    lifecycle.remove(desk, connection_id)
+def test_a_removed_connection_is_neither_paused_nor_reauthorised(connection_service, sessions, user_id):
+    connection_id = lifecycle.add(connection_service, wanted(user_id))
+    lifecycle.remove(connection_service, connection_id)
     with sessions() as session, pytest.raises(ConflictError, match="was removed"):
         lifecycle.pause(session, connection_id)
     with pytest.raises(ConflictError, match="was removed"):
-        lifecycle.reauthorise(desk, connection_id, TOKEN)
+        lifecycle.reauthorise(connection_service, connection_id, TOKEN)
 
 
 EXPENSE = text("INSERT INTO expenses (user_id, amount, spent_at) VALUES (:user_id, 5, '2026-03-04') RETURNING id")
@@ -193,8 +204,8 @@ LINE = text(
 )
 
 
-def test_removing_can_take_the_imported_expenses_along_but_never_the_users_own(desk, sessions, user_id):
-    connection_id = lifecycle.add(desk, wanted(user_id))
+def test_removing_can_take_the_imported_expenses_along_but_never_the_users_own(connection_service, sessions, user_id):
+    connection_id = lifecycle.add(connection_service, wanted(user_id))
     with sessions() as session:
         account_id = session.scalar(ACCOUNT, {"id": connection_id, "user_id": user_id})
         imported, linked, unrelated = (session.scalar(EXPENSE, {"user_id": user_id}) for _ in range(3))
@@ -209,7 +220,7 @@ def test_removing_can_take_the_imported_expenses_along_but_never_the_users_own(d
                     "state": state,
                 },
             )
-    removed = lifecycle.remove(desk, connection_id, delete_expenses=True)
+    removed = lifecycle.remove(connection_service, connection_id, delete_expenses=True)
     assert (removed.expenses_deleted, removed.months) == (1, {"2026-03"})
     with sessions() as session:
         left = set(session.scalars(text("SELECT id FROM expenses")))

@@ -47,13 +47,13 @@ def _linker(sessions, fake):
         with context_for(fake.url) as context:
             yield connector(config, context)
 
-    desk = ConnectionService(
+    connection_service = ConnectionService(
         sessions=sessions,
         vault=EnvelopeVault([LocalKeyring({"k1": b"1" * 32})], primary_key_id="k1"),
         find_connector=ConnectorRegistry().get,
         open_connector=open_connector,
     )
-    return LinkService(desk=desk, open_context=lambda: context_for(fake.url))
+    return LinkService(connection_service=connection_service, open_context=lambda: context_for(fake.url))
 
 
 def _served(fake_type):
@@ -61,7 +61,7 @@ def _served(fake_type):
     def fixture(sessions):
         fake = fake_type()
         with serving(fake) as fake.url:
-            fake.linker = _linker(sessions, fake)
+            fake.link_service = _linker(sessions, fake)
             yield fake
 
     return fixture
@@ -73,13 +73,15 @@ gc = _served(FakeGoCardless)
 
 
 def link_plaid(plaid, user_id, token="public-1", **rest):
-    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
-    return start, finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token=token, **rest)
+    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
+    return start, finish_plaid(
+        plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token=token, **rest
+    )
 
 
 def link_eb(eb, user_id, code="code-1", **rest):
     start = start_enablebanking(
-        eb.linker,
+        eb.link_service,
         EB_APP,
         user_id=user_id,
         bank="Nordea",
@@ -87,12 +89,12 @@ def link_eb(eb, user_id, code="code-1", **rest):
         redirect_url="https://finmind.test/linked",
         **rest,
     )
-    return start, finish_enablebanking(eb.linker, EB_APP, user_id=user_id, state=start.state, code=code)
+    return start, finish_enablebanking(eb.link_service, EB_APP, user_id=user_id, state=start.state, code=code)
 
 
 def start_gc(gc, user_id, **rest):
     return start_gocardless(
-        gc.linker,
+        gc.link_service,
         GC_APP,
         user_id=user_id,
         institution_id="NORDEA_NDEAFIHH",
@@ -102,9 +104,14 @@ def start_gc(gc, user_id, **rest):
 
 
 def stored(fake, connection_id):
-    desk = fake.linker.desk
-    taken = take_config(desk.sessions, connection_id)
-    return open_taken(desk.sessions, desk.vault, taken, desk.find_connector(taken.connector_name).Config)
+    connection_service = fake.link_service.connection_service
+    taken = take_config(connection_service.sessions, connection_id)
+    return open_taken(
+        connection_service.sessions,
+        connection_service.vault,
+        taken,
+        connection_service.find_connector(taken.connector_name).Config,
+    )
 
 
 def row(sessions, connection_id):
@@ -138,41 +145,41 @@ def test_webhook_keys_are_asked_for_when_they_are_needed(plaid):
         "alg": "ES256", "kid": "key-1", "kty": "EC", "crv": "P-256", "x": "x", "y": "y", "use": "sig",
         "created_at": 1, "expired_at": None,
     }  # fmt: skip
-    keys = plaid_webhook_keys(plaid.linker, PLAID_APP, now=lambda: NOW)
+    keys = plaid_webhook_keys(plaid.link_service, PLAID_APP, now=lambda: NOW)
     assert keys.get("key-1") is keys.get("key-1")
     assert plaid.paths() == ["/webhook_verification_key/get"]
 
 
 def test_finishing_twice_exchanges_once_and_gives_the_same_connection(plaid, user_id):
     start, connection_id = link_plaid(plaid, user_id)
-    again = finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+    again = finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
     assert again == connection_id
     assert plaid.exchanged == ["public-1"]
 
 
 def test_a_token_whose_answer_was_lost_is_never_sent_again(plaid, sessions, user_id):
-    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
     plaid.fail("/item/public_token/exchange", "API_ERROR", "INTERNAL_SERVER_ERROR", 500)
     for expected in (ConnectorError, ConflictError):
         with pytest.raises(expected):
-            finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+            finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
     assert plaid.paths().count("/item/public_token/exchange") == 1
     assert statuses(sessions) == ["failed"]
 
 
 def test_an_exchange_that_died_half_way_is_not_taken_up_by_anybody(plaid, sessions, user_id):
-    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
     with sessions() as session:
         session.execute(text("UPDATE bank_link_attempts SET status = 'exchanging'"))
     with pytest.raises(ConflictError, match="start again"):
-        finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+        finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
     assert plaid.exchanged == []
 
 
 def test_a_state_nobody_was_given_is_refused_before_anything_is_exchanged(plaid, user_id):
-    start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
     with pytest.raises(InvalidRequestError):
-        finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state="forged", public_token="public-1")
+        finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state="forged", public_token="public-1")
     assert plaid.exchanged == []
 
 
@@ -181,22 +188,22 @@ def test_a_state_of_somebody_else_is_refused(plaid, sessions, user_id):
         other = session.execute(
             text("INSERT INTO users (email, password_hash) VALUES ('eve@example.test', 'x') RETURNING id")
         ).scalar_one()
-    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
     with pytest.raises(InvalidRequestError):
-        finish_plaid(plaid.linker, PLAID_APP, user_id=other, state=start.state, public_token="public-1")
+        finish_plaid(plaid.link_service, PLAID_APP, user_id=other, state=start.state, public_token="public-1")
     assert statuses(sessions) == ["started"]
 
 
 def test_a_state_that_is_too_old_is_refused(plaid, sessions, user_id):
-    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
     with sessions() as session:
         session.execute(text("UPDATE bank_link_attempts SET expires_at = now() - interval '1 second'"))
     with pytest.raises(InvalidRequestError, match="too long ago"):
-        finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+        finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
 
 
 def test_the_state_itself_is_not_stored(plaid, sessions, user_id):
-    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id)
+    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
     with sessions() as session:
         dump = session.execute(text("SELECT row_to_json(a)::text FROM bank_link_attempts a")).scalar_one()
     assert start.state not in dump
@@ -208,10 +215,10 @@ def test_plaid_renews_in_place_without_exchanging_anything(plaid, sessions, user
     with sessions() as session:
         values = {"status": "needs_user", "cursor": "item-1:c7"}
         session.execute(BankConnection.__table__.update().values(values))
-    start = start_plaid(plaid.linker, PLAID_APP, user_id=user_id, connection_id=connection_id)
+    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id, connection_id=connection_id)
     assert plaid.asked[-1].body["access_token"] == "access-canary-1"
     assert "products" not in plaid.asked[-1].body
-    assert finish_plaid(plaid.linker, PLAID_APP, user_id=user_id, state=start.state) == connection_id
+    assert finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state) == connection_id
     renewed = row(sessions, connection_id)
     assert (renewed.status, renewed.link_epoch, renewed.cursor) == ("active", 2, "item-1:c7")
     assert renewed.next_refresh_at is not None
@@ -221,7 +228,7 @@ def test_plaid_renews_in_place_without_exchanging_anything(plaid, sessions, user
 def test_only_ones_own_connection_of_the_same_connector_is_renewed(plaid, eb, user_id):
     _, connection_id = link_plaid(plaid, user_id)
     with pytest.raises(NotFoundError):
-        start_plaid(plaid.linker, PLAID_APP, user_id=user_id + 1, connection_id=connection_id)
+        start_plaid(plaid.link_service, PLAID_APP, user_id=user_id + 1, connection_id=connection_id)
     with pytest.raises(InvalidRequestError):
         link_eb(eb, user_id, connection_id=connection_id)
     assert eb.asked == []
@@ -257,16 +264,21 @@ def test_a_code_that_was_used_leaves_no_connection(eb, sessions, user_id):
 
 
 def test_enable_banking_lists_banks_and_refuses_unknown_ones(eb, user_id):
-    (bank,) = list_enablebanking_banks(eb.linker, EB_APP, "FI")
+    (bank,) = list_enablebanking_banks(eb.link_service, EB_APP, "FI")
     assert (bank.name, bank.country, bank.consent.days) == ("Nordea", "FI", 180)
     with pytest.raises(InvalidRequestError, match="no such bank"):
         start_enablebanking(
-            eb.linker, EB_APP, user_id=user_id, bank="Nowhere", country="FI", redirect_url="https://finmind.test/x"
+            eb.link_service,
+            EB_APP,
+            user_id=user_id,
+            bank="Nowhere",
+            country="FI",
+            redirect_url="https://finmind.test/x",
         )
 
 
 def test_gocardless_lists_the_banks_of_a_country(gc):
-    (bank,) = list_gocardless_institutions(gc.linker, GC_APP, "FI")
+    (bank,) = list_gocardless_institutions(gc.link_service, GC_APP, "FI")
     assert (bank.id, bank.name, bank.history_days) == ("NORDEA_NDEAFIHH", "Nordea", 540)
 
 
@@ -275,7 +287,7 @@ def test_gocardless_links_once_the_user_agreed(gc, sessions, user_id):
     agreement, requisition = gc.created
     assert (agreement["max_historical_days"], agreement["access_valid_for_days"]) == (540, 180)
     assert requisition["reference"] == start.state
-    connection_id = finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=start.state)
+    connection_id = finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=start.state)
     config = stored(gc, connection_id)
     assert (config.requisition_id, config.history_days, config.institution) == (gc.requisition_id, 540, "Nordea")
     assert row(sessions, connection_id).display_name == "Nordea"
@@ -286,22 +298,22 @@ def test_gocardless_saves_nothing_before_the_user_agreed(gc, sessions, user_id, 
     start = start_gc(gc, user_id)
     gc.status = state
     with pytest.raises(AuthenticationError):
-        finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=start.state)
+        finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=start.state)
     with sessions() as session:
         assert session.scalars(select(BankConnection)).all() == []
 
 
 def test_gocardless_renews_in_place_under_a_new_requisition(gc, sessions, user_id):
     start = start_gc(gc, user_id)
-    connection_id = finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=start.state)
+    connection_id = finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=start.state)
     again = start_gc(gc, user_id, connection_id=connection_id)
-    assert finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=again.state) == connection_id
+    assert finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=again.state) == connection_id
     assert stored(gc, connection_id).requisition_id == gc.requisition_id
     assert row(sessions, connection_id).link_epoch == 2
 
 
 def test_a_link_the_user_broke_off_is_over(gc, user_id):
     start = start_gc(gc, user_id)
-    abandon(gc.linker, user_id=user_id, connector_name="gocardless", state=start.state)
+    abandon(gc.link_service, user_id=user_id, connector_name="gocardless", state=start.state)
     with pytest.raises(ConflictError):
-        finish_gocardless(gc.linker, GC_APP, user_id=user_id, state=start.state)
+        finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=start.state)

@@ -1,1 +1,1 @@
-"""The web app's door: thin HTTP over the use cases. A route parses, makes one call and answers; it decides nothing."""
+"""The HTTP API of the web app, a thin layer over the use cases: a route parses, calls one function and answers."""

@@ -12,12 +12,12 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from worker import __version__, heartbeat_files
 from worker.api import connections, contract, files, linking, ops, problems, runs, suggestions, webhooks
 from worker.api.auth import token_policy
-from worker.api.envelope import RefusedBodies, RequestIds, Timed
 from worker.api.limiting import UserLimit
+from worker.api.middleware import RequestIds, RequestTimes, TooLargeProblems
 from worker.api.services import Services
 from worker.client import WorkerClient
 from worker.connections.linking import read_link_apps
-from worker.runtime import Runtime, open_desk_for_users, open_linker, open_runtime
+from worker.runtime import Runtime, open_link_service, open_runtime, open_user_connection_service
 from worker.settings import load_settings
 from worker.status.metrics import exposition
 from worker.telemetry.latencies import forget_measures, start_measuring
@@ -43,14 +43,14 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = _services(runtime)
-    door = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS)
+    api = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS)
     for part in (connections.router, linking.router, runs.router, suggestions.router, files.router, webhooks.router):
-        door.include_router(part)
-    app.include_router(door)
+        api.include_router(part)
+    app.include_router(api)
     app.include_router(ops.router)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
-    app.add_middleware(RefusedBodies)
-    app.add_middleware(Timed)
+    app.add_middleware(TooLargeProblems)
+    app.add_middleware(RequestTimes)
     app.add_middleware(RequestIds)  # the last one added is the outermost
     problems.install(app)
     contract.install(app)
@@ -81,11 +81,11 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _services(runtime: Runtime) -> Services:
-    desk = open_desk_for_users(runtime)
+    connection_service = open_user_connection_service(runtime)
     return Services(
         runtime=runtime,
-        desk=desk,
-        linker=open_linker(runtime, desk),
+        connection_service=connection_service,
+        link_service=open_link_service(runtime, connection_service),
         link_apps=read_link_apps(runtime.settings.link_apps),
         client=WorkerClient(runtime.settings.redis_url.get_secret_value()),
         tokens=token_policy(runtime.settings),

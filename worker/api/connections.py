@@ -67,7 +67,7 @@ def add_connection(wanted: NewConnectionIn, user_id: UserId, services: ServicesD
 
     def make() -> ConnectionOut:
         with acting_as(f"api:user:{user_id}"):
-            return _connection(services, user_id, lifecycle.add(services.desk, _new(user_id, wanted)))
+            return _connection(services, user_id, lifecycle.add(services.connection_service, _new(user_id, wanted)))
 
     return only.answer(make, status=201, location=lambda made: f"/bank-connections/connections/{made.id}")
 
@@ -115,7 +115,9 @@ def remove_connection(
 ) -> RemovedOut:
     """End the authorisation at the provider where possible, and forget the credentials for good."""
     with acting_as(f"api:user:{user_id}"):
-        removed = lifecycle.remove(services.desk, connection_id, delete_expenses=delete_expenses, user_id=user_id)
+        removed = lifecycle.remove(
+            services.connection_service, connection_id, delete_expenses=delete_expenses, user_id=user_id
+        )
     services.runtime.cache.clear(removed.user_id, removed.months)
     return RemovedOut(id=connection_id, revoked_at_provider=removed.revoked, expenses_deleted=removed.expenses_deleted)
 
@@ -126,7 +128,7 @@ def refresh_auth(
 ) -> ConnectionOut:
     """Give a connection new credentials in place; accounts and history stay."""
     with acting_as(f"api:user:{user_id}"):
-        lifecycle.reauthorise(services.desk, connection_id, given.config, user_id=user_id)
+        lifecycle.reauthorise(services.connection_service, connection_id, given.config, user_id=user_id)
     return _connection(services, user_id, connection_id)
 
 

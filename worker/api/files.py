@@ -69,7 +69,7 @@ def _import(
         folder = folder_of(root, user_id, config)
         keep(received, folder)
         shared = read(FileConfig, {"path": folder, **stated}, what="file")
-        connection_id, _ = connection_for(services.desk, user_id, shared, None)
+        connection_id, _ = connection_for(services.connection_service, user_id, shared, None)
     with services.sessions() as session:
         run_id = services.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
         return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))

@@ -83,7 +83,7 @@ def list_banks(
     country: Annotated[Country, Query(description="Two letters.", examples=["FI"])],
 ) -> list[BankOut]:
     """List the banks of a country that a connector can link."""
-    found = list_link_banks(services.linker, services.link_apps, connector_name, country)
+    found = list_link_banks(services.link_service, services.link_apps, connector_name, country)
     return [BankOut.model_validate(bank, from_attributes=True) for bank in found]
 
 
@@ -91,7 +91,7 @@ def list_banks(
 def begin_link(wanted: LinkIn, user_id: UserId, services: ServicesDep) -> LinkOut:
     """Begin to link a bank, or to renew a connection in place. The user has an hour."""
     with acting_as(f"api:user:{user_id}"):
-        made = start_link(services.linker, services.link_apps, WantedLink(user_id=user_id, **wanted.model_dump()))
+        made = start_link(services.link_service, services.link_apps, WantedLink(user_id=user_id, **wanted.model_dump()))
     return LinkOut(state=made.state, url=made.url, link_token=made.link_token, expires_at=made.expires_at)
 
 
@@ -108,7 +108,7 @@ def complete_link(brought: BroughtIn, user_id: UserId, services: ServicesDep) ->
         institution_name=brought.institution_name,
     )
     with acting_as(f"api:user:{user_id}"):
-        connection_id = finish_link(services.linker, services.link_apps, given)
+        connection_id = finish_link(services.link_service, services.link_apps, given)
     with services.sessions() as session:
         made = ConnectionOut.of(
             connection_queries.describe(connection_queries.find(session, connection_id, user_id=user_id))
@@ -121,7 +121,7 @@ def complete_link(brought: BroughtIn, user_id: UserId, services: ServicesDep) ->
 def abandon_link(broken_off: BrokenOffIn, user_id: UserId, services: ServicesDep) -> None:
     """Say that the user broke off at the bank; a connection that was to be renewed stays as it is."""
     state = broken_off.state.get_secret_value()
-    abandon(services.linker, user_id=user_id, connector_name=broken_off.connector_name, state=state)
+    abandon(services.link_service, user_id=user_id, connector_name=broken_off.connector_name, state=state)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -68,7 +68,7 @@ _STATUS: tuple[tuple[type[WorkerError], int], ...] = (
 
 
 class ProblemError(Exception):
-    """An error that only this door knows of. headers: such as Retry-After."""
+    """An error that only the API knows. headers: such as Retry-After."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(code)

@@ -27,8 +27,8 @@ class Services:
     """What this process offers its routes. trace_context: the traceparent the request came with."""
 
     runtime: Runtime
-    desk: ConnectionService
-    linker: LinkService
+    connection_service: ConnectionService
+    link_service: LinkService
     link_apps: LinkApps
     client: WorkerClient
     tokens: TokenPolicy

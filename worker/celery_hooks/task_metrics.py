@@ -9,7 +9,7 @@ from celery import signals
 
 from worker import heartbeat_files
 from worker.settings import load_settings
-from worker.status.metrics_endpoint import forget_inherited_door, parse_listen, serve_measures
+from worker.status.metrics_endpoint import close_inherited_socket, parse_listen, serve_measures
 from worker.telemetry.latencies import TASK, forget_measures, is_measuring, observe, start_measuring
 from worker.telemetry.logs import get_logger
 
@@ -43,7 +43,7 @@ def _begin(sender: Any, **_details: object) -> None:  # noqa: ANN401 - celery.wo
 
 
 def _begin_in_child(**_details: object) -> None:
-    forget_inherited_door()
+    close_inherited_socket()
     index = getattr(current_process(), "index", None)
     if is_measuring() and index is not None:
         start_measuring(_folder(), f"{_worker_name}-{index}")

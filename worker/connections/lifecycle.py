@@ -48,7 +48,7 @@ class ConnectionService:
 
     find_connector: the class of a name; raises ConnectorNotFoundError. open_connector: a connector for a config, with
     its HTTP client, closed at the end of the block. confine: refuses a config of a user that points at what is not
-    theirs; raises InvalidRequestError. An operator's own desk refuses nothing.
+    theirs; raises InvalidRequestError. The operator's own service refuses nothing.
     """
 
     sessions: Sessions
@@ -74,22 +74,22 @@ class NewConnection:
     schedule: Schedule = field(default_factory=Schedule)
 
 
-def add(desk: ConnectionService, wanted: NewConnection) -> uuid.UUID:
+def add(connection_service: ConnectionService, wanted: NewConnection) -> uuid.UUID:
     """Link a bank and keep its sealed config; the first import is somebody's next request.
 
     Raises: InvalidRequestError, NotFoundError (no such user), ConnectorError (the provider refused).
     """
-    connector = desk.find_connector(wanted.connector_name)
+    connector = connection_service.find_connector(wanted.connector_name)
     config = read(connector.Config, wanted.config, what=f"config of `{connector.name}`")
-    desk.confine(wanted.user_id, config)
+    connection_service.confine(wanted.user_id, config)
     name = read_name(wanted.name or connector.display_name)
-    with desk.sessions() as session:
+    with connection_service.sessions() as session:
         if session.get(User, wanted.user_id) is None:
             raise NotFoundError(f"no user {wanted.user_id}")
-    linked = _link(desk, connector, config)
+    linked = _link(connection_service, connector, config)
     connection_id = uuid.uuid4()
-    sealed = new_config_values(desk.vault, linked, connection_id=connection_id, user_id=wanted.user_id)
-    with desk.sessions() as session:
+    sealed = new_config_values(connection_service.vault, linked, connection_id=connection_id, user_id=wanted.user_id)
+    with connection_service.sessions() as session:
         session.add(BankConnection(id=connection_id, **_first_values(wanted, name), **sealed))
         session.flush()
         record(session, Action.SEALED, _subject(connection_id, wanted.user_id, sealed["config_key_id"]))
@@ -97,21 +97,27 @@ def add(desk: ConnectionService, wanted: NewConnection) -> uuid.UUID:
 
 
 def reauthorise(
-    desk: ConnectionService, connection_id: uuid.UUID, config: Mapping[str, Any], *, user_id: int | None = None
+    connection_service: ConnectionService,
+    connection_id: uuid.UUID,
+    config: Mapping[str, Any],
+    *,
+    user_id: int | None = None,
 ) -> None:
     """Replace the credentials in place: accounts and history stay, and the next run fills the gap since the last one.
 
     Raises: NotFoundError, ConflictError when the connection was removed, InvalidRequestError, ConnectorError.
     """
-    with desk.sessions() as session:
+    with connection_service.sessions() as session:
         row = find(session, connection_id, user_id=user_id)
         _refuse_removed(row)
-        connector, owner_id = desk.find_connector(row.connector_name), row.user_id
+        connector, owner_id = connection_service.find_connector(row.connector_name), row.user_id
     given = read(connector.Config, config, what=f"config of `{connector.name}`")
-    desk.confine(owner_id, given)
-    linked = _link(desk, connector, given)
+    connection_service.confine(owner_id, given)
+    linked = _link(connection_service, connector, given)
     changes = {"link_epoch": BankConnection.link_epoch + 1, "consent_expires_at": None, "consent_warned_days": None}
-    replace_config(desk.sessions, desk.vault, connection_id, linked, also={**changes, **_AWAKE})
+    replace_config(
+        connection_service.sessions, connection_service.vault, connection_id, linked, also={**changes, **_AWAKE}
+    )
 
 
 def pause(session: Session, connection_id: uuid.UUID, *, user_id: int | None = None) -> None:
@@ -133,7 +139,11 @@ def resume(session: Session, connection_id: uuid.UUID, *, user_id: int | None = 
 
 
 def remove(
-    desk: ConnectionService, connection_id: uuid.UUID, *, delete_expenses: bool = False, user_id: int | None = None
+    connection_service: ConnectionService,
+    connection_id: uuid.UUID,
+    *,
+    delete_expenses: bool = False,
+    user_id: int | None = None,
 ) -> Removed:
     """End the authorisation at the provider where it can be ended, and forget the credentials for good.
 
@@ -141,10 +151,10 @@ def remove(
     delete_expenses: also delete the expenses that imports wrote; expenses the user had before stay.
     Raises: NotFoundError.
     """
-    with desk.sessions() as session:
+    with connection_service.sessions() as session:
         known = find(session, connection_id, user_id=user_id)
-    revoked = known.status != "disconnected" and _revoke(desk, known)
-    with desk.sessions() as session:
+    revoked = known.status != "disconnected" and _revoke(connection_service, known)
+    with connection_service.sessions() as session:
         row = find(session, connection_id, user_id=user_id, lock=True)
         if row.status != "disconnected":
             subject = _subject(connection_id, row.user_id, row.config_key_id)
@@ -152,17 +162,22 @@ def remove(
         return forget(session, row, delete_expenses=delete_expenses, revoked=revoked)
 
 
-def _link(desk: ConnectionService, connector: type[BankConnector], config: BaseModel) -> BaseModel:
-    check_sealing(desk.vault)
-    with desk.open_connector(connector, config) as opened:
+def _link(connection_service: ConnectionService, connector: type[BankConnector], config: BaseModel) -> BaseModel:
+    check_sealing(connection_service.vault)
+    with connection_service.open_connector(connector, config) as opened:
         return opened.link()
 
 
-def _revoke(desk: ConnectionService, row: BankConnection) -> bool:
+def _revoke(connection_service: ConnectionService, row: BankConnection) -> bool:
     try:
-        connector = desk.find_connector(row.connector_name)
-        config = open_taken(desk.sessions, desk.vault, take_config(desk.sessions, row.id), connector.Config)
-        with desk.open_connector(connector, config) as opened:
+        connector = connection_service.find_connector(row.connector_name)
+        config = open_taken(
+            connection_service.sessions,
+            connection_service.vault,
+            take_config(connection_service.sessions, row.id),
+            connector.Config,
+        )
+        with connection_service.open_connector(connector, config) as opened:
             return opened.revoke()
     except (ConnectorError, ConflictError, CredentialError):
         return False

@@ -48,20 +48,23 @@ def keep(source: Path, folder: Path) -> Path:
 
 
 def connection_for(
-    desk: ConnectionService, user_id: int, config: FileConfig, name: str | None
+    connection_service: ConnectionService, user_id: int, config: FileConfig, name: str | None
 ) -> tuple[uuid.UUID, bool]:
     """Return the user's connection to the drop folder in `config`, and whether it was made just now.
 
     Raises: NotFoundError (no such user), CredentialError when a connection's config does not open.
     """
-    with desk.sessions() as session:
+    with connection_service.sessions() as session:
         rows = list_connections(session, user_id=user_id)
     for row in rows:
         if row["connector_name"] == CONNECTOR and row["status"] != "disconnected":
-            stored = take_config(desk.sessions, row["id"])
-            if open_taken(desk.sessions, desk.vault, stored, FileConfig).path == config.path:
+            stored = take_config(connection_service.sessions, row["id"])
+            if (
+                open_taken(connection_service.sessions, connection_service.vault, stored, FileConfig).path
+                == config.path
+            ):
                 return row["id"], False
     wanted = NewConnection(
         user_id=user_id, connector_name=CONNECTOR, config=config.model_dump(mode="json", exclude_none=True), name=name
     )
-    return add(desk, wanted), True
+    return add(connection_service, wanted), True

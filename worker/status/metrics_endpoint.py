@@ -1,4 +1,4 @@
-"""A worker's own door for Prometheus: what its processes measured, on a port of its main process."""
+"""The metrics endpoint of a worker: latencies of its processes, on a port of its main process."""
 
 import os
 import socket
@@ -39,8 +39,8 @@ def serve_measures(folder: Path, listen: str) -> None:
     _listening.append(server.socket)
 
 
-def forget_inherited_door() -> None:
-    """Close the copy that a fork made of the parent's socket: else the port stays taken when the parent is gone."""
+def close_inherited_socket() -> None:
+    """Close the copy of the parent's socket after a fork; otherwise the port stays in use when the parent ends."""
     while _listening:
         with suppress(OSError):
             os.close(_listening.pop().detach())

@@ -86,18 +86,18 @@ def read_link_apps(given: SecretStr | None) -> LinkApps:
     raise ConfigurationError(f"LINK_APPS: {problem}")
 
 
-def list_link_banks(linker: LinkService, apps: LinkApps, connector_name: str, country: str) -> Sequence[LinkBank]:
+def list_link_banks(link_service: LinkService, apps: LinkApps, connector_name: str, country: str) -> Sequence[LinkBank]:
     """Return the banks of a country (two letters) that a connector links. Raises: NotFoundError, ConnectorError."""
     match connector_name:
         case "enablebanking":
             app = _registered(apps.enablebanking, connector_name)
-            banks = list_enablebanking_banks(linker, app, country)
+            banks = list_enablebanking_banks(link_service, app, country)
             return [
                 LinkBank(id=bank.name, name=bank.name, country=country, consent_days=bank.consent.days)
                 for bank in banks
             ]
         case "gocardless":
-            found = list_gocardless_institutions(linker, _registered(apps.gocardless, connector_name), country)
+            found = list_gocardless_institutions(link_service, _registered(apps.gocardless, connector_name), country)
             return [
                 LinkBank(id=bank.id, name=bank.name, country=country, history_days=bank.history_days) for bank in found
             ]
@@ -105,13 +105,13 @@ def list_link_banks(linker: LinkService, apps: LinkApps, connector_name: str, co
             raise NotFoundError(f"{connector_name} has no list of banks")
 
 
-def start_link(linker: LinkService, apps: LinkApps, wanted: WantedLink) -> LinkStart:
+def start_link(link_service: LinkService, apps: LinkApps, wanted: WantedLink) -> LinkStart:
     """Begin a flow. Raises: NotFoundError, InvalidRequestError, ConnectorError."""
     user_id, connection_id = wanted.user_id, wanted.connection_id
     match wanted.connector_name:
         case "plaid" as name:
             return start_plaid(
-                linker,
+                link_service,
                 _registered(apps.plaid, name),
                 user_id=user_id,
                 connection_id=connection_id,
@@ -119,7 +119,7 @@ def start_link(linker: LinkService, apps: LinkApps, wanted: WantedLink) -> LinkS
             )
         case "enablebanking" as name:
             return start_enablebanking(
-                linker,
+                link_service,
                 _registered(apps.enablebanking, name),
                 user_id=user_id,
                 bank=_needed(wanted.bank, "bank"),
@@ -129,7 +129,7 @@ def start_link(linker: LinkService, apps: LinkApps, wanted: WantedLink) -> LinkS
             )
         case "gocardless" as name:
             return start_gocardless(
-                linker,
+                link_service,
                 _registered(apps.gocardless, name),
                 user_id=user_id,
                 institution_id=_needed(wanted.bank, "bank"),
@@ -140,7 +140,7 @@ def start_link(linker: LinkService, apps: LinkApps, wanted: WantedLink) -> LinkS
             raise NotFoundError(f"{name} is not linked in a browser")
 
 
-def finish_link(linker: LinkService, apps: LinkApps, brought: BroughtBack) -> uuid.UUID:
+def finish_link(link_service: LinkService, apps: LinkApps, brought: BroughtBack) -> uuid.UUID:
     """Save what the user brought back; calling it twice links once.
 
     Raises: NotFoundError, InvalidRequestError, ConflictError, ConnectorError.
@@ -149,7 +149,7 @@ def finish_link(linker: LinkService, apps: LinkApps, brought: BroughtBack) -> uu
     match brought.connector_name:
         case "plaid" as name:
             return finish_plaid(
-                linker,
+                link_service,
                 _registered(apps.plaid, name),
                 user_id=user_id,
                 state=state,
@@ -159,10 +159,10 @@ def finish_link(linker: LinkService, apps: LinkApps, brought: BroughtBack) -> uu
             )
         case "enablebanking" as name:
             app, code = _registered(apps.enablebanking, name), _needed(brought.code, "code")
-            return finish_enablebanking(linker, app, user_id=user_id, state=state, code=code, name=brought.name)
+            return finish_enablebanking(link_service, app, user_id=user_id, state=state, code=code, name=brought.name)
         case "gocardless" as name:
             app_of_ours = _registered(apps.gocardless, name)
-            return finish_gocardless(linker, app_of_ours, user_id=user_id, state=state, name=brought.name)
+            return finish_gocardless(link_service, app_of_ours, user_id=user_id, state=state, name=brought.name)
         case name:
             raise NotFoundError(f"{name} is not linked in a browser")
 

@@ -28,14 +28,14 @@ class Bank:
     consent: timedelta
 
 
-def list_enablebanking_banks(linker: LinkService, app: EnableBankingApp, country: str) -> Sequence[Bank]:
+def list_enablebanking_banks(link_service: LinkService, app: EnableBankingApp, country: str) -> Sequence[Bank]:
     """Return the banks of a country (two letters). Raises: ConnectorError."""
-    with linker.open_context() as context:
+    with link_service.open_context() as context:
         return _banks(app, context, country)
 
 
 def start_enablebanking(  # noqa: PLR0913 - by keyword, as a form has them
-    linker: LinkService,
+    link_service: LinkService,
     app: EnableBankingApp,
     *,
     user_id: int,
@@ -49,9 +49,9 @@ def start_enablebanking(  # noqa: PLR0913 - by keyword, as a form has them
     bank, country: as `list_enablebanking_banks` names them. connection_id: renew this connection in place.
     Raises: NotFoundError, InvalidRequestError (no such bank), ConnectorError.
     """
-    require_own(linker, connection_id, user_id=user_id, connector_name=_NAME)
+    require_own(link_service, connection_id, user_id=user_id, connector_name=_NAME)
     state = new_state()
-    with linker.open_context() as context:
+    with link_service.open_context() as context:
         consent = _consent(app, context, bank, country)
         answer = EnableBankingApi(app, context).start_authorization(
             {
@@ -62,7 +62,7 @@ def start_enablebanking(  # noqa: PLR0913 - by keyword, as a form has them
                 "psu_type": "personal",
             }
         )
-    with linker.desk.sessions() as session:
+    with link_service.connection_service.sessions() as session:
         open_attempt(
             session,
             user_id=user_id,
@@ -75,15 +75,15 @@ def start_enablebanking(  # noqa: PLR0913 - by keyword, as a form has them
 
 
 def finish_enablebanking(
-    linker: LinkService, app: EnableBankingApp, *, user_id: int, state: str, code: str, name: str | None = None
+    link_service: LinkService, app: EnableBankingApp, *, user_id: int, state: str, code: str, name: str | None = None
 ) -> uuid.UUID:
     """Exchange the code of the redirect and save the connection; return its id. Calling it twice links once.
 
     state, code: as the redirect carries them. Raises: InvalidRequestError, ConflictError, ConnectorError.
     """
-    attempt = take(linker, user_id=user_id, connector_name=_NAME, state=state)
+    attempt = take(link_service, user_id=user_id, connector_name=_NAME, state=state)
     brought = Brought(config=app.model_dump() | {"code": code}, institution_name=attempt.details.get("bank"))
-    return finish(linker, attempt, lambda: brought, connector_name=_NAME, name=name)
+    return finish(link_service, attempt, lambda: brought, connector_name=_NAME, name=name)
 
 
 def _consent(app: EnableBankingApp, context: ConnectorContext, bank: str, country: str) -> timedelta:

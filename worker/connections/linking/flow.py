@@ -19,7 +19,7 @@ from worker.errors import InvalidRequestError, WorkerError
 class LinkService:
     """What linking works with. open_context: an HTTP client and a clock for calls that need no connection yet."""
 
-    desk: ConnectionService
+    connection_service: ConnectionService
     open_context: Callable[[], AbstractContextManager[ConnectorContext]]
 
 
@@ -47,7 +47,7 @@ class Brought:
 
 
 def finish(
-    linker: LinkService, attempt: Attempt, bring: Callable[[], Brought], *, connector_name: str, name: str | None
+    link_service: LinkService, attempt: Attempt, bring: Callable[[], Brought], *, connector_name: str, name: str | None
 ) -> uuid.UUID:
     """Save what the attempt brought: as a new connection, or in place of the credentials of the one it renews.
 
@@ -58,32 +58,34 @@ def finish(
         return attempt.linked_id
     try:
         brought = bring()
-        connection_id = _save(linker.desk, attempt, brought, connector_name=connector_name, name=name)
+        connection_id = _save(
+            link_service.connection_service, attempt, brought, connector_name=connector_name, name=name
+        )
     except WorkerError:
-        with linker.desk.sessions() as session:
+        with link_service.connection_service.sessions() as session:
             close_failed(session, attempt)
         raise
-    with linker.desk.sessions() as session:
+    with link_service.connection_service.sessions() as session:
         close_linked(session, attempt, connection_id, brought.provider_ref)
     return connection_id
 
 
-def abandon(linker: LinkService, *, user_id: int, connector_name: str, state: str) -> None:
+def abandon(link_service: LinkService, *, user_id: int, connector_name: str, state: str) -> None:
     """End an attempt the user broke off at the bank. Raises: InvalidRequestError, ConflictError."""
-    attempt = take(linker, user_id=user_id, connector_name=connector_name, state=state)
+    attempt = take(link_service, user_id=user_id, connector_name=connector_name, state=state)
     if attempt.linked_id is None:
-        with linker.desk.sessions() as session:
+        with link_service.connection_service.sessions() as session:
             close_failed(session, attempt)
 
 
 def _save(
-    desk: ConnectionService, attempt: Attempt, brought: Brought, *, connector_name: str, name: str | None
+    connection_service: ConnectionService, attempt: Attempt, brought: Brought, *, connector_name: str, name: str | None
 ) -> uuid.UUID:
     if attempt.connection_id is not None:
-        reauthorise(desk, attempt.connection_id, brought.config, user_id=attempt.user_id)
+        reauthorise(connection_service, attempt.connection_id, brought.config, user_id=attempt.user_id)
         return attempt.connection_id
     return add(
-        desk,
+        connection_service,
         NewConnection(
             user_id=attempt.user_id,
             connector_name=connector_name,
@@ -94,22 +96,29 @@ def _save(
     )
 
 
-def take(linker: LinkService, *, user_id: int, connector_name: str, state: str) -> Attempt:
+def take(link_service: LinkService, *, user_id: int, connector_name: str, state: str) -> Attempt:
     """Claim the attempt of a state. Raises: InvalidRequestError, ConflictError."""
-    with linker.desk.sessions() as session:
+    with link_service.connection_service.sessions() as session:
         return claim(session, user_id=user_id, connector_name=connector_name, state=state)
 
 
-def require_own(linker: LinkService, connection_id: uuid.UUID | None, *, user_id: int, connector_name: str) -> None:
+def require_own(
+    link_service: LinkService, connection_id: uuid.UUID | None, *, user_id: int, connector_name: str
+) -> None:
     """Refuse to renew what is not this user's, or another connector's. Raises: NotFoundError, InvalidRequestError."""
     if connection_id is None:
         return
-    with linker.desk.sessions() as session:
+    with link_service.connection_service.sessions() as session:
         row = find(session, connection_id, user_id=user_id)
         if row.connector_name != connector_name:
             raise InvalidRequestError(f"connection {connection_id} is not linked through {connector_name}")
 
 
-def stored_config(desk: ConnectionService, connection_id: uuid.UUID, config_type: type[Any]) -> Any:  # noqa: ANN401 - the given type
+def stored_config(connection_service: ConnectionService, connection_id: uuid.UUID, config_type: type[Any]) -> Any:  # noqa: ANN401 - the given type
     """Open the config of a connection, on record. Raises: ConflictError, CredentialError."""
-    return open_taken(desk.sessions, desk.vault, take_config(desk.sessions, connection_id), config_type)
+    return open_taken(
+        connection_service.sessions,
+        connection_service.vault,
+        take_config(connection_service.sessions, connection_id),
+        config_type,
+    )

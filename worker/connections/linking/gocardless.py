@@ -31,9 +31,9 @@ class Institution:
     history_days: int
 
 
-def list_gocardless_institutions(linker: LinkService, app: GoCardlessApp, country: str) -> Sequence[Institution]:
+def list_gocardless_institutions(link_service: LinkService, app: GoCardlessApp, country: str) -> Sequence[Institution]:
     """Return the banks of a country (two letters). Raises: ConnectorError."""
-    with linker.open_context() as context:
+    with link_service.open_context() as context:
         found = GoCardlessApi(app, context, keep=lambda _tokens: None).institutions(country)
     return [
         Institution(id=part(one, "id", str), name=part(one, "name", str), history_days=_history_days(one))
@@ -42,7 +42,7 @@ def list_gocardless_institutions(linker: LinkService, app: GoCardlessApp, countr
 
 
 def start_gocardless(
-    linker: LinkService,
+    link_service: LinkService,
     app: GoCardlessApp,
     *,
     user_id: int,
@@ -55,9 +55,9 @@ def start_gocardless(
     connection_id: renew this connection in place. The redirect carries the state as `ref`.
     Raises: NotFoundError, InvalidRequestError, ConnectorError.
     """
-    require_own(linker, connection_id, user_id=user_id, connector_name=_NAME)
+    require_own(link_service, connection_id, user_id=user_id, connector_name=_NAME)
     state = new_state()
-    with linker.open_context() as context:
+    with link_service.open_context() as context:
         api = GoCardlessApi(app, context, keep=lambda _tokens: None)
         institution = api.institution(institution_id)
         agreement = api.create_agreement(_terms(institution_id, institution))
@@ -69,7 +69,7 @@ def start_gocardless(
                 "reference": state,
             }
         )
-    with linker.desk.sessions() as session:
+    with link_service.connection_service.sessions() as session:
         open_attempt(
             session,
             user_id=user_id,
@@ -83,19 +83,19 @@ def start_gocardless(
 
 
 def finish_gocardless(
-    linker: LinkService, app: GoCardlessApp, *, user_id: int, state: str, name: str | None = None
+    link_service: LinkService, app: GoCardlessApp, *, user_id: int, state: str, name: str | None = None
 ) -> uuid.UUID:
     """See that the requisition is linked and save the connection; return its id. Calling it twice links once.
 
     state: the `ref` of the redirect. Raises: InvalidRequestError, ConflictError, ConnectorError
     (AuthenticationError when the user did not go through with it).
     """
-    attempt = take(linker, user_id=user_id, connector_name=_NAME, state=state)
+    attempt = take(link_service, user_id=user_id, connector_name=_NAME, state=state)
 
     def bring() -> Brought:
         if attempt.provider_ref is None:
             raise InvalidRequestError("this link has no requisition: start again")
-        _require_linked(linker, app, attempt.provider_ref)
+        _require_linked(link_service, app, attempt.provider_ref)
         institution = attempt.details.get("institution")
         config = app.model_dump() | {
             "requisition_id": attempt.provider_ref,
@@ -104,11 +104,11 @@ def finish_gocardless(
         }
         return Brought(config=config, provider_ref=attempt.provider_ref, institution_name=institution)
 
-    return finish(linker, attempt, bring, connector_name=_NAME, name=name)
+    return finish(link_service, attempt, bring, connector_name=_NAME, name=name)
 
 
-def _require_linked(linker: LinkService, app: GoCardlessApp, requisition_id: str) -> None:
-    with linker.open_context() as context:
+def _require_linked(link_service: LinkService, app: GoCardlessApp, requisition_id: str) -> None:
+    with link_service.open_context() as context:
         requisition = GoCardlessApi(app, context, keep=lambda _tokens: None).requisition(requisition_id)
     status = text(requisition, "status") or ""
     if status in REQUISITION_STATES:

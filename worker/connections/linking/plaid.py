@@ -25,7 +25,7 @@ _NAME = PlaidConnector.name
 
 
 def start_plaid(
-    linker: LinkService,
+    link_service: LinkService,
     app: PlaidApp,
     *,
     user_id: int,
@@ -38,23 +38,25 @@ def start_plaid(
     webhook: where Plaid reports changes; `plaid_webhook` reads them. redirect_uri: for banks with pages of their own.
     Raises: NotFoundError, InvalidRequestError, ConnectorError.
     """
-    require_own(linker, connection_id, user_id=user_id, connector_name=_NAME)
+    require_own(link_service, connection_id, user_id=user_id, connector_name=_NAME)
     access_token = None
     if connection_id is not None:
-        access_token = stored_config(linker.desk, connection_id, PlaidConfig).access_token.get_secret_value()
-    with linker.open_context() as context:
+        access_token = stored_config(
+            link_service.connection_service, connection_id, PlaidConfig
+        ).access_token.get_secret_value()
+    with link_service.open_context() as context:
         answer = PlaidApi(app, context).create_link_token(
             str(user_id), webhook=webhook, redirect_uri=redirect_uri, access_token=access_token
         )
     state = new_state()
-    with linker.desk.sessions() as session:
+    with link_service.connection_service.sessions() as session:
         open_attempt(session, user_id=user_id, connector_name=_NAME, state=state, connection_id=connection_id)
     expires_at = read_moment(answer.get("expiration"))
     return LinkStart(state=state, link_token=part(answer, "link_token", str), expires_at=expires_at)
 
 
 def finish_plaid(  # noqa: PLR0913 - by keyword, as a form has them
-    linker: LinkService,
+    link_service: LinkService,
     app: PlaidApp,
     *,
     user_id: int,
@@ -69,23 +71,23 @@ def finish_plaid(  # noqa: PLR0913 - by keyword, as a form has them
     needed then and not exchanged.
     Raises: InvalidRequestError, ConflictError, ConnectorError.
     """
-    attempt = take(linker, user_id=user_id, connector_name=_NAME, state=state)
+    attempt = take(link_service, user_id=user_id, connector_name=_NAME, state=state)
 
     def bring() -> Brought:
         if attempt.connection_id is not None:
-            return _renewed(stored_config(linker.desk, attempt.connection_id, PlaidConfig))
+            return _renewed(stored_config(link_service.connection_service, attempt.connection_id, PlaidConfig))
         if public_token is None:
             raise InvalidRequestError("a new login needs the public token of Plaid Link")
-        return _exchanged(linker, app, public_token, institution_name)
+        return _exchanged(link_service, app, public_token, institution_name)
 
-    return finish(linker, attempt, bring, connector_name=_NAME, name=name)
+    return finish(link_service, attempt, bring, connector_name=_NAME, name=name)
 
 
-def plaid_webhook_keys(linker: LinkService, app: PlaidApp, now: Callable[[], datetime]) -> WebhookKeys:
+def plaid_webhook_keys(link_service: LinkService, app: PlaidApp, now: Callable[[], datetime]) -> WebhookKeys:
     """Return what `plaid_webhook` verifies with; make one per process, it remembers Plaid's keys for a day."""
 
     def fetch(key_id: str) -> Mapping[str, Any]:
-        with linker.open_context() as context:
+        with link_service.open_context() as context:
             return PlaidApi(app, context).webhook_key(key_id)
 
     return WebhookKeys(fetch=fetch, now=now)
@@ -95,8 +97,8 @@ def _renewed(config: PlaidConfig) -> Brought:
     return Brought(config=config.model_dump(), provider_ref=config.item_id)
 
 
-def _exchanged(linker: LinkService, app: PlaidApp, public_token: str, institution_name: str | None) -> Brought:
-    with linker.open_context() as context:
+def _exchanged(link_service: LinkService, app: PlaidApp, public_token: str, institution_name: str | None) -> Brought:
+    with link_service.open_context() as context:
         answer = PlaidApi(app, context).exchange(public_token)
     item_id = part(answer, "item_id", str)
     config = app.model_dump() | {"access_token": part(answer, "access_token", str), "item_id": item_id}

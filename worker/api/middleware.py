@@ -1,8 +1,9 @@
-"""What wraps every request and answer: its id, and a problem detail where the server refuses a body by itself."""
+"""What wraps every request and response: its id, its duration, and a problem detail for a body that is too large."""
 
 import re
 import time
 import uuid
+from abc import ABC, abstractmethod
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,17 +16,29 @@ _SOUND_ID = re.compile(r"[\x21-\x7e]{1,100}")
 _TOO_LARGE = 413
 
 
-class RequestIds:
-    """Gives every request an id, the caller's where it sends a sound one; log lines and problems carry it."""
+class _HttpMiddleware(ABC):
+    """An ASGI middleware for HTTP requests; other scopes pass through unchanged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
+        """Handle one scope."""
+        if scope["type"] == "http":
+            await self.handle(scope, receive, send)
+        else:
             await self._app(scope, receive, send)
-            return
+
+    @abstractmethod
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one HTTP request."""
+
+
+class RequestIds(_HttpMiddleware):
+    """Gives every request an id, the caller's where it sends a sound one; log lines and problems carry it."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Bind the id to the log context and add it to the response's headers."""
         given = Headers(scope=scope).get("X-Request-ID", "")
         request_id = given if _SOUND_ID.fullmatch(given) else uuid.uuid4().hex
 
@@ -40,17 +53,11 @@ class RequestIds:
             await self._app(scope, receive, send_with_id)
 
 
-class Timed:
-    """Times every request under the name of its operation; what no route knows is one name."""
+class RequestTimes(_HttpMiddleware):
+    """Measures every request under the name of its operation; requests without a route share the name `unknown`."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Observe duration and status."""
         started_s, status = time.perf_counter(), "none"
 
         async def send_noting(message: Message) -> None:
@@ -66,24 +73,20 @@ class Timed:
             observe(API_REQUEST, time.perf_counter() - started_s, operation, status)
 
 
-class RefusedBodies:
-    """Turns the plain refusal of a body that is too large, which is sent before any route is asked, into a problem."""
+class TooLargeProblems(_HttpMiddleware):
+    """Replaces the plain 413 of the body limit, which is sent before routing, with a problem detail."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        refused = False
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the problem instead of the plain response."""
+        replaced = False
 
         async def send_problem(message: Message) -> None:
-            nonlocal refused
+            nonlocal replaced
             if message["type"] == "http.response.start" and message["status"] == _TOO_LARGE:
-                refused = Headers(raw=message["headers"]).get("content-type") != problems.MEDIA_TYPE
-                if refused:
-                    answer = problems.answer(_TOO_LARGE, "content_too_large")
-                    await answer(scope, receive, send)
-            if not refused:
+                replaced = Headers(raw=message["headers"]).get("content-type") != problems.MEDIA_TYPE
+                if replaced:
+                    await problems.answer(_TOO_LARGE, "content_too_large")(scope, receive, send)
+            if not replaced:
                 await send(message)
 
         await self._app(scope, receive, send_problem)
