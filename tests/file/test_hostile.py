@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.file.camt.test_statements import entry, statement
+from tests.file.ofx.test_statements import bank, row
 from tests.file.reader import read
-from tests.file.test_camt import entry, statement
-from tests.file.test_ofx import bank, row
 from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
 
 CSV = "Date,Description,Amount\n2026-01-31,Rent,-5.00\n"

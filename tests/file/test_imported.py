@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.file.camt.test_statements import IBAN, balance, details, entry, statement
+from tests.file.ofx.test_statements import bank, row
 from tests.file.reader import connector
-from tests.file.test_camt import IBAN, balance, details, entry, statement
-from tests.file.test_ofx import bank, row
 from tests.importer.bank import Harness
 from worker.connectors.base import Account, IdClass
 from worker.importer.context import ImportContext

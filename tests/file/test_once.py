@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.file.camt.test_statements import IBAN, entry, statement
+from tests.file.ofx.test_statements import bank, row
 from tests.file.reader import connector, read, since
-from tests.file.test_camt import IBAN, entry, statement
-from tests.file.test_ofx import bank, row
 from worker.connectors.base import Transaction, Window
 from worker.connectors.errors import AccountNotFoundError
 from worker.connectors.file.overlap import Overlap, join_windows, shared_windows

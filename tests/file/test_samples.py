@@ -10,7 +10,7 @@ from tests.file.reader import ASSETS, read
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import Folder
-from worker.connectors.file.tally import StatementProof
+from worker.connectors.file.summary import StatementProof
 from worker.money import MINOR_UNITS
 
 pytestmark = pytest.mark.skipif(not ASSETS.is_dir(), reason="the sample files of real banks are not here")
@@ -144,11 +144,11 @@ ALTERED = {
     "name", [name for name, expected in SAMPLES.items() if name.startswith("mt940/") and not isinstance(expected, str)]
 )
 def test_mt940_balances_add_up(name):
-    tallies = _tallies(ASSETS / name)
+    summaries = _tallies(ASSETS / name)
     if name.removeprefix("mt940/") in ALTERED:
-        assert any(one.proof is StatementProof.MISMATCH for one in tallies)
-    elif any(one.opening and one.closing for one in tallies):
-        assert {one.proof for one in tallies} == {StatementProof.PROVEN}
+        assert any(one.proof is StatementProof.MISMATCH for one in summaries)
+    elif any(one.opening and one.closing for one in summaries):
+        assert {one.proof for one in summaries} == {StatementProof.PROVEN}
 
 
 def test_ofx_balances_are_the_ones_in_the_file():
@@ -165,7 +165,7 @@ _OFX_BALANCES = {
 
 def _tallies(path: Path):
     folder = Folder.scan(FileConfig(path=path))
-    return [one for file in folder.files for one in file.tally.accounts.values()]
+    return [one for file in folder.files for one in file.summary.accounts.values()]
 
 
 def _balance(one) -> tuple[str | None, str | None]:

@@ -19,7 +19,7 @@ from worker.connections.validation import read
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.file import FileConfig
 from worker.connectors.file.folder import Folder
-from worker.connectors.file.profile import built_in_profile
+from worker.connectors.file.table.profile import built_in_profile
 from worker.errors import InvalidRequestError
 from worker.runs import run_queries
 from worker.runs.states import RunKind, RunRequest

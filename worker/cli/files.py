@@ -21,7 +21,7 @@ from worker.connections.statements import connection_for, folder_of, keep
 from worker.connectors.file import FileConfig
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
-from worker.connectors.file.profile import Profile, built_in_profile, built_in_profiles, load_profile
+from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, load_profile
 from worker.errors import InvalidRequestError
 from worker.runtime import open_connection_service
 
@@ -73,7 +73,7 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
             notifications=notifications,
             account=account,
         )
-        found = Folder.look(config)
+        found = Folder.inspect(config)
     shown = report(found)
     if as_json:
         print_json(shown)

@@ -1,11 +1,17 @@
-"""Statement files as a connector. One way: source → text → reading → events (statement) → relabel → delivery → pages.
+"""Statement files as a connector.
 
-source, text          bytes on disk, archives within a budget, encodings
-reading               which format a file has, and its reader
-ofx, camt, swift      formats that name themselves: OFX and QFX, CAMT, MT940 and MT942
-table                 CSV: layout (profile, guess) → survey (decisions over the whole file) → rows
-tally, folder         what files come to, account by account, before anything is imported
-overlap, delivery     each row once, out of several files
+A file passes these modules in this order:
+
+statement/    what the formats share: events, account numbers, amounts, days, encodings, files on disk
+ofx/          OFX and QFX
+camt/         CAMT.052, 053 and 054
+swift/        MT940 and MT942
+table/        CSV: layout (profile or guess), decisions over the whole file, then rows
+reading       recognises the format and calls its reader
+overrides     applies what a person states about an account
+summary       counts and checks a file before anything is imported; `folder` does it for all files of a path
+delivery      the rows of an account from several files, each row once (`overlap`)
+connector     pages for the importer; `inspection` is the report for people
 """
 
 from worker.connectors.file.config import AccountOverride, FileConfig

@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from worker.connectors.base import AccountType
 from worker.connectors.config import ConnectorConfig
-from worker.connectors.file.amounts import Mark
-from worker.connectors.file.dates import Order
-from worker.connectors.file.identifiers import is_iban
-from worker.connectors.file.profile import Profile, built_in_profile
 from worker.connectors.file.reading import Choices
-from worker.connectors.file.survey import Hints
+from worker.connectors.file.statement.account_numbers import is_iban
+from worker.connectors.file.statement.amounts import Mark
+from worker.connectors.file.statement.dates import Order
+from worker.connectors.file.table.decisions import Hints
+from worker.connectors.file.table.profile import Profile, built_in_profile
 from worker.errors import InvalidRequestError
 from worker.money import is_currency
 

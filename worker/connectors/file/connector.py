@@ -26,11 +26,11 @@ from worker.connectors.errors import AccountNotFoundError
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.delivery import FileDelivery
 from worker.connectors.file.folder import Folder, IndexedFile
+from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import read, understand
-from worker.connectors.file.relabel import Relabelled
-from worker.connectors.file.source import Member
-from worker.connectors.file.statement import BadRow, Row, StatedBalance, StatementError
-from worker.connectors.file.tally import AccountTally
+from worker.connectors.file.statement.events import BadRow, Row, StatedBalance, StatementError
+from worker.connectors.file.statement.files import Member
+from worker.connectors.file.summary import AccountSummary
 
 _PAGE_ROWS = 1000
 _MAX_CURSOR_FILES = 5000
@@ -81,15 +81,15 @@ class FileConnector(BankConnector):
         return [self._account(key, folder) for key in folder.account_keys()]
 
     def _account(self, key: str, folder: Folder) -> Account:
-        tallies = folder.tallies(key)
-        account = tallies[-1].account
-        trusted = any(one.account.stable_ids and one.ids_distrusted is None for one in tallies)
-        newest = max((one for one in tallies if one.closing), key=_closing_on, default=None)
+        summaries = folder.summaries(key)
+        account = summaries[-1].account
+        trusted = any(one.account.stable_ids and one.ids_distrusted is None for one in summaries)
+        newest = max((one for one in summaries if one.closing), key=_closing_on, default=None)
         return Account(
             external_id=key,
             name=account.name,
             account_type=account.account_type,
-            currency=next((one.account.currency for one in tallies if one.account.currency), None),
+            currency=next((one.account.currency for one in summaries if one.account.currency), None),
             mask=account.mask,
             anchor=account.anchor,
             institution_name=account.institution_name,
@@ -97,8 +97,9 @@ class FileConnector(BankConnector):
             id_class=IdClass.STABLE if trusted else IdClass.NONE,
         )
 
-    def _balance(self, tally: AccountTally) -> Balance | None:
-        stated, known = tally.closing, {tally.account.currency, tally.opening.currency if tally.opening else None}
+    def _balance(self, summary: AccountSummary) -> Balance | None:
+        stated = summary.closing
+        known = {summary.account.currency, summary.opening.currency if summary.opening else None}
         if stated is None or (stated.currency and known - {None} and known - {None} != {stated.currency}):
             return None
         return Balance(amount=stated.amount, kind=stated.kind, at=self._moment(stated))
@@ -157,7 +158,7 @@ class FileConnector(BankConnector):
         choices = self._settings.choices()
         member = Member(self._settings.path, data=data)
         rows: list[Transaction] = []
-        for event in Relabelled(self._settings).events(read(understand(member, choices), choices)):
+        for event in EventOverrides(self._settings).events(read(understand(member, choices), choices)):
             if isinstance(event, BadRow):
                 raise StatementError(event.reason, line=event.line)
             if isinstance(event, Row):
@@ -165,8 +166,8 @@ class FileConnector(BankConnector):
         return rows
 
 
-def _closing_on(tally: AccountTally) -> date:
-    return tally.closing.on if tally.closing else date.min
+def _closing_on(summary: AccountSummary) -> date:
+    return summary.closing.on if summary.closing else date.min
 
 
 def _refusal(error: StatementError, account_id: str | None) -> RejectedRow:

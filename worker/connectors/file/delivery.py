@@ -1,4 +1,4 @@
-"""The rows of one account out of several files: each row once, within the days asked for, a batch at a time."""
+"""Rows of an account from several files: without repetition, within the requested days, in batches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,10 +7,10 @@ from worker.connectors.base import RejectedRow, Transaction, Window
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import IndexedFile
 from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
+from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import read
-from worker.connectors.file.relabel import Relabelled
-from worker.connectors.file.statement import BadRow, Row, day_of
-from worker.connectors.file.tally import StatementProof
+from worker.connectors.file.statement.events import BadRow, Row, day_of
+from worker.connectors.file.summary import StatementProof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +63,15 @@ class FileDelivery:
 
     def _shared(self, account: str) -> tuple[Window, ...]:
         """Return the days of an account that more than one file holds."""
-        spans = [file.tally.accounts[account] for file in self.files if account in file.tally.accounts]
+        spans = [file.summary.accounts[account] for file in self.files if account in file.summary.accounts]
         return shared_windows(
             [Window(from_on=span.first_on, to_on=span.last_on) for span in spans if span.first_on and span.last_on]
         )
 
     def _file_items(self, file: IndexedFile) -> Iterator[Transaction | RejectedRow]:
         name, choices = file.understood.member.name, self.settings.choices()
-        reports_strays = self.account_id in {None, next(iter(file.tally.accounts), None)}
-        for event in Relabelled(self.settings).events(read(file.understood, choices)):
+        reports_strays = self.account_id in {None, next(iter(file.summary.accounts), None)}
+        for event in EventOverrides(self.settings).events(read(file.understood, choices)):
             if isinstance(event, Row) and self._wanted(event.transaction):
                 yield self._trusted(file, event.transaction)
             elif isinstance(event, BadRow) and (
@@ -92,7 +92,7 @@ class FileDelivery:
 
     def _trusted(self, file: IndexedFile, transaction: Transaction) -> Transaction:
         """Take away an id that this file uses for more than one transaction."""
-        account = file.tally.accounts[transaction.account_id]
+        account = file.summary.accounts[transaction.account_id]
         if transaction.external_id is not None and account.ids_distrusted:
             return replace(transaction, external_id=None)
         return transaction
@@ -102,7 +102,7 @@ class FileDelivery:
         periods = [
             period
             for file in self.files
-            for key, one in file.tally.accounts.items()
+            for key, one in file.summary.accounts.items()
             if self._about(key)
             for period in one.periods
         ]
@@ -121,7 +121,7 @@ class FileDelivery:
         """Return what the reader of a run should know, a sentence each, without account numbers."""
         found: list[str] = []
         for file in self.files:
-            name, counted = file.understood.member.name, file.tally
+            name, counted = file.understood.member.name, file.summary
             found += [f"{name}: {note}" for note in counted.notes]
             found += [f"{name}: {count} lines left out: {reason}" for reason, count in counted.skipped.items()]
             if file.understood.table and file.understood.confidence < 1:

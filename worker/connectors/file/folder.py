@@ -1,4 +1,4 @@
-"""A path looked at once: which files are readable, which accounts they are about, which files are refused and why."""
+"""Index of a path: the readable files with a summary of each, their accounts, and the refused files with reasons."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Self
 
 from worker.connectors.errors import ProviderUnavailableError
 from worker.connectors.file.config import FileConfig
+from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import Understood, read, understand
-from worker.connectors.file.relabel import Relabelled
-from worker.connectors.file.source import Member, digest, folder_files, members
-from worker.connectors.file.statement import StatementError
-from worker.connectors.file.tally import AccountTally, Tally, tally
+from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.files import Member, digest, folder_files, members
+from worker.connectors.file.summary import AccountSummary, FileSummary, summarise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class IndexedFile:
 
     understood: Understood
     fingerprint: str
-    tally: Tally
+    summary: FileSummary
 
 
 @dataclass(slots=True)
@@ -37,13 +37,13 @@ class Folder:
         Raises: ProviderUnavailableError when the path is not there; StatementError when the only file is refused, or
         all of them are.
         """
-        folder = cls.look(config)
+        folder = cls.inspect(config)
         if folder.refused and not folder.files:
             raise _all_refused(folder.refused)
         return folder
 
     @classmethod
-    def look(cls, config: FileConfig) -> Self:
+    def inspect(cls, config: FileConfig) -> Self:
         """Do the same, and keep all refusals in the result. Raises: ProviderUnavailableError."""
         folder, path = cls(), config.path
         if not path.exists():
@@ -67,27 +67,27 @@ class Folder:
         choices = config.choices()
         try:
             understood = understand(member, choices)
-            counted = tally(Relabelled(config).events(read(understood, choices)))
+            counted = summarise(EventOverrides(config).events(read(understood, choices)))
         except StatementError as error:
             self.refused.append(error.of(member.name))
             return
-        self.files.append(IndexedFile(understood=understood, fingerprint=fingerprint, tally=counted))
+        self.files.append(IndexedFile(understood=understood, fingerprint=fingerprint, summary=counted))
 
     def account_keys(self) -> list[str]:
         """Return every account, in the order the files name them."""
-        return list(dict.fromkeys(key for file in self.files for key in file.tally.accounts))
+        return list(dict.fromkeys(key for file in self.files for key in file.summary.accounts))
 
     def first_account(self) -> str | None:
         """Return the account that reports what belongs to none."""
         return next(iter(self.account_keys()), None)
 
-    def tallies(self, key: str) -> list[AccountTally]:
+    def summaries(self, key: str) -> list[AccountSummary]:
         """Return what each file says about an account."""
-        return [file.tally.accounts[key] for file in self.files if key in file.tally.accounts]
+        return [file.summary.accounts[key] for file in self.files if key in file.summary.accounts]
 
     def files_of(self, key: str | None) -> list[IndexedFile]:
         """Return the files that are about an account; all of them for None."""
-        return [file for file in self.files if key is None or key in file.tally.accounts]
+        return [file for file in self.files if key is None or key in file.summary.accounts]
 
 
 def _entry_mark(member: Member) -> str:

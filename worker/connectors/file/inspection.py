@@ -1,11 +1,11 @@
-"""What is understood of statement files, said in full before anything is imported. Pure."""
+"""Report on statement files as plain data, for `files inspect` and the API. Pure."""
 
 from typing import Any
 
 from worker.connectors.base import Window
 from worker.connectors.file.folder import Folder, IndexedFile
-from worker.connectors.file.statement import BadRow, StatedBalance, StatementError
-from worker.connectors.file.tally import AccountTally
+from worker.connectors.file.statement.events import BadRow, StatedBalance, StatementError
+from worker.connectors.file.summary import AccountSummary
 
 Report = dict[str, Any]
 
@@ -23,7 +23,7 @@ def _refusal(error: StatementError) -> Report:
 
 
 def _file(file: IndexedFile) -> Report:
-    understood, counted, table = file.understood, file.tally, file.understood.table
+    understood, counted, table = file.understood, file.summary, file.understood.table
     return {
         "file": understood.member.name,
         "format": understood.format.value,
@@ -52,7 +52,7 @@ def _columns(file: IndexedFile) -> Report:
     return {role: list(name) if isinstance(name, tuple) else name for role, name in stated.items() if name}
 
 
-def _account(one: AccountTally) -> Report:
+def _account(one: AccountSummary) -> Report:
     account = one.account
     return {
         "id": account.key,
@@ -79,7 +79,7 @@ def _account(one: AccountTally) -> Report:
     }
 
 
-def _ids(one: AccountTally) -> str:
+def _ids(one: AccountSummary) -> str:
     if one.ids_distrusted:
         return f"not used: {one.ids_distrusted}"
     return "stable" if one.account.stable_ids else "none"

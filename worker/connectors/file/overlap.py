@@ -1,4 +1,4 @@
-"""Several files about one account: a row that two of them hold is one row; two equal rows in one file are two."""
+"""Removes rows that several files of an account repeat; equal rows within one file stay separate rows."""
 
 import hashlib
 import re
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from worker.connectors.base import Transaction, Window
-from worker.connectors.file.statement import day_of
+from worker.connectors.file.statement.events import day_of
 
 _NOISE = re.compile(r"[\W_]+")
 

@@ -1,19 +1,19 @@
-"""From a statement file to its events: which format it is, and the reader of that format."""
+"""Recognises the format of a statement file and calls the reader of that format."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from worker.connectors.file.camt import read_camt
-from worker.connectors.file.ofx import OfxReader
-from worker.connectors.file.profile import Profile, built_in_profiles
-from worker.connectors.file.source import Member, open_member
-from worker.connectors.file.statement import Event, Note, StatementError
-from worker.connectors.file.survey import Hints
-from worker.connectors.file.swift import read_swift
-from worker.connectors.file.table import CsvTable, read_table, understand_table
-from worker.connectors.file.text import Encoding, detect_encoding, head_of, text_chunks, text_lines
+from worker.connectors.file.camt.statements import read_camt
+from worker.connectors.file.ofx.statements import OfxReader
+from worker.connectors.file.statement.encodings import Encoding, detect_encoding, head_of, text_chunks, text_lines
+from worker.connectors.file.statement.events import Event, Note, StatementError
+from worker.connectors.file.statement.files import Member, open_member
+from worker.connectors.file.swift.statements import read_swift
+from worker.connectors.file.table.decisions import Hints
+from worker.connectors.file.table.profile import Profile, built_in_profiles
+from worker.connectors.file.table.rows import CsvTable, read_table, understand_table
 
 
 class Format(StrEnum):

@@ -1,0 +1,320 @@
+"""CSV files as banks really write them: each is read right, or refused with a sentence that says what to state."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from tests.file.reader import DATA, read
+from worker.connectors.errors import InvalidDataError
+from worker.connectors.file.table.profile import built_in_profiles
+
+D = Decimal
+
+
+def amounts(*texts: str) -> list[Decimal]:
+    return [Decimal(text) for text in texts]
+
+
+DIALECTS = {
+    "semicolons and decimal commas": (
+        "Buchungstag;Verwendungszweck;Betrag\n31.01.2026;Miete;-1.250,00\n02.02.2026;Gehalt;3.400,5\n",
+        [("2026-01-31", "-1250.00"), ("2026-02-02", "3400.5")],
+    ),
+    "a byte order mark and quoted cells": (
+        '\ufeff"Date","Description","Amount"\r\n"2026-01-31","Rent, January","-1,250.00"\r\n',
+        [("2026-01-31", "-1250.00")],
+    ),
+    "line ends inside quotes": (
+        'Date,Description,Amount\n2026-01-31,"Rent\nJanuary\nflat 3",-5.00\n2026-02-01,Coffee,-2.10\n',
+        [("2026-01-31", "-5.00"), ("2026-02-01", "-2.10")],
+    ),
+    "old Macintosh line ends": (
+        "Date,Description,Amount\r2026-01-31,Rent,-5.00\r2026-02-01,Tea,-2.10\r",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "-2.10")],
+    ),
+    "lines above the header": (
+        (
+            "Account statement\nIBAN;DE89 3704 0044 0532 0130 00\nPeriod;01.01.2026 - 31.01.2026\n\n"
+            "Datum;Text;Betrag\n15.01.2026;Strom;-80,00\n16.01.2026;Gas;-70,00\n"
+        ),
+        [("2026-01-15", "-80.00"), ("2026-01-16", "-70.00")],
+    ),
+    "totals below the rows": (
+        "Datum;Text;Betrag\n15.01.2026;Strom;-80,00\n;Summe;-80,00\nEnde des Auszugs\n",
+        [("2026-01-15", "-80.00")],
+    ),
+    "CR and DR behind the figures": (
+        'Txn Date,Narration,Amount\n25/01/2026,ATM WDL,"1,299.00 DR"\n26/01/2026,SALARY,"1,00,000.00 CR"\n',
+        [("2026-01-25", "-1299.00"), ("2026-01-26", "100000.00")],
+    ),
+    "brackets for money out": (
+        "Date,Description,Amount\n2026-01-31,Fee,(12.50)\n2026-02-01,Refund,$12.50\n",
+        [("2026-01-31", "-12.50"), ("2026-02-01", "12.50")],
+    ),
+    "a typographic minus": (
+        "Datum;Text;Betrag\n31.01.2026;Kaffee;\u22123,20\n31.01.2026;Tee;\u20132,20\n",
+        [("2026-01-31", "-3.20"), ("2026-01-31", "-2.20")],
+    ),
+    "a minus behind the figures": (
+        "Datum;Text;Betrag\n31.01.2026;Kaffee;3,20-\n31.01.2026;Lohn;1.000,00\n",
+        [("2026-01-31", "-3.20"), ("2026-01-31", "1000.00")],
+    ),
+    "apostrophes and spaces for thousands": (
+        "Datum;Text;Belastung;Gutschrift\n31.01.2026;Miete;1'250.00;\n31.01.2026;Lohn;;11\u202f373.94\n",
+        [("2026-01-31", "-1250.00"), ("2026-01-31", "11373.94")],
+    ),
+    "years of two digits": (
+        "Date,Description,Amount\n31/01/26,Rent,-5.00\n01/02/26,Tea,-2.10\n",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "-2.10")],
+    ),
+    "names of months": (
+        'Date,Description,Amount\n31 Jan 2026,Rent,-5.00\n"Feb 1, 2026",Tea,-2.10\n1-Mär-26,Saft,-1.00\n',
+        [("2026-01-31", "-5.00"), ("2026-02-01", "-2.10"), ("2026-03-01", "-1.00")],
+    ),
+    "French names of months": (
+        "Date;Libellé;Montant\n3 févr. 2026;Loyer;-800,00\n14 août 2026;Café;-2,10\n",
+        [("2026-02-03", "-800.00"), ("2026-08-14", "-2.10")],
+    ),
+    "empty lines": (
+        "\n\nDate,Description,Amount\n\n2026-01-31,Rent,-5.00\n,,\n2026-02-01,Tea,-2.10\n\n",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "-2.10")],
+    ),
+    "two columns of one name": (
+        "Date,Description,Description,Amount,Amount\n2026-01-31,Rent,Flat,-5.00,99.00\n",
+        [("2026-01-31", "-5.00")],
+    ),
+    "money out and money in apart": (
+        "Date,Details,Paid out,Paid in,Balance\n31/01/2026,Rent,5.00,,95.00\n01/02/2026,Pay,,10.00,105.00\n",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "10.00")],
+    ),
+    "money out with its own minus, and zeros for nothing": (
+        "Date,Details,Debit,Credit\n2026-01-31,Rent,-5.00,0.00\n2026-02-01,Pay,0.00,10.00\n",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "10.00")],
+    ),
+    "an amount and a word": (
+        "Date,Description,Amount,CR/DR\n2026-01-31,Rent,5.00,DR\n2026-02-01,Pay,10.00,CR\n",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "10.00")],
+    ),
+    "Soll and Haben": (
+        "Datum;Text;Umsatz;Soll/Haben\n31.01.2026;Miete;5,00;S\n01.02.2026;Lohn;10,00;H\n",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "10.00")],
+    ),
+    "tabs": (
+        "Date\tDescription\tAmount\n2026-01-31\tRent\t-5.00\n",
+        [("2026-01-31", "-5.00")],
+    ),
+    "Excel's line that names the delimiter": (
+        "sep=|\nDate|Description|Amount\n2026-01-31|Rent|-5.00\n",
+        [("2026-01-31", "-5.00")],
+    ),
+    "days without separators": (
+        "Date,Description,Amount\n20260131,Rent,-5.00\n20260201,Tea,-2.10\n",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "-2.10")],
+    ),
+    "times behind the days": (
+        "Date,Description,Amount\n2026-01-31 23:59:58,Rent,-5.00\n31/01/2026,,\n",
+        [("2026-01-31", "-5.00")],
+    ),
+    "currency signs and codes beside the figures": (
+        "Date,Description,Amount\n2026-01-31,Rent,-€5.00\n2026-02-01,Tea,USD 2.10\n2026-02-02,Oil,Rs.300.00 DR\n",
+        [("2026-01-31", "-5.00"), ("2026-02-01", "2.10"), ("2026-02-02", "-300.00")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), DIALECTS.values(), ids=DIALECTS)
+def test_a_dialect_is_read_to_the_day_and_the_cent(reading, content, expected):
+    found = reading(content)
+    assert [(str(row.booking_on), row.amount) for row in found.rows] == [(day, D(amount)) for day, amount in expected]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp852", "utf-8"])
+def test_an_encoding_is_found_out(reading, encoding):
+    content = "Datum;Empfänger;Verwendungszweck;Betrag\n31.01.2026;Bäckerei Köhler;Brötchen für Grüße;-3,20\n"
+    found = reading(content, encoding=encoding)
+    assert (found.rows[0].counterparty, found.rows[0].description) == ("Bäckerei Köhler", "Brötchen für Grüße")
+
+
+def test_an_encoding_that_is_stated_wins(reading):
+    found = reading("Data;Opis;Kwota\n31.01.2026;Książka;-3,20\n", encoding="cp1250")
+    assert found.rows[0].description != "Książka"
+
+
+AMBIGUOUS = {
+    "day and month": ("Date,Description,Amount\n03/04/2026,a,-1.00\n05/04/2026,b,-1.00\n", "date_format"),
+    "decimal mark": ('Date,Description,Amount\n2026-01-31,a,"-1,234"\n2026-01-31,b,"-2,500"\n', "decimal"),
+    "both decimal marks": ("Date;Text;Amount\n2026-01-31;a;-1,50\n2026-01-31;b;-2.50\n", "decimal"),
+    "direction of money": ("Date,Description,Amount\n2026-01-31,a,1.50\n2026-02-01,b,2.50\n", "positive_is"),
+    "mixed orders of dates": (
+        "Date,Description,Amount\n2026-01-31,a,-1.50\n31/01/2026,b,-2.50\n",
+        "no single order",
+    ),
+    "no column known": ("Foo,Bar\n1,2\n", "profile"),
+    "no dates at all": ("Date,Description,Amount\n", "no row holds a date"),
+}
+
+
+@pytest.mark.parametrize(("content", "word"), AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_a_file_that_fits_two_readings_is_refused_with_what_to_state(reading, content, word):
+    with pytest.raises(InvalidDataError, match=word):
+        reading(content)
+
+
+def test_what_is_stated_settles_what_a_file_does_not_prove(reading):
+    content = "Date,Description,Amount\n03/04/2026,a,1.00\n05/04/2026,b,2.00\n"
+    found = reading(content, date_order="mdy", positive_is="out")
+    assert [(row.booking_on, row.amount) for row in found.rows] == [
+        (date(2026, 3, 4), D("-1.00")),
+        (date(2026, 5, 4), D("-2.00")),
+    ]
+
+
+def test_one_date_past_the_twelfth_decides_the_whole_file(reading):
+    found = reading("Date,Description,Amount\n03/04/2026,a,-1.00\n05/04/2026,b,-1.00\n13/04/2026,c,-1.00\n")
+    assert [row.booking_on.month for row in found.rows] == [4, 4, 4]
+
+
+def test_rows_in_date_order_decide_and_the_run_says_so(reading):
+    found = reading("Date,Description,Amount\n10/01/2026,a,-1.00\n11/01/2026,b,-1.00\n02/02/2026,c,-1.00\n")
+    assert [row.booking_on for row in found.rows] == [date(2026, 1, 10), date(2026, 1, 11), date(2026, 2, 2)]
+    assert any("date order" in warning for warning in found.warnings)
+
+
+def test_balances_prove_the_direction_of_money(reading):
+    content = (
+        "Date,Description,Amount,Balance\n2026-01-29,a,10.00,90.00\n2026-01-30,b,5.00,85.00\n2026-01-31,c,1.00,84.00\n"
+    )
+    found = reading(content)
+    assert found.amounts == amounts("-10.00", "-5.00", "-1.00")
+    assert found.accounts[0].balance.amount == D("84.00")
+
+
+def test_a_balance_holds_at_the_end_of_its_day_in_the_zone_of_the_bank(reading):
+    content = "Date,Description,Amount,Balance\n2026-01-31,c,-1,84.00\n2026-01-30,b,-5,85.00\n2026-01-29,a,-9,90.00\n"
+    balance = reading(content).accounts[0].balance
+    assert (balance.amount, balance.at) == (D("84.00"), datetime(2026, 1, 31, 22, 59, 59, tzinfo=UTC))
+
+
+def test_balances_that_do_not_follow_the_rows_are_not_claimed(reading):
+    found = reading(
+        "Date,Description,Amount,Balance\n2026-01-29,a,-9.00,90\n2026-01-30,b,-5.00,12\n2026-01-31,c,-1.00,7\n"
+    )
+    assert found.accounts[0].balance is None
+
+
+def test_a_bad_row_is_reported_with_its_line_and_the_others_are_kept(reading):
+    content = (
+        "Date,Description,Amount\n2026-01-31,Rent,-5.00\n2026-02-30,Tea,-2.10\n2026-02-01,Cake,abc\n2026-02-02,Oil,-9\n"
+    )
+    found = reading(content)
+    assert found.amounts == amounts("-5.00", "-9")
+    assert found.rejected == [
+        "statement.csv, line 3: date '2026-02-30' is no day of the calendar in this format",
+        "statement.csv, line 4: amount 'abc' is not an amount with '.' as decimal mark",
+    ]
+
+
+def test_formula_text_stays_text(reading):
+    found = reading(
+        'Date,Description,Amount\n2026-01-31,"=HYPERLINK(""http://x"",""y"")",-5.00\n2026-01-31,@SUM(A1),-1.00\n'
+    )
+    assert [row.description for row in found.rows] == ['=HYPERLINK("http://x","y")', "@SUM(A1)"]
+
+
+def test_a_moment_in_utc_stays_a_moment(reading):
+    found = reading("Date,Description,Amount\n2026-01-31T23:30:00Z,Rent,-5.00\n")
+    row = found.rows[0]
+    assert (row.booking_on, row.booking_at) == (None, datetime(2026, 1, 31, 23, 30, tzinfo=UTC))
+
+
+def test_the_iban_above_the_header_is_the_anchor(reading):
+    content = '"Girokonto";"DE89370400440532013000"\n\n"Buchungstag";"Text";"Betrag"\n"31.01.2026";"a";"-1,00"\n'
+    account = reading(content).accounts[0]
+    assert (account.anchor, account.mask) == ("iban:DE89370400440532013000", "3000")
+    assert "3704" not in account.external_id
+
+
+def test_an_iban_that_is_stated_joins_the_file_with_the_same_account_elsewhere(reading):
+    content = "Date,Description,Amount\n2026-01-31,Rent,-5.00\n"
+    account = reading(content, account={"iban": "DE89 3704 0044 0532 0130 00", "currency": "eur"}).accounts[0]
+    assert (account.anchor, account.currency) == ("iban:DE89370400440532013000", "EUR")
+
+
+def test_signs_are_turned_when_the_owner_says_so(reading):
+    content = "Date,Description,Amount,Balance\n2026-01-29,a,-10,90\n2026-01-30,b,-5,85\n2026-01-31,c,1,86\n"
+    found = reading(content, account={"flip_sign": True})
+    assert found.amounts == amounts("10", "5", "-1")
+    assert found.accounts[0].balance.amount == -86
+
+
+TEN_LINES = {
+    "name": "my-bank",
+    "delimiter": ";",
+    "date": "Dag",
+    "date_format": "%d/%m/%y",
+    "decimal": ",",
+    "amount": "Som",
+    "sign": "flipped",
+    "description": ["Wat", "Waarom"],
+    "footer": ["^Totaal"],
+    "currency": "EUR",
+}
+
+
+def test_a_profile_of_ten_lines_reads_a_layout_nobody_knew(reading):
+    content = "Dag;Som;Wat;Waarom\n03/04/26;1,00;Huis;huur\n04/04/26;-2,00;Baan;loon\nTotaal;-1,00;;\n"
+    found = reading(content, profile=TEN_LINES)
+    assert [(row.booking_on, row.amount, row.currency, row.description) for row in found.rows] == [
+        (date(2026, 4, 3), D("-1.00"), "EUR", "Huis huur"),
+        (date(2026, 4, 4), D("2.00"), "EUR", "Baan loon"),
+    ]
+
+
+def test_a_profile_that_does_not_fit_is_never_replaced_by_another(reading):
+    with pytest.raises(InvalidDataError, match="my-bank"):
+        reading("Date,Description,Amount\n2026-01-31,Rent,-5.00\n", profile=TEN_LINES)
+
+
+# Layouts as the banks export them, in tests/data/file/banks; day booked and amount of each row.
+BANKS = {
+    "chase-checking": [("2026-01-03", "-4.50"), ("2026-01-02", "100.00")],
+    "chase-card": [("2026-01-03", "-4.50")],
+    "revolut": [("2026-01-03", "-5.00"), ("None", "-3.00")],
+    "n26": [("2026-01-02", "-4.50")],
+    "ing-nl": [("2026-01-02", "-4.50")],
+    "hdfc": [("2026-01-02", "-450.00"), ("2026-01-03", "50000.00")],
+    "bank-of-america": [("2026-01-02", "-4.50")],
+    "capital-one-card": [("2026-01-03", "-4.50")],
+    "discover-card": [("2026-01-03", "-4.50")],
+    "wells-fargo": [("2026-01-02", "-4.50"), ("2026-01-03", "9.00")],
+    "dkb": [("2026-01-02", "-4.50"), ("2026-01-03", "-1004.50")],
+    "sparkasse": [("2026-01-31", "-80.00")],
+    "monzo": [("2026-01-02", "-4.50")],
+    "starling": [("2026-01-02", "-4.50")],
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), BANKS.items(), ids=BANKS)
+def test_a_bank_is_recognised_by_its_header(name, expected):
+    found = read(DATA / "banks" / f"{name}.csv")
+    assert any(f"profile {name}," in warning for warning in found.warnings), found.warnings
+    assert [(str(row.booking_on), row.amount) for row in found.rows] == [(day, D(amount)) for day, amount in expected]
+
+
+def test_every_shipped_profile_is_recognised_by_more_than_three_columns_or_by_its_shape():
+    thin = [one.name for one in built_in_profiles() if not one.columns and len(one.recognised_by) < 4]
+    assert not thin
+
+
+def test_no_shipped_profile_hides_another():
+    seen = {}
+    for one in built_in_profiles():
+        assert seen.setdefault(frozenset(one.recognised_by), one.name) == one.name
+
+
+def test_a_file_without_an_account_keeps_its_account_from_month_to_month(tmp_path):
+    for month in ("01", "02"):
+        (tmp_path / f"{month}.csv").write_text(f"Date,Description,Amount\n2026-{month}-15,Rent,-5.00\n")
+    found = read(tmp_path)
+    assert (len(found.accounts), found.amounts) == (1, amounts("-5.00", "-5.00"))

@@ -1,0 +1,1 @@
+"""OFX and QFX: the tags of a file, and the statements they hold."""

@@ -1,0 +1,127 @@
+"""Parses amounts as banks and people write them, exactly or with an error. Pure."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Literal
+
+Mark = Literal[".", ","]
+
+_MINUS = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d\u00ad", "-"))
+_SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f_]+")
+_APOSTROPHES = re.compile("['`\u00b4\u2018\u2019\u02bc]")
+_SYMBOLS = "$€£¥₹₽₺₩₪฿₴₫₱₦"
+_CURRENCY = re.compile(
+    rf"^(?:[{_SYMBOLS}]{{1,2}}|[^\W\d_]{{1,5}}[{_SYMBOLS}]?\.?)(?=[\d.,+-])|(?<=[\d.,+-])(?:[{_SYMBOLS}]{{1,2}}|[^\W\d_]{{1,5}}\.?)$"
+)
+_DIRECTION = re.compile(r"(?<=[\d\s.,)])\(?(CR|DR|C|D|DB|H|S)\.?\)?$", re.IGNORECASE)
+_PRICE = re.compile(r"[.,]-+$")  # `5.-` is how shops write five even, not minus five
+_OUT = frozenset({"DR", "D", "DB", "S"})
+_MAX_DIGITS, _MAX_DECIMALS = 15, 8
+_GROUPED = {
+    mark: re.compile(
+        rf"(\d{{1,3}}(?:{sep}\d{{3}})+|\d{{1,2}}(?:{sep}\d{{2}})*{sep}\d{{3}}|\d*)(?:{re.escape(mark)}(\d*))?"
+    )
+    for mark, sep in ((".", ","), (",", r"\."))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An amount without its decorations. digits: figures and separators only."""
+
+    digits: str
+    negative: bool
+    directed: bool
+
+
+def _direction(text: str) -> tuple[str, str | None]:
+    """Split a trailing or leading CR/DR off `text`."""
+    found = _DIRECTION.search(text)
+    return (text[: found.start()], found[1].upper()) if found and found.start() else (text, None)
+
+
+@lru_cache(maxsize=8192)
+def _written(text: str) -> _Written:
+    """Take signs, brackets, currency and spaces off an amount."""
+    bare = _APOSTROPHES.sub("", _SPACES.sub(" ", text.translate(_MINUS)).strip())
+    bare, direction = _direction(bare)
+    bare = bare.replace(" ", "")
+    if _PRICE.search(bare):
+        raise ValueError("ends in a dash that is no sign")
+    bracketed = bare.startswith("(") and bare.endswith(")")
+    if bracketed:
+        bare = bare[1:-1]
+    signs = 0
+    for _ in range(2):  # `-€5`, `€-5`, `5-€`: a sign may stand on either side of the currency
+        stripped = bare.strip("+-")
+        signs += bare.count("-") if len(stripped) != len(bare) else 0
+        bare = _CURRENCY.sub("", stripped)
+    if signs > 1 or (bracketed and signs):
+        raise ValueError("has more than one sign")
+    if signs and direction is not None and direction not in _OUT:
+        raise ValueError("says both minus and credit")
+    negative = bracketed or signs > 0 or direction in _OUT
+    return _Written(digits=bare, negative=negative, directed=direction is not None)
+
+
+def decimal_evidence(text: str) -> Mark | None:
+    """Say which decimal mark an amount can only have been written with; None when it would fit both."""
+    try:
+        digits = _written(text).digits
+    except ValueError:
+        return None
+    dots, commas = digits.count("."), digits.count(",")
+    if dots and commas:
+        return "." if digits.rfind(".") > digits.rfind(",") else ","
+    if not dots and not commas:
+        return None
+    mark: Mark = "." if dots else ","
+    other: Mark = "," if dots else "."
+    if dots + commas > 1:
+        return other
+    return None if len(digits.split(mark)[1]) == 3 and digits.index(mark) in {1, 2, 3} and digits[0] != "0" else mark  # noqa: PLR2004
+
+
+def decide_decimal(evidence: Iterable[Mark | None]) -> Mark | None:
+    """Decide the decimal mark of a column from `decimal_evidence` of its values; None when nothing speaks for either.
+
+    Raises: ValueError when some values speak for the point and others for the comma.
+    """
+    marks = {mark for mark in evidence if mark}
+    if len(marks) > 1:
+        raise ValueError("some amounts use a decimal point and others a decimal comma")
+    return marks.pop() if marks else None
+
+
+@lru_cache(maxsize=8192)
+def parse_amount(text: str, mark: Mark = ".") -> Decimal:
+    """Read a signed amount written with the decimal mark `mark`.
+
+    Understands minus signs in front or behind, brackets and DR/D/S for money out, CR/C/H for money in, currency signs
+    and codes, and thousands set off by the other mark, spaces or apostrophes (also the Indian 1,00,000).
+
+    Raises: ValueError saying what is wrong; exponents and more than 15 digits are refused.
+    """
+    written = _written(text)
+    found = _GROUPED[mark].fullmatch(written.digits)
+    if found is None or not any(character.isdigit() for character in written.digits):
+        raise ValueError(f"is not an amount with '{mark}' as decimal mark")
+    whole, fraction = re.sub(r"[.,]", "", found[1] or ""), found[2] or ""
+    if len(whole.lstrip("0")) > _MAX_DIGITS or len(fraction.rstrip("0")) > _MAX_DECIMALS:
+        raise ValueError("has more digits than an amount of money")
+    if not (whole + fraction).isascii():
+        raise ValueError("is written in figures that are not 0 to 9")
+    value = Decimal(f"{whole or '0'}.{fraction or '0'}" if fraction else whole or "0")
+    return -value if written.negative and value else value
+
+
+def states_direction(text: str) -> bool:
+    """Say whether an amount carries its own direction: a sign, brackets, CR or DR."""
+    try:
+        written = _written(text)
+    except ValueError:
+        return True
+    return written.negative or written.directed or text.strip().startswith("+")

@@ -1,0 +1,120 @@
+"""Events that the readers of all formats yield while they read a file.
+
+A statement is `Opened`, any number of `Row`, `BadRow` and `Skipped`, then `Closed`. `Note` may come anywhere.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from worker.connectors.base import AccountType, BalanceKind, Transaction, Window
+from worker.connectors.errors import InvalidDataError
+
+
+class StatementError(InvalidDataError):
+    """The file as a whole cannot be read; nothing of it is used.
+
+    line: counted from 1; None where there is none. reason: the sentence alone. file: its name, once it is known.
+    """
+
+    def __init__(self, reason: str, *, line: int | None = None, file: str | None = None) -> None:
+        place = ", ".join(part for part in (file, f"line {line}" if line else None) if part)
+        super().__init__(f"{place}: {reason}" if place else reason)
+        self.line = line
+        self.reason = reason
+        self.file = file
+
+    def of(self, file: str) -> "StatementError":
+        """Return the same refusal with the file's name."""
+        return StatementError(self.reason, line=self.line, file=file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementAccount:
+    """The account a statement is about. key: `account_id` of its transactions; holds no account number."""
+
+    key: str
+    name: str
+    anchor: str | None = None
+    mask: str | None = None
+    account_type: AccountType = AccountType.UNKNOWN
+    currency: str | None = None
+    institution_name: str | None = None
+    stable_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedBalance:
+    """A balance as printed: at the end of the day `on`, or at the moment `at` where the file gives one."""
+
+    amount: Decimal
+    on: date
+    at: datetime | None = None
+    currency: str | None = None
+    kind: BalanceKind = BalanceKind.BOOKED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A statement begins. The same account may be opened several times in one file (one statement per day)."""
+
+    account: StatementAccount
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One booked or pending line. line: where it begins in the file, counted from 1."""
+
+    line: int
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """One line that cannot be read; the lines around it are good."""
+
+    line: int
+    reason: str
+    raw: str
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """One line that is no transaction (a total, a repeated header, a declined payment), and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """A statement ends. period: the days it declares to hold every booked line of; believed only when it adds up."""
+
+    account: str
+    opening: StatedBalance | None = None
+    closing: StatedBalance | None = None
+    available: StatedBalance | None = None
+    period: Window | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something the reader of the result should know; the file is used all the same."""
+
+    message: str
+
+
+Event = Opened | Row | BadRow | Skipped | Closed | Note
+
+
+def day_of(transaction: Transaction) -> date | None:
+    """Return the day a line counts for: booked, else value, else transaction day; a moment counts as written."""
+    moment = transaction.booking_at or transaction.transaction_at
+    return (
+        transaction.booking_on
+        or transaction.value_on
+        or transaction.transaction_on
+        or (moment.date() if moment is not None else None)
+    )

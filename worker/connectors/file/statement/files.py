@@ -1,0 +1,186 @@
+"""Opens statement files, zip archives and drop folders within limits on size, ratio and number."""
+
+import gzip
+import hashlib
+import io
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, cast
+
+from worker.connectors.file.statement.events import StatementError
+
+MAX_PLAIN_BYTES = 2 * 1024**3
+MAX_UNPACKED_BYTES = 256 * 1024**2
+MAX_RATIO = 100
+MAX_MEMBERS = 100
+MAX_FILES = 5000
+_FREE_BYTES = 1024**2  # the ratio is judged from here on: a few kilobytes of zeros harm nobody
+_CHUNK_BYTES = 1024**2
+_SKIPPED_SUFFIXES = (".part", ".tmp", ".crdownload", ".md", ".toml", ".json", ".license")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One readable statement file: a file on disk, one entry of a zip archive on disk, or bytes already read."""
+
+    path: Path
+    entry: str | None = None
+    data: bytes | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The file's name for messages, without its folders."""
+        return self.path.name if self.entry is None else f"{self.path.name}/{Path(self.entry).name}"
+
+
+class _Metered(io.RawIOBase):
+    """A decompressed stream that stops at the byte budget or at an absurd ratio, before memory or time is spent."""
+
+    def __init__(self, stream: IO[bytes], packed_bytes: int) -> None:
+        self._stream = stream
+        self._limit = min(MAX_UNPACKED_BYTES, max(_FREE_BYTES, packed_bytes * MAX_RATIO))
+        self._read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # typeshed wants a protocol from 3.12
+        """Fill `buffer`; Raises: StatementError when the budget is spent or the archive is damaged."""
+        try:
+            data = self._stream.read(len(buffer))
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise StatementError(f"the archive is damaged or locked ({type(error).__name__})") from None
+        self._read += len(data)
+        if self._read > self._limit:
+            raise StatementError("the archive unpacks to far more than a statement holds")
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
+
+
+def _require_regular(path: Path) -> None:
+    try:
+        mode = path.stat()
+    except OSError:
+        raise StatementError("there is no such file, or it may not be read") from None
+    if not stat.S_ISREG(mode.st_mode):
+        raise StatementError("is not a regular file")
+    if mode.st_size > MAX_PLAIN_BYTES:
+        raise StatementError(f"is larger than {MAX_PLAIN_BYTES // 1024**3} GiB")
+
+
+def _entries(path: Path) -> list[Member]:
+    """List the statements inside a zip file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise StatementError("the zip archive is damaged") from None
+    if any(info.filename == "[Content_Types].xml" for info in infos):
+        raise StatementError("is a spreadsheet; save it as CSV")
+    if len(infos) > MAX_MEMBERS:
+        raise StatementError(f"holds more than {MAX_MEMBERS} files")
+    if sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
+        raise StatementError("the archive unpacks to far more than a statement holds")
+    return [Member(path, info.filename) for info in infos if _is_statement(info)]
+
+
+def _is_statement(info: zipfile.ZipInfo) -> bool:
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    hidden = "__MACOSX" in info.filename or Path(info.filename).name.startswith(".")
+    return not (info.is_dir() or is_link or hidden)
+
+
+def members(path: Path) -> list[Member]:
+    """Return the statement files behind a path: itself, or what a zip file holds.
+
+    Raises: StatementError when it is no regular file, too large, a spreadsheet or a damaged archive.
+    """
+    _require_regular(path)
+    try:
+        return _entries(path) if _is_zip(path) else [Member(path)]
+    except OSError:
+        raise StatementError("may not be read") from None
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """Return the files of a drop folder in the order of their names; links, hidden and unfinished files are not files.
+
+    Raises: StatementError when the folder cannot be read or holds more than 5000 files.
+    """
+    try:
+        found = sorted(item for item in folder.iterdir() if item.is_file() and not item.is_symlink())
+    except OSError:
+        raise StatementError("the drop folder cannot be read") from None
+    kept = [item for item in found if not item.name.startswith(".") and item.suffix.lower() not in _SKIPPED_SUFFIXES]
+    if len(kept) > MAX_FILES:
+        raise StatementError(f"the drop folder holds more than {MAX_FILES} files")
+    return [item for item in kept if item.stem.upper() not in {"LICENSE", "README"}]
+
+
+@contextmanager
+def open_member(member: Member) -> Iterator[io.BufferedReader]:
+    """Open a statement file for reading bytes, decompressed within the budget.
+
+    Raises: StatementError when it vanished, may not be read, or is an archive inside an archive.
+    """
+    try:
+        with _raw(member) as raw:
+            yield from _unpacked(member, raw)
+    except OSError as error:
+        raise StatementError(f"cannot be read ({type(error).__name__})") from None
+
+
+def _raw(member: Member) -> io.BufferedReader:
+    if member.data is not None:
+        return io.BufferedReader(io.BytesIO(member.data))
+    return member.path.open("rb")
+
+
+def _unpacked(member: Member, raw: io.BufferedReader) -> Iterator[io.BufferedReader]:
+    if member.entry is not None:
+        with zipfile.ZipFile(raw) as archive, _open_entry(archive, member.entry) as inner:
+            packed_bytes = archive.getinfo(member.entry).compress_size
+            stream = _metered(inner, packed_bytes)
+            if stream.peek(4)[:4] == b"PK\x03\x04" or stream.peek(2)[:2] == b"\x1f\x8b":
+                raise StatementError("holds an archive inside an archive")
+            yield stream
+    elif raw.peek(2)[:2] == b"\x1f\x8b":
+        packed_bytes = raw.seek(0, io.SEEK_END)
+        raw.seek(0)
+        with gzip.GzipFile(fileobj=raw) as unzipped:
+            yield _metered(cast("IO[bytes]", unzipped), packed_bytes)
+    else:
+        yield raw
+
+
+def _metered(stream: IO[bytes], packed_bytes: int) -> io.BufferedReader:
+    return cast("io.BufferedReader", io.BufferedReader(_Metered(stream, packed_bytes), _CHUNK_BYTES))
+
+
+def _open_entry(archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
+    try:
+        return archive.open(entry)
+    except (RuntimeError, NotImplementedError, zipfile.BadZipFile):
+        raise StatementError("the archive is damaged, locked, or packed in a way that is not read") from None
+
+
+def digest(path: Path) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of a file's bytes: what a cursor remembers of a file already read.
+
+    Raises: StatementError when it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    except OSError:
+        raise StatementError("may not be read") from None

@@ -1,0 +1,138 @@
+"""Accounts of a table: named by a column, by an IBAN above the header, or one account for the whole file."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from worker.connectors.base import Transaction
+from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask, find_iban
+from worker.connectors.file.statement.amounts import Mark, parse_amount
+from worker.connectors.file.statement.events import (
+    Closed,
+    Event,
+    Opened,
+    StatedBalance,
+    StatementAccount,
+    StatementError,
+    day_of,
+)
+from worker.connectors.file.table.csv_records import Record
+from worker.connectors.file.table.layout import Layout
+from worker.connectors.file.table.row_amount import cell
+from worker.connectors.file.table.running_balance import RowOrder
+from worker.money import is_currency
+
+_MAX_ACCOUNTS = 500
+_NUMBER = re.compile(r"[\d\s./-]{6,}")
+_SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "¥": "JPY"}
+
+
+@dataclass(slots=True)
+class _Ends:
+    """First and last row of an account that carry a balance: amount, balance, day."""
+
+    first: tuple[Decimal, Decimal, date] | None = None
+    last: tuple[Decimal, Decimal, date] | None = None
+
+
+class Accounts:
+    """Finds each row's account and keeps what its balance column says at both ends of the file."""
+
+    def __init__(self, layout: Layout, chain: RowOrder | None) -> None:
+        profile = layout.profile
+        self._layout, self._profile, self._chain = layout, profile, chain
+        self._column = layout.column(profile.account)
+        self._balance_at = layout.column(profile.balance)
+        self._currency_at = layout.column(profile.currency_column)
+        self._fixed_currency = profile.currency or _currency_in_header(layout)
+        self._known: dict[tuple[str, str], StatementAccount] = {}
+        self._new: list[StatementAccount] = []
+        self._ends: dict[str, _Ends] = {}
+
+    def currency(self, record: Record) -> str | None:
+        """Return the currency of a row, as the row, the profile or the header states it."""
+        stated = cell(record, self._currency_at).upper()
+        return _SIGNS.get(stated, stated) or self._fixed_currency
+
+    def of(self, record: Record) -> StatementAccount:
+        """Return the account of a row. Raises: StatementError when the column holds something else than accounts."""
+        text = cell(record, self._column)
+        key = (text, (self.currency(record) or "") if not _NUMBER.search(text) else "")
+        account = self._known.get(key)
+        if account is None:
+            account = self._account(text, self.currency(record))
+            self._known[key] = account
+            if account.key not in self._ends:
+                self._ends[account.key] = _Ends()
+                self._new.append(account)
+            if len(self._known) > _MAX_ACCOUNTS:
+                raise StatementError("the account column names more than 500 accounts", line=record.line)
+        return account
+
+    def _account(self, text: str, currency: str | None) -> StatementAccount:
+        profile = self._profile
+        iban = find_iban(text.upper()) or (self._layout.iban if not text else None)
+        anchor = account_anchor(iban) if iban else None
+        if anchor is None and _NUMBER.search(text) and "*" not in text and "x" not in text.lower():
+            anchor = account_anchor(text, profile.institution or "")
+        mask = account_mask(iban or text) if iban or _NUMBER.search(text) or "*" in text else None
+        layout = "|".join((profile.name, *self._layout.header)) if self._layout.guessed else profile.name
+        place = f"file:{layout}:{text.casefold()}:{currency or ''}" if text else f"file:{layout}"
+        label = mask or text
+        return StatementAccount(
+            key=account_key(anchor or place),
+            name=" ".join(part for part in (profile.institution, label) if part) or profile.title or profile.name,
+            anchor=anchor,
+            mask=mask,
+            account_type=profile.account_type,
+            currency=currency,
+            institution_name=profile.institution,
+            stable_ids=profile.id is not None,
+        )
+
+    def newly_opened(self, line: int) -> Iterator[Event]:
+        """Yield the opening events of accounts seen for the first time."""
+        yield from (Opened(account=account, line=line) for account in self._new)
+        self._new.clear()
+
+    def balance(self, record: Record, mark: Mark) -> Decimal | None:
+        """Return the balance behind a row; None where there is none that can be read."""
+        text = cell(record, self._balance_at)
+        try:
+            return parse_amount(text, mark) if text else None
+        except ValueError:
+            return None
+
+    def note(self, transaction: Transaction, balance: Decimal | None) -> None:
+        """Remember the balance of a row, for the two ends of the statement."""
+        day = day_of(transaction)
+        if balance is not None and day is not None and not transaction.pending:
+            ends = self._ends[transaction.account_id]
+            ends.last = (transaction.amount, balance, day)
+            ends.first = ends.first or ends.last
+
+    def close(self) -> Iterator[Event]:
+        """Yield the closing event of every account; balances only where the column has proved itself."""
+        for key, ends in self._ends.items():
+            if self._chain is None or ends.first is None or ends.last is None:
+                yield Closed(account=key)
+                continue
+            oldest, newest = (ends.last, ends.first) if self._chain.newest_first else (ends.first, ends.last)
+            sign = -1 if self._chain.flipped else 1
+            yield Closed(
+                account=key,
+                opening=StatedBalance(amount=sign * oldest[1] - oldest[0], on=oldest[2]),
+                closing=StatedBalance(amount=sign * newest[1], on=newest[2]),
+            )
+
+
+def _currency_in_header(layout: Layout) -> str | None:
+    """Return the currency an amount column's name carries, as in `Amount (EUR)` or `Betrag (€)`."""
+    for name in (layout.profile.amount, layout.profile.debit, layout.profile.credit):
+        for word in re.findall(r"[A-Za-z]{3}|[€£₹¥]", name or ""):
+            code = _SIGNS.get(word, word.upper())
+            if is_currency(code) and re.search(rf"[(\[ ]{re.escape(word)}[)\] ]?$", name or ""):
+                return str(code)
+    return None

@@ -1,0 +1,143 @@
+"""Guesses the layout of a table from its column names, in nine languages. Pure."""
+
+import re
+from collections.abc import Sequence
+
+from worker.connectors.file.table.profile import Profile, plain
+
+_WORDS: dict[str, str] = {
+    "date": "date|booking date|posting date|post date|posted date|transaction date|trans date|trans. date|datum|"
+    "buchungstag|buchungsdatum|buchung|date comptable|date opération|date operation|date d'opération|dateop|fecha|"
+    "fecha operación|fecha operacion|fecha contable|data|data contabile|data operazione|data lançamento|"
+    "data operacji|data księgowania|boekdatum|boekingsdatum|txn date|tran date|bokföringsdag|bokføringsdato|dato",
+    "value_date": "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
+    "data valuta|data valor|rentedatum|valuta date|valör|rentedato|data waluty",
+    "amount": "amount|betrag|umsatz|montant|importe|importo|valor|bedrag|kwota|belopp|beløb|beløp|amount (eur)|"
+    "amount (usd)|amount (gbp)|betrag (eur)|betrag (€)|montant (eur)|transaction amount|net amount|quantia|"
+    "amount in eur|importe (eur)|importe eur|importo (eur)|amount eur|amount usd|amount gbp|amt",
+    "debit": "debit|debits|debit amount|money out|paid out|withdrawal|withdrawals|withdrawal amt.|withdrawal amount|"
+    "soll|débit|debit eur|dare|addebiti|uscite|cargo|cargos|débito|belastung|lastschrift|af|paid out (gbp)|"
+    "withdrawal (dr)|debit (dr)|outgoing|out|ausgaben|ut",
+    "credit": "credit|credits|credit amount|money in|paid in|deposit|deposits|deposit amt.|deposit amount|haben|"
+    "crédit|credit eur|avere|accrediti|entrate|abono|abonos|crédito|gutschrift|bij|paid in (gbp)|deposit (cr)|"
+    "credit (cr)|incoming|in|einnahmen|inn",
+    "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|s/h|d/c|c/d|+/-|debit credit indicator",
+    "balance": "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
+    "saldo disponible|balance (eur)|available balance|saldo po operacji|saldo na mutatie|account balance",
+    "currency": "currency|währung|waehrung|devise|moneda|divisa|valuta code|munt|muntsoort|waluta|ccy|moeda|valutakod",
+    "description": "description|details|narrative|narration|memo|particulars|transaction description|text|"
+    "verwendungszweck|buchungstext|libellé|libelle|concepto|descripción|descripcion|descrizione|causale|omschrijving|"
+    "mededelingen|mededeling|descrição|descricao|opis|tytuł|remarks|reference text|transaction details|betreff|"
+    "purpose|payment reference|beskrivning|beskrivelse|tekst|transaction remarks|comments",
+    "counterparty": "payee|name|counterparty|counter party|merchant|merchant name|beneficiary|empfänger|"
+    "auftraggeber/empfänger|zahlungsempfänger|begünstigter|auftraggeber|beguenstigter/zahlungspflichtiger|"
+    "bénéficiaire|beneficiario|tegenpartij|naam tegenpartij|naam / omschrijving|partner name|nadawca/odbiorca",
+    "counterparty_account": "counterparty account|partner iban|tegenrekening|iban|kontonummer/iban|account number to",
+    "account": "account|account number|konto|kontonummer|auftragskonto|rekening|compte|cuenta|conto|account no|"
+    "iban kontoinhaber|eigene iban|account iban",
+    "reference": "reference|ref|ref no|ref no.|reference number|cheque no|cheque no.|chq no|check number|"
+    "kundenreferenz",
+}
+_ROLES = {word: role for role, words in _WORDS.items() for word in words.split("|")}
+_BASE, _EACH, _MOST = 0.5, 0.08, 0.8
+_OUT_WORDS = ("debit", "dr", "d", "af", "s", "soll", "-", "out", "dbit", "withdrawal", "debet", "db")
+_IN_WORDS = ("credit", "cr", "c", "bij", "h", "haben", "+", "in", "crdt", "deposit")
+
+_DAY_FIRST = frozenset(
+    {
+        "datum",
+        "buchungstag",
+        "buchungsdatum",
+        "valuta",
+        "valutadatum",
+        "wertstellung",
+        "betrag",
+        "umsatz",
+        "verwendungszweck",
+        "fecha",
+        "importe",
+        "concepto",
+        "data",
+        "importo",
+        "causale",
+        "descrizione",
+        "bedrag",
+        "omschrijving",
+        "boekdatum",
+        "libellé",
+        "libelle",
+        "montant",
+        "débit",
+        "crédit",
+        "kwota",
+        "opis",
+        "belopp",
+        "beløb",
+        "dato",
+        "saldo",
+        "descrição",
+        "valor",
+        "narration",
+        "narrative",
+    }
+)
+
+
+def day_first_word(header: Sequence[str]) -> str | None:
+    """Return a word of the header that only languages and countries use that write the day before the month."""
+    return next((cell for cell in header if cell.split("#")[0] in _DAY_FIRST), None)
+
+
+def _role(cell: str) -> str | None:
+    """Return what a header cell means; a currency or remark in brackets behind it is not looked at."""
+    name = plain(cell)
+    return (
+        _ROLES.get(name) or _ROLES.get(re.sub(r"\s*[\[(][^)\]]*[)\]]\s*$", "", name)) or _ROLES.get(name.rstrip(".:*"))
+    )
+
+
+def guess_profile(header: Sequence[str]) -> tuple[Profile, float] | None:
+    """Make a profile of a header's words and say how far to trust it, 0.5 to 0.8; None for no words known.
+
+    The first column of a meaning counts; all columns of text are joined.
+    """
+    roles: dict[str, str] = {}
+    texts: list[str] = []
+    for cell in header:
+        role = _role(cell)
+        if role == "description":
+            texts.append(cell)
+        elif role is not None:
+            roles.setdefault(role, cell)
+    split = "debit" in roles and "credit" in roles
+    if "date" not in roles and "value_date" in roles:
+        roles["date"] = roles.pop("value_date")
+    if "date" not in roles or not (split or "amount" in roles):
+        return None
+    known = len(roles) + len(texts)
+    confidence = min(_MOST, _BASE + _EACH * max(0, known - 2))
+    return _profile(roles, tuple(texts), split=split and "amount" not in roles), round(confidence, 2)
+
+
+def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> Profile:
+    typed = "type" in roles and not split
+    return Profile(
+        name="guessed",
+        title="Statement file",
+        match=tuple(roles.values()),
+        date=roles["date"],
+        value_date=roles.get("value_date"),
+        amount=None if split else roles["amount"],
+        debit=roles["debit"] if split else None,
+        credit=roles["credit"] if split else None,
+        type=roles["type"] if typed else None,
+        debit_words=_OUT_WORDS if typed else (),
+        credit_words=_IN_WORDS if typed else (),
+        balance=roles.get("balance"),
+        currency_column=roles.get("currency"),
+        description=texts,
+        counterparty=roles.get("counterparty"),
+        counterparty_account=roles.get("counterparty_account"),
+        account=roles.get("account"),
+        reference=roles.get("reference"),
+    )

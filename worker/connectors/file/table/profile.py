@@ -1,0 +1,169 @@
+"""Profiles: the column layout of one bank's tables, written in TOML."""
+
+import codecs
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from worker.connectors.base import AccountType
+from worker.connectors.file.statement.amounts import Mark
+from worker.errors import InvalidRequestError
+
+_MAX_PROFILE_BYTES = 64 * 1024
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return bool(codecs.lookup(name))
+    except LookupError:
+        return False
+
+
+def plain(name: str) -> str:
+    """Return a column's name as names are compared: no quotes, no case, single spaces."""
+    return " ".join(name.replace("\ufeff", "").strip().strip('"').split()).casefold()
+
+
+class Profile(BaseModel):
+    """One layout. Column names are compared without case; `description` may name several columns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$", description="Name for --profile.")
+    title: str = Field(default="", description="The bank and the kind of account, for people.")
+    institution: str | None = Field(default=None, description="Name of the bank.")
+    match: Names = Field(default=(), description="Header cells that recognise the layout; default: all columns used.")
+    exact: bool = Field(default=False, description="Recognise it only when the header holds nothing else.")
+    columns: Names = Field(default=(), description="For files without a header: a name for each column in order.")
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Default: found out.")
+    encoding: str | None = Field(default=None, description="Default: found out.")
+    decimal: Mark | None = Field(default=None, description="Decimal mark; default: decided over the whole file.")
+    date_format: str | None = Field(default=None, description="strptime pattern; default: decided over the whole file.")
+    date: str = Field(description="Column of the booking date.")
+    value_date: str | None = Field(default=None, description="Column of the value date.")
+    transaction_date: str | None = Field(default=None, description="Column of the day of purchase.")
+    amount: str | None = Field(default=None, description="Column of the amount.")
+    debit: str | None = Field(default=None, description="Column of money out.")
+    credit: str | None = Field(default=None, description="Column of money in.")
+    type: str | None = Field(default=None, description="Column that says which way the amount goes.")
+    debit_words: Names = Field(default=(), description="What it says for money out.")
+    credit_words: Names = Field(default=(), description="What it says for money in.")
+    fee: str | None = Field(default=None, description="Column of a fee that is taken in addition.")
+    sign: Literal["as_is", "flipped"] = Field(default="as_is", description="flipped: positive means money out (cards).")
+    balance: str | None = Field(default=None, description="Column of the balance after each row.")
+    currency: str | None = Field(default=None, description="ISO code of all rows.")
+    currency_column: str | None = Field(default=None, description="Column of the currency.")
+    description: Names = Field(default=(), description="Columns of the text, joined by a space.")
+    counterparty: str | None = Field(default=None, description="Column of the other side's name.")
+    counterparty_account: str | None = Field(default=None, description="Column of the other side's IBAN or number.")
+    account: str | None = Field(default=None, description="Column of the account's own IBAN, number or name.")
+    account_type: AccountType = Field(default=AccountType.UNKNOWN, description="checking, savings, credit, …")
+    reference: str | None = Field(default=None, description="Column of a reference.")
+    id: str | None = Field(default=None, description="Column of an id that never changes.")
+    pending: Mapping[str, Names] = Field(default_factory=dict, description="Column = values of rows not booked yet.")
+    skip: Mapping[str, Names] = Field(default_factory=dict, description="Column = values of rows that are no bookings.")
+    footer: Names = Field(default=(), description="Patterns of lines that are no bookings (totals, remarks).")
+
+    @model_validator(mode="after")
+    def _has_amount(self) -> Self:
+        if (self.amount is None) == (self.debit is None and self.credit is None):
+            raise ValueError("state either amount, or debit and credit")
+        if self.type is not None and not (self.debit_words or self.credit_words):
+            raise ValueError("type needs debit_words or credit_words")
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise ValueError(f"encoding '{self.encoding}' does not exist")
+        for pattern in self.footer:
+            try:
+                re.compile(pattern)
+            except re.error:
+                raise ValueError(f"footer pattern '{pattern}' is not a regular expression") from None
+        return self
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Every column the profile reads, as names are compared."""
+        single = (
+            *(self.date, self.value_date, self.transaction_date, self.amount, self.debit, self.credit, self.type),
+            *(self.fee, self.balance, self.currency_column, self.counterparty, self.counterparty_account),
+            *(self.account, self.reference, self.id, *self.description, *self.pending, *self.skip),
+        )
+        return tuple(dict.fromkeys(plain(name) for name in single if name))
+
+    @property
+    def recognised_by(self) -> tuple[str, ...]:
+        """The header cells that must all be there."""
+        return tuple(plain(name) for name in self.match) or self.used
+
+
+def parse_profile(text: str, name: str = "custom") -> Profile:
+    """Read a profile from TOML; `name` stands where the text gives none.
+
+    Raises: InvalidRequestError naming the first wrong key and what is wrong with it.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidRequestError(f"the profile is not valid TOML: {error}") from None
+    return make_profile({"name": name, **data})
+
+
+def make_profile(data: Mapping[str, Any]) -> Profile:
+    """Build a profile from its keys.
+
+    Raises: InvalidRequestError naming the first wrong key and what is wrong with it.
+    """
+    try:
+        return Profile.model_validate(dict(data))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the profile"
+        raise InvalidRequestError(f"profile: {key}: {first['msg']}") from None
+
+
+def load_profile(path: Path) -> Profile:
+    """Read a profile from a TOML file.
+
+    Raises: InvalidRequestError when it cannot be read or is wrong.
+    """
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_MAX_PROFILE_BYTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(f"profile {path.name} cannot be read ({type(error).__name__})") from None
+    slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "custom"
+    return parse_profile(text, slug)
+
+
+@cache
+def built_in_profiles() -> tuple[Profile, ...]:
+    """Return the shipped profiles, by name."""
+    folder = resources.files("worker.connectors.file.table") / "profiles"
+    files = sorted(
+        (item for item in folder.iterdir() if item.name.endswith(".toml")),
+        key=lambda item: item.name.removesuffix(".toml"),
+    )
+    return tuple(parse_profile(item.read_text("utf-8"), item.name.removesuffix(".toml")) for item in files)
+
+
+def built_in_profile(name: str) -> Profile:
+    """Return a shipped profile by its name.
+
+    Raises: InvalidRequestError naming the command that lists them.
+    """
+    for profile in built_in_profiles():
+        if profile.name == name:
+            return profile
+    raise InvalidRequestError("there is no such profile; `finmind-worker files profiles` lists them")

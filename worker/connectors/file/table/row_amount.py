@@ -1,0 +1,63 @@
+"""The amount of one row: one signed column, a debit and a credit column, or an amount and a direction. Pure."""
+
+from decimal import Decimal
+
+from worker.connectors.file.statement.amounts import Mark, parse_amount
+from worker.connectors.file.table.csv_records import Record
+from worker.connectors.file.table.layout import Layout
+
+
+def cell(record: Record, index: int | None) -> str:
+    """Return a cell's text; nothing where the row is too short or the column is not there."""
+    return record.cells[index] if index is not None and index < len(record.cells) else ""
+
+
+def row_amount(layout: Layout, record: Record, mark: Mark) -> Decimal:
+    """Return the amount of a row as the profile means it: negative = money out, a separate fee taken off.
+
+    Raises: ValueError saying what is missing or wrong.
+    """
+    profile = layout.profile
+    amount = _signed(layout, record, mark) if profile.amount else _split(layout, record, mark)
+    fee = cell(record, layout.column(profile.fee))
+    return amount - abs(parse_amount(fee, mark)) if fee else amount
+
+
+def _signed(layout: Layout, record: Record, mark: Mark) -> Decimal:
+    profile = layout.profile
+    text = cell(record, layout.column(profile.amount))
+    if not text:
+        raise ValueError("has no amount")
+    amount = _amount(text, mark)
+    if profile.type is not None:
+        return _directed(amount, cell(record, layout.column(profile.type)), layout)
+    return -amount if profile.sign == "flipped" else amount
+
+
+def _directed(amount: Decimal, word: str, layout: Layout) -> Decimal:
+    said = word.casefold()
+    if said in {known.casefold() for known in layout.profile.debit_words}:
+        return -abs(amount)
+    if said in {known.casefold() for known in layout.profile.credit_words}:
+        return abs(amount)
+    raise ValueError(f"type '{word[:40]}' says neither money in nor money out")
+
+
+def _split(layout: Layout, record: Record, mark: Mark) -> Decimal:
+    """Read money out and money in; a minus in either column is how some banks repeat the column's own meaning."""
+    out, in_ = (
+        abs(_amount(text, mark)) if (text := cell(record, layout.column(name)).strip("-\u2013\u2014 ")) else None
+        for name in (layout.profile.debit, layout.profile.credit)
+    )
+    if out and in_:
+        raise ValueError("states money out and money in at once")
+    if out is None and in_ is None:
+        raise ValueError("has no amount")
+    return (in_ or Decimal(0)) - (out or Decimal(0))
+
+
+def _amount(text: str, mark: Mark) -> Decimal:
+    try:
+        return parse_amount(text, mark)
+    except ValueError as error:
+        raise ValueError(f"amount '{text[:40]}' {error}") from None
