@@ -260,4 +260,4 @@ def test_reprs_show_neither_address_nor_body():
     request = Request(method="GET", url=f"https://x/{CANARY}", endpoint="accounts", auth=("u", CANARY))
     answer = ProviderResponse(status=200, headers=httpx2.Headers(), content=CANARY.encode())
     assert repr(request) == "Request(GET accounts)"
-    assert repr(answer) == "Answer(status=200)"
+    assert repr(answer) == "ProviderResponse(status=200)"
