@@ -229,6 +229,12 @@ def test_a_reader_that_goes_away_stops_it(start_up, eventually) -> None:
     assert _gone(family)
 
 
+def _listening() -> set[tuple[str, int]]:
+    """Addresses and ports on which anything of this machine listens: workers show their own only to root."""
+    sockets = psutil.net_connections(kind="inet")
+    return {(s.laddr.ip, s.laddr.port) for s in sockets if s.status == psutil.CONN_LISTEN}
+
+
 def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> None:
     with socket.socket() as probe, socket.socket() as other:
         ports = []
@@ -236,17 +242,14 @@ def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> N
             one.bind(("127.0.0.1", 0))
             ports.append(str(one.getsockname()[1]))
     command = [str(Path(sys.executable).parent / "finmind-worker"), "up"]
+    before = _listening()
     up = Up(command, home, FLOWER_PORT=ports[0], API_PORT=ports[1])
     try:
         up.wait_for("everything is up", within_s=90)
         assert f"flower is at http://127.0.0.1:{ports[0]}" in up.output
         assert f"api is at http://127.0.0.1:{ports[1]}" in up.output
         family = up.family()
-        listening = {
-            connection.laddr.ip for process in family for connection in process.net_connections(kind="inet")
-            if connection.status == psutil.CONN_LISTEN
-        }  # fmt: skip
-        assert listening == {"127.0.0.1"}
+        assert {address for address, _ in _listening() - before} == {"127.0.0.1"}
         status = subprocess.run(
             [str(Path(sys.executable).parent / "finmind-worker"), "db", "check"],
             cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
