@@ -46,6 +46,7 @@ DEFAULT_QUEUE = "celery"
 EXPIRES_S = 60.0
 """How long a tick is worth taking, at least: well beyond what the clocks of two hosts differ by."""
 
+_DELIVERY_TICK_S = 1.0
 _MISSED_TICKS = 4
 
 
@@ -64,7 +65,7 @@ def beat_entries(settings: Settings) -> tuple[BeatEntry, ...]:
         BeatEntry(task=TICK, every_s=settings.tick_s),
         BeatEntry(task=REAP, every_s=max(1, settings.lease_s / 4)),
         BeatEntry(task=PRUNE, every_s=3600),
-        BeatEntry(task=DELIVER, every_s=settings.webhook_tick_s, queue=Queue.WEBHOOKS),
+        BeatEntry(task=DELIVER, every_s=_DELIVERY_TICK_S, queue=Queue.WEBHOOKS),
         BeatEntry(task=ANNOUNCE_BILLS, every_s=60),
         BeatEntry(task=SEND_REMINDERS, every_s=30, queue=Queue.WEBHOOKS),
         BeatEntry(task=PRUNE_EVENTS, every_s=3600),

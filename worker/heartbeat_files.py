@@ -9,6 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
+VARIABLE = "FINMIND_HEALTH_DIR"
+"""The setting `finmind_health_dir`; read here because a probe cannot afford to load the settings."""
+
 MAX_AGE_S = {"worker": 30.0, "beat": 30.0, "dispatcher": 60.0}
 """How old the sign of life of a component may be (s)."""
 
@@ -16,8 +19,8 @@ _CLOCKS_DIFFER_S = 1.0
 
 
 def directory() -> Path:
-    """Return where signs of life are kept: FINMIND_HEALTH_DIR, else a folder of the temporary directory."""
-    return Path(os.environ.get("FINMIND_HEALTH_DIR") or Path(tempfile.gettempdir()) / "finmind-worker")
+    """Return where heartbeat files are kept: FINMIND_HEALTH_DIR, else a folder of the temporary directory."""
+    return Path(os.environ.get(VARIABLE) or Path(tempfile.gettempdir()) / "finmind-worker")
 
 
 def touch(name: str) -> None:

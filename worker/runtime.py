@@ -20,7 +20,7 @@ from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
 from worker.db.engine import Sessions, open_engine, open_sessions, open_statements
 from worker.finmind_cache import FinMindCache, open_cache
-from worker.net.http import HttpLimits, ReachableHosts, open_client
+from worker.net.http import ReachableHosts, open_client
 from worker.runs.lease_renewal import LeaseRenewer
 from worker.settings import Settings, load_settings
 
@@ -81,15 +81,6 @@ def runtime(settings: Settings | None = None, *, role: str = "worker") -> Iterat
         opened.close()
 
 
-def http_limits(settings: Settings) -> HttpLimits:
-    """Return how long an exchange with a provider may take."""
-    return HttpLimits(
-        connect_s=settings.http_connect_timeout_s,
-        read_s=settings.http_read_timeout_s,
-        total_s=settings.http_total_timeout_s,
-    )
-
-
 def provider_reach(settings: Settings) -> ReachableHosts:
     """Return where clients of providers may go: a person may have chosen the address, or the provider itself."""
     named = (host.strip().strip("[]").lower() for host in settings.provider_private_hosts.split(","))
@@ -123,13 +114,13 @@ def open_link_service(runtime: Runtime, connection_service: ConnectionService | 
 
 @contextmanager
 def _open_context(runtime: Runtime) -> Iterator[ConnectorContext]:
-    with open_client(http_limits(runtime.settings), reach=provider_reach(runtime.settings)) as http:
+    with open_client(reach=provider_reach(runtime.settings)) as http:
         yield ConnectorContext(http=http, now=lambda: datetime.now(UTC))
 
 
 @contextmanager
 def _open_unsaved(runtime: Runtime, connector_type: type[BankConnector], config: BaseModel) -> Iterator[BankConnector]:
-    with open_client(http_limits(runtime.settings), reach=provider_reach(runtime.settings)) as http:
+    with open_client(reach=provider_reach(runtime.settings)) as http:
         zone = connector_type.capabilities.timezone
         yield connector_type(config, ConnectorContext(http=http, now=lambda: datetime.now(UTC), timezone=zone))
 

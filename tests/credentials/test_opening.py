@@ -39,13 +39,6 @@ def test_without_a_choice_the_first_local_key_seals_and_a_remote_one_where_there
     assert open_vault(given(**remote(transit))).primary_key_id == "v1"
 
 
-def test_the_settings_bound_the_cache(given, transit):
-    vault = open_vault(given(**remote(transit, credential_cache_uses=2)))
-    for _ in range(6):
-        vault.seal(b"secret", PLACE)
-    assert transit.calls == ["encrypt"] * 3
-
-
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

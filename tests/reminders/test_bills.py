@@ -39,7 +39,7 @@ def add_bill(execute, user_id):
 def announced(sessions):
     def announce() -> int:
         with sessions() as session:
-            return announce_due_bills(session, catch_up_days=7)
+            return announce_due_bills(session)
 
     return announce
 

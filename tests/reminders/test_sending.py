@@ -50,7 +50,7 @@ def inbox():
 def server(inbox):
     controller = AnyPort(inbox, hostname="127.0.0.1", port=0)
     controller.start()
-    yield parse_mail_server(f"smtp://127.0.0.1:{controller.port}", sender="finmind@example.test", timeout_s=5)
+    yield parse_mail_server(f"smtp://127.0.0.1:{controller.port}", sender="finmind@example.test")
     controller.stop()
 
 
@@ -275,10 +275,10 @@ def test_starttls_checks_the_certificate_before_the_mail_goes(inbox, certificate
 )
 def test_a_wrong_mail_server_is_named_without_its_password(url, complaint):
     with pytest.raises(ConfigurationError, match=complaint):
-        parse_mail_server(url.replace("//", "//u:hunter2@") if "mail" in url else url, sender="a@b.c", timeout_s=5)
+        parse_mail_server(url.replace("//", "//u:hunter2@") if "mail" in url else url, sender="a@b.c")
 
 
 def test_the_mail_server_is_read_from_its_url():
-    server = parse_mail_server("smtp+ssl://us%40er:p%3Aw@mail.example.com", sender="a@b.c", timeout_s=5)
+    server = parse_mail_server("smtp+ssl://us%40er:p%3Aw@mail.example.com", sender="a@b.c")
     assert (server.host, server.port, server.username, server.password) == ("mail.example.com", 465, "us@er", "p:w")
     assert "p:w" not in repr(server)

@@ -27,7 +27,6 @@ def environment(database_url, redis_url, tmp_path) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "CREDENTIAL_KEYS": generate_key(),
         "WEBHOOK_ALLOW_LOOPBACK": "1",
-        "WEBHOOK_TICK_S": "0.2",
         "FAULT_DIRECTORY": str(tmp_path),
         "FINMIND_STATE_DIR": str(tmp_path),
     }

@@ -12,7 +12,7 @@ from worker.telemetry.logs import setup_logging
 
 def api(
     *,
-    host: Annotated[str | None, typer.Option("--host", help="Address to listen on; API_HOST by default.")] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="API_PORT by default.")] = None,
 ) -> None:
     """Serve the HTTP API until it is told to stop."""
@@ -25,7 +25,7 @@ def api(
     setup_logging(level=known.log_level, json=known.log_json)
     uvicorn.run(
         application,
-        host=host or known.api_host,
+        host=host,
         port=port or known.api_port,
         log_config=None,
         access_log=False,

@@ -1,19 +1,23 @@
 """`finmind-worker settings`: every environment variable and what it means; the README's table is made here."""
 
 import re
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from worker.cli.output import JsonFlag, print_rows
 from worker.errors import InvalidRequestError
-from worker.settings import Settings
+from worker.settings import GROUPS
 
 _BETWEEN = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
 _COLUMNS = ("variable", "default", "meaning")
+_HEAD = ("| variable | default | meaning |", "|---|---|---|")
 
 
 def settings(
@@ -34,16 +38,23 @@ def settings(
 def describe() -> list[dict[str, Any]]:
     """Return every variable; default None: it must be set, or is off where its meaning says so."""
     return [
-        {"variable": name.upper(), "default": _default(field), "meaning": field.description}
-        for name, field in Settings.model_fields.items()
+        {"group": _heading(group), "variable": name.upper(), "default": _default(field), "meaning": field.description}
+        for group in GROUPS
+        for name, field in group.model_fields.items()
     ]
 
 
 def markdown() -> str:
-    """Return the variables as a Markdown table."""
-    lines = ["| variable | default | meaning |", "|---|---|---|"]
-    lines += [f"| `{row['variable']}` | {row['default'] or ''} | {row['meaning']} |" for row in describe()]
-    return "\n".join(lines) + "\n"
+    """Return the variables as Markdown: a table for each group of readers."""
+    lines: list[str] = []
+    for heading, rows in groupby(describe(), key=itemgetter("group")):
+        lines += ["", f"**{heading}**", "", *_HEAD]
+        lines += [f"| `{row['variable']}` | {row['default'] or ''} | {row['meaning']} |" for row in rows]
+    return "\n".join([*lines[1:], ""])
+
+
+def _heading(group: type[BaseSettings]) -> str:
+    return (group.__doc__ or "").partition("\n")[0]
 
 
 def _default(field: FieldInfo) -> str | None:

@@ -34,10 +34,6 @@ class CredentialSettings(Protocol):
     @property
     def credential_primary_key(self) -> str | None: ...  # noqa: D102
     @property
-    def credential_cache_s(self) -> float: ...  # noqa: D102
-    @property
-    def credential_cache_uses(self) -> int: ...  # noqa: D102
-    @property
     def vault_addr(self) -> str | None: ...  # noqa: D102
     @property
     def vault_token(self) -> SecretStr | None: ...  # noqa: D102
@@ -124,11 +120,10 @@ def _providers(settings: CredentialSettings) -> Iterator[KeyProvider]:
     """Yield the providers that are configured: what is in memory first, what is far away behind a cache."""
     if keys := _local_keys(settings):
         yield LocalKeyring(keys)
-    policy = CachePolicy(ttl_s=settings.credential_cache_s, uses=settings.credential_cache_uses)
     if kms_keys := _references(settings.credential_kms_keys, source="CREDENTIAL_KMS_KEYS"):
-        yield CachedKeyProvider(AwsKms(kms_keys), policy)
+        yield CachedKeyProvider(AwsKms(kms_keys), CachePolicy())
     if transit_keys := _references(settings.credential_transit_keys, source="CREDENTIAL_TRANSIT_KEYS"):
-        yield CachedKeyProvider(VaultTransit(transit_keys, _transit_server(settings)), policy)
+        yield CachedKeyProvider(VaultTransit(transit_keys, _transit_server(settings)), CachePolicy())
 
 
 def _transit_server(settings: CredentialSettings) -> TransitServer:

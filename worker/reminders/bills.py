@@ -14,6 +14,9 @@ from worker.outbox import filters_for
 EVENT_TYPE = "bill.due"
 _UTC = "UTC"
 
+BILL_CATCH_UP_DAYS = 7
+"""After downtime, bills due in the last so many days are still announced."""
+
 # Somebody who subscribes today is not told about last week. The dedup key holds for ever; NOT EXISTS only saves work.
 _ANNOUNCE = text(
     """
@@ -37,8 +40,8 @@ _ANNOUNCE = text(
 )
 
 
-def announce_due_bills(session: Session, *, catch_up_days: int) -> int:
-    """Write the events of bills due today or missed in the last `catch_up_days`, and return how many."""
+def announce_due_bills(session: Session) -> int:
+    """Write the events of bills due today or missed in the last `BILL_CATCH_UP_DAYS`, and return how many."""
     now: datetime = session.execute(select(func.now())).scalar_one()
     zones = session.scalars(select(UserPreference.timezone).distinct()).all()
     today = days_in({_UTC, *zones}, now)
@@ -49,7 +52,7 @@ def announce_due_bills(session: Session, *, catch_up_days: int) -> int:
             "api_version": API_VERSION,
             "zones": list(today),
             "days": list(today.values()),
-            "catch_up_days": catch_up_days,
+            "catch_up_days": BILL_CATCH_UP_DAYS,
             "filters": filters_for(EVENT_TYPE),
         },
     )

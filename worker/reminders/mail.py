@@ -41,7 +41,7 @@ class MailServer:
     tls: ssl.SSLContext | None = None
 
 
-def parse_mail_server(url: str, *, sender: str | None, timeout_s: float) -> MailServer:
+def parse_mail_server(url: str, *, sender: str | None) -> MailServer:
     """Read SMTP_URL: `smtp+ssl://user:password@host:465`, or `smtp+starttls`, or `smtp` for plain text on loopback.
 
     Raises: ConfigurationError, never showing the URL.
@@ -62,7 +62,6 @@ def parse_mail_server(url: str, *, sender: str | None, timeout_s: float) -> Mail
         sender=sender,
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
-        timeout_s=timeout_s,
     )
 
 

@@ -15,16 +15,15 @@ from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
 from worker.db.engine import Sessions, is_away
-from worker.errors import LostLeaseError, StopRequestedError
+from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError, WorkerError
 from worker.fault_injection import point
 from worker.importer import engine
-from worker.importer.context import ImportContext, ImportPolicy
+from worker.importer.context import ImportContext
 from worker.runs.admission import Limits, WaitForTurn, decide
 from worker.runs.ending import close
 from worker.runs.lease import ClaimedRun, claim, hand_back
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus
-from worker.runs.verdict import verdict
 from worker.runtime import Runtime
 from worker.stop_flag import STOP
 from worker.tasks.open_connector import ConnectorOpener
@@ -58,7 +57,7 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
         runtime.sessions,
         lease,
         lease_s=settings.lease_s,
-        deadline_s=min(settings.run_deadline_s, soft_limit_s - MARGIN_S),
+        deadline_s=soft_limit_s - MARGIN_S,
         stop_requested=lambda: STOP.is_set,
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
@@ -138,15 +137,29 @@ def _work(runtime: Runtime, claimed: ClaimedRun, pulse: LeaseKeeper) -> Outcome:
     except Exception as error:  # the outermost place: a defect must end in the row, not in silence
         if isinstance(error, DBAPIError) and is_away(error):
             raise StopRequestedError(f"the database went away ({type(error.orig).__name__})") from None
-        outcome = verdict(error)
+        outcome = outcome_of_error(error)
         level = logging.ERROR if outcome.code == "internal" else logging.INFO
         log.log(level, "run.broke_off", code=outcome.code, exc_info=error)
         _surely(runtime, pulse, lambda session: close(session, claimed.lease, outcome))
         return outcome
 
 
+def outcome_of_error(error: Exception) -> Outcome:
+    """Return how a run ends whose engine raised `error`. Pure.
+
+    Errors of banks and of key services never get here: the engine turns them into outcomes, and decides about waiting.
+    """
+    match error:
+        case CancelRequestedError():
+            return Outcome(status=RunStatus.CANCELLED, code=error.code)
+        case WorkerError():
+            return Outcome(status=RunStatus.FAILED, code=error.code, message=str(error))
+        case _:
+            # The message of a foreign error may hold anything; the log keeps it, the row gets its class.
+            return Outcome(status=RunStatus.FAILED, code="internal", message=type(error).__name__)
+
+
 def _parts(runtime: Runtime, pulse: LeaseKeeper, opener: ConnectorOpener) -> ImportContext:
-    settings = runtime.settings
     return ImportContext(
         sessions=partial(_transaction, runtime.sessions, pulse),
         statements=runtime.statements,
@@ -157,7 +170,6 @@ def _parts(runtime: Runtime, pulse: LeaseKeeper, opener: ConnectorOpener) -> Imp
         clear_cache=runtime.cache.clear,
         note_quota=opener.note_quota,
         advanced=pulse.advance,
-        policy=ImportPolicy(overlap_days=settings.refresh_overlap_days, history_days=settings.history_days),
     )
 
 

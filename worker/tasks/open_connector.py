@@ -13,7 +13,7 @@ from worker.connectors.base import BankConnector, ConnectorContext, Quota, Quota
 from worker.net.http import MeasuredTransport, open_client
 from worker.runs import provider_quota
 from worker.runs.provider_throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
-from worker.runtime import Runtime, http_limits, provider_reach
+from worker.runtime import Runtime, provider_reach
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,8 +70,7 @@ class ConnectorOpener:
         def wrap(inner: httpx2.BaseTransport) -> httpx2.BaseTransport:
             return ThrottledTransport(MeasuredTransport(inner, stored.connector_name), gate)
 
-        settings = self.runtime.settings
-        return open_client(http_limits(settings), wrap=wrap, reach=provider_reach(settings))
+        return open_client(wrap=wrap, reach=provider_reach(self.runtime.settings))
 
     def _spend(self, call: Call) -> None:
         if self._spender is not None and any(allowance.endpoint == call.endpoint for allowance in self._quotas):

@@ -13,7 +13,7 @@ from worker.app import app
 from worker.audit import acting_as
 from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, SEND_REMINDERS
 from worker.errors import InvalidRequestError
-from worker.reminders.bills import announce_due_bills
+from worker.reminders.bills import BILL_CATCH_UP_DAYS, announce_due_bills
 from worker.reminders.mail import Mailer, parse_mail_server
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
 from worker.runtime import Runtime, process_runtime
@@ -97,12 +97,7 @@ def _pump(runtime: Runtime, *, done_claiming: Callable[[], None]) -> PumpReport:
 
 def open_transport(runtime: Runtime) -> Transport:
     """Return the guarded transport the settings describe."""
-    settings = runtime.settings
-    return Transport(
-        egress_policy(settings),
-        connect_timeout_s=settings.webhook_connect_timeout_s,
-        total_timeout_s=settings.webhook_total_timeout_s,
-    )
+    return Transport(egress_policy(runtime.settings))
 
 
 @app.task(name=ANNOUNCE_BILLS)
@@ -110,7 +105,7 @@ def announce_bills() -> None:
     """Announce bills that are due."""
     runtime = process_runtime()
     with runtime.sessions() as session:
-        announced = announce_due_bills(session, catch_up_days=runtime.settings.bill_catch_up_days)
+        announced = announce_due_bills(session)
     if announced:
         log.info("bills.announced", count=announced)
 
@@ -122,12 +117,9 @@ def send_reminders() -> None:
     settings = runtime.settings
     if settings.smtp_url is None:
         return
-    server = parse_mail_server(
-        settings.smtp_url.get_secret_value(), sender=settings.email_from, timeout_s=settings.smtp_timeout_s
-    )
-    policy = ReminderPolicy(catch_up_days=settings.reminder_catch_up_days)
+    server = parse_mail_server(settings.smtp_url.get_secret_value(), sender=settings.email_from)
     with Mailer(server) as mailer:
-        sent = send_due_reminders(runtime.sessions, mailer.send, policy, stopping=lambda: STOP.is_set)
+        sent = send_due_reminders(runtime.sessions, mailer.send, ReminderPolicy(), stopping=lambda: STOP.is_set)
     if sent:
         log.info("reminders.sent", count=sent)
 
@@ -136,8 +128,7 @@ def send_reminders() -> None:
 def prune_events() -> None:
     """Forget old events; what a bill's announcement relies on is never forgotten before its catch-up ends."""
     runtime = process_runtime()
-    settings = runtime.settings
-    keep_days = max(settings.webhook_retention_days, settings.bill_catch_up_days + 1)
+    keep_days = max(runtime.settings.webhook_retention_days, BILL_CATCH_UP_DAYS + 1)
     pruned = prune(runtime.sessions, keep_days=keep_days)
     if pruned:
         log.info("webhook_events.pruned", count=pruned)

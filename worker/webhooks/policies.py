@@ -7,38 +7,19 @@ from pydantic import SecretStr
 
 from worker.errors import ConfigurationError
 from worker.net.addresses import Network
-from worker.webhooks.breaker import BreakerPolicy
-from worker.webhooks.claiming import ClaimPolicy
 from worker.webhooks.delivery import DeliveryPolicy
 from worker.webhooks.retry import RetryPolicy
 from worker.webhooks.subscriptions import SubscriptionPolicy
 from worker.webhooks.target import EgressPolicy
 
 EXTENDED_DELAYS_S = (60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
-_LEASE_MARGIN_S = 45
 
 
 class WebhookSettings(Protocol):
     """The part of the settings that is about webhooks."""
 
     @property
-    def webhook_retry_delays_s(self) -> str: ...  # noqa: D102 - described in the settings, as all below
-    @property
-    def webhook_total_timeout_s(self) -> float: ...  # noqa: D102
-    @property
-    def webhook_places(self) -> int: ...  # noqa: D102
-    @property
-    def webhook_cap(self) -> int: ...  # noqa: D102
-    @property
-    def webhook_rate_per_s(self) -> int: ...  # noqa: D102
-    @property
-    def webhook_breaker_failures(self) -> int: ...  # noqa: D102
-    @property
-    def webhook_breaker_s(self) -> float: ...  # noqa: D102
-    @property
-    def webhook_disable_after_h(self) -> float: ...  # noqa: D102
-    @property
-    def webhook_max_per_user(self) -> int: ...  # noqa: D102
+    def webhook_retry_delays_s(self) -> str | None: ...  # noqa: D102 - described in the settings, as all below
     @property
     def webhook_ports(self) -> str: ...  # noqa: D102
     @property
@@ -62,25 +43,13 @@ def egress_policy(settings: WebhookSettings) -> EgressPolicy:
 
 def subscription_policy(settings: WebhookSettings) -> SubscriptionPolicy:
     """Return what a subscription may be."""
-    return SubscriptionPolicy(egress=egress_policy(settings), max_per_user=settings.webhook_max_per_user)
+    return SubscriptionPolicy(egress=egress_policy(settings))
 
 
 def delivery_policy(settings: WebhookSettings) -> DeliveryPolicy:
-    """Return how deliveries are made; a lease outlasts one whole exchange by far."""
-    return DeliveryPolicy(
-        retry=RetryPolicy(delays_s=_delays(settings.webhook_retry_delays_s)),
-        breaker=BreakerPolicy(
-            threshold=settings.webhook_breaker_failures,
-            open_s=settings.webhook_breaker_s,
-            disable_after_s=settings.webhook_disable_after_h * 3600,
-        ),
-        claim=ClaimPolicy(
-            cap=settings.webhook_cap,
-            rate_per_s=settings.webhook_rate_per_s,
-            lease_s=settings.webhook_total_timeout_s + _LEASE_MARGIN_S,
-        ),
-        places=settings.webhook_places,
-    )
+    """Return how deliveries are made."""
+    delays = settings.webhook_retry_delays_s
+    return DeliveryPolicy(retry=RetryPolicy() if delays is None else RetryPolicy(delays_s=_delays(delays)))
 
 
 def _delays(value: str) -> tuple[float, ...]:

@@ -1,0 +1,31 @@
+"""The settings are few, each belongs to one group of readers, and what is read elsewhere is read by the same name."""
+
+from pathlib import Path
+
+from worker import heartbeat_files
+from worker.cli import environment
+from worker.settings import GROUPS, Settings
+
+MOST_SETTINGS = 50
+
+
+def test_every_setting_belongs_to_one_group():
+    grouped = [name for group in GROUPS for name in group.model_fields]
+    assert sorted(grouped) == sorted(Settings.model_fields)
+
+
+def test_there_are_no_more_settings_than_somebody_can_know():
+    assert len(Settings.model_fields) <= MOST_SETTINGS
+
+
+def test_a_setting_without_a_default_is_one_that_must_be_set():
+    required = {name for name, field in Settings.model_fields.items() if field.is_required()}
+    assert required == {"database_url", "redis_url"}
+
+
+def test_the_probe_and_the_commands_read_the_variables_that_the_settings_document(monkeypatch):
+    monkeypatch.setenv("FINMIND_HEALTH_DIR", "/somewhere/health")
+    monkeypatch.setenv("FINMIND_STATE_DIR", "/somewhere/state")
+    settings = Settings(_env_file=None, database_url="postgresql://x", redis_url="redis://x")
+    assert settings.finmind_health_dir == heartbeat_files.directory() == Path("/somewhere/health")
+    assert settings.finmind_state_dir == environment.state_directory() == Path("/somewhere/state")
