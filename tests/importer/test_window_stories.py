@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.importer.bank import CURSOR, TODAY, WINDOWED
-from worker.connectors.base import Capabilities, IdClass, Scope
+from tests.importer.bank import CURSOR, TODAY, WINDOWED, ScriptedConnector
+from worker.connectors.base import Capabilities, IdClass, Page, RemovedTransaction, Scope
 from worker.connectors.errors import CursorInvalidError, ProviderUnavailableError
 from worker.runs.states import RunKind, RunStatus
 
@@ -89,13 +89,49 @@ def test_a_cursor_loop_that_stays_void_leaves_nothing_half_applied(harness):
     harness.bank.buy("-1", external_id="1")
     harness.refresh()
     harness.bank.buy("-2", external_id="2")
-    harness.bank.errors["refresh"] = [CursorInvalidError() for _ in range(10)]
+    harness.bank.errors = {call: [CursorInvalidError() for _ in range(20)] for call in ("refresh", "transactions:A")}
     outcome = harness.refresh()
     assert outcome.status == RunStatus.FAILED
     assert harness.amounts() == ["-1.00"]
     assert harness.sql("SELECT cursor FROM bank_connections") == [("1",)]
     harness.bank.errors.clear()
     assert harness.refresh().counts.created == 1
+
+
+@pytest.mark.parametrize(
+    ("errors", "readings"),
+    [
+        ([CursorInvalidError(forgotten=True)], [(None, "1"), (None, None)]),
+        ([CursorInvalidError()] * 3, [(None, "1")] * 3 + [(None, None)]),
+        ([CursorInvalidError()] * 6, [(None, "1")] * 3 + [(None, None)] * 3 + [("A", date(2024, 6, 15), TODAY)]),
+    ],
+    ids=["forgotten", "void-from-the-cursor", "void-from-anywhere"],
+)
+def test_a_cursor_that_leads_nowhere_is_dropped_and_everything_is_read_once(harness, errors, readings):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.bank.buy("-2", external_id="2")
+    harness.bank.calls.clear()
+    harness.bank.errors["refresh"] = list(errors)
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert harness.bank.calls == readings
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+    assert harness.sql("SELECT cursor FROM bank_connections") == [("2",)]
+
+
+def test_pages_before_one_that_starts_over_do_not_count(harness, monkeypatch):
+    row = harness.bank.buy("-1", external_id=None)
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.NONE)
+    pages = [
+        Page(transactions=(row,), removed=(RemovedTransaction(external_id="x"),), complete=False, warnings=("cut",)),
+        Page(transactions=(row,), starts_over=True),
+    ]
+    monkeypatch.setattr(harness.bank, "rows", [])
+    monkeypatch.setattr(ScriptedConnector, "get_transactions", lambda *_: iter(pages))
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.counts.fetched, harness.amounts()) == (RunStatus.SUCCEEDED, 1, ["-1.00"])
 
 
 def test_a_delivery_voided_after_its_first_page_leaves_nothing_of_that_page(harness):

@@ -6,7 +6,7 @@ ConnectorError                   stop this step; a defect or an answer nobody fo
 ├── ProviderUnavailableError     back off: the bank or the aggregator is down
 ├── AccountNotFoundError         leave this account out; the others go on
 ├── InvalidDataError             the answer is not what the provider promises: nothing of it is used
-├── CursorInvalidError           restart this delivery from the cursor it began with
+├── CursorInvalidError           restart this delivery: from its cursor, from the beginning, at last by windows
 └── ConnectorNotFoundError       no connector of this name is installed
 """
 
@@ -90,9 +90,17 @@ class InvalidDataError(ConnectorError):
 
 
 class CursorInvalidError(ConnectorError):
-    """The provider changed data while it was being paged; restart from the first cursor of this delivery."""
+    """The delivery has to start over: the provider changed data while it was paged, or does not take the cursor.
+
+    Attributes:
+        forgotten: the provider does not know the cursor any more, so that asking with it again is of no use.
+    """
 
     code = "cursor_invalid"
+
+    def __init__(self, message: str | None = None, *, forgotten: bool = False) -> None:
+        super().__init__(message)
+        self.forgotten = forgotten
 
 
 class ConnectorNotFoundError(ConnectorError):

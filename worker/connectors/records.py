@@ -239,6 +239,8 @@ class QuotaReading:
 class Page:
     """One answer of a provider.
 
+    starts_over: nothing that this delivery said before counts any more; it begins anew with this page. For a connector
+        that has to ask again, with other days or without its cursor, after it has yielded pages.
     covers: the days this delivery is complete for, once all its pages were read; None when it proves no absence.
     complete: False when the provider itself says that something is missing or was cut.
     next_cursor: opaque, the connector's own; the cursor to store when this is the last page.
@@ -257,6 +259,7 @@ class Page:
     complete: bool = True
     next_cursor: str | None = None
     session: str | None = None
+    starts_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

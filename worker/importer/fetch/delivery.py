@@ -1,6 +1,6 @@
 """Reading one delivery from a bank: all its pages, with the retries a delivery is worth. Network only, no database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -27,6 +27,9 @@ from worker.importer.fetch.staging import Staging
 
 T = TypeVar("T")
 
+Reading = Callable[[], Iterator[Page]]
+"""Asks the provider and yields its pages."""
+
 DEFAULT_BURST_WAIT_S = 2.0
 SECOND_TRY_S = 1.0
 _JITTER_S = 0.5
@@ -52,15 +55,30 @@ class Delivery:
     next_cursor: str | None = None
     session: str | None = None
 
+    def withdraw(self) -> None:
+        """Drop what was said about accounts and rows; allowances that were spent stay spent."""
+        self.staging.close()
+        self.staging = Staging()
+        for said in (self.removed, self.rejected, self.failures, self.accounts, self.warnings):
+            said.clear()
+        self.covers, self.complete, self.session = None, True, None
 
-def fetch(read: Callable[[], Iterator[Page]], context: ImportContext) -> Delivery:
-    """Read all pages of `read()`, starting over where the provider voids a half-read delivery.
+
+def fetch(readings: Sequence[Reading], context: ImportContext) -> Delivery:
+    """Read all pages of one delivery, starting over where the provider voids what was read of it.
 
     A burst rate limit is waited out (Retry-After honoured, at most `burst_tries` within `burst_total_s`); an outage
     gets one quick second try: measured by others, the second recovers 22 in 100, the third one.
-    Raises: ConnectorError when it stays so; what `context.check` raises.
+
+    Args:
+        readings: ways to read the same rows, the usual one first. The next one is taken when the provider voided
+            every try of the one before it, or does not know the cursor it starts from.
+        context: waits, limits and stop requests of the run.
+
+    Raises:
+        ConnectorError: when it stays so.
     """
-    return with_retries(lambda: _with_restarts(read, context), context)
+    return with_retries(lambda: _with_restarts(readings, context), context)
 
 
 def with_retries(call: Callable[[], T], context: ImportContext) -> T:
@@ -99,12 +117,15 @@ def _with_second_try(call: Callable[[], T], context: ImportContext) -> T:
         return call()
 
 
-def _with_restarts(read: Callable[[], Iterator[Page]], context: ImportContext) -> Delivery:
-    for _ in range(context.policy.cursor_restarts):
-        try:
-            return _read_pages(read(), context)
-        except CursorInvalidError:
-            context.check()
+def _with_restarts(readings: Sequence[Reading], context: ImportContext) -> Delivery:
+    for read in readings:
+        for _ in range(context.policy.cursor_restarts):
+            try:
+                return _read_pages(read(), context)
+            except CursorInvalidError as error:
+                context.check()
+                if error.forgotten:
+                    break
     raise ProviderUnavailableError("the provider keeps changing data while it is read", everyone=False)
 
 
@@ -121,6 +142,8 @@ def _read_pages(pages: Iterator[Page], context: ImportContext) -> Delivery:
 
 
 def _take_in(delivery: Delivery, page: Page) -> None:
+    if page.starts_over:
+        delivery.withdraw()
     delivery.pages += 1
     delivery.staging.add(page.transactions)
     delivery.removed += page.removed

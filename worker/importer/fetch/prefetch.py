@@ -1,12 +1,14 @@
 """What one run asks of its bank, each thing once: what was asked for ahead is handed out in its turn."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from worker.connectors.base import BankConnector, Page, SyncState
+from worker.connectors.base import BankConnector, Page, Scope, SyncState
 from worker.connectors.errors import ConnectorError
 from worker.importer.context import ImportContext
-from worker.importer.fetch.delivery import Delivery, fetch
+from worker.importer.fetch.delivery import Delivery, Reading, fetch
 from worker.importer.fetch.requests import FetchRequest, RequestKey
+from worker.importer.fetch.window import cut
 from worker.importer.outcome import stops_connection
 
 
@@ -57,13 +59,24 @@ class PrefetchedDeliveries:
         self._ahead.clear()
 
     def _fetch(self, stream: FetchRequest) -> Delivery:
-        delivery = fetch(lambda: self._read(stream), self._context)
+        delivery = fetch(self._readings(stream), self._context)
         self._context.note_quota(delivery.quota)
         return delivery
 
-    def _read(self, stream: FetchRequest) -> Iterator[Page]:
-        if stream.by_cursor:
-            return self._connector.refresh(
-                SyncState(account_id=stream.account_id, cursor=stream.cursor, window=stream.window)
-            )
-        return self._connector.get_transactions(stream.account_id, stream.window.from_on, stream.window.to_on)
+    def _readings(self, stream: FetchRequest) -> list[Reading]:
+        """Return the ways to read a stream: by its cursor, from the cursor's beginning, by windows."""
+        by_windows = partial(self._read_windows, stream)
+        if not stream.by_cursor:
+            return [by_windows]
+        cursors = dict.fromkeys((stream.cursor, None))
+        return [*(partial(self._read_changes, stream, cursor) for cursor in cursors), by_windows]
+
+    def _read_changes(self, stream: FetchRequest, cursor: str | None) -> Iterator[Page]:
+        return self._connector.refresh(SyncState(account_id=stream.account_id, cursor=cursor, window=stream.window))
+
+    def _read_windows(self, stream: FetchRequest) -> Iterator[Page]:
+        at_once = stream.account_id is not None or self._connector.capabilities.fetch_scope == Scope.CONNECTION
+        account_ids = [stream.account_id] if at_once else [account.external_id for account in stream.accounts]
+        for account_id in account_ids:
+            for window in cut(stream.window, self._connector.capabilities.window_days):
+                yield from self._connector.get_transactions(account_id, window.from_on, window.to_on)

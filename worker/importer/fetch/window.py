@@ -68,10 +68,12 @@ def import_windows(from_on: date | None, to_on: date | None, reach: HistoryLimit
 
 def pieces(from_on: date, to_on: date, reach: HistoryLimits) -> list[Window]:
     """Cut a range into windows the provider allows, newest first, without holes or overlaps."""
-    return list(_cut(from_on, to_on, reach.window_days))
+    return list(cut(Window(from_on=from_on, to_on=to_on), reach.window_days))
 
 
-def _cut(from_on: date, to_on: date, window_days: int | None) -> Iterator[Window]:
+def cut(window: Window, window_days: int | None) -> Iterator[Window]:
+    """Yield the parts of a window that the provider allows, newest first."""
+    from_on, to_on = window.from_on, window.to_on
     while from_on <= to_on:
         since = from_on if window_days is None else max(from_on, to_on - timedelta(days=window_days - 1))
         yield Window(from_on=since, to_on=to_on)
