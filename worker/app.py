@@ -3,7 +3,6 @@
 Nothing is connected or read from the environment at import. Settings follow docs/decisions/0010-celery-settings.md.
 """
 
-import logging
 import os
 import signal
 import socket
@@ -29,7 +28,7 @@ from worker.broker import (
     Queue,
     transport_options,
 )
-from worker.celery_hooks import task_metrics
+from worker.celery_hooks import task_latencies
 from worker.celery_hooks.components import HeartbeatFile, steady_now
 from worker.credentials import forbid_core_dumps
 from worker.errors import ConfigurationError
@@ -37,8 +36,10 @@ from worker.keys import check_keys
 from worker.runtime import close_process_runtime, forget_process_runtime, runtime
 from worker.settings import Settings, load_settings
 from worker.stop_flag import STOP
-from worker.telemetry.logs import setup_logging
+from worker.telemetry.logs import get_logger, setup_logging
 from worker.telemetry.tracing import start_tracing, stop_tracing
+
+log = get_logger(__name__)
 
 DEFAULT_QUEUE = "celery"
 """Tasks sent by name with nothing said about a queue land here; interactive workers consume it too."""
@@ -168,11 +169,11 @@ def _tick_if_silent(silent_s: float) -> None:
         for task in (TICK, REAP):
             app.send_task(task, queue=Queue.MAINTENANCE.value, expires=silent_s, retry=False)
     except OperationalError:
-        logging.getLogger("finmind.worker").warning("no tick for a while, and the broker does not answer")
+        log.warning("tick.not_sent", reason="the broker does not answer")
 
 
 app.steps["worker"].update((HeartbeatFile, Metronome))
-task_metrics.connect()
+task_latencies.connect()
 
 
 @signals.setup_logging.connect
@@ -216,4 +217,4 @@ def _begin_beat(sender: Any, **_details: object) -> None:  # noqa: ANN401 - cele
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sender.stop())
     heartbeat_files.touch("beat")
-    logging.getLogger("finmind.beat").info("beat started on %s (pid %d)", socket.gethostname(), os.getpid())
+    log.info("beat.started", host=socket.gethostname(), pid=os.getpid())

@@ -33,7 +33,7 @@ HOLD_OFF_S = 10.0
 """After a failed publish nothing is published for this long, so that a dead broker slows down one request, not all."""
 
 _PENDING = "finmind_worker_nudges"
-_log = logging.getLogger("finmind.client")
+_log = logging.getLogger(__name__)
 
 
 class WorkerClient:

@@ -11,7 +11,7 @@ import redis
 
 from worker.telemetry.logs import get_logger
 
-log = get_logger("cache")
+log = get_logger(__name__)
 
 _OF_ITS_MONTH = "user:{user}:monthly_summary:{month}"
 _LOOKING_BACK = ("user:{user}:dashboard_summary:{month}", "insights:{user}:{month}")

@@ -30,7 +30,7 @@ class Runtime:
     """Everything a process of the worker works with.
 
     sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.
-    heart: keeps the leases of the runs under way in this process.
+    lease_renewer: keeps the leases of the runs under way in this process.
     """
 
     settings: Settings
@@ -41,11 +41,11 @@ class Runtime:
     registry: ConnectorRegistry
     redis: redis.Redis
     cache: FinMindCache
-    heart: LeaseRenewer
+    lease_renewer: LeaseRenewer
 
     def close(self) -> None:
         """Close what this process opened."""
-        self.heart.stop()
+        self.lease_renewer.stop()
         self.engine.dispose()
         self.redis.close()
 
@@ -63,7 +63,7 @@ def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
         registry=ConnectorRegistry(),
         redis=redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3),
         cache=open_cache(_revealed(settings.finmind_cache_url)),
-        heart=LeaseRenewer(settings.lease_s),
+        lease_renewer=LeaseRenewer(settings.lease_s),
     )
 
 

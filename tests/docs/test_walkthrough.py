@@ -36,7 +36,7 @@ IN_ORDER = (
     "docs/web-app.md",
 )
 FENCE = re.compile(r"^```(sh|bash|shell|zsh)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-READY = re.compile(rb"ready\.|beat started|Uvicorn running|Connected to redis")
+READY = re.compile(rb"ready\.|beat\.started|Uvicorn running|Connected to redis")
 PATIENCE_S = 60
 STATEMENT = "Datum;Betrag;Zweck;Zusatz;Name\n02.01.2026;-3,50;Kaffee;;Bar\n03.01.2026;-4,50;Tee;;Bar\nSumme;-8,00;;;\n"
 REASONS = {

@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import text
 
 from worker.runs import circuit
-from worker.runs.admission import Facts, Limits, WaitForTurn, decide
+from worker.runs.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, admit
 from worker.runs.lease import claim
 from worker.runs.states import Outcome, RunTrigger
 
-LIMITS = Limits(per_user=2, per_connector=4, max_attempts=5)
+LIMITS = AdmissionLimits(per_user=2, per_connector=4, max_attempts=5)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ LIMITS = Limits(per_user=2, per_connector=4, max_attempts=5)
 )
 def test_decisions(facts, attempt, expected):
     known = {"connection_status": "active", "scheduled": False, "connector_name": "mock"} | facts
-    decision = decide(Facts(**known), attempt=attempt, limits=LIMITS)
+    decision = admit(AdmissionFacts(**known), attempt=attempt, limits=LIMITS)
     if isinstance(decision, Outcome):
         assert (decision.status.value, decision.code) == expected
     elif isinstance(decision, WaitForTurn):

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select, text
 
 from worker.models import BankConnection, BankImportRun
-from worker.runs.dispatch import Shares, plan_due_connections, take_due_runs
+from worker.runs.dispatch import DispatchLimits, plan_due_connections, take_due_runs
 from worker.runs.states import RunTrigger
 
-SHARES = Shares(ahead=100, per_user=10, per_connector=50, redispatch_s=60)
+LIMITS = DispatchLimits(ahead=100, per_user=10, per_connector=50, redispatch_s=60)
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -21,9 +21,9 @@ def plan(sessions, limit=1000):
         return plan_due_connections(session, limit=limit)
 
 
-def due(sessions, shares=SHARES, *, interactive=False):
+def due(sessions, limits=LIMITS, *, interactive=False):
     with sessions() as session:
-        return take_due_runs(session, interactive=interactive, shares=shares)
+        return take_due_runs(session, interactive=interactive, limits=limits)
 
 
 def test_one_slot_is_one_run_and_the_next_slot_lies_ahead(sessions, connect):
@@ -69,21 +69,21 @@ def test_what_must_not_be_scheduled_is_not(sessions, connect, values):
 def test_three_dispatchers_at_once_make_every_run_once(sessions, connect):
     for _ in range(300):
         connect(next_refresh_at=PAST)
-    shares = Shares(ahead=1000, per_user=1000, per_connector=1000, redispatch_s=60)
+    limits = DispatchLimits(ahead=1000, per_user=1000, per_connector=1000, redispatch_s=60)
     taken, together = [], threading.Barrier(3)
 
     def dispatcher():
         together.wait(10)
         while plan(sessions, limit=37):
-            taken.extend(due(sessions, shares))
-        taken.extend(due(sessions, shares))
+            taken.extend(due(sessions, limits))
+        taken.extend(due(sessions, limits))
 
     threads = [threading.Thread(target=dispatcher) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    taken.extend(due(sessions, shares))
+    taken.extend(due(sessions, limits))
     assert len(taken) == 300
     assert max(Counter(run.run_id for run in taken).values()) == 1
 
@@ -93,7 +93,7 @@ def test_everybody_gets_a_first_turn_before_anybody_gets_a_second(sessions, conn
     for _ in range(20):
         ask(connect(big), trigger=RunTrigger.SCHEDULE)
     mine = ask(connect(small), trigger=RunTrigger.SCHEDULE)
-    first_two = due(sessions, Shares(ahead=2, per_user=10, per_connector=50, redispatch_s=60))
+    first_two = due(sessions, DispatchLimits(ahead=2, per_user=10, per_connector=50, redispatch_s=60))
     assert mine in [run.run_id for run in first_two]
 
 
@@ -101,16 +101,16 @@ def test_a_user_and_a_connector_take_no_more_than_their_share(sessions, connect,
     for user in (another_user("a"), another_user("b")):
         for _ in range(5):
             ask(connect(user), trigger=RunTrigger.SCHEDULE)
-    shares = Shares(ahead=100, per_user=2, per_connector=3, redispatch_s=60)
-    assert len(due(sessions, shares)) == 3
-    assert due(sessions, shares) == []
+    limits = DispatchLimits(ahead=100, per_user=2, per_connector=3, redispatch_s=60)
+    assert len(due(sessions, limits)) == 3
+    assert due(sessions, limits) == []
 
 
 def test_those_who_wait_have_shares_of_their_own(sessions, connect, ask):
     for _ in range(5):
         ask(connect(), trigger=RunTrigger.SCHEDULE)
     asked = ask(connect())
-    assert len(due(sessions, Shares(ahead=2, per_user=10, per_connector=50, redispatch_s=60))) == 2
+    assert len(due(sessions, DispatchLimits(ahead=2, per_user=10, per_connector=50, redispatch_s=60))) == 2
     assert [run.run_id for run in due(sessions, interactive=True)] == [asked]
 
 

@@ -19,13 +19,13 @@ def lease(connect, ask, take):
 
 
 @pytest.fixture
-def heart():
+def renewer():
     beating = LeaseRenewer(lease_s=0.4)
     yield beating
     beating.stop()
 
 
-def pulse(sessions, lease, *, lease_s=0.4, deadline_s=60.0, stop=lambda: False):
+def keeper(sessions, lease, *, lease_s=0.4, deadline_s=60.0, stop=lambda: False):
     return LeaseKeeper(sessions, lease, lease_s=lease_s, deadline_s=deadline_s, stop_requested=stop)
 
 
@@ -34,23 +34,23 @@ def beaten_at(sessions, lease):
         return session.get(BankImportRun, lease.run_id).heartbeat_at
 
 
-def test_the_lease_is_extended_while_the_run_works(sessions, lease, heart):
+def test_the_lease_is_extended_while_the_run_works(sessions, lease, renewer):
     first = beaten_at(sessions, lease)
-    with heart.keeping(pulse(sessions, lease)) as alive:
+    with renewer.renewing(keeper(sessions, lease)) as alive:
         until(lambda: beaten_at(sessions, lease) > first)
         alive.check()
 
 
-def test_a_run_that_was_taken_over_stops(sessions, lease, heart):
-    with heart.keeping(pulse(sessions, lease)) as alive:
+def test_a_run_that_was_taken_over_stops(sessions, lease, renewer):
+    with renewer.renewing(keeper(sessions, lease)) as alive:
         with sessions() as session:
             session.execute(text("UPDATE bank_import_runs SET lease_token = gen_random_uuid()"))
         with pytest.raises(LostLeaseError):
             alive.wait(10)
 
 
-def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease, heart):
-    with heart.keeping(pulse(sessions, lease)) as alive:
+def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease, renewer):
+    with renewer.renewing(keeper(sessions, lease)) as alive:
         with sessions() as session:
             session.execute(text("UPDATE bank_import_runs SET cancel_requested_at = now()"))
         with pytest.raises(CancelRequestedError):
@@ -59,29 +59,29 @@ def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease, h
 
 def test_a_shutdown_interrupts_a_wait(sessions, lease):
     asked_at = time.monotonic()
-    alive = pulse(sessions, lease, lease_s=60, stop=lambda: time.monotonic() > asked_at + 0.1)
+    alive = keeper(sessions, lease, lease_s=60, stop=lambda: time.monotonic() > asked_at + 0.1)
     with pytest.raises(StopRequestedError):
         alive.wait(30)
 
 
-def test_a_run_hands_itself_back_when_its_time_is_used_up(sessions, lease, heart):
-    with heart.keeping(pulse(sessions, lease, deadline_s=0.0)) as alive, pytest.raises(StopRequestedError):
+def test_a_run_hands_itself_back_when_its_time_is_used_up(sessions, lease, renewer):
+    with renewer.renewing(keeper(sessions, lease, deadline_s=0.0)) as alive, pytest.raises(StopRequestedError):
         alive.check()
 
 
 def test_a_process_that_stood_still_longer_than_its_lease_writes_nothing_more(sessions, lease, monkeypatch):
-    alive = pulse(sessions, lease, lease_s=60)
+    alive = keeper(sessions, lease, lease_s=60)
     now_s = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now_s + 120)
     with pytest.raises(LostLeaseError):
         alive.check()
 
 
-def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take, heart):
-    alive = pulse(sessions, lease, lease_s=0.4)
+def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take, renewer):
+    alive = keeper(sessions, lease, lease_s=0.4)
     with sessions() as session:
         session.execute(text("UPDATE bank_import_runs SET lease_expires_at = now() + interval '0.4 s'"))
-    with heart.keeping(alive):
+    with renewer.renewing(alive):
         with sessions() as session, alive.writing(session):
             fence(session, lease)
             session.execute(text("SELECT pg_sleep(1)"))
@@ -93,18 +93,18 @@ def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take, hea
         assert take(lease.run_id) is None
 
 
-def test_one_run_that_cannot_be_kept_does_not_cost_the_others_theirs(sessions, lease, heart):
+def test_one_run_that_cannot_be_kept_does_not_cost_the_others_theirs(sessions, lease, renewer):
     def broken():
         raise RuntimeError("no session")
 
     first = beaten_at(sessions, lease)
-    with heart.keeping(pulse(broken, lease)), heart.keeping(pulse(sessions, lease)) as alive:
+    with renewer.renewing(keeper(broken, lease)), renewer.renewing(keeper(sessions, lease)) as alive:
         until(lambda: beaten_at(sessions, lease) > first)
         alive.check()
 
 
 def test_short_transactions_one_after_the_other_keep_the_lease(sessions, lease):
-    alive = pulse(sessions, lease, lease_s=0.4)
+    alive = keeper(sessions, lease, lease_s=0.4)
     for _ in range(6):
         with sessions() as session, alive.writing(session):
             fence(session, lease)

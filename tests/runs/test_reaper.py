@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from worker.models import BankConnection, BankImportRun
-from worker.runs.dispatch import Shares, take_due_runs
+from worker.runs.dispatch import DispatchLimits, take_due_runs
 from worker.runs.ending import close
 from worker.runs.reaper import recover, silent_runs
 from worker.runs.states import Outcome, RunStatus
@@ -105,8 +105,8 @@ def test_a_silent_run_with_another_one_behind_it_keeps_its_place(sessions, conne
     silence()
     assert reap(sessions) == ["resumed"]
     with sessions() as session:
-        shares = Shares(ahead=10, per_user=10, per_connector=10, redispatch_s=60)
-        assert [run.run_id for run in take_due_runs(session, interactive=True, shares=shares)] == [first]
+        limits = DispatchLimits(ahead=10, per_user=10, per_connector=10, redispatch_s=60)
+        assert [run.run_id for run in take_due_runs(session, interactive=True, limits=limits)] == [first]
     assert take(second) is None
     assert take(first).attempt == 2
 

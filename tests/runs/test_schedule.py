@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.runs.schedule import Rhythm, backoff, next_due
+from worker.runs.schedule import RefreshSchedule, next_slot_after, rest_after_failures
 
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 IDS = st.uuids(version=4)
@@ -18,34 +18,37 @@ MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.
 
 @given(IDS, INTERVALS, MOMENTS)
 def test_the_next_slot_is_ahead_and_at_most_one_interval_away(connection_id, interval, after):
-    slot = next_due(Rhythm(connection_id=connection_id, interval=interval), after=after)
+    slot = next_slot_after(RefreshSchedule(connection_id=connection_id, interval=interval), after=after)
     assert after < slot <= after + interval
 
 
 @given(IDS, INTERVALS, MOMENTS, st.integers(1, 500))
 def test_slots_do_not_drift_and_an_outage_skips_them(connection_id, interval, after, intervals_missed):
-    rhythm = Rhythm(connection_id=connection_id, interval=interval)
-    first = next_due(rhythm, after=after)
-    later = next_due(rhythm, after=first + interval * intervals_missed)
+    schedule = RefreshSchedule(connection_id=connection_id, interval=interval)
+    first = next_slot_after(schedule, after=after)
+    later = next_slot_after(schedule, after=first + interval * intervals_missed)
     assert (later - first) == interval * (intervals_missed + 1)
 
 
 def test_ten_thousand_connections_do_not_come_at_once():
-    slots = [next_due(Rhythm(connection_id=uuid.uuid4(), interval=timedelta(days=1)), after=NOW) for _ in range(10_000)]
+    slots = [
+        next_slot_after(RefreshSchedule(connection_id=uuid.uuid4(), interval=timedelta(days=1)), after=NOW)
+        for _ in range(10_000)
+    ]
     per_hour = [sum(1 for slot in slots if (slot - NOW) // timedelta(hours=1) == hour) for hour in range(24)]
     assert max(per_hour) < 2 * 10_000 / 24
 
 
 @given(IDS, MOMENTS, st.integers(0, 23), st.integers(0, 23), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]))
 def test_preferred_hours_are_local_and_may_span_midnight(connection_id, after, from_hour, until_hour, zone):
-    rhythm = Rhythm(
+    schedule = RefreshSchedule(
         connection_id=connection_id,
         interval=timedelta(hours=6),
         from_hour=from_hour,
         until_hour=until_hour,
         timezone=zone,
     )
-    slot = next_due(rhythm, after=after)
+    slot = next_slot_after(schedule, after=after)
     assert slot > after
     if from_hour != until_hour:
         offset_h = (slot.astimezone(ZoneInfo(zone)).hour - from_hour) % 24
@@ -62,10 +65,10 @@ def test_preferred_hours_are_local_and_may_span_midnight(connection_id, after, f
     ],
 )
 def test_nothing_is_planned_past_consent(interval, consent_in, planned):
-    rhythm = Rhythm(
+    schedule = RefreshSchedule(
         connection_id=uuid.UUID(int=2**31), interval=interval, consent_expires_at=consent_in and NOW + consent_in
     )
-    assert (next_due(rhythm, after=NOW) is not None) is planned
+    assert (next_slot_after(schedule, after=NOW) is not None) is planned
 
 
 @pytest.mark.parametrize(
@@ -81,4 +84,4 @@ def test_nothing_is_planned_past_consent(interval, consent_in, planned):
     ],
 )
 def test_rest_after_failures_doubles_up_to_a_day(failures, rest):
-    assert backoff(failures) == rest
+    assert rest_after_failures(failures) == rest

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.status.promtool import promtool
 from worker.status.metrics import GAUGES, exposition
-from worker.telemetry.latencies import MEASURES
+from worker.telemetry.latencies import LATENCIES
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "monitoring" / "alerts.yml"
@@ -123,7 +123,7 @@ def known() -> dict[str, set[str]]:
     """Labels of every series that exists, by its name."""
     found = {gauge.name: set(gauge.labels) for gauge in GAUGES}
     found |= {"finmind_broker_up": set(), "finmind_queue_messages": {"queue"}}
-    for measure in MEASURES:
+    for measure in LATENCIES:
         found |= {f"{measure.name}_bucket": {*measure.labels, "le"}, f"{measure.name}_count": set(measure.labels)}
     return found
 

@@ -13,8 +13,8 @@ def time_is_up_when(monkeypatch):
     """End every attempt at the first check at which the condition holds."""
 
     def arrange(condition):
-        def check(pulse):
-            if condition(pulse):
+        def check(keeper):
+            if condition(keeper):
                 raise StopRequestedError("the run used up its time and goes on later")
 
         monkeypatch.setattr(LeaseKeeper, "check", check)
@@ -25,7 +25,7 @@ def time_is_up_when(monkeypatch):
 def test_a_long_import_goes_on_in_more_slices_than_attempts_are_allowed(
     settings, connect_mock, ask_import, execute, row_of, time_is_up_when
 ):
-    time_is_up_when(lambda pulse: pulse.advanced)
+    time_is_up_when(lambda keeper: keeper.advanced)
     run_id = ask_import(connect_mock(accounts=ACCOUNTS, history_days=20))
     slices = 0
     while row_of(run_id).finished_at is None:

@@ -22,8 +22,8 @@ from worker.local.children import Program, start_child
 from worker.local.redis import free_port
 from worker.runtime import open_connection_service, runtime
 from worker.settings import Settings
-from worker.status.metrics_endpoint import parse_listen
-from worker.telemetry.latencies import MEASURES, PROVIDER_REQUEST, is_measuring, observe, read_measures
+from worker.telemetry.latencies import LATENCIES, PROVIDER_REQUEST, is_measuring, observe, read_latencies
+from worker.telemetry.latency_endpoint import parse_listen
 
 SAFE_LABELS = {"outcome", "task", "state", "connector", "endpoint", "status", "operation"}
 
@@ -121,8 +121,8 @@ def test_nothing_counted_is_lost_with_a_child_and_files_do_not_pile_up(pool, env
 
 
 def test_labels_are_a_bounded_set():
-    assert {label for measure in MEASURES for label in measure.labels} <= SAFE_LABELS
-    assert all(measure.name.startswith("finmind_") for measure in MEASURES)
+    assert {label for measure in LATENCIES for label in measure.labels} <= SAFE_LABELS
+    assert all(measure.name.startswith("finmind_") for measure in LATENCIES)
 
 
 SPILL = """
@@ -138,7 +138,7 @@ observe(PROVIDER_REQUEST, 0.2, "mock", "https://bank.example/accounts/DE89370400
 
 def test_a_label_that_grows_without_end_becomes_other(tmp_path):
     subprocess.run([sys.executable, "-c", SPILL, str(tmp_path)], check=True)
-    (family,) = read_measures(tmp_path)
+    (family,) = read_latencies(tmp_path)
     counts = {sample.labels["endpoint"]: sample.value for sample in family.samples if sample.name.endswith("_count")}
     assert len(counts) == 61
     assert counts["other"] == 141
@@ -148,7 +148,7 @@ def test_a_label_that_grows_without_end_becomes_other(tmp_path):
 
 def test_a_file_that_is_being_made_does_not_spoil_a_scrape(tmp_path):
     (tmp_path / "histogram_w-0.db").touch()
-    assert list(read_measures(tmp_path)) == []
+    assert list(read_latencies(tmp_path)) == []
 
 
 def test_a_process_that_does_not_measure_pays_nothing(tmp_path, monkeypatch):

@@ -13,12 +13,12 @@ PROGRAM = textwrap.dedent(
 
     setup_logging(json=True)
     with structlog.contextvars.bound_contextvars(run_id="r-1"):
-        get_logger("imports").info("run.finished", created=3, access_token="s3cret", args=["4711"])
+        get_logger("worker.tasks.imports").info("run.finished", created=3, access_token="s3cret", args=["4711"])
     logging.getLogger("other").warning("plain %s", "line")
     try:
         1 / 0
     except ZeroDivisionError:
-        get_logger("imports").exception("run.broke_off")
+        get_logger("worker.tasks.imports").exception("run.broke_off")
     """
 )
 
@@ -29,7 +29,7 @@ def test_json_lines_in_the_shape_of_finminds():
     ).stderr
     first, second, third = (json.loads(line) for line in written.splitlines())
     assert first.keys() >= {"timestamp", "level", "logger", "message", "run_id"}
-    assert (first["logger"], first["level"], first["message"]) == ("finmind.imports", "info", "run.finished")
+    assert (first["logger"], first["level"], first["message"]) == ("worker.tasks.imports", "info", "run.finished")
     assert (first["run_id"], first["created"]) == ("r-1", 3)
     assert "s3cret" not in written
     assert "4711" not in written

@@ -20,7 +20,7 @@ from worker.connections.linking import read_link_apps
 from worker.runtime import Runtime, open_link_service, open_runtime, open_user_connection_service
 from worker.settings import load_settings
 from worker.status.metrics import exposition
-from worker.telemetry.latencies import forget_measures, start_measuring
+from worker.telemetry.latencies import forget_latencies, start_measuring
 
 MAX_BODY_BYTES = 64 * 1024
 _PREFIX = "/bank-connections"
@@ -71,7 +71,7 @@ def app_from_environment() -> FastAPI:
     settings = load_settings()
     app = create_app(open_runtime(settings, role="api"), measured_in=settings.metrics_dir or _OWN_MEASURES)
     if settings.metrics_dir is None:
-        forget_measures(_OWN_MEASURES)
+        forget_latencies(_OWN_MEASURES)
     start_measuring(settings.metrics_dir or _OWN_MEASURES, "api")
     return app
 

@@ -15,7 +15,7 @@ from limits.strategies import MovingWindowRateLimiter
 from worker.api.problems import ProblemError
 from worker.telemetry.logs import get_logger
 
-log = get_logger("api")
+log = get_logger(__name__)
 
 _PATIENCE_S = 0.25
 _REST_S = 10.0
@@ -51,7 +51,7 @@ class UserLimit:
                 return _hit(self._shared, self._limit, user)
             except redis.RedisError as error:
                 self._rests_until_s = self._now() + _REST_S
-                log.warning("limit.not_shared", reason=type(error).__name__)
+                log.warning("request_limit.not_shared", reason=type(error).__name__)
         return _hit(self._own, self._limit, user)
 
 

@@ -32,7 +32,7 @@ from worker.errors import (
 from worker.telemetry.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
-log = get_logger("api")
+log = get_logger(__name__)
 
 
 class FieldProblem(BaseModel):

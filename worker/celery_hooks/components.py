@@ -3,7 +3,6 @@
 A sign of life always comes from the thread that does the work, never from one beside it: what is stuck stays silent.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
 from worker import heartbeat_files
+from worker.telemetry.logs import get_logger
 
 HEARTBEAT_S = 5.0
 
@@ -23,11 +23,11 @@ FIRST_TRY_AFTER_S = 0.5
 LONGEST_TRY_AFTER_S = 3.0
 """Celery waits up to half a minute between two tries, and so would people once Redis is back."""
 
-_log = logging.getLogger("finmind.broker")
+log = get_logger(__name__)
 
 
 def _report_away(error: Exception, wait_s: float) -> None:
-    _log.warning("the broker is away (%s); next try in %.1f s", type(error).__name__, wait_s)
+    log.warning("broker.away", reason=type(error).__name__, next_try_in_s=round(wait_s, 1))
 
 
 def _connect(conn: Any, while_away: Callable[[], None]) -> Any:  # noqa: ANN401 - kombu's connection

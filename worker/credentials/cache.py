@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TypeVar
 
-import structlog
-
 from worker.credentials.providers import DataKey, KeyProvider
 from worker.errors import KeyProviderUnavailableError
+from worker.telemetry.logs import get_logger
 
-log = structlog.stdlib.get_logger("finmind.credentials")
+log = get_logger(__name__)
 
 AnswerT = TypeVar("AnswerT")
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
-import structlog
 from pydantic import SecretStr
 
 from worker.credentials.aws import AwsKms
@@ -16,8 +15,9 @@ from worker.credentials.providers import KeyProvider
 from worker.credentials.transit import TransitServer, VaultTransit
 from worker.credentials.vault import CredentialPlace, SealedValue, Vault
 from worker.errors import ConfigurationError
+from worker.telemetry.logs import get_logger
 
-log = structlog.stdlib.get_logger("finmind.credentials")
+log = get_logger(__name__)
 
 
 class CredentialSettings(Protocol):

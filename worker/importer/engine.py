@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, TypeAlias
 
-import structlog
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account, AuthState, BankConnector
@@ -37,8 +36,9 @@ from worker.models import BankConnection
 from worker.runs.ending import close
 from worker.runs.lease import ClaimedRun, fence
 from worker.runs.states import Outcome, RunKind
+from worker.telemetry.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Failed: TypeAlias = dict[int, WorkerError]
 
@@ -61,7 +61,7 @@ def run(claimed: ClaimedRun, context: ImportContext) -> Outcome:
                 run_.import_all()
     except (ConnectorError, KeyProviderUnavailableError) as error:
         run_.stopped_by = error
-        log.warning("import_run.stopped", code=error.code)
+        log.warning("run.stopped", code=error.code)
     return run_.echo or run_.close()
 
 
@@ -280,7 +280,7 @@ class _Run:
     ) -> None:
         for account in accounts:
             failed[account.id] = error
-            log.warning("import_account.failed", account_id=account.id, code=error.code)
+            log.warning("account.failed", account_id=account.id, code=error.code)
             with self.context.sessions() as session:
                 self.context.fence(session, self.job.lease)
                 fail_account(session, self.job, account.id, error, status=status)

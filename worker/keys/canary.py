@@ -1,14 +1,13 @@
 """The check at start-up: one value per key must open, or the process does not start."""
 
-import structlog
-
 from worker.credentials import Vault
 from worker.db.engine import Sessions
 from worker.errors import ConfigurationError, KeyProviderUnavailableError
 from worker.keys.columns import SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, each_key
 from worker.keys.verification import problem_with
+from worker.telemetry.logs import get_logger
 
-log = structlog.stdlib.get_logger("finmind.credentials")
+log = get_logger(__name__)
 
 
 def check_keys(sessions: Sessions, vault: Vault) -> None:

@@ -83,7 +83,7 @@ def commands(
         worker("interactive", Queue.INTERACTIVE, "celery"),
         worker("scheduled", Queue.SCHEDULED),
         worker("webhooks", Queue.WEBHOOKS, Queue.MAINTENANCE),
-        Command(name="beat", command=(*CELERY, "beat"), ready="beat started"),
+        Command(name="beat", command=(*CELERY, "beat"), ready="beat.started"),
         *((flower,) if flower_port else ()),
         *((api,) if api_port else ()),
     )

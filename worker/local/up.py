@@ -23,7 +23,7 @@ from worker.local.state import StateDirectory, claimed
 from worker.local.supervisor import Supervisor
 from worker.migrations import upgrade
 from worker.settings import Settings, load_settings
-from worker.telemetry.latencies import forget_measures
+from worker.telemetry.latencies import forget_latencies
 
 DATABASE = "finmind"
 READY = "everything is up; Ctrl-C stops it"
@@ -110,7 +110,7 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
     if not given.intersection(_TOKEN_SOURCES):
         made["JWT_SECRET"] = state.token_secret()
     if "METRICS_DIR" not in given:
-        forget_measures(state.metrics)
+        forget_latencies(state.metrics)
         made["METRICS_DIR"] = str(state.metrics)
     if "STATEMENT_FOLDER" not in given:
         made["STATEMENT_FOLDER"] = str(state.path / "statements")

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 
-import structlog
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
 from worker import fault_injection, outbox
 from worker.db.engine import Sessions
 from worker.reminders.mail import MailError, MailRefusedError
+from worker.telemetry.logs import get_logger
 
-log = structlog.stdlib.get_logger("finmind.reminders")
+log = get_logger(__name__)
 
 EVENT_TYPE = "reminder.sent"
 

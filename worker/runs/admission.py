@@ -1,4 +1,4 @@
-"""May a claimed run go on right now? Pure: the facts come with the claim."""
+"""Whether a claimed run may go on right now. Pure: the facts come with the claim."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,18 @@ from worker.runs.states import Outcome, RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class AdmissionFacts:
     """What is known about the connection of a run when it starts.
 
-    rate_limited_s, circuit_s: seconds to wait, 0 for none. user_running, connector_running: other runs of the same
-    kind of waiting that are under way for this user, or through this connector. asked_by: traceparent of who asked.
+    Attributes:
+        connection_status: as the connection has it.
+        scheduled: whether the schedule asked for the run, and nobody waits for it.
+        connector_name: the connector of the connection.
+        rate_limited_s: how long the provider's limit still holds (s), 0 for none.
+        circuit_s: how long the connector's circuit stays open (s), 0 for closed.
+        user_running: other runs under way for this user, scheduled like this one or not.
+        connector_running: the same through this connector.
+        asked_by: W3C traceparent of the request.
     """
 
     connection_status: str
@@ -24,7 +31,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class AdmissionLimits:
     """Bounds of what runs at once, and of attempts."""
 
     per_user: int
@@ -33,10 +40,10 @@ class Limits:
 
 
 class WaitForTurn:
-    """The run goes back to the dispatcher: its user or its connector has enough under way."""
+    """The run goes back to the dispatcher: its user or its connector has as many under way as allowed."""
 
 
-def decide(facts: Facts, *, attempt: int, limits: Limits) -> Outcome | WaitForTurn | None:
+def admit(facts: AdmissionFacts, *, attempt: int, limits: AdmissionLimits) -> Outcome | WaitForTurn | None:
     """Return None when the run may go on; else how it ends or waits."""
     if facts.connection_status == "disconnected":
         return Outcome(status=RunStatus.FAILED, code="disconnected", message="the connection was removed")

@@ -61,12 +61,12 @@ def revert_request(
 
     Raises: NotFoundError, ConflictError when there is nothing to take back.
     """
-    return replace(_about(_changed_something(session, run_id, user_id), RunKind.REVERT), reimport=reimport)
+    return replace(_request_about(_changed_something(session, run_id, user_id), RunKind.REVERT), reimport=reimport)
 
 
 def replay_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
     """Return the request that tries the rejected rows of a run again. Raises: NotFoundError, ConflictError."""
-    return _about(_changed_something(session, run_id, user_id), RunKind.REPLAY)
+    return _request_about(_changed_something(session, run_id, user_id), RunKind.REPLAY)
 
 
 def _changed_something(session: Session, run_id: uuid.UUID, user_id: int | None) -> BankImportRun:
@@ -78,5 +78,5 @@ def _changed_something(session: Session, run_id: uuid.UUID, user_id: int | None)
     return run
 
 
-def _about(run: BankImportRun, kind: RunKind) -> RunRequest:
+def _request_about(run: BankImportRun, kind: RunKind) -> RunRequest:
     return RunRequest(connection_id=run.connection_id, kind=kind, target_run_id=run.id)

@@ -13,15 +13,18 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.runs.schedule import Rhythm, next_due
+from worker.runs.schedule import RefreshSchedule, next_slot_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
-    """How much may be under way at once, counted over running and published runs; a bound for each kind of waiting.
+class DispatchLimits:
+    """How much may be under way at once, for interactive and for scheduled runs apart.
 
-    ahead: published and not yet started. per_user, per_connector: under way for one user, through one connector.
-    redispatch_s: a published run that nobody took for this long counts as lost on the way.
+    Attributes:
+        ahead: runs published and not yet started.
+        per_user: runs published or running for one user.
+        per_connector: the same through one connector.
+        redispatch_s: a published run that nobody claimed for this long (s) counts as lost on the way.
     """
 
     ahead: int
@@ -95,7 +98,7 @@ def _write_runs(session: Session, due: Sequence[Any]) -> None:
 
 
 def _next_slot(row: Any) -> datetime | None:  # noqa: ANN401 - a row of _DUE_CONNECTIONS
-    rhythm = Rhythm(
+    schedule = RefreshSchedule(
         connection_id=row.id,
         interval=row.refresh_interval,
         from_hour=row.refresh_from_hour,
@@ -103,7 +106,7 @@ def _next_slot(row: Any) -> datetime | None:  # noqa: ANN401 - a row of _DUE_CON
         timezone=row.timezone,
         consent_expires_at=row.consent_expires_at,
     )
-    return next_due(rhythm, after=row.now)
+    return next_slot_after(schedule, after=row.now)
 
 
 # A running run whose lease ran out is the reaper's; it is taken once the reaper left it with `dispatched_at` empty.
@@ -155,19 +158,19 @@ _TAKE_DUE_RUNS = text(
 )
 
 
-def take_due_runs(session: Session, *, interactive: bool, shares: Shares) -> list[DueRun]:
+def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits) -> list[DueRun]:
     """Mark the runs whose turn it is as published and return them; publish them once this is committed.
 
-    interactive: runs somebody waits for, or those of the schedule; neither takes from the other's shares.
+    interactive: runs somebody waits for, or those of the schedule; neither takes from the other's limits.
     """
     rows = session.execute(
         _TAKE_DUE_RUNS,
         {
             "interactive": interactive,
-            "ahead": shares.ahead,
-            "per_user": shares.per_user,
-            "per_connector": shares.per_connector,
-            "redispatch": timedelta(seconds=shares.redispatch_s),
+            "ahead": limits.ahead,
+            "per_user": limits.per_user,
+            "per_connector": limits.per_connector,
+            "redispatch": timedelta(seconds=limits.redispatch_s),
         },
     )
     return [DueRun(run_id=row.id, trigger=row.trigger) for row in rows]

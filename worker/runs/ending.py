@@ -17,7 +17,7 @@ from worker.models import BankConnection, BankImportRunAccount
 from worker.outbox import LISTENS
 from worker.redaction import redact_all
 from worker.runs import circuit
-from worker.runs.schedule import backoff
+from worker.runs.schedule import rest_after_failures
 from worker.runs.states import CLOSED, COUNTED, WAITING, Counts, EndedRun, Lease, Outcome, RunStatus, count_values
 
 PERMANENT = frozenset({"connector_not_found", "credential_unreadable", "configuration"})
@@ -29,7 +29,7 @@ def close(session: Session, lease: Lease, outcome: Outcome) -> None:
     point("before_close")
     if outcome.counts == Counts():
         outcome = replace(outcome, counts=committed_counts(session, lease))
-    settle(session, _end(session, lease, outcome), outcome)
+    apply_consequences(session, _end(session, lease, outcome), outcome)
 
 
 def ending(*, source: str, totals: Mapping[str, str]) -> str:
@@ -78,10 +78,10 @@ _END = prepared(
 
 def _end(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
     """Close the run, or defer it, which is no failed attempt; a success is good news of its connection."""
-    row = session.execute(_END, end_values(lease, outcome) | count_values(outcome.counts)).one_or_none()
-    if row is None:
+    ended = session.execute(_END, end_values(lease, outcome) | count_values(outcome.counts)).mappings().one_or_none()
+    if ended is None:
         raise LostLeaseError(f"run {lease.run_id} was taken over")
-    return EndedRun(*row)
+    return EndedRun(**ended)
 
 
 def end_values(lease: Lease, outcome: Outcome) -> dict[str, Any]:
@@ -100,25 +100,25 @@ def end_values(lease: Lease, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def settle(session: Session, run: EndedRun, outcome: Outcome) -> None:
+def apply_consequences(session: Session, run: EndedRun, outcome: Outcome) -> None:
     """Write what a run that did not succeed means for its connection, and announce whatever ended."""
     if outcome.status is not RunStatus.SUCCEEDED:
-        _fell_behind(session, run, outcome)
+        _record_unsuccessful(session, run, outcome)
     if outcome.status in CLOSED and run.listened and not run.dry_run:
         _announce(session, run, outcome)
 
 
-def _fell_behind(session: Session, run: EndedRun, outcome: Outcome) -> None:
+def _record_unsuccessful(session: Session, run: EndedRun, outcome: Outcome) -> None:
     connection = session.get_one(BankConnection, run.connection_id, with_for_update=True)
     connection.updated_at = func.now()
     match outcome.status:
         case RunStatus.PARTIAL:
-            _fell_short(session, connection, outcome)
+            _apply_failure_code(session, connection, outcome)
         case RunStatus.DEFERRED:
-            _deferred(connection, outcome)
+            _defer(connection, outcome)
         case RunStatus.FAILED:
-            _failed(connection, outcome)
-            _fell_short(session, connection, outcome)
+            _count_failure(connection, outcome)
+            _apply_failure_code(session, connection, outcome)
         case _:
             pass
     session.flush()
@@ -131,32 +131,32 @@ def committed_counts(session: Session, lease: Lease) -> Counts:
     return Counts(**dict(zip(COUNTED, row, strict=True)))
 
 
-def _deferred(connection: BankConnection, outcome: Outcome) -> None:
+def _defer(connection: BankConnection, outcome: Outcome) -> None:
     if outcome.code == "rate_limited" and outcome.defer_s is not None:
         connection.rate_limited_until = func.now() + timedelta(seconds=outcome.defer_s)
         connection.rate_limit_code = outcome.code
 
 
-def _failed(connection: BankConnection, outcome: Outcome) -> None:
+def _count_failure(connection: BankConnection, outcome: Outcome) -> None:
     connection.consecutive_failures += 1
     connection.last_failure_code = outcome.code
     connection.last_failure_at = func.now()
     if connection.next_refresh_at is not None:
-        rested = func.now() + backoff(connection.consecutive_failures)
+        rested = func.now() + rest_after_failures(connection.consecutive_failures)
         connection.next_refresh_at = func.greatest(connection.next_refresh_at, rested)
 
 
-def _fell_short(session: Session, connection: BankConnection, outcome: Outcome) -> None:
+def _apply_failure_code(session: Session, connection: BankConnection, outcome: Outcome) -> None:
     """Draw the consequences of why something is missing, whether all of it or a part."""
     if outcome.code == "needs_user":
-        _needs_user(session, connection, outcome)
+        _ask_user(session, connection, outcome)
     elif outcome.code in PERMANENT:
-        _leave_schedule(connection, "error", outcome)
+        _stop_refreshing(connection, "error", outcome)
     elif outcome.code == "provider_down":
         circuit.count_failure(session, connection.connector_name, outcome.code)
 
 
-def _needs_user(session: Session, connection: BankConnection, outcome: Outcome) -> None:
+def _ask_user(session: Session, connection: BankConnection, outcome: Outcome) -> None:
     if connection.status != "needs_user":
         outbox.record(
             session,
@@ -169,10 +169,10 @@ def _needs_user(session: Session, connection: BankConnection, outcome: Outcome) 
                 "message": outcome.message and outcome.message[:500],
             },
         )
-    _leave_schedule(connection, "needs_user", outcome)
+    _stop_refreshing(connection, "needs_user", outcome)
 
 
-def _leave_schedule(connection: BankConnection, status: str, outcome: Outcome) -> None:
+def _stop_refreshing(connection: BankConnection, status: str, outcome: Outcome) -> None:
     if connection.status in {"active", "error", "needs_user"}:
         connection.status = status
         connection.status_code = outcome.code

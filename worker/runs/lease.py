@@ -17,7 +17,7 @@ from worker.db.prepared import prepared
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.runs import circuit
-from worker.runs.admission import Facts
+from worker.runs.admission import AdmissionFacts
 from worker.runs.states import Lease, RunStatus
 
 
@@ -30,7 +30,7 @@ class ClaimedRun:
     """
 
     lease: Lease
-    facts: Facts
+    facts: AdmissionFacts
     asked: Mapping[str, Any]
 
 
@@ -90,7 +90,7 @@ def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: flo
         raise LostLeaseError(f"run {run_id}: another run of its connection was first") from None
     if row is None:
         return None
-    facts = Facts(
+    facts = AdmissionFacts(
         connection_status=row["connection_status"],
         scheduled=row["scheduled"],
         connector_name=row["connector_name"],

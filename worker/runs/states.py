@@ -1,4 +1,4 @@
-"""The words of a run: kinds, triggers, states and outcomes. Pure."""
+"""Kinds, triggers, states, counts and outcomes of runs. Pure data."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class RunKind(StrEnum):
 
 
 class RunTrigger(StrEnum):
-    """Who asked. Everything but `schedule` is interactive: somebody is waiting."""
+    """Who asked for a run. Somebody waits for all but those of the schedule."""
 
     USER = "user"
     SCHEDULE = "schedule"
@@ -43,10 +43,20 @@ WAITING = frozenset({RunStatus.QUEUED, RunStatus.DEFERRED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What somebody asks for. account_external_id None: all accounts; days None: decided by the importer.
+    """A request for a run.
 
-    reimport: what a revert takes back may return with the next refresh.
-    target_run_id: the run to revert or whose rejections to replay. scheduled_for: the slot, for scheduled runs only.
+    Attributes:
+        connection_id: whose transactions to import.
+        kind: what the run does.
+        trigger: who asked.
+        account_external_id: one account, None for all.
+        from_on: first day, None: the importer decides.
+        to_on: last day, None: the importer decides.
+        dry_run: report what would be done and change nothing.
+        reimport: what a revert takes back may return with the next refresh.
+        target_run_id: the run to revert, or whose rejections to replay.
+        scheduled_for: the slot, for scheduled runs only.
+        trace_context: W3C traceparent of the request.
     """
 
     connection_id: uuid.UUID
@@ -97,9 +107,15 @@ def count_values(counts: Counts) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ends. message: names ids, never secrets or account numbers.
+    """How a run ends.
 
-    defer_s: how long to wait before the run goes on, for `deferred` only; Postgres turns it into `not_before`.
+    Attributes:
+        status: the status of its row.
+        code: a stable word for the reason.
+        message: one sentence; names ids, never secrets or account numbers.
+        defer_s: how long the run waits before it goes on (s), for `deferred` only; Postgres makes `not_before` of it.
+        counts: what happened to rows.
+        report: warnings of an import, or what a dry run would have done.
     """
 
     status: RunStatus
@@ -112,7 +128,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What a run was about, for those who draw the consequences of its end. listened: somebody may want its event."""
+    """What `apply_consequences` needs to know of a run that ended. listened: a subscription may want its event."""
 
     id: uuid.UUID
     connection_id: uuid.UUID

@@ -17,8 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
-from worker.status.metrics_endpoint import MeasuresCollector
 from worker.status.overview import queue_lengths
+from worker.telemetry.latency_endpoint import LatencyCollector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +201,7 @@ def exposition(sessions: Sessions, broker: "redis.Redis", measured_in: Path | No
     registry = CollectorRegistry(auto_describe=False)
     registry.register(DatabaseCollector(sessions, broker))
     if measured_in is not None:
-        registry.register(MeasuresCollector(measured_in))
+        registry.register(LatencyCollector(measured_in))
     return generate_latest(registry)
 
 

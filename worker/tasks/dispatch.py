@@ -6,11 +6,11 @@ from worker import heartbeat_files
 from worker.app import app
 from worker.broker import TICK, Nudge, publish, run_queue
 from worker.fault_injection import point
-from worker.runs.dispatch import Shares, plan_due_connections, take_due_runs
+from worker.runs.dispatch import DispatchLimits, plan_due_connections, take_due_runs
 from worker.runtime import Runtime, process_runtime
 from worker.telemetry.logs import get_logger
 
-log = get_logger("dispatch")
+log = get_logger(__name__)
 
 _PAUSE_S = 0.25
 _PAGE = 1000
@@ -45,14 +45,14 @@ def dispatch_once(runtime: Runtime) -> int:
 
 def _publish_due(runtime: Runtime, *, interactive: bool) -> int:
     settings = runtime.settings
-    shares = Shares(
+    limits = DispatchLimits(
         ahead=settings.dispatch_batch,
         per_user=settings.runs_per_user,
         per_connector=settings.runs_per_connector,
         redispatch_s=settings.redispatch_s,
     )
     with runtime.sessions() as session:
-        due = take_due_runs(session, interactive=interactive, shares=shares)
+        due = take_due_runs(session, interactive=interactive, limits=limits)
     if due:
         point("between_dispatch_commit_and_publish")
         publish(app, [Nudge(run_id=run.run_id, queue=run_queue(run.trigger)) for run in due])

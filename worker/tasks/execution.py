@@ -19,7 +19,7 @@ from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedErr
 from worker.fault_injection import point
 from worker.importer import engine
 from worker.importer.context import ImportContext
-from worker.runs.admission import Limits, WaitForTurn, decide
+from worker.runs.admission import AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
 from worker.runs.lease import ClaimedRun, claim, hand_back
 from worker.runs.lease_renewal import LeaseKeeper
@@ -30,12 +30,12 @@ from worker.tasks.open_connector import ConnectorOpener
 from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import note_outcome, span
 
-log = get_logger("imports")
+log = get_logger(__name__)
 
 MARGIN_S = 20.0
 """A run hands itself back this long before Celery's soft limit would interrupt it."""
 
-_AGAIN_S = 1.0
+_RETRY_S = 1.0
 
 
 def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> Outcome | None:
@@ -53,7 +53,7 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
         return None
     lease, facts = claimed.lease, claimed.facts
     point("after_claim")
-    pulse = LeaseKeeper(
+    keeper = LeaseKeeper(
         runtime.sessions,
         lease,
         lease_s=settings.lease_s,
@@ -62,9 +62,9 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
     traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=facts.asked_by)
-    with traced, context, acting_as(f"run:{run_id}"), runtime.heart.keeping(pulse):
+    with traced, context, acting_as(f"run:{run_id}"), runtime.lease_renewer.renewing(keeper):
         log.info("run.started")
-        outcome = _work_and_close(runtime, claimed, pulse)
+        outcome = _work_and_close(runtime, claimed, keeper)
     point("before_ack")
     return outcome
 
@@ -77,12 +77,12 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> ClaimedRun 
     if claimed is None:
         return None
     lease, facts = claimed.lease, claimed.facts
-    limits = Limits(
+    limits = AdmissionLimits(
         per_user=settings.runs_per_user,
         per_connector=settings.runs_per_connector,
         max_attempts=settings.max_attempts,
     )
-    decision = decide(facts, attempt=lease.attempt, limits=limits)
+    decision = admit(facts, attempt=lease.attempt, limits=limits)
     if decision is None:
         return claimed
     with runtime.sessions() as session:
@@ -98,12 +98,12 @@ def _do_not_start(session: Session, lease: Lease, decision: Outcome | WaitForTur
     log.info("run.not_started", run_id=str(lease.run_id), status=decision.status.value, code=decision.code)
 
 
-def _work_and_close(runtime: Runtime, claimed: ClaimedRun, pulse: LeaseKeeper) -> Outcome | None:
+def _work_and_close(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper) -> Outcome | None:
     try:
         try:
-            outcome = _work(runtime, claimed, pulse)
+            outcome = _work(runtime, claimed, keeper)
         except StopRequestedError as reason:
-            _hand_back(runtime, claimed.lease, pulse, reason)
+            _hand_back(runtime, claimed.lease, keeper, reason)
             return None
     except LostLeaseError as reason:  # also when the COMMIT that closed it was never answered
         log.warning("run.lost", reason=str(reason))
@@ -113,13 +113,13 @@ def _work_and_close(runtime: Runtime, claimed: ClaimedRun, pulse: LeaseKeeper) -
     return outcome
 
 
-def _hand_back(runtime: Runtime, lease: Lease, pulse: LeaseKeeper, reason: StopRequestedError) -> None:
-    counted = not (STOP.is_set or pulse.advanced)
-    _surely(runtime, pulse, lambda session: hand_back(session, lease, counted=counted))
+def _hand_back(runtime: Runtime, lease: Lease, keeper: LeaseKeeper, reason: StopRequestedError) -> None:
+    counted = not (STOP.is_set or keeper.advanced)
+    _write_with_retries(runtime, keeper, lambda session: hand_back(session, lease, counted=counted))
     log.info("run.handed_back", reason=str(reason))
 
 
-def _work(runtime: Runtime, claimed: ClaimedRun, pulse: LeaseKeeper) -> Outcome:
+def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper) -> Outcome:
     """Run the engine, which closes the row; errors that say something about the run become its outcome.
 
     Raises: StopRequestedError, also when the database or the time went away: the run goes on from what it committed;
@@ -128,8 +128,8 @@ def _work(runtime: Runtime, claimed: ClaimedRun, pulse: LeaseKeeper) -> Outcome:
     try:
         with ExitStack() as stack:
             interactive = not claimed.facts.scheduled
-            opener = ConnectorOpener(runtime=runtime, interactive=interactive, wait=pulse.wait, stack=stack)
-            return engine.run(claimed, _parts(runtime, pulse, opener))
+            opener = ConnectorOpener(runtime=runtime, interactive=interactive, wait=keeper.wait, stack=stack)
+            return engine.run(claimed, _import_context(runtime, keeper, opener))
     except (StopRequestedError, LostLeaseError):
         raise
     except SoftTimeLimitExceeded:
@@ -140,7 +140,7 @@ def _work(runtime: Runtime, claimed: ClaimedRun, pulse: LeaseKeeper) -> Outcome:
         outcome = outcome_of_error(error)
         level = logging.ERROR if outcome.code == "internal" else logging.INFO
         log.log(level, "run.broke_off", code=outcome.code, exc_info=error)
-        _surely(runtime, pulse, lambda session: close(session, claimed.lease, outcome))
+        _write_with_retries(runtime, keeper, lambda session: close(session, claimed.lease, outcome))
         return outcome
 
 
@@ -159,31 +159,31 @@ def outcome_of_error(error: Exception) -> Outcome:
             return Outcome(status=RunStatus.FAILED, code="internal", message=type(error).__name__)
 
 
-def _parts(runtime: Runtime, pulse: LeaseKeeper, opener: ConnectorOpener) -> ImportContext:
+def _import_context(runtime: Runtime, keeper: LeaseKeeper, opener: ConnectorOpener) -> ImportContext:
     return ImportContext(
-        sessions=partial(_transaction, runtime.sessions, pulse),
+        sessions=partial(_transaction, runtime.sessions, keeper),
         statements=runtime.statements,
         open_connector=opener,
-        check=pulse.check,
-        wait=pulse.wait,
+        check=keeper.check,
+        wait=keeper.wait,
         now=lambda: datetime.now(UTC),
         clear_cache=runtime.cache.clear,
         note_quota=opener.note_quota,
-        advanced=pulse.advance,
+        advanced=keeper.advance,
     )
 
 
 @contextmanager
-def _transaction(sessions: Sessions, pulse: LeaseKeeper) -> Iterator[Session]:
+def _transaction(sessions: Sessions, keeper: LeaseKeeper) -> Iterator[Session]:
     """Open a transaction of the engine that keeps the lease, with a fault point on either side of its commit."""
     with sessions() as session:
-        with pulse.writing(session):
+        with keeper.writing(session):
             yield session
         point("before_commit")
     point("after_commit")
 
 
-def _surely(runtime: Runtime, pulse: LeaseKeeper, write: Callable[[Session], None]) -> None:
+def _write_with_retries(runtime: Runtime, keeper: LeaseKeeper, write: Callable[[Session], None]) -> None:
     """Write the end of a run, again if the database went away: a COMMIT without an answer may have happened or not.
 
     The fence tells: if it happened, the lease is gone. Raises: LostLeaseError, then or when the lease ran out.
@@ -196,7 +196,7 @@ def _surely(runtime: Runtime, pulse: LeaseKeeper, write: Callable[[Session], Non
             if not is_away(error):
                 raise
             log.warning("run.not_closed_yet")
-            time.sleep(_AGAIN_S)
-            pulse.prove()
+            time.sleep(_RETRY_S)
+            keeper.check_lease()
         else:
             return

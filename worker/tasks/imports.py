@@ -23,7 +23,7 @@ from worker.runtime import process_runtime
 from worker.tasks.execution import execute_run
 from worker.telemetry.logs import get_logger
 
-log = get_logger("imports")
+log = get_logger(__name__)
 
 
 class RunFailedError(Exception):

@@ -4,12 +4,13 @@ from worker.app import app
 from worker.broker import CANARY, CONSENT, PRUNE, REAP
 from worker.connections.consent import warn_of_expiring_consents
 from worker.fault_injection import point
-from worker.runs.component_heartbeats import expire_deferred, prune_old, record_heartbeat
+from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.reaper import PAGE, recover, silent_runs
+from worker.runs.retention import expire_deferred, prune_old
 from worker.runtime import process_runtime
 from worker.telemetry.logs import get_logger
 
-log = get_logger("maintenance")
+log = get_logger(__name__)
 
 
 @app.task(name=REAP)

@@ -24,7 +24,7 @@ from worker.webhooks.policies import delivery_policy, egress_policy
 from worker.webhooks.retention import prune
 from worker.webhooks.transport import Transport
 
-log = get_logger("webhooks")
+log = get_logger(__name__)
 
 
 class EventRefusedError(Exception):

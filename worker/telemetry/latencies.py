@@ -28,7 +28,7 @@ _MOST_VALUES = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
+class Latency:
     """One histogram, in seconds. labels: each a bounded set; never a user, a connection or an account."""
 
     name: str
@@ -37,38 +37,38 @@ class Measure:
     buckets_s: tuple[float, ...]
 
 
-RUN = Measure(
+RUN = Latency(
     name="finmind_run_seconds",
     help="A run in a worker, from claim to close; outcome handed_back: it goes on later.",
     labels=("outcome",),
     buckets_s=_LONG_S,
 )
-DELIVERY = Measure(
+DELIVERY = Latency(
     name="finmind_delivery_seconds",
     help="One attempt of a webhook delivery.",
     labels=("outcome",),
     buckets_s=_SHORT_S,
 )
-TASK = Measure(
+TASK = Latency(
     name="finmind_task_seconds",
     help="A Celery task in a worker, with the state it ended in.",
     labels=("task", "state"),
     buckets_s=_LONG_S,
 )
-PROVIDER_REQUEST = Measure(
+PROVIDER_REQUEST = Latency(
     name="finmind_provider_request_seconds",
     help="One request to a bank or aggregator without the wait for its limits; status `none`: no answer.",
     labels=("connector", "endpoint", "status"),
     buckets_s=_SHORT_S,
 )
-API_REQUEST = Measure(
+API_REQUEST = Latency(
     name="finmind_api_request_seconds",
     help="One request to the HTTP API.",
     labels=("operation", "status"),
     buckets_s=_SHORT_S,
 )
-MEASURES: tuple[Measure, ...] = (RUN, DELIVERY, TASK, PROVIDER_REQUEST, API_REQUEST)
-_OF_SPANS: Mapping[str, Measure] = {"run": RUN, "delivery": DELIVERY}
+LATENCIES: tuple[Latency, ...] = (RUN, DELIVERY, TASK, PROVIDER_REQUEST, API_REQUEST)
+_OF_SPANS: Mapping[str, Latency] = {"run": RUN, "delivery": DELIVERY}
 
 _place: str | None = None
 _outcome: ContextVar[str] = ContextVar("outcome", default="handed_back")
@@ -76,7 +76,7 @@ _values_seen: dict[tuple[str, int], set[str]] = {}
 
 
 def start_measuring(folder: Path, place: str) -> None:
-    """Measure from now on in this process. place: names its file; no two living processes may share one.
+    """Latency from now on in this process. place: names its file; no two living processes may share one.
 
     Call it again after a fork with the child's own place.
     """
@@ -95,15 +95,15 @@ def is_measuring() -> bool:
     return _place is not None
 
 
-def observe(measure: Measure, seconds: float, *labels: str) -> None:
+def observe(latency: Latency, seconds: float, *labels: str) -> None:
     """Count one duration. labels: as the measure names them; a value that is unsound or one too many is `other`."""
     if _place is not None:
-        bounded = [_bounded(measure, index, value) for index, value in enumerate(labels)]
-        _histogram(measure).labels(*bounded).observe(seconds)
+        bounded = [_bounded(latency, index, value) for index, value in enumerate(labels)]
+        _histogram(latency).labels(*bounded).observe(seconds)
 
 
 @contextmanager
-def measured_span(name: str) -> Iterator[None]:
+def timed_span(name: str) -> Iterator[None]:
     """Time a block of code that ends in an outcome; `note_outcome_of_span` says in which one."""
     if _place is None or name not in _OF_SPANS:
         yield
@@ -121,7 +121,7 @@ def note_outcome_of_span(outcome: str) -> None:
     _outcome.set(outcome)
 
 
-def read_measures(folder: Path) -> "Iterable[Metric]":
+def read_latencies(folder: Path) -> "Iterable[Metric]":
     """Add up what all processes have measured; files that are being made are left for the next time."""
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - only where something is served
 
@@ -130,14 +130,14 @@ def read_measures(folder: Path) -> "Iterable[Metric]":
     return found
 
 
-def forget_measures(folder: Path) -> None:
+def forget_latencies(folder: Path) -> None:
     """Begin from nothing, as counters do after a restart; only while no process measures there."""
     for path in folder.glob("histogram_*.db"):
         path.unlink()
 
 
-def _bounded(measure: Measure, index: int, value: str) -> str:
-    seen = _values_seen.setdefault((measure.name, index), set())
+def _bounded(latency: Latency, index: int, value: str) -> str:
+    seen = _values_seen.setdefault((latency.name, index), set())
     if value in seen:
         return value
     if len(seen) >= _MOST_VALUES or not _SOUND_LABEL.fullmatch(value):
@@ -147,9 +147,9 @@ def _bounded(measure: Measure, index: int, value: str) -> str:
 
 
 @cache
-def _histogram(measure: Measure) -> "Histogram":
+def _histogram(latency: Latency) -> "Histogram":
     from prometheus_client import CollectorRegistry, Histogram  # noqa: PLC0415 - only where something is measured
 
     return Histogram(
-        measure.name, measure.help, measure.labels, buckets=measure.buckets_s, registry=CollectorRegistry()
+        latency.name, latency.help, latency.labels, buckets=latency.buckets_s, registry=CollectorRegistry()
     )

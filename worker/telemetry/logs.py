@@ -55,9 +55,9 @@ def setup_logging(*, level: str = "INFO", json: bool | None = None) -> None:
     )
 
 
-def get_logger(area: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger `finmind.<area>`."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(f"finmind.{area}")
+def get_logger(module: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of a module, which calls this with `__name__`. Its events are named `<thing>.<what>`."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(module)
     return logger
 
 

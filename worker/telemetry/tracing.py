@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from worker.telemetry.latencies import measured_span, note_outcome_of_span
+from worker.telemetry.latencies import note_outcome_of_span, timed_span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -59,7 +59,7 @@ def span(name: str, ids: dict[str, str | int], *, caller: str | None = None) -> 
 
     Exceptions end the span as an error without their text: it may hold what no trace should.
     """
-    with measured_span(name):
+    with timed_span(name):
         if _provider is None:
             yield
             return

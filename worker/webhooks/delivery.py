@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-import structlog
-
 from worker import fault_injection
 from worker.credentials import Vault
 from worker.db.engine import Sessions
 from worker.errors import WorkerError
 from worker.events import event_id
+from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import note_outcome, span
 from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.breaker import BreakerPolicy
@@ -29,7 +28,7 @@ from worker.webhooks.relay import relay
 from worker.webhooks.retry import DeliveryState, RetryDecision, RetryPolicy, judge, postponed
 from worker.webhooks.signing import Message, signed_headers
 
-log = structlog.stdlib.get_logger("finmind.webhooks")
+log = get_logger(__name__)
 
 _STOPPED = RetryDecision(state=DeliveryState.PENDING, code="stopped", counted=False)
 _NOT_SENT = ReceiverResponse(code=AnswerCode.BROKEN)

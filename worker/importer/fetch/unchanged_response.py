@@ -29,7 +29,7 @@ from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job
 from worker.outbox import LISTENS
-from worker.runs.ending import end_values, ending, settle
+from worker.runs.ending import apply_consequences, end_values, ending
 from worker.runs.states import COUNTED, Counts, EndedRun, Outcome, RunKind, RunStatus
 
 T = TypeVar("T", Counts, EndedRun)
@@ -203,7 +203,7 @@ def repeat(
         with context.sessions() as session:
             row = session.execute(_REPEAT, values | {"unheard": False}).mappings().one_or_none()
             if row is not None:
-                settle(session, _taken(EndedRun, row), replace(outcome, counts=_taken(Counts, row)))
+                apply_consequences(session, _taken(EndedRun, row), replace(outcome, counts=_taken(Counts, row)))
     return None if row is None else replace(outcome, counts=_taken(Counts, row))
 
 

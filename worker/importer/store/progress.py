@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import structlog
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
@@ -20,8 +19,9 @@ from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
+from worker.telemetry.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _ADD_TO_RUN = text(
     "UPDATE bank_import_runs SET "  # noqa: S608 - constant names
@@ -97,7 +97,7 @@ def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> 
         ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
     close_account(session, job, account_id, ended)
     proof = _prove(session, job, account_id, zone)
-    log.info("import_account.finished", account_id=account_id, code=ended.code, proof=proof.result)
+    log.info("account.finished", account_id=account_id, code=ended.code, proof=proof.result)
     return proof
 
 

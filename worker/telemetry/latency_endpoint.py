@@ -11,12 +11,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from worker.errors import ConfigurationError
-from worker.telemetry.latencies import read_measures
+from worker.telemetry.latencies import read_latencies
 
 _listening: list[socket.socket] = []
 
 
-class MeasuresCollector(Collector):
+class LatencyCollector(Collector):
     """Adds up the files of a folder at each scrape."""
 
     def __init__(self, folder: Path) -> None:
@@ -24,17 +24,17 @@ class MeasuresCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return the latencies of this moment."""
-        return read_measures(self._folder)
+        return read_latencies(self._folder)
 
 
-def serve_measures(folder: Path, listen: str) -> None:
+def serve_latencies(folder: Path, listen: str) -> None:
     """Serve what is measured in `folder` from a thread, until the process ends. listen: `host:port`.
 
     Raises: ConfigurationError, OSError when the port is taken.
     """
     host, port = parse_listen(listen)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(MeasuresCollector(folder))
+    registry.register(LatencyCollector(folder))
     server, _thread = start_http_server(port, host, registry)
     _listening.append(server.socket)
 

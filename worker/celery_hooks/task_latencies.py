@@ -9,11 +9,11 @@ from celery import signals
 
 from worker import heartbeat_files
 from worker.settings import load_settings
-from worker.status.metrics_endpoint import close_inherited_socket, parse_listen, serve_measures
-from worker.telemetry.latencies import TASK, forget_measures, is_measuring, observe, start_measuring
+from worker.telemetry.latencies import TASK, forget_latencies, is_measuring, observe, start_measuring
+from worker.telemetry.latency_endpoint import close_inherited_socket, parse_listen, serve_latencies
 from worker.telemetry.logs import get_logger
 
-log = get_logger("measures")
+log = get_logger(__name__)
 
 _STATES = frozenset({"SUCCESS", "FAILURE", "RETRY", "REJECTED", "IGNORED"})
 _worker_name = "worker"
@@ -36,7 +36,7 @@ def _begin(sender: Any, **_details: object) -> None:  # noqa: ANN401 - celery.wo
         _worker_name = str(sender.hostname)
         folder = _folder()
         if settings.metrics_dir is None:
-            forget_measures(folder)
+            forget_latencies(folder)
         start_measuring(folder, _worker_name)
         signals.task_prerun.connect(_note_start)
         signals.task_postrun.connect(_note_end)
@@ -54,9 +54,9 @@ def _serve(**_details: object) -> None:
     if listen is None:
         return
     try:
-        serve_measures(_folder(), listen)
+        serve_latencies(_folder(), listen)
     except OSError as error:
-        log.warning("measures.not_served", listen=listen, reason=error.strerror)
+        log.warning("latencies.not_served", listen=listen, reason=error.strerror)
 
 
 def _note_start(task_id: str, **_details: object) -> None:
