@@ -12,10 +12,11 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, Window
-from worker.importer.decide.decisions import Plan, Rules
-from worker.importer.decide.line import Line, ReadContext, read_line, trusts_ids, unlinked
-from worker.importer.decide.match_by_id import Coverage, distinct, pair
-from worker.importer.decide.plan import Evidence, make_plan
+from worker.importer.decide.decisions import Rules
+from worker.importer.decide.line import Line, ReadContext, read_transaction, trusts_ids, without_linked_pending
+from worker.importer.decide.match_by_identity import drop_repeats, match_by_identity
+from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredKey, StoredRow
 
 START = date(2026, 3, 1)
@@ -216,23 +217,24 @@ class MemoryLedger:
             trusted=trusts_ids(world.id_class),
             namespace=world.salt if world.id_class == IdClass.SESSION else "",
         )
-        lines = distinct(line for row in unlinked(rows) if isinstance(line := read_line(row, ground), Line)).lines
+        read = [read_transaction(row, ground) for row in without_linked_pending(rows)]
+        lines = drop_repeats(line for line in read if isinstance(line, Line)).lines
         coverage = Coverage(window=window) if complete else Coverage(window=None, cut=window)
         keys = [self._key(row) for row in self.rows.values()]
-        pairing = pair(lines, keys, self.aliases, coverage)
+        matches = match_by_identity(lines, keys, self.aliases, coverage)
         removed = frozenset(i for external_id in gone for i in self._by_external_id(external_id))
         linked = {
             i
-            for line in pairing.new
+            for line in matches.new
             if line.pending_external_id
             for i in self._by_external_id(line.pending_external_id)
         }
         details = {
             i: replace(self.rows[i], absent_days=self._absent_days(self.rows[i], world))
-            for i in sorted(pairing.undecided(coverage) | removed | linked)
+            for i in sorted(matches.undecided(coverage) | removed | linked)
         }
         plan = make_plan(
-            pairing,
+            matches,
             Evidence(
                 details=details,
                 coverage=coverage,

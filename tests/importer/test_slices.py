@@ -56,12 +56,12 @@ def test_slices_prove_every_day_once_and_none_that_a_later_slice_may_speak_of(de
     for before, after in pairwise(proven):
         assert after.from_on == before.to_on + timedelta(days=1)
     for part in found[:-1]:
-        last_on = FIRST_ON + timedelta(days=max(int(t.external_id) for t, _, _ in part.marked))
+        last_on = FIRST_ON + timedelta(days=max(int(t.external_id) for t, _, _ in part.transactions))
         assert part.covers is None or part.covers.to_on < last_on
 
 
 def test_rows_without_any_day_come_first_and_prove_nothing_that_is_to_come(delivery):
     delivery.staging.add([row("undated"), *(row(n, booking_on=FIRST_ON + timedelta(days=n)) for n in range(DAYS))])
     first, *_ = slices(delivery, "A", GROUND, 10)
-    assert first.marked[0][0].external_id == "undated"
+    assert first.transactions[0].transaction.external_id == "undated"
     assert first.covers.to_on < FIRST_ON + timedelta(days=10)

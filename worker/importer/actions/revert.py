@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.errors import InvalidRequestError
 from worker.importer.context import ImportContext
-from worker.importer.decide.expense import merge
+from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
+from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.fetch.unchanged_response import forget
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
@@ -137,7 +138,7 @@ def _edited(row: StoredRow, image: Mapping[str, Any] | None) -> bool:
     base = image["transaction"].get("base") if image else None
     left, category_id = row.base, None
     if before and base and row.base is not None:
-        left = merge(expense_from_json(base), expense_from_json(before), row.base).expense
+        left = merge_user_edits(expense_from_json(base), expense_from_json(before), row.base).expense
         category_id = before.get("category_id")
     return row.expense != left or row.category_id != category_id
 
@@ -153,7 +154,7 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     insert_values(
         session,
         "bank_transaction_changes",
-        *image_row([u.known for u in undos], job.lease.run_id, "reverted", "run_reverted"),
+        *image_row([u.known for u in undos], job.lease.run_id, Decision.REVERTED, Reason.RUN_REVERTED),
     )
     session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": gone})
     for event_type, ids in (("expense.created", list(new_ids.values())), ("expense.updated", changed)):

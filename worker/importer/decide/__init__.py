@@ -1,1 +1,1 @@
-"""Decisions about rows: pure functions on frozen data, without SQL, logging or clock."""
+"""Decisions about rows: pure functions on frozen data, without SQL, logging or a clock."""

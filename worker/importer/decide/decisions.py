@@ -1,20 +1,24 @@
-"""What a plan is made of: rules in, decisions out. Plain data."""
+"""What is decided about rows: the rules of a connection, and the changes they lead to. Plain data."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_by_id import Pair
+from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The choices of the connection that a plan depends on.
+    """The choices of a connection that decisions depend on.
 
-    windows_complete: a posted row missing from a covered window is gone at the bank. guess_pending: the provider does
-    not link posted rows to pending ones, so that evidence decides even where nothing was withdrawn.
+    Attributes:
+        pending_hidden: Pending rows get no expense.
+        pending_grace_days: How long an absent pending row stays.
+        windows_complete: A posted row missing from a covered window is gone at the bank.
+        guess_pending: The provider does not link posted rows to pending ones, so that evidence decides even where
+            nothing was withdrawn.
+        reimport: Rows that a revert took back are imported again.
     """
 
     pending_hidden: bool = False
@@ -24,14 +28,32 @@ class Rules:
     reimport: bool = False
 
 
+class RowIdentity(NamedTuple):
+    """What a row is recognised by.
+
+    Attributes:
+        identity: Of its trusted id, or of its content and occurrence.
+        occurrence: Its place among rows of equal content, from 0; 0 for a trusted id.
+    """
+
+    identity: bytes
+    occurrence: int
+
+
 class NewRow(NamedTuple):
-    """A new row. expense: to be written; link_expense_id: the user's own that it stands for; neither: no expense."""
+    """A row that is stored for the first time.
+
+    Attributes:
+        expense: The expense to be written, unless the row stands for another one.
+        link_expense_id: The user's own expense that it stands for.
+        twin_id: The row of another connection that has the expense.
+    """
 
     line: Line
     identity: bytes
     occurrence: int
-    decision: str
-    reason: str
+    decision: Decision
+    reason: Reason
     expense_state: ExpenseState
     expense: ExpenseFields | None = None
     link_expense_id: int | None = None
@@ -42,8 +64,13 @@ class NewRow(NamedTuple):
 class ExpenseEffect:
     """What a change does to the expense of its row.
 
-    write: the expense as it is to be, inserted where the row has none; drop: it goes. link_expense_id: the user's own
-    that the row stands for from now on. kept: fields the user had changed and the bank changed too: the user's stay.
+    Attributes:
+        state: How the row stands to the user's expenses from now on.
+        write: The expense as it is to be, inserted where the row has none.
+        link_expense_id: The user's own expense that the row stands for from now on.
+        drop: The expense is deleted.
+        changed: Fields that follow the bank.
+        kept: Fields that both the bank and the user changed; the user's values stay.
     """
 
     state: ExpenseState
@@ -56,11 +83,16 @@ class ExpenseEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChange:
-    """A known row that changes. line: what the bank says now, None when it took the row back."""
+    """A stored row that changes.
+
+    Attributes:
+        line: What the bank says now; None when it took the row back.
+        base: What is to be remembered as last written to the expense.
+    """
 
     known: StoredRow
-    decision: str
-    reason: str
+    decision: Decision
+    reason: Reason
     state: State
     effect: ExpenseEffect
     identity: bytes
@@ -71,20 +103,12 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """A new row that may be an expense the user has; both are kept."""
+    """A new row that may be an expense the user has; both are kept until a person decides.
 
-    line: Line
+    Attributes:
+        new_place: The place of the row among the plan's new rows.
+    """
+
+    new_place: int
     expense_id: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to be written for one slice of one account. missing: ids to mark as absent since now."""
-
-    creates: Sequence[NewRow] = ()
-    changes: Sequence[RowChange] = ()
-    suggestions: Sequence[Suggestion] = ()
-    returned: Sequence[int] = ()
-    missing: Sequence[int] = ()
-    unchanged: Sequence[Pair] = ()
+    reason: Reason

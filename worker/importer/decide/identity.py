@@ -1,4 +1,4 @@
-"""Which row is which: identities from trusted ids, content keys where ids cannot be trusted. Pure."""
+"""What a row is recognised by: its trusted id, or its content and its place among equal rows."""
 
 from datetime import date
 from decimal import Decimal
@@ -14,7 +14,12 @@ def digest(*parts: str) -> bytes:
 
 
 def id_identity(external_id: str, namespace: str = "") -> bytes:
-    """Return the identity of a row whose id is trusted. namespace: the session its ids live in, for session ids."""
+    """Return the identity of a row whose id is trusted.
+
+    Args:
+        external_id: The provider's id.
+        namespace: The session in which session ids are valid; empty for ids that stay.
+    """
     plain_id = f"{namespace}\x1f{external_id}".encode("utf-8", "surrogatepass")
     return b"id" + plain_id if len(plain_id) <= MAX_PLAIN_ID_BYTES else digest("id", namespace, external_id)
 
@@ -25,17 +30,17 @@ def content_identity(key: bytes, occurrence: int) -> bytes:
 
 
 def content_key(*, day: date | None, amount: Decimal, currency: str, texts: tuple[str | None, ...]) -> bytes:
-    """Return the key of what a row says. Case and white space do not count; the order of texts does."""
-    said = [day.isoformat() if day else "", plain(amount), currency]
-    said += [folded(text) if text else "" for text in texts]
-    return digest("\x1f".join(said))
+    """Return a digest of a row's content. Case and white space do not count; the order of texts does."""
+    fields = [day.isoformat() if day else "", plain_amount(amount), currency]
+    fields += [folded_text(text) if text else "" for text in texts]
+    return digest("\x1f".join(fields))
 
 
-def plain(amount: Decimal) -> str:
+def plain_amount(amount: Decimal) -> str:
     """Return the amount as digits: 12.50 and 12.5 are one amount."""
     return format(amount.normalize(), "f")
 
 
-def folded(text: str) -> str:
+def folded_text(text: str) -> str:
     """Return the text as it is compared: one case, single spaces."""
     return " ".join(text.casefold().split())

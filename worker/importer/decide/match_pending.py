@@ -1,33 +1,36 @@
-"""Which new line is what became of a row that the bank no longer delivers: posted, amended, rewritten. Pure.
+"""Which new line is what became of a row the bank no longer delivers: posted, with a tip, amended, rewritten.
 
-A wrong choice here never changes how many rows there are beyond the evidence: a row is taken over only when the bank
-withdrew it, or when line and row are evidently one purchase.
+A row is matched only when the bank withdrew it, or when line and row are evidently one purchase.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.importer.decide.line import Line
-from worker.importer.decide.similarity import ALIKE, Match, bucketed, choose, days_apart, lonely, similarity, without
+from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import State, StoredRow
 
 MAX_DAYS = 5
 """A posting may be dated this many days from its pending row."""
 
 SURE = 0.75
-"""How alike a line must be to a row without an expense, for taking it over means having none."""
+"""How alike a line must be to a row without an expense, for becoming it means having none."""
 
-_PER_DAY = 0.05
-_UNLIKE = 2.0
-_SELDOM = 0.01
+_COST_PER_DAY = 0.05
+_COST_UNLIKE = 2.0
+_BONUS_POSTED = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A known row that found no partner. withdrawn: the bank says or proves that the row is gone as it was.
+    """A stored row without a line of its own.
 
-    complete: the provider promises that its windows are complete, so that a posted row's absence is evidence too.
-    cut: the answer should hold the row and does not, but was cut, so that nothing is proven.
+    Attributes:
+        withdrawn: The bank says or proves that the row is gone as it was.
+        complete: The provider promises complete windows, so that the absence of a posted row is evidence too.
+        cut: The answer should hold the row and does not, but something was cut off, so that nothing is proven.
     """
 
     known: StoredRow
@@ -36,116 +39,108 @@ class Candidate:
     cut: bool = False
 
 
-Rate = Callable[[Line, Candidate], tuple[float, str] | None]
-
-
 def match_pending_rows(lines: Sequence[Line], candidates: Sequence[Candidate]) -> list[Match[Line, Candidate]]:
-    """Match new lines with rows left over, strongest evidence first, one-to-one."""
-    matches: list[Match[Line, Candidate]] = []
-    for pairs, rate in (
-        (_linked, _by_link),
-        (_same_amount, _by_amount),
-        (_same_currency, _by_words),
-        (_in_a_cut_answer, _by_words),
-    ):
-        found = choose(pairs(lines, candidates), rate)
-        matches += found
-        lines = without(lines, (match.left for match in found))
-        candidates = without(candidates, (match.right for match in found))
-    return matches
-
-
-def _linked(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
-    linked = [line for line in lines if line.pending_external_id is not None]
-    return bucketed(linked, candidates, lambda line: line.pending_external_id, lambda c: c.known.external_id)
-
-
-def _same_amount(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
-    return bucketed(
-        lines, candidates, lambda line: (line.currency, line.amount), lambda c: (c.known.currency, c.known.amount)
+    """Match new lines with rows left over, strongest evidence first."""
+    matching = OneToOne(lines, candidates)
+    matching.choose(
+        matching.pairs_by_key(lambda line: line.pending_external_id, lambda candidate: candidate.known.external_id),
+        _rate_link,
     )
+    matching.choose(
+        matching.pairs_by_key(
+            lambda line: (line.currency, line.amount),
+            lambda candidate: (candidate.known.currency, candidate.known.amount),
+        ),
+        _rate_same_amount,
+    )
+    matching.choose(matching.pairs_by_key(lambda line: line.currency, _currency_of_withdrawn), _rate_other_amount)
+    matching.choose(_pairs_in_cut_answer(matching), _rate_other_amount)
+    return matching.matches
 
 
-def _same_currency(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
-    withdrawn = [candidate for candidate in candidates if candidate.withdrawn]
-    return bucketed(lines, withdrawn, lambda line: line.currency, lambda c: c.known.currency)
+def _currency_of_withdrawn(candidate: Candidate) -> Key:
+    return candidate.known.currency if candidate.withdrawn else None
 
 
-def _in_a_cut_answer(lines: Iterable[Line], candidates: Iterable[Candidate]) -> Iterator[tuple[Line, Candidate]]:
-    """A booked line beside a pending row that a cut answer leaves out: one purchase rather than shown twice.
+def _pairs_in_cut_answer(matching: OneToOne[Line, Candidate]) -> list[PlacePair]:
+    """Pair posted lines with pending rows that a cut answer leaves out: one purchase rather than shown twice.
 
     Nothing is proven, so the words must agree well and nothing else be near; a row that was only cut off comes again.
     """
-    booked = [line for line in lines if not line.pending]
-    shown = [c for c in candidates if c.known.state == State.PENDING and c.known.expense_id is not None]
-    doubtful = [c for c in shown if c.cut and not c.withdrawn]
-    near = [
-        (line, candidate)
-        for line, candidate in bucketed(booked, doubtful, lambda line: line.currency, lambda c: c.known.currency)
-        if _by_words(line, candidate) is not None
-    ]
-    return iter([(a, b) for a, b in lonely(near) if _alike(a, b.known) >= SURE])
+    pairs = matching.pairs_by_key(
+        lambda line: None if line.pending else line.currency,
+        lambda candidate: candidate.known.currency if _is_shown_and_cut_off(candidate) else None,
+    )
+    near = [pair for pair in pairs if _rate_other_amount(*matching.items(pair)) is not None]
+    return [pair for pair in unambiguous(near) if _likeness(*matching.items(pair)) >= SURE]
 
 
-def _by_link(_line: Line, _candidate: Candidate) -> tuple[float, str]:
-    return 0.0, "posted_link"
+def _is_shown_and_cut_off(candidate: Candidate) -> bool:
+    shown = candidate.known.state == State.PENDING and candidate.known.expense_id is not None
+    return shown and candidate.cut and not candidate.withdrawn
 
 
-def _by_amount(line: Line, candidate: Candidate) -> tuple[float, str] | None:
-    known, days = candidate.known, _days(line, candidate.known)
+def _rate_link(_line: Line, _candidate: Candidate) -> Rating:
+    return Rating(0.0, Reason.POSTED_LINK)
+
+
+def _rate_same_amount(line: Line, candidate: Candidate) -> Rating | None:
+    known, days = candidate.known, _days_apart(line, candidate.known)
     if days > MAX_DAYS:
         return None
-    alike = _alike(line, known)
-    if (known.swallows and alike < SURE) or (known.has_own_amount and alike < ALIKE):
+    alike = _likeness(line, candidate)
+    if (known.suppresses_expense and alike < SURE) or (known.has_own_amount and alike < ALIKE):
         return None
     if known.state == State.PENDING:
-        return _pending_by_amount(candidate, alike, days)
+        return _rate_pending_row(candidate, alike, days)
     if line.pending or not candidate.withdrawn:
         return None
-    return _posted_by_amount(line, candidate, alike, days)
+    return _rate_posted_row(line, candidate, alike, days)
 
 
-def _posted_by_amount(line: Line, candidate: Candidate, alike: float, days: int) -> tuple[float, str] | None:
-    if candidate.complete and alike >= ALIKE:
-        return 1 - alike + days * _PER_DAY, "amended"
-    if days == 0 and (candidate.complete or line.identity is None):
-        # Booked rows seldom vanish: where words agree, this one was rewritten rather than a pending row booked so.
-        return (1 - alike - _SELDOM if alike >= ALIKE else _UNLIKE - alike), "rewritten"
-    return None
-
-
-def _pending_by_amount(candidate: Candidate, alike: float, days: int) -> tuple[float, str] | None:
+def _rate_pending_row(candidate: Candidate, alike: float, days: int) -> Rating | None:
     if alike >= ALIKE:
-        return 1 - alike + days * _PER_DAY, "posted"
+        return Rating(1 - alike + days * _COST_PER_DAY, Reason.POSTED)
     if candidate.withdrawn:
-        return _UNLIKE - alike + days * _PER_DAY, "posted_rewritten"
+        return Rating(_COST_UNLIKE - alike + days * _COST_PER_DAY, Reason.POSTED_REWRITTEN)
     return None
 
 
-def _by_words(line: Line, candidate: Candidate) -> tuple[float, str] | None:
-    """A changed amount: a tip, a fuel pre-authorisation, a correction. The words have to agree."""
+def _rate_posted_row(line: Line, candidate: Candidate, alike: float, days: int) -> Rating | None:
+    if candidate.complete and alike >= ALIKE:
+        return Rating(1 - alike + days * _COST_PER_DAY, Reason.AMENDED)
+    if days == 0 and (candidate.complete or line.identity is None):
+        # Posted rows seldom vanish: where words agree, this one was rewritten rather than a pending row posted so.
+        return Rating(1 - alike - _BONUS_POSTED if alike >= ALIKE else _COST_UNLIKE - alike, Reason.REWRITTEN)
+    return None
+
+
+def _rate_other_amount(line: Line, candidate: Candidate) -> Rating | None:
+    """Rate a changed amount: a tip, a fuel pre-authorisation, a correction. The words have to agree."""
     known = candidate.known
-    days = _days(line, known)
-    if days > MAX_DAYS or line.amount * known.amount < 0 or _alike(line, known) < (SURE if known.swallows else ALIKE):
+    days = _days_apart(line, known)
+    required = SURE if known.suppresses_expense else ALIKE
+    if days > MAX_DAYS or line.amount * known.amount < 0 or _likeness(line, candidate) < required:
         return None
     larger = max(abs(line.amount), abs(known.amount))
     cost = float(abs(line.amount - known.amount) / larger) if larger else 0.0
     if known.state == State.PENDING:
-        return cost + days * _PER_DAY, "posted_amount"
+        return Rating(cost + days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
     if line.pending or not candidate.complete or days > 0:
         return None
-    return cost, "corrected"
+    return Rating(cost, Reason.CORRECTED)
 
 
-def _days(line: Line, known: StoredRow) -> int:
-    """The nearest of the days both sides state: one may know the purchase, the other only the booking."""
+def _days_apart(line: Line, known: StoredRow) -> int:
+    """Return the nearest of the days both sides state: one may know the purchase, the other only the booking."""
     days = days_apart(line.effective_on, known.effective_on)
     if line.stated_on and known.stated_on:
         days = min(days, days_apart(line.stated_on, known.stated_on))
     return days
 
 
-def _alike(line: Line, known: StoredRow) -> float:
+def _likeness(line: Line, candidate: Candidate) -> float:
+    known = candidate.known
     if line.reference and line.reference == known.reference:
         return 1.0
     return similarity(

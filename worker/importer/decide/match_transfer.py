@@ -1,25 +1,27 @@
-"""Which two rows are one transfer: evidence for, evidence against, and what only a person can judge. Pure.
+"""Which two rows are one transfer: evidence for, evidence against, and what only a person can judge.
 
 A pair needs evidence beyond amount and day: a leg names the other account, or the provider calls it a transfer and
-nothing speaks against it. Without that two strangers of one amount would vanish from the books together.
+nothing contradicts. Without that two unrelated rows of one amount would vanish from the books together.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from worker.connectors.base import AccountType, TransactionKind
-from worker.importer.decide.similarity import Match, bucketed_by_day, choose, days_apart
+from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, evenly_matched
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.similarity import days_apart
 
 MAX_DAYS = 4
-_KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})
-_OPEN = frozenset({None, TransactionKind.OTHER})
+_COST_PER_DAY = 0.1
+_TRANSFER_KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})
+_NEUTRAL_KINDS = frozenset({None, TransactionKind.OTHER})
 _MIN_MASK = 4
 _MIN_NAME = 5
-_MOVES = re.compile(
+_TRANSFER_WORDS = re.compile(
     r"transfer|xfer|payment|autopay|standing order|umbuchung|überweisung|dauerauftrag|virement|traspaso|bonifico"
     r"|giroconto|overboeking",
     re.IGNORECASE,
@@ -27,9 +29,14 @@ _MOVES = re.compile(
 """Words that make a pair worth a question; they never make a transfer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferLeg:
-    """One side of what may be a transfer. anchor, mask, name, account_type: of the account it is booked on."""
+    """One row that may be a side of a transfer.
+
+    Attributes:
+        words: Counterparty and description.
+        anchor: Of the account it is booked on, as are mask, name and account_type.
+    """
 
     id: int
     account_id: int
@@ -45,92 +52,115 @@ class TransferLeg:
     account_type: str
 
 
-Pairs = list[tuple[TransferLeg, TransferLeg]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferMatches:
+    """Certain pairs, and pairs that a person should decide."""
+
+    certain: Sequence[Match[TransferLeg, TransferLeg]]
+    suggestions: Sequence[Match[TransferLeg, TransferLeg]]
 
 
-def match_transfers(
-    ours: Sequence[TransferLeg], theirs: Sequence[TransferLeg]
-) -> tuple[list[Match[TransferLeg, TransferLeg]], list[Match[TransferLeg, TransferLeg]]]:
-    """Return certain pairs, and pairs of equal amount and nearly equal day that only a person can judge."""
-    near = [(one, other) for one, other in _near(ours, theirs) if not _denied(one, other)]
-    certain = choose(near, _named)
-    near = _left(near, certain)
-    called = choose(_even([(a, b) for a, b in near if a.kind in _KINDS and b.kind in _KINDS]), _called)
-    near = _left(near, called)
-    called += choose(_even(near), _called)
-    near = _left(near, called)
-    doubtful = [(a, b) for a, b in near if a.kind in _KINDS or b.kind in _KINDS or days_apart(a.on, b.on) <= 1]
-    asked = [pair for pair in _even(doubtful) if _hinted(*pair) or _hinted(*pair[::-1])]
-    return [*certain, *called], choose(asked, lambda a, b: (float(days_apart(a.on, b.on)), "equal_and_opposite"))
+def match_transfers(ours: Sequence[TransferLeg], theirs: Sequence[TransferLeg]) -> TransferMatches:
+    """Match rows of one account with rows of the user's other accounts."""
+    matching = OneToOne(ours, theirs)
+    near = [pair for pair in _near(matching, ours, theirs) if not _contradicts(*matching.items(pair))]
+    matching.choose(near, _rate_named_account)
+    labelled = [pair for pair in matching.free(near) if _both_labelled(*matching.items(pair))]
+    matching.choose(evenly_matched(labelled), _rate_label)
+    matching.choose(evenly_matched(matching.free(near)), _rate_label)
+    certain = list(matching.matches)
+    worth_asking = [pair for pair in matching.free(near) if _is_worth_asking(*matching.items(pair))]
+    asked = [pair for pair in evenly_matched(worth_asking) if _is_suggestive_pair(*matching.items(pair))]
+    return TransferMatches(certain=certain, suggestions=matching.choose(asked, _rate_suggestion))
 
 
-def _near(ours: Sequence[TransferLeg], theirs: Sequence[TransferLeg]) -> Iterator[tuple[TransferLeg, TransferLeg]]:
-    """Yield pairs of opposite amounts within some days, unless both sides are silent: of those nothing could follow.
+def _near(
+    matching: OneToOne[TransferLeg, TransferLeg], ours: Sequence[TransferLeg], theirs: Sequence[TransferLeg]
+) -> list[PlacePair]:
+    """Pair opposite amounts within some days, unless neither side has evidence: of those nothing could follow.
 
     Thousands of equal coffees on either account would be millions of pairs.
     """
-    loud_ours, silent_ours = _parted(ours, theirs)
-    loud_theirs, _ = _parted(theirs, ours)
-    for some, others in ((loud_ours, theirs), (silent_ours, loud_theirs)):
-        yield from bucketed_by_day(
-            some, others, lambda a: ((a.currency, a.amount), a.on), lambda b: ((b.currency, -b.amount), b.on), MAX_DAYS
-        )
+    our_evidence = _ids_with_evidence(ours, theirs)
+    their_evidence = _ids_with_evidence(theirs, ours)
+
+    def ours_with(leg: TransferLeg) -> tuple[Key, date]:
+        return (leg.currency, leg.amount) if leg.id in our_evidence else None, leg.on
+
+    def ours_without(leg: TransferLeg) -> tuple[Key, date]:
+        return None if leg.id in our_evidence else (leg.currency, leg.amount), leg.on
+
+    def any_of_theirs(leg: TransferLeg) -> tuple[Key, date]:
+        return (leg.currency, -leg.amount), leg.on
+
+    def theirs_with(leg: TransferLeg) -> tuple[Key, date]:
+        return (leg.currency, -leg.amount) if leg.id in their_evidence else None, leg.on
+
+    return [
+        *matching.pairs_by_key_and_day(ours_with, any_of_theirs, MAX_DAYS),
+        *matching.pairs_by_key_and_day(ours_without, theirs_with, MAX_DAYS),
+    ]
 
 
-def _parted(legs: Sequence[TransferLeg], others: Sequence[TransferLeg]) -> tuple[list[TransferLeg], list[TransferLeg]]:
-    """Part those that say something of a transfer to one of the others' accounts from those that do not."""
+def _ids_with_evidence(legs: Sequence[TransferLeg], others: Iterable[TransferLeg]) -> set[int]:
+    """Return the legs that say something of a transfer to one of the others' accounts."""
     accounts = {other.account_id: other for other in others}.values()
-    loud = {id(leg) for leg in legs if any(_hinted(leg, account) or _names(leg, account) for account in accounts)}
-    return [leg for leg in legs if id(leg) in loud], [leg for leg in legs if id(leg) not in loud]
+    return {leg.id for leg in legs if any(_suggests(leg, account) or _names(leg, account) for account in accounts)}
 
 
-def _left(pairs: Pairs, matches: Sequence[Match[TransferLeg, TransferLeg]]) -> Pairs:
-    taken = {id(leg) for match in matches for leg in (match.left, match.right)}
-    return [(a, b) for a, b in pairs if id(a) not in taken and id(b) not in taken]
-
-
-def _even(pairs: Pairs) -> Pairs:
-    """Keep pairs whose sides have equally many candidates: one for one, or so many alike that any order is right."""
-    count = Counter(id(leg) for pair in pairs for leg in pair)
-    return [(a, b) for a, b in pairs if count[id(a)] == count[id(b)]]
-
-
-def _named(one: TransferLeg, other: TransferLeg) -> tuple[float, str] | None:
+def _rate_named_account(one: TransferLeg, other: TransferLeg) -> Rating | None:
     named = _names(one, other) or _names(other, one)
-    return (days_apart(one.on, other.on) * 0.1, "names_the_account") if named else None
+    return Rating(days_apart(one.on, other.on) * _COST_PER_DAY, Reason.NAMES_THE_ACCOUNT) if named else None
 
 
-def _called(one: TransferLeg, other: TransferLeg) -> tuple[float, str] | None:
-    """What is near is a transfer or of no stated kind (`_denied`); one side has to be called one."""
-    called = one.kind in _KINDS or other.kind in _KINDS
-    return (days_apart(one.on, other.on) * 0.1, "called_a_transfer") if called else None
+def _rate_label(one: TransferLeg, other: TransferLeg) -> Rating | None:
+    """Rate a pair of which the provider calls at least one side a transfer; the other is one too, or of no kind."""
+    labelled = one.kind in _TRANSFER_KINDS or other.kind in _TRANSFER_KINDS
+    return Rating(days_apart(one.on, other.on) * _COST_PER_DAY, Reason.CALLED_A_TRANSFER) if labelled else None
 
 
-def _denied(one: TransferLeg, other: TransferLeg) -> bool:
-    """Whether a side says that it is something else: another kind of thing, or money from or to a stranger."""
+def _rate_suggestion(one: TransferLeg, other: TransferLeg) -> Rating:
+    return Rating(float(days_apart(one.on, other.on)), Reason.EQUAL_AND_OPPOSITE)
+
+
+def _both_labelled(one: TransferLeg, other: TransferLeg) -> bool:
+    return one.kind in _TRANSFER_KINDS and other.kind in _TRANSFER_KINDS
+
+
+def _is_worth_asking(one: TransferLeg, other: TransferLeg) -> bool:
+    return one.kind in _TRANSFER_KINDS or other.kind in _TRANSFER_KINDS or days_apart(one.on, other.on) <= 1
+
+
+def _contradicts(one: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether a side says it is something else: another kind of thing, or money from or to a stranger."""
     if _names_a_stranger(one, other) or _names_a_stranger(other, one):
         return True
-    other_kinds = {one.kind, other.kind} - _KINDS - _OPEN
+    other_kinds = {one.kind, other.kind} - _TRANSFER_KINDS - _NEUTRAL_KINDS
     return bool(other_kinds) and not (_names(one, other) or _names(other, one))
 
 
 def _names(leg: TransferLeg, other: TransferLeg) -> bool:
-    """Whether a leg names the account of the other: by its number, or by its last digits."""
-    if leg.counterparty_account and _number(other):
-        return _bare(leg.counterparty_account) == _number(other)
+    """Return whether a leg names the account of the other: by its number, or by its last digits."""
+    if leg.counterparty_account and _account_number(other):
+        return _without_spaces(leg.counterparty_account) == _account_number(other)
     if other.mask is None or len(other.mask) < _MIN_MASK:
         return False
-    said = f"{leg.words} {leg.counterparty_account or ''}"
-    return re.search(rf"{re.escape(other.mask)}(?!\d)", said) is not None
+    text = f"{leg.words} {leg.counterparty_account or ''}"
+    return re.search(rf"{re.escape(other.mask)}(?!\d)", text) is not None
 
 
 def _names_a_stranger(leg: TransferLeg, other: TransferLeg) -> bool:
-    return bool(leg.counterparty_account and _number(other) and _bare(leg.counterparty_account) != _number(other))
+    number = _account_number(other)
+    return bool(leg.counterparty_account and number and _without_spaces(leg.counterparty_account) != number)
 
 
-def _hinted(leg: TransferLeg, other: TransferLeg) -> bool:
-    """Whether something makes a transfer likely enough to ask: its kind, its words, or the shape of a card payment."""
-    if leg.kind in _KINDS or _MOVES.search(leg.words):
+def _is_suggestive_pair(one: TransferLeg, other: TransferLeg) -> bool:
+    return _suggests(one, other) or _suggests(other, one)
+
+
+def _suggests(leg: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether a transfer is likely enough to ask: by kind, by words, or by the shape of a card payment."""
+    if leg.kind in _TRANSFER_KINDS or _TRANSFER_WORDS.search(leg.words):
         return True
     if len(other.name) >= _MIN_NAME and other.name.casefold() in leg.words.casefold():
         return True
@@ -138,11 +168,11 @@ def _hinted(leg: TransferLeg, other: TransferLeg) -> bool:
     return pays_a_card and leg.amount < 0
 
 
-def _number(leg: TransferLeg) -> str | None:
-    """The number of a leg's account; a hash of it cannot be compared."""
+def _account_number(leg: TransferLeg) -> str | None:
+    """Return the number of a leg's account; a hash of it cannot be compared."""
     kind, _, number = (leg.anchor or "").partition(":")
-    return _bare(number) if kind == "iban" and number else None
+    return _without_spaces(number) if kind == "iban" and number else None
 
 
-def _bare(number: str) -> str:
+def _without_spaces(number: str) -> str:
     return "".join(number.split()).upper()

@@ -1,36 +1,31 @@
-"""Which new line is an expense the user has already: typed in, from a file, or of another connection. Pure.
+"""Which new line is an expense the user has already: typed in, from a file, or of another connection.
 
-Same day, amount, currency, direction and merchant: the same. Same amount within three days, similar words and nothing
-else near: the same. Anything less: both are kept, with a suggestion.
+Same day, amount, currency, direction and merchant: the same. Same amount within three days, similar words and no
+other candidate: the same. Anything less: both are kept, with a suggestion.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from worker.importer.decide.expense import project
+from worker.importer.decide.expense import expense_from_line
 from worker.importer.decide.line import Line
-from worker.importer.decide.similarity import (
-    ALIKE,
-    Match,
-    bucketed_by_day,
-    choose,
-    days_apart,
-    lonely,
-    similarity,
-    without,
-)
+from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 
 MAX_DAYS = 3
+_COST_PER_DAY = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserExpense:
     """An expense that no line of this connection stands for.
 
-    twin_id: the bank line of another connection that has it; None for the user's own. same_account: whether that
-    connection's account is evidently this one; None when nothing tells.
+    Attributes:
+        twin_id: The row of another connection that has it; None for the user's own.
+        same_account: Whether that connection's account is evidently this one; None when nothing tells.
     """
 
     expense_id: int
@@ -52,54 +47,50 @@ class ExpenseMatches:
 
 
 def match_user_expenses(lines: Sequence[Line], expenses: Sequence[UserExpense]) -> ExpenseMatches:
-    """Match new lines with existing expenses, one-to-one; no expense is consumed twice."""
+    """Match new lines with existing expenses; no expense and no line is matched twice."""
     usable = [expense for expense in expenses if expense.same_account is not False]
-    sure = choose(choose_from(lines, usable, max_days=0), _sure)
-    lines = without(lines, (match.left for match in sure))
-    usable = without(usable, (match.right for match in sure))
-    near = list(choose_from(lines, usable))
-    likely = choose(lonely(near), _likely)
-    taken_lines = without(lines, (match.left for match in likely))
-    taken = without(usable, (match.right for match in likely))
-    suggestions = choose(choose_from(taken_lines, [e for e in taken if e.twin_id is None]), _maybe)
-    return ExpenseMatches(matches=[*sure, *likely], suggestions=suggestions)
+    matching = OneToOne(lines, usable)
+    matching.choose(_near(matching, max_days=0), _rate_same_day)
+    matching.choose(unambiguous(_near(matching)), _rate_only_candidate)
+    certain = list(matching.matches)
+    own = [pair for pair in _near(matching) if usable[pair[1]].twin_id is None]
+    return ExpenseMatches(matches=certain, suggestions=matching.choose(own, _rate_suggestion))
 
 
-def choose_from(
-    lines: Iterable[Line], expenses: Iterable[UserExpense], *, max_days: int = MAX_DAYS
-) -> list[tuple[Line, UserExpense]]:
+def _near(matching: OneToOne[Line, UserExpense], *, max_days: int = MAX_DAYS) -> list[PlacePair]:
     """Return the pairs of equal amount and direction that are at most so many days apart."""
-    return list(bucketed_by_day(lines, expenses, _line_key, _expense_key, max_days))
+    return list(matching.pairs_by_key_and_day(_key_of_line, _key_of_expense, max_days))
 
 
-def _sure(line: Line, expense: UserExpense) -> tuple[float, str] | None:
-    alike = _alike(line, expense)
-    if alike < ALIKE:
-        return None
-    return 1 - alike, "same_account_twin" if expense.twin_id is not None else "same_expense"
-
-
-def _likely(line: Line, expense: UserExpense) -> tuple[float, str] | None:
-    alike = _alike(line, expense)
-    if alike < ALIKE and not (expense.twin_id is not None and expense.same_account):
-        return None
-    return 1 - alike, "same_account_twin" if expense.twin_id is not None else "likely_expense"
-
-
-def _maybe(line: Line, expense: UserExpense) -> tuple[float, str]:
-    days = days_apart(line.effective_on, expense.spent_on)
-    return 1 - _alike(line, expense) + days * 0.1, "similar_expense" if days else "same_amount_and_day"
-
-
-def _line_key(line: Line) -> tuple[Hashable, date]:
-    wanted = project(line, pending_hidden=False)
+def _key_of_line(line: Line) -> tuple[Key, date]:
+    wanted = expense_from_line(line, pending_hidden=False)
     money = None if wanted is None else (wanted.amount, wanted.currency, wanted.expense_type)
     return money, line.effective_on
 
 
-def _expense_key(expense: UserExpense) -> tuple[Hashable, date]:
+def _key_of_expense(expense: UserExpense) -> tuple[Key, date]:
     return (expense.amount, expense.currency, expense.expense_type), expense.spent_on
 
 
-def _alike(line: Line, expense: UserExpense) -> float:
+def _rate_same_day(line: Line, expense: UserExpense) -> Rating | None:
+    alike = _likeness(line, expense)
+    if alike < ALIKE:
+        return None
+    return Rating(1 - alike, Reason.SAME_EXPENSE if expense.twin_id is None else Reason.SAME_ACCOUNT_TWIN)
+
+
+def _rate_only_candidate(line: Line, expense: UserExpense) -> Rating | None:
+    alike = _likeness(line, expense)
+    if alike < ALIKE and not (expense.twin_id is not None and expense.same_account):
+        return None
+    return Rating(1 - alike, Reason.LIKELY_EXPENSE if expense.twin_id is None else Reason.SAME_ACCOUNT_TWIN)
+
+
+def _rate_suggestion(line: Line, expense: UserExpense) -> Rating:
+    days = days_apart(line.effective_on, expense.spent_on)
+    reason = Reason.SIMILAR_EXPENSE if days else Reason.SAME_AMOUNT_AND_DAY
+    return Rating(1 - _likeness(line, expense) + days * _COST_PER_DAY, reason)
+
+
+def _likeness(line: Line, expense: UserExpense) -> float:
     return similarity(f"{line.counterparty or ''} {line.description}", expense.notes)

@@ -1,28 +1,33 @@
-"""Incoming lines against known rows: what is to be created, changed, removed, and why. Pure and total.
+"""Incoming lines against stored rows: what is to be created, changed and removed, and why.
 
-Plans only say what should be so; `store` makes it so and the unique keys of the database are the last guard.
+A plan says what should be so. `store.write` makes it so, and the unique keys of the database are the last guard.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.importer.decide.decisions import ExpenseEffect, NewRow, Plan, RowChange, Rules, Suggestion
-from worker.importer.decide.expense import has_expense, project
-from worker.importer.decide.expense_update import tombstone, update_from_bank
+from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, Rules, Suggestion
+from worker.importer.decide.expense import expense_from_line, has_expense
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_by_id import Coverage, Pairing, identity_of
+from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
 from worker.importer.decide.match_pending import Candidate, match_pending_rows
-from worker.importer.decide.match_user_expense import ExpenseMatches, UserExpense, match_user_expenses
-from worker.importer.decide.similarity import Match
+from worker.importer.decide.match_user_expense import UserExpense, match_user_expenses
+from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
+from worker.importer.decide.row_update import tombstone, update_from_bank
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What `make_plan` looks at besides the pairing.
+    """What a plan is made from, besides the rows that were recognised.
 
-    details: the rows that changed, are absent or were removed, whole. removed: ids the bank took back explicitly.
-    only_changes: a whole list of changes, in which what was gone before is gone still.
+    Attributes:
+        coverage: What the delivery proves.
+        only_changes: The delivery is a whole list of changes, in which what was gone before is gone still.
+        details: The rows that changed, are absent or were removed, with all fields.
+        removed: Ids of the rows that the bank lists as removed.
+        existing: The user's expenses that new lines may stand for.
     """
 
     coverage: Coverage
@@ -32,109 +37,137 @@ class Evidence:
     existing: Sequence[UserExpense] = ()
 
 
-def make_plan(pairing: Pairing, evidence: Evidence, rules: Rules) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be written for one slice of one account.
+
+    Attributes:
+        missing: Ids of rows to be marked as absent from now on.
+        returned: Ids of rows that are no longer absent.
+    """
+
+    creates: Sequence[NewRow] = ()
+    changes: Sequence[RowChange] = ()
+    suggestions: Sequence[Suggestion] = ()
+    returned: Sequence[int] = ()
+    missing: Sequence[int] = ()
+    unchanged: Sequence[IdentityMatch] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class _ExistingMatches:
+    """The user's expenses behind new lines and behind changes, by their places in the two lists."""
+
+    of_new: dict[int, tuple[UserExpense, Reason]] = field(default_factory=dict)
+    of_changes: dict[int, tuple[UserExpense, Reason]] = field(default_factory=dict)
+    suggestions: list[Suggestion] = field(default_factory=list)
+
+
+def make_plan(matches: IdentityMatches, evidence: Evidence, rules: Rules) -> Plan:
     """Decide every row of a slice."""
-    taken = match_pending_rows(pairing.new, _candidates(pairing, evidence, rules))
-    followed = [(evidence.details[pair.known_id], pair.line, "changed") for pair in pairing.changed]
-    followed += [(match.right.known, match.left, match.reason) for match in taken]
-    changes = [_follow(known, line, reason, pairing, rules) for known, line, reason in followed]
-    gone = {match.right.known.id for match in taken} | pairing.seen
-    left = [row for row in evidence.details.values() if row.id not in gone and row.state != State.REMOVED]
-    changes += [drop for row in left if (drop := _drop(row, evidence, rules)) is not None]
-    dropped = {change.known.id for change in changes}
-    claimed = {id(match.left) for match in taken}
-    new = [line for line in pairing.new if id(line) not in claimed]
-    findings = _find_existing(new, changes, evidence, rules)
-    matched = {id(match.left): match for match in findings.matches}
-    fresh = {id(line) for line in new}
+    became = match_pending_rows(matches.new, _candidates(matches, evidence, rules))
+    changes = [_update(evidence.details[match.known_id], match.line, None, matches, rules) for match in matches.changed]
+    changes += [_update(match.right.known, match.left, match.reason, matches, rules) for match in became]
+    delivered = {match.right.known.id for match in became} | matches.seen
+    left_over = [r for r in evidence.details.values() if r.id not in delivered and r.state != State.REMOVED]
+    removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
+    changes += removals
+    removed = {change.known.id for change in removals}
+    matched_lines = {match.left_place for match in became}
+    new = [line for place, line in enumerate(matches.new) if place not in matched_lines]
+    existing = _find_existing(new, changes, evidence, rules)
     return Plan(
-        creates=[_create_one(line, matched.get(id(line)), pairing, rules) for line in new],
-        changes=[_linked(change, matched.get(id(change.line))) for change in changes],
-        suggestions=[
-            Suggestion(line=match.left, expense_id=match.right.expense_id, reason=match.reason)
-            for match in findings.suggestions
-            if id(match.left) in fresh
-        ],
-        returned=pairing.returned,
-        missing=[
-            row.id
-            for row in left
-            if row.id not in dropped and row.absent_days is None and evidence.coverage.covers(row.effective_on)
-        ],
-        unchanged=pairing.unchanged,
+        creates=[_new_row(line, existing.of_new.get(place), matches, rules) for place, line in enumerate(new)],
+        changes=[_linked(change, existing.of_changes.get(place)) for place, change in enumerate(changes)],
+        suggestions=existing.suggestions,
+        returned=matches.returned,
+        missing=[r.id for r in left_over if r.id not in removed and is_newly_absent(r, evidence.coverage)],
+        unchanged=matches.unchanged,
     )
 
 
-def _find_existing(
-    lines: Sequence[Line], changes: Sequence[RowChange], evidence: Evidence, rules: Rules
-) -> ExpenseMatches:
-    """Look for the user's own expenses behind all lines that are about to get one."""
-    if not evidence.existing:
-        return ExpenseMatches()
-    visible = [line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)]
-    visible += [change.line for change in changes if change.line is not None and _wants_expense(change)]
-    return match_user_expenses(visible, evidence.existing)
-
-
-def _follow(known: StoredRow, line: Line, reason: str, pairing: Pairing, rules: Rules) -> RowChange:
-    """Bring a row to what the bank says now, its identity too: what it was called by before becomes an alias."""
-    says_the_same = line.identity is None and known.speaks_for(line.content_key)
-    now = (known.identity, known.occurrence) if says_the_same else identity_of(line, pairing)
-    return update_from_bank(known, line, reason, now, rules)
-
-
-def _candidates(pairing: Pairing, evidence: Evidence, rules: Rules) -> list[Candidate]:
-    """Rows that a new line may stand for: those withdrawn, and pending ones when nobody links them for us."""
+def _candidates(matches: IdentityMatches, evidence: Evidence, rules: Rules) -> list[Candidate]:
+    """Return the rows that a new line may stand for: withdrawn ones, linked ones, pending ones that nobody links."""
     candidates = []
-    links = {line.pending_external_id for line in pairing.new} - {None}
+    links = {line.pending_external_id for line in matches.new} - {None}
     for row in evidence.details.values():
         explicit, linked = row.id in evidence.removed, row.external_id in links
-        if row.id in pairing.seen or (row.state == State.REMOVED and not explicit and not linked):
+        if row.id in matches.seen or (row.state == State.REMOVED and not explicit and not linked):
             continue
-        day = row.stated_on or row.effective_on
-        withdrawn = explicit or evidence.coverage.covers(day)
+        withdrawn = explicit or evidence.coverage.covers(row.day)
         guessed = row.state == State.PENDING and rules.guess_pending
         if withdrawn or guessed or linked:
-            complete, cut = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(day)
+            complete, cut = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
             candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=complete, cut=cut))
     return candidates
 
 
-def _drop(row: StoredRow, evidence: Evidence, rules: Rules) -> RowChange | None:
-    """Take a row back when the bank says so, or proves it by a complete delivery without it."""
-    if row.id in evidence.removed:
-        return tombstone(row, "removed_by_bank")
-    day = row.stated_on or row.effective_on
-    covered = evidence.coverage.covers(day)
-    if row.state == State.PENDING:
-        waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
-        settled = covered or evidence.only_changes or evidence.coverage.is_past(day)
-        return tombstone(row, "pending_vanished") if waited and settled else None
-    return tombstone(row, "absent_from_complete_window") if covered and rules.windows_complete else None
+def _update(known: StoredRow, line: Line, reason: Reason | None, matches: IdentityMatches, rules: Rules) -> RowChange:
+    """Bring a row to what the bank says now, its identity too; the former identity becomes an alias."""
+    says_the_same = line.identity is None and known.has_content_identity(line.content_key)
+    identity = RowIdentity(known.identity, known.occurrence) if says_the_same else matches.identity_for(line)
+    return update_from_bank(known, line, identity, rules, reason=reason)
 
 
-def _wants_expense(change: RowChange) -> bool:
-    return change.effect.write is not None and change.known.expense_id is None
+def _removal_reason(row: StoredRow, evidence: Evidence, rules: Rules) -> Reason | None:
+    return removal_reason(
+        row,
+        evidence.coverage,
+        rules,
+        removed_by_bank=row.id in evidence.removed,
+        only_changes=evidence.only_changes,
+    )
 
 
-def _linked(change: RowChange, match: Match[Line, UserExpense] | None) -> RowChange:
-    """A row that returns or shows at last stands for the expense the user has of it meanwhile."""
-    if match is None or match.right.twin_id is not None:
+def _find_existing(
+    new: Sequence[Line], changes: Sequence[RowChange], evidence: Evidence, rules: Rules
+) -> _ExistingMatches:
+    """Look for the user's own expenses behind all lines that are about to get one."""
+    found = _ExistingMatches()
+    if not evidence.existing:
+        return found
+    new_places = [place for place, line in enumerate(new) if has_expense(line, pending_hidden=rules.pending_hidden)]
+    change_lines = {
+        place: change.line
+        for place, change in enumerate(changes)
+        if change.line is not None and change.effect.write is not None and change.known.expense_id is None
+    }
+    change_places = list(change_lines)
+    visible = [*(new[place] for place in new_places), *change_lines.values()]
+    result = match_user_expenses(visible, evidence.existing)
+    for match in result.matches:
+        if match.left_place < len(new_places):
+            found.of_new[new_places[match.left_place]] = (match.right, match.reason)
+        else:
+            found.of_changes[change_places[match.left_place - len(new_places)]] = (match.right, match.reason)
+    found.suggestions = [
+        Suggestion(new_place=new_places[match.left_place], expense_id=match.right.expense_id, reason=match.reason)
+        for match in result.suggestions
+        if match.left_place < len(new_places)
+    ]
+    return found
+
+
+def _linked(change: RowChange, existing: tuple[UserExpense, Reason] | None) -> RowChange:
+    """Let a row that returns, or shows at last, stand for the expense the user has of it meanwhile."""
+    if existing is None or existing[0].twin_id is not None:
         return change
-    return replace(change, effect=ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=match.right.expense_id))
+    return replace(change, effect=ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=existing[0].expense_id))
 
 
-def _create_one(line: Line, match: Match[Line, UserExpense] | None, pairing: Pairing, rules: Rules) -> NewRow:
-    identity, occurrence = identity_of(line, pairing)
-    wanted = project(line, pending_hidden=rules.pending_hidden)
-    state, reason, decision = ExpenseState.OWN, "new_id" if line.identity else "new_content", "created"
+def _new_row(line: Line, existing: tuple[UserExpense, Reason] | None, matches: IdentityMatches, rules: Rules) -> NewRow:
+    identity, occurrence = matches.identity_for(line)
+    wanted = expense_from_line(line, pending_hidden=rules.pending_hidden)
+    state, decision = ExpenseState.OWN, Decision.CREATED
+    reason = Reason.NEW_ID if line.identity else Reason.NEW_CONTENT
     link_expense_id = twin_id = None
     if wanted is None:
-        state, reason = ExpenseState.NONE, "zero_amount" if line.amount == 0 else "pending_hidden"
-    elif match is not None and match.right.twin_id is not None:
-        state, reason, decision, twin_id = ExpenseState.TWIN, match.reason, "linked", match.right.twin_id
-    elif match is not None:
-        state, reason, decision, link_expense_id = ExpenseState.LINKED, match.reason, "linked", match.right.expense_id
+        state, reason = ExpenseState.NONE, Reason.ZERO_AMOUNT if line.amount == 0 else Reason.PENDING_HIDDEN
+    elif existing is not None:
+        (expense, reason), decision = existing, Decision.LINKED
+        twin_id = expense.twin_id
+        link_expense_id = expense.expense_id if twin_id is None else None
+        state = ExpenseState.LINKED if twin_id is None else ExpenseState.TWIN
     return NewRow(
         line=line,
         identity=identity,

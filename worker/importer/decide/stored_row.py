@@ -1,4 +1,4 @@
-"""What the importer knows of rows it wrote before. Plain data, no queries."""
+"""Rows that were imported before, as the decisions see them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +18,7 @@ class State(StrEnum):
 
 
 class ExpenseState(StrEnum):
-    """How a line stands to the user's expenses (see schema.sql)."""
+    """How a row stands to the user's expenses (see schema.sql)."""
 
     NONE = "none"
     OWN = "own"
@@ -29,9 +29,10 @@ class ExpenseState(StrEnum):
 
 
 class ExpenseFields(NamedTuple):
-    """The part of an expense that follows the bank, in the order of its columns.
+    """The fields of an expense that follow the bank.
 
-    amount: positive; expense_type gives the direction.
+    Attributes:
+        amount: Positive; `expense_type` gives the direction.
     """
 
     amount: Decimal
@@ -43,9 +44,11 @@ class ExpenseFields(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """The little that must be read of every known row: enough to see that nothing changed.
+    """The fields that are read of every stored row: enough to see that nothing changed.
 
-    by_id: its identity comes from a trusted id. absent: earlier deliveries came without it.
+    Attributes:
+        day: The day the bank states, else the day of the expense.
+        absent: Earlier deliveries came without the row.
     """
 
     id: int
@@ -59,18 +62,20 @@ class StoredKey:
     absent: bool
 
     @property
-    def by_id(self) -> bool:
-        """Whether a trusted id made this row's identity."""
+    def has_trusted_id(self) -> bool:
+        """Whether the identity of the row comes from a trusted id."""
         return self.identity != content_identity(self.content_key, self.occurrence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRow:
-    """A known row whole, for the few that need a decision.
+    """A stored row with all fields, for the few rows that need a decision.
 
-    base: what was last written to its expense. expense: what the expense holds now; for a removed row what it held
-    when it was taken back. category_id: the expense's. absent_days: whole days since a complete delivery first came
-    without the row.
+    Attributes:
+        absent_days: Whole days since a complete delivery first came without the row.
+        base: What was last written to its expense.
+        expense: What the expense holds now; for a removed row, what it held when it was taken back.
+        category_id: The category of the expense.
     """
 
     id: int
@@ -94,9 +99,10 @@ class StoredRow:
     expense: ExpenseFields | None
     category_id: int | None = None
 
-    def speaks_for(self, content_key: bytes) -> bool:
-        """Whether its identity is this content and its place among equal rows."""
-        return self.identity == content_identity(content_key, self.occurrence)
+    @property
+    def day(self) -> date:
+        """The day the bank states, else the day of the expense."""
+        return self.stated_on or self.effective_on
 
     @property
     def deleted_by_user(self) -> bool:
@@ -105,10 +111,14 @@ class StoredRow:
 
     @property
     def has_own_amount(self) -> bool:
-        """Whether the user changed the amount: a line that takes this row over keeps it."""
+        """Whether the user changed the amount; a line that becomes this row keeps it."""
         return self.expense is not None and self.base is not None and self.expense.amount != self.base.amount
 
     @property
-    def swallows(self) -> bool:
-        """Whether a line that takes this row over gets no expense: a wrong match would lose one."""
+    def suppresses_expense(self) -> bool:
+        """Whether a line that becomes this row gets no expense; a wrong match would lose one."""
         return self.expense_id is None and self.expense_state != ExpenseState.NONE
+
+    def has_content_identity(self, content_key: bytes) -> bool:
+        """Return whether its identity is this content and its place among equal rows."""
+        return self.identity == content_identity(content_key, self.occurrence)

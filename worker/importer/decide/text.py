@@ -1,4 +1,4 @@
-"""What a bank's texts become before they are stored: Postgres takes no NULs and no half characters. Pure."""
+"""Texts of banks, cleaned and shortened to what is stored: descriptions, ids, notes of expenses, raw records."""
 
 import html
 import json
@@ -12,6 +12,8 @@ from worker.importer.decide.identity import digest
 
 MAX_ID = 255
 MAX_RAW = 16_000
+MAX_NOTES = 500
+"""Longer notes are shortened; the whole text stays with the bank's line."""
 
 
 def clean(text: str) -> str:
@@ -29,12 +31,19 @@ def id_text(external_id: str | None, longest: int = MAX_ID) -> str | None:
     external_id = (external_id or "").strip()
     if len(external_id) <= longest and external_id.isprintable():
         return external_id or None
-    told_apart = digest(external_id).hex()
-    return f"{clean(external_id)[: longest - 1 - len(told_apart)]}~{told_apart}"
+    suffix = digest(external_id).hex()
+    return f"{clean(external_id)[: longest - 1 - len(suffix)]}~{suffix}"
+
+
+def notes_text(counterparty: str | None, description: str) -> str | None:
+    """Return the notes of an expense: the description, led by the counterparty where it does not name it already."""
+    if counterparty and counterparty.casefold() not in description.casefold():
+        description = f"{counterparty} · {description}" if description else counterparty
+    return description[:MAX_NOTES] or None
 
 
 def plain_text(text: str) -> str:
-    """Return the text without what Postgres takes in no text at all: NULs, and halves of characters as `?`."""
+    """Return the text as Postgres takes it: without NULs, with `?` for halves of surrogate pairs."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
 
 
@@ -44,7 +53,7 @@ def json_text(record: Mapping[str, Any] | None) -> str | None:
         return None
     text = _json(record)
     if text is None or "\\u0000" in text:
-        text = _json(_mended(record)) or ""
+        text = _json(_storable(record)) or ""
     if len(text) > MAX_RAW:
         return json.dumps({"omitted": "larger than the cap", "characters": len(text)})
     return text
@@ -57,15 +66,15 @@ def _json(record: Any) -> str | None:  # noqa: ANN401 - JSON, more or less
         return None
 
 
-def _mended(value: Any) -> Any:  # noqa: ANN401 - JSON, more or less
+def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON, more or less
     match value:
         case str():
             return plain_text(value)
         case bytes():
             return plain_text(value.decode("utf-8", "replace"))
         case Mapping():
-            return {_mended(str(name)): _mended(part) for name, part in value.items()}
+            return {_storable(str(name)): _storable(part) for name, part in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_mended(part) for part in value]
+            return [_storable(part) for part in value]
         case _:
             return value

@@ -6,8 +6,12 @@ from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
 from worker.importer.decide import match_pending
-from worker.importer.decide.line import ReadContext, identity_and_fingerprint, unlinked
-from worker.importer.decide.match_by_id import Marked
+from worker.importer.decide.line import (
+    FingerprintedTransaction,
+    ReadContext,
+    fingerprint,
+    without_linked_pending,
+)
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.staging import UNDATED, day_of
 
@@ -17,15 +21,21 @@ _OPEN_END = timedelta(days=match_pending.MAX_DAYS)
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some days of a delivery: its transactions with their marks, the days it proves, and those it should have held."""
+    """Some days of a delivery.
 
-    marked: list[Marked]
+    Attributes:
+        transactions: The transactions of these days.
+        covers: The days of which the slice has every row.
+        cut: The days it should have held, where something was cut off.
+    """
+
+    transactions: list[FingerprintedTransaction]
     covers: Window | None
     cut: Window | None = None
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the days within which rows of this slice may have been filed."""
-        rows = [t for t, _, _ in self.marked]
+        rows = [item.transaction for item in self.transactions]
         days = {day for t in rows for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
         days |= {moment.date() for t in rows for moment in (t.booking_at, t.transaction_at) if moment}
         days |= {self.covers.from_on, self.covers.to_on} if self.covers else {today}
@@ -43,20 +53,20 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
     start = covers.from_on if covers else date.min
     for later in following:
         end = _last_day(current, context) - _OPEN_END
-        yield _marked(current, context, Window(from_on=start, to_on=end) if covers and start <= end else None)
+        yield _slice(current, context, Window(from_on=start, to_on=end) if covers and start <= end else None)
         start = max(start, end + timedelta(days=1))
         current = later
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
     whole = len(current) == delivery.staging.rows(account_id)
-    yield _marked(current, context, rest, delivery.covers if whole and covers is None else None)
+    yield _slice(current, context, rest, delivery.covers if whole and covers is None else None)
 
 
-def _marked(
+def _slice(
     transactions: list[Transaction], context: ReadContext, covers: Window | None, cut: Window | None = None
 ) -> Slice:
-    salt = context.salt
-    rows = unlinked(transactions)
-    return Slice([(t, *identity_and_fingerprint(t, context, salt)) for t in rows], covers, cut)
+    salt = context.fingerprint_salt
+    rows = without_linked_pending(transactions)
+    return Slice([fingerprint(transaction, context, salt) for transaction in rows], covers, cut)
 
 
 def _last_day(transactions: list[Transaction], context: ReadContext) -> date:

@@ -10,13 +10,31 @@ from worker.connectors.base import Capabilities, IdClass, RejectedRow
 from worker.importer.account_state import AccountState
 from worker.importer.context import ImportContext
 from worker.importer.decide import match_user_expense
-from worker.importer.decide.decisions import Plan, Rules
-from worker.importer.decide.expense import MAX_NOTES, has_expense
-from worker.importer.decide.line import Line, ReadContext, Rejection, read_line, trusts_ids
-from worker.importer.decide.match_by_id import Coverage, Distinct, Marked, Pairing, Sifted, distinct, pair, sift
+from worker.importer.decide.decisions import Rules
+from worker.importer.decide.expense import has_expense
+from worker.importer.decide.line import (
+    FingerprintedTransaction,
+    Line,
+    ReadContext,
+    Rejection,
+    read_line,
+    read_transaction,
+    trusts_ids,
+)
+from worker.importer.decide.match_by_identity import (
+    DistinctLines,
+    IdentityMatches,
+    UnchangedSplit,
+    drop_repeats,
+    match_by_identity,
+    split_unchanged,
+)
 from worker.importer.decide.match_user_expense import UserExpense
-from worker.importer.decide.plan import Evidence, make_plan
+from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.reasons import Decision
+from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.stored_row import StoredKey
+from worker.importer.decide.text import MAX_NOTES
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.fetch.slices import Slice, slices
@@ -94,23 +112,23 @@ def _import_slice(
     session: Session, step: AccountDelivery, part: Slice, removed: frozenset[int], result: StepResult
 ) -> list[Rejection]:
     known, aliases = _known(session, step, part) if result.met_ids is None else ([], {})
-    sifted = _sift(step, part.marked, known, result)
+    split = _split_unchanged(step, part.transactions, known, result)
     taken = _taken(session, step, part, known, result)
-    sifted.distrusted |= bool(taken) and any(identity in taken for _, identity, _ in sifted.rest)
-    lines, rejections = _read(sifted, step, result)
+    split.distrusted |= bool(taken) and any(identity in taken for _, identity, _ in split.rest)
+    lines, rejections = _read(split, step, result)
     unseen = [key for key in known if not result.met(key.id)]
     evidence = Evidence(
         coverage=Coverage(window=part.covers, cut=part.cut),
         removed=removed,
         only_changes=step.stream.by_cursor and step.stream.moves and step.delivery.complete,
     )
-    pairing = pair(lines.lines, unseen, aliases, evidence.coverage)
-    pairing.returned += sifted.returned
-    if result.met_ids is None and (far := _far_twins(session, step.account.id, pairing)):
-        pairing.taken = {*pairing.taken, *far}
-    plan = _plan(session, step, evidence, pairing, result)
+    matches = match_by_identity(lines.lines, unseen, aliases, evidence.coverage)
+    matches.returned += split.returned
+    if result.met_ids is None and (far := _far_twins(session, step.account.id, matches)):
+        matches.taken_identities = {*matches.taken_identities, *far}
+    plan = _plan(session, step, evidence, matches, result)
     written = _write(session, step, plan, result)
-    _count(plan, result, sifted.unchanged + sifted.repeated + lines.repeated)
+    _count(plan, result, split.unchanged + split.repeated + lines.repeated)
     result.months |= written.months
     _note(plan, step.account.watermark_on, result)
     return rejections
@@ -126,40 +144,42 @@ def _taken(
     """Return ids of the slice that rows of slices before it have."""
     if result.met_ids is None:
         return {key.identity for key in known if result.met(key.id)}
-    suspects = result.met_ids.suspects(identity for _, identity, _ in part.marked if identity is not None)
+    suspects = result.met_ids.suspects(identity for _, identity, _ in part.transactions if identity is not None)
     return stored_identities(session, step.account.id, suspects)
 
 
-def _far_twins(session: Session, account_id: int, pairing: Pairing) -> frozenset[bytes]:
+def _far_twins(session: Session, account_id: int, matches: IdentityMatches) -> frozenset[bytes]:
     """Return identities of equal content that rows filed under far days have: booked together, bought weeks apart."""
-    return stored_identities(session, account_id, pairing.wanted_identities())
+    return stored_identities(session, account_id, matches.possible_identities())
 
 
 def _known(session: Session, step: AccountDelivery, part: Slice) -> tuple[list[StoredKey], dict[bytes, int]]:
     """Load what may be what the slice delivers: rows of its days, and of its ids wherever they are."""
-    identities = [identity for _, identity, _ in part.marked if identity is not None]
+    identities = [identity for _, identity, _ in part.transactions if identity is not None]
     reimport = step.job.options.reimport
     return load_keys(session, step.account.id, part.span(step.read_context.today), identities, reimport=reimport)
 
 
-def _sift(step: AccountDelivery, marked: list[Marked], known: Sequence[StoredKey], result: StepResult) -> Sifted:
+def _split_unchanged(
+    step: AccountDelivery, marked: list[FingerprintedTransaction], known: Sequence[StoredKey], result: StepResult
+) -> UnchangedSplit:
     """Set unchanged rows aside; a dry run looks at every one, for it has to report it."""
     if step.job.dry_run:
-        return Sifted(rest=marked)
-    sifted = sift(marked, {key.identity: key for key in known if not result.met(key.id)})
-    result.seen |= sifted.seen
-    return sifted
+        return UnchangedSplit(rest=marked)
+    split = split_unchanged(marked, {key.identity: key for key in known if not result.met(key.id)})
+    result.seen |= split.seen
+    return split
 
 
-def _read(sifted: Sifted, step: AccountDelivery, result: StepResult) -> tuple[Distinct, list[Rejection]]:
+def _read(split: UnchangedSplit, step: AccountDelivery, result: StepResult) -> tuple[DistinctLines, list[Rejection]]:
     """Read lines; where one id stands for two rows, read them again without trust in ids."""
-    read = [read_line(t, step.read_context, (i, fingerprint)) for t, i, fingerprint in sifted.rest]
+    read = [read_line(item, step.read_context) for item in split.rest]
     rejections = [item for item in read if isinstance(item, Rejection)]
-    lines = distinct(item for item in read if isinstance(item, Line))
-    if lines.distrusted or sifted.distrusted:
+    lines = drop_repeats(item for item in read if isinstance(item, Line))
+    if lines.distrusted or split.distrusted:
         result.distrusted = True
         doubtful = replace(step.read_context, trusted=False)
-        again = [read_line(transaction, doubtful) for transaction, _, _ in sifted.rest]
+        again = [read_transaction(item.transaction, doubtful) for item in split.rest]
         lines = replace(lines, lines=[item for item in again if isinstance(item, Line)])
     return lines, rejections
 
@@ -171,23 +191,25 @@ def _write(session: Session, step: AccountDelivery, plan: Plan, result: StepResu
     written = write_plan(session, plan, target)
     written.months |= pair_transfers(session, step.job, target, plan, written)
     if step.job.options.suggest_categories:
-        suggest_categories(session, target, list(written.transaction_ids.values()))
+        suggest_categories(session, target, written.transaction_ids)
     if written.transaction_ids and result.created_from is None:
-        result.created_from = min(written.transaction_ids.values())
+        result.created_from = min(written.transaction_ids)
     return written
 
 
-def _plan(session: Session, step: AccountDelivery, evidence: Evidence, pairing: Pairing, result: StepResult) -> Plan:
+def _plan(
+    session: Session, step: AccountDelivery, evidence: Evidence, matches: IdentityMatches, result: StepResult
+) -> Plan:
     account, options = step.account, step.job.options
-    links = [line.pending_external_id for line in pairing.new if line.pending_external_id]
-    wanted = pairing.undecided(evidence.coverage)
+    links = [line.pending_external_id for line in matches.new if line.pending_external_id]
+    wanted = matches.undecided(evidence.coverage)
     details = load_details(session, wanted | evidence.removed | ids_by_external_id(session, account.id, links))
-    result.seen |= pairing.seen
-    wanting = [*pairing.new, *(p.line for p in pairing.changed if details[p.known_id].expense_id is None)]
+    result.seen |= matches.seen
+    wanting = [*matches.new, *(m.line for m in matches.changed if details[m.known_id].expense_id is None)]
     visible = [line for line in wanting if has_expense(line, pending_hidden=options.import_pending == "hide")]
     rows = step.delivery.staging.rows(account.external_id)
     plan = make_plan(
-        pairing,
+        matches,
         replace(evidence, details=details, existing=_existing(session, step, visible, result)),
         Rules(
             pending_hidden=options.import_pending == "hide",
@@ -229,8 +251,8 @@ def _removed_ids(session: Session, step: AccountDelivery) -> frozenset[int]:
 
 
 def _count(plan: Plan, result: StepResult, repeated: int) -> None:
-    linked = sum(create.decision == "linked" for create in plan.creates)
-    removed = sum(change.decision == "removed" for change in plan.changes)
+    linked = sum(create.decision == Decision.LINKED for create in plan.creates)
+    removed = sum(change.decision == Decision.REMOVED for change in plan.changes)
     counts = result.counts
     result.counts = replace(
         counts,

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account
+from worker.importer.decide.reasons import Reason
 from worker.importer.decide.text import clean, id_text
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
@@ -246,7 +247,7 @@ def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: Accoun
                 kind="account",
                 account_id=row.id,
                 other_account_id=match.maybe_id,
-                reason="similar_account",
+                reason=Reason.SIMILAR_ACCOUNT,
             )
             .on_conflict_do_nothing()
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.importer.decide.reasons import Reason
 from worker.importer.store.write import WriteTarget
 
 _SUGGEST = text(
@@ -17,7 +18,7 @@ _SUGGEST = text(
         WHERE t.user_id = :user_id AND e.category_id IS NOT NULL AND t.id <> ALL(:ids)
         GROUP BY 1 HAVING count(*) >= 3 AND count(DISTINCT e.category_id) = 1)
     INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, expense_id, run_id, reason, detail)
-    SELECT f.user_id, 'category', f.id, f.expense_id, :run_id, 'categorised_before',
+    SELECT f.user_id, 'category', f.id, f.expense_id, :run_id, :reason,
         jsonb_build_object('category_id', h.category_id)
     FROM fresh f JOIN habits h USING (name)
     ON CONFLICT DO NOTHING"""
@@ -27,4 +28,12 @@ _SUGGEST = text(
 def suggest_categories(session: Session, target: WriteTarget, transaction_ids: Sequence[int]) -> None:
     """Suggest a category for new rows whose counterparty was categorised at least three times, never differently."""
     if transaction_ids:
-        session.execute(_SUGGEST, {"ids": list(transaction_ids), "user_id": target.user_id, "run_id": target.run_id})
+        session.execute(
+            _SUGGEST,
+            {
+                "ids": list(transaction_ids),
+                "user_id": target.user_id,
+                "run_id": target.run_id,
+                "reason": Reason.CATEGORISED_BEFORE,
+            },
+        )

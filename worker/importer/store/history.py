@@ -5,8 +5,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from worker.importer.decide.decisions import Plan, RowChange
+from worker.importer.decide.decisions import RowChange
 from worker.importer.decide.line import Line
+from worker.importer.decide.plan import Plan
+from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import StoredRow
 from worker.importer.store.load import expense_to_json
 
@@ -32,7 +34,7 @@ def change_rows(
 
 
 def image_row(
-    rows: Sequence[StoredRow], run_id: uuid.UUID, decision: str, reason: str
+    rows: Sequence[StoredRow], run_id: uuid.UUID, decision: Decision, reason: Reason
 ) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """Return columns and rows for a change that no line of the bank brought about, such as a revert."""
     return ("run_id", "transaction_id", "decision", "reason", "before_image"), [
@@ -43,8 +45,16 @@ def image_row(
 def unchanged_rows(plan: Plan, account_id: int, run_id: uuid.UUID) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """Return the same for rows that stay as they are, which only a dry run mentions."""
     return _COLUMNS, [
-        (str(run_id), account_id, pair.known_id, "unchanged", "as_before", json.dumps(_said(pair.line)), None)
-        for pair in plan.unchanged
+        (
+            str(run_id),
+            account_id,
+            match.known_id,
+            Decision.UNCHANGED,
+            Reason.AS_BEFORE,
+            json.dumps(_said(match.line)),
+            None,
+        )
+        for match in plan.unchanged
     ]
 
 

@@ -1,6 +1,6 @@
 """Money that moves between two accounts of one user: both legs found, linked, and kept out of spending.
 
-The rules are in `legs`; this file reads candidates, links what is certain and asks about the rest.
+The rules are in `decide.match_transfer`; this file reads candidates, links what is certain and asks about the rest.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.decide.decisions import Plan
 from worker.importer.decide.match_transfer import MAX_DAYS, TransferLeg, match_transfers
-from worker.importer.decide.similarity import Match
+from worker.importer.decide.one_to_one import Match
+from worker.importer.decide.plan import Plan
+from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids
@@ -21,8 +22,8 @@ from worker.importer.store.history import image_row
 from worker.importer.store.load import load_details
 from worker.importer.store.write import WriteTarget, Written, month
 
-_LEG = """SELECT t.id, t.account_id, t.amount, t.currency, t.effective_on, t.kind, t.counterparty_account,
-    concat_ws(' ', t.counterparty, t.description), a.anchor, a.mask, a.name, a.account_type
+_LEG = """SELECT t.id, t.account_id, t.amount, t.currency, t.effective_on AS "on", t.kind, t.counterparty_account,
+    concat_ws(' ', t.counterparty, t.description) AS words, a.anchor, a.mask, a.name, a.account_type
     FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id"""
 _OURS = text(f"{_LEG} WHERE t.id = ANY(:ids) AND t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.amount <> 0")
 _THEIRS = text(
@@ -54,7 +55,7 @@ _RELEASED = text(
 def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, written: Written) -> set[str]:
     """Find the other legs of what was just written and link them; return the months of expenses that changed."""
     months = _release(session, target, plan)
-    ids = [*written.transaction_ids.values(), *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
+    ids = [*written.transaction_ids, *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
     if not ids or not session.execute(_HAS_OTHERS, _who(target)).scalar_one():
         return months
     ours = [_leg(row) for row in session.execute(_OURS, {"ids": ids})]
@@ -72,10 +73,10 @@ def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, 
             },
         )
     ]
-    certain, doubtful = match_transfers(ours, theirs)
-    for match in certain:
+    matches = match_transfers(ours, theirs)
+    for match in matches.certain:
         months |= link_legs(session, target, match, hide=job.options.transfers == "hide")
-    _suggest(session, target, doubtful)
+    _suggest(session, target, matches.suggestions)
     return months
 
 
@@ -86,7 +87,7 @@ def link_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, T
         _suggest(session, target, [match])
         return set()
     session.execute(_LINK, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
-    image = image_row(list(details.values()), target.run_id, "updated", match.reason)
+    image = image_row(list(details.values()), target.run_id, Decision.UPDATED, match.reason)
     insert_values(session, "bank_transaction_changes", *image)
     if not hide:
         return set()
@@ -114,10 +115,10 @@ def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
         return set()
     alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
     alone += [c.known.id for c in plan.changes if c.line is not None and c.known.id in broken]
-    return give_expenses(session, target, alone, "leg_alone")
+    return give_expenses(session, target, alone, Reason.LEG_ALONE)
 
 
-def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], reason: str) -> set[str]:
+def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], reason: Reason) -> set[str]:
     """Write the expense of rows that were hidden as legs, as the bank states them; return the months."""
     rows = [
         row
@@ -141,7 +142,7 @@ def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], rea
             text("UPDATE bank_transactions SET expense_id = :expense_id, expense_state = 'own' WHERE id = :id"),
             {"expense_id": new_ids[row.id], "id": row.id},
         )
-    insert_values(session, "bank_transaction_changes", *image_row(rows, target.run_id, "updated", reason))
+    insert_values(session, "bank_transaction_changes", *image_row(rows, target.run_id, Decision.UPDATED, reason))
     outbox.record_expenses(
         session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=target.run_id
     )
@@ -162,4 +163,4 @@ def _who(target: WriteTarget) -> dict[str, Any]:
 
 
 def _leg(row: Any) -> TransferLeg:  # noqa: ANN401 - a row of _LEG
-    return TransferLeg(*row)
+    return TransferLeg(**row._asdict())

@@ -4,27 +4,26 @@ Every function takes the session that was fenced; none begins or ends a transact
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.decide.decisions import NewRow, Plan, RowChange, Suggestion
-from worker.importer.decide.line import Line
+from worker.importer.decide.decisions import NewRow, RowChange, Suggestion
+from worker.importer.decide.line import STATED_FIELDS, Line
+from worker.importer.decide.plan import Plan
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
 from worker.importer.store.bulk import copy, hexed, insert_values, next_ids, run_values
 from worker.importer.store.history import change_rows
 
 _EXPENSE_COLUMNS = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
-_LINE_COLUMNS = (
-    "external_id", "content_key", "fingerprint", "stated_on", "effective_on", "booking_on", "value_on",
-    "transaction_on", "amount", "currency", "description", "counterparty", "counterparty_account", "kind",
-    "pending_external_id", "reference", "raw",
-)  # fmt: skip
+_LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "raw")
+_stated_values: Callable[[Line], tuple[Any, ...]] = attrgetter(*STATED_FIELDS)
 _BASE_COLUMNS = ("base_amount", "base_currency", "base_type", "base_notes", "base_spent_on")
 _TRANSACTION_COLUMNS = (
     "id", "account_id", "user_id", "identity", "occurrence", "state", "twin_id", "expense_id", "expense_state",
@@ -48,10 +47,15 @@ class WriteTarget:
 
 @dataclass(slots=True, kw_only=True)
 class Written:
-    """What was touched: the months of expenses (`YYYY-MM`), for FinMind's caches, and the new rows' ids by line."""
+    """What was touched.
+
+    Attributes:
+        months: The months of expenses (`YYYY-MM`), for FinMind's caches.
+        transaction_ids: Ids of the new rows, in the order of the plan's.
+    """
 
     months: set[str] = field(default_factory=set)
-    transaction_ids: dict[int, int] = field(default_factory=dict)
+    transaction_ids: list[int] = field(default_factory=list)
 
 
 def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
@@ -68,28 +72,35 @@ def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
 def _write_creates(session: Session, creates: Sequence[NewRow], target: WriteTarget, written: Written) -> None:
     if not creates:
         return
-    with_expense = [create for create in creates if create.expense and create.expense_state == ExpenseState.OWN]
-    expense_ids = dict(zip(map(id, with_expense), next_ids(session, "expenses", len(with_expense)), strict=True))
+    with_expense = [create for create in creates if _has_own_expense(create)]
+    new_expense_ids = next_ids(session, "expenses", len(with_expense))
+    unused = iter(new_expense_ids)
+    expense_ids = [next(unused) if _has_own_expense(create) else create.link_expense_id for create in creates]
     transaction_ids = next_ids(session, "bank_transactions", len(creates))
     run_id = str(target.run_id)  # once: of a hundred thousand rows it took a tenth of a second
-    copy(session, "expenses", _EXPENSE_COLUMNS, (_expense_row(c, expense_ids[id(c)], target) for c in with_expense))
+    copy(
+        session,
+        "expenses",
+        _EXPENSE_COLUMNS,
+        (_expense_row(c, expense_id, target) for c, expense_id in zip(with_expense, new_expense_ids, strict=True)),
+    )
     copy(
         session,
         "bank_transactions",
         _TRANSACTION_COLUMNS,
         (
-            _transaction_row(
-                create, transaction_id, expense_ids.get(id(create), create.link_expense_id), target, run_id
-            )
-            for create, transaction_id in zip(creates, transaction_ids, strict=True)
+            _transaction_row(create, transaction_id, expense_id, target, run_id)
+            for create, transaction_id, expense_id in zip(creates, transaction_ids, expense_ids, strict=True)
         ),
         texts=() if all(create.line.description for create in creates) else ("description",),
     )
-    written.transaction_ids.update((id(c.line), i) for c, i in zip(creates, transaction_ids, strict=True))
+    written.transaction_ids = transaction_ids
     written.months |= {day.strftime("%Y-%m") for day in {c.expense.spent_on for c in with_expense if c.expense}}
-    outbox.record_expenses(
-        session, event_type="expense.created", expense_ids=list(expense_ids.values()), run_id=target.run_id
-    )
+    outbox.record_expenses(session, event_type="expense.created", expense_ids=new_expense_ids, run_id=target.run_id)
+
+
+def _has_own_expense(create: NewRow) -> bool:
+    return create.expense is not None and create.expense_state == ExpenseState.OWN
 
 
 def _write_changes(session: Session, changes: Sequence[RowChange], target: WriteTarget, written: Written) -> None:
@@ -187,7 +198,7 @@ def _write_suggestions(
     session: Session, suggestions: Sequence[Suggestion], target: WriteTarget, written: Written
 ) -> None:
     rows = [
-        (target.user_id, "expense", written.transaction_ids[id(s.line)], s.expense_id, str(target.run_id), s.reason)
+        (target.user_id, "expense", written.transaction_ids[s.new_place], s.expense_id, str(target.run_id), s.reason)
         for s in suggestions
     ]
     insert_values(
@@ -243,11 +254,17 @@ def _transaction_row(
 
 
 def _line_values(line: Line) -> tuple[Any, ...]:
-    return (line.external_id, line.content_key, line.fingerprint, *line.said, json_text(line.raw))
+    return (line.external_id, line.content_key, line.fingerprint, *_stated_values(line), json_text(line.raw))
 
 
 def _copied_line(line: Line) -> tuple[Any, ...]:
-    return (line.external_id, hexed(line.content_key), hexed(line.fingerprint), *line.said, json_text(line.raw))
+    return (
+        line.external_id,
+        hexed(line.content_key),
+        hexed(line.fingerprint),
+        *_stated_values(line),
+        json_text(line.raw),
+    )
 
 
 def _base_values(base: ExpenseFields | None) -> tuple[Any, ...]:

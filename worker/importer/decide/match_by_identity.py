@@ -1,0 +1,252 @@
+"""Which incoming line is which stored row: by present identity, by former identity, by equal content.
+
+Lines without a partner here go on to `match_pending`, which weighs evidence.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from worker.importer.decide.decisions import RowIdentity
+from worker.importer.decide.identity import content_identity
+from worker.importer.decide.line import FingerprintedTransaction, Line
+from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.stored_row import State, StoredKey
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityMatch:
+    """An incoming line and the stored row it is."""
+
+    line: Line
+    known_id: int
+
+
+@dataclass(slots=True, kw_only=True)
+class IdentityMatches:
+    """What was recognised in a delivery.
+
+    Attributes:
+        unchanged: Lines that say what their rows say.
+        changed: Lines that say something else, or whose rows were removed.
+        new: Lines without a row.
+        absent: Rows without a line.
+        returned: Ids of unchanged rows that had been absent.
+        seen: Ids of all rows that were delivered.
+        next_occurrence: By content key, the first occurrence that no row has.
+        taken_identities: Identities that rows have already.
+    """
+
+    unchanged: list[IdentityMatch] = field(default_factory=list)
+    changed: list[IdentityMatch] = field(default_factory=list)
+    new: list[Line] = field(default_factory=list)
+    absent: list[StoredKey] = field(default_factory=list)
+    returned: list[int] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    next_occurrence: dict[bytes, int] = field(default_factory=dict)
+    taken_identities: Collection[bytes] = ()
+
+    def possible_identities(self) -> list[bytes]:
+        """Return the identities that new rows without trusted ids may get, with room for as many equal ones again."""
+        counts = Counter(line.content_key for line in self.new if line.identity is None)
+        return [
+            content_identity(key, occurrence)
+            for key, count in counts.items()
+            for occurrence in range(self.next_occurrence.get(key, 0), self.next_occurrence.get(key, 0) + 2 * count)
+        ]
+
+    def undecided(self, coverage: Coverage) -> set[int]:
+        """Return the rows to be loaded whole: changed ones, and those whose absence may mean something."""
+        gone = {row.id for row in self.absent if row.state == State.PENDING or coverage.covers(row.day)}
+        return gone | {match.known_id for match in self.changed}
+
+    def identity_for(self, line: Line) -> RowIdentity:
+        """Return the identity of a row that says this from now on; equal content gets the next free occurrence."""
+        if line.identity is not None:
+            return RowIdentity(line.identity, 0)
+        occurrence = self.next_occurrence.get(line.content_key, 0)
+        while (identity := content_identity(line.content_key, occurrence)) in self.taken_identities:
+            occurrence += 1
+        self.next_occurrence[line.content_key] = occurrence + 1
+        return RowIdentity(identity, occurrence)
+
+
+@dataclass(slots=True, kw_only=True)
+class UnchangedSplit:
+    """The rows of a delivery that are known by their id and unchanged, apart from all others.
+
+    Attributes:
+        unchanged: How many are known and unchanged.
+        repeated: How many of those came more than once.
+        distrusted: One id stood for two different rows.
+        seen: Ids of the unchanged rows.
+        returned: Those of them that had been absent.
+        rest: All other transactions, to be read.
+    """
+
+    unchanged: int = 0
+    repeated: int = 0
+    distrusted: bool = False
+    seen: set[int] = field(default_factory=set)
+    returned: list[int] = field(default_factory=list)
+    rest: list[FingerprintedTransaction] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistinctLines:
+    """Lines of one delivery without the same row twice.
+
+    Attributes:
+        repeated: How many repeats were dropped.
+        distrusted: One id stood for two different rows.
+    """
+
+    lines: Sequence[Line]
+    repeated: int
+    distrusted: bool
+
+
+def split_unchanged(
+    transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]
+) -> UnchangedSplit:
+    """Set aside what needs no further look: most rows of most refreshes."""
+    split = UnchangedSplit()
+    fingerprints: dict[bytes, bytes] = {}
+    for item in transactions:
+        _, identity, fingerprint = item
+        row = known.get(identity) if identity is not None else None
+        if row is None or identity is None:
+            split.rest.append(item)
+        elif identity in fingerprints and fingerprints[identity] == fingerprint:
+            split.repeated += 1
+        elif identity in fingerprints:
+            split.distrusted = True
+            split.rest.append(item)
+        elif row.fingerprint != fingerprint or row.state == State.REMOVED:
+            split.rest.append(item)
+        else:
+            fingerprints[identity] = fingerprint
+            split.unchanged += 1
+            split.seen.add(row.id)
+            if row.absent:
+                split.returned.append(row.id)
+    return split
+
+
+def drop_repeats(lines: Iterable[Line]) -> DistinctLines:
+    """Drop rows delivered twice under one id; rows that differ under one id are all kept, and the id distrusted."""
+    by_identity: dict[bytes, Line] = {}
+    kept: list[Line] = []
+    repeated, distrusted = 0, False
+    for line in lines:
+        earlier = by_identity.setdefault(line.identity, line) if line.identity else line
+        if earlier is line:
+            kept.append(line)
+        elif earlier.fingerprint == line.fingerprint:
+            repeated += 1
+        else:
+            kept.append(line)
+            distrusted = True
+    return DistinctLines(lines=kept, repeated=repeated, distrusted=distrusted)
+
+
+def match_by_identity(
+    lines: Sequence[Line], known: Sequence[StoredKey], aliases: Mapping[bytes, int], coverage: Coverage
+) -> IdentityMatches:
+    """Match lines with stored rows one-to-one; equal rows match in the order in which they came.
+
+    Args:
+        lines: What the bank delivered.
+        known: The stored rows that may be among it.
+        aliases: Former identities, and the rows that had them.
+        coverage: What the delivery proves.
+    """
+    by_identity = {row.identity: row for row in known}
+    by_id = {row.id: row for row in known}
+    matches = IdentityMatches(taken_identities=by_identity.keys())
+    without_present_id: list[Line] = []
+    for line in lines:
+        row = by_identity.get(line.identity) if line.identity else None
+        if row is None or row.id in matches.seen:
+            without_present_id.append(line)
+        else:
+            _take(matches, line, row)
+    rest: list[Line] = []
+    for line in without_present_id:  # after all present ids: a former id must not take the row from the id it has now
+        row = by_id.get(aliases.get(line.identity, 0)) if line.identity else None
+        if row is None or row.id in matches.seen or not _may_return_to_former_id(line, row, coverage):
+            rest.append(line)
+        else:
+            _take(matches, line, row)
+    _match_by_content(matches, rest, known, coverage)
+    matches.absent = [row for row in known if row.id not in matches.seen and row.state != State.REMOVED]
+    return matches
+
+
+def _may_return_to_former_id(line: Line, row: StoredKey, coverage: Coverage) -> bool:
+    """Return whether a former id stands for its row again: not while the id it has now may come on its own.
+
+    The row may have become another purchase then, and a list of changes would never mention that one again.
+    """
+    own = not row.has_trusted_id or row.state == State.REMOVED or row.content_key == line.content_key
+    return own or coverage.covers(row.day) or (line.pending and coverage.lacks(row.day))
+
+
+def _match_by_content(
+    matches: IdentityMatches, lines: Sequence[Line], known: Sequence[StoredKey], coverage: Coverage
+) -> None:
+    if not lines:
+        return
+    wanted = {line.content_key for line in lines}
+    free: dict[bytes, list[StoredKey]] = defaultdict(list)
+    for row in known:
+        if row.content_key in wanted:
+            matches.next_occurrence[row.content_key] = max(
+                matches.next_occurrence.get(row.content_key, 0), row.occurrence + 1
+            )
+            if row.id not in matches.seen:
+                free[row.content_key].append(row)
+    for rows in free.values():
+        rows.sort(key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))
+    for line in lines:
+        partner = _partner_of_equal_content(line, free[line.content_key], coverage)
+        if partner is None:
+            matches.new.append(line)
+        else:
+            free[line.content_key].remove(partner)
+            _take(matches, line, partner)
+
+
+def _partner_of_equal_content(line: Line, rows: Sequence[StoredKey], coverage: Coverage) -> StoredKey | None:
+    """Prefer a row in the state of the line: a pending twin that was called off must not live on in a posted one."""
+    state = State.PENDING if line.pending else State.POSTED
+    same_state = next((row for row in rows if row.state == state and _may_be(line, row, coverage)), None)
+    return same_state or next((row for row in rows if _may_be(line, row, coverage)), None)
+
+
+def _may_be(line: Line, row: StoredKey, coverage: Coverage) -> bool:
+    """Return whether equal content is the same row: unless both carry trusted ids, or one could come on its own.
+
+    A row with another trusted id, absent from a delivery that covers its day, was renumbered by the bank; one that
+    the bank took back returns under whatever id.
+    """
+    if not row.has_trusted_id or row.state == State.REMOVED or _has_untrusted_id(line):
+        return True
+    if line.external_id is not None and line.external_id == row.external_id:
+        return True
+    return coverage.covers(row.day)
+
+
+def _has_untrusted_id(line: Line) -> bool:
+    return line.identity is None and line.external_id is not None
+
+
+def _take(matches: IdentityMatches, line: Line, row: StoredKey) -> None:
+    matches.seen.add(row.id)
+    renumbered = line.identity is not None and line.identity != row.identity
+    if renumbered or line.fingerprint != row.fingerprint or row.state == State.REMOVED:
+        matches.changed.append(IdentityMatch(line, row.id))
+        return
+    matches.unchanged.append(IdentityMatch(line, row.id))
+    if row.absent:
+        matches.returned.append(row.id)

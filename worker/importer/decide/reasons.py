@@ -1,0 +1,56 @@
+"""What a run decides about a row, and why: the one list of both."""
+
+from enum import StrEnum
+
+
+class Decision(StrEnum):
+    """What became of a row in a run."""
+
+    CREATED = "created"
+    LINKED = "linked"
+    UPDATED = "updated"
+    RESTORED = "restored"
+    REMOVED = "removed"
+    REVERTED = "reverted"
+    SUGGESTED = "suggested"
+    UNCHANGED = "unchanged"
+
+
+class Reason(StrEnum):
+    """Why a row was decided so. docs/importer.md says what each one means; a test compares the two."""
+
+    NEW_ID = "new_id"
+    NEW_CONTENT = "new_content"
+    ZERO_AMOUNT = "zero_amount"
+    PENDING_HIDDEN = "pending_hidden"
+
+    SAME_EXPENSE = "same_expense"
+    LIKELY_EXPENSE = "likely_expense"
+    SAME_ACCOUNT_TWIN = "same_account_twin"
+
+    AMENDED = "amended"
+    RENUMBERED = "renumbered"
+    POSTED = "posted"
+    POSTED_LINK = "posted_link"
+    POSTED_REWRITTEN = "posted_rewritten"
+    POSTED_AMOUNT = "posted_amount"
+    REWRITTEN = "rewritten"
+    CORRECTED = "corrected"
+    RETURNED = "returned"
+
+    REMOVED_BY_BANK = "removed_by_bank"
+    PENDING_VANISHED = "pending_vanished"
+    ABSENT_FROM_COMPLETE_WINDOW = "absent_from_complete_window"
+
+    NAMES_THE_ACCOUNT = "names_the_account"
+    CALLED_A_TRANSFER = "called_a_transfer"
+    LEG_ALONE = "leg_alone"
+
+    SIMILAR_EXPENSE = "similar_expense"
+    SAME_AMOUNT_AND_DAY = "same_amount_and_day"
+    EQUAL_AND_OPPOSITE = "equal_and_opposite"
+    SIMILAR_ACCOUNT = "similar_account"
+    CATEGORISED_BEFORE = "categorised_before"
+
+    RUN_REVERTED = "run_reverted"
+    AS_BEFORE = "as_before"

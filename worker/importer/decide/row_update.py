@@ -1,0 +1,67 @@
+"""How a stored row changes: brought to what the bank says now, or marked as removed."""
+
+from worker.importer.decide.decisions import ExpenseEffect, RowChange, RowIdentity, Rules
+from worker.importer.decide.expense import expense_from_line
+from worker.importer.decide.line import Line
+from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
+from worker.importer.decide.user_edits import effect_on_expense
+
+
+def update_from_bank(
+    known: StoredRow, line: Line, identity: RowIdentity, rules: Rules, *, reason: Reason | None = None
+) -> RowChange:
+    """Bring a stored row to what the bank says now; its expense follows where the user did not touch it.
+
+    Args:
+        known: The stored row.
+        line: What the bank says now.
+        identity: The row's identity from here on.
+        rules: The choices of the connection.
+        reason: Why line and row belong together, where that is not the identity.
+    """
+    if line.stated_on is None:  # an undated row keeps the day it was first seen
+        line = line._replace(effective_on=known.effective_on)
+    state = State.PENDING if line.pending else State.POSTED
+    wanted = expense_from_line(line, pending_hidden=rules.pending_hidden)
+    return RowChange(
+        known=known,
+        line=line,
+        decision=Decision.RESTORED if known.state == State.REMOVED else Decision.UPDATED,
+        reason=reason or update_reason(known, line),
+        state=state,
+        identity=identity.identity,
+        occurrence=identity.occurrence,
+        base=wanted or known.base,
+        effect=effect_on_expense(known, wanted, rules),
+    )
+
+
+def update_reason(known: StoredRow, line: Line) -> Reason:
+    """Return why a row that was recognised by its identity or its content changes."""
+    if known.state == State.REMOVED:
+        return Reason.RETURNED
+    if known.state == State.PENDING and not line.pending:
+        return Reason.POSTED
+    if known.content_key == line.content_key and line.identity not in (None, known.identity):
+        return Reason.RENUMBERED
+    return Reason.AMENDED
+
+
+def tombstone(known: StoredRow, reason: Reason) -> RowChange:
+    """Mark a row as removed. An expense that the import wrote goes with it; one the user had before stays."""
+    own = known.expense_state == ExpenseState.OWN
+    keeps_state = known.deleted_by_user or known.expense_state in (ExpenseState.TWIN, ExpenseState.REVERTED)
+    return RowChange(
+        known=known,
+        decision=Decision.REMOVED,
+        reason=reason,
+        state=State.REMOVED,
+        identity=known.identity,
+        occurrence=known.occurrence,
+        effect=ExpenseEffect(
+            state=known.expense_state if keeps_state else ExpenseState.NONE,
+            drop=own and known.expense_id is not None,
+        ),
+        base=known.base,
+    )
