@@ -88,7 +88,7 @@ def list_runs(connection_id: uuid.UUID):
 @jwt_required()
 def show_run(run_id: uuid.UUID):
     """A run with its accounts and every decision: what a page about an import shows."""
-    run = run_queries.describe(run_queries.find(session(), run_id, user_id=int(get_jwt_identity())))
+    run = run_queries.run_of(session(), run_id, user_id=int(get_jwt_identity()))
     accounts = run_queries.accounts_of(session(), run_id)
     decisions = run_queries.decisions_of(session(), run_id, limit=100)
     return jsonify({**run, "accounts": accounts, "decisions": decisions})

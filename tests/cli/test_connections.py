@@ -78,7 +78,7 @@ def test_a_wrong_config_is_named_and_never_repeated(command, user_id, config, sa
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("connections", "show", "no-uuid"), 2, "should be a valid UUID"),
+        (("connections", "show", "no-uuid"), 2, "no id of a connection"),
         (("connections", "show", uuid.UUID(int=1)), 1, "no connection 00000000"),
         (("connections", "add", "--user", "x", "--connector", "mock"), 2, "--user"),
         (("connections", "add", "--user", "1"), 2, "--connector"),

@@ -52,6 +52,54 @@ def end_the_run(sessions):
         thread.join(5)
 
 
+def _ended(sessions, connection_id, **request):
+    with sessions() as session:
+        run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT, **request))
+        lease = claim(session, run_id, worker_name="w", lease_s=60)
+        close(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
+    return run_id
+
+
+def test_a_list_names_the_bank_and_says_what_was_dry(command, sessions, connection_id):
+    run_id = _ended(sessions, connection_id, dry_run=True)
+    listed = command("runs", "list").out
+    assert "Mock bank" in listed
+    assert "dry import" in listed
+    assert f"dry import {run_id} of Mock bank succeeded (ok)" in command("runs", "show", run_id).out
+
+
+def test_a_run_is_taken_back_once_and_says_by_which_run(command, sessions, connection_id):
+    run_id = _ended(sessions, connection_id)
+    revert_id = command("runs", "revert", run_id).out.strip()
+    with sessions() as session:
+        lease = claim(session, uuid.UUID(revert_id), worker_name="w", lease_s=60)
+        close(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok"))
+    assert f"taken back since by run {revert_id}" in command("runs", "show", run_id).out
+    again = command("runs", "revert", run_id)
+    assert again.code == 1
+    assert f"was taken back by run {revert_id}" in again.err
+    assert command("runs", "revert", revert_id).code == 0
+
+
+def test_the_beginning_of_an_id_is_enough_where_it_names_one_row(command, sessions, user_id, connection_id):
+    run_id = command("import", str(connection_id)[:8]).out.strip()
+    assert run_id in command("runs", "show", run_id[:6]).out
+    assert command("runs", "show", "zz").code == 2
+    twin = uuid.UUID(str(connection_id)[:8] + uuid.uuid4().hex[8:])
+    with sessions() as session:
+        make_connection(session, user_id, id=twin)
+    ambiguous = command("connections", "show", str(connection_id)[:8])
+    assert ambiguous.code == 2
+    assert str(twin) in ambiguous.err
+    assert str(connection_id) in ambiguous.err
+
+
+def test_days_of_the_future_are_refused(command, connection_id):
+    refused = command("import", connection_id, "--from", "2999-01-01")
+    assert (refused.code, refused.out) == (2, "")
+    assert "2999-01-01 is in the future" in refused.err
+
+
 def test_an_import_prints_its_run_and_asking_twice_gives_the_same_run(command, connection_id):
     first = command("import", connection_id, "--dry-run")
     again = json.loads(command("import", connection_id, "--dry-run", "--json").out)

@@ -12,7 +12,7 @@ from worker.models import BankImportRun
 from worker.runs import commands
 from worker.runs.ending import close
 from worker.runs.request import request_run
-from worker.runs.run_queries import After, RunFilter, decisions_of, describe, list_runs
+from worker.runs.run_queries import After, RunFilter, decisions_of, list_runs, run_of
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus, RunTrigger
 
 
@@ -122,7 +122,7 @@ def test_a_lease_is_never_shown(sessions, run_id):
     with sessions() as session:
         claim(session, run_id, worker_name="w", lease_s=60)
     with sessions() as session:
-        shown = describe(session.get(BankImportRun, run_id))
+        shown = run_of(session, run_id)
     assert shown["status"] == "running"
     assert not any("lease" in name for name in shown)
 

@@ -208,7 +208,7 @@ def _ask(services: Services, user_id: int, request: RunRequest, background: Back
     with services.sessions() as session:
         connection_queries.find(session, request.connection_id, user_id=user_id)
         run_id = services.ask(session, request, background)
-        return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))
+        return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
 
 
 def _run_location(run: RunOut) -> str:

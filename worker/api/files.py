@@ -72,7 +72,7 @@ def _import(
         connection_id, _ = connection_for(services.connection_service, user_id, shared, None)
     with services.sessions() as session:
         run_id = services.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
-        return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))
+        return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
 
 
 def _look_at(config: FileConfig, received: Path) -> None:

@@ -74,7 +74,6 @@ def overview(services: ServicesDep) -> HTMLResponse:
         status=status,
         problems=problems(status),
         runs=runs,
-        names={one["id"]: one["display_name"] for one in connections},
         connections=connections,
         letters=letters,
         reload_s=5 if live else 30,
@@ -87,7 +86,7 @@ def run_story(
 ) -> HTMLResponse:
     """Show a run row by row, with the reasons."""
     with services.sessions() as session:
-        run = run_queries.describe(run_queries.find(session, run_id))
+        run = run_queries.run_of(session, run_id)
         accounts = run_queries.accounts_of(session, run_id)
         decisions = run_queries.decisions_of(session, run_id, after_id=after, limit=_ROWS)
         rejections = run_queries.rejections_of(session, run_id, limit=_ROWS)

@@ -36,7 +36,7 @@ FoundRun = Annotated[RunOut, Depends(found_run)]
 def show_run(run_id: uuid.UUID, user_id: UserId, services: ServicesDep, limit: Limit = 50) -> RunStory:
     """Show a run, what it did per account, and the first decisions and rejections row by row."""
     with services.sessions() as session:
-        run = run_queries.describe(run_queries.find(session, run_id, user_id=user_id))
+        run = run_queries.run_of(session, run_id, user_id=user_id)
         return RunStory.model_validate(
             {
                 **run,
@@ -140,7 +140,7 @@ def _read(services: Services, user_id: int, run_id: uuid.UUID) -> RunOut:
 
 
 def _found(session: Session, run_id: uuid.UUID, user_id: int) -> RunOut:
-    return RunOut.model_validate(run_queries.describe(run_queries.find(session, run_id, user_id=user_id)))
+    return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
 
 
 def _page(rows: list[dict[str, Any]], limit: int) -> dict[str, Any]:

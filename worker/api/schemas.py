@@ -150,10 +150,15 @@ class RefreshIn(Input):
 
 
 class RunOut(BaseModel):
-    """A run: what was asked, where it is, and what happened to rows so far."""
+    """A run: what was asked, where it is, and what happened to rows so far.
+
+    duration_s: from its start to its end, or to now. reverted_by_run_id: the run that took this one back.
+    """
 
     id: uuid.UUID = Field(examples=[_ID])
     connection_id: uuid.UUID
+    connection_name: str
+    connector_name: str
     kind: Literal["import", "refresh", "revert", "replay"]
     trigger: Literal["user", "schedule", "webhook", "retry"]
     status: Literal["queued", "running", "succeeded", "partial", "deferred", "failed", "cancelled"]
@@ -169,7 +174,9 @@ class RunOut(BaseModel):
     not_before: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    duration_s: float | None
     cancel_requested_at: datetime | None
+    reverted_by_run_id: uuid.UUID | None
     accounts_total: int
     accounts_done: int
     fetched: int

@@ -1,11 +1,10 @@
-"""Arguments that several commands share: days, durations, ids, and `name=value` choices."""
+"""Arguments that several commands share: days, durations, and `name=value` choices."""
 
 import json
 import re
-import uuid
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -59,7 +58,3 @@ def _json_or_text(value: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         return json.loads(value)
     except ValueError:
         return value
-
-
-ConnectionId = Annotated[uuid.UUID, typer.Argument(metavar="CONNECTION", help="Id of the connection.")]
-RunId = Annotated[uuid.UUID, typer.Argument(metavar="RUN", help="Id of the run.")]

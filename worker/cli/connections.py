@@ -4,14 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.arguments import ConnectionId, read_choices, read_hours, read_interval
+from worker.cli.arguments import read_choices, read_hours, read_interval
 from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
-from worker.cli.output import JsonFlag, print_json, print_record, print_rows
+from worker.cli.ids import ConnectionId
+from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows
 from worker.cli.workspace import database, workspace
 from worker.connections import choices, connection_queries, lifecycle
 from worker.connections.choices import Schedule
 from worker.connections.lifecycle import NewConnection
 from worker.connections.validation import read
+from worker.errors import InvalidRequestError
 from worker.models.connection_options import ConnectionOptions
 from worker.runtime import open_connection_service
 
@@ -19,13 +21,13 @@ app = typer.Typer(no_args_is_help=True, help="Link banks, look at them, pause or
 
 _COLUMNS = (
     "id",
-    "user_id",
-    "connector_name",
     "display_name",
     "status",
     "status_code",
-    "next_refresh_at",
+    "connector_name",
+    "user_id",
     "last_good_at",
+    "next_refresh_at",
 )
 _ACCOUNT_COLUMNS = (
     "external_id",
@@ -83,12 +85,15 @@ def add(  # noqa: PLR0913 - one parameter per flag
 def list_(
     *,
     user: Annotated[int | None, typer.Option("--user", metavar="ID", help="Only this user's.")] = None,
+    wide: WideFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """List connections."""
     with database() as sessions, sessions() as session:
         rows = connection_queries.list_connections(session, user_id=user)
-    print_rows(rows, _COLUMNS, as_json=as_json, empty="no connections; `finmind-worker connections add` makes one")
+    print_rows(
+        rows, _COLUMNS, as_json=as_json, wide=wide, empty="no connections; `finmind-worker connections add` makes one"
+    )
 
 
 @app.command()
@@ -117,6 +122,8 @@ def set_(  # noqa: PLR0913 - one parameter per flag
     exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="ACCOUNT")] = None,
 ) -> None:
     """Change name, policies, schedule or the accounts that are imported."""
+    if not any((name, option, every, hours, include, exclude)):
+        raise InvalidRequestError("nothing to change: name at least one of the options (--help lists them)")
     with database() as sessions, sessions() as session:
         row = connection_queries.find(session, connection, lock=True)
         if name is not None:

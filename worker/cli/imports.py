@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from worker.cli.arguments import ConnectionId, read_day
+from worker.cli.arguments import read_day
+from worker.cli.ids import ConnectionId
 from worker.cli.output import JsonFlag, print_json
 from worker.cli.watching import watch
 from worker.cli.workspace import client, database

@@ -20,6 +20,7 @@ COMMANDS = {
     "import": "worker.cli.imports:import_",
     "refresh": "worker.cli.imports:refresh",
     "files": "worker.cli.files:app",
+    "users": "worker.cli.users:app",
     "runs": "worker.cli.runs:app",
     "suggestions": "worker.cli.suggestions:app",
     "status": "worker.cli.status:status",
@@ -64,7 +65,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True)
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True)
 
 
 @app.callback()

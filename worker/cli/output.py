@@ -1,26 +1,41 @@
-"""What commands print: tables and fields with rich on a terminal, aligned plain text elsewhere, JSON when asked."""
+"""What commands print: tables that fit the terminal, aligned plain text elsewhere, JSON when asked."""
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
+import click
 import typer
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+WideFlag = Annotated[bool, typer.Option("--wide", help="Show every column, however wide the terminal is.")]
 
 Record = Mapping[str, Any]
 
 
-def print_rows(rows: Sequence[Record], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
-    """Print records: `columns` of each as a table, all of each as JSON. empty: the sentence for no rows."""
+def print_rows(
+    rows: Sequence[Record], columns: Sequence[str], *, as_json: bool, empty: str, wide: bool = False
+) -> None:
+    """Print records.
+
+    Args:
+        rows: The records.
+        columns: Their fields to show as a table, the most important first: a terminal that is too narrow for all shows
+            the first ones whole and names the rest.
+        as_json: Print every field of every record as JSON instead.
+        empty: The sentence for no rows.
+        wide: Show all columns however wide the terminal is.
+    """
     if as_json:
         print_json([dict(row) for row in rows])
     elif not rows:
         typer.echo(empty)
     else:
-        _table([[_cell(row.get(column)) for column in columns] for row in rows], columns)
+        _table([[_cell(row.get(column)) for column in columns] for row in rows], columns, wide=wide)
 
 
 def print_record(record: Record, *, as_json: bool) -> None:
@@ -49,24 +64,39 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _table(rows: list[list[str]], columns: Sequence[str]) -> None:
+def _table(rows: list[list[str]], columns: Sequence[str], *, wide: bool) -> None:
     headings = [_heading(column) for column in columns]
-    if on_terminal():
-        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-        from rich.table import Table  # noqa: PLC0415
-
-        table = Table(*headings, box=None, header_style="bold", pad_edge=False)
-        for row in rows:
-            table.add_row(*row)
-        Console().print(table, markup=False)
-        return
     widths = [max(len(line[index]) for line in [headings, *rows]) for index in range(len(columns))]
-    for line in [headings, *rows]:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    screen = shutil.get_terminal_size()
+    shown = _fitting(widths, screen.columns) if on_terminal() and not wide else len(columns)
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line[:shown], widths, strict=False)).rstrip()
+        for line in [headings, *rows]
+    ]
+    if shown < len(columns):
+        lines += ["", f"not shown at this width: {', '.join(headings[shown:])} (--wide or --json shows all)"]
+    if on_terminal():
+        lines[0] = typer.style(lines[0], bold=True)
+    if on_terminal() and len(lines) > screen.lines:
+        os.environ.setdefault("LESS", "-FRX")  # quit when it fits, keep colours, leave the text on the screen
+        click.echo_via_pager("\n".join(lines) + "\n")
+    else:
+        typer.echo("\n".join(lines))
+
+
+def _fitting(widths: Sequence[int], width: int) -> int:
+    """Return how many of the first columns fit in `width`, two spaces apart; one at least."""
+    fits, used = 1, widths[0]
+    for column in widths[1:]:
+        used += 2 + column
+        if used > width:
+            break
+        fits += 1
+    return fits
 
 
 def _heading(column: str) -> str:
-    return column.removesuffix("_at").removesuffix("_on").replace("_", " ")
+    return column.removesuffix("_at").removesuffix("_on").removesuffix("_s").replace("_", " ")
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401
@@ -76,9 +106,19 @@ def _cell(value: Any) -> str:  # noqa: ANN401
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, timedelta):
+        return _duration(value.total_seconds())
     if isinstance(value, (dict, list)):
         return json.dumps(value, default=_plain, ensure_ascii=False)
     return str(value)
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration as 2d, 6h, 90m, 12s or 0.4s: in the largest unit that divides it."""
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % length_s == 0:
+            return f"{seconds / length_s:.0f}{unit}"
+    return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"  # noqa: PLR2004 - tenths matter below ten
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -2,15 +2,17 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy.orm import Session
 
-from worker.cli.arguments import RunId
+from worker.cli.ids import RunId, read_connection_id
 from worker.cli.imports import TimeoutOption, WaitFlag, request
-from worker.cli.output import JsonFlag, print_json, print_record, print_rows
+from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows
+from worker.cli.watching import kind_of, summary
 from worker.cli.workspace import database
 from worker.client import WorkerClient
 from worker.runs import commands, run_queries
@@ -21,16 +23,19 @@ app = typer.Typer(no_args_is_help=True, help="What happened, row by row, and wha
 
 _COLUMNS = (
     "id",
-    "kind",
+    "bank",
+    "what",
     "status",
     "code",
     "created",
     "updated",
-    "unchanged",
-    "linked",
-    "removed",
     "rejected",
     "queued_at",
+    "took",
+    "user_id",
+    "linked",
+    "removed",
+    "unchanged",
 )
 _ACCOUNT_COLUMNS = (
     "name",
@@ -54,16 +59,25 @@ _ROWS = 1000
 @app.command("list")
 def list_(
     *,
-    connection: Annotated[uuid.UUID | None, typer.Option("--connection", metavar="ID")] = None,
+    connection: Annotated[
+        uuid.UUID | None, typer.Option("--connection", metavar="ID", parser=read_connection_id)
+    ] = None,
     status: Annotated[list[RunStatus] | None, typer.Option("--status", help="Only these; repeatable.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    wide: WideFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """List runs, newest first."""
     wanted = RunFilter(connection_id=connection, statuses=status or (), limit=limit)
     with database() as sessions, sessions() as session:
         rows = run_queries.list_runs(session, wanted)
-    print_rows(rows, _COLUMNS, as_json=as_json, empty="no runs")
+    if as_json:
+        print_json(rows)
+        return
+    shown = [
+        row | {"bank": row["connection_name"], "what": kind_of(row), "took": _took(row["duration_s"])} for row in rows
+    ]
+    print_rows(shown, _COLUMNS, as_json=False, empty="no runs", wide=wide)
 
 
 @app.command()
@@ -71,26 +85,29 @@ def show(
     run: RunId,
     *,
     rows: Annotated[bool, typer.Option("--rows", help="Every row with its decision and reason.")] = False,
+    wide: WideFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show one run: how it ended, per account, and with --rows every decision."""
     with database() as sessions, sessions() as session:
-        record = run_queries.describe(run_queries.find(session, run))
+        record = run_queries.run_of(session, run)
         accounts = run_queries.accounts_of(session, run)
         story = _story(session, run) if rows else {}
     if as_json:
         print_json({**record, "accounts": accounts, **story})
         return
+    typer.echo(summary(record))
+    typer.echo()
     print_record(record, as_json=False)
     typer.echo()
     proven = [account | {"proof": _proof(account["balance_proof"])} for account in accounts]
-    print_rows(proven, _ACCOUNT_COLUMNS, as_json=False, empty="no account was reached")
+    print_rows(proven, _ACCOUNT_COLUMNS, as_json=False, empty="no account was reached", wide=wide)
     if story:
         typer.echo()
-        print_rows(story["decisions"], _DECISION_COLUMNS, as_json=False, empty="nothing was decided")
+        print_rows(story["decisions"], _DECISION_COLUMNS, as_json=False, empty="nothing was decided", wide=wide)
     if story.get("rejections"):
         typer.echo()
-        print_rows(story["rejections"], _REJECTION_COLUMNS, as_json=False, empty="")
+        print_rows(story["rejections"], _REJECTION_COLUMNS, as_json=False, empty="", wide=wide)
 
 
 @app.command()
@@ -136,6 +153,10 @@ def _about(
         return client.request(session, make_request(session, run_id))
 
     return ask
+
+
+def _took(duration_s: float | None) -> timedelta | None:
+    return None if duration_s is None else timedelta(seconds=duration_s)
 
 
 def _proof(proof: dict[str, Any] | None) -> str | None:

@@ -8,6 +8,7 @@ import jwt
 import typer
 
 from worker.cli.environment import settings
+from worker.cli.users import require_user
 from worker.errors import ConfigurationError
 
 
@@ -20,6 +21,7 @@ def token(
     secret = settings().jwt_secret
     if secret is None:
         raise ConfigurationError("JWT_SECRET is not set; `finmind-worker up` makes one for this machine")
+    require_user(user)
     now_s = int(time.time())
     claims = {
         "sub": str(user),

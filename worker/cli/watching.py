@@ -9,7 +9,7 @@ import typer
 from worker.cli.failures import ExitCode
 from worker.cli.output import on_terminal, print_json, warn
 from worker.db.engine import Sessions
-from worker.runs.run_queries import describe, find
+from worker.runs.run_queries import run_of
 from worker.runs.states import CLOSED, RunStatus
 
 POLL_S = 0.3
@@ -58,14 +58,25 @@ def watch(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, as_
 def summary(run: dict[str, Any]) -> str:
     """Say in one line how a run ended."""
     counts = counted(run)
-    words = [f"{run['kind']} {run['id']} {run['status']} ({run['code']})"]
-    if counts:
+    words = [f"{kind_of(run)} {run['id']} of {run['connection_name']} {run['status']} ({run['code']})"]
+    if counts and run["dry_run"]:
+        words.append(f"nothing was written; it would have been {counts}")
+    elif counts:
         words.append(counts)
+    if run["reverted_by_run_id"]:
+        words.append(f"taken back since by run {run['reverted_by_run_id']}")
     if run["message"]:
         words.append(str(run["message"]))
     if run["status"] == RunStatus.DEFERRED:
         words.append(f"goes on after {run['not_before']:%Y-%m-%d %H:%M}Z")
     return ": ".join(words)
+
+
+def kind_of(run: dict[str, Any]) -> str:
+    """Say what kind of run it is, and whether it counts: a dry run writes nothing, a reverted one was taken back."""
+    dry = "dry " if run["dry_run"] else ""
+    reverted = ", reverted" if run["reverted_by_run_id"] else ""
+    return f"{dry}{run['kind']}{reverted}"
 
 
 def counted(run: dict[str, Any]) -> str:
@@ -75,7 +86,7 @@ def counted(run: dict[str, Any]) -> str:
 
 def _read(sessions: Sessions, run_id: uuid.UUID) -> dict[str, Any]:
     with sessions() as session:
-        return describe(find(session, run_id))
+        return run_of(session, run_id)
 
 
 def _has_ended(run: dict[str, Any]) -> bool:

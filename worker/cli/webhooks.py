@@ -1,6 +1,5 @@
 """`finmind-worker webhooks`: who is told about what, whether it arrived, and sending it again."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.cli.arguments import read_interval
 from worker.cli.environment import settings
+from worker.cli.ids import SubscriptionId
 from worker.cli.output import JsonFlag, print_json, print_record, print_rows
 from worker.cli.workspace import database, workspace
 from worker.errors import InvalidRequestError
@@ -27,7 +27,6 @@ _COLUMNS = ("id", "user_id", "url", "event_types", "status", "status_code", "con
 _HIDDEN = frozenset({"secret_encrypted", "secret_key_id", "secret_version", "rate_next_at"})
 _DELIVERY_COLUMNS = ("id", "event_id", "type", "subscription_id", "state", "attempt", "code", "next_attempt_at")
 
-SubscriptionId = Annotated[uuid.UUID, typer.Argument(metavar="SUBSCRIPTION", help="Id of the subscription.")]
 Events = Annotated[
     list[str] | None,
     typer.Option("--event", metavar="TYPE", help="A type, a prefix such as expense.*, or *; repeatable."),

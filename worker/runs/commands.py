@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.errors import ConflictError
 from worker.models import BankImportRun
-from worker.runs.run_queries import find
+from worker.runs.run_queries import find, reverted_by
 from worker.runs.states import CLOSED, WAITING, RunKind, RunRequest, RunStatus, RunTrigger
 
 _REPEATABLE = frozenset({RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.CANCELLED})
@@ -61,7 +61,11 @@ def revert_request(
 
     Raises: NotFoundError, ConflictError when there is nothing to take back.
     """
-    return replace(_request_about(_changed_something(session, run_id, user_id), RunKind.REVERT), reimport=reimport)
+    run = _changed_something(session, run_id, user_id)
+    revert = reverted_by(session, [run]).get(run.id)
+    if revert is not None:
+        raise ConflictError(f"run {run_id} was taken back by run {revert}; revert that one to restore it")
+    return replace(_request_about(run, RunKind.REVERT), reimport=reimport)
 
 
 def replay_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:

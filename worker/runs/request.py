@@ -2,7 +2,7 @@
 
 import uuid
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,10 +16,9 @@ def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | No
 
     run_id: the Celery task id when a task was sent by name; made here otherwise.
     Raises: NotFoundError, ConflictError when the connection is disconnected or another request is waiting,
-    InvalidRequestError when the days are reversed.
+    InvalidRequestError when the days are reversed or begin in the future.
     """
-    if request.from_on and request.to_on and request.from_on > request.to_on:
-        raise InvalidRequestError(f"the first day {request.from_on} is after the last day {request.to_on}")
+    _check_days(session, request)
     connection = session.get(BankConnection, request.connection_id)
     if connection is None:
         raise NotFoundError(f"no connection {request.connection_id}")
@@ -37,6 +36,19 @@ def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | No
     if waiting.trigger == RunTrigger.SCHEDULE and request.trigger != RunTrigger.SCHEDULE:
         _promote(session, waiting.id)
     return waiting.id
+
+
+def _check_days(session: Session, request: RunRequest) -> None:
+    if request.from_on is None:
+        return
+    if request.to_on and request.from_on > request.to_on:
+        raise InvalidRequestError(f"the first day {request.from_on} is after the last day {request.to_on}")
+    if request.from_on > session.execute(_LATEST_DAY).scalar_one():
+        raise InvalidRequestError(f"the first day {request.from_on} is in the future")
+
+
+_LATEST_DAY = text("SELECT (now() AT TIME ZONE 'Pacific/Kiritimati')::date")
+"""The day where it is latest on Earth, by the database's clock: nobody's today is refused."""
 
 
 def _promote(session: Session, run_id: uuid.UUID) -> None:

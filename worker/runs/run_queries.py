@@ -57,14 +57,59 @@ def find(session: Session, run_id: uuid.UUID, *, user_id: int | None = None, loc
 
 
 def list_runs(session: Session, wanted: RunFilter) -> list[dict[str, Any]]:
-    """Return at most `limit` runs, newest first."""
+    """Return at most `limit` runs as `run_of` shows them, newest first."""
     query = select(BankImportRun).order_by(BankImportRun.queued_at.desc(), BankImportRun.id.desc())
-    return [describe(row) for row in session.scalars(_narrow(query, wanted).limit(wanted.limit))]
+    return _shown(session, session.scalars(_narrow(query, wanted).limit(wanted.limit)).all())
 
 
-def describe(row: BankImportRun) -> dict[str, Any]:
-    """Return what may be shown of a run: everything but its lease."""
-    return {name: getattr(row, name) for name in _PUBLIC}
+def run_of(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> dict[str, Any]:
+    """Return what may be shown of one run: everything but its lease, and what tells it from others at a glance.
+
+    That is `connection_name` and `connector_name`, `duration_s` from its first start to its end or to now, and
+    `reverted_by_run_id`, the run that took it back and was not taken back itself. Raises: NotFoundError.
+    """
+    return _shown(session, [find(session, run_id, user_id=user_id)])[0]
+
+
+def reverted_by(session: Session, runs: Sequence[BankImportRun]) -> dict[uuid.UUID, uuid.UUID]:
+    """Return the run that took each of these back, for those that are taken back now."""
+    taken_back = session.execute(
+        _REVERTED_BY, {"run_ids": [run.id for run in runs], "connection_ids": [run.connection_id for run in runs]}
+    )
+    return {row.target_run_id: row.id for row in taken_back}
+
+
+_REVERTED_BY = text(
+    """SELECT r.target_run_id, r.id FROM bank_import_runs r
+    WHERE r.connection_id = ANY(:connection_ids) AND r.kind = 'revert' AND r.status = 'succeeded'
+        AND r.target_run_id = ANY(:run_ids) AND NOT EXISTS (
+        SELECT 1 FROM bank_import_runs u
+        WHERE u.connection_id = r.connection_id AND u.kind = 'revert' AND u.status = 'succeeded'
+            AND u.target_run_id = r.id)"""
+)
+_BANKS = text(
+    """SELECT id, connector_name, display_name, now() AS now_at FROM bank_connections WHERE id = ANY(:connection_ids)"""
+)
+
+
+def _shown(session: Session, runs: Sequence[BankImportRun]) -> list[dict[str, Any]]:
+    found = session.execute(_BANKS, {"connection_ids": list({run.connection_id for run in runs})})
+    banks = {row.id: row for row in found}
+    reverts = reverted_by(session, runs) if runs else {}
+    shown = []
+    for run in runs:
+        bank = banks[run.connection_id]
+        end_at = run.finished_at or bank.now_at
+        shown.append(
+            {name: getattr(run, name) for name in _PUBLIC}
+            | {
+                "connection_name": bank.display_name,
+                "connector_name": bank.connector_name,
+                "duration_s": None if run.started_at is None else (end_at - run.started_at).total_seconds(),
+                "reverted_by_run_id": reverts.get(run.id),
+            }
+        )
+    return shown
 
 
 def is_closed(run: BankImportRun) -> bool:

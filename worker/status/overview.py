@@ -36,7 +36,8 @@ _WORK = """
     FROM bank_import_runs WHERE status IN ('queued', 'deferred', 'running')"""
 _RUNS = """
     SELECT status, code, count(*) AS runs, sum(created)::int AS created, sum(rejected)::int AS rejected
-    FROM bank_import_runs WHERE finished_at > now() - INTERVAL '1 day' GROUP BY status, code ORDER BY runs DESC"""
+    FROM bank_import_runs
+    WHERE finished_at > now() - INTERVAL '1 day' AND NOT dry_run GROUP BY status, code ORDER BY runs DESC"""
 _CONNECTIONS = """
     SELECT connector_name AS connector, count(*) AS connections,
       count(*) FILTER (WHERE status = 'active') AS active,

@@ -1,0 +1,44 @@
+"""Tables on terminals: whole columns or none, and the rest named."""
+
+import os
+import shutil
+
+import pytest
+
+from worker.cli import output
+from worker.cli.output import print_rows
+
+ROWS = [{"id": "3f2c9a1e-0000-4000-8000-000000000001", "bank": "Sparkasse", "message": "x" * 60, "took_s": 3}]
+COLUMNS = ("id", "bank", "took_s", "message")
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    def of(width: int) -> None:
+        monkeypatch.setattr(output, "on_terminal", lambda: True)
+        monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((width, 40)))
+
+    return of
+
+
+@pytest.mark.parametrize(("width", "hidden"), [(40, "bank, took, message"), (80, "message"), (130, None)])
+def test_a_terminal_shows_whole_columns_and_names_those_that_do_not_fit(terminal, capsys, width, hidden):
+    terminal(width)
+    print_rows(ROWS, COLUMNS, as_json=False, empty="")
+    shown = capsys.readouterr().out
+    assert ROWS[0]["id"] in shown
+    assert "…" not in shown
+    assert ("not shown at this width" in shown) == (hidden is not None)
+    if hidden:
+        assert f"not shown at this width: {hidden}" in shown
+
+
+def test_wide_and_pipes_show_everything(terminal, capsys):
+    print_rows(ROWS, COLUMNS, as_json=False, empty="")
+    piped = capsys.readouterr().out
+    terminal(40)
+    print_rows(ROWS, COLUMNS, as_json=False, empty="", wide=True)
+    wide = capsys.readouterr().out
+    for shown in (piped, wide):
+        assert "x" * 60 in shown
+        assert "not shown" not in shown
