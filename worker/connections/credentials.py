@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from worker.audit import Action, AuditedCredential, current_actor, record
 from worker.credentials import CredentialPlace, SealedValue, Vault, open_config, seal_config
 from worker.db.engine import Sessions
-from worker.db.prepared import prepared
+from worker.db.prepared import NO_DISK_WAIT, prepared
 from worker.errors import ConflictError, CredentialError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection
 
@@ -77,19 +77,19 @@ def new_config_values(vault: Vault, config: BaseModel, *, connection_id: uuid.UU
 
 # One statement reads the row and puts that on record. The line is not waited for on disk: docs/decisions/0020.
 _TAKE = prepared(
-    """
-    WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    f"""
+    WITH {NO_DISK_WAIT},
     taken AS (
       SELECT id, user_id, connector_name, config_encrypted, config_version, config_key_id,
         options ->> 'timezone' AS timezone
-      FROM bank_connections, lazily WHERE id = :connection_id
+      FROM bank_connections, no_disk_wait WHERE id = :connection_id
     ), audited AS (
       INSERT INTO credential_audit (actor, action, table_name, row_id, user_id, key_id)
       SELECT CAST(:actor AS text), 'opened', 'bank_connections', id::text, user_id, config_key_id
       FROM taken WHERE config_encrypted IS NOT NULL
     )
     SELECT * FROM taken
-    """
+    """  # noqa: S608 - constants
 )
 
 

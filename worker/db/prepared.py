@@ -8,6 +8,13 @@ from typing import Any
 
 from sqlalchemy import Engine, TextClause, event, text
 
+NO_DISK_WAIT = "no_disk_wait AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+"""A common table expression that commits its transaction without waiting for the disk.
+
+Contract: the statement names `no_disk_wait` in a FROM list that it evaluates, because Postgres skips an expression that
+nothing reads. A crash of Postgres may forget the transaction, so it is only for work that is then done again.
+"""
+
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 

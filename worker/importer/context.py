@@ -1,4 +1,4 @@
-"""What the engine is given: collaborators and numbers, nothing global."""
+"""The collaborators and numbers that the engine is given; nothing is global."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -17,8 +17,13 @@ from worker.runs.states import Lease
 class ImportPolicy:
     """Numbers that steer an import.
 
-    overlap_days: how far a refresh without cursor looks back. history_days: how far a first import looks back.
-    slice_rows: rows planned and written at a time. burst_tries, burst_total_s: retries of a burst rate limit.
+    Attributes:
+        overlap_days: How far a refresh without a cursor looks back.
+        history_days: How far a first import looks back.
+        slice_rows: Rows planned and written at a time.
+        burst_tries: How often a request is made that meets a burst rate limit.
+        burst_total_s: How long these tries may take together.
+        cursor_restarts: How often a delivery is begun whose cursor the provider voids.
     """
 
     overlap_days: int = 45
@@ -29,27 +34,25 @@ class ImportPolicy:
     cursor_restarts: int = 3
 
 
-def _unnoticed() -> None:
-    """Nobody asks how far the run got."""
-
-
-def _forget(_readings: Sequence[QuotaReading]) -> None:
-    """Nobody keeps a ledger."""
+def _do_nothing(*_values: object) -> None:
+    """Stand in for a collaborator that is not given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportContext:
     """Collaborators of one run.
 
-    sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.
-    open_connector: reads and decrypts the connection's config and builds the connector with its HTTP client.
-    check: raises StopRequestedError, LostLeaseError or CancelRequestedError; called between pages and slices.
-    wait: sleeps for so many seconds, or raises what `check` raises. now: the current moment (UTC), for days only;
-    whether something is due is decided by Postgres.
-    clear_cache: drops FinMind's cached summaries of a user's months (`YYYY-MM`), after the commit; never raises.
-    note_quota: keeps what responses said about allowances.
-    fence: proves, in a transaction that writes, that the run is still ours.
-    advanced: called after a commit that brought the run further: rows were written, or an account is done.
+    Attributes:
+        sessions: Opens a transaction.
+        statements: Opens a session whose every statement is a transaction of its own.
+        open_connector: Reads and decrypts the connection's config and builds the connector with its HTTP client.
+        check: Called between pages and slices; raises StopRequestedError, LostLeaseError or CancelRequestedError.
+        wait: Sleeps for so many seconds, or raises what `check` raises.
+        now: The current moment (UTC), for days only; whether something is due is decided by Postgres.
+        clear_cache: Drops FinMind's cached summaries of a user's months (`YYYY-MM`) after the commit; never raises.
+        note_quota: Keeps what responses said about allowances.
+        advanced: Called after a commit that brought the run further: rows were written, or an account is done.
+        fence: Proves, in a transaction that writes, that the run is still ours.
     """
 
     sessions: Sessions
@@ -59,7 +62,7 @@ class ImportContext:
     wait: Callable[[float], None]
     now: Callable[[], datetime]
     clear_cache: Callable[[int, frozenset[str]], None]
-    note_quota: Callable[[Sequence[QuotaReading]], None] = _forget
-    advanced: Callable[[], None] = _unnoticed
+    note_quota: Callable[[Sequence[QuotaReading]], None] = _do_nothing
+    advanced: Callable[[], None] = _do_nothing
     fence: Callable[[Session, Lease], None] = fence
     policy: ImportPolicy = ImportPolicy()

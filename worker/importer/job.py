@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from worker.connectors.base import Capabilities
+from worker.connectors.base import Capabilities, IdClass
 from worker.importer.account_state import AccountState, claimed_accounts
+from worker.importer.decide.line import ReadContext, trusts_ids
 from worker.models.connection_options import ConnectionOptions
 from worker.runs.lease import ClaimedRun
 from worker.runs.states import Lease, RunKind
@@ -14,10 +15,19 @@ from worker.runs.states import Lease, RunKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One run. done: accounts this run finished in an earlier attempt; walked: how far back it came with the others.
+    """One run.
 
-    resumed: an earlier attempt left something. answer_digest: of all that run `answer_run_id` heard: nothing new.
-    accounts: those to import as they were at the claim, read when there is such an answer.
+    Attributes:
+        from_on: First day to import, when the request states days; `to_on` is the last one.
+        reimport: Rows that a revert took back may return.
+        target_run_id: The run to revert, or whose rejected rows are tried again.
+        currency: The user's, for rows of accounts that state none.
+        cursor: The connection's, where one cursor covers all accounts.
+        answer_digest: Digest of the last response that had nothing new; run `answer_run_id` received it.
+        accounts: The accounts to import as the claim read them, only where there is such a digest.
+        resumed: An earlier attempt left results.
+        done: Accounts that an earlier attempt finished.
+        read_back_to: The oldest day that an earlier attempt read, per account.
     """
 
     lease: Lease
@@ -40,17 +50,17 @@ class Job:
     accounts: list[AccountState]
     resumed: bool
     done: frozenset[int]
-    walked: dict[int, date]
+    read_back_to: dict[int, date]
 
 
-_AS_THEY_ARE = (
+_COPIED = (
     "connection_id", "user_id", "account_external_id", "from_on", "to_on", "dry_run", "reimport", "target_run_id",
     "currency", "cursor", "consent_expires_at", "answer_run_id",
 )  # fmt: skip
 
 
 def zone_of(job: Job, capabilities: Capabilities) -> ZoneInfo:
-    """Return the zone of the bank's days: the user's word, else the connector's."""
+    """Return the zone of the bank's days: the connection's `timezone`, else the connector's."""
     return ZoneInfo(job.options.timezone or capabilities.timezone)
 
 
@@ -67,6 +77,23 @@ def job_of(claimed: ClaimedRun) -> Job:
         accounts=claimed_accounts(asked["accounts"] or ()),
         resumed=bool(earlier),
         done=frozenset(account_id for account_id, status, _ in earlier if status == "succeeded"),
-        walked={account_id: date.fromisoformat(from_on) for account_id, _, from_on in earlier if from_on},
-        **{name: asked[name] for name in _AS_THEY_ARE},
+        read_back_to={account_id: date.fromisoformat(from_on) for account_id, _, from_on in earlier if from_on},
+        **{name: asked[name] for name in _COPIED},
+    )
+
+
+def read_context_for(
+    job: Job, account: AccountState, capabilities: Capabilities, now: datetime, session: str | None
+) -> ReadContext:
+    """Return what is known of an account before its rows are read. session: the provider's, of session ids."""
+    zone = zone_of(job, capabilities)
+    id_class = IdClass(job.options.id_class or account.id_class or capabilities.id_class)
+    return ReadContext(
+        zone=zone,
+        today=now.astimezone(zone).date(),
+        currency=account.currency or job.currency,
+        trusted=trusts_ids(id_class),
+        namespace=(session or "") if id_class == IdClass.SESSION else "",
+        booking_basis=job.options.date_basis == "booking",
+        sign=-1 if account.external_id in job.options.inverted_accounts else 1,
     )

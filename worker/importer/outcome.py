@@ -12,7 +12,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.errors import KeyProviderUnavailableError, WorkerError
-from worker.runs.states import COUNTED, Counts, Outcome, RunStatus
+from worker.runs.states import Counts, Outcome, RunStatus
 
 BURST_DEFER_S = 15 * 60
 KEYS_DEFER_S = 5 * 60
@@ -28,11 +28,6 @@ class AccountResult:
     code: str
     message: str | None = None
     counts: Counts = field(default_factory=Counts)
-
-
-def add(left: Counts, right: Counts) -> Counts:
-    """Return the sum of two counts."""
-    return Counts(**{name: getattr(left, name) + getattr(right, name) for name in COUNTED})
 
 
 def stops_connection(error: WorkerError) -> bool:
@@ -65,7 +60,7 @@ def outcome_of(
     """Sum up a run. Deferred when waiting helps; partial when something is missing; succeeded only when nothing is."""
     counts = Counts()
     for result in results:
-        counts = add(counts, result.counts)
+        counts = counts + result.counts
     wait_s = None if stopped_by is None else defer_s(stopped_by, now)
     if stopped_by is not None and wait_s is not None:
         return Outcome(

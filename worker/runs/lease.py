@@ -13,7 +13,7 @@ from sqlalchemy import CursorResult, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from worker.db.prepared import prepared
+from worker.db.prepared import NO_DISK_WAIT, prepared
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.runs import circuit
@@ -43,13 +43,13 @@ ACTIVE_ACCOUNTS = """
 # Not waited for on disk: a claim that a crash of Postgres forgets is a run that still waits, and its worker is fenced.
 _CLAIM = prepared(
     f"""
-    WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+    WITH {NO_DISK_WAIT}
     UPDATE bank_import_runs r
     SET status = 'running', attempt = r.attempt + 1, lease_token = :token,
         lease_expires_at = now() + make_interval(secs => :lease_s), heartbeat_at = now(),
         started_at = coalesce(r.started_at, now()), not_before = NULL,
         dispatched_at = coalesce(r.dispatched_at, now()), worker_name = :worker_name
-    FROM lazily, bank_connections c JOIN users u ON u.id = c.user_id
+    FROM no_disk_wait, bank_connections c JOIN users u ON u.id = c.user_id
     WHERE r.id = :run_id AND c.id = r.connection_id
       AND (r.status IN ('queued', 'deferred') AND (r.not_before IS NULL OR r.not_before <= now())
            OR r.status = 'running' AND r.lease_expires_at < now())

@@ -95,6 +95,9 @@ class Counts:
     rejected: int = 0
     suggested: int = 0
 
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in COUNTED})
+
 
 COUNTED = tuple(Counts.__dataclass_fields__)
 """The counts as columns of `bank_import_runs` and `bank_import_run_accounts`."""

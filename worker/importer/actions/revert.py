@@ -17,11 +17,11 @@ from worker.importer.context import ImportContext
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
-from worker.importer.fetch.unchanged_response import forget
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.history import image_row
 from worker.importer.store.load import expense_from_json, load_details
+from worker.importer.store.unchanged_response import forget
 from worker.importer.store.write import month
 from worker.runs.ending import close
 from worker.runs.states import Counts, Outcome, RunStatus
@@ -81,7 +81,7 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     if job.target_run_id is None:
         raise InvalidRequestError("a revert needs a run to take back")
     ids = list(session.execute(_CREATED, {"run_id": job.target_run_id}).scalars())
-    images = {row[0]: row[1] for row in session.execute(_CHANGED, {"run_id": job.target_run_id})}
+    images = {row.transaction_id: row.before_image for row in session.execute(_CHANGED, {"run_id": job.target_run_id})}
     details = load_details(session, [*ids, *images])
     reverted = Reverted()
     undos = list(_undos(details.values(), frozenset(ids), images, reverted))

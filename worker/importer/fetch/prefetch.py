@@ -1,4 +1,4 @@
-"""What one run asks of its bank, each thing once: what was asked for ahead is handed out in its turn."""
+"""The deliveries of one run: each is fetched once, in its turn or ahead of it."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -8,75 +8,84 @@ from worker.connectors.errors import ConnectorError
 from worker.importer.context import ImportContext
 from worker.importer.fetch.delivery import Delivery, Reading, fetch
 from worker.importer.fetch.requests import FetchRequest, RequestKey
+from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.fetch.window import cut
 from worker.importer.outcome import stops_connection
 
 
 class PrefetchedDeliveries:
-    """The deliveries of one run. Close it to free what was asked for ahead and never taken."""
+    """Fetches the deliveries of one run and keeps those fetched ahead. Close it to free what was never taken."""
 
     def __init__(self, connector: BankConnector, context: ImportContext) -> None:
         self._connector = connector
         self._context = context
-        self._ahead: dict[RequestKey, Delivery | ConnectorError] = {}
+        self._prefetched: dict[RequestKey, Delivery | ConnectorError] = {}
 
-    def ahead(self, stream: FetchRequest) -> Delivery:
-        """Fetch a delivery and keep it, or the error, for whoever takes it. Raises: ConnectorError."""
+    def prefetch(self, request: FetchRequest) -> Delivery:
+        """Fetch a delivery and keep it, or its error, for `take`. Raises: ConnectorError."""
         try:
-            self._ahead[stream.question] = delivery = self._fetch(stream)
+            self._prefetched[request.key] = delivery = self._fetch(request)
         except ConnectorError as error:
-            self._ahead[stream.question] = error
+            self._prefetched[request.key] = error
             raise
         return delivery
 
-    def all_ahead(self, streams: Sequence[FetchRequest]) -> None:
-        """Fetch what a run of these streams would ask for; an error is kept for its turn."""
+    def prefetch_all(self, requests: Sequence[FetchRequest]) -> None:
+        """Fetch what a run of these requests would fetch; errors are kept and raised by `take`."""
         failed: set[str] = set()
-        for stream in streams:
-            if stream.account_id not in failed:
+        for request in requests:
+            if request.account_id not in failed:
                 try:
-                    self.ahead(stream)
+                    self.prefetch(request)
                 except ConnectorError as error:
-                    if stops_connection(error) or stream.account_id is None:
+                    if stops_connection(error) or request.account_id is None:
                         return
-                    failed.add(stream.account_id)
+                    failed.add(request.account_id)
 
-    def take(self, stream: FetchRequest) -> Delivery:
-        """Return the delivery, fetched now unless it was asked for ahead; it is the caller's to close.
+    def prefetch_into(self, digest: ResponseDigest, requests: Sequence[FetchRequest]) -> bytes | None:
+        """Fetch ahead while the response can still be an unchanged one; return its digest, None when it cannot."""
+        for request in requests:
+            if digest.value() is None:
+                return None
+            try:
+                digest.add_delivery(request, self.prefetch(request))
+            except ConnectorError:
+                return None
+        return digest.value()
 
-        Raises: ConnectorError.
-        """
-        answer = self._ahead.pop(stream.question, None)
-        if isinstance(answer, ConnectorError):
-            raise answer
-        return answer or self._fetch(stream)
+    def take(self, request: FetchRequest) -> Delivery:
+        """Return the delivery, fetched now unless it was before; the caller closes it. Raises: ConnectorError."""
+        kept = self._prefetched.pop(request.key, None)
+        if isinstance(kept, ConnectorError):
+            raise kept
+        return kept or self._fetch(request)
 
     def close(self) -> None:
-        """Forget what nobody took."""
-        for answer in self._ahead.values():
-            if isinstance(answer, Delivery):
-                answer.staging.close()
-        self._ahead.clear()
+        """Free what nobody took."""
+        for kept in self._prefetched.values():
+            if isinstance(kept, Delivery):
+                kept.staging.close()
+        self._prefetched.clear()
 
-    def _fetch(self, stream: FetchRequest) -> Delivery:
-        delivery = fetch(self._readings(stream), self._context)
+    def _fetch(self, request: FetchRequest) -> Delivery:
+        delivery = fetch(self._readings(request), self._context)
         self._context.note_quota(delivery.quota)
         return delivery
 
-    def _readings(self, stream: FetchRequest) -> list[Reading]:
-        """Return the ways to read a stream: by its cursor, from the cursor's beginning, by windows."""
-        by_windows = partial(self._read_windows, stream)
-        if not stream.by_cursor:
+    def _readings(self, request: FetchRequest) -> list[Reading]:
+        """Return the ways to read a request: by its cursor, from the cursor's beginning, by windows."""
+        by_windows = partial(self._read_windows, request)
+        if not request.by_cursor:
             return [by_windows]
-        cursors = dict.fromkeys((stream.cursor, None))
-        return [*(partial(self._read_changes, stream, cursor) for cursor in cursors), by_windows]
+        cursors = dict.fromkeys((request.cursor, None))
+        return [*(partial(self._read_changes, request, cursor) for cursor in cursors), by_windows]
 
-    def _read_changes(self, stream: FetchRequest, cursor: str | None) -> Iterator[Page]:
-        return self._connector.refresh(SyncState(account_id=stream.account_id, cursor=cursor, window=stream.window))
+    def _read_changes(self, request: FetchRequest, cursor: str | None) -> Iterator[Page]:
+        return self._connector.refresh(SyncState(account_id=request.account_id, cursor=cursor, window=request.window))
 
-    def _read_windows(self, stream: FetchRequest) -> Iterator[Page]:
-        at_once = stream.account_id is not None or self._connector.capabilities.fetch_scope == Scope.CONNECTION
-        account_ids = [stream.account_id] if at_once else [account.external_id for account in stream.accounts]
+    def _read_windows(self, request: FetchRequest) -> Iterator[Page]:
+        at_once = request.account_id is not None or self._connector.capabilities.fetch_scope == Scope.CONNECTION
+        account_ids = [request.account_id] if at_once else [account.external_id for account in request.accounts]
         for account_id in account_ids:
-            for window in cut(stream.window, self._connector.capabilities.window_days):
+            for window in cut(request.window, self._connector.capabilities.window_days):
                 yield from self._connector.get_transactions(account_id, window.from_on, window.to_on)

@@ -14,7 +14,7 @@ from worker.runs.states import RunKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestKey:
-    """What the bank is asked. account_id None: about all accounts of the connection in one call."""
+    """What the bank is asked. account_id: None for all accounts of the connection in one call."""
 
     account_id: str | None
     window: Window
@@ -24,9 +24,12 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest:
-    """One delivery to fetch. account_id None: for all accounts of the connection in one call.
+    """One delivery to fetch.
 
-    moves: whether reading it says how far the accounts are; a replay of single rows does not.
+    Attributes:
+        accounts: Our accounts that it is for.
+        account_id: The bank's id of the account; None for all accounts of the connection in one call.
+        moves: Whether the watermark and cursor of the accounts move with it; a replay of single rows moves nothing.
     """
 
     accounts: list[AccountState]
@@ -37,8 +40,8 @@ class FetchRequest:
     moves: bool = True
 
     @property
-    def question(self) -> RequestKey:
-        """What it asks, whoever of our accounts the answer is for."""
+    def key(self) -> RequestKey:
+        """What the bank is asked, without the accounts of ours that the answer is for."""
         return RequestKey(account_id=self.account_id, window=self.window, by_cursor=self.by_cursor, cursor=self.cursor)
 
 
@@ -70,17 +73,17 @@ def plan_requests(
     todo = [account for account in accounts if account.id not in job.done]
     if not todo:
         return []
-    reach = history_limits(job, capabilities, context)
+    limits = history_limits(job, capabilities, context)
     stated_days = job.from_on is not None or job.to_on is not None
     if capabilities.cursor_scope is not None and not stated_days:
-        return _cursor_streams(job, todo, capabilities, reach)
+        return _cursor_requests(job, todo, capabilities, limits)
     if capabilities.fetch_scope == Scope.CONNECTION:
-        widest = max((_windows(job, account, reach) for account in todo), key=_days)
+        widest = max((_windows(job, account, limits) for account in todo), key=_days)
         return [FetchRequest(accounts=todo, account_id=None, window=window, by_cursor=False) for window in widest]
     return [
         FetchRequest(accounts=[account], account_id=account.external_id, window=window, by_cursor=False)
         for account in todo
-        for window in _windows(job, account, reach)
+        for window in _windows(job, account, limits)
     ]
 
 
@@ -91,18 +94,18 @@ def request_for_single_rows(accounts: list[AccountState], today: date) -> FetchR
     )
 
 
-def days_lost(job: Job, streams: list[FetchRequest], capabilities: Capabilities, context: ImportContext) -> bool:
+def days_lost(job: Job, requests: list[FetchRequest], capabilities: Capabilities, context: ImportContext) -> bool:
     """Say whether an outage lasted longer than the provider's memory, so that days between are never read."""
-    reach = history_limits(job, capabilities, context)
-    by_windows = [account for stream in streams if not stream.by_cursor for account in stream.accounts]
-    return job.kind == RunKind.REFRESH and any(out_of_reach(progress_of(account), reach) for account in by_windows)
+    limits = history_limits(job, capabilities, context)
+    by_windows = [account for request in requests if not request.by_cursor for account in request.accounts]
+    return job.kind == RunKind.REFRESH and any(out_of_reach(progress_of(account), limits) for account in by_windows)
 
 
-def _cursor_streams(
-    job: Job, todo: list[AccountState], capabilities: Capabilities, reach: HistoryLimits
+def _cursor_requests(
+    job: Job, todo: list[AccountState], capabilities: Capabilities, limits: HistoryLimits
 ) -> list[FetchRequest]:
     """An import starts the cursor anew: everything the provider has."""
-    window = Window(from_on=reach.oldest_on, to_on=reach.today)
+    window = Window(from_on=limits.oldest_on, to_on=limits.today)
     anew = job.kind == RunKind.IMPORT
     if capabilities.cursor_scope == Scope.CONNECTION:
         cursor = None if anew else job.cursor
@@ -119,15 +122,15 @@ def _cursor_streams(
     ]
 
 
-def _windows(job: Job, account: AccountState, reach: HistoryLimits) -> list[Window]:
+def _windows(job: Job, account: AccountState, limits: HistoryLimits) -> list[Window]:
     if job.kind == RunKind.REFRESH:
-        return refresh_windows(progress_of(account), reach)
-    windows = import_windows(job.from_on, job.to_on, reach)
-    walked_to: date | None = job.walked.get(account.id)
-    if walked_to is None:
+        return refresh_windows(progress_of(account), limits)
+    windows = import_windows(job.from_on, job.to_on, limits)
+    read_to: date | None = job.read_back_to.get(account.id)
+    if read_to is None:
         return windows
-    left = [window for window in windows if window.from_on < walked_to]
-    return [Window(from_on=window.from_on, to_on=min(window.to_on, walked_to - timedelta(days=1))) for window in left]
+    left = [window for window in windows if window.from_on < read_to]
+    return [Window(from_on=window.from_on, to_on=min(window.to_on, read_to - timedelta(days=1))) for window in left]
 
 
 def _days(windows: list[Window]) -> int:

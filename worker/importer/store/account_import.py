@@ -1,4 +1,8 @@
-"""One delivery for one account: slice by slice planned and written, in the caller's one transaction."""
+"""Import what a delivery holds for one account, in the caller's transaction: rows, counts, watermark and cursor.
+
+`import_account` goes through the delivery in slices: load what is stored, set unchanged rows aside, read the rest,
+match it, plan, write. All of it commits or none.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,21 +10,13 @@ from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import Capabilities, IdClass, RejectedRow
+from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
 from worker.importer.context import ImportContext
 from worker.importer.decide import match_user_expense
 from worker.importer.decide.decisions import Rules
 from worker.importer.decide.expense import has_expense
-from worker.importer.decide.line import (
-    FingerprintedTransaction,
-    Line,
-    ReadContext,
-    Rejection,
-    read_line,
-    read_transaction,
-    trusts_ids,
-)
+from worker.importer.decide.line import Line, ReadContext, Rejection, read_line, read_transaction
 from worker.importer.decide.match_by_identity import (
     DistinctLines,
     IdentityMatches,
@@ -36,9 +32,11 @@ from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.decide.text import MAX_NOTES
 from worker.importer.fetch.delivery import Delivery
-from worker.importer.fetch.requests import FetchRequest
+from worker.importer.fetch.requests import FetchRequest, history_limits, progress_of
 from worker.importer.fetch.slices import Slice, slices
-from worker.importer.job import Job, zone_of
+from worker.importer.fetch.window import advance
+from worker.importer.job import Job
+from worker.importer.outcome import AccountResult
 from worker.importer.store.bulk import insert_values
 from worker.importer.store.categories import suggest_categories
 from worker.importer.store.history import unchanged_rows
@@ -51,183 +49,225 @@ from worker.importer.store.load import (
     load_user_expenses,
     stored_identities,
 )
-from worker.importer.store.rejections import record_rejections
+from worker.importer.store.progress import add_counts, close_account
+from worker.importer.store.rejections import as_rejection, record_rejections
 from worker.importer.store.seen_ids import SeenIds
 from worker.importer.store.transfers import pair_transfers
 from worker.importer.store.write import WriteTarget, Written, write_plan
+from worker.models import BankConnectionAccount
 from worker.runs.states import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDelivery:
-    """What one account's part of a delivery is written with."""
+    """A delivery, and the account whose part of it is imported."""
 
     job: Job
     account: AccountState
-    stream: FetchRequest
+    request: FetchRequest
     capabilities: Capabilities
     read_context: ReadContext
     delivery: Delivery
 
+    @property
+    def target(self) -> WriteTarget:
+        """Where its rows are written."""
+        return WriteTarget(account_id=self.account.id, user_id=self.job.user_id, run_id=self.job.lease.run_id)
+
 
 @dataclass(slots=True, kw_only=True)
-class StepResult:
-    """What was done. distrusted: one id stood for two rows, so ids of this account are no longer identities.
+class SeenRows:
+    """What earlier slices of the delivery dealt with.
 
-    seen: known rows that were delivered. created_from: rows of the account with this id or a later one are new.
-    met_ids: trusted ids so far, where all rows of the account are of this step and need no looking up.
+    Attributes:
+        row_ids: Stored rows that were delivered.
+        created_from: Rows of the account with this id or a higher one were created by this delivery.
+        expense_ids: The user's expenses that rows were linked with.
+        new_ids: Trusted ids so far, of an account that had no rows before; None when they are looked up instead.
+    """
+
+    row_ids: set[int] = field(default_factory=set)
+    created_from: int | None = None
+    expense_ids: set[int] = field(default_factory=set)
+    new_ids: SeenIds | None = None
+
+    def has(self, row_id: int) -> bool:
+        """Whether an earlier slice delivered or created the row."""
+        return row_id in self.row_ids or (self.created_from is not None and row_id >= self.created_from)
+
+    def add(self, split: UnchangedSplit, matches: IdentityMatches, plan: Plan, written: Written) -> None:
+        """Note what a slice dealt with."""
+        self.row_ids |= split.seen | matches.seen | {change.known.id for change in plan.changes}
+        if written.transaction_ids and self.created_from is None:
+            self.created_from = min(written.transaction_ids)
+        links = [*(c.link_expense_id for c in plan.creates), *(c.effect.link_expense_id for c in plan.changes)]
+        self.expense_ids |= {expense_id for expense_id in links if expense_id is not None}
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountTally:
+    """What importing the delivery did to the account, for the run's report.
+
+    Attributes:
+        months: Months (`YYYY-MM`) whose expenses changed.
+        late_days: By how many days new rows lay before the watermark, at most.
+        distrusted: One id stood for two rows, so the ids of this account are no identities any more.
     """
 
     counts: Counts = field(default_factory=Counts)
     months: set[str] = field(default_factory=set)
+    warnings: set[str] = field(default_factory=set)
     late_days: int = 0
     distrusted: bool = False
-    warnings: set[str] = field(default_factory=set)
-    seen: set[int] = field(default_factory=set)
-    consumed: set[int] = field(default_factory=set)
-    created_from: int | None = None
-    met_ids: SeenIds | None = None
 
-    def met(self, row_id: int) -> bool:
-        """Whether a slice before this one delivered or created the row."""
-        return row_id in self.seen or (self.created_from is not None and row_id >= self.created_from)
+    def add(self, plan: Plan, repeated: int, watermark_on: date | None) -> None:
+        """Count what a slice decided, how late its new rows came, and what had to be rounded or shortened."""
+        linked = sum(create.decision == Decision.LINKED for create in plan.creates)
+        removed = sum(change.decision == Decision.REMOVED for change in plan.changes)
+        self.counts = self.counts + Counts(
+            created=len(plan.creates) - linked,
+            linked=linked,
+            updated=len(plan.changes) - removed,
+            removed=removed,
+            unchanged=len(plan.unchanged) + repeated,
+            suggested=len(plan.suggestions),
+        )
+        for create in plan.creates:
+            line = create.line
+            if watermark_on and line.stated_on and not line.pending and line.stated_on < watermark_on:
+                self.late_days = max(self.late_days, (watermark_on - line.stated_on).days)
+            if create.expense is not None and create.expense.amount != abs(line.amount):
+                self.warnings.add("amounts_rounded")
+            if len(line.description) > MAX_NOTES:
+                self.warnings.add("notes_shortened")
 
 
-def import_account_delivery(session: Session, step: AccountDelivery, context: ImportContext) -> StepResult:
-    """Plan and write everything a delivery says about one account."""
-    fetched = step.delivery.staging.rows(step.account.external_id)
-    result = StepResult(met_ids=SeenIds(fetched) if _is_fresh(session, step.account) else None)
+def import_account(session: Session, step: AccountDelivery, context: ImportContext) -> AccountTally:
+    """Import the account's part of a delivery; the watermark and the cursor move only if the delivery was complete."""
+    job, account, delivery = step.job, step.account, step.delivery
+    fetched = delivery.staging.rows(account.external_id)
+    fresh = account.history_from_on is None and not has_rows(session, account.id)
+    seen, tally = SeenRows(new_ids=SeenIds(fetched) if fresh else None), AccountTally()
     removed = _removed_ids(session, step)
-    mine = {step.account.external_id, step.account.external_id if step.stream.account_id is None else None}
-    rejections = [as_rejection(row) for row in step.delivery.rejected if row.account_id in mine]
-    for part in slices(step.delivery, step.account.external_id, step.read_context, context.policy.slice_rows):
+    rejections = _rejected_by_connector(step)
+    for part in slices(delivery, account.external_id, step.read_context, context.policy.slice_rows):
         context.check()
-        rejections += _import_slice(session, step, part, removed, result)
-    fresh = record_rejections(session, step.job, step.account.id, rejections)
-    result.counts = replace(result.counts, rejected=fresh, fetched=fetched, pages=step.delivery.pages)
-    return result
+        rejections += _import_slice(session, step, part, removed, seen, tally)
+    rejected = record_rejections(session, job, account.id, rejections)
+    tally.counts = replace(tally.counts, rejected=rejected, fetched=fetched, pages=delivery.pages)
+    add_counts(session, job, account.id, tally.counts, step.request.window)
+    if step.request.moves and account.external_id not in delivery.failures:
+        if delivery.complete:
+            _save_progress(session, step, tally, context)
+        else:
+            cut = AccountResult(
+                account_id=account.id, status="partial", code="truncated", message="the provider cut its answer"
+            )
+            close_account(session, job, cut)
+    return tally
 
 
 def _import_slice(
-    session: Session, step: AccountDelivery, part: Slice, removed: frozenset[int], result: StepResult
+    session: Session,
+    step: AccountDelivery,
+    part: Slice,
+    removed: frozenset[int],
+    seen: SeenRows,
+    tally: AccountTally,
 ) -> list[Rejection]:
-    known, aliases = _known(session, step, part) if result.met_ids is None else ([], {})
-    split = _split_unchanged(step, part.transactions, known, result)
-    taken = _taken(session, step, part, known, result)
+    """Import some days of the delivery, and return the rows that cannot be imported."""
+    known, aliases = _load_known(session, step, part) if seen.new_ids is None else ([], {})
+    unseen = [key for key in known if not seen.has(key.id)]
+    # A dry run looks at every row, because it reports every row.
+    by_identity = {key.identity: key for key in unseen}
+    split = (
+        UnchangedSplit(rest=part.transactions) if step.job.dry_run else split_unchanged(part.transactions, by_identity)
+    )
+    taken = _identities_taken(session, step, part, known, seen)
     split.distrusted |= bool(taken) and any(identity in taken for _, identity, _ in split.rest)
-    lines, rejections = _read(split, step, result)
-    unseen = [key for key in known if not result.met(key.id)]
+    lines, rejections = _read(split, step.read_context)
+    tally.distrusted |= lines.distrusted
+
     evidence = Evidence(
         coverage=Coverage(window=part.covers, cut=part.cut),
         removed=removed,
-        only_changes=step.stream.by_cursor and step.stream.moves and step.delivery.complete,
+        only_changes=step.request.by_cursor and step.request.moves and step.delivery.complete,
     )
-    matches = match_by_identity(lines.lines, unseen, aliases, evidence.coverage)
+    unmatched = [key for key in unseen if key.id not in split.seen]
+    matches = match_by_identity(lines.lines, unmatched, aliases, evidence.coverage)
     matches.returned += split.returned
-    if result.met_ids is None and (far := _far_twins(session, step.account.id, matches)):
+    if seen.new_ids is None:
+        # Rows of equal content may be filed under far days: booked together, bought weeks apart.
+        far = stored_identities(session, step.account.id, matches.possible_identities())
         matches.taken_identities = {*matches.taken_identities, *far}
-    plan = _plan(session, step, evidence, matches, result)
-    written = _write(session, step, plan, result)
-    _count(plan, result, split.unchanged + split.repeated + lines.repeated)
-    result.months |= written.months
-    _note(plan, step.account.watermark_on, result)
+
+    plan = _plan(session, step, evidence, matches, seen)
+    written = _write(session, step, plan)
+    seen.add(split, matches, plan, written)
+    tally.add(plan, split.unchanged + split.repeated + lines.repeated, step.account.watermark_on)
+    tally.months |= written.months
     return rejections
 
 
-def _is_fresh(session: Session, account: AccountState) -> bool:
-    return account.history_from_on is None and not has_rows(session, account.id)
-
-
-def _taken(
-    session: Session, step: AccountDelivery, part: Slice, known: Sequence[StoredKey], result: StepResult
-) -> Collection[bytes]:
-    """Return ids of the slice that rows of slices before it have."""
-    if result.met_ids is None:
-        return {key.identity for key in known if result.met(key.id)}
-    suspects = result.met_ids.suspects(identity for _, identity, _ in part.transactions if identity is not None)
-    return stored_identities(session, step.account.id, suspects)
-
-
-def _far_twins(session: Session, account_id: int, matches: IdentityMatches) -> frozenset[bytes]:
-    """Return identities of equal content that rows filed under far days have: booked together, bought weeks apart."""
-    return stored_identities(session, account_id, matches.possible_identities())
-
-
-def _known(session: Session, step: AccountDelivery, part: Slice) -> tuple[list[StoredKey], dict[bytes, int]]:
-    """Load what may be what the slice delivers: rows of its days, and of its ids wherever they are."""
+def _load_known(session: Session, step: AccountDelivery, part: Slice) -> tuple[list[StoredKey], dict[bytes, int]]:
+    """Load the stored rows that may be delivered here: those of the slice's days, and those of its ids on any day."""
     identities = [identity for _, identity, _ in part.transactions if identity is not None]
     reimport = step.job.options.reimport
     return load_keys(session, step.account.id, part.span(step.read_context.today), identities, reimport=reimport)
 
 
-def _split_unchanged(
-    step: AccountDelivery, marked: list[FingerprintedTransaction], known: Sequence[StoredKey], result: StepResult
-) -> UnchangedSplit:
-    """Set unchanged rows aside; a dry run looks at every one, for it has to report it."""
-    if step.job.dry_run:
-        return UnchangedSplit(rest=marked)
-    split = split_unchanged(marked, {key.identity: key for key in known if not result.met(key.id)})
-    result.seen |= split.seen
-    return split
+def _identities_taken(
+    session: Session, step: AccountDelivery, part: Slice, known: Sequence[StoredKey], seen: SeenRows
+) -> Collection[bytes]:
+    """Return identities of the slice that rows of earlier slices have."""
+    if seen.new_ids is None:
+        return {key.identity for key in known if seen.has(key.id)}
+    suspects = seen.new_ids.add(identity for _, identity, _ in part.transactions if identity is not None)
+    return stored_identities(session, step.account.id, suspects)
 
 
-def _read(split: UnchangedSplit, step: AccountDelivery, result: StepResult) -> tuple[DistinctLines, list[Rejection]]:
-    """Read lines; where one id stands for two rows, read them again without trust in ids."""
-    read = [read_line(item, step.read_context) for item in split.rest]
+def _read(split: UnchangedSplit, context: ReadContext) -> tuple[DistinctLines, list[Rejection]]:
+    """Read the rows into lines; where one id stands for two rows, read them again without trust in ids."""
+    read = [read_line(item, context) for item in split.rest]
     rejections = [item for item in read if isinstance(item, Rejection)]
     lines = drop_repeats(item for item in read if isinstance(item, Line))
     if lines.distrusted or split.distrusted:
-        result.distrusted = True
-        doubtful = replace(step.read_context, trusted=False)
+        doubtful = replace(context, trusted=False)
         again = [read_transaction(item.transaction, doubtful) for item in split.rest]
-        lines = replace(lines, lines=[item for item in again if isinstance(item, Line)])
+        lines = replace(lines, lines=[item for item in again if isinstance(item, Line)], distrusted=True)
     return lines, rejections
 
 
-def _write(session: Session, step: AccountDelivery, plan: Plan, result: StepResult) -> Written:
-    target = WriteTarget(account_id=step.account.id, user_id=step.job.user_id, run_id=step.job.lease.run_id)
-    if step.job.dry_run:
-        insert_values(session, "bank_transaction_changes", *unchanged_rows(plan, step.account.id, target.run_id))
-    written = write_plan(session, plan, target)
-    written.months |= pair_transfers(session, step.job, target, plan, written)
-    if step.job.options.suggest_categories:
-        suggest_categories(session, target, written.transaction_ids)
-    if written.transaction_ids and result.created_from is None:
-        result.created_from = min(written.transaction_ids)
-    return written
-
-
 def _plan(
-    session: Session, step: AccountDelivery, evidence: Evidence, matches: IdentityMatches, result: StepResult
+    session: Session, step: AccountDelivery, evidence: Evidence, matches: IdentityMatches, seen: SeenRows
 ) -> Plan:
-    account, options = step.account, step.job.options
+    """Load what the decisions need, and decide every row of the slice."""
+    options = step.job.options
+    pending_hidden = options.import_pending == "hide"
     links = [line.pending_external_id for line in matches.new if line.pending_external_id]
-    wanted = matches.undecided(evidence.coverage)
-    details = load_details(session, wanted | evidence.removed | ids_by_external_id(session, account.id, links))
-    result.seen |= matches.seen
+    wanted = matches.undecided(evidence.coverage) | evidence.removed
+    details = load_details(session, wanted | ids_by_external_id(session, step.account.id, links))
     wanting = [*matches.new, *(m.line for m in matches.changed if details[m.known_id].expense_id is None)]
-    visible = [line for line in wanting if has_expense(line, pending_hidden=options.import_pending == "hide")]
-    rows = step.delivery.staging.rows(account.external_id)
-    plan = make_plan(
+    visible = [line for line in wanting if has_expense(line, pending_hidden=pending_hidden)]
+    return make_plan(
         matches,
-        replace(evidence, details=details, existing=_existing(session, step, visible, result)),
+        replace(evidence, details=details, existing=_user_expenses(session, step, visible, seen)),
         Rules(
-            pending_hidden=options.import_pending == "hide",
+            pending_hidden=pending_hidden,
             pending_grace_days=options.pending_grace_days,
-            # an empty answer proves nothing about posted rows: providers give one when they fail
-            windows_complete=step.capabilities.windows_complete and rows > 0,
+            # An empty delivery proves nothing about posted rows: providers give one when they fail.
+            windows_complete=step.capabilities.windows_complete
+            and step.delivery.staging.rows(step.account.external_id) > 0,
             guess_pending=not step.capabilities.links_pending,
             reimport=options.reimport,
         ),
     )
-    result.seen |= {change.known.id for change in plan.changes}
-    return plan
 
 
-def _existing(session: Session, step: AccountDelivery, lines: list[Line], result: StepResult) -> list[UserExpense]:
+def _user_expenses(session: Session, step: AccountDelivery, lines: list[Line], seen: SeenRows) -> list[UserExpense]:
+    """Load the user's expenses that these lines may stand for."""
     if not lines:
         return []
-    amounts = {line.expense_amount for line in lines}
     place = AccountPlace(
         user_id=step.job.user_id,
         connection_id=step.job.connection_id,
@@ -238,7 +278,36 @@ def _existing(session: Session, step: AccountDelivery, lines: list[Line], result
     days = [line.effective_on for line in lines]
     near = timedelta(days=match_user_expense.MAX_DAYS)
     span = (min(days) - near, max(days) + near)
-    return [e for e in load_user_expenses(session, place, span, amounts) if e.expense_id not in result.consumed]
+    found = load_user_expenses(session, place, span, {line.expense_amount for line in lines})
+    return [expense for expense in found if expense.expense_id not in seen.expense_ids]
+
+
+def _write(session: Session, step: AccountDelivery, plan: Plan) -> Written:
+    """Write the plan, and what follows from the new rows: transfers and suggested categories."""
+    target = step.target
+    if step.job.dry_run:
+        insert_values(session, "bank_transaction_changes", *unchanged_rows(plan, target.account_id, target.run_id))
+    written = write_plan(session, plan, target)
+    written.months |= pair_transfers(session, step.job, target, plan, written)
+    if step.job.options.suggest_categories:
+        suggest_categories(session, target, written.transaction_ids)
+    return written
+
+
+def _save_progress(session: Session, step: AccountDelivery, tally: AccountTally, context: ImportContext) -> None:
+    """Move watermark and cursor."""
+    limits = history_limits(step.job, step.capabilities, context)
+    # While history is read, old rows are not late.
+    late_days = tally.late_days if step.account.history_complete else 0
+    own_cursor = step.request.by_cursor and step.request.account_id is not None
+    row = session.get_one(BankConnectionAccount, step.account.id)
+    progress = advance(progress_of(row), step.request.window, limits, latest_late_days=late_days)
+    row.watermark_on = progress.watermark_on
+    row.history_from_on = progress.history_from_on
+    row.history_complete = progress.history_complete
+    row.lateness_days = progress.lateness_days
+    row.cursor = (step.delivery.next_cursor if own_cursor else None) or row.cursor
+    row.id_class = "none" if tally.distrusted else row.id_class
 
 
 def _removed_ids(session: Session, step: AccountDelivery) -> frozenset[int]:
@@ -250,52 +319,7 @@ def _removed_ids(session: Session, step: AccountDelivery) -> frozenset[int]:
     return ids_by_external_id(session, step.account.id, external_ids)
 
 
-def _count(plan: Plan, result: StepResult, repeated: int) -> None:
-    linked = sum(create.decision == Decision.LINKED for create in plan.creates)
-    removed = sum(change.decision == Decision.REMOVED for change in plan.changes)
-    counts = result.counts
-    result.counts = replace(
-        counts,
-        created=counts.created + len(plan.creates) - linked,
-        linked=counts.linked + linked,
-        updated=counts.updated + len(plan.changes) - removed,
-        removed=counts.removed + removed,
-        unchanged=counts.unchanged + len(plan.unchanged) + repeated,
-        suggested=counts.suggested + len(plan.suggestions),
-    )
-    links = [*(c.link_expense_id for c in plan.creates), *(c.effect.link_expense_id for c in plan.changes)]
-    result.consumed |= {expense_id for expense_id in links if expense_id is not None}
-
-
-def _note(plan: Plan, watermark_on: date | None, result: StepResult) -> None:
-    """Learn how late rows come, and say what was rounded or shortened."""
-    for create in plan.creates:
-        line = create.line
-        if watermark_on and line.stated_on and not line.pending and line.stated_on < watermark_on:
-            result.late_days = max(result.late_days, (watermark_on - line.stated_on).days)
-        if create.expense is not None and create.expense.amount != abs(line.amount):
-            result.warnings.add("amounts_rounded")
-        if len(line.description) > MAX_NOTES:
-            result.warnings.add("notes_shortened")
-
-
-def as_rejection(row: RejectedRow) -> Rejection:
-    """Return what a connector could not read as what the importer keeps."""
-    return Rejection(code=row.code, message=row.message, raw=row.raw, external_id=row.external_id)
-
-
-def read_context_for(
-    job: Job, account: AccountState, capabilities: Capabilities, context: ImportContext, session: str | None
-) -> ReadContext:
-    """Return what is known of an account before its lines are read."""
-    zone = zone_of(job, capabilities)
-    id_class = IdClass(job.options.id_class or account.id_class or capabilities.id_class)
-    return ReadContext(
-        zone=zone,
-        today=context.now().astimezone(zone).date(),
-        currency=account.currency or job.currency,
-        trusted=trusts_ids(id_class),
-        namespace=(session or "") if id_class == IdClass.SESSION else "",
-        booking_basis=job.options.date_basis == "booking",
-        sign=-1 if account.external_id in job.options.inverted_accounts else 1,
-    )
+def _rejected_by_connector(step: AccountDelivery) -> list[Rejection]:
+    """Return the rejected rows of this account; a delivery for one account need not name it."""
+    own = {step.account.external_id, step.account.external_id if step.request.account_id is None else None}
+    return [as_rejection(row) for row in step.delivery.rejected if row.account_id in own]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import IO, Any
 
@@ -83,14 +83,15 @@ def _driver_connection(session: Session) -> Any:  # noqa: ANN401 - psycopg2's ow
     return session.connection().connection.driver_connection
 
 
-def copy_out(session: Session, query: str, file: IO[bytes]) -> None:
-    """Write the rows of a query into a file, for `copy_back`."""
+def copy_out(session: Session, query: str, values: Mapping[str, Any], file: IO[bytes]) -> None:
+    """Write the rows of a query with `%(name)s` parameters into a file, for `copy_back`."""
     with _driver_connection(session).cursor() as cursor:
-        cursor.copy_expert(f"COPY ({query}) TO STDOUT", file)
+        bound = cursor.mogrify(query, values).decode()
+        cursor.copy_expert(f"COPY ({bound}) TO STDOUT", file)
     file.seek(0)
 
 
-def copy_back(session: Session, table: str, file: IO[bytes]) -> None:
-    """Write what `copy_out` read into a table with its columns."""
+def copy_back(session: Session, table: str, columns: Sequence[str], file: IO[bytes]) -> None:
+    """Write what `copy_out` read into these columns of a table."""
     with _driver_connection(session).cursor() as cursor:
-        cursor.copy_expert(f"COPY {table} FROM STDIN", file)
+        cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN", file)

@@ -15,8 +15,8 @@ from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import id_text
 
 _KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
-    CASE WHEN :reimport AND expense_state = 'reverted' THEN ''::bytea ELSE fingerprint END, state,
-    coalesce(stated_on, effective_on), absent_since_at IS NOT NULL"""
+    CASE WHEN :reimport AND expense_state = 'reverted' THEN ''::bytea ELSE fingerprint END AS fingerprint, state,
+    coalesce(stated_on, effective_on) AS day, absent_since_at IS NOT NULL AS absent"""
 
 _KEYS = text(
     f"""SELECT {_KEY_COLUMNS} FROM bank_transactions
@@ -35,8 +35,8 @@ _STORED = text(
         SELECT 1 FROM bank_transactions t WHERE t.account_id = :account_id AND t.identity = w.identity OFFSET 0) t"""
 )
 _HAS = text(
-    """SELECT EXISTS (SELECT 1 FROM bank_transactions WHERE account_id = :account_id),
-        EXISTS (SELECT 1 FROM bank_transaction_aliases WHERE account_id = :account_id)"""
+    """SELECT EXISTS (SELECT 1 FROM bank_transactions WHERE account_id = :account_id) AS has_rows,
+        EXISTS (SELECT 1 FROM bank_transaction_aliases WHERE account_id = :account_id) AS has_aliases"""
 )
 _ALIASES = text(
     "SELECT identity, transaction_id FROM bank_transaction_aliases"
@@ -72,7 +72,8 @@ _DETAILS = text(
     WHERE t.id = ANY(:ids)"""
 )
 _EXISTING = text(
-    """SELECT e.id, e.amount, e.currency, e.expense_type, coalesce(e.notes, ''), e.spent_at, b.id, a.anchor, a.mask
+    """SELECT e.id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes, e.spent_at,
+        b.id AS transaction_id, a.anchor, a.mask
     FROM expenses e
     LEFT JOIN bank_transactions b ON b.expense_id = e.id
     LEFT JOIN bank_connection_accounts a ON a.id = b.account_id
@@ -96,7 +97,7 @@ class AccountPlace:
 
 def has_rows(session: Session, account_id: int) -> bool:
     """Say whether anything of this account was ever imported."""
-    return bool(session.execute(_HAS, {"account_id": account_id}).one()[0])
+    return bool(session.execute(_HAS, {"account_id": account_id}).one().has_rows)
 
 
 def stored_identities(session: Session, account_id: int, identities: Sequence[bytes]) -> frozenset[bytes]:
@@ -114,8 +115,8 @@ def load_keys(
 
     reimport: rows that were taken back count as changed.
     """
-    has_any, has_aliases = session.execute(_HAS, {"account_id": account_id}).one()
-    if not has_any:
+    has = session.execute(_HAS, {"account_id": account_id}).one()
+    if not has.has_rows:
         return [], {}
     which = {"account_id": account_id, "reimport": reimport}
     span = {"from_on": days[0], "to_on": days[1]}
@@ -125,9 +126,9 @@ def load_keys(
     aliases: dict[bytes, int] = {}
     if missing:
         rows += _more(session, _KEYS_BY_IDENTITY, rows, which | {"identities": missing})
-    if missing and has_aliases:
+    if missing and has.has_aliases:
         found = session.execute(_ALIASES, {"account_id": account_id, "identities": missing})
-        aliases = {bytes(identity): transaction_id for identity, transaction_id in found}
+        aliases = {bytes(row.identity): row.transaction_id for row in found}
         rows += _more(session, _KEYS_BY_ID, rows, which | {"ids": list(aliases.values())})
     return rows, aliases
 
@@ -137,10 +138,17 @@ def _more(session: Session, query: TextClause, rows: Sequence[StoredKey], which:
     return [key for key in map(_key, session.execute(query, which).all()) if key.id not in have]
 
 
-def _key(row: Any) -> StoredKey:  # noqa: ANN401 - a row of _KEY_COLUMNS
-    row_id, identity, external_id, content_key, occurrence, fingerprint, state, day, absent = row
+def _key(row: Row[Any]) -> StoredKey:
     return StoredKey(
-        row_id, bytes(identity), external_id, bytes(content_key), occurrence, bytes(fingerprint), state, day, absent
+        id=row.id,
+        identity=bytes(row.identity),
+        external_id=row.external_id,
+        content_key=bytes(row.content_key),
+        occurrence=row.occurrence,
+        fingerprint=bytes(row.fingerprint),
+        state=row.state,
+        day=row.day,
+        absent=row.absent,
     )
 
 
@@ -159,10 +167,10 @@ def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, StoredRow
     if not wanted:
         return {}
     session.execute(_LOCK_EXPENSES, {"ids": wanted})
-    return {row.id: _known(row) for row in session.execute(_DETAILS, {"ids": wanted})}
+    return {row.id: _stored_row(row) for row in session.execute(_DETAILS, {"ids": wanted})}
 
 
-def _known(row: Row[Any]) -> StoredRow:
+def _stored_row(row: Row[Any]) -> StoredRow:
     expense, category_id = None, row.category_id
     if row.expense_id is not None:
         expense = ExpenseFields(
@@ -252,14 +260,16 @@ def load_user_expenses(
     )
     return [
         UserExpense(
-            expense_id=row[0],
-            amount=row[1],
-            currency=row[2],
-            expense_type=row[3],
-            notes=row[4],
-            spent_on=row[5],
-            twin_id=row[6],
-            same_account=_same_account((place.anchor, place.mask), (row[7], row[8])) if row[6] else None,
+            expense_id=row.id,
+            amount=row.amount,
+            currency=row.currency,
+            expense_type=row.expense_type,
+            notes=row.notes,
+            spent_on=row.spent_at,
+            twin_id=row.transaction_id,
+            same_account=_same_account((place.anchor, place.mask), (row.anchor, row.mask))
+            if row.transaction_id
+            else None,
         )
         for row in rows
     ]

@@ -1,7 +1,7 @@
-"""What a committed step leaves on the account and the run: watermark, cursor, balance proof, counts."""
+"""The run's row of every account: counts, how the account ended, and its balance proof."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,9 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
-from worker.importer.account_state import AccountState
+from worker.errors import WorkerError
 from worker.importer.decide.balance import BalanceProof, Books, prove
-from worker.importer.fetch.window import Progress
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
@@ -23,18 +22,17 @@ from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-_ADD_TO_RUN = text(
-    "UPDATE bank_import_runs SET "  # noqa: S608 - constant names
-    + ", ".join(f"{name} = {name} + :{name}" for name in COUNTED)
-    + " WHERE id = :run_id"
-)
-_COUNT_DONE = text(
-    """UPDATE bank_import_runs SET accounts_done =
-        (SELECT count(*) FROM bank_import_run_accounts WHERE run_id = :run_id AND code <> 'in_progress')
-    WHERE id = :run_id"""
+# The counts are kept per account; the run's are their sums, for those who watch it.
+_SUM_UP = text(
+    f"""UPDATE bank_import_runs r SET accounts_done = s.accounts_done, {", ".join(f"{n} = s.{n}" for n in COUNTED)}
+    FROM (SELECT count(*) FILTER (WHERE code <> 'in_progress') AS accounts_done,
+            {", ".join(f"sum({n})::int AS {n}" for n in COUNTED)}
+          FROM bank_import_run_accounts WHERE run_id = :run_id) s
+    WHERE r.id = :run_id"""  # noqa: S608 - constant names
 )
 _POSTED = text(
-    """SELECT coalesce(sum(amount), 0), min(coalesce(stated_on, effective_on)) FROM bank_transactions
+    """SELECT coalesce(sum(amount), 0) AS posted, min(coalesce(stated_on, effective_on)) AS first_on
+    FROM bank_transactions
     WHERE account_id = :account_id AND state = 'posted'
       AND coalesce(stated_on, effective_on) >= :from_on AND coalesce(stated_on, effective_on) <= :to_on"""
 )
@@ -49,39 +47,21 @@ _SAVE_PROOF = text(
 ).bindparams(bindparam("proof", type_=JSONB))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """How far an account is after a step. cursor None: unchanged."""
-
-    progress: Progress
-    cursor: str | None = None
-    distrusted: bool = False
+def add_counts(session: Session, job: Job, account_id: int, counts: Counts, window: Window | None) -> None:
+    """Add what a delivery did to the run's row of this account."""
+    _upsert(session, job, account_id, None, counts, window)
 
 
-def save_mark(session: Session, account_id: int, mark: Mark) -> None:
-    """Move the account's watermark and cursor, together with the data they stand for."""
-    row = session.get_one(BankConnectionAccount, account_id)
-    row.watermark_on = mark.progress.watermark_on
-    row.history_from_on = mark.progress.history_from_on
-    row.history_complete = mark.progress.history_complete
-    row.lateness_days = mark.progress.lateness_days
-    row.cursor = mark.cursor or row.cursor
-    row.id_class = "none" if mark.distrusted else row.id_class
-
-
-def add_counts(session: Session, job: Job, account: AccountState, counts: Counts, window: Window | None) -> None:
-    """Add a step's counts to the run (for those who watch) and to the run's row of this account."""
-    if not job.dry_run:  # its row stays unlocked, so that its heart goes on beating
-        session.execute(_ADD_TO_RUN, count_values(counts) | {"run_id": job.lease.run_id})
-    _upsert(session, job, account.id, None, counts, window)
-
-
-def close_account(session: Session, job: Job, account_id: int, result: AccountResult) -> None:
-    """Say how the account ended, keeping the counts its steps left."""
+def close_account(session: Session, job: Job, result: AccountResult) -> None:
+    """Record how the account ended; the counts of its deliveries stay as they are."""
     values: dict[str, Any] = {"status": result.status, "code": result.code, "message": result.message}
-    _upsert(session, job, account_id, values, Counts(), None)
-    if not job.dry_run:
-        session.execute(_COUNT_DONE, {"run_id": job.lease.run_id})
+    _upsert(session, job, result.account_id, values, Counts(), None)
+
+
+def fail_account(session: Session, job: Job, account_id: int, error: WorkerError, *, status: str = "failed") -> None:
+    """Record that one account failed, wholly or in part; what was written of it stays."""
+    result = AccountResult(account_id=account_id, status=status, code=error.code, message=str(error)[:1000])
+    close_account(session, job, result)
 
 
 def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> BalanceProof:
@@ -95,7 +75,7 @@ def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> 
         ended = replace(ended, status="succeeded", code="ok")
     if ended.status == "succeeded" and ended.counts.rejected:
         ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
-    close_account(session, job, account_id, ended)
+    close_account(session, job, ended)
     proof = _prove(session, job, account_id, zone)
     log.info("account.finished", account_id=account_id, code=ended.code, proof=proof.result)
     return proof
@@ -133,7 +113,7 @@ def _prove(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Balan
 
 def _posted(session: Session, account_id: int, from_on: date, to_on: date) -> tuple[Decimal, date | None]:
     row = session.execute(_POSTED, {"account_id": account_id, "from_on": from_on, "to_on": to_on}).one()
-    return row[0], row[1]
+    return row.posted, row.first_on
 
 
 def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
@@ -177,6 +157,8 @@ def _upsert(
             },
         )
     )
+    if not job.dry_run:  # the run's own row must stay unlocked in a dry run, so that its lease can be renewed
+        session.execute(_SUM_UP, {"run_id": job.lease.run_id})
 
 
 def account_results(session: Session, job: Job, account_id: int | None = None) -> list[AccountResult]:

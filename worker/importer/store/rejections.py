@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.connectors.base import RejectedRow
 from worker.importer.decide.line import Rejection
 from worker.importer.decide.text import id_text, plain_text
 from worker.importer.job import Job
@@ -25,6 +26,11 @@ _ARRIVED = text(
       AND t.account_id = r.account_id AND t.external_id = r.external_id AND t.state <> 'removed'"""
 )
 _MAX_RAW = 100_000
+
+
+def as_rejection(row: RejectedRow) -> Rejection:
+    """Return what a connector could not read as what the importer keeps."""
+    return Rejection(code=row.code, message=row.message, raw=row.raw, external_id=row.external_id)
 
 
 def record_rejections(session: Session, job: Job, account_id: int | None, rejections: Sequence[Rejection]) -> int:

@@ -1,4 +1,4 @@
-"""Which ids a delivery has named so far, in eight bytes per id: what it has not met it knows, the rest it suspects."""
+"""A Bloom filter with one hash function: which trusted ids a delivery has named so far, in eight bytes per id."""
 
 from collections.abc import Iterable
 
@@ -6,16 +6,16 @@ _BITS_PER_ROW = 64
 
 
 class SeenIds:
-    """The ids met by one step: a bitmap of their hashes, so that a million ids take eight megabytes at most."""
+    """The ids of one delivery as a bitmap of their hashes: at most eight megabytes for a million ids."""
 
     def __init__(self, rows: int) -> None:
-        """Make room. rows: how many ids will be met at most; with more it only suspects more often."""
+        """Make room. rows: how many ids are expected; more of them only make false positives more frequent."""
         size = max(rows * _BITS_PER_ROW, 1 << 10)
         self._mask = (1 << size.bit_length() - 1) - 1
         self._bits = bytearray((self._mask >> 3) + 1)
 
-    def suspects(self, ids: Iterable[bytes]) -> list[bytes]:
-        """Meet the ids, and return those that may have been met before: all that were, and one other in some fifty."""
+    def add(self, ids: Iterable[bytes]) -> list[bytes]:
+        """Add the ids, and return those that may have been added before: all that were, and one other in some fifty."""
         bits, mask = self._bits, self._mask
         suspects = []
         for id_ in ids:

@@ -164,11 +164,11 @@ def _update(session: Session, columns: Sequence[str], rows: Sequence[tuple[Any, 
 
 
 def _update_expenses(session: Session, changes: Sequence[RowChange], target: WriteTarget) -> None:
-    rows = [
-        (c.known.expense_id, w.amount, w.currency, w.expense_type, w.notes, w.spent_on)
+    rows = {
+        c.known.expense_id: (c.known.expense_id, w.amount, w.currency, w.expense_type, w.notes, w.spent_on)
         for c in changes
         if (w := c.effect.write) is not None and c.known.expense_id is not None
-    ]
+    }
     if not rows:
         return
     run_values(
@@ -176,11 +176,9 @@ def _update_expenses(session: Session, changes: Sequence[RowChange], target: Wri
         "UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,"
         " notes = v.notes, spent_at = v.spent_at::date"
         " FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_at) WHERE e.id = v.id",
-        rows,
+        list(rows.values()),
     )
-    outbox.record_expenses(
-        session, event_type="expense.updated", expense_ids=[row[0] for row in rows], run_id=target.run_id
-    )
+    outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(rows), run_id=target.run_id)
 
 
 def _insert_aliases(session: Session, changes: Sequence[RowChange], target: WriteTarget) -> None:
