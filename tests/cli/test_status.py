@@ -76,7 +76,42 @@ def test_connections_that_need_a_person_are_named_and_are_no_emergency(command, 
         connection_id = make_connection(session, user_id, status="needs_user", status_code="expired")
     answer = command("status")
     assert answer.code == 0
+    assert answer.out.splitlines()[0] == "- 1 connection needs its user"
     assert str(connection_id) in answer.out
+
+
+@pytest.mark.usefixtures("_workers_alive")
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE bank_connections SET consecutive_failures = 2", "1 connection failed twice or more"),
+        (
+            (
+                "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, status, code, started_at,"
+                " finished_at) SELECT gen_random_uuid(), id, user_id, 'refresh', 'user', 'failed', 'poison', now(),"
+                " now()"
+                " FROM bank_connections"
+            ),
+            "1 run was given up (poison)",
+        ),
+        (
+            (
+                "INSERT INTO webhook_subscriptions (id, user_id, url, event_types, api_version, secret_encrypted,"
+                " secret_key_id, breaker_until) SELECT gen_random_uuid(), user_id, 'https://example.com/hook',"
+                " ARRAY['*'], '2026-11-01', 'sealed', 'test', now() + interval '1 hour' FROM bank_connections"
+            ),
+            "1 receiver of webhooks does not answer",
+        ),
+    ],
+    ids=["failing bank", "poison", "open breaker"],
+)
+def test_all_is_well_is_not_said_while_something_waits_for_a_person(command, sessions, user_id, change, says):
+    with sessions() as session:
+        make_connection(session, user_id)
+        session.execute(text(change))
+    answer = command("status")
+    assert (answer.code, answer.out.splitlines()[0]) == (0, f"- {says}")
+    assert "all is well" not in answer.out
 
 
 def test_a_broker_that_is_down_is_a_problem_not_a_crash(command, monkeypatch):

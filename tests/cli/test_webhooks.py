@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from sqlalchemy import text
 
 from worker import outbox
 
@@ -93,3 +94,18 @@ def test_wrong_usage_is_told(command, arguments):
 
 def test_the_types_are_listed(command):
     assert "bill.due" in command("webhooks", "types").out
+
+
+def test_given_up_deliveries_of_all_subscriptions_are_listed_and_sent_again_once(command, sessions, user_id, made):
+    with sessions() as session:
+        outbox.record(session, user_id=user_id, event_type="expense.created", data=EXPENSE, dedup_key="once")
+        session.execute(
+            text(
+                "INSERT INTO webhook_deliveries (event_id, subscription_id, state, attempt, finished_at, last_code)"
+                " SELECT e.id, s.id, 'dead', 4, now(), 'http_503' FROM webhook_events e, webhook_subscriptions s"
+            )
+        )
+    listed = json.loads(command("webhooks", "deliveries", "--state", "dead", "--json").out)
+    assert [(row["subscription_id"], row["code"]) for row in listed] == [(made["id"], "http_503")]
+    assert command("webhooks", "replay-dead").out == "queued 1\n"
+    assert command("webhooks", "replay-dead", made["id"][:8]).out == "queued 0\n"

@@ -21,7 +21,7 @@ from worker.api.services import Services, ServicesDep, services
 from worker.runs import run_queries
 from worker.runs.run_queries import RunFilter
 from worker.runs.states import CLOSED, RunStatus
-from worker.status import dashboard, problems, read_status
+from worker.status import concerns, dashboard, problems, read_status
 from worker.webhooks.replay import replay_event
 
 _HERE = Path(__file__).parent / "templates"
@@ -73,6 +73,7 @@ def overview(services: ServicesDep) -> HTMLResponse:
         "overview.html",
         status=status,
         problems=problems(status),
+        concerns=concerns(status),
         runs=runs,
         connections=connections,
         letters=letters,

@@ -42,6 +42,8 @@ def _reader(model: Any, what: str) -> Any:  # noqa: ANN401 - a mapped class with
 
 read_connection_id = _reader(BankConnection, "connection")
 
+read_subscription_id = _reader(WebhookSubscription, "subscription")
+
 ConnectionId = Annotated[
     uuid.UUID, typer.Argument(metavar="CONNECTION", parser=read_connection_id, help="Its id, or the beginning of it.")
 ]
@@ -51,9 +53,5 @@ RunId = Annotated[
 ]
 SubscriptionId = Annotated[
     uuid.UUID,
-    typer.Argument(
-        metavar="SUBSCRIPTION",
-        parser=_reader(WebhookSubscription, "subscription"),
-        help="Its id, or the beginning of it.",
-    ),
+    typer.Argument(metavar="SUBSCRIPTION", parser=read_subscription_id, help="Its id, or the beginning of it."),
 ]

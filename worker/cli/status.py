@@ -12,7 +12,7 @@ from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json, print_rows
 from worker.cli.workspace import database
 from worker.db.engine import Sessions
-from worker.status import Status, problems, read_status
+from worker.status import Status, concerns, problems, read_status
 
 _PERIOD_S = 2.0
 _CLEAR = "\x1b[2J\x1b[H"
@@ -35,7 +35,7 @@ def status(
             seen = _look(sessions, broker)
     found = problems(seen)
     if as_json:
-        print_json({**asdict(seen), "problems": found})
+        print_json({**asdict(seen), "problems": found, "concerns": concerns(seen)})
     else:
         _print(seen)
     raise typer.Exit(ExitCode.FAILED if found else ExitCode.DONE)
@@ -48,7 +48,8 @@ def _look(sessions: Sessions, broker: "redis.Redis") -> Status:
 
 def _print(seen: Status) -> None:
     found = problems(seen)
-    typer.echo("\n".join(f"! {problem}" for problem in found) or "all is well")
+    lines = [f"! {problem}" for problem in found] + [f"- {concern}" for concern in concerns(seen)]
+    typer.echo("\n".join(lines) or "all is well")
     _heading("work")
     work = seen.work
     typer.echo(

@@ -1,5 +1,6 @@
 """`finmind-worker webhooks`: who is told about what, whether it arrived, and sending it again."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.cli.arguments import read_interval
 from worker.cli.environment import settings
-from worker.cli.ids import SubscriptionId
+from worker.cli.ids import SubscriptionId, read_subscription_id
 from worker.cli.output import JsonFlag, print_json, print_record, print_rows
 from worker.cli.workspace import database, workspace
 from worker.errors import InvalidRequestError
@@ -176,7 +177,10 @@ def events(
 
 @app.command()
 def deliveries(
-    subscription: SubscriptionId,
+    subscription: Annotated[
+        uuid.UUID | None,
+        typer.Argument(metavar="[SUBSCRIPTION]", parser=read_subscription_id, help="Only of this one."),
+    ] = None,
     *,
     state: Annotated[DeliveryState | None, typer.Option("--state", help="Only these.")] = None,
     since: Since = None,
@@ -184,12 +188,13 @@ def deliveries(
     limit: Limit = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the deliveries of a subscription, newest first."""
+    """List deliveries, newest first; `--state dead` shows those that were given up."""
     with database() as sessions, sessions() as session:
         narrowing = Narrowing(
             state=state, subscription_id=subscription, since=_moment(since, session), until=_moment(until, session)
         )
-        rows = history.deliveries(session, subscriptions.owner_of(session, subscription), narrowing, limit=limit)
+        user_id = subscriptions.owner_of(session, subscription) if subscription else None
+        rows = history.deliveries(session, user_id, narrowing, limit=limit)
     print_rows(rows, _DELIVERY_COLUMNS, as_json=as_json, empty="no deliveries")
 
 
@@ -204,6 +209,21 @@ def attempts(
         rows = history.attempts(session, history.owner_of(session, delivery), delivery)
     columns = ("attempt", "started_at", "finished_at", "code", "duration_ms", "response_head")
     print_rows(rows, columns, as_json=as_json, empty="not tried yet")
+
+
+@app.command("replay-dead")
+def replay_dead(
+    subscription: Annotated[
+        uuid.UUID | None,
+        typer.Argument(metavar="[SUBSCRIPTION]", parser=read_subscription_id, help="Only of this one."),
+    ] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send deliveries again that were given up (10,000 at a time), of all active subscriptions or of one."""
+    with database() as sessions, sessions() as session:
+        count = replay.replay_dead(session, subscription)
+    _print_result({"queued": count}, f"queued {count}", as_json=as_json)
 
 
 @app.command("replay")

@@ -1,5 +1,5 @@
 """What an operator looks at: the state of everything at once, as one screen and as metrics."""
 
-from worker.status.overview import Status, problems, queue_lengths, read_status
+from worker.status.overview import Status, concerns, problems, queue_lengths, read_status
 
-__all__ = ["Status", "problems", "queue_lengths", "read_status"]
+__all__ = ["Status", "concerns", "problems", "queue_lengths", "read_status"]

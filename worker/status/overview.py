@@ -72,6 +72,9 @@ _OPEN = """
     SELECT
       (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead') AS dead_letters,
       (SELECT count(*) FROM webhook_deliveries WHERE state IN ('pending', 'leased')) AS deliveries_waiting,
+      (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND breaker_until > now()) AS breakers_open,
+      (SELECT count(*) FROM bank_connections WHERE status = 'active' AND consecutive_failures >= 2)
+        AS connections_failing,
       (SELECT count(*) FROM bank_match_suggestions WHERE status = 'open') AS suggestions_open,
       (SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL) AS rejections_unresolved"""
 
@@ -130,6 +133,22 @@ def problems(status: Status) -> list[str]:
         found.append(f"a running run was silent for {status.work['oldest_heartbeat_s']} s and was not recovered")
     found += [f"the circuit of {one['connector']} is {one['state']}" for one in status.circuits]
     return found
+
+
+def concerns(status: Status) -> list[str]:
+    """Say what waits for a person though nothing is broken: no reason for an alarm, and not well either. Pure."""
+    open_, runs = status.open, {(run["status"], run["code"]): run["runs"] for run in status.runs}
+    counts = (
+        (len(status.need_a_person), "connection needs its user", "connections need their users"),
+        (open_["connections_failing"], "connection failed twice or more", "connections failed twice or more"),
+        (len(status.mismatches), "balance does not follow from its rows", "balances do not follow from their rows"),
+        (open_["rejections_unresolved"], "rejected row is unresolved", "rejected rows are unresolved"),
+        (runs.get(("failed", "poison"), 0), "run was given up (poison)", "runs were given up (poison)"),
+        (runs.get(("failed", "internal"), 0), "run failed by a defect of ours", "runs failed by a defect of ours"),
+        (open_["dead_letters"], "delivery was given up", "deliveries were given up"),
+        (open_["breakers_open"], "receiver of webhooks does not answer", "receivers of webhooks do not answer"),
+    )
+    return [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]
 
 
 def queue_lengths(broker: "redis.Redis") -> dict[str, int] | None:

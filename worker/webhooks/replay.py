@@ -73,6 +73,33 @@ def replay_since(
     return session.execute(_REPLAY_SINCE, parameters).rowcount  # type: ignore[attr-defined, no-any-return]  # an INSERT
 
 
+_REPLAY_DEAD = text(
+    """
+    INSERT INTO webhook_deliveries (event_id, subscription_id, replay, next_attempt_at)
+    SELECT d.event_id, d.subscription_id, d.replay + 1, now()
+    FROM webhook_deliveries d JOIN webhook_subscriptions s ON s.id = d.subscription_id AND s.status = 'active'
+    WHERE d.state = 'dead' AND (CAST(:subscription_id AS uuid) IS NULL OR d.subscription_id = :subscription_id)
+      AND NOT EXISTS (
+        SELECT 1 FROM webhook_deliveries later WHERE later.event_id = d.event_id
+          AND later.subscription_id = d.subscription_id AND later.replay > d.replay)
+    ORDER BY d.id LIMIT :limit
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+def replay_dead(session: Session, subscription_id: uuid.UUID | None, *, limit: int = MAX_REPLAYS) -> int:
+    """Queue dead letters again and return how many, for an operator.
+
+    Args:
+        session: The caller's transaction.
+        subscription_id: Only of this subscription; None for all. Subscriptions that are not active are left out.
+        limit: How many at most, oldest first.
+    """
+    parameters = {"subscription_id": subscription_id, "limit": min(limit, MAX_REPLAYS)}
+    return session.execute(_REPLAY_DEAD, parameters).rowcount  # type: ignore[attr-defined, no-any-return]  # an INSERT
+
+
 def _require_active(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
     row = subscription_of(session, user_id, subscription_id, locked=True)
     if row.status != "active":
