@@ -10,17 +10,20 @@ from worker.cli.main import run
 from worker.cli.settings import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DECISIONS = ROOT / "docs" / "decisions"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / ".github").rglob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```sh[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(finmind-worker [^`\n]+)`")
-LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#]*)(?:#([^)]+))?\)")
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LONGEST_LINE, LONGEST_ROW = 120, 160  # a row of a table cannot be wrapped
 
 
 def documented_commands():
     found = set()
     for page in PAGES:
         text = page.read_text()
-        lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+        lines = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
         found |= {line.partition("#")[0].strip() for line in lines if line.startswith("finmind-worker ")}
         found |= set(INLINE.findall(text))
     return sorted(command for command in found if "…" not in command)
@@ -46,7 +49,47 @@ def test_documented_commands_and_their_flags_exist(command, capsys, monkeypatch)
     assert not missing
 
 
+def anchors(page):
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text()), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def broken_links(page):
+    for path, anchor in LINK.findall(FENCED.sub("", page.read_text())):
+        target = (page.parent / path) if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            yield f"{path}#{anchor}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_between_pages_lead_somewhere(page):
-    broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
-    assert not broken
+def test_links_lead_to_a_page_and_a_heading(page):
+    assert list(broken_links(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_fit_beside_code(page):
+    lines = page.read_text().splitlines()
+    limits = [LONGEST_ROW if line.lstrip().startswith("|") else LONGEST_LINE for line in lines]
+    assert [line for line, limit in zip(lines, limits, strict=True) if len(line) > limit] == []
+
+
+def decisions():
+    return sorted(DECISIONS.glob("[0-9]*.md"))
+
+
+def test_no_number_of_a_decision_is_used_twice():
+    numbers = [record.name[:4] for record in decisions()]
+    assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize("record", decisions(), ids=lambda record: record.stem)
+def test_a_decision_has_a_number_a_status_and_a_date_and_is_in_the_index(record):
+    title, _, status = record.read_text().splitlines()[:3]
+    number = record.name[:4]
+    assert title.startswith(f"# {number}. ")
+    found = re.fullmatch(r"Status: ((accepted|replaced by \d{4}), \d{4}-\d{2}-\d{2})", status)
+    assert found
+    index = (DECISIONS / "README.md").read_text()
+    assert f"| [{number}]({record.name}) | {found[1]} | {title[8:]} |" in index.splitlines()
