@@ -1,7 +1,8 @@
 """Reading a provider's JSON without trusting its shape: a missing part is named, a bad row costs no other. Pure."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from worker.connectors.base import RejectedRow, Transaction
@@ -33,6 +34,39 @@ def text(record: Mapping[str, Any], *names: str) -> str | None:
     """Return the first of these fields that holds words, trimmed."""
     values = (record.get(name) for name in names)
     return next((value.strip() for value in values if isinstance(value, str) and value.strip()), None)
+
+
+def read_moment(value: object) -> datetime | None:
+    """Return an aware moment in UTC, or None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
+
+
+class RepeatedRecords:
+    """Leaves out records that an earlier page of the same list held already: lists move while they are paged.
+
+    A record counts as the one before only if it is equal in all fields and has something that identifies it. Two
+    purchases may be equal in all the rest, and equal records of one page are two.
+    """
+
+    def __init__(self, identifying: Sequence[str]) -> None:
+        self._identifying = identifying
+        self._seen: set[str] = set()
+
+    def leave_out(self, records: Sequence[Any]) -> list[Any]:
+        """Return the records of the next page without those that were there."""
+        texts = [self._text(record) for record in records]
+        fresh = [record for record, text in zip(records, texts, strict=True) if text not in self._seen]
+        self._seen.update(text for text in texts if text is not None)
+        return fresh
+
+    def _text(self, record: object) -> str | None:
+        if not isinstance(record, Mapping) or not any(record.get(name) for name in self._identifying):
+            return None
+        return json.dumps(record, sort_keys=True, default=str)
 
 
 def read_rows(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.connectors import berlin
 from worker.connectors.base import AccountType, BalanceKind, TransactionKind
+from worker.connectors.berlin import allowance, balances, entries
 from worker.connectors.enablebanking import normalize as enablebanking
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.gocardless import normalize as gocardless
@@ -31,7 +31,7 @@ SPENT = [
 
 @pytest.mark.parametrize("words", SPENT)
 def test_a_spent_allowance_is_known_in_the_banks_own_words(words):
-    assert berlin.allowance_spent(words)
+    assert allowance.allowance_spent(words)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_spent_allowance_is_known_in_the_banks_own_words(words):
     ["Access has expired or it has been revoked", "Institution service unavailable", "Try again in 5 seconds", ""],
 )
 def test_other_troubles_are_not_taken_for_a_spent_allowance(words):
-    assert not berlin.allowance_spent(words)
+    assert not allowance.allowance_spent(words)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_other_troubles_are_not_taken_for_a_spent_allowance(words):
     ],
 )
 def test_a_kind_is_only_what_the_bank_itself_says(code, kind):
-    assert berlin.kind_of(code) is kind
+    assert entries.kind_of(code) is kind
 
 
 @pytest.mark.parametrize(
@@ -66,24 +66,24 @@ def test_a_kind_is_only_what_the_bank_itself_says(code, kind):
     [("2026-08-01.0", True), ("20260801-12", True), ("2026-08-01", False), ("5561990681", False), (None, False)],
 )
 def test_places_in_a_list_are_known(value, expected):
-    assert berlin.is_positional(value) is expected
+    assert entries.is_positional(value) is expected
 
 
 @pytest.mark.parametrize(
     ("number", "mask"), [("FI21 1234 5600 0007 85", "0785"), ("4111********1111", "1111"), ("123", None), (None, None)]
 )
 def test_a_mask_is_never_the_whole_number(number, mask):
-    assert berlin.mask_of(number) == mask
+    assert entries.mask_of(number) == mask
 
 
 def test_an_anchor_fits_its_column():
-    assert berlin.anchor("iban", "FI21 1234 5600 0007 85") == "iban:FI2112345600000785"
-    assert len(berlin.anchor("hash", "h" * 500)) <= berlin.MAX_ANCHOR
-    assert berlin.anchor("iban", "NOTPROVIDED") is None
+    assert entries.anchor("iban", "FI21 1234 5600 0007 85") == "iban:FI2112345600000785"
+    assert len(entries.anchor("hash", "h" * 500)) <= entries.MAX_ANCHOR
+    assert entries.anchor("iban", "NOTPROVIDED") is None
 
 
 def _balance(kind, amount="1.00", currency="EUR", **values):
-    return berlin.ApiBalance(amount=amount, currency=currency, balance_type=kind, **values)
+    return balances.ApiBalance(amount=amount, currency=currency, balance_type=kind, **values)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def _balance(kind, amount="1.00", currency="EUR", **values):
     ],
 )
 def test_the_balance_that_tells_most_is_chosen(kinds, chosen):
-    balances = [_balance(kind, amount=f"{number}.00") for number, kind in enumerate(kinds)]
-    picked = berlin.pick_balance(balances, "EUR", NOW)
+    stated = [_balance(kind, amount=f"{number}.00") for number, kind in enumerate(kinds)]
+    picked = balances.pick_balance(stated, "EUR", NOW)
     assert (picked and picked.amount) == (Decimal(kinds.index(chosen)) if chosen else None)
 
 
 def test_a_balance_in_another_currency_is_not_the_accounts():
-    assert berlin.pick_balance([_balance("CLBD", currency="USD")], "EUR", NOW) is None
+    assert balances.pick_balance([_balance("CLBD", currency="USD")], "EUR", NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_a_balance_in_another_currency_is_not_the_accounts():
     ],
 )
 def test_a_balance_is_of_the_moment_the_bank_states_and_never_of_the_future(values, expected):
-    assert berlin.pick_balance([_balance("CLBD", **values)], "EUR", NOW).at == expected
+    assert balances.pick_balance([_balance("CLBD", **values)], "EUR", NOW).at == expected
 
 
 def test_account_types():
-    assert berlin.account_type("CACC") is AccountType.CHECKING
-    assert berlin.account_type("svgs") is AccountType.SAVINGS
-    assert berlin.account_type(None) is AccountType.UNKNOWN
-    assert berlin.pick_balance([_balance("ITAV")], None, NOW).kind is BalanceKind.AVAILABLE
+    assert entries.account_type("CACC") is AccountType.CHECKING
+    assert entries.account_type("svgs") is AccountType.SAVINGS
+    assert entries.account_type(None) is AccountType.UNKNOWN
+    assert balances.pick_balance([_balance("ITAV")], None, NOW).kind is BalanceKind.AVAILABLE
 
 
 AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=3, allow_nan=False, allow_infinity=False)
@@ -132,32 +132,38 @@ AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=3, allow_nan
 
 @given(AMOUNTS, st.sampled_from(["CRDT", "DBIT"]))
 def test_the_direction_decides_the_sign_and_no_digit_is_lost(amount, direction):
-    read = berlin.signed_amount(f"{amount:f}", direction)
+    read = entries.signed_amount(f"{amount:f}", direction)
     assert abs(read) == abs(amount)
     assert read == 0 or (read > 0) == (direction == "CRDT")
 
 
 @given(AMOUNTS)
 def test_a_signed_amount_is_read_as_it_is_written(amount):
-    assert berlin.signed_amount(f"{amount:f}") == amount
+    assert entries.signed_amount(f"{amount:f}") == amount
 
 
 @given(st.text())
 def test_any_text_is_an_amount_or_refused(text):
     with suppress(InvalidDataError):
-        assert berlin.signed_amount(text).is_finite()
+        assert entries.signed_amount(text).is_finite()
 
 
 @given(st.dates(min_value=date(1970, 1, 1)))
 def test_a_day_is_read_as_it_is_written(day):
-    assert berlin.read_day(day.isoformat(), "day") == berlin.Stated(day)
+    assert entries.read_day(day.isoformat(), "day") == entries.StatedDay(day)
 
 
 @given(st.integers(0, 7 * 10**9), st.integers(-14 * 60, 14 * 60))
-def test_a_moment_stays_a_moment(second, offset_minutes):
+def test_a_moment_stays_a_moment_unless_it_is_a_day_written_as_one(second, offset_minutes):
     moment = datetime.fromtimestamp(second, timezone(timedelta(minutes=offset_minutes)))
-    stated = berlin.read_day(moment.isoformat(), "moment")
-    assert (stated.on, stated.at) == (None, moment)
+    stated = entries.read_day(moment.isoformat(), "moment")
+    is_day = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
+    assert stated == (entries.StatedDay(on=moment.date()) if is_day else entries.StatedDay(at=moment))
+
+
+@pytest.mark.parametrize("text", ["2026-11-10T00:00:00Z", "2026-11-10T00:00:00.000+01:00", "2026-11-10T00:00:00"])
+def test_midnight_is_a_day(text):
+    assert entries.read_day(text, "day") == entries.StatedDay(on=date(2026, 11, 10))
 
 
 JSON = st.recursive(
@@ -201,7 +207,7 @@ def test_whatever_a_record_holds_it_is_read_or_kept_with_a_reason(records, read)
     check()
 
 
-WORDS = st.text(min_size=1, max_size=20).filter(berlin.said)
+WORDS = st.text(min_size=1, max_size=20).filter(entries.meaningful)
 
 
 @given(AMOUNTS, WORDS, st.dates(min_value=date(1990, 1, 1)), st.sampled_from(["BOOK", "PDNG"]))

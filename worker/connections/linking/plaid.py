@@ -17,8 +17,7 @@ from worker.connections.linking.flow import (
 )
 from worker.connectors.plaid import PlaidConfig, PlaidConnector, WebhookKeys
 from worker.connectors.plaid.api import PlaidApi, PlaidApp
-from worker.connectors.plaid.normalize import read_moment
-from worker.connectors.reading import part
+from worker.connectors.reading import part, read_moment
 from worker.errors import InvalidRequestError
 
 _NAME = PlaidConnector.name

@@ -1,15 +1,16 @@
 """Calls to Enable Banking: a token of our own signing, unattended (no PSU headers), errors by their own codes."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import jwt
 
-from worker.connectors.base import ConnectorContext, Window
+from worker.connectors.base import ConnectorContext
 from worker.connectors.enablebanking.config import EnableBankingApp, read_key
-from worker.connectors.enablebanking.errors import read_error
+from worker.connectors.enablebanking.errors import read_error, read_refusal
 from worker.connectors.errors import ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse, Request, call, retry_after_s
 from worker.connectors.reading import objects
@@ -17,6 +18,34 @@ from worker.connectors.reading import objects
 _HOST = "https://api.enablebanking.com"
 _TOKEN_LIFE = timedelta(hours=1)
 _RENEW_BEFORE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionsQuery:
+    """What is asked of an account.
+
+    Attributes:
+        states_to: Whether to name the last day.
+        longest: Let Enable Banking find out how far back the bank goes, instead of having the period refused.
+        key: Continues a list; the bank counts it as the same access.
+        key_alone: Send the key without the parameters of the first page.
+    """
+
+    account_id: str
+    from_on: date
+    to_on: date
+    states_to: bool = True
+    longest: bool = False
+    key: str | None = None
+    key_alone: bool = False
+
+    def params(self) -> list[tuple[str, str]]:
+        """Return the parameters of the request."""
+        params = [("date_from", self.from_on.isoformat())]
+        params += [("date_to", self.to_on.isoformat())] if self.states_to else []
+        params += [("strategy", "longest")] if self.longest else []
+        key = [("continuation_key", self.key)] if self.key is not None else []
+        return key if self.key_alone else params + key
 
 
 class EnableBankingApi:
@@ -56,41 +85,39 @@ class EnableBankingApi:
         """Return an account's balances."""
         return self._call("GET", f"/accounts/{account_id}/balances", "balances", account_id=account_id)
 
-    def transactions(self, account_id: str, window: Window, *, key: str | None, longest: bool) -> Mapping[str, Any]:
-        """Return one page of a window. key: continues a list; the bank counts it as the same access.
+    def transactions(self, query: TransactionsQuery) -> Mapping[str, Any]:
+        """Return one page of a window.
 
-        longest: let Enable Banking find out how far back the bank goes, instead of having the period refused.
+        Raises:
+            PeriodRefusedError: when the bank does not give days this far back.
+            RequestRefusedError: when it does not take the request, for a reason that it does not name.
         """
-        params = [("date_from", window.from_on.isoformat()), ("date_to", window.to_on.isoformat())]
-        if longest:
-            params.append(("strategy", "longest"))
-        if key is not None:
-            params.append(("continuation_key", key))
-        path, endpoint = f"/accounts/{account_id}/transactions", "transactions.next" if key else "transactions"
-        return self._call("GET", path, endpoint, account_id=account_id, params=params, window=window)
+        path = f"/accounts/{query.account_id}/transactions"
+        endpoint = "transactions.next" if query.key else "transactions"
+        params = query.params()
+        return self._call("GET", path, endpoint, read_refusal, account_id=query.account_id, params=params)
 
     def _call(
         self,
         method: str,
         path: str,
         endpoint: str,
-        *,
-        window: Window | None = None,
+        read: Callable[..., ConnectorError] = read_error,
         **rest: Any,  # noqa: ANN401 - fields of Request
     ) -> Mapping[str, Any]:
         headers = {"Authorization": f"Bearer {self._bearer()}"}
         request = Request(method=method, url=_HOST + path, endpoint=endpoint, headers=headers, **rest)
-        answer = call(self._context, request, partial(self._explain, window=window))
+        answer = call(self._context, request, partial(self._explain, read))
         if not isinstance(answer.body, Mapping):
             raise InvalidDataError(f"{endpoint}: the answer is not an object")
         return answer.body
 
-    def _explain(self, answer: ProviderResponse, *, window: Window | None) -> ConnectorError | None:
+    def _explain(self, read: Callable[..., ConnectorError], answer: ProviderResponse) -> ConnectorError | None:
         if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
             return None  # not their words: the status decides
         now = self._context.now()
         wait_s = retry_after_s(answer.headers, now)
-        return read_error(answer.status, answer.body, now=now, retry_after_s=wait_s, window=window)
+        return read(answer.status, answer.body, now=now, retry_after_s=wait_s)
 
     def _bearer(self) -> str:
         """Return a token signed with the application's key; one serves for an hour."""

@@ -4,16 +4,20 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from worker.connectors.berlin.consent import ConsentAccount, ConsentConfig
+from worker.connectors.berlin.entries import anchor
 from worker.connectors.config import ConnectorConfig
 
 
 def read_key(pem: SecretStr) -> RSAPrivateKey:
-    """Read the application's key. Raises: ValueError without repeating it.
+    """Read the application's key.
 
-    Whether its primes are primes is not checked: that takes 30 ms of every run, and it is the operator's own key.
+    Raises:
+        ValueError: without repeating the key.
     """
+    # Whether its primes are primes is not checked: that takes 30 ms of every run, and it is the operator's own key.
     try:
         key = load_pem_private_key(pem.get_secret_value().encode(), None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError) as error:
@@ -36,28 +40,46 @@ class EnableBankingApp(ConnectorConfig):
         return value
 
 
-class EnableBankingAccount(BaseModel):
-    """What Enable Banking said about an account when it was linked; asking again would cost the bank's allowance.
+class EnableBankingAccount(ConsentAccount):
+    """One account of a session.
 
-    uid: names the account in this session only. identification_hash: names it for ever.
+    Attributes:
+        uid: Names the account in this session only.
+        identification_hash: Names it for ever.
     """
 
     uid: str
     identification_hash: str | None = None
-    name: str = "Account"
-    currency: str | None = None
-    cash_account_type: str | None = None
-    mask: str | None = None
+
+    @property
+    def external_id(self) -> str:
+        """Its id in this session."""
+        return self.uid
+
+    @property
+    def identity(self) -> str | None:
+        """Its hash, which every session of the application repeats."""
+        return anchor("hash", self.identification_hash)
 
 
-class EnableBankingConfig(EnableBankingApp):
-    """code: one-time, exchanged for a session before the first save."""
+class BankManners(BaseModel):
+    """How a bank wants to be asked, learned from its refusals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    without_date_to: bool = False
+    key_alone: bool = False
+
+
+class EnableBankingConfig(EnableBankingApp, ConsentConfig):
+    """One consent of a user at one bank; `code` is exchanged for a session before the first save."""
 
     session_id: str | None = Field(default=None, description="Session of one consent; useless without the key.")
     code: SecretStr | None = Field(default=None, description="From the redirect; exchanged once, then dropped.")
     bank: str | None = Field(default=None, description="Name of the bank, as Enable Banking lists it.")
     valid_until: datetime | None = Field(default=None, description="When the consent ends (UTC).")
     accounts: tuple[EnableBankingAccount, ...] = Field(default=(), description="The accounts of the consent.")
+    manners: BankManners = Field(default=BankManners(), description="How the bank wants to be asked (learned).")
     trust_references: bool = Field(
         default=False,
         description="Take the bank's entry references as identities; only for a bank whose references never change.",

@@ -1,42 +1,86 @@
 """What Enable Banking's errors mean to us, by the `error` of the body; one HTTP status stands for many. Pure."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from functools import partial
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from worker.connectors import berlin
-from worker.connectors.base import Window
-from worker.connectors.errors import (
-    AccountNotFoundError,
-    AuthenticationError,
-    ConnectorError,
-    ProviderUnavailableError,
-    RateLimitError,
-    RateLimitScope,
+from worker.connectors.berlin.allowance import allowance_spent, rest_of_day_s
+from worker.connectors.error_table import (
+    ACCOUNT_GONE,
+    ACTION_REQUIRED,
+    BANK_DOWN,
+    DEFECT,
+    LOGIN_EXPIRED,
+    OPERATOR,
+    PROVIDER_DOWN,
+    REVOKED,
+    SHORT_LIMIT,
+    SPENT,
+    WRONG_LOGIN,
+    Meaning,
 )
+from worker.connectors.errors import ConnectorError, ProviderUnavailableError, RateLimitError, RateLimitScope
 
 SAFE_PERIOD = timedelta(days=89)
 """What every bank gives without a fresh login: PSD2 grants 90 days, the day itself included."""
 
-NEEDS_USER: Mapping[str, str] = {
-    "EXPIRED_SESSION": "expired",
-    "SESSION_DOES_NOT_EXIST": "expired",
-    "WRONG_SESSION_STATUS": "expired",
-    "EXPIRED_AUTHORIZATION_CODE": "expired",
-    "WRONG_AUTHORIZATION_CODE": "expired",
-    "ALREADY_AUTHORIZED": "expired",
-    "CLOSED_SESSION": "revoked",
-    "REVOKED_SESSION": "revoked",
-    "ASPSP_PSU_ACTION_REQUIRED": "action_required",
-    "AUTHORIZATION_NOT_PROVIDED": "credentials",
-    "UNAUTHORIZED_ACCESS": "credentials",
-    "UNAUTHORIZED_IP": "credentials",
-    "ACCESS_DENIED": "credentials",
-    "WRONG_CREDENTIALS_PROVIDED": "credentials",
-    "NO_ACCOUNTS_ADDED": "action_required",
+
+class PeriodRefusedError(ConnectorError):
+    """The bank does not give transactions this far back.
+
+    Attributes:
+        from_on: The first day that the bank gives, where it says so.
+    """
+
+    code = "period_refused"
+
+    def __init__(self, message: str, *, from_on: date | None = None) -> None:
+        super().__init__(message)
+        self.from_on = from_on
+
+
+PERIOD_REFUSED = Meaning(error=PeriodRefusedError, run="asks for fewer days, and warns of the others", user="nothing")
+
+ERRORS: Mapping[str, Meaning] = {
+    "EXPIRED_SESSION": LOGIN_EXPIRED,
+    "SESSION_DOES_NOT_EXIST": LOGIN_EXPIRED,
+    "WRONG_SESSION_STATUS": LOGIN_EXPIRED,
+    "EXPIRED_AUTHORIZATION_CODE": LOGIN_EXPIRED,
+    "WRONG_AUTHORIZATION_CODE": LOGIN_EXPIRED,
+    "ALREADY_AUTHORIZED": LOGIN_EXPIRED,
+    "CLOSED_SESSION": REVOKED,
+    "REVOKED_SESSION": REVOKED,
+    "ASPSP_PSU_ACTION_REQUIRED": ACTION_REQUIRED,
+    "NO_ACCOUNTS_ADDED": ACTION_REQUIRED,
+    "WRONG_CREDENTIALS_PROVIDED": WRONG_LOGIN,
+    "AUTHORIZATION_NOT_PROVIDED": OPERATOR,
+    "UNAUTHORIZED_ACCESS": OPERATOR,
+    "UNAUTHORIZED_IP": OPERATOR,
+    "ACCESS_DENIED": OPERATOR,
+    "INVALID_HOST": OPERATOR,
+    "REDIRECT_URI_NOT_ALLOWED": OPERATOR,
+    "WEBHOOK_URI_NOT_ALLOWED": OPERATOR,
+    "ACCOUNT_DOES_NOT_EXIST": ACCOUNT_GONE,
+    "INVALID_ACCOUNT_ID": ACCOUNT_GONE,
+    "ASPSP_ACCOUNT_NOT_ACCESSIBLE": ACCOUNT_GONE,
+    "ASPSP_ERROR": BANK_DOWN,
+    "ASPSP_TIMEOUT": BANK_DOWN,
+    "WRONG_CONTINUATION_KEY": BANK_DOWN,
+    "ASPSP_RATE_LIMIT_EXCEEDED": SPENT,
+    "WRONG_TRANSACTIONS_PERIOD": PERIOD_REFUSED,
+    "WRONG_DATE_INTERVAL": PERIOD_REFUSED,
+    "DATE_FROM_IN_FUTURE": PERIOD_REFUSED,
+    "DATE_TO_WITHOUT_DATE_FROM": DEFECT,
+    "WRONG_REQUEST_PARAMETERS": DEFECT,
+    "WRONG_ASPSP_PROVIDED": DEFECT,
+    "PSU_HEADER_NOT_PROVIDED": DEFECT,
+    "PSU_HEADER_INVALID": DEFECT,
+    "TRANSACTION_DOES_NOT_EXIST": DEFECT,
 }
+"""What Enable Banking documents, but for payments."""
+
 SESSION_STATES: Mapping[str, str] = {
     "EXPIRED": "expired",
     "CLOSED": "revoked",
@@ -46,66 +90,68 @@ SESSION_STATES: Mapping[str, str] = {
     "PENDING_AUTHORIZATION": "action_required",
     "RETURNED_FROM_BANK": "action_required",
 }
-_BANK_DOWN = frozenset({"ASPSP_ERROR", "ASPSP_TIMEOUT"})
+_STATED_FIRST_DAY = re.compile(r"date_?from\W{1,10}(\d{4}-\d{2}-\d{2})", re.IGNORECASE)
 _REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
-class PeriodRefusedError(ConnectorError):
-    """The bank does not give transactions this far back; a shorter period may be tried once."""
+class RequestRefusedError(ConnectorError):
+    """The bank does not take a request for transactions; asked in another way it may.
 
-    code = "period_refused"
+    Attributes:
+        meaning: What to raise when there is no other way.
+    """
+
+    def __init__(self, meaning: ConnectorError) -> None:
+        super().__init__(str(meaning))
+        self.meaning = meaning
 
 
 def read_error(
-    status: int,
-    body: Mapping[str, Any],
-    *,
-    now: datetime,
-    retry_after_s: float | None = None,
-    window: Window | None = None,
+    status: int, body: Mapping[str, Any], *, now: datetime, retry_after_s: float | None = None
 ) -> ConnectorError:
-    """Return what to raise for one of Enable Banking's error bodies.
-
-    window: the days that were asked for. Banks refuse a period in several ways, some without naming it, so a plain
-    refusal of a period longer than `SAFE_PERIOD` counts as one. now: a spent day ends at midnight.
-    """
+    """Return what to raise for one of Enable Banking's error bodies. now: a spent day ends at midnight."""
     code = str(body.get("error") or "")
-    said = f"Enable Banking: HTTP {status} {code}".rstrip()
-    if code in NEEDS_USER or (status == HTTPStatus.UNAUTHORIZED and not code):
-        return AuthenticationError(said, reason=NEEDS_USER.get(code, "credentials"))
-    if _is_spent(status, code, body):
-        wait_s = berlin.rest_of_day_s(now) if retry_after_s is None else retry_after_s
-        return RateLimitError(said, retry_after_s=wait_s, scope=RateLimitScope.QUOTA)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimitError(said, retry_after_s=retry_after_s)
-    return _meaning(status, code, window)(said)
+    message = f"Enable Banking: HTTP {status} {code}".rstrip()
+    meaning = SPENT if _is_spent(status, body) else ERRORS.get(code) or _by_status(status, code)
+    if meaning is SPENT:
+        wait_s = rest_of_day_s(now) if retry_after_s is None else retry_after_s
+        return RateLimitError(message, retry_after_s=wait_s, scope=RateLimitScope.QUOTA)
+    if meaning is SHORT_LIMIT:
+        return RateLimitError(message, retry_after_s=retry_after_s)
+    return (
+        PeriodRefusedError(message, from_on=_first_day(body)) if meaning is PERIOD_REFUSED else meaning.error(message)
+    )
 
 
-def _meaning(status: int, code: str, window: Window | None) -> Callable[[str], ConnectorError]:
-    if code in _BY_CODE:
-        return _BY_CODE[code]
-    if _is_long_refusal(status, window):
-        return PeriodRefusedError
-    if code in _BANK_DOWN or status == HTTPStatus.REQUEST_TIMEOUT:
-        return partial(ProviderUnavailableError, everyone=False)
-    return ProviderUnavailableError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ConnectorError
+def _by_status(status: int, code: str) -> Meaning:
+    match status:
+        case HTTPStatus.UNAUTHORIZED if not code:
+            return OPERATOR
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return SHORT_LIMIT
+        case HTTPStatus.REQUEST_TIMEOUT:
+            return BANK_DOWN
+        case _:
+            return PROVIDER_DOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else DEFECT
 
 
-def _is_spent(status: int, code: str, body: Mapping[str, Any]) -> bool:
+def read_refusal(status: int, body: Mapping[str, Any], **surroundings: Any) -> ConnectorError:  # noqa: ANN401 - of read_error
+    """Return what to raise where transactions were asked for: a plain refusal is worth another way of asking."""
+    meaning = read_error(status, body, **surroundings)
+    is_plain = type(meaning) is ConnectorError or isinstance(meaning, ProviderUnavailableError)
+    return RequestRefusedError(meaning) if is_plain and status in _REFUSALS else meaning
+
+
+def _is_spent(status: int, body: Mapping[str, Any]) -> bool:
     """Say whether the bank's allowance of the day is used up; many banks report it as a plain error."""
     words = (str(body.get("message") or ""), str(body.get("detail") or ""))
-    return code == "ASPSP_RATE_LIMIT_EXCEEDED" or (status >= HTTPStatus.BAD_REQUEST and berlin.allowance_spent(*words))
+    return status >= HTTPStatus.BAD_REQUEST and allowance_spent(*words)
 
 
-def _is_long_refusal(status: int, window: Window | None) -> bool:
-    return window is not None and status in _REFUSALS and window.to_on - window.from_on > SAFE_PERIOD
-
-
-_BY_CODE: Mapping[str, Callable[[str], ConnectorError]] = {
-    "ACCOUNT_DOES_NOT_EXIST": AccountNotFoundError,
-    "INVALID_ACCOUNT_ID": AccountNotFoundError,
-    "ASPSP_ACCOUNT_NOT_ACCESSIBLE": AccountNotFoundError,
-    "WRONG_CONTINUATION_KEY": partial(ProviderUnavailableError, everyone=False),
-    "WRONG_TRANSACTIONS_PERIOD": PeriodRefusedError,
-    "WRONG_DATE_INTERVAL": PeriodRefusedError,
-}
+def _first_day(body: Mapping[str, Any]) -> date | None:
+    """Return the first day that a refused period may have, where the detail of the error states it."""
+    found = _STATED_FIRST_DAY.search(str(body.get("detail") or ""))
+    try:
+        return date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None

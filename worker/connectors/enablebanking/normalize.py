@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from worker.connectors import berlin
 from worker.connectors.base import Transaction
+from worker.connectors.berlin import entries
+from worker.connectors.berlin.balances import ApiBalance
 from worker.connectors.enablebanking.config import EnableBankingAccount
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.reading import inside, objects, part, text
@@ -27,12 +28,12 @@ def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
         raise InvalidDataError("status is none we know")
     amount, code = inside(record, "transaction_amount"), inside(record, "bank_transaction_code")
     reference, words = text(record, "entry_reference"), record.get("remittance_information")
-    entry = berlin.ApiEntry(
+    entry = entries.ApiEntry(
         amount=text(amount, "amount") or "",
         currency=text(amount, "currency"),
         direction=text(record, "credit_debit_indicator") or "",
         pending=status in _PENDING,
-        external_id=None if berlin.is_positional(reference) else reference,
+        external_id=None if entries.is_positional(reference) else reference,
         booking=text(record, "booking_date"),
         value=text(record, "value_date"),
         transaction=text(record, "transaction_date"),
@@ -43,7 +44,7 @@ def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
         code="-".join(filter(None, (text(code, "code"), text(code, "sub_code")))),
         references=(text(record, "reference_number"),),
     )
-    return berlin.read_entry(entry, account_id, record)
+    return entries.read_entry(entry, account_id, record)
 
 
 def linked_account(record: Mapping[str, Any]) -> EnableBankingAccount:
@@ -54,14 +55,14 @@ def linked_account(record: Mapping[str, Any]) -> EnableBankingAccount:
         name=text(record, "details", "product", "name") or "Account",
         currency=text(record, "currency"),
         cash_account_type=text(record, "cash_account_type"),
-        mask=berlin.mask_of(_number(record, "account_id")),
+        mask=entries.mask_of(_number(record, "account_id")),
     )
 
 
-def read_balances(answer: Mapping[str, Any]) -> list[berlin.ApiBalance]:
+def read_balances(answer: Mapping[str, Any]) -> list[ApiBalance]:
     """Return the balances of an answer, still as text."""
     return [
-        berlin.ApiBalance(
+        ApiBalance(
             amount=text(inside(balance, "balance_amount"), "amount") or "",
             currency=text(inside(balance, "balance_amount"), "currency"),
             balance_type=text(balance, "balance_type") or "",
@@ -72,8 +73,8 @@ def read_balances(answer: Mapping[str, Any]) -> list[berlin.ApiBalance]:
     ]
 
 
-def _party(record: Mapping[str, Any], side: str) -> berlin.Party:
-    return berlin.Party(name=text(inside(record, side), "name"), account=_number(record, f"{side}_account"))
+def _party(record: Mapping[str, Any], side: str) -> entries.Party:
+    return entries.Party(name=text(inside(record, side), "name"), account=_number(record, f"{side}_account"))
 
 
 def _number(record: Mapping[str, Any], field: str) -> str | None:

@@ -1,9 +1,11 @@
 """What a GoCardless connection keeps: the customer's secret, the tokens made from it, one requisition, its accounts."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from worker.connectors.berlin.consent import ConsentAccount, ConsentConfig
 from worker.connectors.config import ConnectorConfig
 
 
@@ -18,24 +20,33 @@ class GoCardlessApp(ConnectorConfig):
     refresh_expires_at: datetime | None = Field(default=None, description="When the refresh token ends (UTC).")
 
 
-class GoCardlessAccount(BaseModel):
-    """What GoCardless said about an account the first time; asking again would cost the day's allowance."""
+class GoCardlessAccount(ConsentAccount):
+    """One account of a requisition."""
 
     id: str
-    name: str = "Account"
-    currency: str | None = None
-    cash_account_type: str | None = None
-    mask: str | None = None
     anchor: str | None = None
 
+    @property
+    def external_id(self) -> str:
+        """Its id under this requisition."""
+        return self.id
 
-class GoCardlessConfig(GoCardlessApp):
+    @property
+    def identity(self) -> str | None:
+        """Its IBAN or the like."""
+        return self.anchor
+
+
+class GoCardlessConfig(GoCardlessApp, ConsentConfig):
     """One requisition: a user's consent at one bank."""
 
     requisition_id: str = Field(description="The consent at one bank.")
     institution: str | None = Field(default=None, description="Name of the bank.")
     history_days: int = Field(default=90, ge=1, le=730, description="History the agreement grants (days).")
     accounts: tuple[GoCardlessAccount, ...] = Field(default=(), description="The accounts of the requisition.")
+    failures: Mapping[str, int] = Field(
+        default={}, description="Times in a row that the bank refused an account, by account (counted by the worker)."
+    )
     trust_ids: bool = Field(
         default=False,
         description="Take the bank's transaction ids as identities; only for a bank whose ids never change.",

@@ -2,16 +2,25 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from worker.connectors import berlin
 from worker.connectors.base import QuotaReading
+from worker.connectors.berlin.allowance import allowance_spent, rest_of_day_s
+from worker.connectors.error_table import (
+    ACCOUNT_GONE,
+    ACTION_REQUIRED,
+    BANK_DOWN,
+    DEFECT,
+    LOGIN_EXPIRED,
+    OPERATOR,
+    PROVIDER_DOWN,
+    UNPAID,
+    Meaning,
+)
 from worker.connectors.errors import (
-    AccountNotFoundError,
     AuthenticationError,
     ConnectorError,
     ProviderUnavailableError,
@@ -21,26 +30,26 @@ from worker.connectors.errors import (
 
 _BURST_S = 60
 _SECONDS = re.compile(r"try again in (-?\d+) seconds?", re.IGNORECASE)
-_BANK_SIDE = frozenset({"ServiceError", "ConnectionError", "UnknownRequestError"})
 _QUOTA_HEADERS = "HTTP_X_RATELIMIT_ACCOUNT_SUCCESS_"
 
-NEEDS_USER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(words, re.IGNORECASE), reason)
-    for words, reason in (
-        (r"AccessExpiredError|EUA\b.*\bhas expired|access has expired", "expired"),
-        (r"AccountAccessForbidden|access to account is forbidden", "action_required"),
-        (r"no valid end user agreement", "expired"),
-        (r"access scope error|EUA doesn't allow access", "action_required"),
-        (r"suspended", "action_required"),
-        (r"no active account found with the given credentials|authentication failed", "credentials"),
-        (r"payment required|free usage limit", "payment_required"),
-    )
-)
-_ACCOUNT_GONE = re.compile(
-    r"AccountInactiveError|account has been deactivated|Account ID .* not found|not a valid Account UUID"
-    r"|AccountResourceUnavailable",
-    re.IGNORECASE,
-)
+ERRORS: Mapping[str, Meaning] = {
+    "AccountInactiveError|account has been deactivated": ACCOUNT_GONE,
+    "Account ID .* not found|not a valid Account UUID": ACCOUNT_GONE,
+    "AccountResourceUnavailable": ACCOUNT_GONE,
+    "AccessExpiredError|access has expired": LOGIN_EXPIRED,
+    r"EUA\b.*\bhas expired|no valid end user agreement": LOGIN_EXPIRED,
+    "AccountAccessForbidden|access to account is forbidden": ACTION_REQUIRED,
+    "access scope error|EUA doesn't allow access": ACTION_REQUIRED,
+    "suspended": ACTION_REQUIRED,
+    "no active account found with the given credentials|authentication failed": OPERATOR,
+    "payment required|free usage limit": UNPAID,
+    "being processed|is processing": BANK_DOWN,
+    "ServiceError|ConnectionError|UnknownRequestError": BANK_DOWN,
+    "IP address access denied|incorrect date range": DEFECT,
+}
+"""What GoCardless documents, by a pattern of its type, summary or detail; the first that is found counts."""
+
+_PATTERNS = tuple((re.compile(words, re.IGNORECASE), meaning) for words, meaning in ERRORS.items())
 REQUISITION_STATES: Mapping[str, str] = {
     "CR": "action_required",
     "ID": "action_required",
@@ -56,6 +65,17 @@ REQUISITION_STATES: Mapping[str, str] = {
 """Every status but LN (linked), with why the user is needed."""
 
 
+ACCOUNT_STATES: Mapping[str, Meaning] = {
+    "ERROR": ACTION_REQUIRED,
+    "SUSPENDED": ACTION_REQUIRED,
+    "EXPIRED": LOGIN_EXPIRED,
+}
+"""Every status of an account that only its user can mend; in the others GoCardless is still at work on it."""
+
+FAILURES_BEFORE_SUSPENSION = 8
+"""GoCardless suspends the access to an account after ten failures in a row."""
+
+
 class TokenRejectedError(ConnectorError):
     """GoCardless does not take our access token any more: make a new one; the user's consent is not in question."""
 
@@ -66,34 +86,33 @@ def read_error(
     status: int, body: Mapping[str, Any], *, now: datetime, headers: Mapping[str, str] | None = None
 ) -> ConnectorError:
     """Return what to raise for one of GoCardless's error bodies. now: a spent day without a time ends at midnight."""
-    kind = str(body.get("type") or "")
     words = " ".join(str(body.get(field) or "") for field in ("type", "summary", "detail"))
-    said = f"GoCardless: HTTP {status} {kind}".rstrip()
+    message = f"GoCardless: HTTP {status} {body.get('type') or ''}".rstrip()
     if status == HTTPStatus.UNAUTHORIZED and "token is invalid" in words.casefold():
-        return TokenRejectedError(said)
+        return TokenRejectedError(message)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _rate_limit(said, words, headers or {}, now)
-    if _ACCOUNT_GONE.search(words):
-        return AccountNotFoundError(said)
-    for pattern, reason in NEEDS_USER:
-        if pattern.search(words):
-            return AuthenticationError(said, reason=reason)
-    if kind in _BANK_SIDE:
-        return ProviderUnavailableError(said, everyone=False)
-    return _by_status(status)(said)
+        return _rate_limit(message, words, headers or {}, now)
+    found = (meaning for pattern, meaning in _PATTERNS if pattern.search(words))
+    return (next(found, None) or _by_status(status, str(body.get("status")))).error(message)
 
 
-def _by_status(status: int) -> Callable[[str], ConnectorError]:
+def counts_to_suspension(error: ConnectorError) -> bool:
+    """Say whether GoCardless counts a failed read against the account: those in which the bank was asked in vain."""
+    if isinstance(error, ProviderUnavailableError):
+        return not error.everyone and "HTTP 409" not in str(error)
+    return isinstance(error, AuthenticationError) and error.reason in {"expired", "action_required"}
+
+
+def _by_status(status: int, account_status: str) -> Meaning:
     match status:
         case HTTPStatus.UNAUTHORIZED:
-            return AuthenticationError
-        case HTTPStatus.CONFLICT:
-            return partial(AuthenticationError, reason="action_required")
+            return LOGIN_EXPIRED
         case HTTPStatus.PAYMENT_REQUIRED:
-            return partial(AuthenticationError, reason="payment_required")
-        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return ProviderUnavailableError
-    return ConnectorError
+            return UNPAID
+        case HTTPStatus.CONFLICT:
+            return ACCOUNT_STATES.get(account_status, BANK_DOWN)
+        case _:
+            return PROVIDER_DOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else DEFECT
 
 
 def _rate_limit(said: str, words: str, headers: Mapping[str, str], now: datetime) -> RateLimitError:
@@ -101,9 +120,9 @@ def _rate_limit(said: str, words: str, headers: Mapping[str, str], now: datetime
     reading = read_quota(headers, "", None)
     in_words = _SECONDS.search(words)
     seconds = max(0, int(in_words[1])) if in_words else reading.resets_in_s if reading else None
-    if seconds is None and berlin.allowance_spent(words):
-        seconds = math.ceil(berlin.rest_of_day_s(now))
-    spent = berlin.allowance_spent(words) or (reading is not None and reading.remaining == 0)
+    if seconds is None and allowance_spent(words):
+        seconds = math.ceil(rest_of_day_s(now))
+    spent = allowance_spent(words) or (reading is not None and reading.remaining == 0)
     is_burst = not spent and seconds is not None and seconds <= _BURST_S
     scope = RateLimitScope.BURST if is_burst else RateLimitScope.QUOTA
     return RateLimitError(said, retry_after_s=seconds, scope=scope)

@@ -1,10 +1,12 @@
 """From GoCardless's records to ours. Pure. Amounts are signed text: negative = money leaves the account."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worker.connectors import berlin
 from worker.connectors.base import Transaction
+from worker.connectors.berlin import entries
+from worker.connectors.berlin.balances import ApiBalance
+from worker.connectors.errors import InvalidDataError
 from worker.connectors.gocardless.config import GoCardlessAccount
 from worker.connectors.reading import inside, objects, text
 
@@ -15,12 +17,12 @@ def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: boo
     pending: which of the two lists the record came in; the record itself does not say.
     """
     amount = inside(record, "transactionAmount")
-    external_id = text(record, "transactionId", "internalTransactionId")
-    entry = berlin.ApiEntry(
+    external_id = _id(record)
+    entry = entries.ApiEntry(
         amount=text(amount, "amount") or "",
         currency=text(amount, "currency"),
         pending=pending,
-        external_id=None if berlin.is_positional(external_id) else external_id,
+        external_id=None if entries.is_positional(external_id) else external_id,
         booking=text(record, "bookingDate", "bookingDateTime"),
         value=text(record, "valueDate"),
         creditor=_party(record, "creditor"),
@@ -30,7 +32,21 @@ def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: boo
         code=text(record, "bankTransactionCode") or "",
         references=(text(record, "endToEndId"), text(record, "mandateId"), text(record, "checkId")),
     )
-    return berlin.read_entry(entry, account_id, record)
+    return entries.read_entry(entry, account_id, record)
+
+
+def posted_once(lists: Mapping[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Return the booked and the pending records; one that stands under its id in both lists is booked.
+
+    Raises:
+        InvalidDataError: when there is neither list.
+    """
+    booked, pending = lists.get("booked"), lists.get("pending")
+    if not isinstance(booked, list) and not isinstance(pending, list):
+        raise InvalidDataError("booked is missing or of another kind")
+    booked, pending = booked or [], pending or []
+    posted = {_id(record) for record in objects(booked)} - {None}
+    return booked, [record for record in pending if not isinstance(record, Mapping) or _id(record) not in posted]
 
 
 def linked_account(account_id: str, metadata: Mapping[str, Any], details: Mapping[str, Any]) -> GoCardlessAccount:
@@ -42,15 +58,15 @@ def linked_account(account_id: str, metadata: Mapping[str, Any], details: Mappin
         name=text(details, "displayName", "name", "product") or text(metadata, "name") or "Account",
         currency=text(details, "currency"),
         cash_account_type=text(details, "cashAccountType"),
-        mask=berlin.mask_of(number or other),
-        anchor=berlin.anchor("iban", number) or berlin.anchor("bban", other),
+        mask=entries.mask_of(number or other),
+        anchor=entries.anchor("iban", number) or entries.anchor("bban", other),
     )
 
 
-def read_balances(answer: Mapping[str, Any]) -> list[berlin.ApiBalance]:
+def read_balances(answer: Mapping[str, Any]) -> list[ApiBalance]:
     """Return the balances of an answer, still as text."""
     return [
-        berlin.ApiBalance(
+        ApiBalance(
             amount=text(inside(balance, "balanceAmount"), "amount") or "",
             currency=text(inside(balance, "balanceAmount"), "currency"),
             balance_type=text(balance, "balanceType") or "",
@@ -61,16 +77,20 @@ def read_balances(answer: Mapping[str, Any]) -> list[berlin.ApiBalance]:
     ]
 
 
-def _party(record: Mapping[str, Any], side: str) -> berlin.Party:
+def _id(record: Mapping[str, Any]) -> str | None:
+    return text(record, "transactionId", "internalTransactionId")
+
+
+def _party(record: Mapping[str, Any], side: str) -> entries.Party:
     number = text(inside(record, f"{side}Account"), "iban", "bban", "maskedPan", "pan")
-    return berlin.Party(name=text(record, f"{side}Name"), account=number)
+    return entries.Party(name=text(record, f"{side}Name"), account=number)
 
 
 def _remittance(record: Mapping[str, Any]) -> tuple[str | None, ...]:
     """Return the payer's words; banks fill one of four fields, free text says most."""
     for field in ("remittanceInformationUnstructured", "remittanceInformationStructured"):
         words = record.get(f"{field}Array") or [record.get(field)]
-        found = tuple(word for word in words if berlin.said(word)) if isinstance(words, list) else ()
+        found = tuple(word for word in words if entries.meaningful(word)) if isinstance(words, list) else ()
         if found:
             return found
     return ()

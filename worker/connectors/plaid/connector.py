@@ -30,8 +30,8 @@ from worker.connectors.errors import (
 )
 from worker.connectors.plaid.api import PlaidApi, PlaidApp
 from worker.connectors.plaid.errors import read_error
-from worker.connectors.plaid.normalize import read_account, read_moment, read_removed, read_transaction
-from worker.connectors.reading import inside, objects, part, read_rows
+from worker.connectors.plaid.normalize import read_account, read_removed, read_transaction
+from worker.connectors.reading import inside, objects, part, read_moment, read_rows
 
 _PAGE_SIZE = 500
 _MAX_HISTORY_DAYS = 730

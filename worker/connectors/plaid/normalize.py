@@ -1,7 +1,7 @@
 """From Plaid's records to ours. Pure. Plaid's sign is the other way round: positive = money leaves the account."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from worker.connectors.base import (
     TransactionKind,
 )
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.reading import inside, objects, part, text
+from worker.connectors.reading import inside, objects, part, read_moment, text
 
 _DEPOSITORY = {
     "savings": AccountType.SAVINGS,
@@ -152,12 +152,3 @@ def _day(record: Mapping[str, Any], field: str) -> date | None:
         return date.fromisoformat(value)
     except (TypeError, ValueError) as error:
         raise InvalidDataError(f"{field} is not a date") from error
-
-
-def read_moment(value: object) -> datetime | None:
-    """Return an aware moment in UTC, or None for anything else."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None

@@ -13,7 +13,7 @@ import jwt
 
 from worker.connectors.errors import AuthenticationError, InvalidDataError, RateLimitError
 from worker.connectors.plaid.errors import NEEDS_USER, reason_of
-from worker.connectors.plaid.normalize import read_moment
+from worker.connectors.reading import read_moment
 
 MAX_AGE = timedelta(minutes=5)
 _KEY_LIFE = timedelta(hours=24)

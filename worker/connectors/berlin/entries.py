@@ -1,25 +1,21 @@
-"""The shared reader of Berlin Group (PSD2) records: aggregators differ in field names and signs, not in what they mean.
+"""Reads transactions of the Berlin Group's (PSD2) API, whatever an aggregator calls its fields. Pure.
 
 A connector copies a provider's record into an `ApiEntry`, field by field; everything that needs judgement is here.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from worker.connectors.base import AccountType, Balance, BalanceKind, Transaction, TransactionKind
+from worker.connectors.base import AccountType, Transaction, TransactionKind
 from worker.connectors.errors import InvalidDataError
 
 MAX_ANCHOR = 100
-TIMEZONE = "Europe/Berlin"
-"""Where the days of PSD2 banks are counted, unless the connection says otherwise."""
 
-_ZONE = ZoneInfo(TIMEZONE)
 _AMOUNT = re.compile(r"[+-]?\d+(\.\d+)?")
 _POSITIONAL = re.compile(r"\d{4}-?\d{2}-?\d{2}[.\-_/]\d{1,4}")
 _NOTHING = frozenset({"", "notprovided", "not provided", "null", "none", "n/a", "-"})
@@ -42,27 +38,15 @@ _KINDS = (
     (re.compile(r"\bSALA\b"), TransactionKind.INCOME),
     (re.compile(r"\b(ICDT|RCDT)\b.*\bBOOK\b"), TransactionKind.TRANSFER),
 )
-# In order of preference: what is booked up to now is compared with the rows of now, yesterday's close is not.
-_BOOKED = ("ITBD", "INTERIMBOOKED", "CLBD", "CLOSINGBOOKED", "PRCD", "PREVIOUSLYCLOSEDBOOKED", "OPBD", "OPENINGBOOKED")
-_AVAILABLE = ("ITAV", "INTERIMAVAILABLE", "CLAV", "CLOSINGAVAILABLE", "XPCD", "EXPECTED", "FWAV", "FORWARDAVAILABLE")
-
-# A spent daily allowance in the words of the banks; most of them do not say "daily". docs/providers.md lists them.
-_ALLOWANCE_SPENT = re.compile(
-    r"HUB046|CLO03941|ACCESS_EXCEEDED"
-    r"|allowed number of accesses"
-    r"|access(es)?\s+(has\s+been\s+|have\s+been\s+)?exceeded"
-    r"|consented\s+multiplicity"
-    r"|daily\s+(request|access|consent|call)?\s*(limit|allowance|quota)"
-    r"|(limit|maximum)\b.{0,60}\b(per|a)\s+day"
-    r"|n[úu]mero\s+m[áa]ximo\s+de\s+(accesos|consultas|peticiones)"
-    r"|nombre\s+m[àa]xim\s+d.\s*(accessos|consultes|peticions)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """One side of a payment. account: IBAN or whatever number the bank gives."""
+    """One side of a payment.
+
+    Attributes:
+        account: IBAN, or the number that the bank gives instead.
+    """
 
     name: str | None = None
     account: str | None = None
@@ -72,8 +56,13 @@ class Party:
 class ApiEntry:
     """One Berlin Group entry, in neutral names and still in the bank's own text.
 
-    direction: `CRDT` or `DBIT` decide the sign whatever the amount's own sign; None = the amount is signed.
-    booking, value, transaction: a day or a moment as text. code: the bank transaction code, all parts joined by `-`.
+    Attributes:
+        direction: `CRDT` or `DBIT` decides the sign, whatever the amount's own sign; None: the amount is signed.
+        booking: Day or moment as text, like `value` and `transaction`.
+        remittance: The payer's words.
+        details: The bank's words.
+        code: Bank transaction code, all parts joined by `-`.
+        references: End-to-end, mandate and check references, the most telling one first.
     """
 
     amount: str
@@ -95,7 +84,8 @@ class ApiEntry:
 def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Transaction:
     """Turn an entry into a transaction: negative when money leaves the account.
 
-    Raises: InvalidDataError naming the field that cannot be read.
+    Raises:
+        InvalidDataError: naming the field that cannot be read.
     """
     amount = signed_amount(entry.amount, entry.direction)
     other = entry.creditor if amount < 0 else entry.debtor
@@ -104,43 +94,51 @@ def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Tran
     return Transaction(
         account_id=account_id,
         amount=amount,
-        currency=said(entry.currency),
+        currency=meaningful(entry.currency),
         description=describe(entry, other),
-        external_id=said(entry.external_id),
+        external_id=meaningful(entry.external_id),
         pending=entry.pending,
         booking_on=booking.on,
         booking_at=booking.at,
         transaction_on=transaction.on,
         transaction_at=transaction.at,
         value_on=value.on,
-        counterparty=said(other.name),
-        counterparty_account=said(other.account),
+        counterparty=meaningful(other.name),
+        counterparty_account=meaningful(other.account),
         kind=kind_of(entry.code),
-        reference=next(filter(None, map(said, entry.references)), None),
+        reference=next(filter(None, map(meaningful, entry.references)), None),
         raw=raw,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """A day as the bank states it, or an aware moment; never both, and a moment is not turned into a day here."""
+class StatedDay:
+    """A day as the bank states it, or an aware moment (UTC); at most one of them is set."""
 
     on: date | None = None
     at: datetime | None = None
 
 
-def read_day(text: str | None, field: str) -> Stated:
-    """Read a day, a moment with its offset, or a moment without one (then its date is the bank's own day)."""
-    text = said(text)
+def read_day(text: str | None, field: str) -> StatedDay:
+    """Read a day or a moment.
+
+    A moment without an offset is of the bank's own day. So is one at exactly midnight of its offset: it is a day that
+    was written as a moment.
+
+    Raises:
+        InvalidDataError: naming the field.
+    """
+    text = meaningful(text)
     if text is None:
-        return Stated()
+        return StatedDay()
     try:
         if len(text) == len("2026-01-31"):
-            return Stated(date.fromisoformat(text))
+            return StatedDay(date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidDataError(f"{field} is not a date") from error
-    return Stated(moment.date()) if moment.tzinfo is None else Stated(None, moment.astimezone(UTC))
+    is_day = moment.tzinfo is None or moment.time() == time()
+    return StatedDay(moment.date()) if is_day else StatedDay(None, moment.astimezone(UTC))
 
 
 def signed_amount(text: object, direction: str | None = None) -> Decimal:
@@ -162,7 +160,7 @@ def signed_amount(text: object, direction: str | None = None) -> Decimal:
             raise InvalidDataError("credit_debit_indicator is neither CRDT nor DBIT")
 
 
-def said(text: object) -> str | None:
+def meaningful(text: object) -> str | None:
     """Return the text, or None for the words banks use for nothing."""
     if not isinstance(text, str) or text.strip().casefold() in _NOTHING:
         return None
@@ -172,7 +170,7 @@ def said(text: object) -> str | None:
 def describe(entry: ApiEntry, other: Party) -> str:
     """Say what the entry is for: the payer's words, else the bank's, else the other side, else its code."""
     for words in (entry.remittance, entry.details, (other.name,), (entry.code,)):
-        text = " ".join(dict.fromkeys(filter(None, map(said, words))))
+        text = " ".join(dict.fromkeys(filter(None, map(meaningful, words))))
         if text:
             return text
     return ""
@@ -201,62 +199,9 @@ def mask_of(number: str | None) -> str | None:
 
 def anchor(kind: str, value: str | None) -> str | None:
     """Return `kind:value`, hashed where it would not fit its column; None without a value."""
-    value = said(value)
+    value = meaningful(value)
     if value is None:
         return None
     compact = value.replace(" ", "").upper() if kind == "iban" else value
     full = f"{kind}:{compact}"
     return full if len(full) <= MAX_ANCHOR else f"{kind}:{hashlib.sha256(compact.encode()).hexdigest()}"
-
-
-def allowance_spent(*texts: str | None) -> bool:
-    """Say whether a bank's words mean that today's allowance is used up."""
-    return any(_ALLOWANCE_SPENT.search(text) for text in texts if text)
-
-
-def rest_of_day_s(now: datetime) -> float:
-    """Return how long a spent daily allowance stays spent where nobody says: until midnight in central Europe."""
-    local = now.astimezone(_ZONE)
-    midnight = datetime.combine(local.date() + timedelta(days=1), time.min, _ZONE)
-    return (midnight - now).total_seconds()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiBalance:
-    """One balance of a bank's list, still in its own text."""
-
-    amount: str
-    currency: str | None
-    balance_type: str
-    changed: str | None = None
-    reference_on: str | None = None
-
-
-def pick_balance(
-    balances: Iterable[ApiBalance], currency: str | None, now: datetime, zone: tzinfo = UTC
-) -> Balance | None:
-    """Choose the balance that tells most: booked before available, in the account's currency; unreadable ones are left.
-
-    now: when the list was read, for balances without a time of their own. zone: of the bank's days.
-    """
-    ours = [one for one in balances if currency in (None, one.currency)]
-    for kind, names in ((BalanceKind.BOOKED, _BOOKED), (BalanceKind.AVAILABLE, _AVAILABLE)):
-        for name in names:
-            for one in ours:
-                if one.balance_type.upper() == name and _AMOUNT.fullmatch(one.amount.strip()):
-                    return Balance(amount=Decimal(one.amount.strip()), kind=kind, at=_balance_at(one, now, zone))
-    return None
-
-
-def _balance_at(balance: ApiBalance, now: datetime, zone: tzinfo) -> datetime:
-    """Return when a balance was so: its own moment, the end of its day, else now; never in the future."""
-    for text in (balance.changed, balance.reference_on):
-        try:
-            stated = read_day(text, "balance date")
-        except InvalidDataError:
-            continue
-        if stated.at is not None:
-            return min(stated.at, now)
-        if stated.on is not None:
-            return min(datetime.combine(stated.on, time.max, zone).astimezone(UTC), now)
-    return now
