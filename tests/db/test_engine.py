@@ -2,11 +2,12 @@
 
 import psycopg2
 import pytest
+from psycopg2 import errors
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from worker.db import engine as pool
-from worker.db.engine import is_away, open_engine
+from worker.db.engine import is_away, is_contention, open_engine, with_contention_retries
 
 TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 PID = text("SELECT pg_backend_pid()")
@@ -55,3 +56,21 @@ def test_a_connection_that_dies_in_use_is_an_error_that_says_away_and_the_next_i
 )
 def test_what_counts_as_away(kind, invalidated, away):
     assert is_away(kind("SELECT 1", {}, psycopg2.DatabaseError("x"), connection_invalidated=invalidated)) is away
+
+
+@pytest.mark.parametrize("cause", [errors.DeadlockDetected, errors.LockNotAvailable, errors.QueryCanceled])
+def test_a_transaction_that_gave_way_to_another_is_contention_and_not_an_absent_database(cause):
+    error = OperationalError("SELECT 1", {}, cause("x"))
+    assert is_contention(error)
+    assert not is_away(error)
+
+
+def test_a_transaction_that_gave_way_is_done_again():
+    raised = [OperationalError("SELECT 1", {}, errors.DeadlockDetected("x")) for _ in range(2)]
+
+    def work() -> str:
+        if raised:
+            raise raised.pop()
+        return "done"
+
+    assert with_contention_retries(work) == "done"

@@ -29,7 +29,7 @@ from worker.connectors.base import (
 from worker.db.engine import Sessions
 from worker.importer.context import ImportContext, ImportPolicy
 from worker.importer.engine import run
-from worker.runs.lease import claim
+from worker.runs.lease import ClaimedRun, claim
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest
 
@@ -183,13 +183,17 @@ class Harness:
 
     def run(self, kind: RunKind = RunKind.REFRESH, **request: Any) -> Outcome:
         """Ask for a run and do it."""
+        return run(self.claim(kind, **request), self.context())
+
+    def claim(self, kind: RunKind = RunKind.REFRESH, **request: Any) -> ClaimedRun:
+        """Ask for a run and take it."""
         with self.sessions() as session:
             asked = RunRequest(connection_id=self.connection_id, kind=kind, **request)
             self.run_id: uuid.UUID = request_run(session, asked)
         with self.sessions() as session:
             claimed = claim(session, self.run_id, worker_name="test", lease_s=60)
         assert claimed is not None
-        return run(claimed, self.context())
+        return claimed
 
     def refresh(self, **request: Any) -> Outcome:
         return self.run(RunKind.REFRESH, **request)

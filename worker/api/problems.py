@@ -21,7 +21,7 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.db.engine import is_away
+from worker.db.engine import is_away, is_contention
 from worker.errors import (
     ConflictError,
     InvalidRequestError,
@@ -170,6 +170,9 @@ def _methods(request: Request) -> list[str]:
 
 
 def _database_failed(request: Request, error: DBAPIError) -> JSONResponse:
+    if is_contention(error):
+        log.warning("request.contention", reason=type(error.orig).__name__)
+        return answer(503, "busy", detail="another change was in the way; try again", headers={"Retry-After": "1"})
     if not is_away(error):
         return _unexpected(request, error)
     log.error("request.database_down")

@@ -61,7 +61,7 @@ def find(
     query = select(BankConnection).where(BankConnection.id == connection_id)
     if user_id is not None:
         query = query.where(BankConnection.user_id == user_id)
-    row = session.scalar(query.with_for_update() if lock else query)
+    row = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if row is None:
         raise NotFoundError(f"no connection {connection_id}")
     return row

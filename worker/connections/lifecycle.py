@@ -30,7 +30,8 @@ from worker.connections.validation import read
 from worker.connectors.base import BankConnector
 from worker.connectors.errors import ConnectorError
 from worker.credentials import Vault
-from worker.db.engine import Sessions
+from worker.db.engine import Sessions, with_contention_retries
+from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, CredentialError, NotFoundError
 from worker.models import BankConnection, User
 from worker.models.connection_options import ConnectionOptions
@@ -154,12 +155,17 @@ def remove(
     with connection_service.sessions() as session:
         known = find(session, connection_id, user_id=user_id)
     revoked = known.status != "disconnected" and _revoke(connection_service, known)
-    with connection_service.sessions() as session:
-        row = find(session, connection_id, user_id=user_id, lock=True)
-        if row.status != "disconnected":
-            subject = _subject(connection_id, row.user_id, row.config_key_id)
-            record(session, Action.REMOVED, subject, revoked_at_provider=revoked)
-        return forget(session, row, delete_expenses=delete_expenses, revoked=revoked)
+
+    def forget_it() -> Removed:
+        with connection_service.sessions() as session:
+            lock_user(session, known.user_id)
+            row = find(session, connection_id, user_id=user_id, lock=True)
+            if row.status != "disconnected":
+                subject = _subject(connection_id, row.user_id, row.config_key_id)
+                record(session, Action.REMOVED, subject, revoked_at_provider=revoked)
+            return forget(session, row, delete_expenses=delete_expenses, revoked=revoked)
+
+    return with_contention_retries(forget_it)
 
 
 def _link(connection_service: ConnectionService, connector: type[BankConnector], config: BaseModel) -> BaseModel:

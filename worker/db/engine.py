@@ -5,14 +5,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg2
+from psycopg2.errors import LockNotAvailable, QueryCanceled
+from psycopg2.extensions import TransactionRollbackError
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from worker.db.prepared import prepare_marked
+from worker.telemetry.logs import get_logger
+
+T = TypeVar("T")
+
+log = get_logger(__name__)
 
 Sessions: TypeAlias = Callable[[], AbstractContextManager[Session]]
 """Opens one transaction: commits when the block ends well, rolls back when it does not."""
@@ -97,9 +104,28 @@ def _each_on_its_own(engine: Engine) -> Iterator[Session]:
                 driver.autocommit = False
 
 
+def is_contention(error: DBAPIError) -> bool:
+    """Say whether the transaction gave way to another one (deadlock, lock timeout, cancelled): trying again helps."""
+    return isinstance(error.orig, (TransactionRollbackError, QueryCanceled, LockNotAvailable))
+
+
 def is_away(error: DBAPIError) -> bool:
-    """Say whether the database went away under a statement, rather than refused it.
+    """Say whether the database went away under a statement, rather than refused it or gave way to another one.
 
     psycopg2 has no class of its own for a server that closed the connection: some of them are plain DatabaseErrors.
     """
+    if is_contention(error):
+        return False
     return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+
+
+def with_contention_retries(work: Callable[[], T], *, tries: int = 5) -> T:
+    """Do a transaction again that had to give way to another one. Raises: DBAPIError when it had to every time."""
+    for attempt in range(1, tries):
+        try:
+            return work()
+        except DBAPIError as error:
+            if not is_contention(error):
+                raise
+            log.info("database.contention", attempt=attempt, reason=type(error.orig).__name__)
+    return work()

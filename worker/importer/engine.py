@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account, AuthState, BankConnector
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
+from worker.db.engine import with_contention_retries
+from worker.db.user_lock import lock_user
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.account_state import AccountState, load_accounts
 from worker.importer.actions.dry_run import dry_run_transaction
@@ -29,14 +31,14 @@ from worker.importer.fetch.requests import FetchRequest, days_lost, plan_request
 from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.job import Job, job_of, read_context_for, zone_of
 from worker.importer.outcome import AccountResult, outcome_of, stops_connection
-from worker.importer.store.account_import import AccountDelivery, import_account
+from worker.importer.store.account_import import AccountDelivery, AccountTally, import_account
 from worker.importer.store.accounts import sync_accounts, update_balance
 from worker.importer.store.progress import account_results, end_account, fail_account, reopen
 from worker.importer.store.rejections import as_rejection, record_rejections
 from worker.importer.store.unchanged_response import copy_previous_run, forget, remember
 from worker.models import BankConnection
 from worker.runs.ending import close
-from worker.runs.lease import ClaimedRun, fence
+from worker.runs.lease import ClaimedRun
 from worker.runs.states import Outcome, RunKind
 from worker.telemetry.logs import get_logger
 
@@ -134,6 +136,7 @@ class _Run:
         self._check_auth()
         listed = with_retries(self.connector.list_accounts, self.context)
         with self.context.sessions() as session, session.begin_nested() as preview:
+            lock_user(session, self.job.user_id, wait=self.context.wait)
             known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
             requests = self._plan_requests(self._sync(session, listed))
             preview.rollback()
@@ -155,8 +158,7 @@ class _Run:
         delivery.staging.add(replayed.transactions)
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
         request = request_for_single_rows(wanted, self.context.now().date())
-        with self.context.sessions() as session:
-            fence(session, self.job.lease)
+        with self._transaction() as session:
             forget(session, self.job)
             resolve(session, self.job, replayed.rejection_ids)
         for account in wanted:
@@ -220,15 +222,17 @@ class _Run:
             read_context=read_context_for(self.job, account, capabilities, self.context.now(), delivery.session),
             delivery=delivery,
         )
-        with self.context.sessions() as session:
-            self.context.fence(session, self.job.lease)
-            if (listed := delivery.accounts.get(account.external_id)) is not None:
-                update_balance(session, account.id, listed)
-            tally = import_account(session, part, self.context)
+        tally = with_contention_retries(lambda: self._write_account(part))
         self.findings.warnings |= tally.warnings
         if tally.months:
             self.context.advanced()
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))
+
+    def _write_account(self, part: AccountDelivery) -> AccountTally:
+        with self._transaction() as session:
+            if (listed := part.delivery.accounts.get(part.account.external_id)) is not None:
+                update_balance(session, part.account.id, listed)
+            return import_account(session, part, self.context)
 
     def _try_unchanged(self, listed: Sequence[Account]) -> Outcome | None:
         """Fetch everything; if the response equals the previous one, record just that and return how the run ended.
@@ -243,8 +247,7 @@ class _Run:
             outcome = copy_previous_run(self.job, self.context, requests, listed)
             if outcome is not None:
                 return outcome
-        with self.context.sessions() as session:
-            fence(session, self.job.lease)
+        with self._transaction() as session:
             forget(session, self.job)
         return None
 
@@ -261,6 +264,14 @@ class _Run:
             self.findings.warnings.add("days_out_of_reach")
         return requests
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        """Open a transaction of this run, alone among those that decide about the user's rows."""
+        with self.context.sessions() as session:
+            lock_user(session, self.job.user_id, wait=self.context.wait)
+            self.context.fence(session, self.job.lease)
+            yield session
+
     def _check_auth(self) -> None:
         status = with_retries(self.connector.get_auth_status, self.context)
         if status.state != AuthState.OK:
@@ -268,13 +279,11 @@ class _Run:
                 f"the bank asks the user to act ({status.reason})", reason=status.reason or "expired"
             )
         if status.expires_at not in (None, self.job.consent_expires_at) and not self.job.dry_run:
-            with self.context.sessions() as session:
-                fence(session, self.job.lease)
+            with self._transaction() as session:
                 session.get_one(BankConnection, self.job.connection_id).consent_expires_at = status.expires_at
 
     def _sync_accounts(self, listed: Sequence[Account]) -> list[AccountState]:
-        with self.context.sessions() as session:
-            self.context.fence(session, self.job.lease)
+        with self._transaction() as session:
             accounts = self._sync(session, listed)
         if not accounts and self.job.account_external_id is not None:
             raise AccountNotFoundError("the connection has no such account to import")
@@ -294,26 +303,22 @@ class _Run:
         """Keep rejected rows that name no account, of a delivery for all accounts, as the connection's own."""
         rejections = [as_rejection(row) for row in delivery.rejected if row.account_id is None]
         if rejections and request.account_id is None:
-            with self.context.sessions() as session:
-                self.context.fence(session, self.job.lease)
+            with self._transaction() as session:
                 if record_rejections(session, self.job, None, rejections):
                     self.findings.warnings.add("rows_rejected")
 
     def _save_cursor(self, delivery: Delivery) -> None:
-        with self.context.sessions() as session:
-            self.context.fence(session, self.job.lease)
+        with self._transaction() as session:
             session.get_one(BankConnection, self.job.connection_id).cursor = delivery.next_cursor
 
     def _fail(self, account: AccountState, error: WorkerError, *, status: str = "failed") -> None:
         self.failed.add(account.id)
         log.warning("account.failed", account_id=account.id, code=error.code)
-        with self.context.sessions() as session:
-            self.context.fence(session, self.job.lease)
+        with self._transaction() as session:
             fail_account(session, self.job, account.id, error, status=status)
 
     def _end_account(self, account: AccountState) -> None:
-        with self.context.sessions() as session:
-            self.context.fence(session, self.job.lease)
+        with self._transaction() as session:
             proof = end_account(session, self.job, account.id, zone_of(self.job, self.connector.capabilities))
         self.context.advanced()
         if proof.reason == "opening_taken" and self.findings.digest is not None:

@@ -32,6 +32,13 @@ def close(session: Session, lease: Lease, outcome: Outcome) -> None:
     apply_consequences(session, _end(session, lease, outcome), outcome)
 
 
+# The user and the connection, locked before the run: `db.user_lock` states the order. Name it in a FROM list.
+HELD = """held AS MATERIALIZED (
+      SELECT c.id FROM bank_import_runs r
+      JOIN users u ON u.id = r.user_id JOIN bank_connections c ON c.id = r.connection_id
+      WHERE r.id = :run_id FOR KEY SHARE OF u FOR NO KEY UPDATE OF c)"""
+
+
 def ending(*, source: str, totals: Mapping[str, str]) -> str:
     """Return CTEs that end a run of ours: `ended` is its row, as EndedRun has it.
 
@@ -70,7 +77,8 @@ _END = prepared(
     f"""
     WITH how AS MATERIALIZED (SELECT set_config('synchronous_commit',
       CASE WHEN :code = 'nothing_new' THEN 'off' ELSE current_setting('synchronous_commit') END, true)),
-    {ending(source="how", totals={name: f":{name}" for name in COUNTED})}
+    {HELD},
+    {ending(source="how, held", totals={name: f":{name}" for name in COUNTED})}
     SELECT * FROM ended
     """  # noqa: S608 - constants
 ).bindparams(bindparam("report", type_=JSONB))
@@ -109,7 +117,7 @@ def apply_consequences(session: Session, run: EndedRun, outcome: Outcome) -> Non
 
 
 def _record_unsuccessful(session: Session, run: EndedRun, outcome: Outcome) -> None:
-    connection = session.get_one(BankConnection, run.connection_id, with_for_update=True)
+    connection = session.get_one(BankConnection, run.connection_id, with_for_update={"key_share": True})
     connection.updated_at = func.now()
     match outcome.status:
         case RunStatus.PARTIAL:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
-from worker.db.engine import Sessions, is_away
+from worker.db.engine import Sessions, is_away, is_contention
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError, WorkerError
 from worker.fault_injection import point
 from worker.importer import engine
@@ -135,6 +135,8 @@ def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper) -> Outcome
     except SoftTimeLimitExceeded:
         raise StopRequestedError("the run ran into its time limit") from None
     except Exception as error:  # the outermost place: a defect must end in the row, not in silence
+        if isinstance(error, DBAPIError) and is_contention(error):
+            raise StopRequestedError(f"another transaction was in the way ({type(error.orig).__name__})") from None
         if isinstance(error, DBAPIError) and is_away(error):
             raise StopRequestedError(f"the database went away ({type(error.orig).__name__})") from None
         outcome = outcome_of_error(error)
@@ -193,7 +195,7 @@ def _write_with_retries(runtime: Runtime, keeper: LeaseKeeper, write: Callable[[
             with runtime.sessions() as session:
                 write(session)
         except DBAPIError as error:
-            if not is_away(error):
+            if not is_away(error) and not is_contention(error):
                 raise
             log.warning("run.not_closed_yet")
             time.sleep(_RETRY_S)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.app import app
 from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION
-from worker.db.engine import is_away
+from worker.db.engine import is_away, is_contention
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankImportRun
 from worker.runs.request import request_run
@@ -89,11 +89,11 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
         with runtime.sessions() as session:
             row = session.get(BankImportRun, run_id)
     except DBAPIError as error:
-        if not is_away(error):
+        if not is_away(error) and not is_contention(error):
             raise
         # Nothing can be written, so nothing is said about the run: its lease runs out, and it is queued again.
         log.warning("run.database_away", run_id=str(run_id), reason=type(error.orig).__name__)
-        raise Retry(f"run {run_id}: the database is away") from None
+        raise Retry(f"run {run_id}: the database is away or busy") from None
     if row is None:
         raise Reject(f"no run {run_id}", requeue=False)
     return _as_task_state(row)

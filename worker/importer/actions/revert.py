@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.db.user_lock import lock_user
 from worker.errors import InvalidRequestError
 from worker.importer.context import ImportContext
 from worker.importer.decide.reasons import Decision, Reason
@@ -67,6 +68,7 @@ class Reverted:
 def revert(job: Job, context: ImportContext) -> Outcome:
     """Revert the target run of a job and close the run, in one transaction; FinMind forgets what it computed of it."""
     with context.sessions() as session:
+        lock_user(session, job.user_id, wait=context.wait)
         context.fence(session, job.lease)
         forget(session, job)
         outcome, months = revert_run(session, job)

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 
@@ -75,6 +76,7 @@ def decline(session: Session, suggestion_id: int, *, user_id: int) -> None:
 
     Raises: NotFoundError, ConflictError when it was decided before.
     """
+    lock_user(session, user_id)
     suggestion = _open(session, suggestion_id, user_id)
     account = session.get(BankConnectionAccount, suggestion.account_id) if suggestion.account_id else None
     if account is not None and account.status == "waiting":
@@ -87,6 +89,7 @@ def accept(session: Session, suggestion_id: int, *, user_id: int) -> None:
 
     Raises: NotFoundError, ConflictError when it was decided before or no longer fits.
     """
+    lock_user(session, user_id)
     suggestion = _open(session, suggestion_id, user_id)
     match suggestion.kind:
         case "expense":

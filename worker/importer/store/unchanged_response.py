@@ -19,7 +19,7 @@ from worker.importer.context import ImportContext
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job
 from worker.outbox import LISTENS
-from worker.runs.ending import apply_consequences, end_values, ending
+from worker.runs.ending import HELD, apply_consequences, end_values, ending
 from worker.runs.states import COUNTED, Counts, EndedRun, Outcome, RunStatus
 
 T = TypeVar("T", Counts, EndedRun)
@@ -37,6 +37,7 @@ _TOTALS = {name: f"total.{name}" for name in COUNTED} | dict.fromkeys(
 _REPEAT = prepared(
     f"""
     WITH {NO_DISK_WAIT},
+    {HELD},
     requested AS (
       SELECT * FROM unnest(CAST(:account_ids AS bigint[]), CAST(:from_on AS date[]), CAST(:to_on AS date[]))
         q(account_id, from_on, to_on)
@@ -45,11 +46,11 @@ _REPEAT = prepared(
       FROM no_disk_wait, requested q
       JOIN bank_import_run_accounts p ON p.account_id = q.account_id AND p.run_id = :answer_run_id
     ), ours AS (
-      SELECT id AS run_id FROM bank_import_runs r
-      WHERE id = :run_id AND lease_token = :token AND cancel_requested_at IS NULL
+      SELECT r.id AS run_id FROM held, bank_import_runs r
+      WHERE r.id = :run_id AND lease_token = :token AND cancel_requested_at IS NULL
         AND (SELECT count(*) FROM previous) = cardinality(:account_ids)
         AND NOT (:without_listeners AND {LISTENS.format(user_id="r.user_id")})
-      FOR UPDATE
+      FOR UPDATE OF r
     ), copied AS (
       INSERT INTO bank_import_run_accounts
         (run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof)
