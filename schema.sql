@@ -571,7 +571,7 @@ CREATE TABLE IF NOT EXISTS credential_audit (
   detail JSONB NOT NULL DEFAULT '{}',
   -- an action outside the list would be missing from every report on credentials
   CONSTRAINT ck_credential_audit_action
-    CHECK (action IN ('sealed', 'opened', 'replaced', 'rotated', 'removed', 'revoked', 'refused'))
+    CHECK (action IN ('sealed', 'opened', 'replaced', 'rotated', 'removed', 'revoked', 'refused', 'operated', 'viewed'))
 );
 CREATE INDEX IF NOT EXISTS idx_credential_audit_row ON credential_audit(table_name, row_id, id);
 
@@ -582,6 +582,8 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER credential_audit_append_only BEFORE UPDATE OR DELETE ON credential_audit
   FOR EACH ROW EXECUTE FUNCTION credential_audit_is_append_only();
+CREATE OR REPLACE TRIGGER credential_audit_not_truncated BEFORE TRUNCATE ON credential_audit
+  FOR EACH STATEMENT EXECUTE FUNCTION credential_audit_is_append_only();
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Webhooks: events are written in the transaction that makes them true; deliveries follow from rows

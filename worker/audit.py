@@ -1,4 +1,7 @@
-"""Who touched a credential: one append-only line each, written in the transaction that touched it. Never a secret."""
+"""The audit: who touched a credential, and what operators did. Append-only, and never with a secret.
+
+A line is written in the transaction of what it records.
+"""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from worker.models import CredentialAudit
@@ -19,7 +22,11 @@ _ACTOR_LENGTH = 100
 
 
 class Action(StrEnum):
-    """What happened to a credential. `opened` is written before it is opened, `refused` when it did not open."""
+    """What happened.
+
+    `opened` is written before a credential is opened, `refused` when it did not open; `operated` is an operator's
+    command, `viewed` an operator's look at a user's data.
+    """
 
     SEALED = "sealed"
     OPENED = "opened"
@@ -28,6 +35,8 @@ class Action(StrEnum):
     REMOVED = "removed"
     REVOKED = "revoked"
     REFUSED = "refused"
+    OPERATED = "operated"
+    VIEWED = "viewed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ class AuditedCredential:
 
 @contextmanager
 def acting_as(actor: str) -> Iterator[None]:
-    """Name who acts inside the block: `cli:<user>`, `api:<subject>`, `run:<id>` or `task:<name>`.
+    """Name who acts inside the block: `cli:<user>`, `ops:<operator>`, `api:<subject>`, `run:<id>` or `task:<name>`.
 
     The secrets that are opened meanwhile are cut out of errors and log lines until the block ends.
     """
@@ -72,3 +81,42 @@ def record(session: Session, action: Action, subject: AuditedCredential, **detai
             detail=detail,
         )
     )
+
+
+def record_operation(
+    session: Session,
+    command: str,
+    *,
+    table: str,
+    row_id: str,
+    user_id: int | None = None,
+    **detail: Any,  # noqa: ANN401 - JSON
+) -> None:
+    """Write down what an operator did to a row. command: as the command line calls it."""
+    session.execute(
+        insert(CredentialAudit).values(
+            actor=current_actor(),
+            action=Action.OPERATED,
+            table_name=table,
+            row_id=row_id,
+            user_id=user_id,
+            detail={"command": command, **detail},
+        )
+    )
+
+
+_VIEW = text(
+    """
+    INSERT INTO credential_audit (actor, action, table_name, row_id, user_id)
+    SELECT :actor, 'viewed', :table, :row_id, :user_id
+    WHERE NOT EXISTS (
+      SELECT 1 FROM credential_audit
+      WHERE table_name = :table AND row_id = :row_id AND actor = :actor AND action = 'viewed'
+        AND at > now() - interval '1 hour')
+    """
+)
+
+
+def record_view(session: Session, *, table: str, row_id: str, user_id: int) -> None:
+    """Write down that an operator looked at a user's data, once an hour and row: pages reload themselves."""
+    session.execute(_VIEW, {"actor": current_actor(), "table": table, "row_id": row_id, "user_id": user_id})

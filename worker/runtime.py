@@ -3,10 +3,11 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from urllib.parse import unquote, urlsplit
 
 import redis
 from pydantic import BaseModel, SecretStr
@@ -18,11 +19,13 @@ from worker.connections.linking import LinkService
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
+from worker.credentials.operators import OperatorLogins, read_logins
+from worker.credentials.strength import check_distinct, check_signing_secret
 from worker.db.engine import Sessions, open_engine, open_sessions, open_statements
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.net.http import ReachableHosts, open_client
 from worker.runs.lease_renewal import LeaseRenewer
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, check_addresses, load_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class Runtime:
 
 def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
     """Build the runtime of this process; nothing is connected before it is used. Raises: ConfigurationError."""
+    check_addresses(settings)
     url = settings.database_url.get_secret_value()
     engine = open_engine(url, role=role, prepared_statements=settings.prepared_statements)
     return Runtime(
@@ -79,6 +83,28 @@ def runtime(settings: Settings | None = None, *, role: str = "worker") -> Iterat
         yield opened
     finally:
         opened.close()
+
+
+def read_operators(settings: Settings) -> OperatorLogins | None:
+    """Return the log-ins of the operator's page; None when it is off. Raises: ConfigurationError."""
+    configured = _revealed(settings.ops_basic_auth)
+    return None if configured is None else read_logins(configured)
+
+
+def check_signing_secrets(settings: Settings) -> None:
+    """Refuse a JWT_SECRET that is weak, a key as well, or the password of a server. Raises: ConfigurationError."""
+    secret = _revealed(settings.jwt_secret)
+    if secret is None:
+        return
+    check_signing_secret("JWT_SECRET", secret)
+    keys = (_revealed(settings.credential_keys) or "").replace(",", " ").split()
+    others = {f"CREDENTIAL_KEYS ({entry.partition(':')[0]})": entry.partition(":")[2] for entry in keys}
+    for name, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
+        with suppress(ValueError):
+            others[name] = unquote(urlsplit(url.get_secret_value()).password or "")
+    for entry in (_revealed(settings.ops_basic_auth) or "").split():
+        others["OPS_BASIC_AUTH"] = entry.partition(":")[2]
+    check_distinct("JWT_SECRET", secret, others)
 
 
 def provider_reach(settings: Settings) -> ReachableHosts:

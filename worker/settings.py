@@ -11,6 +11,7 @@ must be cheap; FINMIND_STATE_DIR by `worker.cli.environment`; OTEL_* by OpenTele
 
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -82,7 +83,9 @@ class OptionalSettings(BaseSettings):
     )
     api_port: PositiveInt = Field(default=8400, description="Port of the HTTP API.")
     ops_basic_auth: SecretStr | None = Field(
-        default=None, description="`user:password` for the operator's page /ops of the API; off without it."
+        default=None,
+        description="Log-ins for the operator's page /ops: `user:password`, or lines of `finmind-worker operator NAME`;"
+        " off without it.",
     )
     metrics_listen: str | None = Field(
         default=None, description="`host:port` where each worker serves its latencies to Prometheus; off without it."
@@ -164,3 +167,27 @@ def load_settings() -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = str(first["loc"][0]).upper() if first["loc"] else "the environment"
         raise ConfigurationError(f"{variable}: {first['msg']}") from None
+
+
+_SCHEMES = {
+    "DATABASE_URL": ("postgresql", "postgres", "postgresql+psycopg2"),
+    "REDIS_URL": ("redis", "rediss", "redis+socket", "unix"),
+    "FINMIND_CACHE_URL": ("redis", "rediss", "unix"),
+}
+
+
+def check_addresses(settings: Settings) -> None:
+    """Refuse the address of a server that cannot be read. Raises: ConfigurationError naming the variable alone."""
+    for variable, schemes in _SCHEMES.items():
+        value = getattr(settings, variable.lower())
+        if value is None:
+            continue
+        try:
+            parts = urlsplit(value.get_secret_value())
+            readable = parts.scheme in schemes and (parts.port is None or parts.port > 0)
+        except ValueError:
+            readable = False
+        if not readable:
+            raise ConfigurationError(
+                f"{variable} is not an address of the form {schemes[0]}://user:password@host:port/name"
+            )

@@ -1,12 +1,14 @@
 """The operator's page: closed without its password, true to the rows, safe against what banks and receivers write."""
 
 import re
+import uuid
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from tests.factories import make_connection
+from worker.errors import ConfigurationError
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 from worker.runtime import open_runtime
@@ -37,6 +39,37 @@ def test_nobody_comes_in_without_the_password(page, given):
     page.auth = given
     answer = page.get("/ops")
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="operators"')
+
+
+@pytest.mark.parametrize(
+    "header", [b"Basic \xe9\xe9", b"Basic abc", b"Basic", b"Bearer x", b"\xff", b"Basic " + b"A" * 4000]
+)
+def test_an_odd_header_is_refused_like_a_wrong_password(page, header):
+    page.auth = None
+    assert page.get("/ops", headers={"Authorization": header}).status_code == 401
+
+
+@pytest.mark.parametrize("configured", ["", " ", ":", "ops:", ":wonderful"])
+def test_a_setting_that_would_let_everybody_in_refuses_to_start(settings, configured):
+    from worker.api.app import create_app
+
+    opened = settings.model_copy(update={"ops_basic_auth": type(settings.redis_url)(configured)})
+    with pytest.raises(ConfigurationError, match="OPS_BASIC_AUTH"):
+        create_app(open_runtime(opened))
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "", "http://testserver.evil", "http://testserver@evil"])
+def test_a_form_from_an_odd_origin_is_refused(page, origin):
+    form = {"event_id": str(uuid.uuid4()), "subscription_id": str(uuid.uuid4())}
+    assert page.post("/ops/dead-letters/replay", data=form, headers={"Origin": origin}).status_code == 403
+
+
+def test_whose_run_an_operator_looks_at_is_in_the_audit_under_the_operators_name(page, run_id, sessions, user_id):
+    for _ in range(3):
+        page.get(f"/ops/runs/{run_id}")
+    with sessions() as session:
+        lines = session.execute(text("SELECT actor, action, row_id, user_id FROM credential_audit")).all()
+    assert lines == [("ops:ops", "viewed", str(run_id), user_id)]
 
 
 def test_without_a_password_configured_there_is_no_page(client):
@@ -114,6 +147,10 @@ def test_a_dead_letter_is_sent_again_but_not_by_another_site(page, sessions, use
     assert evil.status_code == 403
     sent = page.post("/ops/dead-letters/replay", data=form, headers={"Origin": "http://testserver"})
     assert (sent.status_code, sent.headers["Location"]) == (303, "/ops#dead-letters")
+    with sessions() as session:
+        audited = session.execute(text("SELECT actor, action, row_id, detail FROM credential_audit")).one()
+    assert audited[:3] == ("ops:ops", "operated", str(subscription_id))
+    assert audited.detail == {"command": "webhooks replay", "event_id": str(event_id)}
     assert "Send again" not in page.get("/ops").text
     again = page.post("/ops/dead-letters/replay", data=form, headers={"Origin": "http://testserver"})
     assert again.status_code == 404

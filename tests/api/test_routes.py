@@ -7,14 +7,17 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from tests.api.conftest import JWT_SECRET, token
 from tests.leases import claim
+from worker.api.app import create_app
 from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id, token_policy
 from worker.errors import ConfigurationError
 from worker.runs.ending import close
 from worker.runs.states import Outcome, RunStatus
+from worker.runtime import open_runtime
 
 BASE = "/bank-connections"
 
@@ -222,6 +225,58 @@ def test_an_api_that_could_let_nobody_in_does_not_start(settings):
         token_policy(settings.model_copy(update={"jwt_secret": None}))
 
 
+@pytest.mark.parametrize("subject", ["9" * 5000, "-1", "1.0", "\u0661", " 1", "1\n", "", "0"])
+def test_an_odd_subject_is_refused(client, subject):
+    answer = client.get(f"{BASE}/connections", headers={"Authorization": f"Bearer {token(subject)}"})
+    problem(answer, 401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1.evil.test/jwks",
+        "http://127.0.0.1@evil.test/jwks",
+        "https://user:word@finmind.test/jwks",
+        "http://localhost.evil.test/",
+        "http://finmind.test/jwks",
+        "ftp://127.0.0.1/jwks",
+        "https://",
+        "https://[",
+        "http://127.0.0.1:port/",
+        "jwks",
+    ],
+)
+def test_keys_are_fetched_over_https_or_from_this_machine(settings, url):
+    with pytest.raises(ConfigurationError, match="JWT_JWKS_URL"):
+        token_policy(settings.model_copy(update={"jwt_jwks_url": url}))
+
+
+@pytest.mark.parametrize("url", ["https://finmind.test/jwks", "http://127.0.0.1:8000/jwks", "http://[::1]/jwks"])
+def test_such_an_address_of_keys_is_taken(settings, url):
+    assert token_policy(settings.model_copy(update={"jwt_jwks_url": url})).find_key is not None
+
+
+@pytest.mark.parametrize("secret", ["s", "a" * 40, "change-me-change-me-change-me-change-me"])
+def test_a_weak_secret_refuses_to_start(settings, secret):
+    with pytest.raises(ConfigurationError, match="JWT_SECRET"):
+        create_app(open_runtime(settings.model_copy(update={"jwt_secret": SecretStr(secret)})))
+
+
+def test_a_signing_secret_that_is_also_the_password_of_the_broker_refuses_to_start(settings):
+    broker = SecretStr(f"redis://:{JWT_SECRET}@127.0.0.1:1/0")
+    with pytest.raises(ConfigurationError, match="JWT_SECRET and REDIS_URL"):
+        create_app(open_runtime(settings.model_copy(update={"redis_url": broker})))
+
+
+def test_a_failure_of_ours_names_the_request(app, user_id, monkeypatch):
+    monkeypatch.setattr("worker.api.connections.connection_queries.list_connections", lambda *_a, **_k: 1 / 0)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        headers = {"Authorization": f"Bearer {token(user_id)}", "X-Request-ID": "r-1"}
+        answer = client.get(f"{BASE}/connections", headers=headers)
+    assert problem(answer, 500, "internal")["request_id"] == "r-1"
+    assert answer.headers["X-Request-ID"] == "r-1"
+
+
 # --- once ------------------------------------------------------------------------------------------------------------
 
 
@@ -350,3 +405,23 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
         assert stranger.get(BASE + path).json() == []
     with sessions() as session:
         assert session.execute(text("SELECT * FROM bank_connections")).all() == before
+
+
+def test_no_body_and_an_empty_one_are_the_same_request(client, connection_id):
+    url, headers = f"{BASE}/connections/{connection_id}/refresh", {"Idempotency-Key": "k-5"}
+    first = client.post(url, headers=headers)
+    for body in (b"{}", b" { } ", b"null"):
+        again = client.post(url, headers=headers | {"Content-Type": "application/json"}, content=body)
+        assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+
+
+def test_the_key_belongs_to_the_query_as_well(client, connection_id):
+    url, headers = f"{BASE}/connections/{connection_id}/refresh", {"Idempotency-Key": "k-6"}
+    assert client.post(url, headers=headers).status_code == 202
+    problem(client.post(f"{url}?a=1", headers=headers), 422, "idempotency_key_reused")
+
+
+def test_a_key_of_a_user_who_is_gone_is_not_a_failure_of_ours(client):
+    headers = {"Authorization": f"Bearer {token(2**30)}", "Idempotency-Key": "k-7"}
+    wanted = {"url": "https://hooks.example.com/", "event_types": ["*"]}
+    problem(client.post(f"{BASE}/webhooks", json=wanted, headers=headers), 404, "not_found")

@@ -47,3 +47,25 @@ def test_addresses_left_by_a_running_up_are_found(command, database_url, tmp_pat
     state.mkdir()
     (state / "env").write_text(f"DATABASE_URL={database_url}\nREDIS_URL=redis://127.0.0.1:9/0\n")
     assert command("db", "init").code == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgresql://user:pass@host:port/db"),
+        ("DATABASE_URL", "mysql://root:pass@host/db"),
+        ("DATABASE_URL", "FILL-IN"),
+        ("REDIS_URL", "redis://[::1"),
+        ("REDIS_URL", "http://127.0.0.1/"),
+        ("REDIS_URL", ""),
+    ],
+)
+def test_an_address_that_cannot_be_read_names_its_variable_and_not_its_value(command, monkeypatch, variable, value):
+    monkeypatch.setenv("DATABASE_URL", UNREACHABLE)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    monkeypatch.setenv(variable, value)
+    answer = command("status")
+    assert answer.code == 2
+    assert answer.err.startswith(f"error: {variable} is not an address")
+    assert not value or value not in answer.err

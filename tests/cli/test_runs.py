@@ -5,6 +5,7 @@ import threading
 import uuid
 
 import pytest
+from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.leases import claim
@@ -172,3 +173,20 @@ def test_a_broker_that_is_down_does_not_lose_the_request(command, connection_id,
     assert answer.code == 0, answer.err
     with sessions() as session:
         assert session.get(BankImportRun, uuid.UUID(answer.out.strip())).status == "queued"
+
+
+def test_what_an_operator_changes_is_in_the_audit_and_what_one_reads_is_not(command, connection_id, sessions):
+    command("connections", "pause", str(connection_id))
+    command("connections", "list")
+    command("connections", "set", str(connection_id), "--name", "a secret name")
+    with sessions() as session:
+        lines = session.execute(
+            text(
+                "SELECT actor, row_id, detail ->> 'command' AS command, detail FROM credential_audit"
+                " WHERE action = 'operated'"
+            )
+        ).all()
+    assert [line.command for line in lines] == ["connections pause", "connections set"]
+    assert {line.row_id for line in lines} == {str(connection_id)}
+    assert all(line.actor.startswith("cli:") for line in lines)
+    assert "a secret name" not in str(lines)

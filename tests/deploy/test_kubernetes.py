@@ -192,7 +192,7 @@ def test_the_api_and_those_who_import_share_the_folder_for_statements():
 def test_the_template_has_every_key_that_is_mounted_and_no_value():
     mounted = {item["key"] for name in PODS for item in volume(name, "secrets")["secret"]["items"]}
     assert set(SECRET["stringData"]) == mounted
-    assert not any(SECRET["stringData"].values())
+    assert set(SECRET["stringData"].values()) == {"FILL-IN"}
     assert mounted - {"flower_conf"} <= set(Settings.model_fields)
     assert SECRET["metadata"]["name"] == volume("api", "secrets")["secret"]["secretName"]
     assert not of_kind("Secret")

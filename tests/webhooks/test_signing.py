@@ -119,3 +119,11 @@ def test_any_changed_bit_of_body_or_header_is_refused(data):
 @given(st.text(min_size=1, max_size=60), st.binary(max_size=200), st.integers(0, 99_999_999_999))
 def test_what_is_signed_verifies(secret, body, timestamp_s):
     verify(body, f"t={timestamp_s},v1={sign(secret, timestamp_s, body)}", secret, now_s=timestamp_s)
+
+
+@pytest.mark.parametrize("secrets", ["", [], [""], ["", "whsec_c2VjcmV0"], ["whsec_c2VjcmV0", ""]])
+def test_a_secret_that_is_not_configured_verifies_nothing(secrets):
+    body = b"{}"
+    forged = f"t=1700000000,v1={sign('', 1700000000, body)}"
+    with pytest.raises(SignatureError, match="no webhook secret"):
+        verify(body, forged, secrets, now_s=1700000000)

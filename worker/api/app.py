@@ -17,7 +17,14 @@ from worker.api.middleware import RequestIds, RequestTimes, TooLargeProblems
 from worker.api.services import Services
 from worker.client import WorkerClient
 from worker.connections.linking import read_link_apps
-from worker.runtime import Runtime, open_link_service, open_runtime, open_user_connection_service
+from worker.runtime import (
+    Runtime,
+    check_signing_secrets,
+    open_link_service,
+    open_runtime,
+    open_user_connection_service,
+    read_operators,
+)
 from worker.settings import load_settings
 from worker.status.metrics import exposition
 from worker.telemetry.latencies import forget_latencies, start_measuring
@@ -81,6 +88,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _services(runtime: Runtime) -> Services:
+    check_signing_secrets(runtime.settings)
     connection_service = open_user_connection_service(runtime)
     return Services(
         runtime=runtime,
@@ -88,6 +96,7 @@ def _services(runtime: Runtime) -> Services:
         link_service=open_link_service(runtime, connection_service),
         link_apps=read_link_apps(runtime.settings.link_apps),
         client=WorkerClient(runtime.settings.redis_url.get_secret_value()),
+        operators=read_operators(runtime.settings),
         tokens=token_policy(runtime.settings),
         limit=UserLimit(runtime.settings.api_requests_per_minute, runtime.settings.redis_url.get_secret_value()),
     )

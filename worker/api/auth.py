@@ -1,30 +1,38 @@
-"""Who is asking: the user id comes from a verified token of FinMind and from nowhere else."""
+"""Authentication of users: the user id comes from a verified token of FinMind and from nowhere else."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import jwt
 from jwt import PyJWK, PyJWKClient, PyJWKSet
 
+from worker.credentials.strength import check_signing_secret
 from worker.errors import ConfigurationError
 from worker.settings import Settings
 
 _LEEWAY_S = 10
 _LARGEST_ID = 2**31 - 1
+_SUBJECT = re.compile(r"0{0,9}[1-9][0-9]{0,9}")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class UnauthenticatedError(Exception):
-    """There is no valid token. The reason stays here: a caller learns only that it was refused."""
+    """There is no valid token. The reason is logged; the caller is told only that the token was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPolicy:
     """Which tokens are accepted. At least one of `secret` and `find_key` is set.
 
-    secret: of HS256, shared with FinMind. find_key: the public key for an EdDSA token; raises jwt.PyJWTError.
-    audience, issuer: demanded of EdDSA tokens when set; flask-jwt-extended states neither by default.
+    Attributes:
+        secret: The key of HS256, shared with FinMind.
+        find_key: Finds the public key of an EdDSA token; raises jwt.PyJWTError.
+        audience: Required `aud` of EdDSA tokens, if any; flask-jwt-extended states none by default.
+        issuer: Required `iss` of EdDSA tokens, if any.
     """
 
     secret: str | None = None
@@ -34,9 +42,11 @@ class TokenPolicy:
 
 
 def token_policy(settings: Settings) -> TokenPolicy:
-    """Return what the settings say. Raises: ConfigurationError when no token could ever be accepted."""
+    """Return which tokens the settings accept. Raises: ConfigurationError when that is none, or the secret is weak."""
     if not (settings.jwt_secret or settings.jwt_jwks_url or settings.jwt_jwks_file):
         raise ConfigurationError("JWT_SECRET is not set: the API could let nobody in; JWT_JWKS_URL would also do")
+    if settings.jwt_secret:
+        check_signing_secret("JWT_SECRET", settings.jwt_secret.get_secret_value())
     return TokenPolicy(
         secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
         find_key=_key_finder(settings),
@@ -46,7 +56,7 @@ def token_policy(settings: Settings) -> TokenPolicy:
 
 
 def read_user_id(token: str, policy: TokenPolicy) -> int:
-    """Return the user a token speaks for. Raises: UnauthenticatedError."""
+    """Return the id of the user to whom a token was issued. Raises: UnauthenticatedError."""
     try:
         claims = _verified(token, policy)
     except jwt.PyJWTError as error:
@@ -54,7 +64,7 @@ def read_user_id(token: str, policy: TokenPolicy) -> int:
     if claims.get("type", "access") != "access":
         raise UnauthenticatedError("a refresh token opens nothing")
     subject = str(claims["sub"])
-    if not (subject.isascii() and subject.isdigit() and 0 < int(subject) <= _LARGEST_ID):
+    if not _SUBJECT.fullmatch(subject) or int(subject) > _LARGEST_ID:
         raise UnauthenticatedError("the subject is not a user id")
     return int(subject)
 
@@ -87,10 +97,21 @@ def _key_finder(settings: Settings) -> Callable[[str], PyJWK] | None:
             raise ConfigurationError(f"JWT_JWKS_FILE cannot be read: {type(error).__name__}") from None
         return lambda token: _by_id(keys, token)
     if settings.jwt_jwks_url is not None:
-        if not settings.jwt_jwks_url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-            raise ConfigurationError("JWT_JWKS_URL must be an https address")
+        _check_address(settings.jwt_jwks_url)
         return PyJWKClient(settings.jwt_jwks_url, cache_keys=True, timeout=5).get_signing_key_from_jwt
     return None
+
+
+def _check_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigurationError("JWT_JWKS_URL is not an address") from None
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("JWT_JWKS_URL must not contain a user name or password")
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)):
+        raise ConfigurationError("JWT_JWKS_URL must be an https address")
 
 
 def _by_id(keys: PyJWKSet, token: str) -> PyJWK:

@@ -1,6 +1,7 @@
 """`Idempotency-Key`: the same key with the same request is one request, and its answer is given again for a day."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -112,11 +113,24 @@ async def once(request: Request, user_id: UserId, services: ServicesDep, key: Ke
 
 
 def fingerprint(request: Request, user_id: int, body: bytes) -> bytes:
-    """Tell two requests apart. Slow on purpose: the body may hold a password, and the result is kept in the clear."""
-    if not body:
-        return hashlib.sha256(f"{request.method} {request.url.path}".encode()).digest()
-    salt = f"{user_id} {request.method} {request.url.path}".encode()
-    return hashlib.scrypt(body, salt=salt, n=2**12, r=8, p=1, dklen=32)
+    """Tell two requests apart by method, path, query and the JSON of the body; no body is the same as `{}`.
+
+    Slow on purpose where there is a body: it may hold a password, and the result is kept in the clear.
+    """
+    query = "&".join(sorted(f"{name}={value}" for name, value in request.query_params.multi_items()))
+    target = f"{request.method} {request.url.path} {query}".rstrip().encode()
+    content = _canonical(body)
+    if not content:
+        return hashlib.sha256(target).digest()
+    return hashlib.scrypt(content, salt=b"%d " % user_id + target, n=2**12, r=8, p=1, dklen=32)
+
+
+def _canonical(body: bytes) -> bytes:
+    try:
+        given = json.loads(body or b"{}")
+        return json.dumps(given, sort_keys=True).encode() if given not in ({}, None) else b""
+    except (ValueError, RecursionError):
+        return body  # not JSON: the route says so
 
 
 OnlyOnce = Annotated[Once, Depends(once)]

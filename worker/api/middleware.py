@@ -41,6 +41,7 @@ class RequestIds(_HttpMiddleware):
         """Bind the id to the log context and add it to the response's headers."""
         given = Headers(scope=scope).get("X-Request-ID", "")
         request_id = given if _SOUND_ID.fullmatch(given) else uuid.uuid4().hex
+        scope["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,12 +1,10 @@
-"""The operator's page: what runs, why a run did what it did, how connections are, what was not delivered.
+"""The operator's page: runs, one run row by row, connections, and deliveries that were given up.
 
-Rendered here, readable without scripts; a page that shows open runs reloads itself. It sees every user's runs, so it
-has a password of its own and is off without one.
+It is rendered on the server and needs no scripts; a page that shows open runs reloads itself. It shows the runs of
+every user, so operators log in with names and passwords of their own; without such log-ins the page is off. The audit
+records by name whose run an operator looked at and what an operator sent again.
 """
 
-import base64
-import binascii
-import secrets
 import uuid
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +16,8 @@ from jinja2 import Environment, FileSystemLoader
 
 from worker.api.problems import ProblemError
 from worker.api.services import Services, ServicesDep, services
+from worker.audit import acting_as, record_operation, record_view
+from worker.credentials.operators import TooManyFailuresError
 from worker.runs import run_queries
 from worker.runs.run_queries import RunFilter
 from worker.runs.states import CLOSED, RunStatus
@@ -36,27 +36,33 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="operators"'}
 
 
 def operator(request: Request) -> str:
-    """Return the operator's name. Raises: ProblemError 404 when the page is off, 401 without the password."""
-    configured = services(request).runtime.settings.ops_basic_auth
-    if configured is None:
+    """Return the operator's name, under which everything the request does is audited.
+
+    Raises: ProblemError 404 when the page is off, 401 without a log-in, 429 after too many wrong ones.
+    """
+    logins = services(request).operators
+    if logins is None:
         raise ProblemError(404, "not_found", "OPS_BASIC_AUTH is not set")
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     try:
-        given = base64.b64decode(encoded, validate=True) if scheme.lower() == "basic" else b""
-    except binascii.Error:
-        given = b""
-    if not secrets.compare_digest(given, configured.get_secret_value().encode()):
+        name = logins.name_of(request.headers.get("Authorization", ""))
+    except TooManyFailuresError:
+        raise ProblemError(429, "too_many_requests", "too many wrong passwords", {"Retry-After": "60"}) from None
+    if name is None:
         raise ProblemError(401, "unauthenticated", "operators only", _CHALLENGE)
-    return given.decode().partition(":")[0]
+    return name
 
 
 def same_site(request: Request) -> None:
     """Refuse a form that another site made the operator's browser send. Raises: ProblemError 403."""
-    origin = request.headers.get("Origin", "")
-    if urlsplit(origin).netloc != request.headers.get("Host"):
+    try:
+        origin = urlsplit(request.headers.get("Origin", "")).netloc
+    except ValueError:
+        origin = ""
+    if not origin or origin != request.headers.get("Host"):
         raise ProblemError(403, "forbidden", "the form did not come from this page")
 
 
+Operator = Annotated[str, Depends(operator)]
 router = APIRouter(prefix="/ops", include_in_schema=False, dependencies=[Depends(operator)])
 
 
@@ -83,11 +89,12 @@ def overview(services: ServicesDep) -> HTMLResponse:
 
 @router.get("/runs/{run_id}")
 def run_story(
-    run_id: uuid.UUID, services: ServicesDep, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
+    run_id: uuid.UUID, name: Operator, services: ServicesDep, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0
 ) -> HTMLResponse:
     """Show a run row by row, with the reasons."""
-    with services.sessions() as session:
+    with acting_as(f"ops:{name}"), services.sessions() as session:
         run = run_queries.run_of(session, run_id)
+        record_view(session, table="bank_import_runs", row_id=str(run_id), user_id=run["user_id"])
         accounts = run_queries.accounts_of(session, run_id)
         decisions = run_queries.decisions_of(session, run_id, after_id=after, limit=_ROWS)
         rejections = run_queries.rejections_of(session, run_id, limit=_ROWS)
@@ -104,10 +111,14 @@ def run_story(
 
 @router.post("/dead-letters/replay", dependencies=[Depends(same_site)])
 def replay(
-    event_id: Annotated[uuid.UUID, Form()], subscription_id: Annotated[uuid.UUID, Form()], services: ServicesDep
+    event_id: Annotated[uuid.UUID, Form()],
+    subscription_id: Annotated[uuid.UUID, Form()],
+    name: Operator,
+    services: ServicesDep,
 ) -> Response:
     """Send a dead letter again."""
-    _replay(services, event_id, subscription_id)
+    with acting_as(f"ops:{name}"):
+        _replay(services, event_id, subscription_id)
     return RedirectResponse("/ops#dead-letters", status_code=303)
 
 
@@ -122,6 +133,14 @@ def _replay(services: Services, event_id: uuid.UUID, subscription_id: uuid.UUID)
         for letter in dashboard.dead_letters(session, limit=1000):
             if (letter["event_id"], letter["subscription_id"]) == (event_id, subscription_id):
                 replay_event(session, letter["user_id"], subscription_id, event_id)
+                record_operation(
+                    session,
+                    "webhooks replay",
+                    table="webhook_subscriptions",
+                    row_id=str(subscription_id),
+                    user_id=letter["user_id"],
+                    event_id=str(event_id),
+                )
                 return
     raise ProblemError(404, "not_found", "this delivery is not a dead letter any more")
 

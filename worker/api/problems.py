@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from psycopg2.errors import ForeignKeyViolation
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
@@ -85,15 +86,16 @@ def answer(
     detail: str | None = None,
     headers: Mapping[str, str] | None = None,
     errors: list[FieldProblem] | None = None,
+    request_id: str | None = None,
 ) -> JSONResponse:
-    """Return the response for one problem."""
+    """Return the response for one problem. request_id: by default that of the log context."""
     problem = Problem(
         type=f"urn:finmind-worker:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
         detail=detail,
-        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        request_id=request_id or structlog.contextvars.get_contextvars().get("request_id"),
         errors=errors or [],
     )
     return JSONResponse(
@@ -173,6 +175,8 @@ def _database_failed(request: Request, error: DBAPIError) -> JSONResponse:
     if is_contention(error):
         log.warning("request.contention", reason=type(error.orig).__name__)
         return answer(503, "busy", detail="another change was in the way; try again", headers={"Retry-After": "1"})
+    if isinstance(error.orig, ForeignKeyViolation):  # the user, or another row it is about, was deleted meanwhile
+        return answer(404, "not_found", detail="the request is about something that was deleted")
     if not is_away(error):
         return _unexpected(request, error)
     log.error("request.database_down")
@@ -183,6 +187,9 @@ def _unstorable(_request: Request, _error: DataError) -> JSONResponse:
     return answer(422, "invalid_request", detail="a value cannot be stored")
 
 
-def _unexpected(_request: Request, error: Exception) -> JSONResponse:
-    log.error("request.failed", reason=type(error).__name__, exc_info=error)
-    return answer(500, "internal")
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    # Called outside of every middleware, so the id comes from the request, and the header is set here.
+    request_id = request.scope.get("request_id")
+    log.error("request.failed", reason=type(error).__name__, request_id=request_id, exc_info=error)
+    headers = {"X-Request-ID": request_id, "Cache-Control": "no-store"} if request_id else None
+    return answer(500, "internal", headers=headers, request_id=request_id)

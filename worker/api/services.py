@@ -14,6 +14,7 @@ from worker.api.limiting import UserLimit
 from worker.client import WorkerClient
 from worker.connections.lifecycle import ConnectionService
 from worker.connections.linking import LinkApps, LinkService
+from worker.credentials.operators import OperatorLogins
 from worker.db.engine import Sessions
 from worker.runs.request import request_run
 from worker.runs.states import RunRequest
@@ -24,7 +25,12 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What this process offers its routes. trace_context: the traceparent the request came with."""
+    """What the routes of this process work with.
+
+    Attributes:
+        operators: The log-ins of the operator's page; None when the page is off.
+        trace_context: The traceparent header of the request.
+    """
 
     runtime: Runtime
     connection_service: ConnectionService
@@ -33,6 +39,7 @@ class Services:
     client: WorkerClient
     tokens: TokenPolicy
     limit: UserLimit
+    operators: OperatorLogins | None
     trace_context: str | None = None
 
     @property

@@ -4,7 +4,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, check_addresses, load_settings
 
 ADDRESSES = "env"
 """A running `up` writes its addresses, one `NAME=value` a line, to this file of its state directory."""
@@ -27,4 +27,6 @@ def settings() -> Settings:
             name, separator, value = line.partition("=")
             if separator and not name.startswith("#"):
                 os.environ.setdefault(name.strip(), value.strip())
-    return load_settings()
+    found = load_settings()
+    check_addresses(found)
+    return found

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from worker import __version__
+from worker.cli.command_line import running
 from worker.cli.failures import Failure, explain
 
 COMMANDS = {
@@ -28,6 +29,7 @@ COMMANDS = {
     "webhooks": "worker.cli.webhooks:app",
     "api": "worker.cli.api:api",
     "token": "worker.cli.token:token",
+    "operator": "worker.cli.operator:operator",
     "settings": "worker.cli.settings:settings",
     "healthcheck": "worker.cli.healthcheck:healthcheck",
 }
@@ -83,7 +85,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 3 done in part."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = typer.main.get_command(app).main(args=given, prog_name="finmind-worker", standalone_mode=False)
+        with running(given):
+            code = typer.main.get_command(app).main(args=given, prog_name="finmind-worker", standalone_mode=False)
     except Exception as error:
         if "--debug" in given[:1]:
             raise

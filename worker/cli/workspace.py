@@ -4,7 +4,8 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.audit import acting_as
+from worker.audit import acting_as, record_operation
+from worker.cli.command_line import current_command
 from worker.cli.environment import settings
 from worker.client import WorkerClient
 from worker.db.engine import Sessions, open_engine, open_sessions
@@ -17,7 +18,9 @@ def database() -> Iterator[Sessions]:
     engine = open_engine(settings().database_url.get_secret_value(), role="cli", prepared_statements=False)
     try:
         with acting_as(actor()):
-            yield open_sessions(engine)
+            sessions = open_sessions(engine)
+            _audit_command(sessions)
+            yield sessions
     finally:
         engine.dispose()
 
@@ -26,6 +29,7 @@ def database() -> Iterator[Sessions]:
 def workspace() -> Iterator[Runtime]:
     """Open everything, the keys included: for commands that touch credentials. Raises: ConfigurationError."""
     with runtime(settings(), role="cli") as opened, acting_as(actor()):
+        _audit_command(opened.sessions)
         yield opened
 
 
@@ -42,3 +46,16 @@ def client() -> Iterator[WorkerClient]:
 def actor() -> str:
     """Return who is on record as having given the command."""
     return f"cli:{getpass.getuser()}"
+
+
+_READING = frozenset({"list", "show", "status", "events", "deliveries", "attempts", "verify"})
+"""Commands that change nothing; all others are written to the audit before they act."""
+
+
+def _audit_command(sessions: Sessions) -> None:
+    given = current_command()
+    if given is None or given.name.split()[-1] in _READING:
+        return
+    row_id = given.ids[0] if given.ids else ""
+    with sessions() as session:
+        record_operation(session, given.name, table="", row_id=row_id, flags=given.flags, ids=given.ids)

@@ -22,6 +22,7 @@ from worker.local.services import Command, Service, commands
 from worker.local.state import StateDirectory, claimed
 from worker.local.supervisor import Supervisor
 from worker.migrations import upgrade
+from worker.runtime import check_signing_secrets, read_operators
 from worker.settings import Settings, load_settings
 from worker.telemetry.latencies import forget_latencies
 
@@ -76,6 +77,9 @@ def _serve(
     made = _start_servers(state, supervisor, terminal)
     os.environ.update(made)
     settings = load_settings()
+    if options.api:
+        check_signing_secrets(settings)
+        read_operators(settings)
     lines = table(settings, options)
     _refuse_taken_ports(lines)
     _prepare(settings)

@@ -86,12 +86,13 @@ class WorkerHeartbeat(Base):
 
 
 class CredentialAudit(Base):
-    """Who touched a credential; append-only."""
+    """Who touched a credential, and what operators did; append-only."""
 
     __tablename__ = "credential_audit"
     __table_args__ = (
         CheckConstraint(
-            "action IN ('sealed', 'opened', 'replaced', 'rotated', 'removed', 'revoked', 'refused')",
+            "action IN ('sealed', 'opened', 'replaced', 'rotated', 'removed', 'revoked', 'refused',"
+            " 'operated', 'viewed')",
             name="ck_credential_audit_action",
         ),
         Index("idx_credential_audit_row", "table_name", "row_id", "id"),

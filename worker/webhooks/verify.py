@@ -21,11 +21,23 @@ class SignatureError(ValueError):
 def verify(body: bytes, header: str | None, secrets: str | Iterable[str], *, now_s: float | None = None) -> int:
     """Prove that `body` was signed with one of `secrets` within five minutes of now, both ways.
 
-    body: the raw bytes of the request, before any parsing. header: the value of `X-Webhook-Signature`.
-    Returns the moment of signing, in Unix seconds. Raises: SignatureError.
+    Args:
+        body: The raw bytes of the request, before any parsing.
+        header: The value of `X-Webhook-Signature`.
+        secrets: The subscription's secret, or several while it is rotated.
+        now_s: The moment to compare with, in Unix seconds; by default now.
+
+    Returns:
+        The moment of signing, in Unix seconds.
+
+    Raises:
+        SignatureError: The request is not to be trusted; also when there is no secret or one is empty, because anybody
+            can sign with an empty key.
     """
-    timestamp, signatures = _parse(header)
     keys = [secrets] if isinstance(secrets, str) else list(secrets)
+    if not keys or not all(keys):
+        raise SignatureError("no webhook secret is configured")
+    timestamp, signatures = _parse(header)
     content = timestamp.encode() + b"." + body
     expected = [hmac.new(key.encode(), content, hashlib.sha256).hexdigest() for key in keys]
     # Every pair is compared, so that the time taken does not tell which one matched.
