@@ -1,4 +1,4 @@
-"""The page on decisions names every reason there is, and no others."""
+"""The page on decisions names every reason and every rule there is, and no others."""
 
 import re
 from pathlib import Path
@@ -12,3 +12,11 @@ def test_every_reason_is_on_the_page_and_no_other():
     table = re.findall(r"^\| (\w+) \| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
     assert {reason for _, reason in table} == set(Reason)
     assert {decision for decision, _ in table} == set(Decision)
+
+
+def test_every_module_has_its_row_on_the_page_and_its_test():
+    rows = re.findall(r"^\|[^|]+\| `(\w+)` \| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert {test for _, test in rows} <= {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    modules = {path.stem for path in (PAGE.parents[1] / "worker" / "importer" / "decide").glob("*.py")}
+    plain_data = {"__init__", "decisions", "stored_row"}
+    assert {module for module, _ in rows} == modules - plain_data

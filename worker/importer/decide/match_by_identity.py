@@ -135,18 +135,19 @@ def split_unchanged(
 
 def drop_repeats(lines: Iterable[Line]) -> DistinctLines:
     """Drop rows delivered twice under one id; rows that differ under one id are all kept, and the id distrusted."""
-    by_identity: dict[bytes, Line] = {}
+    fingerprints: dict[bytes, bytes] = {}
     kept: list[Line] = []
     repeated, distrusted = 0, False
     for line in lines:
-        earlier = by_identity.setdefault(line.identity, line) if line.identity else line
-        if earlier is line:
+        if line.identity is None or line.identity not in fingerprints:
             kept.append(line)
-        elif earlier.fingerprint == line.fingerprint:
+        elif fingerprints[line.identity] == line.fingerprint:
             repeated += 1
         else:
             kept.append(line)
             distrusted = True
+        if line.identity is not None:
+            fingerprints.setdefault(line.identity, line.fingerprint)
     return DistinctLines(lines=kept, repeated=repeated, distrusted=distrusted)
 
 

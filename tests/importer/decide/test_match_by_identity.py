@@ -1,0 +1,156 @@
+"""Which line is which stored row: present id, former id, content."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.importer.decide.rows import (
+    COMPLETE,
+    CUT,
+    NOTHING_PROVEN,
+    TRUSTED,
+    UNTRUSTED,
+    day,
+    key,
+    line,
+    row,
+    transaction,
+)
+from worker.importer.decide.identity import content_identity, id_identity
+from worker.importer.decide.line import fingerprint
+from worker.importer.decide.match_by_identity import drop_repeats, match_by_identity, split_unchanged
+from worker.importer.decide.stored_row import State
+
+
+def match(said, known, coverage=COMPLETE, aliases=None):
+    return match_by_identity([said], [key(known)], aliases or {}, coverage)
+
+
+SAME = {
+    "the same id": (line(external_id="a"), row(external_id="a"), NOTHING_PROVEN, "unchanged"),
+    "the same id, another text": (line(text="Bar", external_id="a"), row(external_id="a"), NOTHING_PROVEN, "changed"),
+    "the same id, removed before": (
+        line(external_id="a"), row(external_id="a", state=State.REMOVED), NOTHING_PROVEN, "changed",
+    ),
+    "equal content, no id": (line(), row(), NOTHING_PROVEN, "unchanged"),
+    "equal content, an id that came later": (line(external_id="a"), row(), NOTHING_PROVEN, "changed"),
+    "equal content, the id is gone": (line(), row(external_id="a"), COMPLETE, "unchanged"),
+    "equal content, another id, the day is proven": (
+        line(external_id="b"), row(external_id="a"), COMPLETE, "changed",
+    ),
+    "equal content, another id, nothing proven": (
+        line(external_id="b"), row(external_id="a"), NOTHING_PROVEN, "new",
+    ),
+    "equal content, another id, removed before": (
+        line(external_id="b"), row(external_id="a", state=State.REMOVED), NOTHING_PROVEN, "changed",
+    ),
+    "equal content, ids no longer trusted": (
+        line(external_id="b", context=UNTRUSTED), row(external_id="a"), NOTHING_PROVEN, "unchanged",
+    ),
+    "another content": (line(text="Bar"), row(), COMPLETE, "new"),
+    "another day": (line(booking_on=day(1)), row(), COMPLETE, "new"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "known", "coverage", "outcome"), SAME.values(), ids=SAME)
+def test_a_line_and_a_row(said, known, coverage, outcome):
+    matches = match(said, known, coverage)
+    assert {name: len(getattr(matches, name)) for name in ("unchanged", "changed", "new")} == {
+        "unchanged": 0, "changed": 0, "new": 0, outcome: 1,
+    }  # fmt: skip
+    assert [absent.id for absent in matches.absent] == ([1] if outcome == "new" else [])
+
+
+FORMER = {
+    "the row has no id of its own": (row(), NOTHING_PROVEN, True),
+    "its new id is absent from a proven day": (row(text="Bar", external_id="b"), COMPLETE, True),
+    "its new id may be elsewhere": (row(text="Bar", external_id="b"), NOTHING_PROVEN, False),
+    "removed before": (row(text="Bar", external_id="b", state=State.REMOVED), NOTHING_PROVEN, True),
+    "posted, in a cut answer": (row(text="Bar", external_id="b"), CUT, False),
+}
+
+
+@pytest.mark.parametrize(("known", "coverage", "found"), FORMER.values(), ids=FORMER)
+def test_a_former_id_stands_for_its_row_while_the_present_one_cannot_come_on_its_own(known, coverage, found):
+    said = line(text="Something else", external_id="a")
+    matches = match(said, known, coverage, {id_identity("a"): known.id})
+    assert bool(matches.changed) == found
+
+
+def test_a_present_id_is_stronger_than_a_former_one():
+    one, other = row(id=1, external_id="a"), row(id=2, text="Bar", external_id="b")
+    lines = [line(text="x", external_id="b"), line(external_id="a")]
+    matches = match_by_identity(lines, [key(one), key(other)], {id_identity("b"): 1}, COMPLETE)
+    assert {m.known_id: m.line.external_id for m in [*matches.changed, *matches.unchanged]} == {1: "a", 2: "b"}
+
+
+def test_equal_coffees_match_one_to_one_and_one_more_is_new():
+    first, second = row(id=1), row(id=2)
+    second = replace(second, identity=content_identity(second.content_key, 1), occurrence=1)
+    matches = match_by_identity([line()] * 3, [key(first), key(second)], {}, COMPLETE)
+    assert [m.known_id for m in matches.unchanged] == [1, 2]
+    assert len(matches.new) == 1
+    assert matches.identity_for(matches.new[0]) == (content_identity(first.content_key, 2), 2)
+
+
+def test_a_posted_twin_matches_the_posted_row():
+    """A pending twin that was called off must not live on in the posted one."""
+    pending, posted = row(id=1, pending=True, external_id="p"), row(id=2, external_id="q")
+    matches = match_by_identity([line()], [key(pending), key(posted)], {}, COMPLETE)
+    assert [m.known_id for m in matches.unchanged] == [2]
+
+
+def test_a_new_row_gets_an_identity_that_no_row_has():
+    matches = match_by_identity([line()], [], {}, COMPLETE)
+    taken = content_identity(line().content_key, 0)
+    matches.taken_identities = {taken}
+    assert taken in matches.possible_identities()
+    assert matches.identity_for(line()).occurrence == 1
+
+
+def test_rows_to_be_loaded_whole_are_changed_ones_and_those_whose_absence_may_mean_something():
+    changed, covered, far = row(id=1, external_id="a"), row(id=2, text="x"), row(id=3, text="y", booking_on=day(-90))
+    pending = row(id=4, text="z", booking_on=day(-90), pending=True)
+    said = [line(text="Bar", external_id="a")]
+    matches = match_by_identity(said, [key(r) for r in (changed, covered, far, pending)], {}, COMPLETE)
+    assert matches.undecided(COMPLETE) == {1, 2, 4}
+
+
+def said_with(external_id, text="Coffee Bar"):
+    return fingerprint(transaction(text=text, external_id=external_id), TRUSTED, TRUSTED.fingerprint_salt)
+
+
+KNOWN = row(external_id="a")
+SPLITS = {
+    "unchanged": ([said_with("a")], KNOWN, {"unchanged": 1}),
+    "unchanged, and absent before": ([said_with("a")], replace(KNOWN, absent_days=1), {"unchanged": 1, "returned": 1}),
+    "delivered twice": ([said_with("a"), said_with("a")], KNOWN, {"unchanged": 1, "repeated": 1}),
+    "changed": ([said_with("a", "Bar")], KNOWN, {"rest": 1}),
+    "removed before": ([said_with("a")], replace(KNOWN, state=State.REMOVED), {"rest": 1}),
+    "new": ([said_with("b")], KNOWN, {"rest": 1}),
+    "without an id": ([said_with(None)], KNOWN, {"rest": 1}),
+    "one id for two rows": ([said_with("a"), said_with("a", "Bar")], KNOWN, {"unchanged": 1, "rest": 1, "lied": 1}),
+}
+
+
+@pytest.mark.parametrize(("said", "known", "expected"), SPLITS.values(), ids=SPLITS)
+def test_what_needs_no_further_look(said, known, expected):
+    split = split_unchanged(said, {known.identity: key(known)})
+    found = {
+        "unchanged": split.unchanged, "repeated": split.repeated, "returned": len(split.returned),
+        "rest": len(split.rest), "lied": int(split.distrusted),
+    }  # fmt: skip
+    assert {name: count for name, count in found.items() if count} == expected
+
+
+REPEATS = {
+    "equal rows under one id": ([line(external_id="a")] * 2, 1, 1, False),
+    "different rows under one id": ([line(external_id="a"), line(text="Bar", external_id="a")], 2, 0, True),
+    "equal rows without ids are two": ([line(), line()], 2, 0, False),
+}
+
+
+@pytest.mark.parametrize(("said", "kept", "repeated", "distrusted"), REPEATS.values(), ids=REPEATS)
+def test_rows_delivered_twice(said, kept, repeated, distrusted):
+    distinct = drop_repeats(said)
+    assert (len(distinct.lines), distinct.repeated, distinct.distrusted) == (kept, repeated, distrusted)

@@ -1,0 +1,101 @@
+"""Which line is what became of a row the bank withdrew."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.importer.decide.rows import day, line, row
+from worker.importer.decide.match_pending import Candidate, match_pending_rows
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.stored_row import ExpenseState
+
+
+def pending(text="Trattoria Luigi", amount="-20", **more):
+    return row(amount, text, pending=True, external_id="p", **more)
+
+
+def posted(text="Trattoria Luigi", amount="-20", **more):
+    return row(amount, text, external_id="p", **more)
+
+
+def gone(known, **more):
+    """The bank proved that the row is gone, and promises complete windows."""
+    return Candidate(**({"known": known, "withdrawn": True, "complete": True} | more))
+
+
+def shown(known):
+    """A pending row that nothing is proven of."""
+    return gone(known, withdrawn=False, complete=False)
+
+
+def cut(known):
+    return gone(known, withdrawn=False, complete=False, cut=True)
+
+
+def said(text="Trattoria Luigi", amount="-20", **more):
+    return line(amount, text, **({"external_id": "q"} | more))
+
+
+LONGER, OTHER = "TRATTORIA LUIGI ROMA IT", "CARD 4711 POS 23"
+DELETED = {"expense_id": None, "expense": None, "expense_state": ExpenseState.OWN}
+
+PENDING = {
+    "linked by the bank": (said(OTHER, "-99", pending_external_id="p"), shown(pending()), Reason.POSTED_LINK),
+    "posted as it was": (said(), shown(pending()), Reason.POSTED),
+    "posted some days later": (said(booking_on=day(5)), shown(pending()), Reason.POSTED),
+    "too late": (said(booking_on=day(6)), gone(pending()), None),
+    "a longer text": (said(LONGER), shown(pending()), Reason.POSTED),
+    "another text": (said(OTHER), gone(pending()), Reason.POSTED_REWRITTEN),
+    "another text, but the row may still be there": (said(OTHER), shown(pending()), None),
+    "a tip": (said(amount="-23.50"), gone(pending()), Reason.POSTED_AMOUNT),
+    "a tip, but the row may still be there": (said(amount="-23.50"), shown(pending()), None),
+    "a tip, in a cut answer": (said(amount="-23.50"), cut(pending()), Reason.POSTED_AMOUNT),
+    "a tip and some other words, in a cut answer": (
+        said("Luigi Ristorante", "-23.50"), cut(pending("Trattoria Luigi Roma")), None,
+    ),
+    "a tip and another text": (said(OTHER, "-23.50"), gone(pending()), None),
+    "a refund of the same merchant": (said(amount="23.50"), gone(pending()), None),
+    "another currency": (said(amount="-23.50", currency="USD"), gone(pending()), None),
+    "deleted by the user, posted as it was": (said(), gone(pending(**DELETED)), Reason.POSTED),
+    "deleted by the user, another text": (said(OTHER), gone(pending(**DELETED)), None),
+}  # fmt: skip
+
+POSTED = {
+    "amended": (said(LONGER), gone(posted()), Reason.AMENDED),
+    "amended, on another day": (said(LONGER, booking_on=day(2)), gone(posted()), Reason.AMENDED),
+    "another text on its day": (said(OTHER), gone(posted()), Reason.REWRITTEN),
+    "another text on another day": (said(OTHER, booking_on=day(1)), gone(posted()), None),
+    "another amount on its day": (said(amount="-25"), gone(posted()), Reason.CORRECTED),
+    "another amount on another day": (said(amount="-25", booking_on=day(1)), gone(posted()), None),
+    "not proven to be gone": (said(LONGER), gone(posted(), withdrawn=False), None),
+    "completeness is not promised": (said(LONGER), gone(posted(), complete=False), None),
+    "a pending line": (said(LONGER, pending=True), gone(posted()), None),
+}
+
+
+@pytest.mark.parametrize(("new", "candidate", "reason"), (PENDING | POSTED).values(), ids=PENDING | POSTED)
+def test_a_line_and_a_row_without_a_line(new, candidate, reason):
+    assert [match.reason for match in match_pending_rows([new], [candidate])] == ([reason] if reason else [])
+
+
+def test_an_amount_of_the_users_own_needs_words_that_agree():
+    known = pending()
+    known = replace(known, expense=known.expense._replace(amount=Decimal(10)))
+    assert match_pending_rows([said(OTHER)], [gone(known)]) == []
+    assert len(match_pending_rows([said(LONGER)], [gone(known)])) == 1
+
+
+def test_one_reference_is_stronger_than_words():
+    known = pending(reference="E2E-1")
+    assert len(match_pending_rows([said(OTHER, "-21", reference="E2E-1")], [gone(known)])) == 1
+
+
+def test_the_better_line_of_two_is_chosen_and_the_other_is_new():
+    found = match_pending_rows([said("Trattoria Mario"), said(LONGER)], [gone(pending())])
+    assert [match.left_place for match in found] == [1]
+
+
+def test_two_lines_in_a_cut_answer_leave_the_row_alone():
+    lines = [said(amount="-23.50"), said(amount="-24")]
+    assert match_pending_rows(lines, [cut(pending())]) == []

@@ -1,0 +1,65 @@
+"""Which line is an expense the user has."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.importer.decide.rows import DAY, day, line, user_expense
+from worker.importer.decide.match_user_expense import match_user_expenses
+from worker.importer.decide.reasons import Reason
+
+TWIN = {"twin_id": 5, "same_account": True}
+PERHAPS = {"twin_id": 5, "same_account": None}
+STRANGER = {"twin_id": 5, "same_account": False}
+
+MATCHED = {
+    "same day and merchant": (user_expense(), Reason.SAME_EXPENSE),
+    "within three days": (user_expense(on=day(-3)), Reason.LIKELY_EXPENSE),
+    "of the same account elsewhere": (user_expense(**TWIN), Reason.SAME_ACCOUNT_TWIN),
+    "of the same account, other words": (user_expense("lunch", **TWIN), Reason.SAME_ACCOUNT_TWIN),
+    "of an account that may be the same": (user_expense(**PERHAPS), Reason.SAME_ACCOUNT_TWIN),
+}
+SUGGESTED = {
+    "same day, other words": (user_expense("lunch"), Reason.SAME_AMOUNT_AND_DAY),
+    "within three days, other words": (user_expense("lunch", day(2)), Reason.SIMILAR_EXPENSE),
+}
+NEITHER = {
+    "too far": user_expense(on=day(4)),
+    "another amount": user_expense(amount=Decimal("3.51")),
+    "another direction": user_expense(expense_type="INCOME"),
+    "another currency": user_expense(currency="USD"),
+    "of another account": user_expense(**STRANGER),
+    "of an account that may be the same, other words": user_expense("lunch", **PERHAPS),
+}
+
+
+@pytest.mark.parametrize(("expense", "reason"), MATCHED.values(), ids=MATCHED)
+def test_a_line_that_is_evidently_an_expense_the_user_has(expense, reason):
+    found = match_user_expenses([line()], [expense])
+    assert [match.reason for match in found.matches] == [reason]
+    assert found.suggestions == []
+
+
+@pytest.mark.parametrize(("expense", "reason"), SUGGESTED.values(), ids=SUGGESTED)
+def test_a_line_that_may_be_one_is_a_suggestion(expense, reason):
+    found = match_user_expenses([line()], [expense])
+    assert found.matches == []
+    assert [match.reason for match in found.suggestions] == [reason]
+
+
+@pytest.mark.parametrize("expense", NEITHER.values(), ids=NEITHER)
+def test_a_line_that_is_none(expense):
+    found = match_user_expenses([line()], [expense])
+    assert (found.matches, found.suggestions) == ([], [])
+
+
+def test_two_candidates_on_other_days_are_a_question():
+    found = match_user_expenses([line()], [user_expense(on=day(1)), user_expense(on=day(-1), expense_id=8)])
+    assert found.matches == []
+    assert [match.right.spent_on == DAY for match in found.suggestions] == [False]
+
+
+def test_one_expense_is_one_of_two_equal_coffees():
+    found = match_user_expenses([line(), line()], [user_expense()])
+    assert [match.left_place for match in found.matches] == [0]
+    assert found.suggestions == []

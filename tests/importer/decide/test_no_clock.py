@@ -1,0 +1,35 @@
+"""Decisions take the day and the moment as arguments; none reads a clock."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from worker.importer import decide
+
+MODULES = sorted(Path(decide.__file__).parent.glob("*.py"))
+CLOCKS = {"now", "today", "utcnow", "time", "time_ns", "monotonic", "perf_counter"}
+
+
+def clock_readings(source: str) -> list[str]:
+    tree = ast.walk(ast.parse(source))
+    found = []
+    for node in tree:
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            found += [name] if name in CLOCKS else []
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name == "time"]
+        elif isinstance(node, ast.ImportFrom):
+            found += [alias.name for alias in node.names if node.module == "time"]
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_no_decision_reads_a_clock(module):
+    assert clock_readings(module.read_text()) == []
+
+
+@pytest.mark.parametrize("source", ["date.today()", "datetime.now(UTC)", "import time", "from time import time"])
+def test_the_check_sees_a_clock(source):
+    assert clock_readings(source) != []

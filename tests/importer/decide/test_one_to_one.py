@@ -1,0 +1,75 @@
+"""The one-to-one choice among candidates."""
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from tests.importer.decide.rows import day
+from worker.importer.decide.one_to_one import OneToOne, Rating, evenly_matched, unambiguous
+from worker.importer.decide.reasons import Reason
+
+
+def cost(left, right):
+    return Rating(abs(left - right), Reason.POSTED) if abs(left - right) < 5 else None
+
+
+def all_pairs(lefts, rights):
+    return [(left, right) for left in range(len(lefts)) for right in range(len(rights))]
+
+
+@pytest.mark.parametrize(
+    ("lefts", "rights", "chosen"),
+    [
+        ([1, 2], [2, 1], [(1, 1), (2, 2)]),
+        ([1, 2], [2], [(2, 2)]),
+        ([7], [8, 6], [(7, 8)]),
+        ([1], [9], []),
+        ([1, 1], [1, 1], [(1, 1), (1, 1)]),
+    ],
+    ids=["lowest cost first", "the better one takes it", "the first of two as good", "impossible", "equal items"],
+)
+def test_the_cheapest_pairs_are_chosen(lefts, rights, chosen):
+    matching = OneToOne(lefts, rights)
+    matching.choose(all_pairs(lefts, rights), cost)
+    assert sorted((match.left, match.right) for match in matching.matches) == chosen
+
+
+NUMBERS = st.lists(st.integers(0, 9), max_size=8)
+
+
+@given(NUMBERS, NUMBERS)
+def test_no_place_is_matched_twice_in_any_number_of_rounds(lefts, rights):
+    matching = OneToOne(lefts, rights)
+    matching.choose(matching.pairs_by_key(lambda left: left, lambda right: right), cost)
+    matching.choose(all_pairs(lefts, rights), cost)
+    places = [(match.left_place, match.right_place) for match in matching.matches]
+    assert len({left for left, _ in places}) == len({right for _, right in places}) == len(places)
+    assert all(lefts[match.left_place] == match.left for match in matching.matches)
+    assert matching.free(places) == []
+
+
+def test_an_item_without_a_key_is_no_candidate():
+    matching = OneToOne([1, 2], [1, 2])
+    assert list(matching.pairs_by_key(lambda left: left if left > 1 else None, lambda right: right)) == [(1, 1)]
+
+
+@pytest.mark.parametrize(("apart", "near"), [(0, True), (2, True), (-2, True), (3, False)])
+def test_pairs_by_day_are_at_most_so_far_apart(apart, near):
+    matching = OneToOne([day(0)], [day(apart)])
+    pairs = matching.pairs_by_key_and_day(lambda on: ("EUR", on), lambda on: ("EUR", on), 2)
+    assert list(pairs) == ([(0, 0)] if near else [])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "alone", "even"),
+    [
+        ([(0, 0)], [(0, 0)], [(0, 0)]),
+        ([(0, 0), (0, 1)], [], []),
+        ([(0, 0), (0, 1), (1, 0), (1, 1)], [], [(0, 0), (0, 1), (1, 0), (1, 1)]),
+        ([(0, 0), (1, 1)], [(0, 0), (1, 1)], [(0, 0), (1, 1)]),
+    ],
+    ids=["one for one", "one for two", "two for two", "two pairs"],
+)
+def test_which_pairs_have_rivals(pairs, alone, even):
+    assert unambiguous(pairs) == alone
+    assert evenly_matched(pairs) == even

@@ -1,0 +1,111 @@
+"""All of it for one slice: what is created, changed, removed, linked and asked."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, key, line, row, user_expense
+from worker.importer.decide.decisions import Rules
+from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.plan import Evidence, make_plan
+from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.stored_row import ExpenseState, State
+
+PROMISED = Rules(windows_complete=True)
+
+
+def plan(lines, known=(), coverage=COMPLETE, rules=PROMISED, **evidence):
+    matches = match_by_identity(lines, [key(r) for r in known], {}, coverage)
+    details = {r.id: r for r in known}
+    return make_plan(matches, Evidence(coverage=coverage, details=details, **evidence), rules)
+
+
+NEW = {
+    "a trusted id": (line(external_id="a"), (), PROMISED, Decision.CREATED, Reason.NEW_ID, ExpenseState.OWN),
+    "no id": (line(), (), PROMISED, Decision.CREATED, Reason.NEW_CONTENT, ExpenseState.OWN),
+    "zero": (line("0"), (), PROMISED, Decision.CREATED, Reason.ZERO_AMOUNT, ExpenseState.NONE),
+    "hidden": (
+        line(pending=True), (), Rules(pending_hidden=True), Decision.CREATED, Reason.PENDING_HIDDEN, ExpenseState.NONE,
+    ),
+    "an expense of the user": (
+        line(), [user_expense()], PROMISED, Decision.LINKED, Reason.SAME_EXPENSE, ExpenseState.LINKED,
+    ),
+    "a row of another connection": (
+        line(), [user_expense(twin_id=5)], PROMISED, Decision.LINKED, Reason.SAME_ACCOUNT_TWIN, ExpenseState.TWIN,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "existing", "rules", "decision", "reason", "state"), NEW.values(), ids=NEW)
+def test_a_new_row(said, existing, rules, decision, reason, state):
+    (create,) = plan([said], existing=existing, rules=rules).creates
+    assert (create.decision, create.reason, create.expense_state) == (decision, reason, state)
+    assert (create.link_expense_id, create.twin_id) == {
+        ExpenseState.LINKED: (7, None), ExpenseState.TWIN: (None, 5),
+    }.get(state, (None, None))  # fmt: skip
+
+
+CHANGES = {
+    "another text under its id": (
+        [line(text="Bar", external_id="a")], row(external_id="a"), Decision.UPDATED, Reason.AMENDED,
+    ),
+    "posted under another id": (
+        [line(external_id="q")], row(external_id="p", pending=True), Decision.UPDATED, Reason.POSTED,
+    ),
+    "with a tip": (
+        [line("-4", external_id="q")], row(external_id="p", pending=True), Decision.UPDATED, Reason.POSTED_AMOUNT,
+    ),
+    "no longer delivered": (
+        [], row(external_id="a"), Decision.REMOVED, Reason.ABSENT_FROM_COMPLETE_WINDOW,
+    ),
+    "delivered again": (
+        [line(external_id="a")], row(external_id="a", state=State.REMOVED), Decision.RESTORED, Reason.RETURNED,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "known", "decision", "reason"), CHANGES.values(), ids=CHANGES)
+def test_a_stored_row_that_changes(lines, known, decision, reason):
+    decided = plan(lines, [known])
+    assert [(change.decision, change.reason) for change in decided.changes] == [(decision, reason)]
+    assert decided.creates == []
+
+
+def test_a_known_row_stays_as_it_is():
+    decided = plan([line(external_id="a")], [row(external_id="a")])
+    assert [match.known_id for match in decided.unchanged] == [1]
+    assert (decided.creates, decided.changes, decided.missing) == ([], [], [])
+
+
+def test_a_row_the_bank_lists_as_removed_goes_though_nothing_else_is_proven():
+    decided = plan([], [row(external_id="a")], NOTHING_PROVEN, removed=frozenset({1}))
+    assert [change.reason for change in decided.changes] == [Reason.REMOVED_BY_BANK]
+
+
+def test_an_absent_pending_row_is_marked_and_stays():
+    decided = plan([], [row(external_id="p", pending=True)])
+    assert (decided.changes, decided.missing) == ([], [1])
+
+
+def test_a_suggestion_names_the_place_of_its_row():
+    decided = plan([line("0"), line()], existing=[user_expense("lunch")])
+    assert [(s.new_place, s.expense_id, s.reason) for s in decided.suggestions] == [(1, 7, Reason.SAME_AMOUNT_AND_DAY)]
+    assert decided.creates[1].expense is not None
+
+
+def test_a_row_that_returns_stands_for_the_expense_the_user_has_meanwhile():
+    known = row(external_id="a", state=State.REMOVED, expense_id=None, expense_state=ExpenseState.NONE)
+    (change,) = plan([line(external_id="a")], [known], existing=[user_expense()]).changes
+    assert (change.effect.state, change.effect.link_expense_id) == (ExpenseState.LINKED, 7)
+
+
+def test_a_row_that_returns_keeps_its_own_expense_beside_that_of_another_connection():
+    known = row(external_id="a", state=State.REMOVED, expense_id=None, expense_state=ExpenseState.NONE)
+    (change,) = plan([line(external_id="a")], [known], existing=[user_expense(twin_id=5)]).changes
+    assert (change.effect.state, change.effect.link_expense_id) == (ExpenseState.OWN, None)
+
+
+def test_a_row_recognised_by_its_content_keeps_its_identity():
+    known = replace(row(), fingerprint=b"as another connector said it")
+    (change,) = plan([line()], [known]).changes
+    assert (change.identity, change.occurrence) == (known.identity, 0)

@@ -1,0 +1,60 @@
+"""When a row is gone at the bank."""
+
+import pytest
+
+from tests.importer.decide.rows import COMPLETE, CUT, JUNE, NOTHING_PROVEN, day, row
+from worker.importer.decide.decisions import Rules
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.removed_at_bank import is_newly_absent, removal_reason
+
+PROMISED = Rules(windows_complete=True)
+BEFORE_JUNE = day(-30)
+POSTED, PENDING = row(), row(pending=True, absent_days=None)
+
+
+def waiting(days, **more):
+    return row(pending=True, absent_days=days, **more)
+
+
+CASES = {
+    "the bank lists it": (POSTED, NOTHING_PROVEN, Rules(), {"removed_by_bank": True}, Reason.REMOVED_BY_BANK),
+    "posted, absent from a complete window": (
+        POSTED, COMPLETE, PROMISED, {}, Reason.ABSENT_FROM_COMPLETE_WINDOW,
+    ),
+    "posted, but completeness is not promised": (POSTED, COMPLETE, Rules(), {}, None),
+    "posted, on a day that was not asked for": (row(booking_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, None),
+    "posted, the answer was cut": (POSTED, CUT, PROMISED, {}, None),
+    "pending, absent for the first time": (PENDING, COMPLETE, PROMISED, {}, None),
+    "pending, absent for less than the grace": (waiting(6), COMPLETE, PROMISED, {}, None),
+    "pending, absent for the grace": (waiting(7), COMPLETE, PROMISED, {}, Reason.PENDING_VANISHED),
+    "pending, of a day the bank is no longer asked about": (
+        waiting(7, booking_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, Reason.PENDING_VANISHED,
+    ),
+    "pending, after a list of changes": (
+        waiting(7), NOTHING_PROVEN, Rules(), {"only_changes": True}, Reason.PENDING_VANISHED,
+    ),
+    "pending, but nothing is proven": (waiting(7), NOTHING_PROVEN, Rules(), {}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("known", "coverage", "rules", "said", "reason"), CASES.values(), ids=CASES)
+def test_why_a_row_is_gone(known, coverage, rules, said, reason):
+    given = {"removed_by_bank": False, "only_changes": False} | said
+    assert removal_reason(known, coverage, rules, **given) == reason
+
+
+@pytest.mark.parametrize(
+    ("known", "coverage", "marked"),
+    [(PENDING, COMPLETE, True), (waiting(0), COMPLETE, False), (PENDING, CUT, False)],
+    ids=["covered", "marked before", "nothing proven"],
+)
+def test_absence_counts_from_the_first_delivery_that_proves_it(known, coverage, marked):
+    assert is_newly_absent(known, coverage) == marked
+
+
+def test_what_a_window_proves_of_a_day():
+    assert COMPLETE.covers(JUNE.to_on)
+    assert COMPLETE.is_past(BEFORE_JUNE)
+    assert not COMPLETE.is_past(JUNE.from_on)
+    assert CUT.lacks(JUNE.from_on)
+    assert not CUT.covers(JUNE.from_on)

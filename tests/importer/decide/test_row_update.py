@@ -1,0 +1,50 @@
+"""How a stored row changes, and why."""
+
+import pytest
+
+from tests.importer.decide.rows import DAY, day, line, row
+from worker.importer.decide.decisions import RowIdentity, Rules
+from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.row_update import tombstone, update_from_bank
+from worker.importer.decide.stored_row import ExpenseState, State
+
+UPDATES = {
+    "another text": (row(external_id="a"), line(text="Bar", external_id="a"), Decision.UPDATED, Reason.AMENDED),
+    "another id": (row(external_id="a"), line(external_id="b"), Decision.UPDATED, Reason.RENUMBERED),
+    "posted": (row(external_id="a", pending=True), line(external_id="a"), Decision.UPDATED, Reason.POSTED),
+    "delivered again": (
+        row(external_id="a", state=State.REMOVED), line(external_id="a"), Decision.RESTORED, Reason.RETURNED,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("known", "said", "decision", "reason"), UPDATES.values(), ids=UPDATES)
+def test_a_row_is_brought_to_what_the_bank_says(known, said, decision, reason):
+    change = update_from_bank(known, said, RowIdentity(b"id", 0), Rules())
+    assert (change.decision, change.reason, change.state) == (decision, reason, State.POSTED)
+    assert (change.identity, change.line) == (b"id", said)
+
+
+def test_an_undated_row_keeps_the_day_it_was_first_seen():
+    known = row(booking_on=None, pending=True, effective_on=day(-3))
+    change = update_from_bank(known, line(booking_on=None, pending=True), RowIdentity(b"id", 0), Rules())
+    assert change.line is not None
+    assert change.line.effective_on == day(-3) != DAY
+
+
+REMOVALS = {
+    "an imported expense goes": (row(), ExpenseState.NONE, True),
+    "the user's own stays": (row(expense_state=ExpenseState.LINKED), ExpenseState.NONE, False),
+    "a deleted one stays deleted": (row(expense_id=None), ExpenseState.OWN, False),
+    "a twin stays one": (row(expense_id=None, expense_state=ExpenseState.TWIN), ExpenseState.TWIN, False),
+    "reverted stays reverted": (
+        row(expense_id=None, expense_state=ExpenseState.REVERTED), ExpenseState.REVERTED, False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("known", "state", "dropped"), REMOVALS.values(), ids=REMOVALS)
+def test_a_removed_row_is_a_tombstone(known, state, dropped):
+    change = tombstone(known, Reason.REMOVED_BY_BANK)
+    assert (change.decision, change.state, change.line) == (Decision.REMOVED, State.REMOVED, None)
+    assert (change.effect.state, change.effect.drop) == (state, dropped)

@@ -1,0 +1,39 @@
+"""How alike two texts are."""
+
+import pytest
+
+from tests.importer.decide.rows import DAY, day
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+
+SAME_MERCHANT = {
+    "equal": ("Coffee Bar", "Coffee Bar"),
+    "other case": ("COFFEE BAR", "coffee bar"),
+    "a longer text": ("Trattoria Luigi", "TRATTORIA LUIGI ROMA IT"),
+    "numbers differ": ("Shell 0815", "SHELL 4711"),
+    "run together": ("BLUEBOTTLE", "Blue Bottle Coffee"),
+    "cut": ("PAYPAL *NETFL", "PayPal Netflix"),
+    "a letter differs": ("Kaufhaus Müler", "Kaufhaus Müller"),
+}
+OTHER_MERCHANT = {
+    "nothing shared": ("Coffee Bar", "Trattoria Luigi"),
+    "only numbers": ("4711", "4711"),
+    "one word of three": ("Trattoria Luigi Roma", "Pizzeria Mario Roma"),
+    "one is empty": ("", "Coffee"),
+    "letters by chance": ("Lidl", "Aldi"),
+    "some letters the same": ("Rossmann", "Hofmann"),
+}
+
+
+@pytest.mark.parametrize(("left", "right"), SAME_MERCHANT.values(), ids=SAME_MERCHANT)
+def test_texts_of_one_merchant_are_alike(left, right):
+    assert similarity(left, right) >= ALIKE
+    assert similarity(left, right) == similarity(right, left)
+
+
+@pytest.mark.parametrize(("left", "right"), OTHER_MERCHANT.values(), ids=OTHER_MERCHANT)
+def test_texts_of_different_merchants_are_not(left, right):
+    assert similarity(left, right) < ALIKE
+
+
+def test_days_apart_has_no_direction():
+    assert days_apart(DAY, day(3)) == days_apart(day(3), DAY) == 3
