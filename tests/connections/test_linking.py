@@ -13,18 +13,16 @@ from tests.fakes.provider_server import NOW, context_for, serving
 from worker.connections.credentials import open_taken, take_config
 from worker.connections.lifecycle import ConnectionService
 from worker.connections.linking import (
+    BroughtBack,
+    LinkApps,
     LinkService,
+    WantedLink,
     abandon,
     connection_of,
-    finish_enablebanking,
-    finish_gocardless,
-    finish_plaid,
-    list_enablebanking_banks,
-    list_gocardless_institutions,
+    finish_link,
+    list_link_banks,
     plaid_webhook_keys,
-    start_enablebanking,
-    start_gocardless,
-    start_plaid,
+    start_link,
 )
 from worker.connectors.enablebanking.config import EnableBankingApp
 from worker.connectors.errors import AuthenticationError, ConnectorError
@@ -72,35 +70,39 @@ eb = _served(FakeEnableBanking)
 gc = _served(FakeGoCardless)
 
 
-def link_plaid(plaid, user_id, token="public-1", **rest):
-    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
-    return start, finish_plaid(
-        plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token=token, **rest
-    )
+APPS = LinkApps(plaid=PLAID_APP, enablebanking=EB_APP, gocardless=GC_APP)
+REDIRECT = "https://finmind.test/linked"
+
+
+def start(fake, connector_name, user_id, **rest):
+    return start_link(fake.link_service, APPS, WantedLink(user_id=user_id, connector_name=connector_name, **rest))
+
+
+def finish(fake, connector_name, user_id, state, **rest):
+    brought = BroughtBack(user_id=user_id, connector_name=connector_name, state=state, **rest)
+    return finish_link(fake.link_service, APPS, brought)
+
+
+def finish_plaid(plaid, user_id, state, public_token="public-1", **rest):
+    return finish(plaid, "plaid", user_id, state, public_token=public_token, **rest)
+
+
+def link_plaid(plaid, user_id, **rest):
+    begun = start(plaid, "plaid", user_id)
+    return begun, finish_plaid(plaid, user_id, begun.state, **rest)
+
+
+def start_eb(eb, user_id, bank="Nordea", **rest):
+    return start(eb, "enablebanking", user_id, bank=bank, country="FI", redirect_url=REDIRECT, **rest)
 
 
 def link_eb(eb, user_id, code="code-1", **rest):
-    start = start_enablebanking(
-        eb.link_service,
-        EB_APP,
-        user_id=user_id,
-        bank="Nordea",
-        country="FI",
-        redirect_url="https://finmind.test/linked",
-        **rest,
-    )
-    return start, finish_enablebanking(eb.link_service, EB_APP, user_id=user_id, state=start.state, code=code)
+    begun = start_eb(eb, user_id, **rest)
+    return begun, finish(eb, "enablebanking", user_id, begun.state, code=code)
 
 
 def start_gc(gc, user_id, **rest):
-    return start_gocardless(
-        gc.link_service,
-        GC_APP,
-        user_id=user_id,
-        institution_id="NORDEA_NDEAFIHH",
-        redirect_url="https://finmind.test/linked",
-        **rest,
-    )
+    return start(gc, "gocardless", user_id, bank="NORDEA_NDEAFIHH", redirect_url=REDIRECT, **rest)
 
 
 def stored(fake, connection_id):
@@ -125,8 +127,8 @@ def statuses(sessions):
 
 
 def test_plaid_links_with_the_token_of_the_link_page(plaid, sessions, user_id):
-    start, connection_id = link_plaid(plaid, user_id, institution_name="First Platypus Bank")
-    assert start.link_token == "link-1"
+    begun, connection_id = link_plaid(plaid, user_id, institution_name="First Platypus Bank")
+    assert begun.link_token == "link-1"
     assert row(sessions, connection_id).display_name == "First Platypus Bank"
     config = stored(plaid, connection_id)
     assert (config.access_token.get_secret_value(), config.public_token) == ("access-canary-1", None)
@@ -151,35 +153,35 @@ def test_webhook_keys_are_asked_for_when_they_are_needed(plaid):
 
 
 def test_finishing_twice_exchanges_once_and_gives_the_same_connection(plaid, user_id):
-    start, connection_id = link_plaid(plaid, user_id)
-    again = finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+    begun, connection_id = link_plaid(plaid, user_id)
+    again = finish_plaid(plaid, user_id, begun.state)
     assert again == connection_id
     assert plaid.exchanged == ["public-1"]
 
 
 def test_a_token_whose_answer_was_lost_is_never_sent_again(plaid, sessions, user_id):
-    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
+    begun = start(plaid, "plaid", user_id)
     plaid.fail("/item/public_token/exchange", "API_ERROR", "INTERNAL_SERVER_ERROR", 500)
     for expected in (ConnectorError, ConflictError):
         with pytest.raises(expected):
-            finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+            finish_plaid(plaid, user_id, begun.state)
     assert plaid.paths().count("/item/public_token/exchange") == 1
     assert statuses(sessions) == ["failed"]
 
 
 def test_an_exchange_that_died_half_way_is_not_taken_up_by_anybody(plaid, sessions, user_id):
-    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
+    begun = start(plaid, "plaid", user_id)
     with sessions() as session:
         session.execute(text("UPDATE bank_link_attempts SET status = 'exchanging'"))
     with pytest.raises(ConflictError, match="start again"):
-        finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+        finish_plaid(plaid, user_id, begun.state)
     assert plaid.exchanged == []
 
 
 def test_a_state_nobody_was_given_is_refused_before_anything_is_exchanged(plaid, user_id):
-    start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
+    start(plaid, "plaid", user_id)
     with pytest.raises(InvalidRequestError):
-        finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state="forged", public_token="public-1")
+        finish_plaid(plaid, user_id, "forged")
     assert plaid.exchanged == []
 
 
@@ -188,26 +190,26 @@ def test_a_state_of_somebody_else_is_refused(plaid, sessions, user_id):
         other = session.execute(
             text("INSERT INTO users (email, password_hash) VALUES ('eve@example.test', 'x') RETURNING id")
         ).scalar_one()
-    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
+    begun = start(plaid, "plaid", user_id)
     with pytest.raises(InvalidRequestError):
-        finish_plaid(plaid.link_service, PLAID_APP, user_id=other, state=start.state, public_token="public-1")
+        finish_plaid(plaid, other, begun.state)
     assert statuses(sessions) == ["started"]
 
 
 def test_a_state_that_is_too_old_is_refused(plaid, sessions, user_id):
-    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
+    begun = start(plaid, "plaid", user_id)
     with sessions() as session:
         session.execute(text("UPDATE bank_link_attempts SET expires_at = now() - interval '1 second'"))
     with pytest.raises(InvalidRequestError, match="too long ago"):
-        finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state, public_token="public-1")
+        finish_plaid(plaid, user_id, begun.state)
 
 
 def test_the_state_itself_is_not_stored(plaid, sessions, user_id):
-    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id)
+    begun = start(plaid, "plaid", user_id)
     with sessions() as session:
         dump = session.execute(text("SELECT row_to_json(a)::text FROM bank_link_attempts a")).scalar_one()
-    assert start.state not in dump
-    assert start.state not in repr(start)
+    assert begun.state not in dump
+    assert begun.state not in repr(begun)
 
 
 def test_plaid_renews_in_place_without_exchanging_anything(plaid, sessions, user_id):
@@ -215,10 +217,11 @@ def test_plaid_renews_in_place_without_exchanging_anything(plaid, sessions, user
     with sessions() as session:
         values = {"status": "needs_user", "cursor": "item-1:c7"}
         session.execute(BankConnection.__table__.update().values(values))
-    start = start_plaid(plaid.link_service, PLAID_APP, user_id=user_id, connection_id=connection_id)
+    begun = start(plaid, "plaid", user_id, connection_id=connection_id)
     assert plaid.asked[-1].body["access_token"] == "access-canary-1"
     assert "products" not in plaid.asked[-1].body
-    assert finish_plaid(plaid.link_service, PLAID_APP, user_id=user_id, state=start.state) == connection_id
+    assert plaid.asked[-1].body["update"] == {"account_selection_enabled": True}
+    assert finish_plaid(plaid, user_id, begun.state) == connection_id
     renewed = row(sessions, connection_id)
     assert (renewed.status, renewed.link_epoch, renewed.cursor) == ("active", 2, "item-1:c7")
     assert renewed.next_refresh_at is not None
@@ -228,17 +231,17 @@ def test_plaid_renews_in_place_without_exchanging_anything(plaid, sessions, user
 def test_only_ones_own_connection_of_the_same_connector_is_renewed(plaid, eb, user_id):
     _, connection_id = link_plaid(plaid, user_id)
     with pytest.raises(NotFoundError):
-        start_plaid(plaid.link_service, PLAID_APP, user_id=user_id + 1, connection_id=connection_id)
+        start(plaid, "plaid", user_id + 1, connection_id=connection_id)
     with pytest.raises(InvalidRequestError):
         link_eb(eb, user_id, connection_id=connection_id)
     assert eb.asked == []
 
 
 def test_enable_banking_links_with_the_code_of_the_redirect(eb, sessions, user_id):
-    start, connection_id = link_eb(eb, user_id)
-    assert start.url.startswith("https://tilisy.enablebanking.com/")
+    begun, connection_id = link_eb(eb, user_id)
+    assert begun.url.startswith("https://tilisy.enablebanking.com/")
     asked = eb.asked[1].body
-    assert (asked["state"], asked["aspsp"]) == (start.state, {"name": "Nordea", "country": "FI"})
+    assert (asked["state"], asked["aspsp"]) == (begun.state, {"name": "Nordea", "country": "FI"})
     assert asked["access"]["valid_until"] == "2027-05-19T11:50:00+00:00"
     config = stored(eb, connection_id)
     assert (config.session_id, config.code, len(config.accounts)) == (eb.session_id, None, 1)
@@ -264,30 +267,51 @@ def test_a_code_that_was_used_leaves_no_connection(eb, sessions, user_id):
 
 
 def test_enable_banking_lists_banks_and_refuses_unknown_ones(eb, user_id):
-    (bank,) = list_enablebanking_banks(eb.link_service, EB_APP, "FI")
-    assert (bank.name, bank.country, bank.consent.days) == ("Nordea", "FI", 180)
+    (bank,) = list_link_banks(eb.link_service, APPS, "enablebanking", "FI")
+    assert (bank.name, bank.country, bank.consent_days) == ("Nordea", "FI", 180)
     with pytest.raises(InvalidRequestError, match="no such bank"):
-        start_enablebanking(
-            eb.link_service,
-            EB_APP,
-            user_id=user_id,
-            bank="Nowhere",
-            country="FI",
-            redirect_url="https://finmind.test/x",
-        )
+        start_eb(eb, user_id, bank="Nowhere")
+
+
+@pytest.mark.parametrize(
+    ("served", "wanted", "asked_for"),
+    [
+        (["personal", "business"], None, "personal"),
+        (["personal", "business"], "business", "business"),
+        (["business"], None, "business"),
+        ([], "business", "business"),
+    ],
+)
+def test_enable_banking_asks_for_the_kind_of_customer_that_the_user_is(eb, user_id, served, wanted, asked_for):
+    eb.user_types = served
+    start_eb(eb, user_id, user_type=wanted)
+    assert eb.asked[-1].body["psu_type"] == asked_for
+    assert list(list_link_banks(eb.link_service, APPS, "enablebanking", "FI")[0].user_types) == served
+
+
+def test_enable_banking_refuses_a_kind_of_customer_that_the_bank_does_not_serve(eb, user_id):
+    eb.user_types = ["personal"]
+    with pytest.raises(InvalidRequestError, match="personal customers only"):
+        start_eb(eb, user_id, user_type="business")
+
+
+def test_enable_banking_says_which_access_it_wants(eb, user_id):
+    start_eb(eb, user_id)
+    access = eb.asked[-1].body["access"]
+    assert (access["balances"], access["transactions"]) == (True, True)
 
 
 def test_gocardless_lists_the_banks_of_a_country(gc):
-    (bank,) = list_gocardless_institutions(gc.link_service, GC_APP, "FI")
+    (bank,) = list_link_banks(gc.link_service, APPS, "gocardless", "FI")
     assert (bank.id, bank.name, bank.history_days) == ("NORDEA_NDEAFIHH", "Nordea", 540)
 
 
 def test_gocardless_links_once_the_user_agreed(gc, sessions, user_id):
-    start = start_gc(gc, user_id)
+    begun = start_gc(gc, user_id)
     agreement, requisition = gc.created
     assert (agreement["max_historical_days"], agreement["access_valid_for_days"]) == (540, 180)
-    assert requisition["reference"] == start.state
-    connection_id = finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=start.state)
+    assert requisition["reference"] == begun.state
+    connection_id = finish(gc, "gocardless", user_id, begun.state)
     config = stored(gc, connection_id)
     assert (config.requisition_id, config.history_days, config.institution) == (gc.requisition_id, 540, "Nordea")
     assert row(sessions, connection_id).display_name == "Nordea"
@@ -295,25 +319,25 @@ def test_gocardless_links_once_the_user_agreed(gc, sessions, user_id):
 
 @pytest.mark.parametrize("state", ["CR", "RJ", "EX"])
 def test_gocardless_saves_nothing_before_the_user_agreed(gc, sessions, user_id, state):
-    start = start_gc(gc, user_id)
+    begun = start_gc(gc, user_id)
     gc.status = state
     with pytest.raises(AuthenticationError):
-        finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=start.state)
+        finish(gc, "gocardless", user_id, begun.state)
     with sessions() as session:
         assert session.scalars(select(BankConnection)).all() == []
 
 
 def test_gocardless_renews_in_place_under_a_new_requisition(gc, sessions, user_id):
-    start = start_gc(gc, user_id)
-    connection_id = finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=start.state)
+    begun = start_gc(gc, user_id)
+    connection_id = finish(gc, "gocardless", user_id, begun.state)
     again = start_gc(gc, user_id, connection_id=connection_id)
-    assert finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=again.state) == connection_id
+    assert finish(gc, "gocardless", user_id, again.state) == connection_id
     assert stored(gc, connection_id).requisition_id == gc.requisition_id
     assert row(sessions, connection_id).link_epoch == 2
 
 
 def test_a_link_the_user_broke_off_is_over(gc, user_id):
-    start = start_gc(gc, user_id)
-    abandon(gc.link_service, user_id=user_id, connector_name="gocardless", state=start.state)
+    begun = start_gc(gc, user_id)
+    abandon(gc.link_service, user_id=user_id, connector_name="gocardless", state=begun.state)
     with pytest.raises(ConflictError):
-        finish_gocardless(gc.link_service, GC_APP, user_id=user_id, state=start.state)
+        finish(gc, "gocardless", user_id, begun.state)

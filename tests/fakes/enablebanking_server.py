@@ -61,6 +61,7 @@ class FakeEnableBanking(FakeProvider):
         self.allowance: int | None = None
         self.codes = ["code-1"]
         self.now = NOW
+        self.user_types = ["personal"]
 
     def fail(self, path: str, error: str | None, status: int = 400, message: str = "refused") -> None:
         self.broken.setdefault(path, []).append(refusal(error, status, message))
@@ -74,7 +75,9 @@ class FakeEnableBanking(FakeProvider):
         assert not any(name.startswith("psu-") for name in asked.headers), "nobody is present"
         match asked.path.strip("/").split("/"):
             case ["aspsps"]:
-                return Reply({"aspsps": [bank(asked.query["country"])]}, "GetAspspsResponse")
+                return Reply(
+                    {"aspsps": [bank(asked.query["country"]) | {"psu_types": self.user_types}]}, "GetAspspsResponse"
+                )
             case ["auth"]:
                 return self._start(asked.body)
             case ["sessions", *rest]:

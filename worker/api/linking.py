@@ -25,13 +25,17 @@ _EXAMPLE_STATE = "xkV0tqC2mXzJx0n3Zl8WmX1dD4nR7kqQp5uV9yB2sEo"
 
 
 class BankOut(BaseModel):
-    """A bank one may link. id: `bank` of the start. consent_days: how long one consent lives, at most."""
+    """A bank one may link. id: `bank` of the start. consent_days: how long one consent lives, at most.
+
+    user_types: whom the bank serves there, `personal` or `business` customers; empty where the provider does not say.
+    """
 
     id: str = Field(examples=["Nordea"])
     name: str = Field(examples=["Nordea"])
     country: str = Field(examples=["FI"])
     history_days: int | None
     consent_days: int | None = Field(examples=[180])
+    user_types: list[str] = Field(examples=[["personal", "business"]])
 
 
 class LinkIn(Input):
@@ -46,6 +50,9 @@ class LinkIn(Input):
         examples=["https://finmind.example/linked"],
     )
     connection_id: uuid.UUID | None = None
+    user_type: Literal["personal", "business"] | None = Field(
+        default=None, description="Kind of customer the user is at the bank; for Enable Banking, `personal` by default."
+    )
 
 
 class LinkOut(BaseModel):

@@ -1,12 +1,20 @@
-"""Enable Banking: the user agrees at the bank; the code of the redirect is exchanged for a session once."""
+"""Linking through Enable Banking: the user agrees at the bank; the code of the redirect is exchanged once."""
 
-import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
-from worker.connections.linking.attempts import new_state, open_attempt
-from worker.connections.linking.flow import Brought, LinkService, LinkStart, finish, require_own, take
+from worker.connections.linking.attempts import Attempt
+from worker.connections.linking.flow import (
+    BroughtBack,
+    LinkBank,
+    Linked,
+    LinkFlow,
+    LinkService,
+    Opened,
+    WantedLink,
+    needed,
+)
 from worker.connectors.base import ConnectorContext
 from worker.connectors.enablebanking import EnableBankingConnector
 from worker.connectors.enablebanking.api import EnableBankingApi
@@ -14,91 +22,71 @@ from worker.connectors.enablebanking.config import EnableBankingApp
 from worker.connectors.reading import part, text
 from worker.errors import InvalidRequestError
 
-_NAME = EnableBankingConnector.name
 _LONGEST_CONSENT = timedelta(days=180)
 _MARGIN = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bank:
-    """A bank one may link. consent: how long it lets a consent live."""
+class EnableBankingFlow(LinkFlow):
+    """Asks for a consent as long as the bank allows, 180 days at most."""
 
-    name: str
-    country: str
-    consent: timedelta
+    name = EnableBankingConnector.name
 
+    def __init__(self, service: LinkService, app: EnableBankingApp) -> None:
+        super().__init__(service)
+        self._app = app
 
-def list_enablebanking_banks(link_service: LinkService, app: EnableBankingApp, country: str) -> Sequence[Bank]:
-    """Return the banks of a country (two letters). Raises: ConnectorError."""
-    with link_service.open_context() as context:
-        return _banks(app, context, country)
+    def banks(self, context: ConnectorContext, country: str) -> Sequence[LinkBank]:
+        """Return the banks of a country (two letters)."""
+        return [
+            LinkBank(
+                id=text(bank, "name") or "",
+                name=text(bank, "name") or "",
+                country=country,
+                consent_days=_consent(bank).days,
+                user_types=_user_types(bank),
+            )
+            for bank in EnableBankingApi(self._app, context).banks(country)
+        ]
 
-
-def start_enablebanking(  # noqa: PLR0913 - by keyword, as a form has them
-    link_service: LinkService,
-    app: EnableBankingApp,
-    *,
-    user_id: int,
-    bank: str,
-    country: str,
-    redirect_url: str,
-    connection_id: uuid.UUID | None = None,
-) -> LinkStart:
-    """Return the bank's page for a consent as long as the bank allows, 180 days at most.
-
-    bank, country: as `list_enablebanking_banks` names them. connection_id: renew this connection in place.
-    Raises: NotFoundError, InvalidRequestError (no such bank), ConnectorError.
-    """
-    require_own(link_service, connection_id, user_id=user_id, connector_name=_NAME)
-    state = new_state()
-    with link_service.open_context() as context:
-        consent = _consent(app, context, bank, country)
-        answer = EnableBankingApi(app, context).start_authorization(
+    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> Opened:
+        """Return the bank's page."""
+        name, country = needed(wanted.bank, "bank"), needed(wanted.country, "country")
+        redirect_url = needed(wanted.redirect_url, "redirect_url")
+        api = EnableBankingApi(self._app, context)
+        bank = next((one for one in api.banks(country) if text(one, "name") == name), None)
+        if bank is None:
+            raise InvalidRequestError("Enable Banking lists no such bank in this country")
+        valid_until = context.now() + min(_consent(bank), _LONGEST_CONSENT) - _MARGIN
+        answer = api.start_authorization(
             {
-                "access": {"valid_until": (context.now() + consent).isoformat()},
-                "aspsp": {"name": bank, "country": country},
+                # Both kinds of access are the default by the description; some banks want them said.
+                "access": {"valid_until": valid_until.isoformat(), "balances": True, "transactions": True},
+                "aspsp": {"name": name, "country": country},
                 "state": state,
                 "redirect_url": redirect_url,
-                "psu_type": "personal",
+                "psu_type": _user_type(bank, wanted),
             }
         )
-    with link_service.connection_service.sessions() as session:
-        open_attempt(
-            session,
-            user_id=user_id,
-            connector_name=_NAME,
-            state=state,
-            connection_id=connection_id,
-            details={"bank": bank},
-        )
-    return LinkStart(state=state, url=part(answer, "url", str))
+        return Opened(url=part(answer, "url", str), details={"bank": name})
+
+    def close(self, attempt: Attempt, brought: BroughtBack) -> Linked:
+        """Hand over the code; the connector exchanges it before the first save."""
+        config = self._app.model_dump() | {"code": needed(brought.code, "code")}
+        return Linked(config=config, institution_name=attempt.details.get("bank"))
 
 
-def finish_enablebanking(
-    link_service: LinkService, app: EnableBankingApp, *, user_id: int, state: str, code: str, name: str | None = None
-) -> uuid.UUID:
-    """Exchange the code of the redirect and save the connection; return its id. Calling it twice links once.
-
-    state, code: as the redirect carries them. Raises: InvalidRequestError, ConflictError, ConnectorError.
-    """
-    attempt = take(link_service, user_id=user_id, connector_name=_NAME, state=state)
-    brought = Brought(config=app.model_dump() | {"code": code}, institution_name=attempt.details.get("bank"))
-    return finish(link_service, attempt, lambda: brought, connector_name=_NAME, name=name)
+def _consent(bank: Mapping[str, Any]) -> timedelta:
+    return timedelta(seconds=part(bank, "maximum_consent_validity", int))
 
 
-def _consent(app: EnableBankingApp, context: ConnectorContext, bank: str, country: str) -> timedelta:
-    chosen = next((one for one in _banks(app, context, country) if one.name == bank), None)
-    if chosen is None:
-        raise InvalidRequestError("Enable Banking lists no such bank in this country")
-    return min(chosen.consent, _LONGEST_CONSENT) - _MARGIN
+def _user_types(bank: Mapping[str, Any]) -> tuple[str, ...]:
+    found = bank.get("psu_types")
+    return tuple(one for one in ("personal", "business") if one in found) if isinstance(found, list) else ()
 
 
-def _banks(app: EnableBankingApp, context: ConnectorContext, country: str) -> list[Bank]:
-    return [
-        Bank(
-            name=text(bank, "name") or "",
-            country=country,
-            consent=timedelta(seconds=part(bank, "maximum_consent_validity", int)),
-        )
-        for bank in EnableBankingApi(app, context).banks(country)
-    ]
+def _user_type(bank: Mapping[str, Any], wanted: WantedLink) -> str:
+    """Return the kind of customer to ask for. Raises: InvalidRequestError when the bank does not serve it."""
+    served = _user_types(bank) or ("personal", "business")
+    if wanted.user_type is not None and wanted.user_type not in served:
+        raise InvalidRequestError(f"this bank serves {' and '.join(served)} customers only")
+    return wanted.user_type or served[0]

@@ -68,7 +68,10 @@ class PlaidApi:
         access_token: str | None,
         language: str = "en",
     ) -> Mapping[str, Any]:
-        """Return the token that opens Plaid Link. access_token: renew this login in place (update mode)."""
+        """Return the token that opens Plaid Link.
+
+        access_token: renew this login in place (update mode), where the user may add accounts that are new at the bank.
+        """
         body: dict[str, Any] = {
             "client_name": "FinMind",
             "language": language,
@@ -77,7 +80,9 @@ class PlaidApi:
         }
         optional = {"webhook": webhook, "redirect_uri": redirect_uri, "access_token": access_token}
         body |= {name: value for name, value in optional.items() if value}
-        if not access_token:
+        if access_token:
+            body["update"] = {"account_selection_enabled": True}
+        else:
             body |= {"products": ["transactions"], "transactions": {"days_requested": 730}}
         return self.post("/link/token/create", body)
 
