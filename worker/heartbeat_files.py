@@ -19,8 +19,22 @@ _CLOCKS_DIFFER_S = 1.0
 
 
 def directory() -> Path:
-    """Return where heartbeat files are kept: FINMIND_HEALTH_DIR, else a folder of the temporary directory."""
-    return Path(os.environ.get(VARIABLE) or Path(tempfile.gettempdir()) / "finmind-worker")
+    """Return where heartbeat files are kept.
+
+    That is FINMIND_HEALTH_DIR, else what a running `up` left in its state directory for commands beside it, else a
+    folder of this user in the temporary directory.
+    """
+    named = os.environ.get(VARIABLE) or _left_by_up()
+    return Path(named) if named else Path(tempfile.gettempdir()) / f"finmind-worker-{os.getuid()}"
+
+
+def _left_by_up() -> str | None:
+    try:
+        lines = (Path(os.environ.get("FINMIND_STATE_DIR") or ".finmind") / "env").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    addresses = dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
+    return addresses.get(VARIABLE)
 
 
 def touch(name: str) -> None:

@@ -191,8 +191,6 @@ def prepare(reader: Reader, page: str) -> None:
     told = (ROOT / page).read_text()
     match page:
         case "docs/getting-started.md":
-            (statement,) = re.findall(r"^```sql\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
-            assert reader.one(statement) == "1"
             access = {"access_url": "http://ada:secret@127.0.0.1:9/simplefin"}
             (reader.home / "simplefin.json").write_text(json.dumps(access))
         case "docs/files.md":

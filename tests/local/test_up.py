@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
+import httpx2
 import psutil
 import psycopg2
 import pytest
@@ -210,14 +211,15 @@ def test_nothing_outlives_an_up_that_was_killed_and_the_next_one_goes_on(start_u
     assert again.ended() == 0
 
 
-def test_a_port_in_use_is_said_plainly(start_up) -> None:
+def test_a_port_in_use_is_said_before_anything_is_started(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        up = start_up(f"port{port}={STEADY}")
-        assert up.ended() == 1
-    assert f"port {port} for port{port} is in use" in up.output
+        up = Up([str(Path(sys.executable).parent / "finmind-worker"), "up", "--no-flower"], home, API_PORT=str(port))
+        assert up.ended(within_s=40) == 2
+    assert f"port {port} for api is in use; API_PORT chooses another" in up.output
+    assert not (home / ".finmind" / "postgres").exists()
 
 
 def test_a_reader_that_goes_away_stops_it(start_up, eventually) -> None:
@@ -246,8 +248,20 @@ def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> N
     up = Up(command, home, FLOWER_PORT=ports[0], API_PORT=ports[1])
     try:
         up.wait_for("everything is up", within_s=90)
-        assert f"flower is at http://127.0.0.1:{ports[0]}" in up.output
-        assert f"api is at http://127.0.0.1:{ports[1]}" in up.output
+        assert f"Flower will be at http://127.0.0.1:{ports[0]}" in up.output
+        assert f"the operator's page will be at http://127.0.0.1:{ports[1]}/ops" in up.output
+        password_file = home / ".finmind" / "operator-password"
+        assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
+        assert password_file.read_text() not in up.output
+        operator = ("operator", password_file.read_text())
+        for url in (f"http://127.0.0.1:{ports[1]}/", f"http://127.0.0.1:{ports[0]}/api/workers"):
+            assert httpx2.get(url, follow_redirects=True).status_code == 401
+            assert httpx2.get(url, follow_redirects=True, auth=operator).status_code == 200
+        alive = subprocess.run(
+            [str(Path(sys.executable).parent / "finmind-worker"), "healthcheck", "worker"],
+            cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (alive.returncode, alive.stdout) == (0, "worker is alive\n")
         family = up.family()
         assert {address for address, _ in _listening() - before} == {"127.0.0.1"}
         status = subprocess.run(

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -61,6 +62,10 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
     app.add_middleware(RequestIds)  # the last one added is the outermost
     problems.install(app)
     contract.install(app)
+
+    @app.get("/", include_in_schema=False)
+    def home() -> RedirectResponse:
+        return RedirectResponse("/ops")
 
     @app.get("/health", include_in_schema=False)
     def health() -> dict[str, str]:

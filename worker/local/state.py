@@ -47,13 +47,18 @@ class StateDirectory:
         """What commands in other terminals read, one `NAME=value` a line."""
         return self.path / "env"
 
+    @property
+    def operator_password(self) -> Path:
+        """The password of the operator's page and of Flower."""
+        return self.path / "operator-password"
+
     def token_secret(self) -> str:
         """Return the secret that signs the API's tokens on this machine, made at the first call, mode 0600."""
-        path = self.path / "jwt-secret"
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(48), encoding="ascii")
-        return path.read_text(encoding="ascii")
+        return _made_once(self.path / "jwt-secret", length=48)
+
+    def operator_login(self) -> str:
+        """Return the log-in of the operator on this machine as `operator:password`, made at the first call."""
+        return f"operator:{_made_once(self.operator_password, length=12)}"
 
     @contextmanager
     def published(self, environment: Mapping[str, str]) -> Iterator[None]:
@@ -67,6 +72,13 @@ class StateDirectory:
             yield
         finally:
             self.addresses.unlink(missing_ok=True)
+
+
+def _made_once(path: Path, *, length: int) -> str:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(length), encoding="ascii")
+    return path.read_text(encoding="ascii")
 
 
 @contextmanager

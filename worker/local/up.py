@@ -2,8 +2,9 @@
 
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -23,7 +24,7 @@ from worker.local.state import StateDirectory, claimed
 from worker.local.supervisor import Supervisor
 from worker.migrations import upgrade
 from worker.runtime import check_signing_secrets, read_operators
-from worker.settings import Settings, load_settings
+from worker.settings import OptionalSettings, Settings, load_settings
 from worker.telemetry.latencies import forget_latencies
 
 DATABASE = "finmind"
@@ -34,6 +35,7 @@ _FOR_A_TERMINAL = {
     "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
 }
 _TOKEN_SOURCES = ("JWT_SECRET", "JWT_JWKS_URL", "JWT_JWKS_FILE")
+_LOG_INS = ("OPS_BASIC_AUTH", "FLOWER_BASIC_AUTH")
 _KEY_SOURCES = ("CREDENTIAL_KEYS", "CREDENTIAL_KEYS_FILE", "CREDENTIAL_KMS_KEYS", "CREDENTIAL_TRANSIT_KEYS")
 
 
@@ -59,6 +61,8 @@ def run_up(options: UpOptions, *, table: Callable[[Settings, UpOptions], Sequenc
         try:
             state = ending.enter_context(claimed(options.state_directory))
             ending.callback(_stop, supervisor, terminal)
+            if table is None:
+                _refuse_taken_ports(options)
             _serve(state, supervisor, terminal, options, table or _commands, ending)
         except StopRequestedError:
             pass  # asked to stop while it was still starting
@@ -81,13 +85,12 @@ def _serve(
         check_signing_secrets(settings)
         read_operators(settings)
     lines = table(settings, options)
-    _refuse_taken_ports(lines)
     _prepare(settings)
     ending.enter_context(state.published(made))
     environment = {**_FOR_A_TERMINAL, **os.environ}
     for line in lines:
         supervisor.add(line.service(environment))
-    _say_where(terminal, lines, state)
+    _say_where(terminal, lines, state, made)
     supervisor.run(when_ready=READY)
 
 
@@ -109,10 +112,19 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
         supervisor.add(_redis(state, server.port), server.process)
         made["REDIS_URL"] = server.url
         terminal.say("redis", f"ready, on port {server.port} of loopback; its log is {server.log_path}")
-    if not given.intersection(_KEY_SOURCES):
+    return made | _make_defaults(state, given)
+
+
+def _make_defaults(state: StateDirectory, given: Collection[str]) -> dict[str, str]:
+    """Return what the environment leaves out and needs no server: secrets made once, and folders."""
+    made = {}
+    if not set(_KEY_SOURCES).intersection(given):
         made["CREDENTIAL_KEYS_FILE"] = str(ensure_key_file(state.key_file))
-    if not given.intersection(_TOKEN_SOURCES):
+    if not set(_TOKEN_SOURCES).intersection(given):
         made["JWT_SECRET"] = state.token_secret()
+    for name in _LOG_INS:
+        if name not in given:
+            made[name] = state.operator_login()
     if "METRICS_DIR" not in given:
         forget_latencies(state.metrics)
         made["METRICS_DIR"] = str(state.metrics)
@@ -144,16 +156,15 @@ def _commands(settings: Settings, options: UpOptions) -> Sequence[Command]:
     )
 
 
-def _refuse_taken_ports(lines: Sequence[Command]) -> None:
-    for line in lines:
-        if line.port is None:
-            continue
+def _refuse_taken_ports(options: UpOptions) -> None:
+    """Find a taken port before anything is started. Raises: ConfigurationError naming the variable."""
+    ports = OptionalSettings()
+    for wanted, name, port in ((options.flower, "flower", ports.flower_port), (options.api, "api", ports.api_port)):
         try:
-            free_port(line.port)
+            if wanted:
+                free_port(port)
         except OSError:
-            raise ConfigurationError(
-                f"port {line.port} for {line.name} is in use; {line.name.upper()}_PORT chooses another one"
-            ) from None
+            raise ConfigurationError(f"port {port} for {name} is in use; {name.upper()}_PORT chooses another") from None
 
 
 def _prepare(settings: Settings) -> None:
@@ -167,10 +178,18 @@ def _prepare(settings: Settings) -> None:
         broker.ping()
 
 
-def _say_where(terminal: Terminal, lines: Sequence[Command], state: StateDirectory) -> None:
-    for line in lines:
-        if line.port is not None:
-            terminal.say("up", f"{line.name} is at http://127.0.0.1:{line.port}")
+def _say_where(terminal: Terminal, lines: Sequence[Command], state: StateDirectory, made: Mapping[str, str]) -> None:
+    ports = {line.name: line.port for line in lines if line.port is not None}
+    if "api" in ports:
+        terminal.say("up", f"the operator's page will be at http://127.0.0.1:{ports['api']}/ops")
+        terminal.say("up", f"the API will be at http://127.0.0.1:{ports['api']}/bank-connections")
+    if "flower" in ports:
+        terminal.say("up", f"Flower will be at http://127.0.0.1:{ports['flower']}")
+    if ports and "OPS_BASIC_AUTH" in made:
+        password = state.operator_login().partition(":")[2] if sys.stdout.isatty() else f"in {state.operator_password}"
+        terminal.say("up", f"log in to both pages as operator, password {password}")
+    if "api" in ports:
+        terminal.say("up", "a token for the API: finmind-worker token --user ID (finmind-worker users add makes one)")
     terminal.say("up", f"data is kept in {state.path}; commands started beside it find what runs here by themselves,")
     terminal.say("up", f"other programs by: set -a; . {state.addresses}; set +a")
 
