@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from worker.connectors.base import IdClass
 from worker.connectors.file import FileConnector
 from worker.connectors.testing import Entry, Ledger, LedgerAccount, connector_tests
 
@@ -110,7 +109,12 @@ class CsvFiles(FileConnector):
     capabilities = replace(FileConnector.capabilities, balances=False)
 
 
-TestOfx = connector_tests(OfxFiles, config=daily("ofx", ofx), skip=NEVER_BACK)
+TestOfx = connector_tests(
+    OfxFiles,
+    config=daily("ofx", ofx),
+    skip=NEVER_BACK
+    | {"a_corrected_row_is_delivered_again": "an id that returns with another day or amount is another payment"},
+)
 TestCamt = connector_tests(FileConnector, config=daily("xml", camt), skip=NEVER_BACK)
 TestCsv = connector_tests(
     CsvFiles,

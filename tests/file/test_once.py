@@ -83,7 +83,7 @@ def test_one_account_in_two_formats_is_one_account_when_its_iban_is_stated(tmp_p
 def test_rows_with_ids_of_the_bank_are_told_apart_by_them(tmp_path):
     (tmp_path / "a.ofx").write_text(bank(row(fitid="A-2026-1") + row(fitid="A-2026-2")))
     (tmp_path / "b.ofx").write_text(bank(row(fitid="A-2026-2") + row(fitid="A-2026-3")))
-    assert sorted(one.external_id for one in read(tmp_path).rows) == ["A-2026-1", "A-2026-2", "A-2026-3"]
+    assert sorted(one.raw["FITID"] for one in read(tmp_path).rows) == ["A-2026-1", "A-2026-2", "A-2026-3"]
 
 
 def test_an_import_of_stated_days_has_half_open_nothing(tmp_path):

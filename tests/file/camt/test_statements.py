@@ -108,13 +108,13 @@ BATCH = entry(
 )
 
 
-def test_a_collective_entry_is_one_line_as_on_every_other_statement(camt):
-    [row] = camt(statement(BATCH)).rows
+def test_a_collective_entry_is_one_line_where_its_payments_are_not_wanted_singly(camt):
+    [row] = camt(statement(BATCH), split_batches=False).rows
     assert (row.amount, row.counterparty, len(row.raw["TxDtls"])) == (Decimal("-8.00"), None, 2)
 
 
-def test_its_payments_are_booked_singly_when_asked_for_and_they_add_up(camt):
-    found = camt(statement(BATCH), split_batches=True)
+def test_its_payments_are_booked_singly_where_they_add_up(camt):
+    found = camt(statement(BATCH))
     assert [(row.amount, row.counterparty, row.description, row.reference) for row in found.rows] == [
         (Decimal("-5.00"), "A", "for A", "E-A"),
         (Decimal("-3.00"), "B", "for B", "E-B"),

@@ -7,7 +7,8 @@ import pytest
 
 from worker.connectors.base import AccountType, IdClass, TransactionKind
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.file.ofx.statements import OfxReader, parse_ofx_day, parse_ofx_moment
+from worker.connectors.file.ofx.statements import OfxReader
+from worker.connectors.file.ofx.values import parse_ofx_day, parse_ofx_moment
 
 HEAD = "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nENCODING:USASCII\nCHARSET:1252\n\n"
 ACCOUNT = "<BANKACCTFROM><BANKID>123<ACCTID>00987654321<ACCTTYPE>CHECKING</BANKACCTFROM>"
@@ -34,7 +35,7 @@ def test_a_statement_without_closing_tags_is_read_whole(reading):
         date(2026, 1, 15),
     )
     assert (transaction.description, transaction.counterparty) == ("Shop Berlin & more", "Shop")
-    assert (transaction.external_id, transaction.kind) == ("A-2026-1", TransactionKind.PURCHASE)
+    assert (transaction.external_id, transaction.kind) == ("A-2026-1/2026-01-15/-5.00", TransactionKind.PURCHASE)
     assert (account.name, account.account_type, account.id_class) == (
         "My Bank checking 4321",
         AccountType.CHECKING,
@@ -95,14 +96,14 @@ def test_a_transaction_in_a_foreign_currency_keeps_it(reading):
 
 def test_ids_used_twice_for_different_payments_are_no_identities(reading):
     found = reading(bank(row() + row("-9.00", fitid="A-2026-1")), name="a.ofx")
-    assert [one.external_id for one in found.rows] == [None, None]
+    assert [one.external_id for one in found.rows] == ["A-2026-1", "A-2026-1"]
     assert found.accounts[0].id_class is IdClass.NONE
     assert any("two different transactions" in warning for warning in found.warnings)
 
 
 def test_ids_that_count_the_lines_are_no_identities(reading):
     found = reading(bank(row(fitid="1") + row("-9.00", fitid="2")), name="a.ofx")
-    assert [one.external_id for one in found.rows] == [None, None]
+    assert found.accounts[0].id_class is IdClass.NONE
 
 
 def test_a_file_cut_off_in_the_middle_is_refused_with_its_line(reading):

@@ -58,7 +58,9 @@ class FileConfig(ConnectorConfig):
     decimal: Mark | None = Field(default=None, description="Decimal mark, where the files do not prove it.")
     positive_is: Literal["in", "out"] | None = Field(default=None, description="Which way positive amounts went.")
     notifications: bool = Field(default=False, description="Read camt.054 too.")
-    split_batches: bool = Field(default=False, description="Book the payments of a collective CAMT entry singly.")
+    split_batches: bool = Field(
+        default=True, description="Book the payments of a collective CAMT entry singly, where they add up to it."
+    )
     account: AccountOverride | None = Field(default=None, description="Stated for every account of the files.")
     accounts: dict[str, AccountOverride] = Field(
         default_factory=dict, description="Stated for one account, by its id (acct-…) or its last four digits."

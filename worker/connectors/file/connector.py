@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from worker.connectors.base import (
     Account,
+    AccountFailure,
     AuthState,
     AuthStatus,
     Balance,
@@ -28,7 +29,7 @@ from worker.connectors.file.delivery import FileDelivery
 from worker.connectors.file.folder import Folder, IndexedFile
 from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import read, understand
-from worker.connectors.file.statement.events import BadRow, Row, StatedBalance, StatementError
+from worker.connectors.file.statement.events import BadRow, Row, StatedBalance, StatementError, StatementUnbalancedError
 from worker.connectors.file.statement.files import Member
 from worker.connectors.file.summary import AccountSummary
 
@@ -83,7 +84,7 @@ class FileConnector(BankConnector):
     def _account(self, key: str, folder: Folder) -> Account:
         summaries = folder.summaries(key)
         account = summaries[-1].account
-        trusted = any(one.account.stable_ids and one.ids_distrusted is None for one in summaries)
+        trusted = any(one.account.has_ids for one in summaries) and key not in folder.distrusted()
         newest = max((one for one in summaries if one.closing), key=_closing_on, default=None)
         return Account(
             external_id=key,
@@ -93,7 +94,7 @@ class FileConnector(BankConnector):
             mask=account.mask,
             anchor=account.anchor,
             institution_name=account.institution_name,
-            balance=self._balance(newest) if newest else None,
+            balance=self._balance(newest) if newest else self._available(summaries),
             id_class=IdClass.STABLE if trusted else IdClass.NONE,
         )
 
@@ -103,6 +104,11 @@ class FileConnector(BankConnector):
         if stated is None or (stated.currency and known - {None} and known - {None} != {stated.currency}):
             return None
         return Balance(amount=stated.amount, kind=stated.kind, at=self._moment(stated))
+
+    def _available(self, summaries: list[AccountSummary]) -> Balance | None:
+        """Return the latest available balance, for files that state no other."""
+        newest = max((one.available for one in summaries if one.available), key=lambda one: one.on, default=None)
+        return Balance(amount=newest.amount, kind=newest.kind, at=self._moment(newest)) if newest else None
 
     def _moment(self, stated: StatedBalance) -> datetime:
         """A balance of a day holds at the end of that day, in the bank's zone."""
@@ -137,13 +143,23 @@ class FileConnector(BankConnector):
         self, account_id: str | None, files: list[IndexedFile], window: Window | None, cursor: str | None
     ) -> Iterator[Page]:
         folder = self._index()
-        delivery = FileDelivery(account_id=account_id, files=tuple(files), window=window, settings=self._settings)
+        delivery = FileDelivery(
+            account_id=account_id,
+            files=tuple(files),
+            window=window,
+            settings=self._settings,
+            distrusted=folder.distrusted(),
+        )
         for rows in delivery.batches(_PAGE_ROWS):
             yield Page(transactions=rows.transactions, rejected=rows.rejected)
         refused = folder.refused if account_id in {None, folder.first_account()} else []
         yield Page(
             rejected=tuple(_refusal(error, account_id) for error in refused),
             warnings=delivery.warnings(),
+            failures=tuple(
+                AccountFailure(account_id=key, error=StatementUnbalancedError(one.reason))
+                for key, one in folder.imbalances(account_id)
+            ),
             covers=delivery.covers(),
             complete=not refused,
             next_cursor=cursor,

@@ -1,7 +1,7 @@
 """Rows of an account from several files: without repetition, within the requested days, in batches."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from worker.connectors.base import RejectedRow, Transaction, Window
 from worker.connectors.file.config import FileConfig
@@ -9,8 +9,8 @@ from worker.connectors.file.folder import IndexedFile
 from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
 from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import read
-from worker.connectors.file.statement.events import BadRow, Row, day_of
-from worker.connectors.file.summary import StatementProof
+from worker.connectors.file.reused_ids import IdDoubt
+from worker.connectors.file.statement.events import Accounted, BadRow, Row, day_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +23,19 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDelivery:
-    """What is to be handed over. account_id None: of all accounts. window None: of all days."""
+    """What is handed over to the importer.
+
+    Attributes:
+        account_id: The account; None for all.
+        window: The days; None for all.
+        distrusted: Accounts whose ids are no identities, with the reason.
+    """
 
     account_id: str | None
     files: tuple[IndexedFile, ...]
     window: Window | None
     settings: FileConfig
+    distrusted: Mapping[str, IdDoubt] = field(default_factory=dict)
 
     def batches(self, size: int) -> Iterator[Batch]:
         """Yield the rows in batches of at most `size`.
@@ -73,7 +80,7 @@ class FileDelivery:
         reports_strays = self.account_id in {None, next(iter(file.summary.accounts), None)}
         for event in EventOverrides(self.settings).events(read(file.understood, choices)):
             if isinstance(event, Row) and self._wanted(event.transaction):
-                yield self._trusted(file, event.transaction)
+                yield self._identified(file, event.transaction)
             elif isinstance(event, BadRow) and (
                 event.account == self.account_id or (reports_strays and not event.account)
             ):
@@ -90,12 +97,13 @@ class FileDelivery:
         day = day_of(transaction)
         return self.window is None or day is None or day in self.window
 
-    def _trusted(self, file: IndexedFile, transaction: Transaction) -> Transaction:
-        """Take away an id that this file uses for more than one transaction."""
-        account = file.summary.accounts[transaction.account_id]
-        if transaction.external_id is not None and account.ids_distrusted:
-            return replace(transaction, external_id=None)
-        return transaction
+    def _identified(self, file: IndexedFile, transaction: Transaction) -> Transaction:
+        """Let an id that may return for another payment name day and amount too, so that it can overwrite nothing."""
+        account = file.summary.accounts[transaction.account_id].account
+        if transaction.external_id is None or not account.ids_may_restart or account.key in self.distrusted:
+            return transaction
+        facts = f"{transaction.external_id}/{day_of(transaction)}/{transaction.amount:f}"
+        return replace(transaction, external_id=facts)
 
     def covers(self) -> Window | None:
         """Return the days that statements declare to hold completely, where they follow one another without a gap."""
@@ -124,12 +132,22 @@ class FileDelivery:
             name, counted = file.understood.member.name, file.summary
             found += [f"{name}: {note}" for note in counted.notes]
             found += [f"{name}: {count} lines left out: {reason}" for reason, count in counted.skipped.items()]
+            found += [f"{name}, line {remark.line}: {remark.reason}" for remark in counted.remarks]
+            if counted.remark_count > len(counted.remarks):
+                found.append(f"{name}: {counted.remark_count} remarks in all")
+            if counted.accounted is not None:
+                found.append(f"{name}: {_used(counted.accounted)}")
             if file.understood.table and file.understood.confidence < 1:
                 profile = file.understood.table.layout.profile.name
                 found.append(f"{name}: read with profile {profile}, confidence {file.understood.confidence:.2f}")
             for account in (one for key, one in counted.accounts.items() if self._about(key)):
-                if account.ids_distrusted:
-                    found.append(f"{name}: ids of {account.account.key} are not used: {account.ids_distrusted}")
-                if account.proof is StatementProof.MISMATCH:
-                    found.append(f"{name}: opening balance and rows of {account.account.key} miss the closing balance")
+                found += [f"{name}: {account.account.key}: {one.reason}" for one in account.imbalances]
+        doubts = [(key, reason) for key, reason in self.distrusted.items() if self._about(key)]
+        found += [f"ids of {key} are not used as identities: {reason}" for key, reason in doubts]
         return tuple(found)
+
+
+def _used(accounted: Accounted) -> str:
+    """Return a file's accounting as a sentence."""
+    parts = ", ".join(f"{count} {part.value.replace('_', ' ')}" for part, count in accounted.parts.items() if count)
+    return f"{accounted.total} {accounted.unit}s: {parts}"

@@ -9,9 +9,10 @@ from worker.connectors.errors import ProviderUnavailableError
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import Understood, read, understand
+from worker.connectors.file.reused_ids import IdDoubt, distrusted
 from worker.connectors.file.statement.events import StatementError
 from worker.connectors.file.statement.files import Member, digest, folder_files, members
-from worker.connectors.file.summary import AccountSummary, FileSummary, summarise
+from worker.connectors.file.summary import AccountSummary, FileSummary, Imbalance, summarise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,21 @@ class Folder:
     def summaries(self, key: str) -> list[AccountSummary]:
         """Return what each file says about an account."""
         return [file.summary.accounts[key] for file in self.files if key in file.summary.accounts]
+
+    def distrusted(self) -> dict[str, IdDoubt]:
+        """Return the accounts whose ids are no identities, with the reason."""
+        doubts = {key: distrusted(one.ids for one in self.summaries(key)) for key in self.account_keys()}
+        return {key: doubt for key, doubt in doubts.items() if doubt is not None}
+
+    def imbalances(self, key: str | None) -> list[tuple[str, Imbalance]]:
+        """Return the last statement that does not add up of an account, or of each account for None."""
+        found = {
+            name: one.imbalances[-1]
+            for file in self.files
+            for name, one in file.summary.accounts.items()
+            if one.imbalances and key in {None, name}
+        }
+        return list(found.items())
 
     def files_of(self, key: str | None) -> list[IndexedFile]:
         """Return the files that are about an account; all of them for None."""

@@ -1,10 +1,12 @@
 """Report on statement files as plain data, for `files inspect` and the API. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from worker.connectors.base import Window
 from worker.connectors.file.folder import Folder, IndexedFile
-from worker.connectors.file.statement.events import BadRow, StatedBalance, StatementError
+from worker.connectors.file.reused_ids import IdDoubt
+from worker.connectors.file.statement.events import Accounted, BadRow, Part, StatedBalance, StatementError
 from worker.connectors.file.summary import AccountSummary
 
 Report = dict[str, Any]
@@ -13,7 +15,7 @@ Report = dict[str, Any]
 def report(folder: Folder) -> Report:
     """Return the report on a path as plain data: files that can be read, and files that are refused with the reason."""
     return {
-        "files": [_file(file) for file in folder.files],
+        "files": [_file(file, folder.distrusted()) for file in folder.files],
         "refused": [_refusal(error) for error in folder.refused],
     }
 
@@ -22,7 +24,7 @@ def _refusal(error: StatementError) -> Report:
     return {"file": error.file, "line": error.line, "reason": error.reason}
 
 
-def _file(file: IndexedFile) -> Report:
+def _file(file: IndexedFile, distrusted: Mapping[str, IdDoubt]) -> Report:
     understood, counted, table = file.understood, file.summary, file.understood.table
     return {
         "file": understood.member.name,
@@ -35,9 +37,12 @@ def _file(file: IndexedFile) -> Report:
         "date_order": table.decisions.order if table else None,
         "decimal": table.decisions.mark if table else None,
         "columns": _columns(file) if table else None,
-        "accounts": [_account(one) for one in counted.accounts.values()],
+        "accounts": [_account(one, distrusted.get(key)) for key, one in counted.accounts.items()],
         "left_out": counted.skipped,
         "warnings": list(counted.notes),
+        "accounted": _accounted(counted.accounted),
+        "remark_count": counted.remark_count,
+        "remarks": [{"line": one.line, "reason": one.reason, "text": one.raw} for one in counted.remarks],
         "rejected_count": counted.bad_count,
         "rejected": [_bad_row(row) for row in counted.bad_rows],
     }
@@ -52,7 +57,7 @@ def _columns(file: IndexedFile) -> Report:
     return {role: list(name) if isinstance(name, tuple) else name for role, name in stated.items() if name}
 
 
-def _account(one: AccountSummary) -> Report:
+def _account(one: AccountSummary, doubt: IdDoubt | None) -> Report:
     account = one.account
     return {
         "id": account.key,
@@ -74,15 +79,24 @@ def _account(one: AccountSummary) -> Report:
         "available": _balance(one.available),
         "adds_up": one.proof.value,
         "off_by": one.off_by,
+        "imbalances": [{"on": each.on, "amount": each.amount, "reason": each.reason} for each in one.imbalances],
         "covers": [_window(window) for window in one.periods],
-        "ids": _ids(one),
+        "ids": _ids(one, doubt),
     }
 
 
-def _ids(one: AccountSummary) -> str:
-    if one.ids_distrusted:
-        return f"not used: {one.ids_distrusted}"
-    return "stable" if one.account.stable_ids else "none"
+def _ids(one: AccountSummary, doubt: IdDoubt | None) -> str:
+    if doubt is not None:
+        return f"not used: {doubt}"
+    return "stable" if one.account.has_ids else "none"
+
+
+def _accounted(accounted: Accounted | None) -> Report | None:
+    """Return how many pieces the file has and what they were used as."""
+    if accounted is None:
+        return None
+    used = {part.value: accounted.parts.get(part, 0) for part in Part}
+    return {"unit": accounted.unit, "total": accounted.total, **used}
 
 
 def _balance(stated: StatedBalance | None) -> Report | None:

@@ -12,7 +12,7 @@ _NOISE = re.compile(r"[\W_]+")
 
 
 def row_key(transaction: Transaction) -> bytes:
-    """Return what makes a row the same in two files: its trusted id, else day, amount, currency and words."""
+    """Return what makes a row the same in two files: its id, else day, amount, currency and words."""
     if transaction.external_id is not None:
         return f"id:{transaction.external_id}".encode()
     words = _NOISE.sub("", f"{transaction.counterparty or ''}{transaction.description}".casefold())

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from worker.connectors.file.camt.statements import read_camt
+from worker.connectors.file.camt.reversals import has_reversals, turned_statements
+from worker.connectors.file.camt.statements import CamtOptions, read_camt
 from worker.connectors.file.ofx.statements import OfxReader
+from worker.connectors.file.ofx.values import decimal_mark
+from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.encodings import Encoding, detect_encoding, head_of, text_chunks, text_lines
 from worker.connectors.file.statement.events import Event, Note, StatementError
 from worker.connectors.file.statement.files import Member, open_member
@@ -34,17 +37,25 @@ class Choices:
     hints: Hints = field(default_factory=Hints)
     encoding: str | None = None
     notifications: bool = False
-    split_batches: bool = False
+    split_batches: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Understood:
-    """A file and how it is going to be read. confidence: 0 to 1 for CSV, 1 for formats that name themselves."""
+    """A file and how it is going to be read.
+
+    Attributes:
+        table: Layout and decisions of a table; None for other formats.
+        turned: Statements of a CAMT file whose reversals keep the direction of the original booking.
+        mark: Decimal mark that the amounts of an OFX file prove, or that a person states.
+    """
 
     member: Member
     format: Format
     encoding: Encoding
     table: CsvTable | None = None
+    mark: Mark | None = None
+    turned: frozenset[int] = frozenset()
 
     @property
     def confidence(self) -> float:
@@ -57,6 +68,7 @@ class Understood:
         return self.table.layout.profile if self.table else None
 
 
+_CHUNK_BYTES = 1024**2
 _MT940 = re.compile(r"(?m)^(?:\{1:F|:(?:20|25|28C?|60[FM]|61|62[FM]|86):)")
 _CAMT = re.compile(r"camt\.05\d|<(?:\w+:)?BkToCstmr")
 _REFUSED = (
@@ -96,6 +108,10 @@ def understand(member: Member, choices: Choices) -> Understood:
     found = detect_encoding(member)
     encoding = Encoding(choices.encoding, sure=True) if choices.encoding and found.name != "utf-8-sig" else found
     kind = sniff(head_of(member, encoding.name))
+    if kind is Format.OFX:
+        return Understood(member=member, format=kind, encoding=encoding, mark=_ofx_mark(member, encoding, choices))
+    if kind is Format.CAMT:
+        return Understood(member=member, format=kind, encoding=encoding, turned=_turned(member, choices))
     if kind is not Format.CSV:
         return Understood(member=member, format=kind, encoding=encoding)
     profile = choices.profile
@@ -103,6 +119,25 @@ def understand(member: Member, choices: Choices) -> Understood:
         encoding = Encoding(profile.encoding, sure=True)
     table = understand_table(member, encoding.name, choices.profiles, chosen=profile, hints=choices.hints)
     return Understood(member=member, format=kind, encoding=encoding, table=table)
+
+
+def _camt_options(choices: Choices, turned: frozenset[int] = frozenset()) -> CamtOptions:
+    return CamtOptions(notifications=choices.notifications, split_batches=choices.split_batches, turned=turned)
+
+
+def _turned(member: Member, choices: Choices) -> frozenset[int]:
+    with open_member(member) as stream:
+        if not has_reversals(iter(lambda: stream.read(_CHUNK_BYTES), b"")):
+            return frozenset()
+    with open_member(member) as stream:
+        return turned_statements(read_camt(stream, _camt_options(choices)))
+
+
+def _ofx_mark(member: Member, encoding: Encoding, choices: Choices) -> Mark | None:
+    if choices.hints.decimal is not None:
+        return choices.hints.decimal
+    with open_member(member) as stream:
+        return decimal_mark(text_chunks(stream, encoding.name))
 
 
 def read(understood: Understood, choices: Choices) -> Iterator[Event]:
@@ -119,8 +154,8 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
     with open_member(understood.member) as stream:
         match understood.format:
             case Format.CAMT:
-                yield from read_camt(stream, notifications=choices.notifications, split_batches=choices.split_batches)
+                yield from read_camt(stream, _camt_options(choices, understood.turned))
             case Format.OFX:
-                yield from OfxReader().events(text_chunks(stream, understood.encoding.name))
+                yield from OfxReader(understood.mark).events(text_chunks(stream, understood.encoding.name))
             case _:
                 yield from read_swift(text_lines(stream, understood.encoding.name))

@@ -1,4 +1,8 @@
-"""Detects transaction ids that a file uses more than once, so that two payments never become one."""
+"""Decides per account whether the transaction ids of its files identify transactions. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from worker.connectors.base import Transaction
 from worker.connectors.file.statement.events import day_of
@@ -7,27 +11,59 @@ _MAX_WATCHED = 200_000
 _COUNTER_DIGITS = 4
 
 
-class ReusedIds:
-    """Watches the ids of each account of one file; memory is bounded, an account past the bound is trusted as it is."""
+class IdDoubt(StrEnum):
+    """Why ids are no identities; the value is the sentence that people read."""
 
-    def __init__(self) -> None:
-        self._facts: dict[int, int] = {}
-        self._distrusted: dict[str, str] = {}
+    LINE_NUMBERS = "ids are mere line numbers"
+    REUSED = "an id stands for two different transactions"
+    EQUAL_ROWS = "an id stands for two equal rows"
+    RENUMBERED = "two files number the same transactions differently"
+
+
+@dataclass(slots=True)
+class UsedIds:
+    """The ids of one account in one file, as hashes; memory is bounded.
+
+    Attributes:
+        facts: Hash of an id to the hash of its day and amount.
+        contents: Hash of day, amount and text to the hash of the id; None where several ids share them.
+        distrusted: The first reason found in this file.
+    """
+
+    facts: dict[int, int] = field(default_factory=dict)
+    contents: dict[int, int | None] = field(default_factory=dict)
+    distrusted: IdDoubt | None = None
 
     def see(self, transaction: Transaction) -> None:
-        """Take note of one line."""
+        """Take note of one transaction."""
         number = transaction.external_id
         if number is None:
             return
         if len(number) <= _COUNTER_DIGITS and number.isdigit():
-            self._distrusted[transaction.account_id] = "ids are mere line numbers"
-        facts = hash((day_of(transaction), transaction.amount))
-        if (
-            len(self._facts) < _MAX_WATCHED
-            and self._facts.setdefault(hash((transaction.account_id, number)), facts) != facts
-        ):
-            self._distrusted[transaction.account_id] = "an id stands for two different transactions"
+            self.distrusted = IdDoubt.LINE_NUMBERS
+        elif len(self.facts) < _MAX_WATCHED:
+            facts = hash((day_of(transaction), transaction.amount))
+            before = self.facts.setdefault(hash(number), facts)
+            content = hash((facts, transaction.description))
+            if before != facts:
+                self.distrusted = IdDoubt.REUSED
+            elif self.contents.get(content) == hash(number):
+                self.distrusted = self.distrusted or IdDoubt.EQUAL_ROWS
+            # equal rows with ids of their own say nothing about the ids of another file
+            self.contents[content] = hash(number) if self.contents.get(content) in {None, hash(number)} else None
 
-    def verdict(self, account: str) -> str | None:
-        """Return why the ids of this account are not identities in this file; None where they are."""
-        return self._distrusted.get(account)
+
+def distrusted(files: Iterable[UsedIds]) -> IdDoubt | None:
+    """Return why the ids of an account are no identities, judged over all its files; None where they are."""
+    seen: dict[int, int] = {}
+    same = different = 0
+    for ids in files:
+        if ids.distrusted:
+            return ids.distrusted
+        for content, number in ids.contents.items():
+            known = seen.get(content)
+            if number is not None:
+                same += known == number
+                different += known not in {None, number}
+                seen[content] = number
+    return IdDoubt.RENUMBERED if different > same else None

@@ -1,6 +1,5 @@
 """One CAMT entry as one transaction (or its payments, where they are asked for and add up). Pure."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,18 +12,40 @@ from worker.connectors.file.statement.events import StatementAccount
 
 _SIGNS = {"CRDT": 1, "DBIT": -1}
 _NO_REFERENCE = {"NOTPROVIDED", "NONREF", "NOT PROVIDED"}
+_NAMES = ("Nm", "Pty/Nm", "Agt/FinInstnId/Nm")
 _MAX_KEPT_DETAILS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CamtEntry:
-    """An entry and how it is to be read. day: the statement's own day, for an entry that states none."""
+    """An entry and how it is to be read.
+
+    Attributes:
+        day: The statement's own day, for an entry that states none.
+        turned: Whether a reversal keeps the direction of the original booking, so that the money went the other way.
+    """
 
     account: StatementAccount
     node: Node
     pending: bool
     split: bool
     day: date | None = None
+    turned: bool = False
+
+
+_STATED_ONCE = ("Amt", "CdtDbtInd", "BookgDt", "ValDt", "Sts")
+
+
+def entry_fault(node: Node) -> str | None:
+    """Return why an entry cannot be one entry; None for a sound one."""
+    names = [child.name for child in node.children]
+    doubled = next((name for name in _STATED_ONCE if names.count(name) > 1), None)
+    return f"states {doubled} twice: two entries have run together" if doubled else None
+
+
+def is_reversal(node: Node) -> bool:
+    """Return whether an entry takes an earlier one back."""
+    return node.get("RvslInd") in {"true", "1"}
 
 
 def entry_amount(node: Node) -> tuple[Decimal, str | None]:
@@ -64,9 +85,8 @@ def _details(node: Node) -> list[Node]:
 def _parties(details: Node, amount: Decimal, *, reversed_: bool) -> tuple[str | None, str | None]:
     """Return name and account of the other side: the creditor of money out, the debtor of money in."""
     other = "Cdtr" if (amount < 0) != reversed_ else "Dbtr"
-    name = details.get(
-        *(f"RltdPties/{party}/{leaf}" for party in (other, f"Ultmt{other}") for leaf in ("Nm", "Pty/Nm"))
-    )
+    parties = (other, f"Ultmt{other}")
+    name = details.get(*(f"RltdPties/{party}/{leaf}" for party in parties for leaf in _NAMES))
     account = details.get(*(f"RltdPties/{other}Acct/Id/{leaf}" for leaf in ("IBAN", "Othr/Id", "PrtryAcct/Id")))
     return name, account
 
@@ -130,7 +150,9 @@ def _whole(entry: CamtEntry) -> Transaction:
     amount, currency = entry_amount(node)
     details = _details(node)
     only = details[0] if len(details) == 1 else None
-    reversal = node.get("RvslInd") in {"true", "1"}
+    reversal = is_reversal(node)
+    if reversal and entry.turned:
+        amount = -amount
     name, account = _parties(only, amount, reversed_=reversal) if only is not None else (None, None)
     booked, value = stated(node.find("BookgDt")), stated(node.find("ValDt"))
     booked = booked if booked or value or entry.pending else entry.day
@@ -150,7 +172,7 @@ def _whole(entry: CamtEntry) -> Transaction:
     )
 
 
-def _payments(whole: Transaction, node: Node) -> list[Transaction]:
+def _payments(whole: Transaction, node: Node, *, turned: bool) -> list[Transaction]:
     """Return the single payments of a collective entry, or nothing when they do not add up to it."""
     payments: list[Transaction] = []
     for details in _details(node):
@@ -158,7 +180,9 @@ def _payments(whole: Transaction, node: Node) -> list[Transaction]:
         if amount is None or amount.attributes.get("Ccy", whole.currency) != whole.currency:
             return []
         direction = details.get("CdtDbtInd")
-        sign = _SIGNS.get(direction or "", -1 if whole.amount < 0 else 1)
+        sign = -1 if whole.amount < 0 else 1
+        if direction in _SIGNS:
+            sign = _SIGNS[direction] * (-1 if turned else 1)
         signed = sign * parse_amount(amount.text.strip(), ".")
         name, account = _parties(details, signed, reversed_=False)
         payments.append(
@@ -175,13 +199,21 @@ def _payments(whole: Transaction, node: Node) -> list[Transaction]:
     return payments if sum(payment.amount for payment in payments) == whole.amount else []
 
 
-def entry_transactions(entry: CamtEntry) -> Iterator[Transaction]:
-    """Yield the entry's lines: one, or one per payment where that is asked for and they add up.
+def payments_fit(node: Node, whole: Transaction) -> bool:
+    """Return whether an entry of one line may stay one: its payments state no amounts that could have been booked."""
+    found = [details.find("Amt") or details.find("AmtDtls/TxAmt/Amt") for details in _details(node)]
+    amounts = [amount for amount in found if amount is not None]
+    same = {amount.attributes.get("Ccy", whole.currency) for amount in amounts} == {whole.currency}
+    return len(amounts) < 2 or not same or len(amounts) < len(found)  # noqa: PLR2004 - a batch has two payments or more
+
+
+def entry_transactions(entry: CamtEntry) -> list[Transaction]:
+    """Return the entry's lines: one, or one per payment where that is asked for and they add up.
 
     Raises: ValueError saying what cannot be read.
     """
     whole = _whole(entry)
     if whole.booking_on is None and whole.booking_at is None and whole.value_on is None and not whole.pending:
         raise ValueError("has neither a booking nor a value date")
-    payments = _payments(whole, entry.node) if entry.split else []
-    yield from payments if len(payments) > 1 else (whole,)
+    payments = _payments(whole, entry.node, turned=entry.turned and is_reversal(entry.node)) if entry.split else []
+    return payments if len(payments) > 1 else [whole]

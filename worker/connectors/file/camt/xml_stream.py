@@ -20,13 +20,18 @@ _MAX_BRANCH_CHARACTERS = 8_000_000
 
 @dataclass(slots=True)
 class Node:
-    """One element, its namespace left out."""
+    """One element, its namespace left out.
+
+    Attributes:
+        size: Elements of its branch, itself included.
+    """
 
     name: str
     line: int
     attributes: dict[str, str]
     text: str = ""
     children: list["Node"] = field(default_factory=list)
+    size: int = 1
 
     def find(self, path: str) -> "Node | None":
         """Return the first element at `path` (`Acct/Id/IBAN`), or None."""
@@ -54,7 +59,10 @@ class Node:
 class _Target:
     """Receives expat's events; keeps only the branches under a watched element."""
 
-    def __init__(self, watched: frozenset[str], marks: frozenset[str]) -> None:
+    def __init__(self, watched: frozenset[str], marks: frozenset[str], containers: frozenset[str]) -> None:
+        self._containers = containers
+        self._open_marks: list[str] = []
+        self.elements = 0
         self.ready: deque[tuple[str, Node]] = deque()
         self.expat: Any = None
         self.depth = 0
@@ -72,13 +80,15 @@ class _Target:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition("}")[2]
         self.depth += 1
+        self.elements += 1
         if self.depth > _MAX_DEPTH:
             raise StatementError("elements are nested too deeply", line=self._line)
         node = Node(name, self._line, dict(attributes))
-        if self._stack or name in self._watched:
-            self._begin(node)
-        elif name in self._marks:
+        if name in self._marks and not self._stack:
+            self._open_marks.append(name)
             self.ready.append(("start", node))
+        elif self._stack or name in self._watched or (self._open_marks and self._open_marks[-1] in self._containers):
+            self._begin(node)
 
     def _begin(self, node: Node) -> None:
         if not self._stack:
@@ -97,8 +107,10 @@ class _Target:
             node = self._stack.pop()
             node.text = "".join(self._texts.pop())
             if not self._stack:
+                node.size = self._nodes
                 self.ready.append(("branch", node))
         elif (name := tag.rpartition("}")[2]) in self._marks:
+            self._open_marks.pop()
             self.ready.append(("end", Node(name, self._line, {})))
 
     def data(self, text: str) -> None:
@@ -112,12 +124,22 @@ class _Target:
         """Nothing is left to hand over: branches are taken as they end."""
 
 
-def branches(stream: IO[bytes], *, watched: frozenset[str], marks: frozenset[str]) -> Iterator[tuple[str, Node]]:
+def branches(
+    stream: IO[bytes], *, watched: frozenset[str], marks: frozenset[str], containers: frozenset[str]
+) -> Iterator[tuple[str, Node]]:
     """Yield `("branch", node)` for each watched element with all it holds, `("start"|"end", node)` for each mark.
+
+    The last item is `("total", node)`, whose `size` is the number of all elements.
+
+    Args:
+        stream: The file.
+        watched: Names of elements that are kept wherever they stand.
+        marks: Names of elements whose beginning and end are told.
+        containers: Marks whose direct children are all kept.
 
     Raises: StatementError with the line for document types, entities, broken XML, and sizes no statement has.
     """
-    target = _Target(watched, marks)
+    target = _Target(watched, marks, containers)
     parser = DefusedXMLParser(target=target, forbid_dtd=True)
     expat = target.expat = parser.parser
     fed = 0
@@ -137,6 +159,7 @@ def branches(stream: IO[bytes], *, watched: frozenset[str], marks: frozenset[str
     except ParseError as error:
         raise StatementError(f"is not well-formed XML ({str(error).split(':')[0]})", line=error.position[0]) from None
     yield from _drain(target)
+    yield "total", Node("", expat.CurrentLineNumber, {}, size=target.elements)
 
 
 def _drain(target: _Target) -> Iterator[tuple[str, Node]]:

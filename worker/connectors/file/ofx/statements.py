@@ -1,21 +1,22 @@
 """OFX 1.x, OFX 2.x and QFX: bank, card and investment statements, read tag by tag in bounded memory."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
-from worker.connectors.base import AccountType, BalanceKind, Transaction, TransactionKind
+from worker.connectors.base import AccountType, BalanceKind
 from worker.connectors.file.ofx.tags import Token, tokens
+from worker.connectors.file.ofx.transactions import ofx_transaction
+from worker.connectors.file.ofx.values import parse_ofx_amount, parse_ofx_day, parse_ofx_moment
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask
-from worker.connectors.file.statement.amounts import Mark, decimal_evidence, parse_amount
+from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.events import (
     BadRow,
     Closed,
     Event,
-    Note,
     Opened,
+    Part,
+    PartCounter,
+    Remark,
     Row,
     Skipped,
     StatedBalance,
@@ -31,80 +32,71 @@ _ACCOUNT_TYPES = {
     "CD": AccountType.SAVINGS,
     "CREDITLINE": AccountType.CREDIT,
 }
-_KINDS = {
-    "POS": TransactionKind.PURCHASE,
-    "FEE": TransactionKind.FEE,
-    "SRVCHG": TransactionKind.FEE,
-    "INT": TransactionKind.INTEREST,
-    "DIV": TransactionKind.INCOME,
-    "XFER": TransactionKind.TRANSFER,
-    "ATM": TransactionKind.CASH,
-    "CASH": TransactionKind.CASH,
-}
-_TRADES = {"TRANSFER", "REINVEST", "SPLIT", "RETOFCAP", "JRNLFUND", "JRNLSEC", "MARGININTEREST", "INVEXPENSE"}
-_MOMENT = re.compile(
-    r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?(?:\.\d+)?)?\s*(?:\[\s*([+-]?\d+(?:\.\d+)?)?[^\]]*\]?)?.*"
+_TRANSACTIONS = frozenset({"STMTTRN", "STMTTRNP", "INCOME"})
+_BALANCES = frozenset({"LEDGERBAL", "AVAILBAL"})
+_LISTS = frozenset({"BANKTRANLIST", "BANKTRANLISTP", "INVTRANLIST"})
+_NESTED = frozenset({"PAYEE", "CURRENCY", "ORIGCURRENCY", "BANKACCTTO", "CCACCTTO", "SECID"})
+# Fields that only a transaction has: outside of one they are a transaction whose own tag was lost.
+_TRANSACTION_FIELDS = frozenset({"TRNTYPE", "DTPOSTED", "TRNAMT", "FITID"})
+_STRAY_FIELDS = frozenset({"MEMO", "CHECKNUM", "DTUSER", "BALAMT", "DTASOF", "PAYEE", "REFNUM"})
+_STATED_ONCE = frozenset({"TRNTYPE", "DTPOSTED", "TRNAMT", "FITID", "BALAMT", "DTASOF"})
+_OF_ONE_ACCOUNT = frozenset({"ACCTID", "CURDEF"})
+_OTHER = frozenset(
+    {"TRANSFER", "REINVEST", "SPLIT", "RETOFCAP", "JRNLFUND", "JRNLSEC", "MARGININTEREST", "INVEXPENSE", "CLOSUREOPT"}
 )
-_RECORDS = {"STMTTRN", "LEDGERBAL", "AVAILBAL", "INCOME"}
-_LINE_NUMBER_DIGITS = 4
-_GUARDED_IDS = 200_000
+_OTHER_PREFIXES = ("BUY", "SELL", "POS", "OO", "BALLIST", "INVBAL", "INV401K", "INVOO")
+_MAX_RAW_CHARACTERS = 500
 
 
 @dataclass(slots=True)
 class _Statement:
-    """The statement being read. Values of a tag are kept under its name; a nested one as `OUTER.TAG`."""
+    """The statement being read.
+
+    Attributes:
+        kind: Type of account that the statement's tag implies.
+        facts: Values of tags outside of transactions and balances.
+        trades: Number of trades of securities, which are left out.
+    """
 
     kind: AccountType
     line: int
     facts: dict[str, str] = field(default_factory=dict)
     account: StatementAccount | None = None
-    opened: bool = False
     balances: dict[str, dict[str, str]] = field(default_factory=dict)
     trades: int = 0
 
 
 @dataclass(slots=True)
 class _Record:
-    """One aggregate being collected: a transaction or a balance."""
+    """A transaction or a balance whose tags are being collected.
+
+    Attributes:
+        damaged: Why it is rejected whatever its fields say; None for a sound one.
+        tags: Number of opening tags in it.
+    """
 
     name: str
     line: int
+    damaged: str | None = None
     values: dict[str, str] = field(default_factory=dict)
-
-
-def parse_ofx_day(text: str) -> date:
-    """Return the day an OFX moment is written with: the bank's own day, whatever zone is stated behind it.
-
-    Raises: ValueError when it is none.
-    """
-    found = _MOMENT.fullmatch(text.strip())
-    if found is None:
-        raise ValueError("is not a date")
-    return date(int(found[1]), int(found[2]), int(found[3]))
-
-
-def parse_ofx_moment(text: str) -> datetime | None:
-    """Return the moment (UTC) of an OFX time that states its offset in hours; None for a day or an unstated zone."""
-    found = _MOMENT.fullmatch(text.strip())
-    if found is None or found[4] is None or found[7] is None:
-        return None
-    try:
-        local = datetime(int(found[1]), int(found[2]), int(found[3]), int(found[4]), int(found[5]), tzinfo=UTC)
-    except ValueError:
-        return None
-    return local - timedelta(hours=float(found[7]))
+    tags: int = 1
 
 
 class OfxReader:
     """Turns the tags of one file into events."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: Mark | None = None) -> None:
+        """Args: mark: the decimal mark of the file, for amounts that fit both."""
+        self._mark = mark
         self._statement: _Statement | None = None
         self._record: _Record | None = None
         self._nested: list[str] = []
+        self._other: str | None = None
         self._facts: dict[str, str] = {}
         self._statements = 0
+        self._closed = False
         self._refusal: str | None = None
+        self._parts = PartCounter("tag")
 
     def events(self, chunks: Iterable[str]) -> Iterator[Event]:
         """Yield the events of a file that comes in pieces of text.
@@ -113,65 +105,121 @@ class OfxReader:
         """
         token = None
         for token in tokens(chunks):
-            yield from self._close(token) if token.closing else self._open(token)
+            if token.closing:
+                yield from self._close(token)
+            else:
+                self._parts.total += 1
+                yield from self._open(token)
+        line = token.line if token else None
         if self._statement is not None or self._record is not None:
-            raise StatementError("the file ends in the middle of a statement", line=token.line if token else None)
+            raise StatementError("the file ends in the middle of a statement", line=line)
         if not self._statements:
             raise StatementError(self._refusal or "holds no statement (no STMTRS, CCSTMTRS or INVSTMTRS)")
+        if "OFX" in self._facts and not self._closed:
+            yield Remark(line=line or 1, reason="the file does not end with </OFX>: it may have been cut off")
+        yield self._parts.event()
 
     def _open(self, token: Token) -> Iterator[Event]:
         if token.name in _STATEMENTS:
             yield from self._end_statement()
             self._statement = _Statement(_STATEMENTS[token.name], token.line)
             self._statements += 1
-        elif self._record is None and token.name == "MESSAGE" and self._facts.get("SEVERITY") == "ERROR":
-            self._refusal = f"the bank answered with an error instead of a statement: {token.text[:200]}"
+            self._parts.use(Part.HEADER)
+        elif self._record is not None and token.name not in _TRANSACTIONS | _BALANCES:
+            yield from self._collect(self._record, token)
+        elif token.name in _TRANSACTIONS or token.name in _BALANCES:
+            yield from self._end_record()
+            self._other = None
+            self._record = _Record(token.name, token.line)
         elif self._statement is None:
-            self._facts[token.name] = token.text
+            yield from self._open_outside(token)
+        elif self._other is not None:
+            self._parts.use(Part.LEFT_OUT)
         else:
             yield from self._open_inside(self._statement, token)
 
-    def _open_inside(self, statement: _Statement, token: Token) -> Iterator[Event]:
-        if token.name in _RECORDS:
-            yield from self._end_record()
-            self._record = _Record(token.name, token.line)
-            self._nested = []
-        elif self._record is not None:
-            self._collect(self._record, token)
-        elif token.text:
-            statement.facts.setdefault(token.name, token.text)
-        elif token.name.startswith(("BUY", "SELL")) or token.name in _TRADES:
-            statement.trades += 1
+    def _open_outside(self, token: Token) -> Iterator[Event]:
+        if self._statements and token.name in _TRANSACTION_FIELDS:
+            self._record = _Record("STMTTRN", token.line, damaged="the tag <STMTTRN> is missing", tags=0)
+            yield from self._collect(self._record, token)
+            return
+        self._parts.use(Part.HEADER)
+        if token.name == "MESSAGE" and self._facts.get("SEVERITY") == "ERROR":
+            self._refusal = f"the bank answered with an error instead of a statement: {token.text[:200]}"
+        self._facts[token.name] = token.text
 
-    def _collect(self, record: _Record, token: Token) -> None:
-        if token.text:
-            key = ".".join([*self._nested, token.name])
-            record.values.setdefault(key, token.text)
-        elif token.name in {"PAYEE", "CURRENCY", "ORIGCURRENCY", "BANKACCTTO", "CCACCTTO", "SECID"}:
-            self._nested.append(token.name)
+    def _open_inside(self, statement: _Statement, token: Token) -> Iterator[Event]:
+        if token.name.startswith(_OTHER_PREFIXES) or token.name in _OTHER:
+            statement.trades += token.name.startswith(("BUY", "SELL")) or token.name in _OTHER
+            self._other = token.name
+            self._parts.use(Part.LEFT_OUT)
+        elif token.name in _TRANSACTION_FIELDS:
+            self._record = _Record("STMTTRN", token.line, damaged="the tag <STMTTRN> is missing", tags=0)
+            yield from self._collect(self._record, token)
+        elif token.name in _STRAY_FIELDS:
+            self._parts.use(Part.REMARK)
+            yield Remark(line=token.line, reason=f"<{token.name}> stands outside of a transaction", raw=_raw(token))
+        else:
+            self._parts.use(Part.HEADER)
+            held = statement.facts.setdefault(token.name, token.text) if token.text else None
+            if token.name in _OF_ONE_ACCOUNT and held not in {None, token.text}:
+                raise StatementError(f"one statement states two values of {token.name}", line=token.line)
+
+    def _collect(self, record: _Record, token: Token) -> Iterator[Event]:
+        record.tags += 1
+        if not token.text:
+            if token.name in _NESTED:
+                self._nested.append(token.name)
+            return
+        key = ".".join([*self._nested, token.name])
+        held = record.values.setdefault(key, token.text)
+        if held == token.text:
+            return
+        if key in _STATED_ONCE:
+            record.damaged = record.damaged or f"states {key} twice: two transactions have run together"
+        elif key in {"NAME", "MEMO"}:
+            record.values[key] = f"{held} {token.text}"
+        else:
+            yield Remark(line=token.line, reason=f"<{key}> is stated twice in one record", raw=_raw(token))
 
     def _close(self, token: Token) -> Iterator[Event]:
+        if token.text:
+            yield Remark(line=token.line, reason=f"text behind </{token.name}>", raw=token.text[:_MAX_RAW_CHARACTERS])
         if self._nested and token.name == self._nested[-1]:
             self._nested.pop()
-        elif (self._record is not None and token.name == self._record.name) or token.name in {
-            "BANKTRANLIST",
-            "INVTRANLIST",
-        }:
+        elif token.name == self._other:
+            self._other = None
+        elif (self._record is not None and token.name == self._record.name) or token.name in _LISTS:
             yield from self._end_record()
         elif token.name in _STATEMENTS or token.name.endswith("TRNRS") or token.name == "OFX":
             yield from self._end_statement()
+            self._closed = self._closed or token.name == "OFX"
 
     def _end_record(self) -> Iterator[Event]:
         record, statement = self._record, self._statement
         self._record, self._nested = None, []
-        if record is None or statement is None:
+        if record is None:
             return
-        if record.name in {"LEDGERBAL", "AVAILBAL"}:
-            statement.balances[record.name] = record.values
+        if statement is None:
+            self._parts.use(Part.REJECTED, record.tags)
+            yield _bad(record, record.damaged or "stands outside of a statement", None)
+        elif record.name in _BALANCES:
+            yield from self._end_balance(statement, record)
         else:
             account, opening = self._account(statement)
             yield from opening
-            yield self._row(account, record)
+            event = self._row(account, record)
+            self._parts.use(Part.TRANSACTION if isinstance(event, Row) else Part.REJECTED, record.tags)
+            yield event
+
+    def _end_balance(self, statement: _Statement, record: _Record) -> Iterator[Event]:
+        self._parts.use(Part.BALANCE, record.tags)
+        if record.damaged or record.name in statement.balances:
+            yield Remark(line=record.line, reason=record.damaged or f"{record.name} is stated twice")
+        else:
+            statement.balances[record.name] = record.values
+        if "TRNAMT" in record.values or "DTPOSTED" in record.values:
+            yield _bad(record, "the tag <STMTTRN> is missing", statement.account.key if statement.account else None)
 
     def _account(self, statement: _Statement) -> tuple[StatementAccount, list[Event]]:
         """Return the statement's account, and its opening event the first time."""
@@ -181,26 +229,53 @@ class OfxReader:
         return statement.account, []
 
     def _row(self, account: StatementAccount, record: _Record) -> Event:
+        if record.damaged:
+            return _bad(record, record.damaged, account.key)
         try:
-            return Row(line=record.line, transaction=_transaction(account, record.values))
+            pending = record.name == "STMTTRNP"
+            transaction = ofx_transaction(account, record.values, self._mark, pending=pending)
         except ValueError as error:
-            raw = " ".join(f"{name}={value}" for name, value in record.values.items())
-            return BadRow(line=record.line, reason=str(error), raw=raw, account=account.key)
+            return _bad(record, str(error), account.key)
+        return Row(line=record.line, transaction=transaction)
 
     def _end_statement(self) -> Iterator[Event]:
         yield from self._end_record()
-        statement, self._statement = self._statement, None
+        statement, self._statement, self._other = self._statement, None, None
         if statement is None:
             return
         account, opening = self._account(statement)
         yield from opening
         if statement.trades:
             yield Skipped(line=statement.line, reason=f"{statement.trades} trades of securities: no money spent")
-        closing, notes = _balance(account, statement, "LEDGERBAL")
-        available, _ = _balance(account, statement, "AVAILBAL")
-        yield from notes
+        booked, remarks = self._balance(account, statement, "LEDGERBAL")
+        available, _ = self._balance(account, statement, "AVAILBAL")
+        yield from remarks
         # DTSTART and DTEND are the days that were asked for, often for years: they prove nothing
-        yield Closed(account=account.key, closing=closing, available=available)
+        yield Closed(account=account.key, closing=booked, available=available)
+
+    def _balance(
+        self, account: StatementAccount, statement: _Statement, name: str
+    ) -> tuple[StatedBalance | None, list[Event]]:
+        values = statement.balances.get(name)
+        if values is None:
+            return None, []
+        kind = BalanceKind.BOOKED if name == "LEDGERBAL" else BalanceKind.AVAILABLE
+        try:
+            on = parse_ofx_day(values.get("DTASOF", ""))
+            amount = parse_ofx_amount(values.get("BALAMT", ""), self._mark, account.currency)
+        except ValueError:
+            return None, [Remark(line=statement.line, reason=f"the {kind.value} balance cannot be read")]
+        at = parse_ofx_moment(values["DTASOF"])
+        return StatedBalance(amount=amount, on=on, at=at, currency=account.currency, kind=kind), []
+
+
+def _raw(token: Token) -> str:
+    return f"<{token.name}>{token.text}"[:_MAX_RAW_CHARACTERS]
+
+
+def _bad(record: _Record, reason: str, account: str | None) -> BadRow:
+    raw = " ".join(f"{name}={value}" for name, value in record.values.items())
+    return BadRow(line=record.line, reason=reason, raw=raw, account=account)
 
 
 def _account_of(statement: _Statement, facts: dict[str, str]) -> StatementAccount:
@@ -221,68 +296,6 @@ def _account_of(statement: _Statement, facts: dict[str, str]) -> StatementAccoun
         account_type=kind,
         currency=currency,
         institution_name=institution,
-        stable_ids=True,
+        has_ids=True,
+        ids_may_restart=True,
     )
-
-
-def _mark(text: str) -> Mark:
-    """OFX allows comma or point, and some banks use thousands separators against it."""
-    return decimal_evidence(text) or ("," if "," in text and "." not in text else ".")
-
-
-def _amount(text: str) -> Decimal:
-    if any(character in text for character in "$€£"):
-        raise ValueError("TRNAMT is not a number")
-    try:
-        return parse_amount(text, _mark(text))
-    except ValueError as error:
-        raise ValueError(f"TRNAMT {error}") from None
-
-
-def _description(values: dict[str, str]) -> str:
-    """Join name and memo; banks repeat the (cut) name at the beginning of the memo."""
-    name = values.get("NAME") or values.get("PAYEE.NAME") or ""
-    memo = values.get("MEMO", "")
-    if name and memo.casefold().startswith(name.casefold()):
-        return memo
-    return " ".join(part for part in (name, memo) if part) or values.get("TRNTYPE", "")
-
-
-def _transaction(account: StatementAccount, values: dict[str, str]) -> Transaction:
-    if "TRNAMT" not in values and "TOTAL" not in values:
-        raise ValueError("has no amount (TRNAMT)")
-    posted = values.get("DTPOSTED") or values.get("DTTRADE") or values.get("DTSETTLE")
-    if not posted:
-        raise ValueError("has no date (DTPOSTED)")
-    try:
-        booked_on = parse_ofx_day(posted)
-        user_on = parse_ofx_day(values["DTUSER"]) if "DTUSER" in values else None
-    except ValueError as error:
-        raise ValueError(f"date {error}") from None
-    return Transaction(
-        account_id=account.key,
-        amount=_amount(values.get("TRNAMT") or values["TOTAL"]),
-        currency=values.get("CURRENCY.CURSYM", account.currency or "").upper() or account.currency,
-        description=_description(values),
-        external_id=values.get("FITID"),
-        booking_on=booked_on,
-        transaction_on=user_on,
-        counterparty=values.get("NAME") or values.get("PAYEE.NAME"),
-        kind=_KINDS.get(values.get("TRNTYPE", "").upper()),
-        reference=values.get("REFNUM") or values.get("CHECKNUM"),
-        raw=values,
-    )
-
-
-def _balance(account: StatementAccount, statement: _Statement, name: str) -> tuple[StatedBalance | None, list[Event]]:
-    values = statement.balances.get(name)
-    if values is None:
-        return None, []
-    try:
-        on = parse_ofx_day(values.get("DTASOF", ""))
-        amount = _amount(values.get("BALAMT", ""))
-    except ValueError:
-        return None, [Note(message=f"the {'booked' if name == 'LEDGERBAL' else 'available'} balance cannot be read")]
-    kind = BalanceKind.BOOKED if name == "LEDGERBAL" else BalanceKind.AVAILABLE
-    at = parse_ofx_moment(values["DTASOF"])
-    return StatedBalance(amount=amount, on=on, at=at, currency=account.currency, kind=kind), []

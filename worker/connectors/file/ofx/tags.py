@@ -16,7 +16,14 @@ _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{1,6}|#x[0-9a-f]{1,5});",
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A tag and the text behind it. closing: an end tag; its text is of no interest."""
+    """A tag and the text behind it.
+
+    Attributes:
+        name: The tag in capitals.
+        text: Its text, unescaped; behind an end tag there should be none.
+        line: Line of the tag, counted from 1.
+        closing: Whether it is an end tag.
+    """
 
     name: str
     text: str
@@ -72,7 +79,7 @@ def _split(text: str, line: int) -> Iterator[Token]:
         line += text.count("\n", counted, tag.start())
         counted = tag.start()
         value = text[tag.end() : following.start() if following else len(text)]
-        yield Token(name=tag[2].upper(), text="" if tag[1] else _unescaped(value), line=line, closing=bool(tag[1]))
+        yield Token(name=tag[2].upper(), text=_unescaped(value), line=line, closing=bool(tag[1]))
         if tag[3]:
             yield Token(name=tag[2].upper(), text="", line=line, closing=True)
         tag = following

@@ -1,11 +1,15 @@
 """Events that the readers of all formats yield while they read a file.
 
-A statement is `Opened`, any number of `Row`, `BadRow` and `Skipped`, then `Closed`. `Note` may come anywhere.
+A statement is `Opened`, any number of `Row`, `BadRow` and `Skipped`, then `Closed`. `Remark` and `Note` may come
+anywhere. The last event of a file is `Accounted`: how many pieces the file has, and what each of them was used as.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from worker.connectors.base import AccountType, BalanceKind, Transaction, Window
 from worker.connectors.errors import InvalidDataError
@@ -29,9 +33,21 @@ class StatementError(InvalidDataError):
         return StatementError(self.reason, line=self.line, file=file)
 
 
+class StatementUnbalancedError(InvalidDataError):
+    """The balances of a statement do not agree with its rows; the rows are imported, the account stays in doubt."""
+
+    code = "statement_unbalanced"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementAccount:
-    """The account a statement is about. key: `account_id` of its transactions; holds no account number."""
+    """The account a statement is about.
+
+    Attributes:
+        key: `account_id` of its transactions; holds no account number.
+        has_ids: Whether its transactions carry ids of the bank.
+        ids_may_restart: Whether an id may return for another transaction in another file, as FITIDs do.
+    """
 
     key: str
     name: str
@@ -40,7 +56,8 @@ class StatementAccount:
     account_type: AccountType = AccountType.UNKNOWN
     currency: str | None = None
     institution_name: str | None = None
-    stable_ids: bool = False
+    has_ids: bool = False
+    ids_may_restart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +114,74 @@ class Closed:
     closing: StatedBalance | None = None
     available: StatedBalance | None = None
     period: Window | None = None
+    line: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something the reader of the result should know; the file is used all the same."""
+    """A decision about the whole file that a person should know (an encoding, an order of day and month)."""
 
     message: str
 
 
-Event = Opened | Row | BadRow | Skipped | Closed | Note
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Content that was not used, or is missing: what it is, where it stands and its text."""
+
+    line: int
+    reason: str
+    raw: str = ""
+
+
+class Part(StrEnum):
+    """What a piece of a file (a line, a tag, a field, an element) was used as."""
+
+    TRANSACTION = "transaction"
+    REJECTED = "rejected"
+    LEFT_OUT = "left_out"
+    BALANCE = "balance"
+    HEADER = "header"
+    REMARK = "remark"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounted:
+    """The use of every piece of a file.
+
+    Attributes:
+        unit: What a piece is: `line`, `tag`, `field` or `element`.
+        total: All pieces of the file, counted where they are split.
+        parts: Pieces per use; together they are `total`.
+    """
+
+    unit: str
+    total: int
+    parts: Mapping[Part, int]
+
+    @property
+    def unaccounted(self) -> int:
+        """Pieces that no reader used for anything: 0 unless a reader is wrong."""
+        return self.total - sum(self.parts.values())
+
+
+@dataclass(slots=True)
+class PartCounter:
+    """Counts the pieces of one file while it is read."""
+
+    unit: str
+    total: int = 0
+    parts: Counter[Part] = field(default_factory=Counter)
+
+    def use(self, part: Part, pieces: int = 1) -> None:
+        """Count pieces as used."""
+        self.parts[part] += pieces
+
+    def event(self) -> Accounted:
+        """Return the closing event of the file."""
+        return Accounted(unit=self.unit, total=self.total, parts=dict(self.parts))
+
+
+Event = Opened | Row | BadRow | Skipped | Closed | Note | Remark | Accounted
 
 
 def day_of(transaction: Transaction) -> date | None:

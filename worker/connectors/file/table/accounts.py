@@ -89,7 +89,7 @@ class Accounts:
             account_type=profile.account_type,
             currency=currency,
             institution_name=profile.institution,
-            stable_ids=profile.id is not None,
+            has_ids=profile.id is not None,
         )
 
     def newly_opened(self, line: int) -> Iterator[Event]:

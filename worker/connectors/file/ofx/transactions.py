@@ -1,0 +1,74 @@
+"""One OFX transaction from the fields of its record. Pure."""
+
+from collections.abc import Mapping
+
+from worker.connectors.base import Transaction, TransactionKind
+from worker.connectors.file.ofx.values import parse_ofx_amount, parse_ofx_day
+from worker.connectors.file.statement.amounts import Mark
+from worker.connectors.file.statement.events import StatementAccount
+
+_KINDS = {
+    "POS": TransactionKind.PURCHASE,
+    "FEE": TransactionKind.FEE,
+    "SRVCHG": TransactionKind.FEE,
+    "INT": TransactionKind.INTEREST,
+    "DIV": TransactionKind.INCOME,
+    "XFER": TransactionKind.TRANSFER,
+    "ATM": TransactionKind.CASH,
+    "CASH": TransactionKind.CASH,
+}
+_NO_ID = frozenset({"", "0", "-1", "NONE", "NULL", "N/A"})
+
+
+def ofx_transaction(
+    account: StatementAccount, values: Mapping[str, str], mark: Mark | None, *, pending: bool
+) -> Transaction:
+    """Return the transaction.
+
+    Args:
+        account: The account of the statement.
+        values: Fields of the record under their tags, a nested one as `OUTER.TAG`.
+        mark: The file's decimal mark.
+        pending: Whether the record is one of a list of pending transactions.
+
+    Raises: ValueError saying what is missing or wrong.
+    """
+    amount = values.get("TRNAMT") or values.get("TOTAL")
+    if not amount:
+        raise ValueError("has no amount (TRNAMT)")
+    posted = next((values[tag] for tag in ("DTPOSTED", "DTTRADE", "DTSETTLE", "DTTRAN") if values.get(tag)), None)
+    if posted is None:
+        raise ValueError("has no date (DTPOSTED)")
+    try:
+        booked_on = parse_ofx_day(posted)
+        user_on = parse_ofx_day(values["DTUSER"]) if "DTUSER" in values else None
+    except ValueError as error:
+        raise ValueError(f"date {error}") from None
+    try:
+        money = parse_ofx_amount(amount, mark, account.currency)
+    except ValueError as error:
+        raise ValueError(f"TRNAMT {error}") from None
+    number = values.get("FITID", "").strip()
+    return Transaction(
+        account_id=account.key,
+        amount=money,
+        currency=values.get("CURRENCY.CURSYM", account.currency or "").upper() or account.currency,
+        description=_description(values),
+        external_id=None if number.upper() in _NO_ID else number,
+        pending=pending,
+        booking_on=booked_on,
+        transaction_on=user_on,
+        counterparty=values.get("NAME") or values.get("PAYEE.NAME"),
+        kind=_KINDS.get(values.get("TRNTYPE", "").upper()),
+        reference=values.get("REFNUM") or values.get("CHECKNUM"),
+        raw=dict(values),
+    )
+
+
+def _description(values: Mapping[str, str]) -> str:
+    """Join name and memo; banks repeat the (cut) name at the beginning of the memo."""
+    name = values.get("NAME") or values.get("PAYEE.NAME") or ""
+    memo = values.get("MEMO", "")
+    if name and memo.casefold().startswith(name.casefold()):
+        return memo
+    return " ".join(part for part in (name, memo) if part) or values.get("TRNTYPE", "")
