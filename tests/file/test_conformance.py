@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from worker.connectors.base import IdClass
 from worker.connectors.file import FileConnector
 from worker.connectors.testing import Entry, Ledger, LedgerAccount, connector_tests
 

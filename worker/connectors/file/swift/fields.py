@@ -43,9 +43,10 @@ def split_fields(lines: Iterable[str]) -> Iterator[SwiftField]:
     """
     current: SwiftField | None = None
     ended = False
-    open_blocks = number = 0
+    within, number = False, 0
     for number, raw in enumerate(_rejoined(lines), start=1):
-        open_blocks += raw.count("{4:") - raw.startswith("-}")
+        if raw.startswith("-}") or "{1:" in raw or "{4:" in raw:
+            within = not raw.startswith("-}") or "{1:" in raw
         line = _BLOCK.sub("", raw.rstrip(_ENDS).removeprefix("\ufeff").lstrip("\x01")).rstrip()
         if not line:
             continue
@@ -66,7 +67,7 @@ def split_fields(lines: Iterable[str]) -> Iterator[SwiftField]:
                 raise StatementError(f"field :{current.tag}: is longer than any bank's", line=current.line)
         ended = False
     yield from [current] if current is not None else []
-    if open_blocks > 0:
+    if within:
         yield SwiftField(CUT, number, "")
 
 
