@@ -35,6 +35,12 @@ class SwiftField:
     line: int
     text: str
 
+    def append(self, line: str) -> None:
+        """Add a line that goes on with the field. Raises: StatementError when it is longer than any bank's."""
+        self.text += f"\n{line}"
+        if len(self.text) > _MAX_FIELD_CHARACTERS:
+            raise StatementError(f"field :{self.tag}: is longer than any bank's", line=self.line)
+
 
 def split_fields(lines: Iterable[str]) -> Iterator[SwiftField]:
     """Yield the fields of a file, envelopes ({1:…}) and page ends (`-`) left out.
@@ -62,9 +68,7 @@ def split_fields(lines: Iterable[str]) -> Iterator[SwiftField]:
             yield SwiftField("", number, line)
         else:
             # a page end in the middle of a text was a line of the text
-            current.text += f"\n-\n{line}" if ended else f"\n{line}"
-            if len(current.text) > _MAX_FIELD_CHARACTERS:
-                raise StatementError(f"field :{current.tag}: is longer than any bank's", line=current.line)
+            current.append(f"-\n{line}" if ended else line)
         ended = False
     yield from [current] if current is not None else []
     if within:
