@@ -8,7 +8,7 @@ from worker.runs.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, 
 from worker.runs.lease import claim
 from worker.runs.states import Outcome, RunTrigger
 
-LIMITS = AdmissionLimits(per_user=2, per_connector=4, max_attempts=5)
+LIMITS = AdmissionLimits(per_user=2, max_attempts=5)
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,7 @@ LIMITS = AdmissionLimits(per_user=2, per_connector=4, max_attempts=5)
         pytest.param({"circuit_s": 30}, 1, ("deferred", "provider_down"), id="provider down for all"),
         pytest.param({}, 6, ("failed", "poison"), id="one attempt too many"),
         pytest.param({"user_running": 2}, 1, "turn", id="the user has enough under way"),
-        pytest.param({"connector_running": 4}, 1, "turn", id="the connector has enough under way"),
-        pytest.param({"user_running": 1, "connector_running": 3}, 1, None, id="just within the shares"),
+        pytest.param({"user_running": 1}, 1, None, id="just within the user's share"),
     ],
 )
 def test_decisions(facts, attempt, expected):
@@ -44,7 +43,15 @@ def test_facts_are_counted_per_kind_of_waiting(sessions, connect, ask, take):
     run_id = ask(connect(), trigger=RunTrigger.SCHEDULE)
     with sessions() as session:
         facts = claim(session, run_id, worker_name="w", lease_s=60).facts
-    assert (facts.user_running, facts.connector_running, facts.scheduled) == (2, 2, True)
+        assert (facts.user_running, facts.scheduled) == (2, True)
+
+
+def test_what_a_user_has_under_way_is_counted_no_further_than_is_asked(sessions, connect, ask, take):
+    for _ in range(3):
+        take(ask(connect()))
+    run_id = ask(connect())
+    with sessions() as session:
+        assert claim(session, run_id, worker_name="w", lease_s=60, count_up_to=2).facts.user_running == 2
 
 
 def test_when_a_circuit_has_rested_one_run_probes_and_the_others_wait(sessions):

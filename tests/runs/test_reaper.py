@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import text
 
 from worker.models import BankConnection, BankImportRun
-from worker.runs.dispatch import DispatchLimits, take_due_runs
+from worker.runs.dispatch import take_due_runs
 from worker.runs.ending import close
 from worker.runs.reaper import recover, silent_runs
 from worker.runs.states import Outcome, RunStatus
+from worker.runs.turns import DispatchLimits
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_applying_again_changes_nothing(engine: Engine) -> None:
 
 def test_what_is_missing_comes_back(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("DROP INDEX idx_bank_connections_due"))
+        connection.execute(text("DROP INDEX idx_bank_connections_ready"))
     assert apply_schema(engine)
     assert check_schema(engine, Base.metadata) == []
 

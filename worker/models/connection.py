@@ -53,8 +53,10 @@ class BankConnection(Base):
         ),
         Index("idx_bank_connections_user", "user_id"),
         Index(
-            "idx_bank_connections_due",
-            "next_refresh_at",
+            "idx_bank_connections_ready",
+            "connector_name",
+            text("(GREATEST(next_refresh_at, rate_limited_until))"),
+            "id",
             postgresql_where=text("status = 'active' AND next_refresh_at IS NOT NULL"),
         ),
         Index("idx_bank_connections_key", "config_key_id", postgresql_where=text("config_key_id IS NOT NULL")),

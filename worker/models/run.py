@@ -63,8 +63,19 @@ class BankImportRun(Base):
         ),
         Index("idx_bank_import_runs_connection", "connection_id", desc("queued_at")),
         Index("idx_bank_import_runs_user", "user_id", desc("queued_at")),
-        Index("idx_bank_import_runs_waiting", "queued_at", postgresql_where=text("status IN ('queued', 'deferred')")),
-        Index("idx_bank_import_runs_lease", "lease_expires_at", postgresql_where=text("status = 'running'")),
+        Index(
+            "idx_bank_import_runs_due",
+            text("(CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END)"),
+            text("(COALESCE(not_before, queued_at))"),
+            postgresql_where=text("status IN ('queued', 'deferred') AND dispatched_at IS NULL"),
+        ),
+        Index(
+            "idx_bank_import_runs_published",
+            "dispatched_at",
+            postgresql_where=text("status IN ('queued', 'deferred') AND dispatched_at IS NOT NULL"),
+        ),
+        Index("idx_bank_import_runs_running", "user_id", postgresql_where=text("status = 'running'")),
+        Index("idx_bank_import_runs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)

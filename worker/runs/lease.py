@@ -20,6 +20,8 @@ from worker.runs import circuit
 from worker.runs.admission import AdmissionFacts
 from worker.runs.states import Lease, RunStatus
 
+COUNT_UP_TO = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedRun:
@@ -59,13 +61,10 @@ _CLAIM = prepared(
         c.connector_name, greatest(0, extract(epoch FROM c.rate_limited_until - now()))::float AS rate_limited_s,
         EXISTS (SELECT 1 FROM bank_connector_circuits k
                 WHERE k.connector_name = c.connector_name AND k.state <> 'closed') AS circuit_open,
-        (SELECT count(*) FROM bank_import_runs o
-         WHERE o.status = 'running' AND o.user_id = r.user_id AND o.id <> r.id AND o.lease_expires_at >= now()
-           AND (o.trigger = 'schedule') = (r.trigger = 'schedule')) AS user_running,
-        (SELECT count(*) FROM bank_import_runs o JOIN bank_connections oc ON oc.id = o.connection_id
-         WHERE o.status = 'running' AND oc.connector_name = c.connector_name AND o.id <> r.id
-           AND o.lease_expires_at >= now()
-           AND (o.trigger = 'schedule') = (r.trigger = 'schedule')) AS connector_running,
+        (SELECT count(*) FROM (
+           SELECT FROM bank_import_runs o
+           WHERE o.status = 'running' AND o.user_id = r.user_id AND o.id <> r.id AND o.lease_expires_at >= now()
+             AND (o.trigger = 'schedule') = (r.trigger = 'schedule') LIMIT :count_up_to) under_way) AS user_running,
         r.connection_id, c.user_id, r.kind, r.account_external_id, r.from_on, r.to_on, r.dry_run, r.reimport,
         r.target_run_id, c.options, u.preferred_currency AS currency, c.cursor, c.consent_expires_at,
         c.answer_digest, c.answer_run_id,
@@ -77,13 +76,17 @@ _CLAIM = prepared(
 )
 
 
-def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float) -> ClaimedRun | None:
+def claim(
+    session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float, count_up_to: int = COUNT_UP_TO
+) -> ClaimedRun | None:
     """Take a waiting run, or one whose lease ran out; None when it is closed, held, not due, or the connection busy.
 
+    count_up_to: runs of the user beyond so many are not counted.
     Raises: LostLeaseError when another run of the connection was claimed at the same moment.
     """
     token = uuid.uuid4()
-    values = {"run_id": run_id, "token": token, "lease_s": lease_s, "worker_name": worker_name}
+    values: dict[str, Any] = {"run_id": run_id, "token": token, "lease_s": lease_s, "worker_name": worker_name}
+    values["count_up_to"] = count_up_to
     try:
         row = session.execute(_CLAIM, values).mappings().one_or_none()
     except IntegrityError:  # of uq_bank_import_runs_running
@@ -97,7 +100,6 @@ def claim(session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: flo
         rate_limited_s=row["rate_limited_s"] or 0,
         circuit_s=circuit.wait_s(session, row["connector_name"]) if row["circuit_open"] else 0,
         user_running=row["user_running"],
-        connector_running=row["connector_running"],
         asked_by=row["trace_context"],
     )
     lease = Lease(run_id=run_id, token=token, attempt=row["attempt"])

@@ -1,19 +1,26 @@
-"""The tick: what is due becomes a run, and waiting runs are told to the workers, in the order of whose turn it is."""
+"""The tick: waiting runs and due connections become messages, in the order of whose turn it is."""
 
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from sqlalchemy.orm import Session
 
 from worker import heartbeat_files
 from worker.app import app
 from worker.broker import TICK, Nudge, publish, run_queue
 from worker.fault_injection import point
-from worker.runs.dispatch import DispatchLimits, plan_due_connections, take_due_runs
+from worker.runs.dispatch import DueRun, take_due_runs
+from worker.runs.planning import plan_due_connections
+from worker.runs.states import RunTrigger
+from worker.runs.turns import DispatchLimits
 from worker.runtime import Runtime, process_runtime
+from worker.settings import Settings
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
 _PAUSE_S = 0.25
-_PAGE = 1000
 
 
 @app.task(name=TICK)
@@ -37,25 +44,33 @@ def dispatch_once(runtime: Runtime) -> int:
 
     Raises: kombu.exceptions.OperationalError when the broker is away; what was marked is published again later.
     """
-    moved = _publish_due(runtime, interactive=True)
-    with runtime.sessions() as session:
-        planned = plan_due_connections(session, limit=_PAGE)
-    return moved + planned + _publish_due(runtime, interactive=False)
+    limits = _limits(runtime.settings)
+    steps: tuple[Callable[[Session], list[DueRun]], ...] = (
+        partial(take_due_runs, interactive=True, limits=limits),
+        partial(take_due_runs, interactive=False, limits=limits),
+        partial(plan_due_connections, limits=limits),
+    )
+    moved = 0
+    for take in steps:
+        with runtime.sessions() as session:
+            due = take(session)
+        _publish(due)
+        moved += len(due)
+    return moved
 
 
-def _publish_due(runtime: Runtime, *, interactive: bool) -> int:
-    settings = runtime.settings
-    limits = DispatchLimits(
+def _limits(settings: Settings) -> DispatchLimits:
+    return DispatchLimits(
         ahead=settings.dispatch_batch,
         per_user=settings.runs_per_user,
         per_connector=settings.runs_per_connector,
         redispatch_s=settings.redispatch_s,
     )
-    with runtime.sessions() as session:
-        due = take_due_runs(session, interactive=interactive, limits=limits)
+
+
+def _publish(due: Sequence[DueRun]) -> None:
     if due:
         point("between_dispatch_commit_and_publish")
         publish(app, [Nudge(run_id=run.run_id, queue=run_queue(run.trigger)) for run in due])
         point("after_publish")
-        log.info("runs.published", count=len(due), interactive=interactive)
-    return len(due)
+        log.info("runs.published", count=len(due), interactive=due[0].trigger != RunTrigger.SCHEDULE)

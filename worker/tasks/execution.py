@@ -73,13 +73,18 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> ClaimedRun 
     """Claim the run and ask whether it may go on now; when not, it ends or waits."""
     settings = runtime.settings
     with runtime.statements() as session:
-        claimed = claim(session, run_id, worker_name=worker_name, lease_s=settings.lease_s)
+        claimed = claim(
+            session,
+            run_id,
+            worker_name=worker_name,
+            lease_s=settings.lease_s,
+            count_up_to=settings.runs_per_user,
+        )
     if claimed is None:
         return None
     lease, facts = claimed.lease, claimed.facts
     limits = AdmissionLimits(
         per_user=settings.runs_per_user,
-        per_connector=settings.runs_per_connector,
         max_attempts=settings.max_attempts,
     )
     decision = admit(facts, attempt=lease.attempt, limits=limits)

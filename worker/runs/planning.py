@@ -1,0 +1,163 @@
+"""From due connections to published runs: no more than have a place, in due order.
+
+What has no place yet stays where it is, in the order of its index, and costs nothing. Any number of dispatchers may
+plan at once: a connection that one holds is skipped by the others, and a slot makes one run.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.runs.dispatch import DueRun, read_under_way
+from worker.runs.schedule import RefreshSchedule, next_slot_after
+from worker.runs.states import RunTrigger
+from worker.runs.turns import Candidate, DispatchLimits, UnderWay, choose
+
+_PAGE = 1000
+_MOST_PAGES = 20
+"""Due connections of one connector that a pass looks at: enough to see past a user with a great many."""
+
+# A loose index scan over idx_bank_connections_ready: one probe for each connector, however many connections it has.
+_DUE_CONNECTORS = text(
+    """
+    WITH RECURSIVE known AS (
+      (SELECT connector_name FROM bank_connections
+       WHERE status = 'active' AND next_refresh_at IS NOT NULL ORDER BY connector_name LIMIT 1)
+      UNION ALL
+      SELECT (SELECT c.connector_name FROM bank_connections c
+              WHERE c.status = 'active' AND c.next_refresh_at IS NOT NULL AND c.connector_name > known.connector_name
+              ORDER BY c.connector_name LIMIT 1)
+      FROM known WHERE known.connector_name IS NOT NULL
+    )
+    SELECT connector_name FROM known
+    WHERE connector_name IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM bank_connector_circuits k
+      WHERE k.connector_name = known.connector_name AND k.state <> 'closed' AND k.open_until > now())
+    """
+)
+_DUE_CONNECTIONS = text(
+    """
+    SELECT id, user_id, connector_name, greatest(next_refresh_at, rate_limited_until) AS ready_at
+    FROM bank_connections
+    WHERE status = 'active' AND next_refresh_at IS NOT NULL AND connector_name = :connector_name
+      AND greatest(next_refresh_at, rate_limited_until) <= now()
+      AND (greatest(next_refresh_at, rate_limited_until), id) > (:after_at, CAST(:after_id AS uuid))
+    ORDER BY greatest(next_refresh_at, rate_limited_until), id
+    LIMIT :page
+    """
+)
+_TAKE = text(
+    """
+    SELECT id, user_id, next_refresh_at, refresh_interval, refresh_from_hour, refresh_until_hour,
+           coalesce(options ->> 'timezone', 'UTC') AS timezone, consent_expires_at, now() AS now
+    FROM bank_connections
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'active'
+      AND greatest(next_refresh_at, rate_limited_until) <= now() AND next_refresh_at IS NOT NULL
+    FOR UPDATE SKIP LOCKED
+    """
+)
+# A slot that finds a run waiting or running is answered by that run.
+_WRITE_RUNS = text(
+    """
+    INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, scheduled_for, dispatched_at,
+                                  dispatch_count)
+    SELECT gen_random_uuid(), due.connection_id, due.user_id, 'refresh', 'schedule', due.slot, now(), 1
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:user_ids AS int[]), CAST(:slots AS timestamptz[]))
+      AS due (connection_id, user_id, slot)
+    WHERE NOT EXISTS (SELECT 1 FROM bank_import_runs r
+                      WHERE r.connection_id = due.connection_id AND r.status = 'running')
+    ON CONFLICT DO NOTHING
+    RETURNING id, connection_id
+    """
+)
+_MOVE_ON = text(
+    """
+    UPDATE bank_connections c SET next_refresh_at = due.next_at
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:next_at AS timestamptz[])) AS due (id, next_at)
+    WHERE c.id = due.id
+    """
+)
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC), uuid.UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DueConnection(Candidate):
+    id: uuid.UUID
+
+
+def plan_due_connections(session: Session, limits: DispatchLimits) -> list[DueRun]:
+    """Write a run, marked as published, for every due slot that has a place, and move its connection to the next slot.
+
+    Returns the runs, to be published once this is committed.
+    """
+    under_way = read_under_way(session, interactive=False, limits=limits)
+    due: list[_DueConnection] = []
+    for connector_name in session.scalars(_DUE_CONNECTORS).all():
+        due += _due_of_connector(session, connector_name, under_way, limits)
+    due.sort(key=lambda connection: connection.ready_at)
+    chosen = choose(due, under_way, limits)
+    if not chosen:
+        return []
+    rows = session.execute(_TAKE, {"ids": [str(connection.id) for connection in chosen]}).all()
+    runs = _write_runs(session, rows)
+    session.execute(_MOVE_ON, {"ids": [str(row.id) for row in rows], "next_at": [_next_slot(row) for row in rows]})
+    return [
+        DueRun(run_id=runs[connection.id], trigger=RunTrigger.SCHEDULE)
+        for connection in chosen
+        if connection.id in runs
+    ]
+
+
+def _due_of_connector(
+    session: Session, connector_name: str, under_way: UnderWay, limits: DispatchLimits
+) -> list[_DueConnection]:
+    """Return due connections of a connector in due order, enough of them to fill its room if there are."""
+    room = under_way.room_for(connector_name, limits)
+    found: list[_DueConnection] = []
+    if room:
+        for page in _pages(session, connector_name):
+            found += page
+            if len(choose(found, under_way, limits)) >= room:
+                break
+    return found
+
+
+def _pages(session: Session, connector_name: str) -> Iterator[list[_DueConnection]]:
+    after_at, after_id = _BEFORE_ALL
+    for _ in range(_MOST_PAGES):
+        values = {"connector_name": connector_name, "after_at": after_at, "after_id": str(after_id), "page": _PAGE}
+        page = [_DueConnection(**row) for row in session.execute(_DUE_CONNECTIONS, values).mappings()]
+        if not page:
+            return
+        yield page
+        after_at, after_id = page[-1].ready_at, page[-1].id
+
+
+def _write_runs(session: Session, rows: Sequence[Any]) -> dict[uuid.UUID, uuid.UUID]:
+    """Write the runs of slots within consent; return their ids by connection."""
+    due = [row for row in rows if row.consent_expires_at is None or row.next_refresh_at < row.consent_expires_at]
+    if not due:
+        return {}
+    values = {
+        "ids": [str(row.id) for row in due],
+        "user_ids": [row.user_id for row in due],
+        "slots": [row.next_refresh_at for row in due],
+    }
+    return {row.connection_id: row.id for row in session.execute(_WRITE_RUNS, values)}
+
+
+def _next_slot(row: Any) -> datetime | None:  # noqa: ANN401 - a row of _TAKE
+    schedule = RefreshSchedule(
+        connection_id=row.id,
+        interval=row.refresh_interval,
+        from_hour=row.refresh_from_hour,
+        until_hour=row.refresh_until_hour,
+        timezone=row.timezone,
+        consent_expires_at=row.consent_expires_at,
+    )
+    return next_slot_after(schedule, after=row.now)
