@@ -150,6 +150,9 @@ CREATE TABLE IF NOT EXISTS bank_connections (
   last_good_at TIMESTAMPTZ,
   answer_digest BYTEA,
   answer_run_id UUID,
+  problem_code VARCHAR(40),
+  problem_message VARCHAR(1000),
+  problem_since_at TIMESTAMPTZ,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   -- an unknown status would never be scheduled and never be shown as broken
@@ -164,6 +167,8 @@ CREATE TABLE IF NOT EXISTS bank_connections (
   -- an answer that is known again must name the run whose record is repeated
   CONSTRAINT ck_bank_connections_answer
     CHECK ((answer_digest IS NULL) = (answer_run_id IS NULL)),
+  -- a problem without a beginning could not be shown by its age, nor told from one that is mended
+  CONSTRAINT ck_bank_connections_problem CHECK ((problem_code IS NULL) = (problem_since_at IS NULL)),
   -- a zero or negative interval would make the scheduler spin on this connection
   CONSTRAINT ck_bank_connections_refresh_interval
     CHECK (refresh_interval IS NULL OR refresh_interval >= INTERVAL '1 minute'),
@@ -197,6 +202,10 @@ CREATE TABLE IF NOT EXISTS bank_connection_accounts (
   status VARCHAR(20) NOT NULL DEFAULT 'active',
   status_code VARCHAR(40),
   included BOOLEAN NOT NULL DEFAULT TRUE,
+  inverted BOOLEAN NOT NULL DEFAULT FALSE,
+  problem_code VARCHAR(40),
+  problem_message VARCHAR(1000),
+  problem_since_at TIMESTAMPTZ,
   balance_amount NUMERIC,
   balance_kind VARCHAR(20),
   balance_at TIMESTAMPTZ,
@@ -212,8 +221,8 @@ CREATE TABLE IF NOT EXISTS bank_connection_accounts (
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   -- two rows for one account would import every transaction twice
   CONSTRAINT uq_bank_connection_accounts_external_id UNIQUE (connection_id, external_id),
-  -- an account listed under two ids but with one anchor is one account (re-link)
-  CONSTRAINT uq_bank_connection_accounts_anchor UNIQUE (connection_id, anchor),
+  -- an account listed under two ids but with one anchor is one account (re-link); one IBAN may hold several currencies
+  CONSTRAINT uq_bank_connection_accounts_anchor UNIQUE (connection_id, anchor, currency),
   -- an unknown status would be imported, or left out, without anybody having decided so
   CONSTRAINT ck_bank_connection_accounts_status CHECK (status IN ('active', 'waiting', 'missing', 'unsupported', 'closed')),
   -- an unknown class would be treated as a stable id and double rows
@@ -221,6 +230,8 @@ CREATE TABLE IF NOT EXISTS bank_connection_accounts (
     CHECK (id_class IS NULL OR id_class IN ('stable', 'session', 'positional', 'delivery', 'none')),
   -- an opening amount without its day proves nothing
   CONSTRAINT ck_bank_connection_accounts_opening CHECK ((opening_amount IS NULL) = (opening_on IS NULL)),
+  -- a problem without a beginning could not be told from one that is mended
+  CONSTRAINT ck_bank_connection_accounts_problem CHECK ((problem_code IS NULL) = (problem_since_at IS NULL)),
   -- a negative lateness would shorten the overlap and miss late rows
   CONSTRAINT ck_bank_connection_accounts_lateness CHECK (lateness_days >= 0)
 );
@@ -298,6 +309,8 @@ CREATE TABLE IF NOT EXISTS bank_import_runs (
   removed INTEGER NOT NULL DEFAULT 0,
   rejected INTEGER NOT NULL DEFAULT 0,
   suggested INTEGER NOT NULL DEFAULT 0,
+  delivered INTEGER NOT NULL DEFAULT 0,
+  accounted INTEGER NOT NULL DEFAULT 0,
   report JSONB NOT NULL DEFAULT '{}',
   trace_context VARCHAR(512),
   -- a kind no task handles would wait for ever
@@ -363,6 +376,8 @@ CREATE TABLE IF NOT EXISTS bank_import_run_accounts (
   removed INTEGER NOT NULL DEFAULT 0,
   rejected INTEGER NOT NULL DEFAULT 0,
   suggested INTEGER NOT NULL DEFAULT 0,
+  delivered INTEGER NOT NULL DEFAULT 0,
+  accounted INTEGER NOT NULL DEFAULT 0,
   cursor_before TEXT,
   cursor_after TEXT,
   balance_proof JSONB,

@@ -41,6 +41,7 @@ class BankConnection(Base):
         ),
         CheckConstraint("(config_encrypted IS NULL) = (status = 'disconnected')", name="ck_bank_connections_config"),
         CheckConstraint("(config_encrypted IS NULL) = (config_key_id IS NULL)", name="ck_bank_connections_key"),
+        CheckConstraint("(problem_code IS NULL) = (problem_since_at IS NULL)", name="ck_bank_connections_problem"),
         CheckConstraint("(answer_digest IS NULL) = (answer_run_id IS NULL)", name="ck_bank_connections_answer"),
         CheckConstraint(
             "refresh_interval IS NULL OR refresh_interval >= INTERVAL '1 minute'",
@@ -92,6 +93,9 @@ class BankConnection(Base):
     last_good_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     answer_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     answer_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    problem_code: Mapped[str | None] = mapped_column(String(40))
+    problem_message: Mapped[str | None] = mapped_column(String(1000))
+    problem_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
 
@@ -110,9 +114,12 @@ class BankConnectionAccount(Base):
             name="ck_bank_connection_accounts_id_class",
         ),
         CheckConstraint("(opening_amount IS NULL) = (opening_on IS NULL)", name="ck_bank_connection_accounts_opening"),
+        CheckConstraint(
+            "(problem_code IS NULL) = (problem_since_at IS NULL)", name="ck_bank_connection_accounts_problem"
+        ),
         CheckConstraint("lateness_days >= 0", name="ck_bank_connection_accounts_lateness"),
         UniqueConstraint("connection_id", "external_id", name="uq_bank_connection_accounts_external_id"),
-        UniqueConstraint("connection_id", "anchor", name="uq_bank_connection_accounts_anchor"),
+        UniqueConstraint("connection_id", "anchor", "currency", name="uq_bank_connection_accounts_anchor"),
         Index("idx_bank_connection_accounts_user", "user_id"),
     )
 
@@ -131,6 +138,10 @@ class BankConnectionAccount(Base):
     status: Mapped[str] = mapped_column(String(20), server_default="active")
     status_code: Mapped[str | None] = mapped_column(String(40))
     included: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    inverted: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    problem_code: Mapped[str | None] = mapped_column(String(40))
+    problem_message: Mapped[str | None] = mapped_column(String(1000))
+    problem_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     balance_amount: Mapped[Decimal | None] = mapped_column(Numeric)
     balance_kind: Mapped[str | None] = mapped_column(String(20))
     balance_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -116,6 +116,8 @@ class BankImportRun(Base):
     removed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     rejected: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     suggested: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    delivered: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    accounted: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     trace_context: Mapped[str | None] = mapped_column(String(512))
 
@@ -147,6 +149,8 @@ class BankImportRunAccount(Base):
     removed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     rejected: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     suggested: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    delivered: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    accounted: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     cursor_before: Mapped[str | None] = mapped_column(Text)
     cursor_after: Mapped[str | None] = mapped_column(Text)
     balance_proof: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
