@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "r0002"
-down_revision = "r0001"
+revision = "r0003"
+down_revision = "r0002"
 
 _NEW = (
     """CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_bank_connections_ready

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "r0002"
-down_revision = "r0001"
+revision = "r0004"
+down_revision = "r0003"
 
 
 def upgrade() -> None:
