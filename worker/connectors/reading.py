@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from typing import Any, TypeVar
 
 from worker.connectors.base import RejectedRow, Transaction
 from worker.connectors.errors import InvalidDataError
 
 KindT = TypeVar("KindT")
+
+_NOTHING = frozenset({"", "notprovided", "not provided", "null", "none", "n/a", "-"})
 
 
 def part(answer: object, name: str, kind: type[KindT]) -> KindT:
@@ -36,6 +39,43 @@ def text(record: Mapping[str, Any], *names: str) -> str | None:
     return next((value.strip() for value in values if isinstance(value, str) and value.strip()), None)
 
 
+def meaningful(text: object) -> str | None:
+    """Return the text, or None for the words banks use for nothing."""
+    if not isinstance(text, str) or text.strip().casefold() in _NOTHING:
+        return None
+    return text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class StatedDay:
+    """A day as the bank states it, or an aware moment (UTC); at most one of them is set."""
+
+    on: date | None = None
+    at: datetime | None = None
+
+
+def read_day(text: str | None, field: str) -> StatedDay:
+    """Read a day or a moment.
+
+    A moment without an offset is of the bank's own day. So is one at exactly midnight of its offset: it is a day that
+    was written as a moment.
+
+    Raises:
+        InvalidDataError: naming the field.
+    """
+    text = meaningful(text)
+    if text is None:
+        return StatedDay()
+    try:
+        if len(text) == len("2026-01-31"):
+            return StatedDay(date.fromisoformat(text))
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidDataError(f"{field} is not a date") from error
+    is_day = moment.tzinfo is None or moment.time() == time()
+    return StatedDay(moment.date()) if is_day else StatedDay(None, moment.astimezone(UTC))
+
+
 def read_moment(value: object) -> datetime | None:
     """Return an aware moment in UTC, or None for anything else."""
     try:
@@ -48,11 +88,14 @@ def read_moment(value: object) -> datetime | None:
 class RepeatedRecords:
     """Leaves out records that an earlier page of the same list held already: lists move while they are paged.
 
-    A record counts as the one before only if it is equal in all fields and has something that identifies it. Two
-    purchases may be equal in all the rest, and equal records of one page are two.
+    Equal records of one page are two. One of a later page counts as the one before only if it is equal in all fields
+    and, where a page does not say which days it holds, has something that identifies it.
+
+    Args:
+        identifying: Fields of which one must be filled; None: equality is enough.
     """
 
-    def __init__(self, identifying: Sequence[str]) -> None:
+    def __init__(self, identifying: Sequence[str] | None = None) -> None:
         self._identifying = identifying
         self._seen: set[str] = set()
 
@@ -64,7 +107,9 @@ class RepeatedRecords:
         return fresh
 
     def _text(self, record: object) -> str | None:
-        if not isinstance(record, Mapping) or not any(record.get(name) for name in self._identifying):
+        if not isinstance(record, Mapping):
+            return None
+        if self._identifying is not None and not any(record.get(name) for name in self._identifying):
             return None
         return json.dumps(record, sort_keys=True, default=str)
 

@@ -44,7 +44,10 @@ class AccountType(StrEnum):
 
 
 class TransactionKind(StrEnum):
-    """What the provider itself says a transaction is; never guessed from words in the description."""
+    """What the provider itself says a transaction is; never guessed from words in the description.
+
+    trade: securities bought or sold, which the account holder keeps: neither spending nor income.
+    """
 
     PURCHASE = "purchase"
     REFUND = "refund"
@@ -54,6 +57,7 @@ class TransactionKind(StrEnum):
     CARD_PAYMENT = "card_payment"
     CASH = "cash"
     INCOME = "income"
+    TRADE = "trade"
     OTHER = "other"
 
 

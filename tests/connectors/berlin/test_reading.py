@@ -12,7 +12,7 @@ from worker.connectors.enablebanking import normalize as enablebanking
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.gocardless import normalize as gocardless
 from worker.connectors.plaid import normalize as plaid
-from worker.connectors.reading import read_rows
+from worker.connectors.reading import StatedDay, meaningful, read_day, read_rows
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -150,20 +150,20 @@ def test_any_text_is_an_amount_or_refused(text):
 
 @given(st.dates(min_value=date(1970, 1, 1)))
 def test_a_day_is_read_as_it_is_written(day):
-    assert entries.read_day(day.isoformat(), "day") == entries.StatedDay(day)
+    assert read_day(day.isoformat(), "day") == StatedDay(day)
 
 
 @given(st.integers(0, 7 * 10**9), st.integers(-14 * 60, 14 * 60))
 def test_a_moment_stays_a_moment_unless_it_is_a_day_written_as_one(second, offset_minutes):
     moment = datetime.fromtimestamp(second, timezone(timedelta(minutes=offset_minutes)))
-    stated = entries.read_day(moment.isoformat(), "moment")
+    stated = read_day(moment.isoformat(), "moment")
     is_day = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
-    assert stated == (entries.StatedDay(on=moment.date()) if is_day else entries.StatedDay(at=moment))
+    assert stated == (StatedDay(on=moment.date()) if is_day else StatedDay(at=moment))
 
 
 @pytest.mark.parametrize("text", ["2026-11-10T00:00:00Z", "2026-11-10T00:00:00.000+01:00", "2026-11-10T00:00:00"])
 def test_midnight_is_a_day(text):
-    assert entries.read_day(text, "day") == entries.StatedDay(on=date(2026, 11, 10))
+    assert read_day(text, "day") == StatedDay(on=date(2026, 11, 10))
 
 
 JSON = st.recursive(
@@ -207,7 +207,7 @@ def test_whatever_a_record_holds_it_is_read_or_kept_with_a_reason(records, read)
     check()
 
 
-WORDS = st.text(min_size=1, max_size=20).filter(entries.meaningful)
+WORDS = st.text(min_size=1, max_size=20).filter(meaningful)
 
 
 @given(AMOUNTS, WORDS, st.dates(min_value=date(1990, 1, 1)), st.sampled_from(["BOOK", "PDNG"]))

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from worker.connectors.base import AccountType, TransactionKind
 from worker.connectors.config import parse_config
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.simplefin import SimpleFinConfig, SimpleFinConnector
 from worker.connectors.simplefin.account_set import read_account_set
 from worker.errors import InvalidRequestError
 
+NOON = 1_736_510_400
 ASSETS = Path(__file__).parents[4] / "shared" / "assets" / "simplefin"
 
 
@@ -63,7 +65,6 @@ def test_a_login_with_escaped_characters_is_sent_as_it_is_meant():
 
 
 UNREADABLE = {
-    "no id": {"posted": 1, "amount": "1"},
     "amount in words": {"id": "x", "posted": 1, "amount": "ten"},
     "amount with grouping": {"id": "x", "posted": 1, "amount": "1,000.00"},
     "amount not finite": {"id": "x", "posted": 1, "amount": "NaN"},
@@ -144,3 +145,62 @@ def test_a_real_answer_with_errors_fails_the_named_banks_and_reads_the_others():
     assert set(found.failures) == named
     assert len(found.accounts) - len(named) == 3
     assert len(found.transactions) == 1
+
+
+def read(*records, **account):
+    return read_account_set({"accounts": [{"id": "a", "currency": "USD", "transactions": list(records)} | account]})
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"id": None}, {"id": ""}, {"id": "  "}], ids=["missing", "null", "empty", "blank"]
+)
+def test_a_row_without_an_id_is_imported_without_one(given):
+    found = read({"posted": NOON, "amount": "-5.00", "description": "Bait"} | given)
+    assert [(row.external_id, row.amount) for row in found.transactions] == [(None, Decimal("-5.00"))]
+    assert found.rejected == []
+
+
+@pytest.mark.parametrize(
+    ("record", "pending"),
+    [
+        ({"pending": True, "posted": 0}, True),
+        ({"pending": "true", "posted": NOON}, True),
+        ({"pending": "True", "posted": 0}, True),
+        ({"pending": 1, "posted": NOON}, True),
+        ({"pending": "1", "posted": "0"}, True),
+        ({"posted": 0, "transacted_at": NOON}, True),
+        ({"posted": None, "transacted_at": str(NOON)}, True),
+        ({"pending": False, "posted": NOON}, False),
+        ({"pending": "false", "posted": NOON}, False),
+        ({"pending": 0, "posted": NOON}, False),
+        ({"pending": None, "posted": f"{NOON}.0"}, False),
+        ({"pending": False, "posted": 0, "transacted_at": NOON}, False),
+    ],
+)
+def test_pending_is_read_in_every_spelling(record, pending):
+    (row,) = read({"id": "t", "amount": "-5.00"} | record).transactions
+    assert (row.pending, row.booking_at) == (pending, None if pending else datetime.fromtimestamp(NOON, UTC))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("YOU BOUGHT INDEX FUND ETF (XYZ)", TransactionKind.TRADE),
+        ("YOU SOLD INDEX FUND", TransactionKind.TRADE),
+        ("DIVIDEND REINVESTMENT", TransactionKind.TRADE),
+        ("DIVIDEND RECEIVED XYZ", None),
+        ("Advisory fee", None),
+    ],
+)
+def test_what_is_bought_and_sold_in_an_account_of_securities_is_a_trade(words, kind):
+    record = {"id": "t", "posted": NOON, "amount": "-10000.00", "description": words}
+    found = read(record, holdings=[{"id": "h1", "symbol": "XYZ"}])
+    assert (found.accounts[0].account_type, found.transactions[0].kind) == (AccountType.INVESTMENT, kind)
+    assert read(record, holdings=[]).transactions[0].kind is None
+
+
+def test_a_row_that_comes_again_with_the_next_window_is_one_and_twins_of_one_window_are_two():
+    row, repeated = {"posted": 0, "transacted_at": NOON, "amount": "-5.00"}, {}
+    answer = {"accounts": [{"id": "a", "currency": "USD", "transactions": [row, row]}]}
+    assert len(read_account_set(answer, repeated).transactions) == 2
+    assert read_account_set(answer, repeated).transactions == []

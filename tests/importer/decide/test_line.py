@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -65,6 +66,12 @@ def test_every_field_of_a_line_stands_in_its_place():
     assert isinstance(read, Line)
     assert read._asdict() == expected
     assert set(STATED_FIELDS) < set(Line._fields)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Pacific/Auckland"])
+def test_exactly_midnight_utc_is_a_day_whatever_the_zone(zone):
+    said = transaction(booking_on=None, booking_at=datetime(2026, 6, 15, tzinfo=UTC))
+    assert read_transaction(said, replace(TRUSTED, zone=ZoneInfo(zone))).booking_on == date(2026, 6, 15)
 
 
 EVENING = datetime(2026, 6, 15, 23, 30, tzinfo=UTC)

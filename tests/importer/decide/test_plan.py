@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, key, line, row, user_expense
+from worker.connectors.base import TransactionKind
 from worker.importer.decide.decisions import Rules
 from worker.importer.decide.match_by_identity import match_by_identity
 from worker.importer.decide.plan import Evidence, make_plan
@@ -24,6 +25,9 @@ NEW = {
     "a trusted id": (line(external_id="a"), (), PROMISED, Decision.CREATED, Reason.NEW_ID, ExpenseState.OWN),
     "no id": (line(), (), PROMISED, Decision.CREATED, Reason.NEW_CONTENT, ExpenseState.OWN),
     "zero": (line("0"), (), PROMISED, Decision.CREATED, Reason.ZERO_AMOUNT, ExpenseState.NONE),
+    "securities": (
+        line(kind=TransactionKind.TRADE), (), PROMISED, Decision.CREATED, Reason.TRADE, ExpenseState.NONE,
+    ),
     "hidden": (
         line(pending=True), (), Rules(pending_hidden=True), Decision.CREATED, Reason.PENDING_HIDDEN, ExpenseState.NONE,
     ),

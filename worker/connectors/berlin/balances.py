@@ -6,8 +6,9 @@ from datetime import UTC, datetime, time, tzinfo
 from decimal import Decimal
 
 from worker.connectors.base import Balance, BalanceKind
-from worker.connectors.berlin.entries import read_day, signed_amount
+from worker.connectors.berlin.entries import signed_amount
 from worker.connectors.errors import InvalidDataError
+from worker.connectors.reading import read_day
 
 # In order of preference: what is booked up to now is compared with the rows of now, yesterday's close is not.
 _BOOKED = ("ITBD", "INTERIMBOOKED", "CLBD", "CLOSINGBOOKED", "PRCD", "PREVIOUSLYCLOSEDBOOKED", "OPBD", "OPENINGBOOKED")

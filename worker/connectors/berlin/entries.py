@@ -7,18 +7,17 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from worker.connectors.base import AccountType, Transaction, TransactionKind
 from worker.connectors.errors import InvalidDataError
+from worker.connectors.reading import meaningful, read_day
 
 MAX_ANCHOR = 100
 
 _AMOUNT = re.compile(r"[+-]?\d+(\.\d+)?")
 _POSITIONAL = re.compile(r"\d{4}-?\d{2}-?\d{2}[.\-_/]\d{1,4}")
-_NOTHING = frozenset({"", "notprovided", "not provided", "null", "none", "n/a", "-"})
 
 _ACCOUNT_TYPES = {
     "CACC": AccountType.CHECKING,
@@ -111,36 +110,6 @@ def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Tran
     )
 
 
-@dataclass(frozen=True, slots=True)
-class StatedDay:
-    """A day as the bank states it, or an aware moment (UTC); at most one of them is set."""
-
-    on: date | None = None
-    at: datetime | None = None
-
-
-def read_day(text: str | None, field: str) -> StatedDay:
-    """Read a day or a moment.
-
-    A moment without an offset is of the bank's own day. So is one at exactly midnight of its offset: it is a day that
-    was written as a moment.
-
-    Raises:
-        InvalidDataError: naming the field.
-    """
-    text = meaningful(text)
-    if text is None:
-        return StatedDay()
-    try:
-        if len(text) == len("2026-01-31"):
-            return StatedDay(date.fromisoformat(text))
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidDataError(f"{field} is not a date") from error
-    is_day = moment.tzinfo is None or moment.time() == time()
-    return StatedDay(moment.date()) if is_day else StatedDay(None, moment.astimezone(UTC))
-
-
 def signed_amount(text: object, direction: str | None = None) -> Decimal:
     """Read an amount; `direction` overrules its own sign. Raises: InvalidDataError."""
     if not isinstance(text, str) or not _AMOUNT.fullmatch(text.strip()):
@@ -158,13 +127,6 @@ def signed_amount(text: object, direction: str | None = None) -> Decimal:
             return -abs(amount)
         case _:
             raise InvalidDataError("credit_debit_indicator is neither CRDT nor DBIT")
-
-
-def meaningful(text: object) -> str | None:
-    """Return the text, or None for the words banks use for nothing."""
-    if not isinstance(text, str) or text.strip().casefold() in _NOTHING:
-        return None
-    return text.strip()
 
 
 def describe(entry: ApiEntry, other: Party) -> str:

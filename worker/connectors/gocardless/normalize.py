@@ -8,7 +8,7 @@ from worker.connectors.berlin import entries
 from worker.connectors.berlin.balances import ApiBalance
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.gocardless.config import GoCardlessAccount
-from worker.connectors.reading import inside, objects, text
+from worker.connectors.reading import inside, meaningful, objects, text
 
 
 def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: bool) -> Transaction:
@@ -90,7 +90,7 @@ def _remittance(record: Mapping[str, Any]) -> tuple[str | None, ...]:
     """Return the payer's words; banks fill one of four fields, free text says most."""
     for field in ("remittanceInformationUnstructured", "remittanceInformationStructured"):
         words = record.get(f"{field}Array") or [record.get(field)]
-        found = tuple(word for word in words if entries.meaningful(word)) if isinstance(words, list) else ()
+        found = tuple(word for word in words if meaningful(word)) if isinstance(words, list) else ()
         if found:
             return found
     return ()

@@ -173,7 +173,7 @@ def _transaction(record: Record) -> Transaction:
         amount=Decimal(record["amount"]),
         description=record["text"],
         currency=record["currency"],
-        external_id=record["id"],
+        external_id=record["id"] or None,
         pending=booked is None,
         booking_on=booked and date.fromisoformat(booked),
         transaction_on=date.fromisoformat(record["made"]),

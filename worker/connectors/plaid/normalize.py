@@ -1,7 +1,7 @@
 """From Plaid's records to ours. Pure. Plaid's sign is the other way round: positive = money leaves the account."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from worker.connectors.base import (
     TransactionKind,
 )
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.reading import inside, objects, part, read_moment, text
+from worker.connectors.reading import StatedDay, inside, objects, part, read_day, read_moment, text
 
 _DEPOSITORY = {
     "savings": AccountType.SAVINGS,
@@ -61,16 +61,22 @@ def read_transaction(record: Mapping[str, Any]) -> Transaction:
     Raises: InvalidDataError naming the field.
     """
     pending = record.get("pending") is True
-    day, authorized = _day(record, "date"), _day(record, "authorized_date")
+    day, authorized = (
+        read_day(text(record, "date"), "date"),
+        read_day(text(record, "authorized_date"), "authorized_date"),
+    )
+    made = authorized if authorized != StatedDay() or not pending else day
     return Transaction(
         account_id=part(record, "account_id", str),
-        external_id=part(record, "transaction_id", str),
+        external_id=text(record, "transaction_id"),
         amount=-_number(record, "amount"),
         currency=text(record, "iso_currency_code", "unofficial_currency_code"),
         description=text(record, "name", "original_description", "merchant_name") or "",
         pending=pending,
-        booking_on=None if pending else day,
-        transaction_on=authorized or (day if pending else None),
+        booking_on=None if pending else day.on,
+        booking_at=None if pending else day.at,
+        transaction_on=made.on,
+        transaction_at=made.at,
         counterparty=text(record, "merchant_name") or _counterparty(record),
         kind=_kind(record),
         pending_external_id=None if pending else text(record, "pending_transaction_id"),
@@ -142,13 +148,3 @@ def _number(record: Mapping[str, Any], field: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise InvalidDataError(f"{field} is not a number")
     return Decimal(value)
-
-
-def _day(record: Mapping[str, Any], field: str) -> date | None:
-    value = record.get(field)
-    if value is None:
-        return None
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"{field} is not a date") from error

@@ -4,15 +4,24 @@ A good status can carry errors: `errors` are free sentences in version 1, `errli
 an unknown one means what its prefix means. Protocol: https://www.simplefin.org/protocol.html
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from worker.connectors.base import Account, AccountFailure, Balance, BalanceKind, RejectedRow, Transaction
+from worker.connectors.base import (
+    Account,
+    AccountFailure,
+    AccountType,
+    Balance,
+    BalanceKind,
+    RejectedRow,
+    Transaction,
+    TransactionKind,
+)
 from worker.connectors.errors import (
     AuthenticationError,
     ConnectorError,
@@ -21,6 +30,7 @@ from worker.connectors.errors import (
     RateLimitError,
     RateLimitScope,
 )
+from worker.connectors.reading import RepeatedRecords, objects, read_rows
 
 Json = Mapping[str, Any]
 
@@ -28,6 +38,12 @@ _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,12})?")
 _MASK = re.compile(r"(\d{4})\W*$")
 _NEEDS_ATTENTION = re.compile(r"^Connection to (?P<institution>.+) may need attention", re.IGNORECASE)
 _TOO_OFTEN = re.compile(r"too many requests|request (limit|quota)|rate.?limit|requests? per day", re.IGNORECASE)
+_SECONDS = re.compile(r"\d{1,10}(\.\d{1,9})?")
+_YES = frozenset({"true", "1", "yes", "y", "t", "pending"})
+_CASH = re.compile(
+    r"^(?!.*reinvest).*\b(dividend|interest|fees?|commission|tax|withholding)\b", re.IGNORECASE | re.DOTALL
+)
+"""What moves money in an account of securities without being bought or sold."""
 _LATEST_S = 4_102_444_800
 _SHOWN_CHARACTERS = 200
 
@@ -58,11 +74,19 @@ class AccountSet:
         return tuple(AccountFailure(account_id=account, error=error) for account, error in self.failures.items())
 
 
-def read_account_set(body: object) -> AccountSet:
+def read_account_set(body: object, repeated: dict[str, RepeatedRecords] | None = None) -> AccountSet:
     """Read a whole answer.
 
-    Raises: InvalidDataError when it is no Account Set, AuthenticationError when the whole token is refused,
-    RateLimitError when the day's requests are spent, ProviderUnavailableError when nothing could be read.
+    Args:
+        body: The JSON.
+        repeated: What the answers for earlier windows held, by account: the windows have no day in common, so a
+            record that comes again is no second one. It is added to.
+
+    Raises:
+        InvalidDataError: when it is no Account Set.
+        AuthenticationError: when the whole token is refused.
+        RateLimitError: when the day's requests are spent.
+        ProviderUnavailableError: when nothing could be read.
     """
     if not isinstance(body, dict):
         raise InvalidDataError("accounts: the answer is not an Account Set")
@@ -71,7 +95,7 @@ def read_account_set(body: object) -> AccountSet:
         raise InvalidDataError("accounts: the answer holds no accounts")
     accounts, institutions = _list(body, "accounts"), _institutions(body)
     for raw in accounts:
-        _read_account(result, raw, institutions)
+        _read_account(result, raw, institutions, {} if repeated is None else repeated)
     _leave_out_shared_ids(result)
     for trouble in troubles:
         _judge(result, trouble, accounts, institutions)
@@ -98,17 +122,18 @@ def _list(holder: Json, name: str) -> list[Any]:
     return value
 
 
-def _read_account(result: AccountSet, raw: object, institutions: Mapping[str, str]) -> None:
+def _read_account(
+    result: AccountSet, raw: object, institutions: Mapping[str, str], repeated: dict[str, RepeatedRecords]
+) -> None:
     if not isinstance(raw, dict) or not isinstance(raw.get("id"), str) or not raw["id"]:
         result.warnings.append("an account without an id was left out")
         result.complete = False
         return
     result.accounts.append(_account(raw, institutions))
-    for record in _list(raw, "transactions"):
-        try:
-            result.transactions.append(_transaction(raw, record))
-        except InvalidDataError as error:
-            result.rejected.append(_rejected(raw["id"], record, str(error)))
+    records = repeated.setdefault(raw["id"], RepeatedRecords()).leave_out(_list(raw, "transactions"))
+    rows, rejected = read_rows(records, partial(_transaction, raw), account_id=raw["id"], id_field="id")
+    result.transactions += rows
+    result.rejected += rejected
 
 
 def _account(raw: Json, institutions: Mapping[str, str]) -> Account:
@@ -117,11 +142,16 @@ def _account(raw: Json, institutions: Mapping[str, str]) -> Account:
     return Account(
         external_id=raw["id"],
         name=name,
+        account_type=AccountType.INVESTMENT if _holds_securities(raw) else AccountType.UNKNOWN,
         currency=str(raw["currency"]) if raw.get("currency") else None,
         mask=mask[1] if mask else None,
         institution_name=_institution(raw, institutions),
         balance=_balance(raw),
     )
+
+
+def _holds_securities(raw: Json) -> bool:
+    return bool(objects(raw.get("holdings")))
 
 
 def _balance(raw: Json) -> Balance | None:
@@ -133,26 +163,39 @@ def _balance(raw: Json) -> Balance | None:
     return Balance(amount=amount, kind=BalanceKind.BOOKED, at=at) if at else None
 
 
-def _transaction(account: Json, record: object) -> Transaction:
-    if not isinstance(record, dict) or not isinstance(record.get("id"), str) or not record["id"]:
-        raise InvalidDataError("a transaction has no id")
-    pending = record.get("pending") is True
+def _transaction(account: Json, record: Json) -> Transaction:
     posted_at = _moment(record.get("posted"), "posted")
     transacted_at = _moment(record.get("transacted_at"), "transacted_at")
-    if posted_at is None and not pending:
+    pending = _pending(record, posted_at, transacted_at)
+    if posted_at is None and transacted_at is None and not pending:
         raise InvalidDataError("posted is missing")
+    description = str(record.get("description") or record.get("memo") or record.get("payee") or "")
     return Transaction(
         account_id=account["id"],
         amount=_amount(record.get("amount")),
-        description=str(record.get("description") or record.get("memo") or record.get("payee") or ""),
+        description=description,
         currency=str(account["currency"]) if account.get("currency") else None,
-        external_id=record["id"],
+        external_id=_id(record.get("id")),
         pending=pending,
-        booking_at=None if pending else posted_at,
+        booking_at=None if pending else posted_at or transacted_at,
         transaction_at=transacted_at or (posted_at if pending else None),
         counterparty=str(record["payee"]) if record.get("payee") else None,
+        kind=TransactionKind.TRADE if _holds_securities(account) and not _CASH.search(description) else None,
         raw=record,
     )
+
+
+def _id(value: object) -> str | None:
+    """Return an id, also one that is a number; None for one that is missing or blank."""
+    return (str(value).strip() or None) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _pending(record: Json, posted_at: datetime | None, transacted_at: datetime | None) -> bool:
+    """Read `pending` in its spellings; where it is not said, a transaction without a day of posting is pending."""
+    stated = str(record.get("pending") if record.get("pending") is not None else "").strip().casefold()
+    if stated:
+        return stated in _YES
+    return posted_at is None and transacted_at is not None
 
 
 def _amount(value: object) -> Decimal:
@@ -163,22 +206,11 @@ def _amount(value: object) -> Decimal:
 
 def _moment(value: object, name: str) -> datetime | None:
     """Read seconds since 1970; 0 and absence both mean that there is none."""
-    if value in (None, 0, "", "0"):
+    if value in (None, 0, "", "0", "null"):
         return None
-    if isinstance(value, bool) or not re.fullmatch(r"\d{1,10}", str(value)) or int(str(value)) > _LATEST_S:
+    if isinstance(value, bool) or not _SECONDS.fullmatch(str(value)) or int(Decimal(str(value))) > _LATEST_S:
         raise InvalidDataError(f"{name} is not a moment")
-    return datetime.fromtimestamp(int(str(value)), UTC)
-
-
-def _rejected(account_id: str, record: object, message: str) -> RejectedRow:
-    external_id = record.get("id") if isinstance(record, dict) else None
-    return RejectedRow(
-        code=InvalidDataError.code,
-        message=message,
-        raw=json.dumps(record, default=str),
-        account_id=account_id,
-        external_id=str(external_id) if external_id else None,
-    )
+    return datetime.fromtimestamp(int(Decimal(str(value))), UTC)
 
 
 def _leave_out_shared_ids(result: AccountSet) -> None:
@@ -227,7 +259,7 @@ def _judge(result: AccountSet, trouble: Trouble, raw_accounts: Sequence[Any], in
     concerned = _concerned(trouble, raw_accounts, institutions)
     for account_id in concerned:
         result.failures.setdefault(account_id, _account_error(trouble))
-    if not concerned:
+    if not concerned and trouble.connection_id is None:
         result.complete = False
     result.warnings.append(trouble.message or trouble.code)
 

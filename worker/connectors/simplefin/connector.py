@@ -28,6 +28,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.connectors.http import ProviderResponse, Request, call, call_text, retry_after_s
+from worker.connectors.reading import RepeatedRecords
 from worker.connectors.simplefin.account_set import AccountSet, read_account_set, read_transactions
 from worker.connectors.simplefin.config import SimpleFinConfig, is_access_url
 
@@ -93,9 +94,10 @@ class SimpleFinConnector(BankConnector):
     def get_transactions(self, account_id: str | None, from_date: date, to_date: date) -> Iterator[Page]:
         """Yield one page per window of 89 days, oldest first; pending transactions come with the last one."""
         whole = Window(from_on=from_date, to_on=to_date)
+        repeated: dict[str, RepeatedRecords] = {}
         for window in _windows(whole):
             pending = window.to_on == to_date and to_date >= self._today() - timedelta(days=_PENDING_DAYS)
-            found = read_account_set(self._ask(self._parameters(account_id, window, pending=pending)).body)
+            found = read_account_set(self._ask(self._parameters(account_id, window, pending=pending)).body, repeated)
             if account_id is not None and account_id not in {account.external_id for account in found.accounts}:
                 raise found.failures.get(account_id) or AccountNotFoundError("the server does not know this account")
             yield Page(

@@ -1,13 +1,24 @@
 """Which expense a bank line becomes."""
 
+from worker.connectors.base import TransactionKind
 from worker.importer.decide.line import Line
+from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields
 from worker.importer.decide.text import notes_text
 
 
 def has_expense(line: Line, *, pending_hidden: bool) -> bool:
-    """Return whether a line becomes an expense: its amount is not zero, and it is not a hidden pending row."""
-    return line.amount != 0 and not (line.pending and pending_hidden)
+    """Return whether a line becomes an expense."""
+    return why_no_expense(line, pending_hidden=pending_hidden) is None
+
+
+def why_no_expense(line: Line, *, pending_hidden: bool) -> Reason | None:
+    """Return why a line does not become an expense; None when it does."""
+    if line.amount == 0:
+        return Reason.ZERO_AMOUNT
+    if line.kind == TransactionKind.TRADE:
+        return Reason.TRADE
+    return Reason.PENDING_HIDDEN if line.pending and pending_hidden else None
 
 
 def expense_from_line(line: Line, *, pending_hidden: bool) -> ExpenseFields | None:

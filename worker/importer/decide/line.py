@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -221,7 +221,11 @@ def _problem(amount: Decimal, positive: Decimal | None, currency: str, day: date
 
 
 def _day(moment: datetime | None, zone: ZoneInfo) -> date | None:
-    return None if moment is None else moment.astimezone(zone).date()
+    """Return the day of a moment; exactly midnight UTC is a day that was written as a moment, whatever the zone."""
+    if moment is None:
+        return None
+    in_utc = moment.astimezone(UTC)
+    return in_utc.date() if in_utc.time() == time() else moment.astimezone(zone).date()
 
 
 def _as_text(transaction: Transaction) -> str:

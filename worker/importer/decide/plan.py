@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, Rules, Suggestion
-from worker.importer.decide.expense import expense_from_line, has_expense
+from worker.importer.decide.expense import expense_from_line, has_expense, why_no_expense
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
 from worker.importer.decide.match_pending import Candidate, match_pending_rows
@@ -161,8 +161,8 @@ def _new_row(line: Line, existing: tuple[UserExpense, Reason] | None, matches: I
     state, decision = ExpenseState.OWN, Decision.CREATED
     reason = Reason.NEW_ID if line.identity else Reason.NEW_CONTENT
     link_expense_id = twin_id = None
-    if wanted is None:
-        state, reason = ExpenseState.NONE, Reason.ZERO_AMOUNT if line.amount == 0 else Reason.PENDING_HIDDEN
+    if (why_none := why_no_expense(line, pending_hidden=rules.pending_hidden)) is not None:
+        state, reason = ExpenseState.NONE, why_none
     elif existing is not None:
         (expense, reason), decision = existing, Decision.LINKED
         twin_id = expense.twin_id

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     NEW_ID = "new_id"
     NEW_CONTENT = "new_content"
     ZERO_AMOUNT = "zero_amount"
+    TRADE = "trade"
     PENDING_HIDDEN = "pending_hidden"
 
     SAME_EXPENSE = "same_expense"
