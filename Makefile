@@ -75,8 +75,9 @@ bench-webhooks: install ## deliveries beside a bare loop of signed POSTs, hangin
 chaos: install ## 200 random faults against a whole worker, and every fault point; prints the seed and the table
 	$(BIN)/python -m tests.chaos.campaign --faults 200 $(ARGS)
 
-histories: install ## 20,000 random lives of bank accounts that were never tried before, against ground truth
-	FRESH_HISTORIES=20000 $(BIN)/python -m pytest -n 0 tests/importer/test_simulation.py -k TestHistories $(ARGS)
+histories: install ## 20,000 random lives of bank accounts that were never tried before, and 1,000 of people with several banks
+	FRESH_HISTORIES=20000 $(BIN)/python -m pytest -n 0 tests/importer/test_simulation.py -k TestHistories
+	$(BIN)/python -m tests.importer.simulation --histories 40 $(ARGS)
 
 bench-runs: install ## dispatch of 100,000 due connections, and the round trip of a refresh with nothing new
 	$(BIN)/python -m benchmarks.dispatch

@@ -1,7 +1,7 @@
 """A bank with a script: a test says what it holds, the engine imports it. Small, and honest about its promises."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -166,6 +166,7 @@ class Harness:
         self.cleared: list[tuple[int, frozenset[str]]] = []
         self.policy = ImportPolicy()
         self.check = lambda: None
+        self.connector: Callable[[], BankConnector] = lambda: ScriptedConnector(self.bank)
         with sessions() as session:
             self.connection_id = make_connection(session, user_id, connector_name="scripted", **connection)
 
@@ -173,7 +174,7 @@ class Harness:
         return ImportContext(
             sessions=self.sessions,
             statements=self.sessions,
-            open_connector=lambda _connection_id: ScriptedConnector(self.bank),
+            open_connector=lambda _connection_id: self.connector(),
             check=lambda: self.check(),  # noqa: PLW0108 - tests replace it later
             wait=self.waits.append,
             now=lambda: datetime(self.bank.today.year, self.bank.today.month, self.bank.today.day, 12, tzinfo=UTC),

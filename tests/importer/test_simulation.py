@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.importer.bank import WINDOWED, Harness
-from tests.importer.simulation import AMOUNTS, MERCHANTS, NAMES, START, MemoryLedger, Style, World
+from tests.importer.simulation.one_account import AMOUNTS, MERCHANTS, NAMES, START, MemoryLedger, Style, World
 from worker.connectors.base import IdClass, Window
 from worker.importer.decide.line import trusts_ids
 

@@ -1,0 +1,64 @@
+"""Lives of people with several banks, through the real engine: what is right in the ledger, and what runs say of it."""
+
+import os
+import random
+
+import pytest
+
+from tests.importer.simulation.history import draw, draw_mixed, live
+from tests.importer.simulation.life import Behaviour
+from tests.importer.simulation.oracle import Figures
+
+FRESH = "FRESH_HISTORIES" in os.environ
+"""Set it to a number to try a hundredth as many of each behaviour that were never tried before."""
+HISTORIES = max(1, int(os.environ.get("FRESH_HISTORIES", "800")) // 100)
+FIRST_SEED = random.SystemRandom().randrange(10**6) if FRESH else 0
+
+NOT_MENDED = {
+    Behaviour.MIGRATION: "rows that change id and text together",
+    Behaviour.IDS_COME_AND_GO: "a row booked before the day of the opening amount",
+    Behaviour.LOCAL_DAYS: "rows that change their day, and the balance proof after them",
+    Behaviour.REPLACED_CARD: "an account that replaces another one",
+    Behaviour.TWO_STATES: "one id in two states",
+    Behaviour.LYING_ID: "an id that stood for two rows once",
+    Behaviour.PAGE_REPEATS: "rows that are repeated at a page boundary",
+    Behaviour.FUTURE_ROWS: "bookings of days to come that are moved",
+    Behaviour.SIGN_FLIP: "signs of a whole account",
+    Behaviour.WRONG_BALANCE: "a status that does not look at the balance",
+    Behaviour.PENDING_IN_BALANCE: "balances that count pending rows",
+    Behaviour.UNLISTED_ACCOUNT: "rows of an account that is not listed",
+    Behaviour.TYPED_ROWS: "expenses that are typed after the bank's row",
+}
+
+
+def judge(histories, sessions):
+    figures = Figures()
+    for history in histories:
+        verdict = live(history, sessions)
+        figures.add(verdict.figures)
+        assert not verdict.findings, f"{verdict}\nThis command looks for the smallest history that fails so."
+    assert figures.right == figures.owed == figures.held
+
+
+def test_an_everyday_life(sessions):
+    judge([draw(FIRST_SEED + number, []) for number in range(HISTORIES)], sessions)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(
+            behaviour,
+            id=behaviour.name.lower(),
+            marks=[pytest.mark.xfail(reason=NOT_MENDED[behaviour], strict=True)] if behaviour in NOT_MENDED else [],
+        )
+        for behaviour in Behaviour
+    ],
+)
+def test_a_life_with(behaviour, sessions):
+    judge([draw(FIRST_SEED + number, [behaviour]) for number in range(HISTORIES)], sessions)
+
+
+@pytest.mark.xfail(reason="what fails alone fails together", strict=True)
+def test_lives_in_which_several_behaviours_meet(sessions):
+    judge([draw_mixed(FIRST_SEED + number) for number in range(3 * HISTORIES)], sessions)
