@@ -135,6 +135,12 @@ class TuningSettings(BaseSettings):
     webhook_retention_days: PositiveInt = Field(
         default=30, description="Events, deliveries and attempts are kept this long (days)."
     )
+    run_retention_days: PositiveInt = Field(
+        default=90, description="Runs that changed nothing, and resolved rejections, are kept this long (days)."
+    )
+    audit_retention_days: int = Field(
+        default=180, ge=90, description="Openings of credentials stay on record this long, 90 at least (days)."
+    )
     api_requests_per_minute: PositiveInt = Field(default=300, description="Requests of one user per minute.")
 
 

@@ -96,6 +96,7 @@ class CredentialAudit(Base):
             name="ck_credential_audit_action",
         ),
         Index("idx_credential_audit_row", "table_name", "row_id", "id"),
+        Index("idx_credential_audit_age", "at", postgresql_using="brin"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

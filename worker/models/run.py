@@ -76,6 +76,16 @@ class BankImportRun(Base):
         ),
         Index("idx_bank_import_runs_running", "user_id", postgresql_where=text("status = 'running'")),
         Index("idx_bank_import_runs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+        Index(
+            "idx_bank_import_runs_quiet",
+            "finished_at",
+            postgresql_where=text(
+                "finished_at IS NOT NULL AND created + updated + linked + removed + rejected + suggested = 0"
+                " AND NOT dry_run"
+            ),
+        ),
+        Index("idx_bank_import_runs_dry", "finished_at", postgresql_where=text("dry_run")),
+        Index("idx_bank_import_runs_target", "target_run_id", postgresql_where=text("target_run_id IS NOT NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)

@@ -193,6 +193,7 @@ class BankMatchSuggestion(Base):
         ),
         Index("idx_bank_match_suggestions_open", "user_id", "created_at", postgresql_where=text("status = 'open'")),
         Index("idx_bank_match_suggestions_expense", "expense_id"),
+        Index("idx_bank_match_suggestions_run", "run_id", postgresql_where=text("run_id IS NOT NULL")),
         Index("idx_bank_match_suggestions_other", "other_transaction_id"),
     )
 

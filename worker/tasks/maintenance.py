@@ -6,8 +6,9 @@ from worker.connections.consent import warn_of_expiring_consents
 from worker.fault_injection import point
 from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.reaper import PAGE, recover, silent_runs
-from worker.runs.retention import expire_deferred, prune_old
+from worker.runs.retention import RetentionPolicy, expire_deferred, prune_old, remove_old_rows
 from worker.runtime import process_runtime
+from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -43,9 +44,15 @@ def canary(queue: str) -> None:
 @app.task(name=PRUNE)
 def prune() -> None:
     """Close runs that were deferred for too long, and remove what nobody needs any more."""
-    with process_runtime().sessions() as session:
+    runtime = process_runtime()
+    with runtime.sessions() as session:
         expire_deferred(session)
         prune_old(session)
+    settings = runtime.settings
+    policy = RetentionPolicy(run_days=settings.run_retention_days, audit_days=settings.audit_retention_days)
+    removed = remove_old_rows(runtime.sessions, policy, stop_requested=lambda: STOP.is_set)
+    if any(removed.values()):
+        log.info("old_rows.removed", **removed)
 
 
 @app.task(name=CONSENT)

@@ -1,0 +1,194 @@
+"""What is old goes, at a pace; what an undo, a proof, an open question or another run needs stays."""
+
+import uuid
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from worker.runs.retention import RetentionPolicy, remove_old_rows
+
+POLICY = RetentionPolicy(run_days=30, audit_days=90)
+
+
+@pytest.fixture
+def execute(sessions):
+    def run(statement, **values):
+        with sessions() as session:
+            result = session.execute(text(statement), values)
+            return result.all() if result.returns_rows else []
+
+    return run
+
+
+@pytest.fixture
+def add_run(execute):
+    """Write a closed run; age is how many days and hours ago it ended."""
+
+    def make(connection_id, age, **columns):
+        run_id = uuid.uuid4()
+        values = {"kind": "refresh", "trigger": "schedule", "status": "succeeded", "code": "nothing_new"} | columns
+        names = ", ".join(values)
+        execute(
+            f"INSERT INTO bank_import_runs (id, connection_id, user_id, queued_at, finished_at, {names})"
+            " SELECT :id, id, user_id, now() - CAST(:age AS interval), now() - CAST(:age AS interval),"
+            f" {', '.join(':' + name for name in values)} FROM bank_connections WHERE id = :connection_id",
+            id=run_id,
+            age=age,
+            connection_id=connection_id,
+            **values,
+        )
+        return run_id
+
+    return make
+
+
+@pytest.fixture
+def left(execute):
+    return lambda: {row.id for row in execute("SELECT id FROM bank_import_runs")}
+
+
+def clean(sessions, policy=POLICY):
+    return remove_old_rows(sessions, policy, wait=lambda _seconds: None)
+
+
+def test_runs_that_changed_nothing_go_after_their_time(sessions, connect, add_run, left):
+    connection_id = connect()
+    add_run(connection_id, "31 days")
+    add_run(connection_id, "31 days", status="failed", code="provider_down")
+    young = add_run(connection_id, "29 days")
+    assert clean(sessions)["old_runs"] == 2
+    assert left() == {young}
+
+
+@pytest.mark.parametrize(
+    "columns", [{"created": 1}, {"updated": 1}, {"linked": 1}, {"removed": 1}, {"rejected": 1}, {"suggested": 1}]
+)
+def test_a_run_that_changed_something_can_be_taken_back_for_ever(sessions, connect, add_run, left, columns):
+    run_id = add_run(connect(), "400 days", **columns)
+    clean(sessions)
+    assert left() == {run_id}
+
+
+def test_a_run_that_something_refers_to_stays(sessions, connect, add_run, left, execute):
+    connection_id = connect()
+    good, target, asked = (add_run(connection_id, "400 days") for _ in range(3))
+    execute("UPDATE bank_connections SET last_good_run_id = :id", id=good)
+    undo = add_run(connection_id, "1 hour", kind="revert", trigger="user", target_run_id=target)
+    execute(
+        "INSERT INTO bank_transaction_changes (run_id, decision, reason) VALUES (:id, 'unchanged', 'same')", id=asked
+    )
+    clean(sessions)
+    assert left() == {good, target, asked, undo}
+
+
+def test_the_latest_proof_of_an_account_stays(sessions, connect, add_run, left, execute):
+    connection_id = connect()
+    runs = [add_run(connection_id, f"{days} days") for days in (50, 40)]
+    ((account_id,),) = execute(
+        "INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name, currency)"
+        " SELECT id, user_id, 'a', 'A', 'EUR' FROM bank_connections RETURNING id"
+    )
+    for run_id in runs:
+        execute(
+            "INSERT INTO bank_import_run_accounts (run_id, account_id, status, code, balance_proof)"
+            " VALUES (:run, :account, 'succeeded', 'ok', '{\"result\": \"proven\"}')",
+            run=run_id,
+            account=account_id,
+        )
+    clean(sessions)
+    assert left() == {runs[1]}
+
+
+def test_of_scheduled_runs_without_news_the_last_of_each_day_stays(sessions, connect, add_run, left, execute):
+    connection_id = connect()
+    for hour in range(8):
+        add_run(connection_id, f"{30 + 3 * hour} hours")
+    by_hand = add_run(connection_id, "40 hours", trigger="user")
+    today = [add_run(connection_id, f"{minutes} minutes") for minutes in (1, 2, 3)]
+    clean(sessions)
+    days = execute(
+        "SELECT date_trunc('day', queued_at, 'UTC'), count(*) FROM bank_import_runs"
+        " WHERE trigger = 'schedule' AND finished_at < now() - INTERVAL '1 day' GROUP BY 1"
+    )
+    assert {count for _, count in days} == {1}
+    assert {by_hand, *today} <= left()
+
+
+def test_the_report_of_a_dry_run_goes_after_a_week(sessions, connect, add_run, left, execute):
+    old = add_run(connect(), "8 days", dry_run=True, created=7, trigger="user")
+    young = add_run(connect(), "6 days", dry_run=True, created=7, trigger="user")
+    execute("INSERT INTO bank_transaction_changes (run_id, decision, reason) VALUES (:id, 'created', 'new')", id=old)
+    clean(sessions)
+    assert left() == {young}
+    assert execute("SELECT 1 FROM bank_transaction_changes") == []
+
+
+def test_openings_of_credentials_go_but_not_what_was_done_to_them(sessions, execute):
+    for action, age in (("opened", "91 days"), ("opened", "89 days"), ("sealed", "900 days"), ("refused", "900 days")):
+        execute(
+            "INSERT INTO credential_audit (at, actor, action, table_name, row_id)"
+            " VALUES (now() - CAST(:age AS interval), 'run:1', :action, 'bank_connections', '1')",
+            action=action,
+            age=age,
+        )
+    assert clean(sessions)["openings"] == 1
+    assert [row.action for row in execute("SELECT action FROM credential_audit ORDER BY id")] == [
+        "opened",
+        "sealed",
+        "refused",
+    ]
+
+
+@pytest.mark.parametrize(("action", "age"), [("opened", "89 days"), ("sealed", "900 days")])
+def test_postgres_itself_refuses_to_forget_what_must_stay(execute, action, age):
+    execute(
+        "INSERT INTO credential_audit (at, actor, action, table_name, row_id)"
+        " VALUES (now() - CAST(:age AS interval), 'run:1', :action, 'bank_connections', '1')",
+        action=action,
+        age=age,
+    )
+    with pytest.raises(DBAPIError, match="append-only"):
+        execute("DELETE FROM credential_audit")
+
+
+def test_it_keeps_its_pace_and_stops_when_asked(sessions, connect, add_run):
+    connection_id = connect()
+    for _ in range(10):
+        add_run(connection_id, "40 days")
+    waits = []
+    policy = RetentionPolicy(run_days=30, audit_days=90, rows_per_s=2, batch=4)
+    removed = remove_old_rows(sessions, policy, wait=waits.append, stop_requested=lambda: len(waits) > 2)
+    assert removed["old_runs"] == 8
+    assert waits == [0, 2, 2]
+
+
+def test_a_year_of_refreshes_leaves_tables_of_one_size(sessions, connect, add_run, execute):
+    connections = [connect() for _ in range(3)]
+    policy = RetentionPolicy(run_days=60, audit_days=90)
+    sizes = []
+    for day in range(365):
+        for connection_id in connections:
+            for hours in (23, 17, 11, 5):
+                add_run(connection_id, f"{hours} hours")
+            execute(
+                "UPDATE bank_connections SET last_good_run_id ="
+                " (SELECT id FROM bank_import_runs WHERE connection_id = :id ORDER BY queued_at DESC LIMIT 1)"
+                " WHERE id = :id",
+                id=connection_id,
+            )
+        execute(
+            "INSERT INTO credential_audit (at, actor, action, table_name, row_id)"
+            " VALUES (now() - CAST(:age AS interval), 'run:1', 'opened', 'bank_connections', '1')",
+            age=f"{364 - day} days",
+        )
+        clean(sessions, policy)
+        execute(
+            "UPDATE bank_import_runs SET queued_at = queued_at - INTERVAL '1 day',"
+            " finished_at = finished_at - INTERVAL '1 day'"
+        )
+        if day in (200, 300, 364):
+            sizes.append(execute("SELECT count(*) FROM bank_import_runs")[0][0])
+    assert max(sizes) - min(sizes) <= 3 * 4
+    assert max(sizes) <= 3 * (60 + 2 * 4)
+    assert execute("SELECT count(*) FROM credential_audit WHERE at < now() - INTERVAL '91 days'")[0][0] == 0
