@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 FROM python:3.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /source
@@ -7,7 +6,7 @@ COPY requirements/runtime.txt requirements/build.txt requirements/
 RUN python -m venv /opt/worker \
  && /opt/worker/bin/pip install --only-binary :all: --require-hashes -r requirements/runtime.txt \
  && pip install --only-binary :all: --require-hashes -r requirements/build.txt
-COPY pyproject.toml README.md schema.sql ./
+COPY pyproject.toml README.md LICENSE schema.sql ./
 COPY worker worker
 RUN python -m hatchling build -t wheel -d /wheels \
  && /opt/worker/bin/pip install --no-deps --no-index /wheels/*.whl \

@@ -89,6 +89,11 @@ bench-keys: install ## what sealing costs beside Fernet, and a rotation of 100,0
 sbom: install ## bill of materials (CycloneDX) of what the lock installs, under dist/
 	$(BIN)/python -m tools.supply_chain sbom
 
+release: install ## sdist and wheel under dist/, checked by installing them with every extra into empty environments
+	$(BIN)/python -m tools.release build
+	$(BIN)/python -m tools.release verify
+	$(BIN)/python -m tools.supply_chain sbom
+
 licences: install ## licence of every runtime dependency; fails for the GPL
 	$(BIN)/python -m tools.supply_chain licences
 
@@ -109,4 +114,4 @@ deploy: ## production on this machine with Docker: secrets made once, everything
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test prism promtool bench bench-runs bench-keys bench-webhooks chaos histories sbom licences format lock deploy clean
+.PHONY: help python install demo up check test prism promtool bench bench-runs bench-keys bench-webhooks chaos histories sbom release licences format lock deploy clean

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
@@ -40,7 +40,7 @@ def _maintain(url: str, *statements: str) -> None:
 
 
 def _named(url: str, database: str) -> str:
-    return url.replace("/postgres?", f"/{database}?").replace("5432/postgres", f"5432/{database}")
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")

@@ -5,4 +5,4 @@ the importer fetches (`connectors`), decides (`importer.plan`) and applies (`imp
 are delivered by `webhooks`. Rows are the hand-over, Celery messages only nudges that carry ids.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,0 +1,153 @@
+"""A release: source distribution and wheel, what must be inside, and what must start from them.
+
+python -m tools.release build              sdist and wheel under dist/, the wheel from the unpacked sdist
+python -m tools.release verify [EXTRA …]   installs them into empty environments and starts what each extra promises
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import venv
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.promises import PROMISES, BrokenPromiseError, keep
+from worker import __version__
+from worker.credentials.local import generate_key
+from worker.local.postgres import EmbeddedPostgres
+from worker.local.redis import EmbeddedRedis, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+DIST = ROOT / "dist"
+
+INSIDE = {
+    "py.typed": 1,
+    "schema.sql": 1,
+    "migrations/versions/*.sql": 1,
+    "migrations/versions/r*.py": 1,
+    "api/templates/*.html": 3,
+    "connectors/file/table/profiles/*.toml": 30,
+    "events/schemas/*/*.json": 11,
+}
+"""What the worker reads at run time, as patterns below the package, and how many there are at least."""
+
+SOURCE = ("LICENSE", "README.md", "CHANGELOG.md", "schema.sql", "tests/conftest.py", "docs/index.md", "Makefile")
+"""What a source distribution must hold beside the package."""
+
+
+def build(folder: Path) -> tuple[Path, Path]:
+    """Build sdist and wheel into `folder`; the wheel is built from the sdist. Returns: their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _hatch(ROOT, "sdist", folder)
+    sdist = folder / f"finmind_worker-{__version__}.tar.gz"
+    with tempfile.TemporaryDirectory(prefix="finmind-release-") as unpacked:
+        with tarfile.open(sdist) as archive:
+            archive.extractall(unpacked, filter="data")
+        _hatch(Path(unpacked) / f"finmind_worker-{__version__}", "wheel", folder)
+    return sdist, folder / f"finmind_worker-{__version__}-py3-none-any.whl"
+
+
+def missing_from_wheel(wheel: Path) -> list[str]:
+    """Return what must be in a wheel and is not."""
+    names = [Path(name) for name in zipfile.ZipFile(wheel).namelist()]
+    missing = [
+        pattern for pattern, least in INSIDE.items() if sum(name.match(f"worker/{pattern}") for name in names) < least
+    ]
+    if not any(name.match("*.dist-info/licenses/LICENSE") for name in names):
+        missing.append("LICENSE")
+    return missing
+
+
+def missing_from_sdist(sdist: Path) -> list[str]:
+    """Return what must be in a source distribution and is not."""
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    return [name for name in SOURCE if name not in names]
+
+
+def verify(sdist: Path, wheel: Path, extras: Sequence[str]) -> int:
+    """Install what was built with each extra alone and start what it promises; 1 when something does not start."""
+    broken = [f"{wheel.name}: no {name}" for name in missing_from_wheel(wheel)]
+    broken += [f"{sdist.name}: no {name}" for name in missing_from_sdist(sdist)]
+    with _servers() as environment:
+        for extra in extras:
+            broken += _broken(wheel, extra, environment)
+        if "" in extras:
+            broken += _broken(sdist, "", environment)
+    for line in broken:
+        print(line)
+    return 1 if broken else 0
+
+
+def _broken(archive: Path, extra: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """Install an archive with one extra into an empty environment; yield the promises that are not kept."""
+    wanted = f"{archive}[{extra}]" if extra else str(archive)
+    with tempfile.TemporaryDirectory(prefix="finmind-release-") as directory:
+        home = Path(directory)
+        venv.create(home / "env", with_pip=True)
+        binaries = home / "env" / "bin"
+        installed = subprocess.run(  # noqa: S603 - our own arguments
+            [binaries / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wanted], check=False
+        )
+        if installed.returncode:
+            yield f"{Path(wanted).name}: cannot be installed"
+            return
+        for promise in PROMISES[extra]:
+            try:
+                keep(promise, binaries, environment, home)
+                print(f"{Path(wanted).name}: {promise.says}", flush=True)
+            except BrokenPromiseError as error:
+                yield f"{Path(wanted).name} does not do it: {promise.says}\n{error}"
+
+
+@contextmanager
+def _servers() -> Iterator[Mapping[str, str]]:
+    """Run a Postgres and a Redis; yield the variables that name them."""
+    with tempfile.TemporaryDirectory(prefix="finmind-release-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)  # as root Postgres runs as a system user of its own
+        postgres, redis = EmbeddedPostgres(Path(directory) / "postgres", durable=False), EmbeddedRedis(Path(directory))
+        try:
+            yield {
+                "DATABASE_URL": postgres.url,
+                "REDIS_URL": redis.url,
+                "CREDENTIAL_KEYS": generate_key(),
+                "API_PORT": str(free_port()),
+                "HOME": directory,
+                "FINMIND_HEALTH_DIR": f"{directory}/health",
+            }
+        finally:
+            redis.stop()
+            postgres.stop()
+
+
+def _hatch(project: Path, target: str, folder: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL, timeout=120)  # noqa: S603 - ours
+
+
+def main() -> int:
+    """Run the command that was asked for and return its exit code."""
+    parser = argparse.ArgumentParser(prog="release", description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("build")
+    commands.add_parser("verify").add_argument("extras", nargs="*", default=list(PROMISES))
+    arguments = parser.parse_args()
+    if arguments.command == "build":
+        shutil.rmtree(DIST, ignore_errors=True)
+        for path in build(DIST):
+            print(f"{path.relative_to(ROOT)} built")
+        return 0
+    return verify(
+        DIST / f"finmind_worker-{__version__}.tar.gz",
+        DIST / f"finmind_worker-{__version__}-py3-none-any.whl",
+        arguments.extras,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
