@@ -57,7 +57,7 @@ class AcmeConnector(base.BankConnector):
         amount = Decimal(record["amount"])
         return base.Transaction(
             account_id=record["account"],
-            external_id=record["id"],
+            external_id=record["id"] or None,
             amount=-amount if record["type"] == "debit" else amount,
             currency=record["currency"],
             booking_on=date.fromisoformat(record["day"]),

@@ -1,7 +1,7 @@
 """A small Enable Banking: sessions, accounts whose ids live as long, continuation keys, a daily allowance."""
 
 import uuid
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import jwt
@@ -42,9 +42,16 @@ def without_nulls(record: Any) -> Any:
 
 
 class FakeEnableBanking(FakeProvider):
-    """pages: what one read of an account gives, page by page. oldest: the longest period the bank gives (days).
+    """What the bank does is switched on by name.
 
-    repeat_key: the second page's key comes again and again. allowance: transaction reads left today.
+    pages: what one read of an account gives, page by page. allowance: transaction reads left today.
+    oldest_days: the longest period the bank gives (days); says_oldest: its refusal names the first day it would give.
+    repeat_key: the second page's key comes again and again.
+    repeat_last_key: the last page has a key that leads to the same page and the same key.
+    refuses_date_to: a request that names its last day is refused, in words that do not say so.
+    wants_key_alone: a following page that repeats the first one's parameters is refused.
+    refuses_pages_from: this page and those behind it are refused, with that error.
+    user_types: whom the bank serves.
     """
 
     published = ENABLE_BANKING
@@ -57,7 +64,14 @@ class FakeEnableBanking(FakeProvider):
         self.pages: list[list[dict[str, Any]]] = [[]]
         self.balances = [balance("100.00", "CLBD"), balance("93.50", "ITBD"), balance("90.00", "ITAV")]
         self.oldest_days: int | None = None
+        self.says_oldest = False
         self.repeat_key = False
+        self.repeat_last_key = False
+        self.refuses_date_to = False
+        self.wants_key_alone = False
+        self.refuses_pages_from: tuple[int, str, int] | None = None
+        self.stated_to = True
+        self._first: dict[str, Any] = {}
         self.allowance: int | None = None
         self.codes = ["code-1"]
         self.now = NOW
@@ -170,20 +184,40 @@ class FakeEnableBanking(FakeProvider):
 
     def _transactions(self, uid: str, query: Any) -> Reply:
         key = query.get("continuation_key")
+        if key and self.wants_key_alone and len(query) > 1:
+            return refusal("WRONG_REQUEST_PARAMETERS", 422, "PARAMETER_NOT_SUPPORTED")
+        self.stated_to = "date_to" in query
+        if not key:
+            self._first = {"date_to": self.now.date().isoformat()} | dict(query)
+        query = self._first | query
         if key is None and self.allowance is not None:
             if self.allowance == 0:
                 return refusal("ASPSP_RATE_LIMIT_EXCEEDED", 429, "[HUB046] Allowed number of accesses exceeded")
             self.allowance -= 1
-        asked_days = (date.fromisoformat(query["date_to"]) - date.fromisoformat(query["date_from"])).days
-        if self.oldest_days is not None and asked_days > self.oldest_days:
-            return refusal("WRONG_TRANSACTIONS_PERIOD", 422, "too far back")
+        return self._refused(query, key) or self._transactions_page(uid, query, key)
+
+    def _refused(self, query: Any, key: str | None) -> Reply | None:
+        oldest_on = date.fromisoformat(query["date_to"]) - timedelta(days=self.oldest_days or 0)
+        if self.oldest_days is not None and date.fromisoformat(query["date_from"]) < oldest_on:
+            detail = f"{{'date_from': '{oldest_on}'}}" if self.says_oldest else ""
+            reply = refusal("WRONG_TRANSACTIONS_PERIOD", 422, "too far back")
+            return Reply(reply.body | {"detail": detail}, reply.schema, reply.status)
+        if self.refuses_date_to and key is None and self.stated_to:
+            return refusal("ASPSP_ERROR", 400, "Error interacting with ASPSP")
+        if self.refuses_pages_from is not None and key and int(key[4:]) >= self.refuses_pages_from[0]:
+            return refusal(*self.refuses_pages_from[1:], "refused")
+        return None
+
+    def _transactions_page(self, uid: str, query: Any, key: str | None) -> Reply:
         pages = self.pages_of(uid, query)
-        place = int(key.removeprefix("key-")) if key else 0
+        place = len(pages) - 1 if key == "key-last" else int(key.removeprefix("key-")) if key else 0
         answer: dict[str, Any] = {"transactions": [without_nulls(one) for one in pages[place]]}
         if self.repeat_key and place == 1:
             answer["continuation_key"] = "key-1"
         elif place + 1 < len(pages):
             answer["continuation_key"] = f"key-{place + 1}"
+        elif self.repeat_last_key:
+            answer["continuation_key"] = "key-last"
         return Reply(answer, "HalTransactions")
 
     def _hash(self, uid: str) -> str:

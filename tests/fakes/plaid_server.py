@@ -129,7 +129,11 @@ class FakePlaid(FakeProvider):
     def on_transactions_get(self, body: dict[str, Any]) -> Reply:
         options = body["options"]
         gone = {record["transaction_id"] for kind, record in self.journal_now() if kind == "removed"}
-        records = {record["transaction_id"]: record for kind, record in self.journal_now() if kind != "removed"}
+        records = {
+            record["transaction_id"] or place: record
+            for place, (kind, record) in enumerate(self.journal_now())
+            if kind != "removed"
+        }
         found = [
             record
             for record in records.values()

@@ -5,7 +5,14 @@ import pytest
 
 from tests.fakes.enablebanking_server import transaction
 from tests.fakes.provider_server import NOW
-from worker.connectors.errors import InvalidDataError, RateLimitError, RateLimitScope
+from worker.connectors.enablebanking import EnableBankingConnector
+from worker.connectors.errors import (
+    AuthenticationError,
+    InvalidDataError,
+    ProviderUnavailableError,
+    RateLimitError,
+    RateLimitScope,
+)
 
 TODAY = NOW.date()
 FROM, TO = TODAY - timedelta(days=45), TODAY
@@ -13,6 +20,10 @@ FROM, TO = TODAY - timedelta(days=45), TODAY
 
 def read(connector, bank, from_date=FROM, to_date=TO):
     return list(connector.get_transactions(bank.uids[0], from_date, to_date))
+
+
+def amounts(pages):
+    return [str(row.amount) for page in pages for row in page.transactions]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +87,80 @@ def test_a_continuation_key_that_comes_again_is_an_error_not_a_loop(bank, connec
     with pytest.raises(InvalidDataError, match="repeated"):
         read(connector, bank)
     assert len(bank.asked) == 2
+
+
+def test_a_last_key_that_comes_again_with_nothing_new_ends_the_list(bank, connector):
+    bank.pages = [[transaction("1", "DBIT", entry_reference="e1")], [transaction("2", "DBIT")]]
+    bank.repeat_last_key = True
+    assert amounts(read(connector, bank)) == ["-1", "-2"]
+
+
+def test_a_record_that_the_next_page_repeats_is_one_and_equal_ones_of_a_page_are_two(bank, connector):
+    known, nameless = transaction("1", "DBIT", entry_reference="e1"), transaction("2", "DBIT")
+    bank.pages = [[known, nameless, nameless], [known, nameless]]
+    assert amounts(read(connector, bank)) == ["-1", "-2", "-2", "-2"]
+
+
+@pytest.mark.parametrize("days", [20, 730])
+def test_a_bank_that_takes_no_last_day_is_asked_without_one_from_then_on(bank, connector, context, saved, days):
+    bank.refuses_date_to, bank.pages = True, [[transaction("1", "DBIT")]]
+    pages = read(connector, bank, TODAY - timedelta(days=days))
+    assert (amounts(pages), pages[-1].covers.from_on) == (["-1"], TODAY - timedelta(days=days))
+    bank.asked.clear()
+    read(EnableBankingConnector(saved[-1], context), bank)
+    assert [asked.query.get("date_to") for asked in bank.asked if "date_from" in asked.query] == [None]
+
+
+def test_a_bank_that_wants_the_key_alone_gets_it_alone_from_then_on(bank, connector, context, saved):
+    bank.wants_key_alone, bank.pages = True, [[transaction(f"{n}", "DBIT")] for n in (1, 2, 3)]
+    assert amounts(read(connector, bank)) == ["-1", "-2", "-3"]
+    bank.asked.clear()
+    read(EnableBankingConnector(saved[-1], context), bank)
+    assert [dict(asked.query) for asked in bank.asked if "continuation_key" in asked.query] == [
+        {"continuation_key": "key-1"},
+        {"continuation_key": "key-2"},
+    ]
+
+
+def test_a_long_window_that_is_refused_in_its_middle_starts_over_with_the_days_every_bank_gives(bank, connector):
+    bank.pages = [[transaction("1", "DBIT")], [transaction("2", "DBIT", booking_date="2026-01-10")]]
+    bank.refuses_pages_from = (1, "WRONG_REQUEST_PARAMETERS", 422)
+    before = list(bank.pages)
+
+    def pages_of(_uid, query):
+        return before if query["date_from"] < "2026-08-01" else before[:1]
+
+    bank.pages_of = pages_of
+    pages = read(connector, bank, TODAY - timedelta(days=730))
+    assert [page.starts_over for page in pages] == [False, True]
+    assert amounts(pages[1:]) == ["-1"]
+    assert pages[-1].covers.from_on == TODAY - timedelta(days=89)
+
+
+def test_an_outage_in_mid_window_is_left_to_the_second_try_before_days_are_given_up(bank, connector):
+    bank.pages = [[transaction("1", "DBIT")], [transaction("2", "DBIT")]]
+    bank.refuses_pages_from = (1, "ASPSP_ERROR", 400)
+    with pytest.raises(ProviderUnavailableError) as caught:
+        read(connector, bank, TODAY - timedelta(days=730))
+    assert not caught.value.everyone
+    bank.refuses_pages_from = None
+    assert amounts(read(connector, bank, TODAY - timedelta(days=730))) == ["-1", "-2"]
+
+
+def test_a_refusal_that_names_the_first_day_is_followed_to_it(bank, connector):
+    bank.oldest_days, bank.says_oldest = 365, True
+    (page,) = read(connector, bank, TODAY - timedelta(days=730))
+    assert page.covers.from_on == TODAY - timedelta(days=365)
+
+
+def test_one_account_that_is_refused_under_a_good_consent_fails_alone(bank, connector):
+    bank.fail(bank.transactions_path(), "ASPSP_PSU_ACTION_REQUIRED", 401)
+    (page,) = read(connector, bank)
+    assert [(one.account_id, one.error.reason) for one in page.failures] == [(bank.uids[0], "action_required")]
+    bank.fail(bank.transactions_path(), "EXPIRED_SESSION", 401)
+    bank.status = "EXPIRED"
+    with pytest.raises(AuthenticationError):
+        read(connector, bank)
 
 
 def test_a_period_the_bank_refuses_is_shortened_once(bank, connector):

@@ -89,7 +89,7 @@ class _Bank(BankConnector):
         return Decimal(record["amount"])
 
     def external_id(self, number: int, record: dict[str, Any]) -> str | None:  # noqa: ARG002 - for a bad one
-        return record["id"]
+        return record["id"] or None
 
     def ask(self, endpoint: str, **parameters: str) -> Any:
         wanted = Request(

@@ -90,7 +90,8 @@ class OwesWhatItOwns(PagedConnector):
 class MintsIds(PagedConnector):
     def external_id(self, number: int, record: dict[str, Any]) -> str | None:
         self.session = getattr(self, "session", None) or uuid4().hex
-        return f"{self.session}-{super().external_id(number, record)}"
+        external_id = super().external_id(number, record)
+        return external_id and f"{self.session}-{external_id}"
 
 
 class TellsAnotherStoryEachTime(PagedConnector):
@@ -111,6 +112,11 @@ class HashesDayAndAmount(PagedConnector):
     def transaction(self, number: int, record: dict[str, Any]) -> Transaction:
         row = super().transaction(number, record)
         return replace(row, external_id=f"{record['made_at']}/{row.amount}", pending_external_id=None)
+
+
+class TakesABlankForAnId(PagedConnector):
+    def external_id(self, number: int, record: dict[str, Any]) -> str | None:
+        return super().external_id(number, record) or " "
 
 
 class ForgetsTheLastDay(PagedConnector):
@@ -214,3 +220,13 @@ class StartsOverEveryTime(CursorConnector):
 class KeepsTheCursorToItself(CursorConnector):
     def changes(self, body: Any) -> Page:
         return replace(super().changes(body), next_cursor=None)
+
+
+class BeginsAgainInSilence(PagedConnector):
+    def get_transactions(self, account_id: str | None, from_date: date, to_date: date) -> Iterator[Page]:
+        try:
+            yield from super().get_transactions(account_id, from_date, to_date)
+        except ConnectorError as error:
+            if type(error) is not ConnectorError:
+                raise
+            yield from super().get_transactions(account_id, from_date, to_date)

@@ -142,11 +142,12 @@ class WindowReader:
             return self._api.transactions(alone)
         try:
             return self._api.transactions(whole)
-        except (RequestRefusedError, PeriodRefusedError) as refusal:
+        except (RequestRefusedError, PeriodRefusedError) as error:
+            refusal = error if isinstance(error, RequestRefusedError) else RequestRefusedError(error)
             try:
                 answer = self._api.transactions(alone)
             except (RequestRefusedError, PeriodRefusedError):
-                raise RequestRefusedError(refusal) from None
+                raise refusal from None
             self.manners = self.manners.model_copy(update={"key_alone": True})
             return answer
 

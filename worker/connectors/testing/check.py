@@ -29,13 +29,22 @@ class Check:
         return spec.skip.get(self.name) or next((reason for need in self.needs if (reason := need(spec))), None)
 
 
+_defined: list[Check] = []
+
+
 def check(*needs: Need) -> Callable[[Callable[[Subject], None]], Check]:
-    """Make a function a check of its name."""
+    """Make a function a check of its name, after those that were defined before."""
 
     def made(function: Callable[[Subject], None]) -> Check:
-        return Check(name=function.__name__, run=function, needs=needs)
+        _defined.append(Check(name=function.__name__, run=function, needs=needs))
+        return _defined[-1]
 
     return made
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Return the checks of all modules that were imported, in the order of their definition."""
+    return tuple(_defined)
 
 
 def expect(condition: object, message: str) -> None:

@@ -114,11 +114,22 @@ class Ledger:
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
 
     def book(
-        self, minor: int, day: date, *, account: int = 0, at: time = _AFTERNOON, text: str = "Corner Shop"
+        self,
+        minor: int,
+        day: date,
+        *,
+        account: int = 0,
+        at: time = _AFTERNOON,
+        text: str = "Corner Shop",
+        nameless: bool = False,
     ) -> Entry:
-        """Post a transaction of `minor` units of the account's currency at the local time `at` of `day`."""
+        """Post a transaction of `minor` units of the account's currency at the local time `at` of `day`.
+
+        nameless: the bank has no id for it; `Entry.id` is empty.
+        """
         moment = datetime.combine(day, at, self.zone).astimezone(UTC)
-        return self._add(self._entry(minor, moment, account, text, booked_at=moment))
+        entry = self._entry(minor, moment, account, text, booked_at=moment)
+        return self._add(replace(entry, id="") if nameless else entry)
 
     def hold(self, minor: int, day: date, *, account: int = 0, text: str = "Corner Shop") -> Entry:
         """Reserve money for a purchase that is not posted yet."""

@@ -158,8 +158,9 @@ class Sync:
 
 
 def rows_of(pages: list[Page]) -> list[Transaction]:
-    """Return the transactions of all pages."""
-    return [row for page in pages for row in page.transactions]
+    """Return the transactions of all pages that count: those before one that starts over do not."""
+    start = max((number for number, page in enumerate(pages) if page.starts_over), default=0)
+    return [row for page in pages[start:] for row in page.transactions]
 
 
 def bounded(pages: Iterator[Page]) -> Iterator[Page]:

@@ -27,14 +27,17 @@ class Fault:
 class KitTransport(httpx2.BaseTransport):
     """Hands requests to the server in process.
 
-    fail_from: every request from this one on (counted from 0) meets the fault. stick_from: from this one on the
-    answer of the request before comes again and again.
+    Attributes:
+        fail_from: Every request from this one on (counted from 0) meets the fault.
+        fail_to: The first request that meets it no more; None: it stays.
+        stick_from: From this request on the answer of the one before comes again and again.
     """
 
     server: Server
     requests: list[httpx2.Request] = field(default_factory=list)
     fault: Fault | None = None
     fail_from: int = 0
+    fail_to: int | None = None
     stick_from: int | None = None
     before: Callable[[int], None] | None = None
     _last: httpx2.Response | None = None
@@ -48,7 +51,7 @@ class KitTransport(httpx2.BaseTransport):
         if self.before is not None:
             self.before(number)
         request.read()
-        if self.fault is not None and number >= self.fail_from:
+        if self.fault is not None and self.fail_from <= number < (self.fail_to or MOST_REQUESTS):
             return self.fault.answer(request)
         if self.stick_from is not None and number >= self.stick_from and self._last is not None:
             return _copied(self._last)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -225,7 +225,8 @@ def _day(moment: datetime | None, zone: ZoneInfo) -> date | None:
     if moment is None:
         return None
     in_utc = moment.astimezone(UTC)
-    return in_utc.date() if in_utc.time() == time() else moment.astimezone(zone).date()
+    is_midnight = (in_utc.hour, in_utc.minute, in_utc.second, in_utc.microsecond) == (0, 0, 0, 0)
+    return in_utc.date() if is_midnight else moment.astimezone(zone).date()
 
 
 def _as_text(transaction: Transaction) -> str:

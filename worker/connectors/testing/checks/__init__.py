@@ -1,15 +1,12 @@
-"""All checks of the kit, in the order an author meets them."""
+"""All checks of the kit, in the order an author meets them: the order of the imports."""
 
-from worker.connectors.testing.check import Check
-from worker.connectors.testing.checks import changes, contract, errors, hygiene, identity, paging, truth, windows
+from worker.connectors.testing.check import all_checks
 
-ALL_CHECKS: tuple[Check, ...] = (
-    *contract.CHECKS,
-    *truth.CHECKS,
-    *identity.CHECKS,
-    *windows.CHECKS,
-    *paging.CHECKS,
-    *changes.CHECKS,
-    *errors.CHECKS,
-    *hygiene.CHECKS,
-)
+# isort: off
+from worker.connectors.testing.checks import contract, truth, identity, windows, paging, changes, errors, hygiene
+
+# isort: on
+
+__all__ = ["ALL_CHECKS", "changes", "contract", "errors", "hygiene", "identity", "paging", "truth", "windows"]
+
+ALL_CHECKS = all_checks()

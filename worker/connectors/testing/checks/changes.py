@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from worker.connectors.base import Transaction
-from worker.connectors.testing.check import Check, check, cursor, expect, pending, truth, windows
+from worker.connectors.testing.check import check, cursor, expect, pending, truth, windows
 from worker.connectors.testing.subject import Subject, Sync
 
 
@@ -81,13 +81,3 @@ def a_cursor_brings_only_what_is_new(subject: Subject) -> None:
 def _days(subject: Subject, synced: Sync) -> list[object]:
     rows: list[Transaction] = synced.rows
     return [subject.day_of(row) for row in rows]
-
-
-CHECKS: tuple[Check, ...] = (
-    pending_rows_are_not_passed_off_as_posted,
-    a_posted_row_takes_the_place_of_its_pending_row,
-    a_row_taken_back_is_not_delivered_again,
-    a_row_taken_back_is_reported_as_removed,
-    a_corrected_row_is_delivered_again,
-    a_cursor_brings_only_what_is_new,
-)

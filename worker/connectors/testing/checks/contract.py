@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from worker.connectors.base import Account, AuthState, Transaction
-from worker.connectors.testing.check import Check, check, expect, http
+from worker.connectors.testing.check import check, expect, http
 from worker.connectors.testing.scenes import usual
 from worker.connectors.testing.subject import Subject
 from worker.connectors.testing.transport import answers
@@ -154,13 +154,3 @@ def _field_type(owner: type, name: str) -> tuple[TypeAdapter[Any], bool]:
 
 def _is_own(hint: object) -> bool:
     return is_dataclass(hint)
-
-
-CHECKS: tuple[Check, ...] = (
-    it_declares_itself,
-    a_good_login_is_ok,
-    a_refused_login_is_a_status,
-    accounts_have_the_right_shape,
-    pages_have_the_right_shape,
-    normalising_is_pure,
-)

@@ -13,7 +13,7 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.connectors.testing.check import Check, check, expect, http, own_faults
+from worker.connectors.testing.check import check, expect, http, own_faults
 from worker.connectors.testing.scenes import many
 from worker.connectors.testing.subject import Subject, rows_of
 from worker.connectors.testing.transport import Fault, RunawayError, answers, breaks, drips
@@ -166,14 +166,3 @@ def _fetch(subject: Subject, connector: BankConnector) -> BaseException | _Whole
 
 def _timeouts(request: httpx2.Request) -> list[tuple[str, float | None]]:
     return list(request.extensions.get("timeout", {}).items())
-
-
-CHECKS: tuple[Check, ...] = (
-    rate_limits_are_said_with_their_wait,
-    refusals_ask_for_the_user,
-    outages_are_the_providers,
-    slowness_is_bounded,
-    unreadable_answers_are_not_data,
-    redirects_are_not_followed,
-    the_providers_own_errors_are_understood,
-)

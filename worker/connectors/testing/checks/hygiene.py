@@ -21,7 +21,7 @@ import httpx2
 from pydantic import SecretBytes, SecretStr
 
 from worker.connectors.base import BankConnector
-from worker.connectors.testing.check import Check, check, expect, http
+from worker.connectors.testing.check import check, expect, http
 from worker.connectors.testing.scenes import many
 from worker.connectors.testing.subject import Subject
 from worker.connectors.testing.transport import answers, breaks
@@ -192,13 +192,3 @@ def _called_from(package: str) -> bool:
             return False
         frame = frame.f_back
     return False
-
-
-CHECKS: tuple[Check, ...] = (
-    it_never_sleeps,
-    it_reads_no_environment,
-    it_reads_no_clock,
-    it_uses_only_the_client_it_is_given,
-    every_request_names_its_endpoint,
-    secrets_stay_secret,
-)

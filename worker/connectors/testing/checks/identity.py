@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import replace
 
 from worker.connectors.base import IdClass, Transaction
-from worker.connectors.testing.check import TRUSTED, Check, check, expect, trusted_ids, truth
+from worker.connectors.testing.check import TRUSTED, check, expect, trusted_ids, truth
 from worker.connectors.testing.scenes import usual
-from worker.connectors.testing.subject import Subject
+from worker.connectors.testing.subject import Subject, rows_of
 
 
 @check()
@@ -51,17 +51,22 @@ def ids_are_unique_in_an_account(subject: Subject) -> None:
     expect(not twice, f"one id for several rows, so all but one would be lost: {twice[:3]}")
 
 
+@check(truth)
+def a_row_without_an_id_is_no_defect(subject: Subject) -> None:
+    for ago in (14, 13):
+        subject.ledger.book(-350, subject.day(ago), nameless=True)
+    pages = subject.read()
+    rows, rejected = rows_of(pages), [row for page in pages for row in page.rejected]
+    expect(len(rows) == 2 and not rejected, f"two rows without an id: {len(rows)} delivered, {len(rejected)} rejected")  # noqa: PLR2004
+    blank = [row.external_id for row in rows if row.external_id is not None and not row.external_id.strip()]
+    expect(not blank, "a blank id is no id: external_id must be None, then the importer goes by the content")
+    ids = [row.external_id for row in rows if row.external_id]
+    expect(len(ids) == len(set(ids)), f"rows without an id were given the same one: {ids}")
+
+
 def _content(row: Transaction) -> tuple[object, ...]:
     return row.account_id, row.amount, row.booking_on or row.booking_at
 
 
 def _without_id(row: Transaction) -> Transaction:
     return replace(row, external_id=None, raw=None)
-
-
-CHECKS: tuple[Check, ...] = (
-    ids_are_the_same_in_every_delivery,
-    rows_are_the_same_in_every_delivery,
-    ids_do_not_depend_on_the_order,
-    ids_are_unique_in_an_account,
-)

@@ -6,10 +6,12 @@ from contextlib import closing
 
 from worker.connectors.base import BankConnector, Page, Scope
 from worker.connectors.errors import ConnectorError, CursorInvalidError
-from worker.connectors.testing.check import Check, check, cursor, expect, http, missing, truth
+from worker.connectors.testing.check import check, cursor, expect, http, missing, truth
 from worker.connectors.testing.scenes import many
 from worker.connectors.testing.subject import Subject, Sync, bounded
-from worker.connectors.testing.transport import RunawayError
+from worker.connectors.testing.transport import RunawayError, answers
+
+_LONG_DAYS = 200
 
 
 @check(truth)
@@ -63,6 +65,29 @@ def a_killed_delivery_starts_again_from_the_beginning(subject: Subject) -> None:
         )
 
 
+@check(truth, http)
+def pages_before_a_new_start_do_not_count(subject: Subject) -> None:
+    many(subject)
+    for name, status in (("400", 400), ("403", 403), ("422", 422), ("500", 500)):
+        for number in range(1, 6):
+            subject.transport.requests.clear()
+            subject.transport.fault, subject.transport.fail_from = (
+                answers(name, status, b'{"error": "refused"}'),
+                number,
+            )
+            subject.transport.fail_to = number + 1
+            try:
+                rows = subject.rows(subject.window(_LONG_DAYS))
+            except ConnectorError:
+                continue
+            doubled = missing([row.amount for row in rows], [entry.amount for entry in subject.ledger.entries()])
+            expect(
+                not doubled,
+                f"request {number} was refused with {status}, and {len(doubled)} rows came twice: the page that begins"
+                " anew must say starts_over=True",
+            )
+
+
 def _generator(subject: Subject, connector: BankConnector) -> Generator[Page, None, None]:
     yield from subject.pages(connector, subject.window())
 
@@ -97,11 +122,3 @@ def _sync_while_changing(subject: Subject, number: int) -> Sync | None:
         raise AssertionError(f"a change between pages is a CursorInvalidError, not {type(error).__name__}") from None
     finally:
         subject.transport.before = None
-
-
-CHECKS: tuple[Check, ...] = (
-    every_page_is_read,
-    a_page_that_repeats_is_not_read_for_ever,
-    a_change_between_pages_restarts_the_delivery,
-    a_killed_delivery_starts_again_from_the_beginning,
-)

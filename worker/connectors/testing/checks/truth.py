@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from worker.connectors.testing.check import Check, balances, check, expect, missing, truth
+from worker.connectors.testing.check import balances, check, expect, missing, truth
 from worker.connectors.testing.scenes import usual
 from worker.connectors.testing.subject import Subject
 
@@ -67,11 +67,3 @@ def _told(amounts: list[tuple[str | None, Decimal]]) -> str:
 
 def _days(days: Sequence[object]) -> str:
     return ", ".join(sorted(map(str, days)))
-
-
-CHECKS: tuple[Check, ...] = (
-    amounts_keep_their_sign_and_decimals,
-    days_are_those_of_the_bank,
-    equal_rows_on_one_day_are_all_delivered,
-    balances_are_those_of_the_bank,
-)

@@ -5,7 +5,7 @@ from datetime import time, timedelta
 
 from worker.connectors.base import Transaction, Window
 from worker.connectors.errors import ConnectorError
-from worker.connectors.testing.check import Check, check, expect, missing, no_truth, truth, window_limit
+from worker.connectors.testing.check import check, expect, missing, no_truth, truth, window_limit
 from worker.connectors.testing.ledger import days
 from worker.connectors.testing.subject import Subject, rows_of
 from worker.errors import InvalidRequestError
@@ -66,11 +66,3 @@ def it_covers_only_what_it_read(subject: Subject) -> None:
 
 def _key(row: Transaction) -> tuple[object, ...]:
     return row.account_id, row.external_id, row.amount, row.booking_on, row.booking_at, row.description, row.pending
-
-
-CHECKS: tuple[Check, ...] = (
-    both_edges_belong_to_the_window,
-    neighbouring_windows_have_no_hole,
-    long_windows_are_not_cut_in_silence,
-    it_covers_only_what_it_read,
-)
