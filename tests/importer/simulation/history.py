@@ -79,10 +79,13 @@ def live(history: History, sessions: Sessions) -> Verdict:
         ).scalar_one()
     life = Life(sessions, user_id, history.behaviours, random.Random(history.seed))
     oracle = Oracle(life)
-    for step in history.steps:
-        getattr(life, step.verb)(random.Random(step.seed))
-    life.settle()
-    oracle.judge_settled()
+    try:
+        for step in history.steps:
+            getattr(life, step.verb)(random.Random(step.seed))
+        life.settle()
+        oracle.judge_settled()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the history ends there
+        oracle.judge_crash(error)
     return Verdict(history=history, findings=oracle.findings, figures=oracle.figures)
 
 

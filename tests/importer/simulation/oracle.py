@@ -22,6 +22,7 @@ class Fault(StrEnum):
     RESURRECTED = "an expense that the person deleted"
     FALSE_SUCCESS = "a run that succeeded although the bank said otherwise"
     FALSE_ALARM = "a run that did not succeed although all is well"
+    CRASH = "a run that ends in a defect"
     UNACCOUNTED = "a run that does not account for all rows it was told"
 
 
@@ -81,7 +82,7 @@ class Oracle:
         self.figures.runs_wrong += bool(differences)
         self.figures.runs_wrong_and_said += bool(differences) and not finished.claims_success
         if differences and finished.claims_success:
-            self._find(Fault.FALSE_SUCCESS, f"connection {finished.provider.number}: {'; '.join(differences)}")
+            self.find(Fault.FALSE_SUCCESS, f"connection {finished.provider.number}: {'; '.join(differences)}")
         self._judge_conservation(finished)
 
     def judge_settled(self) -> None:
@@ -99,9 +100,9 @@ class Oracle:
         if owed == held:
             for run in unhappy:
                 message = f"{run.outcome.status} {run.outcome.code}: {run.outcome.message}"
-                self._find(Fault.FALSE_ALARM, f"connection {run.provider.number}: {message}")
+                self.find(Fault.FALSE_ALARM, f"connection {run.provider.number}: {message}")
         elif not unhappy and not self._is_asked():
-            self._find(Fault.FALSE_SUCCESS, "the settled ledger is wrong and nobody says so")
+            self.find(Fault.FALSE_SUCCESS, "the settled ledger is wrong and nobody says so")
 
     def _judge_amounts(self, *, missing: Counter[Decimal], extra: Counter[Decimal]) -> None:
         purchases = self.life.person.purchases
@@ -110,15 +111,15 @@ class Oracle:
         for amount in extra.elements():
             if missing[-amount] > 0:
                 missing[-amount] -= 1
-                self._find(Fault.WRONG_SIGN, f"{amount}")
+                self.find(Fault.WRONG_SIGN, f"{amount}")
             elif amount in legs:
-                self._find(Fault.UNPAIRED, f"{amount}")
+                self.find(Fault.UNPAIRED, f"{amount}")
             elif amount in deleted:
-                self._find(Fault.RESURRECTED, f"{amount}")
+                self.find(Fault.RESURRECTED, f"{amount}")
             else:
-                self._find(Fault.DOUBLED, f"{amount}")
+                self.find(Fault.DOUBLED, f"{amount}")
         for amount in (+missing).elements():
-            self._find(Fault.LOST, f"{amount}")
+            self.find(Fault.LOST, f"{amount}")
 
     def _expenses(self) -> list[Decimal]:
         rows = self.life.sql(
@@ -176,9 +177,13 @@ class Oracle:
         counts = finished.outcome.counts
         told = sum(len(answer.rows) for answer in finished.answers)
         if counts.fetched != told:
-            self._find(Fault.UNACCOUNTED, f"{told} rows told, {counts.fetched} on record")
+            self.find(Fault.UNACCOUNTED, f"{told} rows told, {counts.fetched} on record")
 
-    def _find(self, fault: Fault, detail: str) -> None:
+    def judge_crash(self, error: Exception) -> None:
+        """Note that a run raised what no run should."""
+        self.find(Fault.CRASH, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+
+    def find(self, fault: Fault, detail: str) -> None:
         self.findings.append(Finding(fault=fault, detail=detail))
 
 
