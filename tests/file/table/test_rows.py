@@ -81,7 +81,7 @@ DIALECTS = {
         [("2026-01-31", "-5.00"), ("2026-02-01", "-2.10")],
     ),
     "two columns of one name": (
-        "Date,Description,Description,Amount,Amount\n2026-01-31,Rent,Flat,-5.00,99.00\n",
+        "Date,Description,Description,Amount\n2026-01-31,Rent,Flat,-5.00\n",
         [("2026-01-31", "-5.00")],
     ),
     "money out and money in apart": (
@@ -145,7 +145,7 @@ AMBIGUOUS = {
     "day and month": ("Date,Description,Amount\n03/04/2026,a,-1.00\n05/04/2026,b,-1.00\n", "date_format"),
     "decimal mark": ('Date,Description,Amount\n2026-01-31,a,"-1,234"\n2026-01-31,b,"-2,500"\n', "decimal"),
     "both decimal marks": ("Date;Text;Amount\n2026-01-31;a;-1,50\n2026-01-31;b;-2.50\n", "decimal"),
-    "direction of money": ("Date,Description,Amount\n2026-01-31,a,1.50\n2026-02-01,b,2.50\n", "positive_is"),
+    "direction of money": ("Date,Description,Amount\n2026-01-31,a,1.50\n2026-02-01,b,2.50\n", "positive-is"),
     "mixed orders of dates": (
         "Date,Description,Amount\n2026-01-31,a,-1.50\n31/01/2026,b,-2.50\n",
         "no single order",

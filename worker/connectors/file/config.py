@@ -13,8 +13,9 @@ from worker.connectors.file.reading import Choices
 from worker.connectors.file.statement.account_numbers import is_iban
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.dates import Order
+from worker.connectors.file.table.column_names import ROLES
 from worker.connectors.file.table.decisions import Hints
-from worker.connectors.file.table.profile import Profile, built_in_profile
+from worker.connectors.file.table.profile import Profile, built_in_profile, plain
 from worker.errors import InvalidRequestError
 from worker.money import is_currency
 
@@ -57,6 +58,11 @@ class FileConfig(ConnectorConfig):
     date_order: Order | None = Field(default=None, description="dmy, mdy or ymd, where the files do not prove it.")
     decimal: Mark | None = Field(default=None, description="Decimal mark, where the files do not prove it.")
     positive_is: Literal["in", "out"] | None = Field(default=None, description="Which way positive amounts went.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Columns of a table (their names, or numbers from 1 without a header) with what they hold.",
+    )
+    ignored: tuple[str, ...] = Field(default=(), description="Columns that may stay unread, whatever they look like.")
     notifications: bool = Field(default=False, description="Read camt.054 too.")
     split_batches: bool = Field(
         default=True, description="Book the payments of a collective CAMT entry singly, where they add up to it."
@@ -83,6 +89,14 @@ class FileConfig(ConnectorConfig):
                 raise ValueError(str(error)) from None
         return value
 
+    @field_validator("columns")
+    @classmethod
+    def _has_known_roles(cls, value: dict[str, str]) -> dict[str, str]:
+        unknown = next((role for role in value.values() if role not in ROLES), None)
+        if unknown is not None:
+            raise ValueError(f"'{unknown}' is nothing a column can hold; known: {', '.join(ROLES)}")
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _is_encoding(cls, value: str | None) -> str | None:
@@ -100,7 +114,14 @@ class FileConfig(ConnectorConfig):
         profile = built_in_profile(self.profile) if isinstance(self.profile, str) else self.profile
         return Choices(
             profile=profile,
-            hints=Hints(order=self.date_order, decimal=self.decimal, positive_is=self.positive_is),
+            columns={plain(name): role for name, role in self.columns.items()},
+            hints=Hints(
+                order=self.date_order,
+                decimal=self.decimal,
+                positive_is=self.positive_is,
+                currency=self.account.currency if self.account else None,
+                ignored=frozenset(plain(name) for name in self.ignored),
+            ),
             encoding=self.encoding,
             notifications=self.notifications,
             split_batches=self.split_batches,

@@ -72,6 +72,11 @@ class Folder:
         except StatementError as error:
             self.refused.append(error.of(member.name))
             return
+        if counted.bad_rows and not counted.accounts:
+            first = counted.bad_rows[0]
+            refusal = StatementError(f"no row can be read: {first.reason}", line=first.line)
+            self.refused.append(refusal.of(member.name))
+            return
         self.files.append(IndexedFile(understood=understood, fingerprint=fingerprint, summary=counted))
 
     def account_keys(self) -> list[str]:

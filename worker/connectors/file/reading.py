@@ -1,7 +1,7 @@
 """Recognises the format of a statement file and calls the reader of that format."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -33,6 +33,7 @@ class Choices:
     """What a person has stated about the files; everything else is found out."""
 
     profile: Profile | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     profiles: tuple[Profile, ...] = field(default_factory=built_in_profiles)
     hints: Hints = field(default_factory=Hints)
     encoding: str | None = None
@@ -117,7 +118,9 @@ def understand(member: Member, choices: Choices) -> Understood:
     profile = choices.profile
     if profile is not None and profile.encoding and not choices.encoding:
         encoding = Encoding(profile.encoding, sure=True)
-    table = understand_table(member, encoding.name, choices.profiles, chosen=profile, hints=choices.hints)
+    table = understand_table(
+        member, encoding.name, choices.profiles, chosen=profile, stated=choices.columns, hints=choices.hints
+    )
     return Understood(member=member, format=kind, encoding=encoding, table=table)
 
 

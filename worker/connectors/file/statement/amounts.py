@@ -16,7 +16,10 @@ _SYMBOLS = "$€£¥₹₽₺₩₪฿₴₫₱₦"
 _CURRENCY = re.compile(
     rf"^(?:[{_SYMBOLS}]{{1,2}}|[^\W\d_]{{1,5}}[{_SYMBOLS}]?\.?)(?=[\d.,+-])|(?<=[\d.,+-])(?:[{_SYMBOLS}]{{1,2}}|[^\W\d_]{{1,5}}\.?)$"
 )
-_DIRECTION = re.compile(r"(?<=[\d\s.,)])\(?(CR|DR|C|D|DB|H|S)\.?\)?$", re.IGNORECASE)
+_WORDS = "CR|DR|DB|C|D|H|S"
+_BEHIND = re.compile(rf"(?<=[\d\s.,)])\(?({_WORDS})\.?\)?$", re.IGNORECASE)
+_IN_FRONT = re.compile(rf"^\(?({_WORDS})\.?\)?(?=[\s\d.,+-])", re.IGNORECASE)
+_CURRENCY_OF_BRACKETS = re.compile(rf"^(?:[{_SYMBOLS}]|[^\W\d_]{{1,3}}[{_SYMBOLS}]?)\((?=[\d.,])")
 _PRICE = re.compile(r"[.,]-+$")  # `5.-` is how shops write five even, not minus five
 _OUT = frozenset({"DR", "D", "DB", "S"})
 _MAX_DIGITS, _MAX_DECIMALS = 15, 8
@@ -39,8 +42,10 @@ class _Written:
 
 def _direction(text: str) -> tuple[str, str | None]:
     """Split a trailing or leading CR/DR off `text`."""
-    found = _DIRECTION.search(text)
-    return (text[: found.start()], found[1].upper()) if found and found.start() else (text, None)
+    if found := _BEHIND.search(text):
+        return (text[: found.start()], found[1].upper()) if found.start() else (text, None)
+    found = _IN_FRONT.match(text)
+    return (text[found.end() :], found[1].upper()) if found else (text, None)
 
 
 @lru_cache(maxsize=8192)
@@ -51,6 +56,7 @@ def _written(text: str) -> _Written:
     bare = bare.replace(" ", "")
     if _PRICE.search(bare):
         raise ValueError("ends in a dash that is no sign")
+    bare = _CURRENCY_OF_BRACKETS.sub("(", bare)
     bracketed = bare.startswith("(") and bare.endswith(")")
     if bracketed:
         bare = bare[1:-1]

@@ -11,18 +11,39 @@ Order = Literal["ymd", "dmy", "mdy"]
 ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
 
 _MONTHS = (
-    "jan january januar januari janvier janv enero ene janeiro gennaio gen",
-    "feb february februar februari février fevrier févr fevr febrero fevereiro fev febbraio",
-    "mar march märz maerz mär mrz maart mrt mars marzo março",
-    "apr april avril avr abril abr aprile",
-    "may mai mei mayo maio maggio mag",
-    "jun june juni juin junio junho giugno giu",
-    "jul july juli juillet juil julio julho luglio lug",
-    "aug august augustus août aout agosto ago",
-    "sep sept september septembre septiembre setembro set settembre",
-    "oct october oktober okt octobre octubre outubro out ottobre ott",
-    "nov november novembre noviembre novembro",
-    "dec december dezember dez décembre decembre déc diciembre dic dezembro dicembre",
+    (
+        "jan january januar januari janvier janv enero ene janeiro gennaio gen stycznia styczeń sty ledna leden led "
+        "ocak oca január tammikuuta tammi"
+    ),
+    (
+        "feb february februar februari février fevrier févr fevr febrero fevereiro fev febbraio lutego luty lut února "
+        "únor úno şubat şub helmikuuta helmi"
+    ),
+    (
+        "mar march märz maerz mär mrz maart mrt mars marzo março marca marzec března březen bře mart marts maaliskuuta "
+        "maalis"
+    ),
+    "apr april avril avr abril abr aprile kwietnia kwiecień kwi dubna duben dub nisan nis huhtikuuta huhti",
+    "may mai mei mayo maio maggio mag maja maj května květen kvě may\u0131s toukokuuta touko",
+    "jun june juni juin junio junho giugno giu czerwca czerwiec cze června červen čvn haziran haz kesäkuuta kesä",
+    (
+        "jul july juli juillet juil julio julho luglio lug lipca lipiec lip července červenec čvc temmuz tem "
+        "heinäkuuta heinä"
+    ),
+    "aug august augustus augusti août aout agosto ago sierpnia sierpień sie srpna srpen srp ağustos ağu elokuuta elo",
+    (
+        "sep sept september septembre septiembre setembro set settembre września wrzesień wrz září zář eylül eyl "
+        "syyskuuta syys"
+    ),
+    (
+        "oct october oktober okt octobre octubre outubro out ottobre ott października październik paź října říjen říj "
+        "ekim eki lokakuuta loka"
+    ),
+    "nov november novembre noviembre novembro listopada listopad lis kas\u0131m kas marraskuuta marras",
+    (
+        "dec december dezember dez décembre decembre déc diciembre dic dezembro dicembre des desember grudnia grudzień "
+        "gru prosince prosinec pro aral\u0131k ara joulukuuta joulu"
+    ),
 )
 _MONTH_OF = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names.split()}
 _TIME = re.compile(r"[T\s,]+\d{1,2}[:.h]\d{2}.*$", re.IGNORECASE)
@@ -70,7 +91,7 @@ def _packed(text: str, order: Order) -> date:
 
 @lru_cache(maxsize=8192)
 def parse_day(text: str, order: Order) -> date:
-    """Read a day written in `order`; a time of day behind it is ignored, month names are read in eight languages.
+    """Read a day written in `order`; a time of day behind it is ignored, month names are read in fifteen languages.
 
     Raises: ValueError when it is no day in that order.
     """
@@ -78,7 +99,7 @@ def parse_day(text: str, order: Order) -> date:
     if _PACKED.fullmatch(bare):
         return _packed(bare, order)
     first, second, third = _parts(text)
-    if len(first) == 4 or order == "ymd":  # noqa: PLR2004 - a year of four digits
+    if (len(first) == 4 and first.isdigit()) or order == "ymd":  # noqa: PLR2004 - a year of four digits
         if order != "ymd":
             raise ValueError("begins with the year")
         return date(_year(first), _month(second), int(third))

@@ -9,6 +9,7 @@ from decimal import Decimal
 from worker.connectors.base import Transaction
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask, find_iban
 from worker.connectors.file.statement.amounts import Mark, parse_amount
+from worker.connectors.file.statement.currencies import currency_sign, parse_currency
 from worker.connectors.file.statement.events import (
     Closed,
     Event,
@@ -22,11 +23,9 @@ from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout
 from worker.connectors.file.table.row_amount import cell
 from worker.connectors.file.table.running_balance import RowOrder
-from worker.money import is_currency
 
 _MAX_ACCOUNTS = 500
 _NUMBER = re.compile(r"[\d\s./-]{6,}")
-_SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "¥": "JPY"}
 
 
 @dataclass(slots=True)
@@ -40,21 +39,33 @@ class _Ends:
 class Accounts:
     """Finds each row's account and keeps what its balance column says at both ends of the file."""
 
-    def __init__(self, layout: Layout, chain: RowOrder | None) -> None:
+    def __init__(self, layout: Layout, chain: RowOrder | None, currency: str | None = None) -> None:
+        """Args: currency: code of rows whose own is missing or not understood."""
         profile = layout.profile
         self._layout, self._profile, self._chain = layout, profile, chain
         self._column = layout.column(profile.account)
         self._balance_at = layout.column(profile.balance)
         self._currency_at = layout.column(profile.currency_column)
         self._fixed_currency = profile.currency or _currency_in_header(layout)
+        self._stated_currency = currency
         self._known: dict[tuple[str, str], StatementAccount] = {}
         self._new: list[StatementAccount] = []
         self._ends: dict[str, _Ends] = {}
 
     def currency(self, record: Record) -> str | None:
-        """Return the currency of a row, as the row, the profile or the header states it."""
-        stated = cell(record, self._currency_at).upper()
-        return _SIGNS.get(stated, stated) or self._fixed_currency
+        """Return the currency of a row, as the row, the profile or the header states it, else the person.
+
+        Raises: ValueError when the row's currency is not understood and nobody stated one.
+        """
+        written = cell(record, self._currency_at)
+        if not written:
+            return self._fixed_currency or self._stated_currency
+        try:
+            return parse_currency(written)
+        except ValueError:
+            if self._stated_currency is None:
+                raise
+            return self._stated_currency
 
     def of(self, record: Record) -> StatementAccount:
         """Return the account of a row. Raises: StatementError when the column holds something else than accounts."""
@@ -131,8 +142,7 @@ class Accounts:
 def _currency_in_header(layout: Layout) -> str | None:
     """Return the currency an amount column's name carries, as in `Amount (EUR)` or `Betrag (€)`."""
     for name in (layout.profile.amount, layout.profile.debit, layout.profile.credit):
-        for word in re.findall(r"[A-Za-z]{3}|[€£₹¥]", name or ""):
-            code = _SIGNS.get(word, word.upper())
-            if is_currency(code) and re.search(rf"[(\[ ]{re.escape(word)}[)\] ]?$", name or ""):
-                return str(code)
+        found = re.search(r"(?:^|[(\[ ])([A-Za-z]{2,3}\$?|[^\w\s()\[\]]{1,2})[)\] ]?$", name or "")
+        if found and (code := currency_sign(found[1])) is not None:
+            return code
     return None

@@ -1,7 +1,7 @@
 """Guesses the layout of a table from its column names, in nine languages. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from worker.connectors.file.table.profile import Profile, plain
 
@@ -11,7 +11,7 @@ _WORDS: dict[str, str] = {
     "fecha operación|fecha operacion|fecha contable|data|data contabile|data operazione|data lançamento|"
     "data operacji|data księgowania|boekdatum|boekingsdatum|txn date|tran date|bokföringsdag|bokføringsdato|dato",
     "value_date": "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
-    "data valuta|data valor|rentedatum|valuta date|valör|rentedato|data waluty",
+    "data valuta|data valor|belegdatum|rentedatum|valuta date|valör|rentedato|data waluty",
     "amount": "amount|betrag|umsatz|montant|importe|importo|valor|bedrag|kwota|belopp|beløb|beløp|amount (eur)|"
     "amount (usd)|amount (gbp)|betrag (eur)|betrag (€)|montant (eur)|transaction amount|net amount|quantia|"
     "amount in eur|importe (eur)|importe eur|importo (eur)|amount eur|amount usd|amount gbp|amt",
@@ -24,8 +24,10 @@ _WORDS: dict[str, str] = {
     "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|s/h|d/c|c/d|+/-|debit credit indicator",
     "balance": "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
     "saldo disponible|balance (eur)|available balance|saldo po operacji|saldo na mutatie|account balance",
-    "currency": "currency|währung|waehrung|devise|moneda|divisa|valuta code|munt|muntsoort|waluta|ccy|moeda|valutakod",
-    "description": "description|details|narrative|narration|memo|particulars|transaction description|text|"
+    "currency": "monn.|monnaie|whrg|whrg.|currency|währung|waehrung|devise|moneda|divisa|valuta code|munt|muntsoort|waluta|ccy|moeda|valutakod",
+    "description": "description|description 1|description 2|description 3|description1|description2|description3|"
+    "beschreibung|beschreibung 1|beschreibung 2|beschreibung 3|beschreibung1|beschreibung2|beschreibung3|desc|"
+    "details|narrative|narration|memo|particulars|transaction description|text|"
     "verwendungszweck|buchungstext|libellé|libelle|concepto|descripción|descripcion|descrizione|causale|omschrijving|"
     "mededelingen|mededeling|descrição|descricao|opis|tytuł|remarks|reference text|transaction details|betreff|"
     "purpose|payment reference|beskrivning|beskrivelse|tekst|transaction remarks|comments",
@@ -33,15 +35,59 @@ _WORDS: dict[str, str] = {
     "auftraggeber/empfänger|zahlungsempfänger|begünstigter|auftraggeber|beguenstigter/zahlungspflichtiger|"
     "bénéficiaire|beneficiario|tegenpartij|naam tegenpartij|naam / omschrijving|partner name|nadawca/odbiorca",
     "counterparty_account": "counterparty account|partner iban|tegenrekening|iban|kontonummer/iban|account number to",
-    "account": "account|account number|konto|kontonummer|auftragskonto|rekening|compte|cuenta|conto|account no|"
+    "account": "produit|produkt|prodotto|bewertungskonto|account|account number|konto|kontonummer|"
+    "auftragskonto|rekening|compte|cuenta|conto|account no|"
     "iban kontoinhaber|eigene iban|account iban",
+    "status": "status|state|transaction status|payment status|zustand|statut|stato|estado|état|etat|buchungsstatus",
     "reference": "reference|ref|ref no|ref no.|reference number|cheque no|cheque no.|chq no|check number|"
     "kundenreferenz",
 }
 _ROLES = {word: role for role, words in _WORDS.items() for word in words.split("|")}
+_NAMED_ROLES = frozenset(_WORDS) - {"description"} | {"transaction_date", "id", "fee"}
+ROLES = (*sorted(_NAMED_ROLES), "description", "ignore")
 _BASE, _EACH, _MOST = 0.5, 0.08, 0.8
 _OUT_WORDS = ("debit", "dr", "d", "af", "s", "soll", "-", "out", "dbit", "withdrawal", "debet", "db")
 _IN_WORDS = ("credit", "cr", "c", "bij", "h", "haben", "+", "in", "crdt", "deposit")
+
+DIRECTION_WORDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("s", "soll"), ("h", "haben")),
+    (("d", "dr", "db", "debit", "dbit"), ("c", "cr", "credit", "crdt")),
+    (("-",), ("+",)),
+    (("af",), ("bij",)),
+    (("out",), ("in",)),
+)
+_PENDING_WORDS = (
+    *("pending", "authorised", "authorized", "authorisation", "authorization", "hold", "on hold", "processing"),
+    *(
+        "vorgemerkt",
+        "ausstehend",
+        "in bearbeitung",
+        "en attente",
+        "pendiente",
+        "in sospeso",
+        "openstaand",
+        "oczekująca",
+    ),
+)
+_VOID_WORDS = (
+    *("declined", "failed", "reverted", "rejected", "cancelled", "canceled", "void", "voided", "expired", "denied"),
+    *(
+        "abgelehnt",
+        "storniert",
+        "fehlgeschlagen",
+        "refusé",
+        "annulé",
+        "rechazado",
+        "cancelado",
+        "rifiutato",
+        "odrzucona",
+    ),
+)
+_BOOKED_WORDS = (
+    *("posted", "completed", "complete", "booked", "settled", "cleared", "success", "successful", "succeeded", "paid"),
+    *("done", "processed", "gebucht", "umsatz gebucht", "abgeschlossen", "comptabilisé", "contabilizado", "", "r", "c"),
+    *("terminé", "completado", "eseguito", "completato", "verwerkt", "zaksięgowana", "final", "ok", "confirmed"),
+)
 
 _DAY_FIRST = frozenset(
     {
@@ -96,18 +142,23 @@ def _role(cell: str) -> str | None:
     )
 
 
-def guess_profile(header: Sequence[str]) -> tuple[Profile, float] | None:
+def guess_profile(header: Sequence[str], stated: Mapping[str, str] | None = None) -> tuple[Profile, float] | None:
     """Make a profile of a header's words and say how far to trust it, 0.5 to 0.8; None for no words known.
 
     The first column of a meaning counts; all columns of text are joined.
+
+    Args:
+        header: Column names as they are compared.
+        stated: Columns whose meaning a person states, as name to role; role `ignore` for a column that is not read.
     """
-    roles: dict[str, str] = {}
+    stated = stated or {}
+    roles: dict[str, str] = {role: cell for cell, role in stated.items() if cell in header and role in _NAMED_ROLES}
     texts: list[str] = []
     for cell in header:
-        role = _role(cell)
+        role = stated.get(cell) or _role(cell)
         if role == "description":
             texts.append(cell)
-        elif role is not None:
+        elif role is not None and role != "ignore":
             roles.setdefault(role, cell)
     split = "debit" in roles and "credit" in roles
     if "date" not in roles and "value_date" in roles:
@@ -140,4 +191,15 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
         counterparty_account=roles.get("counterparty_account"),
         account=roles.get("account"),
         reference=roles.get("reference"),
+        transaction_date=roles.get("transaction_date"),
+        fee=roles.get("fee"),
+        id=roles.get("id"),
+        pending={roles["status"]: _PENDING_WORDS} if "status" in roles else {},
+        skip={roles["status"]: _VOID_WORDS} if "status" in roles else {},
+        booked={roles["status"]: _BOOKED_WORDS} if "status" in roles else {},
     )
+
+
+def names_columns(header: Sequence[str]) -> bool:
+    """Return whether the cells of a row are the column names of a table."""
+    return guess_profile(header) is not None

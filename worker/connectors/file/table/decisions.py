@@ -2,43 +2,65 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
 from worker.connectors.file.statement.amounts import Mark, decimal_evidence, parse_amount, states_direction
 from worker.connectors.file.statement.dates import ORDERS, Order, decide_order, fitting_orders
 from worker.connectors.file.statement.events import StatementError
-from worker.connectors.file.table.column_names import day_first_word
+from worker.connectors.file.table.column_names import DIRECTION_WORDS, day_first_word, names_columns
 from worker.connectors.file.table.csv_records import Record
-from worker.connectors.file.table.layout import Layout
+from worker.connectors.file.table.layout import Layout, numbered
 from worker.connectors.file.table.row_amount import cell, row_amount
 from worker.connectors.file.table.running_balance import RowOrder, RunningBalance
+from worker.connectors.file.table.unknown_columns import ColumnValues, meaning, unused_columns
 
 _SAMPLE = 500
 _CHAIN_ROWS = 5000
 _STRAY_SHARE = 0.01
+_USUAL_SHARE = 0.05
 _PROVEN, _RECOGNISED = 0.95, 0.8
+_LEAST_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What a person states where a file alone does not say enough. positive_is: which way positive amounts went."""
+    """What a person states where a file alone does not say enough.
+
+    Attributes:
+        positive_is: Which way positive amounts went.
+        currency: Code of rows whose own currency is missing or not understood.
+        ignored: Columns that may stay unused, whatever they look like.
+    """
 
     order: Order | None = None
     decimal: Mark | None = None
     positive_is: Literal["in", "out"] | None = None
+    currency: str | None = None
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """How the cells of one file are read. flipped: turn every amount round. chain: what the balance column proves."""
+    """How the cells of one file are read.
+
+    Attributes:
+        flipped: Turn every amount round.
+        signed_sides: Debit and credit columns that hold both signs, so that a minus means the other way.
+        chain: What the balance column proves.
+        widths: Numbers of cells that rows usually have.
+        unused: Columns that are not read.
+    """
 
     mark: Mark
     order: Order | None = None
     flipped: bool = False
+    signed_sides: frozenset[str] = frozenset()
     chain: RowOrder | None = None
     confidence: float = 1.0
+    widths: frozenset[int] = frozenset()
+    unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -52,7 +74,12 @@ class _Evidence:
     undecided: str | None = None
     records: int = 0
     rows: int = 0
-    directed: bool = False
+    widths: Counter[int] = field(default_factory=Counter)
+    negative: int = 0
+    positive: int = 0
+    plus: int = 0
+    sides: dict[str, set[bool]] = field(default_factory=dict)
+    unknown: dict[int, ColumnValues] = field(default_factory=dict)
 
 
 def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
@@ -61,19 +88,33 @@ def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
     money = [
         layout.column(name) for name in (profile.amount, profile.debit, profile.credit, profile.balance, profile.fee)
     ]
+    unused = set(unused_columns(layout.header, profile))
+    seen.unknown = {at: ColumnValues(name) for at, name in enumerate(layout.header) if name in unused}
     for record in rows:
         seen.records += 1
         if not any(cell(record, index) for index in money):
+            _refuse_second_header(layout, record)
             continue
-        if not profile.date_format and not fitting_orders(cell(record, date_columns[0])):
-            continue
-        seen.rows += 1
+        seen.widths[len(record.cells)] += 1
+        seen.rows += bool(profile.date_format or fitting_orders(cell(record, date_columns[0])))
         for index in date_columns:
             _see_date(seen, cell(record, index))
         for index in money:
             _see_amount(seen, cell(record, index))
-        seen.directed = seen.directed or states_direction(cell(record, money[0]))
+        _see_sign(seen, layout, record)
+        for index, values in seen.unknown.items():
+            values.see(cell(record, index))
     return seen
+
+
+def _refuse_second_header(layout: Layout, record: Record) -> None:
+    """Raises: StatementError where another table with columns of its own begins."""
+    header = numbered(record.cells)
+    if header != layout.header and not any(mark.isdigit() for mark in record.raw) and names_columns(header):
+        raise StatementError(
+            f"holds a second table below line {layout.header_line}: save each table in a file of its own",
+            line=record.line,
+        )
 
 
 def _see_date(seen: _Evidence, text: str) -> None:
@@ -92,6 +133,20 @@ def _see_amount(seen: _Evidence, text: str) -> None:
         seen.undecided = text
 
 
+def _see_sign(seen: _Evidence, layout: Layout, record: Record) -> None:
+    profile = layout.profile
+    text = cell(record, layout.column(profile.amount))
+    if any(mark in "123456789" for mark in text):
+        directed = states_direction(text)
+        seen.plus += text.startswith("+")
+        seen.negative += directed and not text.startswith("+")
+        seen.positive += not directed
+    for side in (profile.debit, profile.credit):
+        text = cell(record, layout.column(side))
+        if side and any(mark in "123456789" for mark in text):
+            seen.sides.setdefault(side, set()).add(states_direction(text) and not text.startswith("+"))
+
+
 def _decide_mark(layout: Layout, seen: _Evidence) -> Mark:
     if layout.profile.decimal:
         return layout.profile.decimal
@@ -99,10 +154,10 @@ def _decide_mark(layout: Layout, seen: _Evidence) -> Mark:
     if total:
         mark, count = seen.marks.most_common(1)[0]
         if total - count > max(1, total * _STRAY_SHARE) or count * 2 <= total:
-            raise StatementError("some amounts use a decimal point and others a decimal comma: state decimal")
+            raise StatementError("some amounts use a decimal point and others a decimal comma: state --decimal")
         return mark
     if seen.undecided is not None:
-        raise StatementError(f"amounts like '{seen.undecided[:20]}' fit decimal point and comma: state decimal")
+        raise StatementError(f"amounts like '{seen.undecided[:20]}' fit decimal point and comma: state --decimal")
     return "."
 
 
@@ -121,43 +176,98 @@ def _decide_order(layout: Layout, seen: _Evidence) -> tuple[Order | None, str | 
         raise StatementError(str(error)) from None
 
 
-def _chain(layout: Layout, rows: Iterable[Record], mark: Mark) -> RowOrder | None:
-    """Let the balance column testify, account by account."""
+def _chain(
+    layout: Layout, rows: Iterable[Record], mark: Mark, signed_sides: frozenset[str]
+) -> tuple[RowOrder | None, bool]:
+    """Let the balance column testify, account by account; the second element says whether nearly every row agrees."""
     balance_at, account_at = layout.column(layout.profile.balance), layout.column(layout.profile.account)
     if balance_at is None:
-        return None
+        return None, False
     running: dict[str, RunningBalance] = {}
     for record in islice(rows, _CHAIN_ROWS):
         try:
-            amount, balance = row_amount(layout, record, mark), parse_amount(cell(record, balance_at), mark)
+            amount = row_amount(layout, record, mark, signed_sides)
+            balance = parse_amount(cell(record, balance_at), mark)
         except ValueError:
             continue
         running.setdefault(cell(record, account_at), RunningBalance()).feed(amount, balance)
-    verdicts = {verdict for one in running.values() if (verdict := one.verdict()) is not None}
-    return verdicts.pop() if len(verdicts) == 1 else None
+    proofs = {verdict for one in running.values() if (verdict := one.verdict()) is not None}
+    if len(proofs) == 1:
+        return proofs.pop(), True
+    likely = {verdict for one in running.values() if (verdict := one.likely()) is not None}
+    return (likely.pop() if len(likely) == 1 else None), False
 
 
-def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints) -> Decisions:
+def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints) -> tuple[Layout, Decisions]:
     """Decide how a file's cells are read; `rows` opens the file's rows anew each time.
+
+    Returns: The layout, with a direction column that only its values name, and the decisions.
 
     Raises: StatementError when the file fits two readings and proves neither: the sentence says what to state.
     """
     seen = _gather(layout, rows())
     if not seen.records and layout.confidence >= _RECOGNISED:
-        return Decisions(mark=".", order="ymd", confidence=layout.confidence, notes=("the file holds no rows",))
+        empty = Decisions(mark=".", order="ymd", confidence=layout.confidence, notes=("the file holds no rows",))
+        return layout, empty
     if not seen.rows:
         raise StatementError(f"no row holds a date in column '{layout.profile.date}'")
+    layout = _with_direction(layout, seen)
+    if layout.guessed:
+        _refuse_unknown(layout, seen, hints)
     mark = hints.decimal or _decide_mark(layout, seen)
     order, note = (hints.order, None) if hints.order else _decide_order(layout, seen)
-    chain = _chain(layout, rows(), mark)
-    flipped = _decide_sign(layout, seen, chain, hints)
+    signed_sides = frozenset(side for side, signs in seen.sides.items() if len(signs) > 1)
+    chain, proven = _chain(layout, rows(), mark, signed_sides)
+    flipped = _decide_sign(layout, seen, chain if proven else None, hints)
     if chain is not None and flipped:
         chain = RowOrder(newest_first=chain.newest_first, flipped=not chain.flipped)
-    proven = layout.guessed and chain is not None and not chain.flipped
-    confidence = max(layout.confidence, _PROVEN) if proven else layout.confidence
-    return Decisions(
-        mark=mark, order=order, flipped=flipped, chain=chain, confidence=confidence, notes=(note,) if note else ()
+    sure = layout.guessed and proven and chain is not None and not chain.flipped
+    return layout, Decisions(
+        mark=mark,
+        order=order,
+        flipped=flipped,
+        signed_sides=signed_sides,
+        chain=chain,
+        confidence=max(layout.confidence, _PROVEN) if sure else layout.confidence,
+        widths=frozenset(width for width, count in seen.widths.items() if count >= max(2, seen.rows * _USUAL_SHARE)),
+        unused=tuple(values.name for values in seen.unknown.values() if values.name not in layout.profile.used),
+        notes=(note,) if note else (),
     )
+
+
+def _with_direction(layout: Layout, seen: _Evidence) -> Layout:
+    """Find a direction column by its values, where all amounts are positive and no name tells which way they went."""
+    profile = layout.profile
+    if not layout.guessed or profile.amount is None or profile.type is not None or seen.negative or seen.plus:
+        return layout
+    for values in seen.unknown.values():
+        said = {text.casefold().rstrip(".") for text in values.values}
+        for outs, ins in DIRECTION_WORDS:
+            if said and said <= set(outs) | set(ins) and values.filled >= seen.rows > 1:
+                return replace(
+                    layout,
+                    profile=profile.model_copy(update={"type": values.name, "debit_words": outs, "credit_words": ins}),
+                )
+    return layout
+
+
+def _refuse_unknown(layout: Layout, seen: _Evidence, hints: Hints) -> None:
+    """Raises: StatementError naming the unused columns that seem to matter and what to state about them."""
+    doubts = [
+        (values.name, what)
+        for values in seen.unknown.values()
+        if values.name not in hints.ignored
+        and values.name not in layout.profile.used
+        and (what := meaning(values, layout.profile)) is not None
+    ]
+    if doubts:
+        named = "; ".join(f"column '{name}' looks like {_article(what)} {what}" for name, what in doubts)
+        name, what = doubts[0]
+        raise StatementError(f"{named}: state --column '{name}={what}', or --ignore '{name}'")
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"
 
 
 def _decide_sign(layout: Layout, seen: _Evidence, chain: RowOrder | None, hints: Hints) -> bool:
@@ -165,8 +275,15 @@ def _decide_sign(layout: Layout, seen: _Evidence, chain: RowOrder | None, hints:
     profile = layout.profile
     if hints.positive_is is not None:
         return (hints.positive_is == "out") != (profile.sign == "flipped")
-    if not layout.guessed or profile.amount is None or profile.type is not None or seen.directed:
+    if not layout.guessed or profile.amount is None or profile.type is not None or seen.plus:
         return False
-    if chain is None:
-        raise StatementError("all amounts are positive and nothing says which way the money went: state positive_is")
-    return chain.flipped
+    if chain is not None:
+        return chain.flipped
+    if not seen.negative:
+        raise StatementError("all amounts are positive and nothing says which way the money went: state --positive-is")
+    if seen.negative + seen.positive >= _LEAST_ROWS and seen.negative < seen.positive:
+        raise StatementError(
+            f"{seen.positive} amounts are positive and {seen.negative} negative: purchases may be the positive ones,"
+            " as on cards; state --positive-is in or out"
+        )
+    return False

@@ -1,6 +1,7 @@
 """Finds the layout of a CSV file: a known profile, or a guess from its column names, with a confidence."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.connectors.file.statement.account_numbers import find_iban
@@ -13,6 +14,12 @@ from worker.connectors.file.table.profile import Profile, plain
 DELIMITERS = (",", ";", "\t", "|")
 LEAST_CONFIDENCE = 0.5
 _HEAD_RECORDS = 80
+_DAY = re.compile(r"\d{1,4}[./\-]\d{1,2}[./\-]\d{1,4}(?:[T\s].*)?|\d{8}|\d{1,2}[. -][^\W\d_]{3,9}[. -]\d{2,4}")
+_AMOUNT = re.compile(r"[-+(]?\s?[^\d\s.,]{0,4}\s?\d[\d.,' ]*[.,]\d{1,2}\)?-?(?:\s?\S{1,4})?")
+_TOTALS = re.compile(
+    r"(?i)\b(?:total|totals|sum|summe|subtotal|saldo|solde|balance|kontostand|end of|page|seite|opening|closing|"
+    r"anfangssaldo|endsaldo|totale|totaal|suma|generated|printed|statement|records?|rows?)\b"
+)
 _NAMED, _HEADERLESS = 0.99, 0.6
 
 
@@ -40,38 +47,99 @@ class Layout:
 
 
 def numbered(cells: Iterable[str]) -> tuple[str, ...]:
-    """Return header cells as they are compared, a repeated name with `#2`, `#3` behind it."""
+    """Return header cells as they are compared: a repeated name with `#2` behind it, an empty one as `column 3`."""
     seen: dict[str, int] = {}
     names = []
-    for cell in cells:
-        name = plain(cell)
+    for place, cell in enumerate(cells, start=1):
+        name = plain(cell) or f"column {place}"
         seen[name] = seen.get(name, 0) + 1
         names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
     return tuple(names)
 
 
-def detect_layout(head: Sequence[str], profiles: Sequence[Profile], *, chosen: Profile | None = None) -> Layout:
+def looks_like_booking(record: Record) -> bool:
+    """Return whether a row holds a whole date and an amount with decimals, and no word of a total or a balance."""
+    dated = any(_DAY.fullmatch(text) for text in record.cells)
+    return dated and holds_amount(record) and not says_total(record)
+
+
+def holds_amount(record: Record) -> bool:
+    """Return whether a cell of a row is an amount with decimals."""
+    return any(_AMOUNT.fullmatch(text) for text in record.cells)
+
+
+def says_total(record: Record) -> bool:
+    """Return whether a row calls itself a total, a balance or a remark."""
+    return any(_TOTALS.search(text) for text in record.cells if not any(mark.isdigit() for mark in text[:1]))
+
+
+def detect_layout(
+    head: Sequence[str],
+    profiles: Sequence[Profile],
+    *,
+    chosen: Profile | None = None,
+    stated: Mapping[str, str] | None = None,
+) -> Layout:
     """Find the layout of a file from its first lines.
 
-    chosen: a profile somebody named; it is used or refused, never replaced. Raises: StatementError saying what is
-    missing.
+    Args:
+        head: The first lines.
+        profiles: The known profiles.
+        chosen: A profile somebody named; it is used or refused, never replaced.
+        stated: Columns whose meaning a person states, as name (or number) to role.
+
+    Raises: StatementError saying what is missing.
     """
     head, declared = _declared_delimiter(head)
     offset = 1 if declared else 0
-    candidates = [chosen] if chosen else list(profiles)
+    candidates = [chosen] if chosen else [] if stated else list(profiles)
     found: list[Layout] = []
     for delimiter in [declared] if declared else DELIMITERS:
-        rows = _rows(head, delimiter, offset)
-        usable = [profile for profile in candidates if profile.delimiter in {None, delimiter}]
-        found += [layout for profile in usable if (layout := _lay(profile, rows, delimiter)) is not None]
-        if chosen is None and (guess := _guess(rows, delimiter)) is not None:
-            found.append(guess)
+        found += _layouts(
+            [Record(row.line + offset, row.cells) for row in records(head, delimiter)][:_HEAD_RECORDS],
+            delimiter,
+            candidates,
+            chosen,
+            stated,
+        )
     if not found:
         raise StatementError(_why_not(chosen))
     best = max(found, key=lambda layout: (layout.confidence, len(layout.profile.recognised_by)))
-    if chosen:
-        return _sure(best)
-    return best
+    return _sure(best) if chosen else best
+
+
+def _layouts(
+    rows: list[Record],
+    delimiter: str,
+    candidates: Sequence[Profile],
+    chosen: Profile | None,
+    stated: Mapping[str, str] | None,
+) -> list[Layout]:
+    """Return every layout that the first rows of a file may have when it is split by a delimiter."""
+    usable = [profile for profile in candidates if profile.delimiter in {None, delimiter}]
+    found = [layout for profile in usable if (layout := _lay(profile, rows, delimiter)) is not None]
+    if chosen is None and (guess := _guess(rows, delimiter, stated)) is not None:
+        found.append(guess)
+    if stated and (numbered_columns := _by_numbers(rows, delimiter, stated)) is not None:
+        found.append(numbered_columns)
+    return found
+
+
+def _by_numbers(rows: list[Record], delimiter: str, stated: Mapping[str, str]) -> Layout | None:
+    """Lay out a file without a header by the numbers of its columns, counted from 1."""
+    filled = [row for row in rows if not row.blank]
+    width = max((len(row.cells) for row in filled), default=0)
+    if width < 2 or not all(name.isdecimal() and 0 < int(name) <= width for name in stated):  # noqa: PLR2004 - a table
+        return None
+    header = numbered([""] * width)
+    roles = {header[int(name) - 1]: role for name, role in stated.items()}
+    roles |= {name: roles.get(name, "ignore") for name in header}
+    guess = guess_profile(header, roles)
+    if guess is None:
+        return None
+    return Layout(
+        profile=guess[0], delimiter=delimiter, header_line=0, header=header, confidence=_HEADERLESS, guessed=True
+    )
 
 
 def _sure(layout: Layout) -> Layout:
@@ -87,7 +155,10 @@ def _sure(layout: Layout) -> Layout:
 
 def _why_not(chosen: Profile | None) -> str:
     if chosen is None:
-        return "no column of dates and amounts is recognised; describe the layout in a profile"
+        return (
+            "no column of dates and amounts is recognised: state --column NAME=date and --column NAME=amount (numbers"
+            " of columns where there is no header), or describe the layout in a profile (files profile FILE begins one)"
+        )
     return f"profile '{chosen.name}' does not fit: no row holds the columns {', '.join(chosen.recognised_by)}"
 
 
@@ -97,18 +168,6 @@ def _declared_delimiter(head: Sequence[str]) -> tuple[Sequence[str], str | None]
     if first.lower().startswith("sep=") and len(first) == 5:  # noqa: PLR2004 - sep= and one character
         return head[1:], first[4]
     return head, None
-
-
-def _rows(head: Sequence[str], delimiter: str, offset: int) -> list[Record]:
-    rows = []
-    try:
-        for record in records(head, delimiter):
-            rows.append(Record(record.line + offset, record.cells))
-            if len(rows) == _HEAD_RECORDS:
-                break
-    except StatementError:
-        pass  # the head may be cut inside a quoted cell; the whole file is judged when it is read
-    return rows
 
 
 def _iban_before(rows: list[Record], header_line: int) -> str | None:
@@ -122,7 +181,9 @@ def _lay(profile: Profile, rows: list[Record], delimiter: str) -> Layout | None:
     needed = set(profile.recognised_by)
     for row in rows:
         header = numbered(row.cells)
-        if needed <= set(header) and not (profile.exact and set(header) - needed - {""}):
+        if needed <= set(header) and not (
+            profile.exact and {name for name in header if not name.startswith("column ")} - needed
+        ):
             known = len(needed | (set(profile.used) & set(header)))
             share = known / max(1, len([name for name in header if name]))
             confidence = min(_NAMED, 0.8 + 0.2 * share)
@@ -159,11 +220,11 @@ def _says_direction(profile: Profile, rows: list[Record], header: tuple[str, ...
     return all(row.cells[at].casefold() in words for row in rows if len(row.cells) == len(header))
 
 
-def _guess(rows: list[Record], delimiter: str) -> Layout | None:
+def _guess(rows: list[Record], delimiter: str, stated: Mapping[str, str] | None) -> Layout | None:
     best: Layout | None = None
     for row in rows:
         header = numbered(row.cells)
-        guess = guess_profile(header)
+        guess = guess_profile(header, stated)
         if guess is not None and (best is None or guess[1] > best.confidence):
             best = Layout(
                 profile=guess[0],

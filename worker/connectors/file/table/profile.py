@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from worker.connectors.base import AccountType
 from worker.connectors.file.statement.amounts import Mark
 from worker.errors import InvalidRequestError
+from worker.money import is_currency
 
 _MAX_PROFILE_BYTES = 64 * 1024
 
@@ -74,6 +75,9 @@ class Profile(BaseModel):
     reference: str | None = Field(default=None, description="Column of a reference.")
     id: str | None = Field(default=None, description="Column of an id that never changes.")
     pending: Mapping[str, Names] = Field(default_factory=dict, description="Column = values of rows not booked yet.")
+    booked: Mapping[str, Names] = Field(
+        default_factory=dict, description="Column = values of booked rows; a value that is named nowhere is rejected."
+    )
     skip: Mapping[str, Names] = Field(default_factory=dict, description="Column = values of rows that are no bookings.")
     footer: Names = Field(default=(), description="Patterns of lines that are no bookings (totals, remarks).")
 
@@ -83,6 +87,8 @@ class Profile(BaseModel):
             raise ValueError("state either amount, or debit and credit")
         if self.type is not None and not (self.debit_words or self.credit_words):
             raise ValueError("type needs debit_words or credit_words")
+        if self.currency is not None and not is_currency(self.currency.upper()):
+            raise ValueError(f"currency '{self.currency}' is no ISO 4217 code; a column is named by currency_column")
         if self.encoding is not None and not _is_encoding(self.encoding):
             raise ValueError(f"encoding '{self.encoding}' does not exist")
         for pattern in self.footer:
@@ -98,7 +104,7 @@ class Profile(BaseModel):
         single = (
             *(self.date, self.value_date, self.transaction_date, self.amount, self.debit, self.credit, self.type),
             *(self.fee, self.balance, self.currency_column, self.counterparty, self.counterparty_account),
-            *(self.account, self.reference, self.id, *self.description, *self.pending, *self.skip),
+            *(self.account, self.reference, self.id, *self.description, *self.pending, *self.skip, *self.booked),
         )
         return tuple(dict.fromkeys(plain(name) for name in single if name))
 

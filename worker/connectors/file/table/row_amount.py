@@ -12,13 +12,19 @@ def cell(record: Record, index: int | None) -> str:
     return record.cells[index] if index is not None and index < len(record.cells) else ""
 
 
-def row_amount(layout: Layout, record: Record, mark: Mark) -> Decimal:
+def row_amount(layout: Layout, record: Record, mark: Mark, signed_sides: frozenset[str] = frozenset()) -> Decimal:
     """Return the amount of a row as the profile means it: negative = money out, a separate fee taken off.
+
+    Args:
+        layout: The columns.
+        record: The row.
+        mark: The decimal mark of the file.
+        signed_sides: Debit and credit columns in which a minus means the other way.
 
     Raises: ValueError saying what is missing or wrong.
     """
     profile = layout.profile
-    amount = _signed(layout, record, mark) if profile.amount else _split(layout, record, mark)
+    amount = _signed(layout, record, mark) if profile.amount else _split(layout, record, mark, signed_sides)
     fee = cell(record, layout.column(profile.fee))
     return amount - abs(parse_amount(fee, mark)) if fee else amount
 
@@ -43,17 +49,28 @@ def _directed(amount: Decimal, word: str, layout: Layout) -> Decimal:
     raise ValueError(f"type '{word[:40]}' says neither money in nor money out")
 
 
-def _split(layout: Layout, record: Record, mark: Mark) -> Decimal:
-    """Read money out and money in; a minus in either column is how some banks repeat the column's own meaning."""
+def _split(layout: Layout, record: Record, mark: Mark, signed_sides: frozenset[str]) -> Decimal:
+    """Read money out and money in.
+
+    A minus repeats the column's own meaning at banks that always write it; where a column holds both signs, it means
+    the other way.
+    """
     out, in_ = (
-        abs(_amount(text, mark)) if (text := cell(record, layout.column(name)).strip("-\u2013\u2014 ")) else None
-        for name in (layout.profile.debit, layout.profile.credit)
+        _side(layout, record, mark, name, signed_sides) for name in (layout.profile.debit, layout.profile.credit)
     )
     if out and in_:
         raise ValueError("states money out and money in at once")
     if out is None and in_ is None:
         raise ValueError("has no amount")
     return (in_ or Decimal(0)) - (out or Decimal(0))
+
+
+def _side(layout: Layout, record: Record, mark: Mark, name: str | None, signed_sides: frozenset[str]) -> Decimal | None:
+    text = cell(record, layout.column(name))
+    if not text.strip("-\u2013\u2014 "):
+        return None
+    amount = _amount(text, mark)
+    return amount if name in signed_sides else abs(amount)
 
 
 def _amount(text: str, mark: Mark) -> Decimal:

@@ -1,29 +1,47 @@
 """Reads a CSV statement: finds its layout, decides how cells are read, then turns rows into events."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 
 from worker.connectors.base import Transaction
+from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.statement.dates import parse_day, parse_day_as, parse_moment
 from worker.connectors.file.statement.encodings import text_lines
-from worker.connectors.file.statement.events import BadRow, Event, Note, Row, Skipped, StatementError
+from worker.connectors.file.statement.events import (
+    BadRow,
+    Event,
+    Note,
+    Part,
+    PartCounter,
+    Remark,
+    Row,
+    Skipped,
+    StatementError,
+)
 from worker.connectors.file.statement.files import Member, open_member
 from worker.connectors.file.table.accounts import Accounts
 from worker.connectors.file.table.csv_records import Record, records
 from worker.connectors.file.table.decisions import Decisions, Hints, decide_reading
-from worker.connectors.file.table.layout import LEAST_CONFIDENCE, Layout, detect_layout, numbered
+from worker.connectors.file.table.layout import (
+    LEAST_CONFIDENCE,
+    Layout,
+    detect_layout,
+    holds_amount,
+    looks_like_booking,
+    numbered,
+    says_total,
+)
 from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.row_amount import cell, row_amount
 
 _HEAD_LINES = 200
-_TOTALS = re.compile(
-    r"(?i)\b(?:total|totals|sum|summe|subtotal|saldo|solde|balance|kontostand|end of|page|seite|opening|closing|"
-    r"anfangssaldo|endsaldo|totale|totaal|suma|generated|printed|statement|records?|rows?)\b"
-)
+_LEAST_DATE_DIGITS = 4
+_MAX_RAW_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +52,44 @@ class CsvTable:
     encoding: str
     layout: Layout
     decisions: Decisions
+    currency: str | None = None
+
+
+@dataclass(slots=True)
+class _LineEnd:
+    """Passes lines on and remembers whether the last one ended."""
+
+    ended: bool = True
+
+    def watch(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            self.ended = line.endswith(("\n", "\r"))
+            yield line
+
+
+def _filled(member: Member, encoding: str, delimiter: str, end: _LineEnd) -> Iterator[Record]:
+    """Yield the records of a file that hold anything."""
+    with open_member(member) as stream:
+        for record in records(end.watch(text_lines(stream, encoding)), delimiter):
+            if not record.blank:
+                yield record
 
 
 def _rows(member: Member, encoding: str, layout: Layout) -> Iterator[Record]:
     """Yield the records under the header; blank ones are left out."""
-    with open_member(member) as stream:
-        for record in records(text_lines(stream, encoding), layout.delimiter):
-            if record.line > layout.header_line and not record.blank and not record.cells[0].startswith("sep="):
-                yield record
+    for record in _filled(member, encoding, layout.delimiter, _LineEnd()):
+        if record.line > layout.header_line and not record.cells[0].startswith("sep="):
+            yield record
 
 
 def understand_table(
-    member: Member, encoding: str, profiles: Sequence[Profile], *, chosen: Profile | None = None, hints: Hints
+    member: Member,
+    encoding: str,
+    profiles: Sequence[Profile],
+    *,
+    chosen: Profile | None = None,
+    stated: Mapping[str, str] | None = None,
+    hints: Hints,
 ) -> CsvTable:
     """Find out how a CSV file is to be read.
 
@@ -53,85 +97,141 @@ def understand_table(
     """
     with open_member(member) as stream:
         head = list(islice(text_lines(stream, encoding), _HEAD_LINES))
-    layout = detect_layout(head, profiles, chosen=chosen)
+    layout = detect_layout(head, profiles, chosen=chosen, stated=stated)
     if layout.confidence < LEAST_CONFIDENCE:
         raise StatementError("the layout is not recognised well enough; describe it in a profile")
-    decisions = decide_reading(layout, lambda: _rows(member, encoding, layout), hints)
-    return CsvTable(member=member, encoding=encoding, layout=layout, decisions=decisions)
+    layout, decisions = decide_reading(layout, lambda: _rows(member, encoding, layout), hints)
+    return CsvTable(member=member, encoding=encoding, layout=layout, decisions=decisions, currency=hints.currency)
 
 
 def read_table(table: CsvTable) -> Iterator[Event]:
     """Yield the events of a CSV file.
 
-    Raises: StatementError naming the line where the file stops being CSV.
+    Raises: StatementError naming the line where the file stops being CSV, or where another table begins.
     """
     yield from (Note(message=note) for note in table.decisions.notes)
-    accounts = Accounts(table.layout, table.decisions.chain)
-    reader = _RowReader(table.layout, table.decisions)
-    for record in _rows(table.member, table.encoding, table.layout):
-        event = reader.read(record, accounts)
+    if table.decisions.unused:
+        yield Note(message=f"columns that are not read: {', '.join(table.decisions.unused)}")
+    accounts = Accounts(table.layout, table.decisions.chain, table.currency)
+    reader = _RowReader(table.layout, table.decisions, accounts)
+    parts, end = PartCounter("row"), _LineEnd()
+    record, event = None, None
+    for record in _filled(table.member, table.encoding, table.layout.delimiter, end):
+        parts.total += 1
+        part, event = reader.use(record)
+        parts.use(part)
         yield from accounts.newly_opened(record.line)
-        yield event
+        if event is not None:
+            yield event
+        if record.damaged and isinstance(event, Row):
+            yield Remark(line=record.line, reason=record.damaged, raw=record.raw[:_MAX_RAW_CHARACTERS])
+    if record is not None and isinstance(event, Row) and not end.ended and reader.cut_short(record, event):
+        yield Remark(line=record.line, reason="the file ends in an amount and may have been cut off there")
     yield from accounts.close()
+    yield parts.event()
 
 
 class _RowReader:
     """Turns records into events by one layout."""
 
-    def __init__(self, layout: Layout, decisions: Decisions) -> None:
+    def __init__(self, layout: Layout, decisions: Decisions, accounts: Accounts) -> None:
         profile = layout.profile
-        self._layout, self._decisions, self._profile = layout, decisions, profile
+        self._layout, self._decisions, self._profile, self._accounts = layout, decisions, profile, accounts
         self._footers = [re.compile(pattern) for pattern in profile.footer]
         self._skip = self._conditions(profile.skip)
         self._pending = self._conditions(profile.pending)
+        self._booked = self._conditions(profile.booked)
         self._texts = [layout.column(name) for name in profile.description]
+        self._date_at = layout.column(profile.date)
+        self._money_at = [layout.column(name) for name in (profile.amount, profile.debit, profile.credit) if name]
+        self._decimals: Counter[int] = Counter()
 
-    def _conditions(self, stated: object) -> list[tuple[int | None, frozenset[str]]]:
-        items = dict(stated).items() if isinstance(stated, dict) else []
-        return [(self._layout.column(name), frozenset(plain(value) for value in values)) for name, values in items]
+    def _conditions(self, stated: Mapping[str, Sequence[str]]) -> list[tuple[int | None, frozenset[str]]]:
+        return [
+            (self._layout.column(name), frozenset(plain(value) for value in values)) for name, values in stated.items()
+        ]
 
-    def read(self, record: Record, accounts: Accounts) -> Event:
-        """Return what one record is."""
+    def use(self, record: Record) -> tuple[Part, Event | None]:
+        """Return what one record of the file is, and its event."""
+        if record.line <= self._layout.header_line:
+            return self._above(record)
         if (reason := self._no_booking(record)) is not None:
-            return Skipped(line=record.line, reason=reason)
+            header = reason == _HEADER_AGAIN
+            return Part.HEADER if header else Part.LEFT_OUT, Skipped(line=record.line, reason=reason)
         try:
-            transaction, balance = self._transaction(record, accounts)
+            event: Event = self._row(record)
         except ValueError as error:
-            if self._is_total(record):
-                return Skipped(line=record.line, reason="a total or a remark")
-            return BadRow(line=record.line, reason=str(error), raw=record.raw)
-        accounts.note(transaction, balance)
-        return Row(line=record.line, transaction=transaction)
+            event = self._unread(record, str(error))
+        match event:
+            case Row():
+                return Part.TRANSACTION, event
+            case Skipped():
+                return Part.LEFT_OUT, event
+            case Remark():
+                return Part.REMARK, event
+            case _:
+                return Part.REJECTED, event
+
+    def _above(self, record: Record) -> tuple[Part, Event | None]:
+        is_header = record.line == self._layout.header_line
+        if looks_like_booking(record) or (is_header and holds_amount(record)):
+            where = "in the line of the header" if is_header else "above the header"
+            return Part.REJECTED, BadRow(line=record.line, reason=f"looks like a booking {where}", raw=record.raw)
+        return Part.HEADER, None
 
     def _no_booking(self, record: Record) -> str | None:
         if plain(record.cells[0]) == self._layout.header[0] and numbered(record.cells) == self._layout.header:
-            return "the header repeated"
-        line = ",".join(record.cells)
-        if any(pattern.search(line) for pattern in self._footers):
-            return "a line the profile leaves out"
+            return _HEADER_AGAIN
+        if self._footers:
+            line = ",".join(record.cells)
+            if any(pattern.search(line) for pattern in self._footers):
+                return "a line the profile leaves out"
         for index, values in self._skip:
             if plain(text := cell(record, index)) in values:
                 return f"left out by the profile ({text or 'empty'})"
         return None
 
-    def _is_total(self, record: Record) -> bool:
-        """A line without a date that holds no amount either, or says that it is a total."""
-        column = self._layout.column
-        if cell(record, column(self._profile.date)) and self._dated(record):
-            money = (self._profile.amount, self._profile.debit, self._profile.credit)
-            return not any(cell(record, column(name)) for name in money) and self._says_total(record)
-        money = (self._profile.amount, self._profile.debit, self._profile.credit)
-        return not any(cell(record, column(name)) for name in money) or self._says_total(record)
+    def _unread(self, record: Record, reason: str) -> Event:
+        """Say what a record is that could not be read: a booking, a total, or another table's account."""
+        dated = cell(record, self._date_at)
+        paid = any(any(mark.isdigit() for mark in cell(record, at)) for at in self._money_at)
+        booking = sum(mark.isdigit() for mark in dated) >= _LEAST_DATE_DIGITS and not says_total(
+            Record(record.line, (dated,))
+        )
+        if says_total(record) and not (booking and paid):
+            return Skipped(line=record.line, reason="a total or a remark")
+        if booking or paid or looks_like_booking(record) or _in_one_cell(record):
+            return BadRow(line=record.line, reason=reason, raw=record.raw)
+        own = self._layout.iban
+        if (iban := find_iban(record.raw)) is not None and iban != own:
+            raise StatementError(
+                "another account begins here: save each account in a file of its own", line=record.line
+            )
+        return Remark(line=record.line, reason="a line that is no booking", raw=record.raw[:_MAX_RAW_CHARACTERS])
 
-    def _says_total(self, record: Record) -> bool:
-        return any(_TOTALS.search(text) for text in record.cells if not any(mark.isdigit() for mark in text[:1]))
+    def _row(self, record: Record) -> Row:
+        """Read a record as a booking. Raises: ValueError saying what is missing or wrong."""
+        transaction, balance = self._transaction(record)
+        self._check_width(record)
+        for index, values in self._booked:
+            text = cell(record, index)
+            if plain(text) not in values and not transaction.pending:
+                raise ValueError(f"status '{text[:40]}' is neither booked, pending nor void")
+        self._accounts.note(transaction, balance)
+        self._decimals[_decimals(transaction.amount)] += 1
+        return Row(line=record.line, transaction=transaction)
 
-    def _dated(self, record: Record) -> bool:
-        try:
-            self._day(cell(record, self._layout.column(self._profile.date)))
-        except ValueError:
-            return False
-        return True
+    def _check_width(self, record: Record) -> None:
+        """Raises: ValueError for a row wider or narrower than the header, unless many rows of this file are."""
+        width, expected = len(record.cells), len(self._layout.header)
+        if any(record.cells[expected:]) or (width != expected and width not in self._decisions.widths):
+            raise ValueError(f"has {width} cells where the header has {expected}")
+
+    def cut_short(self, record: Record, event: Row) -> bool:
+        """Return whether the last row ends in an amount with fewer decimals than usual."""
+        decimals = _decimals(event.transaction.amount)
+        alone = self._decimals[decimals] == 1 and len(self._decimals) > 1 and decimals == min(self._decimals)
+        return alone and len(record.cells) - 1 in self._money_at
 
     def _day(self, text: str) -> date:
         if self._profile.date_format:
@@ -151,15 +251,15 @@ class _RowReader:
         except ValueError as error:
             raise ValueError(f"date '{text[:40]}' {_short(error)}") from None
 
-    def _transaction(self, record: Record, accounts: Accounts) -> tuple[Transaction, Decimal | None]:
-        layout, profile = self._layout, self._profile
+    def _transaction(self, record: Record) -> tuple[Transaction, Decimal | None]:
+        layout, profile, accounts = self._layout, self._profile, self._accounts
         pending = any(plain(cell(record, index)) in values for index, values in self._pending)
         booked = self._stated(record, profile.date)
         bought = self._stated(record, profile.transaction_date)
         if booked is None and bought is None:
             raise ValueError("has no date")
         value = self._stated(record, profile.value_date)
-        amount = row_amount(layout, record, self._decisions.mark)
+        amount = row_amount(layout, record, self._decisions.mark, self._decisions.signed_sides)
         account = accounts.of(record)
         name = cell(record, layout.column(profile.counterparty)) or None
         reference = cell(record, layout.column(profile.reference))
@@ -181,6 +281,19 @@ class _RowReader:
             raw={key or "-": text for key, text in zip(layout.header, record.cells, strict=False) if text},
         )
         return transaction, accounts.balance(record, self._decisions.mark)
+
+
+_HEADER_AGAIN = "the header repeated"
+
+
+def _in_one_cell(record: Record) -> bool:
+    """Whether a whole row of the table stands in one cell, as quotes around a line make it."""
+    return any(looks_like_booking(Record(record.line, tuple(re.split(r"[,;|\t]", text)))) for text in record.cells)
+
+
+def _decimals(amount: Decimal) -> int:
+    exponent = amount.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
 
 
 def _day_only(stated: date | datetime | None) -> date | None:

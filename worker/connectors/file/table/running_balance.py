@@ -6,6 +6,7 @@ from decimal import Decimal
 
 _LEAST_PROOFS = 2
 _SHARE = 0.9
+_MOST = 0.51
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +40,12 @@ class RunningBalance:
         """Return the one reading that nearly all steps agree with; None when nothing is proved."""
         if self._steps < _LEAST_PROOFS:
             return None
-        winners = [reading for reading, count in self._agree.items() if count >= self._steps * _SHARE]
+        return self._reading(_SHARE)
+
+    def likely(self) -> RowOrder | None:
+        """Return the one reading that most steps agree with: enough to find missing rows, not to decide a sign."""
+        return self._reading(_MOST) if self._steps >= _LEAST_PROOFS else None
+
+    def _reading(self, share: float) -> RowOrder | None:
+        winners = [reading for reading, count in self._agree.items() if count >= self._steps * share]
         return winners[0] if len(winners) == 1 else None

@@ -1,0 +1,68 @@
+"""Reads currencies written as codes, words or signs. Pure."""
+
+from worker.money import is_currency
+
+_WORDS = {
+    "EUR": "\u20ac euro euros",
+    "GBP": "\u00a3 pound pounds sterling",
+    "USD": "us$ usd$ us-dollar",
+    "CAD": "ca$ cad$ c$",
+    "AUD": "au$ aud$ a$",
+    "NZD": "nz$ nzd$",
+    "HKD": "hk$ hkd$",
+    "SGD": "s$ sgd$",
+    "BRL": "r$ reais real",
+    "MXN": "mx$ mxn$",
+    "TWD": "nt$",
+    "INR": "\u20b9 rs rs. rupees rupee",
+    "CHF": "fr. sfr sfr. franken francs",
+    "CZK": "k\u010d kc kcs",
+    "PLN": "z\u0142 zl zloty z\u0142oty",
+    "HUF": "ft forint",
+    "RON": "lei",
+    "BGN": "\u043b\u0432 lv",
+    "RUB": "\u20bd \u0440\u0443\u0431 \u0440\u0443\u0431.",
+    "UAH": "\u20b4 \u0433\u0440\u043d",
+    "TRY": "\u20ba tl",
+    "ILS": "\u20aa",
+    "KRW": "\u20a9",
+    "THB": "\u0e3f",
+    "VND": "\u20ab",
+    "PHP": "\u20b1",
+    "NGN": "\u20a6",
+    "ZAR": "r rand",
+    "CNY": "rmb",
+}
+_CODE_OF = {word: code for code, words in _WORDS.items() for word in words.split()}
+_AMBIGUOUS = {
+    "$": "USD, CAD, AUD and others",
+    "kr": "SEK, NOK, DKK and ISK",
+    "kr.": "SEK, NOK, DKK and ISK",
+    "\u00a5": "JPY and CNY",
+    "dollar": "USD, CAD, AUD and others",
+    "dollars": "USD, CAD, AUD and others",
+    "fr": "CHF and older francs",
+}
+
+
+def parse_currency(text: str) -> str:
+    """Return the ISO 4217 code of a currency written as a code, a word or a sign.
+
+    Raises: ValueError when it is none, or may be several.
+    """
+    plain = text.strip().casefold()
+    if is_currency(plain.upper()):
+        return plain.upper()
+    if plain in _AMBIGUOUS:
+        raise ValueError(f"currency '{text[:20]}' may be {_AMBIGUOUS[plain]}: state --currency")
+    if plain not in _CODE_OF:
+        raise ValueError(f"currency '{text[:20]}' is not known: state --currency")
+    return _CODE_OF[plain]
+
+
+def currency_sign(text: str) -> str | None:
+    """Return the code of a currency sign or word that can only mean one currency; None for anything else."""
+    try:
+        return parse_currency(text)
+    except ValueError:
+        return None
