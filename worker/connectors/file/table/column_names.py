@@ -24,7 +24,9 @@ _WORDS: dict[str, str] = {
     "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|s/h|d/c|c/d|+/-|debit credit indicator",
     "balance": "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
     "saldo disponible|balance (eur)|available balance|saldo po operacji|saldo na mutatie|account balance",
-    "currency": "monn.|monnaie|whrg|whrg.|currency|währung|waehrung|devise|moneda|divisa|valuta code|munt|muntsoort|waluta|ccy|moeda|valutakod",
+    "currency": "monn.|monnaie|whrg|whrg.|currency|währung|waehrung|devise|moneda|divisa|"
+    "valuta code|munt|muntsoort|waluta|"
+    "ccy|moeda|valutakod",
     "description": "description|description 1|description 2|description 3|description1|description2|description3|"
     "beschreibung|beschreibung 1|beschreibung 2|beschreibung 3|beschreibung1|beschreibung2|beschreibung3|desc|"
     "details|narrative|narration|memo|particulars|transaction description|text|"

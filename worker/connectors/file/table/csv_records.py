@@ -129,7 +129,7 @@ class _RecordReader:
         return tuple(cell.strip() for cell in chain.from_iterable(reader))
 
     def _like_row(self, line: str, opening: str) -> bool:
-        """Whether a line inside of quotes begins as the line that opened them, or is as wide as a row where none shows."""
+        """Whether a line inside of quotes begins as the line that opened them does, or is as wide as a row."""
         cells = line.rstrip("\r\n").split(self._delimiter)
         first = _shape(opening.split(self._delimiter, 1)[0])
         if "9" in first:

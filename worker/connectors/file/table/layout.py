@@ -65,7 +65,7 @@ def looks_like_booking(record: Record) -> bool:
 
 def holds_amount(record: Record) -> bool:
     """Return whether a cell of a row is an amount with decimals."""
-    return any(_AMOUNT.fullmatch(text) for text in record.cells)
+    return any(_AMOUNT.fullmatch(text) and not _DAY.fullmatch(text) for text in record.cells)
 
 
 def says_total(record: Record) -> bool:
