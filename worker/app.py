@@ -30,6 +30,7 @@ from worker.broker import (
 )
 from worker.celery_hooks import task_latencies
 from worker.celery_hooks.components import HeartbeatFile, steady_now
+from worker.celery_hooks.garbage import drop_garbage
 from worker.credentials import forbid_core_dumps
 from worker.errors import ConfigurationError
 from worker.keys import check_keys
@@ -88,7 +89,7 @@ def configuration() -> dict[str, Any]:
         "beat_scheduler": "worker.celery_hooks.components:BeatScheduler",
         "worker_consumer": "worker.celery_hooks.components:PatientConsumer",
         "beat_max_loop_interval": 5,
-        "beat_enable_remote_control": True,
+        "beat_enable_remote_control": False,
     }
 
 
@@ -136,6 +137,7 @@ _WORKER = {
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
     "worker_proc_alive_timeout": 30,
+    "worker_enable_remote_control": False,
 }
 
 app = Celery(
@@ -172,6 +174,7 @@ def _tick_if_silent(silent_s: float) -> None:
         log.warning("tick.not_sent", reason="the broker does not answer")
 
 
+drop_garbage()
 app.steps["worker"].update((HeartbeatFile, Metronome))
 task_latencies.connect()
 

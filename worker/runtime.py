@@ -92,13 +92,17 @@ def read_operators(settings: Settings) -> OperatorLogins | None:
 
 
 def check_signing_secrets(settings: Settings) -> None:
-    """Refuse a JWT_SECRET that is weak, a key as well, or the password of a server. Raises: ConfigurationError."""
+    """Refuse signing secrets that are weak, and a JWT_SECRET with a second use. Raises: ConfigurationError."""
+    if event_key := _revealed(settings.event_signing_key):
+        check_signing_secret("EVENT_SIGNING_KEY", event_key)
     secret = _revealed(settings.jwt_secret)
     if secret is None:
         return
     check_signing_secret("JWT_SECRET", secret)
     keys = (_revealed(settings.credential_keys) or "").replace(",", " ").split()
-    others = {f"CREDENTIAL_KEYS ({entry.partition(':')[0]})": entry.partition(":")[2] for entry in keys}
+    others = {"EVENT_SIGNING_KEY": event_key or ""} | {
+        f"CREDENTIAL_KEYS ({entry.partition(':')[0]})": entry.partition(":")[2] for entry in keys
+    }
     for name, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
         with suppress(ValueError):
             others[name] = unquote(urlsplit(url.get_secret_value()).password or "")

@@ -72,6 +72,10 @@ class OptionalSettings(BaseSettings):
     webhook_allow_loopback: bool = Field(
         default=False, description="Development only: plain HTTP to any port of this machine."
     )
+    event_signing_key: SecretStr | None = Field(
+        default=None,
+        description="Lets programs send `publish_event` with content, signed with this key; off without it.",
+    )
     smtp_url: SecretStr | None = Field(
         default=None,
         description="`smtp+ssl://user:password@host:465` or `smtp+starttls://…:587`; without it no reminder is sent.",

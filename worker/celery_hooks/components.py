@@ -3,11 +3,12 @@
 A sign of life always comes from the thread that does the work, never from one beside it: what is stuck stays silent.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from celery import bootsteps
 from celery.beat import Scheduler
@@ -15,6 +16,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
 from worker import heartbeat_files
+from worker.celery_hooks.messages import MessageFilter, RefusedMessageError
 from worker.telemetry.logs import get_logger
 
 HEARTBEAT_S = 5.0
@@ -65,7 +67,34 @@ class HeartbeatFile(bootsteps.StartStopStep):
 
 
 class PatientConsumer(Consumer):
-    """Celery's consumer: alive while the broker is away, soon there when it is back, and not ended by its loss."""
+    """Celery's consumer: alive while the broker is away, soon there when it is back, and not ended by its loss.
+
+    It takes nothing but messages that `MessageFilter` lets through. It neither mingles nor gossips: both take orders
+    (which tasks to drop, which to start) from anybody who can write to Redis.
+    """
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc, valid-type]  # Celery has no types for it
+        """Celery's steps without those that obey other workers."""
+
+        default_steps: ClassVar[list[str]] = [
+            step for step in Consumer.Blueprint.default_steps if not step.endswith((":Mingle", ":Gossip", ":Control"))
+        ]
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:  # noqa: ANN401 - as the base class
+        """Return the handler of messages, behind the filter."""
+        handle = super().create_task_handler(*args, **kwargs)
+        accepted = MessageFilter(self.app.tasks)
+
+        def handle_accepted(message: Any) -> None:  # noqa: ANN401 - kombu's message
+            try:
+                accepted.clean(message)
+                handle(message)
+            except Exception as error:  # noqa: BLE001 - a message that stayed unacknowledged would block the queue
+                reason = str(error) if isinstance(error, RefusedMessageError) else type(error).__name__
+                log.warning("message.refused", reason=reason)
+                message.ack_log_error(logging.getLogger("celery"), _errors_of(self))
+
+        return handle_accepted
 
     def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 - kombu's connection
         """Return the connection once the broker answers, however long that takes; the loop stands still meanwhile."""
@@ -83,6 +112,11 @@ class PatientConsumer(Consumer):
         for channel in lost.transport.channels:
             _let_go(channel)
         super().on_connection_error_after_connected(exc)
+
+
+def _errors_of(consumer: Any) -> tuple[type[Exception], ...]:  # noqa: ANN401 - Celery has no types for it
+    errors: tuple[type[Exception], ...] = consumer.connection_errors
+    return errors
 
 
 def _let_go(channel: Any) -> None:  # noqa: ANN401 - kombu's channel

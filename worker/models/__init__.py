@@ -20,6 +20,7 @@ from worker.models.webhook import (
     WebhookDelivery,
     WebhookEvent,
     WebhookEventBatch,
+    WebhookInbox,
     WebhookSubscription,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEvent",
     "WebhookEventBatch",
+    "WebhookInbox",
     "WebhookSubscription",
     "WorkerHeartbeat",
 ]

@@ -100,6 +100,24 @@ class WebhookEvent(Base):
     fanned_out_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class WebhookInbox(Base):
+    """An event another program wrote, before it is taken over. refused_reason: why it does not fit its type."""
+
+    __tablename__ = "webhook_inbox"
+    __table_args__ = (
+        Index("idx_webhook_inbox_user", "user_id"),
+        Index("idx_webhook_inbox_waiting", "created_at", postgresql_where=text("refused_reason IS NULL")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    type: Mapped[str] = mapped_column(String(60))
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    dedup_key: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    refused_reason: Mapped[str | None] = mapped_column(String(500))
+
+
 class WebhookEventBatch(Base):
     """The events of many expenses, written as one row and unpacked by the relay."""
 

@@ -17,6 +17,7 @@ from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION
 from worker.db.engine import is_away, is_contention
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankImportRun
+from worker.runs.message_allowance import check_message_allowance
 from worker.runs.request import request_run
 from worker.runs.states import WAITING, RunKind, RunRequest, RunStatus
 from worker.runtime import process_runtime
@@ -60,16 +61,18 @@ def refresh_connection(self: Task[Any, Any], connection_id: str, account_id: str
 @app.task(name=EXECUTE, bind=True, throws=(RunFailedError,))
 def execute(self: Task[Any, Any], run_id: str) -> dict[str, Any]:
     """Execute a waiting run; a doubled, late or mistaken message changes nothing."""
-    return _execute(self, uuid.UUID(run_id))
+    return _execute(self, _uuid(run_id))
 
 
 def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401
     """Write the row under the task's own id, then execute it; a redelivered message finds its row and adds none."""
     run_id = uuid.UUID(task.request.id)
+    asked = _request(connection_id, **request)
     try:
         with process_runtime().sessions() as session:
             if session.get(BankImportRun, run_id) is None:
-                asked = RunRequest(connection_id=uuid.UUID(connection_id), **request)
+                if not task.request.called_directly:
+                    check_message_allowance(session, asked.connection_id)
                 run_id = request_run(session, asked, run_id=run_id)
     except (NotFoundError, ConflictError, InvalidRequestError) as error:
         log.warning("run.refused", task_id=task.request.id, code=error.code, reason=str(error))
@@ -121,8 +124,22 @@ def _soft_limit_s(task: Task[Any, Any]) -> float:
     return float(soft_s or app.conf.task_soft_time_limit)
 
 
-def _day(text: str) -> date:
+def _request(connection_id: str, **request: Any) -> RunRequest:  # noqa: ANN401 - whatever a message holds
+    account = request.get("account_external_id")
+    if not isinstance(account, str | None) or not isinstance(request.get("dry_run", False), bool):
+        raise RunFailedError("invalid_request: an argument is of another type")
+    return RunRequest(connection_id=_uuid(connection_id), **request)
+
+
+def _uuid(given: object) -> uuid.UUID:
     try:
-        return date.fromisoformat(text)
+        return uuid.UUID(str(given))
     except ValueError:
-        raise RunFailedError(f"invalid_request: {text!r} is not a day (YYYY-MM-DD)") from None
+        raise RunFailedError("invalid_request: an id is not a UUID") from None
+
+
+def _day(text: object) -> date:
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        raise RunFailedError("invalid_request: a day has the form YYYY-MM-DD") from None

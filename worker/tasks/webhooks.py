@@ -5,8 +5,11 @@ Each only looks for due rows, so a message that is lost, doubled or late changes
 
 import fcntl
 import hashlib
+import uuid
 from collections.abc import Callable
 from typing import IO, Any
+
+from celery import Task
 
 from worker import heartbeat_files, outbox
 from worker.app import app
@@ -19,9 +22,11 @@ from worker.reminders.sending import ReminderPolicy, send_due_reminders
 from worker.runtime import Runtime, process_runtime
 from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger
+from worker.webhooks import inbox
 from worker.webhooks.delivery import DeliveryContext, PumpReport, deliver_due
 from worker.webhooks.policies import delivery_policy, egress_policy
 from worker.webhooks.retention import prune
+from worker.webhooks.signed_events import check_event
 from worker.webhooks.transport import Transport
 
 log = get_logger(__name__)
@@ -31,15 +36,58 @@ class EventRefusedError(Exception):
     """The event does not fit its schema; nothing was written."""
 
 
-@app.task(name=PUBLISH_EVENT, throws=(EventRefusedError,))
-def publish_event(user_id: int, type: str, data: dict[str, Any], dedup_key: str | None = None) -> None:  # noqa: A002 - the public signature
-    """Write one event for another program; a message delivered twice needs a `dedup_key` to count once."""
+@app.task(name=PUBLISH_EVENT, bind=True, throws=(EventRefusedError,))
+def publish_event(  # noqa: PLR0913 - the public signature, with a signature
+    self: Task[Any, Any],
+    user_id: int | str | None = None,
+    type: str | None = None,  # noqa: A002 - the public signature
+    data: dict[str, Any] | None = None,
+    dedup_key: str | None = None,
+    *,
+    event_id: str | None = None,
+    signed_at: int | None = None,
+    signature: str | None = None,
+) -> None:
+    """Publish an event of another program.
+
+    A message carries the id of a row that its sender wrote to `webhook_inbox`: as `event_id`, or alone. Content is
+    taken from a message only when EVENT_SIGNING_KEY is set and the sender signed it (`worker.webhooks.signed_events`).
+    A call in this process needs neither.
+    """
+    row_id = event_id or (user_id if isinstance(user_id, str) and type is None else None)
     try:
         with process_runtime().sessions() as session:
-            outbox.publish(session, user_id, type, data, dedup_key)
+            if row_id is not None:
+                inbox.take_over(session, only=_row_id(row_id))
+                return
+            event = _event(user_id=user_id, type=type, data=data, dedup_key=dedup_key)
+            if not self.request.called_directly:
+                _check_signature(event, signed_at, signature)
+            outbox.publish(session, **event)
     except InvalidRequestError as error:
-        log.warning("webhook_event.refused", user_id=user_id, type=type, reason=str(error))
+        log.warning("webhook_event.refused", reason=str(error))
         raise EventRefusedError(str(error)) from None
+
+
+def _event(**given: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a message holds
+    kinds = {"user_id": int, "type": str, "data": dict, "dedup_key": str | None}
+    if not all(isinstance(given[name], kind) for name, kind in kinds.items()):
+        raise InvalidRequestError("an event needs user_id, type and data")
+    return given
+
+
+def _check_signature(event: dict[str, Any], signed_at: int | None, signature: str | None) -> None:
+    key = process_runtime().settings.event_signing_key
+    if key is None:
+        raise InvalidRequestError("content of messages is not trusted: write a row to webhook_inbox and send its id")
+    check_event(key.get_secret_value(), event, signed_at=signed_at, signature=signature)
+
+
+def _row_id(given: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(given)
+    except (ValueError, AttributeError):
+        raise InvalidRequestError("the id of an event is a UUID") from None
 
 
 @app.task(name=DELIVER, ignore_result=True)
@@ -51,6 +99,8 @@ def deliver() -> None:
     if turn is None:
         return
     with turn:
+        with runtime.sessions() as session:
+            inbox.take_over(session)
         report = _pump(runtime, done_claiming=turn.close)
     if report.attempts or report.fanned_out:
         log.info(
@@ -130,5 +180,7 @@ def prune_events() -> None:
     runtime = process_runtime()
     keep_days = max(runtime.settings.webhook_retention_days, BILL_CATCH_UP_DAYS + 1)
     pruned = prune(runtime.sessions, keep_days=keep_days)
+    with runtime.sessions() as session:
+        inbox.prune_refused(session, keep_days=keep_days)
     if pruned:
         log.info("webhook_events.pruned", count=pruned)

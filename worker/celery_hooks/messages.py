@@ -1,0 +1,100 @@
+"""What a worker accepts from the broker: the name of one of our tasks, an id, and arguments of its signature.
+
+Redis is not trusted. A message can only nudge: limits, delays, callbacks and everything else that travels in headers
+are replaced by our own, other tasks (those of Celery's canvas run anything) are refused, and ticks that come faster
+than anybody sends them are dropped.
+"""
+
+import inspect
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from worker.broker import CANARY, DELIVER, PUBLISH_EVENT, REAP, TICK, TIME_LIMITS, Queue, TimeLimit
+
+OURS = "worker.tasks."
+MAX_BODY_BYTES = 256 * 1024
+_DEFAULT_LIMIT = TIME_LIMITS[Queue.SCHEDULED]
+_KEPT_HEADERS = ("lang", "expires", "origin")
+_REPR_CHARS = 200
+_SHORTEST_S: Mapping[str, float] = {TICK: 0.2, DELIVER: 0.2, REAP: 0.5, CANARY: 1.0}
+_SHORTEST_OTHERS_S = 5.0
+
+
+class RefusedMessageError(Exception):
+    """The message is not one that our programs send. The reason holds nothing of the message."""
+
+
+class MessageFilter:
+    """Checks messages before Celery looks at them. now: a monotonic clock (s)."""
+
+    def __init__(self, tasks: Mapping[str, Any], now: Callable[[], float] = time.monotonic) -> None:
+        self._tasks = tasks
+        self._now = now
+        self._ticked_at: dict[tuple[str, str], float] = {}
+
+    def clean(self, message: Any) -> None:  # noqa: ANN401 - kombu's message
+        """Reduce a message to what may be acted upon. Raises: RefusedMessageError."""
+        headers = message.headers
+        name = headers.get("task") if isinstance(headers, dict) else None
+        if not isinstance(name, str) or not name.startswith(OURS) or name not in self._tasks:
+            raise RefusedMessageError("not a task of ours")
+        task_id = _id(headers.get("id"))
+        args, kwargs = _arguments(message)
+        try:
+            bound = inspect.signature(self._tasks[name].run).bind(*args, **kwargs)
+        except TypeError:
+            raise RefusedMessageError("arguments that the task does not take") from None
+        if not bound.arguments or name == CANARY:
+            self._drop_a_flood(name, args)
+        limit = _limit(message)
+        message.headers = {
+            **{header: _text(headers.get(header)) for header in _KEPT_HEADERS},
+            "task": name,
+            "id": task_id,
+            "root_id": task_id,
+            "timelimit": [limit.hard_s, limit.soft_s],
+            "argsrepr": "()" if name == PUBLISH_EVENT else repr(tuple(args))[:_REPR_CHARS],
+            "kwargsrepr": "{}" if name == PUBLISH_EVENT else repr(kwargs)[:_REPR_CHARS],
+            "retries": 0,
+        }
+
+    def _drop_a_flood(self, name: str, args: list[Any]) -> None:
+        key = (name, str(args)[:_REPR_CHARS] if name == CANARY else "")
+        if name == CANARY and (not args or args[0] not in list(Queue)):
+            raise RefusedMessageError("not a queue of ours")
+        now_s = self._now()
+        if now_s - self._ticked_at.get(key, float("-inf")) < _SHORTEST_S.get(name, _SHORTEST_OTHERS_S):
+            raise RefusedMessageError("sooner than anybody sends it")
+        self._ticked_at[key] = now_s
+
+
+def _id(given: object) -> str:
+    try:
+        return str(uuid.UUID(given)) if isinstance(given, str) else str(uuid.UUID(int=given))  # type: ignore[arg-type]
+    except (ValueError, TypeError, AttributeError):
+        raise RefusedMessageError("an id that is not a UUID") from None
+
+
+def _arguments(message: Any) -> tuple[list[Any], dict[str, Any]]:  # noqa: ANN401 - kombu's message
+    if len(message.body) > MAX_BODY_BYTES:
+        raise RefusedMessageError("too large")
+    try:
+        args, kwargs, embedded = message.payload
+    except Exception:  # noqa: BLE001 - whatever a decoder makes of a stranger's bytes
+        raise RefusedMessageError("a body that cannot be read") from None
+    if not isinstance(args, list) or not isinstance(kwargs, dict) or not isinstance(embedded, dict):
+        raise RefusedMessageError("a body of another shape")
+    if any(embedded.values()):
+        raise RefusedMessageError("callbacks, which none of our programs uses")
+    return args, kwargs
+
+
+def _limit(message: Any) -> TimeLimit:  # noqa: ANN401 - kombu's message
+    queue = (message.delivery_info or {}).get("routing_key")
+    return TIME_LIMITS[Queue.INTERACTIVE] if queue == Queue.INTERACTIVE else _DEFAULT_LIMIT
+
+
+def _text(given: object) -> str | None:
+    return given[:_REPR_CHARS] if isinstance(given, str) else None
