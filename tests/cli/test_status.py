@@ -12,6 +12,11 @@ from worker.broker import Queue
 from worker.connectors.base import Account
 from worker.runs.component_heartbeats import record_heartbeat
 
+WITHOUT_SPACE = (
+    "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, status, code, not_before)"
+    " SELECT gen_random_uuid(), id, user_id, 'refresh', 'user', 'deferred', 'disk_full', now() + interval '1 minute'"
+    " FROM bank_connections"
+)
 LATE_RUN = (
     "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, queued_at)"
     " SELECT gen_random_uuid(), id, user_id, 'refresh', 'user', now() - interval '1 hour' FROM bank_connections"
@@ -58,8 +63,9 @@ def test_workers_that_never_lived_are_a_problem(command):
             "INSERT INTO bank_connector_circuits (connector_name, state, open_until) VALUES ('mock', 'open', now())",
             "circuit of mock is open",
         ),
+        (WITHOUT_SPACE, "1 runs wait: a worker has no temporary space left (disk_full)"),
     ],
-    ids=["silent workers", "late connection", "late run", "open circuit"],
+    ids=["silent workers", "late connection", "late run", "open circuit", "full disk"],
 )
 def test_what_is_wrong_is_said_first(command, sessions, user_id, change, says):
     with sessions() as session:

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tests.waiting import until
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
@@ -91,6 +91,19 @@ def test_a_transaction_longer_than_the_lease_keeps_it(sessions, lease, take, ren
                 assert recover(another, silent, max_attempts=5) is None
         alive.check()
         assert take(lease.run_id) is None
+
+
+def test_a_renewal_beside_a_transaction_of_the_run_neither_waits_nor_fails(engine, sessions, lease):
+    refused = []
+    event.listen(engine, "handle_error", refused.append)
+    alive = keeper(sessions, lease, lease_s=60)
+    with sessions() as session, alive.writing(session):
+        fence(session, lease)
+        asked_at = time.monotonic()
+        alive.renew()
+        assert time.monotonic() - asked_at < 0.9
+    alive.check()
+    assert refused == []
 
 
 def test_one_run_that_cannot_be_kept_does_not_cost_the_others_theirs(sessions, lease, renewer):

@@ -20,8 +20,9 @@ log = get_logger(__name__)
 
 _LOOK_S = 0.5
 
-# A transaction of the run locks the run's row and extends the lease itself; the thread must not wait for that lock.
-_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '1s'")
+# A transaction of the run locks the run's row and extends the lease itself: the thread neither waits for that lock nor
+# makes Postgres log a statement that gave up waiting.
+_LOCK_UNLESS_HELD = text("SELECT 1 FROM bank_import_runs WHERE id = :run_id FOR NO KEY UPDATE SKIP LOCKED")
 
 
 class LeaseKeeper:
@@ -106,8 +107,8 @@ class LeaseKeeper:
             return
         try:
             with self._sessions() as session:
-                session.execute(_LOCK_TIMEOUT)
-                self._renew_once(session)
+                if session.execute(_LOCK_UNLESS_HELD, {"run_id": self._lease.run_id}).first() is not None:
+                    self._renew_once(session)
         except LostLeaseError:
             self._lost = True
         except SQLAlchemyError:

@@ -30,6 +30,7 @@ _WORK = """
       count(*) FILTER (WHERE status = 'queued') AS runs_queued,
       count(*) FILTER (WHERE status = 'deferred') AS runs_deferred,
       count(*) FILTER (WHERE status = 'running') AS runs_running,
+      count(*) FILTER (WHERE status = 'deferred' AND code = 'disk_full') AS runs_without_space,
       COALESCE(EXTRACT(EPOCH FROM now() - min(queued_at) FILTER (WHERE status = 'queued')), 0)::int AS oldest_queued_s,
       COALESCE(EXTRACT(EPOCH FROM now() - min(heartbeat_at) FILTER (WHERE status = 'running')), 0)::int
         AS oldest_heartbeat_s
@@ -131,6 +132,10 @@ def problems(status: Status) -> list[str]:
         found.append(f"the connection that is due longest waits since {status.work['oldest_due_s']} s")
     if status.work["oldest_heartbeat_s"] > LATE_S:
         found.append(f"a running run was silent for {status.work['oldest_heartbeat_s']} s and was not recovered")
+    if status.work["runs_without_space"]:
+        found.append(
+            f"{status.work['runs_without_space']} runs wait because a worker has no temporary space (disk_full)"
+        )
     found += [f"the circuit of {one['connector']} is {one['state']}" for one in status.circuits]
     return found
 

@@ -1,5 +1,6 @@
 """One run from claim to close: the lease is kept alive, the engine works, and whatever happens, the row tells it."""
 
+import errno
 import logging
 import time
 import uuid
@@ -34,6 +35,9 @@ log = get_logger(__name__)
 
 MARGIN_S = 20.0
 """A run hands itself back this long before Celery's soft limit would interrupt it."""
+
+DISK_DEFER_S = 60.0
+"""How long a run waits that found no temporary space: others that use it end meanwhile (s)."""
 
 _RETRY_S = 1.0
 
@@ -161,6 +165,9 @@ def outcome_of_error(error: Exception) -> Outcome:
             return Outcome(status=RunStatus.CANCELLED, code=error.code)
         case WorkerError():
             return Outcome(status=RunStatus.FAILED, code=error.code, message=str(error))
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            message = "the worker has no temporary space left"
+            return Outcome(status=RunStatus.DEFERRED, code="disk_full", message=message, defer_s=DISK_DEFER_S)
         case _:
             # The message of a foreign error may hold anything; the log keeps it, the row gets its class.
             return Outcome(status=RunStatus.FAILED, code="internal", message=type(error).__name__)
