@@ -75,6 +75,9 @@ bench-webhooks: install ## deliveries beside a bare loop of signed POSTs, hangin
 chaos: install ## 200 random faults against a whole worker, and every fault point; prints the seed and the table
 	$(BIN)/python -m tests.chaos.campaign --faults 200 $(ARGS)
 
+mutants: install ## 2,000 mutants of an invented statement of each kind; none may lose a row in silence; SEED=n
+	$(BIN)/python -m tests.file.mutants.campaign --count 2000 --seed $(or $(SEED),1) $(ARGS)
+
 histories: install ## 20,000 random lives of bank accounts that were never tried before, and 1,000 of people with several banks
 	FRESH_HISTORIES=20000 $(BIN)/python -m pytest -n 0 tests/importer/test_simulation.py -k TestHistories
 	$(BIN)/python -m tests.importer.simulation --histories 40 $(ARGS)
@@ -114,4 +117,4 @@ deploy: ## production on this machine with Docker: secrets made once, everything
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test prism promtool bench bench-runs bench-keys bench-webhooks chaos histories sbom release licences format lock deploy clean
+.PHONY: help python install demo up check test mutants prism promtool bench bench-runs bench-keys bench-webhooks chaos histories sbom release licences format lock deploy clean

@@ -94,7 +94,7 @@ def campaign(count: int, seed: int, place: Path, only: str | None = None) -> lis
     """Judge `count` mutants of each sample."""
     findings = []
     for sample in SAMPLES:
-        if only and not sample.name.startswith(only):
+        if only and sample.name != only and not (only.endswith("-") and sample.name.startswith(only)):
             continue
         random = Random(f"{seed}:{sample.name}")
         truth = _reading(place, sample, sample.text.encode(sample.encoding))
@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=500, help="Mutants of each sample.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", help="Samples whose name begins so.")
+    parser.add_argument("--only", help="One sample, or with a dash behind it all whose name begins so.")
     parser.add_argument("--keep", type=Path, help="Folder that silent and wrong mutants are written to.")
     stated = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:

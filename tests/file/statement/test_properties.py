@@ -118,3 +118,43 @@ def test_a_mask_is_the_last_four_and_never_the_whole():
         "3000",
         None,
     )
+
+
+@pytest.mark.parametrize("text", ["12'00", "1 23.00", "1'2345", "12 34"])
+def test_figures_that_no_group_sets_off_so_are_no_amount(text):
+    with pytest.raises(ValueError, match="grouped"):
+        parse_amount(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("DR 50.00", "-50"),
+        ("CR 1,200.00", "1200"),
+        ("D 2.00", "-2"),
+        ("$(3.10)", "-3.10"),
+        ("1'234.50", "1234.50"),
+        ("1 234 567.00", "1234567"),
+        ("1,00,000.00", "100000"),
+        ("5.00-", "-5"),
+        ("CAD$ 7.10", "7.10"),
+    ],
+)
+def test_signs_and_groups_are_read_in_every_place(text, amount):
+    assert parse_amount(text) == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("June 2, 2026", date(2026, 6, 2)),
+        ("July 4, 2026", date(2026, 7, 4)),
+        ("13 lipca 2026", date(2026, 7, 13)),
+        ("2. září 2026", date(2026, 9, 2)),
+        ("15 A\u011fustos 2026", date(2026, 8, 15)),
+        ("3. elokuuta 2026", date(2026, 8, 3)),
+        ("1 des. 2026", date(2026, 12, 1)),
+    ],
+)
+def test_months_are_read_by_their_names(text, day):
+    assert parse_day(text, "dmy") == day

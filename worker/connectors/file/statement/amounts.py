@@ -20,6 +20,8 @@ _WORDS = "CR|DR|DB|C|D|H|S"
 _BEHIND = re.compile(rf"(?<=[\d\s.,)])\(?({_WORDS})\.?\)?$", re.IGNORECASE)
 _IN_FRONT = re.compile(rf"^\(?({_WORDS})\.?\)?(?=[\s\d.,+-])", re.IGNORECASE)
 _CURRENCY_OF_BRACKETS = re.compile(rf"^(?:[{_SYMBOLS}]|[^\W\d_]{{1,3}}[{_SYMBOLS}]?)\((?=[\d.,])")
+# A space or apostrophe between figures that does not set off two or three of them, up to the end or a mark.
+_BROKEN_GROUP = re.compile(r"\d['\s]+(?!\d{2,3}(?:\D|$))\d|\d['\s]+\d{2}(?:[.,]\d*)?(?:[^\d'\s.,]|$)")
 _PRICE = re.compile(r"[.,]-+$")  # `5.-` is how shops write five even, not minus five
 _OUT = frozenset({"DR", "D", "DB", "S"})
 _MAX_DIGITS, _MAX_DECIMALS = 15, 8
@@ -51,9 +53,11 @@ def _direction(text: str) -> tuple[str, str | None]:
 @lru_cache(maxsize=8192)
 def _written(text: str) -> _Written:
     """Take signs, brackets, currency and spaces off an amount."""
-    bare = _APOSTROPHES.sub("", _SPACES.sub(" ", text.translate(_MINUS)).strip())
+    bare = _APOSTROPHES.sub("'", _SPACES.sub(" ", text.translate(_MINUS)).strip())
     bare, direction = _direction(bare)
-    bare = bare.replace(" ", "")
+    if _BROKEN_GROUP.search(bare):
+        raise ValueError("is grouped as no amount is")
+    bare = bare.replace(" ", "").replace("'", "")
     if _PRICE.search(bare):
         raise ValueError("ends in a dash that is no sign")
     bare = _CURRENCY_OF_BRACKETS.sub("(", bare)

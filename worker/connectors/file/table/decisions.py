@@ -1,5 +1,6 @@
 """Decisions over a whole table before a row is used: order of day and month, decimal mark, sign of amounts."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from worker.connectors.file.statement.events import StatementError
 from worker.connectors.file.table.column_names import DIRECTION_WORDS, day_first_word, names_columns
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout, numbered
-from worker.connectors.file.table.row_amount import cell, row_amount
+from worker.connectors.file.table.row_amount import cell, decimals, row_amount
 from worker.connectors.file.table.running_balance import RowOrder, RunningBalance
 from worker.connectors.file.table.unknown_columns import ColumnValues, meaning, unused_columns
 
@@ -22,6 +23,8 @@ _STRAY_SHARE = 0.01
 _USUAL_SHARE = 0.05
 _PROVEN, _RECOGNISED = 0.95, 0.8
 _LEAST_ROWS = 3
+_LEAST_ZEROS, _LEAST_FIXED = 2, 4
+_FINAL_ZERO = re.compile(r"[.,]\d+0\D*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,7 @@ class Decisions:
         flipped: Turn every amount round.
         signed_sides: Debit and credit columns that hold both signs, so that a minus means the other way.
         chain: What the balance column proves.
+        decimals: Decimals of every amount, where the file shows that none are left out; None elsewhere.
         widths: Numbers of cells that rows usually have.
         unused: Columns that are not read.
     """
@@ -59,6 +63,7 @@ class Decisions:
     signed_sides: frozenset[str] = frozenset()
     chain: RowOrder | None = None
     confidence: float = 1.0
+    decimals: int | None = None
     widths: frozenset[int] = frozenset()
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -75,6 +80,8 @@ class _Evidence:
     records: int = 0
     rows: int = 0
     widths: Counter[int] = field(default_factory=Counter)
+    decimals: Counter[int] = field(default_factory=Counter)
+    final_zeros: int = 0
     negative: int = 0
     positive: int = 0
     plus: int = 0
@@ -101,6 +108,8 @@ def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
             _see_date(seen, cell(record, index))
         for index in money:
             _see_amount(seen, cell(record, index))
+        for index in money[:3]:
+            _see_decimals(seen, cell(record, index))
         _see_sign(seen, layout, record)
         for index, values in seen.unknown.items():
             values.see(cell(record, index))
@@ -131,6 +140,23 @@ def _see_amount(seen: _Evidence, text: str) -> None:
         seen.marks[mark] += 1
     elif seen.undecided is None and ("," in text or "." in text):
         seen.undecided = text
+
+
+def _see_decimals(seen: _Evidence, text: str) -> None:
+    if any(mark.isdigit() for mark in text):
+        seen.decimals[decimals(text)] += 1
+        seen.final_zeros += bool(_FINAL_ZERO.search(text))
+
+
+def _fixed_decimals(seen: _Evidence) -> int | None:
+    """Return the decimals of all amounts but few strays, where written zeros show that none are left out."""
+    total = seen.decimals.total()
+    if not total:
+        return None
+    usual, count = seen.decimals.most_common(1)[0]
+    strays = total - count
+    fixed = usual > 0 and seen.final_zeros >= _LEAST_ZEROS and count >= _LEAST_FIXED
+    return usual if fixed and strays <= max(1, total * _STRAY_SHARE) else None
 
 
 def _see_sign(seen: _Evidence, layout: Layout, record: Record) -> None:
@@ -229,6 +255,7 @@ def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: 
         signed_sides=signed_sides,
         chain=chain,
         confidence=max(layout.confidence, _PROVEN) if sure else layout.confidence,
+        decimals=_fixed_decimals(seen),
         widths=frozenset(width for width, count in seen.widths.items() if count >= max(2, seen.rows * _USUAL_SHARE)),
         unused=tuple(values.name for values in seen.unknown.values() if values.name not in layout.profile.used),
         notes=(note,) if note else (),

@@ -1,10 +1,13 @@
 """The amount of one row: one signed column, a debit and a credit column, or an amount and a direction. Pure."""
 
+import re
 from decimal import Decimal
 
 from worker.connectors.file.statement.amounts import Mark, parse_amount
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout
+
+_DECIMALS = re.compile(r"[.,](\d+)\D*$")
 
 
 def cell(record: Record, index: int | None) -> str:
@@ -71,6 +74,12 @@ def _side(layout: Layout, record: Record, mark: Mark, name: str | None, signed_s
         return None
     amount = _amount(text, mark)
     return amount if name in signed_sides else abs(amount)
+
+
+def decimals(text: str) -> int:
+    """Return how many decimals an amount is written with."""
+    found = _DECIMALS.search(text)
+    return len(found[1]) if found else 0
 
 
 def _amount(text: str, mark: Mark) -> Decimal:

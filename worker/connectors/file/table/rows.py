@@ -1,7 +1,6 @@
 """Reads a CSV statement: finds its layout, decides how cells are read, then turns rows into events."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -37,7 +36,7 @@ from worker.connectors.file.table.layout import (
     says_total,
 )
 from worker.connectors.file.table.profile import Profile, plain
-from worker.connectors.file.table.row_amount import cell, row_amount
+from worker.connectors.file.table.row_amount import cell, decimals, row_amount
 
 _HEAD_LINES = 200
 _LEAST_DATE_DIGITS = 4
@@ -55,29 +54,17 @@ class CsvTable:
     currency: str | None = None
 
 
-@dataclass(slots=True)
-class _LineEnd:
-    """Passes lines on and remembers whether the last one ended."""
-
-    ended: bool = True
-
-    def watch(self, lines: Iterator[str]) -> Iterator[str]:
-        for line in lines:
-            self.ended = line.endswith(("\n", "\r"))
-            yield line
-
-
-def _filled(member: Member, encoding: str, delimiter: str, end: _LineEnd) -> Iterator[Record]:
+def _filled(member: Member, encoding: str, delimiter: str) -> Iterator[Record]:
     """Yield the records of a file that hold anything."""
     with open_member(member) as stream:
-        for record in records(end.watch(text_lines(stream, encoding)), delimiter):
+        for record in records(text_lines(stream, encoding), delimiter):
             if not record.blank:
                 yield record
 
 
 def _rows(member: Member, encoding: str, layout: Layout) -> Iterator[Record]:
     """Yield the records under the header; blank ones are left out."""
-    for record in _filled(member, encoding, layout.delimiter, _LineEnd()):
+    for record in _filled(member, encoding, layout.delimiter):
         if record.line > layout.header_line and not record.cells[0].startswith("sep="):
             yield record
 
@@ -114,9 +101,8 @@ def read_table(table: CsvTable) -> Iterator[Event]:
         yield Note(message=f"columns that are not read: {', '.join(table.decisions.unused)}")
     accounts = Accounts(table.layout, table.decisions.chain, table.currency)
     reader = _RowReader(table.layout, table.decisions, accounts)
-    parts, end = PartCounter("row"), _LineEnd()
-    record, event = None, None
-    for record in _filled(table.member, table.encoding, table.layout.delimiter, end):
+    parts = PartCounter("row")
+    for record in _filled(table.member, table.encoding, table.layout.delimiter):
         parts.total += 1
         part, event = reader.use(record)
         parts.use(part)
@@ -125,8 +111,6 @@ def read_table(table: CsvTable) -> Iterator[Event]:
             yield event
         if record.damaged and isinstance(event, Row):
             yield Remark(line=record.line, reason=record.damaged, raw=record.raw[:_MAX_RAW_CHARACTERS])
-    if record is not None and isinstance(event, Row) and not end.ended and reader.cut_short(record, event):
-        yield Remark(line=record.line, reason="the file ends in an amount and may have been cut off there")
     yield from accounts.close()
     yield parts.event()
 
@@ -144,7 +128,6 @@ class _RowReader:
         self._texts = [layout.column(name) for name in profile.description]
         self._date_at = layout.column(profile.date)
         self._money_at = [layout.column(name) for name in (profile.amount, profile.debit, profile.credit) if name]
-        self._decimals: Counter[int] = Counter()
 
     def _conditions(self, stated: Mapping[str, Sequence[str]]) -> list[tuple[int | None, frozenset[str]]]:
         return [
@@ -213,12 +196,12 @@ class _RowReader:
         """Read a record as a booking. Raises: ValueError saying what is missing or wrong."""
         transaction, balance = self._transaction(record)
         self._check_width(record)
+        self._check_decimals(record)
         for index, values in self._booked:
             text = cell(record, index)
             if plain(text) not in values and not transaction.pending:
                 raise ValueError(f"status '{text[:40]}' is neither booked, pending nor void")
         self._accounts.note(transaction, balance)
-        self._decimals[_decimals(transaction.amount)] += 1
         return Row(line=record.line, transaction=transaction)
 
     def _check_width(self, record: Record) -> None:
@@ -227,11 +210,12 @@ class _RowReader:
         if any(record.cells[expected:]) or (width != expected and width not in self._decisions.widths):
             raise ValueError(f"has {width} cells where the header has {expected}")
 
-    def cut_short(self, record: Record, event: Row) -> bool:
-        """Return whether the last row ends in an amount with fewer decimals than usual."""
-        decimals = _decimals(event.transaction.amount)
-        alone = self._decimals[decimals] == 1 and len(self._decimals) > 1 and decimals == min(self._decimals)
-        return alone and len(record.cells) - 1 in self._money_at
+    def _check_decimals(self, record: Record) -> None:
+        """Raises: ValueError for an amount whose decimals are not those of all others."""
+        expected = self._decisions.decimals
+        for text in (cell(record, at) for at in self._money_at):
+            if expected is not None and any(mark in "123456789" for mark in text) and decimals(text) != expected:
+                raise ValueError(f"amount '{text[:40]}' has not the {expected} decimals that all others have")
 
     def _day(self, text: str) -> date:
         if self._profile.date_format:
@@ -289,11 +273,6 @@ _HEADER_AGAIN = "the header repeated"
 def _in_one_cell(record: Record) -> bool:
     """Whether a whole row of the table stands in one cell, as quotes around a line make it."""
     return any(looks_like_booking(Record(record.line, tuple(re.split(r"[,;|\t]", text)))) for text in record.cells)
-
-
-def _decimals(amount: Decimal) -> int:
-    exponent = amount.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
 
 
 def _day_only(stated: date | datetime | None) -> date | None:
