@@ -57,7 +57,7 @@ def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
     """Build the runtime of this process; nothing is connected before it is used. Raises: ConfigurationError."""
     check_addresses(settings)
     url = settings.database_url.get_secret_value()
-    engine = open_engine(url, role=role, prepared_statements=settings.prepared_statements)
+    engine = open_engine(url, role=role)
     return Runtime(
         settings=settings,
         engine=engine,

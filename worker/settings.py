@@ -120,9 +120,6 @@ class OptionalSettings(BaseSettings):
 class TuningSettings(BaseSettings):
     """For tuning: the defaults suit most installations."""
 
-    prepared_statements: bool = Field(
-        default=True, description="Off behind a pooler that gives every transaction another connection to Postgres."
-    )
     lease_s: PositiveFloat = Field(default=60, description="A run whose worker is silent this long is taken over (s).")
     max_attempts: PositiveInt = Field(default=5, description="A run that lost its worker this often fails as poison.")
     redispatch_s: PositiveFloat = Field(default=90, description="A queued run nobody claimed is published again (s).")

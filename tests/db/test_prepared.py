@@ -54,9 +54,3 @@ def test_a_new_connection_prepares_anew(open_with):
         session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     with sessions() as session:
         assert ask(session)[0] == 42
-
-
-def test_it_can_be_turned_off_for_poolers_that_share_connections(open_with):
-    with open_with(prepared_statements=False)() as session:
-        assert ask(session)[0] == 42
-        assert session.execute(_PLAN_COUNT).one()[0] == 0

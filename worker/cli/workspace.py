@@ -15,7 +15,7 @@ from worker.runtime import Runtime, runtime
 @contextmanager
 def database() -> Iterator[Sessions]:
     """Open the database alone: enough for commands that read and steer. Raises: ConfigurationError."""
-    engine = open_engine(settings().database_url.get_secret_value(), role="cli", prepared_statements=False)
+    engine = open_engine(settings().database_url.get_secret_value(), role="cli")
     try:
         with acting_as(actor()):
             sessions = open_sessions(engine)

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from worker.db.pooler import is_pooled, set_parameters
 from worker.db.prepared import prepare_marked
 from worker.telemetry.logs import get_logger
 
@@ -34,33 +35,30 @@ _LIBPQ = {
 _RESTED_S = 1.0
 """A pooled connection that was not used for this long is asked whether it still lives."""
 
-_GUCS = {
-    "statement_timeout": "120s",
-    "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "60s",
-    "timezone": "UTC",
-}
 
-
-def open_engine(url: str, *, role: str = "worker", pool_size: int = 2, prepared_statements: bool = True) -> Engine:
+def open_engine(url: str, *, role: str = "worker", pool_size: int = 2) -> Engine:
     """Create an engine whose connections notice dead peers and never hold a lock for long.
 
-    url: any `postgresql://` form; psycopg2 is chosen whatever it says (SQLAlchemy 2.1 defaults to psycopg 3).
-    prepared_statements: whether Postgres keeps plans of the statements of every run; not behind some poolers.
+    Behind a pooler that gives every transaction another session (PgBouncer in transaction mode), which is noticed, each
+    transaction sets the parameters for itself and nothing is prepared; see docs/decisions/0015-poolers.md.
+
+    Args:
+        url: any `postgresql://` form; psycopg2 is chosen whatever it says (SQLAlchemy 2.1 defaults to psycopg 3).
+        role: becomes part of `application_name`.
+        pool_size: connections that are kept; as many again open for a while when all are in use.
     """
-    options = " ".join(f"-c {name}={value}" for name, value in _GUCS.items())
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg2"),
         pool_size=pool_size,
-        max_overflow=2,
+        max_overflow=pool_size,
         pool_recycle=1800,
-        connect_args=_LIBPQ | {"options": options, "application_name": f"finmind-{role}-{os.getpid()}"},
+        connect_args=_LIBPQ | {"application_name": f"finmind-{role}-{os.getpid()}"},
     )
+    set_parameters(engine)
     for moment in ("connect", "checkin"):
         event.listen(engine, moment, _note_use)
     event.listen(engine, "checkout", _ping_after_rest)
-    if prepared_statements:
-        prepare_marked(engine)
+    prepare_marked(engine)
     return engine
 
 
@@ -94,6 +92,11 @@ def open_statements(engine: Engine) -> Sessions:
 @contextmanager
 def _each_on_its_own(engine: Engine) -> Iterator[Session]:
     with engine.connect() as connection:
+        if is_pooled(connection):
+            # A statement by itself would run in a session whose parameters are not ours.
+            with Session(connection, expire_on_commit=False) as session, session.begin():
+                yield session
+            return
         driver: Any = connection.connection.dbapi_connection
         driver.autocommit = True
         try:

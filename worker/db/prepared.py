@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine, TextClause, event, text
 
+from worker.db.pooler import is_pooled
+
 NO_DISK_WAIT = "no_disk_wait AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
 """A common table expression that commits its transaction without waiting for the disk.
 
@@ -27,13 +29,13 @@ def prepared(sql: str) -> TextClause:
 
 
 def prepare_marked(engine: Engine) -> None:
-    """Have the engine's connections prepare a marked statement when they first meet it, and execute it by name."""
+    """Have connections prepare a marked statement at first use and execute it by name; not behind a pooler."""
     event.listen(engine, "do_execute", _execute)
 
 
 def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # noqa: ANN401 - of the driver
     """Execute a marked statement; what is returned says whether that was done."""
-    if not context.execution_options.get("prepared"):
+    if not context.execution_options.get("prepared") or is_pooled(context.root_connection):
         return False
     calls: dict[str, str] = context.root_connection.info.setdefault("prepared", {})
     if statement not in calls:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
+from worker.db.pooler import is_pooled
+from worker.errors import ConflictError
 from worker.schema.compare import FINMIND
 
 _LOCK = 0x66696E6D696E64  # "finmind": the advisory lock of everybody who applies the schema
@@ -55,8 +57,13 @@ def schema_locked(engine: Engine) -> Iterator[Connection]:
     """Give a connection of its own that holds the lock of `apply_schema` over several transactions.
 
     Waits for as long as another holds it. The end of the connection is the end of the lock, whatever happens.
+    Raises: ConflictError behind a pooler, where a lock of the session would be nobody's.
     """
     with engine.connect() as connection, _closed_for_good(connection):
+        if is_pooled(connection):
+            raise ConflictError(
+                "the schema is changed through a pooler: point DATABASE_URL at Postgres itself for that"
+            )
         # Asked again and again: a statement that waits would hold up `CREATE INDEX CONCURRENTLY` of the holder.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
             connection.rollback()
