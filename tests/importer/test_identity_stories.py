@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -91,13 +92,82 @@ def test_one_id_twice_with_equal_content_is_one_row(harness):
     assert harness.amounts() == ["-1.00"]
 
 
-def test_one_id_for_two_rows_keeps_both_and_trusts_ids_no_more(harness):
+def test_one_id_for_two_rows_keeps_both_and_the_other_ids_stay_identities(harness):
     harness.bank.buy("-1", "Baker", external_id="1")
     harness.bank.buy("-2", "Butcher", external_id="1")
+    other = harness.bank.buy("-3", "Candles", external_id="3")
     harness.refresh()
     harness.refresh()
-    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
-    assert harness.sql("SELECT id_class FROM bank_connection_accounts") == [("none",)]
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00", "-3.00"]
+    harness.bank.change(other, amount=Decimal(-4), description="Wholly else")
+    outcome = harness.refresh()
+    assert (outcome.counts.created, outcome.counts.updated) == (0, 1)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("together", [True, False], ids=["in one answer", "one after the other"])
+def test_an_id_that_lied_stays_distrusted_while_two_rows_have_it(harness, first, together):
+    """A list of changes mentions one of the two only, with another amount; it must not become the other one."""
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-1", "Baker", external_id="1")
+    if not together:
+        harness.refresh()
+        harness.bank.rows.append(harness.bank.rows[0])
+    harness.bank.buy("-2", "Butcher", external_id="1")
+    harness.refresh()
+    changed = replace(harness.bank.rows[-1 - first], description="Said otherwise")
+    harness.bank.rows.append(changed)
+    harness.refresh()
+    assert {"-1.00", "-2.00"} <= set(harness.amounts())
+
+
+def test_an_id_that_lied_is_trusted_again_once_one_row_has_it(harness):
+    one = harness.bank.buy("-1", "Baker", external_id="1")
+    other = harness.bank.buy("-2", "Butcher", external_id="1")
+    harness.refresh()
+    harness.bank.change(other, external_id="2")
+    harness.refresh()
+    harness.refresh()
+    harness.bank.change(one, amount=Decimal(-9), description="Wholly else")
+    outcome = harness.refresh()
+    assert sorted(harness.amounts()) == ["-2.00", "-9.00"]
+    assert (outcome.counts.created, outcome.counts.updated) == (0, 1)
+
+
+@pytest.mark.parametrize("capabilities", [WINDOWED, CURSOR], ids=["windows", "changes"])
+@pytest.mark.parametrize("posted", [{}, {"amount": Decimal(-24), "description": "TRATTORIA LUIGI"}])
+def test_pending_and_posted_under_one_id_in_one_answer_are_one_purchase(harness, capabilities, posted):
+    harness.bank.capabilities = capabilities
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="1", pending=True)
+    harness.bank.rows.append(replace(pending, pending=False, **posted))
+    harness.refresh()
+    harness.refresh()
+    assert len(harness.amounts()) == 1
+    assert harness.sql("SELECT state FROM bank_transactions") == [("posted",)]
+
+
+@pytest.mark.parametrize("capabilities", [WINDOWED, CURSOR], ids=["windows", "changes"])
+def test_ids_that_come_and_go_change_nothing(harness, capabilities):
+    harness.bank.capabilities = capabilities
+    row = harness.bank.buy("-1", external_id=None)
+    for external_id in ("17", None, " ", "17", "17", None):
+        harness.refresh()
+        row = replace(row, external_id=external_id)
+        if capabilities is CURSOR:
+            harness.bank.rows.append(row)
+        else:
+            harness.bank.rows = [row]
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
+
+
+def test_a_pending_row_without_an_id_beside_an_equal_posted_one_is_another_purchase(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-1", external_id="17")
+    harness.refresh()
+    harness.bank.buy("-1", external_id=None, pending=True)
+    harness.refresh()
+    assert harness.amounts() == ["-1.00", "-1.00"]
 
 
 def test_one_id_for_a_known_row_and_a_new_one_keeps_both(harness):

@@ -17,7 +17,6 @@ from worker.importer.decide.line import (
     fingerprint,
     read_transaction,
     trusts_ids,
-    without_linked_pending,
 )
 
 
@@ -140,13 +139,6 @@ def test_the_sign_of_an_inverted_account_is_turned_and_every_row_read_again():
     inverted = line("3.50", context=replace(TRUSTED, sign=-1))
     assert inverted.amount == Decimal("-3.50")
     assert inverted.fingerprint != line("3.50").fingerprint
-
-
-def test_a_pending_row_that_a_posted_one_of_the_answer_replaces_is_left_out():
-    pending = transaction(external_id="p", pending=True)
-    other = transaction(external_id="o", pending=True)
-    posted = transaction(external_id="q", pending_external_id="p")
-    assert without_linked_pending([pending, other, posted]) == [other, posted]
 
 
 @pytest.mark.parametrize("id_class", IdClass)

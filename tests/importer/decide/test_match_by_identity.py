@@ -18,7 +18,7 @@ from tests.importer.decide.rows import (
 )
 from worker.importer.decide.identity import content_identity, id_identity
 from worker.importer.decide.line import fingerprint
-from worker.importer.decide.match_by_identity import drop_repeats, match_by_identity, split_unchanged
+from worker.importer.decide.match_by_identity import match_by_identity, split_unchanged
 from worker.importer.decide.stored_row import State
 
 
@@ -35,6 +35,8 @@ SAME = {
     "equal content, no id": (line(), row(), NOTHING_PROVEN, "unchanged"),
     "equal content, an id that came later": (line(external_id="a"), row(), NOTHING_PROVEN, "changed"),
     "equal content, the id is gone": (line(), row(external_id="a"), COMPLETE, "unchanged"),
+    "equal content, the id is gone, nothing proven": (line(), row(external_id="a"), NOTHING_PROVEN, "unchanged"),
+    "pending without an id beside a posted row": (line(pending=True), row(external_id="a"), NOTHING_PROVEN, "new"),
     "equal content, another id, the day is proven": (
         line(external_id="b"), row(external_id="a"), COMPLETE, "changed",
     ),
@@ -124,33 +126,43 @@ KNOWN = row(external_id="a")
 SPLITS = {
     "unchanged": ([said_with("a")], KNOWN, {"unchanged": 1}),
     "unchanged, and absent before": ([said_with("a")], replace(KNOWN, absent_days=1), {"unchanged": 1, "returned": 1}),
-    "delivered twice": ([said_with("a"), said_with("a")], KNOWN, {"unchanged": 1, "repeated": 1}),
     "changed": ([said_with("a", "Bar")], KNOWN, {"rest": 1}),
     "removed before": ([said_with("a")], replace(KNOWN, state=State.REMOVED), {"rest": 1}),
     "new": ([said_with("b")], KNOWN, {"rest": 1}),
     "without an id": ([said_with(None)], KNOWN, {"rest": 1}),
-    "one id for two rows": ([said_with("a"), said_with("a", "Bar")], KNOWN, {"unchanged": 1, "rest": 1, "lied": 1}),
 }
 
 
 @pytest.mark.parametrize(("said", "known", "expected"), SPLITS.values(), ids=SPLITS)
 def test_what_needs_no_further_look(said, known, expected):
     split = split_unchanged(said, {known.identity: key(known)})
-    found = {
-        "unchanged": split.unchanged, "repeated": split.repeated, "returned": len(split.returned),
-        "rest": len(split.rest), "lied": int(split.distrusted),
-    }  # fmt: skip
+    found = {"unchanged": split.unchanged, "returned": len(split.returned), "rest": len(split.rest)}
     assert {name: count for name, count in found.items() if count} == expected
 
 
-REPEATS = {
-    "equal rows under one id": ([line(external_id="a")] * 2, 1, 1, False),
-    "different rows under one id": ([line(external_id="a"), line(text="Bar", external_id="a")], 2, 0, True),
-    "equal rows without ids are two": ([line(), line()], 2, 0, False),
-}
+X = id_identity("x")
+LIED = {"x": X}
+SHARED = {
+    "the row that had the id as its identity loses it": (
+        line(external_id="x", context=UNTRUSTED), row(external_id="x"), "changed",
+    ),
+    "a row that has it without being recognised by it": (
+        line(external_id="x", context=UNTRUSTED),
+        row(external_id="x", identity=content_identity(line().content_key, 0)),
+        "unchanged",
+    ),
+    "a row of another trusted id is another row": (
+        line(external_id="x", context=UNTRUSTED), row(external_id="y"), "new",
+    ),
+    "another content is another row": (
+        line(text="Bar", external_id="x", context=UNTRUSTED), row(external_id="x"), "new",
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("said", "kept", "repeated", "distrusted"), REPEATS.values(), ids=REPEATS)
-def test_rows_delivered_twice(said, kept, repeated, distrusted):
-    distinct = drop_repeats(said)
-    assert (len(distinct.lines), distinct.repeated, distinct.distrusted) == (kept, repeated, distrusted)
+@pytest.mark.parametrize(("said", "known", "outcome"), SHARED.values(), ids=SHARED)
+def test_a_line_of_an_id_that_stands_for_several_rows(said, known, outcome):
+    matches = match_by_identity([said], [key(known)], {}, NOTHING_PROVEN, LIED)
+    assert [len(matches.unchanged), len(matches.changed), len(matches.new)] == [
+        int(outcome == name) for name in ("unchanged", "changed", "new")
+    ]

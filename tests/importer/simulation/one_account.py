@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, Window
 from worker.importer.decide.decisions import Rules
-from worker.importer.decide.line import Line, ReadContext, read_transaction, trusts_ids, without_linked_pending
-from worker.importer.decide.match_by_identity import drop_repeats, match_by_identity
+from worker.importer.decide.duplicate_ids import distinct_transactions, possibly_shared_ids, without_superseded_pending
+from worker.importer.decide.line import Line, ReadContext, fingerprint, read_line, trusts_ids
+from worker.importer.decide.match_by_identity import match_by_identity
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredKey, StoredRow
@@ -217,11 +218,15 @@ class MemoryLedger:
             trusted=trusts_ids(world.id_class),
             namespace=world.salt if world.id_class == IdClass.SESSION else "",
         )
-        read = [read_transaction(row, ground) for row in without_linked_pending(rows)]
-        lines = drop_repeats(line for line in read if isinstance(line, Line)).lines
-        coverage = Coverage(window=window) if complete else Coverage(window=None, cut=window)
+        kept = without_superseded_pending(rows, trusted=ground.trusted)
+        prints = [fingerprint(row, ground, ground.fingerprint_salt) for row in kept]
         keys = [self._key(row) for row in self.rows.values()]
-        matches = match_by_identity(lines, keys, self.aliases, coverage)
+        possible = possibly_shared_ids(prints, self.aliases, keys)
+        shared = {identity for external_id, identity in possible.items() if len(self._by_external_id(external_id)) > 1}
+        distinct = distinct_transactions(prints, shared)
+        lines = [line for item in distinct.transactions if isinstance(line := read_line(item, ground), Line)]
+        coverage = Coverage(window=window) if complete else Coverage(window=None, cut=window)
+        matches = match_by_identity(lines, keys, self.aliases, coverage, distinct.shared_ids)
         removed = frozenset(i for external_id in gone for i in self._by_external_id(external_id))
         linked = {
             i

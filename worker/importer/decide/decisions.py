@@ -47,6 +47,7 @@ class NewRow(NamedTuple):
         expense: The expense to be written, unless the row stands for another one.
         link_expense_id: The user's own expense that it stands for.
         twin_id: The row of another connection that has the expense.
+        shared_identity: The identity its id would give it, if other rows did not have the same id.
     """
 
     line: Line
@@ -58,6 +59,7 @@ class NewRow(NamedTuple):
     expense: ExpenseFields | None = None
     link_expense_id: int | None = None
     twin_id: int | None = None
+    shared_identity: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,12 +125,6 @@ def trusts_ids(id_class: IdClass) -> bool:
     return id_class in (IdClass.STABLE, IdClass.SESSION)
 
 
-def without_linked_pending(transactions: list[Transaction]) -> list[Transaction]:
-    """Leave out pending transactions that a posted one of the same answer says it replaces."""
-    links = {t.pending_external_id for t in transactions if t.pending_external_id}
-    return [t for t in transactions if not (t.pending and t.external_id in links)] if links else transactions
-
-
 def fingerprint(transaction: Transaction, context: ReadContext, salt: str) -> FingerprintedTransaction:
     """Return the transaction with its identity and fingerprint, without reading the rest of it.
 

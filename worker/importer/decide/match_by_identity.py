@@ -35,6 +35,7 @@ class IdentityMatches:
         seen: Ids of all rows that were delivered.
         next_occurrence: By content key, the first occurrence that no row has.
         taken_identities: Identities that rows have already.
+        shared_ids: Ids that stand for several rows, and the identities they would give.
     """
 
     unchanged: list[IdentityMatch] = field(default_factory=list)
@@ -45,6 +46,7 @@ class IdentityMatches:
     seen: set[int] = field(default_factory=set)
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
     taken_identities: Collection[bytes] = ()
+    shared_ids: Mapping[str, bytes] = field(default_factory=dict)
 
     def possible_identities(self) -> list[bytes]:
         """Return the identities that new rows without trusted ids may get, with room for as many equal ones again."""
@@ -77,82 +79,42 @@ class UnchangedSplit:
 
     Attributes:
         unchanged: How many are known and unchanged.
-        repeated: How many of those came more than once.
-        distrusted: One id stood for two different rows.
         seen: Ids of the unchanged rows.
         returned: Those of them that had been absent.
         rest: All other transactions, to be read.
     """
 
     unchanged: int = 0
-    repeated: int = 0
-    distrusted: bool = False
     seen: set[int] = field(default_factory=set)
     returned: list[int] = field(default_factory=list)
-    rest: list[FingerprintedTransaction] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DistinctLines:
-    """Lines of one delivery without the same row twice.
-
-    Attributes:
-        repeated: How many repeats were dropped.
-        distrusted: One id stood for two different rows.
-    """
-
-    lines: Sequence[Line]
-    repeated: int
-    distrusted: bool
+    rest: Sequence[FingerprintedTransaction] = field(default_factory=list)
 
 
 def split_unchanged(
     transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]
 ) -> UnchangedSplit:
-    """Set aside what needs no further look: most rows of most refreshes."""
+    """Set aside what needs no further look: most rows of most refreshes. No two transactions may have one identity."""
     split = UnchangedSplit()
-    fingerprints: dict[bytes, bytes] = {}
+    rest: list[FingerprintedTransaction] = []
     for item in transactions:
-        _, identity, fingerprint = item
-        row = known.get(identity) if identity is not None else None
-        if row is None or identity is None:
-            split.rest.append(item)
-        elif identity in fingerprints and fingerprints[identity] == fingerprint:
-            split.repeated += 1
-        elif identity in fingerprints:
-            split.distrusted = True
-            split.rest.append(item)
-        elif row.fingerprint != fingerprint or row.state == State.REMOVED:
-            split.rest.append(item)
-        else:
-            fingerprints[identity] = fingerprint
-            split.unchanged += 1
-            split.seen.add(row.id)
-            if row.absent:
-                split.returned.append(row.id)
+        row = known.get(item.identity) if item.identity is not None else None
+        if row is None or row.fingerprint != item.fingerprint or row.state == State.REMOVED:
+            rest.append(item)
+            continue
+        split.unchanged += 1
+        split.seen.add(row.id)
+        if row.absent:
+            split.returned.append(row.id)
+    split.rest = rest
     return split
 
 
-def drop_repeats(lines: Iterable[Line]) -> DistinctLines:
-    """Drop rows delivered twice under one id; rows that differ under one id are all kept, and the id distrusted."""
-    fingerprints: dict[bytes, bytes] = {}
-    kept: list[Line] = []
-    repeated, distrusted = 0, False
-    for line in lines:
-        if line.identity is None or line.identity not in fingerprints:
-            kept.append(line)
-        elif fingerprints[line.identity] == line.fingerprint:
-            repeated += 1
-        else:
-            kept.append(line)
-            distrusted = True
-        if line.identity is not None:
-            fingerprints.setdefault(line.identity, line.fingerprint)
-    return DistinctLines(lines=kept, repeated=repeated, distrusted=distrusted)
-
-
 def match_by_identity(
-    lines: Sequence[Line], known: Sequence[StoredKey], aliases: Mapping[bytes, int], coverage: Coverage
+    lines: Sequence[Line],
+    known: Sequence[StoredKey],
+    aliases: Mapping[bytes, int],
+    coverage: Coverage,
+    shared_ids: Mapping[str, bytes] | None = None,
 ) -> IdentityMatches:
     """Match lines with stored rows one-to-one; equal rows match in the order in which they came.
 
@@ -161,10 +123,11 @@ def match_by_identity(
         known: The stored rows that may be among it.
         aliases: Former identities, and the rows that had them.
         coverage: What the delivery proves.
+        shared_ids: Ids that stand for several rows, and the identities they would give.
     """
     by_identity = {row.identity: row for row in known}
     by_id = {row.id: row for row in known}
-    matches = IdentityMatches(taken_identities=by_identity.keys())
+    matches = IdentityMatches(taken_identities=by_identity.keys(), shared_ids=shared_ids or {})
     without_present_id: list[Line] = []
     for line in lines:
         row = by_identity.get(line.identity) if line.identity else None
@@ -210,7 +173,7 @@ def _match_by_content(
     for rows in free.values():
         rows.sort(key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))
     for line in lines:
-        partner = _partner_of_equal_content(line, free[line.content_key], coverage)
+        partner = _partner_of_equal_content(line, free[line.content_key], coverage, matches.shared_ids)
         if partner is None:
             matches.new.append(line)
         else:
@@ -218,33 +181,40 @@ def _match_by_content(
             _take(matches, line, partner)
 
 
-def _partner_of_equal_content(line: Line, rows: Sequence[StoredKey], coverage: Coverage) -> StoredKey | None:
-    """Prefer a row in the state of the line: a pending twin that was called off must not live on in a posted one."""
+def _partner_of_equal_content(
+    line: Line, rows: Sequence[StoredKey], coverage: Coverage, shared_ids: Mapping[str, bytes]
+) -> StoredKey | None:
+    """Prefer a row of the line's shared id, then one in its state.
+
+    A pending twin that was called off must not live on in a posted one.
+    """
     state = State.PENDING if line.pending else State.POSTED
-    same_state = next((row for row in rows if row.state == state and _may_be(line, row, coverage)), None)
-    return same_state or next((row for row in rows if _may_be(line, row, coverage)), None)
+    possible = [row for row in rows if row.external_id == line.external_id] if line.external_id in shared_ids else rows
+    same_state = next((r for r in possible if r.state == state and _may_be(line, r, coverage, shared_ids)), None)
+    return same_state or next((row for row in rows if _may_be(line, row, coverage, shared_ids)), None)
 
 
-def _may_be(line: Line, row: StoredKey, coverage: Coverage) -> bool:
+def _may_be(line: Line, row: StoredKey, coverage: Coverage, shared_ids: Mapping[str, bytes]) -> bool:
     """Return whether equal content is the same row: unless both carry trusted ids, or one could come on its own.
 
     A row with another trusted id, absent from a delivery that covers its day, was renumbered by the bank; one that
-    the bank took back returns under whatever id.
+    the bank took back returns under whatever id. A line without a trusted id is recognised by its content alone, but
+    a posted row does not become pending again.
     """
-    if not row.has_trusted_id or row.state == State.REMOVED or _has_untrusted_id(line):
+    if not row.has_trusted_id or row.state == State.REMOVED or coverage.covers(row.day):
         return True
     if line.external_id is not None and line.external_id == row.external_id:
         return True
-    return coverage.covers(row.day)
-
-
-def _has_untrusted_id(line: Line) -> bool:
-    return line.identity is None and line.external_id is not None
+    if line.identity is not None or line.external_id in shared_ids:
+        return False
+    return not (line.pending and row.state == State.POSTED and line.external_id is None)
 
 
 def _take(matches: IdentityMatches, line: Line, row: StoredKey) -> None:
     matches.seen.add(row.id)
-    renumbered = line.identity is not None and line.identity != row.identity
+    renumbered = (line.identity is not None and line.identity != row.identity) or (
+        line.external_id is not None and matches.shared_ids.get(line.external_id) == row.identity
+    )
     if renumbered or line.fingerprint != row.fingerprint or row.state == State.REMOVED:
         matches.changed.append(IdentityMatch(line, row.id))
         return

@@ -178,4 +178,5 @@ def _new_row(line: Line, existing: tuple[UserExpense, Reason] | None, matches: I
         expense=wanted,
         link_expense_id=link_expense_id,
         twin_id=twin_id,
+        shared_identity=matches.shared_ids.get(line.external_id) if line.external_id else None,
     )

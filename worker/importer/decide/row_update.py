@@ -28,7 +28,7 @@ def update_from_bank(
         known=known,
         line=line,
         decision=Decision.RESTORED if known.state == State.REMOVED else Decision.UPDATED,
-        reason=reason or update_reason(known, line),
+        reason=reason or update_reason(known, line, identity),
         state=state,
         identity=identity.identity,
         occurrence=identity.occurrence,
@@ -37,13 +37,13 @@ def update_from_bank(
     )
 
 
-def update_reason(known: StoredRow, line: Line) -> Reason:
+def update_reason(known: StoredRow, line: Line, identity: RowIdentity) -> Reason:
     """Return why a row that was recognised by its identity or its content changes."""
     if known.state == State.REMOVED:
         return Reason.RETURNED
     if known.state == State.PENDING and not line.pending:
         return Reason.POSTED
-    if known.content_key == line.content_key and line.identity not in (None, known.identity):
+    if known.content_key == line.content_key and identity.identity != known.identity:
         return Reason.RENUMBERED
     return Reason.AMENDED
 

@@ -6,12 +6,8 @@ from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
 from worker.importer.decide import match_pending
-from worker.importer.decide.line import (
-    FingerprintedTransaction,
-    ReadContext,
-    fingerprint,
-    without_linked_pending,
-)
+from worker.importer.decide.duplicate_ids import without_superseded_pending
+from worker.importer.decide.line import FingerprintedTransaction, ReadContext, fingerprint
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.staging import UNDATED, day_of
 
@@ -25,11 +21,13 @@ class Slice:
 
     Attributes:
         transactions: The transactions of these days.
+        superseded: How many pending transactions were left out, because the same answer has them posted.
         covers: The days of which the slice has every row.
         cut: The days it should have held, where something was cut off.
     """
 
     transactions: list[FingerprintedTransaction]
+    superseded: int
     covers: Window | None
     cut: Window | None = None
 
@@ -65,8 +63,13 @@ def _slice(
     transactions: list[Transaction], context: ReadContext, covers: Window | None, cut: Window | None = None
 ) -> Slice:
     salt = context.fingerprint_salt
-    rows = without_linked_pending(transactions)
-    return Slice([fingerprint(transaction, context, salt) for transaction in rows], covers, cut)
+    rows = without_superseded_pending(transactions, trusted=context.trusted)
+    return Slice(
+        transactions=[fingerprint(transaction, context, salt) for transaction in rows],
+        superseded=len(transactions) - len(rows),
+        covers=covers,
+        cut=cut,
+    )
 
 
 def _last_day(transactions: list[Transaction], context: ReadContext) -> date:

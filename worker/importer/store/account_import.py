@@ -4,7 +4,7 @@
 match it, plan, write. All of it commits or none.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -15,13 +15,12 @@ from worker.importer.account_state import AccountState
 from worker.importer.context import ImportContext
 from worker.importer.decide import match_user_expense
 from worker.importer.decide.decisions import Rules
+from worker.importer.decide.duplicate_ids import DistinctTransactions, distinct_transactions, possibly_shared_ids
 from worker.importer.decide.expense import has_expense
-from worker.importer.decide.line import Line, ReadContext, Rejection, read_line, read_transaction
+from worker.importer.decide.line import Line, ReadContext, Rejection, read_line
 from worker.importer.decide.match_by_identity import (
-    DistinctLines,
     IdentityMatches,
     UnchangedSplit,
-    drop_repeats,
     match_by_identity,
     split_unchanged,
 )
@@ -47,6 +46,7 @@ from worker.importer.store.load import (
     load_details,
     load_keys,
     load_user_expenses,
+    shared_external_ids,
     stored_identities,
 )
 from worker.importer.store.progress import add_counts, close_account
@@ -111,14 +111,12 @@ class AccountTally:
     Attributes:
         months: Months (`YYYY-MM`) whose expenses changed.
         late_days: By how many days new rows lay before the watermark, at most.
-        distrusted: One id stood for two rows, so the ids of this account are no identities any more.
     """
 
     counts: Counts = field(default_factory=Counts)
     months: set[str] = field(default_factory=set)
     warnings: set[str] = field(default_factory=set)
     late_days: int = 0
-    distrusted: bool = False
 
     def add(self, plan: Plan, repeated: int, watermark_on: date | None) -> None:
         """Count what a slice decided, how late its new rows came, and what had to be rounded or shortened."""
@@ -179,14 +177,15 @@ def _import_slice(
     known, aliases = _load_known(session, step, part) if seen.new_ids is None else ([], {})
     unseen = [key for key in known if not seen.has(key.id)]
     # A dry run looks at every row, because it reports every row.
+    distinct = _distinct(session, step, part, known, aliases, seen)
     by_identity = {key.identity: key for key in unseen}
     split = (
-        UnchangedSplit(rest=part.transactions) if step.job.dry_run else split_unchanged(part.transactions, by_identity)
+        UnchangedSplit(rest=distinct.transactions)
+        if step.job.dry_run
+        else split_unchanged(distinct.transactions, by_identity)
     )
-    taken = _identities_taken(session, step, part, known, seen)
-    split.distrusted |= bool(taken) and any(identity in taken for _, identity, _ in split.rest)
-    lines, rejections = _read(split, step.read_context)
-    tally.distrusted |= lines.distrusted
+    read = [read_line(item, step.read_context) for item in split.rest]
+    lines = [item for item in read if isinstance(item, Line)]
 
     evidence = Evidence(
         coverage=Coverage(window=part.covers, cut=part.cut),
@@ -194,7 +193,7 @@ def _import_slice(
         only_changes=step.request.by_cursor and step.request.moves and step.delivery.complete,
     )
     unmatched = [key for key in unseen if key.id not in split.seen]
-    matches = match_by_identity(lines.lines, unmatched, aliases, evidence.coverage)
+    matches = match_by_identity(lines, unmatched, aliases, evidence.coverage, distinct.shared_ids)
     matches.returned += split.returned
     if seen.new_ids is None:
         # Rows of equal content may be filed under far days: booked together, bought weeks apart.
@@ -204,9 +203,9 @@ def _import_slice(
     plan = _plan(session, step, evidence, matches, seen)
     written = _write(session, step, plan)
     seen.add(split, matches, plan, written)
-    tally.add(plan, split.unchanged + split.repeated + lines.repeated, step.account.watermark_on)
+    tally.add(plan, split.unchanged + distinct.repeated + part.superseded, step.account.watermark_on)
     tally.months |= written.months
-    return rejections
+    return [item for item in read if isinstance(item, Rejection)]
 
 
 def _load_known(session: Session, step: AccountDelivery, part: Slice) -> tuple[list[StoredKey], dict[bytes, int]]:
@@ -214,6 +213,21 @@ def _load_known(session: Session, step: AccountDelivery, part: Slice) -> tuple[l
     identities = [identity for _, identity, _ in part.transactions if identity is not None]
     reimport = step.job.options.reimport
     return load_keys(session, step.account.id, part.span(step.read_context.today), identities, reimport=reimport)
+
+
+def _distinct(
+    session: Session,
+    step: AccountDelivery,
+    part: Slice,
+    known: Sequence[StoredKey],
+    aliases: Mapping[bytes, int],
+    seen: SeenRows,
+) -> DistinctTransactions:
+    """Return the slice without repeats; ids that stand for several rows, here or from before, are not trusted."""
+    taken = _identities_taken(session, step, part, known, seen)
+    possible = possibly_shared_ids(part.transactions, aliases, known)
+    shared = shared_external_ids(session, step.account.id, possible)
+    return distinct_transactions(part.transactions, {*taken, *(possible[external_id] for external_id in shared)})
 
 
 def _identities_taken(
@@ -224,18 +238,6 @@ def _identities_taken(
         return {key.identity for key in known if seen.has(key.id)}
     suspects = seen.new_ids.add(identity for _, identity, _ in part.transactions if identity is not None)
     return stored_identities(session, step.account.id, suspects)
-
-
-def _read(split: UnchangedSplit, context: ReadContext) -> tuple[DistinctLines, list[Rejection]]:
-    """Read the rows into lines; where one id stands for two rows, read them again without trust in ids."""
-    read = [read_line(item, context) for item in split.rest]
-    rejections = [item for item in read if isinstance(item, Rejection)]
-    lines = drop_repeats(item for item in read if isinstance(item, Line))
-    if lines.distrusted or split.distrusted:
-        doubtful = replace(context, trusted=False)
-        again = [read_transaction(item.transaction, doubtful) for item in split.rest]
-        lines = replace(lines, lines=[item for item in again if isinstance(item, Line)], distrusted=True)
-    return lines, rejections
 
 
 def _plan(
@@ -307,7 +309,6 @@ def _save_progress(session: Session, step: AccountDelivery, tally: AccountTally,
     row.history_complete = progress.history_complete
     row.lateness_days = progress.lateness_days
     row.cursor = (step.delivery.next_cursor if own_cursor else None) or row.cursor
-    row.id_class = "none" if tally.distrusted else row.id_class
 
 
 def _removed_ids(session: Session, step: AccountDelivery) -> frozenset[int]:

@@ -51,6 +51,11 @@ _BY_EXTERNAL_ID = text(
     WHERE a.account_id = :account_id AND a.external_id = ANY(:external_ids)
       AND NOT EXISTS (SELECT 1 FROM present p WHERE p.external_id = a.external_id)"""
 )
+_SHARED_EXTERNAL_IDS = text(
+    """SELECT external_id FROM bank_transactions
+    WHERE account_id = :account_id AND external_id = ANY(:external_ids) AND state <> 'removed'
+    GROUP BY external_id HAVING count(*) > 1"""
+)
 _LOCK_EXPENSES = text(
     """SELECT e.id FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
     WHERE t.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e"""
@@ -158,6 +163,14 @@ def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence
         return frozenset()
     stored = [id_text(external_id) for external_id in external_ids]
     rows = session.execute(_BY_EXTERNAL_ID, {"account_id": account_id, "external_ids": stored})
+    return frozenset(rows.scalars())
+
+
+def shared_external_ids(session: Session, account_id: int, external_ids: Collection[str]) -> frozenset[str]:
+    """Return those of the provider's ids that several rows have now."""
+    if not external_ids:
+        return frozenset()
+    rows = session.execute(_SHARED_EXTERNAL_IDS, {"account_id": account_id, "external_ids": list(external_ids)})
     return frozenset(rows.scalars())
 
 

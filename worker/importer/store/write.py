@@ -97,6 +97,15 @@ def _write_creates(session: Session, creates: Sequence[NewRow], target: WriteTar
     written.transaction_ids = transaction_ids
     written.months |= {day.strftime("%Y-%m") for day in {c.expense.spent_on for c in with_expense if c.expense}}
     outbox.record_expenses(session, event_type="expense.created", expense_ids=new_expense_ids, run_id=target.run_id)
+    _insert_aliases(
+        session,
+        target,
+        [
+            (create.shared_identity, transaction_id, create.line.external_id)
+            for create, transaction_id in zip(creates, transaction_ids, strict=True)
+            if create.shared_identity is not None
+        ],
+    )
 
 
 def _has_own_expense(create: NewRow) -> bool:
@@ -117,7 +126,11 @@ def _write_changes(session: Session, changes: Sequence[RowChange], target: Write
     outbox.record_expenses(
         session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=target.run_id
     )
-    _insert_aliases(session, changes, target)
+    _insert_aliases(
+        session,
+        target,
+        [(c.known.identity, c.known.id, c.known.external_id) for c in changes if c.identity != c.known.identity],
+    )
     insert_values(session, "bank_transaction_changes", *change_rows(changes, target.account_id, target.run_id))
     for change in changes:
         for expense in (change.known.expense, change.effect.write):
@@ -181,15 +194,10 @@ def _update_expenses(session: Session, changes: Sequence[RowChange], target: Wri
     outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(rows), run_id=target.run_id)
 
 
-def _insert_aliases(session: Session, changes: Sequence[RowChange], target: WriteTarget) -> None:
-    rows = [
-        (target.account_id, change.known.identity, change.known.id, change.known.external_id)
-        for change in changes
-        if change.identity != change.known.identity
-    ]
-    insert_values(
-        session, "bank_transaction_aliases", ("account_id", "identity", "transaction_id", "external_id"), rows
-    )
+def _insert_aliases(session: Session, target: WriteTarget, aliases: Sequence[tuple[bytes, int, str | None]]) -> None:
+    """Note identities that rows had before, or that other rows have too, each with its row and its id."""
+    columns = ("identity", "transaction_id", "external_id", "account_id")
+    insert_values(session, "bank_transaction_aliases", columns, [(*alias, target.account_id) for alias in aliases])
 
 
 def _write_suggestions(

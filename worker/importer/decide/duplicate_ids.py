@@ -1,0 +1,100 @@
+"""Several transactions of one delivery under one id: repeats, pending and posted of one purchase, or an id that lies.
+
+An id that stands for two different rows is not trusted. The other ids of the account are, and so is this one again
+when only one row has it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from worker.connectors.base import Transaction
+from worker.importer.decide.line import FingerprintedTransaction
+from worker.importer.decide.stored_row import StoredKey
+from worker.importer.decide.text import id_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistinctTransactions:
+    """The transactions of a slice, each once.
+
+    Attributes:
+        transactions: Without repeats; those of a shared id have no identity.
+        repeated: How many repeats were dropped.
+        shared_ids: Ids that stand for different rows, as they are stored, and the identities they would give.
+    """
+
+    transactions: Sequence[FingerprintedTransaction]
+    repeated: int = 0
+    shared_ids: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def without_superseded_pending(transactions: list[Transaction], *, trusted: bool) -> list[Transaction]:
+    """Leave out pending transactions of which the same answer has the posted one: by its link, or under the same id.
+
+    Args:
+        transactions: Those of one answer.
+        trusted: The ids of the account are identities.
+    """
+    posted = {t.pending_external_id for t in transactions if t.pending_external_id}
+    if trusted and any(t.pending for t in transactions):
+        posted |= {t.external_id for t in transactions if not t.pending and t.external_id and t.external_id.strip()}
+    return [t for t in transactions if not (t.pending and t.external_id in posted)] if posted else transactions
+
+
+def distinct_transactions(
+    transactions: Iterable[FingerprintedTransaction], distrusted: Collection[bytes] = ()
+) -> DistinctTransactions:
+    """Drop rows delivered twice under one id; rows that differ under one id are all kept, without an identity.
+
+    Args:
+        transactions: The transactions of a slice.
+        distrusted: Identities that are known to stand for other rows too.
+    """
+    fingerprints: dict[bytes, bytes] = {}
+    further: set[tuple[bytes, bytes]] = set()
+    shared: set[bytes] = set(distrusted)
+    kept: list[FingerprintedTransaction] = []
+    repeated = 0
+    for item in transactions:
+        identity, fingerprint = item.identity, item.fingerprint
+        if identity is None or identity not in fingerprints:
+            kept.append(item)
+            if identity is not None:
+                fingerprints[identity] = fingerprint
+        elif fingerprints[identity] == fingerprint or (identity, fingerprint) in further:
+            repeated += 1
+        else:
+            shared.add(identity)
+            further.add((identity, fingerprint))
+            kept.append(item)
+    if not shared:
+        return DistinctTransactions(transactions=kept, repeated=repeated)
+    doubtful = [item for item in kept if item.identity in shared]
+    return DistinctTransactions(
+        transactions=[item._replace(identity=None) if item.identity in shared else item for item in kept],
+        repeated=repeated,
+        shared_ids={stored_id: item.identity for item in doubtful if item.identity and (stored_id := _stored_id(item))},
+    )
+
+
+def possibly_shared_ids(
+    transactions: Iterable[FingerprintedTransaction], aliases: Mapping[bytes, int], known: Iterable[StoredKey]
+) -> dict[str, bytes]:
+    """Return ids that stood for several rows in an earlier delivery, and the identities they would give.
+
+    Their rows carry the id without being recognised by it. Whether several rows still do is for the caller to ask.
+    """
+    if not aliases:
+        return {}
+    by_id = {row.id: row for row in known}
+    found: dict[str, bytes] = {}
+    for item in transactions:
+        row = by_id.get(aliases.get(item.identity, 0)) if item.identity is not None else None
+        stored_id = _stored_id(item)
+        if row is not None and item.identity and stored_id and stored_id == row.external_id and not row.has_trusted_id:
+            found[stored_id] = item.identity
+    return found
+
+
+def _stored_id(item: FingerprintedTransaction) -> str | None:
+    return id_text(item.transaction.external_id)
