@@ -137,3 +137,53 @@ def test_a_file_that_is_refused_makes_no_connection(command, user_id):
     assert answer.code == 1
     assert answer.err.startswith("error: a.csv: '03/04/2026'")
     assert json.loads(command("connections", "list", "--json").out) == []
+
+
+CARD = (
+    "Date,Description,Amount\n"
+    "2026-01-13,Book,8.01\n2026-01-14,PAYMENT,-52.42\n2026-01-15,Tea,5.24\n2026-01-16,Hat,9.00\n"
+)
+
+
+def test_a_profile_is_proposed_with_a_question_for_each_doubt(command):
+    Path("card.csv").write_text(CARD)
+    answer = command("files", "profile", "card.csv", "--json")
+    shown = json.loads(answer.out)
+    assert answer.code == 3
+    assert [(one["field"], one["choices"]) for one in shown["questions"]] == [("positive_is", ["in", "out"])]
+    assert (shown["profile"]["date"], shown["profile"]["amount"]) == ("date", "amount")
+    settled = command("files", "profile", "card.csv", "--positive-is", "out")
+    assert (settled.code, 'sign = "flipped"' in settled.out) == (0, True)
+    Path("card.toml").write_text(settled.out)
+    [file] = json.loads(command("files", "inspect", "card.csv", "--profile", "card.toml", "--json").out)["files"]
+    assert file["accounts"][0]["money_out"] == "-22.25"
+
+
+def test_a_file_without_a_header_is_read_by_the_numbers_of_its_columns(command):
+    Path("a.csv").write_text("2026-01-05,Bakery,-3.20\n2026-01-06,Fuel,-60.10\n")
+    assert "state --column NAME=date" in command("files", "inspect", "a.csv").err
+    stated = ("--column", "1=date", "--column", "2=description", "--column", "3=amount")
+    answer = command("files", "inspect", "a.csv", *stated)
+    assert (answer.code, "out -63.30" in answer.out) == (0, True)
+
+
+def test_a_statement_that_does_not_add_up_ends_with_three(command):
+    Path("a.sta").write_text(
+        ":20:X\n:25:NL91ABNA0417164300\n:28C:1\n:60F:C260101EUR100,00\n:61:2601020102D5,00NTRFNONREF\n"
+        ":86:Shop\n:62F:C260102EUR90,00\n-\n"
+    )
+    answer = command("files", "inspect", "a.sta")
+    assert answer.code == 3
+    assert "the statement that closes on 2026-01-02 does not add up" in answer.out
+    assert "accounted 7 fields: 2 transaction, 2 balance, 3 header" in answer.out
+
+
+def test_a_column_that_seems_to_matter_is_mapped_or_dismissed(command):
+    Path("a.csv").write_text(
+        "Date,Description,Amount,Money\n2026-01-05,Tea,-3.20,CHF\n2026-01-06,Tea,-4.20,EUR\n2026-01-07,Tea,-5.20,CHF\n"
+    )
+    refused = command("files", "inspect", "a.csv")
+    assert (refused.code, "column 'money' looks like a currency" in refused.err) == (1, True)
+    read = command("files", "inspect", "a.csv", "--column", "Money=currency", "--json")
+    assert read.code == 0
+    assert command("files", "inspect", "a.csv", "--ignore", "Money").code == 0

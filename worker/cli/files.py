@@ -1,6 +1,5 @@
 """`finmind-worker files`: see what is understood of a statement file, list the CSV profiles, import a file."""
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from rich.prompt import Prompt
 
 from worker.cli.environment import settings, state_directory
 from worker.cli.failures import ExitCode
@@ -21,6 +21,8 @@ from worker.connections.statements import connection_for, folder_of, keep
 from worker.connectors.file import FileConfig
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
+from worker.connectors.file.proposal import profile_toml, propose_profile, settled
+from worker.connectors.file.statement.events import Doubt
 from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, load_profile
 from worker.errors import InvalidRequestError
 from worker.runtime import open_connection_service
@@ -44,6 +46,16 @@ EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Where it
 NotificationsFlag = Annotated[bool, typer.Option("--notifications", help="Read camt.054 too.")]
 CurrencyOption = Annotated[str | None, typer.Option("--currency", metavar="ISO", help="Of rows that state none.")]
 IbanOption = Annotated[str | None, typer.Option("--iban", help="The account's IBAN, where the file has none.")]
+DecimalOption = Annotated[
+    str | None, typer.Option("--decimal", metavar=".|,", help="Decimal mark, where a file does not prove it.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="NAME=FIELD", help="What a column holds; repeatable. NAME may be 1, 2 …"),
+]
+IgnoreOption = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="NAME", help="A column that may stay unread; repeatable.")
+]
 FlipFlag = Annotated[bool, typer.Option("--flip-sign", help="Turn every amount round.")]
 
 
@@ -52,7 +64,10 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
     path: PathArgument,
     *,
     profile: ProfileOption = None,
+    column: ColumnOption = None,
+    ignore: IgnoreOption = None,
     date_order: DateOrder = None,
+    decimal: DecimalOption = None,
     positive_is: PositiveIs = None,
     encoding: EncodingOption = None,
     notifications: NotificationsFlag = False,
@@ -62,25 +77,65 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
     as_json: JsonFlag = False,
 ) -> None:
     """Show what is understood of a file: format, accounts, period, rows, balances, warnings. Nothing is imported."""
-    account = _account(currency, iban, flip_sign=flip_sign, name=None)
+    stated: dict[str, Any] = {
+        "profile": _profile(profile),
+        "columns": _columns(column),
+        "ignored": tuple(ignore or ()) or None,
+        "date_order": date_order,
+        "decimal": decimal,
+        "positive_is": positive_is,
+        "encoding": encoding,
+        "notifications": notifications,
+        "account": _account(currency, iban, flip_sign=flip_sign, name=None),
+    }
     with _on_disk(path) as readable:
-        config = _config(
-            path=readable,
-            profile=_profile(profile),
-            date_order=date_order,
-            positive_is=positive_is,
-            encoding=encoding,
-            notifications=notifications,
-            account=account,
-        )
-        found = Folder.inspect(config)
+        found = Folder.inspect(_config(path=readable, **stated))
     shown = report(found)
     if as_json:
         print_json(shown)
     else:
         print_report(shown)
-    if found.refused:
-        raise typer.Exit(ExitCode.IN_PART if found.files else ExitCode.FAILED)
+    if found.refused and not found.files:
+        raise typer.Exit(ExitCode.FAILED)
+    if found.refused or found.imbalances(None):
+        raise typer.Exit(ExitCode.IN_PART)
+
+
+@app.command("profile")
+def propose(  # noqa: PLR0913 - one parameter per flag
+    path: PathArgument,
+    *,
+    column: ColumnOption = None,
+    ignore: IgnoreOption = None,
+    date_order: DateOrder = None,
+    decimal: DecimalOption = None,
+    positive_is: PositiveIs = None,
+    encoding: EncodingOption = None,
+    currency: CurrencyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the profile of a table as TOML, with one question for each doubt; on a terminal the questions are asked."""
+    stated: dict[str, Any] = {
+        "columns": _columns(column),
+        "ignored": tuple(ignore or ()) or None,
+        "date_order": date_order,
+        "decimal": decimal,
+        "positive_is": positive_is,
+        "encoding": encoding,
+        "account": _account(currency, None, flip_sign=False, name=None),
+    }
+    with _on_disk(path) as readable:
+        config = _config(path=readable, **stated)
+        proposal = propose_profile(readable, config)
+        while proposal.doubts and not as_json and sys.stdin.isatty():
+            config = settled(config, proposal.doubts[0], _ask(proposal.doubts[0]))
+            proposal = propose_profile(readable, config)
+    if as_json:
+        print_json(proposal.as_report())
+    else:
+        typer.echo(proposal.as_toml())
+    if proposal.doubts:
+        raise typer.Exit(ExitCode.IN_PART)
 
 
 @app.command()
@@ -92,7 +147,7 @@ def profiles(
     """List the CSV layouts that are known, or show one as a start for your own."""
     if name is not None:
         shown = built_in_profile(name).model_dump(mode="json", exclude_defaults=True)
-        print_json(shown) if as_json else typer.echo(_toml(shown))
+        print_json(shown) if as_json else typer.echo(profile_toml(shown))
         return
     rows = [{"name": one.name, "title": one.title, "columns": list(one.recognised_by)} for one in built_in_profiles()]
     print_rows(rows, ("name", "title"), as_json=as_json, empty="no profiles")
@@ -104,7 +159,10 @@ def import_(  # noqa: PLR0913 - one parameter per flag
     *,
     user: Annotated[int, typer.Option("--user", metavar="ID", help="FinMind's user id.")],
     profile: ProfileOption = None,
+    column: ColumnOption = None,
+    ignore: IgnoreOption = None,
     date_order: DateOrder = None,
+    decimal: DecimalOption = None,
     positive_is: PositiveIs = None,
     encoding: EncodingOption = None,
     notifications: NotificationsFlag = False,
@@ -117,14 +175,16 @@ def import_(  # noqa: PLR0913 - one parameter per flag
     as_json: JsonFlag = False,
 ) -> None:
     """Keep a statement file where the workers find it and import it; the same file again changes nothing."""
-    account = _account(currency, iban, flip_sign=flip_sign, name=None)
     stated: dict[str, Any] = {
         "profile": _profile(profile),
+        "columns": _columns(column),
+        "ignored": tuple(ignore or ()) or None,
         "date_order": date_order,
+        "decimal": decimal,
         "positive_is": positive_is,
         "encoding": encoding,
         "notifications": notifications,
-        "account": account,
+        "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
     with _on_disk(path) as readable, workspace() as opened:
         config = _config(path=readable, **stated)
@@ -140,6 +200,10 @@ def import_(  # noqa: PLR0913 - one parameter per flag
         timeout_s=timeout,
         as_json=as_json,
     )
+
+
+def _ask(doubt: Doubt) -> str:
+    return Prompt.ask(doubt.text, choices=list(doubt.choices), default=doubt.choices[0])
 
 
 @contextmanager
@@ -181,6 +245,17 @@ def _account(currency: str | None, iban: str | None, *, flip_sign: bool, name: s
     return {key: value for key, value in stated.items() if value is not None} or None
 
 
+def _columns(stated: list[str] | None) -> dict[str, str] | None:
+    """Read `NAME=FIELD` pairs. Raises: InvalidRequestError for one without a sign of equality."""
+    if not stated:
+        return None
+    pairs = [one.rpartition("=") for one in stated]
+    wrong = next((field for name, _, field in pairs if not name), None)
+    if wrong is not None:
+        raise InvalidRequestError(f"--column: '{wrong}' is not NAME=FIELD")
+    return {name: field for name, _, field in pairs}
+
+
 def _config(**stated: object) -> FileConfig:
     """Raises: InvalidRequestError naming the first flag that is wrong."""
     try:
@@ -189,15 +264,3 @@ def _config(**stated: object) -> FileConfig:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         field = str(first["loc"][-1]).replace("_", "-")
         raise InvalidRequestError(f"--{field}: {first['msg'].removeprefix('Value error, ')}") from None
-
-
-def _toml(values: dict[str, Any]) -> str:
-    """Write a profile as TOML, a key a line; JSON strings and lists are TOML too."""
-    return "\n".join(f"{key} = {_toml_value(value)}" for key, value in values.items())
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, dict):
-        inner = ", ".join(f"{json.dumps(key)} = {_toml_value(inner)}" for key, inner in value.items())
-        return f"{{ {inner} }}"
-    return json.dumps(value, ensure_ascii=False)

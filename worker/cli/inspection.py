@@ -9,6 +9,8 @@ Report = dict[str, Any]
 
 _ADDS_UP = {"proven": "adds up", "mismatch": "DOES NOT ADD UP", "unproven": "nothing to check it against"}
 _SHOWN_ROWS = 10
+_SHOWN_CHARACTERS = 60
+_SUMS = frozenset({"unit", "total"})
 
 
 def print_report(shown: Report) -> None:
@@ -32,20 +34,39 @@ def _file(file: Report) -> Iterator[str]:
         yield f"  read as   dates {file['date_order'] or 'as the profile says'}, decimal mark {file['decimal']}"
     for account in file["accounts"]:
         yield from _account(account)
-    for reason, count in file["left_out"].items():
-        yield f"  left out  {count} x {reason}"
-    for warning in file["warnings"]:
-        yield f"  warning   {warning}"
+    yield from _asides(file)
     for row in file["rejected"][:_SHOWN_ROWS]:
         yield f"  rejected  line {row['line']}: {row['reason']}"
     if file["rejected_count"] > _SHOWN_ROWS:
         yield f"  rejected  {file['rejected_count'] - _SHOWN_ROWS} more"
 
 
+def _asides(file: Report) -> Iterator[str]:
+    """Say what is no row: what was left out, warnings, remarks, and what the pieces of the file were used as."""
+    for reason, count in file["left_out"].items():
+        yield f"  left out  {count} x {reason}"
+    for warning in file["warnings"]:
+        yield f"  warning   {warning}"
+    for remark in file["remarks"][:_SHOWN_ROWS]:
+        text = f": {remark['text'][:_SHOWN_CHARACTERS]}" if remark["text"] else ""
+        yield f"  remark    line {remark['line']}: {remark['reason']}{text}"
+    if file["remark_count"] > _SHOWN_ROWS:
+        yield f"  remark    {file['remark_count'] - _SHOWN_ROWS} more"
+    if file["accounted"]:
+        yield f"  accounted {_accounted(file['accounted'])}"
+
+
 def _format(file: Report) -> str:
     if file["profile"] is None:
         return str(file["format"]).upper()
     return f"CSV, profile {file['profile']} (confidence {file['confidence']:.2f})"
+
+
+def _accounted(used: Report) -> str:
+    parts = ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in used.items() if name not in _SUMS and count
+    )
+    return f"{used['total']} {used['unit']}s: {parts}"
 
 
 def _joined(name: object) -> str:
@@ -65,6 +86,8 @@ def _account(one: Report) -> Iterator[str]:
             yield f"    {name:<9} {one[name]['amount']:f} {currency} on {one[name]['on']}"
     off = f" by {one['off_by']:f}" if one["off_by"] is not None else ""
     yield f"    balance   {_ADDS_UP[one['adds_up']]}{off}"
+    for each in one["imbalances"][:_SHOWN_ROWS]:
+        yield f"              {each['reason']}"
     for window in one["covers"]:
         yield f"    complete  {window['from']} to {window['to']}, as the statement declares"
     if one["ids"] != "none":

@@ -21,7 +21,11 @@ def report(folder: Folder) -> Report:
 
 
 def _refusal(error: StatementError) -> Report:
-    return {"file": error.file, "line": error.line, "reason": error.reason}
+    questions = [
+        {"field": one.field, "column": one.column, "text": one.text, "choices": list(one.choices)}
+        for one in error.doubts
+    ]
+    return {"file": error.file, "line": error.line, "reason": error.reason, "questions": questions}
 
 
 def _file(file: IndexedFile, distrusted: Mapping[str, IdDoubt]) -> Report:
@@ -37,6 +41,7 @@ def _file(file: IndexedFile, distrusted: Mapping[str, IdDoubt]) -> Report:
         "date_order": table.decisions.order if table else None,
         "decimal": table.decisions.mark if table else None,
         "columns": _columns(file) if table else None,
+        "unused_columns": list(table.decisions.unused) if table else None,
         "accounts": [_account(one, distrusted.get(key)) for key, one in counted.accounts.items()],
         "left_out": counted.skipped,
         "warnings": list(counted.notes),

@@ -182,7 +182,7 @@ def _among(orders: list[Order], sample: list[str]) -> tuple[Order, str | None]:
     ordered = [order for order, days in plausible.items() if _is_sorted(days)]
     if len(ordered) == 1 and len(sample) > 2:  # noqa: PLR2004 - two dates are always sorted
         return ordered[0], f"day and month fit both ways; read as {ordered[0]}, which keeps the file in date order"
-    raise ValueError(f"'{sample[0]}' and all other dates fit both day/month and month/day: state date_format")
+    raise ValueError(f"'{sample[0]}' and all other dates fit both day/month and month/day: state --date-order")
 
 
 def _plausible(days: list[date]) -> bool:

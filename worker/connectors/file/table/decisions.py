@@ -9,7 +9,7 @@ from typing import Literal
 
 from worker.connectors.file.statement.amounts import Mark, decimal_evidence, parse_amount, states_direction
 from worker.connectors.file.statement.dates import ORDERS, Order, decide_order, fitting_orders
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.events import Doubt, StatementError
 from worker.connectors.file.table.column_names import DIRECTION_WORDS, day_first_word, names_columns
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout, numbered
@@ -25,6 +25,10 @@ _PROVEN, _RECOGNISED = 0.95, 0.8
 _LEAST_ROWS = 3
 _LEAST_ZEROS, _LEAST_FIXED = 2, 4
 _FINAL_ZERO = re.compile(r"[.,]\d+0\D*$")
+
+
+_DECIMAL = Doubt(field="decimal", text="Which decimal mark do the amounts have?", choices=(".", ","))
+_POSITIVE = Doubt(field="positive_is", text="Which way did positive amounts go?", choices=("in", "out"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,16 +184,18 @@ def _decide_mark(layout: Layout, seen: _Evidence) -> Mark:
     if total:
         mark, count = seen.marks.most_common(1)[0]
         if total - count > max(1, total * _STRAY_SHARE) or count * 2 <= total:
-            raise StatementError("some amounts use a decimal point and others a decimal comma: state --decimal")
+            reason = "some amounts use a decimal point and others a decimal comma: state --decimal"
+            raise StatementError(reason, doubts=(_DECIMAL,))
         return mark
     if seen.undecided is not None:
-        raise StatementError(f"amounts like '{seen.undecided[:20]}' fit decimal point and comma: state --decimal")
+        reason = f"amounts like '{seen.undecided[:20]}' fit decimal point and comma: state --decimal"
+        raise StatementError(reason, doubts=(_DECIMAL,))
     return "."
 
 
 def _decide_order(layout: Layout, seen: _Evidence) -> tuple[Order | None, str | None]:
-    if layout.profile.date_format:
-        return None, None
+    if layout.profile.date_format or layout.profile.date_order:
+        return layout.profile.date_order, None
     total = sum(seen.orders.values())
     fits = {order: sum(n for orders, n in seen.orders.items() if order in orders) for order in ORDERS}
     every = frozenset(order for order, count in fits.items() if count == total)
@@ -199,7 +205,9 @@ def _decide_order(layout: Layout, seen: _Evidence) -> tuple[Order | None, str | 
     try:
         return decide_order(every or nearly, [text for text in seen.dates if (every or nearly) <= fitting_orders(text)])
     except ValueError as error:
-        raise StatementError(str(error)) from None
+        choices = tuple(sorted(every or nearly))
+        doubt = Doubt(field="date_order", text=f"In which order is '{seen.dates[0]}' written?", choices=choices)
+        raise StatementError(str(error), doubts=(doubt,) if len(choices) > 1 else ()) from None
 
 
 def _chain(
@@ -290,7 +298,13 @@ def _refuse_unknown(layout: Layout, seen: _Evidence, hints: Hints) -> None:
     if doubts:
         named = "; ".join(f"column '{name}' looks like {_article(what)} {what}" for name, what in doubts)
         name, what = doubts[0]
-        raise StatementError(f"{named}: state --column '{name}={what}', or --ignore '{name}'")
+        raise StatementError(
+            f"{named}: state --column '{name}={what}', or --ignore '{name}'",
+            doubts=tuple(
+                Doubt(field="columns", column=name, text=f"What does column '{name}' hold?", choices=(what, "ignore"))
+                for name, what in doubts
+            ),
+        )
 
 
 def _article(word: str) -> str:
@@ -307,10 +321,12 @@ def _decide_sign(layout: Layout, seen: _Evidence, chain: RowOrder | None, hints:
     if chain is not None:
         return chain.flipped
     if not seen.negative:
-        raise StatementError("all amounts are positive and nothing says which way the money went: state --positive-is")
+        reason = "all amounts are positive and nothing says which way the money went: state --positive-is"
+        raise StatementError(reason, doubts=(_POSITIVE,))
     if seen.negative + seen.positive >= _LEAST_ROWS and seen.negative < seen.positive:
         raise StatementError(
             f"{seen.positive} amounts are positive and {seen.negative} negative: purchases may be the positive ones,"
-            " as on cards; state --positive-is in or out"
+            " as on cards; state --positive-is in or out",
+            doubts=(_POSITIVE,),
         )
     return False

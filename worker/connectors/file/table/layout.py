@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.statement.dates import fitting_orders
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.events import Doubt, StatementError
 from worker.connectors.file.table.column_names import guess_profile
 from worker.connectors.file.table.csv_records import Record, records
 from worker.connectors.file.table.profile import Profile, plain
@@ -103,7 +104,7 @@ def detect_layout(
             stated,
         )
     if not found:
-        raise StatementError(_why_not(chosen))
+        raise StatementError(_why_not(chosen), doubts=() if chosen else _columns_by_values(head, declared))
     best = max(found, key=lambda layout: (layout.confidence, len(layout.profile.recognised_by)))
     return _sure(best) if chosen else best
 
@@ -123,6 +124,34 @@ def _layouts(
     if stated and (numbered_columns := _by_numbers(rows, delimiter, stated)) is not None:
         found.append(numbered_columns)
     return found
+
+
+def _columns_by_values(head: Sequence[str], declared: str | None) -> tuple[Doubt, ...]:
+    """Ask what the columns of an unknown table hold; the first choice is what their values look like."""
+    best: tuple[Doubt, ...] = ()
+    for delimiter in [declared] if declared else DELIMITERS:
+        rows = [row for row in islice(records(head, delimiter), _HEAD_RECORDS) if not row.blank]
+        width = max((len(row.cells) for row in rows), default=0)
+        doubts = []
+        for at in range(width):
+            values = [row.cells[at] for row in rows if at < len(row.cells) and row.cells[at]]
+            held = _held_by(values[1:] if len(values) > 1 else values)
+            question = f"What does column {at + 1} hold, as in '{values[-1][:40]}'?" if values else ""
+            choices = tuple(dict.fromkeys((held, "date", "amount", "description", "ignore")))
+            if values:
+                doubts.append(Doubt(field="columns", column=str(at + 1), text=question, choices=choices))
+        first = {doubt.choices[0] for doubt in doubts}
+        if {"date", "amount"} <= first and len(doubts) > len(best):
+            best = tuple(doubts)
+    return best
+
+
+def _held_by(values: Sequence[str]) -> str:
+    if all(fitting_orders(text) for text in values):
+        return "date"
+    if all(_AMOUNT.fullmatch(text) for text in values):
+        return "amount"
+    return "ignore" if all(text.isdigit() for text in values) else "description"
 
 
 def _by_numbers(rows: list[Record], delimiter: str, stated: Mapping[str, str]) -> Layout | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from worker.connectors.base import AccountType
 from worker.connectors.file.statement.amounts import Mark
+from worker.connectors.file.statement.dates import Order
 from worker.errors import InvalidRequestError
 from worker.money import is_currency
 
@@ -53,6 +54,7 @@ class Profile(BaseModel):
     encoding: str | None = Field(default=None, description="Default: found out.")
     decimal: Mark | None = Field(default=None, description="Decimal mark; default: decided over the whole file.")
     date_format: str | None = Field(default=None, description="strptime pattern; default: decided over the whole file.")
+    date_order: Order | None = Field(default=None, description="dmy, mdy or ymd; default: decided over the whole file.")
     date: str = Field(description="Column of the booking date.")
     value_date: str | None = Field(default=None, description="Column of the value date.")
     transaction_date: str | None = Field(default=None, description="Column of the day of purchase.")
