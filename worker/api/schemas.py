@@ -80,6 +80,9 @@ class ConnectionOut(BaseModel):
     status: Literal["active", "needs_user", "paused", "error", "disconnected"]
     status_code: str | None
     status_message: str | None
+    problem_code: str | None
+    problem_message: str | None
+    problem_since_at: datetime | None
     options: dict[str, Any]
     refresh_interval_s: int | None
     refresh_from_hour: int | None
@@ -113,6 +116,10 @@ class AccountOut(BaseModel):
     status: str
     status_code: str | None
     included: bool
+    inverted: bool
+    problem_code: str | None
+    problem_message: str | None
+    problem_since_at: datetime | None
     balance_amount: Decimal | None
     balance_kind: str | None
     balance_at: datetime | None
@@ -187,6 +194,8 @@ class RunOut(BaseModel):
     removed: int
     rejected: int
     suggested: int
+    delivered: int
+    accounted: int
 
 
 class RunPage(BaseModel):
@@ -214,6 +223,8 @@ class RunAccountOut(BaseModel):
     removed: int
     rejected: int
     suggested: int
+    delivered: int
+    accounted: int
     balance_proof: dict[str, Any] | None
 
 

@@ -11,15 +11,24 @@ from sqlalchemy import Text, bindparam
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
+from worker.models import BankConnectionAccount
+from worker.models.connection_options import ConnectionOptions
 from worker.runs.lease import ACTIVE_ACCOUNTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
-    """One account to import, as the run starts on it."""
+    """One account to import, as the run starts on it.
+
+    Attributes:
+        inverted: The person said that the bank states its amounts with the opposite sign.
+        booked: Its booked balance.
+    """
 
     id: int
     external_id: str
+    former_external_ids: Sequence[str]
+    inverted: bool
     anchor: str | None
     mask: str | None
     id_class: str | None
@@ -39,6 +48,15 @@ _ACTIVE = prepared(
     ORDER BY id
     """  # noqa: S608 - constants
 ).bindparams(bindparam("only", type_=Text))
+
+
+def is_inverted(account: "AccountState | BankConnectionAccount", options: ConnectionOptions) -> bool:
+    """Say whether the bank states the account's amounts with the opposite sign.
+
+    The person said so of the account, or of an id that it has or had: what they said survives a new link.
+    """
+    ids = {account.external_id, *account.former_external_ids}
+    return account.inverted or not ids.isdisjoint(options.inverted_accounts)
 
 
 def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:

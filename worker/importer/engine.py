@@ -8,6 +8,7 @@ run ends in `outcome`.
 """
 
 import gc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account, AuthState, BankConnector
-from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError
+from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError, InvalidDataError
 from worker.db.engine import with_contention_retries
 from worker.db.user_lock import lock_user
 from worker.errors import KeyProviderUnavailableError, WorkerError
@@ -32,17 +33,26 @@ from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.job import Job, job_of, read_context_for, zone_of
 from worker.importer.outcome import AccountResult, outcome_of, stops_connection
 from worker.importer.store.account_import import AccountDelivery, AccountTally, import_account
-from worker.importer.store.accounts import sync_accounts, update_balance
+from worker.importer.store.accounts import save_connection_cursor, sync_accounts, update_balance
+from worker.importer.store.ledger_state import (
+    problem_of_connection,
+    save_connection_problem,
+    standing_of,
+    unsupported_accounts,
+)
 from worker.importer.store.progress import account_results, end_account, fail_account, reopen
-from worker.importer.store.rejections import as_rejection, record_rejections
+from worker.importer.store.rejections import as_rejection, not_listed, record_rejections
 from worker.importer.store.unchanged_response import copy_previous_run, forget, remember
 from worker.models import BankConnection
 from worker.runs.ending import close
 from worker.runs.lease import ClaimedRun
-from worker.runs.states import Outcome, RunKind
+from worker.runs.states import Counts, Outcome, RunKind
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+
+NOT_LISTED = AccountNotFoundError("the bank does not list it any more: link it again, or leave it out")
+UNREADABLE = InvalidDataError("its currency is none of ISO 4217: leave it out, or ask for the connector to be mended")
 
 
 def run(claimed: ClaimedRun, context: ImportContext) -> Outcome:
@@ -74,11 +84,15 @@ class RunFindings:
 
     Attributes:
         stopped_by: The error that ended it before all accounts were read.
+        rows_not_imported: Delivered rows of accounts that this run does not import, by the account's standing.
+        elsewhere: Counts of those rows, and of records that nothing accounts for.
         digest: The digest of its response, while the response can be recognised again.
     """
 
     stopped_by: WorkerError | None = None
     warnings: set[str] = field(default_factory=set)
+    rows_not_imported: Counter[str] = field(default_factory=Counter)
+    elsewhere: Counts = field(default_factory=Counts)
     digest: ResponseDigest | None = None
 
     @contextmanager
@@ -96,10 +110,17 @@ def _close(
 ) -> Outcome:
     """Close the run's row, and keep the digest of a response with nothing new."""
     report: dict[str, Any] = {"warnings": sorted(findings.warnings)} if findings.warnings else {}
-    outcome = outcome_of(results, findings.stopped_by, context.now(), report)
+    if findings.rows_not_imported:
+        report["rows_not_imported"] = dict(findings.rows_not_imported)
+    problem = problem_of_connection(session, job)
+    outcome = outcome_of(
+        results, findings.stopped_by, context.now(), report, elsewhere=findings.elsewhere, problem=problem
+    )
+    if not job.dry_run:
+        save_connection_problem(session, job, problem)
     close(session, job.lease, outcome)
     digest = findings.digest.value() if findings.digest else None
-    if digest is not None and outcome.code == "nothing_new" and not findings.warnings:
+    if digest is not None and outcome.code == "nothing_new" and not report:
         remember(session, job, digest)
     return outcome
 
@@ -199,20 +220,24 @@ class _Run:
             if self.findings.digest is not None:
                 self.findings.digest.add_delivery(request, delivery)
             self.findings.warnings.update(delivery.warnings)
-            self._reject_rows_without_account(request, delivery)
+            imported = self._account_for_other_rows(request, delivery)
             for account in request.accounts:
                 if account.id in self.failed:
                     continue
-                self._import_account(request, account, delivery)
+                imported += self._import_account(request, account, delivery)
                 if (error_of_account := delivery.failures.get(account.external_id)) is not None:
                     rows = delivery.staging.rows(account.external_id)
                     self._fail(account, error_of_account, status="partial" if rows else "failed")
             all_imported = delivery.complete and not any(account.id in self.failed for account in request.accounts)
+            self.findings.elsewhere += Counts(delivered=delivery.records - imported)
             if request.by_cursor and request.account_id is None and all_imported:
-                self._save_cursor(delivery)
+                self._save_cursor(request, delivery)
 
-    def _import_account(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> None:
-        """Import one account's part of a delivery: data, counts, watermark and cursor in one transaction."""
+    def _import_account(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> int:
+        """Import one account's part of a delivery: data, counts, watermark and cursor in one transaction.
+
+        Returns how many of the delivered records were the account's.
+        """
         capabilities = self.connector.capabilities
         part = AccountDelivery(
             job=self.job,
@@ -227,6 +252,7 @@ class _Run:
         if tally.months:
             self.context.advanced()
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))
+        return tally.counts.delivered
 
     def _write_account(self, part: AccountDelivery) -> AccountTally:
         with self._transaction() as session:
@@ -296,20 +322,42 @@ class _Run:
         accounts = load_accounts(session, self.job.connection_id, self.job.account_external_id)
         reopen(session, self.job, [account.id for account in accounts])
         for account_id in missing:
-            fail_account(session, self.job, account_id, AccountNotFoundError("the bank does not list it any more"))
+            fail_account(session, self.job, account_id, NOT_LISTED)
+        for account_id in unsupported_accounts(session, self.job):
+            fail_account(session, self.job, account_id, UNREADABLE, status="partial")
         return accounts
 
-    def _reject_rows_without_account(self, request: FetchRequest, delivery: Delivery) -> None:
-        """Keep rejected rows that name no account, of a delivery for all accounts, as the connection's own."""
-        rejections = [as_rejection(row) for row in delivery.rejected if row.account_id is None]
-        if rejections and request.account_id is None:
-            with self._transaction() as session:
-                if record_rejections(session, self.job, None, rejections):
-                    self.findings.warnings.add("rows_rejected")
+    def _account_for_other_rows(self, request: FetchRequest, delivery: Delivery) -> int:
+        """Say what became of rows that belong to no account of the request; return how many they are.
 
-    def _save_cursor(self, delivery: Delivery) -> None:
+        Rows of an account that the bank does not list are rejected, so that they can be replayed once it does. Rows of
+        an account that waits, is left out or failed are counted by that reason.
+        """
+        ours = {account.external_id for account in request.accounts if account.id not in self.failed}
+        others = {account_id: delivery.staging.rows(account_id) for account_id in delivery.staging.account_ids()}
+        others = {account_id: rows for account_id, rows in others.items() if account_id not in ours and rows}
+        nameless = None if request.account_id is None else request.account_id
+        unreadable = [row for row in delivery.rejected if (row.account_id or nameless) not in ours]
+        if not others and not unreadable:
+            return 0
         with self._transaction() as session:
-            session.get_one(BankConnection, self.job.connection_id).cursor = delivery.next_cursor
+            standing = standing_of(session, self.job, list(others))
+            rejections = [as_rejection(row) for row in unreadable]
+            for account_id, rows in others.items():
+                if standing[account_id] == "not_listed":
+                    rejections += map(not_listed, delivery.staging.transactions(account_id))
+                self.findings.rows_not_imported[standing[account_id]] += rows
+            record_rejections(session, self.job, None, rejections)
+        count = sum(others.values()) + len(unreadable)
+        self.findings.elsewhere += Counts(fetched=sum(others.values()), delivered=count, accounted=count)
+        return count
+
+    def _save_cursor(self, request: FetchRequest, delivery: Delivery) -> None:
+        """Move the cursor of all accounts, which passes rows of those that are not imported now."""
+        with self._transaction() as session:
+            save_connection_cursor(
+                session, self.job, [account.id for account in request.accounts], delivery.next_cursor
+            )
 
     def _fail(self, account: AccountState, error: WorkerError, *, status: str = "failed") -> None:
         self.failed.add(account.id)

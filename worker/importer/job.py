@@ -6,7 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Capabilities, IdClass
-from worker.importer.account_state import AccountState, claimed_accounts
+from worker.importer.account_state import AccountState, claimed_accounts, is_inverted
 from worker.importer.decide.line import ReadContext, trusts_ids
 from worker.models.connection_options import ConnectionOptions
 from worker.runs.lease import ClaimedRun
@@ -95,5 +95,5 @@ def read_context_for(
         trusted=trusts_ids(id_class),
         namespace=(session or "") if id_class == IdClass.SESSION else "",
         booking_basis=job.options.date_basis == "booking",
-        sign=-1 if account.external_id in job.options.inverted_accounts else 1,
+        sign=-1 if is_inverted(account, job.options) else 1,
     )

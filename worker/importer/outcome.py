@@ -1,40 +1,82 @@
 """How accounts and runs end: from errors and counts to a status and a code that tell the truth. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from worker.connectors.errors import (
-    AuthenticationError,
     ProviderUnavailableError,
     RateLimitError,
     RateLimitScope,
 )
 from worker.errors import KeyProviderUnavailableError, WorkerError
+from worker.importer.decide.balance import BalanceProof
 from worker.runs.states import Counts, Outcome, RunStatus
 
 BURST_DEFER_S = 15 * 60
 KEYS_DEFER_S = 5 * 60
+UNACCOUNTED = "unaccounted"
+"""The code of a run or account whose delivered rows are not all accounted for: a defect of the importer."""
+
 MAX_DEFER_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountResult:
-    """What a run did for one account. status: succeeded, partial or failed."""
+    """What a run did for one account, or without one for the connection itself.
 
-    account_id: int
+    Attributes:
+        status: succeeded, partial or failed.
+    """
+
+    account_id: int | None
     status: str
     code: str
     message: str | None = None
     counts: Counts = field(default_factory=Counts)
 
 
+def judge_account(counted: AccountResult, *, open_rejections: int, proof: BalanceProof) -> AccountResult:
+    """Return how an account ends whose deliveries were all imported: succeeded only if its ledger agrees with the bank.
+
+    Args:
+        counted: The account with its counts, as the deliveries left it.
+        open_rejections: Rows of this or an earlier run that could not be imported and are not mended.
+        proof: Its balance proof.
+    """
+    if counted.status != "succeeded":
+        return counted
+    counts = counted.counts
+    if counts.delivered != counts.accounted:
+        missing = counts.delivered - counts.accounted
+        return _unfinished(
+            counted, UNACCOUNTED, f"{missing} of {counts.delivered} rows are not accounted for: report it"
+        )
+    if open_rejections:
+        sentence = f"{open_rejections} rows could not be imported: look at the run's rejections, then replay them"
+        return _unfinished(counted, "rows_rejected", sentence)
+    if proof.result == "mismatch":
+        sentence = (
+            f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}:"
+            " compare the account's rows with a statement of the bank"
+        )
+        return _unfinished(counted, "balance_mismatch", sentence)
+    return counted
+
+
+def _unfinished(result: AccountResult, code: str, message: str) -> AccountResult:
+    return replace(result, status="partial", code=code, message=message)
+
+
 def stops_connection(error: WorkerError) -> bool:
-    """Say whether this error makes it pointless to go on with the other accounts."""
+    """Say whether an error of one account makes it pointless to go on with the others.
+
+    A log-in that one account needs is that account's alone; one that all need is met before any account is read.
+    """
     if isinstance(error, ProviderUnavailableError):
         return error.everyone
-    return isinstance(error, (AuthenticationError, RateLimitError, KeyProviderUnavailableError))
+    return isinstance(error, (RateLimitError, KeyProviderUnavailableError))
 
 
 def defer_s(error: WorkerError, now: datetime) -> float | None:
@@ -55,10 +97,25 @@ def defer_s(error: WorkerError, now: datetime) -> float | None:
 
 
 def outcome_of(
-    results: Sequence[AccountResult], stopped_by: WorkerError | None, now: datetime, report: dict[str, Any]
+    results: Sequence[AccountResult],
+    stopped_by: WorkerError | None,
+    now: datetime,
+    report: dict[str, Any],
+    *,
+    elsewhere: Counts | None = None,
+    problem: AccountResult | None = None,
 ) -> Outcome:
-    """Sum up a run. Deferred when waiting helps; partial when something is missing; succeeded only when nothing is."""
-    counts = Counts()
+    """Sum up a run. Deferred when waiting helps; partial when something is missing; succeeded only when nothing is.
+
+    Args:
+        results: How the accounts ended.
+        stopped_by: The error that ended the run before all accounts were read.
+        now: The current moment.
+        report: Named remarks of the run.
+        elsewhere: Delivered rows that belong to no account of the run.
+        problem: What is wrong with the connection itself.
+    """
+    counts = elsewhere or Counts()
     for result in results:
         counts = counts + result.counts
     wait_s = None if stopped_by is None else defer_s(stopped_by, now)
@@ -71,14 +128,25 @@ def outcome_of(
             counts=counts,
             report=report,
         )
+    unaccounted = counts.delivered != counts.accounted
     bad = [result for result in results if result.status != "succeeded"]
     good = len(results) - len([result for result in bad if result.status == "failed"])
-    if stopped_by is not None or bad:
-        code, message = _why(bad, stopped_by)
-        status = RunStatus.PARTIAL if good else RunStatus.FAILED
+    if stopped_by is not None or bad or problem is not None or unaccounted:
+        named = [*bad, *([problem] if problem is not None else [])]
+        code, message = _why(named, stopped_by)
+        if unaccounted and stopped_by is None:
+            code = UNACCOUNTED
+            message = f"{counts.delivered} rows were delivered and {counts.accounted} accounted for: report it"
+        failed = not good and (stopped_by is not None or bool(bad))
+        status = RunStatus.FAILED if failed else RunStatus.PARTIAL
         return Outcome(status=status, code=code, message=message, counts=counts, report=report)
     moved = counts.created + counts.updated + counts.linked + counts.removed
     return Outcome(status=RunStatus.SUCCEEDED, code="ok" if moved else "nothing_new", counts=counts, report=report)
+
+
+def _sentence(result: AccountResult) -> str:
+    said = result.message or result.code
+    return said if result.account_id is None else f"account {result.account_id}: {said}"
 
 
 def _why(bad: Sequence[AccountResult], stopped_by: WorkerError | None) -> tuple[str, str | None]:
@@ -86,5 +154,5 @@ def _why(bad: Sequence[AccountResult], stopped_by: WorkerError | None) -> tuple[
     if stopped_by is not None:
         return stopped_by.code, str(stopped_by)
     codes = {result.code for result in bad}
-    message = "; ".join(f"account {result.account_id}: {result.message or result.code}" for result in bad)[:1000]
+    message = "; ".join(_sentence(result) for result in bad)[:1000]
     return (codes.pop() if len(codes) == 1 else "account_failed"), message

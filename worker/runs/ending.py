@@ -18,10 +18,25 @@ from worker.outbox import LISTENS
 from worker.redaction import redact_all
 from worker.runs import circuit
 from worker.runs.schedule import rest_after_failures
-from worker.runs.states import CLOSED, COUNTED, WAITING, Counts, EndedRun, Lease, Outcome, RunStatus, count_values
+from worker.runs.states import (
+    ANNOUNCED,
+    CLOSED,
+    COUNTED,
+    WAITING,
+    Counts,
+    EndedRun,
+    Lease,
+    Outcome,
+    RunStatus,
+    count_values,
+)
 
 PERMANENT = frozenset({"connector_not_found", "credential_unreadable", "configuration"})
 """Codes that no later attempt can mend: the connection leaves the schedule until somebody acts."""
+
+
+STOPPING = PERMANENT | {"needs_user"}
+"""Codes that stop a connection when the whole run failed by them; in part of a run they concern that part alone."""
 
 
 def close(session: Session, lease: Lease, outcome: Outcome) -> None:
@@ -120,7 +135,7 @@ def _record_unsuccessful(session: Session, run: EndedRun, outcome: Outcome) -> N
     connection = session.get_one(BankConnection, run.connection_id, with_for_update={"key_share": True})
     connection.updated_at = func.now()
     match outcome.status:
-        case RunStatus.PARTIAL:
+        case RunStatus.PARTIAL if outcome.code not in STOPPING:
             _apply_failure_code(session, connection, outcome)
         case RunStatus.DEFERRED:
             _defer(connection, outcome)
@@ -200,7 +215,7 @@ def _announce(session: Session, run: EndedRun, outcome: Outcome) -> None:
     }
     completed = outcome.status in {RunStatus.SUCCEEDED, RunStatus.PARTIAL}
     if completed:
-        data |= {"status": outcome.status.value, "counts": count_values(outcome.counts)}
+        data |= {"status": outcome.status.value, "counts": {name: getattr(outcome.counts, name) for name in ANNOUNCED}}
     outbox.record(
         session,
         user_id=run.user_id,

@@ -19,9 +19,9 @@ from worker.models import (
     BankImportRun,
     BankImportRunAccount,
 )
-from worker.runs.states import CLOSED, RunStatus
+from worker.runs.states import CLOSED, COUNTED, RunStatus
 
-COUNTS = ("pages", "fetched", "created", "updated", "unchanged", "linked", "removed", "rejected", "suggested")
+COUNTS = COUNTED
 _PRIVATE = frozenset({"lease_token", "lease_expires_at", "dispatched_at", "dispatch_count", "trace_context"})
 _PUBLIC = tuple(column.key for column in BankImportRun.__table__.columns if column.key not in _PRIVATE)
 

@@ -83,7 +83,14 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What happened to rows. `linked` rows took over an expense that was there before."""
+    """What happened to rows.
+
+    Attributes:
+        linked: Rows that took over an expense that was there before.
+        delivered: Every record the connector delivered, also those it could not read.
+        accounted: The delivered records of which the run says what became of them; both are equal, or the run failed
+            to account for something.
+    """
 
     pages: int = 0
     fetched: int = 0
@@ -94,6 +101,8 @@ class Counts:
     removed: int = 0
     rejected: int = 0
     suggested: int = 0
+    delivered: int = 0
+    accounted: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(**{name: getattr(self, name) + getattr(other, name) for name in COUNTED})
@@ -101,6 +110,9 @@ class Counts:
 
 COUNTED = tuple(Counts.__dataclass_fields__)
 """The counts as columns of `bank_import_runs` and `bank_import_run_accounts`."""
+
+ANNOUNCED = tuple(name for name in COUNTED if name not in {"delivered", "accounted"})
+"""The counts in events."""
 
 
 def count_values(counts: Counts) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 DAYS = 14
 
 _CONNECTIONS = """
-    SELECT c.id, c.user_id, c.connector_name, c.display_name, c.status, c.status_code, c.last_good_at,
+    SELECT c.id, c.user_id, c.connector_name, c.display_name, c.status, c.status_code, c.problem_code,
+           c.problem_message, c.last_good_at,
            c.next_refresh_at, c.rate_limited_until, c.last_failure_code, c.consecutive_failures
     FROM bank_connections c WHERE c.status <> 'disconnected'
-    ORDER BY (c.status IN ('needs_user', 'error')) DESC, c.consecutive_failures DESC, c.updated_at DESC LIMIT :limit"""
+    ORDER BY (c.status IN ('needs_user', 'error')) DESC, (c.problem_code IS NOT NULL) DESC,
+      c.consecutive_failures DESC, c.updated_at DESC LIMIT :limit"""
 _HISTORY = """
     SELECT connection_id, CURRENT_DATE - finished_at::date AS days_ago, sum(created + updated + linked)::int AS rows_,
            round(avg(EXTRACT(EPOCH FROM finished_at - started_at))::numeric, 2)::float AS seconds,

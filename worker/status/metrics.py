@@ -117,6 +117,19 @@ GAUGES: Sequence[Gauge] = (
         " WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1",
     ),
     Gauge(
+        name="finmind_rows_unaccounted_last_day",
+        help="Rows that banks delivered within a day and that no run accounts for; more than 0 is a defect.",
+        query="SELECT COALESCE(sum(delivered - accounted), 0) FROM bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day'",
+    ),
+    Gauge(
+        name="finmind_ledger_problems",
+        help="Connections whose ledger may not agree with the bank, by why.",
+        labels=("code",),
+        query="SELECT problem_code, count(*) FROM bank_connections"
+        " WHERE problem_code IS NOT NULL AND status <> 'disconnected' GROUP BY 1",
+    ),
+    Gauge(
         name="finmind_quota_left_ratio",
         help="What is left of the allowance that is used most, 0 to 1.",
         labels=("connector", "endpoint"),

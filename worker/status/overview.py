@@ -76,6 +76,8 @@ _OPEN = """
       (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND breaker_until > now()) AS breakers_open,
       (SELECT count(*) FROM bank_connections WHERE status = 'active' AND consecutive_failures >= 2)
         AS connections_failing,
+      (SELECT count(*) FROM bank_connections WHERE problem_code IS NOT NULL AND status <> 'disconnected')
+        AS connections_in_doubt,
       (SELECT count(*) FROM bank_match_suggestions WHERE status = 'open') AS suggestions_open,
       (SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL) AS rejections_unresolved"""
 
@@ -146,6 +148,11 @@ def concerns(status: Status) -> list[str]:
     counts = (
         (len(status.need_a_person), "connection needs its user", "connections need their users"),
         (open_["connections_failing"], "connection failed twice or more", "connections failed twice or more"),
+        (
+            open_["connections_in_doubt"],
+            "ledger may not agree with its bank",
+            "ledgers may not agree with their banks",
+        ),
         (len(status.mismatches), "balance does not follow from its rows", "balances do not follow from their rows"),
         (open_["rejections_unresolved"], "rejected row is unresolved", "rejected rows are unresolved"),
         (runs.get(("failed", "poison"), 0), "run was given up (poison)", "runs were given up (poison)"),

@@ -47,7 +47,7 @@ _CHANGES = f"""
     ) d ORDER BY part, id"""  # noqa: S608 - constant parts
 _ACCOUNT_COLUMNS = (
     "run_id", "account_id", "from_on", "to_on", "status", "code", "message", "pages", "fetched", "created", "updated",
-    "unchanged", "linked", "removed", "rejected", "suggested", "balance_proof",
+    "unchanged", "linked", "removed", "rejected", "suggested", "delivered", "accounted", "balance_proof",
 )  # fmt: skip
 _ACCOUNTS = f"""
     SELECT {", ".join(_ACCOUNT_COLUMNS)} FROM bank_import_run_accounts

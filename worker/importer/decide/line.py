@@ -167,7 +167,10 @@ def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> 
     problem = _problem(amount, positive, currency, stated_on or (context.today if transaction.pending else None))
     if problem is not None:
         return Rejection(
-            code=problem[0], message=problem[1], raw=_as_text(transaction), external_id=transaction.external_id
+            code=problem[0],
+            message=problem[1],
+            raw=transaction_as_text(transaction),
+            external_id=transaction.external_id,
         )
     assert positive is not None
     description = clean(transaction.description)
@@ -223,7 +226,8 @@ def _day(moment: datetime | None, zone: ZoneInfo) -> date | None:
     return in_utc.date() if is_midnight else moment.astimezone(zone).date()
 
 
-def _as_text(transaction: Transaction) -> str:
+def transaction_as_text(transaction: Transaction) -> str:
+    """Return a transaction as the text that a rejection keeps."""
     record = {
         name: getattr(transaction, name)
         for name in transaction.__dataclass_fields__

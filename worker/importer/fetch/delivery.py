@@ -37,13 +37,17 @@ _JITTER_S = 0.5
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """Everything one call chain of a provider answered. complete: the provider left nothing out.
+    """Everything one call chain of a provider answered.
 
-    failures: what went wrong per account inside an answer that is good for the others.
+    Attributes:
+        records: How many records its pages held, read or not.
+        failures: What went wrong per account inside an answer that is good for the others.
+        complete: The provider left nothing out.
     """
 
     staging: Staging = field(default_factory=Staging)
     pages: int = 0
+    records: int = 0
     removed: list[RemovedTransaction] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     failures: dict[str, ConnectorError] = field(default_factory=dict)
@@ -61,7 +65,7 @@ class Delivery:
         self.staging = Staging()
         for said in (self.removed, self.rejected, self.failures, self.accounts, self.warnings):
             said.clear()
-        self.covers, self.complete, self.session = None, True, None
+        self.covers, self.complete, self.session, self.records = None, True, None, 0
 
 
 def fetch(readings: Sequence[Reading], context: ImportContext) -> Delivery:
@@ -145,6 +149,7 @@ def _take_in(delivery: Delivery, page: Page) -> None:
     if page.starts_over:
         delivery.withdraw()
     delivery.pages += 1
+    delivery.records += len(page.transactions) + len(page.rejected)
     delivery.staging.add(page.transactions)
     delivery.removed += page.removed
     delivery.rejected += page.rejected

@@ -76,7 +76,9 @@ def plan_requests(
     limits = history_limits(job, capabilities, context)
     stated_days = job.from_on is not None or job.to_on is not None
     if capabilities.cursor_scope is not None and not stated_days:
-        return _cursor_requests(job, todo, capabilities, limits)
+        # One cursor of the connection passes the rows of all its accounts, so that all of them are read with it.
+        together = capabilities.cursor_scope == Scope.CONNECTION
+        return _cursor_requests(job, accounts if together else todo, capabilities, limits)
     if capabilities.fetch_scope == Scope.CONNECTION:
         widest = max((_windows(job, account, limits) for account in todo), key=_days)
         return [FetchRequest(accounts=todo, account_id=None, window=window, by_cursor=False) for window in widest]
@@ -104,11 +106,12 @@ def days_lost(job: Job, requests: list[FetchRequest], capabilities: Capabilities
 def _cursor_requests(
     job: Job, todo: list[AccountState], capabilities: Capabilities, limits: HistoryLimits
 ) -> list[FetchRequest]:
-    """An import starts the cursor anew: everything the provider has."""
+    """Return the requests by cursor. An import starts it anew, and so does an account whose history is unread."""
     window = Window(from_on=limits.oldest_on, to_on=limits.today)
     anew = job.kind == RunKind.IMPORT
     if capabilities.cursor_scope == Scope.CONNECTION:
-        cursor = None if anew else job.cursor
+        unread = any(account.history_from_on is None for account in todo)
+        cursor = None if anew or unread else job.cursor
         return [FetchRequest(accounts=todo, account_id=None, window=window, by_cursor=True, cursor=cursor)]
     return [
         FetchRequest(

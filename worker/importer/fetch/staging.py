@@ -40,6 +40,15 @@ class Staging:
         """Return everything that was taken in, by account, in the bank's order; None when it was too much to hold."""
         return None if self._spilled else self._held
 
+    def account_ids(self) -> list[str]:
+        """Return the accounts of which transactions were taken in."""
+        return list(dict.fromkeys((*self._spilled, *self._held)))
+
+    def transactions(self, account_id: str) -> Iterator[Transaction]:
+        """Yield the transactions of an account."""
+        for batch in self.slices(account_id, SPILL_ROWS):
+            yield from batch
+
     def rows(self, account_id: str) -> int:
         """Return how many transactions of an account were taken in."""
         return self._spilled_rows[account_id] + len(self._held.get(account_id, ()))

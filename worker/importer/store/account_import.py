@@ -118,17 +118,26 @@ class AccountTally:
     warnings: set[str] = field(default_factory=set)
     late_days: int = 0
 
-    def add(self, plan: Plan, repeated: int, watermark_on: date | None) -> None:
-        """Count what a slice decided, how late its new rows came, and what had to be rounded or shortened."""
+    def add(self, plan: Plan, same: int, watermark_on: date | None) -> None:
+        """Count what a slice decided, how late its new rows came, and what had to be rounded or shortened.
+
+        Args:
+            plan: What was decided.
+            same: Rows that needed no decision: unchanged, repeated or superseded ones.
+            watermark_on: How far the account was read before.
+        """
         linked = sum(create.decision == Decision.LINKED for create in plan.creates)
         removed = sum(change.decision == Decision.REMOVED for change in plan.changes)
+        delivered_changes = sum(change.line is not None for change in plan.changes)
+        unchanged = len(plan.unchanged) + same
         self.counts = self.counts + Counts(
             created=len(plan.creates) - linked,
             linked=linked,
             updated=len(plan.changes) - removed,
             removed=removed,
-            unchanged=len(plan.unchanged) + repeated,
+            unchanged=unchanged,
             suggested=len(plan.suggestions),
+            accounted=len(plan.creates) + delivered_changes + unchanged,
         )
         for create in plan.creates:
             line = create.line
@@ -148,11 +157,18 @@ def import_account(session: Session, step: AccountDelivery, context: ImportConte
     seen, tally = SeenRows(new_ids=SeenIds(fetched) if fresh else None), AccountTally()
     removed = _removed_ids(session, step)
     rejections = _rejected_by_connector(step)
+    unreadable = len(rejections)
     for part in slices(delivery, account.external_id, step.read_context, context.policy.slice_rows):
         context.check()
         rejections += _import_slice(session, step, part, removed, seen, tally)
     rejected = record_rejections(session, job, account.id, rejections)
-    tally.counts = replace(tally.counts, rejected=rejected, fetched=fetched, pages=delivery.pages)
+    tally.counts += Counts(
+        rejected=rejected,
+        fetched=fetched,
+        pages=delivery.pages,
+        delivered=fetched + unreadable,
+        accounted=len(rejections),
+    )
     add_counts(session, job, account.id, tally.counts, step.request.window)
     if step.request.moves and account.external_id not in delivery.failures:
         if delivery.complete:
@@ -176,8 +192,8 @@ def _import_slice(
     """Import some days of the delivery, and return the rows that cannot be imported."""
     known, aliases = _load_known(session, step, part) if seen.new_ids is None else ([], {})
     unseen = [key for key in known if not seen.has(key.id)]
-    # A dry run looks at every row, because it reports every row.
     distinct = _distinct(session, step, part, known, aliases, seen)
+    # A dry run looks at every row, because it reports every row.
     by_identity = {key.identity: key for key in unseen}
     split = (
         UnchangedSplit(rest=distinct.transactions)
@@ -276,6 +292,7 @@ def _user_expenses(session: Session, step: AccountDelivery, lines: list[Line], s
         account_id=step.account.id,
         anchor=step.account.anchor,
         mask=step.account.mask,
+        currency=step.account.currency,
     )
     days = [line.effective_on for line in lines]
     near = timedelta(days=match_user_expense.MAX_DAYS)

@@ -4,18 +4,20 @@ An account is found again by its id, by its anchor, or by name, last four, curre
 when there is exactly one candidate; never by name alone. Anything less makes a new account and a suggestion.
 """
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.text import clean, id_text
-from worker.models import BankConnectionAccount, BankMatchSuggestion
+from worker.importer.job import Job
+from worker.models import BankConnection, BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
 
 _GONE = "\x1fformer:"
@@ -78,7 +80,28 @@ def _same_id(account: Account, row: KnownAccount) -> bool:
 
 
 def _same_anchor(account: Account, row: KnownAccount) -> bool:
-    return account.anchor is not None and account.anchor == row.anchor
+    """Compare the anchor; one IBAN may hold an account per currency."""
+    code = _currency(account)
+    one_currency = code is None or row.currency is None or code == row.currency
+    return account.anchor is not None and account.anchor == row.anchor and one_currency
+
+
+def _with_own_anchors(listed: Sequence[Account], known: Sequence[KnownAccount]) -> tuple[list[Account], dict[str, str]]:
+    """Take the anchor from accounts that share one with another listed account, known ones keep it first.
+
+    Returns the accounts, and for each that lost its anchor the listed account that has it: they may be one.
+    """
+    known_ids = {row.external_id for row in known}
+    owners: dict[tuple[str, str | None], str] = {}
+    for account in sorted(listed, key=lambda account: account.external_id not in known_ids):
+        if account.anchor is not None:
+            owners.setdefault((account.anchor, _currency(account)), account.external_id)
+    doubtful = {
+        account.external_id: owner
+        for account in listed
+        if account.anchor is not None and (owner := owners[account.anchor, _currency(account)]) != account.external_id
+    }
+    return [replace(a, anchor=None) if a.external_id in doubtful else a for a in listed], doubtful
 
 
 def _faces(account: Account) -> tuple[object, ...]:
@@ -123,7 +146,10 @@ def sync_accounts(
     """
     listed = [_fitted(account) for account in listed]
     rows = {row.id: row for row in session.scalars(_of(connection_id).with_for_update())}
-    matches = match_accounts(listed, [_known(row) for row in rows.values()])
+    known = [_known(row) for row in rows.values()]
+    listed, doubtful = _with_own_anchors(listed, known)
+    matches = match_accounts(listed, known)
+    new_ids = {match.account.external_id: match.known_id for match in matches if match.known_id is not None}
     _vacate(rows, matches)
     session.flush()
     for match in matches:
@@ -131,15 +157,36 @@ def sync_accounts(
             _refresh(rows[match.known_id], match.account)
     session.flush()
     for match in matches:
-        if match.known_id is None:
-            doubtful = match.maybe_id is not None
-            _add(session, connection_id, user_id, match, waits=doubtful or (ask and bool(rows)))
+        if match.known_id is None and match.account.external_id not in doubtful:
+            new_ids[match.account.external_id] = _add(session, connection_id, user_id, match, waits=ask and bool(rows))
+    for match in matches:
+        if match.known_id is None and match.account.external_id in doubtful:
+            owner = doubtful[match.account.external_id]
+            _add(session, connection_id, user_id, replace(match, maybe_id=new_ids[owner]), waits=True)
     matched = {match.known_id for match in matches}
     missing = [row for row in rows.values() if row.id not in matched and row.status == "active"]
     for row in missing:
         row.status, row.status_code = "missing", "not_listed"
     session.flush()
     return [row.id for row in missing]
+
+
+_PASS_BY = text(
+    """UPDATE bank_connection_accounts SET history_from_on = NULL, history_complete = FALSE
+    WHERE connection_id = :connection_id AND id <> ALL(:imported) AND history_from_on IS NOT NULL"""
+)
+
+
+def save_connection_cursor(session: Session, job: Job, imported: Sequence[int], cursor: str | None) -> None:
+    """Move the cursor that covers all accounts of the connection.
+
+    It passes rows of accounts that are missing, left out or waiting. Their history counts as unread from now on, so
+    that everything is read again once they are imported; with the run of a single account the cursor stays where it is.
+    """
+    if job.account_external_id is not None:
+        return
+    session.get_one(BankConnection, job.connection_id).cursor = cursor
+    session.execute(_PASS_BY, {"connection_id": job.connection_id, "imported": list(imported)})
 
 
 def update_balance(session: Session, account_id: int, account: Account) -> None:
@@ -197,10 +244,11 @@ def _refresh(row: BankConnectionAccount, account: Account) -> None:
     row.anchor = account.anchor or row.anchor
     row.name, row.account_type = account.name, str(account.account_type)
     row.mask = account.mask or row.mask
-    row.currency = _currency(account) or row.currency
+    row.currency = _stated_currency(account) or row.currency
     row.institution_name = account.institution_name or row.institution_name
     row.last_seen_at = func.now()
-    if row.status == "missing":
+    mended = row.status == "unsupported" and _stated_currency(account) is not None
+    if row.status == "missing" or mended:
         row.status, row.status_code = "active", None
     _balance(row, account)
 
@@ -211,9 +259,11 @@ def _balance(row: BankConnectionAccount, account: Account) -> None:
         row.balance_at = account.balance.at
 
 
-def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: AccountMatch, *, waits: bool) -> None:
+def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: AccountMatch, *, waits: bool) -> int:
+    """Add an account and return its id; one that may be another waits for a person to say."""
     account = match.account
-    odd = account.currency is not None and _currency(account) is None
+    odd = account.currency is not None and _stated_currency(account) is None
+    waits = waits or match.maybe_id is not None
     row = BankConnectionAccount(
         connection_id=connection_id,
         user_id=user_id,
@@ -225,7 +275,7 @@ def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: Accoun
         institution_name=account.institution_name,
         account_type=str(account.account_type),
         mask=account.mask,
-        currency=_currency(account),
+        currency=_stated_currency(account),
         status="unsupported" if odd else "waiting" if waits else "active",
         status_code="currency_unknown"
         if odd
@@ -251,6 +301,13 @@ def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: Accoun
             )
             .on_conflict_do_nothing()
         )
+    return row.id
+
+
+def _stated_currency(account: Account) -> str | None:
+    """Return a code of three letters, also one of no currency (`XXX`): the rows of such an account state their own."""
+    code = (account.currency or "").strip().upper()
+    return code if is_currency(code) or re.fullmatch("[A-Z]{3}", code) else None
 
 
 def _currency(account: Account) -> str | None:

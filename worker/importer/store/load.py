@@ -78,7 +78,13 @@ _DETAILS = text(
 )
 _EXISTING = text(
     """SELECT e.id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes, e.spent_at,
-        b.id AS transaction_id, a.anchor, a.mask
+        b.id AS transaction_id, a.anchor, a.currency AS account_currency,
+        CASE WHEN NOT EXISTS (
+            SELECT 1 FROM bank_connection_accounts o WHERE o.mask = a.mask AND o.id <> a.id
+              AND o.connection_id = a.connection_id) THEN a.mask END AS mask,
+        CASE WHEN NOT EXISTS (
+            SELECT 1 FROM bank_connection_accounts o WHERE o.mask = :mask AND o.id <> :account_id
+              AND o.connection_id = :connection_id) THEN CAST(:mask AS text) END AS own_mask
     FROM expenses e
     LEFT JOIN bank_transactions b ON b.expense_id = e.id
     LEFT JOIN bank_connection_accounts a ON a.id = b.account_id
@@ -91,13 +97,14 @@ _EXISTING = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPlace:
-    """Whose account it is; anchor and mask tell whether another connection has the same one."""
+    """Whose account it is; anchor, mask and currency tell whether another connection has the same one."""
 
     user_id: int
     connection_id: uuid.UUID
     account_id: int
     anchor: str | None
     mask: str | None
+    currency: str | None
 
 
 def has_rows(session: Session, account_id: int) -> bool:
@@ -269,6 +276,7 @@ def load_user_expenses(
             "from_on": days[0],
             "to_on": days[1],
             "amounts": list(amounts),
+            "mask": place.mask,
         },
     )
     return [
@@ -280,17 +288,20 @@ def load_user_expenses(
             notes=row.notes,
             spent_on=row.spent_at,
             twin_id=row.transaction_id,
-            same_account=_same_account((place.anchor, place.mask), (row.anchor, row.mask))
-            if row.transaction_id
-            else None,
+            same_account=_same_account(place, row) if row.transaction_id else None,
         )
         for row in rows
     ]
 
 
-def _same_account(ours: tuple[str | None, str | None], theirs: tuple[str | None, str | None]) -> bool | None:
-    """Anchors decide, then last digits; where neither side states either, nothing is known."""
-    for one, other in zip(ours, theirs, strict=True):
+def _same_account(place: AccountPlace, theirs: Row[Any]) -> bool | None:
+    """Say whether it is evidently one account: by anchor, then by last digits that name one account on either side.
+
+    Accounts in two currencies are two, whatever they share. Where neither side states either, nothing is known.
+    """
+    if place.currency and theirs.account_currency and place.currency != theirs.account_currency:
+        return False
+    for one, other in ((place.anchor, theirs.anchor), (theirs.own_mask, theirs.mask)):
         if one and other:
-            return one == other
+            return bool(one == other)
     return None

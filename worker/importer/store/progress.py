@@ -13,10 +13,14 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
 from worker.errors import WorkerError
+from worker.importer.account_state import is_inverted
 from worker.importer.decide.balance import BalanceProof, Books, prove
 from worker.importer.job import Job
-from worker.importer.outcome import AccountResult
+from worker.importer.outcome import AccountResult, judge_account
+from worker.importer.store.ledger_state import save_problem
+from worker.importer.store.rejections import open_rejections
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
+from worker.money import is_currency
 from worker.runs.states import COUNTED, Counts, count_values
 from worker.telemetry.logs import get_logger
 
@@ -54,8 +58,10 @@ def add_counts(session: Session, job: Job, account_id: int, counts: Counts, wind
 
 def close_account(session: Session, job: Job, result: AccountResult) -> None:
     """Record how the account ended; the counts of its deliveries stay as they are."""
+    assert result.account_id is not None
     values: dict[str, Any] = {"status": result.status, "code": result.code, "message": result.message}
     _upsert(session, job, result.account_id, values, Counts(), None)
+    save_problem(session, result)
 
 
 def fail_account(session: Session, job: Job, account_id: int, error: WorkerError, *, status: str = "failed") -> None:
@@ -73,10 +79,10 @@ def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> 
     ended = result or AccountResult(account_id=account_id, status="succeeded", code="nothing_new")
     if ended.code == "in_progress":
         ended = replace(ended, status="succeeded", code="ok")
-    if ended.status == "succeeded" and ended.counts.rejected:
-        ended = replace(ended, status="partial", code="rows_rejected", message=f"{ended.counts.rejected} rows rejected")
-    close_account(session, job, ended)
     proof = _prove(session, job, account_id, zone)
+    ended = judge_account(ended, open_rejections=open_rejections(session, job, account_id), proof=proof)
+    close_account(session, job, ended)
+    session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})
     log.info("account.finished", account_id=account_id, code=ended.code, proof=proof.result)
     return proof
 
@@ -84,8 +90,10 @@ def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> 
 def _prove(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> BalanceProof:
     """Compare the account's booked balance with its rows, and keep the answer with the run."""
     row = session.get_one(BankConnectionAccount, account_id)
-    booked = row.balance_amount if row.balance_kind == "booked" else None
-    if booked is not None and row.external_id in job.options.inverted_accounts:
+    # Rows of an account without a currency of its own cannot be added up.
+    one_currency = row.currency is None or is_currency(row.currency)
+    booked = row.balance_amount if row.balance_kind == "booked" and one_currency else None
+    if booked is not None and is_inverted(row, job.options):
         booked = -booked
     balance_on = row.balance_at.astimezone(zone).date() if row.balance_at else None
     if row.opening_amount is None and row.history_complete and booked is not None and balance_on is not None:
@@ -107,7 +115,6 @@ def _prove(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> Balan
                 proven_on=proven_on,
             )
         )
-    session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})
     return proof
 
 

@@ -1,12 +1,14 @@
 """Rows that could not be imported: kept with their reason and their raw text, so that nothing is dropped silently."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import RejectedRow
-from worker.importer.decide.line import Rejection
+from worker.connectors.base import RejectedRow, Transaction
+from worker.importer.decide.identity import digest
+from worker.importer.decide.line import Rejection, transaction_as_text
 from worker.importer.decide.text import id_text, plain_text
 from worker.importer.job import Job
 from worker.redaction import redact
@@ -22,8 +24,14 @@ _INSERT = text(
 _ARRIVED = text(
     """UPDATE bank_import_rejections r SET resolved_at = now(), resolved_run_id = :run_id
     FROM bank_transactions t
-    WHERE r.account_id = :account_id AND r.resolved_at IS NULL AND r.external_id IS NOT NULL
-      AND t.account_id = r.account_id AND t.external_id = r.external_id AND t.state <> 'removed'"""
+    WHERE r.connection_id = :connection_id AND r.resolved_at IS NULL AND r.external_id IS NOT NULL
+      AND (r.account_id = :account_id OR r.account_id IS NULL AND r.code = 'account_not_listed')
+      AND t.account_id = :account_id AND t.external_id = r.external_id AND t.state <> 'removed'"""
+)
+_OPEN = text(
+    """SELECT count(*) FROM bank_import_rejections
+    WHERE connection_id = :connection_id AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint)
+      AND resolved_at IS NULL"""
 )
 _MAX_RAW = 100_000
 
@@ -33,9 +41,20 @@ def as_rejection(row: RejectedRow) -> Rejection:
     return Rejection(code=row.code, message=row.message, raw=row.raw, external_id=row.external_id)
 
 
+def not_listed(transaction: Transaction) -> Rejection:
+    """Return a transaction of an account that the bank does not list, as what is kept of it."""
+    return Rejection(
+        code="account_not_listed",
+        message=f"the bank lists no account {transaction.account_id[:100]!r}",
+        raw=transaction_as_text(transaction),
+        external_id=transaction.external_id,
+    )
+
+
 def record_rejections(session: Session, job: Job, account_id: int | None, rejections: Sequence[Rejection]) -> int:
     """Store rejections and return how many were not on record before; rows that arrived after all are resolved."""
-    session.execute(_ARRIVED, {"run_id": job.lease.run_id, "account_id": account_id})
+    arrived = {"run_id": job.lease.run_id, "connection_id": job.connection_id, "account_id": account_id}
+    session.execute(_ARRIVED, arrived)
     if not rejections:
         return 0
     before = _count(session, job)
@@ -46,16 +65,33 @@ def record_rejections(session: Session, job: Job, account_id: int | None, reject
                 "run_id": job.lease.run_id,
                 "connection_id": job.connection_id,
                 "account_id": account_id,
-                "identity": rejection.identity,
+                "identity": identity,
                 "external_id": id_text(rejection.external_id),
                 "code": rejection.code,
                 "message": plain_text(redact(rejection.message))[:1000],
                 "raw": plain_text(redact(rejection.raw))[:_MAX_RAW],
             }
-            for rejection in rejections
+            for rejection, identity in zip(rejections, _identities(rejections), strict=True)
         ],
     )
     return _count(session, job) - before
+
+
+def _identities(rejections: Sequence[Rejection]) -> list[bytes]:
+    """Return what makes each of them one rejection; equal rows without an id are told apart by counting."""
+    seen: Counter[bytes] = Counter()
+    identities = []
+    for rejection in rejections:
+        identity = rejection.identity
+        occurrence = 0 if rejection.external_id else seen[identity]
+        seen[identity] += 1
+        identities.append(digest("rejection", identity.hex(), str(occurrence)) if occurrence else identity)
+    return identities
+
+
+def open_rejections(session: Session, job: Job, account_id: int | None) -> int:
+    """Return how many rows of an account wait to be mended; of the connection itself without an account."""
+    return int(session.execute(_OPEN, {"connection_id": job.connection_id, "account_id": account_id}).scalar_one())
 
 
 def _count(session: Session, job: Job) -> int:

@@ -42,7 +42,8 @@ _REPEAT = prepared(
       SELECT * FROM unnest(CAST(:account_ids AS bigint[]), CAST(:from_on AS date[]), CAST(:to_on AS date[]))
         q(account_id, from_on, to_on)
     ), previous AS (
-      SELECT q.*, p.status, p.code, p.pages, p.fetched, p.unchanged, p.balance_proof
+      SELECT q.*, p.status, p.code, p.pages, p.fetched, p.unchanged, p.delivered,
+        p.accounted, p.balance_proof
       FROM no_disk_wait, requested q
       JOIN bank_import_run_accounts p ON p.account_id = q.account_id AND p.run_id = :answer_run_id
     ), ours AS (
@@ -53,8 +54,10 @@ _REPEAT = prepared(
       FOR UPDATE OF r
     ), copied AS (
       INSERT INTO bank_import_run_accounts
-        (run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof)
-      SELECT run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, balance_proof
+        (run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, delivered, accounted,
+         balance_proof)
+      SELECT run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, delivered, accounted,
+        balance_proof
       FROM previous, ours
       RETURNING *
     ), seen AS (

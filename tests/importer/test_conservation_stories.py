@@ -1,0 +1,151 @@
+"""Every record a bank delivers is accounted for, and a run succeeds only while the ledger agrees with the bank."""
+
+from dataclasses import replace
+
+from tests.importer.bank import CURSOR, Harness
+from worker.connectors.base import Account, AccountFailure, RejectedRow
+from worker.connectors.errors import AuthenticationError
+from worker.runs.states import RunStatus
+
+B = Account(external_id="B", name="Card", currency="EUR")
+
+
+def counts(harness):
+    return tuple(harness.sql("SELECT delivered, accounted FROM bank_import_runs WHERE id = :r", r=harness.run_id)[0])
+
+
+def problem(harness):
+    return harness.sql("SELECT problem_code FROM bank_connections")[0][0]
+
+
+def report(harness):
+    return harness.sql("SELECT report FROM bank_import_runs WHERE id = :r", r=harness.run_id)[0][0]
+
+
+def open_rejections(harness):
+    return harness.sql("SELECT code FROM bank_import_rejections WHERE resolved_at IS NULL ORDER BY id")
+
+
+def test_every_row_is_counted_on_both_sides(harness):
+    harness.bank.buy("-1", external_id="1")
+    twice = harness.bank.buy("-2", external_id="2")
+    harness.bank.rows.append(twice)
+    harness.bank.buy("-3", external_id="3", currency="???")
+    harness.bank.buy("-4", external_id="p", pending=True)
+    harness.bank.buy("-4", external_id="q", pending_external_id="p")
+    harness.refresh()
+    assert counts(harness) == (6, 6)
+    harness.refresh()
+    assert counts(harness) == (6, 6)
+
+
+def test_rows_of_an_account_that_nobody_lists_are_kept_and_the_run_is_partial(sessions, user_id):
+    harness = Harness(sessions, user_id)
+    harness.bank.capabilities = replace(CURSOR)
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-2", external_id="2", account_id="ghost")
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "rows_rejected")
+    assert open_rejections(harness) == [("account_not_listed",)]
+    assert report(harness)["rows_not_imported"] == {"not_listed": 1}
+    assert counts(harness) == (2, 2)
+
+
+def test_a_row_of_an_account_that_is_listed_later_arrives_and_mends_the_connection(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-2", external_id="2", account_id="B")
+    harness.refresh()
+    assert problem(harness) == "rows_rejected"
+    harness.bank.accounts.append(B)
+    outcome = harness.refresh()
+    assert outcome.status == RunStatus.SUCCEEDED
+    assert (harness.amounts(), open_rejections(harness), problem(harness)) == (["-2.00"], [], None)
+
+
+def test_equal_rejected_rows_are_as_many_rejections(harness):
+    broken = RejectedRow(code="bad_row", message="unreadable", raw="x", account_id="A")
+    harness.bank.extra = {"rejected": (broken, broken)}
+    harness.refresh()
+    assert open_rejections(harness) == [("bad_row",), ("bad_row",)]
+    assert counts(harness) == (2, 2)
+    harness.refresh()
+    assert open_rejections(harness) == [("bad_row",), ("bad_row",)]
+
+
+def test_an_open_rejection_keeps_later_runs_partial_until_it_is_mended(harness):
+    row = harness.bank.buy("-3", external_id="3", currency="???")
+    assert harness.refresh().code == "rows_rejected"
+    assert (harness.refresh().status, problem(harness)) == (RunStatus.PARTIAL, "rows_rejected")
+    harness.bank.change(row, currency="EUR")
+    assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
+
+
+def test_a_balance_that_does_not_fit_is_no_success_and_is_not_washed_away(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.balance("99")
+    harness.refresh()
+    harness.bank.balance("50")
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "balance_mismatch")
+    assert (harness.refresh().code, problem(harness)) == ("balance_mismatch", "balance_mismatch")
+    harness.bank.buy("-49", external_id="2")
+    assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
+
+
+def test_an_account_that_needs_the_user_stops_itself_and_nothing_else(harness):
+    harness.bank.accounts.append(B)
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-2", external_id="2", account_id="B")
+    harness.bank.errors = {"transactions:B": [AuthenticationError("log in", reason="expired")]}
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "needs_user")
+    assert harness.sql("SELECT status, problem_code FROM bank_connections") == [("active", "needs_user")]
+    assert harness.amounts() == ["-1.00"]
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert (sorted(harness.amounts()), problem(harness)) == (["-1.00", "-2.00"], None)
+
+
+def test_a_failed_account_of_a_delivery_is_named_by_its_reason(harness):
+    harness.bank.accounts.append(B)
+    failure = AccountFailure(account_id="B", error=AuthenticationError("log in", reason="expired"))
+    harness.bank.capabilities = CURSOR
+    harness.bank.extra = {"failures": (failure,)}
+    harness.bank.buy("-1", external_id="1")
+    assert harness.refresh().code == "needs_user"
+    assert harness.sql("SELECT external_id, problem_code FROM bank_connection_accounts ORDER BY 1") == [
+        ("A", None),
+        ("B", "needs_user"),
+    ]
+
+
+def test_a_cursor_passes_rows_of_an_account_that_is_left_out_and_they_are_read_once_it_is_included(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.accounts.append(B)
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.sql("UPDATE bank_connection_accounts SET included = FALSE WHERE external_id = 'B'")
+    harness.bank.buy("-2", external_id="2", account_id="B")
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert report(harness)["rows_not_imported"] == {"left_out": 1}
+    harness.sql("UPDATE bank_connection_accounts SET included = TRUE")
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_a_run_of_one_account_does_not_move_the_cursor_of_all(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.accounts.append(B)
+    harness.refresh()
+    harness.bank.buy("-2", external_id="2", account_id="B")
+    harness.refresh(account_external_id="A")
+    harness.refresh()
+    assert harness.amounts() == ["-2.00"]
+
+
+def test_an_account_whose_currency_is_none_keeps_the_connection_from_success(harness):
+    harness.bank.accounts.append(replace(B, currency="https://example.test/points"))
+    for _ in range(2):
+        outcome = harness.refresh()
+        assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "bad_data")
+    harness.sql("UPDATE bank_connection_accounts SET included = FALSE WHERE external_id = 'B'")
+    assert harness.refresh().status == RunStatus.SUCCEEDED
