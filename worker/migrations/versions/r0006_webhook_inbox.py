@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "r0003"
-down_revision = "r0002"
+revision = "r0006"
+down_revision = "r0005"
 
 
 def upgrade() -> None:
