@@ -125,6 +125,7 @@ CREATE TABLE IF NOT EXISTS bank_connections (
   connector_name VARCHAR(50) NOT NULL,
   display_name VARCHAR(200) NOT NULL,
   institution_name VARCHAR(200),
+  outage_scope VARCHAR(200) NOT NULL DEFAULT '',
   status VARCHAR(20) NOT NULL DEFAULT 'active',
   status_code VARCHAR(40),
   status_message VARCHAR(500),
@@ -570,9 +571,12 @@ CREATE TABLE IF NOT EXISTS bank_quota_usage (
 CREATE INDEX IF NOT EXISTS idx_bank_quota_usage_connection ON bank_quota_usage(connection_id, window_ends_at);
 
 CREATE TABLE IF NOT EXISTS bank_connector_circuits (
-  connector_name VARCHAR(50) PRIMARY KEY,
+  connector_name VARCHAR(50) NOT NULL,
+  -- a bank or a server of one's own; empty: the provider itself
+  scope VARCHAR(200) NOT NULL DEFAULT '',
   state VARCHAR(10) NOT NULL DEFAULT 'closed',
   consecutive_failures INTEGER NOT NULL DEFAULT 0,
+  failed_users INTEGER[] NOT NULL DEFAULT '{}',
   opened_at TIMESTAMPTZ,
   open_until TIMESTAMPTZ,
   trips INTEGER NOT NULL DEFAULT 0,
@@ -581,7 +585,9 @@ CREATE TABLE IF NOT EXISTS bank_connector_circuits (
   -- an unknown state would neither let calls through nor try again
   CONSTRAINT ck_bank_connector_circuits_state CHECK (state IN ('closed', 'open', 'half_open')),
   -- an open circuit without an end would never be tried again
-  CONSTRAINT ck_bank_connector_circuits_open CHECK (state = 'closed' OR open_until IS NOT NULL)
+  CONSTRAINT ck_bank_connector_circuits_open CHECK (state = 'closed' OR open_until IS NOT NULL),
+  -- two circuits of one bank would open and close past each other
+  CONSTRAINT pk_bank_connector_circuits PRIMARY KEY (connector_name, scope)
 );
 
 CREATE TABLE IF NOT EXISTS worker_heartbeats (

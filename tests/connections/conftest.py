@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from worker.connections.lifecycle import ConnectionService
+from worker.connectors.base import BankConnector
 from worker.connectors.errors import AuthenticationError, ProviderUnavailableError
 from worker.credentials import LocalKeyring
 from worker.credentials.envelope import EnvelopeVault
@@ -19,7 +20,7 @@ class TokenConfig(BaseModel):
     access_url: SecretStr | None = None
 
 
-class CountingBank:
+class CountingBank(BankConnector):
     """A connector whose token works once."""
 
     name: ClassVar = "counting"
@@ -36,6 +37,22 @@ class CountingBank:
         if self.config.setup_token and self.config.setup_token.get_secret_value() == "spent":
             raise AuthenticationError("the setup token was used before")
         return TokenConfig(access_url=SecretStr("https://u:renewed-secret@bank.test"))
+
+    @classmethod
+    def outage_scope(cls, config):
+        return config.access_url.get_secret_value().rpartition("@")[2]
+
+    def get_auth_status(self):
+        raise NotImplementedError
+
+    def list_accounts(self):
+        raise NotImplementedError
+
+    def get_transactions(self, account_id, from_date, to_date):
+        raise NotImplementedError
+
+    def normalize_transactions(self, raw):
+        raise NotImplementedError
 
     def revoke(self):
         self.calls.append("revoke")

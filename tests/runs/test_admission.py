@@ -54,20 +54,45 @@ def test_what_a_user_has_under_way_is_counted_no_further_than_is_asked(sessions,
         assert claim(session, run_id, worker_name="w", lease_s=60, count_up_to=2).facts.user_running == 2
 
 
-def test_when_a_circuit_has_rested_one_run_probes_and_the_others_wait(sessions):
-    for _ in range(5):
+SCOPES = ("", "Nordea")
+
+
+def wait_s(sessions, change=None):
+    with sessions() as session:
+        session.execute(text(f"UPDATE bank_connector_circuits SET {change}")) if change else None
+    with sessions() as session:
+        return circuit.wait_s(session, "mock", SCOPES)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_when_a_circuit_has_rested_one_run_probes_and_the_others_wait(sessions, scope):
+    for user_id in (1, 1, 1, 1, 2):
         with sessions() as session:
-            circuit.count_failure(session, "mock", "provider_down")
+            circuit.count_failure(session, "mock", scope, user_id, "provider_down")
+    assert 0 < wait_s(sessions) <= 60
+    assert wait_s(sessions, "open_until = now() - interval '1 s'") == 0
+    assert wait_s(sessions) > 0
     with sessions() as session:
-        assert 0 < circuit.wait_s(session, "mock") <= 60
-        session.execute(text("UPDATE bank_connector_circuits SET open_until = now() - interval '1 s'"))
-    with sessions() as session:
-        assert circuit.wait_s(session, "mock") == 0
-    with sessions() as session:
-        assert circuit.wait_s(session, "mock") > 0
-        circuit.count_failure(session, "mock", "provider_down")
-    with sessions() as session:
-        assert circuit.wait_s(session, "mock") > 60
-        session.execute(text(f"{circuit.CLOSE} 'mock'"))
-    with sessions() as session:
-        assert circuit.wait_s(session, "mock") == 0
+        circuit.count_failure(session, "mock", scope, 1, "provider_down")
+    assert wait_s(sessions) > 60
+    assert wait_s(sessions, "state = 'closed'") == 0
+
+
+def test_what_a_person_asks_for_gets_one_try_whatever_the_circuit(sessions, connect, ask):
+    for user_id in (1, 1, 1, 1, 2):
+        with sessions() as session:
+            circuit.count_failure(session, "mock", "", user_id, "provider_down")
+    waits = {}
+    for trigger in (RunTrigger.USER, RunTrigger.SCHEDULE):
+        run_id = ask(connect(), trigger=trigger)
+        for attempt in (1, 2):
+            with sessions() as session:
+                claimed = claim(session, run_id, worker_name="w", lease_s=60)
+                waits[trigger, attempt] = claimed.facts.circuit_s > 0
+                session.execute(text("UPDATE bank_import_runs SET lease_expires_at = now() - interval '1 s'"))
+    assert waits == {
+        (RunTrigger.USER, 1): False,
+        (RunTrigger.USER, 2): True,
+        (RunTrigger.SCHEDULE, 1): True,
+        (RunTrigger.SCHEDULE, 2): True,
+    }

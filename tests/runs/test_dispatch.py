@@ -3,6 +3,7 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import text
 
 from worker.models import BankImportRun
@@ -73,17 +74,23 @@ def test_a_run_behind_a_running_one_of_its_connection_waits(sessions, connect, a
     assert due(sessions, interactive=True) == []
 
 
-def test_an_open_circuit_holds_the_runs_of_its_connector(sessions, connect, ask):
-    ask(connect())
-    other = ask(connect(connector_name="other"))
+@pytest.mark.parametrize("scope", ["", "bridge.example", "Nordea"])
+def test_an_open_circuit_holds_the_scheduled_runs_that_it_concerns(sessions, connect, ask, scope):
+    asked = RunTrigger.SCHEDULE
+    concerned = connect(outage_scope=scope if scope == "bridge.example" else "", institution_name="Nordea")
+    ask(concerned, trigger=asked)
+    other = ask(connect(connector_name="other"), trigger=asked)
+    by_hand = ask(connect(institution_name="Nordea"))
     with sessions() as session:
         session.execute(
             text(
-                "INSERT INTO bank_connector_circuits (connector_name, state, open_until)"
-                " VALUES ('mock', 'open', now() + interval '1 minute')"
-            )
+                "INSERT INTO bank_connector_circuits (connector_name, scope, state, open_until)"
+                " VALUES ('mock', :scope, 'open', now() + interval '1 minute')"
+            ),
+            {"scope": scope},
         )
-    assert [run.run_id for run in due(sessions, interactive=True)] == [other]
+    assert [run.run_id for run in due(sessions, interactive=False)] == [other]
+    assert [run.run_id for run in due(sessions, interactive=True)] == [by_hand], "a person gets one try"
 
 
 def test_asking_for_a_scheduled_run_moves_it_to_the_front(sessions, connect, ask):

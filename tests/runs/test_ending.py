@@ -131,23 +131,43 @@ def test_a_worker_that_lost_its_lease_closes_nothing(sessions, connect, ask, tak
         assert session.get(BankConnection, connection_id).consecutive_failures == 0
 
 
-def test_a_provider_that_is_down_for_everyone_opens_its_circuit(sessions, connect, end):
-    for _ in range(5):
-        end(connect(), "failed", "provider_down")
+def circuit_of(sessions, scope=""):
     with sessions() as session:
-        circuit = session.get(BankConnectorCircuit, "mock")
-        assert circuit.state == "open"
-        assert circuit.open_until > datetime.now(UTC)
+        circuit = session.get(BankConnectorCircuit, ("mock", scope))
+        return circuit and circuit.state
+
+
+def test_a_provider_that_is_down_for_several_users_opens_its_circuit(sessions, connect, end, another_user):
+    eve = another_user("eve")
+    for user in (None, None, None, None, eve):
+        assert circuit_of(sessions) in {None, "closed"}
+        end(connect(user), "failed", "provider_down")
+    assert circuit_of(sessions) == "open"
     end(connect(), "succeeded", "ok")
-    with sessions() as session:
-        assert session.get(BankConnectorCircuit, "mock", populate_existing=True).state == "closed"
+    assert circuit_of(sessions) == "closed"
 
 
-def test_a_bank_that_is_down_for_one_user_opens_nothing(sessions, connect, end):
+def test_one_user_alone_opens_no_circuit(sessions, connect, end):
+    for _ in range(9):
+        end(connect(), "failed", "provider_down")
+    assert circuit_of(sessions) == "closed"
+
+
+def test_a_server_of_ones_own_and_a_bank_have_circuits_of_their_own(sessions, connect, end, another_user):
+    eve = another_user("eve")
+    for user in (None, None, None, eve, eve):
+        end(connect(user, outage_scope="bridge.example"), "failed", "provider_down")
+        end(connect(user, institution_name="Nordea"), "failed", "bank_down")
+    assert (circuit_of(sessions, "bridge.example"), circuit_of(sessions, "Nordea")) == ("open", "open")
+    assert circuit_of(sessions) is None
+    end(connect(institution_name="Nordea"), "succeeded", "ok")
+    assert (circuit_of(sessions, "bridge.example"), circuit_of(sessions, "Nordea")) == ("open", "closed")
+
+
+def test_a_bank_without_a_name_that_is_down_opens_nothing(sessions, connect, end):
     for _ in range(9):
         end(connect(), "failed", "bank_down")
-    with sessions() as session:
-        assert session.get(BankConnectorCircuit, "mock") is None
+    assert circuit_of(sessions) is None
 
 
 def test_a_run_handed_back_while_another_waits_goes_first(sessions, connect, ask, take):

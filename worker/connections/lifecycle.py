@@ -90,6 +90,7 @@ def add(connection_service: ConnectionService, wanted: NewConnection) -> uuid.UU
     linked = _link(connection_service, connector, config)
     connection_id = uuid.uuid4()
     sealed = new_config_values(connection_service.vault, linked, connection_id=connection_id, user_id=wanted.user_id)
+    sealed["outage_scope"] = connector.outage_scope(linked)
     with connection_service.sessions() as session:
         session.add(BankConnection(id=connection_id, **_first_values(wanted, name), **sealed))
         session.flush()
@@ -115,7 +116,12 @@ def reauthorise(
     given = read(connector.Config, config, what=f"config of `{connector.name}`")
     connection_service.confine(owner_id, given)
     linked = _link(connection_service, connector, given)
-    changes = {"link_epoch": BankConnection.link_epoch + 1, "consent_expires_at": None, "consent_warned_days": None}
+    changes = {
+        "link_epoch": BankConnection.link_epoch + 1,
+        "consent_expires_at": None,
+        "consent_warned_days": None,
+        "outage_scope": connector.outage_scope(linked),
+    }
     replace_config(
         connection_service.sessions, connection_service.vault, connection_id, linked, also={**changes, **_AWAKE}
     )

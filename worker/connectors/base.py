@@ -98,6 +98,12 @@ class BankConnector(ABC):
         self.config = config
         self.context = context
 
+    @classmethod
+    def outage_scope(cls, config: BaseModel) -> str:
+        """Return the server that a config names for itself, for outages to stay there; empty: the provider's own."""
+        del config
+        return ""
+
     @abstractmethod
     def get_auth_status(self) -> AuthStatus:
         """Say whether the credentials still work, without spending a data allowance where there is a way.

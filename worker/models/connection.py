@@ -68,6 +68,7 @@ class BankConnection(Base):
     connector_name: Mapped[str] = mapped_column(String(50))
     display_name: Mapped[str] = mapped_column(String(200))
     institution_name: Mapped[str | None] = mapped_column(String(200))
+    outage_scope: Mapped[str] = mapped_column(String(200), server_default=text("''"))
     status: Mapped[str] = mapped_column(String(20), server_default="active")
     status_code: Mapped[str | None] = mapped_column(String(40))
     status_message: Mapped[str | None] = mapped_column(String(500))

@@ -12,12 +12,13 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     String,
     UniqueConstraint,
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base
@@ -57,17 +58,25 @@ class BankQuotaUsage(Base):
 
 
 class BankConnectorCircuit(Base):
-    """Whether a provider is down for everyone."""
+    """Whether a provider, a bank of it, or a server of one's own is down for everyone.
+
+    Attributes:
+        scope: The bank or the server; empty: the provider itself.
+        failed_users: Users for whom it failed since it last answered.
+    """
 
     __tablename__ = "bank_connector_circuits"
     __table_args__ = (
         CheckConstraint("state IN ('closed', 'open', 'half_open')", name="ck_bank_connector_circuits_state"),
         CheckConstraint("state = 'closed' OR open_until IS NOT NULL", name="ck_bank_connector_circuits_open"),
+        PrimaryKeyConstraint("connector_name", "scope", name="pk_bank_connector_circuits"),
     )
 
-    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    connector_name: Mapped[str] = mapped_column(String(50))
+    scope: Mapped[str] = mapped_column(String(200), server_default=text("''"))
     state: Mapped[str] = mapped_column(String(10), server_default="closed")
     consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    failed_users: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
     opened_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     open_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     trips: Mapped[int] = mapped_column(Integer, server_default=text("0"))

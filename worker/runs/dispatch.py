@@ -12,6 +12,7 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.runs import circuit
 from worker.runs.turns import Candidate, DispatchLimits, UnderWay, choose
 
 _PAGE_PER_PLACE = 10
@@ -47,7 +48,7 @@ _UNDER_WAY = text(
 # The CASE is that of idx_bank_import_runs_due: Postgres would rewrite `(trigger <> 'schedule') = false` past its index.
 # A running run whose lease ran out is the reaper's; it is taken once the reaper left it with `dispatched_at` empty.
 _WAITING = text(
-    """
+    f"""
     WITH waiting AS (
       (SELECT r.id, r.user_id, c.connector_name, coalesce(r.not_before, r.queued_at) AS ready_at
        FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
@@ -57,8 +58,9 @@ _WAITING = text(
          AND (c.rate_limited_until IS NULL OR c.rate_limited_until <= now())
          AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
                          WHERE o.connection_id = r.connection_id AND o.status = 'running')
-         AND NOT EXISTS (SELECT 1 FROM bank_connector_circuits k
-                         WHERE k.connector_name = c.connector_name AND k.state <> 'closed' AND k.open_until > now())
+         AND (CAST(:interactive AS int) = 1 AND r.attempt = 0 OR NOT EXISTS (
+           SELECT 1 FROM bank_connector_circuits k
+           WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed' AND k.open_until > now()))
        ORDER BY coalesce(r.not_before, r.queued_at) LIMIT :page)
       UNION ALL
       (SELECT r.id, r.user_id, c.connector_name, r.queued_at
@@ -70,12 +72,13 @@ _WAITING = text(
          AND (c.rate_limited_until IS NULL OR c.rate_limited_until <= now())
          AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
                          WHERE o.connection_id = r.connection_id AND o.status = 'running' AND o.id <> r.id)
-         AND NOT EXISTS (SELECT 1 FROM bank_connector_circuits k
-                         WHERE k.connector_name = c.connector_name AND k.state <> 'closed' AND k.open_until > now())
+         AND (CAST(:interactive AS int) = 1 AND r.attempt = 0 OR NOT EXISTS (
+           SELECT 1 FROM bank_connector_circuits k
+           WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed' AND k.open_until > now()))
        LIMIT :page)
     )
     SELECT id, user_id, connector_name, ready_at FROM waiting ORDER BY ready_at, id
-    """
+    """  # noqa: S608 - constants
 )
 _MARK_PUBLISHED = text(
     """

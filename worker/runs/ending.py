@@ -82,8 +82,7 @@ def ending(*, source: str, totals: Mapping[str, str]) -> str:
       FROM ended
       WHERE :succeeded AND c.id = ended.connection_id AND NOT ended.dry_run
     ), answered AS (
-      {circuit.CLOSE} (
-        SELECT c.connector_name FROM ended JOIN bank_connections c ON c.id = ended.connection_id WHERE :succeeded)
+      {circuit.CLOSE}
     )"""  # noqa: S608 - constants
 
 
@@ -175,8 +174,11 @@ def _apply_failure_code(session: Session, connection: BankConnection, outcome: O
         _ask_user(session, connection, outcome)
     elif outcome.code in PERMANENT:
         _stop_refreshing(connection, "error", outcome)
-    elif outcome.code == "provider_down":
-        circuit.count_failure(session, connection.connector_name, outcome.code)
+    elif outcome.code in {"provider_down", "bank_down"}:
+        server, bank = circuit.scopes_of(connection)
+        scope = server if outcome.code == "provider_down" else bank
+        if scope or outcome.code == "provider_down":
+            circuit.count_failure(session, connection.connector_name, scope, connection.user_id, outcome.code)
 
 
 def _ask_user(session: Session, connection: BankConnection, outcome: Outcome) -> None:

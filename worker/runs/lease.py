@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, func, update
+from sqlalchemy import CursorResult, RowMapping, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -61,7 +61,8 @@ _CLAIM = prepared(
     RETURNING r.attempt, r.trace_context, r.trigger = 'schedule' AS scheduled, c.status AS connection_status,
         c.connector_name, greatest(0, extract(epoch FROM c.rate_limited_until - now()))::float AS rate_limited_s,
         EXISTS (SELECT 1 FROM bank_connector_circuits k
-                WHERE k.connector_name = c.connector_name AND k.state <> 'closed') AS circuit_open,
+                WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed') AS circuit_open,
+        c.outage_scope, coalesce(c.institution_name, c.outage_scope) AS bank_scope,
         (SELECT count(*) FROM (
            SELECT FROM bank_import_runs o
            WHERE o.status = 'running' AND o.user_id = r.user_id AND o.id <> r.id AND o.lease_expires_at >= now()
@@ -99,12 +100,19 @@ def claim(
         scheduled=row["scheduled"],
         connector_name=row["connector_name"],
         rate_limited_s=row["rate_limited_s"] or 0,
-        circuit_s=circuit.wait_s(session, row["connector_name"]) if row["circuit_open"] else 0,
+        circuit_s=_circuit_s(session, row) if row["circuit_open"] else 0,
         user_running=row["user_running"],
         asked_by=row["trace_context"],
     )
     lease = Lease(run_id=run_id, token=token, attempt=row["attempt"])
     return ClaimedRun(lease=lease, facts=facts, asked=dict(row))
+
+
+def _circuit_s(session: Session, row: RowMapping) -> float:
+    """Return how long the run waits for its circuits; what a person asked for gets its first try in any case."""
+    if not row["scheduled"] and row["attempt"] <= 1:
+        return 0
+    return circuit.wait_s(session, row["connector_name"], (row["outage_scope"], row["bank_scope"]))
 
 
 _FENCE = prepared(

@@ -37,7 +37,7 @@ _DUE_CONNECTORS = text(
     SELECT connector_name FROM known
     WHERE connector_name IS NOT NULL AND NOT EXISTS (
       SELECT 1 FROM bank_connector_circuits k
-      WHERE k.connector_name = known.connector_name AND k.state <> 'closed' AND k.open_until > now())
+      WHERE k.connector_name = known.connector_name AND k.scope = '' AND k.state <> 'closed' AND k.open_until > now())
     """
 )
 _DUE_CONNECTIONS = text(

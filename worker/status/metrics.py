@@ -138,9 +138,17 @@ GAUGES: Sequence[Gauge] = (
     ),
     Gauge(
         name="finmind_circuit_open",
-        help="1 while a provider is left alone because it fails for everyone.",
+        help="1 while a provider is left alone because it fails for several users.",
         labels=("connector",),
-        query="SELECT connector_name, CASE state WHEN 'closed' THEN 0 ELSE 1 END FROM bank_connector_circuits",
+        query="SELECT connector_name, CASE state WHEN 'closed' THEN 0 ELSE 1 END FROM bank_connector_circuits"
+        " WHERE scope = ''",
+    ),
+    Gauge(
+        name="finmind_bank_circuits_open",
+        help="Banks and servers that are left alone because they fail for several users.",
+        labels=("connector",),
+        query="SELECT connector_name, count(*) FILTER (WHERE state <> 'closed') FROM bank_connector_circuits"
+        " WHERE scope <> '' GROUP BY 1",
     ),
     Gauge(
         name="finmind_deliveries",

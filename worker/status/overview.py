@@ -68,7 +68,9 @@ _PROVEN = f"SELECT result, count(*) AS accounts FROM ({_PROOFS}) p GROUP BY resu
 _MISMATCHES = f"""
     SELECT connection_id, account, off_by, currency, since_on, balance_on FROM ({_PROOFS}) p
     WHERE result = 'mismatch' ORDER BY abs(off_by::numeric) DESC LIMIT 20"""  # noqa: S608 - constant parts
-_CIRCUITS = "SELECT connector_name AS connector, state, open_until FROM bank_connector_circuits WHERE state <> 'closed'"
+_CIRCUITS = """
+    SELECT connector_name || CASE scope WHEN '' THEN '' ELSE ' (' || scope || ')' END AS connector, state, open_until
+    FROM bank_connector_circuits WHERE state <> 'closed' ORDER BY 1 LIMIT 100"""
 _OPEN = """
     SELECT
       (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead') AS dead_letters,

@@ -5,6 +5,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+import httpx2
+from pydantic import BaseModel
+
 from worker.connectors.base import (
     Account,
     AuthState,
@@ -65,6 +68,13 @@ class SimpleFinConnector(BankConnector):
         super().__init__(config, context)
         self._credentials = config
         self._balances: AccountSet | None = None
+
+    @classmethod
+    def outage_scope(cls, config: BaseModel) -> str:
+        """Return the host: the Bridge is one SimpleFIN server of many, and anybody may run one."""
+        assert isinstance(config, SimpleFinConfig)
+        access = config.access()
+        return httpx2.URL(access.root).host if access else ""
 
     def link(self) -> SimpleFinConfig:
         """Exchange the setup token for the access URL.
