@@ -142,7 +142,7 @@ def test_an_encoding_that_is_stated_wins(reading):
 
 
 AMBIGUOUS = {
-    "day and month": ("Date,Description,Amount\n03/04/2026,a,-1.00\n05/04/2026,b,-1.00\n", "date_format"),
+    "day and month": ("Date,Description,Amount\n03/04/2026,a,-1.00\n05/04/2026,b,-1.00\n", "date-order"),
     "decimal mark": ('Date,Description,Amount\n2026-01-31,a,"-1,234"\n2026-01-31,b,"-2,500"\n', "decimal"),
     "both decimal marks": ("Date;Text;Amount\n2026-01-31;a;-1,50\n2026-01-31;b;-2.50\n", "decimal"),
     "direction of money": ("Date,Description,Amount\n2026-01-31,a,1.50\n2026-02-01,b,2.50\n", "positive-is"),

@@ -11,12 +11,14 @@ from worker.connectors.file.ofx.statements import OfxReader
 from worker.connectors.file.ofx.values import decimal_mark
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.encodings import Encoding, detect_encoding, head_of, text_chunks, text_lines
-from worker.connectors.file.statement.events import Event, Note, StatementError
-from worker.connectors.file.statement.files import Member, open_member
+from worker.connectors.file.statement.events import Event, Note, PartCounter, StatementError
+from worker.connectors.file.statement.files import Member, is_spreadsheet, open_member
 from worker.connectors.file.swift.statements import read_swift
 from worker.connectors.file.table.decisions import Hints
+from worker.connectors.file.table.layout import looks_like_booking
 from worker.connectors.file.table.profile import Profile, built_in_profiles
-from worker.connectors.file.table.rows import CsvTable, read_table, understand_table
+from worker.connectors.file.table.rows import Table, read_table, understand_table
+from worker.connectors.file.table.sources import CsvSource, SheetSource, TableSource, open_workbook
 
 
 class Format(StrEnum):
@@ -26,6 +28,7 @@ class Format(StrEnum):
     CAMT = "camt"
     MT940 = "mt940"
     CSV = "csv"
+    SHEET = "spreadsheet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class Understood:
     """A file and how it is going to be read.
 
     Attributes:
-        table: Layout and decisions of a table; None for other formats.
+        tables: Layout and decisions of each table: one of a CSV file, several sheets; none for other formats.
         turned: Statements of a CAMT file whose reversals keep the direction of the original booking.
         mark: Decimal mark that the amounts of an OFX file prove, or that a person states.
     """
@@ -54,14 +57,19 @@ class Understood:
     member: Member
     format: Format
     encoding: Encoding
-    table: CsvTable | None = None
+    tables: tuple[Table, ...] = ()
     mark: Mark | None = None
     turned: frozenset[int] = frozenset()
 
     @property
     def confidence(self) -> float:
         """How sure the layout is."""
-        return self.table.decisions.confidence if self.table else 1.0
+        return min((table.decisions.confidence for table in self.tables), default=1.0)
+
+    @property
+    def table(self) -> Table | None:
+        """The first table."""
+        return self.tables[0] if self.tables else None
 
     @property
     def profile(self) -> Profile | None:
@@ -106,6 +114,8 @@ def understand(member: Member, choices: Choices) -> Understood:
 
     Raises: StatementError saying why it is refused, with the line where there is one.
     """
+    if is_spreadsheet(member):
+        return _sheets(member, choices)
     found = detect_encoding(member)
     encoding = Encoding(choices.encoding, sure=True) if choices.encoding and found.name != "utf-8-sig" else found
     kind = sniff(head_of(member, encoding.name))
@@ -118,10 +128,41 @@ def understand(member: Member, choices: Choices) -> Understood:
     profile = choices.profile
     if profile is not None and profile.encoding and not choices.encoding:
         encoding = Encoding(profile.encoding, sure=True)
-    table = understand_table(
-        member, encoding.name, choices.profiles, chosen=profile, stated=choices.columns, hints=choices.hints
+    table = _table(CsvSource(member, encoding.name), choices)
+    return Understood(member=member, format=kind, encoding=encoding, tables=(table,))
+
+
+def _table(source: TableSource, choices: Choices) -> Table:
+    return understand_table(
+        source, choices.profiles, chosen=choices.profile, stated=choices.columns, hints=choices.hints
     )
-    return Understood(member=member, format=kind, encoding=encoding, table=table)
+
+
+def _sheets(member: Member, choices: Choices) -> Understood:
+    """Understand every sheet that holds a table of bookings.
+
+    Raises: StatementError when none does, or one that seems to hold bookings cannot be understood.
+    """
+    tables, refusal = [], None
+    for name in open_workbook(member).sheet_names:
+        source = SheetSource(member, name)
+        try:
+            tables.append(_table(source, choices))
+        except StatementError as error:
+            if any(looks_like_booking(record) for record in source.heads()[","]):
+                raise StatementError(f"sheet '{name}': {error.reason}", line=error.line, doubts=error.doubts) from None
+            refusal = refusal or error
+    if not tables:
+        raise refusal or StatementError("is a spreadsheet without a sheet")
+    encoding = Encoding("utf-8", sure=True)
+    return Understood(member=member, format=Format.SHEET, encoding=encoding, tables=tuple(tables))
+
+
+def _read_tables(tables: tuple[Table, ...]) -> Iterator[Event]:
+    parts = PartCounter("row")
+    for table in tables:
+        yield from read_table(table, parts)
+    yield parts.event()
 
 
 def _camt_options(choices: Choices, turned: frozenset[int] = frozenset()) -> CamtOptions:
@@ -151,8 +192,8 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
     if not understood.encoding.sure and understood.format is not Format.CAMT:
         name = understood.encoding.name
         yield Note(message=f"not UTF-8, read as {name}: state encoding if letters are wrong")
-    if understood.table is not None:
-        yield from read_table(understood.table)
+    if understood.tables:
+        yield from _read_tables(understood.tables)
         return
     with open_member(understood.member) as stream:
         match understood.format:

@@ -52,6 +52,9 @@ _UTC = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|GMT|[+-]00:?00
 _PARTS = re.compile(r"(\d{1,4}|[^\W\d_]+)\.?[\s./\-,']+(\d{1,2}|[^\W\d_]+)\.?[\s./\-,']+(\d{1,4})\.?")
 _DOTTED = re.compile(r"\d{1,2}\.\s?\d{1,2}\.")
 _PACKED = re.compile(r"\d{8}")
+# Days since 1899 as spreadsheets count them, from 1954 to 2091; a time of day stands behind the point.
+_SERIAL = re.compile(r"[2-6]\d{4}(?:\.\d{1,10})?")
+_FIRST_OF_SERIAL = date(1899, 12, 30)
 _CENTURY_PIVOT = 69
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 
@@ -96,6 +99,8 @@ def parse_day(text: str, order: Order) -> date:
     Raises: ValueError when it is no day in that order.
     """
     bare = _TIME.sub("", text.strip())
+    if _SERIAL.fullmatch(bare) and order == "ymd":
+        return _FIRST_OF_SERIAL + timedelta(days=int(bare[:5]))
     if _PACKED.fullmatch(bare):
         return _packed(bare, order)
     first, second, third = _parts(text)

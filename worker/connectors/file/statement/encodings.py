@@ -25,7 +25,6 @@ _DOS_LETTER = re.compile(rb"(?<=[A-Za-z])[\x80-\x90\x93-\xa5](?=[A-Za-z])")
 _WINDOWS_LETTER = re.compile(rb"(?<=[A-Za-z])[\xc0-\xff](?=[A-Za-z])")
 _FOREIGN = (
     (b"%PDF", "is a PDF; ask the bank for CSV, OFX, CAMT or MT940"),
-    (b"\xd0\xcf\x11\xe0", "is an old Excel file; save it as CSV"),
     (b"PK\x03\x04", "is an archive inside an archive"),
     (b"{\\rtf", "is a word processor's file"),
     (b"SQLite", "is a database file"),

@@ -21,6 +21,9 @@ MAX_MEMBERS = 100
 MAX_FILES = 5000
 _FREE_BYTES = 1024**2  # the ratio is judged from here on: a few kilobytes of zeros harm nobody
 _CHUNK_BYTES = 1024**2
+_SPREADSHEET_PARTS = frozenset({"[Content_Types].xml", "content.xml"})
+_SPREADSHEET_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SKIPPED_SUFFIXES = (".part", ".tmp", ".crdownload", ".md", ".toml", ".json", ".license")
 
 
@@ -85,13 +88,30 @@ def _entries(path: Path) -> list[Member]:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise StatementError("the zip archive is damaged") from None
-    if any(info.filename == "[Content_Types].xml" for info in infos):
-        raise StatementError("is a spreadsheet; save it as CSV")
-    if len(infos) > MAX_MEMBERS:
+    spreadsheet = any(info.filename in _SPREADSHEET_PARTS for info in infos)
+    if len(infos) > MAX_MEMBERS and not spreadsheet:
         raise StatementError(f"holds more than {MAX_MEMBERS} files")
     if sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
         raise StatementError("the archive unpacks to far more than a statement holds")
+    if spreadsheet:
+        _require_ratio(infos)
+        return [Member(path)]
     return [Member(path, info.filename) for info in infos if _is_statement(info)]
+
+
+def _require_ratio(infos: list[zipfile.ZipInfo]) -> None:
+    """Raises: StatementError for a part that unpacks to far more than a sheet would."""
+    if any(info.file_size > max(_FREE_BYTES, info.compress_size * MAX_RATIO) for info in infos):
+        raise StatementError("the archive unpacks to far more than a statement holds")
+
+
+def is_spreadsheet(member: Member) -> bool:
+    """Return whether a file is an XLSX, ODS or XLS workbook, by its beginning."""
+    if member.entry is not None:
+        return Path(member.entry).suffix.lower() in _SPREADSHEET_SUFFIXES
+    with _raw(member) as stream:
+        head = stream.peek(len(_OLE))[: len(_OLE)]
+    return head == _OLE or head.startswith(b"PK\x03\x04")
 
 
 def _is_statement(info: zipfile.ZipInfo) -> bool:
@@ -103,7 +123,7 @@ def _is_statement(info: zipfile.ZipInfo) -> bool:
 def members(path: Path) -> list[Member]:
     """Return the statement files behind a path: itself, or what a zip file holds.
 
-    Raises: StatementError when it is no regular file, too large, a spreadsheet or a damaged archive.
+    Raises: StatementError when it is no regular file, too large or a damaged archive.
     """
     _require_regular(path)
     try:
@@ -151,7 +171,10 @@ def _unpacked(member: Member, raw: io.BufferedReader) -> Iterator[io.BufferedRea
         with zipfile.ZipFile(raw) as archive, _open_entry(archive, member.entry) as inner:
             packed_bytes = archive.getinfo(member.entry).compress_size
             stream = _metered(inner, packed_bytes)
-            if stream.peek(4)[:4] == b"PK\x03\x04" or stream.peek(2)[:2] == b"\x1f\x8b":
+            nested = (
+                stream.peek(4)[:4] == b"PK\x03\x04" and Path(member.entry).suffix.lower() not in _SPREADSHEET_SUFFIXES
+            )
+            if nested or stream.peek(2)[:2] == b"\x1f\x8b":
                 raise StatementError("holds an archive inside an archive")
             yield stream
     elif raw.peek(2)[:2] == b"\x1f\x8b":

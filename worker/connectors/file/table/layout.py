@@ -3,18 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.statement.dates import fitting_orders
 from worker.connectors.file.statement.events import Doubt, StatementError
 from worker.connectors.file.table.column_names import guess_profile
-from worker.connectors.file.table.csv_records import Record, records
+from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.profile import Profile, plain
 
-DELIMITERS = (",", ";", "\t", "|")
 LEAST_CONFIDENCE = 0.5
-_HEAD_RECORDS = 80
 _DAY = re.compile(r"\d{1,4}[./\-]\d{1,2}[./\-]\d{1,4}(?:[T\s].*)?|\d{8}|\d{1,2}[. -][^\W\d_]{3,9}[. -]\d{2,4}")
 _AMOUNT = re.compile(r"[-+(]?\s?[^\d\s.,]{0,4}\s?\d[\d.,' ]*[.,]\d{1,2}\)?-?(?:\s?\S{1,4})?")
 _TOTALS = re.compile(
@@ -75,36 +72,28 @@ def says_total(record: Record) -> bool:
 
 
 def detect_layout(
-    head: Sequence[str],
+    heads: Mapping[str, list[Record]],
     profiles: Sequence[Profile],
     *,
     chosen: Profile | None = None,
     stated: Mapping[str, str] | None = None,
 ) -> Layout:
-    """Find the layout of a file from its first lines.
+    """Find the layout of a table from its first records.
 
     Args:
-        head: The first lines.
+        heads: The first records, for each delimiter that may be meant.
         profiles: The known profiles.
         chosen: A profile somebody named; it is used or refused, never replaced.
         stated: Columns whose meaning a person states, as name (or number) to role.
 
     Raises: StatementError saying what is missing.
     """
-    head, declared = _declared_delimiter(head)
-    offset = 1 if declared else 0
     candidates = [chosen] if chosen else [] if stated else list(profiles)
     found: list[Layout] = []
-    for delimiter in [declared] if declared else DELIMITERS:
-        found += _layouts(
-            [Record(row.line + offset, row.cells) for row in records(head, delimiter)][:_HEAD_RECORDS],
-            delimiter,
-            candidates,
-            chosen,
-            stated,
-        )
+    for delimiter, rows in heads.items():
+        found += _layouts(rows, delimiter, candidates, chosen, stated)
     if not found:
-        raise StatementError(_why_not(chosen), doubts=() if chosen else _columns_by_values(head, declared))
+        raise StatementError(_why_not(chosen), doubts=() if chosen else _columns_by_values(heads))
     best = max(found, key=lambda layout: (layout.confidence, len(layout.profile.recognised_by)))
     return _sure(best) if chosen else best
 
@@ -126,11 +115,11 @@ def _layouts(
     return found
 
 
-def _columns_by_values(head: Sequence[str], declared: str | None) -> tuple[Doubt, ...]:
+def _columns_by_values(heads: Mapping[str, list[Record]]) -> tuple[Doubt, ...]:
     """Ask what the columns of an unknown table hold; the first choice is what their values look like."""
     best: tuple[Doubt, ...] = ()
-    for delimiter in [declared] if declared else DELIMITERS:
-        rows = [row for row in islice(records(head, delimiter), _HEAD_RECORDS) if not row.blank]
+    for head in heads.values():
+        rows = [row for row in head if not row.blank]
         width = max((len(row.cells) for row in rows), default=0)
         doubts = []
         for at in range(width):
@@ -189,14 +178,6 @@ def _why_not(chosen: Profile | None) -> str:
             " of columns where there is no header), or describe the layout in a profile (files profile FILE begins one)"
         )
     return f"profile '{chosen.name}' does not fit: no row holds the columns {', '.join(chosen.recognised_by)}"
-
-
-def _declared_delimiter(head: Sequence[str]) -> tuple[Sequence[str], str | None]:
-    """Excel's first line `sep=;` names the delimiter."""
-    first = head[0].lstrip("\ufeff").strip().strip('"') if head else ""
-    if first.lower().startswith("sep=") and len(first) == 5:  # noqa: PLR2004 - sep= and one character
-        return head[1:], first[4]
-    return head, None
 
 
 def _iban_before(rows: list[Record], header_line: int) -> str | None:

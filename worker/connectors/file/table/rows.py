@@ -1,16 +1,14 @@
-"""Reads a CSV statement: finds its layout, decides how cells are read, then turns rows into events."""
+"""Reads a table: finds its layout, decides how cells are read, then turns rows into events."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import islice
 
 from worker.connectors.base import Transaction
 from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.statement.dates import parse_day, parse_day_as, parse_moment
-from worker.connectors.file.statement.encodings import text_lines
 from worker.connectors.file.statement.events import (
     BadRow,
     Event,
@@ -22,9 +20,8 @@ from worker.connectors.file.statement.events import (
     Skipped,
     StatementError,
 )
-from worker.connectors.file.statement.files import Member, open_member
 from worker.connectors.file.table.accounts import Accounts
-from worker.connectors.file.table.csv_records import Record, records
+from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.decisions import Decisions, Hints, decide_reading
 from worker.connectors.file.table.layout import (
     LEAST_CONFIDENCE,
@@ -37,72 +34,68 @@ from worker.connectors.file.table.layout import (
 )
 from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.row_amount import cell, decimals, row_amount
+from worker.connectors.file.table.sources import TableSource
 
-_HEAD_LINES = 200
 _LEAST_DATE_DIGITS = 4
 _MAX_RAW_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CsvTable:
-    """A CSV file understood, before a row of it is used."""
+class Table:
+    """A table understood, before a row of it is used.
 
-    member: Member
-    encoding: str
+    Attributes:
+        currency: Code of rows whose own currency is missing or not understood, as a person states it.
+    """
+
+    source: TableSource
     layout: Layout
     decisions: Decisions
     currency: str | None = None
 
-
-def _filled(member: Member, encoding: str, delimiter: str) -> Iterator[Record]:
-    """Yield the records of a file that hold anything."""
-    with open_member(member) as stream:
-        for record in records(text_lines(stream, encoding), delimiter):
-            if not record.blank:
-                yield record
+    def records(self) -> Iterator[Record]:
+        """Yield the records that hold anything."""
+        return _filled(self.source, self.layout)
 
 
-def _rows(member: Member, encoding: str, layout: Layout) -> Iterator[Record]:
-    """Yield the records under the header; blank ones are left out."""
-    for record in _filled(member, encoding, layout.delimiter):
-        if record.line > layout.header_line and not record.cells[0].startswith("sep="):
-            yield record
+def _filled(source: TableSource, layout: Layout) -> Iterator[Record]:
+    return (record for record in source.all_records(layout.delimiter) if not record.blank)
 
 
 def understand_table(
-    member: Member,
-    encoding: str,
+    source: TableSource,
     profiles: Sequence[Profile],
     *,
     chosen: Profile | None = None,
     stated: Mapping[str, str] | None = None,
     hints: Hints,
-) -> CsvTable:
-    """Find out how a CSV file is to be read.
+) -> Table:
+    """Find out how a table is to be read.
 
-    Raises: StatementError when no layout fits, confidence is below one half, or the file fits two readings.
+    Raises: StatementError when no layout fits, confidence is below one half, or the table fits two readings.
     """
-    with open_member(member) as stream:
-        head = list(islice(text_lines(stream, encoding), _HEAD_LINES))
-    layout = detect_layout(head, profiles, chosen=chosen, stated=stated)
+    layout = detect_layout(source.heads(), profiles, chosen=chosen, stated=stated)
     if layout.confidence < LEAST_CONFIDENCE:
         raise StatementError("the layout is not recognised well enough; describe it in a profile")
-    layout, decisions = decide_reading(layout, lambda: _rows(member, encoding, layout), hints)
-    return CsvTable(member=member, encoding=encoding, layout=layout, decisions=decisions, currency=hints.currency)
+
+    def rows() -> Iterator[Record]:
+        return (record for record in _filled(source, layout) if record.line > layout.header_line)
+
+    layout, decisions = decide_reading(layout, rows, hints)
+    return Table(source=source, layout=layout, decisions=decisions, currency=hints.currency)
 
 
-def read_table(table: CsvTable) -> Iterator[Event]:
-    """Yield the events of a CSV file.
+def read_table(table: Table, parts: PartCounter) -> Iterator[Event]:
+    """Yield the events of a table, and count in `parts` what its rows were used as.
 
-    Raises: StatementError naming the line where the file stops being CSV, or where another table begins.
+    Raises: StatementError naming the line where another table or account begins.
     """
     yield from (Note(message=note) for note in table.decisions.notes)
     if table.decisions.unused:
         yield Note(message=f"columns that are not read: {', '.join(table.decisions.unused)}")
     accounts = Accounts(table.layout, table.decisions.chain, table.currency)
     reader = _RowReader(table.layout, table.decisions, accounts)
-    parts = PartCounter("row")
-    for record in _filled(table.member, table.encoding, table.layout.delimiter):
+    for record in table.records():
         parts.total += 1
         part, event = reader.use(record)
         parts.use(part)
@@ -112,7 +105,6 @@ def read_table(table: CsvTable) -> Iterator[Event]:
         if record.damaged and isinstance(event, Row):
             yield Remark(line=record.line, reason=record.damaged, raw=record.raw[:_MAX_RAW_CHARACTERS])
     yield from accounts.close()
-    yield parts.event()
 
 
 class _RowReader:
@@ -157,10 +149,19 @@ class _RowReader:
 
     def _above(self, record: Record) -> tuple[Part, Event | None]:
         is_header = record.line == self._layout.header_line
-        if looks_like_booking(record) or (is_header and holds_amount(record)):
+        if looks_like_booking(record) or self._reads(record) or (is_header and holds_amount(record)):
             where = "in the line of the header" if is_header else "above the header"
             return Part.REJECTED, BadRow(line=record.line, reason=f"looks like a booking {where}", raw=record.raw)
         return Part.HEADER, None
+
+    def _reads(self, record: Record) -> bool:
+        """Return whether a row has a day and an amount where the columns of the table are."""
+        try:
+            self._day(cell(record, self._date_at))
+            row_amount(self._layout, record, self._decisions.mark, self._decisions.signed_sides)
+        except ValueError:
+            return False
+        return True
 
     def _no_booking(self, record: Record) -> str | None:
         if plain(record.cells[0]) == self._layout.header[0] and numbered(record.cells) == self._layout.header:
