@@ -19,8 +19,6 @@ NOT_MENDED = {
     Behaviour.IDS_COME_AND_GO: "a row booked before the day of the opening amount",
     Behaviour.LOCAL_DAYS: "rows that change their day, and the balance proof after them",
     Behaviour.REPLACED_CARD: "an account that replaces another one",
-    Behaviour.LYING_ID: "an id that stood for two rows once",
-    Behaviour.PAGE_REPEATS: "rows that are repeated at a page boundary",
     Behaviour.FUTURE_ROWS: "bookings of days to come that are moved",
     Behaviour.SIGN_FLIP: "signs of a whole account",
     Behaviour.WRONG_BALANCE: "a status that does not look at the balance",

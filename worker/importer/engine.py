@@ -334,7 +334,8 @@ class _Run:
         an account that waits, is left out or failed are counted by that reason.
         """
         ours = {account.external_id for account in request.accounts if account.id not in self.failed}
-        others = {account_id: delivery.staging.rows(account_id) for account_id in delivery.staging.account_ids()}
+        staged, repeated = delivery.staging, delivery.repeated
+        others = {account_id: staged.rows(account_id) + repeated[account_id] for account_id in staged.account_ids()}
         others = {account_id: rows for account_id, rows in others.items() if account_id not in ours and rows}
         nameless = None if request.account_id is None else request.account_id
         unreadable = [row for row in delivery.rejected if (row.account_id or nameless) not in ours]

@@ -94,6 +94,6 @@ def read_context_for(
         currency=account.currency or job.currency,
         trusted=trusts_ids(id_class),
         namespace=(session or "") if id_class == IdClass.SESSION else "",
-        booking_basis=job.options.date_basis == "booking",
+        date_basis=job.options.date_basis,
         sign=-1 if is_inverted(account, job.options) else 1,
     )

@@ -18,7 +18,7 @@ class ConnectionOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     import_pending: Literal["show", "hide"] = "show"
-    date_basis: Literal["transaction", "booking"] = "transaction"
+    date_basis: Literal["transaction", "booking", "value"] = "transaction"
     timezone: str | None = None
     transfers: Literal["hide", "show_both"] = "hide"
     new_accounts: Literal["import", "ask"] = "import"

@@ -75,17 +75,28 @@ def test_exactly_midnight_utc_is_a_day_whatever_the_zone(zone):
 
 EVENING = datetime(2026, 6, 15, 23, 30, tzinfo=UTC)
 DAYS = {
-    "the day of purchase, before that of booking": ({"booking_on": day(2), "transaction_on": DAY}, False, DAY),
-    "the day of booking where the connection says so": ({"booking_on": day(2), "transaction_on": DAY}, True, day(2)),
-    "the only day there is": ({"booking_on": None, "value_on": day(1)}, False, day(1)),
-    "a moment in the bank's zone": ({"booking_on": None, "booking_at": EVENING}, False, date(2026, 6, 16)),
-    "today for a pending row without any": ({"booking_on": None, "pending": True}, False, DAY),
-}
+    "the day of purchase, before that of booking": (
+        {"booking_on": day(2), "transaction_on": DAY}, "transaction", DAY,
+    ),
+    "the day of booking where the connection says so": (
+        {"booking_on": day(2), "transaction_on": DAY}, "booking", day(2),
+    ),
+    "the value day where the connection says so": ({"booking_on": day(16), "value_on": day(-3)}, "value", day(-3)),
+    "the value day is asked for and not stated": (
+        {"booking_on": day(2), "transaction_on": DAY}, "value", DAY,
+    ),
+    "the only day there is": ({"booking_on": None, "value_on": day(1)}, "booking", day(1)),
+    "a moment in the bank's zone": ({"booking_on": None, "booking_at": EVENING}, "transaction", date(2026, 6, 16)),
+    "midnight UTC is a day in every zone": (
+        {"booking_on": None, "booking_at": datetime(2026, 6, 15, tzinfo=UTC)}, "transaction", date(2026, 6, 15),
+    ),
+    "today for a pending row without any": ({"booking_on": None, "pending": True}, "transaction", DAY),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("dates", "booking_basis", "expected"), DAYS.values(), ids=DAYS)
-def test_the_day_of_the_expense(dates, booking_basis, expected):
-    assert line(context=replace(TRUSTED, booking_basis=booking_basis), **dates).effective_on == expected
+@pytest.mark.parametrize(("dates", "date_basis", "expected"), DAYS.values(), ids=DAYS)
+def test_the_day_of_the_expense(dates, date_basis, expected):
+    assert line(context=replace(TRUSTED, date_basis=date_basis), **dates).effective_on == expected
 
 
 REJECTED = {

@@ -239,12 +239,15 @@ class Life:
                 provider.both_states.add(purchase.number)
 
     def lend_an_id(self, chance: random.Random) -> None:
-        """Tell a new purchase under the id of another one."""
+        """Tell a new purchase under the id of another one.
+
+        In a list of changes that would be a change of the other one, and nothing could tell.
+        """
         owner = self._pick(chance, lambda p: not p.pending)
         if owner is not None:
             borrower = self.person.buy(chance, owner.account, pending=False)
             for provider in self.connected:
-                if owner.number not in provider.lent_ids:
+                if owner.number not in provider.lent_ids and provider.style != Style.CHANGES:
                     provider.lent_ids[borrower.number] = owner.number
 
     def replace_card(self, chance: random.Random) -> None:

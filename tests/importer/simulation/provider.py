@@ -273,8 +273,14 @@ class SimulatedConnector(ScriptedConnector):
             return rows
         told: list[Transaction] = []
         for row in rows:
-            # The last row of a page is told once more by the next one, unless it has a twin there.
-            if told and len(told) % self.bank.page_rows == 0 and told[-1] != row and told[-1] not in told[-3:-1]:
+            # The last row of a page is told once more by the next one, unless it has no id or a twin there.
+            if (
+                told
+                and told[-1].external_id
+                and len(told) % self.bank.page_rows == 0
+                and told[-1] != row
+                and told[-1] not in told[-3:-1]
+            ):
                 told.append(told[-1])
             told.append(row)
         return told

@@ -1,5 +1,6 @@
 """Reading one delivery from a bank: all its pages, with the retries a delivery is worth. Network only, no database."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -12,6 +13,7 @@ from worker.connectors.base import (
     QuotaReading,
     RejectedRow,
     RemovedTransaction,
+    Transaction,
     Window,
 )
 from worker.connectors.errors import (
@@ -23,6 +25,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.importer.context import ImportContext
+from worker.importer.decide.page_repeats import repeated_rows
 from worker.importer.fetch.staging import Staging
 
 T = TypeVar("T")
@@ -43,6 +46,8 @@ class Delivery:
         records: How many records its pages held, read or not.
         failures: What went wrong per account inside an answer that is good for the others.
         complete: The provider left nothing out.
+        last_page: The transactions of the page before, to see what the next one repeats.
+        repeated: By account, how many rows were left out because a page repeated them from the end of the page before.
     """
 
     staging: Staging = field(default_factory=Staging)
@@ -58,14 +63,17 @@ class Delivery:
     complete: bool = True
     next_cursor: str | None = None
     session: str | None = None
+    last_page: Sequence[Transaction] = ()
+    repeated: Counter[str] = field(default_factory=Counter)
 
     def withdraw(self) -> None:
         """Drop what was said about accounts and rows; allowances that were spent stay spent."""
         self.staging.close()
         self.staging = Staging()
-        for said in (self.removed, self.rejected, self.failures, self.accounts, self.warnings):
+        for said in (self.removed, self.rejected, self.failures, self.accounts, self.warnings, self.repeated):
             said.clear()
         self.covers, self.complete, self.session, self.records = None, True, None, 0
+        self.last_page = ()
 
 
 def fetch(readings: Sequence[Reading], context: ImportContext) -> Delivery:
@@ -150,7 +158,10 @@ def _take_in(delivery: Delivery, page: Page) -> None:
         delivery.withdraw()
     delivery.pages += 1
     delivery.records += len(page.transactions) + len(page.rejected)
-    delivery.staging.add(page.transactions)
+    repeated = repeated_rows(delivery.last_page, page.transactions)
+    delivery.staging.add(page.transactions[repeated:])
+    delivery.repeated.update(row.account_id for row in page.transactions[:repeated])
+    delivery.last_page = page.transactions
     delivery.removed += page.removed
     delivery.rejected += page.rejected
     delivery.quota += page.quota

@@ -162,12 +162,14 @@ def import_account(session: Session, step: AccountDelivery, context: ImportConte
         context.check()
         rejections += _import_slice(session, step, part, removed, seen, tally)
     rejected = record_rejections(session, job, account.id, rejections)
+    repeated = delivery.repeated[account.external_id]
     tally.counts += Counts(
         rejected=rejected,
-        fetched=fetched,
+        fetched=fetched + repeated,
+        unchanged=repeated,
         pages=delivery.pages,
-        delivered=fetched + unreadable,
-        accounted=len(rejections),
+        delivered=fetched + repeated + unreadable,
+        accounted=len(rejections) + repeated,
     )
     add_counts(session, job, account.id, tally.counts, step.request.window)
     if step.request.moves and account.external_id not in delivery.failures:

@@ -1,0 +1,27 @@
+"""Rows that a page repeats from the end of the page before it, as offset paging does while rows are added.
+
+Equal rows on one page are purchases of their own. So are equal rows on two pages that nothing tells apart: an overlap
+is a repeat only if its rows have an id or a reference, or if it is a sequence of different rows.
+"""
+
+from collections.abc import Sequence
+
+from worker.connectors.base import Transaction
+
+
+def repeated_rows(previous: Sequence[Transaction], page: Sequence[Transaction]) -> int:
+    """Return how many rows at the start of a page are the last ones of the previous page."""
+    if not previous or not page:
+        return 0
+    first = page[0]
+    for start in range(max(0, len(previous) - len(page)), len(previous)):
+        if previous[start].amount != first.amount or previous[start] != first:
+            continue
+        overlap = previous[start:]
+        if list(overlap) == list(page[: len(overlap)]) and _is_evident(overlap):
+            return len(overlap)
+    return 0
+
+
+def _is_evident(rows: Sequence[Transaction]) -> bool:
+    return any(row != rows[0] for row in rows) or bool((rows[0].external_id or "").strip() or rows[0].reference)
