@@ -57,7 +57,7 @@ def test_the_same_answer_on_the_same_day_leaves_the_same_record(quiet):
     assert remembered(quiet) == second != quiet.run_id
     assert (outcome.code, outcome.counts.fetched, outcome.counts.unchanged) == ("nothing_new", 2, 2)
     assert record(quiet, quiet.run_id) == record(quiet, second)
-    assert record(quiet, second)[0].balance_proof["result"] == "proven"
+    assert record(quiet, second)[0].balance_proof["reason"] == "no_other_balance"
     assert quiet.sql(
         "SELECT accounts_done, accounts_total, unchanged FROM bank_import_runs WHERE id = :i", i=quiet.run_id
     ) == [(1, 1, 2)]
@@ -212,7 +212,7 @@ def test_an_answer_is_not_remembered_while_its_opening_amount_is_being_taken(har
     assert record(harness, harness.run_id)[0].balance_proof["reason"] == "opening_taken"
     assert remembered(harness) is None
     assert not is_echo(harness)
-    assert record(harness, harness.run_id)[0].balance_proof["result"] == "proven"
+    assert record(harness, harness.run_id)[0].balance_proof["reason"] == "no_other_balance"
 
 
 def test_rows_that_wait_for_days_to_pass_are_looked_at_every_day(harness):

@@ -24,6 +24,9 @@ def test_the_day_of_a_balance_is_taken_in_the_banks_zone(sessions, user_id):
     harness.refresh()
     harness.bank.buy("-5", external_id="2")
     harness.refresh()
+    assert proof(harness)[0] == "unproven"
+    state_balance(harness, 94, datetime(2026, 6, 15, 12, 0, tzinfo=UTC))
+    harness.refresh()
     assert proof(harness)[0] == "proven"
 
 
@@ -46,6 +49,8 @@ def test_two_accounts_are_proven_apart(harness):
     harness.bank.balance("99")
     harness.refresh()
     harness.bank.buy("-9", external_id="3", account_id="B")
+    harness.day_later()
+    harness.bank.balance("99")
     harness.refresh()
     rows = harness.sql(
         "SELECT balance_proof ->> 'result', balance_proof ->> 'difference' FROM bank_import_run_accounts"
@@ -75,6 +80,8 @@ def test_rows_taken_back_by_a_revert_still_count_for_the_bank(harness):
     harness.bank.balance("99")
     harness.refresh()
     harness.run(RunKind.REVERT, target_run_id=harness.run_id)
+    harness.day_later()
+    harness.bank.balance("99")
     harness.refresh()
     assert harness.amounts() == []
     assert proof(harness)[0] == "proven"
@@ -86,3 +93,43 @@ def test_an_available_balance_proves_nothing(harness):
     harness.bank.buy("-1", external_id="1")
     harness.refresh()
     assert proof(harness)[0] == "unproven"
+
+
+def test_rows_that_a_first_load_doubles_are_never_proven_by_the_balance_that_load_was_read_with(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-1", external_id="1b")  # the same purchase, doubled by the connector
+    harness.bank.balance("99")
+    for _ in range(2):
+        harness.refresh()
+        assert proof(harness)[0] == "unproven"
+    harness.day_later()
+    harness.bank.buy("-4", "Lunch", external_id="2")
+    harness.bank.balance("95")
+    harness.refresh()
+    [(found,)] = harness.sql("SELECT balance_proof FROM bank_import_run_accounts WHERE run_id = :r", r=harness.run_id)
+    assert (found["result"], found["rests_on"], found["from_on"]) == ("proven", "other_balance", "2026-06-15")
+
+
+def test_a_balance_that_counts_pending_rows_is_recognised(harness):
+    harness.bank.buy("-9", "Lunch", external_id="1")
+    shoes = harness.bank.buy("-20", "Shoes", external_id="p", pending=True)
+    harness.bank.balance("71")
+    harness.refresh()
+    harness.day_later()
+    harness.bank.change(shoes, external_id="2", pending=False)
+    harness.bank.balance("71")
+    assert harness.refresh().status == "succeeded"
+    assert proof(harness)[0] == "proven"
+
+
+def test_a_mismatch_names_the_row_that_is_there_twice(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.balance("99")
+    harness.refresh()
+    harness.day_later()
+    for number in "23":
+        harness.bank.buy("-4", "Lunch", external_id=number)
+    harness.bank.balance("95")
+    outcome = harness.refresh()
+    assert outcome.code == "balance_mismatch"
+    assert "there twice" in outcome.message

@@ -317,6 +317,10 @@ class TestBalanceProof:
         harness.bank.buy("-4", external_id="2", pending=True)
         harness.bank.buy("-5", external_id="3", booking_on=date(2026, 7, 1))
         harness.refresh()
+        assert self.proofs(harness)[-1] == ("unproven", "no_other_balance", None)
+        harness.bank.buy("-6", external_id="4")
+        harness.bank.balance("93")
+        harness.refresh()
         assert self.proofs(harness)[-1] == ("proven", "balances", None)
 
 

@@ -37,6 +37,14 @@ class AccountResult:
     counts: Counts = field(default_factory=Counts)
 
 
+_EXPLAINED = {
+    "row_doubled": ", which is one row that is there twice",
+    "row_removed": ", which is a row that the bank took back",
+    "sign_of_one_row": ", which is twice a row whose sign may be wrong",
+    "signs_of_all_rows": ", which is what inverted signs would make",
+}
+
+
 def judge_account(counted: AccountResult, *, open_rejections: int, proof: BalanceProof) -> AccountResult:
     """Return how an account ends whose deliveries were all imported: succeeded only if its ledger agrees with the bank.
 
@@ -58,7 +66,8 @@ def judge_account(counted: AccountResult, *, open_rejections: int, proof: Balanc
         return _unfinished(counted, "rows_rejected", sentence)
     if proof.result == "mismatch":
         sentence = (
-            f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}:"
+            f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}"
+            f"{_EXPLAINED[proof.explanation.code] if proof.explanation else ''}:"
             " compare the account's rows with a statement of the bank"
         )
         return _unfinished(counted, "balance_mismatch", sentence)

@@ -1,8 +1,11 @@
-"""Does the bank's balance follow from the rows: opening + posted = booked. Pure.
+"""Whether the bank's balance follows from the rows: opening + posted = booked.
 
-The opening amount is taken once, from the first balance after the whole history was read, and never adjusted to fit.
+The opening amount is taken once, from the first balance after the whole history was read, and never adjusted to fit. It
+rests on the rows of the first load, so that the balance it was taken from proves nothing: another one has to fit.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,9 +14,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What is known of an account's money. posted: sum of posted rows from `opening_on` to the balance's day.
+    """What is known of an account's money.
 
-    proven_on: the day of the last balance that fitted.
+    Attributes:
+        booked: The bank's booked balance, of the day `balance_on`.
+        opening: The amount before the first row, of the day `opening_on`.
+        opening_balance: The balance that the opening amount was taken from, of the day `opening_balance_on`.
+        opening_pending: Sum of the rows that were pending then.
+        posted: Sum of posted rows from `opening_on` to the balance's day.
+        posted_on_day: Sum of those of the balance's day alone.
+        pending: Sum of pending rows.
+        proven_on: The day of the last balance that fitted.
     """
 
     booked: Decimal | None
@@ -21,14 +32,26 @@ class Books:
     opening: Decimal | None
     opening_on: date | None
     posted: Decimal
+    opening_balance: Decimal | None = None
+    opening_balance_on: date | None = None
+    opening_pending: Decimal = Decimal(0)
+    posted_on_day: Decimal = Decimal(0)
+    pending: Decimal = Decimal(0)
     proven_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceProof:
-    """`proven`, `unproven` (and why), or `mismatch` (by how much, and since when).
+    """Whether a balance follows from the rows.
 
-    difference: booked minus what the rows say, negative when the rows say too much.
+    Attributes:
+        result: `proven`, `unproven` or `mismatch`.
+        reason: Why.
+        difference: Booked minus what the rows say, negative when the rows say too much.
+        since_on: The day since which it does not fit.
+        rests_on: The evidence that is independent of the rows: `other_balance`.
+        from_on: The rows after this day are proven; those of the first load are not.
+        explanation: What a mismatch would be explained by.
     """
 
     result: str
@@ -36,6 +59,9 @@ class BalanceProof:
     difference: Decimal | None = None
     since_on: date | None = None
     balance_on: date | None = None
+    rests_on: str | None = None
+    from_on: date | None = None
+    explanation: "Explanation | None" = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the proof as it is stored and shown; money as text."""
@@ -45,7 +71,32 @@ class BalanceProof:
             "difference": None if self.difference is None else str(self.difference),
             "since_on": None if self.since_on is None else self.since_on.isoformat(),
             "balance_on": None if self.balance_on is None else self.balance_on.isoformat(),
+            "rests_on": self.rests_on,
+            "from_on": None if self.from_on is None else self.from_on.isoformat(),
+            "explanation": None if self.explanation is None else self.explanation.as_json(),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What would explain a mismatch exactly. transaction_ids: the rows it is about."""
+
+    code: str
+    transaction_ids: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a proof holds it."""
+        return {"code": self.code, "transaction_ids": list(self.transaction_ids)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedRow:
+    """A row that may explain a mismatch. alike: equal for rows of one day, amount and text."""
+
+    id: int
+    amount: Decimal
+    alike: bytes
+    removed: bool = False
 
 
 def prove(books: Books) -> BalanceProof:
@@ -55,8 +106,20 @@ def prove(books: Books) -> BalanceProof:
     if books.opening is None or books.opening_on is None:
         return BalanceProof(result="unproven", reason="no_opening", balance_on=books.balance_on)
     difference = books.booked - books.opening - books.posted
-    if difference == 0:
-        return BalanceProof(result="proven", reason="balances", balance_on=books.balance_on)
+    if difference == 0 and (books.booked, books.balance_on) == (books.opening_balance, books.opening_balance_on):
+        return BalanceProof(result="unproven", reason="no_other_balance", balance_on=books.balance_on)
+    if difference != 0 and books.posted_on_day and difference + books.posted_on_day == 0:
+        # The bank will count the rows of the day by tomorrow, or not.
+        return BalanceProof(result="unproven", reason="day_not_counted", balance_on=books.balance_on)
+    counted = _counted(books, difference)
+    if counted is not None:
+        return BalanceProof(
+            result="proven",
+            reason=counted,
+            balance_on=books.balance_on,
+            rests_on="other_balance",
+            from_on=books.opening_balance_on,
+        )
     return BalanceProof(
         result="mismatch",
         reason="does_not_balance",
@@ -64,3 +127,30 @@ def prove(books: Books) -> BalanceProof:
         since_on=books.proven_on or books.opening_on,
         balance_on=books.balance_on,
     )
+
+
+def _counted(books: Books, difference: Decimal) -> str | None:
+    """Return which rows the bank's balance counts, None when it fits with none of the usual ways."""
+    if difference == 0:
+        return "balances"
+    if (books.opening_pending or books.pending) and difference + books.opening_pending - books.pending == 0:
+        return "pending_counted"
+    return None
+
+
+def explain(difference: Decimal, rows: Sequence[PostedRow]) -> Explanation | None:
+    """Return what would explain a difference exactly: one row doubled, removed or of the wrong sign, or all signs."""
+    posted = [row for row in rows if not row.removed]
+    copies = Counter(row.alike for row in posted)
+    doubled = [row for row in posted if copies[row.alike] > 1 and row.amount == -difference]
+    if doubled:
+        return Explanation(code="row_doubled", transaction_ids=tuple(row.id for row in doubled))
+    removed = [row.id for row in rows if row.removed and row.amount == difference]
+    if removed:
+        return Explanation(code="row_removed", transaction_ids=tuple(removed))
+    flipped = [row.id for row in posted if row.amount * -2 == difference]
+    if len(flipped) == 1:
+        return Explanation(code="sign_of_one_row", transaction_ids=tuple(flipped))
+    if len(posted) > 1 and sum(row.amount for row in posted) * -2 == difference:
+        return Explanation(code="signs_of_all_rows")
+    return None

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,14 +11,13 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
 from worker.errors import WorkerError
-from worker.importer.account_state import is_inverted
-from worker.importer.decide.balance import BalanceProof, Books, prove
+from worker.importer.decide.balance import BalanceProof
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult, judge_account
+from worker.importer.store.balance_proof import prove_balance
 from worker.importer.store.ledger_state import save_problem
 from worker.importer.store.rejections import open_rejections
-from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
-from worker.money import is_currency
+from worker.models import BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
 from worker.telemetry.logs import get_logger
 
@@ -33,17 +30,6 @@ _SUM_UP = text(
             {", ".join(f"sum({n})::int AS {n}" for n in COUNTED)}
           FROM bank_import_run_accounts WHERE run_id = :run_id) s
     WHERE r.id = :run_id"""  # noqa: S608 - constant names
-)
-_POSTED = text(
-    """SELECT coalesce(sum(amount), 0) AS posted, min(coalesce(stated_on, effective_on)) AS first_on
-    FROM bank_transactions
-    WHERE account_id = :account_id AND state = 'posted'
-      AND coalesce(stated_on, effective_on) >= :from_on AND coalesce(stated_on, effective_on) <= :to_on"""
-)
-_PROVEN_ON = text(
-    """SELECT max((p.balance_proof ->> 'balance_on')::date) FROM bank_import_run_accounts p
-    JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
-    WHERE p.account_id = :account_id AND p.balance_proof ->> 'result' = 'proven'"""
 )
 _IN_PROGRESS = {"status": "partial", "code": "in_progress"}
 _SAVE_PROOF = text(
@@ -79,48 +65,12 @@ def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> 
     ended = result or AccountResult(account_id=account_id, status="succeeded", code="nothing_new")
     if ended.code == "in_progress":
         ended = replace(ended, status="succeeded", code="ok")
-    proof = _prove(session, job, account_id, zone)
+    proof = prove_balance(session, job, account_id, zone)
     ended = judge_account(ended, open_rejections=open_rejections(session, job, account_id), proof=proof)
     close_account(session, job, ended)
     session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})
     log.info("account.finished", account_id=account_id, code=ended.code, proof=proof.result)
     return proof
-
-
-def _prove(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> BalanceProof:
-    """Compare the account's booked balance with its rows, and keep the answer with the run."""
-    row = session.get_one(BankConnectionAccount, account_id)
-    # Rows of an account without a currency of its own cannot be added up.
-    one_currency = row.currency is None or is_currency(row.currency)
-    booked = row.balance_amount if row.balance_kind == "booked" and one_currency else None
-    if booked is not None and is_inverted(row, job.options):
-        booked = -booked
-    balance_on = row.balance_at.astimezone(zone).date() if row.balance_at else None
-    if row.opening_amount is None and row.history_complete and booked is not None and balance_on is not None:
-        posted, first_on = _posted(session, account_id, date.min, balance_on)
-        row.opening_amount = booked - posted
-        row.opening_on = first_on or balance_on
-        proof = BalanceProof(result="unproven", reason="opening_taken", balance_on=balance_on)
-    else:
-        since = row.opening_on or date.min
-        posted, _ = _posted(session, account_id, since, balance_on or date.max)
-        proven_on = session.execute(_PROVEN_ON, {"account_id": account_id}).scalar()
-        proof = prove(
-            Books(
-                booked=booked,
-                balance_on=balance_on,
-                opening=row.opening_amount,
-                opening_on=row.opening_on,
-                posted=posted,
-                proven_on=proven_on,
-            )
-        )
-    return proof
-
-
-def _posted(session: Session, account_id: int, from_on: date, to_on: date) -> tuple[Decimal, date | None]:
-    row = session.execute(_POSTED, {"account_id": account_id, "from_on": from_on, "to_on": to_on}).one()
-    return row.posted, row.first_on
 
 
 def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
