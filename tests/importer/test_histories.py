@@ -23,7 +23,6 @@ NOT_MENDED = {
     Behaviour.SIGN_FLIP: "signs of a whole account",
     Behaviour.WRONG_BALANCE: "a status that does not look at the balance",
     Behaviour.PENDING_IN_BALANCE: "balances that count pending rows",
-    Behaviour.UNLISTED_ACCOUNT: "rows of an account that is not listed",
     Behaviour.TYPED_ROWS: "expenses that are typed after the bank's row",
 }
 
