@@ -3,7 +3,7 @@
 docs/providers.md shows these tables; a test compares it with them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,7 +49,7 @@ LOGIN_EXPIRED = _needs_user("expired", "logs in at the bank again: renew the con
 REVOKED = _needs_user("revoked", "took the access back, at the bank or at the provider; may renew the connection")
 WRONG_LOGIN = _needs_user("credentials", "enters the login anew: renew the connection")
 ACTION_REQUIRED = _needs_user("action_required", "does at the bank what it asks for, then renews the connection")
-OPERATOR = _needs_user("credentials", "nothing; the operator mends keys, addresses or rights at the provider")
+OPERATOR = _needs_user("credentials", "nothing; the operator mends the keys")
 UNPAID = _needs_user("payment_required", "nothing; the operator pays the provider")
 ACCOUNT_GONE = Meaning(
     error=AccountNotFoundError,
@@ -73,3 +73,9 @@ CURSOR_FORGOTTEN = Meaning(
 DEFECT = Meaning(
     error=ConnectorError, run="`connector_error`", user="nothing; the operator reports it: it is a defect of the worker"
 )
+
+
+def table_of(errors: Mapping[str, Meaning]) -> str:
+    """Return a provider's table as docs/providers.md has it; alternatives of a pattern are told apart by slashes."""
+    rows = [f"| `{code.replace('|', ' / ')}` | {meaning.run} | {meaning.user} |" for code, meaning in errors.items()]
+    return "\n".join(["| the provider says | the run | the user |", "|---|---|---|", *rows])

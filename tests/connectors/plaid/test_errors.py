@@ -43,6 +43,23 @@ def test_what_plaid_says_decides_what_is_done(error_type, error_code, status, ex
 
 
 @pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("cursor not associated with access_token", CursorInvalidError),
+        ("Cursor is invalid", CursorInvalidError),
+        ("count must be at most 500", ConnectorError),
+    ],
+)
+def test_a_cursor_that_the_login_forgot_is_told_from_another_wrong_field(message, expected):
+    body = {"error_type": "INVALID_REQUEST", "error_code": "INVALID_FIELD", "error_message": message}
+    raised = read_error(400, body)
+    assert (type(raised), getattr(raised, "forgotten", None)) == (
+        expected,
+        True if expected is CursorInvalidError else None,
+    )
+
+
+@pytest.mark.parametrize(
     ("reason", "expected"),
     [("OAUTH_USER_REVOKED", "revoked"), ("OAUTH_CONSENT_EXPIRED", "expired"), ("OAUTH_INVALID_TOKEN", "expired")],
 )

@@ -136,8 +136,8 @@ CODES = [
     ("ITEM", "PENDING_DISCONNECT", PlaidAction.NEEDS_USER, "expired"),
     ("ITEM", "PENDING_EXPIRATION", PlaidAction.NEEDS_USER, "expired"),
     ("ITEM", "USER_PERMISSION_REVOKED", PlaidAction.NEEDS_USER, "revoked"),
-    ("ITEM", "USER_ACCOUNT_REVOKED", PlaidAction.NEEDS_USER, "revoked"),
-    ("ITEM", "NEW_ACCOUNTS_AVAILABLE", PlaidAction.IGNORE, None),
+    ("ITEM", "USER_ACCOUNT_REVOKED", PlaidAction.ACCOUNT_REVOKED, None),
+    ("ITEM", "NEW_ACCOUNTS_AVAILABLE", PlaidAction.NEW_ACCOUNTS, None),
     ("ITEM", "WEBHOOK_UPDATE_ACKNOWLEDGED", PlaidAction.IGNORE, None),
     ("HOLDINGS", "DEFAULT_UPDATE", PlaidAction.IGNORE, None),
     ("SOMETHING", "NEW", PlaidAction.IGNORE, None),
@@ -148,6 +148,11 @@ CODES = [
 def test_each_code_has_one_meaning(kind, code, action, reason):
     notice = read_notice(json.dumps({"webhook_type": kind, "webhook_code": code, "item_id": "i"}).encode())
     assert (notice.action, notice.reason) == (action, reason)
+
+
+def test_a_notice_about_one_account_names_it():
+    body = {"webhook_type": "ITEM", "webhook_code": "USER_ACCOUNT_REVOKED", "item_id": "i", "account_id": "a"}
+    assert read_notice(json.dumps(body).encode()).account_id == "a"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ ERRORS: Mapping[str, Meaning] = {
     "Account ID .* not found|not a valid Account UUID": ACCOUNT_GONE,
     "AccountResourceUnavailable": ACCOUNT_GONE,
     "AccessExpiredError|access has expired": LOGIN_EXPIRED,
-    r"EUA\b.*\bhas expired|no valid end user agreement": LOGIN_EXPIRED,
+    "EUA.* has expired|no valid end user agreement": LOGIN_EXPIRED,
     "AccountAccessForbidden|access to account is forbidden": ACTION_REQUIRED,
     "access scope error|EUA doesn't allow access": ACTION_REQUIRED,
     "suspended": ACTION_REQUIRED,

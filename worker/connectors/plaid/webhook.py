@@ -13,7 +13,7 @@ import jwt
 
 from worker.connectors.errors import AuthenticationError, InvalidDataError, RateLimitError
 from worker.connectors.plaid.errors import NEEDS_USER, reason_of
-from worker.connectors.reading import read_moment
+from worker.connectors.reading import read_moment, text
 
 MAX_AGE = timedelta(minutes=5)
 _KEY_LIFE = timedelta(hours=24)
@@ -21,10 +21,17 @@ _LOOKUPS_PER_MINUTE = 10
 
 
 class PlaidAction(StrEnum):
-    """What the web app should do about a webhook."""
+    """What the web app should do about a webhook.
+
+    refresh: ask for a run. needs_user: ask the user to renew the connection. new_accounts: tell the user that the bank
+    has accounts which are not shared yet; renewing the connection lets them choose. account_revoked: tell the user that
+    one account is no longer shared; the others go on.
+    """
 
     REFRESH = "refresh"
     NEEDS_USER = "needs_user"
+    NEW_ACCOUNTS = "new_accounts"
+    ACCOUNT_REVOKED = "account_revoked"
     IGNORE = "ignore"
 
 
@@ -32,13 +39,17 @@ class PlaidAction(StrEnum):
 class PlaidNotice:
     """A webhook that was proven to be Plaid's.
 
-    reason: as `AuthenticationError` names it, when the user is needed. works_until: Plaid warns ahead; until then the
-    connection goes on working. None under NEEDS_USER means that it has already stopped.
+    Attributes:
+        account_id: The one account that it is about; None: the whole login.
+        reason: As `AuthenticationError` names it, when the user is needed.
+        works_until: Plaid warns ahead; until then the connection goes on working. None under NEEDS_USER means that it
+            has already stopped.
     """
 
     action: PlaidAction
     item_id: str | None
     code: str
+    account_id: str | None = None
     reason: str | None = None
     works_until: datetime | None = None
 
@@ -53,7 +64,8 @@ _ACTIONS: Mapping[tuple[str, str], PlaidAction] = {
     ("ITEM", "PENDING_EXPIRATION"): PlaidAction.NEEDS_USER,
     ("ITEM", "PENDING_DISCONNECT"): PlaidAction.NEEDS_USER,
     ("ITEM", "USER_PERMISSION_REVOKED"): PlaidAction.NEEDS_USER,
-    ("ITEM", "USER_ACCOUNT_REVOKED"): PlaidAction.NEEDS_USER,
+    ("ITEM", "USER_ACCOUNT_REVOKED"): PlaidAction.ACCOUNT_REVOKED,
+    ("ITEM", "NEW_ACCOUNTS_AVAILABLE"): PlaidAction.NEW_ACCOUNTS,
 }
 
 
@@ -121,9 +133,9 @@ def read_notice(body: bytes) -> PlaidNotice:
         return _item_error(item_id, notice.get("error") or {})
     action = _ACTIONS.get((kind, code), PlaidAction.IGNORE)
     if action is not PlaidAction.NEEDS_USER:
-        return PlaidNotice(action=action, item_id=item_id, code=code)
+        return PlaidNotice(action=action, item_id=item_id, code=code, account_id=text(notice, "account_id"))
     works_until = read_moment(notice.get("consent_expiration_time") or notice.get("disconnect_time"))
-    return PlaidNotice(action=action, item_id=item_id, code=code, reason=_reason(code), works_until=works_until)
+    return PlaidNotice(action=action, item_id=item_id, code=code, reason=reason_of(code), works_until=works_until)
 
 
 def _item_error(item_id: str | None, error: Mapping[str, Any]) -> PlaidNotice:
@@ -132,10 +144,6 @@ def _item_error(item_id: str | None, error: Mapping[str, Any]) -> PlaidNotice:
         return PlaidNotice(action=PlaidAction.IGNORE, item_id=item_id, code=code)
     reason = reason_of(code, error.get("error_code_reason"))
     return PlaidNotice(action=PlaidAction.NEEDS_USER, item_id=item_id, code=code, reason=reason)
-
-
-def _reason(code: str) -> str:
-    return "revoked" if code == "USER_ACCOUNT_REVOKED" else reason_of(code)
 
 
 def _verified_claims(signature: str, keys: WebhookKeys) -> Mapping[str, Any]:

@@ -31,6 +31,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.connectors.reading import RepeatedRecords, objects, read_rows
+from worker.connectors.simplefin.errors import meaning_of
 
 Json = Mapping[str, Any]
 
@@ -253,7 +254,7 @@ def _troubles(body: Json) -> Iterator[Trouble]:
 def _judge(result: AccountSet, trouble: Trouble, raw_accounts: Sequence[Any], institutions: Mapping[str, str]) -> None:
     """Decide whom a trouble concerns: the whole token, the accounts of one connection, or nobody in particular."""
     if trouble.code == "gen.auth":
-        raise AuthenticationError(f"the server refuses the access: {trouble.message}", reason="revoked")
+        raise meaning_of(trouble.code).error(f"the server refuses the access: {trouble.message}")
     if not raw_accounts:
         raise _nothing_but(trouble)
     concerned = _concerned(trouble, raw_accounts, institutions)
@@ -287,6 +288,5 @@ def _concerned(trouble: Trouble, raw_accounts: Sequence[Any], institutions: Mapp
 
 
 def _account_error(trouble: Trouble) -> ConnectorError:
-    if trouble.code == "con.auth" or not trouble.code:
-        return AuthenticationError(trouble.message or "the bank wants a new login", reason="action_required")
-    return ProviderUnavailableError(f"{trouble.code}: {trouble.message}", everyone=False)
+    message = trouble.message or "the bank wants a new login"
+    return meaning_of(trouble.code).error(f"{trouble.code}: {message}" if trouble.code else message)

@@ -1,0 +1,21 @@
+"""What the troubles inside a SimpleFIN answer mean by their codes; an unknown one means what its prefix means. Pure."""
+
+from collections.abc import Mapping
+
+from worker.connectors.error_table import ACTION_REQUIRED, BANK_DOWN, REVOKED, Meaning
+
+ERRORS: Mapping[str, Meaning] = {
+    "gen.auth": REVOKED,
+    "gen.": BANK_DOWN,
+    "con.auth": ACTION_REQUIRED,
+    "con.": BANK_DOWN,
+    "act.": BANK_DOWN,
+}
+"""`gen.` is about the token, `con.` about one bank behind it, `act.` about one account. Version 1 has no codes: a
+sentence that names a bank is `con.auth`."""
+
+
+def meaning_of(code: str) -> Meaning:
+    """Return what a code means."""
+    prefix = code.partition(".")[0] + "."
+    return ERRORS.get(code or "con.auth") or ERRORS.get(prefix, BANK_DOWN)
