@@ -71,7 +71,6 @@ HOSTILE = {
     "an old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "damaged or locked"),
     "a spreadsheet": (zipped(("[Content_Types].xml", b"<a/>"), ("xl/workbook.xml", b"<a/>")), "damaged or locked"),
     "a web page": ("<!DOCTYPE html><html><body>Please log in</body></html>", "is a web page"),
-    "QIF": ("!Type:Bank\nD1/31/26\nT-5.00\n^\n", "is QIF"),
     "JSON": ('[{"date": "2026-01-31"}]', "is JSON"),
     "a payment order": ('<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.03"/>', "payment order"),
     "other XML": ("<root/>", "neither OFX nor CAMT"),

@@ -8,6 +8,7 @@ see (a whole line of a table without balances deleted) or a silent loss, which i
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -84,6 +85,8 @@ def _invisible(one: Mutant, sample: Sample) -> bool:
         return False
     if sample.suffix == "csv":
         return gone.endswith("\n") or gone.count("\n") >= 1
+    if sample.suffix == "qif":
+        return gone.count("^") > 0 and len(re.findall(r"^D", gone, re.MULTILINE)) == gone.count("^")
     if sample.suffix == "ofx":
         return gone.count("<STMTTRN>") == gone.count("</STMTTRN>") > 0 and "<STMTRS>" not in gone
     # MT940: a file that ends with a whole message may be all there is

@@ -215,7 +215,13 @@ def mt940_two_accounts() -> str:
     return found.replace("\u2013", "-")
 
 
+def qif() -> str:
+    rows = "".join(f"D{one.on:%d/%m/%Y}\nT{one.amount}\nP{one.text}\nMpayment {one.number}\n^\n" for one in entries())
+    return f"!Type:Bank\n{rows}"
+
+
 SAMPLES = (
+    Sample(name="qif", suffix="qif", text=qif()),
     Sample(name="csv-english", suffix="csv", text=csv_english()),
     Sample(name="csv-german", suffix="csv", text=csv_german(), encoding="cp1252"),
     Sample(name="csv-split", suffix="csv", text=csv_split()),

@@ -9,6 +9,7 @@ from worker.connectors.file.camt.reversals import has_reversals, turned_statemen
 from worker.connectors.file.camt.statements import CamtOptions, read_camt
 from worker.connectors.file.ofx.statements import OfxReader
 from worker.connectors.file.ofx.values import decimal_mark
+from worker.connectors.file.qif.statements import QifReading, decide_qif, read_qif
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.encodings import Encoding, detect_encoding, head_of, text_chunks, text_lines
 from worker.connectors.file.statement.events import Event, Note, PartCounter, StatementError
@@ -27,6 +28,7 @@ class Format(StrEnum):
     OFX = "ofx"
     CAMT = "camt"
     MT940 = "mt940"
+    QIF = "qif"
     CSV = "csv"
     SHEET = "spreadsheet"
 
@@ -51,6 +53,7 @@ class Understood:
     Attributes:
         tables: Layout and decisions of each table: one of a CSV file, several sheets; none for other formats.
         turned: Statements of a CAMT file whose reversals keep the direction of the original booking.
+        qif: How the days and amounts of a QIF file are written.
         mark: Decimal mark that the amounts of an OFX file prove, or that a person states.
     """
 
@@ -60,6 +63,7 @@ class Understood:
     tables: tuple[Table, ...] = ()
     mark: Mark | None = None
     turned: frozenset[int] = frozenset()
+    qif: QifReading | None = None
 
     @property
     def confidence(self) -> float:
@@ -78,13 +82,15 @@ class Understood:
 
 
 _CHUNK_BYTES = 1024**2
-_MT940 = re.compile(r"(?m)^(?:\{1:F|:(?:20|25|28C?|60[FM]|61|62[FM]|86):)")
-_CAMT = re.compile(r"camt\.05\d|<(?:\w+:)?BkToCstmr")
-_REFUSED = (
+# What the beginning of a file shows, in this order: its format, or why it is refused.
+_SIGNS: tuple[tuple[re.Pattern[str], Format | str], ...] = (
+    (re.compile(r"(?i)OFXHEADER|<OFX>|<\?OFX"), Format.OFX),
+    (re.compile(r"camt\.05\d|<(?:\w+:)?BkToCstmr"), Format.CAMT),
     (re.compile(r"(?i)<!doctype html|<html"), "is a web page: the download of the statement failed or needs a login"),
-    (re.compile(r"(?m)^!Type:"), "is QIF, which states no currency and mixes up day and month; ask for OFX or CSV"),
     (re.compile(r"\A\s*[\[{]\s*[\"{\[]"), "is JSON, not a statement file"),
     (re.compile(r"pain\.00\d"), "is a payment order (pain), not a statement"),
+    (re.compile(r"(?im)^\ufeff?!(?:type:|account|option:)"), Format.QIF),
+    (re.compile(r"(?m)^(?:\{1:F|:(?:20|25|28C?|60[FM]|61|62[FM]|86):)"), Format.MT940),
 )
 
 
@@ -93,15 +99,11 @@ def sniff(head: str) -> Format:
 
     Raises: StatementError for files that are something else.
     """
-    if re.search(r"(?i)OFXHEADER|<OFX>|<\?OFX", head):
-        return Format.OFX
-    if _CAMT.search(head):
-        return Format.CAMT
-    for pattern, reason in _REFUSED:
+    for pattern, what in _SIGNS:
         if pattern.search(head):
-            raise StatementError(reason)
-    if _MT940.search(head):
-        return Format.MT940
+            if isinstance(what, Format):
+                return what
+            raise StatementError(what)
     if head.lstrip("\ufeff \r\n\t").startswith("<"):
         if re.search(r"(?i)<!DOCTYPE|<!ENTITY", head):
             raise StatementError("declares a document type or entities; statements do not")
@@ -121,6 +123,10 @@ def understand(member: Member, choices: Choices) -> Understood:
     kind = sniff(head_of(member, encoding.name))
     if kind is Format.OFX:
         return Understood(member=member, format=kind, encoding=encoding, mark=_ofx_mark(member, encoding, choices))
+    if kind is Format.QIF:
+        with open_member(member) as stream:
+            qif = decide_qif(text_lines(stream, encoding.name), choices.hints.order, choices.hints.decimal)
+        return Understood(member=member, format=kind, encoding=encoding, qif=qif)
     if kind is Format.CAMT:
         return Understood(member=member, format=kind, encoding=encoding, turned=_turned(member, choices))
     if kind is not Format.CSV:
@@ -201,5 +207,7 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
                 yield from read_camt(stream, _camt_options(choices, understood.turned))
             case Format.OFX:
                 yield from OfxReader(understood.mark).events(text_chunks(stream, understood.encoding.name))
+            case Format.QIF if understood.qif is not None:
+                yield from read_qif(text_lines(stream, understood.encoding.name), understood.qif)
             case _:
                 yield from read_swift(text_lines(stream, understood.encoding.name))

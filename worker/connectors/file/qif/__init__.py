@@ -1,0 +1,1 @@
+"""QIF: the records of bank, card and cash sections."""
