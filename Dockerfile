@@ -1,27 +1,37 @@
 FROM python:3.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /source
-COPY requirements/runtime.txt requirements/build.txt requirements/
+# image.txt: what the worker and its API need. runtime.txt: that and the extras aws, vault and otel.
+ARG LOCK=image.txt
+COPY requirements/${LOCK} requirements/build.txt requirements/
 # Wheels alone, each with its hash: nothing of a dependency is executed while it is installed.
 RUN python -m venv /opt/worker \
- && /opt/worker/bin/pip install --only-binary :all: --require-hashes -r requirements/runtime.txt \
+ && /opt/worker/bin/pip install --only-binary :all: --require-hashes -r requirements/${LOCK} \
  && pip install --only-binary :all: --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE schema.sql ./
 COPY worker worker
 RUN python -m hatchling build -t wheel -d /wheels \
  && /opt/worker/bin/pip install --no-deps --no-index /wheels/*.whl \
- && /opt/worker/bin/pip uninstall --yes pip
+ && /opt/worker/bin/pip uninstall --yes pip \
+ && find /opt/worker -type d \( -name tests -o -name test -o -name testing \) -not -path '*/worker/connectors/*' -prune \
+         -exec rm -r {} +
 
 FROM python:3.12-slim-bookworm
+ARG VERSION=unknown
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="finmind-worker" \
       org.opencontainers.image.description="Background worker of FinMind: bank imports and signed webhooks" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.source="https://github.com/rohitdash08/FinMind" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 # The image runs one program; it needs neither an installer nor a login.
 RUN python -m pip uninstall --yes pip \
  && groupadd --system --gid 10001 worker \
  && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin worker \
  && install --directory --owner worker --group worker --mode 0700 /var/lib/finmind-worker/statements
 COPY --from=build /opt/worker /opt/worker
+COPY LICENSE /licenses/LICENSE
 ENV PATH=/opt/worker/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp LOG_FORMAT=json \
     FINMIND_HEALTH_DIR=/tmp/health
 WORKDIR /tmp

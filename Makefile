@@ -52,7 +52,7 @@ check: install ## format, lint, types, import rules, schema.sql against models a
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/schema
+	$(BIN)/python -m pytest -q tests/schema tests/deploy/test_kubernetes.py
 	$(BIN)/python -m tools.supply_chain audit
 
 test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" picks some
@@ -107,14 +107,20 @@ format: install ## rewrite what `check` would refuse
 lock: ## compile the lock from pyproject.toml; UPGRADE=1 takes newer versions
 	@test -n "$(UV)" || { echo "make lock needs uv on the PATH: https://docs.astral.sh/uv" >&2; exit 1; }
 	$(LOCK) --extra api --extra aws --extra vault --extra otel -o requirements/runtime.txt
+	$(LOCK) --extra api -c requirements/runtime.txt -o requirements/image.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
 	$(LOCK:pyproject.toml=) --group build -o requirements/build.txt
 
-deploy: ## production on this machine with Docker: secrets made once, everything built and started
-	@deploy/make-secrets
-	docker compose up --detach --build --wait
+deploy: ## production on this machine with Docker: builds, migrates, then replaces; the version before serves until then
+	@deploy/up
+
+rollback: ## the version before the last `make deploy`
+	@deploy/up --rollback
+
+deploy-test: install ## build, deploy, import, upgrade, roll back and restore on the Docker engine of this machine
+	$(BIN)/python -m tools.deploy_test $(ARGS)
 
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test mutants prism promtool bench bench-runs bench-keys bench-webhooks chaos histories sbom release licences format lock deploy clean
+.PHONY: help python install demo up check test mutants prism promtool bench bench-runs bench-keys bench-webhooks chaos histories sbom release licences format lock deploy rollback deploy-test clean

@@ -6,6 +6,7 @@ Nothing is connected or read from the environment at import. Settings follow doc
 import os
 import signal
 import socket
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,6 +184,13 @@ task_latencies.connect()
 def _set_up_logging(**_details: object) -> None:
     settings = load_settings()
     setup_logging(level=settings.log_level, json=settings.log_json)
+
+
+@app.on_after_configure.connect
+def _set_up_logging_of_flower(**_details: object) -> None:
+    # Celery asks workers and beat to set up logging, but not Flower, whose command is loaded by Celery's command line.
+    if "flower.command" in sys.modules:
+        _set_up_logging()
 
 
 @signals.worker_init.connect

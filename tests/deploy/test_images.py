@@ -25,7 +25,7 @@ from worker.settings import Settings, load_settings
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"] == "finmind-worker"}
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("finmind-worker:")}
 STAGES = re.split(r"(?m)^FROM ", (ROOT / "Dockerfile").read_text())[1:]
 
 
@@ -66,17 +66,72 @@ def test_every_queue_has_a_worker_and_every_worker_a_known_queue() -> None:
 def test_the_story_of_a_start_has_an_order() -> None:
     for name in OURS.keys() - {"migrate"}:
         assert SERVICES[name]["depends_on"] == {
-            "postgres": {"condition": "service_healthy"},
-            "redis": {"condition": "service_healthy"},
+            "postgres": {"condition": "service_healthy", "required": False},
+            "redis": {"condition": "service_healthy", "required": False},
             "migrate": {"condition": "service_completed_successfully"},
         }
     assert SERVICES["migrate"]["command"] == ["finmind-worker", "db", "upgrade"]
 
 
+@pytest.mark.parametrize("name", ["own-postgres", "own-redis", "finmind"])
+def test_an_overlay_follows_the_schema_and_names_services_and_networks_that_exist(name: str) -> None:
+    overlay = yaml.safe_load((ROOT / "deploy" / f"compose.{name}.yml").read_text())
+    published = resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    jsonschema.validate(overlay, json.loads(published.read_text()))
+    networks = {**COMPOSE["networks"], **overlay.get("networks", {})}
+    assert set(overlay["services"]) <= set(SERVICES)
+    for service in overlay["services"].values():
+        assert set(service.get("networks", ())) <= set(networks)
+
+
+@pytest.mark.parametrize(
+    ("database_url", "redis_url", "network", "files"),
+    [
+        ("postgresql://finmind:p@postgres:5432/finmind", "redis://:p@broker:6379/0", "", []),
+        ("postgresql://finmind:p@postgres:5432/finmind", "redis://:p@redis:6379/0", "", []),
+        (
+            "postgresql://ada:p%40@db.test/finmind?sslmode=require",
+            "redis://:p@broker:6379/0",
+            "",
+            ["own-postgres"],
+        ),
+        ("postgresql://finmind:p@postgres:5432/finmind", "rediss://:p@cache.example.test:6380/1", "", ["own-redis"]),
+        ("postgresql://db.example.test/finmind", "redis://cache.example.test", "", ["own-postgres", "own-redis"]),
+        ("postgresql://finmind:p@postgres:5432/finmind", "redis://:p@broker:6379/0", "finmind_default", ["finmind"]),
+    ],
+    ids=["bundled", "bundled, as made by an older version", "own Postgres", "own Redis", "both", "beside FinMind"],
+)
+def test_the_files_that_compose_reads_follow_from_the_addresses(
+    database_url: str, redis_url: str, network: str, files: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / "compose", tmp_path / "deploy")
+    shutil.copy(ROOT / "deploy" / "make-secrets", tmp_path / "deploy")
+    subprocess.run([tmp_path / "deploy" / "make-secrets"], check=True, capture_output=True, timeout=30)
+    (tmp_path / "deploy" / "secrets" / "database_url").write_text(f"{database_url}\n")
+    (tmp_path / "deploy" / "secrets" / "redis_url").write_text(f"{redis_url}\n")
+    seen = tmp_path / "docker"
+    seen.write_text('#!/bin/sh\necho "$COMPOSE_FILE $SECRETS_DIGEST $*"\n')
+    seen.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "FINMIND_NETWORK": network}
+
+    def ask() -> tuple[str, str]:
+        asked = [tmp_path / "deploy" / "compose", "ps"]
+        printed = subprocess.run(asked, env=environment, check=True, capture_output=True, text=True, timeout=30).stdout
+        used, digest, *command = printed.split()
+        assert command == ["compose", "ps"]
+        return used, digest
+
+    used, digest = ask()
+    assert used.split(":") == ["docker-compose.yml", *(f"deploy/compose.{name}.yml" for name in files)]
+    (tmp_path / "deploy" / "secrets" / "jwt_secret").write_text("another\n")
+    assert ask()[1] != digest, "a changed secret would not be taken up"
+
+
 def test_servers_have_no_way_out_and_keep_their_data() -> None:
     assert COMPOSE["networks"]["data"]["internal"] is True
     for name in ("postgres", "redis"):
-        assert SERVICES[name]["networks"] == ["data"]
+        assert list(SERVICES[name]["networks"]) == ["data"]
         assert SERVICES[name]["volumes"]
     command = SERVICES["redis"]["command"]
     assert command[command.index("--appendonly") + 1] == "yes"
@@ -130,7 +185,7 @@ def test_every_mounted_file_exists() -> None:
 
 
 def test_images_name_their_version() -> None:
-    others = {service["image"] for service in SERVICES.values()} - {"finmind-worker"}
+    others = {service["image"] for name, service in SERVICES.items() if name not in OURS}
     for image in others | {stage.split()[0] for stage in STAGES}:
         assert re.search(r":v?\d", image), image
 
@@ -138,7 +193,7 @@ def test_images_name_their_version() -> None:
 def test_make_deploy_is_not_taken_for_the_folder_of_that_name() -> None:
     asked = ["make", "--dry-run", "deploy"]
     said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert "docker compose up" in said
+    assert said == "deploy/up\n"
 
 
 @pytest.mark.skipif(shutil.which("hadolint", path=str(Path(sys.executable).parent)) is None, reason="no hadolint here")
@@ -150,12 +205,12 @@ def test_the_dockerfile_is_clean() -> None:
 
 def test_the_final_image_has_no_root_and_no_tools_to_build_with() -> None:
     build, final = STAGES
-    assert "--require-hashes -r requirements/runtime.txt" in build
+    assert "--require-hashes -r requirements/${LOCK}" in build
     assert "pip uninstall" in build
     assert "pip uninstall" in final
     assert re.search(r"(?m)^USER 10001:10001$", final)
     assert not re.search(r"apt-get|apk |pip install|gcc|COPY \.", final)
-    assert "ARG" not in build + final
+    assert set(re.findall(r"(?m)^ARG (\w+)", build + final)) == {"LOCK", "VERSION", "REVISION"}
 
 
 def test_the_wheel_holds_what_the_worker_reads_at_run_time(tmp_path: Path) -> None:

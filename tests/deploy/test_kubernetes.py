@@ -3,8 +3,8 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,17 @@ from worker.settings import Settings, load_settings
 from worker.status.metrics import GAUGES
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "deploy" / "k8s"
+FOLDER = ROOT / "deploy" / "k8s" / "base"
+OVERLAYS = sorted((ROOT / "deploy" / "k8s" / "overlays").iterdir())
+KUBECTL = Path(sys.executable).parent / "kubectl"
 GUIDE = (ROOT / "docs" / "operator.md").read_text().partition("## Kubernetes")[2].partition("\n## ")[0]
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
 APPLIED = [part for name in KUSTOMIZATION["resources"] for part in yaml.safe_load_all((FOLDER / name).read_text())]
-SECRET: dict[str, Any] = yaml.safe_load((FOLDER / "secret.example.yaml").read_text())
+SECRET: dict[str, Any] = yaml.safe_load((FOLDER.parent / "secret.example.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"] == "finmind-worker"}
-RELEASES = ("1.30", "1.37")
-"""The oldest release promised, and the newest whose schemas are published in the package."""
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("finmind-worker:")}
+RELEASES = ("1.30", "1.35", "1.36", "1.37")
+"""The oldest release promised, and the three newest whose schemas are published in the package."""
 
 
 def of_kind(*kinds: str) -> dict[str, dict[str, Any]]:
@@ -59,21 +61,39 @@ def test_every_manifest_follows_the_published_schema(part, release):
 
 
 def test_every_file_is_applied_and_says_whose_it_is():
-    others = {"kustomization.yaml", "secret.example.yaml", "prometheus-adapter.values.yaml"}
-    assert {path.name for path in FOLDER.iterdir()} == {*KUSTOMIZATION["resources"], *others}
+    assert {path.name for path in FOLDER.iterdir()} == {*KUSTOMIZATION["resources"], "kustomization.yaml"}
     for part in [*APPLIED, SECRET]:
         assert part["kind"] == "Namespace" or part["metadata"]["namespace"] == KUSTOMIZATION["namespace"]
         assert part["metadata"]["labels"]["app.kubernetes.io/name"] == "finmind-worker"
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl here")
-def test_kustomize_builds_them_with_the_image_that_was_named():
-    build = ["kubectl", "kustomize", str(FOLDER)]
-    built = subprocess.run(build, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert len(list(yaml.safe_load_all(built))) == len(APPLIED)
-    (image,) = KUSTOMIZATION["images"]
-    assert set(re.findall(r"image: (\S+)", built)) == {f"{image['newName']}:{image['newTag']}"}
+def build(folder: Path) -> list[dict[str, Any]]:
+    asked = [KUBECTL, "kustomize", folder]
+    return list(yaml.safe_load_all(subprocess.run(asked, capture_output=True, timeout=60, check=True).stdout))
+
+
+@pytest.mark.skipif(not KUBECTL.exists(), reason="no kubectl for this platform")
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
+def test_an_overlay_is_built_of_the_base_and_follows_the_published_schema(overlay, release):
+    built = build(overlay)
+    assert len(built) == len(APPLIED)
+    for part in built:
+        assert kubernetes_validate.validate(part, release, strict=True) == release
+
+
+@pytest.mark.skipif(not KUBECTL.exists(), reason="no kubectl for this platform")
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
+def test_an_overlay_names_one_image_of_a_version_and_every_patch_finds_its_target(overlay):
+    stated = yaml.safe_load((overlay / "kustomization.yaml").read_text())
+    built = {(part["kind"], part["metadata"]["name"]): part for part in build(overlay)}
+    (image,) = stated["images"]
     assert image["newTag"] != "latest"
+    used = {found for part in built.values() for found in re.findall(r"'image': '([^']+)'", str(part))}
+    assert used == {f"{image['newName']}:{image['newTag']}"}
+    assert built["ConfigMap", "finmind-worker"]["data"]["METRICS_LISTEN"] == CONFIG["METRICS_LISTEN"]
+    assert built["PersistentVolumeClaim", "statements"]["spec"]["storageClassName"]
+    assert built["NetworkPolicy", "data"]["spec"]["egress"] != of_kind("NetworkPolicy")["data"]["spec"]["egress"]
 
 
 def test_the_same_processes_run_as_in_the_compose_file():
@@ -83,7 +103,9 @@ def test_the_same_processes_run_as_in_the_compose_file():
 @pytest.mark.parametrize("name", PODS)
 def test_a_process_is_started_as_in_the_compose_file(name):
     there, here = OURS[name], container(name)
-    assert (here["image"], here["command"]) == (there["image"], there["command"])
+    assert (here["image"], here["command"]) == (there["image"].partition(":")[0], there["command"])
+    (there_size,) = re.findall(r"/tmp:.*size=(\d+m)", str(there["tmpfs"]))
+    assert volume(name, "scratch")["emptyDir"] == {"medium": "Memory", "sizeLimit": _binary(there_size)}
     assert [item["key"] for item in volume(name, "secrets")["secret"]["items"]] == there["secrets"]
     limits = there["deploy"]["resources"]["limits"]
     assert here["resources"]["limits"] == {"cpu": limits["cpus"], "memory": _binary(limits["memory"])}
@@ -165,7 +187,7 @@ def test_the_autoscaler_asks_for_metrics_that_exist_and_alone_decides_how_many()
     asked = {metric["external"]["metric"]["name"] for metric in scaler["metrics"]}
     assert "finmind_oldest_due_seconds" in asked
     assert asked <= {gauge.name for gauge in GAUGES if not gauge.labels}
-    adapter = yaml.safe_load((FOLDER / "prometheus-adapter.values.yaml").read_text())
+    adapter = yaml.safe_load((FOLDER.parent / "prometheus-adapter.values.yaml").read_text())
     (rule,) = adapter["rules"]["external"]
     (pattern,) = re.findall(r'__name__=~"([^"]+)"', rule["seriesQuery"])
     assert all(re.fullmatch(pattern, name) for name in asked)
@@ -219,6 +241,8 @@ def test_nobody_talks_to_anybody_unless_a_policy_says_so():
     assert _chosen(policies["receivers"]) == {"worker-webhooks"}
     assert _chosen(policies["banks"]) == {"worker-interactive", "worker-scheduled", "api"}
     assert _chosen(policies["door"]) == {"api"}
+    assert _chosen(policies["jwks"]) == {"api"}
+    assert _chosen(policies["spans"]) == set(WORKERS)
     assert _ports(policies["data"]) == {5432, 6379}
     assert not _ports(policies["data"]) & (_ports(policies["receivers"]) | _ports(policies["banks"]))
 

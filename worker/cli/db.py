@@ -16,6 +16,9 @@ from worker.migrations import SchemaState, Standing, Upgrade, initialise, inspec
 from worker.migrations import upgrade as upgrade_schema
 from worker.models import Base
 from worker.schema import check_schema
+from worker.telemetry.logs import get_logger, setup_logging
+
+log = get_logger(__name__)
 
 app = typer.Typer(no_args_is_help=True, help="Apply the database schema, bring it up to date, and check it.")
 
@@ -46,6 +49,9 @@ def upgrade(
         done: SchemaState | Upgrade = inspect_schema(engine) if check else upgrade_schema(engine)
     if as_json:
         print_json(asdict(done))
+    elif settings().log_json:  # as a service of a deployment: a line for the collector of logs
+        setup_logging(level=settings().log_level, json=True)
+        log.info("schema.upgraded", outcome=_told(done), revision=done.revision)
     else:
         typer.echo(_told(done))
     waits = isinstance(done, SchemaState) and done.standing not in (Standing.CURRENT, Standing.AHEAD)
