@@ -32,6 +32,7 @@ IN_ORDER = (
     "README.md",
     "docs/files.md",
     "docs/operator.md",
+    "docs/operator/upgrade.md",
     "docs/security.md",
     "docs/web-app.md",
 )

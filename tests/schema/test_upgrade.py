@@ -87,7 +87,7 @@ def test_the_revisions_are_one_line_that_starts_with_the_baseline():
 
 
 def test_the_baseline_and_all_revisions_are_schema_sql(finmind_engine: Engine) -> None:
-    """When this fails, schema.sql was changed without a revision: docs/operator.md, Upgrades, says how to write one."""
+    """When this fails, schema.sql was changed without a revision: docs/operator/upgrade.md says how to write one."""
     finminds = _catalog(finmind_engine)
     _execute(finmind_engine, "CREATE TABLE finmind_worker_schema (version_num VARCHAR(32) PRIMARY KEY)")
     with finmind_engine.begin() as connection:

@@ -168,6 +168,6 @@ def shown(sessions, redis_url, folder):
 
 
 def test_every_alert_has_its_runbook():
-    headings = re.findall(r"^### (\w+)$", (ROOT / "docs" / "operator.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^### (\w+)$", (ROOT / "docs" / "operator" / "alerts.md").read_text(), re.MULTILINE)
     assert set(ALERTS) <= set(headings)
     assert all(rule["annotations"]["runbook_url"].endswith(f"#{name.lower()}") for name, rule in ALERTS.items())
