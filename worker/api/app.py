@@ -15,6 +15,7 @@ from worker.api import connections, contract, files, linking, ops, problems, run
 from worker.api.auth import token_policy
 from worker.api.limiting import UserLimit
 from worker.api.middleware import RequestIds, RequestTimes, TooLargeProblems
+from worker.api.query import KnownQuery
 from worker.api.services import Services
 from worker.client import WorkerClient
 from worker.connections.linking import read_link_apps
@@ -51,7 +52,7 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = _services(runtime)
-    api = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS)
+    api = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS, dependencies=[KnownQuery])
     for part in (connections.router, linking.router, runs.router, suggestions.router, files.router, webhooks.router):
         api.include_router(part)
     app.include_router(api)

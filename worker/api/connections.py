@@ -1,13 +1,18 @@
 """Routes of connections: link, look, change, end, and ask for runs."""
 
 import uuid
-from datetime import timedelta
+from datetime import date, timedelta
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
 
-from worker.api.idempotency import OnlyOnce
+from worker.api.idempotency import Once, OnlyOnce
 from worker.api.paging import Cursor, Limit, next_cursor, read_cursor
+from worker.api.query import Wait, from_query_or_body
+from worker.api.runs import wait_for_end
 from worker.api.schemas import (
     AccountChangeIn,
     AccountOut,
@@ -15,6 +20,7 @@ from worker.api.schemas import (
     ConnectionOut,
     ConnectorOut,
     CredentialsIn,
+    ExternalId,
     ImportIn,
     NewConnectionIn,
     RefreshIn,
@@ -155,17 +161,33 @@ def change_account(
         return AccountOut.model_validate(connection_queries.find_account(session, connection_id, account_id))
 
 
-@router.post("/connections/{connection_id}/import", status_code=202, response_model=RunOut)
-def start_import(
+DryRun = Annotated[bool | None, Query(description="Decide everything, write nothing.")]
+Day = Annotated[date | None, Query(examples=["2026-01-01"])]
+OneAccount = Annotated[ExternalId | None, Query(description="The bank's id of one account.")]
+
+
+@router.post(
+    "/connections/{connection_id}/import", status_code=202, response_model=RunOut, responses={200: {"model": RunOut}}
+)
+async def start_import(  # noqa: PLR0913 - one argument per parameter
     connection_id: uuid.UUID,
     user_id: UserId,
     services: ServicesDep,
-    background: BackgroundTasks,
     only: OnlyOnce,
     wanted: ImportIn | None = None,
+    *,
+    dry_run: DryRun = None,
+    from_date: Day = None,
+    to_date: Day = None,
+    account_id: OneAccount = None,
+    wait: Wait = 0,
 ) -> Response:
-    """Ask for an import. The same request while one is open answers with that run."""
-    asked = wanted or ImportIn()
+    """Ask for an import. The same request while one is open answers with that run.
+
+    What to import stands in the query or in the body. With `wait` the answer is the finished run, if it ends in time.
+    """
+    query = {"dry_run": dry_run, "from_date": from_date, "to_date": to_date, "account_id": account_id}
+    asked = ImportIn.model_validate(from_query_or_body(query, wanted))
     request = RunRequest(
         connection_id=connection_id,
         kind=RunKind.IMPORT,
@@ -174,22 +196,26 @@ def start_import(
         to_on=asked.to_date,
         dry_run=asked.dry_run,
     )
-    return only.answer(lambda: _ask(services, user_id, request, background), status=202, location=_run_location)
+    return await _ask(services, user_id, request, only, wait_s=wait)
 
 
-@router.post("/connections/{connection_id}/refresh", status_code=202, response_model=RunOut)
-def start_refresh(
+@router.post(
+    "/connections/{connection_id}/refresh", status_code=202, response_model=RunOut, responses={200: {"model": RunOut}}
+)
+async def start_refresh(  # noqa: PLR0913 - one argument per parameter
     connection_id: uuid.UUID,
     user_id: UserId,
     services: ServicesDep,
-    background: BackgroundTasks,
     only: OnlyOnce,
     wanted: RefreshIn | None = None,
+    *,
+    account_id: OneAccount = None,
+    wait: Wait = 0,
 ) -> Response:
-    """Ask for what is new. The same request while one is open answers with that run."""
-    asked = wanted or RefreshIn()
+    """Ask for what is new. The same request while one is open answers with that run; `wait` as for an import."""
+    asked = RefreshIn.model_validate(from_query_or_body({"account_id": account_id}, wanted))
     request = RunRequest(connection_id=connection_id, kind=RunKind.REFRESH, account_external_id=asked.account_id)
-    return only.answer(lambda: _ask(services, user_id, request, background), status=202, location=_run_location)
+    return await _ask(services, user_id, request, only, wait_s=wait)
 
 
 @router.get("/connections/{connection_id}/import-runs")
@@ -204,11 +230,27 @@ def list_runs(
     return RunPage(items=[RunOut.model_validate(row) for row in rows], next=next_cursor(rows, limit))
 
 
-def _ask(services: Services, user_id: int, request: RunRequest, background: BackgroundTasks) -> RunOut:
-    with services.sessions() as session:
-        connection_queries.find(session, request.connection_id, user_id=user_id)
-        run_id = services.ask(session, request, background)
-        return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
+async def _ask(services: Services, user_id: int, request: RunRequest, only: Once, *, wait_s: int) -> Response:
+    nudges = BackgroundTasks()
+
+    def make() -> RunOut:
+        with services.sessions() as session:
+            connection_queries.find(session, request.connection_id, user_id=user_id)
+            run_id = services.ask(session, request, nudges)
+            return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
+
+    asked = await run_in_threadpool(only.answer, make, status=202, location=_run_location)
+    if not wait_s or asked.status_code != HTTPStatus.ACCEPTED:
+        asked.background = nudges
+        return asked
+    await nudges()
+    run_id = uuid.UUID(asked.headers["Location"].rpartition("/")[2])
+    ended = await wait_for_end(services, user_id, run_id, wait_s=wait_s)
+    return (
+        asked
+        if ended is None
+        else JSONResponse(ended.model_dump(mode="json"), headers={"Location": _run_location(ended)})
+    )
 
 
 def _run_location(run: RunOut) -> str:

@@ -44,12 +44,17 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457). `code` is stable and meant for programs."""
+    """What went wrong (RFC 9457). `code` is stable and meant for programs.
+
+    `error` and `message` say the same in one sentence, under the names that FinMind's own routes and client use.
+    """
 
     type: str = Field(examples=["urn:finmind-worker:problem:not_found"])
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     code: str = Field(examples=["not_found"])
+    error: str = Field(examples=["no run 0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11"])
+    message: str = Field(examples=["no run 0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11"])
     detail: str | None = Field(default=None, examples=["no run 0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11"])
     request_id: str | None = None
     errors: list[FieldProblem] = []
@@ -89,11 +94,14 @@ def answer(
     request_id: str | None = None,
 ) -> JSONResponse:
     """Return the response for one problem. request_id: by default that of the log context."""
+    sentence = _sentence(status, detail, errors or [])
     problem = Problem(
         type=f"urn:finmind-worker:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
+        error=sentence,
+        message=sentence,
         detail=detail,
         request_id=request_id or structlog.contextvars.get_contextvars().get("request_id"),
         errors=errors or [],
@@ -101,6 +109,13 @@ def answer(
     return JSONResponse(
         problem.model_dump(exclude_none=True), status_code=status, headers=headers, media_type=MEDIA_TYPE
     )
+
+
+def _sentence(status: int, detail: str | None, errors: list[FieldProblem]) -> str:
+    """Return what to show a person: the detail with the fields it is about, else the name of the status."""
+    if errors:
+        return "; ".join(f"{one.field.partition('.')[2] or one.field}: {one.message}" for one in errors[:3])
+    return detail or HTTPStatus(status).phrase
 
 
 def install(app: FastAPI) -> None:

@@ -20,6 +20,7 @@ from worker.runs.states import CLOSED, RunRequest, RunStatus
 router = APIRouter(prefix="/import-runs", tags=["runs"])
 
 POLL_S = 0.5
+WAIT_POLL_S = 0.2
 LONGEST_STREAM_S = 600
 """After this long a stream ends; the browser opens it again by itself and goes on."""
 
@@ -116,6 +117,16 @@ async def stream_progress(
             yield ServerSentEvent(event="end", data={"status": run.status, "code": run.code})
             return
         await asyncio.sleep(POLL_S)
+
+
+async def wait_for_end(services: Services, user_id: int, run_id: uuid.UUID, *, wait_s: float) -> RunOut | None:
+    """Return the run once it has ended or was deferred, None when it has not within `wait_s` seconds."""
+    for _ in range(int(wait_s / WAIT_POLL_S)):
+        run = await run_in_threadpool(_read, services, user_id, run_id)
+        if RunStatus(run.status) in {*CLOSED, RunStatus.DEFERRED}:
+            return run
+        await asyncio.sleep(WAIT_POLL_S)
+    return None
 
 
 def _ask(
