@@ -418,7 +418,7 @@ def test_no_body_and_an_empty_one_are_the_same_request(client, connection_id):
 def test_the_key_belongs_to_the_query_as_well(client, connection_id):
     url, headers = f"{BASE}/connections/{connection_id}/refresh", {"Idempotency-Key": "k-6"}
     assert client.post(url, headers=headers).status_code == 202
-    problem(client.post(f"{url}?a=1", headers=headers), 422, "idempotency_key_reused")
+    problem(client.post(f"{url}?account_id=A", headers=headers), 422, "idempotency_key_reused")
 
 
 def test_a_key_of_a_user_who_is_gone_is_not_a_failure_of_ours(client):
