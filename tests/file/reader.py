@@ -12,7 +12,6 @@ from worker.connectors.base import Account, ConnectorContext, Page, SyncState, T
 from worker.connectors.file import FileConfig, FileConnector
 
 ASSETS = Path(__file__).parents[3] / "shared" / "assets"
-DATA = Path(__file__).parents[1] / "data" / "file"
 ALL_DAYS = Window(from_on=date(1990, 1, 1), to_on=date(2040, 12, 31))
 
 

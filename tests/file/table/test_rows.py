@@ -5,9 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.file.reader import DATA, read
+from tests.file.reader import read
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.file.table.profile import built_in_profiles
 
 D = Decimal
 
@@ -274,43 +273,6 @@ def test_a_profile_of_ten_lines_reads_a_layout_nobody_knew(reading):
 def test_a_profile_that_does_not_fit_is_never_replaced_by_another(reading):
     with pytest.raises(InvalidDataError, match="my-bank"):
         reading("Date,Description,Amount\n2026-01-31,Rent,-5.00\n", profile=TEN_LINES)
-
-
-# Layouts as the banks export them, in tests/data/file/banks; day booked and amount of each row.
-BANKS = {
-    "chase-checking": [("2026-01-03", "-4.50"), ("2026-01-02", "100.00")],
-    "chase-card": [("2026-01-03", "-4.50")],
-    "revolut": [("2026-01-03", "-5.00"), ("None", "-3.00")],
-    "n26": [("2026-01-02", "-4.50")],
-    "ing-nl": [("2026-01-02", "-4.50")],
-    "hdfc": [("2026-01-02", "-450.00"), ("2026-01-03", "50000.00")],
-    "bank-of-america": [("2026-01-02", "-4.50")],
-    "capital-one-card": [("2026-01-03", "-4.50")],
-    "discover-card": [("2026-01-03", "-4.50")],
-    "wells-fargo": [("2026-01-02", "-4.50"), ("2026-01-03", "9.00")],
-    "dkb": [("2026-01-02", "-4.50"), ("2026-01-03", "-1004.50")],
-    "sparkasse": [("2026-01-31", "-80.00")],
-    "monzo": [("2026-01-02", "-4.50")],
-    "starling": [("2026-01-02", "-4.50")],
-}
-
-
-@pytest.mark.parametrize(("name", "expected"), BANKS.items(), ids=BANKS)
-def test_a_bank_is_recognised_by_its_header(name, expected):
-    found = read(DATA / "banks" / f"{name}.csv")
-    assert any(f"profile {name}," in warning for warning in found.warnings), found.warnings
-    assert [(str(row.booking_on), row.amount) for row in found.rows] == [(day, D(amount)) for day, amount in expected]
-
-
-def test_every_shipped_profile_is_recognised_by_more_than_three_columns_or_by_its_shape():
-    thin = [one.name for one in built_in_profiles() if not one.columns and len(one.recognised_by) < 4]
-    assert not thin
-
-
-def test_no_shipped_profile_hides_another():
-    seen = {}
-    for one in built_in_profiles():
-        assert seen.setdefault(frozenset(one.recognised_by), one.name) == one.name
 
 
 def test_a_file_without_an_account_keeps_its_account_from_month_to_month(tmp_path):

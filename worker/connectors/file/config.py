@@ -15,7 +15,7 @@ from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.dates import Order
 from worker.connectors.file.table.column_names import ROLES
 from worker.connectors.file.table.decisions import Hints
-from worker.connectors.file.table.profile import Profile, built_in_profile, plain
+from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, folder_profiles, plain
 from worker.errors import InvalidRequestError
 from worker.money import is_currency
 
@@ -112,8 +112,10 @@ class FileConfig(ConnectorConfig):
     def choices(self) -> Choices:
         """Return what the readers need to know."""
         profile = built_in_profile(self.profile) if isinstance(self.profile, str) else self.profile
+        own = folder_profiles(self.path)
         return Choices(
             profile=profile,
+            profiles=(*own, *built_in_profiles()),
             columns={plain(name): role for name, role in self.columns.items()},
             hints=Hints(
                 order=self.date_order,
@@ -129,4 +131,6 @@ class FileConfig(ConnectorConfig):
 
     def stamp(self) -> str:
         """Return a digest of everything but the path: files are read again when what is stated about them changes."""
-        return hashlib.sha256(self.model_dump_json(exclude={"path"}).encode()).hexdigest()[:8]
+        stated = self.model_dump_json(exclude={"path"})
+        own = [profile.model_dump_json() for profile in folder_profiles(self.path)]
+        return hashlib.sha256("".join([stated, *own]).encode()).hexdigest()[:8]

@@ -8,7 +8,7 @@ from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import IndexedFile
 from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
 from worker.connectors.file.overrides import EventOverrides
-from worker.connectors.file.reading import read
+from worker.connectors.file.reading import Choices, read
 from worker.connectors.file.reused_ids import IdDoubt
 from worker.connectors.file.statement.events import Accounted, BadRow, Row, day_of
 
@@ -57,10 +57,11 @@ class FileDelivery:
 
     def _items(self) -> Iterator[Transaction | RejectedRow]:
         overlaps: dict[str, Overlap] = {}
+        choices = self.settings.choices()
         for file in self.files:
             for overlap in overlaps.values():
                 overlap.next_file()
-            for item in self._file_items(file):
+            for item in self._file_items(file, choices):
                 if isinstance(item, RejectedRow):
                     yield item
                     continue
@@ -75,8 +76,8 @@ class FileDelivery:
             [Window(from_on=span.first_on, to_on=span.last_on) for span in spans if span.first_on and span.last_on]
         )
 
-    def _file_items(self, file: IndexedFile) -> Iterator[Transaction | RejectedRow]:
-        name, choices = file.understood.member.name, self.settings.choices()
+    def _file_items(self, file: IndexedFile, choices: Choices) -> Iterator[Transaction | RejectedRow]:
+        name = file.understood.member.name
         reports_strays = self.account_id in {None, next(iter(file.summary.accounts), None)}
         for event in EventOverrides(self.settings).events(read(file.understood, choices)):
             if isinstance(event, Row) and self._wanted(event.transaction):

@@ -8,11 +8,12 @@ from typing import Self
 from worker.connectors.errors import ProviderUnavailableError
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.overrides import EventOverrides
-from worker.connectors.file.reading import Understood, read, understand
+from worker.connectors.file.reading import Choices, Understood, read, understand
 from worker.connectors.file.reused_ids import IdDoubt, distrusted
 from worker.connectors.file.statement.events import StatementError
 from worker.connectors.file.statement.files import Member, digest, folder_files, members
 from worker.connectors.file.summary import AccountSummary, FileSummary, Imbalance, summarise
+from worker.errors import InvalidRequestError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,27 +46,33 @@ class Folder:
 
     @classmethod
     def inspect(cls, config: FileConfig) -> Self:
-        """Do the same, and keep all refusals in the result. Raises: ProviderUnavailableError."""
+        """Do the same, and keep all refusals in the result.
+
+        Raises: ProviderUnavailableError; StatementError when a profile in the folder is wrong.
+        """
         folder, path = cls(), config.path
         if not path.exists():
             raise ProviderUnavailableError("the statement file or drop folder is not there", everyone=False)
+        try:
+            choices, stamp = config.choices(), config.stamp()
+        except InvalidRequestError as error:
+            raise StatementError(str(error)) from None
         for one in folder_files(path) if path.is_dir() else [path]:
-            folder._add_path(one, config)
+            folder._add_path(one, config, choices, stamp)
         return folder
 
-    def _add_path(self, path: Path, config: FileConfig) -> None:
+    def _add_path(self, path: Path, config: FileConfig, choices: Choices, stamp: str) -> None:
         try:
-            found, mark = members(path), f"{digest(path)}{config.stamp()}"
+            found, mark = members(path), f"{digest(path)}{stamp}"
         except StatementError as error:
             self.refused.append(error.of(path.name))
             return
         for member in found:
-            self._add_member(member, f"{mark}{_entry_mark(member)}", config)
+            self._add_member(member, f"{mark}{_entry_mark(member)}", config, choices)
 
-    def _add_member(self, member: Member, fingerprint: str, config: FileConfig) -> None:
+    def _add_member(self, member: Member, fingerprint: str, config: FileConfig, choices: Choices) -> None:
         if any(file.fingerprint == fingerprint for file in self.files):
             return
-        choices = config.choices()
         try:
             understood = understand(member, choices)
             counted = summarise(EventOverrides(config).events(read(understood, choices)))

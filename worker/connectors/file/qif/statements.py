@@ -213,7 +213,8 @@ class _QifReader:
         if record is None or self._account is None:
             return
         if not record.values:
-            self._parts.use(Part.HEADER, record.lines)
+            self._parts.use(Part.REMARK, record.lines)
+            yield Remark(line=record.line, reason="a transaction without any line: its lines may be missing")
             return
         event = self._row(record, self._account)
         self._parts.use(Part.TRANSACTION if isinstance(event, Row) else Part.REJECTED, record.lines)

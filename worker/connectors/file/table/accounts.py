@@ -21,7 +21,7 @@ from worker.connectors.file.statement.events import (
 )
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout
-from worker.connectors.file.table.row_amount import cell
+from worker.connectors.file.table.row_amount import cell, filled_amount, is_money_in
 from worker.connectors.file.table.running_balance import RowOrder
 
 _MAX_ACCOUNTS = 500
@@ -46,6 +46,7 @@ class Accounts:
         self._column = layout.column(profile.account)
         self._balance_at = layout.column(profile.balance)
         self._currency_at = layout.column(profile.currency_column)
+        self._currency_in_at = layout.column(profile.currency_in_column)
         self._fixed_currency = profile.currency or _currency_in_header(layout)
         self._stated_currency = currency
         self._known: dict[tuple[str, str], StatementAccount] = {}
@@ -57,7 +58,10 @@ class Accounts:
 
         Raises: ValueError when the row's currency is not understood and nobody stated one.
         """
-        written = cell(record, self._currency_at)
+        if self._profile.amounts:
+            return filled_amount(self._layout, record)[1].upper()
+        other = self._profile.currency_in_column is not None and is_money_in(self._layout, record)
+        written = cell(record, self._currency_in_at if other else self._currency_at)
         if not written:
             return self._fixed_currency or self._stated_currency
         try:

@@ -9,16 +9,19 @@ _WORDS: dict[str, str] = {
     "date": "date|booking date|posting date|post date|posted date|transaction date|trans date|trans. date|datum|"
     "buchungstag|buchungsdatum|buchung|date comptable|date opération|date operation|date d'opération|dateop|fecha|"
     "fecha operación|fecha operacion|fecha contable|data|data contabile|data operazione|data lançamento|"
-    "data operacji|data księgowania|boekdatum|boekingsdatum|txn date|tran date|bokföringsdag|bokføringsdato|dato",
+    "data operacji|data księgowania|boekdatum|boekingsdatum|txn date|tran date|bokföringsdag|bokføringsdato|"
+    "dato|bogført|bogføringsdato",
     "value_date": "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
     "data valuta|data valor|belegdatum|rentedatum|valuta date|valör|rentedato|data waluty",
     "amount": "amount|betrag|umsatz|montant|importe|importo|valor|bedrag|kwota|belopp|beløb|beløp|amount (eur)|"
     "amount (usd)|amount (gbp)|betrag (eur)|betrag (€)|montant (eur)|transaction amount|net amount|quantia|"
     "amount in eur|importe (eur)|importe eur|importo (eur)|amount eur|amount usd|amount gbp|amt",
-    "debit": "debit|debits|debit amount|money out|paid out|withdrawal|withdrawals|withdrawal amt.|withdrawal amount|"
+    "debit": "ut fra konto|uttak|beløp ut|ut på konto|debit|debits|debit amount|money out|paid out|withdrawal|"
+    "withdrawals|withdrawal amt.|withdrawal amount|"
     "soll|débit|debit eur|dare|addebiti|uscite|cargo|cargos|débito|belastung|lastschrift|af|paid out (gbp)|"
     "withdrawal (dr)|debit (dr)|outgoing|out|ausgaben|ut",
-    "credit": "credit|credits|credit amount|money in|paid in|deposit|deposits|deposit amt.|deposit amount|haben|"
+    "credit": "inn på konto|innskudd|beløp inn|credit|credits|credit amount|money in|paid in|deposit|deposits|"
+    "deposit amt.|deposit amount|haben|"
     "crédit|credit eur|avere|accrediti|entrate|abono|abonos|crédito|gutschrift|bij|paid in (gbp)|deposit (cr)|"
     "credit (cr)|incoming|in|einnahmen|inn",
     "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|s/h|d/c|c/d|+/-|debit credit indicator",
@@ -32,7 +35,7 @@ _WORDS: dict[str, str] = {
     "details|narrative|narration|memo|particulars|transaction description|text|"
     "verwendungszweck|buchungstext|libellé|libelle|concepto|descripción|descripcion|descrizione|causale|omschrijving|"
     "mededelingen|mededeling|descrição|descricao|opis|tytuł|remarks|reference text|transaction details|betreff|"
-    "purpose|payment reference|beskrivning|beskrivelse|tekst|transaction remarks|comments",
+    "purpose|payment reference|beskrivning|beskrivelse|forklaring|rubrik|titel|tekst|transaction remarks|comments",
     "counterparty": "payee|name|counterparty|counter party|merchant|merchant name|beneficiary|empfänger|"
     "auftraggeber/empfänger|zahlungsempfänger|begünstigter|auftraggeber|beguenstigter/zahlungspflichtiger|"
     "bénéficiaire|beneficiario|tegenpartij|naam tegenpartij|naam / omschrijving|partner name|nadawca/odbiorca",

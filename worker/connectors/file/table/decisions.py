@@ -96,9 +96,8 @@ class _Evidence:
 def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
     profile, seen = layout.profile, _Evidence()
     date_columns = [layout.column(name) for name in (profile.date, profile.value_date, profile.transaction_date)]
-    money = [
-        layout.column(name) for name in (profile.amount, profile.debit, profile.credit, profile.balance, profile.fee)
-    ]
+    amounts = (profile.amount, profile.debit, profile.credit, profile.amount_in, *profile.amounts)
+    money = [layout.column(name) for name in (*amounts, profile.balance, profile.fee, profile.refund)]
     unused = set(unused_columns(layout.header, profile))
     seen.unknown = {at: ColumnValues(name) for at, name in enumerate(layout.header) if name in unused}
     for record in rows:
@@ -112,7 +111,7 @@ def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
             _see_date(seen, cell(record, index))
         for index in money:
             _see_amount(seen, cell(record, index))
-        for index in money[:3]:
+        for index in money[: len(amounts)]:
             _see_decimals(seen, cell(record, index))
         _see_sign(seen, layout, record)
         for index, values in seen.unknown.items():

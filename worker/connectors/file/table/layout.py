@@ -189,8 +189,9 @@ def _lay(profile: Profile, rows: list[Record], delimiter: str) -> Layout | None:
     if profile.columns:
         return _lay_headerless(profile, rows, delimiter)
     needed = set(profile.recognised_by)
+    aliases = profile.canonical
     for row in rows:
-        header = numbered(row.cells)
+        header = numbered(aliases.get(plain(text), text) for text in row.cells)
         if needed <= set(header) and not (
             profile.exact and {name for name in header if not name.startswith("column ")} - needed
         ):

@@ -4,6 +4,8 @@ import codecs
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date as date_type
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -39,6 +41,18 @@ def plain(name: str) -> str:
     return " ".join(name.replace("\ufeff", "").strip().strip('"').split()).casefold()
 
 
+class ExpectedRow(BaseModel):
+    """One row that a profile's sample must give."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    on: date_type | None = Field(default=None, description="Day of booking, else of purchase.")
+    amount: Decimal = Field(description="Signed amount.")
+    currency: str | None = Field(default=None, description="ISO code.")
+    text: str | None = Field(default=None, description="Description; default: not compared.")
+    pending: bool = Field(default=False, description="Whether it is not booked yet.")
+
+
 class Profile(BaseModel):
     """One layout. Column names are compared without case; `description` may name several columns."""
 
@@ -64,7 +78,16 @@ class Profile(BaseModel):
     type: str | None = Field(default=None, description="Column that says which way the amount goes.")
     debit_words: Names = Field(default=(), description="What it says for money out.")
     credit_words: Names = Field(default=(), description="What it says for money in.")
+    amounts: Mapping[str, str] = Field(
+        default_factory=dict, description="Columns of amounts, one for each currency; the filled one counts."
+    )
+    amount_in: str | None = Field(default=None, description="Column of the amount of money in, where it is another.")
+    currency_in_column: str | None = Field(default=None, description="Column of its currency.")
     fee: str | None = Field(default=None, description="Column of a fee that is taken in addition.")
+    refund: str | None = Field(default=None, description="Column of an amount that was given back since.")
+    detail: str | None = Field(
+        default=None, description="Column of part amounts: lines with nothing else detail the booking above them."
+    )
     sign: Literal["as_is", "flipped"] = Field(default="as_is", description="flipped: positive means money out (cards).")
     balance: str | None = Field(default=None, description="Column of the balance after each row.")
     currency: str | None = Field(default=None, description="ISO code of all rows.")
@@ -80,13 +103,25 @@ class Profile(BaseModel):
     booked: Mapping[str, Names] = Field(
         default_factory=dict, description="Column = values of booked rows; a value that is named nowhere is rejected."
     )
+    transfers: Mapping[str, Names] = Field(
+        default_factory=dict, description="Column = values of rows that move one's own money."
+    )
+    aliases: Mapping[str, Names] = Field(
+        default_factory=dict, description="Column = its names in other languages or versions of the export."
+    )
+    sample: str | None = Field(default=None, description="An invented file of this layout, for the test of it.")
+    expected: tuple[ExpectedRow, ...] = Field(default=(), description="The rows of the sample.")
     skip: Mapping[str, Names] = Field(default_factory=dict, description="Column = values of rows that are no bookings.")
     footer: Names = Field(default=(), description="Patterns of lines that are no bookings (totals, remarks).")
 
     @model_validator(mode="after")
     def _has_amount(self) -> Self:
-        if (self.amount is None) == (self.debit is None and self.credit is None):
-            raise ValueError("state either amount, or debit and credit")
+        ways = (self.amount is not None, self.debit is not None or self.credit is not None, bool(self.amounts))
+        if sum(ways) != 1:
+            raise ValueError("state either amount, or debit and credit, or amounts by currency")
+        odd = next((code for code in self.amounts.values() if not is_currency(code.upper())), None)
+        if odd is not None:
+            raise ValueError(f"currency '{odd}' of amounts is no ISO 4217 code")
         if self.type is not None and not (self.debit_words or self.credit_words):
             raise ValueError("type needs debit_words or credit_words")
         if self.currency is not None and not is_currency(self.currency.upper()):
@@ -105,10 +140,16 @@ class Profile(BaseModel):
         """Every column the profile reads, as names are compared."""
         single = (
             *(self.date, self.value_date, self.transaction_date, self.amount, self.debit, self.credit, self.type),
-            *(self.fee, self.balance, self.currency_column, self.counterparty, self.counterparty_account),
+            *(self.fee, self.refund, self.balance, self.currency_column, self.counterparty, self.counterparty_account),
+            *(self.amount_in, self.currency_in_column, self.detail, *self.amounts, *self.transfers),
             *(self.account, self.reference, self.id, *self.description, *self.pending, *self.skip, *self.booked),
         )
         return tuple(dict.fromkeys(plain(name) for name in single if name))
+
+    @property
+    def canonical(self) -> dict[str, str]:
+        """Other names of columns, as names are compared, with the name the profile uses."""
+        return {plain(other): plain(name) for name, others in self.aliases.items() for other in others}
 
     @property
     def recognised_by(self) -> tuple[str, ...]:
@@ -175,3 +216,13 @@ def built_in_profile(name: str) -> Profile:
         if profile.name == name:
             return profile
     raise InvalidRequestError("there is no such profile; `finmind-worker files profiles` lists them")
+
+
+def folder_profiles(path: Path) -> tuple[Profile, ...]:
+    """Return the profiles that lie as TOML files in a drop folder; none for a path that is no folder.
+
+    Raises: InvalidRequestError for one that is wrong.
+    """
+    if not path.is_dir():
+        return ()
+    return tuple(load_profile(one) for one in sorted(path.glob("*.toml")))

@@ -27,14 +27,34 @@ def row_amount(layout: Layout, record: Record, mark: Mark, signed_sides: frozens
     Raises: ValueError saying what is missing or wrong.
     """
     profile = layout.profile
-    amount = _signed(layout, record, mark) if profile.amount else _split(layout, record, mark, signed_sides)
-    fee = cell(record, layout.column(profile.fee))
-    return amount - abs(parse_amount(fee, mark)) if fee else amount
+    if profile.amounts:
+        amount = _amount(cell(record, layout.column(filled_amount(layout, record)[0])), mark)
+    else:
+        amount = _signed(layout, record, mark) if profile.amount else _split(layout, record, mark, signed_sides)
+    for taken in (profile.fee, profile.refund):
+        if text := cell(record, layout.column(taken)):
+            amount -= abs(_amount(text, mark))
+    return amount
+
+
+def filled_amount(layout: Layout, record: Record) -> tuple[str, str]:
+    """Return the one filled column of amounts by currency, and its currency. Raises: ValueError for none or several."""
+    filled = [pair for pair in layout.profile.amounts.items() if cell(record, layout.column(pair[0]))]
+    if len(filled) != 1:
+        raise ValueError("has amounts in several currencies" if filled else "has no amount")
+    return filled[0]
+
+
+def is_money_in(layout: Layout, record: Record) -> bool:
+    """Return whether the direction column of a row says money in."""
+    words = {known.casefold() for known in layout.profile.credit_words}
+    return cell(record, layout.column(layout.profile.type)).casefold() in words
 
 
 def _signed(layout: Layout, record: Record, mark: Mark) -> Decimal:
     profile = layout.profile
-    text = cell(record, layout.column(profile.amount))
+    other = profile.amount_in is not None and is_money_in(layout, record)
+    text = cell(record, layout.column(profile.amount_in if other else profile.amount))
     if not text:
         raise ValueError("has no amount")
     amount = _amount(text, mark)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from worker.connectors.base import Transaction
+from worker.connectors.base import Transaction, TransactionKind
 from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.statement.dates import parse_day, parse_day_as, parse_moment
 from worker.connectors.file.statement.events import (
@@ -119,7 +119,12 @@ class _RowReader:
         self._booked = self._conditions(profile.booked)
         self._texts = [layout.column(name) for name in profile.description]
         self._date_at = layout.column(profile.date)
-        self._money_at = [layout.column(name) for name in (profile.amount, profile.debit, profile.credit) if name]
+        money = (profile.amount, profile.debit, profile.credit, profile.amount_in, *profile.amounts)
+        self._money_at = [layout.column(name) for name in money if name]
+        self._detail_at = layout.column(profile.detail)
+        # words that stand in the place of the day of a pending row
+        self._undated = frozenset(word for at, words in self._pending if at == self._date_at for word in words)
+        self._transfers = self._conditions(profile.transfers)
 
     def _conditions(self, stated: Mapping[str, Sequence[str]]) -> list[tuple[int | None, frozenset[str]]]:
         return [
@@ -170,6 +175,8 @@ class _RowReader:
             line = ",".join(record.cells)
             if any(pattern.search(line) for pattern in self._footers):
                 return "a line the profile leaves out"
+        if self._detail_at is not None and cell(record, self._detail_at) and not self._paid(record):
+            return "details of the booking above"
         for index, values in self._skip:
             if plain(text := cell(record, index)) in values:
                 return f"left out by the profile ({text or 'empty'})"
@@ -178,7 +185,7 @@ class _RowReader:
     def _unread(self, record: Record, reason: str) -> Event:
         """Say what a record is that could not be read: a booking, a total, or another table's account."""
         dated = cell(record, self._date_at)
-        paid = any(any(mark.isdigit() for mark in cell(record, at)) for at in self._money_at)
+        paid = self._paid(record)
         booking = sum(mark.isdigit() for mark in dated) >= _LEAST_DATE_DIGITS and not says_total(
             Record(record.line, (dated,))
         )
@@ -192,6 +199,10 @@ class _RowReader:
                 "another account begins here: save each account in a file of its own", line=record.line
             )
         return Remark(line=record.line, reason="a line that is no booking", raw=record.raw[:_MAX_RAW_CHARACTERS])
+
+    def _paid(self, record: Record) -> bool:
+        """Return whether a column of amounts holds a figure."""
+        return any(any(mark.isdigit() for mark in cell(record, at)) for at in self._money_at)
 
     def _row(self, record: Record) -> Row:
         """Read a record as a booking. Raises: ValueError saying what is missing or wrong."""
@@ -239,13 +250,15 @@ class _RowReader:
     def _transaction(self, record: Record) -> tuple[Transaction, Decimal | None]:
         layout, profile, accounts = self._layout, self._profile, self._accounts
         pending = any(plain(cell(record, index)) in values for index, values in self._pending)
-        booked = self._stated(record, profile.date)
+        undated = pending and plain(cell(record, self._date_at)) in self._undated
+        booked = None if undated else self._stated(record, profile.date)
         bought = self._stated(record, profile.transaction_date)
-        if booked is None and bought is None:
+        if booked is None and bought is None and not undated:
             raise ValueError("has no date")
         value = self._stated(record, profile.value_date)
         amount = row_amount(layout, record, self._decisions.mark, self._decisions.signed_sides)
         account = accounts.of(record)
+        moves = any(plain(cell(record, index)) in values for index, values in self._transfers)
         name = cell(record, layout.column(profile.counterparty)) or None
         reference = cell(record, layout.column(profile.reference))
         transaction = Transaction(
@@ -263,6 +276,7 @@ class _RowReader:
             counterparty=name,
             counterparty_account=cell(record, layout.column(profile.counterparty_account)) or None,
             reference=reference or None,
+            kind=TransactionKind.TRANSFER if moves else None,
             raw={key or "-": text for key, text in zip(layout.header, record.cells, strict=False) if text},
         )
         return transaction, accounts.balance(record, self._decisions.mark)
