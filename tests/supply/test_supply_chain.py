@@ -1,22 +1,34 @@
 """The lock is hashed, nothing in it is under the GPL, and the bill of materials says what it holds."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tools.supply_chain import LOCK, bill_of_materials, is_gpl, licence_of, read_audit, read_lock
 
 PINS = read_lock(LOCK.read_text())
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt"])
+@pytest.mark.parametrize("name", ["runtime.txt", "image.txt", "dev.txt"])
 def test_every_pin_carries_hashes_and_no_index_address(name):
     text = (Path(LOCK).parent / name).read_text()
     assert len(read_lock(text)) > 50
     assert "http" not in text.replace("httpx", "").replace("httpcore", "").replace("-http", "")
+
+
+def test_the_image_has_what_the_worker_and_its_api_need_at_the_versions_of_the_lock():
+    project = tomllib.loads((Path(LOCK).parents[1] / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["api"]]
+    image = read_lock((Path(LOCK).parent / "image.txt").read_text())
+    assert set(image) < set(PINS)
+    assert {canonicalize_name(Requirement(line).name) for line in wanted} <= {pin.name for pin in image}
+    assert not {"boto3", "hvac", "opentelemetry-sdk"} & {pin.name for pin in image}
 
 
 def test_a_pin_without_a_hash_is_refused():
