@@ -72,8 +72,9 @@ bench: install ## floor, first import and refresh, as ratios and as JSON under b
 bench-webhooks: install ## deliveries beside a bare loop of signed POSTs, hanging endpoints, 200 kills
 	$(BIN)/python -m benchmarks.webhooks $(ARGS)
 
-chaos: install ## 200 random faults against a whole worker, and every fault point; prints the seed and the table
+chaos: install ## 200 random faults against a whole worker, every fault point, and people with several connections; prints seeds and tables
 	$(BIN)/python -m tests.chaos.campaign --faults 200 $(ARGS)
+	$(BIN)/python -m tests.chaos.households --rounds 20
 
 mutants: install ## 2,000 mutants of an invented statement of each kind; none may lose a row in silence; SEED=n
 	$(BIN)/python -m tests.file.mutants.campaign --count 2000 --seed $(or $(SEED),1) $(ARGS)

@@ -4,17 +4,18 @@ import json
 import random
 import threading
 from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 
 class Bank:
-    """Serves users with two accounts each over HTTP. `slow_s` delays every answer."""
+    """Serves logins over HTTP. `truth` holds the rows of each person, `slow_s` delays every answer."""
 
     def __init__(self, seed: int, *, page_rows: int = 20) -> None:
         self.truth: dict[str, list[dict[str, Any]]] = {}
+        self._logins: dict[str, tuple[str, list[dict[str, str]]]] = {}
         self.slow_s = 0.0
         self._page_rows = page_rows
         self._random = random.Random(seed)
@@ -44,8 +45,26 @@ class Bank:
         return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     def add_user(self, user: str, rows: int) -> None:
-        self.truth[user] = []
+        """Add a person with two accounts, whose login has the person's name."""
+        self.add_login(user, user, [{"id": f"{user}-0"}, {"id": f"{user}-1"}])
         self.happen(user, rows)
+
+    def add_login(self, login: str, person: str, accounts: list[dict[str, str]]) -> None:
+        """Let a login show these of a person's accounts; each has an id, and maybe a name, a mask and an IBAN."""
+        self.truth.setdefault(person, [])
+        self._logins[login] = (person, accounts)
+
+    def book(self, person: str, account: str, amount: str, description: str, **more: str) -> None:
+        """Book one row on an account, today or some days ago."""
+        with self._lock:
+            number = len(self.truth[person])
+            day = datetime.now(UTC).date() - timedelta(days=self._random.randrange(20))
+            row = {"id": f"{person}-{number}", "account": account, "amount": amount, "description": description}
+            self.truth[person].append(row | {"day": day.isoformat()} | more)
+
+    def today(self) -> date:
+        """Return the bank's day."""
+        return datetime.now(UTC).date()
 
     def happen(self, user: str, rows: int) -> None:
         """Let so many transactions happen; equal ones on one day are wanted, for they are what doubling looks like."""
@@ -75,10 +94,10 @@ class Bank:
             if self._refusals:
                 status, headers = self._refusals.popleft()
                 return status, headers, b"{}"
-            user = query["user"][0]
+            person, accounts = self._logins[query["user"][0]]
             if path == "/accounts":
-                return 200, {}, json.dumps({"accounts": [{"id": f"{user}-0"}, {"id": f"{user}-1"}]}).encode()
-            rows = [row for row in self.truth[user] if row["account"] == query["account"][0]]
+                return 200, {}, json.dumps({"accounts": accounts}).encode()
+            rows = [row for row in self.truth[person] if row["account"] == query["account"][0]]
             start = int(query["page"][0]) * self._page_rows
             end = start + self._page_rows
             body = {"transactions": rows[start:end], "more": end < len(rows)}

@@ -45,7 +45,7 @@ NEVER = {
     "a run that waits and does not say why": "SELECT id FROM bank_import_runs"
     " WHERE status = 'deferred' AND (code IS NULL OR not_before IS NULL)",
     "a closed run that counts wrongly": "SELECT r.id FROM bank_import_runs r WHERE r.finished_at IS NOT NULL"
-    " AND r.created <> (SELECT count(*) FROM bank_transactions t WHERE t.first_run_id = r.id)",
+    " AND r.created + r.linked <> (SELECT count(*) FROM bank_transactions t WHERE t.first_run_id = r.id)",
     "a closed run that is not done with an account": "SELECT r.id FROM bank_import_runs r"
     " JOIN bank_import_run_accounts a ON a.run_id = r.id WHERE r.finished_at IS NOT NULL AND a.code = 'in_progress'",
     "a run that succeeded without all of its accounts": "SELECT r.id FROM bank_import_runs r"

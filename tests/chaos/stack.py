@@ -180,24 +180,32 @@ class Stack:
 
     # work -----------------------------------------------------------------------------------------------------------
 
-    def add_connection(self, user: str, mock: MockConfig | None = None) -> uuid.UUID:
-        """Connect one person to the bank, or to a made-up one."""
+    def add_user(self, name: str) -> int:
+        """Add a FinMind user."""
+        with self.sessions() as session:
+            return session.execute(
+                text(
+                    "INSERT INTO users (email, password_hash, preferred_currency)"
+                    " VALUES (:email, 'x', 'EUR') RETURNING id"
+                ),
+                {"email": f"{name}@chaos.test"},
+            ).scalar_one()
+
+    def add_connection(self, login: str, mock: MockConfig | None = None, *, user_id: int | None = None) -> uuid.UUID:
+        """Connect a login of the bank, or a made-up bank, to a user; by default to a new one of that name."""
         from loopbank import LoopConfig
 
         connection_id = uuid.uuid4()
+        user_id = self.add_user(login) if user_id is None else user_id
         with self.sessions() as session:
-            user_id = session.execute(
-                text("INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id"),
-                {"email": f"{user}@chaos.test"},
-            ).scalar_one()
-            config = mock or LoopConfig(url=self.bank.url, user=user)
+            config = mock or LoopConfig(url=self.bank.url, user=login)
             sealed = new_config_values(open_vault(self.settings), config, connection_id=connection_id, user_id=user_id)
             session.add(
                 BankConnection(
                     id=connection_id,
                     user_id=user_id,
                     connector_name="loopbank" if mock is None else "mock",
-                    display_name=user,
+                    display_name=login,
                     next_refresh_at=None,
                     **sealed,
                 )

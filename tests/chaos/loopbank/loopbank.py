@@ -15,6 +15,7 @@ from worker.connectors.base import (
     IdClass,
     Page,
     Transaction,
+    TransactionKind,
     Window,
 )
 from worker.connectors.config import ConnectorConfig
@@ -39,7 +40,14 @@ class LoopConnector(BankConnector):
     def list_accounts(self) -> Sequence[Account]:
         body = self._get("accounts")
         return [
-            Account(external_id=row["id"], name=row["id"], account_type=AccountType.CHECKING, currency="EUR")
+            Account(
+                external_id=row["id"],
+                name=row.get("name", row["id"]),
+                account_type=AccountType.CHECKING,
+                currency="EUR",
+                mask=row.get("mask"),
+                anchor=f"iban:{row['iban']}" if "iban" in row else None,
+            )
             for row in body["accounts"]
         ]
 
@@ -64,6 +72,8 @@ class LoopConnector(BankConnector):
                 currency="EUR",
                 description=row["description"],
                 booking_on=date.fromisoformat(row["day"]),
+                counterparty_account=row.get("peer_iban"),
+                kind=TransactionKind.TRANSFER if "peer_iban" in row else None,
                 raw=row,
             )
             for row in raw
