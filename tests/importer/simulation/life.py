@@ -134,6 +134,8 @@ class Life:
     def _connect(self, chance: random.Random, keys: str) -> Provider:
         wants_cursor = Behaviour.UNLISTED_ACCOUNT in self.behaviours
         style = Style.CHANGES if wants_cursor else chance.choice(list(Style))
+        if Behaviour.LYING_ID in self.behaviours and style == Style.CHANGES:
+            style = Style.COMPLETE  # in a list of changes, another row under a known id is a correction
         wants_ids = self.behaviours & {Behaviour.TWO_STATES, Behaviour.LYING_ID, Behaviour.IDS_COME_AND_GO}
         stable = style == Style.CHANGES or wants_ids
         number = len(self.providers)

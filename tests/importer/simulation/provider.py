@@ -1,6 +1,6 @@
 """How one bank or aggregator tells what a person did: its ids, words, days, signs, pages, and what it gets wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -196,9 +196,9 @@ class Provider:
 
     def _remember_changes(self, everything: list[Transaction]) -> None:
         """Append to the log what is new, different or gone since the last answer."""
-        present = {f"{row.external_id}|{row.pending}": row for row in everything}
-        gone = {row.external_id for row in self.told.values()} - {row.external_id for row in everything}
-        self.log += [RemovedTransaction(external_id=str(external_id)) for external_id in sorted(gone, key=str)]
+        present = {f"{row.raw}|{row.external_id}|{row.pending}": row for row in everything}
+        gone = _ids(self.told.values()) - _ids(everything)
+        self.log += [RemovedTransaction(external_id=external_id) for external_id in sorted(gone)]
         self.log += [row for key, row in present.items() if self.told.get(key) != row]
         self.told = present
         self.told_numbers |= {row.raw["purchase"] for row in everything if row.raw and not row.pending}
@@ -206,6 +206,10 @@ class Provider:
     def knows(self, key: str) -> bool:
         """Say whether several booked purchases of an account were told already."""
         return sum(self.person.purchases[number].account == key for number in self.told_numbers) > 1
+
+
+def _ids(rows: Iterable[Transaction]) -> set[str]:
+    return {row.external_id for row in rows if row.external_id is not None and row.external_id.strip()}
 
 
 @dataclass(frozen=True, kw_only=True)
