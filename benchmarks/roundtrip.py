@@ -130,6 +130,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
     """Warm up, then time both, in turns."""
     sessions = open_sessions(open_engine(os.environ["DATABASE_URL"], role="bench"))
     program = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", options.pool]
+    program += ["--max-tasks-per-child", "1000000"]
     flags = ["-c", str(options.concurrency), "-Q", "interactive", "--without-gossip", "--without-mingle"]
     worker = subprocess.Popen([*program, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -182,7 +183,6 @@ def main() -> None:
                 "REDIS_URL": server.url,
                 "CREDENTIAL_KEYS": f"bench:{base64.b64encode(os.urandom(32)).decode()}",
                 "LOG_LEVEL": "WARNING",
-                "MAX_TASKS_PER_CHILD": "1000000",
                 "RUNS_PER_CONNECTOR": "1000",
                 "RUNS_PER_USER": "1000",
             }

@@ -85,7 +85,6 @@ def configuration() -> dict[str, Any]:
         **_BROKER,
         **_TASKS,
         **_WORKER,
-        "worker_max_tasks_per_child": settings.max_tasks_per_child,
         "beat_schedule": {f"{entry.task}@{entry.queue}": _schedule(entry) for entry in beat_entries(settings)},
         "beat_scheduler": "worker.celery_hooks.components:BeatScheduler",
         "worker_consumer": "worker.celery_hooks.components:PatientConsumer",
@@ -130,6 +129,7 @@ _TASKS = {
 }
 _WORKER = {
     "worker_prefetch_multiplier": 1,
+    "worker_max_tasks_per_child": 500,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_soft_shutdown_timeout": 0,
     "worker_enable_soft_shutdown_on_idle": False,

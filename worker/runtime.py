@@ -121,7 +121,8 @@ def open_user_connection_service(runtime: Runtime) -> ConnectionService:
     """Return a connection service for configs that come from users, who may point only at what is theirs or public."""
     settings = runtime.settings
     bounds = Bounds(statement_folder=settings.statement_folder, reach=provider_reach(settings))
-    return replace(open_connection_service(runtime), confine=partial(confine, bounds))
+    offered = partial(runtime.registry.get_offered, settings.connectors_enabled)
+    return replace(open_connection_service(runtime), find_connector=offered, confine=partial(confine, bounds))
 
 
 def open_connection_service(runtime: Runtime) -> ConnectionService:

@@ -58,6 +58,10 @@ class OptionalSettings(BaseSettings):
     statement_folder: Path | None = Field(
         default=None, description="Where `files import` keeps statement files; workers must see it at the same path."
     )
+    connectors_enabled: str = Field(
+        default="",
+        description="Connectors that users may link through the API, by commas, or `all`; by default all but `mock`.",
+    )
     provider_private_hosts: str = Field(
         default="",
         description="Hosts of providers that need not be public, such as your own SimpleFIN server; by commas.",
@@ -127,7 +131,6 @@ class TuningSettings(BaseSettings):
     dispatch_batch: PositiveInt = Field(default=500, description="Runs published ahead of the workers, at most.")
     runs_per_user: PositiveInt = Field(default=8, description="Runs under way at once for one user.")
     runs_per_connector: PositiveInt = Field(default=32, description="Runs under way at once through one connector.")
-    max_tasks_per_child: PositiveInt = Field(default=500, description="A worker child is replaced after so many tasks.")
     webhook_retry_delays_s: str | None = Field(
         default=None,
         description="Waits between the attempts of a delivery (s), by commas; `extended`: for up to 24 hours."

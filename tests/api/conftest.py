@@ -41,6 +41,7 @@ def settings(database_url, redis_url, tmp_path):
         jwt_secret=JWT_SECRET,
         statement_folder=tmp_path / "statements",
         api_requests_per_minute=100_000,
+        connectors_enabled="all",
     )
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.connectors.base import AuthState, ConnectorContext, TransactionKind, Window
+from worker.connectors.config import parse_config
 from worker.connectors.errors import (
     AccountNotFoundError,
     AuthenticationError,
@@ -18,6 +20,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.connectors.mock import MockConfig, MockConnector, MockMode
+from worker.errors import InvalidRequestError
 
 TODAY = date(2026, 3, 15)
 OPENED_ON = date(2025, 1, 1)
@@ -198,10 +201,11 @@ def test_an_unknown_account_is_said_so():
         rows(bank(), account="mock-9")
 
 
-def test_a_slow_bank_waits_before_each_page(monkeypatch):
+def test_a_slow_bank_waits_before_each_page_where_a_cancelled_run_can_be_stopped():
     waits: list[float] = []
-    monkeypatch.setattr("time.sleep", waits.append)
-    assert rows(bank(mode=MockMode.SLOW, delay_s=3, page_size=200)) == rows(bank())
+    slow = bank(mode=MockMode.SLOW, delay_s=3, page_size=200)
+    slow.context = replace(slow.context, wait=waits.append)
+    assert rows(slow) == rows(bank())
     assert waits
     assert set(waits) == {3}
 
@@ -209,3 +213,22 @@ def test_a_slow_bank_waits_before_each_page(monkeypatch):
 def test_a_record_that_cannot_be_read_is_bad_data():
     with pytest.raises(InvalidDataError):
         bank().normalize_transactions([{"id": "1"}])
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"rows": 10**12},
+        {"history_days": 10**15},
+        {"delay_s": 10**9},
+        {"opening_balance": "1e400"},
+        {"opening_balance": "NaN"},
+        {"opened_on": "0001-01-01"},
+        {"page_size": 10**9},
+        {"accounts": 10**6},
+        {"retry_after_s": 10**9},
+    ],
+)
+def test_what_the_bank_can_be_told_is_bounded(beyond):
+    with pytest.raises(InvalidRequestError, match=next(iter(beyond))):
+        parse_config(MockConnector, beyond)

@@ -56,3 +56,14 @@ def test_no_package_takes_over_a_shipped_name():
     registry = announced("mock", "evil:Connector")
     assert registry.get("mock") is MockConnector
     assert [connector.target for connector in registry.installed if connector.shadowed] == ["evil:Connector"]
+
+
+@pytest.mark.parametrize(
+    ("enabled", "offered", "refused"),
+    [("", "simplefin", "mock"), ("mock, plaid", "mock", "simplefin"), ("all", "mock", "no_such")],
+)
+def test_users_are_offered_what_the_operator_enabled_and_the_mock_only_by_name(enabled, offered, refused):
+    registry = ConnectorRegistry([])
+    assert registry.get_offered(enabled, offered).name == offered
+    with pytest.raises(ConnectorNotFoundError):
+        registry.get_offered(enabled, refused)

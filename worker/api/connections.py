@@ -47,10 +47,10 @@ _SCHEDULE = ("refresh_interval_s", "refresh_from_hour", "refresh_until_hour")
 
 @router.get("/connectors")
 def list_connectors(_user_id: UserId, services: ServicesDep) -> list[ConnectorOut]:
-    """List the installed connectors with the schemas of their configs, for a form to be drawn from."""
+    """List the connectors that users may link, with the schemas of their configs, for a form to be drawn from."""
     registry = services.runtime.registry
     listed = []
-    for name in registry.names():
+    for name in registry.offered(services.runtime.settings.connectors_enabled):
         try:
             connector = registry.get(name)
         except ConnectorNotFoundError:

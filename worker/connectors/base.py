@@ -5,6 +5,7 @@ the environment or a clock, touches the database, or logs payloads; the importer
 """
 
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -72,15 +73,19 @@ def _discard(_config: BaseModel) -> None:
 class ConnectorContext:
     """What a connector is given besides its config.
 
-    http: client with explicit timeouts; redirects are off. now: the current moment (UTC).
-    save_config: call it at once with renewed credentials; they are sealed and stored before it returns.
-    timezone: IANA zone of the bank's days for this connection.
+    Attributes:
+        http: Client with explicit timeouts; redirects are off.
+        now: The current moment (UTC).
+        save_config: Call it at once with renewed credentials; they are sealed and stored before it returns.
+        timezone: IANA zone of the bank's days for this connection.
+        wait: Sleeps, or raises when the run is to end; only for a made-up bank that plays a slow one.
     """
 
     http: httpx2.Client
     now: Callable[[], datetime]
     save_config: Callable[[BaseModel], None] = field(default=_discard)
     timezone: str = "UTC"
+    wait: Callable[[float], None] = time.sleep
 
 
 class BankConnector(ABC):

@@ -24,6 +24,9 @@ BUILT_IN: Mapping[str, str] = {
 }
 """Shipped connectors: name to `module:class`. Their names cannot be taken over by another package."""
 
+FOR_TRIALS = frozenset({"mock"})
+"""Connectors that users are offered only where the operator says so."""
+
 _DECLARATIONS = ("name", "display_name", "Config", "capabilities")
 
 
@@ -71,6 +74,19 @@ class ConnectorRegistry:
         if name not in self._loaded:
             self._loaded[name] = _load(self._find(name))
         return self._loaded[name]
+
+    def offered(self, enabled: str) -> tuple[str, ...]:
+        """Return the names that users may link. enabled: as CONNECTORS_ENABLED has them."""
+        named = {name.strip() for name in enabled.split(",") if name.strip()}
+        if not named:
+            return tuple(name for name in self.names() if name not in FOR_TRIALS)
+        return self.names() if "all" in named else tuple(name for name in self.names() if name in named)
+
+    def get_offered(self, enabled: str, name: str) -> type[BankConnector]:
+        """Return the class behind `name` where users may link it. Raises: ConnectorNotFoundError."""
+        if name not in self.offered(enabled):
+            raise ConnectorNotFoundError(f"no connector {name!r} is offered here: CONNECTORS_ENABLED")
+        return self.get(name)
 
     def _find(self, name: str) -> InstalledConnector:
         for connector in self.installed:

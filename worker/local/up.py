@@ -117,7 +117,7 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
 
 def _make_defaults(state: StateDirectory, given: Collection[str]) -> dict[str, str]:
     """Return what the environment leaves out and needs no server: secrets made once, and folders."""
-    made = {}
+    made = {} if "CONNECTORS_ENABLED" in given else {"CONNECTORS_ENABLED": "all"}
     if not set(_KEY_SOURCES).intersection(given):
         made["CREDENTIAL_KEYS_FILE"] = str(ensure_key_file(state.key_file))
     if not set(_TOKEN_SOURCES).intersection(given):

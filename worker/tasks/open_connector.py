@@ -48,6 +48,7 @@ class ConnectorOpener:
             now=lambda: datetime.now(UTC),
             save_config=ConfigKeeper(runtime.sessions, runtime.vault, stored),
             timezone=stored.timezone or connector_type.capabilities.timezone,
+            wait=self.wait,
         )
         return connector_type(config, context)
 

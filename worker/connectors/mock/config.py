@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.errors import RateLimitScope
@@ -42,17 +42,25 @@ class MockConfig(ConnectorConfig):
     token: SecretStr = Field(default=SecretStr("mock"), description="Never checked; sealed like a real secret.")
     accounts: int = Field(default=2, ge=1, le=50, description="Accounts: checking, savings, checking, and so on.")
     currency: str = Field(default="EUR", description="ISO 4217 code of every account.")
-    opened_on: date = Field(default=date(2024, 1, 1), description="First day of every account.")
-    opening_balance: Decimal = Field(default=Decimal(1000), description="What every account held on that day.")
-    history_days: PositiveInt = Field(default=365, description="Days the bank looks back from today.")
-    page_size: PositiveInt = Field(default=500, description="Transactions on one page.")
-    rows: PositiveInt = Field(
-        default=100_000, description="`large`: rows of each account in any `history_days` days, spread evenly."
+    opened_on: date = Field(default=date(2024, 1, 1), ge=date(2000, 1, 1), description="First day of every account.")
+    opening_balance: Decimal = Field(
+        default=Decimal(1000), max_digits=12, description="What every account held on that day."
     )
-    delay_s: NonNegativeFloat = Field(default=1.0, description="`slow`: wait before each page (s).")
-    limited_calls: PositiveInt = Field(default=2, description="`rate_limited`: calls that are refused first.")
-    retry_after_s: NonNegativeFloat | None = Field(
-        default=0.2, description="`rate_limited`: what the bank asks to wait (s); null when it does not say."
+    history_days: int = Field(default=365, ge=1, le=3_650, description="Days the bank looks back from today.")
+    page_size: int = Field(default=500, ge=1, le=10_000, description="Transactions on one page.")
+    rows: int = Field(
+        default=100_000,
+        ge=1,
+        le=2_000_000,
+        description="`large`: rows of each account in any `history_days` days, spread evenly.",
+    )
+    delay_s: float = Field(default=1.0, ge=0, le=60, description="`slow`: wait before each page (s).")
+    limited_calls: int = Field(default=2, ge=1, le=1_000, description="`rate_limited`: calls that are refused first.")
+    retry_after_s: float | None = Field(
+        default=0.2,
+        ge=0,
+        le=86_400,
+        description="`rate_limited`: what the bank asks to wait (s); null when it does not say.",
     )
     limit_scope: RateLimitScope = Field(
         default=RateLimitScope.BURST, description="`rate_limited`: `burst` is over soon, `quota` tomorrow."

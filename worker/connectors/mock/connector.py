@@ -1,6 +1,5 @@
 """The made-up bank behind the contract: pages, modes and normalisation."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -84,7 +83,7 @@ class MockConnector(BankConnector):
         accounts: tuple[Account, ...] = (self._account(bank, index),)
         for records in self._pages(bank, index, window):
             if self._settings.mode is MockMode.SLOW:
-                time.sleep(self._settings.delay_s)  # the bank's own slowness: there is no network to be slow
+                self.context.wait(self._settings.delay_s)  # the bank's own slowness: there is no network to be slow
             covers = window if window.from_on <= window.to_on else None
             yield Page(transactions=tuple(self.normalize_transactions(records)), accounts=accounts, covers=covers)
             accounts = ()
