@@ -21,8 +21,6 @@ NOT_MENDED = {
     Behaviour.REPLACED_CARD: "an account that replaces another one",
     Behaviour.FUTURE_ROWS: "bookings of days to come that are moved",
     Behaviour.SIGN_FLIP: "signs of a whole account",
-    Behaviour.WRONG_BALANCE: "a status that does not look at the balance",
-    Behaviour.PENDING_IN_BALANCE: "balances that count pending rows",
     Behaviour.TYPED_ROWS: "expenses that are typed after the bank's row",
 }
 

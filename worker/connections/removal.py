@@ -61,5 +61,8 @@ def _delete_expenses(session: Session, row: BankConnection) -> list[object]:
     )
     expense_ids = [expense_id for expense_id in session.scalars(written) if expense_id is not None]
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=None)
-    deleted = delete(Expense).where(Expense.id.in_(written)).returning(Expense.spent_at)
+    # Not deleted by the user one by one: when the bank is linked again, they come back.
+    rows = update(BankTransaction).where(BankTransaction.expense_id.in_(expense_ids))
+    session.execute(rows.values(expense_id=None, expense_state="reverted"))
+    deleted = delete(Expense).where(Expense.id.in_(expense_ids)).returning(Expense.spent_at)
     return list(session.scalars(deleted))

@@ -42,6 +42,7 @@ from worker.importer.store.ledger_state import (
 )
 from worker.importer.store.progress import account_results, end_account, fail_account, reopen
 from worker.importer.store.rejections import as_rejection, not_listed, record_rejections
+from worker.importer.store.second_look import look_again
 from worker.importer.store.unchanged_response import copy_previous_run, forget, remember
 from worker.models import BankConnection
 from worker.runs.ending import close
@@ -367,9 +368,13 @@ class _Run:
             fail_account(session, self.job, account.id, error, status=status)
 
     def _end_account(self, account: AccountState) -> None:
+        zone = zone_of(self.job, self.connector.capabilities)
         with self._transaction() as session:
-            proof = end_account(session, self.job, account.id, zone_of(self.job, self.connector.capabilities))
+            months = look_again(session, self.job, account, self.context.now().astimezone(zone).date())
+            proof = end_account(session, self.job, account.id, zone)
         self.context.advanced()
+        if months:
+            self.context.clear_cache(self.job.user_id, frozenset(months))
         if proof.reason == "opening_taken" and self.findings.digest is not None:
             self.findings.digest.disable()
 

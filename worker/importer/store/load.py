@@ -76,22 +76,32 @@ _DETAILS = text(
     ) former ON t.state = 'removed' OR t.expense_state = 'reverted'
     WHERE t.id = ANY(:ids)"""
 )
+# The user's own expenses by what the user sees; rows of other connections by what the bank said, so that they are
+# recognised whatever the user did to their expenses since.
 _EXISTING = text(
-    """SELECT e.id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes, e.spent_at,
-        b.id AS transaction_id, a.anchor, a.currency AS account_currency,
+    """SELECT e.id AS expense_id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes,
+        e.spent_at AS spent_on, CAST(NULL AS bigint) AS twin_id, FALSE AS deleted, NULL AS anchor, NULL AS mask,
+        NULL AS own_mask, NULL AS account_currency
+    FROM expenses e
+    WHERE e.user_id = :user_id AND e.spent_at BETWEEN :from_on AND :to_on AND e.amount = ANY(:amounts)
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
+    UNION ALL
+    SELECT b.expense_id, b.base_amount, b.base_currency, b.base_type, coalesce(b.base_notes, ''), b.base_spent_on,
+        b.id, b.expense_id IS NULL, a.anchor,
         CASE WHEN NOT EXISTS (
             SELECT 1 FROM bank_connection_accounts o WHERE o.mask = a.mask AND o.id <> a.id
-              AND o.connection_id = a.connection_id) THEN a.mask END AS mask,
+              AND o.connection_id = a.connection_id) THEN a.mask END,
         CASE WHEN NOT EXISTS (
             SELECT 1 FROM bank_connection_accounts o WHERE o.mask = :mask AND o.id <> :account_id
-              AND o.connection_id = :connection_id) THEN CAST(:mask AS text) END AS own_mask
-    FROM expenses e
-    LEFT JOIN bank_transactions b ON b.expense_id = e.id
-    LEFT JOIN bank_connection_accounts a ON a.id = b.account_id
-    WHERE e.user_id = :user_id AND e.spent_at BETWEEN :from_on AND :to_on AND e.amount = ANY(:amounts)
-        AND (b.id IS NULL OR (a.connection_id <> :connection_id AND NOT EXISTS (
-            SELECT 1 FROM bank_transactions w WHERE w.twin_id = b.id AND w.account_id = :account_id)))
-    ORDER BY e.id"""
+              AND o.connection_id = :connection_id) THEN CAST(:mask AS text) END,
+        a.currency
+    FROM bank_transactions b JOIN bank_connection_accounts a ON a.id = b.account_id
+    WHERE b.user_id = :user_id AND a.connection_id <> :connection_id AND b.state <> 'removed'
+      AND b.expense_state IN ('own', 'linked', 'transfer') AND b.base_amount = ANY(:amounts)
+      AND b.effective_on BETWEEN CAST(:from_on AS date) - 7 AND CAST(:to_on AS date) + 7
+      AND b.base_spent_on BETWEEN :from_on AND :to_on
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = b.id AND w.account_id = :account_id)
+    ORDER BY expense_id, twin_id"""
 )
 
 
@@ -266,7 +276,7 @@ def expense_from_json(image: Mapping[str, Any]) -> ExpenseFields:
 def load_user_expenses(
     session: Session, place: AccountPlace, days: tuple[date, date], amounts: Collection[Decimal]
 ) -> list[UserExpense]:
-    """Return the user's expenses of these days and amounts that no line of this connection stands for."""
+    """Return what the user has of these days and amounts from elsewhere: own expenses, rows of other connections."""
     rows = session.execute(
         _EXISTING,
         {
@@ -281,16 +291,18 @@ def load_user_expenses(
     )
     return [
         UserExpense(
-            expense_id=row.id,
+            expense_id=row.expense_id or 0,
             amount=row.amount,
             currency=row.currency,
             expense_type=row.expense_type,
             notes=row.notes,
-            spent_on=row.spent_at,
-            twin_id=row.transaction_id,
-            same_account=_same_account(place, row) if row.transaction_id else None,
+            spent_on=row.spent_on,
+            twin_id=row.twin_id,
+            same_account=_same_account(place, row) if row.twin_id else None,
         )
         for row in rows
+        # A row without an expense makes this one's go too: only where it is evidently the same account.
+        if not row.deleted or _same_account(place, row)
     ]
 
 

@@ -4,7 +4,7 @@ The rules are in `decide.match_transfer`; this file reads candidates, links what
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -30,6 +30,19 @@ _THEIRS = text(
     f"{_LEG} WHERE t.user_id = :user_id AND t.account_id <> :account_id AND t.transfer_peer_id IS NULL"
     " AND t.state <> 'removed' AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(:amounts)"
 )
+_UNPAIRED = text(
+    """SELECT t.id FROM bank_transactions t
+    WHERE t.account_id = :account_id AND t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.amount <> 0
+      AND t.effective_on >= :since_on AND EXISTS (
+        SELECT 1 FROM bank_transactions o
+        WHERE o.user_id = :user_id AND o.account_id <> t.account_id AND o.transfer_peer_id IS NULL
+          AND o.state <> 'removed' AND o.amount = -t.amount
+          AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days)"""
+)
+_DECLINED = text(
+    """SELECT transaction_id, other_transaction_id FROM bank_match_suggestions
+    WHERE user_id = :user_id AND kind = 'transfer' AND status = 'declined'"""
+)
 # By account: asked of the rows alone, Postgres reads all of the user's to find that there is no other account's.
 _HAS_OTHERS = text(
     """SELECT EXISTS (SELECT 1 FROM bank_connection_accounts a WHERE a.user_id = :user_id AND a.id <> :account_id
@@ -38,6 +51,10 @@ _HAS_OTHERS = text(
 _LINK = text(
     "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
     " ELSE CAST(:one AS bigint) END, last_run_id = :run_id WHERE id IN (:one, :other)"
+)
+_ANSWERED = text(
+    """UPDATE bank_match_suggestions SET status = 'obsolete'
+    WHERE kind = 'transfer' AND status = 'open' AND transaction_id = ANY(:ids)"""
 )
 _HIDE = text(
     "UPDATE bank_transactions SET expense_id = NULL, expense_state = 'transfer', last_run_id = :run_id"
@@ -58,6 +75,21 @@ def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, 
     ids = [*written.transaction_ids, *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
     if not ids or not session.execute(_HAS_OTHERS, _who(target)).scalar_one():
         return months
+    return months | link_transfers(session, job, target, ids)
+
+
+def unpaired_ids(session: Session, target: WriteTarget, since_on: date) -> list[int]:
+    """Return rows of the account without a peer, though rows of the user's other accounts fit by amount and day."""
+    values = _who(target) | {"since_on": since_on, "max_days": MAX_DAYS}
+    return list(session.execute(_UNPAIRED, values).scalars())
+
+
+def link_transfers(session: Session, job: Job, target: WriteTarget, ids: Sequence[int]) -> set[str]:
+    """Find the other legs of these rows and link them; return the months of expenses that changed.
+
+    A pair that the user declined is not linked, nor asked about again.
+    """
+    months: set[str] = set()
     ours = [_leg(row) for row in session.execute(_OURS, {"ids": ids})]
     if not ours:
         return months
@@ -74,7 +106,10 @@ def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, 
         )
     ]
     matches = match_transfers(ours, theirs)
+    declined = {tuple(pair) for pair in session.execute(_DECLINED, _who(target))}
     for match in matches.certain:
+        if (min(match.left.id, match.right.id), max(match.left.id, match.right.id)) in declined:
+            continue
         months |= link_legs(session, target, match, hide=job.options.transfers == "hide")
     _suggest(session, target, matches.suggestions)
     return months
@@ -87,6 +122,7 @@ def link_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, T
         _suggest(session, target, [match])
         return set()
     session.execute(_LINK, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
+    session.execute(_ANSWERED, {"ids": [match.left.id, match.right.id]})
     image = image_row(list(details.values()), target.run_id, Decision.UPDATED, match.reason)
     insert_values(session, "bank_transaction_changes", *image)
     if not hide:
@@ -119,11 +155,13 @@ def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
 
 
 def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], reason: Reason) -> set[str]:
-    """Write the expense of rows that were hidden as legs, as the bank states them; return the months."""
+    """Write the expense of rows that were hidden as legs or twins, as the bank states them; return the months."""
     rows = [
         row
         for row in load_details(session, ids).values()
-        if row.expense_state == ExpenseState.TRANSFER and row.base is not None and row.state != State.REMOVED
+        if row.expense_state in (ExpenseState.TRANSFER, ExpenseState.TWIN)
+        and row.base is not None
+        and row.state != State.REMOVED
     ]
     new_ids = dict(zip((row.id for row in rows), next_ids(session, "expenses", len(rows)), strict=True))
     columns = ("id", "user_id", "amount", "currency", "expense_type", "notes", "spent_at")
@@ -139,7 +177,10 @@ def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], rea
     )
     for row in rows:
         session.execute(
-            text("UPDATE bank_transactions SET expense_id = :expense_id, expense_state = 'own' WHERE id = :id"),
+            text(
+                "UPDATE bank_transactions SET expense_id = :expense_id, expense_state = 'own', twin_id = NULL"
+                " WHERE id = :id"
+            ),
             {"expense_id": new_ids[row.id], "id": row.id},
         )
     insert_values(session, "bank_transaction_changes", *image_row(rows, target.run_id, Decision.UPDATED, reason))

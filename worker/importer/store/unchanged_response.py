@@ -6,6 +6,7 @@ that may write forgets it first.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ARRAY, BigInteger, Date, DateTime, RowMapping, Text, bindparam, text
@@ -18,6 +19,7 @@ from worker.fault_injection import point
 from worker.importer.context import ImportContext
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job
+from worker.importer.store.second_look import DAYS as SECOND_LOOK_DAYS
 from worker.outbox import LISTENS
 from worker.runs.ending import HELD, apply_consequences, end_values, ending
 from worker.runs.states import COUNTED, Counts, EndedRun, Outcome, RunStatus
@@ -50,6 +52,11 @@ _REPEAT = prepared(
       SELECT r.id AS run_id FROM held, bank_import_runs r
       WHERE r.id = :run_id AND lease_token = :token AND cancel_requested_at IS NULL
         AND (SELECT count(*) FROM previous) = cardinality(:account_ids)
+        AND NOT EXISTS (  -- an expense that FinMind added since may be one of our rows
+          SELECT 1 FROM expenses e
+          WHERE e.user_id = r.user_id AND e.spent_at >= CAST(:since_on AS date)
+            AND e.created_at > (SELECT started_at FROM bank_import_runs WHERE id = :answer_run_id) - INTERVAL '1 day'
+            AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id))
         AND NOT (:without_listeners AND {LISTENS.format(user_id="r.user_id")})
       FOR UPDATE OF r
     ), copied AS (
@@ -102,6 +109,7 @@ def copy_previous_run(
     """
     outcome = Outcome(status=RunStatus.SUCCEEDED, code="nothing_new")
     values = _values(job, requests, listed) | end_values(job.lease, outcome)
+    values["since_on"] = context.now().date() - timedelta(days=SECOND_LOOK_DAYS)
     point("before_close")
     with context.statements() as session:  # one statement and one round trip, where no event is to be written
         row = session.execute(_REPEAT, values | {"without_listeners": True}).mappings().one_or_none()
