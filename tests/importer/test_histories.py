@@ -16,7 +16,6 @@ FIRST_SEED = random.SystemRandom().randrange(10**6) if FRESH else 0
 
 NOT_MENDED = {
     Behaviour.MIGRATION: "rows that change id and text together",
-    Behaviour.IDS_COME_AND_GO: "a row booked before the day of the opening amount",
     Behaviour.LOCAL_DAYS: "rows that change their day, and the balance proof after them",
     Behaviour.REPLACED_CARD: "an account that replaces another one",
     Behaviour.FUTURE_ROWS: "bookings of days to come that are moved",
