@@ -38,5 +38,5 @@ WORKDIR /tmp
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=4 CMD ["finmind-worker", "healthcheck", "worker"]
 STOPSIGNAL SIGTERM
-CMD ["celery", "--app", "worker.app", "worker", "--queues", "interactive,celery,scheduled,webhooks,maintenance", \
+CMD ["celery", "--app", "worker.app", "worker", "--queues", "interactive,celery,scheduled,heavy,webhooks,maintenance", \
      "--concurrency", "4", "--without-mingle", "--without-gossip"]

@@ -29,7 +29,7 @@ from worker.broker import (
     Queue,
     transport_options,
 )
-from worker.celery_hooks import task_latencies
+from worker.celery_hooks import pools, task_latencies
 from worker.celery_hooks.components import HeartbeatFile, steady_now
 from worker.celery_hooks.garbage import drop_garbage
 from worker.credentials import forbid_core_dumps
@@ -178,6 +178,7 @@ def _tick_if_silent(silent_s: float) -> None:
 drop_garbage()
 app.steps["worker"].update((HeartbeatFile, Metronome))
 task_latencies.connect()
+pools.connect()
 
 
 @signals.setup_logging.connect

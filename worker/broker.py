@@ -32,13 +32,17 @@ class Queue(StrEnum):
 
     INTERACTIVE = "interactive"
     SCHEDULED = "scheduled"
+    HEAVY = "heavy"
     WEBHOOKS = "webhooks"
     MAINTENANCE = "maintenance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimit:
-    """Seconds after which a task is asked to stop (soft) and is killed (hard). The last resort behind the deadline."""
+    """Seconds after which a task is asked to stop (soft) and is killed (hard). The last resort behind the deadline.
+
+    A pool of threads knows neither: a run ends by its deadline there, and loses its lease after `hard_s`.
+    """
 
     soft_s: int
     hard_s: int
@@ -47,6 +51,7 @@ class TimeLimit:
 TIME_LIMITS = {
     Queue.INTERACTIVE: TimeLimit(soft_s=240, hard_s=300),
     Queue.SCHEDULED: TimeLimit(soft_s=840, hard_s=900),
+    Queue.HEAVY: TimeLimit(soft_s=3540, hard_s=3600),
 }
 
 

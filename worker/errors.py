@@ -73,6 +73,10 @@ class StopRequestedError(WorkerError):
     code = "stopped"
 
 
+class TooHeavyError(StopRequestedError):
+    """The run computes more than this worker is for: it hands itself over to one for heavy runs."""
+
+
 class CancelRequestedError(WorkerError):
     """The run was cancelled."""
 

@@ -53,11 +53,14 @@ class Runtime:
         self.redis.close()
 
 
-def open_runtime(settings: Settings, *, role: str = "worker") -> Runtime:
-    """Build the runtime of this process; nothing is connected before it is used. Raises: ConfigurationError."""
+def open_runtime(settings: Settings, *, role: str = "worker", connections: int = 2) -> Runtime:
+    """Build the runtime of this process; nothing is connected before it is used.
+
+    connections: to Postgres, that are kept open. Raises: ConfigurationError.
+    """
     check_addresses(settings)
     url = settings.database_url.get_secret_value()
-    engine = open_engine(url, role=role)
+    engine = open_engine(url, role=role, pool_size=connections)
     return Runtime(
         settings=settings,
         engine=engine,
@@ -158,6 +161,7 @@ def _open_unsaved(runtime: Runtime, connector_type: type[BankConnector], config:
 
 _lock = threading.Lock()
 _opened: dict[int, Runtime] = {}
+_connections = 2
 
 
 def process_runtime() -> Runtime:
@@ -165,8 +169,14 @@ def process_runtime() -> Runtime:
     with _lock:
         if os.getpid() not in _opened:
             _opened.clear()
-            _opened[os.getpid()] = open_runtime(load_settings())
+            _opened[os.getpid()] = open_runtime(load_settings(), connections=_connections)
         return _opened[os.getpid()]
+
+
+def size_process_runtime(connections: int) -> None:
+    """Keep so many connections to Postgres in the runtime of this process, which is not opened yet."""
+    global _connections  # noqa: PLW0603 - one per process
+    _connections = connections
 
 
 def forget_process_runtime() -> None:

@@ -130,7 +130,7 @@ class TuningSettings(BaseSettings):
     tick_s: PositiveFloat = Field(default=5, description="How often beat looks for due work (s).")
     dispatch_batch: PositiveInt = Field(default=500, description="Runs published ahead of the workers, at most.")
     runs_per_user: PositiveInt = Field(default=8, description="Runs under way at once for one user.")
-    runs_per_connector: PositiveInt = Field(default=32, description="Runs under way at once through one connector.")
+    runs_per_connector: PositiveInt = Field(default=160, description="Runs under way at once through one connector.")
     webhook_retry_delays_s: str | None = Field(
         default=None,
         description="Waits between the attempts of a delivery (s), by commas; `extended`: for up to 24 hours."

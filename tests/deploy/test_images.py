@@ -148,7 +148,7 @@ def test_workers_may_finish_and_only_those_who_need_it_hold_the_keys() -> None:
 def test_the_api_and_those_who_import_share_one_folder_that_the_image_made_for_them() -> None:
     folder = SERVICES["api"]["environment"]["STATEMENT_FOLDER"]
     sharing = {name for name, service in SERVICES.items() if f"statements:{folder}" in service.get("volumes", [])}
-    assert sharing == {"api", "worker-interactive", "worker-scheduled"}
+    assert sharing == {"api", "worker-interactive", "worker-scheduled", "worker-heavy"}
     assert all(SERVICES[name]["environment"]["STATEMENT_FOLDER"] == folder for name in sharing)
     assert f"--owner worker --group worker --mode 0700 {folder}" in STAGES[1]
 

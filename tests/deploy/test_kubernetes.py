@@ -203,7 +203,7 @@ def test_everything_that_is_set_is_a_setting():
 
 def test_the_api_and_those_who_import_share_the_folder_for_statements():
     shared = {name for name in PODS if volume(name, "statements")}
-    assert shared == {"api", "worker-interactive", "worker-scheduled"}
+    assert shared == {"api", "worker-interactive", "worker-scheduled", "worker-heavy"}
     for name in shared:
         mount = next(found for found in container(name)["volumeMounts"] if found["name"] == "statements")
         assert mount["mountPath"] == CONFIG["STATEMENT_FOLDER"] == OURS[name]["environment"]["STATEMENT_FOLDER"]
@@ -239,7 +239,7 @@ def test_nobody_talks_to_anybody_unless_a_policy_says_so():
     policies = of_kind("NetworkPolicy")
     assert policies["nothing"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert _chosen(policies["receivers"]) == {"worker-webhooks"}
-    assert _chosen(policies["banks"]) == {"worker-interactive", "worker-scheduled", "api"}
+    assert _chosen(policies["banks"]) == {"worker-interactive", "worker-scheduled", "worker-heavy", "api"}
     assert _chosen(policies["door"]) == {"api"}
     assert _chosen(policies["jwks"]) == {"api"}
     assert _chosen(policies["spans"]) == set(WORKERS)

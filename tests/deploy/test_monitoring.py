@@ -39,7 +39,7 @@ def test_prometheus_scrapes_every_worker_for_its_latencies():
     (found,) = jobs()[1]["dns_sd_configs"]
     workers = {name for name, service in SERVICES.items() if "worker" in service.get("command", [])}
     assert set(found["names"]) == workers
-    assert len(workers) == 3
+    assert len(workers) == 4
     for name in workers:
         assert SERVICES[name]["environment"]["METRICS_LISTEN"] == f"0.0.0.0:{found['port']}"
         assert "metrics" in SERVICES[name]["networks"]

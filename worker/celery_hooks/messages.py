@@ -93,7 +93,7 @@ def _arguments(message: Any) -> tuple[list[Any], dict[str, Any]]:  # noqa: ANN40
 
 def _limit(message: Any) -> TimeLimit:  # noqa: ANN401 - kombu's message
     queue = (message.delivery_info or {}).get("routing_key")
-    return TIME_LIMITS[Queue.INTERACTIVE] if queue == Queue.INTERACTIVE else _DEFAULT_LIMIT
+    return _DEFAULT_LIMIT if queue is None else TIME_LIMITS.get(queue, _DEFAULT_LIMIT)
 
 
 def _text(given: object) -> str | None:

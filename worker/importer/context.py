@@ -52,6 +52,7 @@ class ImportContext:
         clear_cache: Drops FinMind's cached summaries of a user's months (`YYYY-MM`) after the commit; never raises.
         note_quota: Keeps what responses said about allowances.
         advanced: Called after a commit that brought the run further: rows were written, or an account is done.
+        weigh: Called with the rows of a delivery; raises TooHeavyError where another worker must go on with the run.
         fence: Proves, in a transaction that writes, that the run is still ours.
     """
 
@@ -64,5 +65,6 @@ class ImportContext:
     clear_cache: Callable[[int, frozenset[str]], None]
     note_quota: Callable[[Sequence[QuotaReading]], None] = _do_nothing
     advanced: Callable[[], None] = _do_nothing
+    weigh: Callable[[int], None] = _do_nothing
     fence: Callable[[Session, Lease], None] = fence
     policy: ImportPolicy = ImportPolicy()

@@ -218,6 +218,7 @@ class _Run:
             self._fail(request.accounts[0], error)
             return
         with closing(delivery.staging):
+            self.context.weigh(sum(map(delivery.staging.rows, delivery.staging.account_ids())))
             if self.findings.digest is not None:
                 self.findings.digest.add_delivery(request, delivery)
             self.findings.warnings.update(delivery.warnings)

@@ -51,9 +51,12 @@ class Command:
         )
 
 
-def worker(name: str, *queues: str, concurrency: int = 2) -> Command:
+def worker(name: str, *queues: str, concurrency: int = 2, pool: str = "prefork") -> Command:
     """Return a Celery worker for these queues."""
-    options = ("--hostname", f"{name}@%h", "--queues", ",".join(queues), "--concurrency", str(concurrency))
+    options = (
+        *("--hostname", f"{name}@%h", "--queues", ",".join(queues)),
+        *("--pool", pool, "--concurrency", str(concurrency)),
+    )
     return Command(
         name=name, command=(*CELERY, "worker", *options, "--without-mingle", "--without-gossip"), ready=" ready."
     )
@@ -80,8 +83,9 @@ def commands(
         port=flower_port,
     )
     return (
-        worker("interactive", Queue.INTERACTIVE, "celery"),
-        worker("scheduled", Queue.SCHEDULED),
+        worker("interactive", Queue.INTERACTIVE, "celery", pool="threads", concurrency=20),
+        worker("scheduled", Queue.SCHEDULED, pool="threads", concurrency=200),
+        worker("heavy", Queue.HEAVY),
         worker("webhooks", Queue.WEBHOOKS, Queue.MAINTENANCE),
         Command(name="beat", command=(*CELERY, "beat"), ready="beat.started"),
         *((flower,) if flower_port else ()),

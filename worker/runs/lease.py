@@ -147,26 +147,31 @@ def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
         raise CancelRequestedError(f"run {lease.run_id} was cancelled")
 
 
-def hand_back(session: Session, lease: Lease, *, counted: bool = False) -> None:
-    """Queue the run again, to go on from what is committed. Raises: LostLeaseError.
+def hand_back(session: Session, lease: Lease, *, counted: bool = False, passed_on: bool = False) -> None:
+    """Queue the run again, to go on from what is committed.
 
-    counted: this was a failed attempt: its time was up, or the database gone, before anything was committed. Neither a
-    shutdown is one, nor a long import that goes on in slices.
+    Args:
+        session: of the caller's transaction.
+        lease: the lease that ends.
+        counted: this was a failed attempt: its time was up, or the database gone, before anything was committed.
+            Neither a shutdown is one, nor a long import that goes on in slices.
+        passed_on: the caller publishes the run itself.
+
+    Raises:
+        LostLeaseError: the run was taken over.
     """
+    published = {"dispatched_at": func.now() if passed_on else None}
     attempt = BankImportRun.attempt if counted else BankImportRun.attempt - 1
     try:
         with session.begin_nested():
-            _release(session, lease, {"status": RunStatus.QUEUED, "code": "stopped", "attempt": attempt} | _UNPUBLISHED)
+            _release(session, lease, {"status": RunStatus.QUEUED, "code": "stopped", "attempt": attempt} | published)
     except IntegrityError:
         # uq_bank_import_runs_waiting: another run waits behind this one, which keeps its place with an expired lease.
         session.execute(
             update(BankImportRun)
             .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
-            .values(attempt=attempt, lease_expires_at=func.now() - timedelta(seconds=1), **_UNPUBLISHED)
+            .values(attempt=attempt, lease_expires_at=func.now() - timedelta(seconds=1), dispatched_at=None)
         )
-
-
-_UNPUBLISHED = {"dispatched_at": None}
 
 
 def _release(session: Session, lease: Lease, values: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ class LeaseKeeper:
         lease: the lease to keep.
         lease_s: how long an extended lease lasts (s).
         deadline_s: after this long (s) the run is asked to hand itself back and to go on later.
+        abandon_s: after this long (s) the lease is no longer renewed: a run that did not stop is taken over by others.
         stop_requested: whether the worker is shutting down.
     """
 
@@ -44,6 +45,7 @@ class LeaseKeeper:
         lease_s: float,
         deadline_s: float,
         stop_requested: Callable[[], bool],
+        abandon_s: float = float("inf"),
     ) -> None:
         self._sessions = sessions
         self._lease = lease
@@ -51,6 +53,7 @@ class LeaseKeeper:
         self._stop_requested = stop_requested
         self._renewed_s = time.monotonic()
         self._deadline_s = self._renewed_s + deadline_s
+        self._abandon_s = self._renewed_s + abandon_s
         self._lost = False
         self._cancelled = False
         self._writing = False
@@ -65,8 +68,13 @@ class LeaseKeeper:
             raise CancelRequestedError(f"run {self._lease.run_id} was cancelled")
         if self._stop_requested():
             raise StopRequestedError("the worker is shutting down")
-        if time.monotonic() > self._deadline_s:
+        if self.is_out_of_time:
             raise StopRequestedError("the run used up its time and goes on later")
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the deadline is over."""
+        return time.monotonic() > self._deadline_s
 
     def check_lease(self) -> None:
         """Return when the lease is still ours, as far as this process knows. Raises: LostLeaseError."""
@@ -103,7 +111,7 @@ class LeaseKeeper:
 
     def renew(self) -> None:
         """Extend the lease in a transaction of its own; `check` reports what that tells about the run."""
-        if self._lost:
+        if self._lost or time.monotonic() > self._abandon_s:
             return
         try:
             with self._sessions() as session:

@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
 from worker.db.engine import Sessions, is_away, is_contention
-from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError, WorkerError
+from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError, TooHeavyError, WorkerError
 from worker.fault_injection import point
 from worker.importer import engine
 from worker.importer.context import ImportContext
 from worker.runs.admission import AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
+from worker.runs.heavy import LIGHT_ROWS, LightWorker, is_consumed, is_heavy
 from worker.runs.lease import ClaimedRun, claim, hand_back
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus
@@ -39,15 +40,37 @@ MARGIN_S = 20.0
 DISK_DEFER_S = 60.0
 """How long a run waits that found no temporary space: others that use it end meanwhile (s)."""
 
+ABANDON_AFTER_S = 60.0
+"""A run that goes on for so long after its limit, which only threads can, loses its lease to others."""
+
 _RETRY_S = 1.0
 
 
-def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_limit_s: float) -> Outcome | None:
+def execute_run(
+    runtime: Runtime,
+    run_id: uuid.UUID,
+    *,
+    worker_name: str,
+    soft_limit_s: float,
+    light: LightWorker | None = None,
+) -> Outcome | None:
     """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours.
 
-    Return how this worker ended it; None when it did not.
+    Args:
+        runtime: of this process.
+        run_id: the run.
+        worker_name: becomes part of its row.
+        soft_limit_s: when Celery would interrupt the run; it hands itself back before that.
+        light: this worker is for light runs; None when it is for any.
+
+    Returns:
+        How this worker ended the run; None when it did not.
     """
     settings = runtime.settings
+    if light is not None and _is_for_others(runtime, run_id):
+        light.pass_on(run_id)
+        log.info("run.passed_on", run_id=str(run_id))
+        return None
     try:
         claimed = _start(runtime, run_id, worker_name)
     except LostLeaseError as reason:
@@ -63,14 +86,20 @@ def execute_run(runtime: Runtime, run_id: uuid.UUID, *, worker_name: str, soft_l
         lease_s=settings.lease_s,
         deadline_s=soft_limit_s - MARGIN_S,
         stop_requested=lambda: STOP.is_set,
+        abandon_s=soft_limit_s + ABANDON_AFTER_S,
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
     traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=facts.asked_by)
     with traced, context, acting_as(f"run:{run_id}"), runtime.lease_renewer.renewing(keeper):
         log.info("run.started")
-        outcome = _work_and_close(runtime, claimed, keeper)
+        outcome = _work_and_close(runtime, claimed, keeper, light)
     point("before_ack")
     return outcome
+
+
+def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
+    with runtime.statements() as session:
+        return is_heavy(session, run_id) and is_consumed(session)
 
 
 def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> ClaimedRun | None:
@@ -107,12 +136,14 @@ def _do_not_start(session: Session, lease: Lease, decision: Outcome | WaitForTur
     log.info("run.not_started", run_id=str(lease.run_id), status=decision.status.value, code=decision.code)
 
 
-def _work_and_close(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper) -> Outcome | None:
+def _work_and_close(
+    runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: LightWorker | None
+) -> Outcome | None:
     try:
         try:
-            outcome = _work(runtime, claimed, keeper)
+            outcome = _work(runtime, claimed, keeper, light)
         except StopRequestedError as reason:
-            _hand_back(runtime, claimed.lease, keeper, reason)
+            _hand_back(runtime, claimed.lease, keeper, reason, light)
             return None
     except LostLeaseError as reason:  # also when the COMMIT that closed it was never answered
         log.warning("run.lost", reason=str(reason))
@@ -122,13 +153,25 @@ def _work_and_close(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper) 
     return outcome
 
 
-def _hand_back(runtime: Runtime, lease: Lease, keeper: LeaseKeeper, reason: StopRequestedError) -> None:
-    counted = not (STOP.is_set or keeper.advanced)
-    _write_with_retries(runtime, keeper, lambda session: hand_back(session, lease, counted=counted))
-    log.info("run.handed_back", reason=str(reason))
+def _hand_back(
+    runtime: Runtime, lease: Lease, keeper: LeaseKeeper, reason: StopRequestedError, light: LightWorker | None
+) -> None:
+    """Queue the run again. What was too much for a light worker goes to one for heavy runs: no failed attempt."""
+    too_much = not STOP.is_set and (isinstance(reason, TooHeavyError) or keeper.is_out_of_time)
+    passed_on = light is not None and too_much and _consumed(runtime)
+    counted = not (STOP.is_set or keeper.advanced or passed_on)
+    _write_with_retries(runtime, keeper, partial(hand_back, lease=lease, counted=counted, passed_on=passed_on))
+    if light is not None and passed_on:
+        light.pass_on(lease.run_id)
+    log.info("run.handed_back", reason=str(reason), passed_on=passed_on)
 
 
-def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper) -> Outcome:
+def _consumed(runtime: Runtime) -> bool:
+    with runtime.statements() as session:
+        return is_consumed(session)
+
+
+def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: LightWorker | None) -> Outcome:
     """Run the engine, which closes the row; errors that say something about the run become its outcome.
 
     Raises: StopRequestedError, also when the database or the time went away: the run goes on from what it committed;
@@ -138,7 +181,7 @@ def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper) -> Outcome
         with ExitStack() as stack:
             interactive = not claimed.facts.scheduled
             opener = ConnectorOpener(runtime=runtime, interactive=interactive, wait=keeper.wait, stack=stack)
-            return engine.run(claimed, _import_context(runtime, keeper, opener))
+            return engine.run(claimed, _import_context(runtime, keeper, opener, light))
     except (StopRequestedError, LostLeaseError):
         raise
     except SoftTimeLimitExceeded:
@@ -173,7 +216,9 @@ def outcome_of_error(error: Exception) -> Outcome:
             return Outcome(status=RunStatus.FAILED, code="internal", message=type(error).__name__)
 
 
-def _import_context(runtime: Runtime, keeper: LeaseKeeper, opener: ConnectorOpener) -> ImportContext:
+def _import_context(
+    runtime: Runtime, keeper: LeaseKeeper, opener: ConnectorOpener, light: LightWorker | None
+) -> ImportContext:
     return ImportContext(
         sessions=partial(_transaction, runtime.sessions, keeper),
         statements=runtime.statements,
@@ -184,7 +229,13 @@ def _import_context(runtime: Runtime, keeper: LeaseKeeper, opener: ConnectorOpen
         clear_cache=runtime.cache.clear,
         note_quota=opener.note_quota,
         advanced=keeper.advance,
+        weigh=partial(_weigh, runtime, light),
     )
+
+
+def _weigh(runtime: Runtime, light: LightWorker | None, rows: int) -> None:
+    if light is not None and rows > LIGHT_ROWS and _consumed(runtime):
+        raise TooHeavyError(f"a delivery of {rows} rows is for a worker of heavy runs")
 
 
 @contextmanager

@@ -10,13 +10,16 @@ from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
+from kombu.exceptions import OperationalError
 from sqlalchemy.exc import DBAPIError
 
 from worker.app import app
-from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION
+from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION, Nudge, Queue, publish
+from worker.celery_hooks.pools import has_threads
 from worker.db.engine import is_away, is_contention
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankImportRun
+from worker.runs.heavy import LightWorker
 from worker.runs.message_allowance import check_message_allowance
 from worker.runs.request import request_run
 from worker.runs.states import WAITING, RunKind, RunRequest, RunStatus
@@ -86,7 +89,13 @@ def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -
 def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
     runtime = process_runtime()
     try:
-        outcome = execute_run(runtime, run_id, worker_name=str(task.request.hostname), soft_limit_s=_soft_limit_s(task))
+        outcome = execute_run(
+            runtime,
+            run_id,
+            worker_name=str(task.request.hostname),
+            soft_limit_s=_soft_limit_s(task),
+            light=_LIGHT if has_threads() else None,
+        )
         if outcome is not None and outcome.status is RunStatus.SUCCEEDED:
             return _done(run_id, outcome.status, outcome.code, outcome.counts.created)
         with runtime.sessions() as session:
@@ -100,6 +109,17 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
     if row is None:
         raise Reject(f"no run {run_id}", requeue=False)
     return _as_task_state(row)
+
+
+def _pass_on(run_id: uuid.UUID) -> None:
+    """Send a run to the workers for heavy ones; when the broker is away, the dispatcher sends it again."""
+    try:
+        publish(app, [Nudge(run_id=run_id, queue=Queue.HEAVY)])
+    except OperationalError as error:
+        log.warning("run.not_passed_on", run_id=str(run_id), reason=type(error).__name__)
+
+
+_LIGHT = LightWorker(pass_on=_pass_on)
 
 
 def _as_task_state(row: BankImportRun) -> dict[str, Any]:

@@ -1,0 +1,198 @@
+"""A worker of threads is for runs that wait: what computes much goes to processes, and limits hold without kills."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import until
+from worker.client import WorkerClient
+from worker.connectors.mock.config import MockMode
+from worker.errors import StopRequestedError
+from worker.runs.component_heartbeats import record_heartbeat
+from worker.runs.heavy import CONSUMER, LightWorker
+from worker.runs.lease_renewal import LeaseKeeper
+from worker.runs.request import request_run
+from worker.runs.states import RunKind, RunRequest
+from worker.tasks import execution
+from worker.tasks.execution import execute_run
+
+
+@pytest.fixture
+def consumed(sessions):
+    """Somebody consumes the queue of heavy runs."""
+    with sessions() as session:
+        record_heartbeat(session, CONSUMER)
+
+
+@pytest.fixture
+def ask_refresh(sessions):
+    def ask(connection_id):
+        with sessions() as session:
+            return request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH))
+
+    return ask
+
+
+@pytest.fixture
+def light(opened):
+    """Execute a run in a light worker; return the ids that it passed on."""
+
+    def once(run_id, soft_limit_s=240):
+        passed_on = []
+        worker = LightWorker(pass_on=passed_on.append)
+        execute_run(opened, run_id, worker_name="light", soft_limit_s=soft_limit_s, light=worker)
+        return passed_on
+
+    return once
+
+
+@pytest.fixture
+def imported(connect_mock, ask_import, execute):
+    """Link a made-up bank and import it once."""
+
+    def make(**config):
+        connection_id = connect_mock(**({"history_days": 20, "accounts": 1} | config))
+        execute(ask_import(connection_id))
+        return connection_id
+
+    return make
+
+
+@pytest.mark.usefixtures("consumed")
+def test_an_import_is_passed_on_and_a_refresh_is_not(connect_mock, ask_import, ask_refresh, light, row_of, execute):
+    connection_id = connect_mock(history_days=20)
+    run_id = ask_import(connection_id)
+    assert light(run_id) == [run_id]
+    assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", 0)
+    execute(run_id)
+    refresh_id = ask_refresh(connection_id)
+    assert light(refresh_id) == []
+    assert row_of(refresh_id).status == "succeeded"
+
+
+@pytest.mark.usefixtures("consumed")
+def test_a_first_refresh_is_as_heavy_as_an_import(connect_mock, ask_refresh, light):
+    run_id = ask_refresh(connect_mock(history_days=20))
+    assert light(run_id) == [run_id]
+
+
+def test_where_nobody_is_for_heavy_runs_a_light_worker_does_them(connect_mock, ask_import, light, row_of):
+    run_id = ask_import(connect_mock(history_days=20))
+    assert light(run_id) == []
+    assert row_of(run_id).status == "succeeded"
+
+
+@pytest.mark.usefixtures("consumed")
+def test_a_refresh_that_turns_out_heavy_hands_itself_over(imported, ask_refresh, light, row_of, execute, monkeypatch):
+    connection_id = imported()
+    monkeypatch.setattr(execution, "LIGHT_ROWS", 0)
+    run_id = ask_refresh(connection_id)
+    assert light(run_id) == [run_id]
+    row = row_of(run_id)
+    assert (row.status, row.attempt, row.dispatched_at is not None) == ("queued", 0, True)
+    execute(run_id)
+    assert row_of(run_id).status == "succeeded"
+
+
+@pytest.mark.usefixtures("consumed")
+def test_a_run_that_used_up_its_time_in_a_light_worker_goes_on_in_another_and_costs_no_attempt(
+    imported, ask_refresh, light, row_of
+):
+    run_id = ask_refresh(imported())
+    assert light(run_id, soft_limit_s=execution.MARGIN_S - 1) == [run_id]
+    assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", 0)
+
+
+def test_a_run_that_does_not_stop_loses_its_lease(imported, ask_refresh, opened, sessions, row_of):
+    """A thread cannot be killed: what hangs in it must not hold the run for ever."""
+    from tests.leases import claim
+
+    run_id = ask_refresh(imported())
+    with sessions() as session:
+        lease = claim(session, run_id, worker_name="stuck", lease_s=60)
+    keeper = LeaseKeeper(opened.sessions, lease, lease_s=60, deadline_s=-2, abandon_s=-1, stop_requested=lambda: False)
+    before = row_of(run_id).lease_expires_at
+    keeper.renew()
+    assert row_of(run_id).lease_expires_at == before
+    with pytest.raises(StopRequestedError):
+        keeper.check()
+
+
+# real workers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def start(settings, tmp_path):
+    """Start a Celery worker; it is killed at the end."""
+    started = []
+
+    def worker(name, pool, queue, concurrency):
+        environment = os.environ | {
+            "DATABASE_URL": settings.database_url.get_secret_value(),
+            "REDIS_URL": settings.redis_url.get_secret_value(),
+            "CREDENTIAL_KEYS": settings.credential_keys.get_secret_value(),
+            "FINMIND_HEALTH_DIR": str(tmp_path / name),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", f"{name}@test", "-P", pool]
+        log = (tmp_path / f"{name}.log").open("wb")
+        process = subprocess.Popen(
+            [*command, "-c", str(concurrency), "-Q", queue, "--without-gossip", "--without-mingle"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        log.close()
+        started.append(process)
+        return process
+
+    yield worker
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def nudge(settings):
+    client = WorkerClient(settings.redis_url.get_secret_value())
+    yield client.nudge
+    client.close()
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("consumed")
+def test_threads_wait_and_processes_compute(start, nudge, connect_mock, ask_import, ask_refresh, row_of):
+    start("light", "threads", "interactive", 20)
+    start("heavy", "prefork", "heavy", 1)
+    connections = [connect_mock(history_days=10, accounts=1) for _ in range(3)]
+    imports = [ask_import(connection_id) for connection_id in connections]
+    for run_id in imports:
+        nudge(run_id)
+    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in imports), timeout_s=60)
+    assert {row_of(run_id).worker_name for run_id in imports} == {"heavy@test"}
+    refreshes = [ask_refresh(connection_id) for connection_id in connections]
+    for run_id in refreshes:
+        nudge(run_id)
+    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in refreshes), timeout_s=60)
+    assert {row_of(run_id).worker_name for run_id in refreshes} == {"light@test"}
+
+
+@pytest.mark.processes
+def test_a_worker_of_threads_hands_back_all_its_runs_within_seconds_of_term(
+    start, nudge, connect_mock, ask_refresh, row_of
+):
+    worker = start("light", "threads", "interactive", 20)
+    slow = {"history_days": 400, "accounts": 1, "mode": MockMode.SLOW, "delay_s": 3.0, "page_size": 10}
+    runs = [ask_refresh(connect_mock(**slow)) for _ in range(10)]
+    for run_id in runs:
+        nudge(run_id)
+    until(lambda: all(row_of(run_id).status == "running" for run_id in runs), timeout_s=60)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=20) == 0
+    assert {(row_of(run_id).status, row_of(run_id).attempt) for run_id in runs} == {("queued", 0)}
