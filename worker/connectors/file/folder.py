@@ -1,8 +1,10 @@
 """Index of a path: the readable files with a summary of each, their accounts, and the refused files with reasons."""
 
 import hashlib
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 from worker.connectors.errors import ProviderUnavailableError
@@ -15,6 +17,8 @@ from worker.connectors.file.statement.files import Member, digest, folder_files,
 from worker.connectors.file.summary import AccountSummary, FileSummary, Imbalance, summarise
 from worker.errors import InvalidRequestError
 
+_MAX_KEPT_FILES, _MAX_KEPT_IDS = 1000, 5000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedFile:
@@ -25,12 +29,52 @@ class IndexedFile:
     summary: FileSummary
 
 
+class _ReadBefore:
+    """Files this process has read before, by path, content and what is stated: a refresh reads only what is new."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[str, IndexedFile | StatementError] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: str) -> "IndexedFile | StatementError | None":
+        with self._lock:
+            if key in self._files:
+                self._files.move_to_end(key)
+            return self._files.get(key)
+
+    def put(self, key: str, found: "IndexedFile | StatementError") -> None:
+        """Keep a file, unless the ids of its rows would fill the memory; forget the ones used longest ago."""
+        if isinstance(found, IndexedFile) and found.summary.id_count > _MAX_KEPT_IDS:
+            return
+        with self._lock:
+            self._files[key] = found
+            while len(self._files) > _MAX_KEPT_FILES:
+                self._files.popitem(last=False)
+
+
+_READ_BEFORE = _ReadBefore()
+
+
+def _index(member: Member, fingerprint: str, config: FileConfig, choices: Choices) -> IndexedFile | StatementError:
+    """Read a file once from beginning to end; return its index, or why it is refused."""
+    try:
+        understood = understand(member, choices)
+        summary = summarise(EventOverrides(config).events(read(understood, choices)))
+    except StatementError as error:
+        return error.of(member.name)
+    if summary.bad_rows and not summary.accounts:
+        first = summary.bad_rows[0]
+        return StatementError(f"no row can be read: {first.reason}", line=first.line, file=member.name)
+    return IndexedFile(understood=understood, fingerprint=fingerprint, summary=summary)
+
+
 @dataclass(slots=True)
 class Folder:
     """What a path holds, in the order of the files' names."""
 
     files: list[IndexedFile] = field(default_factory=list)
     refused: list[StatementError] = field(default_factory=list)
+    _fingerprints: set[str] = field(default_factory=set)
 
     @classmethod
     def scan(cls, config: FileConfig) -> Self:
@@ -71,20 +115,18 @@ class Folder:
             self._add_member(member, f"{mark}{_entry_mark(member)}", config, choices)
 
     def _add_member(self, member: Member, fingerprint: str, config: FileConfig, choices: Choices) -> None:
-        if any(file.fingerprint == fingerprint for file in self.files):
+        if fingerprint in self._fingerprints:
             return
-        try:
-            understood = understand(member, choices)
-            counted = summarise(EventOverrides(config).events(read(understood, choices)))
-        except StatementError as error:
-            self.refused.append(error.of(member.name))
-            return
-        if counted.bad_rows and not counted.accounts:
-            first = counted.bad_rows[0]
-            refusal = StatementError(f"no row can be read: {first.reason}", line=first.line)
-            self.refused.append(refusal.of(member.name))
-            return
-        self.files.append(IndexedFile(understood=understood, fingerprint=fingerprint, summary=counted))
+        key = f"{member.path}:{fingerprint}"
+        found = _READ_BEFORE.get(key)
+        if found is None:
+            found = _index(member, fingerprint, config, choices)
+            _READ_BEFORE.put(key, found)
+        if isinstance(found, StatementError):
+            self.refused.append(found)
+        else:
+            self._fingerprints.add(fingerprint)
+            self.files.append(found)
 
     def account_keys(self) -> list[str]:
         """Return every account, in the order the files name them."""

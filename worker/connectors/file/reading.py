@@ -172,7 +172,12 @@ def _read_tables(tables: tuple[Table, ...]) -> Iterator[Event]:
 
 
 def _camt_options(choices: Choices, turned: frozenset[int] = frozenset()) -> CamtOptions:
-    return CamtOptions(notifications=choices.notifications, split_batches=choices.split_batches, turned=turned)
+    return CamtOptions(
+        notifications=choices.notifications,
+        split_batches=choices.split_batches,
+        currency=choices.hints.currency,
+        turned=turned,
+    )
 
 
 def _turned(member: Member, choices: Choices) -> frozenset[int]:
@@ -206,7 +211,8 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
             case Format.CAMT:
                 yield from read_camt(stream, _camt_options(choices, understood.turned))
             case Format.OFX:
-                yield from OfxReader(understood.mark).events(text_chunks(stream, understood.encoding.name))
+                reader = OfxReader(understood.mark, choices.hints.currency)
+                yield from reader.events(text_chunks(stream, understood.encoding.name))
             case Format.QIF if understood.qif is not None:
                 yield from read_qif(text_lines(stream, understood.encoding.name), understood.qif)
             case _:

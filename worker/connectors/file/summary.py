@@ -161,6 +161,11 @@ class FileSummary:
     remark_count: int = 0
     accounted: Accounted | None = None
 
+    @property
+    def id_count(self) -> int:
+        """Ids that are held to judge them against those of other files."""
+        return sum(len(account.ids.facts) for account in self.accounts.values())
+
     def take(self, event: Event) -> None:
         """Count one event."""
         match event:

@@ -19,6 +19,7 @@ from worker.connectors.file.camt.entries import (
 )
 from worker.connectors.file.camt.xml_stream import Node, branches
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask, find_iban
+from worker.connectors.file.statement.currencies import account_currency
 from worker.connectors.file.statement.events import (
     BadRow,
     Closed,
@@ -65,11 +66,13 @@ class CamtOptions:
     Attributes:
         notifications: Also read camt.054, whose lines a camt.053 repeats.
         split_batches: Book the payments of a collective entry one by one where they add up to it.
+        currency: Of accounts whose own is missing or not understood.
         turned: Numbers of the statements, from 0, whose reversals keep the direction of the original booking.
     """
 
     notifications: bool = False
     split_batches: bool = True
+    currency: str | None = None
     turned: frozenset[int] = frozenset()
 
 
@@ -194,7 +197,7 @@ class _Reader:
             statement.partial = not statement.last_page or node.get("PgNb") not in {"1", None}
 
     def _account(self, statement: _Statement, node: Node) -> Iterator[Event]:
-        account = _account(node)
+        account = _account(node, self._options.currency)
         if statement.account is not None and statement.account.key != account.key:
             raise StatementError("one statement names two accounts", line=node.line)
         if statement.account is None:
@@ -343,20 +346,24 @@ def _raw(node: Node) -> str:
     return " ".join(text for text in texts if not text.endswith("="))[:_MAX_RAW_CHARACTERS] or node.text.strip()
 
 
-def _account(node: Node) -> StatementAccount:
+def _account(node: Node, stated_currency: str | None) -> StatementAccount:
     number = node.get("Id/IBAN", "Id/Othr/Id", "Id/PrtryAcct/Id", "Id/BBAN", "Id/UPIC")
     if number is None:
         raise StatementError("the statement names no account", line=node.line)
     bank = node.get("Svcr/FinInstnId/BICFI", "Svcr/FinInstnId/BIC", "Svcr/FinInstnId/ClrSysMmbId/MmbId") or ""
     institution = node.get("Svcr/FinInstnId/Nm", "Svcr/FinInstnId/NmAndAdr/Nm")
     anchor = account_anchor(find_iban(number) or number, bank)
+    try:
+        currency = account_currency(node.get("Ccy"), stated_currency)
+    except ValueError as error:
+        raise StatementError(str(error), line=node.line) from None
     mask = account_mask(number)
     return StatementAccount(
         key=account_key(anchor),
         name=node.get("Nm") or " ".join(part for part in (institution or bank, mask) if part) or "account",
         anchor=anchor,
         mask=mask,
-        currency=node.get("Ccy"),
+        currency=currency,
         institution_name=institution,
     )
 

@@ -9,6 +9,7 @@ from worker.connectors.file.ofx.transactions import ofx_transaction
 from worker.connectors.file.ofx.values import parse_ofx_amount, parse_ofx_day, parse_ofx_moment
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask
 from worker.connectors.file.statement.amounts import Mark
+from worker.connectors.file.statement.currencies import account_currency
 from worker.connectors.file.statement.events import (
     BadRow,
     Closed,
@@ -85,9 +86,10 @@ class _Record:
 class OfxReader:
     """Turns the tags of one file into events."""
 
-    def __init__(self, mark: Mark | None = None) -> None:
-        """Args: mark: the decimal mark of the file, for amounts that fit both."""
+    def __init__(self, mark: Mark | None = None, currency: str | None = None) -> None:
+        """Args: mark: for amounts that fit both decimal marks. currency: used where the file's own is unknown."""
         self._mark = mark
+        self._currency = currency
         self._statement: _Statement | None = None
         self._record: _Record | None = None
         self._nested: list[str] = []
@@ -224,7 +226,7 @@ class OfxReader:
     def _account(self, statement: _Statement) -> tuple[StatementAccount, list[Event]]:
         """Return the statement's account, and its opening event the first time."""
         if statement.account is None:
-            statement.account = _account_of(statement, self._facts)
+            statement.account = _account_of(statement, self._facts, self._currency)
             return statement.account, [Opened(account=statement.account, line=statement.line)]
         return statement.account, []
 
@@ -278,7 +280,7 @@ def _bad(record: _Record, reason: str, account: str | None) -> BadRow:
     return BadRow(line=record.line, reason=reason, raw=raw, account=account)
 
 
-def _account_of(statement: _Statement, facts: dict[str, str]) -> StatementAccount:
+def _account_of(statement: _Statement, facts: dict[str, str], stated: str | None) -> StatementAccount:
     number = statement.facts.get("ACCTID")
     if not number:
         raise StatementError("the statement names no account (ACCTID)", line=statement.line)
@@ -287,7 +289,10 @@ def _account_of(statement: _Statement, facts: dict[str, str]) -> StatementAccoun
     kind = _ACCOUNT_TYPES.get(statement.facts.get("ACCTTYPE", "").upper(), statement.kind)
     institution = facts.get("ORG")
     mask = account_mask(number)
-    currency = statement.facts.get("CURDEF", "").upper() or None
+    try:
+        currency = account_currency(statement.facts.get("CURDEF"), stated)
+    except ValueError as error:
+        raise StatementError(str(error), line=statement.line) from None
     return StatementAccount(
         key=account_key(anchor),
         name=" ".join(part for part in (institution, kind.value, mask) if part),

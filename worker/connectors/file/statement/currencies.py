@@ -60,6 +60,21 @@ def parse_currency(text: str) -> str:
     return _CODE_OF[plain]
 
 
+def account_currency(text: str | None, stated: str | None) -> str | None:
+    """Return the currency of an account as its file writes it, else as a person states it.
+
+    Raises: ValueError when the file's is not understood and nobody stated one.
+    """
+    if not text or not text.strip():
+        return stated
+    try:
+        return parse_currency(text)
+    except ValueError:
+        if stated is None:
+            raise
+        return stated
+
+
 def currency_sign(text: str) -> str | None:
     """Return the code of a currency sign or word that can only mean one currency; None for anything else."""
     try:

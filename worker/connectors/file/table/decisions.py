@@ -24,6 +24,7 @@ _USUAL_SHARE = 0.05
 _PROVEN, _RECOGNISED = 0.95, 0.8
 _LEAST_ROWS = 3
 _LEAST_ZEROS, _LEAST_FIXED = 2, 4
+_FIGURE = re.compile(r"[1-9]")
 _FINAL_ZERO = re.compile(r"[.,]\d+0\D*$")
 
 
@@ -95,25 +96,30 @@ class _Evidence:
 
 def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
     profile, seen = layout.profile, _Evidence()
-    date_columns = [layout.column(name) for name in (profile.date, profile.value_date, profile.transaction_date)]
-    amounts = (profile.amount, profile.debit, profile.credit, profile.amount_in, *profile.amounts)
-    money = [layout.column(name) for name in (*amounts, profile.balance, profile.fee, profile.refund)]
+    dates = layout.places(profile.date, profile.value_date, profile.transaction_date)
+    amounts = layout.places(profile.amount, profile.debit, profile.credit, profile.amount_in, *profile.amounts)
+    money = (*amounts, *layout.places(profile.balance, profile.fee, profile.refund))
+    sides = [(name, layout.column(name)) for name in (profile.debit, profile.credit) if name]
+    amount_at = layout.column(profile.amount)
     unused = set(unused_columns(layout.header, profile))
     seen.unknown = {at: ColumnValues(name) for at, name in enumerate(layout.header) if name in unused}
     for record in rows:
         seen.records += 1
-        if not any(cell(record, index) for index in money):
+        texts = [text for index in money if (text := cell(record, index))]
+        if not texts:
             _refuse_second_header(layout, record)
             continue
         seen.widths[len(record.cells)] += 1
-        seen.rows += bool(profile.date_format or fitting_orders(cell(record, date_columns[0])))
-        for index in date_columns:
+        seen.rows += bool(profile.date_format or fitting_orders(cell(record, dates[0] if dates else None)))
+        for index in dates:
             _see_date(seen, cell(record, index))
-        for index in money:
-            _see_amount(seen, cell(record, index))
-        for index in money[: len(amounts)]:
+        for text in texts:
+            _see_amount(seen, text)
+        for index in amounts:
             _see_decimals(seen, cell(record, index))
-        _see_sign(seen, layout, record)
+        _see_sign(seen, cell(record, amount_at))
+        for name, side_at in sides:
+            _see_side(seen, name, cell(record, side_at))
         for index, values in seen.unknown.items():
             values.see(cell(record, index))
     return seen
@@ -146,7 +152,7 @@ def _see_amount(seen: _Evidence, text: str) -> None:
 
 
 def _see_decimals(seen: _Evidence, text: str) -> None:
-    if any(mark.isdigit() for mark in text):
+    if _FIGURE.search(text):
         seen.decimals[decimals(text)] += 1
         seen.final_zeros += bool(_FINAL_ZERO.search(text))
 
@@ -162,18 +168,18 @@ def _fixed_decimals(seen: _Evidence) -> int | None:
     return usual if fixed and strays <= max(1, total * _STRAY_SHARE) else None
 
 
-def _see_sign(seen: _Evidence, layout: Layout, record: Record) -> None:
-    profile = layout.profile
-    text = cell(record, layout.column(profile.amount))
-    if any(mark in "123456789" for mark in text):
-        directed = states_direction(text)
-        seen.plus += text.startswith("+")
-        seen.negative += directed and not text.startswith("+")
+def _see_sign(seen: _Evidence, text: str) -> None:
+    if _FIGURE.search(text):
+        plus = text.startswith("+")
+        directed = plus or states_direction(text)
+        seen.plus += plus
+        seen.negative += directed and not plus
         seen.positive += not directed
-    for side in (profile.debit, profile.credit):
-        text = cell(record, layout.column(side))
-        if side and any(mark in "123456789" for mark in text):
-            seen.sides.setdefault(side, set()).add(states_direction(text) and not text.startswith("+"))
+
+
+def _see_side(seen: _Evidence, name: str, text: str) -> None:
+    if _FIGURE.search(text):
+        seen.sides.setdefault(name, set()).add(states_direction(text) and not text.startswith("+"))
 
 
 def _decide_mark(layout: Layout, seen: _Evidence) -> Mark:

@@ -43,6 +43,10 @@ class Layout:
             self._columns[name] = self.header.index(wanted) if wanted in self.header else None
         return self._columns[name]
 
+    def places(self, *names: str | None) -> tuple[int, ...]:
+        """Return the indexes of those columns that the file has."""
+        return tuple(at for name in names if (at := self.column(name)) is not None)
+
 
 def numbered(cells: Iterable[str]) -> tuple[str, ...]:
     """Return header cells as they are compared: a repeated name with `#2` behind it, an empty one as `column 3`."""

@@ -37,6 +37,8 @@ from worker.connectors.file.table.row_amount import cell, decimals, row_amount
 from worker.connectors.file.table.sources import TableSource
 
 _LEAST_DATE_DIGITS = 4
+_LONGEST_DAY = 10
+_FIGURE = re.compile(r"[1-9]")
 _MAX_RAW_CHARACTERS = 500
 
 
@@ -120,7 +122,10 @@ class _RowReader:
         self._texts = [layout.column(name) for name in profile.description]
         self._date_at = layout.column(profile.date)
         money = (profile.amount, profile.debit, profile.credit, profile.amount_in, *profile.amounts)
-        self._money_at = [layout.column(name) for name in money if name]
+        self._money_at = layout.places(*money)
+        self._bought_at, self._value_at = layout.column(profile.transaction_date), layout.column(profile.value_date)
+        self._name_at, self._reference_at = layout.column(profile.counterparty), layout.column(profile.reference)
+        self._id_at, self._other_at = layout.column(profile.id), layout.column(profile.counterparty_account)
         self._detail_at = layout.column(profile.detail)
         # words that stand in the place of the day of a pending row
         self._undated = frozenset(word for at, words in self._pending if at == self._date_at for word in words)
@@ -225,8 +230,11 @@ class _RowReader:
     def _check_decimals(self, record: Record) -> None:
         """Raises: ValueError for an amount whose decimals are not those of all others."""
         expected = self._decisions.decimals
-        for text in (cell(record, at) for at in self._money_at):
-            if expected is not None and any(mark in "123456789" for mark in text) and decimals(text) != expected:
+        if expected is None:
+            return
+        for at in self._money_at:
+            text = cell(record, at)
+            if text and decimals(text) != expected and _FIGURE.search(text):
                 raise ValueError(f"amount '{text[:40]}' has not the {expected} decimals that all others have")
 
     def _day(self, text: str) -> date:
@@ -234,13 +242,12 @@ class _RowReader:
             return parse_day_as(text, self._profile.date_format)
         return parse_day(text, self._decisions.order or "ymd")
 
-    def _stated(self, record: Record, name: str | None) -> date | datetime | None:
+    def _stated(self, record: Record, at: int | None) -> date | datetime | None:
         """Return what a date column says: a day, or the moment where it states one in UTC."""
-        text = cell(record, self._layout.column(name))
+        text = cell(record, at)
         if not text:
             return None
-        moment = parse_moment(text)
-        if moment is not None:
+        if len(text) > _LONGEST_DAY and (moment := parse_moment(text)) is not None:
             return moment
         try:
             return self._day(text)
@@ -248,25 +255,25 @@ class _RowReader:
             raise ValueError(f"date '{text[:40]}' {_short(error)}") from None
 
     def _transaction(self, record: Record) -> tuple[Transaction, Decimal | None]:
-        layout, profile, accounts = self._layout, self._profile, self._accounts
+        layout, accounts = self._layout, self._accounts
         pending = any(plain(cell(record, index)) in values for index, values in self._pending)
         undated = pending and plain(cell(record, self._date_at)) in self._undated
-        booked = None if undated else self._stated(record, profile.date)
-        bought = self._stated(record, profile.transaction_date)
+        booked = None if undated else self._stated(record, self._date_at)
+        bought = self._stated(record, self._bought_at)
         if booked is None and bought is None and not undated:
             raise ValueError("has no date")
-        value = self._stated(record, profile.value_date)
+        value = self._stated(record, self._value_at)
         amount = row_amount(layout, record, self._decisions.mark, self._decisions.signed_sides)
         account = accounts.of(record)
         moves = any(plain(cell(record, index)) in values for index, values in self._transfers)
-        name = cell(record, layout.column(profile.counterparty)) or None
-        reference = cell(record, layout.column(profile.reference))
+        name = cell(record, self._name_at) or None
+        reference = cell(record, self._reference_at)
         transaction = Transaction(
             account_id=account.key,
             amount=-amount if self._decisions.flipped and amount else amount,
             currency=accounts.currency(record),
             description=" ".join(" ".join(cell(record, at) for at in self._texts).split()) or name or "",
-            external_id=cell(record, layout.column(profile.id)) or None,
+            external_id=cell(record, self._id_at) or None,
             pending=pending,
             booking_on=_day_only(booked),
             booking_at=_moment_only(booked),
@@ -274,7 +281,7 @@ class _RowReader:
             transaction_on=_day_only(bought),
             transaction_at=_moment_only(bought),
             counterparty=name,
-            counterparty_account=cell(record, layout.column(profile.counterparty_account)) or None,
+            counterparty_account=cell(record, self._other_at) or None,
             reference=reference or None,
             kind=TransactionKind.TRANSFER if moves else None,
             raw={key or "-": text for key, text in zip(layout.header, record.cells, strict=False) if text},
