@@ -15,10 +15,7 @@ HISTORIES = max(1, int(os.environ.get("FRESH_HISTORIES", "800")) // 100)
 FIRST_SEED = random.SystemRandom().randrange(10**6) if FRESH else 0
 
 NOT_MENDED = {
-    Behaviour.MIGRATION: "rows that change id and text together",
-    Behaviour.LOCAL_DAYS: "rows that change their day, and the balance proof after them",
     Behaviour.REPLACED_CARD: "an account that replaces another one",
-    Behaviour.FUTURE_ROWS: "bookings of days to come that are moved",
     Behaviour.SIGN_FLIP: "signs of a whole account",
     Behaviour.TYPED_ROWS: "expenses that are typed after the bank's row",
 }

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day, line, row
-from worker.importer.decide.match_pending import Candidate, match_pending_rows
+from worker.importer.decide.match_pending import match_pending_rows
+from worker.importer.decide.match_rewritten import Candidate
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
 
@@ -56,7 +57,11 @@ PENDING = {
     ),
     "a tip and another text": (said(OTHER, "-23.50"), gone(pending()), None),
     "a refund of the same merchant": (said(amount="23.50"), gone(pending()), None),
-    "another currency": (said(amount="-23.50", currency="USD"), gone(pending()), None),
+    "in another currency": (said(amount="-23.50", currency="USD"), gone(pending()), Reason.POSTED_AMOUNT),
+    "in another currency, other words": (said(OTHER, "-23.50", currency="USD"), gone(pending()), None),
+    "in another currency, not withdrawn": (said(amount="-23.50", currency="USD"), shown(pending()), None),
+    "with the other sign": (said(amount="20"), gone(pending()), Reason.POSTED_AMOUNT),
+    "with the other sign, not withdrawn": (said(amount="20"), shown(pending()), None),
     "deleted by the user, posted as it was": (said(), gone(pending(**DELETED)), Reason.POSTED),
     "deleted by the user, another text": (said(OTHER), gone(pending(**DELETED)), None),
 }  # fmt: skip
@@ -69,7 +74,25 @@ POSTED = {
     "another amount on its day": (said(amount="-25"), gone(posted()), Reason.CORRECTED),
     "another amount on another day": (said(amount="-25", booking_on=day(1)), gone(posted()), None),
     "not proven to be gone": (said(LONGER), gone(posted(), withdrawn=False), None),
-    "completeness is not promised": (said(LONGER), gone(posted(), complete=False), None),
+    "completeness is not promised": (said(LONGER), gone(posted(), complete=False), Reason.AMENDED),
+    "completeness is not promised, two days apart": (
+        said(LONGER, booking_on=day(2)),
+        gone(posted(), complete=False),
+        Reason.AMENDED,
+    ),
+    "completeness is not promised, three days apart": (
+        said(LONGER, booking_on=day(3)),
+        gone(posted(), complete=False),
+        None,
+    ),
+    "completeness is not promised, other words": (said(OTHER), gone(posted(), complete=False), None),
+    "booked ahead and moved": (
+        said(booking_on=day(-14)),
+        gone(posted(), complete=False, ahead=True),
+        Reason.AMENDED,
+    ),
+    "booked ahead, other words": (said(OTHER, booking_on=day(-14)), gone(posted(), ahead=True), None),
+    "deleted by the user, rewritten": (said("Luigi Ristorante Roma"), gone(posted(**DELETED)), Reason.AMENDED),
     "a pending line": (said(LONGER, pending=True), gone(posted()), None),
 }
 
@@ -94,6 +117,16 @@ def test_one_reference_is_stronger_than_words():
 def test_the_better_line_of_two_is_chosen_and_the_other_is_new():
     found = match_pending_rows([said("Trattoria Mario"), said(LONGER)], [gone(pending())])
     assert [match.left_place for match in found] == [1]
+
+
+def test_a_purchase_and_its_refund_are_two():
+    found = match_pending_rows([said(amount="20", external_id="r"), said()], [gone(pending())])
+    assert [match.left_place for match in found] == [1]
+
+
+def test_two_postings_that_state_a_pending_row_otherwise_leave_it_alone():
+    lines = [said(amount="-23.50", currency="USD"), said(amount="20")]
+    assert match_pending_rows(lines, [gone(pending())]) == []
 
 
 def test_two_lines_in_a_cut_answer_leave_the_row_alone():

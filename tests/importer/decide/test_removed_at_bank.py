@@ -2,13 +2,15 @@
 
 import pytest
 
-from tests.importer.decide.rows import COMPLETE, CUT, JUNE, NOTHING_PROVEN, day, row
+from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, row
+from worker.connectors.base import Window
 from worker.importer.decide.decisions import Rules
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.removed_at_bank import is_newly_absent, removal_reason
+from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
 
 PROMISED = Rules(windows_complete=True)
 BEFORE_JUNE = day(-30)
+UP_TO_TODAY = Coverage(window=Window(from_on=BEFORE_JUNE, to_on=DAY), up_to_now=True)
 POSTED, PENDING = row(), row(pending=True, absent_days=None)
 
 
@@ -24,6 +26,19 @@ CASES = {
     "posted, but completeness is not promised": (POSTED, COMPLETE, Rules(), {}, None),
     "posted, on a day that was not asked for": (row(booking_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, None),
     "posted, the answer was cut": (POSTED, CUT, PROMISED, {}, None),
+    "booked ahead, absent for the grace": (
+        row(booking_on=day(20), absent_days=7), UP_TO_TODAY, Rules(), {}, Reason.CALLED_OFF,
+    ),
+    "booked ahead, and vanished before its day came": (
+        row(booking_on=day(-2), absent_days=7), UP_TO_TODAY, Rules(), {}, Reason.CALLED_OFF,
+    ),
+    "booked ahead, absent for less than the grace": (
+        row(booking_on=day(20), absent_days=6), UP_TO_TODAY, Rules(), {}, None,
+    ),
+    "posted, and vanished after its day": (row(booking_on=day(-9), absent_days=7), UP_TO_TODAY, Rules(), {}, None),
+    "booked ahead, but the answer ends before today": (
+        row(booking_on=day(20), absent_days=7), COMPLETE, PROMISED, {}, None,
+    ),
     "pending, absent for the first time": (PENDING, COMPLETE, PROMISED, {}, None),
     "pending, absent for less than the grace": (waiting(6), COMPLETE, PROMISED, {}, None),
     "pending, absent for the grace": (waiting(7), COMPLETE, PROMISED, {}, Reason.PENDING_VANISHED),
@@ -50,6 +65,15 @@ def test_why_a_row_is_gone(known, coverage, rules, said, reason):
 )
 def test_absence_counts_from_the_first_delivery_that_proves_it(known, coverage, marked):
     assert is_newly_absent(known, coverage) == marked
+
+
+def test_an_answer_up_to_now_says_what_is_booked_ahead():
+    up_to_now = Coverage(window=JUNE, up_to_now=True)
+    assert up_to_now.covers(day(60))
+    assert up_to_now.is_ahead(day(60))
+    assert not up_to_now.is_ahead(JUNE.to_on)
+    assert not up_to_now.covers(BEFORE_JUNE)
+    assert not COMPLETE.covers(day(60))
 
 
 def test_what_a_window_proves_of_a_day():

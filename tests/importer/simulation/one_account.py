@@ -225,7 +225,9 @@ class MemoryLedger:
         shared = {identity for external_id, identity in possible.items() if len(self._by_external_id(external_id)) > 1}
         distinct = distinct_transactions(prints, shared)
         lines = [line for item in distinct.transactions if isinstance(line := read_line(item, ground), Line)]
-        coverage = Coverage(window=window) if complete else Coverage(window=None, cut=window)
+        coverage = (
+            Coverage(window=window, up_to_now=window is not None) if complete else Coverage(window=None, cut=window)
+        )
         matches = match_by_identity(lines, keys, self.aliases, coverage, distinct.shared_ids)
         removed = frozenset(i for external_id in gone for i in self._by_external_id(external_id))
         linked = {

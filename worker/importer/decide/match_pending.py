@@ -4,9 +4,16 @@ A row is matched only when the bank withdrew it, or when line and row are eviden
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from worker.importer.decide.line import Line
+from worker.importer.decide.match_rewritten import (
+    MAX_DAYS_AHEAD,
+    Candidate,
+    is_migration,
+    pairs_in_day_order,
+    rate_migrated,
+    rate_posted_row,
+)
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
@@ -20,42 +27,49 @@ SURE = 0.75
 
 _COST_PER_DAY = 0.05
 _COST_UNLIKE = 2.0
-_BONUS_POSTED = 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A stored row without a line of its own.
+def match_pending_rows(
+    lines: Sequence[Line], candidates: Sequence[Candidate], *, delivered_known: int = 0
+) -> list[Match[Line, Candidate]]:
+    """Match new lines with rows left over, strongest evidence first.
 
-    Attributes:
-        withdrawn: The bank says or proves that the row is gone as it was.
-        complete: The provider promises complete windows, so that the absence of a posted row is evidence too.
-        cut: The answer should hold the row and does not, but something was cut off, so that nothing is proven.
+    Args:
+        lines: Lines that are no stored row by identity or content.
+        candidates: Stored rows that the delivery does not have.
+        delivered_known: How many stored rows it has.
     """
-
-    known: StoredRow
-    withdrawn: bool
-    complete: bool
-    cut: bool = False
-
-
-def match_pending_rows(lines: Sequence[Line], candidates: Sequence[Candidate]) -> list[Match[Line, Candidate]]:
-    """Match new lines with rows left over, strongest evidence first."""
     matching = OneToOne(lines, candidates)
     matching.choose(
         matching.pairs_by_key(lambda line: line.pending_external_id, lambda candidate: candidate.known.external_id),
         _rate_link,
     )
-    matching.choose(
-        matching.pairs_by_key(
-            lambda line: (line.currency, line.amount),
-            lambda candidate: (candidate.known.currency, candidate.known.amount),
-        ),
-        _rate_same_amount,
-    )
+    migration = is_migration(candidates, delivered_known)
+    if migration:
+        matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
+    matching.choose(matching.pairs_by_key(_money_of_line, _money_of_row), _rate_same_amount)
+    if migration:
+        matching.choose(matching.pairs_by_key(_money_of_line, _money_of_withdrawn_posted_row), _rate_migrated)
     matching.choose(matching.pairs_by_key(lambda line: line.currency, _currency_of_withdrawn), _rate_other_amount)
     matching.choose(_pairs_in_cut_answer(matching), _rate_other_amount)
+    matching.choose(_pairs_stated_otherwise(matching), _rate_stated_otherwise)
     return matching.matches
+
+
+def _money_of_line(line: Line) -> Key:
+    return line.currency, line.amount
+
+
+def _money_of_row(candidate: Candidate) -> Key:
+    return candidate.known.currency, candidate.known.amount
+
+
+def _money_of_withdrawn_posted_row(candidate: Candidate) -> Key:
+    return _money_of_row(candidate) if candidate.is_withdrawn_posted_row else None
+
+
+def _rate_migrated(line: Line, candidate: Candidate) -> Rating | None:
+    return None if line.pending else rate_migrated(_days_apart(line, candidate.known))
 
 
 def _currency_of_withdrawn(candidate: Candidate) -> Key:
@@ -84,18 +98,39 @@ def _rate_link(_line: Line, _candidate: Candidate) -> Rating:
     return Rating(0.0, Reason.POSTED_LINK)
 
 
+def _pairs_stated_otherwise(matching: OneToOne[Line, Candidate]) -> list[PlacePair]:
+    """Pair posted lines with withdrawn pending rows that stated the money in another currency or with a wrong sign."""
+    pairs = matching.pairs_by_key(
+        lambda line: None if line.pending else "posted",
+        lambda candidate: "posted" if candidate.withdrawn and candidate.known.state == State.PENDING else None,
+    )
+    return unambiguous([pair for pair in pairs if _rate_stated_otherwise(*matching.items(pair)) is not None])
+
+
+def _rate_stated_otherwise(line: Line, candidate: Candidate) -> Rating | None:
+    known = candidate.known
+    wrong_sign = line.currency == known.currency and line.amount == -known.amount
+    other_currency = line.currency != known.currency and line.amount * known.amount > 0
+    days = _days_apart(line, known)
+    if not (wrong_sign or other_currency) or days > MAX_DAYS or _likeness(line, candidate) < SURE:
+        return None
+    return Rating(days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
+
+
 def _rate_same_amount(line: Line, candidate: Candidate) -> Rating | None:
     known, days = candidate.known, _days_apart(line, candidate.known)
-    if days > MAX_DAYS:
+    if days > (MAX_DAYS_AHEAD if candidate.ahead else MAX_DAYS):
         return None
     alike = _likeness(line, candidate)
-    if (known.suppresses_expense and alike < SURE) or (known.has_own_amount and alike < ALIKE):
+    # A row without an expense hides the line that becomes it; but what the user deleted must not come back.
+    required = ALIKE if candidate.withdrawn else SURE
+    if (known.suppresses_expense and alike < required) or (known.has_own_amount and alike < ALIKE):
         return None
     if known.state == State.PENDING:
         return _rate_pending_row(candidate, alike, days)
     if line.pending or not candidate.withdrawn:
         return None
-    return _rate_posted_row(line, candidate, alike, days)
+    return rate_posted_row(line, candidate, alike, days)
 
 
 def _rate_pending_row(candidate: Candidate, alike: float, days: int) -> Rating | None:
@@ -103,15 +138,6 @@ def _rate_pending_row(candidate: Candidate, alike: float, days: int) -> Rating |
         return Rating(1 - alike + days * _COST_PER_DAY, Reason.POSTED)
     if candidate.withdrawn:
         return Rating(_COST_UNLIKE - alike + days * _COST_PER_DAY, Reason.POSTED_REWRITTEN)
-    return None
-
-
-def _rate_posted_row(line: Line, candidate: Candidate, alike: float, days: int) -> Rating | None:
-    if candidate.complete and alike >= ALIKE:
-        return Rating(1 - alike + days * _COST_PER_DAY, Reason.AMENDED)
-    if days == 0 and (candidate.complete or line.identity is None):
-        # Posted rows seldom vanish: where words agree, this one was rewritten rather than a pending row posted so.
-        return Rating(1 - alike - _BONUS_POSTED if alike >= ALIKE else _COST_UNLIKE - alike, Reason.REWRITTEN)
     return None
 
 

@@ -10,7 +10,8 @@ from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, R
 from worker.importer.decide.expense import expense_from_line, has_expense, why_no_expense
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
-from worker.importer.decide.match_pending import Candidate, match_pending_rows
+from worker.importer.decide.match_pending import match_pending_rows
+from worker.importer.decide.match_rewritten import Candidate
 from worker.importer.decide.match_user_expense import UserExpense, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
@@ -28,6 +29,7 @@ class Evidence:
         details: The rows that changed, are absent or were removed, with all fields.
         removed: Ids of the rows that the bank lists as removed.
         existing: The user's expenses that new lines may stand for.
+        unchanged_elsewhere: How many rows of the delivery were set aside as unchanged before.
     """
 
     coverage: Coverage
@@ -35,6 +37,7 @@ class Evidence:
     details: Mapping[int, StoredRow] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
     existing: Sequence[UserExpense] = ()
+    unchanged_elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,8 @@ class _ExistingMatches:
 
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: Rules) -> Plan:
     """Decide every row of a slice."""
-    became = match_pending_rows(matches.new, _candidates(matches, evidence, rules))
+    delivered_known = evidence.unchanged_elsewhere + len(matches.seen)
+    became = match_pending_rows(matches.new, _candidates(matches, evidence, rules), delivered_known=delivered_known)
     changes = [_update(evidence.details[match.known_id], match.line, None, matches, rules) for match in matches.changed]
     changes += [_update(match.right.known, match.left, match.reason, matches, rules) for match in became]
     delivered = {match.right.known.id for match in became} | matches.seen
@@ -98,7 +102,8 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: Rules) -> l
         guessed = row.state == State.PENDING and rules.guess_pending
         if withdrawn or guessed or linked:
             complete, cut = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
-            candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=complete, cut=cut))
+            ahead = evidence.coverage.is_ahead(row.day)
+            candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=complete, cut=cut, ahead=ahead))
     return candidates
 
 

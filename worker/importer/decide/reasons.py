@@ -36,11 +36,13 @@ class Reason(StrEnum):
     POSTED_REWRITTEN = "posted_rewritten"
     POSTED_AMOUNT = "posted_amount"
     REWRITTEN = "rewritten"
+    MIGRATED = "migrated"
     CORRECTED = "corrected"
     RETURNED = "returned"
 
     REMOVED_BY_BANK = "removed_by_bank"
     PENDING_VANISHED = "pending_vanished"
+    CALLED_OFF = "called_off"
     ABSENT_FROM_COMPLETE_WINDOW = "absent_from_complete_window"
 
     NAMES_THE_ACCOUNT = "names_the_account"

@@ -1,7 +1,7 @@
 """When a row is gone at the bank: the bank says so, or a delivery that covers its day comes without it."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from worker.connectors.base import Window
 from worker.importer.decide.decisions import Rules
@@ -16,14 +16,21 @@ class Coverage:
     Attributes:
         window: The days of which the delivery has every row; None when it proves nothing.
         cut: The days it was to hold, where something was cut off.
+        up_to_now: The delivery was asked for all days up to today. It says what is booked for later days too: the rows
+            of such days came with a delivery like this one.
     """
 
     window: Window | None
     cut: Window | None = None
+    up_to_now: bool = False
 
     def covers(self, day: date) -> bool:
         """Return whether a row of this day would be in the delivery if the bank still had it."""
-        return self.window is not None and day in self.window
+        return self.window is not None and (day in self.window or self.is_ahead(day))
+
+    def is_ahead(self, day: date) -> bool:
+        """Return whether a row of this day is booked ahead, and would be in the delivery all the same."""
+        return self.window is not None and self.up_to_now and day > self.window.to_on
 
     def is_past(self, day: date) -> bool:
         """Return whether the bank is no longer asked about this day; what was proven of it stands."""
@@ -40,7 +47,7 @@ def removal_reason(
     """Return why an undelivered row is gone at the bank, or None while it stays.
 
     A posted row goes when its day is covered and the provider promises complete windows. A pending row goes after it
-    was absent for the days of grace.
+    was absent for the days of grace, and so does one that was booked ahead and vanished before its day.
 
     Args:
         row: A stored row that the delivery does not have.
@@ -56,7 +63,19 @@ def removal_reason(
         waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
         settled = covered or only_changes or coverage.is_past(row.day)
         return Reason.PENDING_VANISHED if waited and settled else None
-    return Reason.ABSENT_FROM_COMPLETE_WINDOW if covered and rules.windows_complete else None
+    if not covered:
+        return None
+    if rules.windows_complete:
+        return Reason.ABSENT_FROM_COMPLETE_WINDOW
+    return Reason.CALLED_OFF if _was_called_off(row, coverage, rules) else None
+
+
+def _was_called_off(row: StoredRow, coverage: Coverage, rules: Rules) -> bool:
+    """Return whether a posted row was absent for the days of grace, from before its day on."""
+    if coverage.window is None or not coverage.up_to_now or row.absent_days is None:
+        return False
+    absent_since_on = coverage.window.to_on - timedelta(days=row.absent_days)
+    return row.absent_days >= rules.pending_grace_days and absent_since_on < row.day
 
 
 def is_newly_absent(row: StoredRow, coverage: Coverage) -> bool:

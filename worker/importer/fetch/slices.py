@@ -37,7 +37,11 @@ class Slice:
         days = {day for t in rows for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
         days |= {moment.date() for t in rows for moment in (t.booking_at, t.transaction_at) if moment}
         days |= {self.covers.from_on, self.covers.to_on} if self.covers else {today}
-        return min(days) - _MARGIN, max(days) + _MARGIN
+        return min(days) - _MARGIN, date.max if self.is_up_to(today) else max(days) + _MARGIN
+
+    def is_up_to(self, today: date) -> bool:
+        """Return whether the slice has every row up to today, and so what is booked ahead."""
+        return self.covers is not None and self.covers.to_on >= today
 
 
 def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows: int) -> Iterator[Slice]:

@@ -206,7 +206,8 @@ def _import_slice(
     lines = [item for item in read if isinstance(item, Line)]
 
     evidence = Evidence(
-        coverage=Coverage(window=part.covers, cut=part.cut),
+        coverage=Coverage(window=part.covers, cut=part.cut, up_to_now=part.is_up_to(step.read_context.today)),
+        unchanged_elsewhere=len(split.seen),
         removed=removed,
         only_changes=step.request.by_cursor and step.request.moves and step.delivery.complete,
     )

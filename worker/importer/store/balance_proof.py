@@ -44,7 +44,12 @@ def prove_balance(session: Session, job: Job, account_id: int, zone: ZoneInfo) -
     since = date.min if account.opening_amount is None else account.opening_on or date.min
     sums = _sums(session, account_id, since, balance_on or date.max)
     if opens and booked is not None and balance_on is not None:
-        account.opening_amount, account.opening_on = booked - sums.posted, sums.first_on or balance_on
+        first_on = sums.first_on or balance_on
+        # From the first day that was read, for a row that the bank moves by a day still counts.
+        account.opening_amount, account.opening_on = (
+            booked - sums.posted,
+            min(first_on, account.history_from_on or first_on),
+        )
         account.opening_balance, account.opening_balance_on = booked, balance_on
         account.opening_pending = sums.pending
         return BalanceProof(result="unproven", reason="opening_taken", balance_on=balance_on)

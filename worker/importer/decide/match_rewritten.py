@@ -1,0 +1,107 @@
+"""Which new line is a posted row whose id changed together with its text or its day.
+
+Banks do so when they migrate, enrich descriptions, or change the zone of their days. A row is matched only when an
+answer that covers its day comes without it. The risk is in answers that are less complete than they look: a row that
+such an answer leaves out, while a new one of the same amount and like words is at most two days away, is taken for it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from worker.importer.decide.line import Line
+from worker.importer.decide.one_to_one import PlacePair, Rating
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.similarity import ALIKE
+from worker.importer.decide.stored_row import State, StoredRow
+
+MAX_DAYS_WITHOUT_PROMISE = 2
+"""How far a row may move, where the provider does not promise complete windows."""
+
+MAX_DAYS_IN_MIGRATION = 2
+MAX_DAYS_AHEAD = 31
+"""How far a row may move that was booked for a day to come."""
+
+MIN_MIGRATED = 3
+_COST_PER_DAY = 0.05
+_COST_UNLIKE = 2.0
+_BONUS_POSTED = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A stored row without a line of its own.
+
+    Attributes:
+        withdrawn: The bank says or proves that the row is gone as it was.
+        complete: The provider promises complete windows, so that the absence of a posted row is evidence too.
+        cut: The answer should hold the row and does not, but something was cut off, so that nothing is proven.
+        ahead: The row is booked for a day to come.
+    """
+
+    known: StoredRow
+    withdrawn: bool
+    complete: bool
+    cut: bool = False
+    ahead: bool = False
+
+    @property
+    def is_withdrawn_posted_row(self) -> bool:
+        """Whether the bank has a posted row no longer."""
+        return self.withdrawn and self.known.state != State.PENDING
+
+
+def rate_posted_row(line: Line, candidate: Candidate, alike: float, days: int) -> Rating | None:
+    """Rate a posted row and a posted line of the same amount.
+
+    Args:
+        line: The new line.
+        candidate: A posted row that the bank withdrew.
+        alike: How alike their texts are.
+        days: How many days they are apart.
+    """
+    if alike >= ALIKE and (candidate.complete or candidate.ahead):
+        return Rating(1 - alike + days * _COST_PER_DAY, Reason.AMENDED)
+    if days == 0 and (candidate.complete or line.identity is None):
+        # Posted rows seldom vanish: where words agree, this one was rewritten rather than a pending row posted so.
+        return Rating(1 - alike - _BONUS_POSTED if alike >= ALIKE else _COST_UNLIKE - alike, Reason.REWRITTEN)
+    if alike >= ALIKE and days <= MAX_DAYS_WITHOUT_PROMISE:
+        return Rating(1 - alike + days * _COST_PER_DAY, Reason.AMENDED)
+    return None
+
+
+def is_migration(candidates: Sequence[Candidate], delivered_known: int) -> bool:
+    """Return whether most rows of a window changed at once.
+
+    Args:
+        candidates: The stored rows that the delivery does not have.
+        delivered_known: How many stored rows it has.
+    """
+    gone = sum(candidate.is_withdrawn_posted_row for candidate in candidates)
+    return gone >= MIN_MIGRATED and gone > delivered_known
+
+
+def pairs_in_day_order(lines: Sequence[Line], candidates: Sequence[Candidate]) -> Iterator[PlacePair]:
+    """Yield posted lines and withdrawn posted rows of equal amount, the first with the first and so on.
+
+    An amount of which there are not as many lines as rows is left out: the order says nothing then.
+    """
+    line_places: dict[tuple[str, Decimal], list[tuple[date, int]]] = defaultdict(list)
+    row_places: dict[tuple[str, Decimal], list[tuple[date, int]]] = defaultdict(list)
+    for place, line in enumerate(lines):
+        if not line.pending:
+            line_places[line.currency, line.amount].append((line.stated_on or line.effective_on, place))
+    for place, candidate in enumerate(candidates):
+        if candidate.is_withdrawn_posted_row:
+            row_places[candidate.known.currency, candidate.known.amount].append((candidate.known.day, place))
+    for money, found in line_places.items():
+        rows = row_places.get(money, [])
+        if len(rows) == len(found):
+            yield from ((left, right) for (_, left), (_, right) in zip(sorted(found), sorted(rows), strict=True))
+
+
+def rate_migrated(days: int) -> Rating | None:
+    """Rate a row and a line of the same amount where most rows changed at once; words do not count."""
+    return Rating(days * _COST_PER_DAY, Reason.MIGRATED) if days <= MAX_DAYS_IN_MIGRATION else None
