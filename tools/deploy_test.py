@@ -21,7 +21,7 @@ from worker.migrations import open_chain
 ROOT = Path(__file__).resolve().parent.parent
 UPLOADS = 3
 UPLOAD_BYTES = 32 * 1024 * 1024 - 4096
-ROW_BYTES = 200
+ROW_BYTES = 1000
 BACKUP = "/var/lib/postgresql/backup"
 
 
@@ -83,7 +83,7 @@ def statement(number: int, rows: int) -> str:
 
 def kill_a_worker(deployment: Deployment) -> None:
     """A worker is killed in the middle of an import; the run goes on and ends with every row."""
-    connection = deployment.connect(mode="large", rows=60_000, accounts=1)
+    connection = deployment.connect(mode="large", rows=40_000, accounts=1)
     run = deployment.worker("import", connection).split()[-1]
     status = f"SELECT status FROM bank_import_runs WHERE id = '{run}'"  # noqa: S608 - our own id
     until("the import runs", lambda: deployment.sql(status) == "running", timeout_s=60)
@@ -98,7 +98,7 @@ def kill_a_worker(deployment: Deployment) -> None:
 def upgrade(deployment: Deployment) -> None:
     """A new version with a migration and a changed secret, during an import, with a service that was scaled."""
     deployment.compose("up", "--detach", "--no-deps", "--wait", "--scale", "worker-scheduled=2", "worker-scheduled")
-    connection = deployment.connect(mode="large", rows=120_000, accounts=1, seed="upgrade")
+    connection = deployment.connect(mode="large", rows=80_000, accounts=1, seed="upgrade")
     run = deployment.worker("import", connection).split()[-1]
     (deployment.home / "deploy" / "secrets" / "jwt_secret").write_text(
         "another secret of more than thirty-two characters\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 API = "http://127.0.0.1:8400"
 SERVICES = ("api", "beat", "flower", "worker-interactive", "worker-scheduled", "worker-webhooks")
-PATIENCE_S = 420
+PATIENCE_S = 600
 
 _REVISION = '''"""A revision of the version after this one."""
 
@@ -112,7 +112,7 @@ def ask(path: str, token: str = "", *, body: bytes | None = None, kind: str = "a
     headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
     asked = urllib.request.Request(API + path, data=body, headers=headers)  # noqa: S310 - our own address
     try:
-        with urllib.request.urlopen(asked, timeout=120) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:  # noqa: S310 - our own address
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
