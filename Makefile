@@ -30,12 +30,16 @@ WITH_UV = export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1; rm -rf $(VENV) \
 	&& $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV) \
 	&& $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt \
 	&& $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
+# pip says nothing for minutes when it is quiet, and a page a second when it is not.
+PROGRESS = awk '/^Collecting/ && ++found % 25 == 0 { print "  " found " packages found"; fflush() } \
+	/^Installing collected/ { print "  installing them"; fflush() } /ERROR|^WARNING: Retrying/ { print; fflush() }'
 WITH_PIP = rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) \
-	&& $(PIP) --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e .
+	&& { $(PIP) --require-hashes -r requirements/dev.txt 2>&1 || touch $(VENV)/.failed; } | $(PROGRESS) \
+	&& test ! -e $(VENV)/.failed && $(PIP) --quiet --no-deps --no-build-isolation -e .
 
 $(STAMP): requirements/dev.txt pyproject.toml | python
-	@echo "building $(VENV) for Python $(VERSION) from requirements/dev.txt (once)"
+	@echo "building $(VENV) for Python $(VERSION) from requirements/dev.txt (once; about two minutes)"
 	@{ test -n "$(UV)" && { $(WITH_UV); }; } || { $(WITH_PIP); }
 	@touch $@
 
@@ -56,6 +60,7 @@ check: install ## format, lint, types, import rules, schema.sql against models a
 	$(BIN)/python -m tools.supply_chain audit
 
 test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" picks some
+	@$(if $(ARGS),,echo "some 3,500 tests on $(JOBS) processes: 10 to 20 minutes; ARGS='-k word' picks some")
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 prism: install ## our requests against the providers' published descriptions; installs the pinned Prism into ~/.cache (Node 20)
