@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from worker.connectors.file.table.profile import built_in_profile
+
 CSV = "Date,Description,Amount\n2026-01-31,Rent,-5.00\n2026-02-01,Tea,abc\n"
 UNCLEAR = "Date,Description,Amount\n03/04/2026,a,-1.00\n05/04/2026,b,-1.00\n"
 PROFILE = 'date = "Tag"\namount = "Wert"\ndecimal = ","\ndescription = "Was"\ncurrency = "CHF"\n'
@@ -105,7 +107,8 @@ def test_profiles_are_listed_and_one_is_a_start_for_ones_own(command):
     names = [one["name"] for one in json.loads(command("files", "profiles", "--json").out)]
     assert names == sorted(names)
     Path("own.toml").write_text(command("files", "profiles", "ing-nl").out)
-    bank = Path(__file__).parents[1] / "data" / "file" / "banks" / "ing-nl.csv"
+    bank = Path("ing.csv")
+    bank.write_text(built_in_profile("ing-nl").sample)
     assert command("files", "inspect", bank, "--profile", "own.toml").code == 0
 
 

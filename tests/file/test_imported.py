@@ -62,6 +62,41 @@ def test_ofx_files_of_two_months_share_their_overlap_by_the_ids_of_the_bank(drop
     assert len(drop_folder.expenses()) == 3
 
 
+def test_ids_that_begin_anew_in_each_file_overwrite_and_merge_nothing(drop_folder):
+    drop_folder.drop("a.ofx", bank(row("-1.50", "20260105", "20001") + row("-2.50", "20260106", "20002")))
+    drop_folder.refresh()
+    drop_folder.drop("b.ofx", bank(row("-9.50", "20260205", "20001") + row("-2.50", "20260206", "20002")))
+    drop_folder.refresh()
+    assert sorted(drop_folder.amounts()) == ["-1.50", "-2.50", "-2.50", "-9.50"]
+    drop_folder.drop("a again.ofx", bank(row("-1.50", "20260105", "20001") + row("-2.50", "20260106", "20002")))
+    drop_folder.refresh()
+    assert len(drop_folder.amounts()) == 4
+
+
+def test_equal_rows_of_one_id_are_two_payments(drop_folder):
+    drop_folder.drop("a.ofx", bank(row("-3.00", fitid="20260115-3") + row("-3.00", fitid="20260115-3")))
+    drop_folder.refresh()
+    assert drop_folder.amounts() == ["-3.00", "-3.00"]
+    drop_folder.refresh()
+    assert drop_folder.amounts() == ["-3.00", "-3.00"]
+
+
+def test_files_that_number_the_same_payments_differently_add_nothing(drop_folder):
+    drop_folder.drop("a.ofx", bank(row(fitid="FEB-1-000001") + row("-7.00", fitid="FEB-1-000002")))
+    drop_folder.refresh()
+    drop_folder.drop("b.ofx", bank(row(fitid="FEB-2-000001") + row("-7.00", fitid="FEB-2-000002")))
+    drop_folder.refresh()
+    assert sorted(drop_folder.amounts()) == ["-5.00", "-7.00"]
+
+
+def test_a_statement_that_does_not_add_up_makes_the_run_partial_until_it_is_gone(drop_folder):
+    drop_folder.drop("a.xml", statement(entry(), balances=balance("OPBD", "20") + balance("CLBD", "11")))
+    outcome = drop_folder.refresh()
+    assert (outcome.status, outcome.code) == ("partial", "statement_unbalanced")
+    assert drop_folder.amounts() == ["-5.00"]
+    assert drop_folder.refresh().code == "statement_unbalanced"
+
+
 def test_a_statement_with_balances_proves_the_run(drop_folder):
     drop_folder.drop("a.xml", statement(entry(), balances=balance("OPBD", "20") + balance("CLBD", "15")))
     assert drop_folder.refresh().code == "ok"

@@ -21,7 +21,7 @@ from worker.connections.statements import connection_for, folder_of, keep
 from worker.connectors.file import FileConfig
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
-from worker.connectors.file.proposal import profile_toml, propose_profile, settled
+from worker.connectors.file.proposal import profile_keys, profile_toml, propose_profile, settled
 from worker.connectors.file.statement.events import Doubt
 from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, load_profile
 from worker.errors import InvalidRequestError
@@ -146,7 +146,7 @@ def profiles(
 ) -> None:
     """List the CSV layouts that are known, or show one as a start for your own."""
     if name is not None:
-        shown = built_in_profile(name).model_dump(mode="json", exclude_defaults=True)
+        shown = profile_keys(built_in_profile(name))
         print_json(shown) if as_json else typer.echo(profile_toml(shown))
         return
     rows = [{"name": one.name, "title": one.title, "columns": list(one.recognised_by)} for one in built_in_profiles()]

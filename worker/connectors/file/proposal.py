@@ -34,12 +34,12 @@ class ProfileProposal:
             {"field": one.field, "column": one.column, "text": one.text, "choices": list(one.choices)}
             for one in self.doubts
         ]
-        return {"profile": _stated(self.profile), "questions": questions}
+        return {"profile": profile_keys(self.profile), "questions": questions}
 
     def as_toml(self) -> str:
         """Return the proposal as a TOML file, its questions as comments."""
         questions = [f"# {one.text} Assumed: {one.choices[0]}; or {', '.join(one.choices[1:])}." for one in self.doubts]
-        return "\n".join([*questions, profile_toml(_stated(self.profile))])
+        return "\n".join([*questions, profile_toml(profile_keys(self.profile))])
 
 
 def propose_profile(path: Path, config: FileConfig) -> ProfileProposal:
@@ -97,8 +97,9 @@ def _profile_of(understood: Understood, path: Path) -> Profile:
     )
 
 
-def _stated(profile: Profile) -> dict[str, Any]:
-    return profile.model_dump(mode="json", exclude_defaults=True)
+def profile_keys(profile: Profile) -> dict[str, Any]:
+    """Return the keys of a profile that are not at their defaults, without its sample."""
+    return profile.model_dump(mode="json", exclude_defaults=True, exclude={"sample", "expected"})
 
 
 def profile_toml(values: dict[str, Any]) -> str:

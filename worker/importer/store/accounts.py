@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import Account
+from worker.connectors.base import Account, IdClass
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.text import clean, id_text
 from worker.importer.job import Job
@@ -244,6 +244,8 @@ def _refresh(row: BankConnectionAccount, account: Account) -> None:
     row.anchor = account.anchor or row.anchor
     row.name, row.account_type = account.name, str(account.account_type)
     row.mask = account.mask or row.mask
+    if account.id_class is IdClass.NONE:  # what it delivered since shows that its ids are no identities
+        row.id_class = str(IdClass.NONE)
     row.currency = _stated_currency(account) or row.currency
     row.institution_name = account.institution_name or row.institution_name
     row.last_seen_at = func.now()
