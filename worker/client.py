@@ -14,23 +14,27 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from celery import Celery
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session, scoped_session
 
 from worker import outbox
 from worker.broker import Nudge, Queue, publish, run_queue, transport_options
-from worker.models import BankImportRun
+from worker.models import BankImportRun, BankTransaction, Expense
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest, RunStatus
 from worker.telemetry.tracing import current_traceparent
 
 HOLD_OFF_S = 10.0
 """After a failed publish nothing is published for this long, so that a dead broker slows down one request, not all."""
+
+_NEAR = timedelta(days=3)
+"""As far apart as importing looks for the same purchase."""
 
 _PENDING = "finmind_worker_nudges"
 _log = logging.getLogger(__name__)
@@ -156,6 +160,42 @@ def run_status(session: Session | scoped_session[Session], run_id: uuid.UUID) ->
     """Return where a run is; None when there is no such run."""
     status = session.scalar(select(BankImportRun.status).where(BankImportRun.id == run_id))
     return None if status is None else RunStatus(status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedExpense:
+    """An expense of the user that a bank's row stands behind."""
+
+    expense_id: int
+    spent_on: date
+    notes: str
+
+
+def imported_expenses(
+    session: Session | scoped_session[Session],
+    *,
+    user_id: int,
+    amount: Decimal,
+    currency: str,
+    expense_type: str,
+    spent_on: date,
+) -> list[ImportedExpense]:
+    """Return imported expenses that may be the one about to be written, nearest day first; none: write it.
+
+    An expense that is written all the same is compared by the next run of the connection, and linked or suggested.
+    """
+    query = (
+        select(Expense.id, Expense.spent_at, Expense.notes)
+        .join(BankTransaction, BankTransaction.expense_id == Expense.id)
+        .where(Expense.user_id == user_id, Expense.amount == amount, Expense.currency == currency)
+        .where(Expense.expense_type == expense_type)
+        .where(Expense.spent_at.between(spent_on - _NEAR, spent_on + _NEAR))
+        .order_by(func.abs(Expense.spent_at - spent_on), Expense.id)
+    )
+    return [
+        ImportedExpense(expense_id=row.id, spent_on=row.spent_at, notes=row.notes or "")
+        for row in session.execute(query)
+    ]
 
 
 def _on_rollback(session: Session, _previous: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own type is private

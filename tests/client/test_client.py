@@ -6,6 +6,8 @@ import subprocess
 import sys
 import textwrap
 import uuid
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import redis
@@ -13,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.factories import make_connection
-from worker.client import WorkerClient, run_status
+from tests.importer.bank import TODAY, Harness
+from worker.client import WorkerClient, imported_expenses, run_status
 from worker.errors import NotFoundError
 from worker.local.redis import EmbeddedRedis
 from worker.models import BankImportRun
@@ -118,3 +121,20 @@ def test_only_sqlalchemy_and_celery_are_needed():
         """
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, capture_output=True, timeout=60)
+
+
+def test_the_web_app_can_ask_whether_an_expense_was_imported_before_it_writes_it(sessions, user_id):
+    harness = Harness(sessions, user_id)
+    harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+    harness.bank.buy("-4.20", "Cafe Central", external_id="2", booking_on=TODAY - timedelta(days=2))
+    harness.bank.buy("-4.20", "Cafe Central", external_id="3", booking_on=TODAY - timedelta(days=9))
+    harness.bank.buy("4.20", "Refund", external_id="4")
+    harness.refresh()
+    asked = {"user_id": user_id, "currency": "EUR", "expense_type": "EXPENSE", "spent_on": TODAY}
+    with sessions() as session:
+        found = imported_expenses(session, amount=Decimal("4.20"), **asked)
+        assert imported_expenses(session, amount=Decimal("4.21"), **asked) == []
+    assert [(one.spent_on, one.notes) for one in found] == [
+        (TODAY, "Cafe Central"),
+        (TODAY - timedelta(days=2), "Cafe Central"),
+    ]
