@@ -429,6 +429,7 @@ CREATE TABLE IF NOT EXISTS bank_transactions (
   kind VARCHAR(20),
   pending_external_id VARCHAR(255),
   reference VARCHAR(255),
+  stated_amounts JSONB,
   transfer_peer_id BIGINT REFERENCES bank_transactions(id) ON DELETE SET NULL,
   twin_id BIGINT REFERENCES bank_transactions(id) ON DELETE SET NULL,
   raw JSONB,

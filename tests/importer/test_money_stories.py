@@ -239,3 +239,11 @@ def test_a_replayed_row_that_arrived_meanwhile_is_not_doubled(harness):
     harness.refresh()
     harness.run(RunKind.REPLAY, target_run_id=failed)
     assert harness.amounts() == ["-7.00"]
+
+
+def test_what_the_bank_states_of_the_money_besides_is_kept_with_the_row(harness):
+    abroad = {"original_amount": "-30.00", "original_currency": "USD", "exchange_rate": "1.0843"}
+    harness.bank.buy("-27.67", "Hotel", stated_amounts=abroad)
+    harness.bank.buy("-5.00")
+    harness.refresh()
+    assert harness.sql("SELECT stated_amounts FROM bank_transactions ORDER BY amount") == [(abroad,), (None,)]

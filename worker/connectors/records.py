@@ -179,6 +179,8 @@ class Transaction:
     counterparty_account: IBAN or the like of the other side.
     kind: what the provider says it is; None when it does not say.
     reference: end-to-end or mandate reference: evidence, never an identity.
+    stated_amounts: what the bank states of the money besides, as decimal text by name: `original_amount`,
+        `original_currency` and `exchange_rate` of a purchase abroad; `gross`, `fee` and `refund` of a payout.
     raw: the provider's own record, kept for explanation (size-capped by the importer).
     """
 
@@ -198,6 +200,7 @@ class Transaction:
     kind: TransactionKind | None = None
     pending_external_id: str | None = None
     reference: str | None = None
+    stated_amounts: Mapping[str, str] | None = None
     raw: Mapping[str, Any] | None = None
 
 

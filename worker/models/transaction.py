@@ -76,6 +76,7 @@ class BankTransaction(Base):
     kind: Mapped[str | None] = mapped_column(String(20))
     pending_external_id: Mapped[str | None] = mapped_column(String(255))
     reference: Mapped[str | None] = mapped_column(String(255))
+    stated_amounts: Mapped[dict[str, str] | None] = mapped_column(JSONB)
     transfer_peer_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_transactions.id", ondelete="SET NULL")
     )

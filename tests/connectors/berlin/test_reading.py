@@ -237,3 +237,29 @@ def test_both_dialects_say_the_same_of_the_same_entry(amount, words, day, status
     )
     same = ("amount", "currency", "description", "counterparty", "pending", "booking_on")
     assert [getattr(snake, name) for name in same] == [getattr(camel, name) for name in same]
+
+
+def test_a_purchase_abroad_keeps_its_original_amount_and_rate():
+    original = {"amount": "-30.00", "currency": "USD"}
+    snake = transaction_of("1", exchange_rate={"instructed_amount": original, "exchange_rate": "1.0843"})
+    camel = gocardless.read_transaction(
+        {
+            "transactionAmount": {"amount": "-27.67", "currency": "EUR"},
+            "bookingDate": "2026-11-10",
+            "currencyExchange": [{"instructedAmount": original, "sourceCurrency": "USD", "exchangeRate": "1.0843"}],
+        },
+        "a",
+        pending=False,
+    )
+    stated = {"original_amount": "-30.00", "original_currency": "USD", "exchange_rate": "1.0843"}
+    assert snake.stated_amounts == camel.stated_amounts == stated
+    assert transaction_of("1").stated_amounts is None
+
+
+def transaction_of(amount, **values):
+    record = {
+        "transaction_amount": {"amount": amount, "currency": "EUR"},
+        "credit_debit_indicator": "DBIT",
+        "booking_date": "2026-11-10",
+    }
+    return enablebanking.read_transaction(record | values, "a")

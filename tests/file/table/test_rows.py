@@ -280,3 +280,11 @@ def test_a_file_without_an_account_keeps_its_account_from_month_to_month(tmp_pat
         (tmp_path / f"{month}.csv").write_text(f"Date,Description,Amount\n2026-{month}-15,Rent,-5.00\n")
     found = read(tmp_path)
     assert (len(found.accounts), found.amounts) == (1, amounts("-5.00", "-5.00"))
+
+
+def test_a_fee_that_was_taken_off_is_kept_beside_the_net_amount(tmp_path):
+    text = "Date,Description,Amount,Fee\n2026-01-31,Payout,100.00,2.90\n2026-02-01,Rent,-5.00,0.00\n"
+    (tmp_path / "payouts.csv").write_text(text)
+    payout, rent = read(tmp_path).rows
+    assert (payout.amount, payout.stated_amounts) == (D("97.10"), {"gross": "100.00", "fee": "2.90"})
+    assert (rent.amount, rent.stated_amounts) == (D("-5.00"), None)

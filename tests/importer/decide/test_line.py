@@ -35,6 +35,7 @@ def test_every_field_of_a_line_stands_in_its_place():
         kind=TransactionKind.CARD_PAYMENT,
         pending_external_id="id-0",
         reference="ref",
+        stated_amounts={"fee": "0.30"},
         raw={"a": 1},
     )
     expected = {
@@ -57,6 +58,7 @@ def test_every_field_of_a_line_stands_in_its_place():
         "kind": TransactionKind.CARD_PAYMENT,
         "pending_external_id": "id-0",
         "reference": "ref",
+        "stated_amounts": {"fee": "0.30"},
         "raw": {"a": 1},
         "pending": False,
         "expense_amount": Decimal("12.35"),

@@ -6,7 +6,7 @@ A connector copies a provider's record into an `ApiEntry`, field by field; every
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -62,6 +62,7 @@ class ApiEntry:
         details: The bank's words.
         code: Bank transaction code, all parts joined by `-`.
         references: End-to-end, mandate and check references, the most telling one first.
+        exchange: Original amount, its currency and the rate, by their names in `Transaction.stated_amounts`.
     """
 
     amount: str
@@ -78,6 +79,7 @@ class ApiEntry:
     details: tuple[str | None, ...] = ()
     code: str = ""
     references: tuple[str | None, ...] = ()
+    exchange: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Transaction:
@@ -106,6 +108,7 @@ def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Tran
         counterparty_account=meaningful(other.account),
         kind=kind_of(entry.code),
         reference=next(filter(None, map(meaningful, entry.references)), None),
+        stated_amounts={name: stated for name, stated in entry.exchange.items() if stated} or None,
         raw=raw,
     )
 

@@ -43,6 +43,7 @@ def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
         details=(text(record, "note"), text(code, "description")),
         code="-".join(filter(None, (text(code, "code"), text(code, "sub_code")))),
         references=(text(record, "reference_number"),),
+        exchange=_exchange(record),
     )
     return entries.read_entry(entry, account_id, record)
 
@@ -71,6 +72,16 @@ def read_balances(answer: Mapping[str, Any]) -> list[ApiBalance]:
         )
         for balance in objects(answer.get("balances"))
     ]
+
+
+def _exchange(record: Mapping[str, Any]) -> dict[str, str | None]:
+    exchange = inside(record, "exchange_rate")
+    original = inside(exchange, "instructed_amount")
+    return {
+        "original_amount": text(original, "amount"),
+        "original_currency": text(original, "currency"),
+        "exchange_rate": text(exchange, "exchange_rate"),
+    }
 
 
 def _party(record: Mapping[str, Any], side: str) -> entries.Party:

@@ -30,6 +30,7 @@ def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: boo
         remittance=_remittance(record),
         details=(text(record, "additionalInformation"), text(record, "proprietaryBankTransactionCode")),
         code=text(record, "bankTransactionCode") or "",
+        exchange=_exchange(record),
         references=(text(record, "endToEndId"), text(record, "mandateId"), text(record, "checkId")),
     )
     return entries.read_entry(entry, account_id, record)
@@ -79,6 +80,18 @@ def read_balances(answer: Mapping[str, Any]) -> list[ApiBalance]:
 
 def _id(record: Mapping[str, Any]) -> str | None:
     return text(record, "transactionId", "internalTransactionId")
+
+
+def _exchange(record: Mapping[str, Any]) -> dict[str, str | None]:
+    """Read the one exchange there is: banks send a list, an object, or neither."""
+    stated = record.get("currencyExchange")
+    exchange = next(iter(objects(stated if isinstance(stated, list) else [stated])), {})
+    original = inside(exchange, "instructedAmount")
+    return {
+        "original_amount": text(original, "amount"),
+        "original_currency": text(original, "currency") or text(exchange, "sourceCurrency"),
+        "exchange_rate": text(exchange, "exchangeRate"),
+    }
 
 
 def _party(record: Mapping[str, Any], side: str) -> entries.Party:

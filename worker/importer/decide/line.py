@@ -91,6 +91,7 @@ class Line(NamedTuple):
     kind: TransactionKind | None
     pending_external_id: str | None
     reference: str | None
+    stated_amounts: Mapping[str, str] | None
     raw: Mapping[str, Any] | None
     pending: bool
     expense_amount: Decimal
@@ -197,6 +198,7 @@ def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> 
         transaction.kind,
         id_text(transaction.pending_external_id),
         _shortened(transaction.reference, MAX_REFERENCE),
+        transaction.stated_amounts,
         transaction.raw,
         transaction.pending,
         positive,

@@ -150,6 +150,7 @@ def _as_line(row: StoredRow) -> Line:
         kind=None,
         pending_external_id=None,
         reference=row.reference,
+        stated_amounts=None,
         raw=None,
         pending=False,
         expense_amount=base.amount,

@@ -22,7 +22,7 @@ from worker.importer.store.bulk import copy, hexed, insert_values, next_ids, run
 from worker.importer.store.history import change_rows
 
 _EXPENSE_COLUMNS = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
-_LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "raw")
+_LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
 _stated_values: Callable[[Line], tuple[Any, ...]] = attrgetter(*STATED_FIELDS)
 _BASE_COLUMNS = ("base_amount", "base_currency", "base_type", "base_notes", "base_spent_on")
 _TRANSACTION_COLUMNS = (
@@ -32,6 +32,7 @@ _TRANSACTION_COLUMNS = (
 _CASTS = {
     "content_key": "bytea", "fingerprint": "bytea", "identity": "bytea", "stated_on": "date", "effective_on": "date",
     "booking_on": "date", "value_on": "date", "transaction_on": "date", "amount": "numeric", "raw": "jsonb",
+    "stated_amounts": "jsonb",
     "base_amount": "numeric", "base_spent_on": "date", "expense_id": "int", "occurrence": "int",
 }  # fmt: skip
 
@@ -260,7 +261,7 @@ def _transaction_row(
 
 
 def _line_values(line: Line) -> tuple[Any, ...]:
-    return (line.external_id, line.content_key, line.fingerprint, *_stated_values(line), json_text(line.raw))
+    return (line.external_id, line.content_key, line.fingerprint, *_stated_values(line), *_json_values(line))
 
 
 def _copied_line(line: Line) -> tuple[Any, ...]:
@@ -269,8 +270,12 @@ def _copied_line(line: Line) -> tuple[Any, ...]:
         hexed(line.content_key),
         hexed(line.fingerprint),
         *_stated_values(line),
-        json_text(line.raw),
+        *_json_values(line),
     )
+
+
+def _json_values(line: Line) -> tuple[str | None, str | None]:
+    return json_text(line.stated_amounts), json_text(line.raw)
 
 
 def _base_values(base: ExpenseFields | None) -> tuple[Any, ...]:

@@ -37,6 +37,16 @@ def row_amount(layout: Layout, record: Record, mark: Mark, signed_sides: frozens
     return amount
 
 
+def stated_amounts(layout: Layout, record: Record, mark: Mark, net: Decimal) -> dict[str, str] | None:
+    """Return the fee and the refund that were taken off, and the gross amount before; None where nothing was."""
+    columns = {"fee": layout.profile.fee, "refund": layout.profile.refund}
+    cells = {name: cell(record, layout.column(column)) for name, column in columns.items()}
+    taken = {name: abs(_amount(text, mark)) for name, text in cells.items() if text}
+    if not any(taken.values()):
+        return None
+    return {"gross": str(net + sum(taken.values()))} | {name: str(amount) for name, amount in taken.items()}
+
+
 def filled_amount(layout: Layout, record: Record) -> tuple[str, str]:
     """Return the one filled column of amounts by currency, and its currency. Raises: ValueError for none or several."""
     filled = [pair for pair in layout.profile.amounts.items() if cell(record, layout.column(pair[0]))]

@@ -33,7 +33,7 @@ from worker.connectors.file.table.layout import (
     says_total,
 )
 from worker.connectors.file.table.profile import Profile, plain
-from worker.connectors.file.table.row_amount import cell, decimals, row_amount
+from worker.connectors.file.table.row_amount import cell, decimals, row_amount, stated_amounts
 from worker.connectors.file.table.sources import TableSource
 
 _LEAST_DATE_DIGITS = 4
@@ -283,6 +283,7 @@ class _RowReader:
             counterparty=name,
             counterparty_account=cell(record, self._other_at) or None,
             reference=reference or None,
+            stated_amounts=stated_amounts(layout, record, self._decisions.mark, amount),
             kind=TransactionKind.TRANSFER if moves else None,
             raw={key or "-": text for key, text in zip(layout.header, record.cells, strict=False) if text},
         )
