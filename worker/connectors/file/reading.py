@@ -202,7 +202,7 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
     """
     if not understood.encoding.sure and understood.format is not Format.CAMT:
         name = understood.encoding.name
-        yield Note(message=f"not UTF-8, read as {name}: state encoding if letters are wrong")
+        yield Note(message=f"not UTF-8, read as {name}: state --encoding if letters are wrong")
     if understood.tables:
         yield from _read_tables(understood.tables)
         return

@@ -3,9 +3,10 @@
 import codecs
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.connectors.file.statement.events import StatementError
 from worker.connectors.file.statement.files import Member, open_member
@@ -23,6 +24,15 @@ _BOMS = (
 # where a letter stands inside a word: DOS code pages keep theirs where Windows has signs, and the other way round
 _DOS_LETTER = re.compile(rb"(?<=[A-Za-z])[\x80-\x90\x93-\xa5](?=[A-Za-z])")
 _WINDOWS_LETTER = re.compile(rb"(?<=[A-Za-z])[\xc0-\xff](?=[A-Za-z])")
+# bytes that are letters in these code pages and signs or rare letters in cp1252, inside of words
+_LETTERS_OF = {
+    "cp1250": re.compile(rb"(?<=[A-Za-z])[\xb9\x9f\xbf](?=[a-z]|\W)|[A-Za-z]\xb3[a-z]"),
+    "iso8859-2": re.compile(rb"(?<=[A-Za-z])[\xb1\xb6\xbc](?=[a-z]|\W)"),
+    "cp1254": re.compile(rb"(?<=[A-Za-z])[\xf0\xfd\xfe](?=[a-z]|\W)"),
+}
+# Czech and Slovak: two letters that one language of cp1252 does not mix
+_CZECH = (re.compile(rb"[A-Za-z]\xec[a-z]"), re.compile(rb"[A-Za-z]\xf8[a-z]"))
+_GUESSED = frozenset({"cp1252", "cp852", *_LETTERS_OF})
 _FOREIGN = (
     (b"%PDF", "is a PDF; ask the bank for CSV, OFX, CAMT or MT940"),
     (b"PK\x03\x04", "is an archive inside an archive"),
@@ -75,9 +85,37 @@ def detect_encoding(member: Member) -> Encoding:
         return _by_decoding(head, stream)
 
 
+@dataclass(slots=True)
+class _Letters:
+    """How often bytes stand where letters of a code page would."""
+
+    dos: int = 0
+    windows: int = 0
+    czech: tuple[int, int] = (0, 0)
+    found: Counter[str] = field(default_factory=Counter)
+
+    def see(self, chunk: bytes) -> None:
+        """Count one piece of the file."""
+        self.dos += len(_DOS_LETTER.findall(chunk))
+        self.windows += len(_WINDOWS_LETTER.findall(chunk))
+        first, second = (len(pattern.findall(chunk)) for pattern in _CZECH)
+        self.czech = (self.czech[0] + first, self.czech[1] + second)
+        for name, pattern in _LETTERS_OF.items():
+            self.found[name] += len(pattern.findall(chunk))
+
+    def encoding(self) -> str:
+        """Return the code page that the letters speak for."""
+        if all(self.czech):
+            return "cp1250"
+        name, count = self.found.most_common(1)[0] if self.found else ("cp1252", 0)
+        if count and count * 2 >= self.dos:
+            return name
+        return "cp852" if self.dos > self.windows else "cp1252"
+
+
 def _by_decoding(head: bytes, stream: io.BufferedReader) -> Encoding:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    sure, line, dos, windows = True, 1, 0, 0
+    sure, line, letters = True, 1, _Letters()
     chunk = head
     while chunk:
         if (at := chunk.find(0)) >= 0:
@@ -90,12 +128,12 @@ def _by_decoding(head: bytes, stream: io.BufferedReader) -> Encoding:
                 decoder.decode(chunk)
             except UnicodeDecodeError:
                 sure = False
-        dos += len(_DOS_LETTER.findall(chunk))
-        windows += len(_WINDOWS_LETTER.findall(chunk))
+        if not chunk.isascii():
+            letters.see(chunk)
         chunk = stream.read(_CHUNK_BYTES)
     if sure:
         return Encoding("utf-8", sure=True)
-    return Encoding("cp852" if dos > windows else "cp1252", sure=False)
+    return Encoding(letters.encoding(), sure=False)
 
 
 def text_lines(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
@@ -141,4 +179,4 @@ def text_chunks(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
 
 def _errors(encoding: str) -> str:
     """A letter lost in a code page that was guessed must not lose the file."""
-    return "replace" if encoding in {"cp1252", "cp852"} else "strict"
+    return "replace" if encoding in _GUESSED else "strict"
