@@ -349,6 +349,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS uq_bank_import_runs_waiting ON bank_import_run
   WHERE status IN ('queued', 'deferred');
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_connection ON bank_import_runs(connection_id, queued_at DESC);
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_user ON bank_import_runs(user_id, queued_at DESC);
+-- the operator's list: the newest runs of everybody, a page at a time
+CREATE INDEX IF NOT EXISTS idx_bank_import_runs_newest ON bank_import_runs(queued_at DESC, id DESC);
 -- the dispatcher's questions: which runs are due and not published, and which messages were lost
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_due
   ON bank_import_runs((CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END), (COALESCE(not_before, queued_at)))

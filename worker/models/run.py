@@ -63,6 +63,7 @@ class BankImportRun(Base):
         ),
         Index("idx_bank_import_runs_connection", "connection_id", desc("queued_at")),
         Index("idx_bank_import_runs_user", "user_id", desc("queued_at")),
+        Index("idx_bank_import_runs_newest", desc("queued_at"), desc("id")),
         Index(
             "idx_bank_import_runs_due",
             text("(CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END)"),

@@ -63,8 +63,10 @@ GAUGES: Sequence[Gauge] = (
         name="finmind_open_runs",
         help="Runs that wait or run.",
         labels=("status",),
-        query="SELECT s, (SELECT count(*) FROM bank_import_runs WHERE status = s)"
-        " FROM unnest(ARRAY['queued', 'running', 'deferred']) s",
+        # each count by the partial index of its status; with `status = s` Postgres would read every run
+        query="SELECT 'queued', (SELECT count(*) FROM bank_import_runs WHERE status = 'queued')"
+        " UNION ALL SELECT 'running', (SELECT count(*) FROM bank_import_runs WHERE status = 'running')"
+        " UNION ALL SELECT 'deferred', (SELECT count(*) FROM bank_import_runs WHERE status = 'deferred')",
     ),
     Gauge(
         name="finmind_oldest_queued_seconds",

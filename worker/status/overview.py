@@ -34,7 +34,10 @@ _WORK = """
       COALESCE(EXTRACT(EPOCH FROM now() - min(queued_at) FILTER (WHERE status = 'queued')), 0)::int AS oldest_queued_s,
       COALESCE(EXTRACT(EPOCH FROM now() - min(heartbeat_at) FILTER (WHERE status = 'running')), 0)::int
         AS oldest_heartbeat_s
-    FROM bank_import_runs WHERE status IN ('queued', 'deferred', 'running')"""
+    FROM (
+      SELECT status, code, queued_at, heartbeat_at FROM bank_import_runs WHERE status IN ('queued', 'deferred')
+      UNION ALL
+      SELECT status, code, queued_at, heartbeat_at FROM bank_import_runs WHERE status = 'running') open_runs"""
 _RUNS = """
     SELECT status, code, count(*) AS runs, sum(created)::int AS created, sum(rejected)::int AS rejected
     FROM bank_import_runs
