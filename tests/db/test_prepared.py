@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError, OperationalError
 
 from worker.db.engine import open_engine, open_sessions
-from worker.db.prepared import prepared
+from worker.db.prepared import NO_DISK_WAIT, prepared
 
 _MARKED = prepared("SELECT CAST(:number AS integer) + :number AS doubled, 7 % 4 AS rest, CAST(:word AS text) AS word")
 _PLAN_COUNT = text("SELECT count(*), coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements")
@@ -54,3 +54,14 @@ def test_a_new_connection_prepares_anew(open_with):
         session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     with sessions() as session:
         assert ask(session)[0] == 42
+
+
+def test_a_statement_that_does_not_wait_for_the_disk_says_so_for_its_own_transaction_only(open_with):
+    sessions = open_with()
+    setting = text("SELECT current_setting('synchronous_commit')")
+    with sessions() as session:
+        before = session.scalar(setting)
+        session.execute(text(f"WITH {NO_DISK_WAIT} SELECT 1 FROM no_disk_wait"))
+        assert session.scalar(setting) == "off"
+    with sessions() as session:
+        assert session.scalar(setting) == before
