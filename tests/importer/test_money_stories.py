@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import TODAY, Harness
-from worker.connectors.base import Account, RejectedRow, RemovedTransaction, Scope
+from tests.importer.bank import TODAY, WINDOWED, Harness
+from worker.connectors.base import Account, IdClass, RejectedRow, RemovedTransaction, Scope
 from worker.runs.states import RunKind, RunStatus
 
 
@@ -247,3 +247,33 @@ def test_what_the_bank_states_of_the_money_besides_is_kept_with_the_row(harness)
     harness.bank.buy("-5.00")
     harness.refresh()
     assert harness.sql("SELECT stated_amounts FROM bank_transactions ORDER BY amount") == [(abroad,), (None,)]
+
+
+@pytest.mark.parametrize("id_class", [IdClass.STABLE, IdClass.NONE])
+def test_a_provider_that_turns_every_sign_is_a_question_and_changes_nothing(harness, id_class):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    harness.bank.buy("-1", "Bus", external_id="1")
+    harness.bank.buy("20", "Salary", external_id="2")
+    harness.refresh()
+    before = harness.expenses()
+    harness.bank.rows = [replace(row, amount=-row.amount) for row in harness.bank.rows]
+    harness.bank.buy("-7", "Lunch", external_id="3")
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code) == ("failed", "signs_flipped")
+    assert harness.expenses() == before
+    harness.sql("UPDATE bank_connection_accounts SET inverted = true")
+    outcome = harness.refresh()
+    assert outcome.counts.created == 1
+    assert [row for row in harness.expenses() if row[3] != "Lunch"] == before
+
+
+def test_a_provider_that_turns_the_signs_back_goes_on(harness):
+    harness.bank.buy("-1", "Bus", external_id="1")
+    harness.bank.buy("20", "Salary", external_id="2")
+    harness.refresh()
+    right = harness.bank.rows
+    harness.bank.rows = [replace(row, amount=-row.amount) for row in right]
+    harness.refresh()
+    harness.bank.rows = right
+    assert harness.refresh().status == "succeeded"
+    assert harness.amounts() == ["-1.00", "20.00"]

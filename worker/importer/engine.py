@@ -31,7 +31,7 @@ from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.fetch.requests import FetchRequest, days_lost, plan_requests, request_for_single_rows
 from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.job import Job, job_of, read_context_for, zone_of
-from worker.importer.outcome import AccountResult, outcome_of, stops_connection
+from worker.importer.outcome import AccountResult, SignsFlippedError, outcome_of, stops_connection
 from worker.importer.store.account_import import AccountDelivery, AccountTally, import_account
 from worker.importer.store.accounts import save_connection_cursor, sync_accounts, update_balance
 from worker.importer.store.ledger_state import (
@@ -249,7 +249,13 @@ class _Run:
             read_context=read_context_for(self.job, account, capabilities, self.context.now(), delivery.session),
             delivery=delivery,
         )
-        tally = with_contention_retries(lambda: self._write_account(part))
+        try:
+            tally = with_contention_retries(lambda: self._write_account(part))
+        except SignsFlippedError as error:
+            self._fail(account, error)
+            self.findings.rows_not_imported[error.code] += part.records
+            self.findings.elsewhere += Counts(fetched=part.records, delivered=part.records, accounted=part.records)
+            return part.records
         self.findings.warnings |= tally.warnings
         if tally.months:
             self.context.advanced()

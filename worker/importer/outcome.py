@@ -22,6 +22,12 @@ UNACCOUNTED = "unaccounted"
 MAX_DEFER_S = 7 * 24 * 3600
 
 
+class SignsFlippedError(WorkerError):
+    """Every amount of the account has the opposite sign now: say whether it is inverted, or wait for the bank."""
+
+    code = "signs_flipped"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountResult:
     """What a run did for one account, or without one for the connection itself.

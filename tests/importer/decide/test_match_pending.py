@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.decide.rows import day, line, row
+from tests.importer.decide.rows import UNTRUSTED, day, line, row
 from worker.importer.decide.match_pending import match_pending_rows
 from worker.importer.decide.match_rewritten import Candidate
 from worker.importer.decide.reasons import Reason
@@ -77,6 +77,16 @@ POSTED = {
     "completeness is not promised": (said(LONGER), gone(posted(), complete=False), Reason.AMENDED),
     "completeness is not promised, two days apart": (
         said(LONGER, booking_on=day(2)),
+        gone(posted(), complete=False),
+        Reason.AMENDED,
+    ),
+    "completeness is not promised, the same text on another day": (
+        said(booking_on=day(1)),
+        gone(posted(), complete=False),
+        None,
+    ),
+    "completeness is not promised, the same text on another day, ids not trusted": (
+        said(booking_on=day(1), context=UNTRUSTED),
         gone(posted(), complete=False),
         Reason.AMENDED,
     ),

@@ -124,7 +124,7 @@ def prove(books: Books) -> BalanceProof:
         result="mismatch",
         reason="does_not_balance",
         difference=difference,
-        since_on=books.proven_on or books.opening_on,
+        since_on=books.proven_on or books.opening_balance_on or books.opening_on,
         balance_on=books.balance_on,
     )
 

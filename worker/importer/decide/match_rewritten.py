@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from worker.importer.decide.identity import folded_text
 from worker.importer.decide.line import Line
 from worker.importer.decide.one_to_one import PlacePair, Rating
 from worker.importer.decide.reasons import Reason
@@ -67,9 +68,17 @@ def rate_posted_row(line: Line, candidate: Candidate, alike: float, days: int) -
     if days == 0 and (candidate.complete or line.identity is None):
         # Posted rows seldom vanish: where words agree, this one was rewritten rather than a pending row posted so.
         return Rating(1 - alike - _BONUS_POSTED if alike >= ALIKE else _COST_UNLIKE - alike, Reason.REWRITTEN)
-    if alike >= ALIKE and days <= MAX_DAYS_WITHOUT_PROMISE:
+    repeated_purchase = days > 0 and line.identity is not None and _says_the_same(line, candidate.known)
+    if alike >= ALIKE and days <= MAX_DAYS_WITHOUT_PROMISE and not repeated_purchase:
         return Rating(1 - alike + days * _COST_PER_DAY, Reason.AMENDED)
     return None
+
+
+def _says_the_same(line: Line, known: StoredRow) -> bool:
+    """Return whether the texts are equal: a coffee of today under an id of its own is not the coffee of yesterday."""
+    return folded_text(f"{line.counterparty or ''} {line.description}") == folded_text(
+        f"{known.counterparty or ''} {known.description}"
+    )
 
 
 def is_migration(candidates: Sequence[Candidate], delivered_known: int) -> bool:

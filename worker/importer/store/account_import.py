@@ -28,6 +28,7 @@ from worker.importer.decide.match_user_expense import UserExpense
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.reasons import Decision
 from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.sign_flip import signs_flipped
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.decide.text import MAX_NOTES
 from worker.importer.fetch.delivery import Delivery
@@ -35,7 +36,7 @@ from worker.importer.fetch.requests import FetchRequest, history_limits, progres
 from worker.importer.fetch.slices import Slice, slices
 from worker.importer.fetch.window import advance
 from worker.importer.job import Job
-from worker.importer.outcome import AccountResult
+from worker.importer.outcome import AccountResult, SignsFlippedError
 from worker.importer.store.bulk import insert_values
 from worker.importer.store.categories import suggest_categories
 from worker.importer.store.history import unchanged_rows
@@ -68,6 +69,12 @@ class AccountDelivery:
     capabilities: Capabilities
     read_context: ReadContext
     delivery: Delivery
+
+    @property
+    def records(self) -> int:
+        """How many of the delivered records are the account's, read or not."""
+        rows = self.delivery.staging.rows(self.account.external_id) + self.delivery.repeated[self.account.external_id]
+        return rows + len(_rejected_by_connector(self))
 
     @property
     def target(self) -> WriteTarget:
@@ -268,6 +275,8 @@ def _plan(
     links = [line.pending_external_id for line in matches.new if line.pending_external_id]
     wanted = matches.undecided(evidence.coverage) | evidence.removed
     details = load_details(session, wanted | ids_by_external_id(session, step.account.id, links))
+    if signs_flipped(matches, details, evidence.coverage, evidence.unchanged_elsewhere):
+        raise SignsFlippedError
     wanting = [*matches.new, *(m.line for m in matches.changed if details[m.known_id].expense_id is None)]
     visible = [line for line in wanting if has_expense(line, pending_hidden=pending_hidden)]
     return make_plan(
