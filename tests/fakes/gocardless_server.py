@@ -26,7 +26,12 @@ def transaction(amount: str, **values: Any) -> dict[str, Any]:
 
 
 class FakeGoCardless(FakeProvider):
-    """allowance: reads of each kind of data left per account. reset_s: what the headers say about when it is back."""
+    """What a bank does is switched on by name.
+
+    allowance: reads of each kind of data left per account. reset_s: what the headers say about when it is back.
+    booked, pending: the two lists; None leaves one out. processing: reads that come too early and answer 409.
+    refused_ids: accounts whose access has expired though the requisition is linked. bank_errors: reads the bank fails.
+    """
 
     published = GOCARDLESS
 
@@ -35,11 +40,15 @@ class FakeGoCardless(FakeProvider):
         self.requisition_id = str(uuid.uuid4())
         self.agreement_id = str(uuid.uuid4())
         self.account_ids = [str(uuid.uuid4())]
+        self._ibans = {self.account_ids[0]: IBAN}
         self.status = "LN"
-        self.booked: list[dict[str, Any]] = []
+        self.booked: list[dict[str, Any]] | None = []
         self.pending: list[dict[str, Any]] | None = []
         self.allowance = 4
         self.reset_s = 80_000
+        self.processing = 0
+        self.bank_errors = 0
+        self.refused_ids: set[str] = set()
         self.tokens: set[str] = set()
         self.refresh_tokens: set[str] = set()
         self.made = Counter[str]()
@@ -141,8 +150,15 @@ class FakeGoCardless(FakeProvider):
 
     def _account(self, asked: Asked, account_id: str, kind: str = "") -> Reply:
         if not kind:
-            answer = {"id": account_id, "iban": IBAN, "institution_id": "NORDEA_NDEAFIHH", "status": "READY"}
+            answer = {
+                "id": account_id,
+                "iban": self.iban_of(account_id),
+                "institution_id": "NORDEA_NDEAFIHH",
+                "status": "READY",
+            }
             return Reply(answer, "Account")
+        if kind == "transactions" and (refused := self._refused(account_id)) is not None:
+            return refused
         self._used[account_id, kind] += 1
         left = self.allowance - self._used[account_id, kind]
         headers = {
@@ -156,9 +172,30 @@ class FakeGoCardless(FakeProvider):
         body, schema = self.data(account_id, kind, asked.query)
         return Reply(body, schema, headers=headers)
 
-    def data(self, _account_id: str, kind: str, _query: Any) -> tuple[dict[str, Any], str]:
+    def _refused(self, account_id: str) -> Reply | None:
+        cannot = "Couldn't update account transactions"
+        if account_id in self.refused_ids:
+            return refusal(401, cannot, "Access has expired or it has been revoked.", "AccessExpiredError")
+        if self.processing > 0:
+            self.processing -= 1
+            detail = "Your account data is currently being processed. Please try again shortly"
+            return refusal(409, "Account is Processing", detail)
+        if self.bank_errors > 0:
+            self.bank_errors -= 1
+            return refusal(500, cannot, "Request to Institution returned an error", "UnknownRequestError")
+        return None
+
+    def iban_of(self, account_id: str) -> str:
+        return self._ibans.get(account_id, f"XX{account_id[:8]}")
+
+    def data(self, account_id: str, kind: str, _query: Any) -> tuple[dict[str, Any], str]:
         if kind == "details":
-            names = {"iban": IBAN, "currency": "EUR", "ownerName": "ADA EXAMPLE", "product": "Everyday"}
+            names = {
+                "iban": self.iban_of(account_id),
+                "currency": "EUR",
+                "ownerName": "ADA EXAMPLE",
+                "product": "Everyday",
+            }
             return {"account": names | {"cashAccountType": "CACC"}}, "AccountDetail"
         if kind == "balances":
             kinds = {"closingBooked": "100.00", "interimBooked": "93.50", "interimAvailable": "90.00"}
@@ -168,9 +205,8 @@ class FakeGoCardless(FakeProvider):
                     for name, amount in kinds.items()
                 ]
             }, "AccountBalance"
-        lists: dict[str, Any] = {"booked": self.booked}
-        if self.pending is not None:
-            lists["pending"] = self.pending
+        both = {"booked": self.booked, "pending": self.pending}
+        lists = {name: rows for name, rows in both.items() if rows is not None}
         return {"transactions": lists, "last_updated": "2026-11-20T10:00:00Z"}, "AccountTransactions"
 
 

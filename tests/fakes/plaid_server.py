@@ -62,6 +62,7 @@ class FakePlaid(FakeProvider):
     """journal: what happened, as (kind, record); a cursor is a place in it.
 
     page_size: caps what is asked for. mutate_before: the sync call (1 = first) before which the journal changes.
+    always_mutates: the journal changes under every reading. forgotten: cursors that the login does not know any more.
     """
 
     published = PLAID
@@ -74,6 +75,8 @@ class FakePlaid(FakeProvider):
         self.status = "HISTORICAL_UPDATE_COMPLETE"
         self.page_size = 500
         self.mutate_before = 0
+        self.always_mutates = False
+        self.forgotten: set[str] = set()
         self.item_error: dict[str, Any] | None = None
         self.institution_name: str | None = "First Platypus Bank"
         self.exchanged: list[str] = []
@@ -115,7 +118,10 @@ class FakePlaid(FakeProvider):
 
     def on_transactions_sync(self, body: dict[str, Any]) -> Reply:
         self._syncs += 1
-        if self._syncs == self.mutate_before:
+        if body.get("cursor") in self.forgotten:
+            message = "cursor not associated with access_token"
+            return error("INVALID_REQUEST", "INVALID_FIELD", error_message=message)
+        if self._syncs == self.mutate_before or self.always_mutates:
             return error("TRANSACTIONS_ERROR", "TRANSACTIONS_SYNC_MUTATION_DURING_PAGINATION")
         assert body.get("cursor") != "", "an empty cursor is left out"
         if self.status == "NOT_READY":

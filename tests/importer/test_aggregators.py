@@ -1,5 +1,6 @@
 """The three aggregators through the real engine: what their fakes tell ends up as expenses, each exactly once."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -172,3 +173,48 @@ def test_a_pending_row_that_posts_under_another_id_is_one_expense(gocardless):
     gocardless.fake.booked = [row | {"transactionId": "minted-again", "bookingDate": "2026-11-12"}]
     gocardless.refresh()
     assert gocardless.amounts() == ["-20.00"]
+
+
+def test_a_page_that_is_refused_in_mid_window_doubles_no_page_before_it(enablebanking):
+    shop, cinema = (
+        enablebanking_server.transaction(amount, "DBIT", remittance_information=[text])
+        for amount, text in (("5.00", "Bakery"), ("6.00", "Cinema"))
+    )
+    enablebanking.fake.pages = [[shop], [cinema]]
+    enablebanking.fake.refuses_pages_from = (1, "WRONG_REQUEST_PARAMETERS", 422)
+    enablebanking.refresh()
+    enablebanking.fake.refuses_pages_from = None
+    enablebanking.refresh()
+    assert sorted(enablebanking.amounts()) == ["-5.00", "-6.00"]
+
+
+@pytest.mark.parametrize("trouble", ["forgotten", "always_mutates"])
+def test_a_cursor_that_leads_nowhere_is_replaced_without_doubling(plaid, trouble):
+    for account in plaid.fake.accounts:
+        account["balances"]["current"] = None  # the fake's does not follow its rows
+    plaid.fake.add(plaid_server.transaction("t1", 5))
+    plaid.refresh()
+    plaid.fake.add(plaid_server.transaction("t2", 6))
+    setattr(plaid.fake, trouble, {"c1"} if trouble == "forgotten" else True)
+    assert plaid.refresh().code == "ok"
+    plaid.fake.add(plaid_server.transaction("t3", 7))
+    plaid.refresh()
+    assert sorted(plaid.amounts()) == ["-5.00", "-6.00", "-7.00"]
+
+
+def test_rows_of_plaid_without_an_id_are_told_apart_by_their_content(plaid):
+    for amount in (5, 6):
+        plaid.fake.add(plaid_server.transaction("", amount))
+    plaid.refresh()
+    plaid.fake.forgotten = {"c2"}
+    plaid.refresh()
+    assert sorted(plaid.amounts()) == ["-5.00", "-6.00"]
+
+
+def test_one_refused_account_does_not_starve_the_others(gocardless):
+    refused = str(uuid.uuid4())
+    gocardless.fake.account_ids.insert(0, refused)
+    gocardless.fake.refused_ids = {refused}
+    gocardless.fake.booked = [gocardless_server.transaction("-5.00")]
+    outcome = gocardless.refresh()
+    assert (outcome.status, gocardless.amounts()) == ("partial", ["-5.00"])

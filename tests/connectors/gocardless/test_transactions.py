@@ -7,7 +7,8 @@ import pytest
 
 from tests.fakes.gocardless_server import API, transaction
 from tests.fakes.provider_server import NOW
-from worker.connectors.errors import RateLimitError, RateLimitScope
+from worker.connectors.errors import AuthenticationError, ProviderUnavailableError, RateLimitError, RateLimitScope
+from worker.connectors.gocardless import GoCardlessConnector
 from worker.connectors.gocardless.errors import read_quota
 
 TODAY = NOW.date()
@@ -156,3 +157,61 @@ def test_a_real_payload_is_read(bank, connector):
     page = read(connector, bank)
     assert [one.amount for one in page.transactions] == [Decimal("328.18"), Decimal("947.26"), Decimal("947.26")]
     assert page.rejected == ()
+
+
+def test_a_bank_without_a_booked_list_is_fine(bank, connector):
+    bank.published = bank.published.__class__("absent.yml")
+    bank.booked, bank.pending = None, [transaction("-1")]
+    assert [one.pending for one in read(connector, bank).transactions] == [True]
+
+
+def test_a_row_that_stands_under_its_id_in_both_lists_is_booked(bank, connector):
+    bank.booked = [transaction("-12.00", transactionId="t1")]
+    bank.pending = [transaction("-10.00", transactionId="t1"), transaction("-3.00"), transaction("-3.00")]
+    rows = read(connector, bank).transactions
+    assert [(str(one.amount), one.pending) for one in rows] == [("-12.00", False), ("-3.00", True), ("-3.00", True)]
+
+
+def test_an_account_that_is_being_processed_waits(bank, connector):
+    bank.processing = 1
+    with pytest.raises(ProviderUnavailableError) as caught:
+        read(connector, bank)
+    assert not caught.value.everyone
+    assert read(connector, bank).failures == ()
+
+
+def test_one_account_that_is_refused_under_a_good_consent_fails_alone(bank, connector):
+    bank.refused_ids = {bank.account_ids[0]}
+    assert [(one.account_id, one.error.reason) for one in read(connector, bank).failures] == [
+        (bank.account_ids[0], "expired")
+    ]
+    bank.status = "EX"
+    with pytest.raises(AuthenticationError):
+        read(connector, bank)
+
+
+def test_reading_stops_before_gocardless_suspends_the_account(bank, context, config, saved):
+    bank.bank_errors = 20
+    for _ in range(8):
+        with pytest.raises(ProviderUnavailableError):
+            read(GoCardlessConnector(saved[-1] if saved else config, context), bank)
+    asked = len(bank.asked)
+    (failure,) = read(GoCardlessConnector(saved[-1], context), bank).failures
+    assert failure.error.reason == "action_required"
+    assert not any("/transactions/" in one.path for one in bank.asked[asked:])
+
+
+def test_a_success_forgets_the_failures_before_it(bank, context, config, saved):
+    bank.bank_errors = 7
+    for _ in range(7):
+        with pytest.raises(ProviderUnavailableError):
+            read(GoCardlessConnector(saved[-1] if saved else config, context), bank)
+    read(GoCardlessConnector(saved[-1], context), bank)
+    assert saved[-1].failures == {}
+
+
+def test_days_that_are_written_as_moments_are_days(bank, connector):
+    bank.published = bank.published.__class__("absent.yml")
+    bank.booked = [transaction("-1", bookingDate="2026-11-10T00:00:00Z", valueDate="2026-11-11T00:00:00.000Z")]
+    (row,) = read(connector, bank).transactions
+    assert (row.booking_on, row.value_on) == (date(2026, 11, 10), date(2026, 11, 11))

@@ -284,8 +284,11 @@ def test_a_file_without_an_account_keeps_its_account_from_month_to_month(tmp_pat
 
 
 def test_a_fee_that_was_taken_off_is_kept_beside_the_net_amount(tmp_path):
-    text = "Date,Description,Amount,Fee\n2026-01-31,Payout,100.00,2.90\n2026-02-01,Rent,-5.00,0.00\n"
-    (tmp_path / "payouts.csv").write_text(text)
-    payout, rent = read(tmp_path).rows
-    assert (payout.amount, payout.stated_amounts) == (D("97.10"), {"gross": "100.00", "fee": "2.90"})
-    assert (rent.amount, rent.stated_amounts) == (D("-5.00"), None)
+    (tmp_path / "revolut.csv").write_text(
+        "Type,Product,Started Date,Completed Date,Description,Amount,Fee,Currency,State,Balance\n"
+        "ATM,Current,2026-01-30 10:00:00,2026-01-31 10:00:00,Cash,-100.00,2.90,EUR,COMPLETED,500.00\n"
+        "CARD_PAYMENT,Current,2026-01-31 10:00:00,2026-02-01 10:00:00,Shop,-5.00,0.00,EUR,COMPLETED,495.00\n"
+    )
+    cash, shop = read(tmp_path).rows
+    assert (cash.amount, cash.stated_amounts) == (D("-102.90"), {"gross": "-100.00", "fee": "2.90"})
+    assert (shop.amount, shop.stated_amounts) == (D("-5.00"), None)
