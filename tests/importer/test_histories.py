@@ -16,7 +16,6 @@ FIRST_SEED = random.SystemRandom().randrange(10**6) if FRESH else 0
 
 NOT_MENDED = {
     Behaviour.REPLACED_CARD: "an account that replaces another one",
-    Behaviour.TYPED_ROWS: "expenses that are typed after the bank's row",
 }
 
 

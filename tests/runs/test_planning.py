@@ -147,3 +147,11 @@ def test_a_slot_whose_connection_has_a_run_already_is_answered_by_it(sessions, c
     assert plan(sessions) == []
     with sessions() as session:
         assert session.get(BankConnection, connection_id).next_refresh_at > datetime.now(UTC)
+
+
+def test_a_user_that_is_being_deleted_is_passed_by_without_waiting(sessions, connect):
+    connect(next_refresh_at=PAST)
+    with sessions() as session:
+        session.execute(text("SELECT id FROM users FOR UPDATE"))  # the first thing that FinMind's DELETE does
+        assert plan(sessions) == []
+    assert len(plan(sessions)) == 1

@@ -51,14 +51,15 @@ _DUE_CONNECTIONS = text(
     LIMIT :page
     """
 )
+# A user that FinMind deletes at this moment is passed by: waiting for it, holding its connections, would be a deadlock.
 _TAKE = text(
     """
-    SELECT id, user_id, next_refresh_at, refresh_interval, refresh_from_hour, refresh_until_hour,
-           coalesce(options ->> 'timezone', 'UTC') AS timezone, consent_expires_at, now() AS now
-    FROM bank_connections
-    WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'active'
-      AND greatest(next_refresh_at, rate_limited_until) <= now() AND next_refresh_at IS NOT NULL
-    FOR UPDATE SKIP LOCKED
+    SELECT c.id, c.user_id, c.next_refresh_at, c.refresh_interval, c.refresh_from_hour, c.refresh_until_hour,
+           coalesce(c.options ->> 'timezone', 'UTC') AS timezone, c.consent_expires_at, now() AS now
+    FROM bank_connections c JOIN users u ON u.id = c.user_id
+    WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.status = 'active'
+      AND greatest(c.next_refresh_at, c.rate_limited_until) <= now() AND c.next_refresh_at IS NOT NULL
+    FOR KEY SHARE OF u SKIP LOCKED FOR UPDATE OF c SKIP LOCKED
     """
 )
 # A slot that finds a run waiting or running is answered by that run.
