@@ -22,6 +22,15 @@ def part(answer: object, name: str, kind: type[KindT]) -> KindT:
     return value
 
 
+def listed(answer: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list of an answer, empty where it is null: some services send that for nothing.
+
+    Raises:
+        InvalidDataError: when it is missing or something else.
+    """
+    return [] if name in answer and answer[name] is None else part(answer, name, list)
+
+
 def inside(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return a nested object that may be absent, null or something else: then it is empty."""
     value = record.get(name)

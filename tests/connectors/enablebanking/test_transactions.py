@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.enablebanking_server import transaction
-from tests.fakes.provider_server import NOW
+from tests.fakes.provider_server import NOW, Reply
 from worker.connectors.enablebanking import EnableBankingConnector
 from worker.connectors.errors import (
     AuthenticationError,
@@ -248,3 +248,17 @@ def test_days_are_the_banks_own(bank, connector):
         date(2026, 11, 11),
         date(2026, 11, 8),
     )
+
+
+@pytest.mark.parametrize(("amount", "read_as"), [("-12.50", ["-12.50"]), ("+3", ["3"]), ("12.50", [])])
+def test_without_an_indicator_only_a_sign_says_the_direction(bank, connector, amount, read_as):
+    bank.published = bank.published.__class__("absent.yml")
+    bank.pages = [[transaction(amount, "DBIT", credit_debit_indicator=None)]]
+    (page,) = read(connector, bank)
+    assert (amounts([page]), len(page.rejected)) == (read_as, 1 - len(read_as))
+
+
+def test_a_list_that_is_null_is_empty(bank, connector, monkeypatch):
+    bank.published = bank.published.__class__("absent.yml")
+    monkeypatch.setattr(bank, "_transactions", lambda *_: Reply({"transactions": None, "continuation_key": None}, None))
+    assert amounts(read(connector, bank)) == []

@@ -4,8 +4,9 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes.plaid_server import CARD, transaction
+from tests.fakes.provider_server import Reply
 from worker.connectors.base import SyncState, Window
-from worker.connectors.errors import CursorInvalidError, ProviderUnavailableError
+from worker.connectors.errors import CursorInvalidError, InvalidDataError, ProviderUnavailableError
 
 WINDOW = Window(from_on=date(2026, 10, 1), to_on=date(2026, 11, 20))
 
@@ -119,3 +120,21 @@ def test_a_row_that_cannot_be_read_is_kept_and_costs_no_other(plaid, connector):
     (rejected,) = page.rejected
     assert (rejected.external_id, rejected.message) == ("t2", "date is not a date")
     assert '"soon"' in rejected.raw
+
+
+def test_lists_that_are_null_are_empty_and_a_login_without_them_is_an_error(plaid, connector):
+    plaid.published = plaid.published.__class__("absent.yml")
+    answer = {"next_cursor": "c1", "has_more": False, "added": [transaction("t1", 1)], "modified": None}
+    plaid.broken["/transactions/sync"] = [Reply(answer | {"removed": None}, None), Reply(answer, None)]
+    (page,) = connector.refresh(everything())
+    assert (len(page.transactions), page.removed) == (1, ())
+    with pytest.raises(InvalidDataError, match="removed"):
+        list(connector.refresh(everything()))
+
+
+@pytest.mark.parametrize("day", ["2026-11-10T00:00:00Z", "2026-11-10T00:00:00"])
+def test_a_date_that_is_written_as_a_moment_is_a_day(plaid, connector, day):
+    plaid.published = plaid.published.__class__("absent.yml")
+    plaid.add(transaction("t1", 1, date=day, authorized_date=None))
+    (page,) = connector.refresh(everything())
+    assert page.transactions[0].booking_on == date(2026, 11, 10)

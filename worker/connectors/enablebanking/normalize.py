@@ -31,7 +31,7 @@ def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
     entry = entries.ApiEntry(
         amount=text(amount, "amount") or "",
         currency=text(amount, "currency"),
-        direction=text(record, "credit_debit_indicator") or "",
+        direction=text(record, "credit_debit_indicator") or _sign_alone(text(amount, "amount")),
         pending=status in _PENDING,
         external_id=None if entries.is_positional(reference) else reference,
         booking=text(record, "booking_date"),
@@ -72,6 +72,11 @@ def read_balances(answer: Mapping[str, Any]) -> list[ApiBalance]:
         )
         for balance in objects(answer.get("balances"))
     ]
+
+
+def _sign_alone(amount: str | None) -> str | None:
+    """Return the direction where the indicator is missing: None, as the sign decides, else one that is refused."""
+    return None if (amount or "").startswith(("+", "-")) else ""
 
 
 def _exchange(record: Mapping[str, Any]) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from worker.connectors.enablebanking.api import EnableBankingApi, TransactionsQu
 from worker.connectors.enablebanking.config import BankManners
 from worker.connectors.enablebanking.errors import SAFE_PERIOD, PeriodRefusedError, RequestRefusedError
 from worker.connectors.errors import ConnectorError, InvalidDataError, ProviderUnavailableError
-from worker.connectors.reading import RepeatedRecords, part, text
+from worker.connectors.reading import RepeatedRecords, listed, text
 
 _MOST_PAGES = 1_000
 _IDENTIFYING = ("entry_reference", "transaction_id", "balance_after_transaction")
@@ -120,7 +120,7 @@ class WindowReader:
         window = Window(from_on=query.from_on, to_on=query.to_on)
         repeated, keys, before = RepeatedRecords(_IDENTIFYING), set[str](), None
         while True:
-            key, records = text(answer, "continuation_key"), part(answer, "transactions", list)
+            key, records = text(answer, "continuation_key"), listed(answer, "transactions")
             came_again = key is not None and key in keys
             fresh = [] if came_again and records == before else repeated.leave_out(records)
             before = records

@@ -31,7 +31,7 @@ from worker.connectors.errors import (
 from worker.connectors.plaid.api import PlaidApi, PlaidApp
 from worker.connectors.plaid.errors import read_error
 from worker.connectors.plaid.normalize import read_account, read_removed, read_transaction
-from worker.connectors.reading import inside, objects, part, read_moment, read_rows
+from worker.connectors.reading import inside, listed, objects, part, read_moment, read_rows
 
 _PAGE_SIZE = 500
 _MAX_HISTORY_DAYS = 730
@@ -104,7 +104,7 @@ class PlaidConnector(BankConnector):
         expected = None
         while expected is None or options["offset"] < expected:
             answer = self._call("/transactions/get", body, account_id=account_id)
-            records, total = part(answer, "transactions", list), part(answer, "total_transactions", int)
+            records, total = listed(answer, "transactions"), part(answer, "total_transactions", int)
             if expected not in (None, total) or (not records and options["offset"] < total):
                 raise CursorInvalidError("Plaid's list of transactions changed while it was being paged")
             expected = total
@@ -184,9 +184,9 @@ class PlaidConnector(BankConnector):
     def _sync_page(self, answer: Mapping[str, Any], cursor: str) -> Page:
         historical = answer.get("transactions_update_status") == "HISTORICAL_UPDATE_COMPLETE"
         return self._page(
-            [*part(answer, "added", list), *part(answer, "modified", list)],
+            [*listed(answer, "added"), *listed(answer, "modified")],
             answer,
-            removed=tuple(read_removed(record) for record in part(answer, "removed", list)),
+            removed=tuple(read_removed(record) for record in listed(answer, "removed")),
             next_cursor=cursor,
             warnings=() if historical else ("Plaid is still loading older transactions of this login",),
         )
