@@ -31,7 +31,8 @@ class ConnectorError(WorkerError):
 class RateLimitError(ConnectorError):
     """The provider asks to wait.
 
-    retry_after_s: seconds the provider asked for; None when it did not say.
+    Attributes:
+        retry_after_s: Seconds the provider asked for; None when it did not say.
     """
 
     code = "rate_limited"
@@ -51,7 +52,8 @@ class RateLimitError(ConnectorError):
 class AuthenticationError(ConnectorError):
     """The bank wants the user to log in again.
 
-    reason: one of `expired`, `revoked`, `credentials`, `payment_required`, `action_required`.
+    Attributes:
+        reason: One of `expired`, `revoked`, `credentials`, `payment_required`, `action_required`.
     """
 
     code = "needs_user"

@@ -65,9 +65,10 @@ Explain = Callable[[ProviderResponse], ConnectorError | None]
 class Request:
     """One call to a provider.
 
-    endpoint: short label that names the call in messages, quotas and limits, such as `transactions`.
-    auth: user and password for basic authentication.
-    json: body as JSON; form: body as a form.
+    Attributes:
+        endpoint: Short label that names the call in messages, quotas and limits, such as `transactions`.
+        auth: User and password for basic authentication.
+        json: Body as JSON; form: body as a form.
     """
 
     method: str

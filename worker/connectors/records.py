@@ -13,8 +13,12 @@ from worker.connectors.errors import ConnectorError
 class IdClass(StrEnum):
     """How far a provider's transaction ids may be trusted.
 
-    stable: one id for one transaction, for ever. session: stable until the user links again. positional: derived
-    from the place in a list. delivery: minted anew with every answer. none: there is no id.
+    Attributes:
+        STABLE: One id for one transaction, for ever.
+        SESSION: Stable until the user links again.
+        POSITIONAL: Derived from the place in a list.
+        DELIVERY: Minted anew with every answer.
+        NONE: There is no id.
     """
 
     STABLE = "stable"
@@ -46,7 +50,8 @@ class AccountType(StrEnum):
 class TransactionKind(StrEnum):
     """What the provider itself says a transaction is; never guessed from words in the description.
 
-    trade: securities bought or sold, which the account holder keeps: neither spending nor income.
+    Attributes:
+        TRADE: Securities bought or sold, which the account holder keeps: neither spending nor income.
     """
 
     PURCHASE = "purchase"
@@ -80,7 +85,8 @@ class AuthState(StrEnum):
 class Quota:
     """An allowance the provider grants: `calls` per rolling `window_s`, counted per `scope` and endpoint.
 
-    reserve: calls of it that scheduled runs leave for a person who asks.
+    Attributes:
+        reserve: Calls of it that scheduled runs leave for a person who asks.
     """
 
     endpoint: str
@@ -102,13 +108,14 @@ class Burst:
 class Capabilities:
     """What a connector can do and what its provider promises.
 
-    history_days: how far back the provider goes; None = no stated limit.
-    window_days: longest window of one request, both edges included; None = any.
-    fetch_scope: whether one call answers for one account or for all of the connection.
-    cursor_scope: whom a cursor belongs to; None = the provider has no cursor, windows are used.
-    windows_complete: a transaction missing from a covered window is gone at the bank.
-    links_pending: the provider itself names the pending transaction a posted one replaces, so nothing is guessed.
-    timezone: IANA zone in which the bank's days are counted.
+    Attributes:
+        history_days: How far back the provider goes; None = no stated limit.
+        window_days: Longest window of one request, both edges included; None = any.
+        fetch_scope: Whether one call answers for one account or for all of the connection.
+        cursor_scope: Whom a cursor belongs to; None = the provider has no cursor, windows are used.
+        windows_complete: A transaction missing from a covered window is gone at the bank.
+        links_pending: The provider itself names the pending transaction a posted one replaces, so nothing is guessed.
+        timezone: IANA zone in which the bank's days are counted.
     """
 
     id_class: IdClass
@@ -149,11 +156,12 @@ class Balance:
 class Account:
     """One account under a connection.
 
-    external_id: the provider's id; it may change when the user links again.
-    anchor: what does not change, as `kind:value` (`iban:…`, `hash:…`); None where the provider has no such thing.
-    currency: ISO 4217 code as given; the importer decides about anything else.
-    mask: last digits for people to recognise it by, never the whole number.
-    id_class: overrides the connector's class for this institution.
+    Attributes:
+        external_id: The provider's id; it may change when the user links again.
+        anchor: What does not change, as `kind:value` (`iban:…`, `hash:…`); None where the provider has no such thing.
+        currency: ISO 4217 code as given; the importer decides about anything else.
+        mask: Last digits for people to recognise it by, never the whole number.
+        id_class: Overrides the connector's class for this institution.
     """
 
     external_id: str
@@ -171,17 +179,18 @@ class Account:
 class Transaction:
     """One line of a bank's statement, normalised.
 
-    amount: in major units of `currency`, negative when money leaves the account holder's account.
-    booking_on, value_on, transaction_on: days in the bank's own zone, as the bank states them.
-    booking_at, transaction_at: aware moments, for providers that give moments; the importer takes the day from them
-        in the connection's zone. Never turn a moment into a day in the connector.
-    pending_external_id: the provider's own link from a posted line to the pending one it replaces.
-    counterparty_account: IBAN or the like of the other side.
-    kind: what the provider says it is; None when it does not say.
-    reference: end-to-end or mandate reference: evidence, never an identity.
-    stated_amounts: what the bank states of the money besides, as decimal text by name: `original_amount`,
-        `original_currency` and `exchange_rate` of a purchase abroad; `gross`, `fee` and `refund` of a payout.
-    raw: the provider's own record, kept for explanation (size-capped by the importer).
+    Attributes:
+        amount: In major units of `currency`, negative when money leaves the account holder's account.
+        booking_on, value_on, transaction_on: Days in the bank's own zone, as the bank states them.
+        booking_at, transaction_at: Aware moments, for providers that give moments; the importer takes the day from them
+            in the connection's zone. Never turn a moment into a day in the connector.
+        pending_external_id: The provider's own link from a posted line to the pending one it replaces.
+        counterparty_account: IBAN or the like of the other side.
+        kind: What the provider says it is; None when it does not say.
+        reference: End-to-end or mandate reference: evidence, never an identity.
+        stated_amounts: What the bank states of the money besides, as decimal text by name: `original_amount`,
+            `original_currency` and `exchange_rate` of a purchase abroad; `gross`, `fee` and `refund` of a payout.
+        raw: The provider's own record, kept for explanation (size-capped by the importer).
     """
 
     account_id: str
@@ -246,13 +255,14 @@ class QuotaReading:
 class Page:
     """One answer of a provider.
 
-    starts_over: nothing that this delivery said before counts any more; it begins anew with this page. For a connector
-        that has to ask again, with other days or without its cursor, after it has yielded pages.
-    covers: the days this delivery is complete for, once all its pages were read; None when it proves no absence.
-    complete: False when the provider itself says that something is missing or was cut.
-    next_cursor: opaque, the connector's own; the cursor to store when this is the last page.
-    session: names the id space for connectors whose ids live only as long as a session.
-    accounts: accounts and balances that came along; they refresh what `list_accounts` said.
+    Attributes:
+        starts_over: Nothing that this delivery said before counts any more; it begins anew with this page. For a
+            connector that has to ask again, with other days or without its cursor, after it has yielded pages.
+        covers: The days this delivery is complete for, once all its pages were read; None when it proves no absence.
+        complete: False when the provider itself says that something is missing or was cut.
+        next_cursor: Opaque, the connector's own; the cursor to store when this is the last page.
+        session: Names the id space for connectors whose ids live only as long as a session.
+        accounts: Accounts and balances that came along; they refresh what `list_accounts` said.
     """
 
     transactions: tuple[Transaction, ...] = ()

@@ -34,8 +34,9 @@ _DECLARATIONS = ("name", "display_name", "Config", "capabilities")
 class InstalledConnector:
     """A connector that is announced, whether or not it can be loaded.
 
-    package: the distribution it comes from, with its version; None for the shipped ones.
-    shadowed: the name is taken by a shipped connector or by another package, so this one is not used.
+    Attributes:
+        package: The distribution it comes from, with its version; None for the shipped ones.
+        shadowed: The name is taken by a shipped connector or by another package, so this one is not used.
     """
 
     name: str

@@ -26,8 +26,9 @@ class LedgerAccount:
 class Entry:
     """A transaction that really happened.
 
-    amount: negative when money leaves the account. booked_at, booked_on: None while pending; the day is the bank's.
-    replaces: id of the pending entry this one posts.
+    Attributes:
+        amount: Negative when money leaves the account. booked_at, booked_on: None while pending; the day is the bank's.
+        replaces: Id of the pending entry this one posts.
     """
 
     id: str
@@ -73,7 +74,8 @@ class Change:
 class Ledger:
     """One user's accounts at the bank, on a day that the checks choose.
 
-    page_size: how many rows the server should put on a page, where its provider pages.
+    Attributes:
+        page_size: How many rows the server should put on a page, where its provider pages.
     """
 
     zone: ZoneInfo
