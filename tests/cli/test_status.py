@@ -63,7 +63,7 @@ def test_workers_that_never_lived_are_a_problem(command):
             "INSERT INTO bank_connector_circuits (connector_name, state, open_until) VALUES ('mock', 'open', now())",
             "circuit of mock is open",
         ),
-        (WITHOUT_SPACE, "1 runs wait: a worker has no temporary space left (disk_full)"),
+        (WITHOUT_SPACE, "1 runs wait because a worker has no temporary space (disk_full)"),
     ],
     ids=["silent workers", "late connection", "late run", "open circuit", "full disk"],
 )

@@ -8,7 +8,7 @@ from worker.runs.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, 
 from worker.runs.lease import claim
 from worker.runs.states import Outcome, RunTrigger
 
-LIMITS = AdmissionLimits(per_user=2, max_attempts=5)
+LIMITS = AdmissionLimits(per_user=2, per_connector=4, max_attempts=5)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,8 @@ LIMITS = AdmissionLimits(per_user=2, max_attempts=5)
         pytest.param({"circuit_s": 30}, 1, ("deferred", "provider_down"), id="provider down for all"),
         pytest.param({}, 6, ("failed", "poison"), id="one attempt too many"),
         pytest.param({"user_running": 2}, 1, "turn", id="the user has enough under way"),
-        pytest.param({"user_running": 1}, 1, None, id="just within the user's share"),
+        pytest.param({"connector_running": 4}, 1, "turn", id="the connector has enough under way"),
+        pytest.param({"user_running": 1, "connector_running": 3}, 1, None, id="just within the shares"),
     ],
 )
 def test_decisions(facts, attempt, expected):
@@ -44,6 +45,17 @@ def test_facts_are_counted_per_kind_of_waiting(sessions, connect, ask, take):
     with sessions() as session:
         facts = claim(session, run_id, worker_name="w", lease_s=60).facts
         assert (facts.user_running, facts.scheduled) == (2, True)
+
+
+def test_a_connector_is_bounded_at_the_claim_for_those_who_wait(sessions, connect, ask, take):
+    for trigger in (RunTrigger.SCHEDULE, RunTrigger.USER, RunTrigger.USER):
+        take(ask(connect(), trigger=trigger))
+    for trigger, running in ((RunTrigger.USER, 2), (RunTrigger.SCHEDULE, 0)):
+        assert take(ask(connect(), trigger=trigger)) is not None
+        run_id = ask(connect(), trigger=trigger)
+        with sessions() as session:
+            facts = claim(session, run_id, worker_name="w", lease_s=60).facts
+        assert facts.connector_running == (running + 1 if running else 0)
 
 
 def test_what_a_user_has_under_way_is_counted_no_further_than_is_asked(sessions, connect, ask, take):

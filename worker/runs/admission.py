@@ -15,7 +15,10 @@ class AdmissionFacts:
         connector_name: the connector of the connection.
         rate_limited_s: how long the provider's limit still holds (s), 0 for none.
         circuit_s: how long the connector's circuit stays open (s), 0 for closed.
-        user_running: other runs under way for this user, scheduled like this one or not; counted up to `per_user`.
+        user_running: other runs under way for this user, scheduled like this one or not; counted no further
+            than it matters.
+        connector_running: other runs that somebody waits for through this connector; 0 for a scheduled run, whose
+            connector the dispatcher bounds.
         asked_by: W3C traceparent of the request.
     """
 
@@ -25,19 +28,21 @@ class AdmissionFacts:
     rate_limited_s: float = 0
     circuit_s: float = 0
     user_running: int = 0
+    connector_running: int = 0
     asked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionLimits:
-    """Bounds of what runs at once for a user, and of attempts. The dispatcher bounds connectors."""
+    """Bounds of what runs at once, and of attempts."""
 
     per_user: int
+    per_connector: int
     max_attempts: int
 
 
 class WaitForTurn:
-    """The run goes back to the dispatcher: its user has as many under way as allowed."""
+    """The run goes back to the dispatcher: its user or its connector has as many under way as allowed."""
 
 
 def admit(facts: AdmissionFacts, *, attempt: int, limits: AdmissionLimits) -> Outcome | WaitForTurn | None:
@@ -51,6 +56,6 @@ def admit(facts: AdmissionFacts, *, attempt: int, limits: AdmissionLimits) -> Ou
     if facts.rate_limited_s > 0 or facts.circuit_s > 0:
         code = "rate_limited" if facts.rate_limited_s > 0 else "provider_down"
         return Outcome(status=RunStatus.DEFERRED, code=code, defer_s=max(facts.rate_limited_s, facts.circuit_s))
-    if facts.user_running >= limits.per_user:
+    if facts.user_running >= limits.per_user or facts.connector_running >= limits.per_connector:
         return WaitForTurn()
     return None

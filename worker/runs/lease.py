@@ -67,6 +67,11 @@ _CLAIM = prepared(
            SELECT FROM bank_import_runs o
            WHERE o.status = 'running' AND o.user_id = r.user_id AND o.id <> r.id AND o.lease_expires_at >= now()
              AND (o.trigger = 'schedule') = (r.trigger = 'schedule') LIMIT :count_up_to) under_way) AS user_running,
+        CASE WHEN r.trigger <> 'schedule' THEN (SELECT count(*) FROM (
+           SELECT FROM bank_import_runs o JOIN bank_connections oc ON oc.id = o.connection_id
+           WHERE o.status = 'running' AND oc.connector_name = c.connector_name AND o.id <> r.id
+             AND o.lease_expires_at >= now() AND o.trigger <> 'schedule'
+           LIMIT :count_up_to) under_way) ELSE 0 END AS connector_running,
         r.connection_id, c.user_id, r.kind, r.account_external_id, r.from_on, r.to_on, r.dry_run, r.reimport,
         r.target_run_id, c.options, u.preferred_currency AS currency, c.cursor, c.consent_expires_at,
         c.answer_digest, c.answer_run_id,
@@ -83,7 +88,7 @@ def claim(
 ) -> ClaimedRun | None:
     """Take a waiting run, or one whose lease ran out; None when it is closed, held, not due, or the connection busy.
 
-    count_up_to: runs of the user beyond so many are not counted.
+    count_up_to: runs of the user, or of the connector, beyond so many are not counted.
     Raises: LostLeaseError when another run of the connection was claimed at the same moment.
     """
     token = uuid.uuid4()
@@ -102,6 +107,7 @@ def claim(
         rate_limited_s=row["rate_limited_s"] or 0,
         circuit_s=_circuit_s(session, row) if row["circuit_open"] else 0,
         user_running=row["user_running"],
+        connector_running=row["connector_running"],
         asked_by=row["trace_context"],
     )
     lease = Lease(run_id=run_id, token=token, attempt=row["attempt"])

@@ -45,7 +45,7 @@ class RetentionPolicy:
     audit_days: int
     rows_per_s: int = 2000
     batch: int = 500
-    stop_after_s: float = 3000
+    stop_after_s: float = 300
 
 
 def expire_deferred(session: Session) -> int:

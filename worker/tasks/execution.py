@@ -111,13 +111,14 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> ClaimedRun 
             run_id,
             worker_name=worker_name,
             lease_s=settings.lease_s,
-            count_up_to=settings.runs_per_user,
+            count_up_to=max(settings.runs_per_user, settings.runs_per_connector),
         )
     if claimed is None:
         return None
     lease, facts = claimed.lease, claimed.facts
     limits = AdmissionLimits(
         per_user=settings.runs_per_user,
+        per_connector=settings.runs_per_connector,
         max_attempts=settings.max_attempts,
     )
     decision = admit(facts, attempt=lease.attempt, limits=limits)
