@@ -15,6 +15,7 @@ from tests.importer.bank import Harness, ScriptedConnector
 from worker.connectors.base import Account, TransactionKind
 from worker.db.engine import open_engine, open_sessions
 from worker.errors import WorkerError
+from worker.importer.engine import run
 
 POINTS = ("connector opened", "pages read", "slice planned", "before a commit", "after a commit")
 MEETING_S = 0.1
@@ -178,6 +179,7 @@ def test_an_import_beside_the_deletion_of_its_user_ends_and_the_deletion_too(rac
         with racer.sessions() as session:
             session.execute(text("DELETE FROM users WHERE id = :id"), {"id": racer.user_id})
 
-    errors = at_once(racer.refresh, delete_user)
+    claimed = racer.claim()
+    errors = at_once(lambda: run(claimed, racer.context()), delete_user)
     assert all(isinstance(error, WorkerError) for error in errors), errors  # the run is gone, and says so
     assert racer.sql("SELECT 1 FROM users") == racer.sql("SELECT 1 FROM expenses") == []

@@ -28,25 +28,33 @@ from worker.importer.store.write import WriteTarget, month
 DAYS = 60
 """How far back rows are looked at again."""
 
+# The few candidates first, and then the rows they may be: asked row by row, a year of rows took seconds.
 _DOUBTFUL = text(
-    """SELECT t.id FROM bank_transactions t
-    WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.expense_state = 'own' AND t.expense_id IS NOT NULL
-      AND t.effective_on >= :since_on AND (
-        EXISTS (
-          SELECT 1 FROM expenses e
-          WHERE e.user_id = :user_id AND e.amount = t.base_amount AND e.currency = t.base_currency
-            AND e.expense_type = t.base_type AND e.id > t.expense_id
-            AND e.spent_at BETWEEN t.base_spent_on - :max_days AND t.base_spent_on + :max_days
-            AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
-            AND NOT EXISTS (
-              SELECT 1 FROM bank_match_suggestions s WHERE s.transaction_id = t.id AND s.expense_id = e.id))
-        OR EXISTS (
-          SELECT 1 FROM bank_transactions o JOIN bank_connection_accounts a ON a.id = o.account_id
-          WHERE o.user_id = :user_id AND a.connection_id <> :connection_id AND o.expense_id IS NOT NULL
-            AND o.expense_state = 'own' AND o.state <> 'removed' AND o.base_amount = t.base_amount
-            AND o.base_type = t.base_type AND o.effective_on BETWEEN t.effective_on - :max_days
-              AND t.effective_on + :max_days))
-    ORDER BY t.id"""
+    """WITH added AS MATERIALIZED (
+      SELECT e.id, e.amount, e.currency, e.expense_type, e.spent_at FROM expenses e
+      WHERE e.user_id = :user_id AND e.spent_at >= CAST(:since_on AS date) - :max_days
+        AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
+    ), elsewhere AS MATERIALIZED (
+      SELECT o.base_amount, o.base_type, o.effective_on FROM bank_connection_accounts a
+      JOIN bank_transactions o ON o.account_id = a.id AND o.effective_on >= CAST(:since_on AS date) - :max_days
+      WHERE a.user_id = :user_id AND a.connection_id <> :connection_id AND o.expense_id IS NOT NULL
+        AND o.expense_state = 'own' AND o.state <> 'removed'
+    ), ours AS MATERIALIZED (
+      SELECT t.id, t.expense_id, t.base_amount, t.base_currency, t.base_type, t.base_spent_on, t.effective_on
+      FROM bank_transactions t
+      WHERE t.account_id = :account_id AND t.effective_on >= :since_on AND t.state <> 'removed'
+        AND t.expense_state = 'own' AND t.expense_id IS NOT NULL
+        AND (EXISTS (SELECT 1 FROM added) OR EXISTS (SELECT 1 FROM elsewhere))
+    )
+    SELECT t.id FROM ours t JOIN added e
+      ON e.amount = t.base_amount AND e.currency = t.base_currency AND e.expense_type = t.base_type
+      AND e.id > t.expense_id AND e.spent_at BETWEEN t.base_spent_on - :max_days AND t.base_spent_on + :max_days
+    WHERE NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.transaction_id = t.id AND s.expense_id = e.id)
+    UNION
+    SELECT t.id FROM ours t JOIN elsewhere o
+      ON o.base_amount = t.base_amount AND o.base_type = t.base_type
+      AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days
+    ORDER BY 1"""
 )
 _ORPHANS = text(
     """SELECT t.id FROM bank_transactions t LEFT JOIN bank_transactions o ON o.id = t.twin_id

@@ -31,13 +31,18 @@ _THEIRS = text(
     " AND t.state <> 'removed' AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(:amounts)"
 )
 _UNPAIRED = text(
-    """SELECT t.id FROM bank_transactions t
-    WHERE t.account_id = :account_id AND t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.amount <> 0
-      AND t.effective_on >= :since_on AND EXISTS (
-        SELECT 1 FROM bank_transactions o
-        WHERE o.user_id = :user_id AND o.account_id <> t.account_id AND o.transfer_peer_id IS NULL
-          AND o.state <> 'removed' AND o.amount = -t.amount
-          AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days)"""
+    """WITH others AS MATERIALIZED (
+      SELECT o.amount, o.effective_on FROM bank_connection_accounts a
+      JOIN bank_transactions o ON o.account_id = a.id AND o.effective_on >= CAST(:since_on AS date) - :max_days
+      WHERE a.user_id = :user_id AND a.id <> :account_id AND o.transfer_peer_id IS NULL AND o.state <> 'removed'
+    ), ours AS MATERIALIZED (
+      SELECT t.id, t.amount, t.effective_on FROM bank_transactions t
+      WHERE t.account_id = :account_id AND t.effective_on >= :since_on AND t.transfer_peer_id IS NULL
+        AND t.state <> 'removed' AND t.amount <> 0 AND EXISTS (SELECT 1 FROM others)
+    )
+    SELECT DISTINCT t.id FROM ours t JOIN others o ON o.amount = -t.amount
+      AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days
+    ORDER BY t.id"""
 )
 _DECLINED = text(
     """SELECT transaction_id, other_transaction_id FROM bank_match_suggestions
