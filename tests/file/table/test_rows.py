@@ -203,6 +203,26 @@ def test_balances_that_do_not_follow_the_rows_are_not_claimed(reading):
     assert found.accounts[0].balance is None
 
 
+def test_rows_of_one_day_may_stand_in_any_order(reading):
+    found = reading(
+        "Date,Description,Amount,Balance\n"
+        "2026-01-05,b,-2.00,97.00\n2026-01-05,a,-1.00,99.00\n2026-01-06,c,-3.00,94.00\n2026-01-07,d,-4.00,90.00\n"
+        "2026-01-08,e,-5.00,85.00\n2026-01-09,g,-7.00,72.00\n2026-01-09,f,-6.00,79.00\n"
+    )
+    assert len(found.rows) == 7
+    assert not [page.failures for page in found.pages if page.failures]
+
+
+def test_a_row_missing_from_a_running_balance_is_told(reading):
+    found = reading(
+        "Date,Description,Amount,Balance\n2026-01-05,a,-1.00,99.00\n2026-01-06,b,-2.00,97.00\n"
+        "2026-01-08,d,-4.00,90.00\n2026-01-09,e,-5.00,85.00\n"
+    )
+    [failure] = [one for page in found.pages for one in page.failures]
+    assert failure.error.code == "statement_unbalanced"
+    assert "by -3.00" in str(failure.error)
+
+
 def test_a_bad_row_is_reported_with_its_line_and_the_others_are_kept(reading):
     content = (
         "Date,Description,Amount\n2026-01-31,Rent,-5.00\n2026-02-30,Tea,-2.10\n2026-02-01,Cake,abc\n2026-02-02,Oil,-9\n"
@@ -292,3 +312,13 @@ def test_a_fee_that_was_taken_off_is_kept_beside_the_net_amount(tmp_path):
     cash, shop = read(tmp_path).rows
     assert (cash.amount, cash.stated_amounts) == (D("-102.90"), {"gross": "-100.00", "fee": "2.90"})
     assert (shop.amount, shop.stated_amounts) == (D("-5.00"), None)
+
+
+def test_a_column_of_fees_in_an_unknown_layout_is_asked_for(tmp_path):
+    text = "Date,Description,Amount,Fee\n2026-01-31,Payout,100.00,2.90\n2026-02-01,Rent,-5.00,0.00\n"
+    (tmp_path / "payouts.csv").write_text(text)
+    with pytest.raises(InvalidDataError, match="looks like a fee"):
+        read(tmp_path)
+    payout, rent = read(tmp_path, columns={"Fee": "fee"}).rows
+    assert (payout.amount, payout.stated_amounts) == (D("97.10"), {"gross": "100.00", "fee": "2.90"})
+    assert (rent.amount, rent.stated_amounts) == (D("-5.00"), None)

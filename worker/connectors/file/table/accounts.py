@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -25,15 +25,53 @@ from worker.connectors.file.table.row_amount import cell, filled_amount, is_mone
 from worker.connectors.file.table.running_balance import RowOrder
 
 _MAX_ACCOUNTS = 500
+_MAX_ROWS_OF_A_DAY = 50
 _NUMBER = re.compile(r"[\d\s./-]{6,}")
+
+
+@dataclass(frozen=True, slots=True)
+class _BalancedRow:
+    """A row that carries a balance."""
+
+    amount: Decimal
+    balance: Decimal
+    on: date
 
 
 @dataclass(slots=True)
 class _Ends:
-    """First and last row of an account that carry a balance: amount, balance, day."""
+    """Rows with a balance of an account's first and last day in the file, at most fifty each, and the sum of all."""
 
-    first: tuple[Decimal, Decimal, date] | None = None
-    last: tuple[Decimal, Decimal, date] | None = None
+    first: list[_BalancedRow] = field(default_factory=list)
+    last: list[_BalancedRow] = field(default_factory=list)
+    total: Decimal = Decimal(0)
+
+    def see(self, row: _BalancedRow) -> None:
+        """Take note of the next row."""
+        self.total += row.amount
+        if not self.first or (row.on == self.first[0].on and len(self.first) < _MAX_ROWS_OF_A_DAY):
+            self.first.append(row)
+        if self.last and row.on != self.last[0].on:
+            self.last.clear()
+        if len(self.last) == _MAX_ROWS_OF_A_DAY:
+            self.last.pop(0)
+        self.last.append(row)
+
+    def pair(self, *, newest_first: bool, sign: int) -> tuple[_BalancedRow, _BalancedRow]:
+        """Return the oldest and the newest row.
+
+        Banks print the rows of one day in any order; where some order of the first and last day adds up, it is meant.
+        """
+        oldest, newest = (self.last, self.first) if newest_first else (self.first, self.last)
+        fitting = (
+            (old, new)
+            for old in oldest
+            for new in newest
+            if sign * new.balance - (sign * old.balance - old.amount) == self.total
+        )
+        at_ends = (oldest[-1], newest[0]) if newest_first else (oldest[0], newest[-1])
+        plain = sign * at_ends[1].balance - (sign * at_ends[0].balance - at_ends[0].amount) == self.total
+        return at_ends if plain else next(fitting, at_ends)
 
 
 class Accounts:
@@ -124,22 +162,20 @@ class Accounts:
         """Remember the balance of a row, for the two ends of the statement."""
         day = day_of(transaction)
         if balance is not None and day is not None and not transaction.pending:
-            ends = self._ends[transaction.account_id]
-            ends.last = (transaction.amount, balance, day)
-            ends.first = ends.first or ends.last
+            self._ends[transaction.account_id].see(_BalancedRow(transaction.amount, balance, day))
 
     def close(self) -> Iterator[Event]:
         """Yield the closing event of every account; balances only where the column has proved itself."""
         for key, ends in self._ends.items():
-            if self._chain is None or ends.first is None or ends.last is None:
+            if self._chain is None or not ends.first:
                 yield Closed(account=key)
                 continue
-            oldest, newest = (ends.last, ends.first) if self._chain.newest_first else (ends.first, ends.last)
             sign = -1 if self._chain.flipped else 1
+            oldest, newest = ends.pair(newest_first=self._chain.newest_first, sign=sign)
             yield Closed(
                 account=key,
-                opening=StatedBalance(amount=sign * oldest[1] - oldest[0], on=oldest[2]),
-                closing=StatedBalance(amount=sign * newest[1], on=newest[2]),
+                opening=StatedBalance(amount=sign * oldest.balance - oldest.amount, on=oldest.on),
+                closing=StatedBalance(amount=sign * newest.balance, on=newest.on),
             )
 
 

@@ -17,9 +17,11 @@ _AMOUNT = re.compile(r"[-+(]?\s?[^\d\s.,]{0,4}\s?\d[\d.,' ]*[.,]\d{1,3}\)?-?\s?\
 _HARMLESS = re.compile(
     r"\b(?:category|kategorie|cat\u00e9gorie|categoria|categor\u00eda|subcategory|tags?|labels?|mcc|time|zeit|uhrzeit|heure|hora|ora|"
     r"bic|blz|swift|country|city|address|postcode|zip|rate|kurs|wechselkurs|cours|original|foreign|fremd\w*|local|"
-    r"instructed|code|number|nummer|nr|id|check|cheque|type|typ|art|fee|geb\u00fchr\w*|tax|vat|mwst|budget|split|"
+    r"instructed|code|number|nummer|nr|id|check|cheque|type|typ|art|tax|vat|mwst|budget|split|"
     r"attachment|receipt|cashback|points|location|latitude|longitude|mandat\w*|creditor|gl\u00e4ubiger\w*|rating)\b"
 )
+_FEE = re.compile(r"\b(?:fee|fees|geb\u00fchr\w*|entgelt|frais|commission|comisi\u00f3n|costo|kosten)\b")
+_NOT_ZERO = re.compile(r"[1-9]")
 _ACCOUNT = re.compile(
     r"\b(?:account|konto\w*|compte|conto|cuenta|rekening|conta|produit|product|card|karte\w*|carte|iban)\b"
 )
@@ -74,17 +76,19 @@ def unused_columns(header: Sequence[str], profile: Profile) -> list[str]:
 
 def meaning(column: ColumnValues, profile: Profile) -> str | None:
     """Return what an unused column seems to hold, if that would change a row; None where it may stay unused."""
-    if profile.currency_column is None and _share(column, lambda text: currency_sign(text) is not None):
-        return "currency"
-    if profile.account is None and _names_accounts(column):
-        return "account"
-    if _is_status(column):
-        return "status"
-    if _HARMLESS.search(column.name):
-        return None
-    if _share(column, _is_amount):
-        return "amount"
-    return "description" if profile.counterparty is None and not profile.description and _is_text(column) else None
+    amounts = _share(column, _is_amount)
+    charged = amounts and any(_NOT_ZERO.search(text) for text in column.values)
+    harmless = _HARMLESS.search(column.name) is not None
+    bare = profile.counterparty is None and not profile.description
+    seems = {
+        "currency": profile.currency_column is None and _share(column, lambda text: currency_sign(text) is not None),
+        "account": profile.account is None and _names_accounts(column),
+        "status": _is_status(column),
+        "fee": charged and profile.fee is None and _FEE.search(column.name) is not None,
+        "amount": amounts and not harmless and not _FEE.search(column.name),
+        "description": bare and not harmless and _is_text(column),
+    }
+    return next((what for what, fits in seems.items() if fits), None)
 
 
 def _is_status(column: ColumnValues) -> bool:
