@@ -14,6 +14,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +30,7 @@ from worker.connections.lifecycle import ConnectionService, remove
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import open_vault
 from worker.errors import ConflictError
+from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.runs.commands import revert_request
 
 SETTLE_S = 90.0
@@ -151,9 +153,8 @@ class Households:
     ) -> None:
         time.sleep(after_s)  # the moment in the middle of the imports is the point of it
         try:
-            disturbance(self, household)
-        except ConflictError:
-            pass  # the product said no, and why
+            with suppress(ConflictError):  # the product said no, and why
+                disturbance(self, household)
         except Exception as error:  # noqa: BLE001 - whatever a person would have seen
             self.tally.errors.append(f"{disturbance.__name__}: {type(error).__name__}: {str(error).splitlines()[0]}")
 
@@ -166,9 +167,19 @@ class Households:
                 if not any(self._differences(household) for household in self.people):
                     return
                 for household in self.people:
+                    self._answer_questions(household)
                     for connection_id in household.connections.values():
                         self.stack.ask(connection_id, "clock")
             time.sleep(0.5)  # Postgres is asked twice a second
+
+    def _answer_questions(self, household: Household) -> None:
+        """Say yes to every transfer that is asked about, as those are whose notes were written to before they met."""
+        with self.stack.sessions() as session:
+            questions = list_suggestions(session, household.user_id)
+        for question in questions:
+            if question.kind == "transfer":
+                with suppress(ConflictError), self.stack.sessions() as session:
+                    accept(session, question.id, user_id=household.user_id)
 
     def _is_quiet(self) -> bool:
         return not self.stack.rows(
@@ -290,9 +301,9 @@ def write_notes(households: Households, household: Household) -> None:
 
 
 def delete_an_expense(households: Households, household: Household) -> None:
-    """Delete the expense of a purchase whose amount no other row has."""
-    truth = Counter(row["amount"] for row in households.bank.truth[household.name])
-    unique = [abs(Decimal(amount)) for amount, times in truth.items() if times == 1]
+    """Delete the expense of a purchase whose amount no other row has: neither equal ones nor the legs of transfers."""
+    truth = Counter(abs(Decimal(row["amount"])) for row in households.bank.truth[household.name])
+    unique = [amount for amount, times in truth.items() if times == 1]
     with households.stack.sessions() as session:
         row = session.execute(
             text(
@@ -308,6 +319,7 @@ def delete_an_expense(households: Households, household: Household) -> None:
 def delete_user(households: Households, household: Household) -> None:
     """Delete the user as FinMind does: one statement, and everything of theirs goes with it."""
     with households.stack.sessions() as session:
+        session.execute(text("SET LOCAL lock_timeout = 0"))  # ours has one, FinMind's connections have none
         session.execute(text("DELETE FROM users WHERE id = :id"), {"id": household.user_id})
     left = households.stack.rows("SELECT id FROM expenses WHERE user_id = :id", id=household.user_id)
     if left:

@@ -22,7 +22,6 @@ def households():
             yield Households(stack, bank, SEED)
 
 
-@pytest.mark.xfail(reason="the leg of a transfer that two connections show", strict=True)
 def test_nothing_is_lost_doubled_or_left_unpaired_where_connections_of_one_person_meet(households):
     for _ in range(3):
         households.round()
