@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "r0009"
-down_revision = "r0008"
+revision = "r0010"
+down_revision = "r0009"
 
 
 def upgrade() -> None:
