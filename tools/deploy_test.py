@@ -21,7 +21,7 @@ from worker.migrations import open_chain
 ROOT = Path(__file__).resolve().parent.parent
 UPLOADS = 3
 UPLOAD_BYTES = 32 * 1024 * 1024 - 4096
-ROW_BYTES = 1000
+ROW_BYTES = 2000
 BACKUP = "/var/lib/postgresql/backup"
 
 
@@ -37,9 +37,8 @@ def deploy(deployment: Deployment) -> None:
 
 def import_a_bank(deployment: Deployment) -> None:
     """A user of FinMind connects a made-up bank and imports it; the run is followed to its end."""
-    deployment.sql(
-        "INSERT INTO users (email, password_hash) VALUES ('ada@example.test', 'x'), ('eve@example.test', 'x')"
-    )
+    users = "SELECT number || '@example.test', 'x' FROM generate_series(1, 9) AS number"
+    deployment.sql(f"INSERT INTO users (email, password_hash) {users}")
     told = deployment.worker("import", deployment.connect(), "--wait")
     deployment.notes.append(told.strip().splitlines()[-1])
     if "all is well" not in (told := deployment.worker("status")):
@@ -49,13 +48,13 @@ def import_a_bank(deployment: Deployment) -> None:
 def upload_files(deployment: Deployment) -> None:
     """Three people upload files just below the limit at once, and all of them are imported."""
     rows = UPLOAD_BYTES // ROW_BYTES - 1
-    token = deployment.worker("token", "--user", "2").strip()
+    tokens = [deployment.worker("token", "--user", str(2 + number)).strip() for number in range(UPLOADS)]
     before = int(deployment.sql("SELECT count(*) FROM expenses"))
 
     def upload(number: int) -> int:
         named = f'Content-Disposition: form-data; name="file"; filename="{number}.csv"'
         form = f"--part\r\n{named}\r\n\r\n{statement(number, rows)}\r\n--part--\r\n".encode()
-        return ask("/bank-connections/files", token, body=form, kind="multipart/form-data; boundary=part")[0]
+        return ask("/bank-connections/files", tokens[number], body=form, kind="multipart/form-data; boundary=part")[0]
 
     with ThreadPoolExecutor(UPLOADS) as people:
         answers = list(people.map(upload, range(UPLOADS)))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 API = "http://127.0.0.1:8400"
 SERVICES = ("api", "beat", "flower", "worker-interactive", "worker-scheduled", "worker-webhooks")
-PATIENCE_S = 600
+PATIENCE_S = 900
 
 _REVISION = '''"""A revision of the version after this one."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PATIENCE_S = 120
+PATIENCE_S = 300
 STOP_PATIENCE_S = 60
 
 _WORKER = ("python", "-m", "celery", "--app", "worker.app", "worker", "--concurrency", "1", "--without-mingle")
