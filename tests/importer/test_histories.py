@@ -15,7 +15,7 @@ HISTORIES = max(1, int(os.environ.get("FRESH_HISTORIES", "800")) // 100)
 FIRST_SEED = random.SystemRandom().randrange(10**6) if FRESH else 0
 
 NOT_MENDED = {
-    Behaviour.REPLACED_CARD: "an account that replaces another one",
+    Behaviour.REPLACED_CARD: "an account that replaces another one of which hardly a row is known",
 }
 
 

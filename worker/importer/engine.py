@@ -31,7 +31,7 @@ from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.fetch.requests import FetchRequest, days_lost, plan_requests, request_for_single_rows
 from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.job import Job, job_of, read_context_for, zone_of
-from worker.importer.outcome import AccountResult, SignsFlippedError, outcome_of, stops_connection
+from worker.importer.outcome import AccountResult, SignsFlippedError, SimilarAccountError, outcome_of, stops_connection
 from worker.importer.store.account_import import AccountDelivery, AccountTally, import_account
 from worker.importer.store.accounts import save_connection_cursor, sync_accounts, update_balance
 from worker.importer.store.ledger_state import (
@@ -42,6 +42,7 @@ from worker.importer.store.ledger_state import (
 )
 from worker.importer.store.progress import account_results, end_account, fail_account, reopen
 from worker.importer.store.rejections import as_rejection, not_listed, record_rejections
+from worker.importer.store.replaced_account import ask_if_replaced
 from worker.importer.store.second_look import look_again
 from worker.importer.store.unchanged_response import copy_previous_run, forget, remember
 from worker.models import BankConnection
@@ -249,18 +250,28 @@ class _Run:
             read_context=read_context_for(self.job, account, capabilities, self.context.now(), delivery.session),
             delivery=delivery,
         )
+        if account.history_from_on is None and with_contention_retries(lambda: self._asks_about(part)):
+            return self._leave_out(part, SimilarAccountError())
         try:
             tally = with_contention_retries(lambda: self._write_account(part))
         except SignsFlippedError as error:
-            self._fail(account, error)
-            self.findings.rows_not_imported[error.code] += part.records
-            self.findings.elsewhere += Counts(fetched=part.records, delivered=part.records, accounted=part.records)
-            return part.records
+            return self._leave_out(part, error)
         self.findings.warnings |= tally.warnings
         if tally.months:
             self.context.advanced()
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))
         return tally.counts.delivered
+
+    def _leave_out(self, part: AccountDelivery, error: WorkerError) -> int:
+        """Import nothing of an account until a person has answered; return how many delivered records are its own."""
+        self._fail(part.account, error)
+        self.findings.rows_not_imported[error.code] += part.records
+        self.findings.elsewhere += Counts(fetched=part.records, delivered=part.records, accounted=part.records)
+        return part.records
+
+    def _asks_about(self, part: AccountDelivery) -> bool:
+        with self._transaction() as session:
+            return ask_if_replaced(session, part)
 
     def _write_account(self, part: AccountDelivery) -> AccountTally:
         with self._transaction() as session:

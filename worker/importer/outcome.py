@@ -22,6 +22,12 @@ UNACCOUNTED = "unaccounted"
 MAX_DEFER_S = 7 * 24 * 3600
 
 
+class SimilarAccountError(WorkerError):
+    """This account may be one that the bank lists no longer: say whether it is; nothing of it is imported before."""
+
+    code = "similar_account"
+
+
 class SignsFlippedError(WorkerError):
     """Every amount of the account has the opposite sign now: say whether it is inverted, or wait for the bank."""
 

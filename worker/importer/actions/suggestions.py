@@ -174,6 +174,14 @@ def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> None:
     if rows:
         raise ConflictError("the new account has rows already: revert its import first, then accept")
     external_id, anchor, mask = new.external_id, new.anchor, new.mask
+    # A card may be replaced more than once: the latest answer about the old account is the one that is kept.
+    session.execute(
+        text(
+            "DELETE FROM bank_match_suggestions"
+            " WHERE kind = 'account' AND account_id IS NULL AND other_account_id = :old_id"
+        ),
+        {"old_id": old.id},
+    )
     suggestion.account_id = None  # or the answer would go with the row it is about
     session.flush()
     session.delete(new)

@@ -29,7 +29,7 @@ class SameAccount(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRow:
-    """A posted row, as far as accounts are compared by it.
+    """A row, as far as accounts are compared by it.
 
     Attributes:
         words: Counterparty and description.
@@ -48,8 +48,8 @@ def compare_accounts(new: Sequence[AccountRow], missing: Sequence[AccountRow]) -
     without like words count half, for a new number often comes with new texts.
 
     Args:
-        new: Posted rows of the new account.
-        missing: Posted rows of the account that the bank lists no longer.
+        new: Rows of the new account.
+        missing: Rows of the account that the bank lists no longer.
     """
     if not new or not missing:
         return SameAccount.NO
