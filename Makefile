@@ -92,6 +92,9 @@ bench-runs: install ## dispatch of 100,000 due connections, and the round trip o
 	$(BIN)/python -m benchmarks.dispatch
 	$(BIN)/python -m benchmarks.roundtrip
 
+bench-waiting: install ## refreshes a second of slow banks, memory of the workers, and how long a person waits beside
+	$(BIN)/python -m benchmarks.waiting $(ARGS)
+
 bench-keys: install ## what sealing costs beside Fernet, and a rotation of 100,000 credentials under load
 	$(BIN)/python -m benchmarks.credentials $(ARGS)
 
@@ -129,4 +132,4 @@ deploy-test: install ## build, deploy, import, upgrade, roll back and restore on
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test mutants prism promtool bench bench-runs bench-keys bench-webhooks chaos histories sbom release licences format lock deploy rollback deploy-test clean
+.PHONY: help python install demo up check test mutants prism promtool bench bench-runs bench-waiting bench-keys bench-webhooks chaos histories sbom release licences format lock deploy rollback deploy-test clean
