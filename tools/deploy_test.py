@@ -46,7 +46,7 @@ def import_a_bank(deployment: Deployment) -> None:
 
 
 def upload_files(deployment: Deployment) -> None:
-    """Three people upload files just below the limit at once, and all of them are imported."""
+    """Three people at once upload files just below the limit; all are imported."""
     rows = UPLOAD_BYTES // ROW_BYTES - 1
     tokens = [deployment.worker("token", "--user", str(2 + number)).strip() for number in range(UPLOADS)]
     before = int(deployment.sql("SELECT count(*) FROM expenses"))
@@ -95,7 +95,7 @@ def kill_a_worker(deployment: Deployment) -> None:
 
 
 def upgrade(deployment: Deployment) -> None:
-    """A new version with a migration and a changed secret, during an import, with a service that was scaled."""
+    """An upgrade during an import: a migration, a changed secret, a scaled service."""
     deployment.compose("up", "--detach", "--no-deps", "--wait", "--scale", "worker-scheduled=2", "worker-scheduled")
     connection = deployment.connect(mode="large", rows=80_000, accounts=1, seed="upgrade")
     run = deployment.worker("import", connection).split()[-1]
