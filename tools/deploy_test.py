@@ -46,7 +46,7 @@ def import_a_bank(deployment: Deployment) -> None:
 
 
 def upload_files(deployment: Deployment) -> None:
-    """Three people at once upload files just below the limit; all are imported."""
+    """Three people upload files just below the limit at once."""
     rows = UPLOAD_BYTES // ROW_BYTES - 1
     tokens = [deployment.worker("token", "--user", str(2 + number)).strip() for number in range(UPLOADS)]
     before = int(deployment.sql("SELECT count(*) FROM expenses"))
@@ -114,7 +114,7 @@ def upgrade(deployment: Deployment) -> None:
         raise StepError(f"versions {deployment.versions()}, containers {told}")
     status = f"SELECT status FROM bank_import_runs WHERE id = '{run}'"  # noqa: S608 - our own id
     until("the import ends", lambda: deployment.sql(status) not in {"running", "queued"})
-    deployment.notes.append(f"the import ended as {deployment.sql(status)}")
+    deployment.notes.append(f"import {deployment.sql(status)}")
     if deployment.sql(status) != "succeeded":
         raise StepError(deployment.worker("runs", "show", run))
 

@@ -3,6 +3,7 @@
 Nothing is connected or read from the environment at import. Settings follow docs/decisions/0010-celery-settings.md.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -192,6 +193,7 @@ def _set_up_logging_of_flower(**_details: object) -> None:
     # Celery asks workers and beat to set up logging, but not Flower, whose command is loaded by Celery's command line.
     if "flower.command" in sys.modules:
         _set_up_logging()
+        logging.getLogger("kombu.mixins").setLevel(logging.INFO)  # says when Flower begins to hear of tasks
 
 
 @signals.worker_init.connect
