@@ -8,6 +8,7 @@ from tests.factories import make_connection
 from worker.connections import choices
 from worker.connections.connection_queries import find, list_accounts, list_connections
 from worker.errors import InvalidRequestError, NotFoundError
+from worker.models import BankConnectionAccount
 
 
 @pytest.fixture
@@ -65,6 +66,18 @@ def test_a_name_has_1_to_200_characters(connection, name):
 def test_an_account_that_is_not_there_cannot_be_left_out(sessions, connection):
     with sessions() as session, pytest.raises(NotFoundError):
         choices.include_account(session, connection.id, "nope", included=False)
+
+
+def test_a_person_says_whether_an_account_is_inverted_and_imported(sessions, user_id):
+    with sessions() as session:
+        connection_id = make_connection(session, user_id)
+        account = BankConnectionAccount(connection_id=connection_id, user_id=user_id, external_id="A", name="Card")
+        session.add(account)
+        session.flush()
+        choices.invert_account(session, connection_id, "A", inverted=True)
+        choices.include_account(session, connection_id, account.id, included=False)
+        session.refresh(account)
+        assert (account.inverted, account.included) == (True, False)
 
 
 def test_connections_are_shown_without_their_credentials(sessions, user_id):

@@ -154,10 +154,13 @@ def change_account(
     user_id: UserId,
     services: ServicesDep,
 ) -> AccountOut:
-    """Import an account from now on, or leave it out; what was imported stays."""
+    """Import an account or leave it out, and say whether its bank states amounts with the opposite sign."""
     with services.sessions() as session:
         connection_queries.find(session, connection_id, user_id=user_id)
-        choices.include_account(session, connection_id, account_id, included=change.included)
+        if change.included is not None:
+            choices.include_account(session, connection_id, account_id, included=change.included)
+        if change.inverted is not None:
+            choices.invert_account(session, connection_id, account_id, inverted=change.inverted)
         return AccountOut.model_validate(connection_queries.find_account(session, connection_id, account_id))
 
 

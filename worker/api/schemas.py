@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from worker.models.connection_options import ConnectionOptions
 
@@ -128,9 +128,18 @@ class AccountOut(BaseModel):
 
 
 class AccountChangeIn(Input):
-    """Whether an account is imported."""
+    """What a person says about an account; what was imported stays."""
 
-    included: bool = Field(strict=True)
+    included: bool | None = Field(default=None, strict=True, description="Import it from now on, or leave it out.")
+    inverted: bool | None = Field(
+        default=None, strict=True, description="The bank states its amounts with the opposite sign."
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "AccountChangeIn":
+        if self.included is None and self.inverted is None:
+            raise ValueError("name included or inverted")
+        return self
 
 
 class RemovedOut(BaseModel):

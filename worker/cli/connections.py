@@ -120,9 +120,15 @@ def set_(  # noqa: PLR0913 - one parameter per flag
     hours: Hours = None,
     include: Annotated[list[str] | None, typer.Option("--include", metavar="ACCOUNT")] = None,
     exclude: Annotated[list[str] | None, typer.Option("--exclude", metavar="ACCOUNT")] = None,
+    invert: Annotated[
+        list[str] | None, typer.Option("--invert", metavar="ACCOUNT", help="Its bank states the opposite sign.")
+    ] = None,
+    as_stated: Annotated[
+        list[str] | None, typer.Option("--as-stated", metavar="ACCOUNT", help="Its signs are right after all.")
+    ] = None,
 ) -> None:
     """Change name, policies, schedule or the accounts that are imported."""
-    if not any((name, option, every, hours, include, exclude)):
+    if not any((name, option, every, hours, include, exclude, invert, as_stated)):
         raise InvalidRequestError("nothing to change: name at least one of the options (--help lists them)")
     with database() as sessions, sessions() as session:
         row = connection_queries.find(session, connection, lock=True)
@@ -134,6 +140,8 @@ def set_(  # noqa: PLR0913 - one parameter per flag
             choices.change_schedule(row, _schedule(every, hours))
         for account, included in [(one, True) for one in include or ()] + [(one, False) for one in exclude or ()]:
             choices.include_account(session, connection, account, included=included)
+        for account, inverted in [(one, True) for one in invert or ()] + [(one, False) for one in as_stated or ()]:
+            choices.invert_account(session, connection, account, inverted=inverted)
     typer.echo(f"changed {connection}")
 
 

@@ -75,6 +75,18 @@ def include_account(session: Session, connection_id: uuid.UUID, account: int | s
 
     Raises: NotFoundError.
     """
+    _change_account(session, connection_id, account, {"included": included})
+
+
+def invert_account(session: Session, connection_id: uuid.UUID, account: int | str, *, inverted: bool) -> None:
+    """Say whether the bank states the amounts of an account with the opposite sign; the next run corrects its rows.
+
+    The choice belongs to our account and survives a new id at the bank. Raises: NotFoundError.
+    """
+    _change_account(session, connection_id, account, {"inverted": inverted})
+
+
+def _change_account(session: Session, connection_id: uuid.UUID, account: int | str, values: Mapping[str, Any]) -> None:
     named = (
         BankConnectionAccount.id == account
         if isinstance(account, int)
@@ -83,7 +95,7 @@ def include_account(session: Session, connection_id: uuid.UUID, account: int | s
     found = session.execute(
         update(BankConnectionAccount)
         .where(BankConnectionAccount.connection_id == connection_id, named)
-        .values(included=included, updated_at=func.now())
+        .values(**values, updated_at=func.now())
         .returning(BankConnectionAccount.id)
     ).scalar()
     if found is None:
