@@ -194,5 +194,5 @@ def test_a_worker_of_threads_hands_back_all_its_runs_within_seconds_of_term(
         nudge(run_id)
     until(lambda: all(row_of(run_id).status == "running" for run_id in runs), timeout_s=60)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=20) == 0
+    assert worker.wait(timeout=40) == 0
     assert {(row_of(run_id).status, row_of(run_id).attempt) for run_id in runs} == {("queued", 0)}
