@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 
 from worker.api.problems import ProblemError
 from worker.api.services import Services, ServicesDep, services
 from worker.audit import acting_as, record_operation, record_view
 from worker.credentials.operators import TooManyFailuresError
+from worker.inert_text import inert
 from worker.runs import run_queries
 from worker.runs.run_queries import RunFilter
 from worker.runs.states import CLOSED, RunStatus
@@ -25,7 +27,15 @@ from worker.status import concerns, dashboard, problems, read_status
 from worker.webhooks.replay import replay_event
 
 _HERE = Path(__file__).parent / "templates"
-_PAGES = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401 - what templates show
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+_PAGES = Environment(
+    loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

@@ -7,7 +7,7 @@ import typer
 from worker.cli.arguments import read_choices, read_hours, read_interval
 from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
 from worker.cli.ids import ConnectionId
-from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows
+from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
 from worker.cli.workspace import database, workspace
 from worker.connections import choices, connection_queries, lifecycle
 from worker.connections.choices import Schedule
@@ -78,7 +78,7 @@ def add(  # noqa: PLR0913 - one parameter per flag
     if as_json:
         print_json({"id": connection_id})
     else:
-        typer.echo(connection_id)
+        say(connection_id)
 
 
 @app.command("list")
@@ -106,7 +106,7 @@ def show(connection: ConnectionId, *, as_json: JsonFlag = False) -> None:
         print_json({**record, "accounts": accounts})
         return
     print_record(record, as_json=False)
-    typer.echo()
+    say()
     print_rows(accounts, _ACCOUNT_COLUMNS, as_json=False, empty="no accounts yet: nothing was imported")
 
 
@@ -142,7 +142,7 @@ def set_(  # noqa: PLR0913 - one parameter per flag
             choices.include_account(session, connection, account, included=included)
         for account, inverted in [(one, True) for one in invert or ()] + [(one, False) for one in as_stated or ()]:
             choices.invert_account(session, connection, account, inverted=inverted)
-    typer.echo(f"changed {connection}")
+    say(f"changed {connection}")
 
 
 @app.command()
@@ -150,7 +150,7 @@ def pause(connection: ConnectionId) -> None:
     """Stop refreshing it until it is resumed."""
     with database() as sessions, sessions() as session:
         lifecycle.pause(session, connection)
-    typer.echo(f"paused {connection}")
+    say(f"paused {connection}")
 
 
 @app.command()
@@ -158,7 +158,7 @@ def resume(connection: ConnectionId) -> None:
     """Refresh it again, starting now."""
     with database() as sessions, sessions() as session:
         lifecycle.resume(session, connection)
-    typer.echo(f"resumed {connection}")
+    say(f"resumed {connection}")
 
 
 @app.command()
@@ -168,7 +168,7 @@ def reauth(connection: ConnectionId, *, config: ConfigOption = None, config_file
         with opened.sessions() as session:
             connector = opened.registry.get(connection_queries.find(session, connection).connector_name)
         lifecycle.reauthorise(open_connection_service(opened), connection, read_config(connector, config, config_file))
-    typer.echo(f"reauthorised {connection}")
+    say(f"reauthorised {connection}")
 
 
 @app.command()
@@ -181,7 +181,7 @@ def remove(connection: ConnectionId, *, delete_expenses: Expenses = False, as_js
         print_json({"id": connection, "revoked": removed.revoked, "expenses_deleted": removed.expenses_deleted})
         return
     where = "also at the provider" if removed.revoked else "here; the provider has no way to end it, or did not answer"
-    typer.echo(f"removed {connection}: credentials are forgotten {where}; expenses deleted: {removed.expenses_deleted}")
+    say(f"removed {connection}: credentials are forgotten {where}; expenses deleted: {removed.expenses_deleted}")
 
 
 def _schedule(every: str | None, hours: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 from pydantic import SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
-from worker.cli.output import warn
+from worker.cli.output import say, warn
 from worker.connectors.base import BankConnector
 from worker.errors import InvalidRequestError
 
@@ -56,7 +56,7 @@ def _parse(text: str, source: str) -> dict[str, Any]:
 
 
 def _prompt(connector: type[BankConnector]) -> dict[str, Any]:
-    typer.echo(f"{connector.display_name} asks for:", err=True)
+    say(f"{connector.display_name} asks for:", err=True)
     given = {}
     secret = _secret_fields(connector)
     for name, field in connector.Config.model_fields.items():

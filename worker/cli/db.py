@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, print_json
+from worker.cli.output import JsonFlag, print_json, say
 from worker.db.engine import open_engine
 from worker.migrations import SchemaState, Standing, Upgrade, initialise, inspect_schema
 from worker.migrations import upgrade as upgrade_schema
@@ -35,7 +35,7 @@ def init() -> None:
     """Apply schema.sql: what is missing is created, what exists is left as it is."""
     with _engine() as engine:
         changed = initialise(engine)
-    typer.echo("the schema is applied" if changed else "the schema was complete; nothing changed")
+    say("the schema is applied" if changed else "the schema was complete; nothing changed")
 
 
 @app.command()
@@ -53,7 +53,7 @@ def upgrade(
         setup_logging(level=settings().log_level, json=True)
         log.info("schema.upgraded", outcome=_told(done), revision=done.revision)
     else:
-        typer.echo(_told(done))
+        say(_told(done))
     waits = isinstance(done, SchemaState) and done.standing not in (Standing.CURRENT, Standing.AHEAD)
     raise typer.Exit(ExitCode.FAILED if waits else ExitCode.DONE)
 
@@ -73,7 +73,7 @@ def check(*, as_json: JsonFlag = False) -> None:
     if as_json:
         print_json({"differences": differences})
     else:
-        typer.echo("\n".join(differences) or "database, schema.sql and models agree")
+        say("\n".join(differences) or "database, schema.sql and models agree")
     raise typer.Exit(ExitCode.FAILED if differences else ExitCode.DONE)
 
 

@@ -15,7 +15,7 @@ from worker.cli.environment import settings, state_directory
 from worker.cli.failures import ExitCode
 from worker.cli.imports import TimeoutOption, WaitFlag, request
 from worker.cli.inspection import print_report
-from worker.cli.output import JsonFlag, print_json, print_rows
+from worker.cli.output import JsonFlag, print_json, print_rows, say
 from worker.cli.workspace import workspace
 from worker.connections.statements import connection_for, folder_of, keep
 from worker.connectors.file import FileConfig
@@ -133,7 +133,7 @@ def propose(  # noqa: PLR0913 - one parameter per flag
     if as_json:
         print_json(proposal.as_report())
     else:
-        typer.echo(proposal.as_toml())
+        say(proposal.as_toml())
     if proposal.doubts:
         raise typer.Exit(ExitCode.IN_PART)
 
@@ -147,7 +147,7 @@ def profiles(
     """List the CSV layouts that are known, or show one as a start for your own."""
     if name is not None:
         shown = profile_keys(built_in_profile(name))
-        print_json(shown) if as_json else typer.echo(profile_toml(shown))
+        print_json(shown) if as_json else say(profile_toml(shown))
         return
     rows = [{"name": one.name, "title": one.title, "columns": list(one.recognised_by)} for one in built_in_profiles()]
     print_rows(rows, ("name", "title"), as_json=as_json, empty="no profiles")

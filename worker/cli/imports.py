@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.cli.arguments import read_day
 from worker.cli.ids import ConnectionId
-from worker.cli.output import JsonFlag, print_json
+from worker.cli.output import JsonFlag, print_json, say
 from worker.cli.watching import watch
 from worker.cli.workspace import client, database
 from worker.client import WorkerClient
@@ -75,4 +75,4 @@ def request(
     if as_json:
         print_json({"run_id": run_id})
     else:
-        typer.echo(run_id)
+        say(run_id)

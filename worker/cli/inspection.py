@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import typer
+from worker.cli.output import say
 
 Report = dict[str, Any]
 
@@ -16,14 +16,14 @@ _SUMS = frozenset({"unit", "total"})
 def print_report(shown: Report) -> None:
     """Print the report on a path, a block for each file."""
     if not shown["files"] and not shown["refused"]:
-        typer.echo("no statement files here")
+        say("no statement files here")
     for file in shown["files"]:
         for line in _file(file):
-            typer.echo(line)
-        typer.echo()
+            say(line)
+        say()
     for refusal in shown["refused"]:
         place = f"{refusal['file']}, line {refusal['line']}" if refusal["line"] else refusal["file"]
-        typer.echo(f"refused: {place}: {refusal['reason']}", err=True)
+        say(f"refused: {place}: {refusal['reason']}", err=True)
 
 
 def _file(file: Report) -> Iterator[str]:

@@ -9,7 +9,7 @@ import typer
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, on_terminal, print_json, print_record, print_rows, warn
+from worker.cli.output import JsonFlag, on_terminal, print_json, print_record, print_rows, say, warn
 from worker.cli.workspace import workspace
 from worker.credentials import add_key, drop_key, generate_key
 from worker.keys import check_unneeded, key_usage, rotate, rows_to_rotate, verify
@@ -25,9 +25,9 @@ def generate(
 ) -> None:
     """Make a key: one entry for CREDENTIAL_KEYS, or the first line of a key file, which running workers follow."""
     if file is None:
-        typer.echo(generate_key())
+        say(generate_key())
     else:
-        typer.echo(f"{add_key(file)} is first in {file}; `finmind-worker keys rotate` moves what is sealed")
+        say(f"{add_key(file)} is first in {file}; `finmind-worker keys rotate` moves what is sealed")
 
 
 @app.command()
@@ -94,9 +94,9 @@ def retire(key: Annotated[str, typer.Argument(help="The id of the key to let go.
         check_unneeded(session, opened.vault, key)
     file = settings().credential_keys_file
     if file is None:
-        typer.echo(f"nothing needs {key}: take it out of CREDENTIAL_KEYS and restart the workers")
+        say(f"nothing needs {key}: take it out of CREDENTIAL_KEYS and restart the workers")
     else:
-        typer.echo(f"{key} was moved to {drop_key(file, key)}; delete that once no old dump of the database matters")
+        say(f"{key} was moved to {drop_key(file, key)}; delete that once no old dump of the database matters")
 
 
 def _sealed(opened: Runtime) -> int:

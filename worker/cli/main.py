@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from worker import __version__
 from worker.cli.command_line import running
 from worker.cli.failures import Failure, explain
+from worker.cli.output import say
 
 COMMANDS = {
     "up": "worker.cli.local:up",
@@ -111,7 +112,7 @@ def _load(target: str) -> Any:  # noqa: ANN401 - typer's command type is private
 
 def _report(failure: Failure) -> int:
     if failure.message:
-        typer.echo(failure.message, err=True)
+        say(failure.message, err=True)
     if failure.hint:
-        typer.echo(f"hint: {failure.hint}", err=True)
+        say(f"hint: {failure.hint}", err=True)
     return failure.exit_code

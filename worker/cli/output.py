@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import click
 import typer
 
+from worker.inert_text import inert, inert_json, inert_lines
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WideFlag = Annotated[bool, typer.Option("--wide", help="Show every column, however wide the terminal is.")]
 
@@ -33,7 +35,7 @@ def print_rows(
     if as_json:
         print_json([dict(row) for row in rows])
     elif not rows:
-        typer.echo(empty)
+        say(empty)
     else:
         _table([[_cell(row.get(column)) for column in columns] for row in rows], columns, wide=wide)
 
@@ -46,17 +48,22 @@ def print_record(record: Record, *, as_json: bool) -> None:
     shown = {name: _cell(value) for name, value in record.items() if value not in (None, "", [], {})}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        typer.echo(f"{_heading(name):<{width}}  {value}")
+        say(f"{_heading(name):<{width}}  {value}")
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - anything JSON can hold
     """Print `value` as indented JSON; moments in ISO 8601, money as text, durations in seconds."""
-    typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    typer.echo(inert_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
+
+
+def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print text that may hold what people and banks wrote: a terminal shows it and obeys none of it."""
+    typer.echo(inert_lines(str(text)), err=err, nl=nl)
 
 
 def warn(message: str) -> None:
     """Print one line that is not the result."""
-    typer.echo(f"warning: {message}", err=True)
+    say(f"warning: {message}", err=True)
 
 
 def on_terminal() -> bool:
@@ -109,8 +116,8 @@ def _cell(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, timedelta):
         return _duration(value.total_seconds())
     if isinstance(value, (dict, list)):
-        return json.dumps(value, default=_plain, ensure_ascii=False)
-    return str(value)
+        return inert_json(json.dumps(value, default=_plain, ensure_ascii=False))
+    return inert(str(value))
 
 
 def _duration(seconds: float) -> str:

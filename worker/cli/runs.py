@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.cli.ids import RunId, read_connection_id
 from worker.cli.imports import TimeoutOption, WaitFlag, request
-from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows
+from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
 from worker.cli.watching import kind_of, summary
 from worker.cli.workspace import database
 from worker.client import WorkerClient
@@ -96,17 +96,17 @@ def show(
     if as_json:
         print_json({**record, "accounts": accounts, **story})
         return
-    typer.echo(summary(record))
-    typer.echo()
+    say(summary(record))
+    say()
     print_record(record, as_json=False)
-    typer.echo()
+    say()
     proven = [account | {"proof": _proof(account["balance_proof"])} for account in accounts]
     print_rows(proven, _ACCOUNT_COLUMNS, as_json=False, empty="no account was reached", wide=wide)
     if story:
-        typer.echo()
+        say()
         print_rows(story["decisions"], _DECISION_COLUMNS, as_json=False, empty="nothing was decided", wide=wide)
     if story.get("rejections"):
-        typer.echo()
+        say()
         print_rows(story["rejections"], _REJECTION_COLUMNS, as_json=False, empty="", wide=wide)
 
 
@@ -115,7 +115,7 @@ def cancel(run: RunId) -> None:
     """Cancel a run; what it has committed stays."""
     with database() as sessions, sessions() as session:
         status = commands.cancel(session, run)
-    typer.echo(f"cancelled {run}" if status is RunStatus.CANCELLED else f"asked {run} to stop at its next step")
+    say(f"cancelled {run}" if status is RunStatus.CANCELLED else f"asked {run} to stop at its next step")
 
 
 @app.command()

@@ -9,7 +9,7 @@ import typer
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, print_json, print_rows
+from worker.cli.output import JsonFlag, print_json, print_rows, say
 from worker.cli.workspace import database
 from worker.db.engine import Sessions
 from worker.status import Status, concerns, problems, read_status
@@ -49,18 +49,18 @@ def _look(sessions: Sessions, broker: "redis.Redis") -> Status:
 def _print(seen: Status) -> None:
     found = problems(seen)
     lines = [f"! {problem}" for problem in found] + [f"- {concern}" for concern in concerns(seen)]
-    typer.echo("\n".join(lines) or "all is well")
+    say("\n".join(lines) or "all is well")
     _heading("work")
     work = seen.work
-    typer.echo(
+    say(
         f"{work['runs_running']} running, {work['runs_queued']} queued (oldest {work['oldest_queued_s']} s),"
         f" {work['runs_deferred']} deferred, {work['connections_due']} connections due"
         f" (longest {work['oldest_due_s']} s)"
     )
     if seen.queues:
-        typer.echo("messages: " + ", ".join(f"{name} {length}" for name, length in seen.queues.items()))
+        say("messages: " + ", ".join(f"{name} {length}" for name, length in seen.queues.items()))
     open_ = seen.open
-    typer.echo(
+    say(
         f"{open_['dead_letters']} dead letters, {open_['deliveries_waiting']} deliveries waiting,"
         f" {open_['suggestions_open']} suggestions open, {open_['rejections_unresolved']} rejected rows unresolved"
     )
@@ -79,4 +79,4 @@ def _print(seen: Status) -> None:
 
 
 def _heading(title: str) -> None:
-    typer.echo(f"\n{title.upper()}")
+    say(f"\n{title.upper()}")

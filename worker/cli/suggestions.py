@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.output import JsonFlag, print_rows
+from worker.cli.output import JsonFlag, print_rows, say
 from worker.cli.workspace import database
 from worker.importer.actions.suggestions import SuggestionView, accept, decline, list_suggestions
 
@@ -31,7 +31,7 @@ def accept_(suggestion: SuggestionId, *, user: UserOption) -> None:
     """Say yes: the two are one (an expense, a transfer, an account), or take the category."""
     with database() as sessions, sessions() as session:
         accept(session, suggestion, user_id=user)
-    typer.echo(f"accepted {suggestion}")
+    say(f"accepted {suggestion}")
 
 
 @app.command("decline")
@@ -39,7 +39,7 @@ def decline_(suggestion: SuggestionId, *, user: UserOption) -> None:
     """Say no: both stay as they are, and the suggestion does not come back."""
     with database() as sessions, sessions() as session:
         decline(session, suggestion, user_id=user)
-    typer.echo(f"declined {suggestion}")
+    say(f"declined {suggestion}")
 
 
 def _row(view: SuggestionView) -> dict[str, Any]:

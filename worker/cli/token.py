@@ -8,6 +8,7 @@ import jwt
 import typer
 
 from worker.cli.environment import settings
+from worker.cli.output import say
 from worker.cli.users import require_user
 from worker.errors import ConfigurationError
 
@@ -32,4 +33,4 @@ def token(
         "nbf": now_s,
         "exp": now_s + minutes * 60,
     }
-    typer.echo(jwt.encode(claims, secret.get_secret_value(), algorithm="HS256"))
+    say(jwt.encode(claims, secret.get_secret_value(), algorithm="HS256"))

@@ -6,7 +6,7 @@ import typer
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 
-from worker.cli.output import JsonFlag, WideFlag, print_json, print_rows
+from worker.cli.output import JsonFlag, WideFlag, print_json, print_rows, say
 from worker.cli.workspace import database
 from worker.errors import ConflictError, InvalidRequestError
 from worker.models import User
@@ -38,7 +38,7 @@ def add(
     if as_json:
         print_json({"id": made})
     else:
-        typer.echo(made)
+        say(made)
 
 
 @app.command("list")

@@ -4,10 +4,8 @@ import time
 import uuid
 from typing import Any, Self
 
-import typer
-
 from worker.cli.failures import ExitCode
-from worker.cli.output import on_terminal, print_json, warn
+from worker.cli.output import on_terminal, print_json, say, warn
 from worker.db.engine import Sessions
 from worker.runs.run_queries import run_of
 from worker.runs.states import CLOSED, RunStatus
@@ -51,7 +49,7 @@ def watch(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, as_
     if as_json:
         print_json(run)
     else:
-        typer.echo(summary(run))
+        say(summary(run))
     return _EXIT[RunStatus(run["status"])]
 
 
@@ -110,7 +108,7 @@ class _PlainLines:
         """Print the state when it is another one than before."""
         line = f"{run['status']}: accounts {run['accounts_done']}/{run['accounts_total']}"
         if not self._quiet and line != self._last and not _has_ended(run):
-            typer.echo(line, err=True)
+            say(line, err=True)
         self._last = line
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from worker.cli.arguments import read_interval
 from worker.cli.environment import settings
 from worker.cli.ids import SubscriptionId, read_subscription_id
-from worker.cli.output import JsonFlag, print_json, print_record, print_rows
+from worker.cli.output import JsonFlag, print_json, print_record, print_rows, say
 from worker.cli.workspace import database, workspace
 from worker.errors import InvalidRequestError
 from worker.events import API_VERSION, event_id, event_types, parse_event_id
@@ -96,7 +96,7 @@ def update(
     with database() as sessions, sessions() as session:
         user_id = subscriptions.owner_of(session, subscription)
         subscriptions.change(session, user_id, subscription, change, policy=policy)
-    typer.echo(f"changed {subscription}")
+    say(f"changed {subscription}")
 
 
 @app.command()
@@ -104,7 +104,7 @@ def pause(subscription: SubscriptionId) -> None:
     """Hold deliveries back; events keep collecting."""
     with database() as sessions, sessions() as session:
         subscriptions.pause(session, subscriptions.owner_of(session, subscription), subscription)
-    typer.echo(f"paused {subscription}")
+    say(f"paused {subscription}")
 
 
 @app.command()
@@ -112,7 +112,7 @@ def resume(subscription: SubscriptionId) -> None:
     """Deliver again, after a pause or after being disabled; `replay --since` brings what was missed."""
     with database() as sessions, sessions() as session:
         subscriptions.resume(session, subscriptions.owner_of(session, subscription), subscription)
-    typer.echo(f"resumed {subscription}")
+    say(f"resumed {subscription}")
 
 
 @app.command()
@@ -120,7 +120,7 @@ def remove(subscription: SubscriptionId) -> None:
     """End a subscription; what waits for it is cancelled."""
     with workspace() as opened, opened.sessions() as session:
         subscriptions.remove(session, opened.vault, subscriptions.owner_of(session, subscription), subscription)
-    typer.echo(f"removed {subscription}")
+    say(f"removed {subscription}")
 
 
 @app.command("rotate-secret")
@@ -275,4 +275,4 @@ def _print_result(record: dict[str, Any], text: str, *, as_json: bool) -> None:
     if as_json:
         print_json(record)
     else:
-        typer.echo(text)
+        say(text)

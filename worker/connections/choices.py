@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.connections.validation import read
 from worker.errors import InvalidRequestError, NotFoundError
+from worker.inert_text import inert
 from worker.models import BankConnection, BankConnectionAccount
 from worker.models.connection_options import ConnectionOptions
 
@@ -63,8 +64,8 @@ def rename(connection: BankConnection, name: str) -> None:
 
 
 def read_name(name: str) -> str:
-    """Return the name without its outer blanks. Raises: InvalidRequestError when nothing or too much is left."""
-    stripped = name.strip()
+    """Return the name, inert and without its outer blanks. Raises: InvalidRequestError when its length is wrong."""
+    stripped = inert(name).strip()
     if not 1 <= len(stripped) <= 200:  # noqa: PLR2004 - the width of the column
         raise InvalidRequestError("a connection's name has 1 to 200 characters")
     return stripped

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from worker import fault_injection, outbox
 from worker.db.engine import Sessions
+from worker.inert_text import inert_lines
 from worker.reminders.mail import MailError, MailRefusedError
 from worker.telemetry.logs import get_logger
 
@@ -129,7 +130,7 @@ def compose(reminder: DueReminder) -> EmailMessage:
     mail["Subject"] = "FinMind reminder"
     mail["Message-ID"] = f"<reminder-{reminder.id}@finmind.invalid>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(reminder.message)
+    mail.set_content(inert_lines(reminder.message))
     return mail
 
 

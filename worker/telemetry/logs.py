@@ -7,10 +7,12 @@ never logged: messages carry ids, and values under a telling name are dropped he
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 import structlog
 
+from worker.inert_text import inert_lines, inert_value
 from worker.redaction import redact
 
 _SECRET_NAMES = (
@@ -68,6 +70,7 @@ def _shared() -> list[structlog.types.Processor]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         _drop_secrets,
+        _make_inert,
     ]
 
 
@@ -85,7 +88,7 @@ def _console_chain() -> list[structlog.types.Processor]:
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=32
+            colors=sys.stderr.isatty(), exception_formatter=_write_traceback, pad_event_to=32
         ),
         _redact,
     ]
@@ -93,6 +96,21 @@ def _console_chain() -> list[structlog.types.Processor]:
 
 def _redact(_logger: Any, _method: str, line: Any) -> str:  # noqa: ANN401 - what the renderer returned
     return redact(line)
+
+
+def _write_traceback(stream: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    written = StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    stream.write(inert_lines(written.getvalue()))
+
+
+def _make_inert(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401
+    # A line break in a value would begin a line of its own, a control character would act on whoever reads the log.
+    return {name: inert_value(value) if name not in _OURS else value for name, value in event.items()}
+
+
+_OURS = frozenset({"_record", "_from_structlog", "exc_info", "stack_info"})
+"""Fields of the libraries, for the formatter."""
 
 
 def _drop_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401

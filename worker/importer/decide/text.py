@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from worker.importer.decide.identity import digest
+from worker.inert_text import inert
 
 MAX_ID = 255
 MAX_RAW = 16_000
@@ -36,10 +37,10 @@ def id_text(external_id: str | None, longest: int = MAX_ID) -> str | None:
 
 
 def notes_text(counterparty: str | None, description: str) -> str | None:
-    """Return the notes of an expense: the description, led by the counterparty where it does not name it already."""
+    """Return the notes of an expense, inert: the description, led by the counterparty unless it names it already."""
     if counterparty and counterparty.casefold() not in description.casefold():
         description = f"{counterparty} · {description}" if description else counterparty
-    return description[:MAX_NOTES] or None
+    return inert(description)[:MAX_NOTES] or None
 
 
 def plain_text(text: str) -> str:
