@@ -25,6 +25,7 @@ import redis
 from celery import Celery
 from sqlalchemy import text
 
+from benchmarks.empty_task import EMPTY
 from worker.broker import Nudge, Queue, publish
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
@@ -42,8 +43,6 @@ from worker.settings import load_settings
 RESULTS = Path(__file__).parent / "results" / "roundtrip.json"
 LOOK_S = 0.01
 """How often it is asked whether the queue is drained: asking costs processor time that the worker needs."""
-
-EMPTY = "celery.accumulate"  # ships with Celery: returns what it is given
 
 
 def connect(sessions: Sessions, number: int, delay_s: float) -> uuid.UUID:
@@ -129,7 +128,7 @@ class Bench:
 def measure(options: argparse.Namespace) -> dict[str, object]:
     """Warm up, then time both, in turns."""
     sessions = open_sessions(open_engine(os.environ["DATABASE_URL"], role="bench"))
-    program = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", options.pool]
+    program = [sys.executable, "-m", "celery", "-A", "benchmarks.empty_task", "worker", "-P", options.pool]
     program += ["--max-tasks-per-child", "1000000"]
     flags = ["-c", str(options.concurrency), "-Q", "interactive", "--without-gossip", "--without-mingle"]
     worker = subprocess.Popen([*program, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -116,10 +116,10 @@ class Stack:
 
     # processes ------------------------------------------------------------------------------------------------------
 
-    def start(self, name: str, *, queues: str | None = None) -> None:
+    def start(self, name: str, *, queues: str | None = None, app: str = "worker.app") -> None:
         """Start `worker…` or `beat…` under this name. queues: of a worker, from now on; all of them by default."""
         self.queues[name] = queues or self.queues.get(name, QUEUES)
-        program = [sys.executable, "-m", "celery", "-A", "worker.app", *self._arguments(name)]
+        program = [sys.executable, "-m", "celery", "-A", app, *self._arguments(name)]
         log = (self.directory / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
             program, env=self.environment, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
@@ -139,9 +139,9 @@ class Stack:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def restart(self, name: str, *, queues: str | None = None) -> None:
+    def restart(self, name: str, *, queues: str | None = None, app: str = "worker.app") -> None:
         self.kill(name)
-        self.start(name, queues=queues)
+        self.start(name, queues=queues, app=app)
 
     def supervise(self) -> None:
         """Start again what ended."""

@@ -17,7 +17,6 @@ from tests.chaos import witness
 from tests.chaos.bank import Bank
 from tests.chaos.stack import LEASE_S, Stack
 from tests.waiting import until
-from worker.broker import EXECUTE
 from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
 from worker.models import BankConnection
@@ -132,24 +131,21 @@ def test_term_during_a_long_import_ends_the_worker_at_once_and_the_import_later(
 
 def test_a_hard_time_limit_costs_a_child_and_the_run_goes_on(stack, person):
     name, connection_id = person(100)
-    (stack.faults / "after_claim.stop").touch()  # stuck beyond the reach of deadline and soft limit
-    run_id = uuid.uuid4()
-    with stack.sessions() as session:
-        session.execute(
-            text(
-                "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, dispatched_at)"
-                " SELECT :id, id, user_id, 'import', 'user', now() FROM bank_connections WHERE id = :connection_id"
-            ),
-            {"id": run_id, "connection_id": connection_id},
+    stack.restart("worker", app="short_limits")
+    try:
+        until(stack.is_up, timeout_s=30)
+        (stack.faults / "after_claim.stop").touch()  # stuck beyond the reach of deadline and soft limit
+        stack.ask(connection_id, "client")
+        (stuck,) = until(
+            lambda: [child for child in stack.children() if child.status() == psutil.STATUS_STOPPED], timeout_s=30
         )
-    before = {child.pid for child in stack.children()}
-    stack.by_name.send_task(
-        EXECUTE, args=[str(run_id)], task_id=str(run_id), queue="interactive", time_limit=2, soft_time_limit=1
-    )
-    until(lambda: before - {child.pid for child in stack.children()}, timeout_s=30)
-    until(is_closed(stack, connection_id), timeout_s=60)
-    assert run_of(stack, connection_id).attempt == 2
-    assert_all_there_once(stack, name, connection_id)
+        until(lambda: not stuck.is_running(), timeout_s=60)
+        until(is_closed(stack, connection_id), timeout_s=60)
+        assert run_of(stack, connection_id).attempt == 2
+        assert_all_there_once(stack, name, connection_id)
+    finally:
+        stack.restart("worker")
+        until(stack.is_up, timeout_s=30)
 
 
 @pytest.mark.parametrize("point", ["between_pages", "before_close"])
