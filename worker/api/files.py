@@ -1,4 +1,4 @@
-"""The route that takes a statement file: looked at, kept where the workers find it, and imported by a run."""
+"""The route that receives a statement file: it is checked, stored where workers find it, and imported by a run."""
 
 import re
 import shutil
@@ -65,7 +65,7 @@ def _import(
         with received.open("wb") as target:
             shutil.copyfileobj(file.file, target)
         config = read(FileConfig, {"path": received, **stated}, what="file")
-        _look_at(config, received)
+        _check_readable(config, received)
         folder = folder_of(root, user_id, config)
         keep(received, folder)
         shared = read(FileConfig, {"path": folder, **stated}, what="file")
@@ -75,7 +75,7 @@ def _import(
         return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
 
 
-def _look_at(config: FileConfig, received: Path) -> None:
+def _check_readable(config: FileConfig, received: Path) -> None:
     """Refuse what cannot be read before it is kept. Raises: InvalidRequestError."""
     try:
         Folder.scan(config)
@@ -86,7 +86,7 @@ def _look_at(config: FileConfig, received: Path) -> None:
     raise InvalidRequestError(problem)
 
 
-def _safe_name(given: str | None) -> str:
-    """Keep what tells a person which file it was, and nothing that could lead out of the folder."""
-    kept = re.sub(r"[^A-Za-z0-9._-]", "_", (given or "statement").rsplit("/", 1)[-1])
+def _safe_name(file_name: str | None) -> str:
+    """Return the file's name without anything that could lead out of the folder."""
+    kept = re.sub(r"[^A-Za-z0-9._-]", "_", (file_name or "statement").rsplit("/", 1)[-1])
     return kept.lstrip(".")[-_NAME_CHARACTERS:] or "statement"

@@ -127,8 +127,8 @@ def fingerprint(request: Request, user_id: int, body: bytes) -> bytes:
 
 def _canonical(body: bytes) -> bytes:
     try:
-        given = json.loads(body or b"{}")
-        return json.dumps(given, sort_keys=True).encode() if given not in ({}, None) else b""
+        payload = json.loads(body or b"{}")
+        return json.dumps(payload, sort_keys=True).encode() if payload not in ({}, None) else b""
     except (ValueError, RecursionError):
         return body  # not JSON: the route says so
 

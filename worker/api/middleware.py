@@ -39,8 +39,8 @@ class RequestIds(_HttpMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Bind the id to the log context and add it to the response's headers."""
-        given = Headers(scope=scope).get("X-Request-ID", "")
-        request_id = given if _SOUND_ID.fullmatch(given) else uuid.uuid4().hex
+        sent_id = Headers(scope=scope).get("X-Request-ID", "")
+        request_id = sent_id if _SOUND_ID.fullmatch(sent_id) else uuid.uuid4().hex
         scope["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:

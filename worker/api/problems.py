@@ -140,7 +140,7 @@ def _worker_error(_request: Request, error: WorkerError) -> JSONResponse:
         log.error("request.failed", code=error.code, reason=str(error))
         return answer(status, error.code)
     if isinstance(error, ConnectorNotFoundError):
-        # Its own words name what was asked for.
+        # The error's own message repeats the requested name.
         return answer(status, error.code, detail="no such connector is installed; GET /connectors lists them")
     retry_after_s = error.retry_after_s if isinstance(error, RateLimitError) else None
     headers = {"Retry-After": str(int(retry_after_s))} if retry_after_s else None

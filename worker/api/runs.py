@@ -139,8 +139,8 @@ def _ask(
 ) -> Response:
     def make() -> RunOut:
         with services.sessions() as session:
-            asked = services.ask(session, make_request(session, run_id, user_id=user_id), background)
-            return _found(session, asked, user_id)
+            new_run_id = services.ask(session, make_request(session, run_id, user_id=user_id), background)
+            return _found(session, new_run_id, user_id)
 
     return only.answer(make, status=202, location=lambda run: f"/bank-connections/import-runs/{run.id}")
 

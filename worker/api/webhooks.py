@@ -130,7 +130,7 @@ def subscribe(wanted: SubscriptionIn, user_id: UserId, services: ServicesDep, on
     """Subscribe a URL; the answer holds the secret, this once."""
 
     def make() -> SecretOut:
-        asked = Wanted(
+        subscription = Wanted(
             url=wanted.url,
             event_types=wanted.event_types,
             description=wanted.description,
@@ -138,7 +138,9 @@ def subscribe(wanted: SubscriptionIn, user_id: UserId, services: ServicesDep, on
         )
         policy = subscription_policy(services.runtime.settings)
         with acting_as(f"api:user:{user_id}"), services.sessions() as session:
-            return _secret(subscriptions.subscribe(session, services.runtime.vault, user_id, asked, policy=policy))
+            return _secret(
+                subscriptions.subscribe(session, services.runtime.vault, user_id, subscription, policy=policy)
+            )
 
     return only.answer(make, status=201, location=_location, hide=frozenset({"secret"}))
 

@@ -1,4 +1,4 @@
-"""Which command runs in this process: its name, the ids it was given, and the names of its flags, for the audit."""
+"""Records which command runs in this process, for the audit: its name, its ids and the names of its flags."""
 
 import re
 from collections.abc import Iterator, Sequence

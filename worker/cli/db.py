@@ -51,14 +51,14 @@ def upgrade(
         print_json(asdict(done))
     elif settings().log_json:  # as a service of a deployment: a line for the collector of logs
         setup_logging(level=settings().log_level, json=True)
-        log.info("schema.upgraded", outcome=_told(done), revision=done.revision)
+        log.info("schema.upgraded", outcome=_summary(done), revision=done.revision)
     else:
-        say(_told(done))
+        say(_summary(done))
     waits = isinstance(done, SchemaState) and done.standing not in (Standing.CURRENT, Standing.AHEAD)
     raise typer.Exit(ExitCode.FAILED if waits else ExitCode.DONE)
 
 
-def _told(done: SchemaState | Upgrade) -> str:
+def _summary(done: SchemaState | Upgrade) -> str:
     if isinstance(done, SchemaState):
         return "\n".join(done.sentences()) or f"the schema is up to date ({done.revision})"
     lines = [f"revision {revision} is applied" for revision in done.applied]

@@ -1,4 +1,4 @@
-"""From an exception to one clear line, a hint and an exit code. No value a person typed as a secret is repeated."""
+"""Turns an exception into one line, a hint and an exit code. No secret that a person typed is repeated."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What a person is told when a command fails. message: one line; empty when all was said."""
+    """The output of a failed command. message: one line; empty when everything is printed already."""
 
     message: str
     hint: str | None = None

@@ -57,7 +57,7 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - anything JSON can hold
 
 
 def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print text that may hold what people and banks wrote: a terminal shows it and obeys none of it."""
+    """Print text that may hold input of users and banks; the terminal interprets no control sequence in it."""
     typer.echo(inert_lines(str(text)), err=err, nl=nl)
 
 

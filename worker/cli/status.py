@@ -1,4 +1,4 @@
-"""`finmind-worker status`: one screen for whoever is on duty, and an exit code for a probe."""
+"""`finmind-worker status`: a summary for operators, with an exit code for probes."""
 
 import time
 from dataclasses import asdict
@@ -27,12 +27,12 @@ def status(
     url = settings().redis_url.get_secret_value()
     broker = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
     with database() as sessions, broker:
-        seen = _look(sessions, broker)
+        seen = _read(sessions, broker)
         while watch:
             typer.echo(_CLEAR, nl=False)
             _print(seen)
             time.sleep(_PERIOD_S)
-            seen = _look(sessions, broker)
+            seen = _read(sessions, broker)
     found = problems(seen)
     if as_json:
         print_json({**asdict(seen), "problems": found, "concerns": concerns(seen)})
@@ -41,7 +41,7 @@ def status(
     raise typer.Exit(ExitCode.FAILED if found else ExitCode.DONE)
 
 
-def _look(sessions: Sessions, broker: "redis.Redis") -> Status:
+def _read(sessions: Sessions, broker: "redis.Redis") -> Status:
     with sessions() as session:
         return read_status(session, broker)
 

@@ -1,4 +1,4 @@
-"""`finmind-worker webhooks`: who is told about what, whether it arrived, and sending it again."""
+"""`finmind-worker webhooks`: manages subscriptions, shows deliveries and sends them again."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

@@ -66,7 +66,7 @@ __all__ = [
 
 
 def _discard(_config: BaseModel) -> None:
-    """Drop renewed credentials: nobody asked to keep them."""
+    """Discard renewed credentials: the default of `save_config`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

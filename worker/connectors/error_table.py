@@ -1,4 +1,4 @@
-"""What providers' own error codes mean: one table per provider, from a code to what is raised and what the user sees.
+"""Maps providers' error codes to what is raised and what the user sees, with one table per provider.
 
 docs/providers.md shows these tables; a test compares it with them.
 """
@@ -24,7 +24,7 @@ class Meaning:
 
     Attributes:
         error: Makes the exception from its message.
-        run: What the run or the account says.
+        run: The resulting state of the run or the account.
         user: What the user has to do, or sees.
         reason: Why the user is needed, as `AuthenticationError` has it; None when they are not.
     """

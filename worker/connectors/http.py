@@ -1,4 +1,4 @@
-"""One place where a provider's answer becomes data or a `ConnectorError`; every connector's calls go through `call`.
+"""Makes HTTP calls to providers and turns each response into data or a `ConnectorError`, for all connectors.
 
 No message, repr or traceback of what is raised here holds a URL, a header or a body: endpoints are named by a label,
 and errors of the HTTP library are dropped, not chained, because they carry the request with its credentials.

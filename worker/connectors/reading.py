@@ -1,4 +1,4 @@
-"""Reading a provider's JSON without trusting its shape: a missing part is named, a bad row costs no other. Pure."""
+"""Reads a provider's JSON defensively: a missing part is named, and a bad row does not affect others. Pure."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence

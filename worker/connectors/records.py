@@ -256,7 +256,7 @@ class Page:
     """One answer of a provider.
 
     Attributes:
-        starts_over: Nothing that this delivery said before counts any more; it begins anew with this page. For a
+        starts_over: Discards the pages of this delivery before this one; it begins anew with this page. For a
             connector that has to ask again, with other days or without its cursor, after it has yielded pages.
         covers: The days this delivery is complete for, once all its pages were read; None when it proves no absence.
         complete: False when the provider itself says that something is missing or was cut.

@@ -1,4 +1,4 @@
-"""From a connector's name to its class: the ones shipped here and the entry points of installed packages.
+"""Finds connector classes by name, both those shipped here and entry points of installed packages.
 
 A package announces a connector in the group `finmind_worker.connectors`; nothing is imported before it is asked for,
 so that one broken package stops nobody else.

@@ -1,4 +1,4 @@
-"""The accounts a run imports, as it starts on them: read with its claim, or afresh."""
+"""Loads the accounts that a run imports, either from the row of its claim or by a query of its own."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ from worker.runs.lease import ACTIVE_ACCOUNTS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
-    """One account to import, as the run starts on it.
+    """One account to import, in its state at the start of the run.
 
     Attributes:
-        inverted: The person said that the bank states its amounts with the opposite sign.
+        inverted: The user declared that the bank states the account's amounts with the opposite sign.
         booked: Its booked balance.
     """
 
@@ -53,14 +53,14 @@ _ACTIVE = prepared(
 def is_inverted(account: "AccountState | BankConnectionAccount", options: ConnectionOptions) -> bool:
     """Say whether the bank states the account's amounts with the opposite sign.
 
-    The person said so of the account, or of an id that it has or had: what they said survives a new link.
+    The user declares it for the account, or for its present or a former id, so that it also applies after a new link.
     """
     ids = {account.external_id, *account.former_external_ids}
     return account.inverted or not ids.isdisjoint(options.inverted_accounts)
 
 
 def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) -> list[AccountState]:
-    """Return the accounts to import: active and included, or the one asked for (by its present or a former id)."""
+    """Return the accounts to import: active and included, or the requested one (by its present or a former id)."""
     rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only})
     return [_state(row._asdict()) for row in rows]
 

@@ -1,4 +1,4 @@
-"""The collaborators and numbers that the engine is given; nothing is global."""
+"""Defines the settings and the collaborators that are passed to the import engine."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from worker.runs.states import Lease
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPolicy:
-    """Numbers that steer an import.
+    """Settings of an import.
 
     Attributes:
         overlap_days: How far a refresh without a cursor looks back.
@@ -35,7 +35,7 @@ class ImportPolicy:
 
 
 def _do_nothing(*_values: object) -> None:
-    """Stand in for a collaborator that is not given."""
+    """Do nothing: the default of optional callbacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,8 @@ class ImportContext:
         wait: Sleeps for so many seconds, or raises what `check` raises.
         now: The current moment (UTC), for days only; whether something is due is decided by Postgres.
         clear_cache: Drops FinMind's cached summaries of a user's months (`YYYY-MM`) after the commit; never raises.
-        note_quota: Keeps what responses said about allowances.
-        advanced: Called after a commit that brought the run further: rows were written, or an account is done.
+        note_quota: Stores the allowances that responses stated.
+        advanced: Called after a commit that made progress (rows were written, or an account is done).
         weigh: Called with the rows of a delivery; raises TooHeavyError where another worker must go on with the run.
         fence: Proves, in a transaction that writes, that the run is still ours.
     """

@@ -1,4 +1,4 @@
-"""One run, from its claim to its outcome: start, fetch, plan, apply, finish.
+"""Executes one run from its claim to its outcome: start, fetch, plan, apply, finish.
 
     job_of ─▶ connector ─▶ accounts ─▶ per request: fetch (network) ─▶ per account: plan + write (one transaction)
              ─▶ balance proof ─▶ outcome
@@ -58,9 +58,12 @@ UNREADABLE = InvalidDataError("its currency is none of ISO 4217: leave it out, o
 
 
 def run(claimed: ClaimedRun, context: ImportContext) -> Outcome:
-    """Do what the run asks for, close its row and return how it ended, whatever the bank does wrong.
+    """Execute the run, close its row and return its outcome, also when the bank fails.
 
-    Raises: StopRequestedError, LostLeaseError, CancelRequestedError; what was committed stays and is built upon.
+    What was committed before an error stays, and the next attempt continues from it.
+
+    Raises:
+        StopRequestedError, LostLeaseError, CancelRequestedError: from `check` of the context.
     """
     job = job_of(claimed)
     if job.kind == RunKind.REVERT:
@@ -82,12 +85,12 @@ def run(claimed: ClaimedRun, context: ImportContext) -> Outcome:
 
 @dataclass(slots=True)
 class RunFindings:
-    """What a run finds out about itself as a whole.
+    """Findings about the run as a whole, not about one account.
 
     Attributes:
         stopped_by: The error that ended it before all accounts were read.
         rows_not_imported: Delivered rows of accounts that this run does not import, by the account's standing.
-        elsewhere: Counts of those rows, and of records that nothing accounts for.
+        elsewhere: Counts of those rows, and of records that belong to no account.
         digest: The digest of its response, while the response can be recognised again.
     """
 

@@ -1,4 +1,4 @@
-"""What a run is asked to do, read once, with its claim. Plain data."""
+"""The request of a run as plain data, read once from the row of its claim."""
 
 import uuid
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Job:
 
     Attributes:
         from_on: First day to import, when the request states days; `to_on` is the last one.
-        reimport: Rows that a revert took back may return.
+        reimport: Rows that a revert removed may be imported again.
         target_run_id: The run to revert, or whose rejected rows are tried again.
         currency: The user's, for rows of accounts that state none.
         cursor: The connection's, where one cursor covers all accounts.
@@ -65,20 +65,20 @@ def zone_of(job: Job, capabilities: Capabilities) -> ZoneInfo:
 
 
 def job_of(claimed: ClaimedRun) -> Job:
-    """Read what a claimed run is asked to do, and what earlier attempts finished."""
-    asked = claimed.asked
-    earlier: list[tuple[int, str, str | None]] = asked["earlier"]
+    """Read the request of a claimed run, and what earlier attempts finished."""
+    request = claimed.asked
+    earlier: list[tuple[int, str, str | None]] = request["earlier"]
     return Job(
         lease=claimed.lease,
         connector_name=claimed.facts.connector_name,
-        kind=RunKind(asked["kind"]),
-        options=ConnectionOptions.model_validate(asked["options"]),
-        answer_digest=asked["answer_digest"] and bytes(asked["answer_digest"]),
-        accounts=claimed_accounts(asked["accounts"] or ()),
+        kind=RunKind(request["kind"]),
+        options=ConnectionOptions.model_validate(request["options"]),
+        answer_digest=request["answer_digest"] and bytes(request["answer_digest"]),
+        accounts=claimed_accounts(request["accounts"] or ()),
         resumed=bool(earlier),
         done=frozenset(account_id for account_id, status, _ in earlier if status == "succeeded"),
         read_back_to={account_id: date.fromisoformat(from_on) for account_id, _, from_on in earlier if from_on},
-        **{name: asked[name] for name in _COPIED},
+        **{name: request[name] for name in _COPIED},
     )
 
 

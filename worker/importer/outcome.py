@@ -1,4 +1,4 @@
-"""How accounts and runs end: from errors and counts to a status and a code that tell the truth. Pure."""
+"""Derives the status and the code of accounts and runs from errors and counts. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ class SignsFlippedError(WorkerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountResult:
-    """What a run did for one account, or without one for the connection itself.
+    """The result of a run for one account, or for the connection itself where there is no account.
 
     Attributes:
         status: succeeded, partial or failed.
@@ -58,7 +58,7 @@ _EXPLAINED = {
 
 
 def judge_account(counted: AccountResult, *, open_rejections: int, proof: BalanceProof) -> AccountResult:
-    """Return how an account ends whose deliveries were all imported: succeeded only if its ledger agrees with the bank.
+    """Return the result of a fully imported account; it succeeds only if its ledger agrees with the bank.
 
     Args:
         counted: The account with its counts, as the deliveries left it.
@@ -154,7 +154,7 @@ def outcome_of(
     good = len(results) - len([result for result in bad if result.status == "failed"])
     if stopped_by is not None or bad or problem is not None or unaccounted:
         named = [*bad, *([problem] if problem is not None else [])]
-        code, message = _why(named, stopped_by)
+        code, message = _failure_of(named, stopped_by)
         if unaccounted and stopped_by is None:
             code = UNACCOUNTED
             message = f"{counts.delivered} rows were delivered and {counts.accounted} accounted for: report it"
@@ -166,12 +166,12 @@ def outcome_of(
 
 
 def _sentence(result: AccountResult) -> str:
-    said = result.message or result.code
-    return said if result.account_id is None else f"account {result.account_id}: {said}"
+    reason = result.message or result.code
+    return reason if result.account_id is None else f"account {result.account_id}: {reason}"
 
 
-def _why(bad: Sequence[AccountResult], stopped_by: WorkerError | None) -> tuple[str, str | None]:
-    """One reason stands as it is; several different ones are `account_failed`."""
+def _failure_of(bad: Sequence[AccountResult], stopped_by: WorkerError | None) -> tuple[str, str | None]:
+    """Return code and message of an unsuccessful run; several different codes become `account_failed`."""
     if stopped_by is not None:
         return stopped_by.code, str(stopped_by)
     codes = {result.code for result in bad}

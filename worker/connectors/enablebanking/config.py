@@ -63,7 +63,7 @@ class EnableBankingAccount(ConsentAccount):
 
 
 class BankManners(BaseModel):
-    """How a bank wants to be asked, learned from its refusals."""
+    """How requests to a bank have to be made, learned from its refusals."""
 
     model_config = ConfigDict(frozen=True)
 

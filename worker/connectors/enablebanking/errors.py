@@ -1,4 +1,4 @@
-"""What Enable Banking's errors mean to us, by the `error` of the body; one HTTP status stands for many. Pure."""
+"""Maps Enable Banking's errors to connector errors by the `error` of the body; one HTTP status covers many. Pure."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""From Enable Banking's records to ours. Pure."""
+"""Converts Enable Banking's records to transactions. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _NEVER_MOVED = frozenset({"RJCT", "CNCL", "SCHD", "OTHR"})
 
 
 def ledger_records(records: Iterable[Any]) -> list[Any]:
-    """Return the records that moved money or are about to, and any whose status is news to us: those are refused."""
+    """Return the records that moved money or are about to, and any with an unknown status, which are rejected."""
     return [one for one in records if not isinstance(one, Mapping) or text(one, "status") not in _NEVER_MOVED]
 
 

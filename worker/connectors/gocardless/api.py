@@ -20,7 +20,7 @@ _RENEW_BEFORE = timedelta(minutes=1)
 class GoCardlessApi:
     """GoCardless's endpoints as far as we use them.
 
-    keep: called at once with the app and its renewed tokens. readings: what the answers said about allowances.
+    keep: called at once with the app and its renewed tokens. readings: the allowances that responses stated.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class GoCardlessApi:
         return expires_at is None or expires_at - _RENEW_BEFORE <= self._context.now()
 
     def _explain(self, answer: ProviderResponse) -> ConnectorError | None:
-        """Read GoCardless's own refusals; what somebody on the way says is left to its status."""
+        """Read GoCardless's own errors; a response of an intermediary is judged by its status."""
         if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
             return None
         return read_error(answer.status, answer.body, now=self._context.now(), headers=answer.headers)

@@ -116,7 +116,7 @@ class GoCardlessConnector(ConsentConnector):
         return part(answer, "transactions", dict)
 
     def _page(self, account_id: str, lists: Mapping[str, Any]) -> Page:
-        """Read both lists; either may be absent and then says nothing."""
+        """Read both lists; either may be absent."""
         booked_records, pending_records = posted_once(lists)
         read = partial(read_transaction, account_id=account_id)
         named = {"account_id": account_id, "id_field": "transactionId"}

@@ -1,4 +1,4 @@
-"""What GoCardless's errors mean to us: by `type`, else by its own words, else by status. Pure."""
+"""Maps GoCardless's errors to connector errors by `type`, else by their text, else by status. Pure."""
 
 import math
 import re
@@ -115,7 +115,7 @@ def _by_status(status: int, account_status: str) -> Meaning:
             return PROVIDER_DOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else DEFECT
 
 
-def _rate_limit(said: str, words: str, headers: Mapping[str, str], now: datetime) -> RateLimitError:
+def _rate_limit(message: str, words: str, headers: Mapping[str, str], now: datetime) -> RateLimitError:
     """Tell a short limit from a spent day; a bank's own refusal names no time."""
     reading = read_quota(headers, "", None)
     in_words = _SECONDS.search(words)
@@ -125,7 +125,7 @@ def _rate_limit(said: str, words: str, headers: Mapping[str, str], now: datetime
     spent = allowance_spent(words) or (reading is not None and reading.remaining == 0)
     is_burst = not spent and seconds is not None and seconds <= _BURST_S
     scope = RateLimitScope.BURST if is_burst else RateLimitScope.QUOTA
-    return RateLimitError(said, retry_after_s=seconds, scope=scope)
+    return RateLimitError(message, retry_after_s=seconds, scope=scope)
 
 
 def read_quota(headers: Mapping[str, str], endpoint: str, account_id: str | None) -> QuotaReading | None:

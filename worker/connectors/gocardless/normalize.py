@@ -1,4 +1,4 @@
-"""From GoCardless's records to ours. Pure. Amounts are signed text: negative = money leaves the account."""
+"""Converts GoCardless's records to transactions. Pure. Amounts are signed text: negative = money leaves the account."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the made-up bank can be told to do."""
+"""The config of the made-up bank: its modes and faults."""
 
 from datetime import date
 from decimal import Decimal

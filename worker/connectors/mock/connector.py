@@ -104,7 +104,7 @@ class MockConnector(BankConnector):
         return MockBank(self._settings, today)
 
     def _pages(self, bank: MockBank, index: int, window: Window) -> Iterator[list[Record]]:
-        """Cut the records into pages; an account without any still has one page, which says so."""
+        """Cut the records into pages; an account without any has one empty page."""
         records = bank.records(index, window)
         page = list(islice(records, self._settings.page_size))
         yield page
@@ -118,7 +118,7 @@ class MockConnector(BankConnector):
         raise AccountNotFoundError(f"the mock bank has no account {account_id}")
 
     def _refuse(self) -> None:
-        """Raise what the mode wants of any call. Raises: AuthenticationError, RateLimitError."""
+        """Raise the error of the mode, whichever call is made. Raises: AuthenticationError, RateLimitError."""
         config = self._settings
         if config.mode is MockMode.AUTH_EXPIRED:
             raise AuthenticationError("the login at the mock bank has expired", reason="expired")

@@ -1,4 +1,4 @@
-"""What Plaid's errors mean to us, by `error_type` and `error_code`; the HTTP status says less than they do. Pure."""
+"""Maps Plaid's errors to connector errors by `error_type` and `error_code`. Pure."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

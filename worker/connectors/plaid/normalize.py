@@ -1,4 +1,4 @@
-"""From Plaid's records to ours. Pure. Plaid's sign is the other way round: positive = money leaves the account."""
+"""Converts Plaid's records to transactions. Pure. In Plaid's amounts positive means that money leaves the account."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Plaid's webhooks: is it really Plaid, and what does it ask of us? One function, no database."""
+"""Verifies Plaid's webhooks and reads what they ask for, without a database."""
 
 import hashlib
 import hmac

@@ -90,7 +90,7 @@ class SimpleFinConnector(BankConnector):
         return SimpleFinConfig.model_validate({"access_url": access_url})
 
     def get_auth_status(self) -> AuthStatus:
-        """Ask for balances, the cheapest question there is; the answer also serves `list_accounts`."""
+        """Request the balances, the cheapest call; the response also serves `list_accounts`."""
         try:
             self._read_balances()
         except AuthenticationError as error:
@@ -161,7 +161,7 @@ class SimpleFinConnector(BankConnector):
         return call(self.context, request, self._explain)
 
     def _explain(self, answer: ProviderResponse) -> ConnectorError | None:
-        """The server counts requests by the day, whatever a 429 says about seconds."""
+        """Treat a 429 as a spent daily quota, also where it states seconds: the server counts requests per day."""
         if answer.status != _TOO_MANY_REQUESTS:
             return None
         wait_s = retry_after_s(answer.headers, self.context.now())

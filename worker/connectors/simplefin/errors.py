@@ -1,4 +1,4 @@
-"""What the troubles inside a SimpleFIN answer mean by their codes; an unknown one means what its prefix means. Pure."""
+"""Maps error codes of SimpleFIN responses to connector errors; an unknown code is read by its prefix. Pure."""
 
 from collections.abc import Mapping
 

@@ -59,7 +59,7 @@ def missing(expected: Iterable[T], found: Iterable[T]) -> list[T]:
 
 
 def truth(spec: Spec) -> str | None:
-    """Needs to know what really happened at the bank."""
+    """Needs a ledger whose content the connector is expected to deliver."""
     return None if spec.knows_truth else "no server and no config function tell the connector what happened"
 
 

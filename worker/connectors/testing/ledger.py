@@ -1,4 +1,4 @@
-"""The truth at a bank, as the checks set it up and a fake server tells it in its provider's dialect."""
+"""The expected accounts and entries of a bank, set up by the checks and served by a fake server."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What the checks let happen at the bank. Rows stay in the middle of the window unless a check is about its edges."""
+"""Sets up the ledger for checks. Rows stay in the middle of the window unless a check is about its edges."""
 
 from worker.connectors.testing.subject import Subject
 

@@ -1,4 +1,4 @@
-"""Trying rejected rows again, after a connector was mended or a rule was widened."""
+"""Imports rejected rows again, for example after a connector was fixed."""
 
 import json
 from collections.abc import Sequence

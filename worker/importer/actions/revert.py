@@ -1,6 +1,6 @@
-"""Taking a run back: expenses as they were before it, in one transaction.
+"""Reverts a run: restores the expenses as they were before it, in one transaction.
 
-The bank's lines stay (they are what the bank said); what changes is what the user sees. Expenses the user has edited
+The bank's lines stay; only the user's expenses change. Expenses that the user has edited
 since are left alone and reported. A revert is a run of its own, so that it can be reverted as well.
 """
 

@@ -1,4 +1,4 @@
-"""Questions the importer left to a person: listed, accepted, declined. A declined one does not come back."""
+"""Lists, accepts and declines suggestions of the importer. A declined one is not made again."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Reading one delivery from a bank: all its pages, with the retries a delivery is worth. Network only, no database."""
+"""Reads one delivery from a bank: all its pages, with retries. Network only, no database."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -40,12 +40,12 @@ _JITTER_S = 0.5
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """Everything one call chain of a provider answered.
+    """The combined pages of one delivery.
 
     Attributes:
         records: How many records its pages held, read or not.
-        failures: What went wrong per account inside an answer that is good for the others.
-        complete: The provider left nothing out.
+        failures: Errors of single accounts in a response that is valid for the others.
+        complete: Whether the provider left nothing out.
         last_page: The transactions of the page before, to see what the next one repeats.
         repeated: By account, how many rows were left out because a page repeated them from the end of the page before.
     """
@@ -67,11 +67,11 @@ class Delivery:
     repeated: Counter[str] = field(default_factory=Counter)
 
     def withdraw(self) -> None:
-        """Drop what was said about accounts and rows; allowances that were spent stay spent."""
+        """Discard everything that was read, except the allowances that the calls used."""
         self.staging.close()
         self.staging = Staging()
-        for said in (self.removed, self.rejected, self.failures, self.accounts, self.warnings, self.repeated):
-            said.clear()
+        for collected in (self.removed, self.rejected, self.failures, self.accounts, self.warnings, self.repeated):
+            collected.clear()
         self.covers, self.complete, self.session, self.records = None, True, None, 0
         self.last_page = ()
 

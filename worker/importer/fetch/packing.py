@@ -1,4 +1,4 @@
-"""Transactions as bytes and back, for the temporary file of a long delivery: there may be a million, twice.
+"""Serialises transactions for the temporary file of a long delivery, which may hold a million rows.
 
 Marshal is several times faster than pickle and knows plain values only, so decimals travel as text and days as numbers.
 Both go column by column, for a loop in C over a column is several times faster than one in Python over its rows.
@@ -22,7 +22,7 @@ _VALUES = attrgetter(*_NAMES)
 _PUTS = [getattr(Transaction, name).__set__ for name in _NAMES]
 _MARSHALLED, _PICKLED = b"m", b"p"
 _WITHOUT_REFERENCES = 0
-"""The version of marshal that does not look at which of equal values are one and the same object."""
+"""A version of marshal whose bytes do not depend on which equal values are the same object."""
 
 _PLAIN: dict[str, Callable[[Any], Any]] = {
     "amount": str,
@@ -45,8 +45,8 @@ def pack(transactions: Iterable[Transaction]) -> bytes:
         return _PICKLED + pickle.dumps(columns, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def imprint(transactions: Iterable[Transaction]) -> bytes:
-    """Return bytes that are equal for transactions that say the same, in every process; they cannot be unpacked."""
+def comparable_bytes(transactions: Iterable[Transaction]) -> bytes:
+    """Return bytes that are equal for equal transactions in every process; they cannot be unpacked."""
     columns = _columns(transactions)
     try:
         return marshal.dumps(_each(_PLAIN, columns), _WITHOUT_REFERENCES)
@@ -55,7 +55,11 @@ def imprint(transactions: Iterable[Transaction]) -> bytes:
 
 
 def unpack(packed: bytes) -> list[Transaction]:
-    """Return what was packed. packed: our own bytes, never a stranger's."""
+    """Return the transactions of `pack`.
+
+    Args:
+        packed: Bytes that `pack` returned; bytes from elsewhere are not safe to unpickle.
+    """
     body = memoryview(packed)[1:]
     if packed.startswith(_PICKLED):
         return _made_of(pickle.loads(body))  # noqa: S301 - from our own unlinked file

@@ -1,4 +1,4 @@
-"""The deliveries of one run: each is fetched once, in its turn or ahead of it."""
+"""Fetches each delivery of a run once, when it is taken or ahead of that."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -14,7 +14,7 @@ from worker.importer.outcome import stops_connection
 
 
 class PrefetchedDeliveries:
-    """Fetches the deliveries of one run and keeps those fetched ahead. Close it to free what was never taken."""
+    """Fetches the deliveries of one run and keeps those fetched ahead. Close it to free the ones not taken."""
 
     def __init__(self, connector: BankConnector, context: ImportContext) -> None:
         self._connector = connector
@@ -61,7 +61,7 @@ class PrefetchedDeliveries:
         return kept or self._fetch(request)
 
     def close(self) -> None:
-        """Free what nobody took."""
+        """Free the deliveries that were not taken."""
         for kept in self._prefetched.values():
             if isinstance(kept, Delivery):
                 kept.staging.close()

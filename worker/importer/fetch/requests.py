@@ -1,4 +1,4 @@
-"""What is fetched in which order: per account or for all, by cursor or by windows. Pure."""
+"""Plans the requests of a run: per account or per connection, by cursor or by windows. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,7 +14,11 @@ from worker.runs.states import RunKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestKey:
-    """What the bank is asked. account_id: None for all accounts of the connection in one call."""
+    """Identifies a request to the bank.
+
+    Attributes:
+        account_id: The bank's id of the account; None for all accounts of the connection in one call.
+    """
 
     account_id: str | None
     window: Window
@@ -41,7 +45,7 @@ class FetchRequest:
 
     @property
     def key(self) -> RequestKey:
-        """What the bank is asked, without the accounts of ours that the answer is for."""
+        """The request to the bank, without our accounts that the response is for."""
         return RequestKey(account_id=self.account_id, window=self.window, by_cursor=self.by_cursor, cursor=self.cursor)
 
 
@@ -90,7 +94,7 @@ def plan_requests(
 
 
 def request_for_single_rows(accounts: list[AccountState], today: date) -> FetchRequest:
-    """Return a delivery of rows that are replayed: it proves nothing and moves nothing."""
+    """Return the request for rows that are replayed: it proves no absence and moves neither watermark nor cursor."""
     return FetchRequest(
         accounts=accounts, account_id=None, window=Window(from_on=today, to_on=today), by_cursor=True, moves=False
     )

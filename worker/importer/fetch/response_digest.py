@@ -1,4 +1,4 @@
-"""A digest of everything a bank answers in one run, to recognise an unchanged response.
+"""Computes a digest of all responses of a run, to recognise an unchanged response.
 
 Within a day, with the same settings, accounts and response, every decision would be the previous run's: to do nothing.
 So a refresh that found nothing keeps the digest of its response, and the next one with an equal response copies its
@@ -15,7 +15,7 @@ from worker.connectors.base import Account
 from worker.importer.account_state import AccountState
 from worker.importer.context import ImportPolicy
 from worker.importer.fetch.delivery import Delivery
-from worker.importer.fetch.packing import imprint
+from worker.importer.fetch.packing import comparable_bytes
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job
 from worker.runs.states import RunKind
@@ -59,10 +59,10 @@ class ResponseDigest:
         self._update(request.account_id, delivery.next_cursor, delivery.session, delivery.covers is None)
         self._update(*(_without_time_of_day(account, self._zone) for account in delivery.accounts.values()))
         for account_id, transactions in rows.items():
-            self._update(account_id, imprint(transactions))
+            self._update(account_id, comparable_bytes(transactions))
 
     def disable(self) -> None:
-        """Give up the digest: something in this run must be looked at every time."""
+        """Disable the digest: this run holds something that must be processed every time."""
         self._enabled = False
 
     def value(self) -> bytes | None:

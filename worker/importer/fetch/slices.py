@@ -1,4 +1,4 @@
-"""A delivery in slices of whole days: what each holds, which days it proves, and where its rows may be filed. Pure."""
+"""Splits a delivery into slices of whole days, with the days each proves and may file rows under. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Pages wait here until a delivery is whole: in memory while few, in an unlinked temporary file when many.
+"""Holds the rows of a delivery until it is complete, in memory while few, else in an unlinked temporary file.
 
-Slices come back in order of days, so that a million rows are planned a few thousand at a time.
+Rows are returned in slices in order of days, so that a million rows are planned a few thousand at a time.
 """
 
 import tempfile
@@ -28,7 +28,7 @@ class Staging:
         self._spilled_rows: dict[str, int] = defaultdict(int)
 
     def add(self, transactions: Iterable[Transaction]) -> None:
-        """Take in the transactions of a page."""
+        """Add the transactions of a page."""
         held = self._held
         for transaction in transactions:
             held[transaction.account_id].append(transaction)
@@ -37,11 +37,11 @@ class Staging:
             self._spill()
 
     def in_memory(self) -> Mapping[str, list[Transaction]] | None:
-        """Return everything that was taken in, by account, in the bank's order; None when it was too much to hold."""
+        """Return all transactions by account, in the bank's order; None when they were spilled to the file."""
         return None if self._spilled else self._held
 
     def account_ids(self) -> list[str]:
-        """Return the accounts of which transactions were taken in."""
+        """Return the ids of accounts with transactions."""
         return list(dict.fromkeys((*self._spilled, *self._held)))
 
     def transactions(self, account_id: str) -> Iterator[Transaction]:
@@ -50,7 +50,7 @@ class Staging:
             yield from batch
 
     def rows(self, account_id: str) -> int:
-        """Return how many transactions of an account were taken in."""
+        """Return the number of an account's transactions."""
         return self._spilled_rows[account_id] + len(self._held.get(account_id, ()))
 
     def slices(self, account_id: str, slice_rows: int) -> Iterator[list[Transaction]]:
@@ -76,7 +76,7 @@ class Staging:
             yield batch
 
     def close(self) -> None:
-        """Forget everything."""
+        """Discard all transactions and free the file."""
         if self._file is not None:
             self._file.close()
 

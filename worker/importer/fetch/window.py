@@ -1,4 +1,4 @@
-"""Which days to ask for: history newest first, a refresh with overlap, the whole gap after an outage. Pure."""
+"""Plans the days to request: history newest first, a refresh with overlap, the whole gap after an outage. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,12 @@ LATENESS_MARGIN_DAYS = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far an account is. watermark_on: asked for successfully up to here. history_from_on: back to here."""
+    """How far an account was read.
+
+    Attributes:
+        watermark_on: The last day that was read successfully.
+        history_from_on: The first day that was read.
+    """
 
     watermark_on: date | None = None
     history_from_on: date | None = None
@@ -31,7 +36,7 @@ class HistoryLimits:
 
     @property
     def oldest_on(self) -> date:
-        """The oldest day that may be asked for."""
+        """The oldest day that may be requested."""
         return self.today - timedelta(days=self.history_days)
 
 
@@ -56,7 +61,7 @@ def refresh_windows(progress: Progress, reach: HistoryLimits) -> list[Window]:
 
 
 def out_of_reach(progress: Progress, reach: HistoryLimits) -> bool:
-    """Say whether days after the watermark are older than anything that may be asked for."""
+    """Say whether days after the watermark are older than the oldest day that may be requested."""
     return progress.watermark_on is not None and progress.watermark_on + timedelta(days=1) < reach.oldest_on
 
 

@@ -1,4 +1,4 @@
-"""Import what a delivery holds for one account, in the caller's transaction: rows, counts, watermark and cursor.
+"""Imports one account's part of a delivery in the caller's transaction: rows, counts, watermark and cursor.
 
 `import_account` goes through the delivery in slices: load what is stored, set unchanged rows aside, read the rest,
 match it, plan, write. All of it commits or none.
@@ -84,7 +84,7 @@ class AccountDelivery:
 
 @dataclass(slots=True, kw_only=True)
 class SeenRows:
-    """What earlier slices of the delivery dealt with.
+    """Rows that earlier slices of the delivery processed.
 
     Attributes:
         row_ids: Stored rows that were delivered.
@@ -103,7 +103,7 @@ class SeenRows:
         return row_id in self.row_ids or (self.created_from is not None and row_id >= self.created_from)
 
     def add(self, split: UnchangedSplit, matches: IdentityMatches, plan: Plan, written: Written) -> None:
-        """Note what a slice dealt with."""
+        """Add the rows that a slice processed."""
         self.row_ids |= split.seen | matches.seen | {change.known.id for change in plan.changes}
         if written.transaction_ids and self.created_from is None:
             self.created_from = min(written.transaction_ids)
@@ -202,7 +202,7 @@ def _import_slice(
     known, aliases = _load_known(session, step, part) if seen.new_ids is None else ([], {})
     unseen = [key for key in known if not seen.has(key.id)]
     distinct = _distinct(session, step, part, known, aliases, seen)
-    # A dry run looks at every row, because it reports every row.
+    # A dry run decides every row, because it reports every row.
     by_identity = {key.identity: key for key in unseen}
     split = (
         UnchangedSplit(rest=distinct.transactions)

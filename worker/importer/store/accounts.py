@@ -1,4 +1,4 @@
-"""Which account is which, also after the user linked again. `match_accounts` is pure; the rest writes what it says.
+"""Matches the bank's accounts with the stored ones, also after a new link, and stores them. `match_accounts` is pure.
 
 An account is found again by its id, by its anchor, or by name, last four, currency, type and institution together
 when there is exactly one candidate; never by name alone. Anything less makes a new account and a suggestion.
@@ -21,14 +21,14 @@ from worker.models import BankConnection, BankConnectionAccount, BankMatchSugges
 from worker.money import is_currency
 
 _GONE = "\x1fformer:"
-"""Begins the id of an account whose own was given to another; no provider's id begins with a control character."""
+"""Prefix of the id of an account whose own now belongs to another; no provider's id begins with a control character."""
 
 MAX_NAME, MAX_MASK, MAX_ANCHOR = 200, 10, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownAccount:
-    """What identifies an account we have."""
+    """The identifying fields of a stored account."""
 
     id: int
     external_id: str
@@ -42,7 +42,7 @@ class KnownAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountMatch:
-    """One listed account: the known one it is, or None; maybe_id: one it may be, for a person to say."""
+    """One listed account: the known one it is, or None; maybe_id: one it may be, for the user to decide."""
 
     account: Account
     known_id: int | None
@@ -61,12 +61,14 @@ def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> 
                 del free[row.id]
     for account in listed:
         if account.external_id not in found:
-            candidates = [row for row in free.values() if _same_face(account, row)]
-            rivals = [o for o in listed if o.external_id not in found and _faces(o) == _faces(account)]
+            candidates = [row for row in free.values() if _same_visible_fields(account, row)]
+            rivals = [
+                o for o in listed if o.external_id not in found and _visible_fields(o) == _visible_fields(account)
+            ]
             if len(candidates) == 1 and len(rivals) == 1 and account.mask:
                 found[account.external_id] = candidates[0].id
                 del free[candidates[0].id]
-    maybe = _questions([account for account in listed if account.external_id not in found], free)
+    maybe = _similar_pairs([account for account in listed if account.external_id not in found], free)
     return [
         AccountMatch(account=account, known_id=found.get(account.external_id), maybe_id=maybe.get(account.external_id))
         for account in listed
@@ -104,31 +106,31 @@ def _with_own_anchors(listed: Sequence[Account], known: Sequence[KnownAccount]) 
     return [replace(a, anchor=None) if a.external_id in doubtful else a for a in listed], doubtful
 
 
-def _faces(account: Account) -> tuple[object, ...]:
+def _visible_fields(account: Account) -> tuple[object, ...]:
     return (
         account.name, account.mask, account.currency, str(account.account_type), account.institution_name,
     )  # fmt: skip
 
 
-def _same_face(account: Account, row: KnownAccount) -> bool:
+def _same_visible_fields(account: Account, row: KnownAccount) -> bool:
     if account.anchor and row.anchor:
         return False
-    face = (row.name, row.mask, row.currency, row.account_type, row.institution_name)
-    return _faces(account) == face
+    stored = (row.name, row.mask, row.currency, row.account_type, row.institution_name)
+    return _visible_fields(account) == stored
 
 
-def _questions(listed: Sequence[Account], free: dict[int, KnownAccount]) -> dict[str, int]:
-    """Pair what is left by likeness, one-to-one, for a person to say."""
+def _similar_pairs(listed: Sequence[Account], free: dict[int, KnownAccount]) -> dict[str, int]:
+    """Pair the remaining accounts that are similar, one-to-one, as questions for the user."""
     maybe: dict[str, int] = {}
     for account in listed:
-        near = _maybe(account, free.values())
+        near = _similar_account(account, free.values())
         if near is not None:
             maybe[account.external_id] = near
             del free[near]
     return maybe
 
 
-def _maybe(account: Account, rows: Iterable[KnownAccount]) -> int | None:
+def _similar_account(account: Account, rows: Iterable[KnownAccount]) -> int | None:
     near = [
         row.id
         for row in rows
@@ -145,12 +147,12 @@ def sync_accounts(
     ask: new accounts wait for the user instead of being imported (`new_accounts`), once the connection has any.
     """
     listed = [_fitted(account) for account in listed]
-    rows = {row.id: row for row in session.scalars(_of(connection_id).with_for_update())}
+    rows = {row.id: row for row in session.scalars(_select_accounts(connection_id).with_for_update())}
     known = [_known(row) for row in rows.values()]
     listed, doubtful = _with_own_anchors(listed, known)
     matches = match_accounts(listed, known)
     new_ids = {match.account.external_id: match.known_id for match in matches if match.known_id is not None}
-    _vacate(rows, matches)
+    _release_reassigned_ids(rows, matches)
     session.flush()
     for match in matches:
         if match.known_id is not None:
@@ -196,7 +198,7 @@ def update_balance(session: Session, account_id: int, account: Account) -> None:
 
 
 def _fitted(account: Account) -> Account:
-    """Return the account with texts that fit their columns; of a mask the last characters are what people know."""
+    """Return the account with texts that fit their columns; of a mask the last characters are kept."""
     return replace(
         account,
         name=clean(account.name)[:MAX_NAME] or account.external_id[:MAX_NAME],
@@ -206,7 +208,7 @@ def _fitted(account: Account) -> Account:
     )
 
 
-def _of(connection_id: uuid.UUID):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a select of accounts
+def _select_accounts(connection_id: uuid.UUID):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a select of accounts
     return (
         select(BankConnectionAccount)
         .where(BankConnectionAccount.connection_id == connection_id)
@@ -227,7 +229,7 @@ def _known(row: BankConnectionAccount) -> KnownAccount:
     )
 
 
-def _vacate(rows: Mapping[int, BankConnectionAccount], matches: Sequence[AccountMatch]) -> None:
+def _release_reassigned_ids(rows: Mapping[int, BankConnectionAccount], matches: Sequence[AccountMatch]) -> None:
     """Take an id from the row that has it where the bank gives it to another account now."""
     owners = {match.account.external_id: match.known_id for match in matches}
     for row in rows.values():
@@ -262,7 +264,7 @@ def _balance(row: BankConnectionAccount, account: Account) -> None:
 
 
 def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: AccountMatch, *, waits: bool) -> int:
-    """Add an account and return its id; one that may be another waits for a person to say."""
+    """Add an account and return its id; one that may be another waits for the user to decide."""
     account = match.account
     odd = account.currency is not None and _stated_currency(account) is None
     waits = waits or match.maybe_id is not None

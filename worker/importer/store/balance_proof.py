@@ -1,4 +1,4 @@
-"""The balance proof of an account: reads the bank's balance and the rows for `decide.balance`."""
+"""Reads the bank's balance and the account's rows, and compares them with `decide.balance`."""
 
 from dataclasses import replace
 from datetime import date

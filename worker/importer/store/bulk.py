@@ -1,4 +1,4 @@
-"""Bulk statements on the session's own connection: COPY in, VALUES lists, ids ahead of time."""
+"""Executes bulk statements on the session's own connection: COPY, VALUES lists, and ids taken from a sequence."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ _CSV: dict[str, Any] = {"lineterminator": "\n"}
 _TEXT: dict[str, Any] = {
     "delimiter": "\t", "quoting": csv.QUOTE_NONE, "quotechar": None, "escapechar": "\\", "lineterminator": "\n",
 }  # fmt: skip
-"""What COPY's own format is to Python's csv: tabs, no quotes, a backslash before what is special."""
+"""COPY's text format as options of Python's csv: tabs, no quotes, a backslash before special characters."""
 
 _PAGE_ROWS = 1000
 
@@ -35,8 +35,8 @@ def copy(
 ) -> None:
     """COPY rows into a table; bytes have to be given as `hexed`.
 
-    An empty text is NULL, except in the columns of `texts`: those make the server read CSV, which takes it a sixth
-    longer than its own format.
+    An empty text is NULL, except in the columns of `texts`. Those make the server read CSV, which takes a sixth
+    longer than its text format.
     """
     how = f"FORMAT csv, FORCE_NOT_NULL ({', '.join(texts)})" if texts else "FORMAT text, NULL ''"
     lines = _Lines(rows, _CSV if texts else _TEXT)

@@ -1,4 +1,4 @@
-"""Suggesting the category a user always gave to this counterparty; off unless the connection asks for it."""
+"""Suggests the category that a user always gave to a counterparty; off unless enabled on the connection."""
 
 from collections.abc import Sequence
 

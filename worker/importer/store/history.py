@@ -1,4 +1,4 @@
-"""What a run leaves on record about rows: decision, reason, and how the row was before. Pure."""
+"""Builds the rows of `bank_transaction_changes`: decision, reason and before-image. Pure."""
 
 import json
 import uuid
@@ -36,7 +36,7 @@ def change_rows(
 def image_row(
     rows: Sequence[StoredRow], run_id: uuid.UUID, decision: Decision, reason: Reason
 ) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
-    """Return columns and rows for a change that no line of the bank brought about, such as a revert."""
+    """Return columns and rows for a change without a line of the bank, such as a revert."""
     return ("run_id", "transaction_id", "decision", "reason", "before_image"), [
         (str(run_id), row.id, decision, reason, json.dumps(before_image(row))) for row in rows
     ]
@@ -51,7 +51,7 @@ def unchanged_rows(plan: Plan, account_id: int, run_id: uuid.UUID) -> tuple[Sequ
             match.known_id,
             Decision.UNCHANGED,
             Reason.AS_BEFORE,
-            json.dumps(_said(match.line)),
+            json.dumps(_line_to_json(match.line)),
             None,
         )
         for match in plan.unchanged
@@ -83,13 +83,13 @@ def before_image(known: StoredRow) -> dict[str, Any]:
 
 
 def _detail(change: RowChange) -> dict[str, Any]:
-    detail = _said(change.line) if change.line else {}
+    detail = _line_to_json(change.line) if change.line else {}
     if change.effect.link_expense_id is not None:
         detail["expense_id"] = change.effect.link_expense_id
     return detail | {"changed": list(change.effect.changed), "kept": list(change.effect.kept)}
 
 
-def _said(line: Line) -> dict[str, Any]:
+def _line_to_json(line: Line) -> dict[str, Any]:
     return {
         "on": line.effective_on.isoformat(),
         "amount": str(line.amount),

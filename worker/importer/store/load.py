@@ -1,4 +1,4 @@
-"""Reading what is known: one query per batch, never one per row. Every function reads in the caller's transaction."""
+"""Loads stored rows with one query per batch, never one per row, in the caller's transaction."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ _KEYS_BY_IDENTITY = text(
 _KEYS_BY_ID = text(
     f"""SELECT {_KEY_COLUMNS} FROM bank_transactions WHERE account_id = :account_id AND id = ANY(:ids)"""  # noqa: S608 - constant columns
 )
-# LATERAL and OFFSET 0: look each one up. Left alone, the planner reads a table of a million rows for a few hundred ids.
+# LATERAL and OFFSET 0 force a lookup of each. The planner else reads a table of a million rows for a few hundred ids.
 _STORED = text(
     """SELECT w.identity FROM unnest(:identities) AS w(identity), LATERAL (
         SELECT 1 FROM bank_transactions t WHERE t.account_id = :account_id AND t.identity = w.identity OFFSET 0) t"""
@@ -76,7 +76,7 @@ _DETAILS = text(
     ) former ON t.state = 'removed' OR t.expense_state = 'reverted'
     WHERE t.id = ANY(:ids)"""
 )
-# The user's own expenses by what the user sees; rows of other connections by what the bank said, so that they are
+# The user's own expenses by what the user sees; rows of other connections by what the bank stated, so that they are
 # recognised whatever the user did to their expenses since.
 _EXISTING = text(
     """SELECT e.id AS expense_id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes,

@@ -1,4 +1,4 @@
-"""The run's row of every account: counts, how the account ended, and its balance proof."""
+"""Writes the run's row of every account: counts, result and balance proof."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ _SAVE_PROOF = text(
 
 
 def add_counts(session: Session, job: Job, account_id: int, counts: Counts, window: Window | None) -> None:
-    """Add what a delivery did to the run's row of this account."""
+    """Add the counts of a delivery to the run's row of this account."""
     _upsert(session, job, account_id, None, counts, window)
 
 
@@ -91,7 +91,7 @@ def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
 def _upsert(
     session: Session, job: Job, account_id: int, ending: dict[str, Any] | None, counts: Counts, window: Window | None
 ) -> None:
-    """Add counts to the row of an account; `ending` None leaves what it says about its end."""
+    """Add counts to the row of an account; `ending` None leaves its result unchanged."""
     table = BankImportRunAccount
     statement = insert(table).values(
         run_id=job.lease.run_id,

@@ -1,4 +1,4 @@
-"""Rows that could not be imported: kept with their reason and their raw text, so that nothing is dropped silently."""
+"""Stores rows that could not be imported, with their reason and raw text."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A new account that may be one the bank lists no longer: it waits for an answer, and nothing is doubled meanwhile."""
+"""Detects a new account that may replace one the bank lists no longer; it is not imported until the user answers."""
 
 from itertools import islice
 
@@ -13,7 +13,7 @@ from worker.importer.store.load import has_rows
 
 MAX_COMPARED_ROWS = 2000
 
-# An account that was asked about is not asked about again, whatever the answer was.
+# An account that has a suggestion, open or answered, gets no second one.
 _MISSING = text(
     """SELECT o.id FROM bank_connection_accounts o JOIN bank_connection_accounts n ON n.id = :account_id
     WHERE o.connection_id = n.connection_id AND o.status = 'missing' AND o.currency IS NOT DISTINCT FROM n.currency
@@ -50,8 +50,8 @@ def ask_if_replaced(session: Session, step: AccountDelivery) -> bool:
     for wanted in (SameAccount.EVIDENT, SameAccount.POSSIBLE):
         found = [account_id for account_id, verdict in verdicts.items() if verdict == wanted]
         if found:
-            asked = {"user_id": step.job.user_id, "run_id": step.job.lease.run_id, "reason": Reason.SIMILAR_ACCOUNT}
-            session.execute(_ASK, asked | {"account_id": step.account.id, "other_account_id": found[0]})
+            values = {"user_id": step.job.user_id, "run_id": step.job.lease.run_id, "reason": Reason.SIMILAR_ACCOUNT}
+            session.execute(_ASK, values | {"account_id": step.account.id, "other_account_id": found[0]})
             session.execute(_WAIT, {"account_id": step.account.id})
             return True
     return False

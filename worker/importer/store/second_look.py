@@ -1,8 +1,8 @@
-"""A second look at rows of earlier runs, because the user's other sources may have brought their counterpart since.
+"""Matches rows of earlier runs again, because their counterpart may have been added since by another source.
 
 FinMind may have added an expense after the bank's row (typed, recurring, from a file); another connection may have
-brought the same purchase, or the other leg of a transfer. The rules are those of new rows (`decide.match_user_expense`,
-`decide.match_transfer`); what the user declined or changed is not decided again.
+imported the same purchase, or the other leg of a transfer. The rules are those of new rows
+(`decide.match_user_expense`, `decide.match_transfer`); what the user declined or changed is not decided again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from worker.importer.store.write import WriteTarget, month
 DAYS = 60
 """How far back rows are looked at again."""
 
-# The few candidates first, and then the rows they may be: asked row by row, a year of rows took seconds.
+# Selects the few candidates first and then the rows that may match; queried row by row, a year of rows took seconds.
 _DOUBTFUL = text(
     """WITH added AS MATERIALIZED (
       SELECT e.id, e.amount, e.currency, e.expense_type, e.spent_at FROM expenses e
@@ -61,7 +61,7 @@ _ORPHANS = text(
     WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.expense_state = 'twin'
       AND (o.id IS NULL OR o.state = 'removed' OR o.expense_state = 'twin')"""
 )
-_ASKED = text(
+_SUGGESTED = text(
     """SELECT transaction_id, expense_id FROM bank_match_suggestions
     WHERE kind = 'expense' AND transaction_id = ANY(:ids)"""
 )
@@ -70,14 +70,14 @@ _TAKE_OVER = text(
       last_run_id = :run_id WHERE id = :id"""
 )
 
-_ANSWERED = text(
+_CLOSE_SUGGESTIONS = text(
     """UPDATE bank_match_suggestions SET status = 'obsolete'
     WHERE kind = 'expense' AND status = 'open' AND transaction_id = :id"""
 )
 
 
 def look_again(session: Session, job: Job, account: AccountState, today: date) -> set[str]:
-    """Match rows of the last `DAYS` days with what came since; return the months of expenses that changed."""
+    """Match recent rows (`DAYS` days) with expenses and rows added since; return the months whose expenses changed."""
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
     since_on = today - timedelta(days=DAYS)
     orphans = list(session.execute(_ORPHANS, {"account_id": account.id}).scalars())
@@ -100,20 +100,20 @@ def _match_expenses(session: Session, job: Job, account: AccountState, target: W
     if not rows:
         return set()
     found = match_user_expenses([_as_line(row) for row in rows], _expenses_beside(session, job, account, rows))
-    asked = {tuple(pair) for pair in session.execute(_ASKED, {"ids": ids})}
+    suggested = {tuple(pair) for pair in session.execute(_SUGGESTED, {"ids": ids})}
     months: set[str] = set()
     for match in found.matches:
         row, expense = rows[match.left_place], match.right
-        if (row.id, expense.expense_id) in asked:
+        if (row.id, expense.expense_id) in suggested:
             continue
         if row.expense != row.base or row.category_id is not None:
             if expense.twin_id is None:
                 _suggest(session, target, row, expense, match.reason)
             continue
-        months |= _give_way(session, target, row, expense, match.reason)
+        months |= _replace_expense(session, target, row, expense, match.reason)
     for match in found.suggestions:
         row, expense = rows[match.left_place], match.right
-        if (row.id, expense.expense_id) not in asked:
+        if (row.id, expense.expense_id) not in suggested:
             _suggest(session, target, row, expense, match.reason)
     return months
 
@@ -137,7 +137,7 @@ def _expenses_beside(session: Session, job: Job, account: AccountState, rows: Se
 
 
 def _as_line(row: StoredRow) -> Line:
-    """Return the stored row as the line it came from, as far as matching looks at it."""
+    """Return the stored row as a line, with the fields that matching compares."""
     base = row.base
     assert base is not None
     return Line(
@@ -165,7 +165,9 @@ def _as_line(row: StoredRow) -> Line:
     )
 
 
-def _give_way(session: Session, target: WriteTarget, row: StoredRow, expense: UserExpense, reason: Reason) -> set[str]:
+def _replace_expense(
+    session: Session, target: WriteTarget, row: StoredRow, expense: UserExpense, reason: Reason
+) -> set[str]:
     """Let the other expense stand for the row: the one that was written for it goes."""
     insert_values(session, "bank_transaction_changes", *image_row([row], target.run_id, Decision.LINKED, reason))
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=[_id(row)], run_id=target.run_id)
@@ -178,7 +180,7 @@ def _give_way(session: Session, target: WriteTarget, row: StoredRow, expense: Us
         "twin_id": expense.twin_id,
     }
     session.execute(_TAKE_OVER, values)
-    session.execute(_ANSWERED, {"id": row.id})
+    session.execute(_CLOSE_SUGGESTIONS, {"id": row.id})
     session.execute(text("DELETE FROM expenses WHERE id = :id"), {"id": row.expense_id})
     assert row.expense is not None
     return {month(row.expense)}

@@ -1,4 +1,4 @@
-"""Money that moves between two accounts of one user: both legs found, linked, and kept out of spending.
+"""Finds and links both legs of a transfer between two accounts of one user, so that neither counts as spending.
 
 The rules are in `decide.match_transfer`; this file reads candidates, links what is certain and asks about the rest.
 """
@@ -48,7 +48,7 @@ _DECLINED = text(
     """SELECT transaction_id, other_transaction_id FROM bank_match_suggestions
     WHERE user_id = :user_id AND kind = 'transfer' AND status = 'declined'"""
 )
-# By account: asked of the rows alone, Postgres reads all of the user's to find that there is no other account's.
+# Selected by account: by the rows alone, Postgres reads all rows of the user to find that no other account has any.
 _HAS_OTHERS = text(
     """SELECT EXISTS (SELECT 1 FROM bank_connection_accounts a WHERE a.user_id = :user_id AND a.id <> :account_id
         AND EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = a.id))"""
@@ -78,14 +78,14 @@ def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, 
     """Find the other legs of what was just written and link them; return the months of expenses that changed."""
     months = _release(session, target, plan)
     ids = [*written.transaction_ids, *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
-    if not ids or not session.execute(_HAS_OTHERS, _who(target)).scalar_one():
+    if not ids or not session.execute(_HAS_OTHERS, _owner_values(target)).scalar_one():
         return months
     return months | link_transfers(session, job, target, ids)
 
 
 def unpaired_ids(session: Session, target: WriteTarget, since_on: date) -> list[int]:
     """Return rows of the account without a peer, though rows of the user's other accounts fit by amount and day."""
-    values = _who(target) | {"since_on": since_on, "max_days": MAX_DAYS}
+    values = _owner_values(target) | {"since_on": since_on, "max_days": MAX_DAYS}
     return list(session.execute(_UNPAIRED, values).scalars())
 
 
@@ -102,7 +102,7 @@ def link_transfers(session: Session, job: Job, target: WriteTarget, ids: Sequenc
         _leg(row)
         for row in session.execute(
             _THEIRS,
-            _who(target)
+            _owner_values(target)
             | {
                 "from_on": min(leg.on for leg in ours) - timedelta(days=MAX_DAYS),
                 "to_on": max(leg.on for leg in ours) + timedelta(days=MAX_DAYS),
@@ -111,7 +111,7 @@ def link_transfers(session: Session, job: Job, target: WriteTarget, ids: Sequenc
         )
     ]
     matches = match_transfers(ours, theirs)
-    declined = {tuple(pair) for pair in session.execute(_DECLINED, _who(target))}
+    declined = {tuple(pair) for pair in session.execute(_DECLINED, _owner_values(target))}
     for match in matches.certain:
         if (min(match.left.id, match.right.id), max(match.left.id, match.right.id)) in declined:
             continue
@@ -204,7 +204,7 @@ def _suggest(session: Session, target: WriteTarget, matches: Sequence[Match[Tran
     )
 
 
-def _who(target: WriteTarget) -> dict[str, Any]:
+def _owner_values(target: WriteTarget) -> dict[str, Any]:
     return {"user_id": target.user_id, "account_id": target.account_id}
 
 

@@ -95,7 +95,7 @@ def remember(session: Session, job: Job, digest: bytes) -> None:
 
 
 def forget(session: Session, job: Job) -> None:
-    """Forget the digest, before anything is written that the run it belongs to did not know of."""
+    """Forget the digest, before anything is written that is not part of the run it belongs to."""
     session.execute(_FORGET, {"connection_id": job.connection_id})
 
 

@@ -1,4 +1,4 @@
-"""Making a plan so: COPY for new rows, one statement per table for the rest, in the caller's transaction.
+"""Writes a plan: COPY for new rows, one statement per table for the rest, in the caller's transaction.
 
 Every function takes the session that was fenced; none begins or ends a transaction.
 """

@@ -1,4 +1,4 @@
-"""What happens to a row after it was first seen: it posts, is corrected, is taken back, or nothing happens at all."""
+"""Checks rows that change after their first delivery: posted, corrected, removed or unchanged."""
 
 from decimal import Decimal
 

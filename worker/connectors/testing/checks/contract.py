@@ -1,4 +1,4 @@
-"""Declarations and shapes: what the importer takes for granted before it reads a single amount."""
+"""Checks the connector's declarations and the types of what it returns."""
 
 import copy
 import json
@@ -95,13 +95,13 @@ def normalising_is_pure(subject: Subject) -> None:
 
         connector.normalize_transactions = recorded  # type: ignore[method-assign]
         list(subject.pages(connector, subject.window()))
-        asked = len(subject.transport.requests)
+        requests_before = len(subject.transport.requests)
         for before, after, result in calls:
             expect(before == after, "normalize_transactions changes the record it is given")
             expect(
                 list(original(copy.deepcopy(before))) == result, "normalize_transactions answers differently each time"
             )
-    expect(len(subject.transport.requests) == asked, "normalize_transactions asks the provider")
+    expect(len(subject.transport.requests) == requests_before, "normalize_transactions asks the provider")
 
 
 def _unfit(subject: Subject, row: Transaction) -> str | None:

@@ -1,4 +1,4 @@
-"""Every way a provider says no, at every kind of request, against what the importer has to do about it."""
+"""Checks which error is raised for every kind of failure at every kind of request."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,9 +50,9 @@ def rate_limits_are_said_with_their_wait(subject: Subject) -> None:
     for fault in _LIMITED:
         for error in _outcomes(subject, fault):
             _expect_kind(error, fault, RateLimitError)
-            asked = _ASKED_S if "Retry-After" in fault.answer(_ANY).headers else None
+            expected = _ASKED_S if "Retry-After" in fault.answer(_ANY).headers else None
             found = getattr(error, "retry_after_s", None)
-            expect(found == asked, f"{fault.name}: retry_after_s should be {asked}, is {found}")
+            expect(found == expected, f"{fault.name}: retry_after_s should be {expected}, is {found}")
 
 
 @check(http)
@@ -113,13 +113,13 @@ def _expect_kind(error: BaseException | None, fault: Fault, *kinds: type[Connect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Whole:
-    """A delivery that raised nothing: all it brought and what it warned of."""
+    """A delivery that raised nothing: its rows and warnings."""
 
     rows: tuple[Transaction, ...] = ()
     warnings: frozenset[str] = frozenset()
 
-    def is_told_in(self, other: "_Whole") -> bool:
-        """Whether `other` lacks no row and says in a new warning that something else, such as a balance, is missing."""
+    def is_warned_of_in(self, other: "_Whole") -> bool:
+        """Whether `other` has the same rows, and a new warning that something else, such as a balance, is missing."""
         return other.rows == self.rows and bool(other.warnings - self.warnings)
 
 
@@ -136,7 +136,7 @@ def _outcomes(subject: Subject, fault: Fault) -> Iterator[BaseException | None]:
         outcome = _deliver(subject)
         if not isinstance(outcome, _Whole):
             yield outcome
-        elif not (isinstance(usual, _Whole) and usual.is_told_in(outcome)):
+        elif not (isinstance(usual, _Whole) and usual.is_warned_of_in(outcome)):
             yield None
 
 
@@ -152,7 +152,7 @@ def _deliver(subject: Subject) -> BaseException | _Whole:
         with subject.opened() as connector:
             connector.list_accounts()
             return _fetch(subject, connector)
-    except (Exception, RunawayError) as error:  # noqa: BLE001 - whatever comes is what the check looks at
+    except (Exception, RunawayError) as error:  # noqa: BLE001 - the check is about any error
         return error
 
 

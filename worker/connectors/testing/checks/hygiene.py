@@ -1,4 +1,4 @@
-"""What a connector must keep its hands off: clocks, sleep, the environment, other clients, and anyone's secrets."""
+"""Checks that a connector uses no clock, sleep, environment or other client, and reveals no secrets."""
 
 import ast
 import inspect
@@ -34,9 +34,9 @@ _CLOCK_OWNERS = {"datetime", "date", "time", "dt"}
 def it_never_sleeps(subject: Subject) -> None:
     many(subject)
     with mock.patch.object(time, "sleep", side_effect=AssertionError("slept")) as sleep:
-        _run_whatever_comes(subject)
+        _printed_by_run(subject)
         subject.transport.fault = answers("429", 429, Retry_After="1")
-        _run_whatever_comes(subject)
+        _printed_by_run(subject)
     expect(not sleep.called, "it sleeps; the importer does the waiting, where a shutdown can interrupt it")
 
 
@@ -55,7 +55,7 @@ def it_reads_no_environment(subject: Subject) -> None:
         return original(self, key)
 
     with mock.patch.object(environment, "__getitem__", watched):
-        _run_whatever_comes(subject)
+        _printed_by_run(subject)
     expect(not seen, f"it reads the environment: {sorted(set(seen))}; put it into the config")
 
 
@@ -69,14 +69,14 @@ def it_reads_no_clock(subject: Subject) -> None:
 def it_uses_only_the_client_it_is_given(subject: Subject) -> None:
     many(subject)
     with mock.patch.object(socket.socket, "connect", side_effect=ConnectionRefusedError) as connect:
-        _run_whatever_comes(subject)
+        _printed_by_run(subject)
     expect(not connect.called, "it opens a connection of its own; use context.http, which is bounded and counted")
 
 
 @check(http)
 def every_request_names_its_endpoint(subject: Subject) -> None:
     many(subject)
-    _run_whatever_comes(subject)
+    _printed_by_run(subject)
     nameless = [request.method for request in subject.transport.requests if not request.extensions.get("endpoint")]
     expect(not nameless, "a request without `endpoint` in its extensions cannot be counted: use worker.connectors.http")
 
@@ -84,12 +84,12 @@ def every_request_names_its_endpoint(subject: Subject) -> None:
 @check()
 def secrets_stay_secret(subject: Subject) -> None:
     many(subject)
-    with _everything_said() as said:
+    with _captured_output() as output:
         for fault in (None, *_TALKATIVE):
             subject.transport.requests.clear()
             subject.transport.fault = fault
-            said.write(_run_whatever_comes(subject))
-    text = said.getvalue()
+            output.write(_printed_by_run(subject))
+    text = output.getvalue()
     leaked = [kind for secret in _secrets(subject) for kind in [_where(text, secret)] if kind]
     expect(not leaked, f"a secret of the config shows up in a log, repr or traceback: … {leaked[:1]}")
 
@@ -104,20 +104,20 @@ _TALKATIVE = (
 )
 
 
-def _run_whatever_comes(subject: Subject) -> str:
-    """Do everything a run does and return what a careless caller would print of it."""
-    said: list[str] = []
+def _printed_by_run(subject: Subject) -> str:
+    """Make all calls of a run and return the reprs and tracebacks of results and errors."""
+    output: list[str] = []
     try:
         with subject.opened() as connector:
-            said += [repr(connector), str(connector), repr(connector.config), repr(connector.capabilities)]
+            output += [repr(connector), str(connector), repr(connector.config), repr(connector.capabilities)]
             for step in (connector.get_auth_status, connector.list_accounts, lambda: _fetched(subject, connector)):
                 try:
-                    said.append(repr(step()))
+                    output.append(repr(step()))
                 except Exception as error:  # noqa: BLE001 - what it raises is another check's business
-                    said += [repr(error), repr(error.args), *traceback.format_exception(error)]
+                    output += [repr(error), repr(error.args), *traceback.format_exception(error)]
     except Exception as error:  # noqa: BLE001 - same
-        said += traceback.format_exception(error)
-    return "\n".join(said)
+        output += traceback.format_exception(error)
+    return "\n".join(output)
 
 
 def _fetched(subject: Subject, connector: BankConnector) -> list[Any]:
@@ -125,16 +125,16 @@ def _fetched(subject: Subject, connector: BankConnector) -> list[Any]:
 
 
 @contextmanager
-def _everything_said() -> Iterator[StringIO]:
-    """Collect standard output, standard error and every log record, whatever its level."""
-    said = StringIO()
-    handler, root = logging.StreamHandler(said), logging.getLogger()
+def _captured_output() -> Iterator[StringIO]:
+    """Collect standard output, standard error and every log record of any level."""
+    output = StringIO()
+    handler, root = logging.StreamHandler(output), logging.getLogger()
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
     try:
-        with redirect_stdout(said), redirect_stderr(said):
-            yield said
+        with redirect_stdout(output), redirect_stderr(output):
+            yield output
     finally:
         root.removeHandler(handler)
         root.setLevel(level)

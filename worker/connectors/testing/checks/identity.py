@@ -1,4 +1,4 @@
-"""Ids against the class they are declared as, and deliveries against each other."""
+"""Checks that ids behave as their declared class, and that deliveries agree with each other."""
 
 from collections import Counter
 from dataclasses import replace

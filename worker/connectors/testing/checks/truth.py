@@ -1,4 +1,4 @@
-"""What was delivered against what really happened: amounts, signs, decimals, days, balances."""
+"""Checks that deliveries match the ledger: amounts, signs, decimals, days, balances."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,7 +20,7 @@ def amounts_keep_their_sign_and_decimals(subject: Subject) -> None:
     expect(
         not lost and not invented,
         f"money that leaves the account is negative, in major units with the currency's decimals:"
-        f" expected {_told(lost)}, got {_told(invented)}",
+        f" expected {_format_amounts(lost)}, got {_format_amounts(invented)}",
     )
 
 
@@ -61,7 +61,7 @@ def balances_are_those_of_the_bank(subject: Subject) -> None:
         )
 
 
-def _told(amounts: list[tuple[str | None, Decimal]]) -> str:
+def _format_amounts(amounts: list[tuple[str | None, Decimal]]) -> str:
     return ", ".join(f"{amount} {currency}" for currency, amount in amounts) or "nothing else"
 
 

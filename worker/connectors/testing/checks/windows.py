@@ -1,4 +1,4 @@
-"""Windows of days: both edges, no holes, no silent cuts, and no claim about days nobody read."""
+"""Checks windows of days: both edges are included, nothing is missing, and no unread day is claimed as covered."""
 
 from collections import Counter
 from datetime import time, timedelta
