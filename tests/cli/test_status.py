@@ -150,7 +150,7 @@ def test_balances_that_do_not_follow_from_the_rows_are_named_with_amount_and_day
     answer = command("status", "--json")
     seen = json.loads(answer.out)
     assert answer.code == 0, "it is for a person to look at, not for a probe to fail on"
-    assert seen["proofs"] == [{"result": "mismatch", "accounts": 1}, {"result": "proven", "accounts": 1}]
+    assert seen["proofs"] == [{"result": "mismatch", "accounts": 1}, {"result": "unproven", "accounts": 1}]
     [wrong] = seen["mismatches"]
     assert (wrong["account"], wrong["off_by"], wrong["since_on"]) == ("Savings", "9", "2026-06-15")
     assert "BALANCES THAT DO NOT FOLLOW FROM THE ROWS" in command("status").out

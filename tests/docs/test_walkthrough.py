@@ -43,6 +43,7 @@ STATEMENT = "Datum;Betrag;Zweck;Zusatz;Name\n02.01.2026;-3,50;Kaffee;;Bar\n03.01
 REASONS = {
     "needs a Docker engine",
     "needs a Kubernetes cluster",
+    "needs a statement of your own",
     "builds .venv first; tests/local runs the demo",
     "builds .venv first; the commands below run beside a real up",
     "builds .venv first; tests/local runs the demo, and make test is what runs this",
@@ -250,7 +251,7 @@ def test_the_commands_of_every_page_do_what_they_say(reader):
 @pytest.mark.processes
 def test_the_programs_that_go_on_start_and_stop(reader):
     programs = [command for block in BLOCKS if block.kind == "serve" for command in block.commands]
-    assert len(programs) == 5
+    assert len(programs) == 7
     started = []
     reader.type("set -a; . .finmind/env; set +a")
     for number, command in enumerate(programs):

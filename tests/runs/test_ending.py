@@ -103,9 +103,9 @@ def test_a_connection_that_needs_its_user_says_so_once(connect, end, events):
     assert [kind for kind, _ in events()].count("connection.needs_user") == 1
 
 
-def test_a_partial_run_that_ended_at_a_login_page_needs_its_user_too(connect, end):
+def test_a_partial_run_that_met_a_login_page_does_not_stop_the_connection(connect, end):
     connection = end(connect(), "partial", "needs_user", message="sign in again")
-    assert (connection.status, connection.consecutive_failures) == ("needs_user", 0)
+    assert (connection.status, connection.consecutive_failures) == ("active", 0)
 
 
 def test_a_dry_run_announces_and_remembers_nothing(sessions, connect, ask, take, events):

@@ -82,6 +82,7 @@ class Scene:
             "WEBHOOK_PORTS": self.echo.address.rpartition(":")[2],
             "FLOWER_UNAUTHENTICATED_API": "true",
             "JWT_SECRET": JWT_SECRET,
+            "CONNECTORS_ENABLED": "all",
             "OPS_BASIC_AUTH": OPERATOR,
             "METRICS_DIR": str(self.directory / "metrics"),
             "STATEMENT_FOLDER": str(self.directory / "statements"),
