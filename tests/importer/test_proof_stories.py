@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from tests.importer.bank import Harness
 from worker.connectors.base import Account, Balance, BalanceKind
+from worker.runs.states import RunKind
 
 
 def proof(harness):
@@ -133,3 +134,20 @@ def test_a_mismatch_names_the_row_that_is_there_twice(harness):
     outcome = harness.refresh()
     assert outcome.code == "balance_mismatch"
     assert "there twice" in outcome.message
+
+
+def test_a_first_import_that_ends_before_the_balances_day_takes_no_opening_amount_from_it(sessions, user_id):
+    harness = Harness(sessions, user_id)
+    today = harness.bank.today
+    harness.bank.buy("-1", external_id="1", booking_on=today.replace(day=1))
+    harness.bank.buy("-9", external_id="2")
+    harness.bank.balance("90")
+    outcome = harness.run(RunKind.IMPORT, to_on=today.replace(day=10))
+    assert (outcome.status, proof(harness)[0]) == ("succeeded", "unproven")
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.counts.created) == ("succeeded", 1)
+    harness.day_later()
+    harness.bank.buy("-5", external_id="3")
+    harness.bank.balance("85")
+    harness.refresh()
+    assert proof(harness)[0] == "proven"

@@ -40,7 +40,9 @@ def prove_balance(session: Session, job: Job, account_id: int, zone: ZoneInfo) -
     """Compare the account's booked balance with its rows. zone: of the bank's days."""
     account = session.get_one(BankConnectionAccount, account_id)
     booked, balance_on = _booked(account, job, zone)
-    opens = account.opening_amount is None and account.history_complete
+    # A balance that counts days which were not read yet would make an opening amount that never fits.
+    read_to_balance = account.watermark_on is None or balance_on is None or account.watermark_on >= balance_on
+    opens = account.opening_amount is None and account.history_complete and read_to_balance
     since = date.min if account.opening_amount is None else account.opening_on or date.min
     sums = _sums(session, account_id, since, balance_on or date.max)
     if opens and booked is not None and balance_on is not None:
