@@ -35,7 +35,7 @@ _CHANGED = text(
 )
 _MARK = text("UPDATE bank_transaction_changes SET reverted_by_run_id = :by WHERE run_id = :run_id")
 _OBSOLETE = text("UPDATE bank_match_suggestions SET status = 'obsolete' WHERE run_id = :run_id AND status = 'open'")
-_THREAD = """UPDATE bank_transactions t SET expense_id = v.expense_id::int, expense_state = v.state,
+_SET_EXPENSE_LINKS = """UPDATE bank_transactions t SET expense_id = v.expense_id::int, expense_state = v.state,
     last_run_id = '{by}', transfer_peer_id = CASE WHEN v.unpair THEN NULL ELSE t.transfer_peer_id END,
     fingerprint = CASE WHEN v.forget THEN ''::bytea ELSE t.fingerprint END
     FROM (VALUES %s) AS v(id, expense_id, state, unpair, forget) WHERE t.id = v.id"""
@@ -46,7 +46,13 @@ _RESTORE = """UPDATE expenses e SET amount = v.amount, currency = v.currency, ex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undo:
-    """One row to take back. before: its expense before the run, None when it had none; state: what it stands as."""
+    """One row to revert.
+
+    Attributes:
+        before: Its expense before the run; None when it had none.
+        state: The expense state it gets.
+        own: Whether its present expense was written by the importer.
+    """
 
     known: StoredRow
     before: ExpenseFields | None
@@ -57,7 +63,11 @@ class Undo:
 
 @dataclass(slots=True, kw_only=True)
 class Reverted:
-    """What was done; kept: transactions whose expense the user has edited since."""
+    """What a revert did.
+
+    Attributes:
+        kept: Transactions whose expense the user has edited since; they stay as they are.
+    """
 
     taken_back: int = 0
     restored: int = 0
@@ -107,10 +117,10 @@ def _undos(
     rows: Iterable[StoredRow], created: frozenset[int], images: Mapping[int, Mapping[str, Any]], reverted: Reverted
 ) -> Iterable[Undo]:
     for row in rows:
-        if row.deleted_by_user or _edited(row, images.get(row.id)):
+        if row.deleted_by_user or _is_edited_since(row, images.get(row.id)):
             reverted.kept.append(row.id)
         elif row.id in created and row.expense_state not in (ExpenseState.NONE, ExpenseState.REVERTED):
-            yield Undo(known=row, before=None, category_id=None, state=ExpenseState.REVERTED, own=_own(row))
+            yield Undo(known=row, before=None, category_id=None, state=ExpenseState.REVERTED, own=_has_own_expense(row))
         elif row.id in images:
             yield _to_image(row, images[row.id])
 
@@ -124,16 +134,16 @@ def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
         before=expense_from_json(before) if had and before else None,
         category_id=before.get("category_id") if had and before else None,
         state=state if had or state not in (ExpenseState.OWN, ExpenseState.LINKED) else ExpenseState.REVERTED,
-        own=_own(row),
+        own=_has_own_expense(row),
     )
 
 
-def _own(row: StoredRow) -> bool:
+def _has_own_expense(row: StoredRow) -> bool:
     return row.expense_id is not None and row.expense_state == ExpenseState.OWN
 
 
-def _edited(row: StoredRow, image: Mapping[str, Any] | None) -> bool:
-    """Whether the user changed the expense after the run; what was changed before it is in the image."""
+def _is_edited_since(row: StoredRow, image: Mapping[str, Any] | None) -> bool:
+    """Say whether the user changed the expense after the run; earlier changes are part of the before-image."""
     if row.expense_id is None or row.expense_state != ExpenseState.OWN:
         return False
     before = image.get("expense") if image else None
@@ -150,7 +160,9 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=gone, run_id=job.lease.run_id)
     new_ids = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
     changed = _update(session, [u for u in undos if u.before is not None and u.known.expense_id is not None])
-    run_values(session, _THREAD.format(by=job.lease.run_id), [_thread(job, undo, new_ids) for undo in undos])
+    run_values(
+        session, _SET_EXPENSE_LINKS.format(by=job.lease.run_id), [_expense_link(job, undo, new_ids) for undo in undos]
+    )
     for undo in undos:
         reverted.months |= {month(e) for e in (undo.before, undo.known.expense) if e is not None}
     insert_values(
@@ -186,8 +198,8 @@ def _update(session: Session, undos: Sequence[Undo]) -> list[int]:
     return [u.known.expense_id for u in undos if u.known.expense_id is not None]
 
 
-def _thread(job: Job, undo: Undo, new_ids: Mapping[int, int]) -> tuple[Any, ...]:
-    """Where a row's thread to an expense leads after the revert.
+def _expense_link(job: Job, undo: Undo, new_ids: Mapping[int, int]) -> tuple[Any, ...]:
+    """Return the values that link a row with its expense after the revert.
 
     Without its fingerprint a row counts as changed, and the next refresh gives it its expense again.
     """

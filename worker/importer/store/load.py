@@ -147,15 +147,17 @@ def load_keys(
     missing = [identity for identity in identities if identity not in have]
     aliases: dict[bytes, int] = {}
     if missing:
-        rows += _more(session, _KEYS_BY_IDENTITY, rows, which | {"identities": missing})
+        rows += _load_further_keys(session, _KEYS_BY_IDENTITY, rows, which | {"identities": missing})
     if missing and has.has_aliases:
         found = session.execute(_ALIASES, {"account_id": account_id, "identities": missing})
         aliases = {bytes(row.identity): row.transaction_id for row in found}
-        rows += _more(session, _KEYS_BY_ID, rows, which | {"ids": list(aliases.values())})
+        rows += _load_further_keys(session, _KEYS_BY_ID, rows, which | {"ids": list(aliases.values())})
     return rows, aliases
 
 
-def _more(session: Session, query: TextClause, rows: Sequence[StoredKey], which: dict[str, Any]) -> list[StoredKey]:
+def _load_further_keys(
+    session: Session, query: TextClause, rows: Sequence[StoredKey], which: dict[str, Any]
+) -> list[StoredKey]:
     have = {row.id for row in rows}
     return [key for key in map(_key, session.execute(query, which).all()) if key.id not in have]
 

@@ -65,8 +65,8 @@ def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
     _write_changes(session, plan.changes, target, written)
     _write_creates(session, plan.creates, target, written)
     _write_suggestions(session, plan.suggestions, target, written)
-    _mark(session, plan.missing, "now()")
-    _mark(session, plan.returned, "NULL")
+    _set_absent_since(session, plan.missing, "now()")
+    _set_absent_since(session, plan.returned, "NULL")
     return written
 
 
@@ -149,7 +149,7 @@ def _update_transactions(
             change.identity,
             change.occurrence,
             str(change.state),
-            *_expense_thread(change, new_ids),
+            *_expense_link(change, new_ids),
             *_line_values(change.line),
             *_base_values(change.base),
         )
@@ -157,7 +157,7 @@ def _update_transactions(
         if change.line is not None
     ]
     dropped = [
-        (change.known.id, str(change.state), *_expense_thread(change, new_ids))
+        (change.known.id, str(change.state), *_expense_link(change, new_ids))
         for change in changes
         if change.line is None
     ]
@@ -216,7 +216,7 @@ def _write_suggestions(
     )
 
 
-def _mark(session: Session, ids: Sequence[int], moment: str) -> None:
+def _set_absent_since(session: Session, ids: Sequence[int], moment: str) -> None:
     if ids:
         session.execute(
             text(f"UPDATE bank_transactions SET absent_since_at = {moment} WHERE id = ANY(:ids)"),  # noqa: S608 - two constants
@@ -224,7 +224,7 @@ def _mark(session: Session, ids: Sequence[int], moment: str) -> None:
         )
 
 
-def _expense_thread(change: RowChange, new_ids: dict[int, int]) -> tuple[int | None, str]:
+def _expense_link(change: RowChange, new_ids: dict[int, int]) -> tuple[int | None, str]:
     written = new_ids.get(change.known.id, change.effect.link_expense_id)
     if written is not None:
         return written, str(change.effect.state)
