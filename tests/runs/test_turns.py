@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.runs.turns import Candidate, DispatchLimits, UnderWay, choose
+from worker.runs.turns import DispatchLimits, DueCandidate, UnderWay, choose
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOTHING = UnderWay(by_user=Counter(), by_connector=Counter(), published=0)
@@ -14,7 +14,7 @@ NOTHING = UnderWay(by_user=Counter(), by_connector=Counter(), published=0)
 def candidates(*names):
     """Return candidates in due order from names such as `1a`: user 1 through connector a."""
     return [
-        Candidate(user_id=int(name[0]), connector_name=name[1], ready_at=START + timedelta(seconds=place))
+        DueCandidate(user_id=int(name[0]), connector_name=name[1], ready_at=START + timedelta(seconds=place))
         for place, name in enumerate(names)
     ]
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.runs import circuit
-from worker.runs.turns import Candidate, DispatchLimits, UnderWay, choose
+from worker.runs.turns import DispatchLimits, DueCandidate, UnderWay, choose
 
 _PAGE_PER_PLACE = 10
 _SMALLEST_PAGE = 1000
@@ -28,7 +28,7 @@ class DueRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _WaitingRun(Candidate):
+class _WaitingRun(DueCandidate):
     id: uuid.UUID
 
 

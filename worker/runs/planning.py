@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from worker.runs.dispatch import DueRun, read_under_way
 from worker.runs.schedule import RefreshSchedule, next_slot_after
 from worker.runs.states import RunTrigger
-from worker.runs.turns import Candidate, DispatchLimits, UnderWay, choose
+from worker.runs.turns import DispatchLimits, DueCandidate, UnderWay, choose
 
 _PAGE = 1000
 _MOST_PAGES = 20
@@ -87,7 +87,7 @@ _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC), uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _DueConnection(Candidate):
+class _DueConnection(DueCandidate):
     id: uuid.UUID
 
 

@@ -45,7 +45,7 @@ class UnderWay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class DueCandidate:
     """A run that waits, or a connection that is due. ready_at: since when."""
 
     user_id: int
@@ -53,7 +53,7 @@ class Candidate:
     ready_at: datetime
 
 
-AnyCandidate = TypeVar("AnyCandidate", bound=Candidate)
+AnyCandidate = TypeVar("AnyCandidate", bound=DueCandidate)
 
 
 def choose(candidates: Iterable[AnyCandidate], under_way: UnderWay, limits: DispatchLimits) -> Sequence[AnyCandidate]:

@@ -11,7 +11,7 @@ from worker.connections.linking.flow import (
     Linked,
     LinkFlow,
     LinkService,
-    Opened,
+    OpenedLink,
     WantedLink,
     needed,
 )
@@ -48,7 +48,7 @@ class EnableBankingFlow(LinkFlow):
             for bank in EnableBankingApi(self._app, context).banks(country)
         ]
 
-    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> Opened:
+    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> OpenedLink:
         """Return the bank's page."""
         name, country = needed(wanted.bank, "bank"), needed(wanted.country, "country")
         redirect_url = needed(wanted.redirect_url, "redirect_url")
@@ -67,7 +67,7 @@ class EnableBankingFlow(LinkFlow):
                 "psu_type": _user_type(bank, wanted),
             }
         )
-        return Opened(url=part(answer, "url", str), details={"bank": name})
+        return OpenedLink(url=part(answer, "url", str), details={"bank": name})
 
     def close(self, attempt: Attempt, brought: BroughtBack) -> Linked:
         """Hand over the code; the connector exchanges it before the first save."""

@@ -106,7 +106,7 @@ class BroughtBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedLink:
     """What a provider answered to a start.
 
     Attributes:
@@ -144,7 +144,7 @@ class LinkFlow(ABC):
         self.service = service
 
     @abstractmethod
-    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> Opened:
+    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> OpenedLink:
         """Ask the provider where to send the user. Raises: InvalidRequestError, ConnectorError."""
 
     @abstractmethod

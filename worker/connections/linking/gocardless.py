@@ -10,7 +10,7 @@ from worker.connections.linking.flow import (
     Linked,
     LinkFlow,
     LinkService,
-    Opened,
+    OpenedLink,
     WantedLink,
     needed,
 )
@@ -51,7 +51,7 @@ class GoCardlessFlow(LinkFlow):
             for one in self._api(context).institutions(country)
         ]
 
-    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> Opened:
+    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> OpenedLink:
         """Agree on terms and return the bank's page."""
         institution_id, api = needed(wanted.bank, "bank"), self._api(context)
         redirect_url = needed(wanted.redirect_url, "redirect_url")
@@ -66,7 +66,7 @@ class GoCardlessFlow(LinkFlow):
         requisition = api.create_requisition(
             {"institution_id": institution_id, "agreement": agreement_id, "redirect": redirect_url, "reference": state}
         )
-        return Opened(
+        return OpenedLink(
             url=part(requisition, "link", str),
             provider_ref=part(requisition, "id", str),
             details={"institution": text(institution, "name"), "history_days": _history_days(institution)},

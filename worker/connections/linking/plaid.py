@@ -10,7 +10,7 @@ from worker.connections.linking.flow import (
     Linked,
     LinkFlow,
     LinkService,
-    Opened,
+    OpenedLink,
     WantedLink,
     needed,
     stored_config,
@@ -30,7 +30,7 @@ class PlaidFlow(LinkFlow):
         super().__init__(service)
         self._app = app
 
-    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> Opened:
+    def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> OpenedLink:
         """Return a token that opens Plaid Link."""
         del state
         stored = wanted.connection_id and self._stored(wanted.connection_id)
@@ -41,7 +41,7 @@ class PlaidFlow(LinkFlow):
             access_token=stored.access_token.get_secret_value() if stored else None,
         )
         expires_at = read_moment(answer.get("expiration"))
-        return Opened(link_token=part(answer, "link_token", str), expires_at=expires_at)
+        return OpenedLink(link_token=part(answer, "link_token", str), expires_at=expires_at)
 
     def close(self, attempt: Attempt, brought: BroughtBack) -> Linked:
         """Exchange the public token; a renewed login has none that is needed."""
