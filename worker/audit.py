@@ -25,7 +25,7 @@ class Action(StrEnum):
     """What happened.
 
     `opened` is written before a credential is opened, `refused` when it did not open; `operated` is an operator's
-    command, `viewed` an operator's look at a user's data.
+    command, `viewed` that an operator read a user's data.
     """
 
     SEALED = "sealed"

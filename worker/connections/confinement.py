@@ -1,7 +1,7 @@
-"""What a config may point at when it comes from one of many users: their own folder, and addresses that are public.
+"""Limits what a user's config may point at: paths in their own folder, and public addresses.
 
-Names are looked at here only when they say by themselves where they lead; what they resolve to is looked at when a
-client connects (`worker.net.http`), in the API and in every worker.
+Only literal addresses and `localhost` are checked here; what a name resolves to is checked when a client connects
+(`worker.net.http`), in the API and in every worker.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Bounds:
 
 
 def confine(bounds: Bounds, user_id: int, config: BaseModel) -> None:
-    """Refuse a config that points at what is not its user's. Raises: RefusedPathError, RefusedTargetError."""
+    """Refuse a config that points outside these bounds. Raises: RefusedPathError, RefusedTargetError."""
     for value in _values(config.model_dump()):
         if isinstance(value, Path):
             _check_path(bounds, user_id, value)
@@ -42,7 +42,7 @@ def confine(bounds: Bounds, user_id: int, config: BaseModel) -> None:
 
 
 def _check_path(bounds: Bounds, user_id: int, path: Path) -> None:
-    # Without the path itself: whether it exists is nobody's business either.
+    # The message leaves out the path, so that it does not reveal whether the path exists.
     root = bounds.statement_folder
     if root is None or not path.resolve().is_relative_to(folder_of_user(root, user_id).resolve()):
         raise RefusedPathError("a path must lead into your own folder of statements: send the file instead")
@@ -54,7 +54,7 @@ def _check_address(bounds: Bounds, text: str) -> None:
     try:
         host = urlsplit(text).hostname or ""
     except ValueError:
-        return  # not an address: the connector says so
+        return  # not an address: the connector refuses it
     if bounds.reach.lets_through(host):
         return
     if host == "localhost":

@@ -1,4 +1,4 @@
-"""Reading connections. A person's own are found by their user id; somebody else's is simply not there."""
+"""Queries for connections. With a user id, connections of other users are not found."""
 
 import uuid
 from typing import Any
@@ -64,7 +64,7 @@ _PUBLIC_OF_ACCOUNT = (
 def find(
     session: Session, connection_id: uuid.UUID, *, user_id: int | None = None, lock: bool = False
 ) -> BankConnection:
-    """Return one connection. user_id: whose it must be; None only for an operator. Raises: NotFoundError."""
+    """Return one connection. user_id: its owner; None only for an operator. Raises: NotFoundError."""
     query = select(BankConnection).where(BankConnection.id == connection_id)
     if user_id is not None:
         query = query.where(BankConnection.user_id == user_id)

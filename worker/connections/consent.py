@@ -1,4 +1,4 @@
-"""Consents run out: the user is told 14, 7 and 1 days before. Runs store until when the bank lets us in."""
+"""Warns users 14, 7 and 1 days before a consent expires. Runs store when it expires."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session

@@ -1,4 +1,4 @@
-"""A connection's credentials from row to config and back: opened on record, saved at once, never over newer ones.
+"""Reads and writes a connection's credentials: every opening is audited, newer ones are never overwritten.
 
 The network (a key service) is only used between transactions. What is sealed is bound to the row and to
 `config_version`, which counts the credentials this row has held.
@@ -44,7 +44,7 @@ class StoredConfig:
 
     @property
     def place(self) -> CredentialPlace:
-        """Where this very value belongs."""
+        """The place this value is sealed for."""
         return place_of(self.connection_id, user_id=self.user_id, version=self.version)
 
     @property

@@ -1,4 +1,4 @@
-"""The life of a connection: add, pause, resume, reauthorise, remove.
+"""Use cases on a connection: add, pause, resume, reauthorise, remove.
 
 The network is used between transactions, never inside one. What can be refused is refused before a one-time token is
 spent: `link` runs exactly once, and when its answer is lost the token is gone.
@@ -76,7 +76,7 @@ class NewConnection:
 
 
 def add(connection_service: ConnectionService, wanted: NewConnection) -> uuid.UUID:
-    """Link a bank and keep its sealed config; the first import is somebody's next request.
+    """Link a bank and keep its sealed config; the first import is a separate request.
 
     Raises: InvalidRequestError, NotFoundError (no such user), ConnectorError (the provider refused).
     """
@@ -113,9 +113,9 @@ def reauthorise(
         row = find(session, connection_id, user_id=user_id)
         _refuse_removed(row)
         connector, owner_id = connection_service.find_connector(row.connector_name), row.user_id
-    given = read(connector.Config, config, what=f"config of `{connector.name}`")
-    connection_service.confine(owner_id, given)
-    linked = _link(connection_service, connector, given)
+    new_config = read(connector.Config, config, what=f"config of `{connector.name}`")
+    connection_service.confine(owner_id, new_config)
+    linked = _link(connection_service, connector, new_config)
     changes = {
         "link_epoch": BankConnection.link_epoch + 1,
         "consent_expires_at": None,
@@ -154,7 +154,7 @@ def remove(
 ) -> Removed:
     """End the authorisation at the provider where it can be ended, and forget the credentials for good.
 
-    The provider's refusal stops nothing: the credentials are forgotten either way. Doing it twice changes nothing.
+    The credentials are deleted even when the provider refuses. Idempotent.
     delete_expenses: also delete the expenses that imports wrote; expenses the user had before stay.
     Raises: NotFoundError.
     """
@@ -162,7 +162,7 @@ def remove(
         known = find(session, connection_id, user_id=user_id)
     revoked = known.status != "disconnected" and _revoke(connection_service, known)
 
-    def forget_it() -> Removed:
+    def forget_connection() -> Removed:
         with connection_service.sessions() as session:
             lock_user(session, known.user_id)
             row = find(session, connection_id, user_id=user_id, lock=True)
@@ -171,7 +171,7 @@ def remove(
                 record(session, Action.REMOVED, subject, revoked_at_provider=revoked)
             return forget(session, row, delete_expenses=delete_expenses, revoked=revoked)
 
-    return with_contention_retries(forget_it)
+    return with_contention_retries(forget_connection)
 
 
 def _link(connection_service: ConnectionService, connector: type[BankConnector], config: BaseModel) -> BaseModel:

@@ -21,7 +21,7 @@ class Removed:
 
 
 def forget(session: Session, row: BankConnection, *, delete_expenses: bool, revoked: bool) -> Removed:
-    """Empty the connection's row; what the bank said stays in `bank_transactions`."""
+    """Empty the connection's row; the bank's lines stay in `bank_transactions`."""
     row.status = "disconnected"
     row.status_code = row.status_message = None
     row.config_encrypted = row.config_key_id = row.config_sealed_at = None

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]+")
 _TIMEOUT_S = 5
-# KMS says with these that the wrapped key is wrong; with everything else only that it does not answer this now.
+# These codes mean that the wrapped key is wrong; every other one that KMS does not serve the call now.
 _WRONG_KEY = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 
 
 class AwsKms:
-    """Wraps data keys with KMS keys, named by ARN. Credentials and endpoint are found as boto3 finds them."""
+    """Wraps data keys with KMS keys, named by ARN. Credentials and endpoint come from boto3's own lookup."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         """keys: our key id to a KMS key's ARN. Raises: ConfigurationError without boto3 or for anything but an ARN."""

@@ -1,4 +1,4 @@
-"""Data keys of a remote provider, kept for a bounded time and number of uses: 10,000 refreshes, a handful of calls.
+"""A cache of data keys of a remote provider, bounded in time and uses: 10,000 refreshes need only a few calls.
 
 Why these bounds, and why values are still sealed while the key service is down: docs/decisions/0021-data-key-cache.md.
 """
@@ -21,10 +21,14 @@ AnswerT = TypeVar("AnswerT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePolicy:
-    """How long (s) and how often one data key is used, and how many are kept.
+    """The limits of the cache.
 
-    grace_s: how long a known data key may still seal, never open, while the key service is down.
-    pause_s: how long a key service that did not answer is left alone.
+    Attributes:
+        ttl_s: How long one data key is used.
+        uses: How often one data key is used.
+        entries: How many data keys are kept.
+        grace_s: How long a cached data key may still seal, never open, while the key service is down.
+        pause_s: How long a key service that did not answer is not called.
     """
 
     ttl_s: float = 300
@@ -43,7 +47,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class CachedKeyProvider:
-    """Another provider, asked less often. Safe for threads; never shared between processes."""
+    """Caches the data keys of another provider. Thread-safe; never shared between processes."""
 
     inner: KeyProvider
     policy: CachePolicy = field(default_factory=CachePolicy)
@@ -64,7 +68,7 @@ class CachedKeyProvider:
         if entry is not None:
             return entry.data_key
         try:
-            data_key = self._ask(lambda: self.inner.new_data_key(key_id))
+            data_key = self._call_unless_down(lambda: self.inner.new_data_key(key_id))
         except KeyProviderUnavailableError:
             entry = self._within_grace(key_id)
             if entry is None:
@@ -79,7 +83,7 @@ class CachedKeyProvider:
         entry = self._use(self._known.get((key_id, wrapped)))
         if entry is not None:
             return entry.data_key.plaintext
-        plaintext = self._ask(lambda: self.inner.unwrap(key_id, wrapped))
+        plaintext = self._call_unless_down(lambda: self.inner.unwrap(key_id, wrapped))
         self._keep(key_id, DataKey(plaintext=plaintext, wrapped=wrapped))
         return plaintext
 
@@ -104,7 +108,7 @@ class CachedKeyProvider:
             known = (entry for (owner, _), entry in reversed(self._known.items()) if owner == key_id)
             return next((entry for entry in known if not self._is_stale(entry)), None)
 
-    def _ask(self, call: Callable[[], AnswerT]) -> AnswerT:
+    def _call_unless_down(self, call: Callable[[], AnswerT]) -> AnswerT:
         if self.clock() < self._down_until_s:
             raise KeyProviderUnavailableError(f"the key service of {', '.join(self.key_ids)} did not answer just now")
         try:

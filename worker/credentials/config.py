@@ -1,4 +1,4 @@
-"""Sealing and opening whole configs: pydantic models whose secrets are revealed only on the way into the blob."""
+"""Seals and opens configs: pydantic models whose secrets are in the clear only inside the blob."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar

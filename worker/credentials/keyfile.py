@@ -1,4 +1,4 @@
-"""The key file: made private, changed in one step, and never without a copy of a key that was taken out."""
+"""The key file: created with mode 0600, replaced atomically; removed keys are kept in a file beside it."""
 
 import os
 import stat

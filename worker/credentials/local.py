@@ -33,7 +33,7 @@ class LocalKeyring:
 
     @property
     def key_ids(self) -> Sequence[str]:
-        """The ids in the order they were given; the first one seals unless told otherwise."""
+        """The ids in the order they were given; the first one seals by default."""
         return tuple(self._ciphers)
 
     def new_data_key(self, key_id: str) -> DataKey:

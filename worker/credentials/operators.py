@@ -21,7 +21,7 @@ _LONGEST_HEADER = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordHash:
-    """A password as scrypt leaves it (n = 2**14, r = 8, p = 1)."""
+    """A password hashed with scrypt (n = 2**14, r = 8, p = 1)."""
 
     salt: bytes
     digest: bytes
@@ -32,7 +32,7 @@ class PasswordHash:
 
 
 class TooManyFailuresError(Exception):
-    """So many passwords were wrong within a minute that none is looked at now."""
+    """Too many passwords were wrong within a minute; none is checked now."""
 
 
 class OperatorLogins:

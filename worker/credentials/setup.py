@@ -1,4 +1,4 @@
-"""From settings to a vault."""
+"""Builds the vault from the settings."""
 
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ log = get_logger(__name__)
 
 
 class CredentialSettings(Protocol):
-    """The part of the settings that says where keys are; what each field means stands in `worker.settings`."""
+    """The settings that state where keys are; `worker.settings` documents each field."""
 
     @property
     def credential_keys(self) -> SecretStr | None: ...  # noqa: D102
@@ -117,7 +117,7 @@ def _build(settings: CredentialSettings) -> EnvelopeVault:
 
 
 def _providers(settings: CredentialSettings) -> Iterator[KeyProvider]:
-    """Yield the providers that are configured: what is in memory first, what is far away behind a cache."""
+    """Yield the providers that are configured: the one in memory first, remote ones behind a cache."""
     if keys := _local_keys(settings):
         yield LocalKeyring(keys)
     if kms_keys := _references(settings.credential_kms_keys, source="CREDENTIAL_KMS_KEYS"):

@@ -1,4 +1,4 @@
-"""Secrets that would protect nothing are refused: too short, made up, or the same as another one. Pure."""
+"""Refuses weak secrets: too short, made up, or the same as another one. Pure."""
 
 import re
 from collections.abc import Mapping

@@ -15,7 +15,11 @@ _TIMEOUT_S = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransitServer:
-    """Where Vault is and how it knows us. token_file: read again for every call, as an agent renews it."""
+    """The address of Vault and the token for it.
+
+    Attributes:
+        token_file: Read again for every call, because an agent renews it.
+    """
 
     address: str
     token: str | None = field(default=None, repr=False)
@@ -61,7 +65,7 @@ class VaultTransit:
 
     def _call(self, key_id: str, method: Callable[..., Any], **arguments: str) -> dict[str, str]:
         import hvac.exceptions  # noqa: PLC0415 - an optional part
-        import requests  # noqa: PLC0415 - what hvac speaks HTTP with
+        import requests  # noqa: PLC0415 - the HTTP client of hvac
 
         mount, name = self._keys[key_id]
         self._client.token = self._server.current_token()

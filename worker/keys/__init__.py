@@ -1,4 +1,4 @@
-"""Use cases on credential keys: how much each one seals, moving to another, proving that all opens, letting one go."""
+"""Use cases on credential keys: count what each one seals, rotate, verify, and check that one can be retired."""
 
 from worker.keys.canary import check_keys
 from worker.keys.retirement import check_unneeded

@@ -1,4 +1,4 @@
-"""The check at start-up: one value per key must open, or the process does not start."""
+"""The check of credential keys at start-up: the process does not start unless one value per key opens."""
 
 from worker.credentials import Vault
 from worker.db.engine import Sessions
@@ -11,10 +11,12 @@ log = get_logger(__name__)
 
 
 def check_keys(sessions: Sessions, vault: Vault) -> None:
-    """Open one value for every key that anything is sealed with.
+    """Open one value for every key that seals a stored value.
 
-    A key service that does not answer stops nothing: runs are deferred until it does.
-    Raises: ConfigurationError naming the key that is missing or wrong and how much depends on it.
+    A key service that does not answer does not stop the process; runs are deferred until it does.
+
+    Raises:
+        ConfigurationError: The key that is missing or wrong, and how many rows need it.
     """
     for column in SEALED_COLUMNS:
         with sessions() as session:

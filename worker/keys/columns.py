@@ -1,4 +1,4 @@
-"""Where sealed values live: a new kind of secret is one more line in `SEALED_COLUMNS`."""
+"""The columns that hold sealed values. A new kind of secret is added to `SEALED_COLUMNS`."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ SEALED_COLUMNS: tuple[SealedColumn, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedRow:
-    """One blob and what it takes to open it and to replace it safely."""
+    """One sealed value, with the columns needed to open it and to replace it safely."""
 
     column: SealedColumn
     row_id: uuid.UUID
@@ -76,7 +76,7 @@ class SealedRow:
 def read_rows(
     session: Session, column: SealedColumn, *, where: str = "true", limit: int | None = None, **parameters: object
 ) -> Sequence[SealedRow]:
-    """Return the sealed rows that match, in the order of their ids. where: SQL written here, never a person's text."""
+    """Return the sealed rows that match, in the order of their ids. where: constant SQL, never user input."""
     rows = session.execute(
         text(
             f"SELECT id, user_id, {column.version} AS version, {column.key_id} AS key_id, {column.blob} AS blob"  # noqa: S608 - names from SEALED_COLUMNS
@@ -98,7 +98,7 @@ def read_rows(
 
 
 FIRST_ID = uuid.UUID(int=0)
-"""Sorts before every row: where a walk through a table starts."""
+"""The smallest UUID: reading a table in batches starts after it."""
 
 
 def count_rows(session: Session, column: SealedColumn, *, where: str = "true", **parameters: object) -> int:

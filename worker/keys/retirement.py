@@ -1,4 +1,4 @@
-"""Letting a key go, once nothing needs it."""
+"""The check that a credential key can be removed."""
 
 from sqlalchemy.orm import Session
 
@@ -8,9 +8,11 @@ from worker.keys.usage import key_usage
 
 
 def check_unneeded(session: Session, vault: Vault, key_id: str) -> None:
-    """Prove that nothing is sealed with a key and nothing will be.
+    """Check that no stored value is sealed with a key and that it does not seal new ones.
 
-    Raises: ConflictError while it seals new values or holds old ones; NotFoundError when no such key is configured.
+    Raises:
+        ConflictError: The key seals new values, or stored values are sealed with it.
+        NotFoundError: No such key is configured.
     """
     usage = next((usage for usage in key_usage(session, vault) if usage.key_id == key_id), None)
     if usage is None:

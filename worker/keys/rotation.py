@@ -1,10 +1,10 @@
-"""Moving every sealed value to the primary key while imports run and tokens are refreshed.
+"""Seals every stored value under the primary key again while imports run and tokens are refreshed.
 
     read a batch (tx)  →  open and seal it (no tx: a key service may be far away)  →  write it (tx)
 
-The write compares: a row whose credentials were replaced meanwhile, or that somebody holds, is left for the next pass.
-The content and its version stay as they are, so a refresh that renews a token never notices. What is done is in the
-rows themselves: killed at any moment, the next call goes on with what is left.
+A row whose credentials were replaced meanwhile, or that another transaction has locked, is left for the next pass.
+The content and its version do not change, so a token refresh under way does not conflict. Progress is stored in the
+rows, so after a crash the next call continues with the rows that are left.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,14 +26,14 @@ _PASSES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationPlan:
-    """Which rows still have to move: those under another key and, with `before`, those sealed before that moment."""
+    """Which rows are to be resealed: those under another key and, with `before`, those sealed before that moment."""
 
     primary_key_id: str
     batch: int
     before: datetime | None = None
 
     def where(self, column: SealedColumn) -> str:
-        """Say it in SQL; takes the parameters `primary` and `before`."""
+        """Return the condition in SQL; it takes the parameters `primary` and `before`."""
         return f"{column.key_id} <> :primary OR {column.sealed_at} < CAST(:before AS timestamptz)"
 
     @property
@@ -44,7 +44,11 @@ class RotationPlan:
 
 @dataclass(slots=True, kw_only=True)
 class RotationReport:
-    """What a rotation did. remaining: rows still to move, because they do not open or were busy to the end."""
+    """What a rotation did.
+
+    Attributes:
+        remaining: Rows that were not resealed, because they do not open or stayed locked.
+    """
 
     primary_key_id: str
     rotated: int = 0
@@ -54,7 +58,11 @@ class RotationReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """The collaborators of one rotation. on_progress: told how many rows were moved since the last time."""
+    """What one rotation works with.
+
+    Attributes:
+        on_progress: Called after each batch with the number of rows it resealed.
+    """
 
     sessions: Sessions
     vault: Vault
@@ -71,10 +79,17 @@ def rotate(
     everything: bool = False,
     on_progress: Callable[[int], None] = lambda _rows: None,
 ) -> RotationReport:
-    """Seal every value anew under the primary key; call it again after a kill and it goes on.
+    """Seal every value again under the primary key; a call after a crash continues.
 
-    everything: also values that the primary key sealed before this call, for fresh data keys.
-    Raises: KeyProviderUnavailableError; what was moved until then stays moved.
+    Args:
+        sessions: Opens transactions.
+        vault: Opens the stored values and seals them.
+        batch: Rows per transaction.
+        everything: Also reseal values that the primary key sealed before this call, for new data keys.
+        on_progress: Called after each batch with the number of rows it resealed.
+
+    Raises:
+        KeyProviderUnavailableError: Rows resealed until then stay so.
     """
     plan = _plan(sessions, vault, batch=batch, everything=everything)
     report = RotationReport(primary_key_id=plan.primary_key_id)
@@ -89,7 +104,7 @@ def rotate(
 
 
 def rows_to_rotate(sessions: Sessions, vault: Vault, *, everything: bool = False) -> int:
-    """Count what `rotate` would move."""
+    """Count the rows that `rotate` would reseal."""
     return _count(sessions, _plan(sessions, vault, batch=DEFAULT_BATCH, everything=everything))
 
 
@@ -139,25 +154,25 @@ def _reseal(rotation: Rotation, row: SealedRow) -> SealedValue | None:
 
 
 def _write(session: Session, column: SealedColumn, sealed: Sequence[tuple[SealedRow, SealedValue]]) -> int:
-    """Write those that nobody changed or holds, with their audit lines; never waits for a lock."""
+    """Update the rows that are unchanged and not locked, with their audit lines; never waits for a lock."""
     if not sealed:
         return 0
     statement = text(
         f"""
-        WITH given AS (
+        WITH resealed AS (
           SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[]), CAST(:old_keys AS text[]),
                                CAST(:blobs AS bytea[]), CAST(:new_keys AS text[]))
-                        AS given(id, version, old_key, blob, new_key)
-        ), held AS (
-          SELECT t.id FROM {column.table} t JOIN given USING (id)
-          WHERE t.{column.version} = given.version AND t.{column.key_id} = given.old_key
+                        AS resealed(id, version, old_key, blob, new_key)
+        ), locked AS (
+          SELECT t.id FROM {column.table} t JOIN resealed USING (id)
+          WHERE t.{column.version} = resealed.version AND t.{column.key_id} = resealed.old_key
           FOR NO KEY UPDATE OF t SKIP LOCKED
         ), moved AS (
           UPDATE {column.table} t
-          SET {column.blob} = given.blob, {column.key_id} = given.new_key, {column.sealed_at} = now()
-          FROM given JOIN held USING (id)
-          WHERE t.id = given.id AND t.{column.version} = given.version AND t.{column.blob} IS NOT NULL
-          RETURNING t.id, t.user_id, given.old_key, given.new_key
+          SET {column.blob} = resealed.blob, {column.key_id} = resealed.new_key, {column.sealed_at} = now()
+          FROM resealed JOIN locked USING (id)
+          WHERE t.id = resealed.id AND t.{column.version} = resealed.version AND t.{column.blob} IS NOT NULL
+          RETURNING t.id, t.user_id, resealed.old_key, resealed.new_key
         )
         INSERT INTO credential_audit (actor, action, table_name, row_id, user_id, key_id, detail)
         SELECT :actor, :action, :table_name, id::text, user_id, new_key, jsonb_build_object('from_key_id', old_key)

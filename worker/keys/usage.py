@@ -12,7 +12,12 @@ from worker.keys.columns import SEALED_COLUMNS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyUsage:
-    """What one key seals. oldest_sealed_at: the oldest of its values (UTC). configured: this process can use it."""
+    """What one key seals.
+
+    Attributes:
+        configured: Whether this process has the key.
+        oldest_sealed_at: When the oldest of its values was sealed (UTC).
+    """
 
     key_id: str
     primary: bool

@@ -1,4 +1,4 @@
-"""Proving that every sealed value opens; nothing is changed and nothing is shown."""
+"""Checks that every sealed value opens; changes nothing and shows no content."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +15,12 @@ _BATCH = 1000
 
 @dataclass(slots=True, kw_only=True)
 class VerificationReport:
-    """Values that opened, counted per key, and what is wrong with the others, by place."""
+    """The result of a verification.
+
+    Attributes:
+        opened: Number of values that opened, per key.
+        failures: Why a value did not open, by place.
+    """
 
     opened: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
@@ -24,7 +29,7 @@ class VerificationReport:
 def verify(
     sessions: Sessions, vault: Vault, *, on_progress: Callable[[int], None] = lambda _rows: None
 ) -> VerificationReport:
-    """Open every value. Raises: KeyProviderUnavailableError: then nothing is known."""
+    """Open every value. Raises: KeyProviderUnavailableError when a key service does not answer."""
     report = VerificationReport()
     for column in SEALED_COLUMNS:
         _walk(sessions, vault, column, report, on_progress)
@@ -32,7 +37,7 @@ def verify(
 
 
 def problem_with(vault: Vault, row: SealedRow) -> str | None:
-    """Return why a value does not open, or why its row would mislead; None when all is well."""
+    """Return why a value does not open, or that its row names another key; None when neither."""
     try:
         vault.open(row.blob, row.place)
     except KeyProviderUnavailableError:

@@ -1,4 +1,4 @@
-"""The revisions in their order, as the files say it; no database is asked."""
+"""The revisions in their order, read from the files without a database."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where a database stands among the revisions."""
+"""The revision of a database, and the revisions it lacks."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +22,12 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaState:
-    """Where a database stands. revision: what is written in it; pending: revisions it lacks, in order."""
+    """The revision of a database.
+
+    Attributes:
+        revision: The revision stored in it.
+        pending: Revisions it lacks, in order.
+    """
 
     standing: Standing
     revision: str | None = None
@@ -44,7 +49,7 @@ class SchemaState:
 
 
 def read_state(connection: Connection, chain: Chain) -> SchemaState:
-    """Compare what the database says of itself with the chain; changes nothing."""
+    """Compare the stored revision with the chain; changes nothing."""
     revision = migration_context(connection).get_current_revision()
     if revision is None:
         return SchemaState(standing=Standing.FRESH if is_fresh(connection) else Standing.UNMARKED)

@@ -18,7 +18,13 @@ from worker.schema import create_missing, database_differences, schema_locked, s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade:
-    """What was done. before: where the database stood; applied: revisions run, in order; revision: where it stands."""
+    """The result of an upgrade.
+
+    Attributes:
+        before: The revision before.
+        applied: Revisions run, in order.
+        revision: The revision now.
+    """
 
     before: Standing
     applied: tuple[str, ...]
@@ -26,7 +32,7 @@ class Upgrade:
 
 
 def inspect_schema(engine: Engine, chain: Chain | None = None) -> SchemaState:
-    """Say where the database stands; changes nothing."""
+    """Return the revision of the database; changes nothing."""
     with engine.connect() as connection:
         return read_state(connection, chain or open_chain())
 

@@ -1,4 +1,4 @@
-"""Tables as classes, no queries and no I/O. `schema.sql` is the truth; a test proves that these agree with it."""
+"""Tables as classes, no queries and no I/O. `schema.sql` is authoritative; a test checks that these agree with it."""
 
 from worker.models.api import IdempotencyKey, UserPreference
 from worker.models.base import Base

@@ -28,7 +28,7 @@ class IdempotencyKey(Base):
 
 
 class UserPreference(Base):
-    """What the worker needs to know of a user and FinMind has no column for."""
+    """Settings of a user that FinMind has no column for."""
 
     __tablename__ = "user_preferences"
 

@@ -24,7 +24,7 @@ from worker.models.base import Base
 
 
 class BankLinkAttempt(Base):
-    """One way through the bank's pages and back, for a new connection or to renew one in place."""
+    """One attempt to link a bank through its pages, for a new connection or to renew one in place."""
 
     __tablename__ = "bank_link_attempts"
     __table_args__ = (

@@ -29,7 +29,7 @@ from worker.models.base import Base
 
 
 class BankImportRun(Base):
-    """One execution for one connection: the work itself, its lease, and the truth about its end."""
+    """One execution for one connection: its request, its lease and its result."""
 
     __tablename__ = "bank_import_runs"
     __table_args__ = (

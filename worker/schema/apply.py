@@ -1,4 +1,4 @@
-"""Where `schema.sql` is, and how it is applied."""
+"""Finds `schema.sql` and applies it."""
 
 import re
 import time
@@ -47,24 +47,24 @@ def create_missing(connection: Connection) -> bool:
 
 
 def is_fresh(connection: Connection) -> bool:
-    """Say whether none of the worker's own tables exist: the database is empty, or FinMind's alone."""
+    """Return whether none of the worker's own tables exist: the database is empty, or FinMind's alone."""
     own = set(_TABLES.findall(schema_sql())) - FINMIND
     return len(_absent(connection, sorted(own))) == len(own)
 
 
 @contextmanager
 def schema_locked(engine: Engine) -> Iterator[Connection]:
-    """Give a connection of its own that holds the lock of `apply_schema` over several transactions.
+    """Yield a separate connection that holds the lock of `apply_schema` over several transactions.
 
-    Waits for as long as another holds it. The end of the connection is the end of the lock, whatever happens.
-    Raises: ConflictError behind a pooler, where a lock of the session would be nobody's.
+    Waits for as long as another holds it. The lock is released when the connection ends.
+    Raises: ConflictError behind a pooler, where session-level locks do not work.
     """
     with engine.connect() as connection, _closed_for_good(connection):
         if is_pooled(connection):
             raise ConflictError(
                 "the schema is changed through a pooler: point DATABASE_URL at Postgres itself for that"
             )
-        # Asked again and again: a statement that waits would hold up `CREATE INDEX CONCURRENTLY` of the holder.
+        # Polled, because a statement that waits would hold up `CREATE INDEX CONCURRENTLY` of the holder.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
             connection.rollback()
             time.sleep(_POLL_S)
@@ -75,7 +75,7 @@ def schema_locked(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _closed_for_good(connection: Connection) -> Iterator[None]:
-    """Give the connection not back to its pool: its locks and settings end with it."""
+    """Invalidate the connection instead of returning it to its pool, so that its locks and settings end."""
     try:
         yield
     finally:

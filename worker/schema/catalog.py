@@ -1,4 +1,4 @@
-"""What a database says about its tables, in Postgres' own words, so that two of them can be compared."""
+"""Reads the tables of a database from Postgres' catalog, so that two databases can be compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Do schema.sql, the models and a database agree? Postgres itself is asked; nothing it holds is changed."""
+"""Compares schema.sql, the models and a database through Postgres; changes no stored data."""
 
 import uuid
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What the operator's page shows beyond the first look: connections with their last two weeks, and dead letters."""
+"""Queries of the operator's page beyond the overview: connections with their last two weeks, and dead letters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,6 +1,6 @@
-"""The same look as metrics for Prometheus, read from Postgres when they are asked for.
+"""Metrics for Prometheus, read from Postgres at every scrape.
 
-Rows are the truth about runs, so no process has to count and nothing is lost with one. Labels are connectors, states
+They are computed from rows, so no process keeps counters and none are lost at a restart. Labels are connectors, states
 and codes: a bounded set; never a user, a connection or an account.
 """
 
@@ -220,7 +220,7 @@ class DatabaseCollector(Collector):
 
 
 def exposition(sessions: Sessions, broker: "redis.Redis", measured_in: Path | None = None) -> bytes:
-    """Return all metrics in the text format of Prometheus. measured_in: where processes leave what they measure."""
+    """Return all metrics in the text format of Prometheus. measured_in: the folder of latency files."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(DatabaseCollector(sessions, broker))
     if measured_in is not None:

@@ -1,6 +1,6 @@
-"""What an operator looks at first: who is alive, what waits, what went wrong, and which of it needs a person.
+"""The overview for operators: heartbeats, waiting work, failures, and what needs a person.
 
-Everything is read from Postgres, which decides about time; Redis only says how long its queues are.
+Everything is read from Postgres, whose clock is used; Redis only gives the lengths of its queues.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ _PROOFS = """
       JOIN bank_import_runs n ON n.id = r.run_id AND NOT n.dry_run
       WHERE r.account_id = a.id AND r.balance_proof IS NOT NULL ORDER BY r.id DESC LIMIT 1) p ON TRUE
     WHERE a.status = 'active'"""
-_PROVEN = f"SELECT result, count(*) AS accounts FROM ({_PROOFS}) p GROUP BY result ORDER BY result"  # noqa: S608
+_PROOF_COUNTS = f"SELECT result, count(*) AS accounts FROM ({_PROOFS}) p GROUP BY result ORDER BY result"  # noqa: S608
 _MISMATCHES = f"""
     SELECT connection_id, account, off_by, currency, since_on, balance_on FROM ({_PROOFS}) p
     WHERE result = 'mismatch' ORDER BY abs(off_by::numeric) DESC LIMIT 20"""  # noqa: S608 - constant parts
@@ -89,9 +89,12 @@ _OPEN = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """One look at everything. Ages are seconds; queues None: Redis does not answer.
+    """The state of the worker at one moment. Ages are in seconds.
 
-    proofs: accounts by what was last said of their balance; mismatches: by how much, and since which day.
+    Attributes:
+        queues: Messages per queue; None when Redis does not answer.
+        proofs: Number of accounts per result of their last balance proof.
+        mismatches: Accounts whose balance is off, by how much and since which day.
     """
 
     signs: Sequence[Mapping[str, Any]]
@@ -108,7 +111,7 @@ class Status:
 
 
 def read_status(session: Session, broker: "redis.Redis") -> Status:
-    """Look at everything once."""
+    """Read the state of this moment."""
     return Status(
         signs=_rows(session, _SIGNS),
         queues=queue_lengths(broker),
@@ -117,7 +120,7 @@ def read_status(session: Session, broker: "redis.Redis") -> Status:
         connections=_rows(session, _CONNECTIONS),
         need_a_person=_rows(session, _NEED_A_PERSON),
         quota=_rows(session, _QUOTA),
-        proofs=_rows(session, _PROVEN),
+        proofs=_rows(session, _PROOF_COUNTS),
         mismatches=_rows(session, _MISMATCHES),
         circuits=_rows(session, _CIRCUITS),
         open=_rows(session, _OPEN)[0],
@@ -125,7 +128,7 @@ def read_status(session: Session, broker: "redis.Redis") -> Status:
 
 
 def problems(status: Status) -> list[str]:
-    """Say what an operator must act on now; nothing when all is well. Pure."""
+    """Return what an operator must act on now; empty when all is well. Pure."""
     found = [] if status.queues is not None else ["Redis does not answer: runs wait until it does"]
     ages = {sign["component"]: sign["age_s"] for sign in status.signs}
     for queue in (Queue.INTERACTIVE, Queue.SCHEDULED):
@@ -148,7 +151,7 @@ def problems(status: Status) -> list[str]:
 
 
 def concerns(status: Status) -> list[str]:
-    """Say what waits for a person though nothing is broken: no reason for an alarm, and not well either. Pure."""
+    """Return what needs a person but is no reason for an alarm. Pure."""
     open_, runs = status.open, {(run["status"], run["code"]): run["runs"] for run in status.runs}
     counts = (
         (len(status.need_a_person), "connection needs its user", "connections need their users"),

@@ -1,4 +1,4 @@
-"""Linking flows that need a browser: `start_link` says where to send the user, `finish_link` saves what comes back.
+"""Linking flows that need a browser: `start_link` returns where to send the user, `finish_link` saves the result.
 
 A state names one attempt of one user and works once. One-time codes are exchanged exactly once and never sent again:
 when their answer is lost the user starts again. Renewing a connection in place keeps its id and its history.

@@ -64,12 +64,12 @@ def start_link(service: LinkService, apps: LinkApps, wanted: WantedLink) -> Link
     return start(_flow(service, apps, wanted.connector_name), wanted)
 
 
-def finish_link(service: LinkService, apps: LinkApps, brought: BroughtBack) -> uuid.UUID:
-    """Save what the user brought back; calling it twice links once.
+def finish_link(service: LinkService, apps: LinkApps, callback: BroughtBack) -> uuid.UUID:
+    """Finish a flow and save its connection; idempotent.
 
     Raises: NotFoundError, InvalidRequestError, ConflictError, ConnectorError.
     """
-    return finish(_flow(service, apps, brought.connector_name), brought)
+    return finish(_flow(service, apps, callback.connector_name), callback)
 
 
 def _flow(service: LinkService, apps: LinkApps, connector_name: str) -> LinkFlow:

@@ -97,7 +97,7 @@ def claim(session: Session, *, user_id: int, connector_name: str, state: str) ->
 
 
 def close_linked(session: Session, attempt: Attempt, connection_id: uuid.UUID, provider_ref: str | None = None) -> None:
-    """Write down where the attempt led to. provider_ref: the provider's id of the login, which its webhooks name."""
+    """Record the linked connection. provider_ref: the provider's id of the login, which its webhooks name."""
     _close(
         session,
         attempt,
@@ -108,12 +108,12 @@ def close_linked(session: Session, attempt: Attempt, connection_id: uuid.UUID, p
 
 
 def close_failed(session: Session, attempt: Attempt) -> None:
-    """Write down that the provider refused; whatever the user brought back is spent."""
+    """Record that the provider refused; the one-time code is spent."""
     _close(session, attempt, status="failed")
 
 
 def connection_of(session: Session, connector_name: str, provider_ref: str) -> uuid.UUID | None:
-    """Return the connection whose login has this id at the provider: whom a webhook is about."""
+    """Return the connection whose login has this id at the provider, as its webhooks name it."""
     return session.scalar(
         select(BankLinkAttempt.connection_id)
         .where(BankLinkAttempt.connector_name == connector_name, BankLinkAttempt.provider_ref == provider_ref)

@@ -59,7 +59,7 @@ class EnableBankingFlow(LinkFlow):
         valid_until = context.now() + min(_consent(bank), _LONGEST_CONSENT) - _MARGIN
         answer = api.start_authorization(
             {
-                # Both kinds of access are the default by the description; some banks want them said.
+                # Both kinds of access are the documented default; some banks need them stated.
                 "access": {"valid_until": valid_until.isoformat(), "balances": True, "transactions": True},
                 "aspsp": {"name": name, "country": country},
                 "state": state,
@@ -69,9 +69,9 @@ class EnableBankingFlow(LinkFlow):
         )
         return OpenedLink(url=part(answer, "url", str), details={"bank": name})
 
-    def close(self, attempt: Attempt, brought: BroughtBack) -> Linked:
+    def close(self, attempt: Attempt, callback: BroughtBack) -> Linked:
         """Hand over the code; the connector exchanges it before the first save."""
-        config = self._app.model_dump() | {"code": needed(brought.code, "code")}
+        config = self._app.model_dump() | {"code": needed(callback.code, "code")}
         return Linked(config=config, institution_name=attempt.details.get("bank"))
 
 

@@ -1,4 +1,4 @@
-"""What a flow of linking is: start, let the user go to the bank, finish once. A provider fills in its own steps."""
+"""The linking flow: start, send the user to the bank, finish once. Each provider implements its own steps."""
 
 import uuid
 from abc import ABC, abstractmethod
@@ -36,9 +36,9 @@ class LinkBank:
 
     Attributes:
         id: What `WantedLink.bank` calls it.
-        history_days: How far back it goes, where the provider says so.
-        consent_days: How long one consent lives, where the provider says so.
-        user_types: Whom it serves: `personal`, `business`, or both; empty where the provider does not say.
+        history_days: How far back it goes, where the provider states it.
+        consent_days: How long one consent is valid, where the provider states it.
+        user_types: Whom it serves: `personal`, `business`, or both; empty where the provider does not state it.
     """
 
     id: str
@@ -51,7 +51,7 @@ class LinkBank:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedLink:
-    """Whom to send where.
+    """A request to link a bank or to renew a connection.
 
     Attributes:
         bank: As listed; like `country` and `redirect_url` only where the connector needs it.
@@ -77,7 +77,7 @@ class LinkStart:
     Attributes:
         state: Comes back with the user, and goes into `BroughtBack`.
         url: The bank's page; None for Plaid, whose page opens `link_token` inside the web app.
-        expires_at: Until when the user may begin, where the provider says so.
+        expires_at: Until when the user may begin, where the provider states it.
     """
 
     state: str = field(repr=False)
@@ -88,12 +88,12 @@ class LinkStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroughtBack:
-    """What the user came back with.
+    """What the redirect or the web app returns after the login.
 
     Attributes:
         code: Of Enable Banking's redirect.
         public_token: Of Plaid Link; None where a login was renewed.
-        institution_name: As Plaid Link tells the web app.
+        institution_name: As Plaid Link reports it to the web app.
     """
 
     user_id: int
@@ -148,7 +148,7 @@ class LinkFlow(ABC):
         """Ask the provider where to send the user. Raises: InvalidRequestError, ConnectorError."""
 
     @abstractmethod
-    def close(self, attempt: Attempt, brought: BroughtBack) -> Linked:
+    def close(self, attempt: Attempt, callback: BroughtBack) -> Linked:
         """Make the config, and exchange a one-time code for it where there is one. Runs exactly once."""
 
     def banks(self, context: ConnectorContext, country: str) -> Sequence[LinkBank]:
@@ -182,10 +182,10 @@ def start(flow: LinkFlow, wanted: WantedLink) -> LinkStart:
     return LinkStart(state=state, url=opened.url, link_token=opened.link_token, expires_at=opened.expires_at)
 
 
-def finish(flow: LinkFlow, brought: BroughtBack) -> uuid.UUID:
-    """Save what the user brought: as a new connection, or in place of the credentials of the one to renew.
+def finish(flow: LinkFlow, callback: BroughtBack) -> uuid.UUID:
+    """Save the result of an attempt: as a new connection, or in place of the credentials of the one to renew.
 
-    Whatever fails from here on ends the attempt, because a one-time code is spent.
+    A failure from here on ends the attempt, because a one-time code is spent.
 
     Raises:
         InvalidRequestError: when the user did not start this, or something is missing.
@@ -193,12 +193,12 @@ def finish(flow: LinkFlow, brought: BroughtBack) -> uuid.UUID:
         ConnectorError: when the provider refuses.
     """
     service = flow.service.connection_service
-    attempt = take(flow.service, user_id=brought.user_id, connector_name=flow.name, state=brought.state)
+    attempt = take(flow.service, user_id=callback.user_id, connector_name=flow.name, state=callback.state)
     if attempt.linked_id is not None:
         return attempt.linked_id
     try:
-        linked = flow.close(attempt, brought)
-        connection_id = _save(service, flow.name, attempt, linked, brought.name)
+        linked = flow.close(attempt, callback)
+        connection_id = _save(service, flow.name, attempt, linked, callback.name)
     except WorkerError:
         with service.sessions() as session:
             close_failed(session, attempt)

@@ -72,9 +72,9 @@ class GoCardlessFlow(LinkFlow):
             details={"institution": text(institution, "name"), "history_days": _history_days(institution)},
         )
 
-    def close(self, attempt: Attempt, brought: BroughtBack) -> Linked:
+    def close(self, attempt: Attempt, callback: BroughtBack) -> Linked:
         """See that the requisition is linked. Raises: AuthenticationError when the user did not go through with it."""
-        del brought
+        del callback
         if attempt.provider_ref is None:
             raise InvalidRequestError("this link has no requisition: start again")
         with self.service.open_context() as context:

@@ -43,17 +43,17 @@ class PlaidFlow(LinkFlow):
         expires_at = read_moment(answer.get("expiration"))
         return OpenedLink(link_token=part(answer, "link_token", str), expires_at=expires_at)
 
-    def close(self, attempt: Attempt, brought: BroughtBack) -> Linked:
+    def close(self, attempt: Attempt, callback: BroughtBack) -> Linked:
         """Exchange the public token; a renewed login has none that is needed."""
         if attempt.connection_id is not None:
             stored = self._stored(attempt.connection_id)
             return Linked(config=stored.model_dump(), provider_ref=stored.item_id)
-        public_token = needed(brought.public_token, "public_token")
+        public_token = needed(callback.public_token, "public_token")
         with self.service.open_context() as context:
             answer = PlaidApi(self._app, context).exchange(public_token)
         item_id = part(answer, "item_id", str)
         config = self._app.model_dump() | {"access_token": part(answer, "access_token", str), "item_id": item_id}
-        return Linked(config=config, provider_ref=item_id, institution_name=brought.institution_name)
+        return Linked(config=config, provider_ref=item_id, institution_name=callback.institution_name)
 
     def _stored(self, connection_id: Any) -> Any:  # noqa: ANN401 - as `stored_config` has them
         return stored_config(self.service.connection_service, connection_id, PlaidConfig)
