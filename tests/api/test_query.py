@@ -5,6 +5,8 @@ import threading
 import pytest
 
 from tests.leases import claim
+from worker.api import connections
+from worker.api.runs import wait_for_end
 from worker.runs.ending import close
 from worker.runs.states import Counts, Outcome, RunStatus
 
@@ -34,7 +36,7 @@ def test_a_refresh_takes_its_account_from_the_query(client, connection_id):
     assert run["account_external_id"] == "A"
 
 
-def test_a_request_that_waits_answers_with_the_finished_run(client, connection_id, sessions):
+def test_a_request_that_waits_answers_with_the_finished_run(client, connection_id, sessions, monkeypatch):
     path = f"/bank-connections/connections/{connection_id}/refresh"
     asked = client.post(path).json()
 
@@ -44,7 +46,12 @@ def test_a_request_that_waits_answers_with_the_finished_run(client, connection_i
             close(session, lease, Outcome(status=RunStatus.SUCCEEDED, code="ok", counts=Counts(created=3)))
 
     worker = threading.Timer(0.5, work)
-    worker.start()
+
+    async def wait_and_work(*arguments, **options):
+        worker.start()  # not before the request waits: a run that ended earlier would be another one's
+        return await wait_for_end(*arguments, **options)
+
+    monkeypatch.setattr(connections, "wait_for_end", wait_and_work)
     answer = client.post(f"{path}?wait=20")
     worker.join()
     assert answer.status_code == 200, answer.text

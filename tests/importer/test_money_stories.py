@@ -86,7 +86,7 @@ def test_an_account_in_points_is_left_out_with_a_reason(harness):
     [
         ("a\x00b\x07c", "a b c"),
         ("Fish &amp; Chips", "Fish & Chips"),
-        ("مطعم \u202b القاهرة 🍜", "مطعم \u202b القاهرة 🍜"),
+        ("مطعم \u202b القاهرة 🍜", "مطعم القاهرة 🍜"),
         ("x" * 100_000, "x" * 500),
         ("=HYPERLINK(1)", "=HYPERLINK(1)"),
         ('tab\tand\nnewline \\ backslash, "quotes"', 'tab and newline \\ backslash, "quotes"'),

@@ -25,7 +25,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """delays_s: the waits between attempts. jitter: the share of a wait added at random. postpone_s: see Verdict."""
+    """delays_s: the waits between attempts. jitter: the share of a wait added at random. postpone_s: see RetryDecision."""
 
     delays_s: tuple[float, ...] = (60, 300, 900)
     jitter: float = 0.2

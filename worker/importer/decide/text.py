@@ -40,7 +40,10 @@ def notes_text(counterparty: str | None, description: str) -> str | None:
     """Return the notes of an expense, inert: the description, led by the counterparty unless it names it already."""
     if counterparty and counterparty.casefold() not in description.casefold():
         description = f"{counterparty} · {description}" if description else counterparty
-    return inert(description)[:MAX_NOTES] or None
+    shown = inert(description)
+    if shown != description:
+        shown = " ".join(shown.split())
+    return shown[:MAX_NOTES] or None
 
 
 def plain_text(text: str) -> str:
