@@ -43,6 +43,13 @@ def stack():
 
 
 @pytest.fixture
+def stack_alone():
+    """A stack of one test, where no run of another test can meet the fault that is set up."""
+    with a_stack() as stack:
+        yield stack
+
+
+@pytest.fixture
 def stack_for_a_crowd():
     """As deployed: those who wait have a worker of their own, and one provider has fewer runs than it has slots."""
     with a_stack(RUNS_PER_CONNECTOR="2") as stack:
@@ -129,28 +136,26 @@ def test_term_during_a_long_import_ends_the_worker_at_once_and_the_import_later(
     assert witness.offences(stack.sessions) == []
 
 
-def test_a_hard_time_limit_costs_a_child_and_the_run_goes_on(stack, person):
-    name, connection_id = person(100)
+def test_a_hard_time_limit_costs_a_child_and_the_run_goes_on(stack_alone):
+    stack = stack_alone
+    name, connection_id = join(stack, 100)
     stack.restart("worker", app="short_limits")
-    try:
-        until(stack.is_up, timeout_s=30)
-        (stack.faults / "after_claim.stop").touch()  # stuck beyond the reach of deadline and soft limit
-        stack.ask(connection_id, "client")
-        (stuck,) = until(
-            lambda: [child for child in stack.children() if child.status() == psutil.STATUS_STOPPED], timeout_s=30
-        )
-        until(lambda: not stuck.is_running(), timeout_s=60)
-        until(is_closed(stack, connection_id), timeout_s=60)
-        assert run_of(stack, connection_id).attempt == 2
-        assert_all_there_once(stack, name, connection_id)
-    finally:
-        stack.restart("worker")
-        until(stack.is_up, timeout_s=30)
+    until(stack.is_up, timeout_s=30)
+    (stack.faults / "after_claim.stop").touch()  # stuck beyond the reach of deadline and soft limit
+    stack.ask(connection_id, "client")
+    (stuck,) = until(
+        lambda: [child for child in stack.children() if child.status() == psutil.STATUS_STOPPED], timeout_s=30
+    )
+    until(lambda: not stuck.is_running(), timeout_s=60)
+    until(is_closed(stack, connection_id), timeout_s=60)
+    assert run_of(stack, connection_id).attempt == 2
+    assert_all_there_once(stack, name, connection_id)
 
 
 @pytest.mark.parametrize("point", ["between_pages", "before_close"])
-def test_a_worker_that_stood_still_for_longer_than_its_lease_writes_nothing(stack, person, point):
-    name, connection_id = person(100)
+def test_a_worker_that_stood_still_for_longer_than_its_lease_writes_nothing(stack_alone, point):
+    stack = stack_alone
+    name, connection_id = join(stack, 100)
     (stack.faults / f"{point}.stop").touch()
     stack.ask(connection_id, "client")
     (zombie,) = until(

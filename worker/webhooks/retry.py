@@ -25,7 +25,13 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """delays_s: the waits between attempts. jitter: the share of a wait added at random. postpone_s: see RetryDecision."""
+    """How long to wait between attempts.
+
+    Attributes:
+        delays_s: The waits between attempts.
+        jitter: The share of a wait that is added at random.
+        postpone_s: The wait after an outcome that is not the receiver's fault; see `RetryDecision`.
+    """
 
     delays_s: tuple[float, ...] = (60, 300, 900)
     jitter: float = 0.2
