@@ -79,12 +79,7 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
     """Show what is understood of a file: format, accounts, period, rows, balances, warnings. Nothing is imported."""
     stated: dict[str, Any] = {
         "profile": _profile(profile),
-        "columns": _columns(column),
-        "ignored": tuple(ignore or ()) or None,
-        "date_order": date_order,
-        "decimal": decimal,
-        "positive_is": positive_is,
-        "encoding": encoding,
+        **_reading(column, ignore, date_order, decimal, positive_is, encoding),
         "notifications": notifications,
         "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
@@ -116,12 +111,7 @@ def propose(  # noqa: PLR0913 - one parameter per flag
 ) -> None:
     """Write the profile of a table as TOML, with one question for each doubt; on a terminal the questions are asked."""
     stated: dict[str, Any] = {
-        "columns": _columns(column),
-        "ignored": tuple(ignore or ()) or None,
-        "date_order": date_order,
-        "decimal": decimal,
-        "positive_is": positive_is,
-        "encoding": encoding,
+        **_reading(column, ignore, date_order, decimal, positive_is, encoding),
         "account": _account(currency, None, flip_sign=False, name=None),
     }
     with _on_disk(path) as readable:
@@ -177,12 +167,7 @@ def import_(  # noqa: PLR0913 - one parameter per flag
     """Keep a statement file where the workers find it and import it; the same file again changes nothing."""
     stated: dict[str, Any] = {
         "profile": _profile(profile),
-        "columns": _columns(column),
-        "ignored": tuple(ignore or ()) or None,
-        "date_order": date_order,
-        "decimal": decimal,
-        "positive_is": positive_is,
-        "encoding": encoding,
+        **_reading(column, ignore, date_order, decimal, positive_is, encoding),
         "notifications": notifications,
         "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
@@ -229,6 +214,25 @@ def _store_stdin(place: Path) -> None:
             if left < 0:
                 raise InvalidRequestError("standard input holds more than 1 GiB; give a path")
             target.write(data)
+
+
+def _reading(
+    column: list[str] | None,
+    ignore: list[str] | None,
+    date_order: str | None,
+    decimal: str | None,
+    positive_is: str | None,
+    encoding: str | None,
+) -> dict[str, Any]:
+    """Return the fields of a config that say how a table is read."""
+    return {
+        "columns": _columns(column),
+        "ignored": tuple(ignore or ()) or None,
+        "date_order": date_order,
+        "decimal": decimal,
+        "positive_is": positive_is,
+        "encoding": encoding,
+    }
 
 
 def _profile(stated: str | None) -> Profile | str | None:
