@@ -9,12 +9,17 @@ RUN python -m venv /opt/worker \
  && /opt/worker/bin/pip install --only-binary :all: --require-hashes -r requirements/${LOCK} \
  && pip install --only-binary :all: --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE schema.sql ./
+COPY examples/finmind/page examples/finmind/page
 COPY worker worker
+# Left out: the interactive shell of the program `celery`, which nothing here starts, and the grammars of Pygments for
+# languages other than Python, whose tracebacks are all that Rich colours here.
 RUN python -m hatchling build -t wheel -d /wheels \
  && /opt/worker/bin/pip install --no-deps --no-index /wheels/*.whl \
- && /opt/worker/bin/pip uninstall --yes pip \
+ && /opt/worker/bin/pip uninstall --yes pip click-repl prompt-toolkit wcwidth \
  && find /opt/worker -type d \( -name tests -o -name test -o -name testing \) -not -path '*/worker/connectors/*' -prune \
-         -exec rm -r {} +
+         -exec rm -r {} + \
+ && find /opt/worker/lib/python*/site-packages/pygments/lexers -type f -not -name '__init__.*' -not -name '_mapping.*' \
+         -not -name 'python.*' -not -name 'special.*' -delete
 
 FROM python:3.12-slim-bookworm
 ARG VERSION=unknown
@@ -32,11 +37,13 @@ RUN python -m pip uninstall --yes pip \
  && install --directory --owner worker --group worker --mode 0700 /var/lib/finmind-worker/statements
 COPY --from=build /opt/worker /opt/worker
 COPY LICENSE /licenses/LICENSE
+ENV MALLOC_ARENA_MAX=2
 ENV PATH=/opt/worker/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp LOG_FORMAT=json \
     FINMIND_HEALTH_DIR=/tmp/health
 WORKDIR /tmp
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=4 CMD ["finmind-worker", "healthcheck", "worker"]
 STOPSIGNAL SIGTERM
-CMD ["celery", "--app", "worker.app", "worker", "--queues", "interactive,celery,scheduled,heavy,webhooks,maintenance", \
+CMD ["python", "-m", "worker.celery_command", "worker", \
+     "--queues", "interactive,celery,scheduled,heavy,webhooks,maintenance", \
      "--concurrency", "4", "--without-mingle", "--without-gossip"]

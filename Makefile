@@ -49,7 +49,7 @@ demo: install ## the whole story in under a minute, on an embedded Postgres and 
 	@$(BIN)/finmind-worker demo
 
 up: install ## everything on this machine in one terminal; Ctrl-C stops it
-	@$(BIN)/finmind-worker up
+	@$(BIN)/finmind-worker up$(if $(DEMO), --demo)
 
 check: install ## format, lint, types, import rules, schema.sql against models and a database
 	$(BIN)/ruff format --check .
@@ -60,7 +60,7 @@ check: install ## format, lint, types, import rules, schema.sql against models a
 	$(BIN)/python -m tools.supply_chain audit
 
 test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" picks some
-	@$(if $(ARGS),,echo "some 3,500 tests on $(JOBS) processes: 10 to 20 minutes; ARGS='-k word' picks some")
+	@$(if $(ARGS),,echo "some 7,000 tests on $(JOBS) processes: 20 to 25 minutes on two cores; ARGS='-k word' picks some")
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 prism: install ## our requests against the providers' published descriptions; installs the pinned Prism into ~/.cache (Node 20)
@@ -84,9 +84,22 @@ chaos: install ## 200 random faults against a whole worker, every fault point, a
 mutants: install ## 2,000 mutants of an invented statement of each kind; none may lose a row in silence; SEED=n
 	$(BIN)/python -m tests.file.mutants.campaign --count 2000 --seed $(or $(SEED),1) $(ARGS)
 
-histories: install ## 20,000 random lives of bank accounts that were never tried before, and 1,000 of people with several banks
+fuzz: install ## bytes of strangers at every parser: files, answers of banks, tokens, webhooks, messages; EXAMPLES=n of each
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/net/test_bodies.py $(ARGS)
+
+bench-memory: install ## peak memory per MiB of a statement file and of a bank's answer, and what waits in /tmp
+	$(BIN)/python -m benchmarks.memory $(ARGS)
+
+bench-tenants: install ## how long 50 people wait while three hostile users let banks hang, flood the API and send files
+	$(BIN)/python -m benchmarks.tenants $(ARGS)
+
+histories: install ## 20,000 random lives of bank accounts that were never tried before, 1,000 of people with several banks, 500 per pair of sources
 	FRESH_HISTORIES=20000 $(BIN)/python -m pytest -n 0 tests/importer/test_simulation.py -k TestHistories
+	FRESH_HISTORIES=500 $(BIN)/python -m pytest -n 0 tests/bank_accounts/test_matrix.py
 	$(BIN)/python -m tests.importer.simulation --histories 40 $(ARGS)
+
+bench-moving: install ## moving an account of 20,000 rows to another connection, and back, beside a bare COPY
+	$(BIN)/python -m benchmarks.moving $(ARGS)
 
 bench-runs: install ## dispatch of 100,000 due connections, and the round trip of a refresh with nothing new
 	$(BIN)/python -m benchmarks.dispatch
@@ -94,6 +107,15 @@ bench-runs: install ## dispatch of 100,000 due connections, and the round trip o
 
 bench-waiting: install ## refreshes a second of slow banks, memory of the workers, and how long a person waits beside
 	$(BIN)/python -m benchmarks.waiting $(ARGS)
+
+bench-scale: install ## the same work at 10,000 and at a million connections, as ratios; ARGS="--connections 100000" is shorter
+	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-year: install ## a simulated year: the size of each table after each month
+	$(BIN)/python -m benchmarks.year $(ARGS)
+
+bench-pages: install ## each page of the operator beside a million runs
+	$(BIN)/python -m benchmarks.operator_pages $(ARGS)
 
 bench-keys: install ## what sealing costs beside Fernet, and a rotation of 100,000 credentials under load
 	$(BIN)/python -m benchmarks.credentials $(ARGS)
@@ -105,9 +127,13 @@ release: install ## sdist and wheel under dist/, checked by installing them with
 	$(BIN)/python -m tools.release build
 	$(BIN)/python -m tools.release verify
 	$(BIN)/python -m tools.supply_chain sbom
+	$(BIN)/python -m tools.release checksums
 
 licences: install ## licence of every runtime dependency; fails for the GPL
 	$(BIN)/python -m tools.supply_chain licences
+
+pictures: install ## the pictures of the documentation, drawn by Chromium, under docs/images
+	PICTURES=docs/images $(BIN)/python -m pytest -q -n 0 tests/api/test_ops_browser.py -k pictures
 
 format: install ## rewrite what `check` would refuse
 	$(BIN)/ruff format .
@@ -132,4 +158,4 @@ deploy-test: install ## build, deploy, import, upgrade, roll back and restore on
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test mutants prism promtool bench bench-runs bench-waiting bench-keys bench-webhooks chaos histories sbom release licences format lock deploy rollback deploy-test clean
+.PHONY: help python install demo up check test mutants prism promtool bench bench-moving bench-runs bench-waiting bench-scale bench-year bench-pages bench-keys bench-webhooks chaos fuzz bench-memory bench-tenants histories sbom release licences pictures format lock deploy rollback deploy-test clean

@@ -7,12 +7,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, make_url, text
 
+from tests import roles
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
-from worker.schema import apply_schema
+from worker.schema import apply_roles, apply_schema
+
+pytest_plugins = ["tests.browser"]
+
+
+def pytest_configure() -> None:
+    """Print tracebacks as Python does; without a set-up structlog draws every local of every frame, for a minute."""
+    console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
+    # How long an example takes says how busy the machine is.
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +45,8 @@ def postgres_url() -> Iterator[str]:
             server.stop()
 
 
-def _maintain(url: str, *statements: str) -> None:
+def maintain(url: str, *statements: str) -> None:
+    """Run statements outside of any transaction, such as CREATE DATABASE."""
     engine = open_engine(url, role="test")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for statement in statements:
@@ -39,7 +54,8 @@ def _maintain(url: str, *statements: str) -> None:
     engine.dispose()
 
 
-def _named(url: str, database: str) -> str:
+def named(url: str, database: str) -> str:
+    """Return the address of another database of the same server."""
     return make_url(url).set(database=database).render_as_string(hide_password=False)
 
 
@@ -47,10 +63,14 @@ def _named(url: str, database: str) -> str:
 def template_database(postgres_url: str) -> str:
     """A database with the schema applied, cloned for every test."""
     name = f"template_{uuid.uuid4().hex[:8]}"
-    _maintain(postgres_url, f"CREATE DATABASE {name}")
-    engine = open_engine(_named(postgres_url, name), role="test")
+    maintain(postgres_url, f"CREATE DATABASE {name}")
+    engine = open_engine(named(postgres_url, name), role="test")
     apply_schema(engine)
+    if roles.wanted():
+        apply_roles(engine, [])
     engine.dispose()
+    if roles.wanted():
+        roles.act_as_roles()
     return name
 
 
@@ -58,18 +78,18 @@ def template_database(postgres_url: str) -> str:
 def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
     """A fresh database with the whole schema."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    _maintain(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    yield _named(postgres_url, name)
-    _maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    maintain(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield named(postgres_url, name)
+    maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """A database that holds nothing."""
     name = f"empty_{uuid.uuid4().hex[:12]}"
-    _maintain(postgres_url, f"CREATE DATABASE {name}")
-    yield _named(postgres_url, name)
-    _maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    maintain(postgres_url, f"CREATE DATABASE {name}")
+    yield named(postgres_url, name)
+    maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

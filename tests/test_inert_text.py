@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories import make_connection
 from worker.importer.decide.text import notes_text
-from worker.inert_text import inert, inert_json, inert_lines, inert_value
+from worker.inert_text import composed, inert, inert_json, inert_lines, inert_value, is_blank
 
 TITLE = "\x1b]0;owned\x07"
 CLEAR = "\x1b[2J\x1b[H"
@@ -87,3 +87,19 @@ def test_a_log_line_is_one_line_and_obeys_nothing():
     assert "Shop" in line
     assert not any(character in line for character in DANGEROUS)
     assert line.count("\n") == 1
+
+
+def test_a_letter_keeps_at_most_thirty_marks_so_that_composing_stays_linear():
+    assert composed("e\u0301") == "é"
+    marked = "a" + "\u0301\u0323" * 30_000
+    assert composed(f"{marked}b") == composed("a" + "\u0301\u0323" * 15) + "b"
+
+
+@pytest.mark.parametrize("text", ["\u3164", "\u115f\u2800", "\u200d", "\u034f \u17b4", "\u202e", " "])
+def test_a_text_of_which_nothing_shows_is_blank(text):
+    assert is_blank(text)
+
+
+def test_letters_that_show_nothing_do_not_make_two_names_of_one():
+    assert inert("Pay\u3164Pal\u034f") == "PayPal"
+    assert not is_blank("é")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from worker import heartbeat_files
-from worker.cli import environment
 from worker.settings import GROUPS, Settings
+from worker.state_directory import state_directory
 
 MOST_SETTINGS = 50
 
@@ -28,4 +28,11 @@ def test_the_probe_and_the_commands_read_the_variables_that_the_settings_documen
     monkeypatch.setenv("FINMIND_STATE_DIR", "/somewhere/state")
     settings = Settings(_env_file=None, database_url="postgresql://x", redis_url="redis://x")
     assert settings.finmind_health_dir == heartbeat_files.directory() == Path("/somewhere/health")
-    assert settings.finmind_state_dir == environment.state_directory() == Path("/somewhere/state")
+    assert settings.finmind_state_dir == state_directory() == Path("/somewhere/state")
+
+
+def test_an_optional_secret_that_is_empty_counts_as_not_set(monkeypatch):
+    monkeypatch.setenv("LINK_APPS", "")
+    monkeypatch.setenv("SMTP_URL", " ")
+    settings = Settings(_env_file=None, database_url="postgresql://x", redis_url="redis://x", webhook_proxy_url="")
+    assert (settings.link_apps, settings.smtp_url, settings.webhook_proxy_url) == (None, None, None)

@@ -26,7 +26,7 @@ BACKUP = "/var/lib/postgresql/backup"
 
 
 def deploy(deployment: Deployment) -> None:
-    """`make deploy` from nothing: image, secrets, schema, eight healthy containers."""
+    """`make deploy` from nothing: image, secrets, schema, nine healthy containers."""
     deployment.run("deploy/up")
     size = int(deployment.run("docker", "image", "inspect", "--format", "{{.Size}}", "finmind-worker:latest"))
     deployment.notes.append(f"image {size / 1e6:.0f} MB with its base")
@@ -147,9 +147,14 @@ def restore(deployment: Deployment) -> None:
     deployment.expenses = int(deployment.sql("SELECT count(*) FROM expenses"))
     deployment.in_postgres("pg_dump", "--format", "custom", "--file", BACKUP, "finmind")
     deployment.compose("stop", *SERVICES)
+    sessions = "SELECT string_agg(application_name, ', ') FROM pg_stat_activity WHERE usename <> current_user"
+    if left := deployment.sql(sessions):
+        raise StepError(f"sessions of stopped services: {left}")
     deployment.in_postgres("dropdb", "finmind")
     deployment.in_postgres("createdb", "finmind")
     deployment.in_postgres("pg_restore", "--dbname", "finmind", "--exit-on-error", BACKUP)
+    check = ("finmind-worker", "db", "check", "--after-restore")
+    deployment.compose("run", "--rm", "--no-deps", "worker-interactive", *check)
     deployment.run("deploy/up")
     found = int(deployment.sql("SELECT count(*) FROM expenses"))
     deployment.notes.append(f"{found} of {deployment.expenses} expenses")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 API = "http://127.0.0.1:8400"
-SERVICES = ("api", "beat", "flower", "worker-interactive", "worker-scheduled", "worker-webhooks")
+SERVICES = ("api", "beat", "flower", "worker-heavy", "worker-interactive", "worker-scheduled", "worker-webhooks")
 PATIENCE_S = 900
 
 _REVISION = '''"""A revision of the version after this one."""

@@ -1,10 +1,12 @@
-"""A release: source distribution and wheel, what must be inside, and what must start from them.
+"""A release: both distributions as source and wheel, what must be inside, and what must start from them.
 
-python -m tools.release build              sdist and wheel under dist/, the wheel from the unpacked sdist
+python -m tools.release build              sdists and wheels under dist/, the wheels from the unpacked sdists
+python -m tools.release checksums          SHA256SUMS over everything under dist/, once all of it is there
 python -m tools.release verify [EXTRA …]   installs them into empty environments and starts what each extra promises
 """
 
 import argparse
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -23,14 +25,19 @@ from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
+CLIENT = ROOT / "client"
 DIST = ROOT / "dist"
+FINMIND_PINS = Path(__file__).parent / "finmind_pins.txt"
+"""What FinMind's backend pins and the worker uses in other versions."""
 
 INSIDE = {
     "py.typed": 1,
     "schema.sql": 1,
     "migrations/versions/*.sql": 1,
     "migrations/versions/r*.py": 1,
-    "api/templates/*.html": 3,
+    "api/ops/templates/*": 11,
+    "api/templates/*.html": 1,
+    "api/sample_page_files/*": 4,
     "connectors/file/table/profiles/*.toml": 30,
     "events/schemas/*/*.json": 11,
 }
@@ -40,16 +47,26 @@ SOURCE = ("LICENSE", "README.md", "CHANGELOG.md", "schema.sql", "tests/conftest.
 """What a source distribution must hold beside the package."""
 
 
-def build(folder: Path) -> tuple[Path, Path]:
-    """Build sdist and wheel into `folder`; the wheel is built from the sdist. Returns: their paths."""
+def build(folder: Path, project: Path = ROOT) -> tuple[Path, Path]:
+    """Build sdist and wheel of a project into `folder`; the wheel is built from the sdist. Returns: their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    _hatch(ROOT, "sdist", folder)
-    sdist = folder / f"finmind_worker-{__version__}.tar.gz"
+    _hatch(project, "sdist", folder)
+    name = f"{'finmind_worker' if project == ROOT else 'finmind_worker_client'}-{__version__}"
+    sdist = folder / f"{name}.tar.gz"
     with tempfile.TemporaryDirectory(prefix="finmind-release-") as unpacked:
-        with tarfile.open(sdist) as archive:
-            archive.extractall(unpacked, filter="data")
-        _hatch(Path(unpacked) / f"finmind_worker-{__version__}", "wheel", folder)
-    return sdist, folder / f"finmind_worker-{__version__}-py3-none-any.whl"
+        # Not `tarfile`, whose safe extraction Python 3.11.2 of Debian lacks.
+        subprocess.run(["tar", "-xzf", sdist, "-C", unpacked], check=True)  # noqa: S603, S607 - our own archive
+        _hatch(Path(unpacked) / name, "wheel", folder)
+    return sdist, folder / f"{name}-py3-none-any.whl"
+
+
+def write_checksums(folder: Path) -> Path:
+    """Write SHA256SUMS over every file of the release, in the form of `sha256sum --check`. Returns: its path."""
+    target = folder / "SHA256SUMS"
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path != target)
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    target.write_text("".join(lines), encoding="utf-8")
+    return target
 
 
 def missing_from_wheel(wheel: Path) -> list[str]:
@@ -70,7 +87,7 @@ def missing_from_sdist(sdist: Path) -> list[str]:
     return [name for name in SOURCE if name not in names]
 
 
-def verify(sdist: Path, wheel: Path, extras: Sequence[str]) -> int:
+def verify(sdist: Path, wheel: Path, clients: Sequence[Path], extras: Sequence[str]) -> int:
     """Install what was built with each extra alone and start what it promises; 1 when something does not start."""
     broken = [f"{wheel.name}: no {name}" for name in missing_from_wheel(wheel)]
     broken += [f"{sdist.name}: no {name}" for name in missing_from_sdist(sdist)]
@@ -79,6 +96,8 @@ def verify(sdist: Path, wheel: Path, extras: Sequence[str]) -> int:
             broken += _broken(wheel, extra, environment)
         if "" in extras:
             broken += _broken(sdist, "", environment)
+            for client in clients:
+                broken += _broken_beside_finmind(client)
     for line in broken:
         print(line)
     return 1 if broken else 0
@@ -103,6 +122,37 @@ def _broken(archive: Path, extra: str, environment: Mapping[str, str]) -> Iterat
                 print(f"{Path(wanted).name}: {promise.says}", flush=True)
             except BrokenPromiseError as error:
                 yield f"{Path(wanted).name} does not do it: {promise.says}\n{error}"
+
+
+_CLIENT = "from worker.client import WorkerClient; WorkerClient()"
+
+
+def _broken_beside_finmind(archive: Path) -> Iterator[str]:
+    """Install the client beside what FinMind pins; yield what moved and what does not work."""
+    with tempfile.TemporaryDirectory(prefix="finmind-release-") as directory:
+        home = Path(directory)
+        venv.create(home / "env", with_pip=True)
+        python = home / "env" / "bin" / "python"
+        pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check")
+        try:
+            _run(*pip, "install", "--requirement", FINMIND_PINS)
+            before = set(_run(*pip, "freeze").splitlines())
+            _run(*pip, "install", archive)
+            gone = before - set(_run(*pip, "freeze").splitlines())
+            _run(*pip, "check")
+            _run(python, "-W", "error", "-c", _CLIENT)
+        except subprocess.CalledProcessError as error:
+            yield f"{archive.name} beside FinMind's pins: {error.stdout}"
+            return
+        if gone:
+            yield f"{archive.name} moves {', '.join(sorted(gone))}"
+        print(f"{archive.name}: works beside FinMind's pins", flush=True)
+
+
+def _run(*command: Path | str) -> str:
+    return subprocess.run(  # noqa: S603 - our own arguments
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600
+    ).stdout
 
 
 @contextmanager
@@ -135,16 +185,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="release", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build")
+    commands.add_parser("checksums")
     commands.add_parser("verify").add_argument("extras", nargs="*", default=list(PROMISES))
     arguments = parser.parse_args()
     if arguments.command == "build":
         shutil.rmtree(DIST, ignore_errors=True)
-        for path in build(DIST):
+        for path in (*build(DIST), *build(DIST, CLIENT)):
             print(f"{path.relative_to(ROOT)} built")
+        return 0
+    if arguments.command == "checksums":
+        print(f"{write_checksums(DIST).relative_to(ROOT)} written")
         return 0
     return verify(
         DIST / f"finmind_worker-{__version__}.tar.gz",
         DIST / f"finmind_worker-{__version__}-py3-none-any.whl",
+        sorted(DIST.glob("finmind_worker_client-*")),
         arguments.extras,
     )
 

@@ -1,6 +1,6 @@
-"""The audit: who touched a credential, and what operators did. Append-only, and never with a secret.
+"""The audit trail: every use of a credential, and what operators did. It is append-only and contains no secrets.
 
-A line is written in the transaction of what it records.
+A row is written in the transaction of the action that it records.
 """
 
 import os
@@ -22,10 +22,10 @@ _ACTOR_LENGTH = 100
 
 
 class Action(StrEnum):
-    """What happened.
+    """The audited actions.
 
-    `opened` is written before a credential is opened, `refused` when it did not open; `operated` is an operator's
-    command, `viewed` that an operator read a user's data.
+    `opened` is written before a credential is decrypted, `refused` when that failed; `operated` is a command of an
+    operator, `viewed` means that an operator read a user's data.
     """
 
     SEALED = "sealed"
@@ -41,7 +41,11 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedCredential:
-    """The row whose credential it was. key_id: the key that sealed it, None when it was taken away."""
+    """The row of an audited credential.
+
+    Attributes:
+        key_id: The key that sealed it; None when it was deleted.
+    """
 
     table: str
     row_id: str
@@ -51,9 +55,9 @@ class AuditedCredential:
 
 @contextmanager
 def acting_as(actor: str) -> Iterator[None]:
-    """Name who acts inside the block: `cli:<user>`, `ops:<operator>`, `api:<subject>`, `run:<id>` or `task:<name>`.
+    """Set the actor of a block: `cli:<user>`, `ops:<operator>`, `api:<subject>`, `run:<id>` or `task:<name>`.
 
-    The secrets that are opened meanwhile are cut out of errors and log lines until the block ends.
+    Secrets that are decrypted inside the block are removed from its errors and log lines.
     """
     token = _ACTOR.set(actor[:_ACTOR_LENGTH])
     try:
@@ -64,12 +68,16 @@ def acting_as(actor: str) -> Iterator[None]:
 
 
 def current_actor() -> str:
-    """Return who acts now; a process that never said so is named by its user id."""
+    """Return the current actor; without one, the user id of the process."""
     return _ACTOR.get(f"process:uid={os.getuid()}")
 
 
 def record(session: Session, action: Action, subject: AuditedCredential, **detail: Any) -> None:  # noqa: ANN401 - JSON
-    """Write one line in the caller's transaction. detail: ids and reasons, never content."""
+    """Write one row in the caller's transaction.
+
+    Args:
+        detail: Ids and reasons, never content.
+    """
     session.execute(
         insert(CredentialAudit).values(
             actor=current_actor(),
@@ -92,7 +100,11 @@ def record_operation(
     user_id: int | None = None,
     **detail: Any,  # noqa: ANN401 - JSON
 ) -> None:
-    """Write down what an operator did to a row. command: as the command line calls it."""
+    """Record a command of an operator about a row.
+
+    Args:
+        command: Name of the command.
+    """
     session.execute(
         insert(CredentialAudit).values(
             actor=current_actor(),
@@ -118,5 +130,5 @@ _VIEW = text(
 
 
 def record_view(session: Session, *, table: str, row_id: str, user_id: int) -> None:
-    """Write down that an operator looked at a user's data, once an hour and row: pages reload themselves."""
+    """Record that an operator viewed a user's data, once per hour and row, because pages reload themselves."""
     session.execute(_VIEW, {"actor": current_actor(), "table": table, "row_id": row_id, "user_id": user_id})

@@ -1,6 +1,6 @@
-"""How messages travel: queues, task names, Redis options, and publishing the ids of runs.
+"""Queues, task names and Redis options, and publishing of run ids.
 
-Imports nothing but celery, so that the web app can publish through the same few lines as the worker itself.
+Imports only celery and redis, so that the API and the command line publish with the same code as the workers.
 """
 
 import socket
@@ -11,11 +11,15 @@ from enum import StrEnum
 from typing import Any
 
 from celery import Celery
+from kombu import Queue as KombuQueue
+
+from worker.redis_address import names_sentinels, parse_sentinels
 
 IMPORT_CONNECTION = "worker.tasks.imports.import_connection"
 REFRESH_CONNECTION = "worker.tasks.imports.refresh_connection"
 EXECUTE = "worker.tasks.imports.execute"
 TICK = "worker.tasks.dispatch.tick"
+DISPATCH_REQUESTS = "worker.tasks.dispatch.dispatch_requests"
 REAP = "worker.tasks.maintenance.reap"
 PRUNE = "worker.tasks.maintenance.prune"
 CANARY = "worker.tasks.maintenance.canary"
@@ -23,12 +27,19 @@ PUBLISH_EVENT = "worker.tasks.webhooks.publish_event"
 DELIVER = "worker.tasks.webhooks.deliver"
 ANNOUNCE_BILLS = "worker.tasks.webhooks.announce_bills"
 SEND_REMINDERS = "worker.tasks.webhooks.send_reminders"
+OBSERVE_BANKS = "worker.tasks.maintenance.observe_banks"
+FINISH_LINKS = "worker.tasks.notices.finish_links"
 PRUNE_EVENTS = "worker.tasks.webhooks.prune_events"
+REMOVE_FILES = "worker.tasks.maintenance.remove_files_of_gone_users"
 CONSENT = "worker.tasks.maintenance.warn_of_consents"
 
 
+DEFAULT_QUEUE = "celery"
+"""Receives tasks that are sent by name without a queue; interactive workers consume it too."""
+
+
 class Queue(StrEnum):
-    """Where a message waits; each queue can have workers of its own."""
+    """The queues; each can have workers of its own."""
 
     INTERACTIVE = "interactive"
     SCHEDULED = "scheduled"
@@ -39,9 +50,10 @@ class Queue(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimit:
-    """Seconds after which a task is asked to stop (soft) and is killed (hard). The last resort behind the deadline.
+    """Celery's time limits of a task (s): interrupted at the soft one, killed at the hard one.
 
-    A pool of threads knows neither: a run ends by its deadline there, and loses its lease after `hard_s`.
+    Normally a run ends earlier, by its deadline. A pool of threads has no time limits: there a run loses its lease
+    after `hard_s`.
     """
 
     soft_s: int
@@ -57,20 +69,47 @@ TIME_LIMITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nudge:
-    """A message about one run that waits."""
+    """A message that a run waits to be executed."""
 
     run_id: uuid.UUID
     queue: Queue
 
 
 def run_queue(trigger: str) -> Queue:
-    """Return the queue of a run: somebody is waiting for everything that the schedule did not start."""
+    """Return the queue of a run: the scheduled one for scheduled runs, the interactive one for all others."""
     return Queue.SCHEDULED if trigger == "schedule" else Queue.INTERACTIVE
 
 
-def transport_options(role: str, *, socket_timeout_s: float = 10, connect_timeout_s: float = 3) -> dict[str, Any]:
-    """Return kombu's Redis options; each answers a measured failure (docs/decisions/0010-celery-settings.md)."""
+def is_rabbitmq(url: str) -> bool:
+    """Say whether the address of a broker is that of RabbitMQ, not of Redis."""
+    return url.startswith(("amqp://", "amqps://"))
+
+
+def celery_address(url: str) -> str:
+    """Return the address of a broker as Celery reads it."""
+    return parse_sentinels(url).kombu_url if names_sentinels(url) else url
+
+
+def declared_queues(url: str) -> list[KombuQueue]:
+    """Return the queues as the broker has to keep them: in RabbitMQ replicated, as quorum queues."""
+    arguments = {"x-queue-type": "quorum"} if is_rabbitmq(url) else None
+    names = (*(queue.value for queue in Queue), DEFAULT_QUEUE)
+    return [KombuQueue(name, routing_key=name, queue_arguments=arguments) for name in names]
+
+
+def transport_options(
+    role: str, *, url: str, socket_timeout_s: float = 10, connect_timeout_s: float = 3
+) -> dict[str, Any]:
+    """Return kombu's options for a broker; docs/decisions/0010-celery-settings.md states the reason for each."""
+    if is_rabbitmq(url):
+        return {
+            "confirm_publish": True,
+            "connect_timeout": connect_timeout_s,
+            "read_timeout": socket_timeout_s,
+            "write_timeout": socket_timeout_s,
+        }
     return {
+        **_sentinel_options(url, socket_timeout_s=socket_timeout_s, connect_timeout_s=connect_timeout_s),
         "visibility_timeout": 1800,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
@@ -82,10 +121,20 @@ def transport_options(role: str, *, socket_timeout_s: float = 10, connect_timeou
     }
 
 
-def publish(app: Celery, nudges: Iterable[Nudge]) -> None:
-    """Send one message per nudge, batched; the run id is the task id.
+def _sentinel_options(url: str, *, socket_timeout_s: float, connect_timeout_s: float) -> dict[str, Any]:
+    if not names_sentinels(url):
+        return {}
+    address = parse_sentinels(url)
+    return {
+        "master_name": address.master_name,
+        "sentinel_kwargs": address.sentinel_options(timeout_s=socket_timeout_s, connect_timeout_s=connect_timeout_s),
+    }
 
-    Raises: kombu.exceptions.OperationalError when the broker does not take them; the rows stay and are sent again.
+
+def publish(app: Celery, nudges: Iterable[Nudge]) -> None:
+    """Send one message per nudge, in one batch; the run id is the task id.
+
+    Raises: kombu.exceptions.OperationalError when the broker does not accept them; the dispatcher sends them later.
     """
     with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]  # new in kombu 5.7
         for nudge in nudges:
@@ -100,3 +149,43 @@ def publish(app: Celery, nudges: Iterable[Nudge]) -> None:
                 producer=producer,
                 retry=False,
             )
+
+
+def publish_tick(app: Celery) -> None:
+    """Wake the dispatcher before its next tick. Raises: kombu.exceptions.OperationalError."""
+    app.send_task(TICK, queue=Queue.MAINTENANCE.value, expires=60, retry=False)
+    app.send_task(FINISH_LINKS, queue=Queue.MAINTENANCE.value, expires=60, retry=False)
+
+
+class Messages:
+    """Sends messages from a process that is no Celery worker; connects at the first one."""
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        """Create the Celery app that sends.
+
+        Args:
+            url: The broker's address.
+            timeout_s: Bound of each socket operation.
+        """
+        self._app = Celery("finmind-client", broker=celery_address(url), set_as_current=False)
+        self._app.conf.update(
+            broker_transport_options=transport_options(
+                "client", url=url, socket_timeout_s=timeout_s, connect_timeout_s=timeout_s
+            ),
+            broker_connection_timeout=timeout_s,
+            broker_pool_acquire_timeout=timeout_s,
+            task_publish_retry=False,
+            task_queues=declared_queues(url),
+        )
+
+    def publish(self, run_ids: Iterable[uuid.UUID], trigger: str) -> None:
+        """Send the messages of runs with this trigger. Raises: kombu.exceptions.OperationalError."""
+        publish(self._app, [Nudge(run_id=run_id, queue=run_queue(trigger)) for run_id in run_ids])
+
+    def publish_tick(self) -> None:
+        """Wake the dispatcher. Raises: kombu.exceptions.OperationalError."""
+        publish_tick(self._app)
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        self._app.close()

@@ -1,59 +1,64 @@
-"""For the web app: ask for a run inside its own transaction. Needs only sqlalchemy and celery.
+"""The web app's client: requests runs and publishes events in its own transaction. Needs only SQLAlchemy 2.0 or 2.1.
 
-    client = WorkerClient(os.environ["REDIS_URL"])
+    client = WorkerClient()
     with db.session.begin():
         run_id = client.request_refresh(db.session, connection_id)
 
-The row is the request: once the caller's transaction commits, the run happens, whatever becomes of Redis. After the
-commit a message is sent so that it happens at once; a broker that is down or frozen costs at most a second or two, once
-per `HOLD_OFF_S`, and never raises. Without the message the dispatcher finds the row at its next tick.
+The row is the request: once the caller's transaction commits, the run will be executed. A NOTIFY in the same
+transaction wakes the dispatcher, so that the run starts at once. Behind a pooler in transaction mode nothing listens,
+and the dispatcher finds the row at its next tick.
+
+A client with the address of the broker sends a message after the commit instead, which saves the way through the
+dispatcher. It needs the distribution `finmind-worker`. A broker that is down or frozen takes at most a second or two,
+once per `HOLD_OFF_S`, and never raises; meanwhile NOTIFY takes its place.
 """
 
 import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from celery import Celery
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session, scoped_session
 
 from worker import outbox
-from worker.broker import Nudge, Queue, publish, run_queue, transport_options
 from worker.models import BankImportRun, BankTransaction, Expense
+from worker.redaction import redact
 from worker.runs.request import request_run
-from worker.runs.states import RunKind, RunRequest, RunStatus
+from worker.runs.states import RunKind, RunRequest, RunStatus, RunTrigger
+from worker.runs.wake_up import wake_at_commit
 from worker.telemetry.tracing import current_traceparent
 
+if TYPE_CHECKING:
+    from worker.broker import Messages
+
 HOLD_OFF_S = 10.0
-"""After a failed publish nothing is published for this long, so that a dead broker slows down one request, not all."""
+"""How long nothing is published after a failure, so that a dead broker slows down only one request."""
 
 _NEAR = timedelta(days=3)
-"""As far apart as importing looks for the same purchase."""
+"""How many days apart an expense and a row may be: as many as an import allows."""
 
 _PENDING = "finmind_worker_nudges"
 _log = logging.getLogger(__name__)
 
 
 class WorkerClient:
-    """Writes run rows and nudges the worker; create one per process (a fork makes its own broker connections)."""
+    """Writes rows of runs and wakes the dispatcher. Create one per process; it may be used after a fork."""
 
-    def __init__(self, broker_url: str, *, timeout_s: float = 1.0) -> None:
-        """broker_url: the worker's REDIS_URL. timeout_s: bound of each socket operation of a publish."""
-        self._app = Celery("finmind-client", broker=broker_url, set_as_current=False)
-        self._app.conf.update(
-            broker_transport_options=transport_options(
-                "client", socket_timeout_s=timeout_s, connect_timeout_s=timeout_s
-            ),
-            broker_connection_timeout=timeout_s,
-            broker_pool_acquire_timeout=timeout_s,
-            task_publish_retry=False,
-        )
+    def __init__(self, broker_url: str | None = None, *, timeout_s: float = 1.0) -> None:
+        """Create a client; it connects to a broker at the first message.
+
+        Args:
+            broker_url: The worker's BROKER_URL, or its REDIS_URL where it has none; None to use Postgres alone.
+            timeout_s: Bound of each socket operation of a message.
+        """
+        self._messages = None if broker_url is None else _open_messages(broker_url, timeout_s)
+        self._notifies = self._messages is None
         self._silent_until_s = 0.0
 
     def request_import(
@@ -66,9 +71,11 @@ class WorkerClient:
         to_date: date | None = None,
         dry_run: bool = False,
     ) -> uuid.UUID:
-        """Ask for an import; return the run's id, or the id of the open run that already answers this request.
+        """Request an import; return the run's id, or the id of the open run that covers the same request.
 
-        account_id: the bank's id of one account; None for all. Days are inclusive; None lets the importer decide.
+        Args:
+            account_id: The bank's id of one account; None for all. Days are inclusive; None lets the importer decide.
+
         Raises: NotFoundError, ConflictError, InvalidRequestError.
         """
         return self.request(
@@ -89,22 +96,36 @@ class WorkerClient:
         connection_id: uuid.UUID | str,
         *,
         account_id: str | None = None,
+        if_older_than: timedelta | None = None,
     ) -> uuid.UUID:
-        """Ask for what is new; return the run's id. Raises: NotFoundError, ConflictError."""
+        """Request a refresh (what is new); return the run's id.
+
+        Args:
+            account_id: The bank's id of one account; None for all.
+            if_older_than: While the last good run is younger, its id is returned and nothing is asked of the bank.
+
+        Raises: NotFoundError, ConflictError.
+        """
         request = RunRequest(
-            connection_id=uuid.UUID(str(connection_id)), kind=RunKind.REFRESH, account_external_id=account_id
+            connection_id=uuid.UUID(str(connection_id)),
+            kind=RunKind.REFRESH,
+            account_external_id=account_id,
+            if_older_than=if_older_than,
         )
         return self.request(session, request)
 
     def request(self, session: Session | scoped_session[Session], request: RunRequest) -> uuid.UUID:
-        """Write the row of any request in the caller's transaction and nudge the worker once that commits.
+        """Write the row of any request in the caller's transaction, and wake the dispatcher at the commit.
 
-        The trace the caller is in goes with it, unless the request names one.
+        The caller's current trace is stored with it, unless the request names one.
         """
         plain = session() if isinstance(session, scoped_session) else session
         traced = replace(request, trace_context=request.trace_context or current_traceparent())
         run_id = request_run(plain, traced)
-        self._nudge_after_commit(plain, run_id)
+        if self._notifies:
+            wake_at_commit(plain)
+        if self._messages is not None:
+            self._send_after_commit(plain, run_id)
         return run_id
 
     def publish_event(
@@ -116,55 +137,79 @@ class WorkerClient:
         data: Mapping[str, Any],
         dedup_key: str | None = None,
     ) -> None:
-        """Announce something to the user's webhook subscribers, once the caller's transaction commits.
+        """Write an event for the user's webhook subscriptions in the caller's transaction.
 
-        dedup_key: a second event of this user and type under the same key is not announced.
+        Args:
+            dedup_key: A second event of this user and type under the same key is not written.
         """
         plain = session() if isinstance(session, scoped_session) else session
         outbox.record(plain, user_id=user_id, event_type=event_type, data=dict(data), dedup_key=dedup_key)
 
-    def nudge(self, run_id: uuid.UUID, *, trigger: str = "user") -> bool:
-        """Tell the workers about a committed run; False when the broker did not take it (the dispatcher will)."""
-        return self._publish([Nudge(run_id=run_id, queue=run_queue(trigger))])
+    def nudge(self, run_id: uuid.UUID, *, trigger: str = RunTrigger.USER) -> bool:
+        """Send the message of a committed run; return False when there is no broker or it did not accept it."""
+        return self._send(lambda messages: messages.publish([run_id], trigger))
 
-    def _nudge_after_commit(self, session: Session, run_id: uuid.UUID) -> None:
+    def nudge_dispatcher(self) -> bool:
+        """Ask the dispatcher to look for work now; return False when no broker took it (the next tick will)."""
+        return self._send(lambda messages: messages.publish_tick())
+
+    def _send_after_commit(self, session: Session, run_id: uuid.UUID) -> None:
         if _PENDING not in session.info:
             event.listen(session, "after_commit", self._on_commit)
             event.listen(session, "after_soft_rollback", _on_rollback)
         session.info.setdefault(_PENDING, {})[run_id] = None
 
     def _on_commit(self, session: Session) -> None:
-        if not session.in_nested_transaction():
-            nudges = [Nudge(run_id=run_id, queue=Queue.INTERACTIVE) for run_id in session.info[_PENDING]]
-            session.info[_PENDING].clear()
-            self._publish(nudges)
+        if session.in_nested_transaction():
+            return
+        run_ids = list(session.info[_PENDING])
+        session.info[_PENDING].clear()
+        if run_ids:
+            self._send(lambda messages: messages.publish(run_ids, RunTrigger.USER))
 
-    def _publish(self, nudges: list[Nudge]) -> bool:
-        if not nudges or time.monotonic() < self._silent_until_s:
+    def _send(self, send: "Callable[[Messages], None]") -> bool:
+        if self._messages is None or time.monotonic() < self._silent_until_s:
             return False
         try:
-            publish(self._app, nudges)
-        except Exception:  # noqa: BLE001 - the row is written; nothing about the broker may reach the caller
+            send(self._messages)
+        except Exception as error:  # noqa: BLE001 - the row is written; a failure of the broker must not reach the caller
             self._silent_until_s = time.monotonic() + HOLD_OFF_S
-            _log.warning("broker unreachable; the dispatcher will find %d run(s)", len(nudges))
+            if not self._notifies:
+                _log.warning("no message can be sent to the broker, NOTIFY takes its place: %s", _cause(error))
+            self._notifies = True
             return False
+        self._notifies = False
         return True
 
     def close(self) -> None:
         """Close the broker connections of this process."""
-        with contextlib.suppress(Exception):
-            self._app.close()
+        if self._messages is not None:
+            with contextlib.suppress(Exception):
+                self._messages.close()
+
+
+def _open_messages(broker_url: str, timeout_s: float) -> "Messages | None":
+    try:
+        from worker.broker import Messages  # noqa: PLC0415 - not in the distribution finmind-worker-client
+    except ImportError as error:
+        _log.warning("no messages without the distribution finmind-worker, NOTIFY takes their place: %s", _cause(error))
+        return None
+    return Messages(broker_url, timeout_s=timeout_s)
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {redact(str(error))}"
 
 
 def run_status(session: Session | scoped_session[Session], run_id: uuid.UUID) -> RunStatus | None:
-    """Return where a run is; None when there is no such run."""
+    """Return the status of a run; None when there is no such run."""
     status = session.scalar(select(BankImportRun.status).where(BankImportRun.id == run_id))
     return None if status is None else RunStatus(status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedExpense:
-    """An expense of the user that a bank's row stands behind."""
+    """An expense of the user that a bank's row is linked with."""
 
     expense_id: int
     spent_on: date
@@ -180,9 +225,9 @@ def imported_expenses(
     expense_type: str,
     spent_on: date,
 ) -> list[ImportedExpense]:
-    """Return imported expenses that may be the one about to be written, nearest day first; none: write it.
+    """Return imported expenses that may be the same as one about to be entered by hand, nearest day first.
 
-    An expense that is written all the same is compared by the next run of the connection, and linked or suggested.
+    If the user enters it anyway, the next run of the connection compares it with its rows and links or suggests it.
     """
     query = (
         select(Expense.id, Expense.spent_at, Expense.notes)

@@ -13,11 +13,13 @@ WorkerError                      root; `code` is stable and used in rows, logs, 
 └── ConnectorError               (worker.connectors.errors) the bank said no, in one of several ways
 """
 
+from collections.abc import Mapping
+
 from worker.redaction import redact
 
 
 class WorkerError(Exception):
-    """Something went wrong."""
+    """Root of the worker's errors."""
 
     code: str = "internal"
 
@@ -32,13 +34,25 @@ class ConfigurationError(WorkerError):
 
 
 class InvalidRequestError(WorkerError):
-    """The request makes no sense."""
+    """The request is not valid."""
 
     code = "invalid_request"
 
 
+class InvalidFieldsError(InvalidRequestError):
+    """Fields of the request are not valid.
+
+    Attributes:
+        fields: What is wrong with each, by its place; never a value.
+    """
+
+    def __init__(self, message: str, fields: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.fields = dict(fields)
+
+
 class NotFoundError(WorkerError):
-    """There is no such thing."""
+    """The thing does not exist, or belongs to another user."""
 
     code = "not_found"
 
@@ -74,7 +88,11 @@ class StopRequestedError(WorkerError):
 
 
 class TooHeavyError(StopRequestedError):
-    """The run computes more than this worker is for: it hands itself over to one for heavy runs."""
+    """The run is too heavy for this worker and has to be handed to one for heavy runs."""
+
+
+class TransactionInTheWayError(StopRequestedError):
+    """Another transaction, such as another import of the user, was in the way for too long; the run goes on later."""
 
 
 class CancelRequestedError(WorkerError):

@@ -1,7 +1,7 @@
-"""Named points at which the chaos suite makes a process die or stand still; without FAULT_DIRECTORY they do nothing.
+"""Fault points at which the chaos suite kills or stops a process; without FAULT_DIRECTORY they do nothing.
 
-A file `<point>.<action>` in that directory arms a point; the process that removes the file is struck, so that a fault
-strikes once across all processes. Actions: `kill` (SIGKILL to itself), `stop` (SIGSTOP), `raise` (RuntimeError), and
+A file `<point>.<action>` in that directory arms a point. The process that deletes the file executes the action, so that
+a fault happens once across all processes. Actions: `kill` (SIGKILL to itself), `stop` (SIGSTOP), `raise`, and
 `kill-always`, whose file stays.
 """
 
@@ -20,16 +20,13 @@ POINTS = (
     "after_publish",
     "after_reap",
 )
-"""Every point in the life of a run, in its order; the chaos suite strikes each of them."""
-
-DELIVERY_POINTS = ("webhook_after_claim", "webhook_after_send", "reminder_after_send")
-"""The points in the life of a delivery and of a reminder, struck by the tests beside them."""
+"""The points of a run, in order; the chaos suite uses each of them."""
 
 _DIRECTORY = os.environ.get("FAULT_DIRECTORY")
 
 
 def point(name: str) -> None:
-    """Be struck here when the point is armed."""
+    """Execute the action of the point if it is armed."""
     if _DIRECTORY is not None:
         _strike_if_armed(Path(_DIRECTORY), name)
 

@@ -1,6 +1,6 @@
-"""FinMind's own Redis cache: what it computed is dropped when an import touches a month it speaks of.
+"""Invalidates FinMind's Redis cache for the months whose expenses an import changed.
 
-A summary speaks of its own month; dashboards and insights also look back at the months before theirs.
+A summary depends on its own month; dashboards and insights also depend on the months before theirs.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,12 +19,12 @@ _LOOKING_BACK = ("user:{user}:dashboard_summary:{month}", "insights:{user}:{mont
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinMindCache:
-    """The cache of the web app; client None: there is none to clear."""
+    """The cache of the web app; without a client nothing is cleared."""
 
     client: redis.Redis | None
 
     def clear(self, user_id: int, months: Iterable[str]) -> None:
-        """Drop the summaries of these months (`YYYY-MM`); a cache that is away is left to expire by itself."""
+        """Delete what depends on these months (`YYYY-MM`); when the cache is away, its entries expire later."""
         touched = set(months)
         if self.client is None or not touched:
             return

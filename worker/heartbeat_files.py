@@ -1,6 +1,6 @@
-"""Signs of life as files: who is alive touches one, and a probe only has to look at its age.
+"""Heartbeat files: each component touches its file, and a probe reads the age of the file.
 
-Nothing heavy is imported here, so that a probe costs little more than starting Python.
+This module imports little, so that a probe takes little longer than starting Python.
 """
 
 import os
@@ -9,50 +9,43 @@ import tempfile
 import time
 from pathlib import Path
 
+from worker.state_directory import published_addresses
+
 VARIABLE = "FINMIND_HEALTH_DIR"
-"""The setting `finmind_health_dir`; read here because a probe cannot afford to load the settings."""
+"""Names the folder; read here because loading all settings would make a probe slow."""
 
 MAX_AGE_S = {"worker": 30.0, "beat": 30.0, "dispatcher": 60.0}
-"""How old the sign of life of a component may be (s)."""
+"""How old the heartbeat of a component may be (s)."""
 
 _CLOCKS_DIFFER_S = 1.0
 
 
 def directory() -> Path:
-    """Return where heartbeat files are kept.
+    """Return the folder of heartbeat files.
 
-    That is FINMIND_HEALTH_DIR, else what a running `up` left in its state directory for commands beside it, else a
+    It is FINMIND_HEALTH_DIR, otherwise the folder that a running `up` published in its state directory, otherwise a
     folder of this user in the temporary directory.
     """
-    named = os.environ.get(VARIABLE) or _left_by_up()
+    named = os.environ.get(VARIABLE) or published_addresses().get(VARIABLE)
     return Path(named) if named else Path(tempfile.gettempdir()) / f"finmind-worker-{os.getuid()}"
 
 
-def _left_by_up() -> str | None:
-    try:
-        lines = (Path(os.environ.get("FINMIND_STATE_DIR") or ".finmind") / "env").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    addresses = dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
-    return addresses.get(VARIABLE)
-
-
 def touch(name: str) -> None:
-    """Say that `name` is alive now."""
+    """Touch the file of `name`."""
     path = directory() / f"{name}.alive"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
 
 
 def remove(name: str) -> None:
-    """Say that `name` ended on purpose."""
+    """Delete the file of `name`, which ends on purpose."""
     (directory() / f"{name}.alive").unlink(missing_ok=True)
 
 
 def age_s(name: str) -> float:
-    """Return how long ago `name` said that it is alive (s); infinite when it never did.
+    """Return the age of the heartbeat of `name` (s); infinite when there is none.
 
-    A sign from the future says nothing: the clock was set back, and it would be taken for fresh until then.
+    A heartbeat in the future does not count: the clock was set back, and it would look fresh until then.
     """
     try:
         seen_s = time.time() - (directory() / f"{name}.alive").stat().st_mtime
@@ -62,7 +55,7 @@ def age_s(name: str) -> float:
 
 
 def problem(component: str) -> str | None:
-    """Return why `component` (worker, beat or dispatcher) of this machine is not healthy; None when it is."""
+    """Return why `component` (worker, beat or dispatcher) of this machine is not alive; None when it is."""
     files = sorted(directory().glob(f"{component}*.alive"))
     if not files:
         return f"no sign of life from {component} in {directory()}"
@@ -74,7 +67,7 @@ def problem(component: str) -> str | None:
 
 
 def probe(component: str) -> int:
-    """Print how `component` of this machine is; return the exit code of a probe: 0 alive, 1 not."""
+    """Print whether `component` of this machine is alive; return the exit code: 0 alive, 1 not."""
     found = problem(component)
     sys.stdout.write(f"{found or f'{component} is alive'}\n")
     return 1 if found else 0

@@ -1,4 +1,4 @@
-"""Decimal amounts and ISO 4217 currencies: what fits, what is rounded, what is refused. Pure."""
+"""Amounts of expenses and ISO 4217 currencies: limits and rounding. Pure."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -21,7 +21,7 @@ MINOR_UNITS: dict[str, int] = (
     | dict.fromkeys(_THREE.split(), 3)
     | dict.fromkeys(_FOUR.split(), 4)
 )
-"""Decimals of each ISO 4217 currency; BGN, HRK and ANG stay because old statements still carry them."""
+"""Decimals of each ISO 4217 currency, also of BGN, HRK and ANG, which old statements contain."""
 
 MAX_EXPENSE_AMOUNT = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
@@ -33,7 +33,7 @@ def is_currency(code: str) -> bool:
 
 
 def expense_amount(amount: Decimal) -> Decimal | None:
-    """Return the positive amount FinMind can hold, rounded half up, or None when it is too large or no number."""
+    """Return the positive amount as FinMind stores it, rounded half up; None when it is too large or no number."""
     if not amount.is_finite():
         return None
     positive = abs(amount)

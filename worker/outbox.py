@@ -1,7 +1,7 @@
-"""Events are written in the transaction that makes them true; delivery follows from the rows.
+"""Writes events to the outbox table in the caller's transaction (transactional outbox).
 
-Nothing is written for users who do not subscribe to the type: an import of a hundred thousand expenses for a user
-without webhooks leaves no event. Needs SQLAlchemy only, because the web app writes its own events through here.
+No event is written for a user without a subscription to its type. Imports only SQLAlchemy, because the web app uses it
+too.
 """
 
 import uuid
@@ -18,7 +18,7 @@ from worker.events import API_VERSION, check_data
 
 MAX_DEDUP_KEY_CHARS = 200
 
-# A paused subscription still collects: what happens meanwhile is delivered when it resumes.
+# A paused subscription counts too: its events are delivered when it resumes.
 _LISTENERS = "SELECT 1 FROM webhook_subscriptions s WHERE s.user_id = {user_id} AND s.status IN ('active', 'paused')"
 LISTENS = f"EXISTS ({_LISTENERS})"
 SUBSCRIBES = f"EXISTS ({_LISTENERS} AND s.event_types && :filters)"
@@ -36,8 +36,9 @@ _EXPENSE = """jsonb_build_object(
         'id', e.id, 'amount', e.amount::text, 'currency', e.currency, 'expense_type', e.expense_type,
         'description', e.notes, 'date', e.spent_at, 'category_id', e.category_id, 'run_id', CAST(:run_id AS uuid))"""
 
-# OFFSET 0: look the ids up first. Left alone, the planner starts from the subscribers and reads all their expenses.
-_THESE = "(SELECT * FROM expenses WHERE id = ANY(CAST(:expense_ids AS integer[])) OFFSET 0) e"
+# OFFSET 0 makes Postgres look the ids up first; otherwise it starts from the subscribers and reads all their expenses.
+_THESE = """(SELECT id, user_id, category_id, amount, currency, expense_type, notes, spent_at FROM expenses
+    WHERE id = ANY(CAST(:expense_ids AS integer[])) OFFSET 0) e"""
 
 _RECORD_EXPENSES = text(
     f"""
@@ -47,7 +48,7 @@ _RECORD_EXPENSES = text(
     """  # noqa: S608 - constants of this module
 ).bindparams(bindparam("filters", type_=ARRAY(Text)))
 
-# A third of the cost: the relay unpacks them into events, outside of the import. docs/decisions/0050-event-batches.md
+# A batch takes a third of the time; the relay unpacks it outside of the import. docs/decisions/0050-event-batches.md
 _RECORD_MANY_EXPENSES = text(
     f"""
     INSERT INTO webhook_event_batches (user_id, type, api_version, items)
@@ -58,20 +59,23 @@ _RECORD_MANY_EXPENSES = text(
 ).bindparams(bindparam("filters", type_=ARRAY(Text)))
 
 MANY = 200
-"""From so many expenses on, their events are written as one batch."""
+"""From so many expenses on, their events are written as a batch."""
 
 
 def filters_for(event_type: str) -> list[str]:
-    """Return the filters of subscriptions that want this type: the type itself, its prefix and everything."""
+    """Return the filters that match this type: the type itself, its prefix, and `*`."""
     return [event_type, event_type.partition(".")[0] + ".*", "*"]
 
 
 def record(
     session: Session, *, user_id: int, event_type: str, data: dict[str, Any], dedup_key: str | None = None
 ) -> None:
-    """Write one event, unless the user subscribes to nothing of the kind or `dedup_key` was announced before.
+    """Write one event, unless no subscription of the user wants it or `dedup_key` was used before.
 
-    data: as the type's schema says, money as decimal strings. Raises: InvalidRequestError.
+    Args:
+        data: The event's data by the schema of its type; amounts are decimal strings.
+
+    Raises: InvalidRequestError.
     """
     check_data(event_type, data)
     if dedup_key is not None and len(dedup_key) > MAX_DEDUP_KEY_CHARS:
@@ -92,7 +96,8 @@ def record(
 def record_expenses(session: Session, *, event_type: str, expense_ids: Sequence[int], run_id: uuid.UUID | None) -> None:
     """Write one `expense.*` event per expense in one statement; call it before a delete, after an insert or update.
 
-    run_id: the run that did it; None when no run did (a connection was removed).
+    Args:
+        run_id: The run that changed the expenses; None when no run did (a connection was removed).
     """
     if expense_ids:
         session.execute(
@@ -108,8 +113,11 @@ def record_expenses(session: Session, *, event_type: str, expense_ids: Sequence[
 
 
 def publish(session: Session, user_id: int, type: str, data: dict[str, Any], dedup_key: str | None = None) -> None:  # noqa: A002 - the public name of the argument
-    """Write one event for another program, in its own transaction: `expense.*` by hand edit, say.
+    """Write one event for another program in its transaction, such as `expense.updated` after an edit by hand.
 
-    dedup_key: announcing the same key again does nothing. Raises: InvalidRequestError naming what does not fit.
+    Args:
+        dedup_key: A second event of this user and type under the same key is not written.
+
+    Raises: InvalidRequestError naming what does not fit.
     """
     record(session, user_id=user_id, event_type=type, data=data, dedup_key=dedup_key)

@@ -1,7 +1,7 @@
-"""Secrets that are in use are cut out of every text that leaves: error messages, log lines, reports.
+"""Removes secrets that are in use from error messages, log lines and reports.
 
-Banks answer with what they were sent, and libraries put it into exceptions; no list of telling names catches that.
-So whoever opens a secret says so here for as long as it is in use, and texts are compared with its value.
+Banks repeat what they were sent, and libraries put it into exceptions, so that filtering by field names is not enough.
+Code that decrypts a secret registers it here for as long as it is in use, and texts are searched for its value.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 SHORTEST = 8
-"""Shorter values are words that texts contain for other reasons."""
+"""Shorter values are not removed, because they occur in texts by chance."""
 
 REDACTED = "[secret]"
 
@@ -20,7 +20,7 @@ _IN_USE: ContextVar[set[str] | None] = ContextVar("secrets_in_use", default=None
 
 @contextmanager
 def secrets_in_use() -> Iterator[None]:
-    """Keep track of the secrets that are opened inside the block, and forget them at its end."""
+    """Collect the secrets that are registered inside the block, and forget them at its end."""
     token = _IN_USE.set(set())
     try:
         yield
@@ -29,14 +29,14 @@ def secrets_in_use() -> Iterator[None]:
 
 
 def remember(secrets: Iterable[str]) -> None:
-    """Say that these values are secret until the block of `secrets_in_use` ends; nothing outside of one."""
+    """Register secrets until the current block of `secrets_in_use` ends; do nothing outside of one."""
     in_use = _IN_USE.get()
     if in_use is not None:
         in_use.update(form for secret in secrets for form in _forms(secret))
 
 
 def redact(text: str) -> str:
-    """Return the text without any secret that is in use."""
+    """Return the text without registered secrets."""
     for secret in sorted(_IN_USE.get() or (), key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, REDACTED)
@@ -44,7 +44,7 @@ def redact(text: str) -> str:
 
 
 def redact_all(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Return JSON without any secret that is in use, keys included."""
+    """Return a JSON value without registered secrets in its texts and keys."""
     match value:
         case str():
             return redact(value)
@@ -57,7 +57,7 @@ def redact_all(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield what gives a secret away: itself, its lines, the login inside a URL, and all of it URL-quoted."""
+    """Yield the forms in which a secret may occur: itself, its lines, the login inside a URL, all also URL-quoted."""
     parts = [secret, *secret.splitlines(), *_login(secret)]
     for part in parts:
         if len(part) >= SHORTEST:

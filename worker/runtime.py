@@ -1,4 +1,4 @@
-"""The composition root: builds every collaborator of a process once, from the settings, and closes them again."""
+"""The composition root: builds the collaborators of a process from its settings, and closes them."""
 
 import os
 import threading
@@ -7,68 +7,97 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import redis
+from kombu import Connection
 from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine
 
 from worker.connections.confinement import Bounds, confine
 from worker.connections.lifecycle import ConnectionService
-from worker.connections.linking import LinkService
+from worker.connections.linking import LinkService, read_link_apps
 from worker.connectors.base import BankConnector, ConnectorContext
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
 from worker.credentials.operators import OperatorLogins, read_logins
 from worker.credentials.strength import check_distinct, check_signing_secret
-from worker.db.engine import Sessions, open_engine, open_sessions, open_statements
+from worker.db.engine import Sessions, open_engine, open_sessions, open_statements, standby_url
+from worker.errors import ConfigurationError, InvalidRequestError
 from worker.finmind_cache import FinMindCache, open_cache
-from worker.net.http import ReachableHosts, open_client
+from worker.net.http import ReachableHosts, open_client, parse_private_hosts
+from worker.redis_address import open_redis
 from worker.runs.lease_renewal import LeaseRenewer
 from worker.settings import Settings, check_addresses, load_settings
+
+_Broker: TypeAlias = "redis.Redis | Connection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """Everything a process of the worker works with.
+    """The collaborators of one process.
 
-    sessions: opens a transaction. statements: opens a session whose every statement is a transaction of its own.
-    lease_renewer: keeps the leases of the runs under way in this process.
+    Attributes:
+        sessions: Opens a transaction.
+        statements: Opens a session whose every statement is a transaction of its own.
+        readings: Opens a transaction for what operators look at, which may be some moments old: on a standby, where
+            DATABASE_URL names several servers.
+        lease_renewer: Extends the leases of the runs in this process.
     """
 
     settings: Settings
     engine: Engine
+    reading_engine: Engine
     sessions: Sessions
     statements: Sessions
+    readings: Sessions
     vault: Vault
     registry: ConnectorRegistry
     redis: redis.Redis
     cache: FinMindCache
     lease_renewer: LeaseRenewer
 
+    @property
+    def broker(self) -> _Broker:
+        """What is asked for the lengths of queues."""
+        if self.settings.broker_url is None:
+            return self.redis
+        return Connection(self.settings.messages_url, connect_timeout=3)
+
     def close(self) -> None:
         """Close what this process opened."""
         self.lease_renewer.stop()
         self.engine.dispose()
+        self.reading_engine.dispose()
         self.redis.close()
 
 
 def open_runtime(settings: Settings, *, role: str = "worker", connections: int = 2) -> Runtime:
-    """Build the runtime of this process; nothing is connected before it is used.
+    """Build the runtime of this process; connections are opened at first use.
 
-    connections: to Postgres, that are kept open. Raises: ConfigurationError.
+    Args:
+        connections: Connections to Postgres that are kept open.
+
+    Raises: ConfigurationError.
     """
     check_addresses(settings)
+    registry = ConnectorRegistry(manifests=settings.connector_manifests)
+    registry.check_manifests()
     url = settings.database_url.get_secret_value()
     engine = open_engine(url, role=role, pool_size=connections)
+    standby = standby_url(url)
+    reading_engine = engine if standby is None else open_engine(standby, role=f"{role}-reader")
     return Runtime(
         settings=settings,
         engine=engine,
+        reading_engine=reading_engine,
+        readings=open_sessions(reading_engine),
         sessions=open_sessions(engine),
         statements=open_statements(engine),
         vault=open_vault(settings),
-        registry=ConnectorRegistry(),
-        redis=redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3),
+        registry=registry,
+        redis=open_redis(settings.redis_url.get_secret_value(), timeout_s=3),
         cache=open_cache(_revealed(settings.finmind_cache_url)),
         lease_renewer=LeaseRenewer(settings.lease_s),
     )
@@ -76,6 +105,9 @@ def open_runtime(settings: Settings, *, role: str = "worker", connections: int =
 
 def _revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
+
+
+CONNECTIONS_PER_USER = 50
 
 
 @contextmanager
@@ -89,15 +121,26 @@ def runtime(settings: Settings | None = None, *, role: str = "worker") -> Iterat
 
 
 def read_operators(settings: Settings) -> OperatorLogins | None:
-    """Return the log-ins of the operator's page; None when it is off. Raises: ConfigurationError."""
+    """Return the logins of the operator's page; None when it is off. Raises: ConfigurationError."""
     configured = _revealed(settings.ops_basic_auth)
     return None if configured is None else read_logins(configured)
 
 
-def check_signing_secrets(settings: Settings) -> None:
-    """Refuse signing secrets that are weak, and a JWT_SECRET with a second use. Raises: ConfigurationError."""
-    if event_key := _revealed(settings.event_signing_key):
+def check_event_key(settings: Settings) -> None:
+    """Refuse a weak key of events, also an empty one: whoever writes to Redis could sign events with it.
+
+    Raises:
+        ConfigurationError: naming the setting.
+    """
+    event_key = _revealed(settings.event_signing_key)
+    if event_key is not None:
         check_signing_secret("EVENT_SIGNING_KEY", event_key)
+
+
+def check_signing_secrets(settings: Settings) -> None:
+    """Refuse weak signing secrets, and a JWT_SECRET that has a second use. Raises: ConfigurationError."""
+    check_event_key(settings)
+    event_key = _revealed(settings.event_signing_key)
     secret = _revealed(settings.jwt_secret)
     if secret is None:
         return
@@ -109,40 +152,59 @@ def check_signing_secrets(settings: Settings) -> None:
     for name, url in (("DATABASE_URL", settings.database_url), ("REDIS_URL", settings.redis_url)):
         with suppress(ValueError):
             others[name] = unquote(urlsplit(url.get_secret_value()).password or "")
-    for entry in (_revealed(settings.ops_basic_auth) or "").split():
-        others["OPS_BASIC_AUTH"] = entry.partition(":")[2]
+    others |= {f"CREDENTIAL_KEYS, key {position}": entry for position, entry in enumerate(keys, start=1)}
+    pages = {"OPS_BASIC_AUTH": settings.ops_basic_auth, "FLOWER_BASIC_AUTH": settings.flower_basic_auth}
+    for name, logins in pages.items():
+        for position, entry in enumerate((_revealed(logins) or "").split(), start=1):
+            others[f"{name}, log-in {position}"] = entry.partition(":")[2]
     check_distinct("JWT_SECRET", secret, others)
 
 
 def provider_reach(settings: Settings) -> ReachableHosts:
-    """Return where clients of providers may go: a person may have chosen the address, or the provider itself."""
-    named = (host.strip().strip("[]").lower() for host in settings.provider_private_hosts.split(","))
-    return ReachableHosts(private_hosts=frozenset(host for host in named if host))
+    """Return the hosts that clients of providers may connect to; users and providers choose some of the addresses."""
+    try:
+        return parse_private_hosts(settings.provider_private_hosts, any_loopback_port=settings.webhook_allow_loopback)
+    except InvalidRequestError as error:
+        raise ConfigurationError(f"PROVIDER_PRIVATE_HOSTS: {error}") from None
 
 
 def open_user_connection_service(runtime: Runtime) -> ConnectionService:
-    """Return a connection service for configs that come from users, who may point only at what is theirs or public."""
+    """Return the connection service of users, who point at their own files and public hosts and are many."""
     settings = runtime.settings
     bounds = Bounds(statement_folder=settings.statement_folder, reach=provider_reach(settings))
     offered = partial(runtime.registry.get_offered, settings.connectors_enabled)
-    return replace(open_connection_service(runtime), find_connector=offered, confine=partial(confine, bounds))
+    return replace(
+        open_connection_service(runtime),
+        find_connector=offered,
+        confine=partial(confine, bounds),
+        most_connections=CONNECTIONS_PER_USER,
+    )
 
 
 def open_connection_service(runtime: Runtime) -> ConnectionService:
-    """Return what the use cases on connections work with."""
+    """Return the connection service of an operator, which allows any config."""
     return ConnectionService(
         sessions=runtime.sessions,
         vault=runtime.vault,
         find_connector=runtime.registry.get,
         open_connector=partial(_open_unsaved, runtime),
+        operator_values=read_link_apps(runtime.settings.link_apps).operator_values,
     )
 
 
-def open_link_service(runtime: Runtime, connection_service: ConnectionService | None = None) -> LinkService:
-    """Return the service of linking flows. connection_service: by default the operator's, which confines nothing."""
+def open_link_service(
+    runtime: Runtime, connection_service: ConnectionService | None = None, *, public_url: str | None = None
+) -> LinkService:
+    """Return the service of linking flows.
+
+    Args:
+        connection_service: By default the operator's, which allows any config.
+        public_url: Where providers report changes.
+    """
     return LinkService(
         connection_service=connection_service or open_connection_service(runtime),
         open_context=partial(_open_context, runtime),
+        public_url=public_url,
     )
 
 
@@ -154,7 +216,8 @@ def _open_context(runtime: Runtime) -> Iterator[ConnectorContext]:
 
 @contextmanager
 def _open_unsaved(runtime: Runtime, connector_type: type[BankConnector], config: BaseModel) -> Iterator[BankConnector]:
-    with open_client(reach=provider_reach(runtime.settings)) as http:
+    certificate = connector_type.client_certificate(config)
+    with open_client(reach=provider_reach(runtime.settings), certificate=certificate) as http:
         zone = connector_type.capabilities.timezone
         yield connector_type(config, ConnectorContext(http=http, now=lambda: datetime.now(UTC), timezone=zone))
 
@@ -165,7 +228,7 @@ _connections = 2
 
 
 def process_runtime() -> Runtime:
-    """Return the runtime of this very process, opened at first use: never one that came through a fork."""
+    """Return the runtime of this process, opened at first use; a forked child gets one of its own."""
     with _lock:
         if os.getpid() not in _opened:
             _opened.clear()
@@ -174,15 +237,16 @@ def process_runtime() -> Runtime:
 
 
 def size_process_runtime(connections: int) -> None:
-    """Keep so many connections to Postgres in the runtime of this process, which is not opened yet."""
+    """Set how many connections to Postgres the runtime of this process keeps; call it before the first use."""
     global _connections  # noqa: PLW0603 - one per process
     _connections = connections
 
 
 def forget_process_runtime() -> None:
-    """Drop what a fork copied without touching its sockets, which belong to the parent."""
+    """Drop the runtime that a fork copied, without closing its sockets, which belong to the parent."""
     for inherited in _opened.values():
         inherited.engine.dispose(close=False)
+        inherited.reading_engine.dispose(close=False)
     _opened.clear()
 
 

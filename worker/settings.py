@@ -5,25 +5,55 @@ What nobody tunes is a default of such a policy. The table in the README is made
 them.
 
 Four are read before the settings or apart from them: FINMIND_HEALTH_DIR by `worker.heartbeat_files`, because a probe
-must be cheap; FINMIND_STATE_DIR by `worker.cli.environment`; OTEL_* by OpenTelemetry's SDK; and FAULT_DIRECTORY by
+must be cheap; FINMIND_STATE_DIR by `worker.state_directory`; OTEL_* by OpenTelemetry's SDK; and FAULT_DIRECTORY by
 `worker.fault_injection`, for tests only.
 """
 
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.errors import ConfigurationError
+from worker.redis_address import names_sentinels, parse_sentinels
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class RequiredSettings(BaseSettings):
+class BrokerSettings(BaseSettings):
+    """The broker."""
+
+    redis_url: SecretStr = Field(
+        description="Redis 6.2 or newer for the broker, not FinMind's cache; or"
+        " `sentinel://:password@host,host/0?master=name`."
+    )
+    broker_url: SecretStr | None = Field(
+        default=None,
+        description="`amqp://user:password@host/` of a RabbitMQ that carries the messages instead of Redis, in quorum"
+        " queues.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty_secrets(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Treat a secret that is mounted or set but empty as one that is not set."""
+        optional = {name for name, field in cls.model_fields.items() if field.annotation == SecretStr | None}
+        return {name: value for name, value in given.items() if name not in optional or str(value).strip()}
+
+    @property
+    def messages_url(self) -> str:
+        """The address of the broker of messages."""
+        return (self.broker_url or self.redis_url).get_secret_value()
+
+
+class RequiredSettings(BrokerSettings):
     """Must be set: the two servers, and at least one source of keys."""
 
     database_url: SecretStr = Field(description="Postgres 16 or newer, the database FinMind uses.")
-    redis_url: SecretStr = Field(description="Redis 6.2 or newer for the broker; not FinMind's cache database.")
     credential_keys: SecretStr | None = Field(
         default=None, description="`id:base64` pairs separated by commas, 32 bytes each; the first one seals."
     )
@@ -38,7 +68,21 @@ class RequiredSettings(BaseSettings):
     )
 
 
-class OptionalSettings(BaseSettings):
+class LogSettings(BaseSettings):
+    """How log lines are written."""
+
+    log_level: str = Field(
+        default="INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
+    log_format: str = Field(default="auto", description="`json`, `console`, or `auto`: console on a terminal.")
+
+    @cached_property
+    def log_json(self) -> bool | None:
+        """True for JSON lines, False for the console, None to decide by the terminal."""
+        return {"json": True, "console": False}.get(self.log_format)
+
+
+class OptionalSettings(LogSettings):
     """May be set: what the worker is connected to, and what it offers."""
 
     finmind_cache_url: SecretStr | None = Field(
@@ -53,8 +97,6 @@ class OptionalSettings(BaseSettings):
         default=None, description="File in which an agent keeps the token for Vault fresh."
     )
     vault_namespace: str | None = Field(default=None, description="Namespace in Vault Enterprise or OpenBao.")
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
-    log_format: str = Field(default="auto", description="`json`, `console`, or `auto`: console on a terminal.")
     statement_folder: Path | None = Field(
         default=None, description="Where `files import` keeps statement files; workers must see it at the same path."
     )
@@ -62,9 +104,12 @@ class OptionalSettings(BaseSettings):
         default="",
         description="Connectors that users may link through the API, by commas, or `all`; by default all but `mock`.",
     )
+    connector_manifests: Path | None = Field(
+        default=None, description="Directory with connectors of your own, a TOML file each: docs/manifest.md."
+    )
     provider_private_hosts: str = Field(
         default="",
-        description="Hosts of providers that need not be public, such as your own SimpleFIN server; by commas.",
+        description="`host:port` of providers that may be private, by commas; a host alone: 80, 443; `host:*`: all.",
     )
     webhook_ports: str = Field(default="443,8443", description="Ports of receivers.")
     webhook_denied_networks: str = Field(
@@ -87,7 +132,8 @@ class OptionalSettings(BaseSettings):
     email_from: str | None = Field(default=None, description="The sender of reminders, as FinMind has it.")
     link_apps: SecretStr | None = Field(
         default=None,
-        description="JSON with your applications at `plaid`, `enablebanking`, `gocardless`; the API links with them.",
+        description="JSON with your applications at `plaid`, `enablebanking`, `gocardless`, keys for manifests,"
+        " `public_url`, `renew_url`: docs/web-app.md.",
     )
     api_port: PositiveInt = Field(default=8400, description="Port of the HTTP API.")
     ops_basic_auth: SecretStr | None = Field(
@@ -124,12 +170,12 @@ class OptionalSettings(BaseSettings):
 class TuningSettings(BaseSettings):
     """For tuning: the defaults suit most installations."""
 
-    lease_s: PositiveFloat = Field(default=60, description="A run whose worker is silent this long is taken over (s).")
+    lease_s: Seconds = Field(default=60, description="A run whose worker is silent this long is taken over (s).")
     max_attempts: PositiveInt = Field(default=5, description="A run that lost its worker this often fails as poison.")
-    redispatch_s: PositiveFloat = Field(default=90, description="A queued run nobody claimed is published again (s).")
-    tick_s: PositiveFloat = Field(default=5, description="How often beat looks for due work (s).")
-    dispatch_batch: PositiveInt = Field(default=500, description="Runs published ahead of the workers, at most.")
-    runs_per_user: PositiveInt = Field(default=8, description="Runs under way at once for one user.")
+    tick_s: Seconds = Field(default=5, description="How often beat looks for due work (s).")
+    runs_per_user: PositiveInt = Field(
+        default=4, description="Runs under way at once for one user; by default also a quarter of a worker's places."
+    )
     runs_per_connector: PositiveInt = Field(default=160, description="Runs under way at once through one connector.")
     webhook_retry_delays_s: str | None = Field(
         default=None,
@@ -148,15 +194,19 @@ class TuningSettings(BaseSettings):
     api_requests_per_minute: PositiveInt = Field(default=300, description="Requests of one user per minute.")
 
 
+_SOURCES = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class MessagingSettings(TuningSettings, LogSettings, BrokerSettings):
+    """The configuration of processes that only talk to the broker: beat and Flower."""
+
+    model_config = _SOURCES
+
+
 class Settings(TuningSettings, OptionalSettings, RequiredSettings):
-    """The configuration of every process of the worker."""
+    """The configuration of every process that works with the database."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    @cached_property
-    def log_json(self) -> bool | None:
-        """True for JSON lines, False for the console, None to decide by the terminal."""
-        return {"json": True, "console": False}.get(self.log_format)
+    model_config = _SOURCES
 
 
 GROUPS: tuple[type[BaseSettings], ...] = (RequiredSettings, OptionalSettings, TuningSettings)
@@ -169,21 +219,44 @@ MOUNTED_SECRETS = Path("/run/secrets")
 def load_settings() -> Settings:
     """Read the environment once; what it leaves out may come from a mounted secret.
 
-    Raises: ConfigurationError naming the first wrong variable and what is wrong with it, never its value.
+    Raises: ConfigurationError naming the first wrong variable, or all that are missing; never a value.
     """
+    return _load(Settings)
+
+
+def load_messaging_settings() -> MessagingSettings:
+    """Read what beat and Flower need. Raises: ConfigurationError, as `load_settings`."""
+    return _load(MessagingSettings)
+
+
+_AnySettings = TypeVar("_AnySettings", bound=BaseSettings)
+
+
+def _load(kind: type[_AnySettings]) -> _AnySettings:
     try:
-        return Settings(_secrets_dir=MOUNTED_SECRETS if MOUNTED_SECRETS.is_dir() else None)
+        return kind(_secrets_dir=MOUNTED_SECRETS if MOUNTED_SECRETS.is_dir() else None)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        variable = str(first["loc"][0]).upper() if first["loc"] else "the environment"
-        raise ConfigurationError(f"{variable}: {first['msg']}") from None
+        wrong = error.errors(include_input=False, include_url=False)
+        first = next((one for one in wrong if one["type"] != "missing"), wrong[0])
+        alike = [one for one in wrong if one["type"] == first["type"] == "missing"] or [first]
+        named = ", ".join(sorted(str(one["loc"][0]).upper() if one["loc"] else "the environment" for one in alike))
+        raise ConfigurationError(f"{named}: {first['msg']}") from None
 
 
 _SCHEMES = {
     "DATABASE_URL": ("postgresql", "postgres", "postgresql+psycopg2"),
-    "REDIS_URL": ("redis", "rediss", "redis+socket", "unix"),
+    "BROKER_URL": ("amqp", "amqps"),
+    "REDIS_URL": ("redis", "rediss", "redis+socket", "unix", "sentinel"),
     "FINMIND_CACHE_URL": ("redis", "rediss", "unix"),
 }
+
+
+def _is_readable(url: str, schemes: Collection[str]) -> bool:
+    """Say whether an address has one of the schemes. Raises: ValueError when it cannot be read."""
+    if names_sentinels(url) and "sentinel" in schemes:
+        return bool(parse_sentinels(url).sentinels)
+    parts = urlsplit(url)
+    return parts.scheme in schemes and (parts.port is None or parts.port > 0)
 
 
 def check_addresses(settings: Settings) -> None:
@@ -193,8 +266,7 @@ def check_addresses(settings: Settings) -> None:
         if value is None:
             continue
         try:
-            parts = urlsplit(value.get_secret_value())
-            readable = parts.scheme in schemes and (parts.port is None or parts.port > 0)
+            readable = _is_readable(value.get_secret_value(), schemes)
         except ValueError:
             readable = False
         if not readable:

@@ -73,9 +73,11 @@ def test_no_address_is_kept_that_is_not_public(client, address):
 
 
 def test_the_operator_names_hosts_that_may_be_private(settings, user_id):
-    named = settings.model_copy(update={"provider_private_hosts": "simplefin.lan, 127.0.0.1"})
+    named = settings.model_copy(update={"provider_private_hosts": "simplefin.lan, 127.0.0.1:9"})
     with TestClient(create_app(open_runtime(named)), headers={"Authorization": f"Bearer {token(user_id)}"}) as client:
         assert add(client, "simplefin", {"access_url": "http://u:p@127.0.0.1:9/simplefin"}).status_code == 201
+        other_port = add(client, "simplefin", {"access_url": "http://u:p@127.0.0.1:6379/simplefin"})
+        problem(other_port, 422, "destination_not_allowed")
 
 
 def test_an_operators_own_desk_refuses_nothing(settings):

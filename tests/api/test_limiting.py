@@ -4,6 +4,7 @@ import socket
 import time
 
 import pytest
+import redis
 from fastapi.testclient import TestClient
 
 from tests.api.conftest import token
@@ -81,3 +82,14 @@ def test_redis_is_asked_again_after_a_rest(limits, redis_url):
     assert taken(limit, 1, 3) == 2
     clock[0] = 10.0
     assert taken(limit, 1, 3) == 2, "what was counted alone is not known to the others"
+
+
+def test_what_we_never_count_in_redis_locks_nobody_out(limits, redis_url):
+    limit = limits(3, redis_url)
+    limit.take(7)
+    with redis.Redis.from_url(redis_url) as writer:
+        key = next(writer.scan_iter("*LIMITER/7/*"))
+        writer.delete(key)
+        writer.rpush(key, *["9999999999.0"] * 1000)
+        writer.persist(key)
+    limit.take(7)

@@ -9,11 +9,12 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from tests.api.conftest import token
-from tests.fakes import enablebanking_server, gocardless_server, plaid_server
+from tests.fakes import enablebanking_server, gocardless_server, plaid_server, truelayer_server
 from tests.fakes.enablebanking_server import FakeEnableBanking
 from tests.fakes.gocardless_server import FakeGoCardless
 from tests.fakes.plaid_server import FakePlaid
 from tests.fakes.provider_server import context_for, serving
+from tests.fakes.truelayer_server import FakeTrueLayer
 from worker.connections.linking import LinkService, read_link_apps
 from worker.connections.linking.apps import LinkApps
 from worker.errors import ConfigurationError
@@ -27,8 +28,14 @@ APPS = {
         "private_key": enablebanking_server.PRIVATE_KEY,
     },
     "gocardless": {"secret_id": gocardless_server.SECRET_ID, "secret_key": gocardless_server.SECRET_KEY},
+    "truelayer": truelayer_server.APP,
 }
-FAKES = {"plaid": FakePlaid, "enablebanking": FakeEnableBanking, "gocardless": FakeGoCardless}
+FAKES = {
+    "plaid": FakePlaid,
+    "enablebanking": FakeEnableBanking,
+    "gocardless": FakeGoCardless,
+    "truelayer": FakeTrueLayer,
+}
 STARTS = {
     "plaid": {"connector_name": "plaid"},
     "enablebanking": {
@@ -38,8 +45,11 @@ STARTS = {
         "redirect_url": REDIRECT,
     },
     "gocardless": {"connector_name": "gocardless", "bank": "NORDEA_NDEAFIHH", "redirect_url": REDIRECT},
+    "truelayer": {"connector_name": "truelayer", "redirect_url": REDIRECT},
 }
-RETURNS = {"plaid": {"public_token": "public-1"}, "enablebanking": {"code": "code-1"}, "gocardless": {}}
+RETURNS = {"plaid": {"public_token": "public-1"}, "enablebanking": {"code": "code-1"}, "gocardless": {}} | {
+    "truelayer": {"code": "code-1"}
+}
 CONNECTORS = sorted(FAKES)
 
 
@@ -55,11 +65,12 @@ def provider(app, request):
 
     with serving(fake) as fake.url:
         known = app.state.services
-        link_service = LinkService(
-            connection_service=replace(known.connection_service, open_connector=open_connector),
-            open_context=lambda: context_for(fake.url),
+        apps = LinkApps.model_validate(APPS)
+        connection_service = replace(
+            known.connection_service, open_connector=open_connector, operator_values=apps.operator_values
         )
-        app.state.services = replace(known, link_service=link_service, link_apps=LinkApps.model_validate(APPS))
+        link_service = LinkService(connection_service=connection_service, open_context=lambda: context_for(fake.url))
+        app.state.services = replace(known, link_service=link_service, link_apps=apps)
         fake.connector_name = request.param
         fake.codes = ["code-1", "code-2"]
         yield fake
@@ -68,6 +79,8 @@ def provider(app, request):
 def begin(client, provider, **more):
     answer = client.post(LINKS, json=STARTS[provider.connector_name] | more)
     assert answer.status_code == 201, answer.text
+    if isinstance(provider, FakeTrueLayer):
+        provider.visit(answer.json()["url"])
     return answer.json()
 
 
@@ -89,14 +102,14 @@ def test_a_bank_is_linked_once_however_often_the_user_comes_back(client, provide
     assert (first.json()["connector_name"], first.json()["display_name"]) == (provider.connector_name, "Joint")
     assert come_back(client, provider, made["state"]).json()["id"] == first.json()["id"]
     assert client.get(first.headers["Location"]).json()["status"] == "active"
-    assert len(client.get("/bank-connections/connections").json()) == 1
+    assert len(client.get("/bank-connections/connections").json()["items"]) == 1
 
 
 @every_provider
 def test_a_connection_is_renewed_in_place(client, provider):
     connection_id = come_back(client, provider, begin(client, provider)["state"]).json()["id"]
     again = begin(client, provider, connection_id=connection_id)
-    renewed = {"enablebanking": {"code": "code-2"}}.get(provider.connector_name, {})
+    renewed = {"code": "code-2"} if "code" in RETURNS[provider.connector_name] else {}
     answer = come_back(client, provider, again["state"], **renewed)
     assert (answer.status_code, answer.json()["id"]) == (201, connection_id)
 
@@ -115,7 +128,7 @@ def test_what_one_user_began_is_nothing_to_another(app, client, provider, other_
         assert gone.status_code == 422
     renewing = stranger.post(LINKS, json=STARTS[provider.connector_name] | {"connection_id": connection_id})
     assert (renewing.status_code, renewing.json()["code"]) == (404, "not_found")
-    assert stranger.get("/bank-connections/connections").json() == []
+    assert stranger.get("/bank-connections/connections").json()["items"] == []
     assert come_back(client, provider, open_one, public_token="public-2", code="code-2").status_code == 201
 
 
@@ -132,7 +145,7 @@ def test_a_user_who_breaks_off_can_begin_again(client, provider):
 @pytest.mark.parametrize("provider", ["enablebanking", "gocardless"], indirect=True)
 def test_banks_of_a_country_are_listed_as_the_start_wants_them(client, provider):
     asked = {"connector_name": provider.connector_name, "country": "FI"}
-    listed = client.get(f"{LINKS}/banks", params=asked).json()
+    listed = client.get(f"{LINKS}/banks", params=asked).json()["items"]
     assert STARTS[provider.connector_name]["bank"] in {bank["id"] for bank in listed}
 
 

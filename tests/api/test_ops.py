@@ -2,17 +2,24 @@
 
 import re
 import uuid
+from datetime import date
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from tests.api.conftest import token
+from tests.api.ops_rows import fill
 from tests.factories import make_connection
+from tests.leases import claim
+from worker.cli.watching import fetched
 from worker.errors import ConfigurationError
+from worker.runs import fetch_progress
 from worker.runs.request import request_run
+from worker.runs.run_queries import run_of
 from worker.runs.states import RunKind, RunRequest
 from worker.runtime import open_runtime
-from worker.status.dashboard import DAYS, history
+from worker.status.connection_pages import DAYS, history
 
 NASTY = "<script>alert(1)</script>"
 
@@ -78,7 +85,7 @@ def test_without_a_password_configured_there_is_no_page(client):
 
 def test_runs_connections_and_problems_are_shown_and_nothing_is_executed(page, run_id):
     answer = page.get("/ops")
-    assert str(run_id)[:8] in answer.text
+    assert str(run_id)[:13] in answer.text
     assert "no sign of life from the workers of queue interactive" in answer.text
     assert NASTY not in answer.text
     assert "&lt;script&gt;" in answer.text
@@ -146,7 +153,7 @@ def test_a_dead_letter_is_sent_again_but_not_by_another_site(page, sessions, use
     evil = page.post("/ops/dead-letters/replay", data=form, headers={"Origin": "https://evil.example"})
     assert evil.status_code == 403
     sent = page.post("/ops/dead-letters/replay", data=form, headers={"Origin": "http://testserver"})
-    assert (sent.status_code, sent.headers["Location"]) == (303, "/ops#dead-letters")
+    assert (sent.status_code, sent.headers["Location"]) == (303, "/ops/deliveries?done=send-again")
     with sessions() as session:
         audited = session.execute(text("SELECT actor, action, row_id, detail FROM credential_audit")).one()
     assert audited[:3] == ("ops:ops", "operated", str(subscription_id))
@@ -160,3 +167,229 @@ def test_days_without_runs_are_zeros():
     shown = history([{"days_ago": 0, "rows_": 5, "seconds": 1.5, "failed": False}])
     assert len(shown) == DAYS
     assert (shown[-1]["rows"], shown[0]["rows"]) == (5, 0)
+
+
+@pytest.fixture
+def filled(sessions, user_id):
+    with sessions() as session:
+        return fill(session, user_id)
+
+
+ORIGIN = {"Origin": "http://testserver"}
+
+
+@pytest.mark.parametrize(
+    ("query", "shown", "hidden"),
+    [
+        pytest.param("status=failed", "provider_unavailable", "rows_rejected", id="state"),
+        pytest.param("code=rows_rejected", "rows_rejected", "provider_unavailable", id="code"),
+        pytest.param("q=does+not+answer&range=all", "provider_unavailable", "rows_rejected", id="words of an error"),
+        pytest.param("institution=blue&status=", "Blue Bank", "Red Bank", id="bank, and an empty field"),
+        pytest.param("range=hour&status=succeeded&kind=import", "No run fits", "Blue Bank", id="nothing"),
+        pytest.param("from=2026-01-01T00:00&until=2026-01-02", "No run fits", "Blue Bank", id="days without a run"),
+    ],
+)
+@pytest.mark.usefixtures("filled")
+def test_runs_are_filtered(page, query, shown, hidden):
+    answer = page.get(f"/ops/runs?{query}")
+    assert answer.status_code == 200, answer.text
+    assert shown in answer.text
+    assert hidden not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/ops/runs?status=odd", "/ops/runs?user=x", "/ops/runs?from=yesterday", "/ops/runs?after=!", "/ops/runs?q=%00",
+     "/ops/runs?range=year", "/ops/runs/no-id", "/ops/connections?status=odd", "/ops/runs?connection=1"],
+)  # fmt: skip
+@pytest.mark.usefixtures("filled")
+def test_what_an_operator_types_wrong_is_said_on_a_page(page, path):
+    answer = page.get(path)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<h1>" in answer.text
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "longest", "most_changed"])
+@pytest.mark.usefixtures("filled")
+def test_further_pages_lead_to_every_run_once(page, sort):
+    found, path = [], f"/ops/runs?range=all&sort={sort}"
+    while path:
+        text_ = page.get(path).text
+        found += re.findall(r'data-label="Run"><a href="/ops/runs/([0-9a-f-]+)"', text_)
+        further = re.search(r'<a href="(/ops/runs\?[^"]*after=[^"]*)">Further runs', text_)
+        path = further and further[1].replace("&amp;", "&")
+    assert len(found) == len(set(found)) == 121
+
+
+@pytest.mark.parametrize(("action", "status"), [("cancel", "deferred"), ("retry", "failed"), ("revert", "partial")])
+def test_an_action_asks_first_and_is_then_done_under_the_operators_name(page, sessions, filled, action, status):
+    with sessions() as session:
+        session.execute(
+            text("DELETE FROM bank_import_runs WHERE status = 'deferred' AND :keep = 0"),
+            {"keep": int(action == "cancel")},
+        )
+        run_id = session.scalar(
+            text("SELECT id FROM bank_import_runs WHERE status = :status AND connection_id = :id ORDER BY id LIMIT 1"),
+            {"status": status, "id": filled},
+        )
+    path = f"/ops/runs/{run_id}/{action}"
+    assert page.post(path, headers={"Origin": "https://evil.example"}).status_code == 403
+    asked = page.post(path, headers=ORIGIN)
+    assert "Please confirm" in asked.text
+    with sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM credential_audit WHERE action = 'operated'")) == 0
+    done = page.post(path, data={"confirmed": "yes"}, headers=ORIGIN)
+    assert (done.status_code, done.headers["Location"].rpartition("?")[2]) == (303, f"done={action}")
+    with sessions() as session:
+        line = session.execute(
+            text("SELECT actor, row_id, detail ->> 'command' FROM credential_audit WHERE action = 'operated'")
+        ).one()
+    assert line == ("ops:ops", str(run_id), f"runs {action}")
+    assert page.get(done.headers["Location"]).status_code == 200
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_action_that_cannot_be_done_says_why(page, sessions):
+    with sessions() as session:
+        run_id = session.scalar(text("SELECT id FROM bank_import_runs WHERE status = 'succeeded' LIMIT 1"))
+    answer = page.post(f"/ops/runs/{run_id}/cancel", data={"confirmed": "yes"}, headers=ORIGIN)
+    assert answer.status_code == 409
+    assert "has ended" in answer.text
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_filter_is_retried_and_cancelled_as_a_whole(page, sessions):
+    with sessions() as session:
+        session.execute(text("DELETE FROM bank_import_runs WHERE status = 'deferred'"))
+    asked = page.post("/ops/runs/bulk/retry?status=failed&range=all", headers=ORIGIN)
+    assert "Ask again for 10 runs of this filter?" in asked.text
+    page.post("/ops/runs/bulk/retry?status=failed&range=all", data={"confirmed": "yes"}, headers=ORIGIN)
+    with sessions() as session:
+        waiting = session.execute(text("SELECT connection_id FROM bank_import_runs WHERE status = 'queued'")).all()
+    assert len(waiting) == len(set(waiting)) == 2
+    page.post("/ops/runs/bulk/cancel?status=queued&range=all", data={"confirmed": "yes"}, headers=ORIGIN)
+    with sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM bank_import_runs WHERE status = 'queued'")) == 0
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [("pause", "active", "paused"), ("resume", "paused", "active"), ("refresh", "active", "active")],
+)
+def test_a_connection_is_paused_resumed_and_refreshed(page, sessions, user_id, action, before, after):
+    with sessions() as session:
+        connection_id = make_connection(session, user_id, status=before)
+    path = f"/ops/connections/{connection_id}"
+    assert f"{action.capitalize()} …" in page.get(path).text
+    assert "Please confirm" in page.post(f"{path}/{action}", headers=ORIGIN).text
+    done = page.post(f"{path}/{action}", data={"confirmed": "yes"}, headers=ORIGIN)
+    assert done.status_code == 303
+    with sessions() as session:
+        status, runs = session.execute(
+            text("SELECT status, (SELECT count(*) FROM bank_import_runs) FROM bank_connections")
+        ).one()
+    assert (status, runs) == (after, int(action == "refresh"))
+
+
+@pytest.mark.usefixtures("filled")
+def test_dead_letters_are_sent_again_all_at_once(page, sessions):
+    assert "Please confirm" in page.post("/ops/dead-letters/replay-all", headers=ORIGIN).text
+    page.post("/ops/dead-letters/replay-all", data={"confirmed": "yes"}, headers=ORIGIN)
+    with sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'")) == 3
+    assert "3" in re.search(r'data-label="Waiting">(\d+)', page.get("/ops/deliveries").text)[1]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ops",
+        "/ops?span=hour",
+        "/ops?span=month",
+        "/ops/connections",
+        "/ops/connections?view=trouble",
+        "/ops/deliveries",
+        "/ops/work",
+    ],
+)
+@pytest.mark.usefixtures("filled")
+def test_every_page_says_something_with_and_without_rows(page, sessions, path):
+    shown = page.get(path).text
+    assert re.search("Blue Bank|Red Bank|import.failed", shown)
+    with sessions() as session:
+        session.execute(text("DELETE FROM users"))
+    assert page.get(path).status_code == 200
+
+
+def test_an_account_has_a_calendar_of_its_months_and_a_button_that_asks_for_a_gap(page, sessions, run_id, user_id):
+    with sessions() as session:
+        account_id, source_id = session.execute(
+            text(
+                "WITH p AS (INSERT INTO bank_accounts (user_id, name) VALUES (:user, 'Giro') RETURNING id)"
+                " INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name, bank_account_id,"
+                "   history_from_on, watermark_on) SELECT r.connection_id, :user, 'a', 'Giro', p.id,"
+                "   CURRENT_DATE - 200, CURRENT_DATE - 100 FROM bank_import_runs r, p WHERE r.id = :run"
+                " RETURNING bank_account_id, id"
+            ),
+            {"user": user_id, "run": run_id},
+        ).one()
+    shown = page.get(f"/ops/accounts/{account_id}").text
+    assert "<svg" in shown
+    assert "missing" in shown
+    assert "Refetch" in shown
+    form = {"source_id": source_id, "from_on": "2026-01-01", "to_on": "2026-01-31"}
+    path = f"/ops/accounts/{account_id}/refetch"
+    headers = {"Origin": "http://testserver"}
+    assert "2026-01-01 to 2026-01-31" in page.post(path, data=form, headers=headers).text
+    assert page.get("/ops/accounts/999").status_code == 404
+
+
+def test_what_a_slow_bank_sent_is_shown_while_more_arrives(page, run_id, user_id, sessions, monkeypatch):
+    monkeypatch.setattr(fetch_progress, "WRITE_EVERY_S", 0)
+    with sessions() as session:
+        lease = claim(session, run_id, worker_name="w", lease_s=60)
+    progress = fetch_progress.FetchProgressWriter(sessions, lease)
+    person = {"Authorization": f"Bearer {token(user_id)}"}
+    streamed = f"/bank-connections/import-runs/{run_id}"
+    for pages, from_on in ((1, date(2026, 10, 1)), (3, date(2026, 7, 1))):
+        progress.note(pages=pages, rows=100 * pages, from_on=from_on, to_on=date(2026, 11, 20))
+        run = page.get(streamed, headers=person, auth=None).json()  # each change of it is an event of the stream
+        assert (run["pages"], run["fetched"], run["read_from_on"]) == (pages, 100 * pages, str(from_on))
+        assert f"{pages} pages back to {from_on}" in page.get("/ops/runs?range=all").text
+        with sessions() as session:
+            waited_for = fetched(run_of(session, run_id))
+        assert waited_for == f", {100 * pages} rows of {from_on} to 2026-11-20 on {pages} pages"
+
+
+def test_a_row_has_a_page_with_its_story_and_a_button_that_takes_its_match_back(page, sessions, run_id, user_id):
+    with sessions() as session:
+        transaction_id = session.execute(
+            text(
+                "WITH a AS (INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name)"
+                "   SELECT connection_id, :user, 'row', 'Giro' FROM bank_import_runs WHERE id = :run RETURNING id),"
+                " e AS (INSERT INTO expenses (user_id, amount, currency, notes, spent_at)"
+                "   VALUES (:user, 4.20, 'EUR', 'typed', CURRENT_DATE) RETURNING id)"
+                " INSERT INTO bank_transactions (account_id, user_id, identity, content_key, fingerprint, state,"
+                "   effective_on, amount, currency, description, expense_state, expense_id, base_amount, base_currency,"
+                "   base_type, base_spent_on, first_run_id, first_decision, first_reason)"
+                " SELECT a.id, :user, '\\x01', '\\x01', '\\x01', 'posted', CURRENT_DATE, -4.20, 'EUR', 'Cafe Central',"
+                "   'linked', e.id, 4.20, 'EUR', 'EXPENSE', CURRENT_DATE, :run, 'linked', 'same_expense' FROM a, e"
+                " RETURNING id"
+            ),
+            {"user": user_id, "run": run_id},
+        ).scalar_one()
+    path = f"/ops/transactions/{transaction_id}"
+    shown = page.get(path).text
+    assert "Cafe Central" in shown
+    assert "Unmatch expense" in shown
+    headers, form = {"Origin": "http://testserver"}, {"match": "expense"}
+    assert "Take back" in page.post(f"{path}/unmatch", data=form, headers=headers).text
+    assert page.post(f"{path}/unmatch", data=form | {"confirmed": "yes"}, headers=headers).status_code == 303
+    assert "Unmatch" not in page.get(path).text
+    with sessions() as session:
+        acts = session.execute(
+            text("SELECT count(*) FROM credential_audit WHERE row_id = :id"), {"id": str(transaction_id)}
+        )
+        assert acts.scalar_one() >= 2
+    assert page.get("/ops/transactions/999999").status_code == 404

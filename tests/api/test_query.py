@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from tests.leases import claim
-from worker.api import connections
+from worker.api import run_requests
 from worker.api.runs import wait_for_end
 from worker.runs.ending import close
 from worker.runs.states import Counts, Outcome, RunStatus
@@ -51,7 +51,7 @@ def test_a_request_that_waits_answers_with_the_finished_run(client, connection_i
         worker.start()  # not before the request waits: a run that ended earlier would be another one's
         return await wait_for_end(*arguments, **options)
 
-    monkeypatch.setattr(connections, "wait_for_end", wait_and_work)
+    monkeypatch.setattr(run_requests, "wait_for_end", wait_and_work)
     answer = client.post(f"{path}?wait=20")
     worker.join()
     assert answer.status_code == 200, answer.text

@@ -42,10 +42,16 @@ def test_a_connection_is_added_shown_changed_and_removed(client, connection_id):
     assert client.patch(url, json={"status": "paused"}).json()["status"] == "paused"
     assert client.patch(url, json={"status": "active"}).json()["status"] == "active"
     assert client.post(f"{url}/refresh-auth", json={"config": {}}).status_code == 200
-    assert client.get(f"{url}/accounts").json() == []
+    assert client.get(f"{url}/accounts").json()["items"] == []
     assert client.delete(url).json() == {"id": connection_id, "revoked_at_provider": False, "expenses_deleted": 0}
     assert client.get(url).json()["status"] == "disconnected"
     problem(client.patch(url, json={"status": "paused"}), 409, "conflict")
+
+
+def test_a_user_is_not_refreshed_more_often_than_every_quarter_of_an_hour(client, connection_id):
+    for seconds, status in ((899, 422), (900, 200)):
+        answer = client.patch(f"{BASE}/connections/{connection_id}", json={"refresh_interval_s": seconds})
+        assert answer.status_code == status, answer.text
 
 
 def test_a_run_is_accepted_with_its_place_and_the_same_request_is_the_same_run(client, connection_id):
@@ -140,7 +146,7 @@ def test_a_body_that_is_too_large_is_refused(client):
 
 
 def test_the_config_of_connectors_is_served_with_its_secrets_marked(client):
-    listed = {one["name"]: one for one in client.get(f"{BASE}/connectors").json()}
+    listed = {one["name"]: one for one in client.get(f"{BASE}/connectors").json()["items"]}
     secrets = [
         field for field in listed["simplefin"]["config_schema"]["properties"].values() if "writeOnly" in str(field)
     ]
@@ -344,9 +350,12 @@ def test_a_suggestion_is_listed_and_declined_once(client, connection_id, session
             {"id": connection_id},
         )
     suggestion_id = _suggestion(sessions)
-    assert [one["id"] for one in client.get(f"{BASE}/suggestions").json()] == [suggestion_id]
+    (asked,) = client.get(f"{BASE}/suggestions", params={"limit": 1}).json()["items"]
+    assert asked["bank"] | {"account": "A", "connection_id": connection_id, "connection": "Mock bank"} == asked["bank"]
+    assert (asked["id"], asked["run_id"]) == (suggestion_id, None)
+    assert client.get(f"{BASE}/suggestions", params={"after": suggestion_id}).json() == {"items": [], "next": None}
     assert client.post(f"{BASE}/suggestions/{suggestion_id}/decline").status_code == 204
-    assert client.get(f"{BASE}/suggestions").json() == []
+    assert client.get(f"{BASE}/suggestions").json()["items"] == []
     problem(client.post(f"{BASE}/suggestions/{suggestion_id}/accept"), 409, "conflict")
 
 
@@ -382,6 +391,9 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
         "subscription_id": subscription_id["subscription_id"],
         "delivery_id": _delivery(sessions),
         "suggestion_id": _suggestion(sessions),
+        "transaction_id": 1,
+        "bank_account_id": 1,
+        "source_id": account_id,
     }
     stranger = TestClient(app, headers={"Authorization": f"Bearer {token(other_user_id)}"})
     bodies = {
@@ -390,6 +402,8 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
         "change_connection": {"status": "paused"},
         "change_subscription": {"status": "paused"},
         "replay_deliveries": {"since": "2026-01-01T00:00:00Z"},
+        "unmatch_transaction": {},
+        "move_bank_account": {"connection_id": "00000000-0000-0000-0000-000000000001"},
     }
     seen = 0
     for path, operations in app.openapi()["paths"].items():
@@ -402,7 +416,7 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
             seen += 1
     assert seen >= 22
     for path in ("/connections", "/webhooks", "/webhooks/deliveries", "/suggestions"):
-        assert stranger.get(BASE + path).json() == []
+        assert stranger.get(BASE + path).json()["items"] == []
     with sessions() as session:
         assert session.execute(text("SELECT * FROM bank_connections")).all() == before
 
@@ -425,3 +439,31 @@ def test_a_key_of_a_user_who_is_gone_is_not_a_failure_of_ours(client):
     headers = {"Authorization": f"Bearer {token(2**30)}", "Idempotency-Key": "k-7"}
     wanted = {"url": "https://hooks.example.com/", "event_types": ["*"]}
     problem(client.post(f"{BASE}/webhooks", json=wanted, headers=headers), 404, "not_found")
+
+
+def test_the_last_keys_of_a_user_are_known_and_older_ones_forgotten(client, sessions, user_id, connection_id):
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO idempotency_keys (user_id, key, fingerprint, created_at) SELECT :user, 'k' || n, '',"
+                " now() - n * interval '1 second' FROM generate_series(1, 1200) AS n"
+            ),
+            {"user": user_id},
+        )
+    url = f"{BASE}/connections/{connection_id}/refresh"
+    assert client.post(url, headers={"Idempotency-Key": "new"}).status_code == 202
+    with sessions() as session:
+        kept = set(session.scalars(text("SELECT key FROM idempotency_keys")))
+    assert len(kept) == 1001
+    assert {"new", "k1"} <= kept
+    assert "k1100" not in kept
+
+
+def test_a_list_has_items_and_what_follows_or_is_an_array_for_clients_of_before(client, connection_id):
+    listed = client.get(f"{BASE}/connections")
+    assert listed.json().keys() == {"items", "next"}
+    bare = client.get(f"{BASE}/connections", headers={"Prefer": "list=array"})
+    assert bare.json() == listed.json()["items"]
+    assert bare.headers["Preference-Applied"] == "list=array"
+    url = f"{BASE}/connections/{connection_id}"
+    assert client.get(url, headers={"Prefer": "list=array"}).json() == client.get(url).json()

@@ -33,7 +33,7 @@ def test_a_subscription_is_made_changed_tested_and_removed(client, subscription)
     assert client.post(f"{url}/test").status_code == 202
     assert client.post(f"{url}/replay", json={"since": "2026-01-01T00:00:00Z"}).json() == {"queued": 0}
     assert client.post(f"{url}/replay", json={}).status_code == 422
-    assert client.get(f"{BASE}/deliveries", params={"state": "dead"}).json() == []
+    assert client.get(f"{BASE}/deliveries", params={"state": "dead"}).json() == {"items": [], "next": None}
     assert client.delete(url).status_code == 204
     assert client.get(url).status_code == 404
 
@@ -63,4 +63,14 @@ def test_a_statement_file_becomes_a_run_and_the_same_layout_one_connection(clien
     assert answers[0].json()["connection_id"] == answers[1].json()["connection_id"]
     kept = [path for path in settings.statement_folder.rglob("*") if path.is_file()]
     assert [path.name.partition("-")[2] for path in kept] == ["January_2026.ofx"]
-    assert client.get("/bank-connections/connections").json()[0]["connector_name"] == "file"
+    assert client.get("/bank-connections/connections").json()["items"][0]["connector_name"] == "file"
+
+
+def test_event_types_may_be_called_events_as_finminds_proposal_calls_them(client):
+    answer = client.post(BASE, json={"url": "https://hooks.example.com/x", "events": ["import.*"]})
+    assert answer.status_code == 201, answer.text
+    url = f"{BASE}/{answer.json()['subscription_id']}"
+    assert client.get(url).json()["event_types"] == ["import.*"]
+    assert client.patch(url, json={"events": ["*"]}).json()["event_types"] == ["*"]
+    both = {"url": "https://hooks.example.com/x", "event_types": ["*"], "events": ["*"]}
+    assert client.post(BASE, json=both).status_code == 422

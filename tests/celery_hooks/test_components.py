@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from worker.local.redis import EmbeddedRedis
 
 pytestmark = pytest.mark.processes
 
-PROBE_MAY_IMPORT = {"worker", "worker.__main__", "worker.heartbeat_files"}
+PROBE_MAY_IMPORT = {"worker", "worker.__main__", "worker.heartbeat_files", "worker.state_directory"}
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def start(tmp_path, environment):
 
     yield begin
     for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended by itself, with all it started
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -83,14 +85,16 @@ def test_a_worker_that_waits_for_its_broker_is_alive_and_one_that_stands_still_i
     until(lambda: heartbeat_files.age_s("worker-one@here") > 7, timeout_s=20)
 
 
-def test_a_worker_and_beat_that_start_before_their_broker_say_that_they_are_alive(start, redis):
+def test_a_worker_and_beat_that_start_before_their_broker_are_alive_and_end_when_asked(start, redis):
     redis.stop()
-    start(*WORKER)
-    start("beat", "-s", "schedule", "--pidfile", "")
+    programs = [start(*WORKER), start("beat", "-s", "schedule", "--pidfile", "")]
     for name in ("worker", "beat"):
         until(lambda name=name: heartbeat_files.problem(name) is None, timeout_s=60)
     since = last_touch("beat")
     until(touched_after("beat", since + 3), timeout_s=30)
+    for program in programs:
+        program.terminate()
+    assert [program.wait(timeout=60) for program in programs] == [0, 0]
 
 
 JUMPY_APP = """

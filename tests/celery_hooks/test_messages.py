@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from worker.broker import CANARY, EXECUTE, IMPORT_CONNECTION, PUBLISH_EVENT, TICK
-from worker.celery_hooks.messages import MessageFilter, RefusedMessageError
+from worker.broker import CANARY, DISPATCH_REQUESTS, EXECUTE, IMPORT_CONNECTION, PUBLISH_EVENT, TICK
+from worker.celery_hooks.messages import ExpiredError, MessageFilter, RefusedMessageError
 
 PARAMETERS = {
     EXECUTE: ["run_id"],
@@ -15,6 +15,7 @@ PARAMETERS = {
     PUBLISH_EVENT: ["user_id", "event_type", "content"],
     CANARY: ["queue"],
     TICK: [],
+    DISPATCH_REQUESTS: [],
     "celery.map": ["task", "it"],
 }
 
@@ -103,3 +104,24 @@ def test_a_flood_of_ticks_is_one_tick_at_a_time():
             accepted.clean(message(TICK, ()))
     now_s = 1.0
     accepted.clean(message(TICK, ()))
+
+
+@pytest.mark.parametrize(
+    ("expires", "refused"),
+    [
+        ("2020-01-01T00:00:00+00:00", True),
+        ("2020-01-01T00:00:00", True),
+        ("2099-01-01T00:00:00+00:00", False),
+        ("nonsense", False),
+        (7, False),
+        ({}, False),
+    ],
+)
+def test_an_expired_message_is_refused_and_celery_never_sees_when_one_expires(accepted, expires, refused):
+    given = message(expires=expires)
+    if refused:
+        with pytest.raises(ExpiredError):
+            accepted.clean(given)
+    else:
+        accepted.clean(given)
+        assert "expires" not in given.headers

@@ -52,6 +52,11 @@ NEVER = {
     " JOIN bank_import_run_accounts a ON a.run_id = r.id WHERE r.status = 'succeeded' AND a.status <> 'succeeded'",
     "an expense of nobody": "SELECT e.id FROM expenses e WHERE NOT EXISTS"
     " (SELECT 1 FROM bank_transactions t WHERE t.expense_id = e.id)",
+    "a hidden leg of a transfer without the other one": "SELECT t.id FROM bank_transactions t"
+    " LEFT JOIN bank_transactions o ON o.id = t.transfer_peer_id"
+    " WHERE t.expense_state = 'transfer' AND o.transfer_peer_id IS DISTINCT FROM t.id",
+    "a twin of a row that has no expense of its own": "SELECT t.id FROM bank_transactions t"
+    " JOIN bank_transactions o ON o.id = t.twin_id WHERE t.expense_state = 'twin' AND o.expense_state = 'twin'",
     "a defect": "SELECT id FROM bank_import_runs WHERE code = 'internal'",
 }
 """What must hold whatever happened: each query finds offenders."""

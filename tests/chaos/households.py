@@ -30,13 +30,18 @@ from worker.connections.lifecycle import ConnectionService, remove
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import open_vault
 from worker.errors import ConflictError
-from worker.importer.actions.suggestions import accept, list_suggestions
-from worker.runs.commands import revert_request
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.runs.commands import cancel, retry_request, revert_request
 
 SETTLE_S = 90.0
 TYPED = Decimal("0.07")
 """The amount of what the person types; no row of the bank has it."""
 WAYS = ("client", "by name", "clock")
+_ASKED_ABOUT_ONE_ACCOUNT = (
+    "SELECT s.id FROM bank_match_suggestions s JOIN bank_connection_accounts a ON a.id = s.account_id"
+    " JOIN bank_connection_accounts o ON o.id = s.other_account_id"
+    " WHERE s.user_id = :user_id AND a.external_id = o.external_id"
+)
 RULES = {name: query for name, query in NEVER.items() if name != "an expense of nobody"}
 
 
@@ -173,13 +178,18 @@ class Households:
             time.sleep(0.5)  # Postgres is asked twice a second
 
     def _answer_questions(self, household: Household) -> None:
-        """Say yes to every transfer that is asked about, as those are whose notes were written to before they met."""
+        """Say yes to every transfer and say of two accounts what the bank's ids say; cards share their last digits.
+
+        A transfer is asked about when the notes of its legs were written to before they met.
+        """
         with self.stack.sessions() as session:
             questions = list_suggestions(session, household.user_id)
+        same_accounts = {row.id for row in self.stack.rows(_ASKED_ABOUT_ONE_ACCOUNT, user_id=household.user_id)}
         for question in questions:
-            if question.kind == "transfer":
+            if question.kind in ("transfer", "account"):
+                is_so = question.kind == "transfer" or question.id in same_accounts
                 with suppress(ConflictError), self.stack.sessions() as session:
-                    accept(session, question.id, user_id=household.user_id)
+                    (accept if is_so else decline)(session, question.id, user_id=household.user_id)
 
     def _is_quiet(self) -> bool:
         return not self.stack.rows(
@@ -217,6 +227,27 @@ class Households:
         broken += witness.offences(self.stack.sessions)
         broken += [f"a false alarm: {line}" for line in self._false_alarms()]
         return broken + self.tally.errors
+
+    def explained(self) -> str:
+        """Return the bank's rows behind every difference, one a line."""
+        lines = []
+        for household in self.people:
+            amounts = [abs(amount) for amount in self._differences(household)]
+            rows = self.stack.rows(
+                "SELECT t.id, a.connection_id, a.name, a.status, t.amount, t.state, t.expense_id, t.expense_state,"
+                " t.twin_id, t.transfer_peer_id, t.first_reason, t.base_notes, e.notes,"
+                " (SELECT string_agg(c.decision || ' ' || c.reason, ', ' ORDER BY c.id)"
+                "  FROM bank_transaction_changes c WHERE c.transaction_id = t.id) AS changes,"
+                " (SELECT string_agg(s.kind || ' ' || s.status, ', ') FROM bank_match_suggestions s"
+                "  WHERE t.id IN (s.transaction_id, s.other_transaction_id)) AS questions"
+                " FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id"
+                " LEFT JOIN expenses e ON e.id = t.expense_id"
+                " WHERE t.user_id = :user_id AND abs(t.amount) = ANY(:amounts) ORDER BY abs(t.amount), t.id",
+                user_id=household.user_id,
+                amounts=amounts,
+            )
+            lines += [f"  {household.name}: {row._asdict()}" for row in rows]
+        return "\n".join(lines)
 
     def _false_alarms(self) -> list[str]:
         """Return log lines of a database that went away: in this campaign it never does."""
@@ -261,18 +292,43 @@ def _never_opened(*_: object) -> object:
 
 def revert_a_run(households: Households, household: Household) -> None:
     """Take the latest run that created something back; the next refresh may bring its rows again."""
+    _revert_latest(households, household, "created > 0")
+
+
+def revert_a_revert(households: Households, household: Household) -> None:
+    """Take the latest revert back, whether its rows were imported again meanwhile or not."""
+    _revert_latest(households, household, "kind = 'revert' AND updated + removed > 0")
+
+
+def _revert_latest(households: Households, household: Household, condition: str) -> None:
     stack = households.stack
-    found = stack.rows(
-        "SELECT id FROM bank_import_runs WHERE user_id = :user_id AND created > 0 AND finished_at IS NOT NULL"
-        " AND connection_id = ANY(:ids) ORDER BY finished_at DESC LIMIT 1",
+    found = _latest_run(households, household, f"finished_at IS NOT NULL AND {condition}")
+    if found is not None:
+        with stack.sessions() as session:
+            stack.client.request(session, revert_request(session, found, user_id=household.user_id, reimport=True))
+
+
+def cancel_and_retry(households: Households, household: Household) -> None:
+    """Cancel a run that waits or goes on, and ask for the latest one that fell short again."""
+    stack = households.stack
+    under_way = _latest_run(households, household, "finished_at IS NULL")
+    if under_way is not None:
+        with stack.sessions() as session:
+            cancel(session, under_way, user_id=household.user_id)
+    short = _latest_run(households, household, "status IN ('failed', 'partial', 'cancelled')")
+    if short is not None:
+        with stack.sessions() as session:
+            stack.client.request(session, retry_request(session, short, user_id=household.user_id))
+
+
+def _latest_run(households: Households, household: Household, condition: str) -> uuid.UUID | None:
+    found = households.stack.rows(
+        "SELECT id FROM bank_import_runs WHERE user_id = :user_id AND connection_id = ANY(:ids)"
+        f" AND {condition} ORDER BY queued_at DESC LIMIT 1",
         user_id=household.user_id,
         ids=list(household.connections.values()),
     )
-    if found:
-        with stack.sessions() as session:
-            stack.client.request(
-                session, revert_request(session, found[0].id, user_id=household.user_id, reimport=True)
-            )
+    return found[0].id if found else None
 
 
 def ask_again(households: Households, household: Household) -> None:
@@ -326,7 +382,16 @@ def delete_user(households: Households, household: Household) -> None:
         households.tally.errors.append(f"{len(left)} expenses of a user who is gone")
 
 
-DISTURBANCES = [remove_and_link_again, revert_a_run, ask_again, type_an_expense, write_notes, delete_an_expense]
+DISTURBANCES = [
+    remove_and_link_again,
+    revert_a_run,
+    revert_a_revert,
+    cancel_and_retry,
+    ask_again,
+    type_an_expense,
+    write_notes,
+    delete_an_expense,
+]
 
 
 def main() -> int:
@@ -343,6 +408,8 @@ def main() -> int:
             for number in range(options.rounds):
                 households.round(faults=number % 3)
                 print(f"round {number + 1}: {households.summary()}", flush=True)
+                if not households.tally.is_clean:
+                    print(households.explained(), flush=True)
             broken = households.broken_rules()
             print(*(f"BROKEN: {rule}" for rule in broken), sep="\n")
             return 0 if households.tally.is_clean and not broken else 1

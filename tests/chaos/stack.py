@@ -34,7 +34,6 @@ from worker.settings import Settings
 
 LEASE_S = 3.0
 TICK_S = 1.0
-REDISPATCH_S = 3.0
 HERE = Path(__file__).parent
 QUEUES = "interactive,scheduled,maintenance,celery,webhooks"
 
@@ -97,8 +96,7 @@ class Stack:
             "CREDENTIAL_KEYS": f"chaos:{key}",
             "LEASE_S": str(LEASE_S),
             "TICK_S": str(TICK_S),
-            "PROVIDER_PRIVATE_HOSTS": "127.0.0.1",
-            "REDISPATCH_S": str(REDISPATCH_S),
+            "PROVIDER_PRIVATE_HOSTS": "127.0.0.1:*",
             "LOG_FORMAT": "json",
         } | self.configured
 

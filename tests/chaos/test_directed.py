@@ -51,8 +51,11 @@ def stack_alone():
 
 @pytest.fixture
 def stack_for_a_crowd():
-    """As deployed: those who wait have a worker of their own, and one provider has fewer runs than it has slots."""
-    with a_stack(RUNS_PER_CONNECTOR="2") as stack:
+    """As deployed: those who wait have a worker of their own, and one provider has fewer runs than it has slots.
+
+    All connections are one user's, so the bound per user is set; by default it is a quarter of a worker's places.
+    """
+    with a_stack(RUNS_PER_CONNECTOR="2", RUNS_PER_USER="8") as stack:
         stack.start("worker-interactive", queues="interactive,celery")
         until(lambda: len(stack.children("worker-interactive")) > 1, timeout_s=30)
         stack.restart("worker", queues="scheduled,maintenance,webhooks")
@@ -221,7 +224,7 @@ def test_a_bank_that_hangs_keeps_nobody_waiting_but_its_own_customers(stack_for_
         stack.ask(connection_id, "client")
     for connection_id in scheduled:
         stack.ask(connection_id, "due")
-    until(lambda: hanging(stack) == {"user": 2, "schedule": 2}, timeout_s=30)
+    until(lambda: hanging(stack) == {"user": 2, "schedule": 2}, timeout_s=90)
     connection_id = stack.add_connection("customer of another bank", MockConfig(accounts=1, history_days=30))
     stack.ask(connection_id, "client")
     until(is_closed(stack, connection_id), timeout_s=20)

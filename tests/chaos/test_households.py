@@ -22,10 +22,9 @@ def households():
             yield Households(stack, bank, SEED)
 
 
-@pytest.mark.xfail(reason="some legs stay unpaired after disturbances, which is not explained yet", strict=False)
 def test_nothing_is_lost_doubled_or_left_unpaired_where_connections_of_one_person_meet(households):
     for _ in range(3):
         households.round()
-    print(households.summary())
+    print(households.summary(), households.explained(), sep="\n")
     assert households.broken_rules() == []
     assert (households.tally.lost, households.tally.doubled, households.tally.unpaired) == (0, 0, 0)

@@ -1,11 +1,19 @@
 """`finmind-worker db`: what is said, what is done, and the exit codes, on databases that stand where they may stand."""
 
 import json
+import tempfile
+import threading
+import uuid
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.factories import make_connection
+from worker.credentials import generate_key
+from worker.local.postgres import EmbeddedPostgres
 from worker.migrations import open_chain
+from worker.schema import roles_sql
 
 HEAD = open_chain().head
 
@@ -29,6 +37,31 @@ def test_a_new_database_is_upgraded_from_nothing(command, monkeypatch, empty_dat
     assert command("db", "upgrade").out == f"the schema was up to date; nothing changed ({HEAD})\n"
     assert command("db", "upgrade", "--check") == (0, f"the schema is up to date ({HEAD})\n", "")
     assert command("db", "check") == (0, "database, schema.sql and models agree\n", "")
+
+
+def test_an_upgrade_waits_for_a_restart_of_postgres(command, monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="finmind-test-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        server = EmbeddedPostgres(Path(folder) / "postgres")
+        monkeypatch.setenv("DATABASE_URL", server.url)
+        server.stop()
+        over = threading.Event()
+
+        def restart():  # the server lives as long as the thread that started it
+            over.wait(3)
+            started = EmbeddedPostgres(Path(folder) / "postgres")
+            over.wait()
+            started.stop()
+
+        restarting = threading.Thread(target=restart)
+        restarting.start()
+        try:
+            answer = command("db", "upgrade")
+        finally:
+            over.set()
+            restarting.join()
+    assert answer.out == f"the schema is applied ({HEAD})\n", answer.err
+    assert "trying again" in answer.err
 
 
 def test_upgrade_says_in_json_what_it_did(command, monkeypatch, database_url):
@@ -71,3 +104,44 @@ def test_check_and_init_name_what_is_pending(command, monkeypatch, database_url,
     assert (refused.code, refused.err.splitlines()[0]) == (1, f"error: {pending}")
     assert command("db", "upgrade").out == "revision r9001 is applied\n"
     assert command("db", "check").code == 0
+
+
+def test_roles_are_printed_and_made_with_log_ins_whose_passwords_are_shown_nowhere(
+    command, monkeypatch, database_url, engine, tmp_path
+):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    printed = command("db", "roles")
+    assert (printed.code, printed.out) == (0, roles_sql())
+    name = f"login_{uuid.uuid4().hex[:8]}"
+    address = tmp_path / "database_url_api"
+    address.write_text(f"postgresql://{name}:s3cret@host/finmind\n")
+    refused = command("db", "roles", "--login", f"api={address}")
+    assert (refused.code, refused.err) == (2, "error: --login needs --apply: passwords are not printed\n")
+    made = command("db", "roles", "--apply", "--login", f"api={address}")
+    assert made.code == 0, made.err
+    assert made.out == f"the roles are made and may do what they need, {name} logs in as finmind_api\n"
+    assert "s3cret" not in made.out + made.err
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT pg_has_role(:name, 'finmind_api', 'MEMBER')"), {"name": name})
+        connection.execute(text(f"DROP ROLE {name}"))
+
+
+@pytest.mark.parametrize("given", ["owner=x", "api", "api=/nowhere"])
+def test_a_log_in_that_cannot_be_read_is_refused(command, monkeypatch, database_url, given):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert command("db", "roles", "--apply", "--login", given).code == 2
+
+
+def test_after_a_restore_the_exit_code_says_what_is_left(command, monkeypatch, database_url, sessions, user_id):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("CREDENTIAL_KEYS", generate_key())
+    assert command("db", "check", "--after-restore").code == 0
+    with sessions() as session:
+        make_connection(session, user_id)
+    found = command("db", "check", "--after-restore", "--dry-run")
+    assert found.code == 3
+    assert "LEFT  1 rows of bank_connections do not open with the missing key 'test'" in found.out
+    assert command("db", "check", "--after-restore", "--give-up-credentials").code == 0
+    assert command("db", "check", "--after-restore").code == 0
+    with sessions() as session:
+        assert session.scalar(text("SELECT status_code FROM bank_connections")) == "credentials_lost"

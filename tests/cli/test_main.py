@@ -21,7 +21,7 @@ def test_help_names_the_commands(command):
         (["nonsense"], "No such command 'nonsense'"),
         (["dbb"], "Did you mean 'db'"),
         (["db", "init", "--fast"], "No such option: --fast"),
-        (["db", "init"], "DATABASE_URL: Field required"),
+        (["db", "init"], "DATABASE_URL, REDIS_URL: Field required"),
     ],
     ids=["unknown command", "typing error", "unknown flag", "no database named"],
 )

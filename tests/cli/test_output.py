@@ -16,7 +16,7 @@ COLUMNS = ("id", "bank", "took_s", "message")
 def terminal(monkeypatch):
     def of(width: int) -> None:
         monkeypatch.setattr(output, "on_terminal", lambda: True)
-        monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((width, 40)))
+        monkeypatch.setattr(shutil, "get_terminal_size", lambda **_fallback: os.terminal_size((width, 40)))
 
     return of
 

@@ -1,8 +1,10 @@
 """Suggestions are listed, accepted and declined; another user's are not there."""
 
 import json
+from contextlib import closing
 
 import pytest
+import redis
 from sqlalchemy import text
 
 from tests.importer.bank import Harness
@@ -55,3 +57,15 @@ def test_another_users_suggestion_is_not_there(command, harness):
     [record] = json.loads(command("suggestions", "list", "--user", harness.user_id, "--json").out)
     answer = command("suggestions", "accept", record["id"], "--user", harness.user_id + 1)
     assert (answer.code, f"no suggestion {record['id']}" in answer.err) == (1, True)
+
+
+def test_answers_and_matches_taken_back_drop_the_cached_summaries_of_the_web_app(
+    command, harness, monkeypatch, redis_url
+):
+    monkeypatch.setenv("FINMIND_CACHE_URL", redis_url)
+    key = f"insights:{harness.user_id}:2026-06"
+    with closing(redis.Redis.from_url(redis_url)) as client:
+        for argument in (("suggestions", "accept", 1), ("transactions", "unmatch", 1)):
+            client.set(key, "{}")
+            assert command(*argument, "--user", harness.user_id).code == 0
+            assert not client.exists(key), argument

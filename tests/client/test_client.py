@@ -1,13 +1,11 @@
-"""The web app asks for runs with nothing but sqlalchemy and celery, and a dead broker does not cost it a request."""
+"""The web app asks for runs through Postgres or a broker, and a dead broker does not cost it a request."""
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from select import select as select_readable
 
 import pytest
 import redis
@@ -20,6 +18,7 @@ from worker.client import WorkerClient, imported_expenses, run_status
 from worker.errors import NotFoundError
 from worker.local.redis import EmbeddedRedis
 from worker.models import BankImportRun
+from worker.runs.wake_up import CHANNEL
 
 
 @pytest.fixture
@@ -108,19 +107,37 @@ def test_a_frozen_broker_neither_hangs_nor_loses_the_request(engine, connection_
         server.stop()
 
 
-def test_only_sqlalchemy_and_celery_are_needed():
-    program = textwrap.dedent(
-        """
-        import sys
-        for blocked in ("pydantic", "pydantic_settings", "structlog", "httpx2", "httpcore2", "tenacity",
-                        "cryptography", "typer", "rich", "limits", "alembic", "prometheus_client",
-                        "opentelemetry"):
-            sys.modules[blocked] = None
-        import worker.client
-        print(worker.client.WorkerClient("redis://127.0.0.1:1/0").nudge)
-        """
-    )
-    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, capture_output=True, timeout=60)
+def test_without_a_broker_the_request_itself_wakes_the_dispatcher(engine, connection_id):
+    client = WorkerClient()
+    with engine.connect() as listening, Session(engine) as session:
+        driver = listening.connection.dbapi_connection
+        driver.autocommit = True
+        driver.cursor().execute(f"LISTEN {CHANNEL}")
+        client.request_refresh(session, connection_id)
+        session.rollback()
+        run_id = client.request_refresh(session, connection_id)
+        assert client.nudge(run_id) is False
+        driver.poll()
+        assert driver.notifies == []
+        session.commit()
+        select_readable([driver], [], [], 60)
+        driver.poll()
+        assert [found.channel for found in driver.notifies] == [CHANNEL]
+    client.close()
+
+
+def test_the_cause_of_a_message_that_cannot_be_sent_is_logged_once(engine, connection_id, caplog, monkeypatch):
+    monkeypatch.setattr("worker.client.HOLD_OFF_S", 0.0)
+    caplog.set_level("WARNING", logger="worker.client")
+    client = WorkerClient("redis://127.0.0.1:1/0")
+    with Session(engine) as session:
+        for _ in range(3):
+            client.request_refresh(session, connection_id)
+            session.commit()
+    client.close()
+    told = [record.getMessage() for record in caplog.records if record.name == "worker.client"]
+    assert len(told) == 1
+    assert "Error 111 connecting to 127.0.0.1:1" in told[0]
 
 
 def test_the_web_app_can_ask_whether_an_expense_was_imported_before_it_writes_it(sessions, user_id):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,9 @@ from sqlalchemy import select, text
 
 from tests.factories import make_connection
 from worker.connections import lifecycle
-from worker.connections.choices import Schedule
 from worker.connections.credentials import open_taken, take_config
-from worker.connections.lifecycle import NewConnection
+from worker.connections.lifecycle import NewConnection, TooManyConnectionsError
+from worker.connections.preferences import Schedule
 from worker.connectors.errors import AuthenticationError
 from worker.errors import ConflictError, InvalidRequestError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection, CredentialAudit
@@ -38,6 +39,28 @@ def stored_config(connection_service, connection_id, bank):
         take_config(connection_service.sessions, connection_id),
         bank.Config,
     )
+
+
+def test_a_user_has_so_many_connections_and_no_token_is_spent_on_another(connection_service, bank, user_id):
+    bounded = dataclasses.replace(connection_service, most_connections=3)
+    first = lifecycle.add(bounded, wanted(user_id))
+    lifecycle.add(bounded, wanted(user_id))
+
+    def try_to_add(_):
+        try:
+            return lifecycle.add(bounded, wanted(user_id))
+        except TooManyConnectionsError:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        added = [row_id for row_id in pool.map(try_to_add, range(4)) if row_id is not None]
+    assert len(added) == 1
+    bank.calls.clear()
+    assert try_to_add(0) is None
+    assert bank.calls == []
+    lifecycle.remove(bounded, first)
+    assert try_to_add(0) is not None
+    assert lifecycle.add(connection_service, wanted(user_id)), "an operator may add more"
 
 
 class SealedShut:

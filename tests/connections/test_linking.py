@@ -5,11 +5,12 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import select, text
 
-from tests.fakes import enablebanking_server, gocardless_server, plaid_server
+from tests.fakes import enablebanking_server, gocardless_server, plaid_server, truelayer_server
 from tests.fakes.enablebanking_server import FakeEnableBanking
 from tests.fakes.gocardless_server import FakeGoCardless
 from tests.fakes.plaid_server import FakePlaid
-from tests.fakes.provider_server import NOW, context_for, serving
+from tests.fakes.provider_server import context_for, serving
+from tests.fakes.truelayer_server import FakeTrueLayer
 from worker.connections.credentials import open_taken, take_config
 from worker.connections.lifecycle import ConnectionService
 from worker.connections.linking import (
@@ -18,10 +19,8 @@ from worker.connections.linking import (
     LinkService,
     WantedLink,
     abandon,
-    connection_of,
     finish_link,
     list_link_banks,
-    plaid_webhook_keys,
     start_link,
 )
 from worker.connectors.enablebanking.config import EnableBankingApp
@@ -50,6 +49,7 @@ def _linker(sessions, fake):
         vault=EnvelopeVault([LocalKeyring({"k1": b"1" * 32})], primary_key_id="k1"),
         find_connector=ConnectorRegistry().get,
         open_connector=open_connector,
+        operator_values=APPS.operator_values,
     )
     return LinkService(connection_service=connection_service, open_context=lambda: context_for(fake.url))
 
@@ -68,9 +68,10 @@ def _served(fake_type):
 plaid = _served(FakePlaid)
 eb = _served(FakeEnableBanking)
 gc = _served(FakeGoCardless)
+tl = _served(FakeTrueLayer)
 
 
-APPS = LinkApps(plaid=PLAID_APP, enablebanking=EB_APP, gocardless=GC_APP)
+APPS = LinkApps(plaid=PLAID_APP, enablebanking=EB_APP, gocardless=GC_APP, truelayer=truelayer_server.APP)
 REDIRECT = "https://finmind.test/linked"
 
 
@@ -135,21 +136,9 @@ def test_plaid_links_with_the_token_of_the_link_page(plaid, sessions, user_id):
     assert plaid.asked[0].body["products"] == ["transactions"]
 
 
-def test_a_webhook_finds_its_connection_by_the_login(plaid, sessions, user_id):
+def test_a_connection_knows_its_login_at_the_provider(plaid, sessions, user_id):
     _, connection_id = link_plaid(plaid, user_id)
-    with sessions() as session:
-        assert connection_of(session, "plaid", "item-1") == connection_id
-        assert connection_of(session, "plaid", "item-2") is None
-
-
-def test_webhook_keys_are_asked_for_when_they_are_needed(plaid):
-    plaid.keys["key-1"] = {
-        "alg": "ES256", "kid": "key-1", "kty": "EC", "crv": "P-256", "x": "x", "y": "y", "use": "sig",
-        "created_at": 1, "expired_at": None,
-    }  # fmt: skip
-    keys = plaid_webhook_keys(plaid.link_service, PLAID_APP, now=lambda: NOW)
-    assert keys.get("key-1") is keys.get("key-1")
-    assert plaid.paths() == ["/webhook_verification_key/get"]
+    assert row(sessions, connection_id).login_ref == "item-1"
 
 
 def test_finishing_twice_exchanges_once_and_gives_the_same_connection(plaid, user_id):
@@ -341,3 +330,45 @@ def test_a_link_the_user_broke_off_is_over(gc, user_id):
     abandon(gc.link_service, user_id=user_id, connector_name="gocardless", state=begun.state)
     with pytest.raises(ConflictError):
         finish(gc, "gocardless", user_id, begun.state)
+
+
+def link_tl(tl, user_id, code="code-1", **rest):
+    begun = start(tl, "truelayer", user_id, redirect_url=REDIRECT, **rest)
+    tl.visit(begun.url)
+    return begun, finish(tl, "truelayer", user_id, begun.state, code=code)
+
+
+def test_a_login_by_oauth2_of_a_manifest_ends_with_tokens_and_its_code_is_exchanged_once(tl, sessions, user_id):
+    begun, connection_id = link_tl(tl, user_id)
+    config = stored(tl, connection_id)
+    assert (config.refresh_token.get_secret_value(), config.code, config.code_verifier) == (tl.refresh, None, None)
+    assert config.access_token.get_secret_value() == tl.access
+    assert finish(tl, "truelayer", user_id, begun.state, code="code-1") == connection_id
+    assert tl.paths() == ["/connect/token"]
+    assert row(sessions, connection_id).display_name == "TrueLayer"
+
+
+def test_a_login_by_oauth2_is_renewed_in_place(tl, sessions, user_id):
+    _, connection_id = link_tl(tl, user_id)
+    _, renewed_id = link_tl(tl, user_id, code="code-2", connection_id=connection_id)
+    assert renewed_id == connection_id
+    assert stored(tl, connection_id).refresh_token.get_secret_value() == "refresh-canary-2"
+    assert row(sessions, connection_id).link_epoch == 2
+
+
+def test_a_code_that_is_not_the_providers_saves_nothing(tl, sessions, user_id):
+    with pytest.raises(AuthenticationError):
+        link_tl(tl, user_id, code="forged")
+    assert statuses(sessions) == ["failed"]
+
+
+@pytest.mark.parametrize("name", ["mercury", "simplefin"])
+def test_what_has_no_page_of_its_own_is_not_linked_in_a_browser(tl, user_id, name):
+    with pytest.raises(NotFoundError, match="not linked in a browser"):
+        start(tl, name, user_id, redirect_url=REDIRECT)
+
+
+def test_without_the_operators_application_there_is_no_page(tl, user_id):
+    wanted = WantedLink(user_id=user_id, connector_name="truelayer", redirect_url=REDIRECT)
+    with pytest.raises(NotFoundError, match="LINK_APPS"):
+        start_link(tl.link_service, LinkApps(), wanted)

@@ -16,6 +16,8 @@ from worker.connectors.error_table import table_of
 from worker.connectors.errors import ConnectorError
 from worker.connectors.gocardless import GoCardlessConfig, GoCardlessConnector
 from worker.connectors.gocardless import errors as gocardless
+from worker.connectors.manifest.loading import parse_manifest, shipped
+from worker.connectors.manifest.refusals import error_table
 from worker.connectors.plaid import PlaidConfig, PlaidConnector
 from worker.connectors.plaid import errors as plaid
 from worker.connectors.simplefin import errors as simplefin
@@ -28,6 +30,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 @pytest.mark.parametrize("provider", TABLES)
 def test_the_page_has_the_table_of_the_code(provider):
     assert table_of(TABLES[provider]) in PAGE.read_text()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_page_has_the_table_of_the_manifest(name):
+    assert table_of(error_table(parse_manifest(shipped()[name], name))) in PAGE.read_text()
 
 
 def expect(meaning, connector):

@@ -59,7 +59,7 @@ STATUSES = [
     (403, AuthenticationError, "revoked"),
     (404, ConnectorError, None),
     (408, ProviderUnavailableError, None),
-    (302, ConnectorError, None),
+    (302, ProviderUnavailableError, None),
     (500, ProviderUnavailableError, None),
     (503, ProviderUnavailableError, None),
 ]
@@ -108,7 +108,9 @@ def test_a_rate_limit_carries_what_the_provider_asked_for(headers, wait_s):
     ("content", "raised"),
     [
         pytest.param(b'{"accounts": [', InvalidDataError, id="truncated"),
-        pytest.param(b"", InvalidDataError, id="empty"),
+        pytest.param(b"", ProviderUnavailableError, id="empty"),
+        pytest.param(b"Service Unavailable", ProviderUnavailableError, id="plain-text"),
+        pytest.param(b"\xef\xbb\xbf<html>", ProviderUnavailableError, id="web-page-with-mark"),
         pytest.param(b'{"a": NaN}', InvalidDataError, id="not-a-number"),
         pytest.param(b'{"a": "\xff"}', InvalidDataError, id="not-utf-8"),
         pytest.param(b"[" * 100_000, InvalidDataError, id="nested-without-end"),

@@ -232,3 +232,11 @@ def test_a_record_that_cannot_be_read_is_bad_data():
 def test_what_the_bank_can_be_told_is_bounded(beyond):
     with pytest.raises(InvalidRequestError, match=next(iter(beyond))):
         parse_config(MockConnector, beyond)
+
+
+def test_the_names_of_finminds_proposal_are_accepted_and_kept_under_the_own_ones():
+    old = parse_config(MockConnector, {"account_count": 3, "transaction_days": 30})
+    assert old == MockConfig(accounts=3, history_days=30)
+    assert not {"account_count", "transaction_days"} & set(MockConfig.model_json_schema()["properties"])
+    with pytest.raises(InvalidRequestError, match="account_count"):
+        parse_config(MockConnector, {"accounts": 3, "account_count": 3})

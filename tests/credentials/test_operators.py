@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from worker.credentials import operators
 from worker.credentials.operators import TooManyFailuresError, login_line, read_logins
 from worker.errors import ConfigurationError
 
@@ -48,15 +49,65 @@ def test_odd_headers_prove_nobody(header):
     assert read_logins("ann:wonderful").name_of(header) is None
 
 
-def test_guessing_is_stopped_after_some_wrong_passwords_and_goes_on_a_minute_later():
+class Clock:
+    """A clock that only waiting moves on."""
+
     now_s = 0.0
-    logins = read_logins("ann:wonderful")
-    logins._now = lambda: now_s
-    assert logins.name_of(basic("ann:wonderful")) == "ann"
-    for number in range(30):
-        assert logins.name_of(basic(f"ann:{number}")) is None
-    with pytest.raises(TooManyFailuresError):
-        logins.name_of(basic("bob:wonderful"))
-    assert logins.name_of(basic("ann:wonderful")) == "ann"  # whoever is in stays in
-    now_s = 61.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def logins(clock, monkeypatch):
+    monkeypatch.setattr(operators, "_COST", 2)  # else the test hashes for ten seconds
+    made = read_logins("ann:wonderful bob:marvellous")
+    made._now, made._sleep = lambda: clock.now_s, clock.sleep
+    return made
+
+
+def guess(logins, count, peer=""):
+    """Return what each of so many wrong passwords is answered."""
+    answers = []
+    for number in range(count):
+        try:
+            answers.append(logins.name_of(basic(f"ann:{number}"), peer.format(number)))
+        except TooManyFailuresError:
+            answers.append(429)
+    return answers
+
+
+def test_after_too_many_wrong_passwords_two_a_second_are_checked_and_the_right_one_opens(logins, clock):
+    assert guess(logins, 40) == [None] * 30 + [429] * 10
+    assert clock.now_s == pytest.approx(9 * 0.5)
+    assert logins.name_of(basic("bob:marvellous")) == "bob"
+    assert logins.name_of(basic("ann:wrong"), "192.0.2.7") is None
+    clock.now_s += 60
     assert logins.name_of(basic("ann:wrong")) is None
+
+
+def test_who_is_in_does_not_wait_in_a_flood(logins, clock):
+    assert logins.name_of(basic("ann:wonderful")) == "ann"
+    guess(logins, 40)
+    begun_s = clock.now_s
+    assert logins.name_of(basic("ann:wonderful")) == "ann"
+    assert clock.now_s == begun_s
+
+
+def test_guesses_from_ever_new_addresses_are_bounded_too(logins):
+    assert guess(logins, 60, peer="192.0.2.{}") == [None] * 50 + [429] * 10
+    assert logins.name_of(basic("bob:marvellous"), "198.51.100.1") == "bob"
+
+
+def test_a_full_queue_of_peers_that_guess_keeps_nobody_else_waiting(logins):
+    guess(logins, 30)
+    logins._sleep = lambda _: None  # many at once: nobody has waited yet
+    assert guess(logins, 10) == [429] * 10
+    with pytest.raises(TooManyFailuresError):
+        logins.name_of(basic("bob:marvellous"))
+    assert logins.name_of(basic("bob:marvellous"), "192.0.2.7") == "bob"

@@ -7,7 +7,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from worker.db import engine as pool
-from worker.db.engine import is_away, is_contention, open_engine, with_contention_retries
+from worker.db.engine import open_engine, with_contention_retries
+from worker.db.trouble import is_away, is_contention
 
 TERMINATE = text("SELECT pg_terminate_backend(:pid)")
 PID = text("SELECT pg_backend_pid()")

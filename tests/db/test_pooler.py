@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.factories import make_connection
 from tests.waiting import until
+from worker.celery_hooks.request_listener import RequestListener
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
@@ -25,6 +26,7 @@ from worker.local.redis import free_port
 from worker.models import BankImportRun
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
+from worker.runs.wake_up import wake_at_commit
 from worker.runtime import runtime
 from worker.schema import schema_locked
 from worker.settings import Settings
@@ -157,3 +159,19 @@ def test_imports_and_refreshes_succeed_through_it(pooled_url, redis_url, session
 def test_the_schema_is_not_changed_through_a_pooler(pooled):
     with pytest.raises(ConflictError, match="Postgres itself"), schema_locked(pooled):
         pass
+
+
+def test_nothing_listens_through_a_pooler_and_what_is_requested_through_one_is_heard(pooled, pooled_url, database_url):
+    woken = threading.Event()
+    through = RequestListener(pooled_url, woken.set)
+    through.start()
+    until(lambda: not through.is_alive(), timeout_s=60)
+    assert not woken.is_set()
+    straight = RequestListener(database_url, woken.set)
+    straight.start()
+    assert woken.wait(60)
+    woken.clear()
+    with open_sessions(pooled)() as session:
+        wake_at_commit(session)
+    assert woken.wait(60)
+    straight.stop()

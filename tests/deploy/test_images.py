@@ -17,9 +17,13 @@ import jsonschema
 import pytest
 import yaml
 
+from tools import deployment
 from worker import settings as settings_module
 from worker.broker import Queue
 from worker.credentials.local import parse_keys
+from worker.local.environments import SECRETS
+from worker.local.services import commands
+from worker.schema import DatabaseRole, read_login
 from worker.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,9 +52,44 @@ def test_every_service_is_locked_down(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
+def sources(service: dict[str, Any]) -> list[str]:
+    """Return the secrets that a service reads, by the names of their files."""
+    return [named if isinstance(named, str) else named["source"] for named in service.get("secrets", [])]
+
+
+def targets(service: dict[str, Any]) -> list[str]:
+    """Return the secrets that a service reads, by the names it finds them under."""
+    return [named if isinstance(named, str) else named["target"] for named in service.get("secrets", [])]
+
+
+def test_each_process_logs_in_to_the_database_as_itself() -> None:
+    used = {name: found for name, service in OURS.items() for found in sources(service) if "database_url" in found}
+    assert used.pop("roles").startswith("database_url")
+    assert used.pop("migrate") == "database_url_migrate"
+    assert used.pop("api") == "database_url_api"
+    assert set(used.values()) == {"database_url_worker"}
+    assert {name for name, service in OURS.items() if "database_url" in sources(service)} == {"roles"}
+
+
+def test_a_service_holds_the_secrets_of_its_process_under_up() -> None:
+    processes = {name.removeprefix("worker-"): service for name, service in SERVICES.items()}
+    elsewhere = {"CREDENTIAL_KEYS_FILE", "VAULT_TOKEN", "VAULT_TOKEN_FILE", "HTTPS_PROXY", "NO_PROXY"}
+    elsewhere |= {"REQUESTS_CA_BUNDLE", "FAULT_DIRECTORY", "FLOWER_BASIC_AUTH"}
+    for name, known in SECRETS.items():
+        held = {secret.upper() for secret in targets(processes[name]) if secret != "flower_conf"}
+        assert held == known - elsewhere, name
+
+
+def test_a_service_runs_the_program_of_its_process_under_up() -> None:
+    for line in commands(flower_port=None):
+        service = SERVICES.get(f"worker-{line.name}") or SERVICES[line.name]
+        assert service["command"][:4] == ["python", *line.command[1:4]], line.name
+        assert _option(service, "--queues") == _option({"command": list(line.command)}, "--queues")
+
+
 def test_secrets_are_files_and_stand_nowhere_else() -> None:
     for service in SERVICES.values():
-        assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
+        assert set(sources(service)) <= set(COMPOSE["secrets"])
         for name, value in service.get("environment", {}).items():
             assert not re.search("PASSWORD|SECRET|KEY|TOKEN|URL", name) or value.startswith("/run/secrets/")
     assert all(set(secret) == {"file"} for secret in COMPOSE["secrets"].values())
@@ -64,13 +103,14 @@ def test_every_queue_has_a_worker_and_every_worker_a_known_queue() -> None:
 
 
 def test_the_story_of_a_start_has_an_order() -> None:
-    for name in OURS.keys() - {"migrate"}:
+    for name in OURS.keys() - {"roles", "migrate"}:
         assert SERVICES[name]["depends_on"] == {
             "postgres": {"condition": "service_healthy", "required": False},
             "redis": {"condition": "service_healthy", "required": False},
             "migrate": {"condition": "service_completed_successfully"},
         }
     assert SERVICES["migrate"]["command"] == ["finmind-worker", "db", "upgrade"]
+    assert SERVICES["migrate"]["depends_on"]["roles"] == {"condition": "service_completed_successfully"}
 
 
 @pytest.mark.parametrize("name", ["own-postgres", "own-redis", "finmind"])
@@ -142,7 +182,7 @@ def test_workers_may_finish_and_only_those_who_need_it_hold_the_keys() -> None:
     for name, service in OURS.items():
         if name.startswith("worker-"):
             assert service["stop_grace_period"] == "120s"
-        assert ("credential_keys" in service["secrets"]) == (name not in {"beat", "flower"})
+        assert ("credential_keys" in service["secrets"]) == (name not in {"beat", "flower", "roles"})
 
 
 def test_the_api_and_those_who_import_share_one_folder_that_the_image_made_for_them() -> None:
@@ -172,7 +212,7 @@ def test_networks_and_volumes_are_declared_and_used() -> None:
     assert {name for service in services for name in service["networks"]} == set(COMPOSE["networks"])
     mounted = {volume.split(":")[0] for service in services for volume in service.get("volumes", [])}
     assert {name for name in mounted if not name.startswith("./")} == set(COMPOSE["volumes"])
-    assert {name for service in services for name in service.get("secrets", [])} == set(COMPOSE["secrets"])
+    assert {name for service in services for name in sources(service)} == set(COMPOSE["secrets"])
 
 
 def test_every_mounted_file_exists() -> None:
@@ -213,6 +253,16 @@ def test_the_final_image_has_no_root_and_no_tools_to_build_with() -> None:
     assert set(re.findall(r"(?m)^ARG (\w+)", build + final)) == {"LOCK", "VERSION", "REVISION"}
 
 
+def test_the_deployment_story_looks_at_every_service_of_ours():
+    assert set(deployment.SERVICES) == set(OURS) - {"roles", "migrate"}
+
+
+def test_a_restore_stops_every_service_of_ours():
+    page = (ROOT / "docs" / "operator" / "recover.md").read_text()
+    (stopped,) = re.findall(r"(?m)^deploy/compose stop (.+)$", page)
+    assert set(stopped.split()) == set(deployment.SERVICES)
+
+
 def test_the_wheel_holds_what_the_worker_reads_at_run_time(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
@@ -234,6 +284,11 @@ def test_secrets_are_made_once_and_fit_their_readers(tmp_path: Path, monkeypatch
     assert set(COMPOSE["secrets"]) <= set(secrets)
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert secrets["postgres_password"] in secrets["database_url"]
+    for role in ("migrate", "worker", "api"):
+        login = read_login(DatabaseRole(f"finmind_{role}"), secrets[f"database_url_{role}"])
+        assert login.name == f"finmind_{role}_login"
+        assert len(login.password) > 30
+        assert secrets[f"database_url_{role}"].endswith("@postgres:5432/finmind")
     assert secrets["redis_conf"] == f"requirepass {secrets['redis_password']}"
     assert secrets["ops_basic_auth"] == f"operator:{secrets['ops_password']}"
     assert len(base64.b64decode(secrets["credential_keys"].partition(":")[2])) == 32
@@ -251,6 +306,36 @@ def test_secrets_are_made_once_and_fit_their_readers(tmp_path: Path, monkeypatch
     assert loaded.jwt_secret.get_secret_value() == secrets["jwt_secret"]
 
 
+def test_log_ins_follow_a_database_of_your_own_and_keep_an_address_given_by_hand(tmp_path: Path) -> None:
+    script = shutil.copy(ROOT / "deploy" / "make-secrets", tmp_path)
+    subprocess.run([script], check=True, capture_output=True, timeout=30)
+    secrets = tmp_path / "secrets"
+    before = {role: (secrets / f"database_url_{role}").read_text() for role in ("migrate", "api")}
+    address = "db.example.net:6432/app?sslmode=require&application_name=a|b"
+    (secrets / "database_url").write_text(f"postgresql://owner:secret@{address}\n")
+    (secrets / "database_url_worker").write_text("postgresql://finmind_worker_login:own@pooler:6432/app\n")
+    for _ in range(2):
+        subprocess.run([script], check=True, capture_output=True, timeout=30)
+    for role, url in before.items():
+        assert (secrets / f"database_url_{role}").read_text() == url.replace("postgres:5432/finmind", address)
+    assert (secrets / "database_url_worker").read_text() == "postgresql://finmind_worker_login:own@pooler:6432/app\n"
+
+
 def _option(service: dict[str, Any], name: str) -> str:
     command = service["command"]
     return str(command[command.index(name) + 1]) if name in command else ""
+
+
+def test_the_wheel_can_be_built_from_what_is_copied_into_the_image(tmp_path: Path) -> None:
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for line in re.findall(r"(?m)^COPY (.+)$", STAGES[0].replace("${LOCK}", "image.txt")):
+        *wanted, target = line.split()
+        for name in wanted:
+            assert any(name == top or name.startswith(f"{top}/") for top in kept), f".dockerignore leaves {name} out"
+            place = tmp_path / target / (Path(name).name if target.endswith("/") else "")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(ROOT / name)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "wheels")]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    assert {"worker/schema.sql", "worker/api/sample_page_files/index.html"} <= set(zipfile.ZipFile(wheel).namelist())

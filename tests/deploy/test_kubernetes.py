@@ -48,6 +48,11 @@ def volume(name: str, wanted: str) -> dict[str, Any] | None:
     return next((found for found in pod(name)["volumes"] if found["name"] == wanted), None)
 
 
+def secret(named: str | dict[str, str]) -> dict[str, str]:
+    """Return a secret of a service of the compose file in its long form."""
+    return {"source": named, "target": named} if isinstance(named, str) else named
+
+
 PODS = sorted(of_kind("Deployment", "Job"))
 SERVING = sorted(of_kind("Deployment"))
 WORKERS = [name for name in SERVING if name.startswith("worker-")]
@@ -106,7 +111,8 @@ def test_a_process_is_started_as_in_the_compose_file(name):
     assert (here["image"], here["command"]) == (there["image"].partition(":")[0], there["command"])
     (there_size,) = re.findall(r"/tmp:.*size=(\d+m)", str(there["tmpfs"]))
     assert volume(name, "scratch")["emptyDir"] == {"medium": "Memory", "sizeLimit": _binary(there_size)}
-    assert [item["key"] for item in volume(name, "secrets")["secret"]["items"]] == there["secrets"]
+    mounted = [(item["key"], item["path"]) for item in volume(name, "secrets")["secret"]["items"]]
+    assert mounted == [(found["source"], found["target"]) for found in map(secret, there["secrets"])]
     limits = there["deploy"]["resources"]["limits"]
     assert here["resources"]["limits"] == {"cpu": limits["cpus"], "memory": _binary(limits["memory"])}
     assert set(here["resources"]["requests"]) == {"cpu", "memory"}
@@ -214,8 +220,12 @@ def test_the_api_and_those_who_import_share_the_folder_for_statements():
 def test_the_template_has_every_key_that_is_mounted_and_no_value():
     mounted = {item["key"] for name in PODS for item in volume(name, "secrets")["secret"]["items"]}
     assert set(SECRET["stringData"]) == mounted
-    assert set(SECRET["stringData"].values()) == {"FILL-IN"}
-    assert mounted - {"flower_conf"} <= set(Settings.model_fields)
+    optional = {name for name, field in Settings.model_fields.items() if field.default is None and name in mounted}
+    optional -= {"credential_keys", "jwt_secret", "ops_basic_auth"}
+    assert SECRET["stringData"] == {name: "" if name in optional else "FILL-IN" for name in SECRET["stringData"]}
+    assert mounted - {"flower_conf"} <= set(Settings.model_fields) | {
+        key for key in mounted if key.startswith("database_url_")
+    }
     assert SECRET["metadata"]["name"] == volume("api", "secrets")["secret"]["secretName"]
     assert not of_kind("Secret")
 

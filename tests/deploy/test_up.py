@@ -56,13 +56,14 @@ def up(tmp_path):
     return run
 
 
-REPLACED = [
-    "compose up --detach --no-deps --no-build --wait api",
-    "compose up --detach --no-deps --no-build --wait beat",
-    "compose up --detach --no-deps --no-build --wait --scale worker-scheduled=3 worker-webhooks worker-scheduled",
-    "compose up --detach --no-deps --no-build --wait worker-interactive",
-    "compose up --detach --no-deps --no-build --wait flower",
-]
+GROUPS = (
+    "api",
+    "beat",
+    "--scale worker-scheduled=3 worker-webhooks worker-scheduled worker-heavy",
+    "worker-interactive",
+    "flower",
+)
+REPLACED = [f"compose up --detach --no-deps --no-build --wait {group}" for group in GROUPS]
 
 
 def test_a_deployment_builds_and_migrates_before_it_replaces_anything(up):
@@ -71,6 +72,7 @@ def test_a_deployment_builds_and_migrates_before_it_replaces_anything(up):
     assert asked == [
         "next compose build --quiet migrate",
         "compose up --detach --no-deps --wait postgres redis",
+        "next compose run --rm --no-deps roles",
         "next compose run --rm --no-deps migrate",
         "tag finmind-worker:latest finmind-worker:previous",
         "tag finmind-worker:next finmind-worker:latest",
@@ -82,9 +84,10 @@ def test_a_deployment_builds_and_migrates_before_it_replaces_anything(up):
     ("fails", "says"),
     [
         ("build", "the image was not built; nothing was changed"),
-        ("run --rm", "the migration failed; the version before goes on"),
+        ("run --rm --no-deps roles", "the database roles were not made; the version before goes on"),
+        ("run --rm --no-deps migrate", "the migration failed; the version before goes on"),
     ],
-    ids=["a build that fails", "a migration that fails"],
+    ids=["a build that fails", "roles that are refused", "a migration that fails"],
 )
 def test_what_fails_before_the_end_of_the_migration_leaves_the_version_before_in_service(up, fails, says):
     code, told, asked = up(fails=f"{fails}")

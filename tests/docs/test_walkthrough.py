@@ -35,18 +35,36 @@ IN_ORDER = (
     "docs/operator/upgrade.md",
     "docs/security.md",
     "docs/web-app.md",
+    "docs/tutorials/web-app.md",
+    "docs/tutorials/operator.md",
+    "docs/tutorials/connector-author.md",
 )
 FENCE = re.compile(r"^```(sh|bash|shell|zsh)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 READY = re.compile(rb"ready\.|beat\.started|Uvicorn running|Connected to redis")
 PATIENCE_S = 60
 STATEMENT = "Datum;Betrag;Zweck;Zusatz;Name\n02.01.2026;-3,50;Kaffee;;Bar\n03.01.2026;-4,50;Tee;;Bar\nSumme;-8,00;;;\n"
 REASONS = {
+    "asks for a password",
+    "builds .venv first; tests/local runs the demo",
+    "builds .venv first; tests/local runs the demo, and make test is what runs this",
+    "builds .venv first; the commands below run beside a real up",
+    "changes a secret",
+    "changes keys",
+    "erases a user",
     "needs a Docker engine",
     "needs a Kubernetes cluster",
+    "needs a manifest and keys of your own",
+    "needs a published release",
+    "needs a recorded connection of your own",
+    "needs a restored database",
+    "needs a row of a bank",
     "needs a statement of your own",
-    "builds .venv first; tests/local runs the demo",
-    "builds .venv first; the commands below run beside a real up",
-    "builds .venv first; tests/local runs the demo, and make test is what runs this",
+    "needs a user with data",
+    "needs an incident",
+    "needs two connections",
+    "restarts services",
+    "stops services",
 }
 
 
@@ -162,6 +180,16 @@ def reader() -> Iterator[Reader]:
     shutil.rmtree(home, ignore_errors=True)
 
 
+def outputs_that_did_not_come(page: str, printed: str) -> list[str]:
+    """Return the lines of output that a tutorial shows and no command printed; `…` stands for anything."""
+    if not page.startswith("docs/tutorials/"):
+        return []
+    shown = [line for block in SHOWN.findall((ROOT / page).read_text()) for line in block.splitlines()]
+    assert shown, f"{page} shows no output"
+    plain = "\n".join(" ".join(line.split()) for line in printed.splitlines())
+    return [line for line in shown if not re.search(".*".join(map(re.escape, line.split("…"))), plain)]
+
+
 def id_in(printed: str) -> str:
     """Return the id that a command printed last, below whatever it warned of."""
     return re.findall(r"^[0-9a-f-]{36}$", printed, re.MULTILINE)[-1]
@@ -231,21 +259,32 @@ def test_every_block_is_run_or_says_why_not():
     assert all(block.commands for block in BLOCKS)
 
 
+def test_the_sample_page_has_every_word_that_a_persons_tutorial_tells_to_look_for():
+    page = ROOT / "examples" / "finmind" / "page"
+    words = re.findall(r"\*\*(.+?)\*\*", (ROOT / "docs" / "tutorials" / "person.md").read_text())
+    there = (page / "page.js").read_text() + (page / "index.html").read_text()
+    assert words
+    assert [word for word in words if f'"{word}"' not in there and not re.search(rf">{word} *<", there)] == []
+
+
 @pytest.mark.processes
 def test_the_commands_of_every_page_do_what_they_say(reader):
     connection_id = ""
     for page in IN_ORDER:
         prepare(reader, page)
+        told: list[str] = []
         for block in [block for block in BLOCKS if block.page == page and block.kind == "run"]:
             for command in block.commands:
                 filled = fill_in(reader, command, connection_id)
                 code, printed = reader.type(filled)
+                told.append(printed)
                 allowed = MAY_END_WITH.get(" ".join(command.split()[1:3]), {0})
                 assert code in allowed, f"{page}: {filled}\n{printed}"
                 if "--connector mock" in command:
                     connection_id = id_in(printed)
                 if command.startswith("curl"):
                     assert "connector_name" in printed or "config_schema" in printed, printed
+        assert outputs_that_did_not_come(page, "".join(told)) == [], page
 
 
 @pytest.mark.processes

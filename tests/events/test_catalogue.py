@@ -20,6 +20,7 @@ PROMISED = [
     "import.failed",
     "connection.needs_user",
     "connection.consent_expiring",
+    "connection.new_accounts",
     "bill.due",
     "reminder.sent",
     "webhook.test",

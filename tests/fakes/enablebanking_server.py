@@ -52,6 +52,7 @@ class FakeEnableBanking(FakeProvider):
     wants_key_alone: a following page that repeats the first one's parameters is refused.
     refuses_pages_from: this page and those behind it are refused, with that error.
     user_types: whom the bank serves.
+    closed_after: so many reads of transactions succeed, then the person ends the session.
     """
 
     published = ENABLE_BANKING
@@ -76,6 +77,7 @@ class FakeEnableBanking(FakeProvider):
         self.codes = ["code-1"]
         self.now = NOW
         self.user_types = ["personal"]
+        self.closed_after: int | None = None
 
     def fail(self, path: str, error: str | None, status: int = 400, message: str = "refused") -> None:
         self.broken.setdefault(path, []).append(refusal(error, status, message))
@@ -167,6 +169,10 @@ class FakeEnableBanking(FakeProvider):
         }
 
     def _account(self, uid: str, kind: str, query: Any) -> Reply:
+        if kind == "transactions" and self.closed_after is not None:
+            self.closed_after -= 1
+            if self.closed_after < 0:
+                self.status, self.closed_after = "REVOKED", None
         if self.status != "AUTHORIZED":
             return refusal(f"{self.status}_SESSION", 401, "the session is over")
         match kind:

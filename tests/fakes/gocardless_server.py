@@ -30,6 +30,7 @@ class FakeGoCardless(FakeProvider):
 
     allowance: reads of each kind of data left per account. reset_s: what the headers say about when it is back.
     booked, pending: the two lists; None leaves one out. processing: reads that come too early and answer 409.
+    revoked_after: so many reads of transactions succeed, then the person takes the consent back.
     refused_ids: accounts whose access has expired though the requisition is linked. bank_errors: reads the bank fails.
     """
 
@@ -49,6 +50,7 @@ class FakeGoCardless(FakeProvider):
         self.processing = 0
         self.bank_errors = 0
         self.refused_ids: set[str] = set()
+        self.revoked_after: int | None = None
         self.tokens: set[str] = set()
         self.refresh_tokens: set[str] = set()
         self.made = Counter[str]()
@@ -174,6 +176,10 @@ class FakeGoCardless(FakeProvider):
 
     def _refused(self, account_id: str) -> Reply | None:
         cannot = "Couldn't update account transactions"
+        if self.revoked_after == 0:
+            self.status, self.refused_ids, self.revoked_after = "EX", set(self.account_ids), None
+        elif self.revoked_after is not None:
+            self.revoked_after -= 1
         if account_id in self.refused_ids:
             return refusal(401, cannot, "Access has expired or it has been revoked.", "AccessExpiredError")
         if self.processing > 0:

@@ -80,7 +80,10 @@ class FakePlaid(FakeProvider):
         self.item_error: dict[str, Any] | None = None
         self.institution_name: str | None = "First Platypus Bank"
         self.exchanged: list[str] = []
+        self.link_expires_at = "2026-11-20T16:00:00Z"
         self.removed_items = 0
+        self.links = 0
+        self.webhook: str | None = None
         self.keys: dict[str, dict[str, Any]] = {}
         self._started_at = ""
         self._syncs = 0
@@ -168,15 +171,24 @@ class FakePlaid(FakeProvider):
         self.removed_items += 1
         return Reply({"request_id": "r-remove"}, "ItemRemoveResponse")
 
+    def on_item_webhook_update(self, body: dict[str, Any]) -> Reply:
+        self.webhook = body["webhook"]
+        return Reply({"item": self._item(), "request_id": "r-webhook"}, None)
+
     def on_item_public_token_exchange(self, body: dict[str, Any]) -> Reply:
         if body["public_token"] in self.exchanged:
             return error("INVALID_INPUT", "INVALID_PUBLIC_TOKEN")
         self.exchanged.append(body["public_token"])
-        answer = {"access_token": "access-canary-1", "item_id": "item-1", "request_id": "r-exchange"}
+        number = len(self.exchanged)
+        answer = {"access_token": f"access-canary-{number}", "item_id": f"item-{number}", "request_id": "r-exchange"}
         return Reply(answer, "ItemPublicTokenExchangeResponse")
 
-    def on_link_token_create(self, _body: dict[str, Any]) -> Reply:
-        answer = {"link_token": "link-1", "expiration": "2026-11-20T16:00:00Z", "request_id": "r-link"}
+    def on_link_token_create(self, body: dict[str, Any]) -> Reply:
+        self.links += 1
+        token = f"link-{self.links}"
+        answer = {"link_token": token, "expiration": self.link_expires_at, "request_id": "r-link"}
+        if "hosted_link" in body:
+            answer["hosted_link_url"] = f"https://secure.plaid.test/hl/{token}"
         return Reply(answer, "LinkTokenCreateResponse")
 
     def on_institutions_get_by_id(self, body: dict[str, Any]) -> Reply:
@@ -212,7 +224,7 @@ class FakePlaid(FakeProvider):
             "item_id": "item-1",
             "institution_id": "ins_109508",
             "institution_name": self.institution_name,
-            "webhook": None,
+            "webhook": self.webhook,
             "error": self.item_error,
             "available_products": [],
             "billed_products": ["transactions"],

@@ -69,6 +69,12 @@ class FakeProvider:
         return [asked.path for asked in self.asked]
 
 
+def _read(text: bytes, content_type: str) -> Any:
+    if not text:
+        return None
+    return dict(parse_qsl(text.decode())) if "form" in content_type else json.loads(text)
+
+
 @contextmanager
 def serving(provider: FakeProvider) -> Iterator[str]:
     """Serve `provider`; yields the base URL, and fails when an answer was not as published."""
@@ -86,7 +92,7 @@ def serving(provider: FakeProvider) -> Iterator[str]:
                     path=parts.path,
                     query=dict(parse_qsl(parts.query)),
                     headers={name.lower(): value for name, value in self.headers.items()},
-                    body=json.loads(text) if text else None,
+                    body=_read(text, self.headers.get("content-type", "")),
                 )
             )
             body = json.dumps(reply.body).encode()

@@ -58,13 +58,30 @@ class BankAccount:
 
 @dataclass(kw_only=True)
 class Bank:
-    """Everything behind one access URL. troubles: sent along as `errlist`, or as `errors` by protocol 1."""
+    """Everything behind one access URL; what a server does otherwise than the protocol is switched on by name.
+
+    troubles: sent along as `errlist`, or as `errors` by protocol 1. daily_requests: how many a day has.
+    says_pending: what stands under `pending` of a row that is; None leaves it out.
+    posted_of_pending: what stands under `posted` of such a row; None leaves it out.
+    blank_ids: rows come without ids that say anything.
+    numbers_as_text: moments are text.
+    needs_login: connections whose bank wants a login; their accounts come without rows.
+    balance_counts_pending: balances contain what is still pending.
+    securities: accounts that list holdings.
+    """
 
     accounts: list[BankAccount] = field(default_factory=list)
     protocol: int = 2
     troubles: list[dict[str, Any]] = field(default_factory=list)
     daily_requests: int | None = None
     now: datetime | None = None
+    says_pending: Any = True
+    posted_of_pending: int | None = 0
+    blank_ids: bool = False
+    numbers_as_text: bool = False
+    needs_login: set[str] = field(default_factory=set)
+    balance_counts_pending: bool = False
+    securities: set[str] = field(default_factory=set)
 
     def account(self, account_id: str) -> BankAccount:
         return next(account for account in self.accounts if account.id == account_id)
@@ -72,6 +89,10 @@ class Bank:
     def answer(self, query: dict[str, list[str]]) -> dict[str, Any]:
         version = self.protocol if query.get("version") == ["2"] else 1
         start, end, troubles = self._window(query)
+        troubles = [
+            *troubles,
+            *({"code": "con.auth", "conn_id": one, "msg": "Log in again"} for one in sorted(self.needs_login)),
+        ]
         wanted = query.get("account")
         accounts = [account for account in self.accounts if wanted is None or account.id in wanted]
         body: dict[str, Any] = {
@@ -99,17 +120,36 @@ class Bank:
             "id": account.id,
             "name": account.name,
             "currency": account.currency,
-            "balance": str(account.balance()),
+            "balance": str(self._balance(account)),
             "balance-date": int((self.now or datetime.now(UTC)).timestamp()),
         }
         if version == 1:
             body["org"] = {"name": account.institution, "domain": "loopback.test", "sfin-url": "https://loopback.test"}
         else:
             body["conn_id"] = account.connection_id
+        if account.id in self.securities:
+            body["holdings"] = [{"id": "H-1", "symbol": "ACME", "shares": "3", "market_value": "30.00"}]
         if query.get("balances-only") == ["1"]:
             return body
+        if account.connection_id in self.needs_login:
+            return body | {"transactions": []}
         rows = [entry for entry in account.entries if self._asked(entry, "pending" in query, window)]
-        return body | {"transactions": [entry.to_json() for entry in rows]}
+        return body | {"transactions": [self._row(entry) for entry in rows]}
+
+    def _balance(self, account: BankAccount) -> Decimal:
+        pending = sum(Decimal(entry.amount) for entry in account.entries if not entry.posted_at)
+        return account.balance() + (pending if self.balance_counts_pending else 0)
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        record = entry.to_json()
+        if entry.posted_at is None:
+            record |= {"pending": self.says_pending, "posted": self.posted_of_pending}
+            record = {name: value for name, value in record.items() if value is not None}
+        if self.blank_ids:
+            record["id"] = ""
+        if self.numbers_as_text:
+            record |= {name: str(record[name]) for name in ("posted", "transacted_at") if name in record}
+        return record
 
     def _asked(self, entry: Entry, pending: bool, window: tuple[float, float]) -> bool:  # noqa: FBT001 - a parameter of the protocol
         """`pending=0` acts like `pending=1`, as it was seen to; posted rows are cut to the half-open window."""

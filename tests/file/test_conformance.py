@@ -19,7 +19,7 @@ def daily(suffix: str, write: Write, **stated: Any) -> Callable[[Ledger, Path], 
     """Put one statement per account and day into a drop folder, as banks do that send one every evening."""
 
     def config(ledger: Ledger, directory: Path) -> dict[str, Any]:
-        for old in directory.iterdir():
+        for old in directory.glob(f"*.{suffix}"):
             old.unlink()
         for account in ledger.accounts:
             balance = ledger.balance(account.id)

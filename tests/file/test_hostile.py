@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import signal
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.file.camt.test_statements import entry, statement
 from tests.file.ofx.test_statements import bank, row
 from tests.file.reader import read
+from tests.file.sheets import sparse_ods, sparse_xlsx
 from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
 
 CSV = "Date,Description,Amount\n2026-01-31,Rent,-5.00\n"
@@ -70,6 +73,13 @@ HOSTILE = {
     "a PDF": ("%PDF-1.7\n", "is a PDF"),
     "an old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "damaged or locked"),
     "a spreadsheet": (zipped(("[Content_Types].xml", b"<a/>"), ("xl/workbook.xml", b"<a/>")), "damaged or locked"),
+    "a spreadsheet with one cell in each far corner": (sparse_xlsx("A1", "XFD1048576"), "more memory or time"),
+    "a spreadsheet that repeats a row of all columns": (
+        sparse_ods(rows=1_048_576, columns=16_384),
+        "damaged or locked",
+    ),
+    "a spreadsheet that repeats a cell": (sparse_ods(rows=1, columns=2_000_000_000), "more than a thousand"),
+    "a spreadsheet that repeats a row": (sparse_ods(rows=1_048_576, columns=1), "no column"),
     "a web page": ("<!DOCTYPE html><html><body>Please log in</body></html>", "is a web page"),
     "JSON": ('[{"date": "2026-01-31"}]', "is JSON"),
     "a payment order": ('<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.03"/>', "payment order"),
@@ -90,6 +100,39 @@ HOSTILE = {
 def test_a_file_made_to_harm_is_refused_with_its_reason(reading, content, reason):
     with pytest.raises(InvalidDataError, match=reason):
         reading(content, name="download")
+
+
+ALIKE = [" ", "0", "a", "a ", "1.", ", ", "0 ", "1'", "-", "DC", "C1 ", "a1"]
+CELLS = {
+    "date": "Date,Description,Amount\n2026-01-31,Rent,-5.00\n{},x,-5.00\n",
+    "amount": "Date,Description,Amount\n2026-01-31,Rent,-5.00\n2026-01-31,x,{}\n",
+    "description": "31.01.2026;{};-5,00\n31.01.2026;x;-5,00\n",
+    "line of MT940": ":20:X\n:25:1\n:60F:C260101EUR0,00\n:61:{0}\n:86:{0}\n{0}\n:62F:C260131EUR0,00\n-\n",
+    "QIF": "!Type:Bank\nD{0}\nT{0}\nP{0}\n^\nD01/31/2026\nT-5.00\n^\n",
+}
+
+
+@pytest.fixture
+def _within_a_minute():
+    """A pattern that looks at a text from each of its characters would take hours."""
+
+    def give_up(*_signal):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("_within_a_minute")
+@pytest.mark.parametrize("alike", ALIKE)
+@pytest.mark.parametrize("place", CELLS)
+def test_a_long_text_of_alike_characters_takes_no_longer_than_another(reading, place, alike):
+    for text in (alike * 60_000, f"1{alike * 60_000}x"):
+        with suppress(InvalidDataError):
+            reading(CELLS[place].format(text), name="download")
 
 
 def test_a_zip_file_is_as_good_as_the_statements_in_it(reading):

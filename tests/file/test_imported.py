@@ -1,6 +1,7 @@
 """Statement files through the whole importer into the user's expenses: each row once, whatever is dropped when."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -129,3 +130,47 @@ def test_a_file_and_an_online_connection_to_the_same_account_make_each_expense_o
     assert drop.amounts() == ["-5.00"]
     online.refresh()
     assert online.amounts() == ["-5.00"]
+
+
+SALARIES = "<AcctSvcrRef>B-1</AcctSvcrRef><NtryDtls><Btch><NbOfTxs>2</NbOfTxs></Btch></NtryDtls>"
+BOOKED = statement(entry("300.00", more=SALARIES) + entry("7.00"))
+
+
+def notification(*amounts: str, reference: str = "B-1") -> str:
+    paid = "".join(details(amount, name) for amount, name in zip(amounts, ("Ada", "Bo", "Cy"), strict=False))
+    more = f"<AcctSvcrRef>{reference}</AcctSvcrRef><NtryDtls>{paid}</NtryDtls>"
+    return statement(entry("300.00", more=more), kind="Ntfctn", namespace="camt.054.001.04")
+
+
+NOTIFIED = notification("100.00", "200.00")
+
+
+@pytest.mark.parametrize(
+    "uploads",
+    [
+        [{"a.xml": BOOKED, "b.xml": NOTIFIED}],
+        [{"a.xml": BOOKED}, {"b.xml": NOTIFIED}],
+        [{"b.xml": NOTIFIED}, {"a.xml": BOOKED}],
+        [{"a.xml": BOOKED}, {"a2.xml": BOOKED + "\n"}, {"b.xml": NOTIFIED}, {"b2.xml": NOTIFIED + "\n"}],
+        [{"b.xml": NOTIFIED}, {"a.xml": BOOKED}, {"a2.xml": BOOKED + "\n"}],
+    ],
+)
+def test_the_payments_of_a_notification_replace_the_line_of_the_statement_in_whatever_order(drop_folder, uploads):
+    for number, files in enumerate(uploads):
+        for name, content in files.items():
+            drop_folder.drop(name, content)
+        outcome = drop_folder.refresh()
+        waits = number == 0 and set(files) == {"b.xml"}
+        assert outcome.code in ({"statement_missing"} if waits else {"ok", "nothing_new"})
+        assert sum(map(Decimal, drop_folder.amounts())) == (0 if waits else -307)
+    assert sorted(drop_folder.amounts()) == ["-100.00", "-200.00", "-7.00"]
+    drop_folder.refresh()
+    assert sorted(drop_folder.amounts()) == ["-100.00", "-200.00", "-7.00"]
+
+
+def test_details_that_do_not_add_up_or_belong_to_another_entry_change_no_money(drop_folder):
+    drop_folder.drop("a.xml", BOOKED)
+    drop_folder.drop("b.xml", notification("100.00", "100.00"))
+    drop_folder.drop("c.xml", notification("100.00", "200.00", reference="B-2"))
+    drop_folder.refresh()
+    assert sorted(drop_folder.amounts()) == ["-300.00", "-7.00"]

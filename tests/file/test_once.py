@@ -38,6 +38,7 @@ def test_the_same_bytes_under_two_names_are_one_file(tmp_path):
     for name in ("a.csv", "a (1).csv"):
         (tmp_path / name).write_text(rows(1, 1))
     assert deliver(tmp_path)[0] == [1, 1]
+    assert "a.csv: the same file as a (1).csv" in read(tmp_path).warnings
 
 
 def test_files_that_overlap_give_each_row_once_and_twins_twice(tmp_path):
@@ -119,7 +120,7 @@ def test_of_every_row_as_many_come_through_as_the_fullest_file_holds(files):
     overlap = Overlap(shared=shared_windows(spans))
     through: list[int] = []
     for days in files:
-        overlap.next_file()
+        overlap.end_file()
         through += [one.booking_on.day for one in booked(days) if overlap.is_new(one)]
     assert {day: through.count(day) for day in set(through)} == {
         day: max(days.count(day) for days in files) for days in files for day in days
@@ -135,3 +136,48 @@ def test_joined_ranges_hold_the_same_days_without_touching(ranges):
     days = [date.fromordinal(n) for n in range(date(2026, 1, 1).toordinal(), date(2026, 3, 1).toordinal())]
     assert all(any(day in one for one in joined) == any(day in one for one in windows) for day in days)
     assert all((b.from_on - a.to_on).days > 1 for a, b in pairwise(joined))
+
+
+WITH_BALANCE = "Date,Description,Amount,Balance\n"
+CHECKING = WITH_BALANCE + "2023-10-30,Transfer,-100.00,900.00\n2023-10-31,Fee,-1.00,899.00\n"
+SAVINGS = WITH_BALANCE + "2023-10-30,Transfer,100.00,5100.00\n2023-10-31,Fee,-1.00,5099.00\n"
+LATER = WITH_BALANCE + "2023-10-31,Fee,-1.00,899.00\n2023-11-01,Tea,-2.00,897.00\n"
+# what LATER becomes when the bank books an entry of -5.00 late
+MOVED = WITH_BALANCE + "2023-10-30,Transfer,-100.00,895.00\n2023-10-31,Fee,-1.00,894.00\n2023-11-01,Tea,-2.00,892.00\n"
+
+
+def test_equal_rows_behind_balances_of_two_accounts_are_two_and_the_account_is_in_doubt(tmp_path):
+    (tmp_path / "checking.csv").write_text(CHECKING)
+    (tmp_path / "savings.csv").write_text(SAVINGS)
+    found = read(tmp_path)
+    assert sorted(found.amounts) == [-100, -1, -1, 100]
+    [failure] = found.pages[-1].failures
+    assert "savings.csv states other balances for the same days" in str(failure.error)
+
+
+@pytest.mark.parametrize("second", [LATER, MOVED])
+def test_rows_of_one_account_are_read_once_also_where_a_late_entry_moved_its_balances(tmp_path, second):
+    (tmp_path / "a.csv").write_text(CHECKING)
+    (tmp_path / "b.csv").write_text(second)
+    found = read(tmp_path)
+    assert sorted(found.amounts) == [-100, -2, -1]
+    assert found.pages[-1].failures == ()
+
+
+def test_files_that_tell_a_day_differently_are_named_and_a_day_that_grows_is_not(tmp_path):
+    (tmp_path / "a.csv").write_text(HEADER + "2026-01-30,A,-3.00\n2026-01-31,B,-5.00\n")
+    (tmp_path / "b.csv").write_text(HEADER + "2026-01-30,A,-3.00\n2026-01-30,New,-1.00\n2026-01-31,C,-7.00\n")
+    found = read(tmp_path)
+    assert sorted(found.amounts) == [-7, -5, -3, -1]
+    [said] = [warning for warning in found.warnings if "different rows" in warning]
+    assert (
+        said == "b.csv and the files before it hold different rows for 1 days, first 2026-01-31: all of them are kept"
+    )
+
+
+def test_an_id_that_returns_with_another_amount_is_named(tmp_path):
+    (tmp_path / "a.ofx").write_text(bank(row(amount="-25.00")))
+    (tmp_path / "b.ofx").write_text(bank(row(amount="-28.00")))
+    found = read(tmp_path)
+    assert sorted(found.amounts) == [-28, -25]
+    assert any("b.ofx and the files before it hold different rows" in warning for warning in found.warnings)

@@ -15,7 +15,6 @@ from worker.money import MINOR_UNITS
 
 pytestmark = pytest.mark.skipif(not ASSETS.is_dir(), reason="the sample files of real banks are not here")
 
-NOTICE = "camt.054, a notification"
 NO_ACCOUNT = "names no account"
 NO_LAYOUT = "no column of dates and amounts"
 NO_STATEMENT = "holds no"
@@ -32,9 +31,9 @@ SAMPLES: dict[str, tuple[int, int, int] | str] = {
     "camt/xml/camt053.v2.with-party-ids.xml": (1, 0, 1),
     "camt/xml/camt053.v3.xml": (1, 0, 1),
     "camt/xml/camt053.v8.xml": (1, 0, 1),
-    "camt/xml/camt054.v2.xml": NOTICE,
-    "camt/xml/camt054.v8-with-UETR.xml": NOTICE,
-    "camt/xml/camt054.v8.xml": NOTICE,
+    "camt/xml/camt054.v2.xml": (0, 0, 1),
+    "camt/xml/camt054.v8-with-UETR.xml": (0, 0, 1),
+    "camt/xml/camt054.v8.xml": (0, 0, 1),
     "csv/amazon.csv": (3, 0, 1),
     "csv/creditunion.csv": (8, 0, 1),
     "csv/gls.csv": (1, 0, 1),

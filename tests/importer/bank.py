@@ -27,8 +27,9 @@ from worker.connectors.base import (
     Window,
 )
 from worker.db.engine import Sessions
-from worker.importer.context import ImportContext, ImportPolicy
+from worker.importer.context import ImportContext
 from worker.importer.engine import run
+from worker.importer.policy import ImportPolicy
 from worker.runs.lease import ClaimedRun, claim
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from tests.importer.bank import TODAY, Harness
 from worker.connectors.base import Account
-from worker.importer.actions.suggestions import decline, list_suggestions
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.importer.store import bank_accounts, replaced_account
 from worker.runs.states import RunStatus
 
 IBAN = "DE02120300000000202051"
@@ -82,4 +84,252 @@ def test_a_mask_that_two_cards_share_does_not_decide_which_card_has_a_row(sessio
     both[1].bank.buy("-5", "Rent of a bicycle", external_id="2", account_id="B")
     for harness in both:
         harness.refresh()
+    with sessions() as session:
+        for question in list_suggestions(session, user_id):  # nothing but names and digits says which card is which
+            accept(session, question.id, user_id=user_id)
+    both[1].refresh()
     assert both[0].amounts() == ["-5.00", "-5.00"]
+
+
+CARD = Account(external_id="C", name="Card 1", mask="1111", currency="EUR")
+MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop")
+
+
+def buy_with_card(harness, number, **more):
+    on = TODAY - timedelta(days=9 - number)
+    words = MERCHANTS[number % len(MERCHANTS)]
+    return harness.bank.buy(f"-{number + 3}.10", words, external_id=f"{number}", account_id="C", booking_on=on, **more)
+
+
+def replace_card(harness):
+    """Give the card a new id, name and number; its rows get new ids as well."""
+    harness.bank.accounts = [replace(CARD, external_id="D", name="Card 2", mask="2222")]
+    harness.bank.rows = [replace(row, account_id="D", external_id=f"d{row.external_id}") for row in harness.bank.rows]
+
+
+@pytest.fixture
+def card(harness):
+    harness.bank.accounts = [CARD]
+    return harness
+
+
+def test_a_replaced_card_goes_on_as_the_old_one_where_its_rows_show_it(card):
+    for number in range(4):
+        buy_with_card(card, number)
+    card.refresh()
+    before = card.expenses()
+    card.sql("UPDATE bank_connection_accounts SET inverted = FALSE")
+    replace_card(card)
+    outcome = card.refresh()
+    assert (outcome.status, card.expenses()) == (RunStatus.SUCCEEDED, before)
+    assert card.sql("SELECT external_id, former_external_ids, status FROM bank_connection_accounts") == [
+        ("D", ["C"], "active")
+    ]
+    assert card.refresh().status == RunStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("known", [1, 2])
+def test_a_replaced_card_of_which_hardly_a_row_is_known_is_asked_about_and_nothing_is_doubled(card, known):
+    for number in range(known):
+        buy_with_card(card, number)
+    card.refresh()
+    before = card.expenses()
+    replace_card(card)
+    for _ in range(2):
+        outcome = card.refresh()
+        assert (outcome.status, outcome.code, card.expenses()) == (RunStatus.PARTIAL, "account_failed", before)
+    with card.sessions() as session:
+        (question,) = list_suggestions(session, card.user_id)
+        accept(session, question.id, user_id=card.user_id)
+    assert (card.refresh().status, card.expenses()) == (RunStatus.SUCCEEDED, before)
+
+
+def test_a_replaced_card_whose_one_pending_row_was_posted_with_a_tip_is_asked_about(card):
+    row = buy_with_card(card, 2, pending=True)
+    card.refresh()
+    card.bank.change(row, pending=False, amount=Decimal("-6.00"))
+    replace_card(card)
+    card.refresh()
+    assert card.amounts() == ["-5.10"]
+    with card.sessions() as session:
+        (question,) = list_suggestions(session, card.user_id)
+        accept(session, question.id, user_id=card.user_id)
+    card.refresh()
+    assert card.amounts() == ["-6.00"]
+
+
+def test_a_replaced_card_without_a_row_goes_on_as_the_old_one(card):
+    card.refresh()
+    replace_card(card)
+    assert card.refresh().status == RunStatus.SUCCEEDED
+    assert len(accounts(card)) == 1
+
+
+def test_a_second_card_beside_a_closed_one_is_imported(card):
+    for number in range(4):
+        buy_with_card(card, number)
+    card.refresh()
+    card.bank.accounts = [replace(CARD, external_id="D", name="Card 2", mask="2222")]
+    card.bank.rows = []
+    for number in range(4):
+        card.bank.buy(f"-{number + 50}", "Shoes", account_id="D", booking_on=TODAY - timedelta(days=number))
+    assert card.refresh().code == "account_not_found"
+    assert len(card.amounts()) == 8
+
+
+def test_a_card_that_was_left_out_is_asked_about_when_it_is_replaced(card):
+    for number in range(4):
+        buy_with_card(card, number)
+    card.refresh()
+    card.sql("UPDATE bank_connection_accounts SET included = FALSE")
+    replace_card(card)
+    card.refresh()
+    assert len(card.amounts()) == 4
+    with card.sessions() as session:
+        (question,) = list_suggestions(session, card.user_id)
+        accept(session, question.id, user_id=card.user_id)
+    card.refresh()
+    assert len(card.amounts()) == 4
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_pending_row_of_an_account_that_is_listed_no_longer_goes_after_the_days_of_grace(harness, comes_back):
+    other = Account(external_id="B", name="Card", mask="1234", currency="EUR")
+    harness.bank.accounts.append(other)
+    harness.bank.buy("-9", "Baker", external_id="1", account_id="B", pending=True)
+    harness.refresh()
+    harness.bank.accounts.remove(other)
+    harness.refresh()
+    assert harness.amounts() == ["-9.00"]
+    if comes_back:
+        harness.day_later(3)
+        harness.bank.accounts.append(other)
+        harness.refresh()
+    harness.day_later(8)
+    harness.refresh()
+    assert harness.amounts() == (["-9.00"] if comes_back else [])
+
+
+def test_an_account_that_is_listed_twice_is_one(harness):
+    harness.bank.accounts *= 2
+    harness.bank.buy("-9", external_id="1")
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert harness.amounts() == ["-9.00"]
+
+
+@pytest.mark.parametrize("posts", [False, True])
+def test_what_was_deleted_stays_deleted_when_the_source_that_had_it_withdraws_it(sessions, user_id, posts):
+    one, other = Harness(sessions, user_id), Harness(sessions, user_id)
+    for harness in (one, other):
+        harness.bank.accounts = [Account(external_id="A", name="Giro", currency="EUR", anchor="iban:DE1")]
+        for number, amount in enumerate(("-9", "-1")):
+            harness.bank.buy(amount, f"Shop {number}", external_id=str(number), pending=posts)
+        harness.refresh()
+    one.sql("DELETE FROM expenses WHERE amount = 9")
+    one.bank.rows.pop(0)
+    other.bank.rows = [replace(row, pending=False) for row in other.bank.rows]
+    for _ in range(2):
+        one.day_later(8)
+        for harness in (one, other):
+            harness.refresh()
+    assert one.amounts() == ["-1.00"]
+
+
+HISTORY_ROWS = 11
+OTHER_IBAN = "DE75512108001245126199"
+
+
+def buy_history(harness):
+    for number in range(1, HISTORY_ROWS + 1):
+        on = TODAY - timedelta(days=number)
+        harness.bank.buy(f"-{number}.37", f"Shop {number}", external_id=f"{number}", booking_on=on)
+
+
+@pytest.mark.parametrize("ids", ["same", "new"])
+@pytest.mark.parametrize("answer", [accept, decline])
+def test_a_card_listed_beside_the_one_that_it_replaces_is_asked_about_before_its_rows_double(harness, ids, answer):
+    old = Account(external_id="A", name="Visa 1111", mask="1111", currency="EUR")
+    harness.bank.accounts = [old]
+    buy_history(harness)
+    rows = list(harness.bank.rows)
+    harness.refresh()
+    harness.bank.accounts.append(Account(external_id="N", name="Visa 2222", mask="2222", currency="EUR"))
+    prefix = "" if ids == "same" else "n"
+    harness.bank.rows += [replace(row, account_id="N", external_id=f"{prefix}{row.external_id}") for row in rows]
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "similar_account")
+    assert len(harness.amounts()) == HISTORY_ROWS
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        answer(session, question.id, user_id=harness.user_id)
+    harness.refresh()
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert len(harness.amounts()) == HISTORY_ROWS * (1 if answer is accept else 2)
+    harness.bank.accounts.remove(old)
+    harness.bank.rows = [row for row in harness.bank.rows if row.account_id == "N"]
+    harness.bank.buy("-1", "Bus", external_id="bus", account_id="N")
+    harness.refresh()
+    assert len(harness.amounts()) == HISTORY_ROWS * (1 if answer is accept else 2) + 1
+
+
+@pytest.mark.parametrize("external_id", ["Z", "A"], ids=["another id", "the same id"])
+def test_an_account_with_another_number_and_the_rows_of_one_that_went_is_asked_about(harness, external_id):
+    harness.bank.accounts = [Account(external_id="A", name="Giro", anchor=f"iban:{IBAN}", currency="EUR")]
+    buy_history(harness)
+    harness.refresh()
+    renumbered = Account(external_id=external_id, name="Giro", anchor=f"iban:{OTHER_IBAN}", currency="EUR")
+    harness.bank.accounts = [renumbered]
+    harness.bank.rows = [replace(row, account_id=external_id) for row in harness.bank.rows]
+    for _ in range(2):
+        assert harness.refresh().status != RunStatus.SUCCEEDED
+    assert len(harness.amounts()) == HISTORY_ROWS
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        accept(session, question.id, user_id=harness.user_id)
+    harness.bank.buy("-1", "Bus", external_id="bus", account_id=external_id)
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert len(harness.amounts()) == HISTORY_ROWS + 1
+
+
+def test_rows_of_one_id_in_two_currencies_have_to_state_theirs(harness):
+    giro = Account(external_id="A", name="Wallet", currency="EUR")
+    harness.bank.accounts = [giro, replace(giro, currency="USD")]
+    harness.bank.buy("-5", external_id="1")
+    harness.bank.buy("-7", external_id="2", currency="USD")
+    harness.bank.buy("-9", external_id="3", currency=None)
+    assert harness.refresh().code == "rows_rejected"
+    assert [(amount, currency) for _, amount, currency, _ in harness.expenses()] == [("-7.00", "USD"), ("-5.00", "EUR")]
+
+
+def test_a_source_that_ended_long_ago_is_compared_by_its_own_days(sessions, user_id, monkeypatch):
+    """Of a longer history only so many rows are compared, and its newest ones are all of later days."""
+    for module in (bank_accounts, replaced_account):
+        monkeypatch.setattr(module, "MAX_COMPARED_ROWS", 25)
+    archive, feed = Harness(sessions, user_id), Harness(sessions, user_id)
+    days = [*range(400, 380, -1), *range(40, 0, -1)]
+    for number, ago in enumerate(days):
+        sold = {"description": f"Shop {number}", "booking_on": TODAY - timedelta(days=ago)}
+        if number < 20:
+            archive.bank.buy(f"-{number + 5}.37", external_id=f"a{number}", **sold)
+        if number >= 2:
+            feed.bank.buy(f"-{number + 5}.37", external_id=f"f{number}", **sold)
+    archive.refresh()
+    feed.refresh()
+    asked = archive.sql("SELECT kind FROM bank_match_suggestions WHERE status = 'open'")
+    assert len(archive.amounts()) == len(days) or asked == [("account",)]
+
+
+def test_a_second_source_with_the_other_sign_waits_for_an_answer(sessions, user_id):
+    one, other = Harness(sessions, user_id), Harness(sessions, user_id)
+    for harness, sign in ((one, "-"), (other, "")):
+        harness.bank.accounts = [Account(external_id="A", name="Giro", anchor=f"iban:{IBAN}", currency="EUR")]
+        for n in range(1, 8):
+            harness.bank.buy(f"{sign}{n}.40", f"Shop {n}", external_id=str(n), booking_on=TODAY - timedelta(days=n))
+        harness.refresh()
+    assert len(one.amounts()) == 7
+    assert other.sql("SELECT status, code FROM bank_import_runs WHERE id = :id", id=other.run_id) == [
+        ("partial", "signs_flipped")
+    ]
+    other.sql("UPDATE bank_connection_accounts SET inverted = true WHERE connection_id = :c", c=other.connection_id)
+    other.refresh()
+    assert (len(one.amounts()), other.sql("SELECT count(*) FROM bank_transactions")) == (7, [(14,)])

@@ -40,7 +40,6 @@ def expenses(draw):
         notes=draw(WORDS),
         spent_on=draw(DAYS),
         twin_id=twin_id,
-        same_account=draw(st.sampled_from([True, False, None])) if twin_id else None,
     )
 
 
@@ -53,7 +52,6 @@ def test_no_assignment_consumes_one_expense_or_one_line_twice(rows, known):
     for match in pairs:
         assert match.left.expense_amount == match.right.amount
         assert (match.left.amount > 0) == (match.right.expense_type == "INCOME")
-        assert match.right.same_account is not False
 
 
 KINDS = st.sampled_from([None, None, *TransactionKind])

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import CURSOR, WINDOWED
-from worker.connectors.base import IdClass, RemovedTransaction
+from tests.importer.bank import CURSOR, WINDOWED, Harness, ScriptedConnector
+from worker.connectors.base import IdClass, Page, RemovedTransaction
 
 
 @pytest.mark.parametrize(
@@ -196,3 +197,105 @@ def test_a_removed_row_that_was_taken_for_another_one_returns_beside_it(harness)
     harness.bank.buy("-9", "Baker", external_id="1")
     harness.refresh()
     assert sorted(e[3] for e in harness.expenses()) == ["Baker", "Butcher"], "a list of changes names no row twice"
+
+
+def test_that_a_former_id_is_gone_says_nothing_of_the_row_under_its_present_one(harness):
+    harness.bank.capabilities = replace(CURSOR, links_pending=False)
+    harness.bank.buy("-9", "Baker", external_id="pending", pending=True)
+    harness.refresh()
+    harness.bank.buy("-9", "Baker", external_id="posted")
+    harness.refresh()
+    harness.bank.removed = [RemovedTransaction(external_id="pending")]
+    assert harness.refresh().counts.removed == 0
+    assert harness.amounts() == ["-9.00"]
+
+
+@pytest.mark.parametrize(
+    ("pages", "amounts"),
+    [
+        ([("stated",), ("removed",)], []),
+        ([("removed",), ("stated",)], ["-9.00"]),
+        ([("stated", "removed")], []),
+        ([("stated",), ("removed",), ("stated",)], ["-9.00"]),
+    ],
+    ids=["removed later", "stated later", "on one page", "back again"],
+)
+@pytest.mark.parametrize("is_known", [True, False], ids=["a known row", "a new row"])
+def test_the_last_page_that_names_a_row_says_whether_it_is_there(harness, is_known, pages, amounts):
+    harness.bank.capabilities = CURSOR
+    row = harness.bank.buy("-9", "Baker", external_id="1")
+    if is_known:
+        harness.refresh()
+    told = [
+        Page(
+            transactions=(row,) if "stated" in page else (),
+            removed=(RemovedTransaction(external_id="1"),) if "removed" in page else (),
+            next_cursor="9",
+        )
+        for page in pages
+    ]
+
+    class Pages(ScriptedConnector):
+        def refresh(self, _state):
+            yield from told
+
+    harness.connector = lambda: Pages(harness.bank)
+    assert harness.refresh().status == "succeeded"
+    assert harness.amounts() == amounts
+
+
+EDITED = "amount = 4.50, spent_at = '2026-06-01', notes = 'Mine'"
+
+
+@pytest.mark.parametrize(
+    "bank", [{"amount": Decimal(-8)}, {"booking_on": date(2026, 6, 14)}, {"description": "Baker & Co"}]
+)
+def test_amount_day_and_note_that_the_user_edited_together_stay_whatever_the_bank_changes(harness, bank):
+    row = harness.bank.buy("-9", "Baker", external_id="1")
+    harness.refresh()
+    harness.sql(f"UPDATE expenses SET {EDITED}")
+    harness.bank.change(row, **bank)
+    for _ in range(2):
+        harness.refresh()
+    assert harness.expenses() == [("2026-06-01", "-4.50", "EUR", "Mine")]
+
+
+def test_they_stay_when_a_row_changes_its_id_and_when_a_pending_one_is_posted(harness):
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.STABLE)
+    row = harness.bank.buy("-9", "Baker", external_id="1", pending=True)
+    harness.refresh()
+    harness.sql(f"UPDATE expenses SET {EDITED}")
+    harness.bank.change(row, external_id="2", pending=False)
+    harness.refresh()
+    harness.bank.change(harness.bank.rows[0], external_id="3")
+    harness.refresh()
+    assert harness.expenses() == [("2026-06-01", "-4.50", "EUR", "Mine")]
+
+
+@pytest.mark.parametrize("link", ["a second connection", "removed and linked again"])
+def test_they_stay_after_the_account_is_linked_anew(harness, sessions, user_id, link):
+    account = replace(harness.bank.accounts[0], anchor="iban:DE1")
+    harness.bank.accounts = [account]
+    harness.bank.buy("-9", "Baker", external_id="1")
+    harness.refresh()
+    harness.sql(f"UPDATE expenses SET {EDITED}")
+    if link == "removed and linked again":
+        harness.sql(
+            "UPDATE bank_connections SET status = 'disconnected', config_encrypted = NULL, config_key_id = NULL"
+        )
+    again = Harness(sessions, user_id)
+    again.bank.accounts = [replace(account, external_id="Z")]
+    again.bank.buy("-9", "Baker", external_id="other", account_id="Z")
+    for _ in range(2):
+        again.refresh()
+    assert again.expenses() == [("2026-06-01", "-4.50", "EUR", "Mine")]
+
+
+def test_a_booking_of_next_month_is_an_expense_of_its_value_day_where_the_connection_says_so(sessions, user_id):
+    harness = Harness(sessions, user_id, options={"date_basis": "value"})
+    row = harness.bank.buy("-9", external_id="1", booking_on=date(2026, 6, 2), value_on=date(2026, 5, 29))
+    harness.refresh()
+    assert [e[0] for e in harness.expenses()] == ["2026-05-29"]
+    harness.bank.change(row, value_on=None)
+    harness.refresh()
+    assert [e[0] for e in harness.expenses()] == ["2026-06-02"], "where the bank states none, the usual day"

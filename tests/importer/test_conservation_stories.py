@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
-from tests.importer.bank import CURSOR, Harness
+import pytest
+
+from tests.importer.bank import CURSOR, WINDOWED, Harness
 from worker.connectors.base import Account, AccountFailure, RejectedRow
 from worker.connectors.errors import AuthenticationError
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.importer.fetch.staging import Staging
 from worker.runs.states import RunStatus
 
 B = Account(external_id="B", name="Card", currency="EUR")
@@ -149,3 +153,106 @@ def test_an_account_whose_currency_is_none_keeps_the_connection_from_success(har
         assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "bad_data")
     harness.sql("UPDATE bank_connection_accounts SET included = FALSE WHERE external_id = 'B'")
     assert harness.refresh().status == RunStatus.SUCCEEDED
+
+
+def test_a_row_that_the_bank_has_no_longer_keeps_the_connection_from_success_until_it_is_settled(harness):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.buy("-1", external_id="1")
+    gone = harness.bank.buy("-2", "Shoes", external_id="2")
+    harness.refresh()
+    harness.bank.rows.remove(gone)
+    for _ in range(2):
+        outcome = harness.refresh()
+        assert (outcome.status, outcome.code, problem(harness)) == (RunStatus.PARTIAL, "rows_withdrawn", outcome.code)
+    assert harness.amounts() == ["-2.00", "-1.00"]
+    harness.sql("DELETE FROM expenses WHERE amount = 2")
+    assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
+
+
+def test_a_withdrawn_row_that_the_bank_lists_again_is_no_problem_any_more(harness):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.buy("-1", external_id="1")
+    gone = harness.bank.buy("-2", "Shoes", external_id="2")
+    harness.refresh()
+    harness.bank.rows.remove(gone)
+    assert harness.refresh().code == "rows_withdrawn"
+    harness.bank.rows.append(gone)
+    assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
+
+
+@pytest.mark.parametrize(("answer", "amounts"), [(decline, ["-2.00", "-1.00"]), (accept, ["-1.00"])])
+def test_the_user_says_of_a_withdrawn_row_whether_it_stays_and_is_not_asked_again(harness, sessions, answer, amounts):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.buy("-1", external_id="1")
+    gone = harness.bank.buy("-2", "Shoes", external_id="2")
+    harness.refresh()
+    harness.bank.rows.remove(gone)
+    for _ in range(2):
+        harness.refresh()
+    with sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        assert (question.kind, question.bank["description"]) == ("withdrawn", "Shoes")
+        answer(session, question.id, user_id=harness.user_id)
+    for _ in range(2):
+        assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
+        harness.day_later()
+    assert (harness.amounts(), open_questions(harness)) == (amounts, 0)
+    harness.bank.rows.append(gone)
+    harness.refresh()
+    assert harness.amounts() == ["-2.00", "-1.00"], "a row that the bank delivers again is there, once"
+
+
+def test_a_question_about_a_withdrawn_row_goes_when_the_bank_lists_it_again(harness):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.buy("-1", external_id="1")
+    gone = harness.bank.buy("-2", "Shoes", external_id="2")
+    harness.refresh()
+    harness.bank.rows.remove(gone)
+    harness.refresh()
+    assert open_questions(harness) == 1
+    harness.bank.rows.append(gone)
+    harness.refresh()
+    assert open_questions(harness) == 0
+
+
+def open_questions(harness):
+    return harness.sql("SELECT count(*) FROM bank_match_suggestions WHERE status = 'open'")[0][0]
+
+
+def lose_one(rows):
+    """Hand out all transactions but the first."""
+    return lambda *args: (part[1:] for part in rows(*args))
+
+
+def test_a_row_that_the_importer_loses_is_unaccounted_for(harness, monkeypatch):
+    monkeypatch.setattr(Staging, "slices", lose_one(Staging.slices))
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-2", external_id="2")
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code, problem(harness)) == (RunStatus.PARTIAL, "unaccounted", "unaccounted")
+    assert counts(harness) == (2, 1)
+    monkeypatch.undo()
+    assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
+    assert sorted(harness.amounts()) == ["-1.00", "-2.00"]
+
+
+def test_a_row_that_is_lost_before_any_account_gets_it_is_unaccounted_for_too(harness, monkeypatch):
+    add = Staging.add
+    monkeypatch.setattr(Staging, "add", lambda staging, rows: add(staging, rows[1:]))
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.buy("-2", external_id="2")
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code, problem(harness)) == (RunStatus.PARTIAL, "unaccounted", "unaccounted")
+    assert counts(harness) == (2, 1)
+
+
+def test_rows_told_under_a_former_id_of_an_account_are_counted_and_no_problem(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.accounts = [replace(B, external_id="A", anchor="iban:DE1")]
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    harness.bank.accounts = [replace(B, external_id="Z", anchor="iban:DE1")]
+    harness.bank.buy("-2", external_id="2", account_id="A")
+    harness.bank.buy("-2", external_id="3", account_id="Z")
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert report(harness)["rows_not_imported"] == {"former_id": 1}

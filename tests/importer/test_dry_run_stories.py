@@ -13,7 +13,8 @@ from worker.connectors.errors import InvalidDataError, RateLimitError, RateLimit
 from worker.runs.run_queries import decisions_of
 from worker.runs.states import RunKind
 
-OWN = ("bank_import_runs", "bank_transaction_changes", "bank_import_run_accounts")
+# when the user was last seen is written by whoever asks for a run
+OWN = ("bank_import_runs", "bank_transaction_changes", "bank_import_run_accounts", "user_preferences")
 
 
 def everything(harness):

@@ -14,10 +14,6 @@ FRESH = "FRESH_HISTORIES" in os.environ
 HISTORIES = max(1, int(os.environ.get("FRESH_HISTORIES", "800")) // 100)
 FIRST_SEED = random.SystemRandom().randrange(10**6) if FRESH else 0
 
-NOT_MENDED = {
-    Behaviour.REPLACED_CARD: "an account that replaces another one of which hardly a row is known",
-}
-
 
 def judge(histories, sessions):
     figures = Figures()
@@ -32,21 +28,10 @@ def test_an_everyday_life(sessions):
     judge([draw(FIRST_SEED + number, []) for number in range(HISTORIES)], sessions)
 
 
-@pytest.mark.parametrize(
-    "behaviour",
-    [
-        pytest.param(
-            behaviour,
-            id=behaviour.name.lower(),
-            marks=[pytest.mark.xfail(reason=NOT_MENDED[behaviour], strict=True)] if behaviour in NOT_MENDED else [],
-        )
-        for behaviour in Behaviour
-    ],
-)
+@pytest.mark.parametrize("behaviour", [pytest.param(behaviour, id=behaviour.name.lower()) for behaviour in Behaviour])
 def test_a_life_with(behaviour, sessions):
     judge([draw(FIRST_SEED + number, [behaviour]) for number in range(HISTORIES)], sessions)
 
 
-@pytest.mark.xfail(reason="what fails alone fails together", strict=True)
 def test_lives_in_which_several_behaviours_meet(sessions):
     judge([draw_mixed(FIRST_SEED + number) for number in range(3 * HISTORIES)], sessions)

@@ -259,7 +259,7 @@ def test_a_provider_that_turns_every_sign_is_a_question_and_changes_nothing(harn
     harness.bank.rows = [replace(row, amount=-row.amount) for row in harness.bank.rows]
     harness.bank.buy("-7", "Lunch", external_id="3")
     outcome = harness.refresh()
-    assert (outcome.status, outcome.code) == ("failed", "signs_flipped")
+    assert (outcome.status, outcome.code) == ("partial", "signs_flipped")
     assert harness.expenses() == before
     harness.sql("UPDATE bank_connection_accounts SET inverted = true")
     outcome = harness.refresh()
@@ -277,3 +277,9 @@ def test_a_provider_that_turns_the_signs_back_goes_on(harness):
     harness.bank.rows = right
     assert harness.refresh().status == "succeeded"
     assert harness.amounts() == ["-1.00", "20.00"]
+
+
+def test_an_amount_that_rounds_to_nothing_has_no_expense(harness):
+    harness.bank.buy("-0.004", "Fee", external_id="1")
+    assert harness.refresh().status == "succeeded"
+    assert harness.amounts() == []

@@ -301,3 +301,43 @@ def test_a_booked_row_that_is_rewritten_does_not_take_the_pending_row_that_posts
     harness.bank.change(pending, amount=pending.amount - 9, pending=False)
     harness.refresh()
     assert sorted(harness.amounts()) == ["-63.20", "-72.20"]
+
+
+def test_a_pending_row_that_a_list_of_changes_neither_links_nor_removes_goes_after_the_days_of_grace(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-4.20", "CAFE CENTRAL", external_id="p", pending=True)
+    harness.bank.buy("-9", "Hotel", external_id="h", pending=True)
+    harness.refresh()
+    harness.day_later()
+    harness.bank.buy("-4.20", "Cafe Central Berlin", external_id="q")
+    harness.refresh()
+    assert sorted(harness.amounts()) == ["-4.20", "-4.20", "-9.00"]
+    harness.day_later(8)
+    for _ in range(2):
+        harness.refresh()
+        assert sorted(harness.amounts()) == ["-4.20", "-9.00"]
+
+
+def test_of_two_pending_rows_that_one_posted_row_may_be_none_goes(harness):
+    harness.bank.capabilities = CURSOR
+    for number in "12":
+        harness.bank.buy("-4.20", "Cafe Central", external_id=number, pending=True)
+    harness.refresh()
+    harness.day_later()
+    harness.bank.buy("-4.20", "Cafe Central", external_id="q")
+    harness.day_later(9)
+    harness.refresh()
+    assert len(harness.amounts()) == 3
+
+
+@pytest.mark.parametrize(("before", "after"), [("show", "hide"), ("hide", "show")])
+def test_pending_rows_that_are_there_are_shown_or_hidden_when_the_option_changes(harness, before, after):
+    set_option = "UPDATE bank_connections SET options = jsonb_build_object('import_pending', '{}')"
+    harness.sql(set_option.format(before))
+    harness.bank.buy("-12", "Taxi", external_id="1", pending=True)
+    harness.bank.buy("-1", "Bus", external_id="2")
+    for option, amounts in ((before, 2 if before == "show" else 1), (after, 2 if after == "show" else 1)):
+        harness.sql(set_option.format(option))
+        for _ in range(2):
+            harness.refresh()
+        assert len(harness.amounts()) == amounts

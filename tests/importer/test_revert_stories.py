@@ -1,5 +1,7 @@
 """Taking a run back, and answering the importer's questions."""
 
+from decimal import Decimal
+
 import pytest
 
 from tests.importer.bank import CURSOR
@@ -233,3 +235,48 @@ def test_a_habit_that_is_none_suggests_nothing(sessions, user_id, contradicted):
     harness.bank.buy("-4", "BAKER", external_id="4")
     harness.refresh()
     assert harness.sql("SELECT count(*) FROM bank_match_suggestions") == [(0,)]
+
+
+def test_a_run_that_imported_reverted_rows_again_can_be_reverted_as_well(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    for _ in range(2):
+        revert(harness, harness.run_id, reimport=True)
+        assert harness.amounts() == []
+        harness.refresh()
+        assert harness.amounts() == ["-1.00"]
+    revert(harness, harness.run_id)
+    harness.refresh()
+    assert harness.amounts() == []
+
+
+@pytest.mark.parametrize("kind", ["cursor", "old rows"])
+def test_with_reimport_rows_come_back_that_a_refresh_would_not_ask_for(harness, kind):
+    if kind == "cursor":
+        harness.bank.capabilities = CURSOR
+    harness.bank.buy("-9", external_id="1")
+    harness.bank.buy("-7", external_id="2")
+    harness.refresh()
+    imported = harness.run_id
+    harness.day_later(1 if kind == "cursor" else 90)
+    harness.bank.buy("-1", external_id="3")
+    harness.refresh()
+    revert(harness, imported, reimport=True)
+    assert harness.amounts() == ["-1.00"]
+    for _ in range(2):
+        harness.refresh()
+    assert sorted(harness.amounts()) == ["-1.00", "-7.00", "-9.00"]
+
+
+def test_a_second_revert_takes_back_what_the_first_one_kept_once_the_edit_is_gone(harness):
+    row = harness.bank.buy("-1", "Baker", external_id="1")
+    harness.refresh()
+    harness.bank.change(row, amount=Decimal(-8))
+    harness.refresh()
+    amended = harness.run_id
+    harness.sql("UPDATE expenses SET notes = 'Mine'")
+    assert revert(harness, amended).code == "edited_since"
+    assert harness.amounts() == ["-8.00"]
+    harness.sql("UPDATE expenses SET notes = 'Baker'")
+    assert revert(harness, amended).code == "ok"
+    assert harness.amounts() == ["-1.00"]

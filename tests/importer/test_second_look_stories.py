@@ -1,6 +1,8 @@
 """What came after a bank's row: an expense that FinMind added, the same purchase or the other leg from another bank."""
 
+import random
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -102,6 +104,19 @@ def test_a_twin_whose_other_row_is_gone_is_an_expense_again(two):
     assert sorted(two[0].amounts()) == ["-1.00", "-4.20"]
 
 
+def test_rows_of_a_link_that_stands_keep_their_expenses_when_another_is_removed_with_its_own(sessions, two):
+    for harness in two:
+        harness.bank.accounts = [replace(harness.bank.accounts[0], anchor=f"iban:{IBAN}", mask=None)]
+        harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+        harness.refresh()
+    with sessions() as session:
+        forget(session, find(session, two[0].connection_id, lock=True), delete_expenses=True, revoked=False)
+    assert two[0].amounts() == ["-4.20"]
+    two[1].bank.buy("-1", "Tram", external_id="2")
+    two[1].refresh()
+    assert sorted(two[0].amounts()) == ["-1.00", "-4.20"]
+
+
 def linked_again(sessions, user_id, first):
     second = Harness(sessions, user_id)
     second.bank.accounts = first.bank.accounts
@@ -126,6 +141,20 @@ def test_a_bank_that_is_linked_again_brings_back_nothing_deleted_and_doubles_not
     assert sorted(second.amounts()) == ["-22.00", "-3.00", "-4.00"]
 
 
+def test_what_is_typed_after_a_bank_was_linked_again_is_the_purchase_of_the_former_link(sessions, user_id, two):
+    first = two[0]
+    first.bank.buy("-4.20", "Cafe Central", external_id="1")
+    first.refresh()
+    with sessions() as session:
+        forget(session, find(session, first.connection_id, lock=True), delete_expenses=False, revoked=False)
+    second = linked_again(sessions, user_id, first)
+    second.refresh()
+    type_in(second, "4.20", "Cafe Central")
+    for _ in range(2):
+        second.refresh()
+    assert second.amounts() == ["-4.20"]
+
+
 def test_expenses_that_went_with_their_bank_come_back_with_it(sessions, user_id, two):
     first = two[0]
     first.bank.buy("-4", "Cafe Central", external_id="1")
@@ -136,3 +165,151 @@ def test_expenses_that_went_with_their_bank_come_back_with_it(sessions, user_id,
     second = linked_again(sessions, user_id, first)
     second.refresh()
     assert second.amounts() == ["-4.00"]
+
+
+MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop")
+
+
+@pytest.mark.parametrize("masks", [("1111", "9999"), (None, None)], ids=["a replaced card", "nothing but rows"])
+@pytest.mark.parametrize("removed", [True, False], ids=["linked again", "a second connection"])
+def test_an_account_of_another_connection_is_known_by_its_rows(sessions, two, masks, removed):
+    first, second = two
+    for harness, mask in zip(two, masks, strict=True):
+        harness.bank.accounts = [replace(harness.bank.accounts[0], mask=mask)]
+        for number, words in enumerate(MERCHANTS):
+            on = TODAY - timedelta(days=number)
+            harness.bank.buy(f"-{number + 1}", words, external_id=f"{mask}{number}", booking_on=on)
+    first.refresh()
+    if removed:
+        with sessions() as session:
+            forget(session, find(session, first.connection_id, lock=True), delete_expenses=False, revoked=False)
+    first.sql("DELETE FROM expenses WHERE notes = 'Bus'")
+    first.sql("UPDATE expenses SET spent_at = spent_at - 20 WHERE notes = 'Bookshop'")
+    for _ in range(2):
+        second.refresh()
+    assert sorted(second.amounts()) == ["-2.00", "-3.00", "-4.00"]
+
+
+def test_pending_rows_of_a_removed_connection_go_once_its_bank_was_read_again_without_them(sessions, user_id, two):
+    first = two[0]
+    first.bank.buy("-4", "Cafe Central", external_id="1")
+    first.bank.buy("-9", "Hotel", external_id="2", pending=True)
+    first.refresh()
+    with sessions() as session:
+        forget(session, find(session, first.connection_id, lock=True), delete_expenses=False, revoked=False)
+    second = linked_again(sessions, user_id, first)
+    second.bank.rows.pop()
+    second.refresh()
+    assert sorted(second.amounts()) == ["-4.00", "-9.00"]
+    second.day_later(10)
+    second.bank.buy("-1", "Bus", external_id="3")
+    second.refresh()
+    assert sorted(second.amounts()) == ["-1.00", "-4.00"]
+
+
+@pytest.mark.parametrize(
+    ("words", "days", "owed", "asked"),
+    [
+        (("Cafe Central", "Shell Station", "Bookshop"), 0, 3, 0),
+        (("CAFE CENTRAL WIEN", "SHELL STATION 0815", "BOOKSHOP"), 0, 3, 0),
+        (("Cafe Central", "Shell Station", "Bookshop"), 2, 3, 0),
+        (("Breakfast", "Petrol", "Novel"), 0, 6, 3),
+    ],
+    ids=["as the bank says it", "in like words", "two days apart", "in the user's own words"],
+)
+@pytest.mark.parametrize("runs_between", [0, 2])
+def test_a_file_that_finmind_imports_after_the_banks_rows_is_linked_or_asked_about(
+    harness, words, days, owed, asked, runs_between
+):
+    for number, (amount, said) in enumerate((("-4.20", "Cafe Central"), ("-50", "Shell Station"), ("-12", "Bookshop"))):
+        harness.bank.buy(amount, said, external_id=str(number))
+    for _ in range(1 + runs_between):
+        harness.refresh()
+    for amount, said in zip(("4.20", "50", "12"), words, strict=True):
+        type_in(harness, amount, said, on=TODAY - timedelta(days=days))
+    for _ in range(2):
+        harness.refresh()
+    assert len(harness.amounts()) == owed
+    assert len(suggestions(harness)) == asked
+
+
+@pytest.fixture
+def one_account(two):
+    """Two connections to one account, which tell the same purchases."""
+    for harness, account_id in zip(two, "AX", strict=True):
+        account = Account(external_id=account_id, name="Giro", anchor=f"iban:{IBAN}", currency="EUR")
+        harness.bank.accounts = [account]
+        harness.bank.buy("-9", "Baker", external_id=f"{account_id}1", account_id=account_id)
+        harness.bank.buy("-1", "Bus", external_id=f"{account_id}2", account_id=account_id)
+    return two
+
+
+def test_a_deleted_pending_row_stays_deleted_when_the_other_connection_posts_it(one_account):
+    first, second = one_account
+    for harness in one_account:
+        harness.bank.rows[0] = replace(harness.bank.rows[0], pending=True)
+        harness.refresh()
+    first.sql("DELETE FROM expenses WHERE amount = 9")
+    first.bank.rows.pop(0)
+    first.day_later()
+    first.refresh()
+    first.day_later(9)
+    first.refresh()
+    second.bank.today = first.bank.today
+    second.refresh()
+    second.bank.rows[0] = replace(second.bank.rows[0], pending=False, external_id="posted")
+    for harness in (second, first, second):
+        harness.refresh()
+    assert first.amounts() == ["-1.00"]
+
+
+def test_rows_of_the_other_connection_have_the_expenses_when_one_is_removed_with_its_own(sessions, one_account):
+    first, second = one_account
+    for harness in (*one_account, second, second):
+        harness.refresh()
+    first.sql("DELETE FROM expenses WHERE amount = 9")  # one by one, so that it stays deleted
+    with sessions() as session:
+        forget(session, find(session, first.connection_id, lock=True), delete_expenses=True, revoked=False)
+    for _ in range(2):
+        assert second.amounts() == ["-1.00"]
+        second.refresh()
+
+
+@pytest.mark.parametrize("institutions", [("North Bank", "Amex"), (None, None)])
+def test_the_same_purchase_with_two_banks_that_state_no_digits_is_two(two, institutions):
+    for place, (harness, institution) in enumerate(zip(two, institutions, strict=True)):
+        account = replace(harness.bank.accounts[0], name=("Giro", "Visa")[place], institution_name=institution)
+        harness.bank.accounts = [account]
+        harness.bank.buy("-2.80", "Metro", external_id="1", booking_on=TODAY - timedelta(days=2))
+        for number in range(5, 15):
+            on = TODAY - timedelta(days=number)
+            amount = f"-{number + 20 * place}"
+            harness.bank.buy(amount, f"Shop {place} {number}", external_id=f"s{number}", booking_on=on)
+    for harness in (*two, *two):
+        harness.refresh()
+    assert len(two[0].amounts()) == 22
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_runs_of_two_sources_without_news_change_nothing(one_account, seed):
+    """Two fares a day, booked up to a day later by the second source."""
+    later = random.Random(seed)
+    for harness, account_id in zip(one_account, "AX", strict=True):
+        for ago in range(1, 25):
+            for fare in "12":
+                late = timedelta(days=later.randrange(2) if account_id == "X" else 0)
+                harness.bank.buy(
+                    "-2.80", "Bus Ride", external_id=f"{account_id}{ago}-{fare}", account_id=account_id,
+                    booking_on=TODAY - timedelta(days=ago) + late,
+                )  # fmt: skip
+            harness.bank.buy(
+                f"-{ago}.33", f"Shop {ago}", external_id=f"{account_id}u{ago}", account_id=account_id,
+                booking_on=TODAY - timedelta(days=ago),
+            )  # fmt: skip
+    for harness in one_account:
+        harness.refresh()
+    settled = one_account[0].expenses()
+    for harness in (*one_account, *one_account):
+        harness.sql("UPDATE bank_connections SET answer_digest = NULL, answer_run_id = NULL")
+        harness.refresh()
+    assert one_account[0].expenses() == settled

@@ -163,6 +163,7 @@ def test_two_imports_that_meet_leave_the_ledger_of_one_after_the_other(race, poi
     one, other = race(point)
     owed = story(one, other)
     assert at_once(one.refresh, other.refresh) == []
+    assert held(one) == owed, "without the lock of the user it takes another look to find what doubled"
     one.refresh()
     other.refresh()
     assert held(one) == owed

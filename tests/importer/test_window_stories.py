@@ -1,11 +1,11 @@
 """Outages, limits and cursors: no day is skipped, and none is read for ever."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from tests.importer.bank import CURSOR, TODAY, WINDOWED, ScriptedConnector
+from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness, ScriptedConnector
 from worker.connectors.base import Capabilities, IdClass, Page, RemovedTransaction, Scope
 from worker.connectors.errors import CursorInvalidError, ProviderUnavailableError
 from worker.runs.states import RunKind, RunStatus
@@ -166,3 +166,36 @@ def test_a_pending_row_that_a_new_link_no_longer_lists_goes_after_the_grace(harn
     harness.day_later(8)
     harness.refresh()
     assert harness.amounts() == ["-1.00"]
+
+
+def test_days_that_the_bank_writes_as_moments_of_one_hour_are_days_in_any_zone(sessions, user_id):
+    harness = Harness(sessions, user_id, options={"timezone": "America/New_York"})
+    for number in range(4):
+        bought_at(harness, number)
+    harness.refresh()
+    assert [day for day, *_ in harness.expenses()] == ["2026-06-01", "2026-06-02", "2026-06-03", "2026-06-04"]
+    for number in range(4, 7):
+        bought_at(harness, number)
+    for _ in range(2):
+        harness.refresh()
+    assert [day for day, *_ in harness.expenses()] == [f"2026-06-0{number + 2}" for number in range(7)]
+
+
+def bought_at(harness, number):
+    moment = datetime(2026, 6, number + 2, 1, tzinfo=UTC)  # nine in the evening in New York
+    return harness.bank.buy(f"-{number + 1}", external_id=str(number), booking_on=None, booking_at=moment)
+
+
+@pytest.mark.parametrize("read_ahead", [False, True])
+def test_a_clock_that_was_ahead_once_does_not_stop_the_feed(harness, read_ahead):
+    harness.bank.buy("-9", external_id="1")
+    harness.refresh()
+    harness.bank.today += timedelta(days=400)
+    harness.refresh()
+    harness.bank.today -= timedelta(days=400)
+    for number in range(3):
+        harness.day_later(60 if read_ahead else 1)
+        harness.bank.buy("-3", external_id=f"tea-{number}", booking_on=harness.bank.today - timedelta(days=number))
+        harness.refresh()
+    assert sorted(harness.amounts()) == ["-3.00"] * 3 + ["-9.00"]
+    assert watermark(harness) == harness.bank.today

@@ -1,7 +1,6 @@
 """`up` as a process: with small stand-ins for what it supervises, and once with the real workers."""
 
 import os
-import queue
 import re
 import signal
 import socket
@@ -9,15 +8,15 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
 
 import httpx2
 import psutil
 import psycopg2
 import pytest
+
+from tests.local.up_process import ENVIRONMENT, Up
 
 pytestmark = pytest.mark.processes
 
@@ -40,54 +39,21 @@ except WorkerError as error:
 """
 STEADY = "import time; print('ready'); time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(600)"
-ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
-
-
-class Up:
-    """One running `up` whose output can be waited for."""
-
-    def __init__(self, command: list[str], directory: Path, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            command, cwd=directory, env={**ENVIRONMENT, **environment}, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        self.said: list[str] = []
-        self._deaf = False
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        with self.process.stdout as output:
-            while not self._deaf and (line := output.readline()):
-                self._lines.put(line.rstrip())
-        self._lines.put(None)
-
-    def stop_reading(self) -> None:
-        self._deaf = True
-
-    def wait_for(self, words: str, *, within_s: float = 60) -> str:
-        deadline_s = monotonic() + within_s
-        while monotonic() < deadline_s:
-            line = self._lines.get(timeout=within_s)
-            assert line is not None, f"it ended before it said {words!r}:\n" + "\n".join(self.said)
-            self.said.append(line)
-            if words in line:
-                return line
-        raise AssertionError(words)
-
-    def ended(self, *, within_s: float = 60) -> int:
-        code = self.process.wait(within_s)
-        while (line := self._lines.get(timeout=10)) is not None:
-            self.said.append(line)
-        return code
-
-    def family(self) -> list[psutil.Process]:
-        return [child for child in psutil.Process(self.process.pid).children(recursive=True) if child.is_running()]
-
-    @property
-    def output(self) -> str:
-        return "\n".join(self.said)
+CANARIES = {
+    "JWT_SECRET": "canary-of-tokens-0123456789abcdefghij",
+    "EVENT_SIGNING_KEY": "canary-of-events-0123456789abcdefghij",
+    "SMTP_URL": "smtp+ssl://canary:of-mail@mail.example:465",
+    "SOMEBODYS_TOKEN": "canary-of-another-program",
+}
+KNOWN_TO: dict[str, set[str]] = {
+    "interactive": {"EVENT_SIGNING_KEY"},
+    "scheduled": set(),
+    "heavy": set(),
+    "webhooks": {"EVENT_SIGNING_KEY", "SMTP_URL"},
+    "beat": set(),
+    "flower": set(),
+    "api": {"JWT_SECRET"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +203,46 @@ def _listening() -> set[tuple[str, int]]:
     return {(s.laddr.ip, s.laddr.port) for s in sockets if s.status == psutil.CONN_LISTEN}
 
 
+def _check_children(up: Up) -> None:
+    """Every child knows its own secrets alone, and neither it nor what it started writes a core file."""
+    seen = set()
+    for child in psutil.Process(up.process.pid).children(recursive=True):
+        name = _name_of(child)
+        try:
+            known = Path(f"/proc/{child.pid}/environ").read_bytes()
+            limits = Path(f"/proc/{child.pid}/limits").read_text()
+        except OSError:
+            assert os.geteuid() != 0  # not dumpable: its environment is root's alone
+            continue
+        found = {variable for variable, value in CANARIES.items() if value.encode() in known}
+        assert found == KNOWN_TO.get(name, set()), name
+        assert re.search(r"Max core file size +0 +0", limits), name
+        seen.add(name)
+    assert os.geteuid() != 0 or seen == {*KNOWN_TO, "postgres", "redis-server"}
+
+
+def _name_of(process: psutil.Process) -> str:
+    line = " ".join(process.cmdline())
+    service = re.search(r"--hostname (\w+)@| (beat|flower)(?: |$)|worker (api)", line)
+    if service is None:
+        return process.name()
+    return next(name for name in service.groups() if name)
+
+
+def _check_modes(state: Path) -> None:
+    """Whatever the umask, nobody else reads a file of the state directory or lists a folder."""
+    passable = {state, state / "programs"} if os.geteuid() == 0 else set()
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in (state, *state.rglob("*")) if not path.is_symlink()}
+    others = {path: oct(mode) for path, mode in modes.items() if mode & 0o077 and not _is_program(path, state)}
+    assert set(others) <= passable, others
+    assert all(mode == "0o711" for mode in others.values())
+
+
+def _is_program(path: Path, state: Path) -> bool:
+    """Say whether it belongs to the copy of Postgres' programs, for the account that they run as."""
+    return state / "programs" in path.parents
+
+
 def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> None:
     with socket.socket() as probe, socket.socket() as other:
         ports = []
@@ -245,7 +251,7 @@ def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> N
             ports.append(str(one.getsockname()[1]))
     command = [str(Path(sys.executable).parent / "finmind-worker"), "up"]
     before = _listening()
-    up = Up(command, home, FLOWER_PORT=ports[0], API_PORT=ports[1])
+    up = Up(command, home, FLOWER_PORT=ports[0], API_PORT=ports[1], **CANARIES)
     try:
         up.wait_for("everything is up", within_s=90)
         assert f"Flower will be at http://127.0.0.1:{ports[0]}" in up.output
@@ -263,6 +269,8 @@ def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> N
         )  # fmt: skip
         assert (alive.returncode, alive.stdout) == (0, "worker is alive\n")
         family = up.family()
+        _check_children(up)
+        _check_modes(home / ".finmind")
         assert {address for address, _ in _listening() - before} == {"127.0.0.1"}
         status = subprocess.run(
             [str(Path(sys.executable).parent / "finmind-worker"), "db", "check"],

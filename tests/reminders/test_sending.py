@@ -3,13 +3,25 @@
 import ssl
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from email.policy import SMTPUTF8
 
 import pytest
 from aiosmtpd.controller import Controller
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
+from tests.certificates import write_certificate
 from worker.errors import ConfigurationError
-from worker.reminders.mail import Mailer, MailError, MailRefusedError, MailServer, parse_mail_server
+from worker.reminders.mail import (
+    InvalidAddressError,
+    Mailer,
+    MailError,
+    MailRefusedError,
+    MailServer,
+    compose_mail,
+    parse_mail_server,
+)
 from worker.reminders.sending import ReminderPolicy, claim_due, compose, retry_delay_s, send_due_reminders
 
 POLICY = ReminderPolicy()
@@ -215,28 +227,7 @@ def compose_one():
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A self-signed certificate for localhost, as one PEM file."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    secret = key.private_bytes(encoding, form, serialization.NoEncryption())
-    path.write_bytes(made.public_bytes(encoding) + secret)
-    return path
+    return write_certificate(tmp_path_factory.mktemp("tls") / "both.pem", "localhost")
 
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["a known authority", "an unknown authority"])
@@ -282,3 +273,27 @@ def test_the_mail_server_is_read_from_its_url():
     server = parse_mail_server("smtp+ssl://us%40er:p%3Aw@mail.example.com", sender="a@b.c")
     assert (server.host, server.port, server.username, server.password) == ("mail.example.com", 465, "us@er", "p:w")
     assert "p:w" not in repr(server)
+
+
+@pytest.mark.parametrize("address", ["<", '"', "a@[", "(" * 250, "ada@example.test, eve@example.test", "", "ada"])
+def test_an_address_that_is_none_stops_nobody_elses_reminder(address, inbox, add_reminder, send, rows, sessions):
+    reminder_id = add_reminder(ago=timedelta(hours=1))
+    with sessions() as session:
+        statement = "INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id"
+        other_id = session.scalar(text(statement), {"email": address})
+        session.execute(text("UPDATE reminders SET user_id = :user"), {"user": other_id})
+    add_reminder()
+    assert send() == 1
+    assert [recipients for recipients, _ in inbox.mails] == [["ada@example.test"]]
+    dead = rows(f"SELECT state, last_code FROM reminder_deliveries WHERE reminder_id = {reminder_id}")
+    assert dead == [("dead", "invalid_address")]
+
+
+@given(st.text(max_size=300) | st.from_regex(r"[^@]{0,70}@[^@]{0,70}", fullmatch=True) | st.emails())
+def test_any_text_is_the_address_of_one_receiver_or_refused(address):
+    try:
+        mail = compose_mail(to=address, subject="s", message_id="m", body="b\n")
+    except InvalidAddressError:
+        return
+    assert [one.addr_spec.replace('"', "") for one in mail["To"].addresses] == [address]
+    assert mail.as_bytes(policy=SMTPUTF8)

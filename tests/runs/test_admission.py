@@ -78,7 +78,7 @@ def wait_s(sessions, change=None):
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_when_a_circuit_has_rested_one_run_probes_and_the_others_wait(sessions, scope):
-    for user_id in (1, 1, 1, 1, 2):
+    for user_id in (1, 2, 1, 2, 1):
         with sessions() as session:
             circuit.count_failure(session, "mock", scope, user_id, "provider_down")
     assert 0 < wait_s(sessions) <= 60
@@ -91,11 +91,11 @@ def test_when_a_circuit_has_rested_one_run_probes_and_the_others_wait(sessions, 
 
 
 def test_what_a_person_asks_for_gets_one_try_whatever_the_circuit(sessions, connect, ask):
-    for user_id in (1, 1, 1, 1, 2):
+    for user_id in (1, 2, 1, 2, 1):
         with sessions() as session:
             circuit.count_failure(session, "mock", "", user_id, "provider_down")
     waits = {}
-    for trigger in (RunTrigger.USER, RunTrigger.SCHEDULE):
+    for trigger in (RunTrigger.USER, RunTrigger.SCHEDULE, RunTrigger.WEBHOOK):
         run_id = ask(connect(), trigger=trigger)
         for attempt in (1, 2):
             with sessions() as session:
@@ -107,4 +107,6 @@ def test_what_a_person_asks_for_gets_one_try_whatever_the_circuit(sessions, conn
         (RunTrigger.USER, 2): True,
         (RunTrigger.SCHEDULE, 1): True,
         (RunTrigger.SCHEDULE, 2): True,
+        (RunTrigger.WEBHOOK, 1): True,
+        (RunTrigger.WEBHOOK, 2): True,
     }

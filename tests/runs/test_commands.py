@@ -12,7 +12,8 @@ from worker.models import BankImportRun
 from worker.runs import commands
 from worker.runs.ending import close
 from worker.runs.request import request_run
-from worker.runs.run_queries import After, RunFilter, decisions_of, list_runs, run_of
+from worker.runs.run_filter import After, RunFilter
+from worker.runs.run_queries import decisions_of, list_runs, run_of
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus, RunTrigger
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from worker.models import BankImportRun
 from worker.runs import dispatch
 from worker.runs.dispatch import take_due_runs
+from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.states import RunTrigger
-from worker.runs.turns import DispatchLimits
 
 LIMITS = DispatchLimits(ahead=100, per_user=10, per_connector=50, redispatch_s=60)
 PAST = datetime(2026, 1, 1, tzinfo=UTC)

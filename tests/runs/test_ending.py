@@ -139,7 +139,7 @@ def circuit_of(sessions, scope=""):
 
 def test_a_provider_that_is_down_for_several_users_opens_its_circuit(sessions, connect, end, another_user):
     eve = another_user("eve")
-    for user in (None, None, None, None, eve):
+    for user in (None, eve, None, eve, None):
         assert circuit_of(sessions) in {None, "closed"}
         end(connect(user), "failed", "provider_down")
     assert circuit_of(sessions) == "open"
@@ -155,7 +155,7 @@ def test_one_user_alone_opens_no_circuit(sessions, connect, end):
 
 def test_a_server_of_ones_own_and_a_bank_have_circuits_of_their_own(sessions, connect, end, another_user):
     eve = another_user("eve")
-    for user in (None, None, None, eve, eve):
+    for user in (None, eve, None, eve, None):
         end(connect(user, outage_scope="bridge.example"), "failed", "provider_down")
         end(connect(user, institution_name="Nordea"), "failed", "bank_down")
     assert (circuit_of(sessions, "bridge.example"), circuit_of(sessions, "Nordea")) == ("open", "open")

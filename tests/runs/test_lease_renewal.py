@@ -57,6 +57,18 @@ def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease, r
             alive.wait(10)
 
 
+def test_a_cancel_ends_a_wait_long_before_the_lease_is_extended(sessions, lease):
+    looking = LeaseRenewer(lease_s=600)
+    try:
+        with looking.renewing(keeper(sessions, lease, lease_s=600)) as alive:
+            with sessions() as session:
+                session.execute(text("UPDATE bank_import_runs SET cancel_requested_at = now()"))
+            with pytest.raises(CancelRequestedError):
+                alive.wait(30)
+    finally:
+        looking.stop()
+
+
 def test_a_shutdown_interrupts_a_wait(sessions, lease):
     asked_at = time.monotonic()
     alive = keeper(sessions, lease, lease_s=60, stop=lambda: time.monotonic() > asked_at + 0.1)

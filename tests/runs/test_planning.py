@@ -10,8 +10,8 @@ from sqlalchemy import select, text, update
 from worker.models import BankConnection, BankImportRun
 from worker.runs import planning
 from worker.runs.dispatch import take_due_runs
+from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.planning import plan_due_connections
-from worker.runs.turns import DispatchLimits
 
 LIMITS = DispatchLimits(ahead=100, per_user=10, per_connector=50, redispatch_s=60)
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,7 +51,6 @@ def test_the_same_slot_planned_again_makes_no_second_run(sessions, connect):
         pytest.param({"status": "error"}, id="broken for good"),
         pytest.param({"status": "disconnected", "config_encrypted": None, "config_key_id": None}, id="disconnected"),
         pytest.param({"rate_limited_until": datetime(2100, 1, 1, tzinfo=UTC)}, id="rate limited"),
-        pytest.param({"consent_expires_at": PAST}, id="consent over"),
         pytest.param({"next_refresh_at": None}, id="never by itself"),
     ],
 )
@@ -60,6 +59,14 @@ def test_what_must_not_be_scheduled_is_not(sessions, connect, values):
     plan(sessions)
     with sessions() as session:
         assert session.scalars(select(BankImportRun)).all() == []
+
+
+def test_a_consent_that_is_over_is_tried_so_that_its_person_is_asked_or_a_later_end_is_learned(sessions, connect):
+    connect(next_refresh_at=PAST, consent_expires_at=PAST)
+    plan(sessions)
+    with sessions() as session:
+        assert len(session.scalars(select(BankImportRun)).all()) == 1
+        assert session.scalars(select(BankConnection.next_refresh_at)).one() > datetime.now(UTC)
 
 
 def test_three_dispatchers_at_once_make_every_run_once(sessions, connect):
@@ -155,3 +162,18 @@ def test_a_user_that_is_being_deleted_is_passed_by_without_waiting(sessions, con
         session.execute(text("SELECT id FROM users FOR UPDATE"))  # the first thing that FinMind's DELETE does
         assert plan(sessions) == []
     assert len(plan(sessions)) == 1
+
+
+def test_a_connection_that_webhooks_reach_is_planned_once_a_day(sessions, connect):
+    often = {"next_refresh_at": PAST, "refresh_interval": timedelta(hours=1)}
+    polled, reported = connect(**often), connect(**often, webhook_seen_at=PAST)
+    plan(sessions)
+    with sessions() as session:
+        ahead = {
+            connection_id: session.get(BankConnection, connection_id).next_refresh_at - datetime.now(UTC)
+            for connection_id in (polled, reported)
+        }
+    assert ahead[polled] <= timedelta(hours=1)
+    assert timedelta(days=2) > ahead[reported]
+    again = plan(sessions)
+    assert again == []

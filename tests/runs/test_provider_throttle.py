@@ -1,12 +1,14 @@
 """All workers together keep to a provider's limit, also without Redis."""
 
+import time
+
 import httpx2
 import pytest
 import redis
 
 from worker.connectors.base import Burst
 from worker.connectors.errors import RateLimitError
-from worker.runs.provider_throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
+from worker.runs.provider_throttle import LONGEST_CLOSED_S, Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 
 BURST = Burst(calls=5, per_s=1.0)
 
@@ -83,3 +85,20 @@ def test_without_redis_a_person_gets_a_small_local_allowance(unreachable):
     local = LocalBucket(Burst(calls=400, per_s=1.0))
     gate = Gate(wait=waits.append, spend=lambda _call: None, bucket=unreachable, local=local)
     assert [ask(ThrottledTransport(answering(), gate)) for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.parametrize("how", ["closed for years", "owes tokens", "a clock ahead", "no number"])
+def test_what_we_never_write_into_redis_delays_nobody_for_long(redis_url, how):
+    burst = Burst(calls=2500, per_s=60)
+    with redis.Redis.from_url(redis_url) as writer:
+        if how == "closed for years":
+            writer.set("finmind-worker:closed:plaid", 1, px=10 * 365 * 86_400 * 1000)
+        else:
+            tokens, at = {
+                "owes tokens": ("-1e9", int(time.time() * 1000)),
+                "a clock ahead": ("1", 10**15),
+                "no number": ("x", "x"),
+            }[how]
+            writer.hset("finmind-worker:bucket:plaid", mapping={"tokens": tokens, "at": at})
+        assert TokenBucket(writer, "plaid", burst).take() <= LONGEST_CLOSED_S
+        assert writer.pttl("finmind-worker:closed:plaid") <= LONGEST_CLOSED_S * 1000

@@ -5,10 +5,10 @@ from sqlalchemy import text
 
 from worker.models import BankConnection, BankImportRun
 from worker.runs.dispatch import take_due_runs
+from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.ending import close
 from worker.runs.reaper import recover, silent_runs
 from worker.runs.states import Outcome, RunStatus
-from worker.runs.turns import DispatchLimits
 
 
 @pytest.fixture
@@ -122,3 +122,24 @@ def test_pages_go_by_id_so_that_stuck_rows_hide_nothing(sessions, connect, ask, 
             seen += [silent.run_id for silent in page]
             after = page[-1].run_id
     assert len(seen) == len(set(seen)) == 5
+
+
+def test_a_run_that_is_given_up_leaves_no_account_in_progress(sessions, connect, ask, take, silence):
+    run_id = ask(connect())
+    take(run_id)
+    with sessions() as session:
+        session.execute(
+            text(
+                "WITH account AS (INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name)"
+                " SELECT connection_id, user_id, 'A', 'Giro' FROM bank_import_runs RETURNING id)"
+                " INSERT INTO bank_import_run_accounts (run_id, account_id, status, code)"
+                " SELECT :run_id, id, 'partial', 'in_progress' FROM account"
+            ),
+            {"run_id": run_id},
+        )
+    silence()
+    assert reap(sessions, max_attempts=1) == ["poison"]
+    with sessions() as session:
+        assert session.execute(text("SELECT status, code FROM bank_import_run_accounts")).all() == [
+            ("partial", "poison")
+        ]

@@ -57,6 +57,14 @@ def _catalog(engine: Engine) -> Catalog:
         return read_catalog(connection, "public")
 
 
+def _storage(engine: Engine) -> dict[str, list[str]]:
+    query = (
+        "SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'public'::regnamespace AND reloptions <> '{}'"
+    )
+    with engine.connect() as connection:
+        return {name: sorted(options) for name, options in connection.execute(text(query))}
+
+
 def _execute(engine: Engine, *statements: str) -> None:
     with engine.begin() as connection:
         for statement in statements:
@@ -96,6 +104,17 @@ def test_the_baseline_and_all_revisions_are_schema_sql(finmind_engine: Engine) -
     upgrade(finmind_engine)
     assert check_schema(finmind_engine, Base.metadata) == []
     assert {name: table for name, table in _catalog(finmind_engine).items() if name in finminds} == finminds
+
+
+def test_the_revisions_set_the_same_storage_as_schema_sql(engine: Engine, empty_engine: Engine) -> None:
+    _execute(empty_engine, "CREATE TABLE finmind_worker_schema (version_num VARCHAR(32) PRIMARY KEY)")
+    with empty_engine.begin() as connection:
+        connection.exec_driver_sql(baseline_sql())
+    _execute(empty_engine, "INSERT INTO finmind_worker_schema VALUES ('r0001')")
+    upgrade(empty_engine)
+    expected = _storage(engine)
+    assert expected["bank_connections"] == ["autovacuum_vacuum_scale_factor=0.05", "fillfactor=80"]
+    assert _storage(empty_engine) == expected
 
 
 def test_the_baseline_runs_as_a_revision_of_its_own(empty_engine: Engine) -> None:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,6 +52,9 @@ class Scene:
         self.link_apps = link_apps
         self.faults = directory / "faults"
         self.faults.mkdir()
+        self.manifests = directory / "manifests"
+        self.manifests.mkdir()
+        shutil.copy(Path(__file__).parent / "gossip" / "echoed.toml", self.manifests)
         self.echo = EchoServer()
         self.postgres = EmbeddedPostgres(directory / "postgres", durable=False)
         self.redis = EmbeddedRedis(directory / "redis")
@@ -74,11 +78,12 @@ class Scene:
             "CREDENTIAL_KEYS_FILE": str(self.key_file),
             "LOG_LEVEL": "DEBUG",
             "FAULT_DIRECTORY": str(self.faults),
+            "CONNECTOR_MANIFESTS": str(self.manifests),
             "TICK_S": "1",
             "RUNS_PER_USER": "20",
             "RUNS_PER_CONNECTOR": "20",
             "WEBHOOK_ALLOW_LOOPBACK": "true",
-            "PROVIDER_PRIVATE_HOSTS": "127.0.0.1",
+            "PROVIDER_PRIVATE_HOSTS": "127.0.0.1:*",
             "WEBHOOK_PORTS": self.echo.address.rpartition(":")[2],
             "FLOWER_UNAUTHENTICATED_API": "true",
             "JWT_SECRET": JWT_SECRET,

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import uuid
+import zlib
+from pathlib import Path
 
 import pytest
 import redis
@@ -170,3 +172,37 @@ def test_a_flood_of_every_message_changes_neither_ledger_nor_events(
         signs = session.execute(text("SELECT component FROM worker_heartbeats")).scalars().all()
     assert asked <= 25
     assert set(signs) <= {f"queue:{queue.value}" for queue in broker.Queue} | {"dispatcher"}
+
+
+@pytest.mark.processes
+def test_an_expired_message_of_a_run_stops_no_later_one(worker, sessions, connection_id, redis_url):  # noqa: ARG001 - it runs
+    with sessions() as session:
+        run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH))
+    with redis.Redis.from_url(redis_url) as writer:
+        writer.lpush(
+            "interactive", envelope(broker.EXECUTE, [str(run_id)], id=str(run_id), expires="2020-01-01T00:00:00Z")
+        )
+        until(lambda: not writer.llen("interactive"), timeout_s=30)
+    assert run_to_its_end(sessions, connection_id, redis_url) == run_id
+
+
+@pytest.mark.processes
+def test_no_entry_fills_the_memory_of_a_worker_and_no_key_ends_it(worker, sessions, connection_id, redis_url, tmp_path):
+    packed = zlib.compress(b" " * 400_000_000)
+    bomb = json.loads(envelope(broker.TICK, [], compression="zlib"))
+    bomb["body"] = base64.b64encode(packed).decode()
+    with redis.Redis.from_url(redis_url) as writer:
+        writer.lpush("interactive", json.dumps(bomb))
+        writer.lpush("interactive", b"[" + b"{}," * (8 << 20) + b"{}]")
+        until(lambda: not writer.llen("interactive"), timeout_s=30)
+        writer.set("interactive", "not a list")
+        until(lambda: writer.type("interactive") == b"none", timeout_s=30)
+    run_to_its_end(sessions, connection_id, redis_url)
+    assert worker.poll() is None
+    assert _peak_mib(worker.pid) < 400
+    assert b"mingle" not in (tmp_path / "worker.log").read_bytes()
+
+
+def _peak_mib(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024

@@ -64,3 +64,11 @@ def test_a_worker_with(database_url, keys, sentence):
     assert sentence in answer.stderr
     assert "Traceback" not in answer.stderr
     assert keys is None or keys.partition(":")[2] not in answer.stderr + answer.stdout
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("key", ["x", "abc" * 20])
+def test_a_worker_with_a_weak_key_of_events_does_not_start(database_url, key):
+    ended = start_worker(database_url, CREDENTIAL_KEYS=ENTRY, EVENT_SIGNING_KEY=key)
+    assert ended.returncode == 1
+    assert "EVENT_SIGNING_KEY" in ended.stderr

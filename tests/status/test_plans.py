@@ -1,15 +1,20 @@
-"""Screens and metrics read no more of the history of runs than they show: Postgres never scans the whole table."""
+"""Screens, metrics and dispatcher read no more of the history of runs than they show: Postgres never scans all of it.
+
+`make bench-scale` asks the same beside ten million runs.
+"""
 
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import text
 
+from benchmarks.plans import (
+    PlannedStatement,
+    dispatch_statements,
+    list_statements,
+    scans_of_runs,
+    screen_statements,
+    sequential_scans,
+)
 from tests.factories import make_connection
-from worker.runs import dispatch, planning
-from worker.runs.run_queries import After, RunFilter, list_runs
-from worker.runs.states import RunStatus
-from worker.status import dashboard, overview
-from worker.status.metrics import GAUGES
 
 RUNS = 20_000
 DAYS = 100
@@ -35,66 +40,10 @@ def history(sessions, user_id, engine):
     return connection_id
 
 
-def scans(session, statement, values=None):
-    plan = [row[0] for row in session.execute(text(f"EXPLAIN {statement}"), values or {})]
-    return [line.strip() for line in plan if "Seq Scan on bank_import_runs" in line]
-
-
-@pytest.mark.usefixtures("history")
-def test_a_scan_would_be_seen(sessions):
+def test_no_statement_of_screens_or_dispatcher_scans_all_runs_and_a_scan_would_be_seen(sessions, history):
     with sessions() as session:
-        assert scans(session, "SELECT count(*) FROM bank_import_runs WHERE created = 1") != []
-
-
-@pytest.mark.usefixtures("history")
-def test_no_gauge_reads_all_runs(sessions):
-    with sessions() as session:
-        assert {gauge.name: found for gauge in GAUGES if (found := scans(session, gauge.query))} == {}
-
-
-@pytest.mark.usefixtures("history")
-def test_the_status_reads_no_run_that_it_does_not_count(sessions):
-    with sessions() as session:
-        assert scans(session, overview._WORK) + scans(session, overview._RUNS) == []
-
-
-@pytest.mark.usefixtures("history")
-def test_the_dispatcher_reads_no_run_that_does_not_wait(sessions):
-    values = {"interactive": False, "page": 1000}
-    with sessions() as session:
-        for statement in (dispatch._WAITING, dispatch._UNDER_WAY):
-            bound = statement.text.replace(":redispatch", "INTERVAL '90 seconds'")
-            assert scans(session, bound, values) == []
-        assert scans(session, planning._DUE_CONNECTORS.text) == []
-
-
-def test_the_page_of_the_operator_reads_its_connections_only(sessions, history):
-    with sessions() as session:
-        assert scans(session, dashboard._HISTORY, {"ids": [history], "days": 14}) == []
-
-
-@pytest.mark.usefixtures("history")
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        pytest.param(RunFilter(), id="of everybody"),
-        pytest.param(RunFilter(statuses=[RunStatus.SUCCEEDED]), id="of a status"),
-        pytest.param(RunFilter(user_id=1), id="of a user"),
-    ],
-)
-def test_a_list_of_runs_reads_its_page_only(sessions, engine, wanted):
-    asked = []
-
-    def keep(_connection, clause, *_details):
-        asked.append(clause)
-
-    event.listen(engine, "before_execute", keep)
-    with sessions() as session:
-        first = list_runs(session, wanted)[-1:] or [None]
-        if first[0]:
-            after = After(queued_at=first[0]["queued_at"], run_id=first[0]["id"])
-            list_runs(session, RunFilter(user_id=wanted.user_id, statuses=wanted.statuses, after=after))
-        event.remove(engine, "before_execute", keep)
-        for clause in asked:
-            bound = clause.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
-            assert scans(session, str(bound).replace(":", "\\:")) == []
+        assert scans_of_runs(session, history) == {}
+        counted = [*dispatch_statements(), *screen_statements(history), *list_statements(session)]
+        assert len(counted) > 15
+        scan = PlannedStatement(name="scan", sql="SELECT count(*) FROM bank_import_runs WHERE created = 1")
+        assert sequential_scans(session, scan) != []

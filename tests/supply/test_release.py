@@ -1,24 +1,21 @@
 """What is built holds what it must, and starts with each extra alone, without anything that happens to be installed."""
 
-import csv
 import re
+import subprocess
 import sys
-import venv
-import zipfile
-from collections import defaultdict
-from functools import cache
-from importlib import metadata
+import tomllib
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+import yaml
 
+from tests.supply.environments import link
 from tools.promises import PROMISES, BrokenPromiseError, Promise, keep
-from tools.release import build, missing_from_sdist, missing_from_wheel
+from tools.release import build, missing_from_sdist, missing_from_wheel, write_checksums
 from worker.credentials.local import generate_key
 from worker.local.redis import free_port
 
-PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+ROOT = Path(__file__).resolve().parents[2]
 CHEAP = [(extra, promise) for extra, promises in PROMISES.items() for promise in promises if not promise.slow]
 
 
@@ -27,33 +24,32 @@ def built(tmp_path_factory):
     return build(tmp_path_factory.mktemp("dist"))
 
 
-def normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def test_every_file_of_a_release_has_its_checksum(tmp_path):
+    (tmp_path / "a.whl").write_bytes(b"wheel")
+    (tmp_path / "sbom.cdx.json").write_bytes(b"{}")
+    for _ in range(2):
+        sums = write_checksums(tmp_path)
+    command = ["sha256sum", "--check", "--strict", sums.name]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert checked.stdout.splitlines() == ["a.whl: OK", "sbom.cdx.json: OK"]
 
 
-def required(distribution: metadata.Distribution, extras: set[str]) -> list[Requirement]:
-    wanted = [Requirement(line) for line in distribution.requires or ()]
-    return [
-        found
-        for found in wanted
-        if found.marker is None or any(found.marker.evaluate({"extra": extra}) for extra in extras | {""})
-    ]
+def test_the_workflow_of_a_release_attests_what_it_publishes():
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["release"]["steps"]
+    used = [step.get("uses", step.get("run", "")).partition("@")[0] for step in steps]
+    assert (
+        used.index("make release") < used.index("actions/attest-build-provenance") < used.index("actions/attest-sbom")
+    )
+    assert used[-1].startswith("gh release create")
 
 
-def closure(extra: str, packages: Path) -> set[str]:
-    """Return the names of all distributions that an installation with this extra brings, and of no others."""
-    known = {normal(found.name): found for found in metadata.distributions()}
-    known |= {normal(found.name): found for found in metadata.distributions(path=[str(packages)])}
-    seen: set[tuple[str, str]] = set()
-    waiting = [("finmind-worker", extra)]
-    while waiting:
-        name, asked = waiting.pop()
-        if (name, asked) in seen or name not in known:
-            continue
-        seen.add((name, asked))
-        for requirement in required(known[name], {asked}):
-            waiting += [(normal(requirement.name), wanted) for wanted in requirement.extras | {""}]
-    return {name for name, _ in seen} - {"finmind-worker"}
+@pytest.mark.parametrize("workflow", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.name)
+def test_workflows_name_actions_by_their_commit(workflow):
+    """Whoever moves a tag would sign releases as this workflow."""
+    jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
+    used = [step["uses"] for job in jobs for step in job["steps"] if "uses" in step]
+    assert used
+    assert [name for name in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", name)] == []
 
 
 @pytest.fixture(scope="module")
@@ -63,43 +59,14 @@ def environment_with(tmp_path_factory, built):
 
     def make(extra: str) -> Path:
         if extra not in made:
-            made[extra] = link(tmp_path_factory.mktemp(f"with-{extra or 'nothing'}"), built[1], extra)
+            home = tmp_path_factory.mktemp(f"with-{extra or 'nothing'}")
+            made[extra] = link(home, built[1], {"finmind-worker": extra})
+            script = made[extra] / "finmind-worker"
+            script.write_text(f"#!{home}/bin/python\nimport sys\nfrom worker.__main__ import main\nsys.exit(main())\n")
+            script.chmod(0o755)
         return made[extra]
 
     return make
-
-
-@cache
-def installed() -> tuple[tuple[str, str, Path], ...]:
-    """Return every file of every distribution of this environment: whose it is, its path, and below which folder."""
-    return tuple(
-        (normal(found.name), row[0], Path(str(found.locate_file(""))))
-        for found in metadata.distributions()
-        for row in csv.reader((found.read_text("RECORD") or "").splitlines())
-        if not row[0].startswith(("../", "__pycache__/"))
-    )
-
-
-def link(home: Path, wheel: Path, extra: str) -> Path:
-    venv.create(home, with_pip=False, symlinks=True)
-    packages = home / "lib" / PYTHON / "site-packages"
-    zipfile.ZipFile(wheel).extractall(packages)
-    wanted = closure(extra, packages)
-    owners: dict[str, set[str]] = defaultdict(set)
-    for name, file, _ in installed():
-        owners[file.partition("/")[0]].add(name)
-    for name, file, origin in installed():
-        if name in wanted:
-            # A folder of one distribution is linked whole, with what Python compiled of it; namespaces file by file.
-            top = file.partition("/")[0]
-            linked = top if len(owners[top]) == 1 else file
-            if not (packages / linked).exists():
-                (packages / linked).parent.mkdir(parents=True, exist_ok=True)
-                (packages / linked).symlink_to(origin / linked)
-    script = home / "bin" / "finmind-worker"
-    script.write_text(f"#!{home}/bin/python\nimport sys\nfrom worker.__main__ import main\nsys.exit(main())\n")
-    script.chmod(0o755)
-    return home / "bin"
 
 
 def test_the_wheel_and_the_sdist_hold_what_they_must(built):
@@ -110,6 +77,8 @@ def test_the_wheel_and_the_sdist_hold_what_they_must(built):
 def test_the_package_says_one_version_everywhere(built):
     from worker import __version__
 
+    client = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]
+    assert client["version"] == __version__
     assert all(__version__ in path.name for path in built)
     assert f"\n## {__version__} - " in (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
 

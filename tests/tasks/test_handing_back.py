@@ -1,11 +1,15 @@
 """A run that used up its time goes on later; only one that gets nowhere counts as failed."""
 
 import pytest
+from sqlalchemy import text
 
+from worker.db.user_lock import lock_user
 from worker.errors import StopRequestedError
+from worker.importer import request_imports
 from worker.runs.lease_renewal import LeaseKeeper
 
 ACCOUNTS = 8
+MORE_THAN_ALLOWED = 7
 
 
 @pytest.fixture
@@ -45,4 +49,34 @@ def test_a_run_whose_time_is_up_before_it_commits_anything_fails_after_the_bound
         execute(run_id)
         assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", attempt)
     execute(run_id)
-    assert (row_of(run_id).status, row_of(run_id).code) == ("failed", "poison")
+    assert (row_of(run_id).status, row_of(run_id).code) == ("failed", "no_progress")
+
+
+def test_a_run_that_waits_for_another_import_of_its_user_spends_no_attempt(
+    sessions, connect_mock, ask_import, execute, row_of, time_is_up_when
+):
+    run_id = ask_import(connect_mock(history_days=20))
+    # The time is up once the run waits, which is the first thing it does after it has listed the accounts.
+    time_is_up_when(lambda keeper: keeper._writing)
+    with sessions() as other:
+        lock_user(other, row_of(run_id).user_id)
+        for _ in range(MORE_THAN_ALLOWED):
+            execute(run_id)
+            assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", 0)
+    time_is_up_when(lambda _keeper: False)
+    execute(run_id)
+    assert (row_of(run_id).status, row_of(run_id).attempt) == ("succeeded", 1)
+
+
+def test_a_run_that_gives_way_to_a_lock_every_time_spends_no_attempt(
+    sessions, connect_mock, ask_import, execute, row_of, monkeypatch
+):
+    connection_id = connect_mock(history_days=20)
+    run_id = ask_import(connection_id)
+    monkeypatch.setattr(request_imports, "with_contention_retries", lambda work: work())  # each try waits for seconds
+    with sessions() as other:
+        other.execute(text("SELECT 1 FROM bank_connections WHERE id = :id FOR UPDATE"), {"id": connection_id})
+        execute(run_id)
+        assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", 0)
+    execute(run_id)
+    assert (row_of(run_id).status, row_of(run_id).attempt) == ("succeeded", 1)

@@ -17,7 +17,7 @@ from worker.runs.heavy import CONSUMER, LightWorker
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
-from worker.tasks import execution
+from worker.tasks import import_context
 from worker.tasks.execution import execute_run
 
 
@@ -63,21 +63,31 @@ def imported(connect_mock, ask_import, execute):
 
 
 @pytest.mark.usefixtures("consumed")
-def test_an_import_is_passed_on_and_a_refresh_is_not(connect_mock, ask_import, ask_refresh, light, row_of, execute):
+def test_what_waits_for_a_bank_begins_in_a_thread_and_what_only_computes_does_not(
+    connect_mock, ask_import, ask_refresh, light, row_of, sessions
+):
     connection_id = connect_mock(history_days=20)
     run_id = ask_import(connection_id)
-    assert light(run_id) == [run_id]
-    assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", 0)
-    execute(run_id)
+    assert light(run_id) == []
+    assert row_of(run_id).status == "succeeded"
     refresh_id = ask_refresh(connection_id)
     assert light(refresh_id) == []
     assert row_of(refresh_id).status == "succeeded"
+    with sessions() as session:
+        request = RunRequest(connection_id=connection_id, kind=RunKind.REVERT, target_run_id=run_id)
+        revert_id = request_run(session, request)
+    assert light(revert_id) == [revert_id]
+    assert (row_of(revert_id).status, row_of(revert_id).attempt) == ("queued", 0)
 
 
 @pytest.mark.usefixtures("consumed")
-def test_a_first_refresh_is_as_heavy_as_an_import(connect_mock, ask_refresh, light):
-    run_id = ask_refresh(connect_mock(history_days=20))
+def test_an_import_that_turns_out_heavy_is_passed_on_at_the_first_page_that_says_so(
+    connect_mock, ask_import, light, row_of, monkeypatch
+):
+    monkeypatch.setattr(import_context, "LIGHT_ROWS", 0)
+    run_id = ask_import(connect_mock(history_days=20))
     assert light(run_id) == [run_id]
+    assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", 0)
 
 
 def test_where_nobody_is_for_heavy_runs_a_light_worker_does_them(connect_mock, ask_import, light, row_of):
@@ -89,7 +99,7 @@ def test_where_nobody_is_for_heavy_runs_a_light_worker_does_them(connect_mock, a
 @pytest.mark.usefixtures("consumed")
 def test_a_refresh_that_turns_out_heavy_hands_itself_over(imported, ask_refresh, light, row_of, execute, monkeypatch):
     connection_id = imported()
-    monkeypatch.setattr(execution, "LIGHT_ROWS", 0)
+    monkeypatch.setattr(import_context, "LIGHT_ROWS", 0)
     run_id = ask_refresh(connection_id)
     assert light(run_id) == [run_id]
     row = row_of(run_id)
@@ -103,7 +113,7 @@ def test_a_run_that_used_up_its_time_in_a_light_worker_goes_on_in_another_and_co
     imported, ask_refresh, light, row_of
 ):
     run_id = ask_refresh(imported())
-    assert light(run_id, soft_limit_s=execution.MARGIN_S - 1) == [run_id]
+    assert light(run_id, soft_limit_s=0) == [run_id]
     assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", 0)
 
 
@@ -136,6 +146,7 @@ def start(settings, tmp_path):
             "REDIS_URL": settings.redis_url.get_secret_value(),
             "CREDENTIAL_KEYS": settings.credential_keys.get_secret_value(),
             "FINMIND_HEALTH_DIR": str(tmp_path / name),
+            "RUNS_PER_USER": "20",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", f"{name}@test", "-P", pool]
@@ -167,7 +178,7 @@ def nudge(settings):
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("consumed")
-def test_threads_wait_and_processes_compute(start, nudge, connect_mock, ask_import, ask_refresh, row_of):
+def test_threads_wait_and_processes_compute(start, nudge, connect_mock, ask_import, row_of, sessions):
     start("light", "threads", "interactive", 20)
     start("heavy", "prefork", "heavy", 1)
     connections = [connect_mock(history_days=10, accounts=1) for _ in range(3)]
@@ -175,12 +186,17 @@ def test_threads_wait_and_processes_compute(start, nudge, connect_mock, ask_impo
     for run_id in imports:
         nudge(run_id)
     until(lambda: all(row_of(run_id).status == "succeeded" for run_id in imports), timeout_s=60)
-    assert {row_of(run_id).worker_name for run_id in imports} == {"heavy@test"}
-    refreshes = [ask_refresh(connection_id) for connection_id in connections]
-    for run_id in refreshes:
+    assert {row_of(run_id).worker_name for run_id in imports} == {"light@test"}
+    with sessions() as session:
+        requests = [
+            RunRequest(connection_id=connection_id, kind=RunKind.REVERT, target_run_id=run_id)
+            for connection_id, run_id in zip(connections, imports, strict=True)
+        ]
+        reverts = [request_run(session, request) for request in requests]
+    for run_id in reverts:
         nudge(run_id)
-    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in refreshes), timeout_s=60)
-    assert {row_of(run_id).worker_name for run_id in refreshes} == {"light@test"}
+    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in reverts), timeout_s=60)
+    assert {row_of(run_id).worker_name for run_id in reverts} == {"heavy@test"}
 
 
 @pytest.mark.processes

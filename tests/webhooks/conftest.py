@@ -12,7 +12,7 @@ from worker.credentials import generate_key, open_vault
 from worker.db.engine import Sessions
 from worker.settings import Settings
 from worker.webhooks.breaker import BreakerPolicy
-from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, PumpReport, deliver_due
+from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, DeliveryReport, deliver_due
 from worker.webhooks.subscriptions import NewSecret, SubscriptionPolicy, Wanted, subscribe
 from worker.webhooks.target import EgressPolicy
 from worker.webhooks.transport import Transport
@@ -135,10 +135,10 @@ def add_subscription(sessions: Sessions, vault, user_id) -> Callable[..., NewSec
 
 
 @pytest.fixture
-def pump(sessions: Sessions, vault, transport) -> Callable[..., PumpReport]:
+def deliver(sessions: Sessions, vault, transport) -> Callable[..., DeliveryReport]:
     """Deliver what is due, in this process."""
 
-    def run(*, sender=None, stopping=lambda: False, **policy) -> PumpReport:
+    def run(*, sender=None, stopping=lambda: False, **policy) -> DeliveryReport:
         parts = DeliveryContext(
             sessions=sessions,
             vault=vault,

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.webhooks.answer import AnswerCode, ReceiverResponse
-from worker.webhooks.breaker import BreakerPolicy, Health, after_attempt, is_hopeless
+from worker.webhooks.breaker import BreakerPolicy, Health, after_attempt, must_be_disabled
 from worker.webhooks.keyring import Keyring, OldSecret
+from worker.webhooks.response import ReceiverResponse, ResponseCode
 from worker.webhooks.retry import DeliveryState, RetryPolicy, judge
 
 POLICY = RetryPolicy()
@@ -14,7 +14,7 @@ PENDING, DELIVERED, DEAD = DeliveryState.PENDING, DeliveryState.DELIVERED, Deliv
 
 
 def status(code: int, retry_after_s: float | None = None) -> ReceiverResponse:
-    return ReceiverResponse(code=AnswerCode.ANSWERED, status=code, retry_after_s=retry_after_s)
+    return ReceiverResponse(code=ResponseCode.ANSWERED, status=code, retry_after_s=retry_after_s)
 
 
 @pytest.mark.parametrize(
@@ -35,22 +35,22 @@ def status(code: int, retry_after_s: float | None = None) -> ReceiverResponse:
         (status(429, retry_after_s=5), 1, 0, PENDING, 60, "http_429"),
         (status(429, retry_after_s=90), 1, 0, PENDING, 90, "http_429"),
         (status(503, retry_after_s=86400), 1, 1, PENDING, 120, "http_503"),
-        (ReceiverResponse(code=AnswerCode.TIMEOUT), 2, 0, PENDING, 300, "timeout"),
-        (ReceiverResponse(code=AnswerCode.CONNECT_FAILED), 4, 0, DEAD, 0, "connect_failed"),
-        (ReceiverResponse(code=AnswerCode.NOT_ALLOWED), 1, 0, DEAD, 0, "destination_not_allowed"),
-        (ReceiverResponse(code=AnswerCode.PROXY_FAILED), 4, 0, PENDING, 60, "proxy_failed"),
+        (ReceiverResponse(code=ResponseCode.TIMEOUT), 2, 0, PENDING, 300, "timeout"),
+        (ReceiverResponse(code=ResponseCode.CONNECT_FAILED), 4, 0, DEAD, 0, "connect_failed"),
+        (ReceiverResponse(code=ResponseCode.NOT_ALLOWED), 1, 0, DEAD, 0, "destination_not_allowed"),
+        (ReceiverResponse(code=ResponseCode.PROXY_FAILED), 4, 0, PENDING, 60, "proxy_failed"),
     ],
 )
 def test_an_answer_decides(answer, attempt, jitter, state, delay_s, code):
     verdict = judge(answer, attempt, POLICY, jitter=jitter)
     assert (verdict.state, verdict.delay_s, verdict.code) == (state, delay_s, code)
-    assert verdict.counted is (answer.code is not AnswerCode.PROXY_FAILED)
+    assert verdict.counted is (answer.code is not ResponseCode.PROXY_FAILED)
     assert verdict.gone is (answer.status == 410)
 
 
 def test_after_a_timeout_the_receiver_gets_a_minute_whatever_the_schedule_says():
     quick = RetryPolicy(delays_s=(1,))
-    assert judge(ReceiverResponse(code=AnswerCode.TIMEOUT), 1, quick, jitter=0).delay_s == 60
+    assert judge(ReceiverResponse(code=ResponseCode.TIMEOUT), 1, quick, jitter=0).delay_s == 60
     assert judge(status(500), 1, quick, jitter=0).delay_s == 1
 
 
@@ -96,7 +96,7 @@ def test_one_success_forgives_everything():
 def test_days_of_nothing_but_failures_are_hopeless(failures, after_h, hopeless):
     now = NOW + timedelta(hours=after_h)
     health = Health(consecutive_failures=failures, first_failure_at=NOW)
-    assert is_hopeless(health, now=now, policy=BreakerPolicy()) is hopeless
+    assert must_be_disabled(health, now=now, policy=BreakerPolicy()) is hopeless
 
 
 HOUR = timedelta(hours=1)

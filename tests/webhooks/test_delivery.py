@@ -8,21 +8,21 @@ import time
 import pytest
 
 from tests.webhooks.conftest import NO_BREAKER, reply
-from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.claiming import ClaimPolicy, claim, free_lost
 from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, deliver_due
 from worker.webhooks.relay import relay
+from worker.webhooks.response import ReceiverResponse, ResponseCode
 from worker.webhooks.verify import verify
 
 STATES = "SELECT state, attempt, last_code FROM webhook_deliveries ORDER BY id"
 DUE_NOW = "UPDATE webhook_deliveries SET next_attempt_at = now() WHERE state = 'pending'"
 
 
-def test_an_event_arrives_once_and_its_signature_verifies(receiver, add_subscription, publish, pump, rows):
+def test_an_event_arrives_once_and_its_signature_verifies(receiver, add_subscription, publish, deliver, rows):
     secret = add_subscription(receiver.url).secret
     publish()
-    assert pump().delivered == 1
+    assert deliver().delivered == 1
     (request,) = receiver.received
     verify(request.body, request.headers["x-webhook-signature"], secret)
     content = json.loads(request.body)
@@ -33,15 +33,17 @@ def test_an_event_arrives_once_and_its_signature_verifies(receiver, add_subscrip
     assert rows("SELECT attempt, status_code, code, response_head FROM webhook_attempts") == [
         (1, 200, "http_200", "ok")
     ]
-    assert pump().attempts == 0
+    assert deliver().attempts == 0
 
 
-def test_every_attempt_sends_the_same_bytes_under_a_fresh_signature(receiver, add_subscription, publish, pump, execute):
+def test_every_attempt_sends_the_same_bytes_under_a_fresh_signature(
+    receiver, add_subscription, publish, deliver, execute
+):
     secret = add_subscription(receiver.url).secret
     receiver.answer = lambda _request: reply(500)
     publish()
     for _ in range(2):
-        pump(breaker=NO_BREAKER)
+        deliver(breaker=NO_BREAKER)
         execute(DUE_NOW)
     first, second = receiver.received
     assert first.body == second.body
@@ -50,13 +52,13 @@ def test_every_attempt_sends_the_same_bytes_under_a_fresh_signature(receiver, ad
         verify(request.body, request.headers["x-webhook-signature"], secret)
 
 
-def test_four_attempts_then_dead_letter(receiver, add_subscription, publish, pump, execute, rows):
+def test_four_attempts_then_dead_letter(receiver, add_subscription, publish, deliver, execute, rows):
     add_subscription(receiver.url)
     receiver.answer = lambda _request: reply(503)
     publish()
     waits = []
     for _ in range(6):
-        pump(breaker=NO_BREAKER)
+        deliver(breaker=NO_BREAKER)
         waits += rows("SELECT extract(epoch FROM next_attempt_at - now())::int FROM webhook_deliveries")
         execute(DUE_NOW)
     assert len(receiver.received) == 4
@@ -65,13 +67,13 @@ def test_four_attempts_then_dead_letter(receiver, add_subscription, publish, pum
         assert floor - 2 <= wait <= floor * 1.2
 
 
-def test_gone_disables_and_tells_the_other_subscriptions(make_receiver, add_subscription, publish, pump, rows):
+def test_gone_disables_and_tells_the_other_subscriptions(make_receiver, add_subscription, publish, deliver, rows):
     gone, other = make_receiver(answer=lambda _request: reply(410)), make_receiver()
     add_subscription(gone.url, event_types=["expense.*"])
     add_subscription(other.url, event_types=["webhook.*"])
     publish()
-    pump()
-    pump()
+    deliver()
+    deliver()
     assert rows("SELECT status, status_code FROM webhook_subscriptions ORDER BY url = :url", url=other.url) == [
         ("disabled", "gone"),
         ("active", None),
@@ -79,13 +81,13 @@ def test_gone_disables_and_tells_the_other_subscriptions(make_receiver, add_subs
     assert [json.loads(request.body)["type"] for request in other.received] == ["webhook.disabled"]
 
 
-def test_a_breaker_postpones_without_using_up_attempts(receiver, add_subscription, publish, pump, execute, rows):
+def test_a_breaker_postpones_without_using_up_attempts(receiver, add_subscription, publish, deliver, execute, rows):
     add_subscription(receiver.url)
     receiver.answer = lambda _request: reply(500)
     for number in range(8):
         publish(id=number)
     breaker = BreakerPolicy(threshold=2, open_s=60)
-    pump(breaker=breaker, claim=ClaimPolicy(cap=2))
+    deliver(breaker=breaker, claim=ClaimPolicy(cap=2))
     assert len(receiver.received) < 8
     untouched = rows("SELECT count(*) FROM webhook_deliveries WHERE attempt = 0 AND state = 'pending'")
     assert rows("SELECT breaker_trips FROM webhook_subscriptions") == [(1,)]
@@ -93,7 +95,7 @@ def test_a_breaker_postpones_without_using_up_attempts(receiver, add_subscriptio
     execute("UPDATE webhook_subscriptions SET breaker_until = now()")
     for _ in range(3):
         execute(DUE_NOW)
-        pump(breaker=breaker)
+        deliver(breaker=breaker)
     assert untouched[0][0] > 0
     assert rows("SELECT DISTINCT state FROM webhook_deliveries") == [("delivered",)]
     assert rows("SELECT consecutive_failures, breaker_trips, breaker_until FROM webhook_subscriptions") == [
@@ -101,14 +103,14 @@ def test_a_breaker_postpones_without_using_up_attempts(receiver, add_subscriptio
     ]
 
 
-def test_failing_for_days_disables(receiver, add_subscription, publish, pump, execute, rows):
+def test_failing_for_days_disables(receiver, add_subscription, publish, deliver, execute, rows):
     add_subscription(receiver.url)
     receiver.answer = lambda _request: reply(500)
     publish()
     execute(
         "UPDATE webhook_subscriptions SET consecutive_failures = 20, first_failure_at = now() - interval '121 hours'"
     )
-    pump()
+    deliver()
     assert rows("SELECT status, status_code FROM webhook_subscriptions") == [("disabled", "failing")]
     assert rows(STATES) == [("dead", 1, "subscription_disabled")]
 
@@ -132,17 +134,17 @@ class Hanging:
             self.quick_posts -= 1
             if self.quick_posts == 0:
                 self.released.set()
-        return ReceiverResponse(code=AnswerCode.ANSWERED, status=204)
+        return ReceiverResponse(code=ResponseCode.ANSWERED, status=204)
 
 
-def test_a_hanging_endpoint_holds_its_cap_and_nobody_elses_deliveries(add_subscription, publish, pump, rows):
+def test_a_hanging_endpoint_holds_its_cap_and_nobody_elses_deliveries(add_subscription, publish, deliver, rows):
     slow, quick = "http://127.0.0.1:1/slow", "http://127.0.0.1:1/quick"
     add_subscription(slow)
     add_subscription(quick)
     for number in range(40):
         publish(id=number)
     sender = Hanging(slow, quick_posts=40)
-    pump(sender=sender, claim=ClaimPolicy(cap=3), places=16)
+    deliver(sender=sender, claim=ClaimPolicy(cap=3), places=16)
     assert sender.most_under_way == 3
     assert rows("SELECT state, count(*) FROM webhook_deliveries GROUP BY 1") == [("delivered", 80)]
 
@@ -159,13 +161,13 @@ def test_a_subscription_is_sent_no_more_than_its_rate(sessions, add_subscription
         assert len(claim(session, capacity=100, policy=ClaimPolicy(cap=50))) <= 1
 
 
-def test_two_pumps_at_once_deliver_each_event_once(make_receiver, add_subscription, publish, pump):
+def test_two_processes_at_once_deliver_each_event_once(make_receiver, add_subscription, publish, deliver):
     receivers = [make_receiver() for _ in range(5)]
     for receiver in receivers:
         add_subscription(receiver.url)
     for number in range(40):
         publish(id=number)
-    threads = [threading.Thread(target=pump) for _ in range(2)]
+    threads = [threading.Thread(target=deliver) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -176,7 +178,7 @@ def test_two_pumps_at_once_deliver_each_event_once(make_receiver, add_subscripti
 
 
 def test_a_delivery_whose_worker_died_is_made_again_and_not_counted(  # noqa: PLR0917 - fixtures
-    sessions, receiver, add_subscription, publish, pump, execute, rows
+    sessions, receiver, add_subscription, publish, deliver, execute, rows
 ):
     add_subscription(receiver.url)
     publish()
@@ -186,14 +188,14 @@ def test_a_delivery_whose_worker_died_is_made_again_and_not_counted(  # noqa: PL
         free_lost(session)
     assert rows(STATES) == [("leased", 1, None)]
     execute("UPDATE webhook_deliveries SET lease_expires_at = now() - interval '1 second'")
-    pump()
+    deliver()
     assert rows(STATES) == [("delivered", 1, "http_200")]
     assert rows("SELECT attempt, code FROM webhook_attempts ORDER BY id") == [(1, "lost"), (1, "http_200")]
     assert receiver.received[0].headers["x-webhook-attempt"] == "1"
     assert lost.attempt == 1
 
 
-def test_a_pump_that_is_stopped_hands_back_what_is_under_way(add_subscription, publish, pump, rows):
+def test_a_delivery_loop_that_is_stopped_hands_back_what_is_under_way(add_subscription, publish, deliver, rows):
     url = "http://127.0.0.1:1/slow"
     add_subscription(url)
     publish()
@@ -203,17 +205,17 @@ def test_a_pump_that_is_stopped_hands_back_what_is_under_way(add_subscription, p
         asked.append(time.monotonic())
         return len(asked) > 1
 
-    pump(sender=Hanging(url, quick_posts=1), stopping=stopping, stop_grace_s=0.05, poll_s=0.05)
+    deliver(sender=Hanging(url, quick_posts=1), stopping=stopping, stop_grace_s=0.05, poll_s=0.05)
     assert rows(STATES) == [("pending", 0, "stopped")]
 
 
 def test_a_secret_that_does_not_open_postpones_and_uses_up_nothing(
-    receiver, add_subscription, publish, pump, execute, rows
+    receiver, add_subscription, publish, deliver, execute, rows
 ):
     add_subscription(receiver.url)
     execute("UPDATE webhook_subscriptions SET secret_version = 7")
     publish()
-    pump()
+    deliver()
     assert receiver.received == []
     assert rows(STATES) == [("pending", 0, "credential_unreadable")]
     assert rows("SELECT consecutive_failures FROM webhook_subscriptions") == [(0,)]
@@ -230,14 +232,14 @@ def test_a_secret_that_does_not_open_postpones_and_uses_up_nothing(
     ],
     ids=str,
 )
-def test_filters_decide_what_arrives(receiver, add_subscription, publish, pump, wanted, arrives):
+def test_filters_decide_what_arrives(receiver, add_subscription, publish, deliver, wanted, arrives):
     add_subscription(receiver.url, event_types=[*wanted, "webhook.*"])
     publish()
-    pump()
+    deliver()
     assert bool(receiver.received) is arrives
 
 
-def test_a_pump_that_only_waits_for_answers_lets_another_take_over(add_subscription, publish, sessions, vault):
+def test_a_delivery_loop_that_only_waits_lets_another_claim(add_subscription, publish, sessions, vault):
     slow = "http://127.0.0.1:1/slow"
     add_subscription(slow)
     publish()

@@ -48,7 +48,7 @@ def test_the_example_accepts_what_is_ours_and_nothing_else(create_app, made, sta
     assert client.post("/hook", data=BODY, headers=headers, content_type="application/json").status_code == status
 
 
-def test_the_example_receives_what_we_deliver(create_app, add_subscription, publish, pump, rows):
+def test_the_example_receives_what_we_deliver(create_app, add_subscription, publish, deliver, rows):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -59,7 +59,7 @@ def test_the_example_receives_what_we_deliver(create_app, add_subscription, publ
     thread.start()
     try:
         publish()
-        pump()
+        deliver()
     finally:
         server.shutdown()
         thread.join()

@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_refused_before_it_is_written(publish):
         publish(dedup_key="x" * 201)
 
 
-def test_every_delivered_event_fits_its_schema(sessions, user_id, receiver, add_subscription, pump):
+def test_every_delivered_event_fits_its_schema(sessions, user_id, receiver, add_subscription, deliver):
     add_subscription(receiver.url)
     with sessions() as session:
         for entry in event_types().values():
@@ -90,7 +90,7 @@ def test_every_delivered_event_fits_its_schema(sessions, user_id, receiver, add_
         ids = add_expenses(sessions, user_id, count)
         with sessions() as session:
             outbox.record_expenses(session, event_type="expense.deleted", expense_ids=ids, run_id=uuid.uuid4())
-    pump()
+    deliver()
     assert len(receiver.received) == len(event_types()) + 2 + outbox.MANY
     for request in receiver.received:
         content = json.loads(request.body)

@@ -6,12 +6,14 @@ from tests.spans import recorded_spans
 from tests.webhooks.conftest import reply
 
 
-def test_an_attempt_is_a_span_of_its_own_and_names_no_address(receiver, make_receiver, add_subscription, publish, pump):
+def test_an_attempt_is_a_span_of_its_own_and_names_no_address(
+    receiver, make_receiver, add_subscription, publish, deliver
+):
     add_subscription(receiver.url)
     add_subscription(make_receiver(answer=lambda _request: reply(503)).url)
     publish()
     with recorded_spans() as spans:
-        pump()
+        deliver()
         found = spans.get_finished_spans()
     assert {span.name for span in found} == {"delivery"}
     assert {span.attributes["finmind.code"]: span.status.status_code for span in found} == {

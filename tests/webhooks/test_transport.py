@@ -4,14 +4,15 @@ import asyncio
 import gzip
 import socket
 import ssl
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
+from tests.certificates import write_certificate
 from tests.webhooks.conftest import LOOPBACK, reply
 from worker.net.addresses import RefusedTargetError
-from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.guard import GuardedBackend
+from worker.webhooks.response import ReceiverResponse, ResponseCode
 from worker.webhooks.target import EgressPolicy
 from worker.webhooks.transport import MAX_RESPONSE_BYTES, Transport, parse_retry_after
 
@@ -24,7 +25,7 @@ def post(transport: Transport, url: str) -> ReceiverResponse:
 
 def test_the_bytes_given_are_the_bytes_sent(receiver, transport):
     answer = post(transport, f"{receiver.url}?a=b%20c")
-    assert (answer.code, answer.status, answer.head) == (AnswerCode.ANSWERED, 200, "ok")
+    assert (answer.code, answer.status, answer.head) == (ResponseCode.ANSWERED, 200, "ok")
     (request,) = receiver.received
     assert request.body == BODY
     assert request.headers["x-webhook-id"] == "evt_1"
@@ -58,7 +59,7 @@ async def drip(writer: asyncio.StreamWriter, start: bytes, piece: bytes) -> None
 def test_a_drip_of_headers_ends_at_the_deadline(make_receiver):
     receiver = make_receiver(script=lambda writer: drip(writer, b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"))
     transport = Transport(LOOPBACK, total_timeout_s=0.5)
-    assert post(transport, receiver.url).code is AnswerCode.TIMEOUT
+    assert post(transport, receiver.url).code is ResponseCode.TIMEOUT
     transport.close()
 
 
@@ -74,7 +75,7 @@ def test_silence_ends_at_the_deadline(make_receiver):
     receiver = make_receiver(script=lambda _writer: asyncio.sleep(30))
     transport = Transport(LOOPBACK, total_timeout_s=0.3)
     answer = post(transport, receiver.url)
-    assert answer.code is AnswerCode.TIMEOUT
+    assert answer.code is ResponseCode.TIMEOUT
     assert answer.duration_ms < 5000
     transport.close()
 
@@ -84,7 +85,7 @@ def test_a_look_up_that_hangs_ends_at_the_connect_timeout():
         await asyncio.sleep(30)
 
     transport = Transport(EgressPolicy(), connect_timeout_s=0.2, total_timeout_s=20, resolve=resolve)
-    assert post(transport, "https://example.com/").code is AnswerCode.TIMEOUT
+    assert post(transport, "https://example.com/").code is ResponseCode.TIMEOUT
     transport.close()
 
 
@@ -104,7 +105,7 @@ def test_headers_without_end_are_refused(make_receiver, transport):
             writer.write(b"X-Fill: " + b"a" * 60_000 + b"\r\n")
             await writer.drain()
 
-    assert post(transport, make_receiver(script=flood).url).code is AnswerCode.BROKEN
+    assert post(transport, make_receiver(script=flood).url).code is ResponseCode.BROKEN
 
 
 @pytest.mark.parametrize("garbage", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 100])
@@ -113,14 +114,14 @@ def test_what_is_not_http_is_a_broken_answer(make_receiver, transport, garbage):
         writer.write(garbage)
         await writer.drain()
 
-    assert post(transport, make_receiver(script=answer).url).code is AnswerCode.BROKEN
+    assert post(transport, make_receiver(script=answer).url).code is ResponseCode.BROKEN
 
 
 def test_nobody_listening_is_a_failed_connection(transport):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
-        assert post(transport, url).code is AnswerCode.CONNECT_FAILED
+        assert post(transport, url).code is ResponseCode.CONNECT_FAILED
 
 
 # --- the guard -------------------------------------------------------------------------------------------------------
@@ -191,7 +192,7 @@ def test_a_refused_name_says_nothing_about_where_it_leads():
 
     guarded = Transport(EgressPolicy(), resolve=resolve)
     answer = post(guarded, "https://example.com/")
-    assert answer == ReceiverResponse(code=AnswerCode.NOT_ALLOWED, duration_ms=answer.duration_ms)
+    assert answer == ReceiverResponse(code=ResponseCode.NOT_ALLOWED, duration_ms=answer.duration_ms)
     guarded.close()
 
 
@@ -201,28 +202,7 @@ def test_a_refused_name_says_nothing_about_where_it_leads():
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     """A certificate for hooks.example.com, and the contexts of server and client."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hooks.example.com")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.com")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    path.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    path = write_certificate(tmp_path_factory.mktemp("tls") / "both.pem", "hooks.example.com")
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(path)
     return server, ssl.create_default_context(cafile=path)
@@ -239,7 +219,7 @@ class ToLoopback(GuardedBackend):
 
 
 @pytest.mark.parametrize(
-    ("host", "code"), [("hooks.example.com", AnswerCode.ANSWERED), ("other.example.com", AnswerCode.CONNECT_FAILED)]
+    ("host", "code"), [("hooks.example.com", ResponseCode.ANSWERED), ("other.example.com", ResponseCode.CONNECT_FAILED)]
 )
 def test_the_certificate_is_checked_against_the_name(authority, host, code):
     server_tls, client_tls = authority
@@ -274,9 +254,9 @@ def test_the_certificate_is_checked_against_the_name(authority, host, code):
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        (b"HTTP/1.1 407 Denied\r\n\r\n", AnswerCode.NOT_ALLOWED),
-        (b"HTTP/1.1 502 Unreachable\r\n\r\n", AnswerCode.CONNECT_FAILED),
-        (b"HTTP/1.1 500 Broken\r\n\r\n", AnswerCode.PROXY_FAILED),
+        (b"HTTP/1.1 407 Denied\r\n\r\n", ResponseCode.NOT_ALLOWED),
+        (b"HTTP/1.1 502 Unreachable\r\n\r\n", ResponseCode.CONNECT_FAILED),
+        (b"HTTP/1.1 500 Broken\r\n\r\n", ResponseCode.PROXY_FAILED),
     ],
     ids=["denied", "unreachable", "broken"],
 )
@@ -304,7 +284,7 @@ def test_the_egress_proxy_is_asked_and_its_faults_are_told_apart(line, code):
 
 def test_a_proxy_that_is_down_is_the_operators_fault():
     transport = Transport(EgressPolicy(proxy_url="http://127.0.0.1:1"))
-    assert post(transport, "https://hooks.example.com/").code is AnswerCode.PROXY_FAILED
+    assert post(transport, "https://hooks.example.com/").code is ResponseCode.PROXY_FAILED
     transport.close()
 
 

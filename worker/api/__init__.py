@@ -1,1 +1,1 @@
-"""The HTTP API of the web app, a thin layer over the use cases: a route parses, calls one function and answers."""
+"""The HTTP API of the web app: each route parses the request, calls one use case and returns its result."""

@@ -1,4 +1,4 @@
-"""The application: its routes, its errors, its contract. Built from a runtime, so that tests build the same one."""
+"""Builds the API application from a runtime: routes, error handlers and OpenAPI contract."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,17 +8,40 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from worker import __version__, heartbeat_files
-from worker.api import connections, contract, files, linking, ops, problems, runs, suggestions, webhooks
+from worker.api import (
+    accounts,
+    connections,
+    connectors,
+    contract,
+    files,
+    institutions,
+    linking,
+    ops,
+    personal_data,
+    preferences,
+    problems,
+    provider_webhooks,
+    reference,
+    run_requests,
+    runs,
+    suggestions,
+    transactions,
+    webhooks,
+)
 from worker.api.auth import token_policy
 from worker.api.limiting import UserLimit
-from worker.api.middleware import RequestIds, RequestTimes, TooLargeProblems
+from worker.api.middleware import BareLists, RequestIds, RequestTimes, TooLargeProblems
 from worker.api.query import KnownQuery
 from worker.api.services import Services
+from worker.api.uploads import spool_into
+from worker.api.webhook_verifiers import DispatcherNudge, WebhookVerifiers
 from worker.client import WorkerClient
-from worker.connections.linking import read_link_apps
+from worker.connections.linking import check_link_apps, read_link_apps
+from worker.core_dumps import forbid_core_dumps
 from worker.runtime import (
     Runtime,
     check_signing_secrets,
@@ -28,6 +51,7 @@ from worker.runtime import (
     read_operators,
 )
 from worker.settings import load_settings
+from worker.status.kept_readings import KeptReadings
 from worker.status.metrics import exposition
 from worker.telemetry.latencies import forget_latencies, start_measuring
 
@@ -53,11 +77,29 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
     )
     app.state.services = _services(runtime)
     api = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS, dependencies=[KnownQuery])
-    for part in (connections.router, linking.router, runs.router, suggestions.router, files.router, webhooks.router):
-        api.include_router(part)
+    parts = (
+        accounts,
+        connectors,
+        connections,
+        run_requests,
+        linking,
+        runs,
+        suggestions,
+        transactions,
+        files,
+        webhooks,
+        personal_data,
+        preferences,
+        institutions,
+    )
+    for part in parts:
+        api.include_router(part.router)
     app.include_router(api)
+    app.include_router(provider_webhooks.router, prefix=_PREFIX)
     app.include_router(ops.router)
+    app.include_router(reference.router)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(BareLists)
     app.add_middleware(TooLargeProblems)
     app.add_middleware(RequestTimes)
     app.add_middleware(RequestIds)  # the last one added is the outermost
@@ -72,16 +114,21 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    kept: KeptReadings[Metric] = KeptReadings()
+
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
-        return Response(exposition(runtime.sessions, runtime.redis, measured_in), media_type=CONTENT_TYPE_LATEST)
+        return Response(exposition(runtime.readings, runtime.broker, measured_in, kept), media_type=CONTENT_TYPE_LATEST)
 
     return app
 
 
 def app_from_environment() -> FastAPI:
     """Build the application of this process: what `uvicorn --factory` calls. Raises: ConfigurationError."""
+    forbid_core_dumps()
     settings = load_settings()
+    if settings.statement_folder is not None:
+        spool_into(settings.statement_folder)
     app = create_app(open_runtime(settings, role="api"), measured_in=settings.metrics_dir or _OWN_MEASURES)
     if settings.metrics_dir is None:
         forget_latencies(_OWN_MEASURES)
@@ -95,13 +142,20 @@ def _operation_id(route: APIRoute) -> str:
 
 def _services(runtime: Runtime) -> Services:
     check_signing_secrets(runtime.settings)
+    runtime.registry.check_enabled(runtime.settings.connectors_enabled)
     connection_service = open_user_connection_service(runtime)
+    link_apps = read_link_apps(runtime.settings.link_apps)
+    check_link_apps(link_apps, runtime.registry.names())
+    link_service = open_link_service(runtime, connection_service, public_url=link_apps.public_url)
+    client = WorkerClient(runtime.settings.messages_url)
     return Services(
         runtime=runtime,
         connection_service=connection_service,
-        link_service=open_link_service(runtime, connection_service),
-        link_apps=read_link_apps(runtime.settings.link_apps),
-        client=WorkerClient(runtime.settings.redis_url.get_secret_value()),
+        link_service=link_service,
+        link_apps=link_apps,
+        webhook_verifiers=WebhookVerifiers(runtime.registry, link_service, link_apps),
+        nudge_dispatcher=DispatcherNudge(client.nudge_dispatcher),
+        client=client,
         operators=read_operators(runtime.settings),
         tokens=token_policy(runtime.settings),
         limit=UserLimit(runtime.settings.api_requests_per_minute, runtime.settings.redis_url.get_secret_value()),

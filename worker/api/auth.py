@@ -1,7 +1,9 @@
-"""Authentication of users: the user id comes from a verified token of FinMind and from nowhere else."""
+"""Authenticates users: the user id is taken only from a verified token of FinMind."""
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +17,16 @@ from worker.errors import ConfigurationError
 from worker.settings import Settings
 
 _LEEWAY_S = 10
+_PATIENCE_S = 5
+_KEYS_FRESH_S = 300
+_KEYS_READ_EVERY_S = 10
 _LARGEST_ID = 2**31 - 1
 _SUBJECT = re.compile(r"0{0,9}[1-9][0-9]{0,9}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class UnauthenticatedError(Exception):
-    """There is no valid token. The reason is logged; the caller is told only that the token was refused."""
+    """There is no valid token. The reason is logged; the response only says that the token was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,55 @@ class TokenPolicy:
     find_key: Callable[[str], PyJWK] | None = None
     audience: str | None = None
     issuer: str | None = None
+
+
+class RemoteKeys:
+    """Public keys at an address, read again when they are old or a token names another one.
+
+    One thread reads at a time and no other one waits for it, and reads are some seconds apart: whoever sends tokens
+    with invented key ids to a slow server of keys stops nobody else.
+
+    Args:
+        url: The address of the key set.
+        now: A monotonic clock (s).
+    """
+
+    def __init__(self, url: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._client = PyJWKClient(url, cache_jwk_set=False, timeout=_PATIENCE_S)
+        self._now = now
+        self._keys: PyJWKSet | None = None
+        self._read_at_s = float("-inf")
+        self._reading = threading.Lock()
+
+    def of(self, token: str) -> PyJWK:
+        """Return the key of a token. Raises: jwt.PyJWTError when there is none of this id, or none could be read."""
+        if self._now() - self._read_at_s > _KEYS_FRESH_S:
+            self._read_again()
+        try:
+            return self._known(token)
+        except jwt.InvalidKeyError:
+            if not self._read_again():
+                raise
+            return self._known(token)
+
+    def _known(self, token: str) -> PyJWK:
+        if self._keys is None:
+            raise jwt.InvalidKeyError
+        return _by_id(self._keys, token)
+
+    def _read_again(self) -> bool:
+        if not self._reading.acquire(blocking=False):
+            return False
+        try:
+            if self._now() - self._read_at_s < _KEYS_READ_EVERY_S:
+                return False
+            self._read_at_s = self._now()
+            self._keys = PyJWKSet.from_dict(self._client.fetch_data())
+        except (jwt.PyJWTError, ValueError):
+            return False  # those that are known go on to be used
+        finally:
+            self._reading.release()
+        return True
 
 
 def token_policy(settings: Settings) -> TokenPolicy:
@@ -98,7 +152,7 @@ def _key_finder(settings: Settings) -> Callable[[str], PyJWK] | None:
         return lambda token: _by_id(keys, token)
     if settings.jwt_jwks_url is not None:
         _check_address(settings.jwt_jwks_url)
-        return PyJWKClient(settings.jwt_jwks_url, cache_keys=True, timeout=5).get_signing_key_from_jwt
+        return RemoteKeys(settings.jwt_jwks_url).of
     return None
 
 

@@ -1,4 +1,4 @@
-"""What OpenAPI must say beyond what FastAPI finds out: problem details, the webhook events, operation ids."""
+"""Completes the OpenAPI contract: problem details, webhook events and operation ids."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,54 +1,117 @@
-"""The route that receives a statement file: it is checked, stored where workers find it, and imported by a run."""
+"""Routes of statement files: inspect an uploaded file, and import it by a run."""
 
-import re
-import shutil
-import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, BackgroundTasks, File, Form, Response, UploadFile
+from fastapi import APIRouter, BackgroundTasks, Depends, File, Form, Response, UploadFile
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
+from worker.api.inspection_schemas import InspectionOut
 from worker.api.problems import ProblemError
-from worker.api.schemas import RunOut
+from worker.api.run_schemas import RunOut
 from worker.api.services import Services, ServicesDep, UserId
+from worker.api.uploads import (
+    MAX_REQUEST_BYTES,
+    READ_AT_ONCE_BYTES,
+    UploadRoute,
+    is_small,
+    reading_turn,
+    received,
+    too_large,
+)
 from worker.audit import acting_as
-from worker.connections.statements import connection_for, folder_of, keep
+from worker.connections.statement_files import connection_for, folder_of, keep
 from worker.connections.validation import read
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.file import FileConfig
+from worker.connectors.file.config import stated_columns
 from worker.connectors.file.folder import Folder
+from worker.connectors.file.inspection import report
+from worker.connectors.file.reading import check_beginning
+from worker.connectors.file.statement.files import members
 from worker.connectors.file.table.profile import built_in_profile
 from worker.errors import InvalidRequestError
 from worker.runs import run_queries
 from worker.runs.states import RunKind, RunRequest
 
-router = APIRouter(tags=["files"])
+router = APIRouter(tags=["files"], route_class=UploadRoute)
 
-MAX_FILE_BYTES = 32 * 1024 * 1024
-_NAME_CHARACTERS = 100
+_MAX_COLUMNS = 100
 
 ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,50}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ShortTexts = Annotated[list[ShortText], Form(max_length=_MAX_COLUMNS)]
+Upload = Annotated[UploadFile, File(description="OFX, QFX, CAMT.052/053, MT940, MT942, QIF, CSV, XLSX, XLS or ODS.")]
 
 
-@router.post("/files", status_code=202, response_model=RunOut, max_body_size=MAX_FILE_BYTES)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """What a person states about an upload: the options of `finmind-worker files import`."""
+
+    profile: Annotated[ProfileName | None, Form(description="A known CSV layout.")] = None
+    column: Annotated[
+        ShortTexts | None, Form(description="`NAME=FIELD`: what a column holds; may be sent several times.")
+    ] = None
+    ignore: Annotated[
+        ShortTexts | None, Form(description="A column that may stay unread; may be sent several times.")
+    ] = None
+    date_order: Annotated[Literal["dmy", "mdy", "ymd"] | None, Form(description="Where it is not proved.")] = None
+    decimal: Annotated[Literal[".", ","] | None, Form(description="Decimal mark, where it is not proved.")] = None
+    positive_is: Annotated[Literal["in", "out"] | None, Form(description="Which way positive amounts went.")] = None
+    direction_from: Annotated[
+        Literal["word", "reversal", "sign"] | None,
+        Form(description="What a minus means where a word, mark or column states the direction besides."),
+    ] = None
+    encoding: Annotated[ShortText | None, Form(description="Where it is found out wrongly.")] = None
+    currency: Annotated[Currency | None, Form(description="Of rows that state none.")] = None
+    iban: Annotated[ShortText | None, Form(description="The account's IBAN, where the file has none.")] = None
+    flip_sign: Annotated[bool, Form(description="Turn every amount round.")] = False
+    notifications: Annotated[bool, Form(description="Read camt.054 too.")] = False
+
+    def stated(self) -> dict[str, Any]:
+        """Return the keys of a config that differ from its defaults.
+
+        Raises: InvalidRequestError for a profile that does not exist, or a column that is not `NAME=FIELD`.
+        """
+        account = {"currency": self.currency, "iban": self.iban, "flip_sign": self.flip_sign or None}
+        keys = {
+            "profile": built_in_profile(self.profile).name if self.profile is not None else None,
+            "columns": stated_columns(self.column or []),
+            "ignored": tuple(self.ignore or ()),
+            "date_order": self.date_order,
+            "decimal": self.decimal,
+            "positive_is": self.positive_is,
+            "direction_from": self.direction_from,
+            "encoding": self.encoding,
+            "notifications": self.notifications,
+            "account": {key: value for key, value in account.items() if value is not None},
+        }
+        return {key: value for key, value in keys.items() if value}
+
+
+OptionsDep = Annotated[FileOptions, Depends(FileOptions)]
+
+
+@router.post("/files/inspections", response_model=InspectionOut, max_body_size=MAX_REQUEST_BYTES)
+def inspect_file(user_id: UserId, file: Upload, options: OptionsDep) -> Any:  # noqa: ANN401 - checked by the model
+    """Show what is understood of a statement file: accounts, rows, balances, doubts. Nothing is kept or imported."""
+    with received(file) as path, acting_as(f"api:user:{user_id}"), reading_turn() as free:
+        if not is_small(path):
+            raise too_large(f"files of up to {READ_AT_ONCE_BYTES // 1024**2} MiB are shown; this one can be imported")
+        if not free:
+            raise ProblemError(503, "busy", "other files are read; try again", headers={"Retry-After": "5"})
+        return report(Folder.inspect(read(FileConfig, {"path": path, **options.stated()}, what="file")))
+
+
+@router.post("/files", status_code=202, response_model=RunOut, max_body_size=MAX_REQUEST_BYTES)
 def import_file(
-    user_id: UserId,
-    services: ServicesDep,
-    background: BackgroundTasks,
-    file: Annotated[UploadFile, File(description="OFX, QFX, CAMT.052/053, MT940 or CSV.")],
-    profile: Annotated[ProfileName | None, Form(description="A known CSV layout.")] = None,
-    currency: Annotated[Currency | None, Form(description="Of rows that state none.")] = None,
+    user_id: UserId, services: ServicesDep, background: BackgroundTasks, file: Upload, options: OptionsDep
 ) -> Response:
     """Import a statement file. The same file again changes nothing; files of one layout share a connection."""
-    stated: dict[str, Any] = {}
-    if profile is not None:
-        stated["profile"] = built_in_profile(profile).name
-    if currency is not None:
-        stated["account"] = {"currency": currency}
-    run = _import(services, user_id, file, stated, background)
+    run = _import(services, user_id, file, options.stated(), background)
     return JSONResponse(
         run.model_dump(mode="json"), status_code=202, headers={"Location": f"/bank-connections/import-runs/{run.id}"}
     )
@@ -60,14 +123,11 @@ def _import(
     root = services.runtime.settings.statement_folder
     if root is None:
         raise ProblemError(503, "files_off", "STATEMENT_FOLDER is not set: no place is shared with the workers")
-    with tempfile.TemporaryDirectory() as place, acting_as(f"api:user:{user_id}"):
-        received = Path(place) / _safe_name(file.filename)
-        with received.open("wb") as target:
-            shutil.copyfileobj(file.file, target)
-        config = read(FileConfig, {"path": received, **stated}, what="file")
-        _check_readable(config, received)
+    with received(file) as path, acting_as(f"api:user:{user_id}"):
+        config = read(FileConfig, {"path": path, **stated}, what="file")
+        _check_readable(config, path)
         folder = folder_of(root, user_id, config)
-        keep(received, folder)
+        keep(path, folder)
         shared = read(FileConfig, {"path": folder, **stated}, what="file")
         connection_id, _ = connection_for(services.connection_service, user_id, shared, None)
     with services.sessions() as session:
@@ -75,18 +135,18 @@ def _import(
         return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
 
 
-def _check_readable(config: FileConfig, received: Path) -> None:
-    """Refuse what cannot be read before it is kept. Raises: InvalidRequestError."""
+def _check_readable(config: FileConfig, path: Path) -> None:
+    """Refuse what cannot be read before it is kept; of a large file, what its beginning shows is no statement.
+
+    Raises:
+        InvalidRequestError: with the reason.
+    """
     try:
-        Folder.scan(config)
+        with reading_turn() as free:
+            if free and is_small(path):
+                Folder.scan(config)
+                return
+        for member in members(path):
+            check_beginning(member)
     except InvalidDataError as error:
-        problem = str(error).replace(f"{received.parent}/", "")
-    else:
-        return
-    raise InvalidRequestError(problem)
-
-
-def _safe_name(file_name: str | None) -> str:
-    """Return the file's name without anything that could lead out of the folder."""
-    kept = re.sub(r"[^A-Za-z0-9._-]", "_", (file_name or "statement").rsplit("/", 1)[-1])
-    return kept.lstrip(".")[-_NAME_CHARACTERS:] or "statement"
+        raise InvalidRequestError(str(error).replace(f"{path.parent}/", "")) from None

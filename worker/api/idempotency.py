@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same key with the same request is one request, and its answer is given again for a day."""
+"""`Idempotency-Key`: returns the stored response when a request is repeated with the same key within a day."""
 
 import hashlib
 import json
@@ -18,7 +18,15 @@ from worker.models import IdempotencyKey
 
 KEPT = text("INTERVAL '24 hours'")
 ABANDONED = text("INTERVAL '5 minutes'")
-"""A request that left no answer for this long died with its process; its key may be used again."""
+"""A request without a response for this long was lost with its process; its key may be used again."""
+MOST_KEYS = 1000
+"""Keys of one user that are kept; the oldest are forgotten sooner than after a day."""
+
+_FORGET_OLDEST = text(
+    """DELETE FROM idempotency_keys WHERE user_id = :user_id AND created_at < (
+      SELECT created_at FROM idempotency_keys WHERE user_id = :user_id
+      ORDER BY created_at DESC OFFSET :most LIMIT 1)"""
+)
 _REPLAYED = {"Idempotent-Replayed": "true"}
 
 KeyHeader = Annotated[
@@ -28,7 +36,7 @@ KeyHeader = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="Makes a repeated request one request, for 24 hours.",
+        description="Makes a repeated request one request, for 24 hours; the last 1,000 of a user are known.",
     ),
 ]
 
@@ -50,7 +58,7 @@ class Once:
         location: Callable[[Any], str],
         hide: frozenset[str] = frozenset(),
     ) -> Response:
-        """Return what `make` makes, or what it made for this key before.
+        """Return the result of `make`, or the stored one of an earlier request with this key.
 
         hide: fields that are shown once and therefore not kept. Raises: ProblemError 409 while the first request is
         under way, 422 when the key belongs to another request.
@@ -78,6 +86,7 @@ class Once:
             row = {"user_id": self._user_id, "key": self._key, "fingerprint": self._fingerprint}
             claim = insert(IdempotencyKey).values(row).on_conflict_do_nothing().returning(IdempotencyKey.key)
             if session.scalar(claim) is not None:
+                session.execute(_FORGET_OLDEST, {"user_id": self._user_id, "most": MOST_KEYS})
                 return None
             return self._replay(session.get_one(IdempotencyKey, (self._user_id, self._key)))
 

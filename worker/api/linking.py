@@ -1,4 +1,4 @@
-"""Routes of banks that are linked in a browser: where to send the user, and what the user comes back with."""
+"""Routes of banks that are linked in the browser: start a flow, and finish it."""
 
 import uuid
 from datetime import datetime
@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
-from worker.api.schemas import ConnectionOut, Input, Text
+from worker.api.connection_schemas import ConnectionOut
+from worker.api.inputs import Input, Text
+from worker.api.paging import Listed
 from worker.api.services import ServicesDep, UserId
 from worker.audit import acting_as
 from worker.connections import connection_queries
@@ -16,7 +18,7 @@ from worker.connections.linking import BroughtBack, WantedLink, abandon, finish_
 
 router = APIRouter(prefix="/links", tags=["links"])
 
-Linked = Literal["plaid", "enablebanking", "gocardless"]
+Linked = Annotated[str, StringConstraints(max_length=50, pattern=r"^[a-z][a-z0-9_]*$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[\x21-\x7e]+$")]
 State = Annotated[SecretStr, Field(min_length=1, max_length=200)]
@@ -25,9 +27,9 @@ _EXAMPLE_STATE = "xkV0tqC2mXzJx0n3Zl8WmX1dD4nR7kqQp5uV9yB2sEo"
 
 
 class BankOut(BaseModel):
-    """A bank one may link. id: `bank` of the start. consent_days: how long one consent lives, at most.
+    """A bank that can be linked. id: `bank` of the start. consent_days: the longest validity of one consent.
 
-    user_types: whom the bank serves there, `personal` or `business` customers; empty where the provider does not say.
+    user_types: `personal` or `business` customers; empty where the provider does not state them.
     """
 
     id: str = Field(examples=["Nordea"])
@@ -46,10 +48,15 @@ class LinkIn(Input):
     country: Country | None = Field(default=None, description="For Enable Banking.", examples=["FI"])
     redirect_url: Url | None = Field(
         default=None,
-        description="Where the bank sends the user back to, as registered at the provider; optional for Plaid.",
+        description="Where the user is sent back to, as registered at the provider; optional for Plaid.",
         examples=["https://finmind.example/linked"],
     )
     connection_id: uuid.UUID | None = None
+    hosted: bool = Field(
+        default=False,
+        strict=True,
+        description="For Plaid: Link on a page of Plaid's own, named by `url`; the connection is made when it ends.",
+    )
     user_type: Literal["personal", "business"] | None = Field(
         default=None, description="Kind of customer the user is at the bank; for Enable Banking, `personal` by default."
     )
@@ -69,7 +76,9 @@ class BroughtIn(Input):
 
     connector_name: Linked = Field(examples=["enablebanking"])
     state: State = Field(examples=[_EXAMPLE_STATE])
-    code: OneTime | None = Field(default=None, description="Of Enable Banking's redirect.", examples=["f3b7e2"])
+    code: OneTime | None = Field(
+        default=None, description="In the redirect of Enable Banking and of logins by OAuth2.", examples=["f3b7e2"]
+    )
     public_token: OneTime | None = Field(default=None, description="Of Plaid Link, for a new login.")
     display_name: Text | None = Field(default=None, examples=["Joint account"])
     institution_name: Text | None = Field(default=None, description="As Plaid Link tells it.")
@@ -84,14 +93,14 @@ class BrokenOffIn(Input):
 
 @router.get("/banks")
 def list_banks(
-    user_id: UserId,  # noqa: ARG001 - asked by nobody but users
+    user_id: UserId,  # noqa: ARG001 - only users may call it
     services: ServicesDep,
     connector_name: Annotated[Literal["enablebanking", "gocardless"], Query()],
     country: Annotated[Country, Query(description="Two letters.", examples=["FI"])],
-) -> list[BankOut]:
+) -> Listed[BankOut]:
     """List the banks of a country that a connector can link."""
     found = list_link_banks(services.link_service, services.link_apps, connector_name, country)
-    return [BankOut.model_validate(bank, from_attributes=True) for bank in found]
+    return Listed(items=[BankOut.model_validate(bank, from_attributes=True) for bank in found])
 
 
 @router.post("", status_code=201)
@@ -126,7 +135,7 @@ def complete_link(brought: BroughtIn, user_id: UserId, services: ServicesDep) ->
 
 @router.post("/abandon", status_code=204)
 def abandon_link(broken_off: BrokenOffIn, user_id: UserId, services: ServicesDep) -> None:
-    """Say that the user broke off at the bank; a connection that was to be renewed stays as it is."""
+    """End a flow that the user cancelled at the bank; a connection to be renewed does not change."""
     state = broken_off.state.get_secret_value()
     abandon(services.link_service, user_id=user_id, connector_name=broken_off.connector_name, state=state)
 

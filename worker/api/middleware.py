@@ -1,5 +1,6 @@
-"""What wraps every request and response: its id, its duration, and a problem detail for a body that is too large."""
+"""ASGI middleware: request ids, request durations, lists as arrays, and a problem for a body that is too large."""
 
+import json
 import re
 import time
 import uuid
@@ -13,7 +14,9 @@ from worker.api import problems
 from worker.telemetry.latencies import API_REQUEST, observe
 
 _SOUND_ID = re.compile(r"[\x21-\x7e]{1,100}")
+_ARRAY = "list=array"
 _TOO_LARGE = 413
+_LARGEST = "a body has at most 64 KiB, a statement file 32 MiB: export fewer months at once"
 
 
 class _HttpMiddleware(ABC):
@@ -86,8 +89,48 @@ class TooLargeProblems(_HttpMiddleware):
             if message["type"] == "http.response.start" and message["status"] == _TOO_LARGE:
                 replaced = Headers(raw=message["headers"]).get("content-type") != problems.MEDIA_TYPE
                 if replaced:
-                    await problems.answer(_TOO_LARGE, "content_too_large")(scope, receive, send)
+                    await problems.answer(_TOO_LARGE, "content_too_large", detail=_LARGEST)(scope, receive, send)
             if not replaced:
                 await send(message)
 
         await self._app(scope, receive, send_problem)
+
+
+class BareLists(_HttpMiddleware):
+    """Answers a list as a plain array where a request asks for it with `Prefer: list=array`, as it was until 0.2."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Replace `{"items": […], "next": …}` by its items."""
+        if scope["method"] != "GET" or _ARRAY not in Headers(scope=scope).get("Prefer", ""):
+            await self._app(scope, receive, send)
+            return
+        start: Message | None = None
+        parts: list[bytes] = []
+
+        async def send_items(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start" and _is_json(message):
+                start = message
+            elif start is None:
+                await send(message)
+            else:
+                parts.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    body = _items_of(b"".join(parts))
+                    MutableHeaders(scope=start).update({"Content-Length": str(len(body)), "Preference-Applied": _ARRAY})
+                    await send(start)
+                    await send({"type": "http.response.body", "body": body})
+
+        await self._app(scope, receive, send_items)
+
+
+def _is_json(start: Message) -> bool:
+    return Headers(scope=start).get("Content-Type", "").startswith("application/json")
+
+
+def _items_of(body: bytes) -> bytes:
+    """Return a body that is a list as its items, and any other as it is."""
+    read = json.loads(body)
+    if not isinstance(read, dict) or read.keys() != {"items", "next"}:
+        return body
+    return json.dumps(read["items"], ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,7 +1,7 @@
-"""Every error as a problem detail (RFC 9457). What the caller sent is never repeated: it may be a password."""
+"""Returns every error as a problem detail (RFC 9457), without the request's content, which may contain a password."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,9 +22,10 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.db.engine import is_away, is_contention
+from worker.db.trouble import DatabaseTrouble, is_away, trouble_of
 from worker.errors import (
     ConflictError,
+    InvalidFieldsError,
     InvalidRequestError,
     KeyProviderUnavailableError,
     NotFoundError,
@@ -120,18 +121,15 @@ def _sentence(status: int, detail: str | None, errors: list[FieldProblem]) -> st
 
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem detail."""
-    handlers: dict[type[Exception], Any] = {
-        WorkerError: _worker_error,
-        ProblemError: _problem_error,
-        UnauthenticatedError: _unauthenticated,
-        RequestValidationError: _invalid_request,
-        HTTPException: _http_error,
-        DataError: _unstorable,
-        DBAPIError: _database_failed,
-        Exception: _unexpected,
-    }
-    for kind, handler in handlers.items():
+    for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
+
+
+def response_to(request: Request, error: Exception) -> JSONResponse:
+    """Return the problem that an error of a route becomes."""
+    handler = next(handler for kind, handler in _HANDLERS.items() if isinstance(error, kind))
+    response: JSONResponse = handler(request, error)
+    return response
 
 
 def _worker_error(_request: Request, error: WorkerError) -> JSONResponse:
@@ -144,7 +142,9 @@ def _worker_error(_request: Request, error: WorkerError) -> JSONResponse:
         return answer(status, error.code, detail="no such connector is installed; GET /connectors lists them")
     retry_after_s = error.retry_after_s if isinstance(error, RateLimitError) else None
     headers = {"Retry-After": str(int(retry_after_s))} if retry_after_s else None
-    return answer(status, error.code, detail=str(error), headers=headers)
+    named = error.fields.items() if isinstance(error, InvalidFieldsError) else ()
+    fields = [FieldProblem(field=field, message=message) for field, message in named]
+    return answer(status, error.code, detail=str(error), headers=headers, errors=fields)
 
 
 def _problem_error(_request: Request, error: ProblemError) -> JSONResponse:
@@ -165,7 +165,7 @@ def _invalid_request(_request: Request, error: RequestValidationError) -> JSONRe
 
 
 def _message(problem: Mapping[str, Any]) -> str:
-    # A parser's own words may quote the body; validators' words are ours.
+    # A parser's message may quote the body; messages of validators are our own.
     return "not valid JSON" if problem["type"] == "json_invalid" else str(problem["msg"])
 
 
@@ -187,14 +187,15 @@ def _methods(request: Request) -> list[str]:
 
 
 def _database_failed(request: Request, error: DBAPIError) -> JSONResponse:
-    if is_contention(error):
+    trouble = trouble_of(error)
+    if trouble in {DatabaseTrouble.CONTENTION, DatabaseTrouble.CROWDED}:
         log.warning("request.contention", reason=type(error.orig).__name__)
         return answer(503, "busy", detail="another change was in the way; try again", headers={"Retry-After": "1"})
-    if isinstance(error.orig, ForeignKeyViolation):  # the user, or another row it is about, was deleted meanwhile
+    if isinstance(error.orig, ForeignKeyViolation):  # the user or another row was deleted in the meantime
         return answer(404, "not_found", detail="the request is about something that was deleted")
     if not is_away(error):
         return _unexpected(request, error)
-    log.error("request.database_down")
+    log.error("request.database_down", trouble=trouble.value)
     return answer(503, "database_down", detail="try again in a moment", headers={"Retry-After": "5"})
 
 
@@ -208,3 +209,15 @@ def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request.failed", reason=type(error).__name__, request_id=request_id, exc_info=error)
     headers = {"X-Request-ID": request_id, "Cache-Control": "no-store"} if request_id else None
     return answer(500, "internal", headers=headers, request_id=request_id)
+
+
+_HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
+    WorkerError: _worker_error,
+    ProblemError: _problem_error,
+    UnauthenticatedError: _unauthenticated,
+    RequestValidationError: _invalid_request,
+    HTTPException: _http_error,
+    DataError: _unstorable,
+    DBAPIError: _database_failed,
+    Exception: _unexpected,
+}

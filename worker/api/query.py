@@ -1,15 +1,29 @@
-"""Query parameters: the unknown ones are refused, and those of imports may stand in the query or in the body."""
+"""Query parameters: refuses unknown ones, and reads those of imports from the query or the body."""
 
+import re
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from worker.errors import InvalidRequestError
 
 LONGEST_WAIT_S = 30
+
+
+def _iso_day(given: object) -> object:
+    """Refuse numbers, which pydantic would read as seconds since 1970."""
+    if isinstance(given, str) and not _DAY.fullmatch(given):
+        raise ValueError("a day such as 2026-03-01")
+    return given
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+Day = Annotated[date, BeforeValidator(_iso_day)]
+"""A day in the query, as ISO 8601 writes it."""
 
 Wait = Annotated[
     int, Query(ge=0, le=LONGEST_WAIT_S, description="Wait this long (s) for the run to end: 200 when it did, else 202.")

@@ -1,28 +1,32 @@
-"""Routes of runs: their story, their progress, and what can be done about them."""
+"""Routes of runs: list, show with decisions, stream progress, cancel, retry, revert and replay."""
 
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from worker.api.idempotency import OnlyOnce
-from worker.api.paging import AfterId, Limit, next_id
-from worker.api.schemas import DecisionPage, RejectionPage, RunOut, RunStory
+from worker.api.limiting import UserPlaces
+from worker.api.paging import AfterId, Cursor, Limit, next_cursor, next_id, read_cursor
+from worker.api.query import Day
+from worker.api.run_schemas import DecisionPage, RejectionPage, RunOut, RunPage, RunStory
 from worker.api.services import Services, ServicesDep, UserId
 from worker.runs import commands, run_queries
-from worker.runs.states import CLOSED, RunRequest, RunStatus
+from worker.runs.run_filter import RunFilter
+from worker.runs.states import CLOSED, RunKind, RunRequest, RunStatus
 
 router = APIRouter(prefix="/import-runs", tags=["runs"])
 
 POLL_S = 0.5
 WAIT_POLL_S = 0.2
 LONGEST_STREAM_S = 600
-"""After this long a stream ends; the browser opens it again by itself and goes on."""
+"""After this long a stream ends; the browser opens it again and continues."""
 
 
 def found_run(run_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> RunOut:
@@ -30,7 +34,57 @@ def found_run(run_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> RunO
     return _read(services, user_id, run_id)
 
 
+_streams = UserPlaces(per_user=10, per_process=500, what="streams")
+_waits = UserPlaces(per_user=10, per_process=500, what="waiting requests")
+
+
+async def _stream_place(user_id: UserId) -> AsyncIterator[None]:
+    """Hold a place until the stream has ended: each looks into the database twice a second."""
+    with _streams.taken(user_id):
+        yield
+
+
 FoundRun = Annotated[RunOut, Depends(found_run)]
+
+
+@router.get("")
+def list_runs_of_user(  # noqa: PLR0913 - one argument per parameter
+    user_id: UserId,
+    services: ServicesDep,
+    *,
+    status: Annotated[list[RunStatus], Query(description="Only these; repeatable.")] = [],  # noqa: B006 - read only
+    kind: Annotated[list[RunKind], Query(description="Only these; repeatable.")] = [],  # noqa: B006 - read only
+    code: Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,40}$", examples=["rows_rejected"])] = None,
+    connector: Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,50}$")] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            pattern=r"^[^\x00]*$",
+            description="Beginning of an id, or words of a bank's name or of an error.",
+        ),
+    ] = None,
+    from_date: Annotated[Day | None, Query(description="Asked for on this day (UTC) or later.")] = None,
+    to_date: Annotated[Day | None, Query(description="Asked for on this day (UTC) or before.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> RunPage:
+    """List the caller's runs of all connections, newest first."""
+    wanted = RunFilter(
+        user_id=user_id,
+        statuses=status,
+        kinds=kind,
+        code=code,
+        connector_name=connector,
+        text=search,
+        from_at=None if from_date is None else datetime.combine(from_date, time.min, UTC),
+        until_at=None if to_date is None else datetime.combine(to_date, time.max, UTC),
+        after=read_cursor(cursor),
+        limit=limit,
+    )
+    with services.sessions() as session:
+        rows = run_queries.list_runs(session, wanted)
+    return RunPage(items=[RunOut.model_validate(row) for row in rows], next=next_cursor(rows, limit))
 
 
 @router.get("/{run_id}")
@@ -102,7 +156,7 @@ def replay_rejections(
     return _ask(services, user_id, run_id, commands.replay_request, background, only)
 
 
-@router.get("/{run_id}/progress", response_class=EventSourceResponse)
+@router.get("/{run_id}/progress", response_class=EventSourceResponse, dependencies=[Depends(_stream_place)])
 async def stream_progress(
     run_id: uuid.UUID, _found: FoundRun, user_id: UserId, services: ServicesDep
 ) -> AsyncIterator[ServerSentEvent]:
@@ -120,12 +174,18 @@ async def stream_progress(
 
 
 async def wait_for_end(services: Services, user_id: int, run_id: uuid.UUID, *, wait_s: float) -> RunOut | None:
-    """Return the run once it has ended or was deferred, None when it has not within `wait_s` seconds."""
-    for _ in range(int(wait_s / WAIT_POLL_S)):
-        run = await run_in_threadpool(_read, services, user_id, run_id)
-        if RunStatus(run.status) in {*CLOSED, RunStatus.DEFERRED}:
-            return run
-        await asyncio.sleep(WAIT_POLL_S)
+    """Return the run once it has ended or was deferred; None when it has not within `wait_s` seconds.
+
+    A user with many such requests under way is answered at once.
+    """
+    if not _waits.is_free(user_id):
+        return None
+    with _waits.taken(user_id):
+        for _ in range(int(wait_s / WAIT_POLL_S)):
+            run = await run_in_threadpool(_read, services, user_id, run_id)
+            if RunStatus(run.status) in {*CLOSED, RunStatus.DEFERRED}:
+                return run
+            await asyncio.sleep(WAIT_POLL_S)
     return None
 
 

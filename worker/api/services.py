@@ -1,7 +1,8 @@
-"""What routes work with, handed to them by FastAPI: the services of this process, and who is asking."""
+"""Dependencies of routes: the services of this process, and the authenticated user."""
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -10,7 +11,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id
-from worker.api.limiting import UserLimit
+from worker.api.limiting import COSTS, UserLimit
+from worker.api.webhook_verifiers import WebhookVerifiers
 from worker.client import WorkerClient
 from worker.connections.lifecycle import ConnectionService
 from worker.connections.linking import LinkApps, LinkService
@@ -28,6 +30,8 @@ class Services:
     """What the routes of this process work with.
 
     Attributes:
+        webhook_verifiers: Verify webhooks of providers.
+        nudge_dispatcher: Wakes the dispatcher; never raises.
         operators: The log-ins of the operator's page; None when the page is off.
         trace_context: The traceparent header of the request.
     """
@@ -40,12 +44,19 @@ class Services:
     tokens: TokenPolicy
     limit: UserLimit
     operators: OperatorLogins | None
+    webhook_verifiers: WebhookVerifiers
+    nudge_dispatcher: Callable[[], None]
     trace_context: str | None = None
 
     @property
     def sessions(self) -> Sessions:
         """The factory of transactions."""
         return self.runtime.sessions
+
+    @property
+    def readings(self) -> Sessions:
+        """The factory of transactions for what operators look at, which may be some moments old."""
+        return self.runtime.readings
 
     def ask(self, session: Session, request: RunRequest, background: BackgroundTasks) -> uuid.UUID:
         """Write a run's row and nudge the workers after the answer was sent; no request waits for the broker."""
@@ -67,13 +78,25 @@ _bearer = HTTPBearer(
 )
 
 
-def caller(request: Request, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> int:
-    """Return the user id of a verified token, counted against the user's limit."""
-    if token is None:
+def caller(request: Request, _token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> int:
+    """Return the user id of a verified token, counted against the user's limit by what the route costs."""
+    known: int | None = getattr(request.state, "user_id", None)
+    route = request.scope.get("route")
+    return authenticate(request, cost=COSTS.get(getattr(route, "name", ""), 1)) if known is None else known
+
+
+def authenticate(request: Request, *, cost: int) -> int:
+    """Return the user id of a verified token and count `cost` against the user's limit.
+
+    Raises: UnauthenticatedError, ProblemError 429.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
         raise UnauthenticatedError("no token")
     found = services(request)
-    user_id = read_user_id(token.credentials, found.tokens)
-    found.limit.take(user_id)
+    user_id = read_user_id(token.strip(), found.tokens)
+    found.limit.take(user_id, cost)
+    request.state.user_id = user_id
     return user_id
 
 

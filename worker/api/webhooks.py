@@ -1,22 +1,22 @@
-"""Routes of webhooks: subscriptions and their secrets, what was delivered, and sending it again."""
+"""Routes of webhooks: subscriptions and their secrets, deliveries, and replay."""
 
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Query, Response
+from pydantic import AliasChoices, BaseModel, Field, StringConstraints
 
 from worker.api.idempotency import OnlyOnce
-from worker.api.paging import Limit
-from worker.api.schemas import Input, Text
+from worker.api.inputs import Input, RowId, Text
+from worker.api.paging import Limit, Listed, next_id
 from worker.api.services import Services, ServicesDep, UserId
 from worker.audit import acting_as
 from worker.errors import InvalidRequestError
 from worker.events import parse_event_id
 from worker.models import WebhookSubscription
-from worker.webhooks import history, replay, subscriptions
-from worker.webhooks.history import Narrowing
+from worker.webhooks import delivery_queries, replay, subscriptions
+from worker.webhooks.delivery_queries import DeliveryFilter
 from worker.webhooks.policies import subscription_policy
 from worker.webhooks.retry import DeliveryState
 from worker.webhooks.subscriptions import DEFAULT_GRACE_S, MAX_GRACE_S, NewSecret, SubscriptionChange, Wanted
@@ -27,7 +27,14 @@ Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[\x2
 EventFilters = Annotated[
     list[Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z_.*]+$")]], Field(min_length=1, max_length=50)
 ]
-EventId = Annotated[str, StringConstraints(pattern=r"^evt_[0-9a-f]{32}$")]
+EventId = Annotated[
+    str,
+    StringConstraints(pattern=r"^evt_[0-9a-f]{32}$"),
+    Field(examples=["evt_0b6c2a548f5e4c399d0e3f1f7f0c9c11"]),
+]
+EVENT_TYPES_NAMES = AliasChoices("event_types", "events")
+"""The field's name, and the one of FinMind's proposal, which is accepted until 0.4."""
+
 RatePerS = Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
@@ -35,7 +42,9 @@ class SubscriptionIn(Input):
     """Where to send what. event_types: names, prefixes such as `expense.*`, or `*`."""
 
     url: Url = Field(examples=["https://hooks.example.com/finmind"])
-    event_types: EventFilters = Field(default=["*"], examples=[["import.*", "expense.created"]])
+    event_types: EventFilters = Field(
+        default=["*"], validation_alias=EVENT_TYPES_NAMES, examples=[["import.*", "expense.created"]]
+    )
     description: Text | None = None
     rate_limit_per_s: RatePerS | None = None
 
@@ -44,7 +53,7 @@ class SubscriptionChangeIn(Input):
     """What to change; what is left out stays."""
 
     url: Url | None = None
-    event_types: EventFilters | None = None
+    event_types: EventFilters | None = Field(default=None, validation_alias=EVENT_TYPES_NAMES)
     description: Text | None = None
     rate_limit_per_s: RatePerS | None = None
     status: Literal["active", "paused"] | None = None
@@ -102,7 +111,7 @@ class DeliveryOut(BaseModel):
 
 
 class AttemptOut(BaseModel):
-    """One try of a delivery; without `finished_at` it was never heard of again."""
+    """One attempt of a delivery; without `finished_at` its result is unknown."""
 
     attempt: int
     started_at: datetime
@@ -146,10 +155,10 @@ def subscribe(wanted: SubscriptionIn, user_id: UserId, services: ServicesDep, on
 
 
 @router.get("")
-def list_subscriptions(user_id: UserId, services: ServicesDep) -> list[SubscriptionOut]:
+def list_subscriptions(user_id: UserId, services: ServicesDep) -> Listed[SubscriptionOut]:
     """List the caller's subscriptions."""
     with services.sessions() as session:
-        return [_shown(row) for row in subscriptions.subscriptions_of(session, user_id)]
+        return Listed(items=[_shown(row) for row in subscriptions.subscriptions_of(session, user_id)])
 
 
 @router.get("/deliveries")
@@ -159,21 +168,21 @@ def list_deliveries(
     subscription_id: uuid.UUID | None = None,
     state: DeliveryState | None = None,
     limit: Limit = 50,
-) -> list[DeliveryOut]:
+    after: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before.")] = None,
+) -> Listed[DeliveryOut]:
     """List deliveries, newest first; `state=dead` lists the dead letters."""
-    narrowing = Narrowing(state=state, subscription_id=subscription_id)
+    wanted = DeliveryFilter(state=state, subscription_id=subscription_id, older_than=after)
     with services.sessions() as session:
-        rows = history.deliveries(session, user_id, narrowing, limit=limit)
-    return [DeliveryOut.model_validate(row) for row in rows]
+        rows = delivery_queries.deliveries(session, user_id, wanted, limit=limit)
+    return Listed(items=[DeliveryOut.model_validate(row) for row in rows], next=next_id(rows, limit))
 
 
 @router.get("/deliveries/{delivery_id}/attempts")
-def list_attempts(
-    delivery_id: Annotated[int, Path(ge=1, le=2**63 - 1)], user_id: UserId, services: ServicesDep
-) -> list[AttemptOut]:
+def list_attempts(delivery_id: RowId, user_id: UserId, services: ServicesDep) -> Listed[AttemptOut]:
     """List every attempt of one delivery, oldest first."""
     with services.sessions() as session:
-        return [AttemptOut.model_validate(row) for row in history.attempts(session, user_id, delivery_id)]
+        found = delivery_queries.attempts(session, user_id, delivery_id)
+    return Listed(items=[AttemptOut.model_validate(row) for row in found])
 
 
 @router.get("/{subscription_id:uuid}")

@@ -1,1 +1,1 @@
-"""Celery's own life cycle: heartbeats of its processes and metrics of its tasks."""
+"""Extensions of Celery: heartbeats of its processes, latencies of its tasks, and checks of its messages."""

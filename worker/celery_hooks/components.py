@@ -1,13 +1,12 @@
-"""Celery's own parts, taught to say that they are alive: the worker's main loop, its wait for the broker, and beat.
+"""Celery's components with heartbeat files: the worker's main loop, its wait for the broker, and beat.
 
-A sign of life always comes from the thread that does the work, never from one beside it: what is stuck stays silent.
+Each heartbeat is written by the thread that does the work, so that it stops when that thread is stuck.
 """
 
 import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, ClassVar
 
 from celery import bootsteps
@@ -16,14 +15,16 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
 from worker import heartbeat_files
-from worker.celery_hooks.messages import MessageFilter, RefusedMessageError
+from worker.celery_hooks.messages import MessageFilter
+from worker.celery_hooks.refusals import RefusalLog
+from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger
 
 HEARTBEAT_S = 5.0
 
 FIRST_TRY_AFTER_S = 0.5
 LONGEST_TRY_AFTER_S = 3.0
-"""Celery waits up to half a minute between two tries, and so would people once Redis is back."""
+"""Longest wait between two tries to reach the broker (s); Celery's default of 30 s delays runs once Redis is back."""
 
 log = get_logger(__name__)
 
@@ -47,57 +48,62 @@ def _sign_of(hostname: str) -> str:
 
 
 class HeartbeatFile(bootsteps.StartStopStep):
-    """Touches a file from the event loop of the worker's main process: fresh = the loop turns."""
+    """Touches a file from the event loop of the worker's main process, which shows that the loop runs."""
 
     requires = ("celery.worker.components:Timer",)
     _entry: Any = None
     _name = ""
 
     def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
-        """Begin to touch."""
+        """Start the timer."""
         self._name = _sign_of(parent.hostname)
         heartbeat_files.touch(self._name)
         self._entry = parent.timer.call_repeatedly(HEARTBEAT_S, heartbeat_files.touch, (self._name,))
 
     def stop(self, _parent: Any) -> None:  # noqa: ANN401 - Celery's worker controller
-        """End, and leave no stale file behind."""
+        """Stop the timer and delete the file."""
         if self._entry is not None:
             self._entry.cancel()
         heartbeat_files.remove(self._name)
 
 
-class PatientConsumer(Consumer):
-    """Celery's consumer: alive while the broker is away, soon there when it is back, and not ended by its loss.
+class CheckedConsumer(Consumer):
+    """Celery's consumer with a heartbeat while the broker is away, quick reconnection, and checked messages.
 
-    It takes nothing but messages that `MessageFilter` lets through. It neither mingles nor gossips: both take orders
-    (which tasks to drop, which to start) from anybody who can write to Redis.
+    It accepts only messages that `MessageFilter` lets through. Mingle, gossip and remote control are off, whatever the
+    command line says: through each of them, anybody who can write to Redis could revoke or start tasks.
     """
 
     class Blueprint(Consumer.Blueprint):  # type: ignore[misc, valid-type]  # Celery has no types for it
-        """Celery's steps without those that obey other workers."""
+        """Celery's steps without gossip and remote control."""
 
         default_steps: ClassVar[list[str]] = [
-            step for step in Consumer.Blueprint.default_steps if not step.endswith((":Mingle", ":Gossip", ":Control"))
+            step for step in Consumer.Blueprint.default_steps if not step.endswith((":Gossip", ":Control"))
         ]
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
+        # An option and not a step left out, because the step that consumes tasks requires mingle and brings it back.
+        options["worker_options"] = {**(options.get("worker_options") or {}), "without_mingle": True}
+        super().__init__(*args, **options)
+
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:  # noqa: ANN401 - as the base class
-        """Return the handler of messages, behind the filter."""
+        """Return the handler of messages, which filters them first."""
         handle = super().create_task_handler(*args, **kwargs)
         accepted = MessageFilter(self.app.tasks)
+        refusals = RefusalLog(self.timer.call_after)
 
         def handle_accepted(message: Any) -> None:  # noqa: ANN401 - kombu's message
             try:
                 accepted.clean(message)
                 handle(message)
-            except Exception as error:  # noqa: BLE001 - a message that stayed unacknowledged would block the queue
-                reason = str(error) if isinstance(error, RefusedMessageError) else type(error).__name__
-                log.warning("message.refused", reason=reason)
+            except Exception as error:  # noqa: BLE001 - an unacknowledged message would block the queue
+                refusals.note(error)
                 message.ack_log_error(logging.getLogger("celery"), _errors_of(self))
 
         return handle_accepted
 
     def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 - kombu's connection
-        """Return the connection once the broker answers, however long that takes; the loop stands still meanwhile."""
+        """Return the connection once the broker answers; the loop waits for it without a limit."""
         connected = _connect(conn, self._while_away)
         self.first_connection_attempt = False
         return connected
@@ -107,9 +113,9 @@ class PatientConsumer(Consumer):
         heartbeat_files.touch(_sign_of(self.hostname))
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop a lost connection and let go of its messages; the tasks go on."""
+        """Drop a lost connection and its unacknowledged messages; running tasks go on."""
         lost: Any = self.connection
-        for channel in lost.transport.channels:
+        for channel in getattr(lost.transport, "channels", ()):  # Redis'; RabbitMQ delivers again by itself
             _let_go(channel)
         super().on_connection_error_after_connected(exc)
 
@@ -120,9 +126,9 @@ def _errors_of(consumer: Any) -> tuple[type[Exception], ...]:  # noqa: ANN401 - 
 
 
 def _let_go(channel: Any) -> None:  # noqa: ANN401 - kombu's channel
-    """Neither hand back nor acknowledge what came through a lost channel."""
-    # Kombu 5.7.0 would, through what it has taken apart already, and the AttributeError ends the whole worker.
-    # Redis sends such a message again after its visibility timeout; its run is a row, and closed by then.
+    """Neither reject nor acknowledge messages of a lost channel."""
+    # Kombu 5.7.0 tries to, on a channel that is closed already, and the AttributeError ends the worker.
+    # Redis delivers such a message again after its visibility timeout; by then the row of its run is closed.
     channel.do_restore = False
     channel.basic_ack = channel.basic_reject = _ignore
 
@@ -132,7 +138,7 @@ def _ignore(*_args: object, **_options: object) -> None:
 
 
 def steady_now() -> datetime:
-    """Return a moment (UTC) that moves on evenly, whatever is done to the clock of the host."""
+    """Return a moment (UTC) by the monotonic clock, which changes of the host's clock do not affect."""
     return _STARTED_AT + timedelta(seconds=time.monotonic() - _STARTED_S)
 
 
@@ -140,13 +146,26 @@ _STARTED_AT, _STARTED_S = datetime.now(UTC), time.monotonic()
 
 
 class BeatScheduler(Scheduler):
-    """Beat's schedule in memory, with a heartbeat file: entries only look for due rows, so nothing is worth keeping."""
+    """Beat's scheduler with a heartbeat file. Its state is not persisted, because tasks only look for due rows.
+
+    What it sends makes no events: a dashboard would show ticks instead of imports.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class
+        super().__init__(*args, **kwargs)
+        self.app.conf.task_send_sent_event = False
 
     def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - as the base class
-        """Send what is due and say that beat is alive."""
+        """Send what is due and touch the heartbeat file."""
         seconds: float = super().tick(*args, **kwargs)
         heartbeat_files.touch("beat")
         return seconds
 
     def _ensure_connected(self) -> Any:  # noqa: ANN401 - kombu's connection
-        return _connect(self.connection, partial(heartbeat_files.touch, "beat"))
+        return _connect(self.connection, _while_beat_is_away)
+
+
+def _while_beat_is_away() -> None:
+    if STOP.is_set:
+        raise SystemExit(0)
+    heartbeat_files.touch("beat")

@@ -1,33 +1,48 @@
-"""What a worker accepts from the broker: the name of one of our tasks, an id, and arguments of its signature.
+"""Checks messages from the broker: only the name of one of our tasks, an id and valid arguments are accepted.
 
-Redis is not trusted. A message can only nudge: limits, delays, callbacks and everything else that travels in headers
-are replaced by our own, other tasks (those of Celery's canvas run anything) are refused, and ticks that come faster
-than anybody sends them are dropped.
+Redis is not trusted. Limits, delays, callbacks and all other headers are replaced by our own; other tasks, such as
+those of Celery's canvas, which can run anything, are refused; ticks that come faster than they are sent are dropped.
 """
 
 import inspect
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from worker.broker import CANARY, DELIVER, PUBLISH_EVENT, REAP, TICK, TIME_LIMITS, Queue, TimeLimit
+from worker.broker import CANARY, DELIVER, DISPATCH_REQUESTS, PUBLISH_EVENT, REAP, TICK, TIME_LIMITS, Queue, TimeLimit
 
 OURS = "worker.tasks."
 MAX_BODY_BYTES = 256 * 1024
 _DEFAULT_LIMIT = TIME_LIMITS[Queue.SCHEDULED]
-_KEPT_HEADERS = ("lang", "expires", "origin")
+_KEPT_HEADERS = ("lang", "origin")
 _REPR_CHARS = 200
-_SHORTEST_S: Mapping[str, float] = {TICK: 0.2, DELIVER: 0.2, REAP: 0.5, CANARY: 1.0}
+_SHORTEST_S: Mapping[str, float] = {TICK: 0.2, DISPATCH_REQUESTS: 0.05, DELIVER: 0.2, REAP: 0.5, CANARY: 1.0}
 _SHORTEST_OTHERS_S = 5.0
 
 
 class RefusedMessageError(Exception):
-    """The message is not one that our programs send. The reason holds nothing of the message."""
+    """The message is not one that our programs send. The reason contains nothing of the message."""
+
+
+class FloodError(RefusedMessageError):
+    """The message comes sooner after the last one than it is ever sent."""
+
+
+class ExpiredError(RefusedMessageError):
+    """The message came too late, such as a tick of before an outage."""
 
 
 class MessageFilter:
-    """Checks messages before Celery looks at them. now: a monotonic clock (s)."""
+    """Checks messages before Celery looks at them.
+
+    Celery does not see when a message expires: it would remember the id of an expired one as revoked, and discard every
+    later message of the same run.
+
+    Args:
+        now: A monotonic clock (s).
+    """
 
     def __init__(self, tasks: Mapping[str, Any], now: Callable[[], float] = time.monotonic) -> None:
         self._tasks = tasks
@@ -35,11 +50,13 @@ class MessageFilter:
         self._ticked_at: dict[tuple[str, str], float] = {}
 
     def clean(self, message: Any) -> None:  # noqa: ANN401 - kombu's message
-        """Reduce a message to what may be acted upon. Raises: RefusedMessageError."""
+        """Remove everything from a message that is not accepted. Raises: RefusedMessageError."""
         headers = message.headers
         name = headers.get("task") if isinstance(headers, dict) else None
         if not isinstance(name, str) or not name.startswith(OURS) or name not in self._tasks:
             raise RefusedMessageError("not a task of ours")
+        if _is_past(headers.get("expires")):
+            raise ExpiredError("expired")
         task_id = _id(headers.get("id"))
         args, kwargs = _arguments(message)
         try:
@@ -66,8 +83,17 @@ class MessageFilter:
             raise RefusedMessageError("not a queue of ours")
         now_s = self._now()
         if now_s - self._ticked_at.get(key, float("-inf")) < _SHORTEST_S.get(name, _SHORTEST_OTHERS_S):
-            raise RefusedMessageError("sooner than anybody sends it")
+            raise FloodError("sooner than anybody sends it")
         self._ticked_at[key] = now_s
+
+
+def _is_past(expires: object) -> bool:
+    """Return whether a message's own time is over; what is no moment does not count."""
+    try:
+        moment = datetime.fromisoformat(expires) if isinstance(expires, str) else None
+    except ValueError:
+        return False
+    return moment is not None and moment.replace(tzinfo=moment.tzinfo or UTC) < datetime.now(UTC)
 
 
 def _id(given: object) -> str:
@@ -82,7 +108,7 @@ def _arguments(message: Any) -> tuple[list[Any], dict[str, Any]]:  # noqa: ANN40
         raise RefusedMessageError("too large")
     try:
         args, kwargs, embedded = message.payload
-    except Exception:  # noqa: BLE001 - whatever a decoder makes of a stranger's bytes
+    except Exception:  # noqa: BLE001 - a decoder may raise anything for invalid bytes
         raise RefusedMessageError("a body that cannot be read") from None
     if not isinstance(args, list) or not isinstance(kwargs, dict) or not isinstance(embedded, dict):
         raise RefusedMessageError("a body of another shape")

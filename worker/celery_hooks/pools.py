@@ -1,9 +1,10 @@
-"""What differs between a pool of processes and one of threads, which is for light runs (decision 0013).
+"""Sets up a worker with a pool of threads, which is for light runs (docs/decisions/0013), unlike one of processes.
 
-A pool of threads never forks: its one process is the worker, it starts tracing itself, and needs more connections to
-Postgres than a child that executes one task at a time.
+A pool of threads does not fork: the worker's own process starts tracing, and needs more connections to Postgres than a
+child that executes one task at a time.
 """
 
+import gc
 from typing import Any
 
 from celery import signals
@@ -16,14 +17,15 @@ from worker.telemetry.tracing import start_tracing, stop_tracing
 log = get_logger(__name__)
 
 THREADS_PER_CONNECTION = 20
-"""Threads that wait for banks share a connection to Postgres: a refresh uses one for some 5 ms of its seconds."""
+"""Threads per connection to Postgres: a refresh of some seconds uses one for some 5 ms."""
 _FEWEST_CONNECTIONS = 4
 
 _has_threads = False
+_places = 0
 
 
 def connect() -> None:
-    """Listen to the worker's signals."""
+    """Connect the handlers of the worker's signals."""
     signals.celeryd_after_setup.connect(_begin)
     signals.worker_shutdown.connect(_end)
 
@@ -33,9 +35,16 @@ def has_threads() -> bool:
     return _has_threads
 
 
+def places() -> int | None:
+    """Return how many tasks this worker executes at once; None outside of a worker."""
+    return _places or None
+
+
 def _begin(instance: Any, **_details: object) -> None:  # noqa: ANN401 - celery.worker.WorkController
-    global _has_threads  # noqa: PLW0603 - one worker per process
+    global _has_threads, _places  # noqa: PLW0603 - one worker per process
+    _places = instance.concurrency
     _has_threads = issubclass(instance.pool_cls, ThreadPool)
+    _keep_code_out_of_collections()
     if _has_threads:
         size_process_runtime(max(_FEWEST_CONNECTIONS, instance.concurrency // THREADS_PER_CONNECTION))
         start_tracing()
@@ -45,3 +54,12 @@ def _end(**_details: object) -> None:
     if _has_threads:
         stop_tracing()
         close_process_runtime()
+
+
+def _keep_code_out_of_collections() -> None:
+    """Leave what was imported to no further search for cycles.
+
+    A search would touch every object, which takes time and makes each child a copy of its parent's memory.
+    """
+    gc.collect()
+    gc.freeze()

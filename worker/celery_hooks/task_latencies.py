@@ -1,4 +1,4 @@
-"""Connects Celery's signals to `worker.telemetry.latencies`: which process writes which file, and who serves them."""
+"""Measures latencies of tasks through Celery's signals, and serves them from the worker's main process."""
 
 import time
 from pathlib import Path
@@ -21,7 +21,7 @@ _started_s: dict[str, float] = {}
 
 
 def connect() -> None:
-    """Listen to the worker's signals; nothing is measured unless METRICS_LISTEN or METRICS_DIR is set."""
+    """Connect the handlers of the worker's signals; nothing is measured without METRICS_LISTEN or METRICS_DIR."""
     signals.worker_init.connect(_begin)
     signals.worker_process_init.connect(_begin_in_child)
     signals.worker_ready.connect(_serve)

@@ -1,4 +1,4 @@
-"""Arguments that several commands share: days, durations, and `name=value` choices."""
+"""Parses arguments that several commands share: days, durations, and `name=value` options."""
 
 import json
 import re

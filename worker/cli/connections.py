@@ -8,10 +8,11 @@ from worker.cli.arguments import read_choices, read_hours, read_interval
 from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
 from worker.cli.ids import ConnectionId
 from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
+from worker.cli.recordings import record
 from worker.cli.workspace import database, workspace
-from worker.connections import choices, connection_queries, lifecycle
-from worker.connections.choices import Schedule
+from worker.connections import connection_queries, lifecycle, preferences
 from worker.connections.lifecycle import NewConnection
+from worker.connections.preferences import Schedule
 from worker.connections.validation import read
 from worker.errors import InvalidRequestError
 from worker.models.connection_options import ConnectionOptions
@@ -133,15 +134,15 @@ def set_(  # noqa: PLR0913 - one parameter per flag
     with database() as sessions, sessions() as session:
         row = connection_queries.find(session, connection, lock=True)
         if name is not None:
-            choices.rename(row, name)
+            preferences.rename(row, name)
         if option:
-            choices.change_options(row, read_choices(option))
+            preferences.change_options(row, read_choices(option))
         if every is not None or hours is not None:
-            choices.change_schedule(row, _schedule(every, hours))
+            preferences.change_schedule(row, _schedule(every, hours))
         for account, included in [(one, True) for one in include or ()] + [(one, False) for one in exclude or ()]:
-            choices.include_account(session, connection, account, included=included)
+            preferences.include_account(session, connection, account, included=included)
         for account, inverted in [(one, True) for one in invert or ()] + [(one, False) for one in as_stated or ()]:
-            choices.invert_account(session, connection, account, inverted=inverted)
+            preferences.invert_account(session, connection, account, inverted=inverted)
     say(f"changed {connection}")
 
 
@@ -182,6 +183,9 @@ def remove(connection: ConnectionId, *, delete_expenses: Expenses = False, as_js
         return
     where = "also at the provider" if removed.revoked else "here; the provider has no way to end it, or did not answer"
     say(f"removed {connection}: credentials are forgotten {where}; expenses deleted: {removed.expenses_deleted}")
+
+
+app.command("record")(record)
 
 
 def _schedule(every: str | None, hours: str | None) -> dict[str, Any]:

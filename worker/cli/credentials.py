@@ -1,4 +1,4 @@
-"""Where a connection's config comes from: a file, standard input, a prompt, or (with a warning) the command line."""
+"""Reads a connection's config from a file, standard input, a prompt, or (with a warning) the command line."""
 
 import json
 import sys

@@ -1,26 +1,41 @@
-"""`finmind-worker db`: apply the schema, bring it up to date, and compare it with the database."""
+"""`finmind-worker db`: apply the schema and its roles, bring it up to date, and compare it with the database."""
 
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json, say
+from worker.cli.workspace import workspace
 from worker.db.engine import open_engine
+from worker.errors import InvalidRequestError
 from worker.migrations import SchemaState, Standing, Upgrade, initialise, inspect_schema
 from worker.migrations import upgrade as upgrade_schema
 from worker.models import Base
-from worker.schema import check_schema
+from worker.recovery import RestoreOptions, check_after_restore
+from worker.schema import DatabaseRole, apply_roles, check_schema, read_login, role_differences, roles_sql
+from worker.schema.roles import LogIn
 from worker.telemetry.logs import get_logger, setup_logging
 
 log = get_logger(__name__)
 
 app = typer.Typer(no_args_is_help=True, help="Apply the database schema, bring it up to date, and check it.")
+
+RESTART_S = 60.0
+_NEXT_TRY_S = 1.0
+_RESTARTING = re.compile(
+    "starting up|shutting down|closed the connection|administrator command|refused|No such file", re.IGNORECASE
+)
 
 _DONE = {
     Standing.FRESH: "the schema is applied",
@@ -32,7 +47,7 @@ _DONE = {
 
 @app.command()
 def init() -> None:
-    """Apply schema.sql: what is missing is created, what exists is left as it is."""
+    """Apply schema.sql: create what is missing, and do not change what exists."""
     with _engine() as engine:
         changed = initialise(engine)
     say("the schema is applied" if changed else "the schema was complete; nothing changed")
@@ -44,18 +59,31 @@ def upgrade(
     check: Annotated[bool, typer.Option("--check", help="Only say what is pending; exit 1 when something is.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring the database to this version's schema; rows stay, and an interrupted upgrade is gone on with."""
+    """Upgrade the database to this version's schema; rows stay, and an interrupted upgrade is continued."""
     with _engine() as engine:
-        done: SchemaState | Upgrade = inspect_schema(engine) if check else upgrade_schema(engine)
+        done: SchemaState | Upgrade = inspect_schema(engine) if check else _upgrade_patiently(engine)
     if as_json:
         print_json(asdict(done))
-    elif settings().log_json:  # as a service of a deployment: a line for the collector of logs
+    elif settings().log_json:  # in a deployment the log collector reads lines
         setup_logging(level=settings().log_level, json=True)
         log.info("schema.upgraded", outcome=_summary(done), revision=done.revision)
     else:
         say(_summary(done))
     waits = isinstance(done, SchemaState) and done.standing not in (Standing.CURRENT, Standing.AHEAD)
     raise typer.Exit(ExitCode.FAILED if waits else ExitCode.DONE)
+
+
+def _upgrade_patiently(engine: Engine) -> Upgrade:
+    """Upgrade, and go on after a restart of Postgres; an interrupted upgrade is continued where it was."""
+    until_s = time.monotonic() + RESTART_S
+    while True:
+        try:
+            return upgrade_schema(engine)
+        except DBAPIError as error:
+            if time.monotonic() > until_s or not _RESTARTING.search(str(error.orig)):
+                raise
+            say("the database is restarting; trying again", err=True)
+        time.sleep(_NEXT_TRY_S)
 
 
 def _summary(done: SchemaState | Upgrade) -> str:
@@ -66,15 +94,110 @@ def _summary(done: SchemaState | Upgrade) -> str:
 
 
 @app.command()
-def check(*, as_json: JsonFlag = False) -> None:
-    """Compare the database, schema.sql and the models, and say what is pending; exit 1 when something differs."""
+def check(
+    *,
+    after_restore: Annotated[
+        bool, typer.Option("--after-restore", help="Look for what a restored backup has out of step, and mend it.")
+    ] = False,
+    backup_of: Annotated[
+        datetime | None,
+        typer.Option("--backup-of", metavar="MOMENT", help="When the backup was made (UTC); else the newest row says."),
+    ] = None,
+    send_held: Annotated[
+        bool, typer.Option("--send-held", help="Send what waited to be sent when the backup was made.")
+    ] = False,
+    give_up_credentials: Annotated[
+        bool, typer.Option("--give-up-credentials", help="Replace for good what no key opens: people log in again.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare database, schema.sql, models and roles, and say what is pending; exit 1 when something differs.
+
+    With --after-restore, before anything is started on a restored database: hands back its runs, holds what it was
+    about to send, has accounts read again. Ends with 3 when something is left for a person.
+    """
+    if after_restore:
+        moment = backup_of and backup_of.replace(tzinfo=UTC)
+        _check_restored(
+            RestoreOptions(
+                backup_of=moment, send_held=send_held, give_up_credentials=give_up_credentials, dry_run=dry_run
+            ),
+            as_json=as_json,
+        )
     with _engine() as engine:
         differences = inspect_schema(engine).sentences() + check_schema(engine, Base.metadata)
+        with engine.connect() as connection:
+            differences += role_differences(connection)
+            connection.rollback()
     if as_json:
         print_json({"differences": differences})
     else:
         say("\n".join(differences) or "database, schema.sql and models agree")
     raise typer.Exit(ExitCode.FAILED if differences else ExitCode.DONE)
+
+
+def _check_restored(options: RestoreOptions, *, as_json: bool) -> None:
+    with workspace() as runtime:
+        found = check_after_restore(runtime.sessions, runtime.vault, options)
+    left = [finding for finding in found if not finding.mended]
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in found]})
+    else:
+        for finding in found:
+            say(f"{'ok  ' if finding.mended else 'LEFT'}  {finding.says}")
+        if options.dry_run:
+            say("nothing was changed")
+    raise typer.Exit(ExitCode.IN_PART if left else ExitCode.DONE)
+
+
+_LOGINS = {role.removeprefix("finmind_"): role for role in DatabaseRole}
+
+
+@app.command()
+def roles(
+    *,
+    apply: Annotated[bool, typer.Option("--apply", help="Make the roles and grant, instead of printing.")] = False,
+    login: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=FILE",
+            help="Also make the log-in that the DATABASE_URL in FILE names. ROLE: migrate, worker, api or readonly.",
+        ),
+    ] = None,
+) -> None:
+    """Print the SQL of the roles of least privilege, or apply it as the owner of the database; idempotent."""
+    wanted = [_read_login(given) for given in login or []]
+    if not apply:
+        if wanted:
+            raise InvalidRequestError("--login needs --apply: passwords are not printed")
+        typer.echo(roles_sql(), nl=False)
+        return
+    with _engine() as engine:
+        shared = bool(wanted) and all(made.name == engine.url.username for made in wanted)
+        if not shared:
+            apply_roles(engine, wanted)
+    if shared:
+        say("every process has the log-in of the owner: no roles are made")
+        return
+    names = "".join(f", {made.name} logs in as {made.role}" for made in wanted)
+    message = f"the roles are made and may do what they need{names}"
+    if settings().log_json:
+        setup_logging(level=settings().log_level, json=True)
+        log.info("roles.applied", outcome=message)
+    else:
+        say(message)
+
+
+def _read_login(given: str) -> LogIn:
+    name, _, path = given.partition("=")
+    if name not in _LOGINS or not path:
+        raise InvalidRequestError(f"--login takes ROLE=FILE, with one of {', '.join(_LOGINS)} as ROLE")
+    try:
+        url = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(f"{path} cannot be read: {type(error).__name__}") from None
+    return read_login(_LOGINS[name], url)
 
 
 @contextmanager

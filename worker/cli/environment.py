@@ -1,18 +1,10 @@
-"""Where a command finds the database, the broker and the keys: the environment, or what a running `up` left behind."""
+"""Finds the database, the broker and the keys: in the environment, or in what a running `up` published."""
 
 import os
 from functools import cache
-from pathlib import Path
 
 from worker.settings import Settings, check_addresses, load_settings
-
-ADDRESSES = "env"
-"""A running `up` writes its addresses, one `NAME=value` a line, to this file of its state directory."""
-
-
-def state_directory() -> Path:
-    """Return the directory in which `up` keeps its data: FINMIND_STATE_DIR, else `.finmind` here."""
-    return Path(os.environ.get("FINMIND_STATE_DIR") or ".finmind")
+from worker.state_directory import published_addresses
 
 
 @cache
@@ -21,12 +13,8 @@ def settings() -> Settings:
 
     Raises: ConfigurationError.
     """
-    addresses = state_directory() / ADDRESSES
-    if addresses.is_file():
-        for line in addresses.read_text(encoding="utf-8").splitlines():
-            name, separator, value = line.partition("=")
-            if separator and not name.startswith("#"):
-                os.environ.setdefault(name.strip(), value.strip())
+    for name, value in published_addresses().items():
+        os.environ.setdefault(name, value)
     found = load_settings()
     check_addresses(found)
     return found

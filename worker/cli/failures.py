@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,6 +14,9 @@ from worker.errors import (
     NotFoundError,
     WorkerError,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 _HINTS: tuple[tuple[type[WorkerError], str], ...] = (
     (CredentialError, "`finmind-worker keys verify` says which rows do not open and why"),
@@ -31,7 +35,11 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The output of a failed command. message: one line; empty when everything is printed already."""
+    """The output of a failed command.
+
+    Attributes:
+        message: One line; empty when everything is printed already.
+    """
 
     message: str
     hint: str | None = None
@@ -74,18 +82,53 @@ def _configuration_hint(message: str) -> str | None:
 
 
 def _outside(error: Exception) -> Failure:
-    from psycopg2 import errors as postgres  # noqa: PLC0415 - a probe that fails early needs no database driver
+    from psycopg2 import OperationalError  # noqa: PLC0415 - a probe that fails early needs no database driver
     from redis.exceptions import RedisError  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, (postgres.UndefinedTable, postgres.UndefinedColumn)):
-        return Failure(message="error: the database lacks the worker's tables", hint="`finmind-worker db init`")
-    if isinstance(cause, postgres.OperationalError):
-        return Failure(
-            message="error: the database does not answer",
-            hint="check DATABASE_URL and that Postgres runs; with an embedded one, that `finmind-worker up` runs",
-        )
-    if isinstance(cause, RedisError):
+    if isinstance(error, DBAPIError):
+        return _database(error) or _unexpected(error)
+    if isinstance(error, OperationalError):
+        return _AWAY
+    if isinstance(error, RedisError):
         return Failure(message="error: Redis does not answer", hint="check REDIS_URL and that Redis runs")
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> Failure:
     return Failure(message=f"error: unexpected {type(error).__name__}", hint="`finmind-worker --debug …` shows where")
+
+
+_AWAY = Failure(
+    message="error: the database does not answer",
+    hint="check DATABASE_URL and that Postgres runs; with an embedded one, that `finmind-worker up` runs",
+)
+_TROUBLES = {
+    "contention": ("another transaction was in the way", "try again"),
+    "crowded": ("the database takes no more connections", "try again, or raise max_connections"),
+    "starting": ("the database is starting or stopping", "try again in a moment"),
+    "read_only": ("the database is a standby, which takes no changes", "point DATABASE_URL at the primary"),
+    "full": ("the database has no space or memory left", "docs/operator/recover.md says what to do"),
+    "refused": (
+        "the database refuses this log-in, or has no such name",
+        "check what DATABASE_URL names",
+    ),
+    "forbidden": (
+        "this database log-in may not do that",
+        "run it as the owner of the database",
+    ),
+    "absent": ("the database lacks the worker's tables", "`finmind-worker db init`"),
+}
+
+
+def _database(error: "DBAPIError") -> Failure | None:
+    """Say what the error of the database means; None when it is a defect."""
+    from worker.db.trouble import trouble_of  # noqa: PLC0415
+
+    trouble = trouble_of(error).value
+    if trouble == "away":
+        return _AWAY
+    if trouble not in _TROUBLES:
+        return None
+    message, hint = _TROUBLES[trouble]
+    return Failure(message=f"error: {message}", hint=hint)

@@ -1,4 +1,4 @@
-"""`finmind-worker files`: see what is understood of a statement file, list the CSV profiles, import a file."""
+"""`finmind-worker files`: inspect a statement file, list the CSV profiles, import a file."""
 
 import sys
 import tempfile
@@ -11,21 +11,23 @@ import typer
 from pydantic import ValidationError
 from rich.prompt import Prompt
 
-from worker.cli.environment import settings, state_directory
+from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.imports import TimeoutOption, WaitFlag, request
 from worker.cli.inspection import print_report
 from worker.cli.output import JsonFlag, print_json, print_rows, say
 from worker.cli.workspace import workspace
-from worker.connections.statements import connection_for, folder_of, keep
+from worker.connections.statement_files import connection_for, folder_of, keep
 from worker.connectors.file import FileConfig
+from worker.connectors.file.config import stated_columns
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
 from worker.connectors.file.proposal import profile_keys, profile_toml, propose_profile, settled
-from worker.connectors.file.statement.events import Doubt
+from worker.connectors.file.statement.errors import Doubt
 from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, load_profile
 from worker.errors import InvalidRequestError
 from worker.runtime import open_connection_service
+from worker.state_directory import state_directory
 
 app = typer.Typer(no_args_is_help=True, help="Look at statement files, list CSV profiles, import a file.")
 
@@ -41,6 +43,14 @@ DateOrder = Annotated[
 ]
 PositiveIs = Annotated[
     str | None, typer.Option("--positive-is", metavar="in|out", help="Which way positive CSV amounts went.")
+]
+DirectionFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--direction-from",
+        metavar="word|reversal|sign",
+        help="What a minus means where a word, mark or column states the direction besides.",
+    ),
 ]
 EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Where it is found out wrongly.")]
 NotificationsFlag = Annotated[bool, typer.Option("--notifications", help="Read camt.054 too.")]
@@ -69,6 +79,7 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
     date_order: DateOrder = None,
     decimal: DecimalOption = None,
     positive_is: PositiveIs = None,
+    direction_from: DirectionFrom = None,
     encoding: EncodingOption = None,
     notifications: NotificationsFlag = False,
     currency: CurrencyOption = None,
@@ -79,7 +90,8 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
     """Show what is understood of a file: format, accounts, period, rows, balances, warnings. Nothing is imported."""
     stated: dict[str, Any] = {
         "profile": _profile(profile),
-        **_reading(column, ignore, date_order, decimal, positive_is, encoding),
+        **_reading(column, ignore, date_order, decimal, encoding),
+        **_directions(positive_is, direction_from),
         "notifications": notifications,
         "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
@@ -92,7 +104,7 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
         print_report(shown)
     if found.refused and not found.files:
         raise typer.Exit(ExitCode.FAILED)
-    if found.refused or found.imbalances(None):
+    if found.refused or found.doubts(None) or any(file.summary.bad_count for file in found.files):
         raise typer.Exit(ExitCode.IN_PART)
 
 
@@ -105,13 +117,15 @@ def propose(  # noqa: PLR0913 - one parameter per flag
     date_order: DateOrder = None,
     decimal: DecimalOption = None,
     positive_is: PositiveIs = None,
+    direction_from: DirectionFrom = None,
     encoding: EncodingOption = None,
     currency: CurrencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Write the profile of a table as TOML, with one question for each doubt; on a terminal the questions are asked."""
     stated: dict[str, Any] = {
-        **_reading(column, ignore, date_order, decimal, positive_is, encoding),
+        **_reading(column, ignore, date_order, decimal, encoding),
+        **_directions(positive_is, direction_from),
         "account": _account(currency, None, flip_sign=False, name=None),
     }
     with _on_disk(path) as readable:
@@ -154,6 +168,7 @@ def import_(  # noqa: PLR0913 - one parameter per flag
     date_order: DateOrder = None,
     decimal: DecimalOption = None,
     positive_is: PositiveIs = None,
+    direction_from: DirectionFrom = None,
     encoding: EncodingOption = None,
     notifications: NotificationsFlag = False,
     currency: CurrencyOption = None,
@@ -167,7 +182,8 @@ def import_(  # noqa: PLR0913 - one parameter per flag
     """Keep a statement file where the workers find it and import it; the same file again changes nothing."""
     stated: dict[str, Any] = {
         "profile": _profile(profile),
-        **_reading(column, ignore, date_order, decimal, positive_is, encoding),
+        **_reading(column, ignore, date_order, decimal, encoding),
+        **_directions(positive_is, direction_from),
         "notifications": notifications,
         "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
@@ -221,18 +237,21 @@ def _reading(
     ignore: list[str] | None,
     date_order: str | None,
     decimal: str | None,
-    positive_is: str | None,
     encoding: str | None,
 ) -> dict[str, Any]:
     """Return the fields of a config that say how a table is read."""
     return {
-        "columns": _columns(column),
+        "columns": stated_columns(column or []) or None,
         "ignored": tuple(ignore or ()) or None,
         "date_order": date_order,
         "decimal": decimal,
-        "positive_is": positive_is,
         "encoding": encoding,
     }
+
+
+def _directions(positive_is: str | None, direction_from: str | None) -> dict[str, Any]:
+    """Return the fields of a config that say which way money went."""
+    return {"positive_is": positive_is, "direction_from": direction_from}
 
 
 def _profile(stated: str | None) -> Profile | str | None:
@@ -247,17 +266,6 @@ def _profile(stated: str | None) -> Profile | str | None:
 def _account(currency: str | None, iban: str | None, *, flip_sign: bool, name: str | None) -> dict[str, Any] | None:
     stated = {"currency": currency, "iban": iban, "flip_sign": flip_sign or None, "name": name}
     return {key: value for key, value in stated.items() if value is not None} or None
-
-
-def _columns(stated: list[str] | None) -> dict[str, str] | None:
-    """Read `NAME=FIELD` pairs. Raises: InvalidRequestError for one without a sign of equality."""
-    if not stated:
-        return None
-    pairs = [one.rpartition("=") for one in stated]
-    wrong = next((field for name, _, field in pairs if not name), None)
-    if wrong is not None:
-        raise InvalidRequestError(f"--column: '{wrong}' is not NAME=FIELD")
-    return {name: field for name, _, field in pairs}
 
 
 def _config(**stated: object) -> FileConfig:

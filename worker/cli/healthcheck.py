@@ -1,4 +1,4 @@
-"""`finmind-worker healthcheck`: a probe that only looks at the age of a file, so that it can run every few seconds.
+"""`finmind-worker healthcheck`: a probe that only reads the age of a file, so that it can run every few seconds.
 
 With a component named, `worker.__main__` answers without coming here.
 """

@@ -1,4 +1,4 @@
-"""Ids on the command line: whole, or as many of their first characters as name one row."""
+"""Completes ids on the command line from their first characters."""
 
 import re
 import uuid

@@ -1,4 +1,4 @@
-"""`finmind-worker import` and `refresh`: ask for a run, and watch it when told to."""
+"""`finmind-worker import` and `refresh`: request a run, and watch it if wanted."""
 
 import uuid
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from worker.cli.arguments import read_day
+from worker.cli.arguments import read_day, read_interval
 from worker.cli.ids import ConnectionId
 from worker.cli.output import JsonFlag, print_json, say
 from worker.cli.watching import watch
@@ -51,14 +51,18 @@ def refresh(
     connection: ConnectionId,
     *,
     account: AccountOption = None,
+    if_older_than: Annotated[
+        str | None, typer.Option("--if-older-than", metavar="6h|2d", help="Only when the last good run is older.")
+    ] = None,
     wait: WaitFlag = False,
     timeout: TimeoutOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Fetch what is new since the last run of a connection."""
+    age = None if if_older_than is None else read_interval(if_older_than)
 
     def ask(client: WorkerClient, session: Session) -> uuid.UUID:
-        return client.request_refresh(session, connection, account_id=account)
+        return client.request_refresh(session, connection, account_id=account, if_older_than=age)
 
     request(ask, wait=wait, timeout_s=timeout, as_json=as_json)
 

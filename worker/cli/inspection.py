@@ -1,5 +1,7 @@
-"""The report on statement files as text for people."""
+"""Prints the report on statement files as text."""
 
+import re
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +11,8 @@ Report = dict[str, Any]
 
 _ADDS_UP = {"proven": "adds up", "mismatch": "DOES NOT ADD UP", "unproven": "nothing to check it against"}
 _SHOWN_ROWS = 10
+_WIDTH = 80
+_LABEL = re.compile(r" +[a-z]+(?: [a-z]+)? +(?=\S)")
 _SHOWN_CHARACTERS = 60
 _SUMS = frozenset({"unit", "total"})
 
@@ -19,11 +23,23 @@ def print_report(shown: Report) -> None:
         say("no statement files here")
     for file in shown["files"]:
         for line in _file(file):
-            say(line)
+            say(_wrapped(line))
         say()
+    for one in shown["duplicates"]:
+        say(f"duplicate: {one['file']} is the same file as {one['same_as']}, and is read once")
+    for one in shown["waiting"]:
+        say(f"waiting: {one['entries']} entries of {one['account']} for the camt.053 that books them")
+        say("         (add it to the folder; --notifications reads them as rows of their own)")
     for refusal in shown["refused"]:
         place = f"{refusal['file']}, line {refusal['line']}" if refusal["line"] else refusal["file"]
-        say(f"refused: {place}: {refusal['reason']}", err=True)
+        say(_wrapped(f"refused: {place}: {refusal['reason']}"), err=True)
+
+
+def _wrapped(line: str) -> str:
+    """Break a long line between words; the rest is set in behind the label."""
+    label = _LABEL.match(line)
+    indent = " " * (len(label[0]) if label else 4)
+    return textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _file(file: Report) -> Iterator[str]:
@@ -59,7 +75,8 @@ def _asides(file: Report) -> Iterator[str]:
 def _format(file: Report) -> str:
     if file["profile"] is None:
         return str(file["format"]).upper()
-    return f"CSV, profile {file['profile']} (confidence {file['confidence']:.2f})"
+    kind = "CSV" if file["format"] == "csv" else "Spreadsheet"
+    return f"{kind}, profile {file['profile']} (confidence {file['confidence']:.2f})"
 
 
 def _accounted(used: Report) -> str:
@@ -82,8 +99,9 @@ def _account(one: Report) -> Iterator[str]:
     yield f"    money     in {one['money_in']:f}, out {one['money_out']:f}"
     for name in ("opening", "closing", "available"):
         if one[name]:
-            currency = one[name]["currency"] or one["currency"] or ""
-            yield f"    {name:<9} {one[name]['amount']:f} {currency} on {one[name]['on']}"
+            currency = one[name]["currency"] or one["currency"]
+            amount = f"{one[name]['amount']:f}{f' {currency}' if currency else ''}"
+            yield f"    {name:<9} {amount} on {one[name]['on']}"
     off = f" by {one['off_by']:f}" if one["off_by"] is not None else ""
     yield f"    balance   {_ADDS_UP[one['adds_up']]}{off}"
     for each in one["imbalances"][:_SHOWN_ROWS]:

@@ -1,4 +1,4 @@
-"""`finmind-worker keys`: make keys, see what they seal, move everything to a new one, prove it, let the old one go."""
+"""`finmind-worker keys`: make keys, show what they seal, rotate to a new one, verify, and retire the old one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from worker.cli.output import JsonFlag, on_terminal, print_json, print_record, p
 from worker.cli.workspace import workspace
 from worker.credentials import add_key, drop_key, generate_key
 from worker.keys import check_unneeded, key_usage, rotate, rows_to_rotate, verify
+from worker.keys.rotation import DEFAULT_BATCH
 from worker.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="The keys that seal bank credentials and webhook secrets.")
@@ -53,7 +54,7 @@ def status(*, as_json: JsonFlag = False) -> None:
 @app.command("rotate")
 def rotate_(
     *,
-    batch: Annotated[int, typer.Option(min=1, max=10_000, help="Rows a transaction.")] = 500,
+    batch: Annotated[int, typer.Option(min=1, max=10_000, help="Rows a transaction.")] = DEFAULT_BATCH,
     everything: Annotated[
         bool, typer.Option("--all", help="Also what the primary key sealed already: fresh data keys.")
     ] = False,

@@ -1,11 +1,11 @@
-"""`finmind-worker up` and `demo`: everything on this machine."""
+"""`finmind-worker up` and `demo`: run everything on this machine."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from worker.cli.environment import state_directory
+from worker.state_directory import state_directory
 
 
 def up(
@@ -15,6 +15,7 @@ def up(
     ] = None,
     flower: Annotated[bool, typer.Option(help="Run Flower, the dashboard of the workers.")] = True,
     api: Annotated[bool, typer.Option(help="Run the HTTP API, where it is installed.")] = True,
+    demo: Annotated[bool, typer.Option("--demo", help="Add a user with made-up banks in every state, once.")] = False,
 ) -> None:
     """Run Postgres, Redis, workers, beat, Flower and the API in this terminal; Ctrl-C stops all of it.
 
@@ -22,11 +23,11 @@ def up(
     """
     from worker.local.up import UpOptions, run_up  # noqa: PLC0415 - `--help` needs no server
 
-    run_up(UpOptions(state_directory=state or state_directory(), flower=flower, api=api))
+    run_up(UpOptions(state_directory=state or state_directory(), flower=flower, api=api, demo=demo))
 
 
 def demo() -> None:
-    """Tell the whole story in under a minute: connect, import, refresh, be refused; exit 0 if all of it was so."""
+    """Show an import in under a minute: connect, import, refresh, meet errors; exit 0 if every claim holds."""
     from worker.local.demo import run_demo  # noqa: PLC0415 - `--help` needs no server
 
     run_demo()

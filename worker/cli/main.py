@@ -12,18 +12,23 @@ from worker import __version__
 from worker.cli.command_line import running
 from worker.cli.failures import Failure, explain
 from worker.cli.output import say
+from worker.core_dumps import forbid_core_dumps
 
 COMMANDS = {
     "up": "worker.cli.local:up",
     "demo": "worker.cli.local:demo",
     "db": "worker.cli.db:app",
-    "connectors": "worker.cli.connectors:connectors",
+    "connectors": "worker.cli.connectors:app",
     "connections": "worker.cli.connections:app",
     "import": "worker.cli.imports:import_",
     "refresh": "worker.cli.imports:refresh",
     "files": "worker.cli.files:app",
     "users": "worker.cli.users:app",
+    "accounts": "worker.cli.accounts:app",
+    "transactions": "worker.cli.transactions:app",
     "runs": "worker.cli.runs:app",
+    "institutions": "worker.cli.institutions:institutions",
+    "replay": "worker.cli.recordings:replay",
     "suggestions": "worker.cli.suggestions:app",
     "status": "worker.cli.status:status",
     "keys": "worker.cli.keys:app",
@@ -97,6 +102,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Run the command line of this process."""
+    forbid_core_dumps()  # commands open credentials, and read secrets that people type
     sys.exit(run())
 
 

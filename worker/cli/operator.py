@@ -1,4 +1,4 @@
-"""`finmind-worker operator`: a log-in for the operator's page, as a hash."""
+"""`finmind-worker operator`: makes a login for the operator's page, as a hash."""
 
 import sys
 from getpass import getpass

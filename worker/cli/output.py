@@ -1,4 +1,4 @@
-"""What commands print: tables that fit the terminal, aligned plain text elsewhere, JSON when asked."""
+"""Prints results of commands: tables that fit the terminal, aligned plain text elsewhere, or JSON."""
 
 import json
 import os

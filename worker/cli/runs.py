@@ -1,8 +1,8 @@
-"""`finmind-worker runs`: what happened, row by row, and what can be done about it."""
+"""`finmind-worker runs`: list and show runs, row by row, and cancel, retry, revert or replay them."""
 
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from worker.cli.watching import kind_of, summary
 from worker.cli.workspace import database
 from worker.client import WorkerClient
 from worker.runs import commands, run_queries
-from worker.runs.run_queries import RunFilter
+from worker.runs.run_filter import RunFilter, RunOrder
 from worker.runs.states import RunRequest, RunStatus
 
 app = typer.Typer(no_args_is_help=True, help="What happened, row by row, and what can be done about it.")
@@ -57,18 +57,36 @@ _ROWS = 1000
 
 
 @app.command("list")
-def list_(
+def list_(  # noqa: PLR0913 - one argument per option
     *,
     connection: Annotated[
         uuid.UUID | None, typer.Option("--connection", metavar="ID", parser=read_connection_id)
     ] = None,
     status: Annotated[list[RunStatus] | None, typer.Option("--status", help="Only these; repeatable.")] = None,
+    code: Annotated[str | None, typer.Option("--code", help="Only with this code, such as rows_rejected.")] = None,
+    connector: Annotated[str | None, typer.Option("--connector", help="Only of this connector.")] = None,
+    user: Annotated[int | None, typer.Option("--user", help="Only of this user.")] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", help="Beginning of an id, or words of a bank's name or of an error.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option("--since", help="Asked for at this moment (UTC) or later.")] = None,
+    sort: Annotated[RunOrder, typer.Option("--sort")] = RunOrder.NEWEST,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     wide: WideFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """List runs, newest first."""
-    wanted = RunFilter(connection_id=connection, statuses=status or (), limit=limit)
+    """List runs, newest first unless --sort says otherwise."""
+    wanted = RunFilter(
+        connection_id=connection,
+        statuses=status or (),
+        code=code,
+        connector_name=connector,
+        user_id=user,
+        text=search,
+        from_at=since and since.replace(tzinfo=UTC),
+        order=sort,
+        limit=limit,
+    )
     with database() as sessions, sessions() as session:
         rows = run_queries.list_runs(session, wanted)
     if as_json:

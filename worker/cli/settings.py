@@ -1,4 +1,4 @@
-"""`finmind-worker settings`: every environment variable and what it means; the README's table is made here."""
+"""`finmind-worker settings`: lists every environment variable; also generates the README's table."""
 
 import re
 from itertools import groupby

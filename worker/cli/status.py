@@ -6,12 +6,15 @@ from typing import Annotated
 
 import redis
 import typer
+from kombu import Connection
 
+from worker.broker import is_rabbitmq
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json, print_rows, say
 from worker.cli.workspace import database
 from worker.db.engine import Sessions
+from worker.redis_address import open_redis
 from worker.status import Status, concerns, problems, read_status
 
 _PERIOD_S = 2.0
@@ -23,9 +26,9 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds; Ctrl-C ends.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """What an operator looks at first; exit 1 when something needs to be done now."""
-    url = settings().redis_url.get_secret_value()
-    broker = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    """Show a summary for operators; exit 1 when something needs to be done now."""
+    url = settings().messages_url
+    broker = Connection(url, connect_timeout=2) if is_rabbitmq(url) else open_redis(url, timeout_s=2)
     with database() as sessions, broker:
         seen = _read(sessions, broker)
         while watch:
@@ -41,7 +44,7 @@ def status(
     raise typer.Exit(ExitCode.FAILED if found else ExitCode.DONE)
 
 
-def _read(sessions: Sessions, broker: "redis.Redis") -> Status:
+def _read(sessions: Sessions, broker: "redis.Redis | Connection") -> Status:
     with sessions() as session:
         return read_status(session, broker)
 

@@ -1,15 +1,16 @@
-"""`finmind-worker suggestions`: matches the importer left to a person."""
+"""`finmind-worker suggestions`: list, accept and decline matches that the importer left to a person."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
+from worker.bank_accounts.answers import undo_answer
 from worker.cli.output import JsonFlag, print_rows, say
-from worker.cli.workspace import database
+from worker.cli.workspace import clear_finmind_cache, database
 from worker.importer.actions.suggestions import SuggestionView, accept, decline, list_suggestions
 
-app = typer.Typer(no_args_is_help=True, help="Matches the importer left to a person: list, accept, decline.")
+app = typer.Typer(no_args_is_help=True, help="Matches the importer left to a person: list, accept, decline, undo.")
 
 UserOption = Annotated[int, typer.Option("--user", metavar="ID", help="Whose suggestions.")]
 SuggestionId = Annotated[int, typer.Argument(metavar="SUGGESTION", help="Number of the suggestion.")]
@@ -28,18 +29,28 @@ def list_(*, user: UserOption, as_json: JsonFlag = False) -> None:
 
 @app.command("accept")
 def accept_(suggestion: SuggestionId, *, user: UserOption) -> None:
-    """Say yes: the two are one (an expense, a transfer, an account), or take the category."""
+    """Say yes: the two are one (an expense, a transfer, an account), take the category, or remove a withdrawn row."""
     with database() as sessions, sessions() as session:
-        accept(session, suggestion, user_id=user)
+        months = accept(session, suggestion, user_id=user)
+    clear_finmind_cache(user, months)
     say(f"accepted {suggestion}")
 
 
 @app.command("decline")
 def decline_(suggestion: SuggestionId, *, user: UserOption) -> None:
-    """Say no: both stay as they are, and the suggestion does not come back."""
+    """Say no: both stay as they are, or a withdrawn row is kept, and the suggestion does not come back."""
     with database() as sessions, sessions() as session:
         decline(session, suggestion, user_id=user)
     say(f"declined {suggestion}")
+
+
+@app.command("undo")
+def undo(suggestion: SuggestionId, *, user: UserOption) -> None:
+    """Take an answer back: what was accepted is parted again, and the question is open again."""
+    with database() as sessions, sessions() as session:
+        months = undo_answer(session, suggestion, user_id=user)
+    clear_finmind_cache(user, months)
+    say(f"undone {suggestion}")
 
 
 def _row(view: SuggestionView) -> dict[str, Any]:
@@ -59,4 +70,8 @@ def _other(view: SuggestionView) -> str:
     other = view.other
     if view.kind == "category":
         return f"category {other.get('category_id')}"
-    return f"{other['on'] or ''} {other['description'] or other['account'] or ''}".strip()
+    if view.kind == "withdrawn":
+        return "gone: the bank's answers come without it"
+    said = f"{other['on'] or ''} {other['description'] or other['account'] or ''}".strip()
+    evidence = "; ".join(other.get("evidence", ()))
+    return f"{said}: {evidence}" if evidence else said

@@ -1,15 +1,13 @@
-"""`finmind-worker token`: a token to try the HTTP API with, signed as FinMind would sign it."""
+"""`finmind-worker token`: makes a token for trying the HTTP API, signed as FinMind does it."""
 
-import time
-import uuid
 from typing import Annotated
 
-import jwt
 import typer
 
 from worker.cli.environment import settings
 from worker.cli.output import say
 from worker.cli.users import require_user
+from worker.credentials.access_tokens import make_access_token
 from worker.errors import ConfigurationError
 
 
@@ -23,14 +21,4 @@ def token(
     if secret is None:
         raise ConfigurationError("JWT_SECRET is not set; `finmind-worker up` makes one for this machine")
     require_user(user)
-    now_s = int(time.time())
-    claims = {
-        "sub": str(user),
-        "type": "access",
-        "fresh": False,
-        "jti": uuid.uuid4().hex,
-        "iat": now_s,
-        "nbf": now_s,
-        "exp": now_s + minutes * 60,
-    }
-    say(jwt.encode(claims, secret.get_secret_value(), algorithm="HS256"))
+    say(make_access_token(user, secret.get_secret_value(), minutes=minutes))

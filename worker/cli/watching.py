@@ -1,4 +1,4 @@
-"""Following a run by its row: a live line on a terminal, plain lines elsewhere, and an exit code at the end."""
+"""Watches a run by its row: a live line on a terminal, plain lines elsewhere, and an exit code at the end."""
 
 import time
 import uuid
@@ -12,7 +12,7 @@ from worker.runs.states import CLOSED, RunStatus
 
 POLL_S = 0.3
 UNCLAIMED_S = 15.0
-"""A run that nobody has taken for this long is worth a word."""
+"""A run that no worker has claimed for this long is mentioned (s)."""
 
 _EXIT = {
     RunStatus.SUCCEEDED: ExitCode.DONE,
@@ -27,7 +27,8 @@ _SHOWN = ("created", "updated", "unchanged", "linked", "removed", "rejected", "s
 def watch(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, as_json: bool) -> ExitCode:
     """Follow a run until it ends or is deferred; return what its outcome means as an exit code.
 
-    timeout_s: stop watching after this long; the run goes on.
+    Args:
+        timeout_s: Stop watching after this long; the run goes on.
     """
     started_s = time.monotonic()
     line = _LiveLine() if on_terminal() and not as_json else _PlainLines(quiet=as_json)
@@ -82,6 +83,14 @@ def counted(run: dict[str, Any]) -> str:
     return ", ".join(f"{run[name]} {name}" for name in _SHOWN if run[name])
 
 
+def fetched(run: dict[str, Any]) -> str:
+    """Say what has arrived from the bank so far."""
+    if not run["pages"]:
+        return ""
+    days = f" of {run['read_from_on']} to {run['read_to_on']}" if run["read_from_on"] else ""
+    return f", {run['fetched']} rows{days} on {run['pages']} pages"
+
+
 def _read(sessions: Sessions, run_id: uuid.UUID) -> dict[str, Any]:
     with sessions() as session:
         return run_of(session, run_id)
@@ -106,7 +115,7 @@ class _PlainLines:
 
     def show(self, run: dict[str, Any]) -> None:
         """Print the state when it is another one than before."""
-        line = f"{run['status']}: accounts {run['accounts_done']}/{run['accounts_total']}"
+        line = f"{run['status']}: accounts {run['accounts_done']}/{run['accounts_total']}{fetched(run)}"
         if not self._quiet and line != self._last and not _has_ended(run):
             say(line, err=True)
         self._last = line
@@ -132,7 +141,7 @@ class _LiveLine:
     def show(self, run: dict[str, Any]) -> None:
         """Redraw."""
         total = run["accounts_total"] or None
-        counts = f"{run['fetched']} rows {counted(run)}"
+        counts = f"{fetched(run).removeprefix(', ')} {counted(run)}"
         self._progress.update(
             self._task, description=run["status"], total=total, completed=run["accounts_done"], counts=counts
         )

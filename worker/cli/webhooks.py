@@ -16,8 +16,8 @@ from worker.cli.workspace import database, workspace
 from worker.errors import InvalidRequestError
 from worker.events import API_VERSION, event_id, event_types, parse_event_id
 from worker.models import WebhookSubscription
-from worker.webhooks import history, replay, subscriptions
-from worker.webhooks.history import Narrowing
+from worker.webhooks import delivery_queries, replay, subscriptions
+from worker.webhooks.delivery_queries import DeliveryFilter
 from worker.webhooks.policies import subscription_policy
 from worker.webhooks.retry import DeliveryState
 from worker.webhooks.subscriptions import NewSecret, SubscriptionChange, Wanted
@@ -34,7 +34,7 @@ Events = Annotated[
 ]
 Description = Annotated[str | None, typer.Option("--description", help="What it is for.")]
 Rate = Annotated[int | None, typer.Option("--rate", min=1, metavar="N", help="Deliveries a second, at most.")]
-Limit = Annotated[int, typer.Option(min=1, max=history.MAX_ROWS)]
+Limit = Annotated[int, typer.Option(min=1, max=delivery_queries.MAX_ROWS)]
 Since = Annotated[
     str | None,
     typer.Option("--since", metavar="2h|3d|MOMENT", help="How long ago, or a moment such as 2026-11-22T09:00Z."),
@@ -171,7 +171,7 @@ def events(
     """List a user's events, newest first."""
     with database() as sessions, sessions() as session:
         moment = _moment(since, session)
-        rows = history.events(session, user, event_type=event_type, since=moment, limit=limit)
+        rows = delivery_queries.events(session, user, event_type=event_type, since=moment, limit=limit)
     print_rows(rows, ("id", "type", "occurred_at", "fanned_out_at"), as_json=as_json, empty="no events")
 
 
@@ -190,11 +190,11 @@ def deliveries(
 ) -> None:
     """List deliveries, newest first; `--state dead` shows those that were given up."""
     with database() as sessions, sessions() as session:
-        narrowing = Narrowing(
+        wanted = DeliveryFilter(
             state=state, subscription_id=subscription, since=_moment(since, session), until=_moment(until, session)
         )
         user_id = subscriptions.owner_of(session, subscription) if subscription else None
-        rows = history.deliveries(session, user_id, narrowing, limit=limit)
+        rows = delivery_queries.deliveries(session, user_id, wanted, limit=limit)
     print_rows(rows, _DELIVERY_COLUMNS, as_json=as_json, empty="no deliveries")
 
 
@@ -206,7 +206,7 @@ def attempts(
 ) -> None:
     """List every attempt of one delivery with what the receiver answered."""
     with database() as sessions, sessions() as session:
-        rows = history.attempts(session, history.owner_of(session, delivery), delivery)
+        rows = delivery_queries.attempts(session, delivery_queries.owner_of(session, delivery), delivery)
     columns = ("attempt", "started_at", "finished_at", "code", "duration_ms", "response_head")
     print_rows(rows, columns, as_json=as_json, empty="not tried yet")
 

@@ -1,7 +1,7 @@
-"""What a command works with, opened when it begins and closed when it ends."""
+"""Opens what a command needs when it begins, and closes it when it ends."""
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from worker.audit import acting_as, record_operation
@@ -9,6 +9,7 @@ from worker.cli.command_line import current_command
 from worker.cli.environment import settings
 from worker.client import WorkerClient
 from worker.db.engine import Sessions, open_engine, open_sessions
+from worker.finmind_cache import open_cache
 from worker.runtime import Runtime, runtime
 
 
@@ -25,6 +26,12 @@ def database() -> Iterator[Sessions]:
         engine.dispose()
 
 
+def clear_finmind_cache(user_id: int, months: Collection[str]) -> None:
+    """Drop FinMind's cached summaries of a user's months (`YYYY-MM`), after the change was committed."""
+    url = settings().finmind_cache_url
+    open_cache(None if url is None else url.get_secret_value()).clear(user_id, months)
+
+
 @contextmanager
 def workspace() -> Iterator[Runtime]:
     """Open everything, the keys included: for commands that touch credentials. Raises: ConfigurationError."""
@@ -36,7 +43,7 @@ def workspace() -> Iterator[Runtime]:
 @contextmanager
 def client() -> Iterator[WorkerClient]:
     """Open the way to the workers; a broker that is down delays a run until the dispatcher finds it."""
-    opened = WorkerClient(settings().redis_url.get_secret_value())
+    opened = WorkerClient(settings().messages_url)
     try:
         yield opened
     finally:
@@ -44,7 +51,7 @@ def client() -> Iterator[WorkerClient]:
 
 
 def actor() -> str:
-    """Return who is on record as having given the command."""
+    """Return the actor of the command, for the audit."""
     return f"cli:{getpass.getuser()}"
 
 

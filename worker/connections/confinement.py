@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from worker.connections.statements import folder_of_user
+from worker.connections.statement_files import folder_of_user
 from worker.errors import InvalidRequestError
 from worker.net.addresses import RefusedTargetError, is_literal, vetted
 from worker.net.http import ReachableHosts
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class RefusedPathError(InvalidRequestError):
@@ -26,7 +28,12 @@ class RefusedPathError(InvalidRequestError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What users may point at. statement_folder: holds a folder for each of them; None: no path is allowed."""
+    """What configs of users may point at.
+
+    Attributes:
+        statement_folder: The folder with a subfolder for each user; None allows no path.
+        reach: The hosts that may be connected to.
+    """
 
     statement_folder: Path | None
     reach: ReachableHosts
@@ -52,10 +59,11 @@ def _check_address(bounds: Bounds, text: str) -> None:
     if not text.lower().startswith(("http://", "https://")):
         return
     try:
-        host = urlsplit(text).hostname or ""
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme.lower()]
     except ValueError:
-        return  # not an address: the connector refuses it
-    if bounds.reach.lets_through(host):
+        return  # no valid address: the connector refuses it
+    if bounds.reach.lets_through(host, port):
         return
     if host == "localhost":
         raise RefusedTargetError("the host does not lead to a public address")

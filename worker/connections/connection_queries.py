@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from worker.errors import NotFoundError
 from worker.models import BankConnection, BankConnectionAccount
+from worker.runs.weather_records import outage_sentences
 
 _PUBLIC = (
     "id",
@@ -28,6 +29,8 @@ _PUBLIC = (
     "next_refresh_at",
     "rate_limited_until",
     "consent_expires_at",
+    "webhook_seen_at",
+    "new_accounts_at",
     "consecutive_failures",
     "last_failure_code",
     "last_failure_at",
@@ -38,6 +41,7 @@ _PUBLIC = (
 )
 _PUBLIC_OF_ACCOUNT = (
     "id",
+    "bank_account_id",
     "external_id",
     "name",
     "institution_name",
@@ -64,7 +68,13 @@ _PUBLIC_OF_ACCOUNT = (
 def find(
     session: Session, connection_id: uuid.UUID, *, user_id: int | None = None, lock: bool = False
 ) -> BankConnection:
-    """Return one connection. user_id: its owner; None only for an operator. Raises: NotFoundError."""
+    """Return one connection.
+
+    Args:
+        user_id: Its owner; None is for an operator.
+
+    Raises: NotFoundError.
+    """
     query = select(BankConnection).where(BankConnection.id == connection_id)
     if user_id is not None:
         query = query.where(BankConnection.user_id == user_id)
@@ -75,21 +85,32 @@ def find(
 
 
 def list_connections(session: Session, *, user_id: int | None = None) -> list[dict[str, Any]]:
-    """Return the connections of one user, or for an operator all, oldest first, without their credentials."""
+    """Return connections, oldest first, without their credentials.
+
+    Args:
+        user_id: Their owner; None returns those of all users, for an operator.
+    """
     query = select(BankConnection).order_by(BankConnection.created_at, BankConnection.id)
     if user_id is not None:
         query = query.where(BankConnection.user_id == user_id)
-    return [describe(row) for row in session.scalars(query)]
+    rows = session.scalars(query).all()
+    outages = outage_sentences(session, [row.id for row in rows])
+    return [describe(row) | {"bank_outage": outages.get(row.id)} for row in rows]
+
+
+def describe_with_bank(session: Session, row: BankConnection) -> dict[str, Any]:
+    """Return what `describe` does, and what its user is told when the bank answers nobody."""
+    return describe(row) | {"bank_outage": outage_sentences(session, [row.id]).get(row.id)}
 
 
 def list_accounts(session: Session, connection_id: uuid.UUID) -> list[dict[str, Any]]:
-    """Return the accounts of a connection that the caller has found before."""
+    """Return the accounts of a connection. The caller has checked whose connection it is."""
     query = select(BankConnectionAccount).where(BankConnectionAccount.connection_id == connection_id)
     return [_describe_account(row) for row in session.scalars(query.order_by(BankConnectionAccount.id))]
 
 
 def find_account(session: Session, connection_id: uuid.UUID, account_id: int) -> dict[str, Any]:
-    """Return one account of a connection that the caller has found before. Raises: NotFoundError."""
+    """Return one account. The caller has checked whose connection it is. Raises: NotFoundError."""
     row = session.get(BankConnectionAccount, account_id)
     if row is None or row.connection_id != connection_id:
         raise NotFoundError(f"connection {connection_id} has no account {account_id}")
@@ -101,5 +122,5 @@ def _describe_account(row: BankConnectionAccount) -> dict[str, Any]:
 
 
 def describe(row: BankConnection) -> dict[str, Any]:
-    """Return what may be shown of a connection: everything but its credentials and cursors."""
+    """Return the fields of a connection that may be shown: all except its credentials and cursors."""
     return {name: getattr(row, name) for name in _PUBLIC} | {"has_credentials": row.config_encrypted is not None}

@@ -1,13 +1,17 @@
 """Warns users 14, 7 and 1 days before a consent expires. Runs store when it expires."""
 
-from sqlalchemy import text
+import uuid
+from typing import Any
+
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.outbox import record
+from worker.runs.warning import warn_person
 
 EVENT_TYPE = "connection.consent_expiring"
 
-# One statement decides and marks, so that two ticks at once warn once. A consent that was renewed starts anew.
+# One statement selects and marks, so that two ticks at once warn only once. A renewed consent is warned about again.
 _DUE = text(
     """
     WITH nearing AS (
@@ -17,6 +21,7 @@ _DUE = text(
                   WHEN consent_expires_at <= now() + interval '14 days' THEN 14 END AS warning_days
       FROM bank_connections
       WHERE status IN ('active', 'paused', 'error') AND consent_expires_at > now()
+        AND (CAST(:only AS uuid) IS NULL OR id = CAST(:only AS uuid))
     )
     UPDATE bank_connections c SET consent_warned_days = nearing.warning_days
     FROM nearing
@@ -29,9 +34,12 @@ _DUE = text(
 )
 
 
-def warn_of_expiring_consents(session: Session) -> int:
-    """Write one event for every consent that came within 14, 7 or 1 days since the last call; return how many."""
-    warnings = [row for row in session.execute(_DUE) if row.warning_days is not None]
+def warn_of_expiring_consents(session: Session, *, only: uuid.UUID | None = None) -> int:
+    """Write one event for every consent that came within 14, 7 or 1 days since the last call; return how many.
+
+    only: of this connection.
+    """
+    warnings = _mark_as_warned(session, only)
     for row in warnings:
         record(
             session,
@@ -45,4 +53,22 @@ def warn_of_expiring_consents(session: Session) -> int:
             },
             dedup_key=f"{row.id}:{row.consent_expires_at:%Y%m%dT%H%M%S}:{row.warning_days}",
         )
+        warn_person(
+            session,
+            connection_id=row.id,
+            user_id=row.user_id,
+            kind="consent_ends",
+            cause=f"consent:{row.consent_expires_at:%Y%m%dT%H%M%S}:{row.warning_days}",
+            consent_expires_at=row.consent_expires_at,
+        )
     return len(warnings)
+
+
+def pass_over_consent_warnings(session: Session) -> int:
+    """Count what is due to be warned of as warned, without a word; return how many."""
+    return len(_mark_as_warned(session, None))
+
+
+def _mark_as_warned(session: Session, only: uuid.UUID | None) -> list[Row[Any]]:
+    rows = session.execute(_DUE, {"only": only and str(only)})
+    return [row for row in rows if row.warning_days is not None]

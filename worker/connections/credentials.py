@@ -1,7 +1,7 @@
 """Reads and writes a connection's credentials: every opening is audited, newer ones are never overwritten.
 
-The network (a key service) is only used between transactions. What is sealed is bound to the row and to
-`config_version`, which counts the credentials this row has held.
+A key service is called only between transactions. A sealed value is bound to its row and to `config_version`, which
+counts the credentials that the row has had.
 """
 
 import uuid
@@ -29,9 +29,13 @@ ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConfig:
-    """A sealed config as its row holds it. version: `config_version`, which every later write compares.
+    """A sealed config as read from its row.
 
-    timezone: the zone the connection's options state.
+    Attributes:
+        version: `config_version`, which every later write compares.
+        timezone: The time zone in the connection's options.
+        webhook_url: Where the provider was told to report changes.
+        login_ref: The provider's id of the login.
     """
 
     connection_id: uuid.UUID
@@ -41,27 +45,31 @@ class StoredConfig:
     key_id: str
     blob: bytes = field(repr=False)
     timezone: str | None = None
+    webhook_url: str | None = None
+    login_ref: str | None = None
 
     @property
     def place(self) -> CredentialPlace:
-        """The place this value is sealed for."""
+        """The place that this value is bound to."""
         return place_of(self.connection_id, user_id=self.user_id, version=self.version)
 
     @property
     def subject(self) -> AuditedCredential:
-        """The row, for the audit."""
+        """The row, as the audit names it."""
         return AuditedCredential(table=TABLE, row_id=str(self.connection_id), user_id=self.user_id, key_id=self.key_id)
 
 
 def place_of(connection_id: uuid.UUID, *, user_id: int, version: int) -> CredentialPlace:
-    """Return the place a connection's config is sealed for."""
+    """Return the place that a connection's config is bound to."""
     return CredentialPlace(table=TABLE, column=COLUMN, user_id=user_id, row_id=str(connection_id), version=version)
 
 
 def check_sealing(vault: Vault) -> None:
-    """Prove that the vault seals, before a one-time token is spent on credentials that it could not keep.
+    """Seal a test value, so that no one-time token is spent on credentials that cannot be stored.
 
-    The data key this takes from a key service also seals what comes next. Raises: KeyProviderUnavailableError.
+    The data key that this gets from a key service is also used for the next values.
+
+    Raises: KeyProviderUnavailableError.
     """
     vault.seal(b"", CredentialPlace(table=TABLE, column=COLUMN, user_id=0, row_id="", version=0))
 
@@ -75,12 +83,12 @@ def new_config_values(vault: Vault, config: BaseModel, *, connection_id: uuid.UU
     return {"config_encrypted": sealed.blob, "config_key_id": sealed.key_id, "config_version": 1} | _SEALED_NOW
 
 
-# One statement reads the row and puts that on record. The line is not waited for on disk: docs/decisions/0020.
+# One statement reads the row and writes the audit row. It does not wait for the disk: docs/decisions/0020.
 _TAKE = prepared(
     f"""
     WITH {NO_DISK_WAIT},
     taken AS (
-      SELECT id, user_id, connector_name, config_encrypted, config_version, config_key_id,
+      SELECT id, user_id, connector_name, config_encrypted, config_version, config_key_id, webhook_url, login_ref,
         options ->> 'timezone' AS timezone
       FROM bank_connections, no_disk_wait WHERE id = :connection_id
     ), audited AS (
@@ -94,9 +102,9 @@ _TAKE = prepared(
 
 
 def take_config(sessions: Sessions, connection_id: uuid.UUID) -> StoredConfig:
-    """Read a connection's sealed config and put its opening on record, in a transaction of its own.
+    """Read a connection's sealed config and audit its opening, in a transaction of its own.
 
-    Raises: NotFoundError, ConflictError when the connection was removed and holds no credentials any more.
+    Raises: NotFoundError, ConflictError when the connection was removed and has no credentials.
     """
     with sessions() as session:
         row = session.execute(_TAKE, {"connection_id": connection_id, "actor": current_actor()}).one_or_none()
@@ -104,7 +112,7 @@ def take_config(sessions: Sessions, connection_id: uuid.UUID) -> StoredConfig:
 
 
 def open_taken(sessions: Sessions, vault: Vault, stored: StoredConfig, config_type: type[ConfigT]) -> ConfigT:
-    """Open what `take_config` read; a config that does not open is put on record as refused.
+    """Decrypt what `take_config` read; a failure is audited as refused.
 
     Raises: CredentialError, KeyProviderUnavailableError.
     """
@@ -119,9 +127,9 @@ def open_taken(sessions: Sessions, vault: Vault, stored: StoredConfig, config_ty
 
 
 class ConfigKeeper:
-    """The `save_config` of one run: seals renewed credentials and stores them before it returns.
+    """The `save_config` of one run: seals renewed credentials and stores them in a transaction of its own.
 
-    They stay stored when the run fails later. Credentials that somebody replaced meanwhile are never overwritten.
+    They stay stored when the run fails later. Credentials that were replaced in the meantime are not overwritten.
     """
 
     def __init__(self, sessions: Sessions, vault: Vault, stored: StoredConfig) -> None:
@@ -147,9 +155,11 @@ def replace_config(
     *,
     also: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put the credentials a person has just given in the place of whatever is stored.
+    """Replace the stored credentials with those that a person has just entered.
 
-    also: other columns of the connection that change with them, in the same statement.
+    Args:
+        also: Other columns of the connection to change in the same statement.
+
     Raises: NotFoundError, ConflictError when the connection was removed, KeyProviderUnavailableError.
     """
     for _ in range(_REPLACE_TRIES):
@@ -173,6 +183,8 @@ def _current(session: Session, connection_id: uuid.UUID) -> StoredConfig:
         BankConnection.config_encrypted,
         BankConnection.config_version,
         BankConnection.config_key_id,
+        BankConnection.webhook_url,
+        BankConnection.login_ref,
         BankConnection.options["timezone"].astext.label("timezone"),
     )
     return _stored(session.execute(columns.where(BankConnection.id == connection_id)).one_or_none(), connection_id)
@@ -191,6 +203,8 @@ def _stored(row: Any, connection_id: uuid.UUID) -> StoredConfig:  # noqa: ANN401
         key_id=row.config_key_id,
         blob=bytes(row.config_encrypted),
         timezone=row.timezone,
+        webhook_url=row.webhook_url,
+        login_ref=row.login_ref,
     )
 
 

@@ -1,4 +1,4 @@
-"""What forgetting a connection leaves behind: no credentials, no schedule, no waiting run, expenses as wished."""
+"""Deletes a connection's credentials, schedule, waiting runs and, if wanted, the expenses of its imports."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,20 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.importer.store.load import load_details
+from worker.importer.store.twins import hand_to_twins
 from worker.models import BankConnection, BankConnectionAccount, BankImportRun, BankTransaction, Expense
 from worker.runs.states import WAITING, RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """revoked: the provider ended the authorisation. months: `YYYY-MM` of the expenses that were deleted."""
+    """The result of removing a connection.
+
+    Attributes:
+        revoked: Whether the provider ended the authorisation.
+        months: Months (`YYYY-MM`) of the deleted expenses.
+    """
 
     user_id: int
     revoked: bool
@@ -21,7 +28,7 @@ class Removed:
 
 
 def forget(session: Session, row: BankConnection, *, delete_expenses: bool, revoked: bool) -> Removed:
-    """Empty the connection's row; the bank's lines stay in `bank_transactions`."""
+    """Remove the credentials and the schedule from the row; its rows in `bank_transactions` stay."""
     row.status = "disconnected"
     row.status_code = row.status_message = None
     row.config_encrypted = row.config_key_id = row.config_sealed_at = None
@@ -53,16 +60,22 @@ def _end_runs(session: Session, row: BankConnection) -> None:
 
 
 def _delete_expenses(session: Session, row: BankConnection) -> list[object]:
-    written = (
-        select(BankTransaction.expense_id)
-        .join(BankConnectionAccount, BankConnectionAccount.id == BankTransaction.account_id)
-        .where(BankConnectionAccount.connection_id == row.id, BankTransaction.expense_state == "own")
+    """Delete the expenses that the connection wrote, but those of purchases that another source of the account states.
+
+    Nobody deleted these one by one: the other source's row has the expense from now on.
+    """
+    mine = select(BankConnectionAccount.id).where(BankConnectionAccount.connection_id == row.id)
+    with_expense = (
+        select(BankTransaction.id)
+        .where(BankTransaction.account_id.in_(mine), BankTransaction.expense_state == "own")
         .where(BankTransaction.expense_id.is_not(None))
     )
-    expense_ids = [expense_id for expense_id in session.scalars(written) if expense_id is not None]
+    handed = hand_to_twins(session, list(load_details(session, session.scalars(with_expense)).values()), None)
+    rows = select(BankTransaction.expense_id).where(BankTransaction.id.in_(with_expense))
+    expense_ids = [expense_id for expense_id in session.scalars(rows) if expense_id is not None]
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=None)
-    # Not deleted by the user one by one: when the bank is linked again, they come back.
-    rows = update(BankTransaction).where(BankTransaction.expense_id.in_(expense_ids))
-    session.execute(rows.values(expense_id=None, expense_state="reverted"))
+    # Unlike expenses that a user deleted one by one, these return when the bank is linked again.
+    without = BankTransaction.expense_id.in_(expense_ids) | BankTransaction.id.in_(handed)
+    session.execute(update(BankTransaction).where(without).values(expense_id=None, expense_state="reverted"))
     deleted = delete(Expense).where(Expense.id.in_(expense_ids)).returning(Expense.spent_at)
     return list(session.scalars(deleted))

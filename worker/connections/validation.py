@@ -1,4 +1,4 @@
-"""What a person gave, checked against the model it must fit; errors name fields, never values."""
+"""Validates given values by a model. Errors name fields, never values, which may be secret."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -6,25 +6,39 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from worker.credentials import secrets_of
-from worker.errors import InvalidRequestError
+from worker.errors import InvalidFieldsError
 from worker.redaction import remember
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def read(model: type[ModelT], given: Mapping[str, Any], *, what: str) -> ModelT:
-    """Validate `given`. what: how it is called in the error. Raises: InvalidRequestError."""
+def read(model: type[ModelT], given: Mapping[str, Any], *, what: str, place: str = "body") -> ModelT:
+    """Return `given` as a `model`.
+
+    Args:
+        what: The name of the whole in errors.
+        place: Where its fields lie in the request.
+
+    Raises: InvalidFieldsError.
+    """
     try:
         valid = model.model_validate(given)
     except ValidationError as error:
-        problem = describe_invalid(error)
+        problem, fields = describe_invalid(error), _by_field(error, place)
     else:
         remember(secrets_of(valid))
         return valid
-    raise InvalidRequestError(f"{what}: {problem}")  # outside the handler: the cause would carry the values along
+    raise InvalidFieldsError(
+        f"{what}: {problem}", fields
+    )  # outside the handler, because the cause would contain the values
+
+
+def _by_field(error: ValidationError, place: str) -> dict[str, str]:
+    problems = error.errors(include_input=False, include_context=False, include_url=False)
+    return {".".join([place, *map(str, problem["loc"])]): problem["msg"] for problem in problems}
 
 
 def describe_invalid(error: ValidationError) -> str:
-    """Say which fields are wrong and why, without the values that were given."""
+    """Return which fields are wrong and why, without their values."""
     problems = error.errors(include_input=False, include_context=False, include_url=False)
     return "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'as a whole'}: {problem['msg']}" for problem in problems)

@@ -1,1 +1,1 @@
-"""How banks are reached: one module (or package) per bank or aggregator, all behind `base.BankConnector`."""
+"""Connectors: one module or package per bank or aggregator, all behind `base.BankConnector`."""

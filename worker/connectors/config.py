@@ -1,4 +1,4 @@
-"""The base of every connector's config: its secrets stay out of reprs, pickles and error texts."""
+"""Base class of connector configs, which keeps secrets out of reprs, pickles and error texts."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn

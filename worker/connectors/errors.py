@@ -1,4 +1,4 @@
-"""What a connector may raise, named by what the caller should do.
+"""The errors of connectors, named by what the caller has to do.
 
 ConnectorError                   stop this step; a defect or an answer nobody foresaw
 ├── RateLimitError               wait: `burst` is retried within the run, `quota` defers the run
@@ -66,8 +66,9 @@ class AuthenticationError(ConnectorError):
 class ProviderUnavailableError(ConnectorError):
     """The bank or the aggregator does not answer properly.
 
-    everyone: True when the provider as a whole is down, False when only this user's bank or account is; its code is
-    `bank_down` then, and no circuit opens.
+    Args:
+        everyone: True when the provider as a whole is down, False when only this user's bank or account is; its code is
+            `bank_down` then, and no circuit opens.
     """
 
     code = "provider_down"
@@ -86,7 +87,7 @@ class AccountNotFoundError(ConnectorError):
 
 
 class InvalidDataError(ConnectorError):
-    """The provider's answer is not what it promises."""
+    """The provider's response is not what its API promises."""
 
     code = "bad_data"
 

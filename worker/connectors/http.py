@@ -4,15 +4,15 @@ No message, repr or traceback of what is raised here holds a URL, a header or a 
 and errors of the HTTP library are dropped, not chained, because they carry the request with its credentials.
 """
 
-import json
+import codecs
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Any, NoReturn
+from typing import Any
 
 import httpx2
 
@@ -25,17 +25,26 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.net.http import BodyTooLargeError
+from worker.connectors.json_answers import read_json
+from worker.net.bodies import BodyTooLargeError
 
 _LONGEST_WAIT_S = 7 * 86_400.0
 _LOGIN_REASONS = {401: "credentials", 402: "payment_required", 403: "revoked"}
 _TRANSIENT = {408, 423, 425}
 _GONE = {404, 410}
+_FORBIDDEN = 403
+_OF_A_FIREWALL = re.compile(rb"\s*error code: ?\d+", re.IGNORECASE)
+"""How the body begins with which Cloudflare's firewall refuses a request. A web page may be the provider's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderResponse:
-    """What the provider answered. body: the JSON with its numbers as Decimals; readable: whether there was any."""
+    """What the provider answered.
+
+    Attributes:
+        body: The JSON with its numbers as Decimals.
+        readable: Whether there was any.
+    """
 
     status: int
     headers: httpx2.Headers
@@ -67,7 +76,7 @@ class Request:
 
     Attributes:
         endpoint: Short label that names the call in messages, quotas and limits, such as `transactions`.
-        auth: User and password for basic authentication.
+        auth: User and password for basic authentication, or what signs the request.
         json: Body as JSON; form: body as a form.
     """
 
@@ -77,9 +86,10 @@ class Request:
     account_id: str | None = None
     params: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] | None = None
-    auth: tuple[str, str] | None = None
+    auth: tuple[str, str] | httpx2.Auth | None = None
     json: Any = None
     form: Mapping[str, str] | None = None
+    changes_credentials: bool = False
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.endpoint})"
@@ -93,9 +103,9 @@ def call(context: ConnectorContext, request: Request, explain: Explain | None = 
     """
     answer = call_text(context, request, explain)
     if not answer.readable:
-        page = answer.content.lstrip()[:1] == b"<"
-        kind = ProviderUnavailableError if page else InvalidDataError
-        raise kind(f"{request.endpoint}: answered with {'a web page' if page else 'something that is not JSON'}")
+        if answer.content.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["}:
+            raise InvalidDataError(f"{request.endpoint}: answered with something that is not JSON")
+        raise ProviderUnavailableError(f"{request.endpoint}: answered with a web page or nothing")
     return answer
 
 
@@ -124,7 +134,7 @@ def is_secure(url: str | httpx2.URL) -> bool:
 def retry_after_s(headers: httpx2.Headers, now: datetime) -> float | None:
     """Return the seconds a `Retry-After` asks for, as number or HTTP date, within 0 to 7 days; None if it says nothing.
 
-    A date is compared with the answer's own `Date` where there is one: the provider's clock, not ours.
+    A date is compared with the response's `Date` header if there is one, which is the provider's clock.
     """
     value = headers.get("retry-after", "").strip()
     try:
@@ -149,7 +159,11 @@ def _exchange(http: httpx2.Client, request: Request) -> ProviderResponse | Conne
             json=request.json,
             data=request.form,
             follow_redirects=False,
-            extensions={"endpoint": request.endpoint, "account_id": request.account_id},
+            extensions={
+                "endpoint": request.endpoint,
+                "account_id": request.account_id,
+                "uninterrupted": request.changes_credentials,
+            },
         )
     except httpx2.TimeoutException:
         return ProviderUnavailableError(f"{request.endpoint}: no whole answer in time")
@@ -164,7 +178,7 @@ def _exchange(http: httpx2.Client, request: Request) -> ProviderResponse | Conne
 
 def _read(response: httpx2.Response) -> ProviderResponse:
     try:
-        body, readable = json.loads(response.content, parse_float=Decimal, parse_constant=_refuse), True
+        body, readable = read_json(response.content), True
     except (ValueError, RecursionError):
         body, readable = None, False
     return ProviderResponse(
@@ -176,21 +190,24 @@ def _read(response: httpx2.Response) -> ProviderResponse:
     )
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+def error_of_status(
+    answer: ProviderResponse, endpoint: str, now: datetime, account_id: str | None = None
+) -> ConnectorError | None:
+    """Return the error that the status of an answer alone means, None for a good one."""
+    return _refusal(answer, Request(method="GET", url="", endpoint=endpoint, account_id=account_id), now)
 
 
 def _refusal(answer: ProviderResponse, request: Request, now: datetime) -> ConnectorError | None:
-    """Say what a status means by itself."""
+    """Return the error that a status alone means."""
     message = f"{request.endpoint}: answered {answer.status}"
     match answer.status:
         case status if answer.ok:
             return None
         case 429:
             return RateLimitError(message, retry_after_s=retry_after_s(answer.headers, now))
-        case status if status in _LOGIN_REASONS:
+        case status if status in _LOGIN_REASONS and not (status == _FORBIDDEN and _OF_A_FIREWALL.match(answer.content)):
             return AuthenticationError(message, reason=_LOGIN_REASONS[status])
-        case status if status in _TRANSIENT or status >= 500:  # noqa: PLR2004 - RFC 9110, section 15.6
+        case status if status in {*_TRANSIENT, _FORBIDDEN} or status < 400 or status >= 500:  # noqa: PLR2004 - also a redirect
             return ProviderUnavailableError(message)
         case status if status in _GONE and request.account_id is not None:
             return AccountNotFoundError(message)
@@ -213,6 +230,6 @@ def _is_loopback(host: str) -> bool:
 def _http_date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # also a date beyond the calendar
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, TypeVar
 
-from worker.connectors.base import RejectedRow, Transaction
+from worker.connectors.base import RejectedRow
 from worker.connectors.errors import InvalidDataError
+from worker.connectors.json_answers import check_row, shortened
+from worker.inert_text import inert
 
 KindT = TypeVar("KindT")
+RowT = TypeVar("RowT")
 
+_SHOWN_CHARACTERS = 100
 _NOTHING = frozenset({"", "notprovided", "not provided", "null", "none", "n/a", "-"})
 
 
@@ -48,11 +52,30 @@ def text(record: Mapping[str, Any], *names: str) -> str | None:
     return next((value.strip() for value in values if isinstance(value, str) and value.strip()), None)
 
 
+def account_left_out(record: object) -> str:
+    """Return the warning about an account that cannot be read, by the name or the last digits that it has."""
+    known = record if isinstance(record, Mapping) else {}
+    name = text(known, "name", "official_name", "mask") or "one without a name"
+    return f"an account without an id was left out: {inert(name)[:_SHOWN_CHARACTERS]}"
+
+
+def ids_of(records: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Return the ids of a list of accounts, and a warning for each entry that is none."""
+    ids = [one for one in records if isinstance(one, str) and one.strip()]
+    return ids, [account_left_out(None)] * (len(records) - len(ids))
+
+
 def meaningful(text: object) -> str | None:
     """Return the text, or None for the words banks use for nothing."""
     if not isinstance(text, str) or text.strip().casefold() in _NOTHING:
         return None
     return text.strip()
+
+
+def usable_id(text: object) -> str | None:
+    """Return an id, or None for what some banks fill in where they have none: such words, or nothing but zeros."""
+    words = meaningful(text)
+    return words if words is not None and words.strip("0") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +102,19 @@ def read_day(text: str | None, field: str) -> StatedDay:
         if len(text) == len("2026-01-31"):
             return StatedDay(date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        is_day = moment.tzinfo is None or moment.time() == time()
+        return StatedDay(moment.date()) if is_day else StatedDay(None, moment.astimezone(UTC))
+    except (ValueError, OverflowError) as error:  # also a moment before the first day of the calendar
         raise InvalidDataError(f"{field} is not a date") from error
-    is_day = moment.tzinfo is None or moment.time() == time()
-    return StatedDay(moment.date()) if is_day else StatedDay(None, moment.astimezone(UTC))
 
 
 def read_moment(value: object) -> datetime | None:
     """Return an aware moment in UTC, or None for anything else."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
 
 
 class RepeatedRecords:
@@ -120,37 +143,49 @@ class RepeatedRecords:
             return None
         if self._identifying is not None and not any(record.get(name) for name in self._identifying):
             return None
-        return json.dumps(record, sort_keys=True, default=str)
+        try:
+            return json.dumps(record, sort_keys=True, default=str)
+        except RecursionError:
+            return None
 
 
 def read_rows(
     records: Iterable[Any],
-    read: Callable[[Mapping[str, Any]], Transaction],
+    read: Callable[[Mapping[str, Any]], RowT],
     *,
     account_id: str | None = None,
     id_field: str,
-) -> tuple[tuple[Transaction, ...], tuple[RejectedRow, ...]]:
+) -> tuple[tuple[RowT, ...], tuple[RejectedRow, ...]]:
     """Return what `read` made of the records, and those it refused with InvalidDataError.
 
-    account_id: whom refused rows belong to; None = the record's own `account_id`. id_field: where a record has its id.
+    Args:
+        account_id: Whom refused rows belong to; None = the record's own `account_id`.
+        id_field: Where a record has its id.
     """
-    transactions: list[Transaction] = []
+    rows: list[RowT] = []
     rejected: list[RejectedRow] = []
     for record in records:
         try:
-            transactions.append(read(_object(record)))
+            check_row(record)
         except InvalidDataError as error:
-            known = record if isinstance(record, Mapping) else {}
-            rejected.append(
-                RejectedRow(
-                    code=error.code,
-                    message=str(error),
-                    raw=json.dumps(record, default=str, ensure_ascii=False),
-                    account_id=account_id or text(known, "account_id"),
-                    external_id=text(known, id_field),
-                )
-            )
-    return tuple(transactions), tuple(rejected)
+            rejected.append(_refused(shortened(record), error, account_id, id_field))
+            continue
+        try:
+            rows.append(read(_object(record)))
+        except InvalidDataError as error:
+            rejected.append(_refused(record, error, account_id, id_field))
+    return tuple(rows), tuple(rejected)
+
+
+def _refused(record: object, error: InvalidDataError, account_id: str | None, id_field: str) -> RejectedRow:
+    known = record if isinstance(record, Mapping) else {}
+    return RejectedRow(
+        code=error.code,
+        message=str(error),
+        raw=json.dumps(record, default=str, ensure_ascii=False),
+        account_id=account_id or text(known, "account_id"),
+        external_id=text(known, id_field),
+    )
 
 
 def _object(record: object) -> Mapping[str, Any]:

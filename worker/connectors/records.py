@@ -1,4 +1,4 @@
-"""What passes between a connector and the importer: plain frozen data. Import it from `worker.connectors.base`."""
+"""Frozen dataclasses that connectors and the importer exchange. Import them from `worker.connectors.base`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,32 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from worker.connectors.capabilities import IdClass
 from worker.connectors.errors import ConnectorError
-
-
-class IdClass(StrEnum):
-    """How far a provider's transaction ids may be trusted.
-
-    Attributes:
-        STABLE: One id for one transaction, for ever.
-        SESSION: Stable until the user links again.
-        POSITIONAL: Derived from the place in a list.
-        DELIVERY: Minted anew with every answer.
-        NONE: There is no id.
-    """
-
-    STABLE = "stable"
-    SESSION = "session"
-    POSITIONAL = "positional"
-    DELIVERY = "delivery"
-    NONE = "none"
-
-
-class Scope(StrEnum):
-    """What one answer (or one cursor) of a provider covers."""
-
-    ACCOUNT = "account"
-    CONNECTION = "connection"
 
 
 class AccountType(StrEnum):
@@ -74,62 +50,11 @@ class BalanceKind(StrEnum):
 
 
 class AuthState(StrEnum):
-    """Whether the connection can be used as it is."""
+    """Whether the connection can be used now."""
 
     OK = "ok"
     NEEDS_USER = "needs_user"
     CHALLENGE = "challenge"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """An allowance the provider grants: `calls` per rolling `window_s`, counted per `scope` and endpoint.
-
-    Attributes:
-        reserve: Calls of it that scheduled runs leave for a person who asks.
-    """
-
-    endpoint: str
-    calls: int
-    window_s: int
-    scope: Scope = Scope.CONNECTION
-    reserve: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Burst:
-    """A short-term limit shared by all workers: at most `calls` per `per_s` seconds for one client of the provider."""
-
-    calls: int
-    per_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a connector can do and what its provider promises.
-
-    Attributes:
-        history_days: How far back the provider goes; None = no stated limit.
-        window_days: Longest window of one request, both edges included; None = any.
-        fetch_scope: Whether one call answers for one account or for all of the connection.
-        cursor_scope: Whom a cursor belongs to; None = the provider has no cursor, windows are used.
-        windows_complete: A transaction missing from a covered window is gone at the bank.
-        links_pending: The provider itself names the pending transaction a posted one replaces, so nothing is guessed.
-        timezone: IANA zone in which the bank's days are counted.
-    """
-
-    id_class: IdClass
-    history_days: int | None = None
-    window_days: int | None = None
-    fetch_scope: Scope = Scope.ACCOUNT
-    cursor_scope: Scope | None = None
-    pending: bool = False
-    windows_complete: bool = False
-    links_pending: bool = False
-    balances: bool = False
-    quotas: tuple[Quota, ...] = ()
-    burst: Burst | None = None
-    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +114,8 @@ class Transaction:
         kind: What the provider says it is; None when it does not say.
         reference: End-to-end or mandate reference: evidence, never an identity.
         stated_amounts: What the bank states of the money besides, as decimal text by name: `original_amount`,
-            `original_currency` and `exchange_rate` of a purchase abroad; `gross`, `fee` and `refund` of a payout.
+            `original_currency` and `exchange_rate` of a purchase abroad; `gross`, `fee` and `refund` of a payout; and
+            `balance_after`, the account's balance after a posted line, which proves lines that are doubled or missing.
         raw: The provider's own record, kept for explanation (size-capped by the importer).
     """
 
@@ -223,13 +149,26 @@ class RemovedTransaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
-    """A row the connector could not read. raw: the row as text, so that it can be replayed later."""
+    """A row the connector could not read.
+
+    Attributes:
+        raw: The row as text, so that it can be replayed later.
+    """
 
     code: str
     message: str
     raw: str
     account_id: str | None = None
     external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedBalance:
+    """The booked balance at the end of a day in the bank's zone, as a statement or a balance history states it."""
+
+    account_id: str
+    on: date
+    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +181,11 @@ class AccountFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaReading:
-    """What a response said about an allowance. resets_in_s: seconds, clamped to zero or more; None = not said."""
+    """What a response stated about an allowance.
+
+    Attributes:
+        resets_in_s: Seconds until it is renewed, at least 0; None when it is not stated.
+    """
 
     endpoint: str
     limit: int | None = None
@@ -256,13 +199,15 @@ class Page:
     """One answer of a provider.
 
     Attributes:
-        starts_over: Discards the pages of this delivery before this one; it begins anew with this page. For a
+        removed: Transactions that are gone; a page states no row that it removes, and what a later page states is back.
+        starts_over: Discards the previous pages of this delivery, which starts again with this page. For a
             connector that has to ask again, with other days or without its cursor, after it has yielded pages.
         covers: The days this delivery is complete for, once all its pages were read; None when it proves no absence.
         complete: False when the provider itself says that something is missing or was cut.
-        next_cursor: Opaque, the connector's own; the cursor to store when this is the last page.
-        session: Names the id space for connectors whose ids live only as long as a session.
-        accounts: Accounts and balances that came along; they refresh what `list_accounts` said.
+        next_cursor: Opaque, the connector's own; the cursor to store when this is the last page; where
+            `cursor_resumes`, also when the delivery is cut after this page.
+        session: Id of the session, for connectors whose ids are valid only within a session.
+        accounts: Accounts and balances in the response; they update those of `list_accounts`.
     """
 
     transactions: tuple[Transaction, ...] = ()
@@ -270,6 +215,7 @@ class Page:
     rejected: tuple[RejectedRow, ...] = ()
     failures: tuple[AccountFailure, ...] = ()
     accounts: tuple[Account, ...] = ()
+    balances: tuple[DatedBalance, ...] = ()
     quota: tuple[QuotaReading, ...] = ()
     warnings: tuple[str, ...] = ()
     covers: Window | None = None
@@ -290,7 +236,11 @@ class SyncState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthStatus:
-    """Whether the bank lets us in. challenge: what to show the user when `state` is `challenge`."""
+    """Whether the bank lets us in.
+
+    Attributes:
+        challenge: What to show the user when `state` is `challenge`.
+    """
 
     state: AuthState = AuthState.OK
     reason: str | None = None

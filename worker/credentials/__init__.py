@@ -1,9 +1,8 @@
-"""Sealing and opening secrets. One format for every kind of secret and every key provider."""
+"""Seals and opens secrets, with one format for every kind of secret and every key provider."""
 
 from worker.credentials.config import open_config, seal_config, secrets_of
 from worker.credentials.keyfile import add_key, drop_key, ensure_key_file
 from worker.credentials.local import LocalKeyring, generate_key
-from worker.credentials.process import forbid_core_dumps
 from worker.credentials.setup import CredentialSettings, open_vault
 from worker.credentials.vault import CredentialPlace, SealedValue, Vault
 
@@ -16,7 +15,6 @@ __all__ = [
     "add_key",
     "drop_key",
     "ensure_key_file",
-    "forbid_core_dumps",
     "generate_key",
     "open_config",
     "open_vault",

@@ -1,4 +1,4 @@
-"""Keys in AWS KMS: data keys come from GenerateDataKey and open with Decrypt, both bound to an encryption context."""
+"""Key provider AWS KMS: data keys from GenerateDataKey, opened with Decrypt, both bound to an encryption context."""
 
 import logging
 import re
@@ -21,7 +21,13 @@ class AwsKms:
     """Wraps data keys with KMS keys, named by ARN. Credentials and endpoint come from boto3's own lookup."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
-        """keys: our key id to a KMS key's ARN. Raises: ConfigurationError without boto3 or for anything but an ARN."""
+        """Create a provider.
+
+        Args:
+            keys: The ARN of a KMS key by our key id.
+
+        Raises: ConfigurationError without boto3 or for anything but an ARN.
+        """
         self._arns = dict(keys)
         self._clients = {key_id: _client(key_id, arn) for key_id, arn in keys.items()}
 

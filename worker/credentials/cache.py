@@ -1,4 +1,4 @@
-"""A cache of data keys of a remote provider, bounded in time and uses: 10,000 refreshes need only a few calls.
+"""Caches data keys of a remote provider, bounded in time and uses, so that few calls serve 10,000 refreshes.
 
 Why these bounds, and why values are still sealed while the key service is down: docs/decisions/0021-data-key-cache.md.
 """

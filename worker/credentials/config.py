@@ -1,4 +1,4 @@
-"""Seals and opens configs: pydantic models whose secrets are in the clear only inside the blob."""
+"""Seals and opens configs: pydantic models whose secrets are readable only inside the sealed value."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -14,9 +14,9 @@ ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 
 def seal_config(vault: Vault, config: BaseModel, place: CredentialPlace) -> SealedValue:
-    """Seal all fields of `config`, secrets in the clear inside the blob. Raises: KeyProviderUnavailableError."""
+    """Seal all fields of `config`, including its secrets. Raises: KeyProviderUnavailableError."""
     remember(secrets_of(config))
-    return vault.seal(to_json(_revealed(config.model_dump())), place)
+    return vault.seal(to_json(revealed(config.model_dump())), place)
 
 
 def open_config(vault: Vault, blob: bytes, place: CredentialPlace, config_type: type[ConfigT]) -> ConfigT:
@@ -55,13 +55,14 @@ def _secrets(value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever a config m
             pass
 
 
-def _revealed(value: Any) -> Any:  # noqa: ANN401 - whatever a config may hold
+def revealed(value: Any) -> Any:  # noqa: ANN401 - whatever a config may hold
+    """Return a dumped config with its secrets in the clear: only to be sealed, or scrubbed."""
     match value:
         case SecretStr() | SecretBytes() | Secret():
-            return _revealed(value.get_secret_value())
+            return revealed(value.get_secret_value())
         case dict():
-            return {key: _revealed(item) for key, item in value.items()}
+            return {key: revealed(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_revealed(item) for item in value]
+            return [revealed(item) for item in value]
         case _:
             return value

@@ -1,4 +1,4 @@
-"""The one format of sealed values: a data key, wrapped by a key provider, around AES-256-GCM bound to its place.
+"""The format of sealed values: AES-256-GCM under a wrapped data key, bound to the value's place.
 
     0x01 | algorithm (1) | key id: length (1), text | wrapped data key: length (2), bytes | nonce (12) | ciphertext+tag
 
@@ -24,7 +24,11 @@ _DOMAIN = b"finmind-sealed-value:"
 
 
 class SealedEnvelope(NamedTuple):
-    """A blob taken apart. header: the bytes before the nonce, which are authenticated as they stand."""
+    """A blob taken apart.
+
+    Attributes:
+        header: The bytes before the nonce, which are authenticated.
+    """
 
     header: bytes
     key_id: str

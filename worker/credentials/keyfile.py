@@ -1,4 +1,4 @@
-"""The key file: created with mode 0600, replaced atomically; removed keys are kept in a file beside it."""
+"""The key file: created with mode 0600 and replaced atomically; removed keys are kept in a file beside it."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Keys held by the worker itself: read from the environment or a mounted file, made by `keys generate`."""
+"""Local key provider: keys from the environment or a mounted file, made by `keys generate`."""
 
 import base64
 import binascii
@@ -57,7 +57,10 @@ class LocalKeyring:
 def parse_keys(text: str, *, source: str) -> dict[str, bytes]:
     """Read `id:base64` pairs separated by commas or line ends.
 
-    source: the variable or file, for messages. Raises: ConfigurationError naming the entry, never its content.
+    Args:
+        source: The variable or file, named in errors.
+
+    Raises: ConfigurationError naming the entry, never its content.
     """
     keys: dict[str, bytes] = {}
     for position, entry in enumerate((entry for entry in re.split(r"[,\s]+", text) if entry), start=1):

@@ -1,4 +1,4 @@
-"""What wraps data keys: the one small interface between the vault and a keyring, AWS KMS or Vault's transit engine."""
+"""The interface of key providers, which wrap data keys: a keyring, AWS KMS or Vault's transit engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ DATA_KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataKey:
-    """A key for AES-256-GCM, in the clear and as only its provider can unwrap it."""
+    """A key for AES-256-GCM, in plain and in wrapped form."""
 
     plaintext: bytes = field(repr=False)
     wrapped: bytes
@@ -18,7 +18,7 @@ class DataKey:
 class KeyProvider(Protocol):
     """Holds one or more keys that never leave it and wraps data keys with them.
 
-    Raises: CredentialError when a wrapped key is not one of its own; KeyProviderUnavailableError when it cannot say.
+    Raises: CredentialError for a wrapped key of another provider; KeyProviderUnavailableError when it does not answer.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Keys in the transit engine of HashiCorp Vault or OpenBao: data keys are made here, encrypted and decrypted there."""
+"""Key provider HashiCorp Vault or OpenBao (transit): data keys are made here and wrapped there."""
 
 import base64
 import os
@@ -40,7 +40,13 @@ class VaultTransit:
     """Wraps data keys with transit keys, named `mount/name`. The key id is authenticated along with each."""
 
     def __init__(self, keys: Mapping[str, str], server: TransitServer) -> None:
-        """keys: our key id to `mount/name`. Raises: ConfigurationError without hvac or for a malformed name."""
+        """Create a provider.
+
+        Args:
+            keys: `mount/name` of a transit key by our key id.
+
+        Raises: ConfigurationError without hvac or for a malformed name.
+        """
         self._server = server
         self._keys = {key_id: _mount_and_name(key_id, path) for key_id, path in keys.items()}
         self._client = _client(server)

@@ -1,4 +1,4 @@
-"""The vault: seals bytes for one place in the database, so that they open nowhere else."""
+"""The vault: seals bytes for one place in the database, so that they cannot be opened elsewhere."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialPlace:
-    """Where a sealed value lives; a blob moved anywhere else does not open.
+    """The place that a sealed value is bound to; moved to another one it cannot be opened.
 
-    version: counts the values this row has held, so that an older blob cannot be put back.
+    Attributes:
+        version: Counts the values of this row, so that an older one cannot be put back.
     """
 
     table: str

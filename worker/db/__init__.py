@@ -1,1 +1,1 @@
-"""The engine, its sessions, and the driver's prepared statements."""
+"""The database engine, its sessions, locks, and prepared statements."""

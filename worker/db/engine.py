@@ -1,4 +1,4 @@
-"""The engine and the session factory. Create them after a fork, never before."""
+"""Opens the database engine and its session factories, and classifies database errors. Open it after a fork."""
 
 import os
 import time
@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg2
-from psycopg2.errors import LockNotAvailable, QueryCanceled
-from psycopg2.extensions import TransactionRollbackError
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 
 from worker.db.pooler import is_pooled, set_parameters
 from worker.db.prepared import prepare_marked
+from worker.db.trouble import DatabaseTrouble, is_contention, trouble_of
 from worker.telemetry.logs import get_logger
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ T = TypeVar("T")
 log = get_logger(__name__)
 
 Sessions: TypeAlias = Callable[[], AbstractContextManager[Session]]
-"""Opens one transaction: commits when the block ends well, rolls back when it does not."""
+"""Opens one transaction: commits when the block ends normally, rolls back at an exception."""
 
 _LIBPQ = {
     "connect_timeout": 5,
@@ -33,19 +33,19 @@ _LIBPQ = {
     "tcp_user_timeout": 30_000,
 }
 _RESTED_S = 1.0
-"""A pooled connection that was not used for this long is asked whether it still lives."""
+"""A pooled connection that was idle for this long is tested before it is used (s)."""
 
 
-def open_engine(url: str, *, role: str = "worker", pool_size: int = 2) -> Engine:
-    """Create an engine whose connections notice dead peers and never hold a lock for long.
+def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> Engine:
+    """Create an engine whose connections have timeouts for dead peers, locks and idle transactions.
 
-    Behind a pooler that gives every transaction another session (PgBouncer in transaction mode), which is noticed, each
-    transaction sets the parameters for itself and nothing is prepared; see docs/decisions/0015-poolers.md.
+    A pooler in transaction mode (PgBouncer) is detected: then each transaction sets the session's parameters itself,
+    and nothing is prepared. See docs/decisions/0015-poolers.md.
 
     Args:
-        url: any `postgresql://` form; psycopg2 is chosen whatever it says (SQLAlchemy 2.1 defaults to psycopg 3).
-        role: becomes part of `application_name`.
-        pool_size: connections that are kept; as many again open for a while when all are in use.
+        url: Any `postgresql://` URL; psycopg2 is used in any case (SQLAlchemy 2.1 defaults to psycopg 3).
+        role: Part of `application_name`.
+        pool_size: Connections that are kept open; as many more are opened while all are in use.
     """
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg2"),
@@ -58,11 +58,24 @@ def open_engine(url: str, *, role: str = "worker", pool_size: int = 2) -> Engine
     for moment in ("connect", "checkin"):
         event.listen(engine, moment, _note_use)
     event.listen(engine, "checkout", _ping_after_rest)
+    event.listen(engine, "handle_error", _drop_read_only)
     prepare_marked(engine)
     return engine
 
 
-# SQLAlchemy's own pre-ping asks before every transaction: a tenth of what a refresh with nothing new costs.
+def standby_url(url: str) -> URL | None:
+    """Return the address of a standby to read from, where an address names several servers; otherwise None.
+
+    The server that takes writes is used while no standby answers.
+    """
+    given = make_url(url)
+    hosts = given.query.get("host", ())
+    if isinstance(hosts, str) or len(hosts) < 2:  # noqa: PLR2004 - several
+        return None
+    return given.update_query_dict({"target_session_attrs": "prefer-standby"})
+
+
+# SQLAlchemy's own pre-ping tests before every transaction, which takes a tenth of the time of an unchanged refresh.
 def _note_use(_connection: Any, record: Any) -> None:  # noqa: ANN401 - a pool's events are not typed
     record.info["used_s"] = time.monotonic()
 
@@ -79,21 +92,21 @@ def _ping_after_rest(connection: Any, record: Any, _proxy: Any) -> None:  # noqa
 
 
 def open_sessions(engine: Engine) -> Sessions:
-    """Return the factory of transactions: `with sessions() as session:` begins one and commits it."""
+    """Return a factory of transactions: `with sessions() as session:` begins one and commits it."""
     return sessionmaker(engine, expire_on_commit=False).begin
 
 
 def open_statements(engine: Engine) -> Sessions:
-    """Return the factory of sessions whose every statement is a transaction of its own: one round trip, not three."""
+    """Return a factory of autocommit sessions, which save the round trips of BEGIN and COMMIT."""
     return partial(_each_on_its_own, engine)
 
 
-# SQLAlchemy's AUTOCOMMIT names the isolation level when it is over, and psycopg2 sends a SET for that each time.
+# SQLAlchemy's own AUTOCOMMIT resets the isolation level at the end, for which psycopg2 sends a SET each time.
 @contextmanager
 def _each_on_its_own(engine: Engine) -> Iterator[Session]:
     with engine.connect() as connection:
         if is_pooled(connection):
-            # A statement by itself would run in a session whose parameters are not ours.
+            # Behind a pooler a statement alone would run in a session without our parameters.
             with Session(connection, expire_on_commit=False) as session, session.begin():
                 yield session
             return
@@ -107,23 +120,15 @@ def _each_on_its_own(engine: Engine) -> Iterator[Session]:
                 driver.autocommit = False
 
 
-def is_contention(error: DBAPIError) -> bool:
-    """Say whether the transaction gave way to another one (deadlock, lock timeout, cancelled): trying again helps."""
-    return isinstance(error.orig, (TransactionRollbackError, QueryCanceled, LockNotAvailable))
-
-
-def is_away(error: DBAPIError) -> bool:
-    """Say whether the database went away under a statement, rather than refused it or gave way to another one.
-
-    psycopg2 has no class of its own for a server that closed the connection: some of them are plain DatabaseErrors.
-    """
-    if is_contention(error):
-        return False
-    return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+def _drop_read_only(context: ExceptionContext) -> None:
+    """Drop connections to a server that became a standby, so that the next ones look for the new primary."""
+    error = context.sqlalchemy_exception
+    if isinstance(error, DBAPIError) and trouble_of(error) is DatabaseTrouble.READ_ONLY:
+        context.is_disconnect = True
 
 
 def with_contention_retries(work: Callable[[], T], *, tries: int = 5) -> T:
-    """Do a transaction again that had to give way to another one. Raises: DBAPIError when it had to every time."""
+    """Run a transaction, and again when it lost to another one. Raises: DBAPIError after the last try."""
     for attempt in range(1, tries):
         try:
             return work()

@@ -1,6 +1,6 @@
-"""Statements that Postgres plans once per connection: for the small ones of every run, planning costs more than doing.
+"""Prepared statements: Postgres plans them once per connection, which for small ones takes longer than executing them.
 
-Why by hand, and what speaks against poolers: docs/decisions/0014-prepared-statements.md.
+docs/decisions/0014-prepared-statements.md states why psycopg2 does not do it, and the limits with poolers.
 """
 
 import re
@@ -11,30 +11,30 @@ from sqlalchemy import Engine, TextClause, event, text
 from worker.db.pooler import is_pooled
 
 NO_DISK_WAIT = "no_disk_wait AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
-"""A common table expression that commits its transaction without waiting for the disk.
+"""A common table expression that makes the transaction commit without waiting for the disk.
 
-Contract: the statement names `no_disk_wait` in a FROM list that it evaluates, because Postgres skips an expression that
-nothing reads. A crash of Postgres may forget the transaction, so it is only for work that is then done again.
+Contract: the statement names `no_disk_wait` in a FROM list, because Postgres does not evaluate an expression that
+nothing reads. A crash of Postgres may lose the transaction, so it is only for work that is then repeated.
 """
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 
 def prepared(sql: str) -> TextClause:
-    """Return a marked statement; connections of an engine without `prepare_marked` execute it like any other.
+    """Return a statement that is marked to be prepared; without `prepare_marked` an engine executes it as usual.
 
-    Postgres must be able to tell the type of every parameter: CAST one that stands alone.
+    Postgres has to know the type of every parameter, so CAST one that stands alone.
     """
     return text(sql).execution_options(prepared=True)
 
 
 def prepare_marked(engine: Engine) -> None:
-    """Have connections prepare a marked statement at first use and execute it by name; not behind a pooler."""
+    """Make connections prepare a marked statement at its first use and execute it by name, except behind a pooler."""
     event.listen(engine, "do_execute", _execute)
 
 
 def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:  # noqa: ANN401 - of the driver
-    """Execute a marked statement; what is returned says whether that was done."""
+    """Execute a marked statement; return False for any other."""
     if not context.execution_options.get("prepared") or is_pooled(context.root_connection):
         return False
     calls: dict[str, str] = context.root_connection.info.setdefault("prepared", {})
@@ -45,7 +45,7 @@ def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool
 
 
 def _prepare(cursor: Any, name: str, statement: str) -> str:  # noqa: ANN401 - of the driver
-    """Prepare the statement and return what executes it with the same parameters."""
+    """Prepare the statement, and return the EXECUTE with the same parameters."""
     places: dict[str, int] = {}
 
     def numbered(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""One decision at a time per user, by a lock in Postgres that ends with the transaction.
+"""Serialises transactions that decide about a user's rows, by a lock in Postgres until the transaction ends.
 
 What an import decides about a row depends on the user's other rows: the same purchase on another connection, the other
 leg of a transfer. A transaction that reads them in order to write takes this lock first; other users never wait for it,
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
-from worker.errors import ConflictError
+from worker.errors import ConflictError, StopRequestedError, TransactionInTheWayError
 
 POLL_S = 0.05
 TIMEOUT_S = 60.0
@@ -29,7 +29,7 @@ _TRY = prepared(
 
 
 def lock_user(session: Session, user_id: int, *, wait: Callable[[float], None] | None = None) -> None:
-    """Wait until no other transaction decides about this user's rows, and keep others waiting until this one ends.
+    """Lock the user for this transaction; wait while another transaction holds the lock.
 
     Args:
         session: The transaction, before it locks anything else.
@@ -37,13 +37,21 @@ def lock_user(session: Session, user_id: int, *, wait: Callable[[float], None] |
         wait: Sleeps for so many seconds, or raises to give up.
 
     Raises:
+        TransactionInTheWayError: The caller's time was up while it waited.
         ConflictError: Another transaction took longer than `TIMEOUT_S`, and no `wait` was given.
     """
     give_up_at_s = time.monotonic() + TIMEOUT_S
     while session.execute(_TRY, {"user_id": user_id}).scalar_one_or_none() is False:
         if wait is not None:
-            wait(POLL_S)
+            _wait_for_turn(wait)
         elif time.monotonic() > give_up_at_s:
             raise ConflictError("an import of this user is being written; try again in a moment")
         else:
             time.sleep(POLL_S)
+
+
+def _wait_for_turn(wait: Callable[[float], None]) -> None:
+    try:
+        wait(POLL_S)
+    except StopRequestedError as reason:
+        raise TransactionInTheWayError("another import of this user was being written") from reason

@@ -1,4 +1,4 @@
-"""What we announce: the public events, their versions and schemas. Needs the standard library only."""
+"""The public events, their versions and JSON schemas. Uses the standard library only."""
 
 from worker.events.catalogue import API_VERSION, API_VERSIONS, EventType, check_data, event_type, event_types, schema
 from worker.events.envelope import EventEnvelope, event_id, parse_event_id

@@ -1,6 +1,6 @@
 """The catalogue of events: one JSON Schema per type and API version, shipped as files beside this module.
 
-Inside a version, changes only add optional fields; a change that could break a receiver makes a new version.
+Within a version, changes only add optional fields; any other change makes a new version.
 """
 
 import json
@@ -29,7 +29,11 @@ _PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
-    """One entry of the catalogue. schema: of the envelope's `data`."""
+    """One entry of the catalogue.
+
+    Attributes:
+        schema: JSON Schema of the envelope's `data`.
+    """
 
     name: str
     api_version: str
@@ -78,9 +82,9 @@ def schema(name: str, api_version: str = API_VERSION) -> dict[str, Any]:
 
 
 def check_data(name: str, data: Mapping[str, Any], api_version: str = API_VERSION) -> None:
-    """Refuse data that plainly does not fit its type: unknown or missing fields, wrong JSON types.
+    """Raise when data has unknown or missing fields or wrong JSON types for its event type.
 
-    Cheap and without dependencies, for callers in the web app; the tests validate against the full schema.
+    It checks no formats and needs no library, for callers in the web app; tests validate against the full schema.
     Raises: InvalidRequestError naming the field.
     """
     entry = event_type(name, api_version)

@@ -14,7 +14,11 @@ _PREFIX = "evt_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventEnvelope:
-    """One event as receivers see it. sequence: grows in the order events were written, with gaps."""
+    """One event as receivers see it.
+
+    Attributes:
+        sequence: Grows in the order in which events were written, with gaps.
+    """
 
     id: uuid.UUID
     type: str
@@ -35,7 +39,7 @@ class EventEnvelope:
         }
 
     def body(self) -> bytes:
-        """Return the bytes to sign and to send; every attempt of an event sends the same ones."""
+        """Return the bytes to sign and send; they are the same in every attempt."""
         return json.dumps(self.content(), ensure_ascii=False, separators=(",", ":")).encode()
 
 

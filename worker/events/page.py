@@ -1,4 +1,4 @@
-"""docs/events.md, written from the schemas: `python -m worker.events.page > docs/events.md`."""
+"""Generates docs/events.md from the schemas: `python -m worker.events.page > docs/events.md`."""
 
 import json
 import sys

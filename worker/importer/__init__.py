@@ -1,1 +1,1 @@
-"""The import engine: fetch, plan (pure), apply."""
+"""The import engine: fetches deliveries, decides about their rows, and writes the result."""

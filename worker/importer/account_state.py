@@ -22,6 +22,8 @@ class AccountState:
 
     Attributes:
         inverted: The user declared that the bank states the account's amounts with the opposite sign.
+        bank_account_id: The person's account that it is a source of; None before it was recognised.
+        days_at: The time of day (UTC) of all its moments, where the bank writes days as moments.
         booked: Its booked balance.
     """
 
@@ -38,6 +40,8 @@ class AccountState:
     history_from_on: date | None
     history_complete: bool
     lateness_days: int
+    bank_account_id: int | None
+    days_at: str | None
     booked: Decimal | None
 
 

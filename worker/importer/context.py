@@ -1,41 +1,32 @@
 """Defines the settings and the collaborators that are passed to the import engine."""
 
+import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, QuotaReading
 from worker.db.engine import Sessions
+from worker.importer.policy import ImportPolicy
 from worker.runs.lease import fence
 from worker.runs.states import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportPolicy:
-    """Settings of an import.
+class FetchProgress:
+    """How much of a delivery arrived. from_on, to_on: the days of its rows."""
 
-    Attributes:
-        overlap_days: How far a refresh without a cursor looks back.
-        history_days: How far a first import looks back.
-        slice_rows: Rows planned and written at a time.
-        burst_tries: How often a request is made that meets a burst rate limit.
-        burst_total_s: How long these tries may take together.
-        cursor_restarts: How often a delivery is begun whose cursor the provider voids.
-    """
-
-    overlap_days: int = 45
-    history_days: int = 730
-    slice_rows: int = 20_000
-    burst_tries: int = 3
-    burst_total_s: float = 30.0
-    cursor_restarts: int = 3
+    pages: int
+    rows: int
+    from_on: date | None
+    to_on: date | None
 
 
 def _do_nothing(*_values: object) -> None:
-    """Do nothing: the default of optional callbacks."""
+    """Do nothing; the default of optional callbacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +42,13 @@ class ImportContext:
         now: The current moment (UTC), for days only; whether something is due is decided by Postgres.
         clear_cache: Drops FinMind's cached summaries of a user's months (`YYYY-MM`) after the commit; never raises.
         note_quota: Stores the allowances that responses stated.
-        advanced: Called after a commit that made progress (rows were written, or an account is done).
+        note_fetched: Called after every page, so that those who watch the run see it arrive.
+        note_part_days: Stores over how many days one request of this run may go, because the bank is slow.
+        clock: Measures how long a delivery takes (s).
+        part_s: A delivery that takes longer is cut into parts, each of which is committed (s).
+        note_progress: Called when the run got further: rows were written, an account is done, fewer days are asked for.
         weigh: Called with the rows of a delivery; raises TooHeavyError where another worker must go on with the run.
-        fence: Proves, in a transaction that writes, that the run is still ours.
+        fence: Checks in a transaction that writes that the lease is still ours.
     """
 
     sessions: Sessions
@@ -64,7 +59,11 @@ class ImportContext:
     now: Callable[[], datetime]
     clear_cache: Callable[[int, frozenset[str]], None]
     note_quota: Callable[[Sequence[QuotaReading]], None] = _do_nothing
-    advanced: Callable[[], None] = _do_nothing
+    note_fetched: Callable[[FetchProgress], None] = _do_nothing
+    note_part_days: Callable[[int], None] = _do_nothing
+    clock: Callable[[], float] = time.monotonic
+    part_s: float = float("inf")
+    note_progress: Callable[[], None] = _do_nothing
     weigh: Callable[[int], None] = _do_nothing
     fence: Callable[[Session, Lease], None] = fence
-    policy: ImportPolicy = ImportPolicy()
+    policy: ImportPolicy = field(default_factory=ImportPolicy)

@@ -1,11 +1,12 @@
-"""The request of a run as plain data, read once from the row of its claim."""
+"""Reads the request of a run as plain data from the row of its claim."""
 
 import uuid
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from worker.connectors.base import Capabilities, IdClass
+from worker.connectors.base import Capabilities, IdClass, Window
 from worker.importer.account_state import AccountState, claimed_accounts, is_inverted
 from worker.importer.decide.line import ReadContext, trusts_ids
 from worker.models.connection_options import ConnectionOptions
@@ -27,7 +28,9 @@ class Job:
         accounts: The accounts to import as the claim read them, only where there is such a digest.
         resumed: An earlier attempt left results.
         done: Accounts that an earlier attempt finished.
-        read_back_to: The oldest day that an earlier attempt read, per account.
+        read: The days that an earlier attempt read, per account.
+        goes_on_from: The cursor after the last page that an earlier attempt imported, per account.
+        part_days: Over how many days one request may go, because an earlier one took too long; None for any.
     """
 
     lease: Lease
@@ -50,12 +53,14 @@ class Job:
     accounts: list[AccountState]
     resumed: bool
     done: frozenset[int]
-    read_back_to: dict[int, date]
+    read: dict[int, Window]
+    goes_on_from: dict[int, str]
+    part_days: int | None
 
 
 _COPIED = (
     "connection_id", "user_id", "account_external_id", "from_on", "to_on", "dry_run", "reimport", "target_run_id",
-    "currency", "cursor", "consent_expires_at", "answer_run_id",
+    "currency", "cursor", "consent_expires_at", "answer_run_id", "part_days",
 )  # fmt: skip
 
 
@@ -66,8 +71,8 @@ def zone_of(job: Job, capabilities: Capabilities) -> ZoneInfo:
 
 def job_of(claimed: ClaimedRun) -> Job:
     """Read the request of a claimed run, and what earlier attempts finished."""
-    request = claimed.asked
-    earlier: list[tuple[int, str, str | None]] = request["earlier"]
+    request = claimed.row
+    earlier: list[dict[str, Any]] = request["earlier"]
     return Job(
         lease=claimed.lease,
         connector_name=claimed.facts.connector_name,
@@ -76,8 +81,15 @@ def job_of(claimed: ClaimedRun) -> Job:
         answer_digest=request["answer_digest"] and bytes(request["answer_digest"]),
         accounts=claimed_accounts(request["accounts"] or ()),
         resumed=bool(earlier),
-        done=frozenset(account_id for account_id, status, _ in earlier if status == "succeeded"),
-        read_back_to={account_id: date.fromisoformat(from_on) for account_id, _, from_on in earlier if from_on},
+        done=frozenset(part["account_id"] for part in earlier if part["status"] == "succeeded"),
+        read={
+            part["account_id"]: Window(
+                from_on=date.fromisoformat(part["from_on"]), to_on=date.fromisoformat(part["to_on"])
+            )
+            for part in earlier
+            if part["from_on"] and part["to_on"]
+        },
+        goes_on_from={part["account_id"]: part["cursor_after"] for part in earlier if part["cursor_after"]},
         **{name: request[name] for name in _COPIED},
     )
 
@@ -85,7 +97,11 @@ def job_of(claimed: ClaimedRun) -> Job:
 def read_context_for(
     job: Job, account: AccountState, capabilities: Capabilities, now: datetime, session: str | None
 ) -> ReadContext:
-    """Return what is known of an account before its rows are read. session: the provider's, of session ids."""
+    """Return what is known of an account before its rows are read.
+
+    Args:
+        session: The provider's, of session ids.
+    """
     zone = zone_of(job, capabilities)
     id_class = IdClass(job.options.id_class or account.id_class or capabilities.id_class)
     return ReadContext(
@@ -96,4 +112,6 @@ def read_context_for(
         namespace=(session or "") if id_class == IdClass.SESSION else "",
         date_basis=job.options.date_basis,
         sign=-1 if is_inverted(account, job.options) else 1,
+        days_at=None if account.days_at is None else time.fromisoformat(account.days_at),
+        pending_hidden=job.options.import_pending == "hide",
     )

@@ -1,8 +1,8 @@
 """Derives the status and the code of accounts and runs from errors and counts. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from worker.connectors.errors import (
@@ -11,7 +11,11 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.errors import KeyProviderUnavailableError, WorkerError
-from worker.importer.decide.balance import BalanceProof
+from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.decide.plan import Plan
+from worker.importer.decide.reasons import Decision
+from worker.importer.decide.running_balance import RowWithBalance
+from worker.importer.decide.text import MAX_NOTES
 from worker.runs.states import Counts, Outcome, RunStatus
 
 BURST_DEFER_S = 15 * 60
@@ -22,10 +26,17 @@ UNACCOUNTED = "unaccounted"
 MAX_DEFER_S = 7 * 24 * 3600
 
 
+# The docstrings of these errors are their messages: a person reads them in the run.
 class SimilarAccountError(WorkerError):
     """This account may be one that the bank lists no longer: say whether it is; nothing of it is imported before."""
 
     code = "similar_account"
+
+
+class NewAccountError(WorkerError):
+    """This account is new and waits, as `new_accounts` says: include it, or leave it out."""
+
+    code = "new_account"
 
 
 class SignsFlippedError(WorkerError):
@@ -49,6 +60,53 @@ class AccountResult:
     counts: Counts = field(default_factory=Counts)
 
 
+@dataclass(slots=True, kw_only=True)
+class AccountTally:
+    """What importing the delivery did to the account, for the run's report.
+
+    Attributes:
+        months: Months (`YYYY-MM`) whose expenses changed.
+        late_days: By how many days new rows lay before the watermark, at most.
+        rows_with_balance: The delivered rows that state the balance after them.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    months: set[str] = field(default_factory=set)
+    warnings: set[str] = field(default_factory=set)
+    late_days: int = 0
+    rows_with_balance: list[RowWithBalance] = field(default_factory=list)
+
+    def add(self, plan: Plan, same: int, watermark_on: date | None) -> None:
+        """Count what a slice decided, how late its new rows came, and what had to be rounded or shortened.
+
+        Args:
+            plan: What was decided.
+            same: Rows that needed no decision: unchanged, repeated or superseded ones.
+            watermark_on: How far the account was read before.
+        """
+        linked = sum(create.decision == Decision.LINKED for create in plan.creates)
+        removed = sum(change.decision == Decision.REMOVED for change in plan.changes)
+        delivered_changes = sum(change.line is not None for change in plan.changes)
+        unchanged = len(plan.unchanged) + same
+        self.counts = self.counts + Counts(
+            created=len(plan.creates) - linked,
+            linked=linked,
+            updated=len(plan.changes) - removed,
+            removed=removed,
+            unchanged=unchanged,
+            suggested=len(plan.suggestions),
+            accounted=len(plan.creates) + delivered_changes + unchanged,
+        )
+        for create in plan.creates:
+            line = create.line
+            if watermark_on and line.stated_on and not line.pending and line.stated_on < watermark_on:
+                self.late_days = max(self.late_days, (watermark_on - line.stated_on).days)
+            if create.expense is not None and create.expense.amount != abs(line.amount):
+                self.warnings.add("amounts_rounded")
+            if len(line.description) > MAX_NOTES:
+                self.warnings.add("notes_shortened")
+
+
 _EXPLAINED = {
     "row_doubled": ", which is one row that is there twice",
     "row_removed": ", which is a row that the bank took back",
@@ -57,37 +115,59 @@ _EXPLAINED = {
 }
 
 
-def judge_account(counted: AccountResult, *, open_rejections: int, proof: BalanceProof) -> AccountResult:
+def judge_account(
+    counted: AccountResult,
+    *,
+    open_rejections: int,
+    withdrawn: int,
+    proof: BalanceProof,
+    mismatch_before: str | None = None,
+) -> AccountResult:
     """Return the result of a fully imported account; it succeeds only if its ledger agrees with the bank.
 
     Args:
         counted: The account with its counts, as the deliveries left it.
         open_rejections: Rows of this or an earlier run that could not be imported and are not mended.
+        withdrawn: Posted rows that stand, although answers which cover their days come without them and no balance
+            or answer of the user says that they are right.
         proof: Its balance proof.
+        mismatch_before: What an earlier run said of a balance that did not fit.
     """
     if counted.status != "succeeded":
         return counted
-    counts = counted.counts
+    code, message = next(
+        _problems(counted.counts, open_rejections, withdrawn, proof, mismatch_before), (counted.code, counted.message)
+    )
+    return counted if code == counted.code else replace(counted, status="partial", code=code, message=message)
+
+
+def _problems(
+    counts: Counts, open_rejections: int, withdrawn: int, proof: BalanceProof, mismatch_before: str | None
+) -> Iterator[tuple[str, str | None]]:
+    """Yield codes and sentences of what keeps an account from success, the most telling one first."""
     if counts.delivered != counts.accounted:
         missing = counts.delivered - counts.accounted
-        return _unfinished(
-            counted, UNACCOUNTED, f"{missing} of {counts.delivered} rows are not accounted for: report it"
-        )
+        yield UNACCOUNTED, f"{missing} of {counts.delivered} rows are not accounted for: report it"
     if open_rejections:
-        sentence = f"{open_rejections} rows could not be imported: look at the run's rejections, then replay them"
-        return _unfinished(counted, "rows_rejected", sentence)
+        yield (
+            "rows_rejected",
+            f"{open_rejections} rows could not be imported: look at the run's rejections, then replay them",
+        )
     if proof.result == "mismatch":
         sentence = (
             f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}"
             f"{_EXPLAINED[proof.explanation.code] if proof.explanation else ''}:"
             " compare the account's rows with a statement of the bank"
         )
-        return _unfinished(counted, "balance_mismatch", sentence)
-    return counted
-
-
-def _unfinished(result: AccountResult, code: str, message: str) -> AccountResult:
-    return replace(result, status="partial", code=code, message=message)
+        yield "balance_mismatch", sentence
+    if mismatch_before is not None and proof.says_nothing:
+        yield "balance_mismatch", mismatch_before
+    if withdrawn:
+        sentence = (
+            f"{withdrawn} rows are no longer in the bank's answers: compare them with a statement of the bank,"
+            " and accept the suggestion to remove them or decline it"
+        )
+        yield "rows_withdrawn", sentence
 
 
 def stops_connection(error: WorkerError) -> bool:
@@ -101,7 +181,7 @@ def stops_connection(error: WorkerError) -> bool:
 
 
 def defer_s(error: WorkerError, now: datetime) -> float | None:
-    """Return how long to wait before the run goes on; None when waiting is not the answer.
+    """Return how long to wait before the run goes on; None when waiting does not help.
 
     A spent allowance without a stated time is taken to return at the next UTC midnight.
     """

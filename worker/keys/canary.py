@@ -1,9 +1,9 @@
-"""The check of credential keys at start-up: the process does not start unless one value per key opens."""
+"""Checks credential keys at start-up: the process does not start unless one value per key can be opened."""
 
 from worker.credentials import Vault
 from worker.db.engine import Sessions
 from worker.errors import ConfigurationError, KeyProviderUnavailableError
-from worker.keys.columns import SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, each_key
+from worker.keys.sealed_columns import SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, each_key
 from worker.keys.verification import problem_with
 from worker.telemetry.logs import get_logger
 

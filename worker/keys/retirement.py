@@ -1,4 +1,4 @@
-"""The check that a credential key can be removed."""
+"""Checks that a credential key can be removed."""
 
 from sqlalchemy.orm import Session
 

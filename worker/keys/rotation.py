@@ -2,7 +2,7 @@
 
     read a batch (tx)  →  open and seal it (no tx: a key service may be far away)  →  write it (tx)
 
-A row whose credentials were replaced meanwhile, or that another transaction has locked, is left for the next pass.
+A row whose credentials were replaced in the meantime, or that is locked, is left for the next pass.
 The content and its version do not change, so a token refresh under way does not conflict. Progress is stored in the
 rows, so after a crash the next call continues with the rows that are left.
 """
@@ -18,7 +18,7 @@ from worker.audit import Action, current_actor
 from worker.credentials import SealedValue, Vault
 from worker.db.engine import Sessions
 from worker.errors import CredentialError, KeyProviderUnavailableError
-from worker.keys.columns import FIRST_ID, SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, read_rows
+from worker.keys.sealed_columns import SEALED_COLUMNS, SealedColumn, SealedRow, count_rows, in_batches
 
 DEFAULT_BATCH = 500
 _PASSES = 20
@@ -122,20 +122,8 @@ def _count(sessions: Sessions, plan: RotationPlan) -> int:
 
 
 def _walk(rotation: Rotation, column: SealedColumn) -> None:
-    plan, after = rotation.plan, FIRST_ID
-    while True:
-        with rotation.sessions() as session:
-            rows = read_rows(
-                session,
-                column,
-                where=f"id > :after AND ({plan.where(column)})",
-                limit=plan.batch,
-                after=after,
-                **plan.parameters,
-            )
-        if not rows:
-            return
-        after = rows[-1].row_id
+    plan = rotation.plan
+    for rows in in_batches(rotation.sessions, column, plan.batch, where=plan.where(column), **plan.parameters):
         sealed = [(row, value) for row in rows if (value := _reseal(rotation, row)) is not None]
         with rotation.sessions() as session:
             moved = _write(session, column, sealed)

@@ -1,4 +1,4 @@
-"""How many sealed values each key holds, and since when."""
+"""Counts the sealed values of each key, and since when it is in use."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.credentials import Vault
-from worker.keys.columns import SEALED_COLUMNS
+from worker.keys.sealed_columns import SEALED_COLUMNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from worker.credentials import Vault
 from worker.credentials.envelope import read_envelope
 from worker.db.engine import Sessions
 from worker.errors import CredentialError, KeyProviderUnavailableError
-from worker.keys.columns import FIRST_ID, SEALED_COLUMNS, SealedColumn, SealedRow, read_rows
+from worker.keys.sealed_columns import SEALED_COLUMNS, SealedColumn, SealedRow, in_batches
 
 _BATCH = 1000
 
@@ -57,13 +57,7 @@ def _walk(
     report: VerificationReport,
     on_progress: Callable[[int], None],
 ) -> None:
-    after = FIRST_ID
-    while True:
-        with sessions() as session:
-            rows = read_rows(session, column, where="id > :after", limit=_BATCH, after=after)
-        if not rows:
-            return
-        after = rows[-1].row_id
+    for rows in in_batches(sessions, column, _BATCH):
         for row in rows:
             problem = problem_with(vault, row)
             if problem is None:

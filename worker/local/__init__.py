@@ -1,1 +1,1 @@
-"""Everything on this machine: an embedded Postgres and Redis, the processes of the worker, and the demo."""
+"""The local stack: an embedded Postgres and Redis, the worker's processes, and the demo."""

@@ -1,4 +1,4 @@
-"""Who a server runs as when we are root (Postgres refuses root), and what that account can reach."""
+"""Chooses the system account of a server that is started by root, because Postgres refuses root."""
 
 import os
 import pwd
@@ -9,6 +9,7 @@ from pathlib import Path
 from worker.errors import ConfigurationError
 
 _CANDIDATES = ("postgres", "nobody")
+_PASSABLE = 0o711
 _ROOTS_OWN = Path("/var/lib/finmind-worker")
 
 
@@ -22,9 +23,9 @@ class SystemAccount:
 
 
 def server_account() -> SystemAccount | None:
-    """Return the account for servers that refuse root; None when we are not root. No account is ever created.
+    """Return an existing account for servers that refuse root; None when we are not root.
 
-    Raises: ConfigurationError when the machine has none that fits.
+    Raises: ConfigurationError when the machine has no suitable account.
     """
     if os.geteuid() != 0:
         return None
@@ -41,7 +42,7 @@ def server_account() -> SystemAccount | None:
 
 
 def can_reach(account: SystemAccount, directory: Path) -> bool:
-    """Say whether every folder on the way to `directory` lets the account through, by the permission bits."""
+    """Say whether the permission bits of every folder above `directory` let the account through."""
     return all(_lets_through(account, folder.stat()) for folder in (directory, *directory.parents))
 
 
@@ -55,8 +56,16 @@ def reachable_home(account: SystemAccount | None, directory: Path) -> Path:
     if account is None or can_reach(account, directory):
         return directory
     home = _ROOTS_OWN / "-".join(directory.parts[1:])
-    home.mkdir(parents=True, exist_ok=True, mode=0o711)
+    make_passable(home)
     return home
+
+
+def make_passable(directory: Path) -> None:
+    """Make a folder and its missing parents, which others may pass through but not list, whatever the umask."""
+    if not directory.parent.exists():
+        make_passable(directory.parent)
+    directory.mkdir(exist_ok=True)
+    directory.chmod(_PASSABLE)
 
 
 def _lets_through(account: SystemAccount, status: os.stat_result) -> bool:

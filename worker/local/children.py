@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent, and how they are stopped."""
+"""Starts child processes that die with their parent, and stops them."""
 
 import contextlib
 import ctypes
@@ -21,23 +21,30 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to start, and how.
+    """A program to start.
 
-    death_signal: what the kernel sends it when the thread that started it dies, however that happens (Linux only;
-    elsewhere the next start finds the orphan). account: who it runs as, when we are root. environment: None for ours.
+    Attributes:
+        death_signal: Signal that the kernel sends it when the thread that started it dies (Linux only; elsewhere the
+            next start stops the orphan).
+        account: Account that it runs as, when we are root.
+        environment: All variables that it gets.
     """
 
     command: Sequence[str]
     directory: Path
+    environment: Mapping[str, str]
     death_signal: signal.Signals = signal.SIGKILL
     account: SystemAccount | None = None
-    environment: Mapping[str, str] | None = None
 
 
 def start_child(
     program: Program, *, output: int | IO[bytes], stdin: int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own, so that Ctrl-C reaches the parent alone. output: stdout and stderr."""
+    """Start a program in a session of its own, so that Ctrl-C reaches only the parent.
+
+    Args:
+        output: Where its stdout and stderr go.
+    """
     account = program.account
     return subprocess.Popen(
         program.command,
@@ -55,7 +62,7 @@ def start_child(
 
 
 def stop_child(process: subprocess.Popen[bytes], *, signals: Sequence[signal.Signals], patience_s: float) -> None:
-    """Send each signal in turn until the process is gone, `patience_s` apart; then kill its whole session."""
+    """Send the signals one after the other, `patience_s` apart, until the process ends; then kill its session."""
     for chosen in signals:
         if process.poll() is not None:
             break
@@ -73,7 +80,7 @@ def kill_session(process: subprocess.Popen[bytes]) -> None:
 
 
 def stop_orphan(pid: int, *, directory: Path, name: str, chosen: signal.Signals, patience_s: float) -> None:
-    """Stop what a killed parent left running: the process `pid`, if it is `name` and works in `directory`."""
+    """Stop an orphan of a killed parent: the process `pid`, if it is `name` and its folder is `directory`."""
     try:
         orphan = psutil.Process(pid)
         if name not in orphan.name() or Path(orphan.cwd()).resolve() != directory.resolve():
@@ -81,7 +88,7 @@ def stop_orphan(pid: int, *, directory: Path, name: str, chosen: signal.Signals,
         orphan.send_signal(chosen)
         _wait_or_kill(orphan, patience_s)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return  # gone, or somebody else's: the number was given to another program
+        return  # it ended, or its number belongs to another program now
 
 
 def _wait_or_kill(process: psutil.Process, patience_s: float) -> None:
@@ -93,7 +100,7 @@ def _wait_or_kill(process: psutil.Process, patience_s: float) -> None:
 
 
 def _tether(death_signal: signal.Signals, parent_pid: int) -> Callable[[], None] | None:
-    """Return what the child does between fork and exec: die with its parent, also if that died in between."""
+    """Return the function between fork and exec that makes the child die with its parent."""
     if _LIBC is None:
         return None
     libc = _LIBC

@@ -1,4 +1,4 @@
-"""Many processes, one terminal: whole lines, each with the name of who said it."""
+"""Prints the output of several processes on one terminal, in whole lines with the name of the process."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ class Terminal:
         self._colours: dict[str, int] = {}
 
     def say(self, name: str, line: str) -> None:
-        """Print one line of `name`. Raises: BrokenPipeError when nobody reads any more."""
+        """Print one line of `name`. Raises: BrokenPipeError when the reader is gone."""
         prefix = f"{name:<{_NAME_WIDTH}} |"
         if self._coloured:
             colour = self._colours.setdefault(name, _PALETTE[len(self._colours) % len(_PALETTE)])
@@ -34,7 +34,7 @@ class LineBuffer:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[str]:
-        """Return the lines that this chunk completed. An empty chunk is the end: what is left is a line."""
+        """Return the lines that this chunk completes. An empty chunk is the end and completes the last line."""
         *whole, self._rest = (self._rest + chunk).split(b"\n")
         if self._rest and (not chunk or len(self._rest) > _LONGEST_LINE_BYTES):
             whole.append(self._rest)

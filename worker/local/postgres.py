@@ -1,4 +1,4 @@
-"""A real Postgres from a PyPI wheel: one data directory, one unix socket, no TCP port."""
+"""Runs a Postgres from a PyPI wheel, with one data directory and a Unix socket, without a TCP port."""
 
 import hashlib
 import os
@@ -15,8 +15,9 @@ import psycopg2
 from psycopg2 import sql
 
 from worker.errors import ConfigurationError
-from worker.local.accounts import SystemAccount, can_reach, reachable_home, server_account
+from worker.local.accounts import SystemAccount, can_reach, make_passable, reachable_home, server_account
 from worker.local.children import Program, start_child, stop_child, stop_orphan
+from worker.local.environments import server_environment
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
@@ -28,8 +29,11 @@ _THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 class EmbeddedPostgres:
     """One Postgres server over one data directory. As root it runs as an account without privileges.
 
-    Only the owner of the socket's folder (and root) can connect; there is no password to leak and no port to clash.
-    durable: False skips every flush to disk, for data that nobody will miss.
+    Only the owner of the socket's folder and root can connect, so that it needs neither a password nor a port.
+
+    Args:
+        durable: False skips every flush to disk, for temporary data.
+
     Raises: ConfigurationError when there is no server to start, or it does not start.
     """
 
@@ -58,7 +62,7 @@ class EmbeddedPostgres:
 
     @property
     def log_path(self) -> Path:
-        """Where the server writes what it has to say."""
+        """The server's log file."""
         return self._log
 
     def database_url(self, name: str) -> str:
@@ -79,7 +83,7 @@ class EmbeddedPostgres:
         return self.database_url(name)
 
     def stop(self) -> None:
-        """Stop the server, first politely; the data stays, except where it was put aside and nobody will miss it."""
+        """Stop the server; its data stays unless it is temporary."""
         stop_child(self._process, signals=(signal.SIGINT, signal.SIGQUIT), patience_s=STOP_TIMEOUT_S)
         if self._leaves_with_us:
             shutil.rmtree(self._leaves_with_us, ignore_errors=True)
@@ -87,7 +91,7 @@ class EmbeddedPostgres:
     def _initialise(self, *, durable: bool) -> None:
         if (self._data / "PG_VERSION").exists():
             return
-        shutil.rmtree(self._data, ignore_errors=True)  # what an interrupted initdb left
+        shutil.rmtree(self._data, ignore_errors=True)  # left over from an interrupted initdb
         _own_directory(self._data, self._account)
         arguments = ["-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
         locale = ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -111,6 +115,7 @@ class EmbeddedPostgres:
         return Program(
             command=[str(self._programs / name), *arguments],
             directory=self._data,
+            environment=server_environment(os.environ),
             death_signal=signal.SIGINT,
             account=self._account,
         )
@@ -142,9 +147,10 @@ def _programs(account: SystemAccount | None, home: Path) -> Path:
     if account is None or can_reach(account, install / "bin"):
         return install / "bin"
     copy = home / "programs" / package.name / install.name
+    make_passable(copy)
     if not (copy / "bin").exists():
         shutil.copytree(package.with_suffix(".libs"), home / "programs" / f"{package.name}.libs", dirs_exist_ok=True)
-        for part in ("lib", "share", "bin"):  # bin last: its presence says that the copy is whole
+        for part in ("lib", "share", "bin"):  # bin last: when it is there, the copy is complete
             ignored = shutil.ignore_patterns("*.a", "pg_*", "psql", "pgbench")
             shutil.copytree(
                 install / part, copy / part, dirs_exist_ok=True, ignore=ignored if part != "share" else None
@@ -163,7 +169,7 @@ def _socket_directory(data: Path, account: SystemAccount | None) -> Path:
 
 
 def _own_directory(directory: Path, account: SystemAccount | None) -> None:
-    """Make a private folder for the server. Raises: ConfigurationError when it is there and somebody else's."""
+    """Make a private folder for the server. Raises: ConfigurationError when it exists and belongs to another user."""
     uid, gid = (account.uid, account.gid) if account else (os.getuid(), os.getgid())
     try:
         directory.mkdir(mode=0o700, parents=True)
@@ -174,7 +180,7 @@ def _own_directory(directory: Path, account: SystemAccount | None) -> None:
 
 
 def _replace_orphan(data: Path) -> None:
-    """Stop the server that a killed parent left on this data directory; whoever starts here holds the only claim."""
+    """Stop the server that a killed parent left on this data directory, which the caller has locked."""
     try:
         pid = int((data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
     except (FileNotFoundError, IndexError, ValueError):

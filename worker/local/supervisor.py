@@ -1,6 +1,6 @@
-"""Keeps processes alive and prints what they say, in one thread: select, print, reap, restart, stop.
+"""Keeps processes running and prints their output, in one thread: select, print, reap, restart, stop.
 
-One thread, because the kernel ties the life of a child to the thread that started it.
+It is one thread, because the kernel kills a child when the thread that started it ends.
 """
 
 import os
@@ -24,14 +24,14 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class CrashLoopError(WorkerError):
-    """A process stops again and again."""
+    """A process crashed too often."""
 
     code = "crash_loop"
 
 
 @dataclass(slots=True, kw_only=True)
 class _Child:
-    """A service and its present process; `restart_at_s` is set while there is none."""
+    """A service and its process; `restart_at_s` is set while it waits for its restart."""
 
     service: Service
     process: subprocess.Popen[bytes]
@@ -42,20 +42,20 @@ class _Child:
 
 
 class Supervisor:
-    """Runs services until a signal asks it to stop or one of them cannot be kept alive."""
+    """Runs services until a signal stops it or one of them crashes too often."""
 
     def __init__(self, terminal: Terminal, *, policy: RestartPolicy | None = None) -> None:
         self._terminal = terminal
         self._policy = policy or RestartPolicy()
         self._selector = selectors.DefaultSelector()
         self._children: list[_Child] = []
-        self._asked = 0
+        self._stop_requests = 0
         self._raising = True
 
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """Take INT, TERM and HUP as the wish to stop. While things are started, the wish is an exception."""
-        before = {number: signal.signal(number, self._ask) for number in _STOP_SIGNALS}
+        """Treat INT, TERM and HUP as a request to stop; while services are being started, raise it as an exception."""
+        before = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
         try:
             yield
         finally:
@@ -63,21 +63,24 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def add(self, service: Service, process: subprocess.Popen[bytes] | None = None) -> None:
-        """Start a service, or take over the process it already has."""
+        """Start a service, or take over its running process."""
         child = _Child(service=service, process=process or service.start())
         self._children.append(child)
         self._listen(child)
 
     def run(self, *, when_ready: str) -> None:
-        """Serve until asked to stop. when_ready: printed once every service said that it works.
+        """Keep the services running until a stop is requested.
+
+        Args:
+            when_ready: Text to print once every service is ready.
 
         Raises: CrashLoopError.
         """
         self._raising = False
         started_at_s = time.monotonic()
         announced = False
-        while not self._asked:
-            self._pump(_LOOK_EVERY_S)
+        while not self._stop_requests:
+            self._print_output(_LOOK_EVERY_S)
             for child in self._children:
                 self._look_after(child)
             if not announced and all(child.ready or not child.service.ready for child in self._children):
@@ -85,16 +88,16 @@ class Supervisor:
                 self._terminal.say("up", f"{when_ready} (after {time.monotonic() - started_at_s:.1f} s)")
 
     def stop(self) -> None:
-        """Stop everything: first what works, then what it works on. A second signal cuts the waiting short."""
+        """Stop all services, those marked `last` at the end. A second signal shortens the wait."""
         self._raising = False
-        asked_before = self._asked
+        requests_before = self._stop_requests
         for last in (False, True):
             children = [child for child in self._children if child.service.last is last and child.restart_at_s is None]
-            self._stop_together(children, patience_ends_with=None if last else asked_before)
+            self._stop_together(children, patience_ends_with=None if last else requests_before)
         self._selector.close()
 
-    def _ask(self, number: int, _frame: object) -> None:
-        self._asked += 1
+    def _request_stop(self, number: int, _frame: object) -> None:
+        self._stop_requests += 1
         if self._raising:
             raise StopRequestedError(f"stopped by {signal.Signals(number).name}")
 
@@ -103,7 +106,7 @@ class Supervisor:
             os.set_blocking(child.process.stdout.fileno(), False)
             self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
 
-    def _pump(self, timeout_s: float) -> None:
+    def _print_output(self, timeout_s: float) -> None:
         if not self._selector.get_map():
             time.sleep(timeout_s)
             return
@@ -156,9 +159,9 @@ class Supervisor:
                     child.process.send_signal(child.service.signals[step])
             deadline_s = time.monotonic() + max((child.service.patience_s for child in alive), default=0)
             while time.monotonic() < deadline_s and any(child.process.poll() is None for child in alive):
-                if patience_ends_with is not None and self._asked > patience_ends_with:
+                if patience_ends_with is not None and self._stop_requests > patience_ends_with:
                     break
-                self._pump(0.05)
+                self._print_output(0.05)
         for child in children:
             kill_session(child.process)
             child.process.wait()

@@ -1,4 +1,4 @@
-"""`finmind-worker up`: everything on this machine, in one terminal, until Ctrl-C."""
+"""`finmind-worker up`: runs everything on this machine in one terminal, until Ctrl-C."""
 
 import os
 import signal
@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import redis
 from dotenv import dotenv_values
 
+from worker.core_dumps import forbid_core_dumps
 from worker.credentials import ensure_key_file
 from worker.db.engine import open_engine
 from worker.errors import ConfigurationError, StopRequestedError
 from worker.local.lines import Terminal
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
+from worker.local.sample_banks import BANKS, EMAIL, add_sample_banks
 from worker.local.services import Command, Service, commands
-from worker.local.state import StateDirectory, claimed
+from worker.local.state import StateDirectory, claimed, private_files
 from worker.local.supervisor import Supervisor
 from worker.migrations import upgrade
-from worker.runtime import check_signing_secrets, read_operators
+from worker.redis_address import open_redis
+from worker.runtime import check_signing_secrets, read_operators, runtime
 from worker.settings import OptionalSettings, Settings, load_settings
 from worker.telemetry.latencies import forget_latencies
 
@@ -41,23 +43,33 @@ _KEY_SOURCES = ("CREDENTIAL_KEYS", "CREDENTIAL_KEYS_FILE", "CREDENTIAL_KMS_KEYS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """What `up` is asked for. state_directory: where Postgres, Redis and keys live. flower, api: whether they run."""
+    """The options of `up`.
+
+    Attributes:
+        state_directory: Folder of Postgres, Redis and keys.
+        flower, api: Whether to run them.
+        demo: Whether to add a user with banks in every state, once.
+    """
 
     state_directory: Path
     flower: bool = True
     api: bool = True
+    demo: bool = False
 
 
 def run_up(options: UpOptions, *, table: Callable[[Settings, UpOptions], Sequence[Command]] | None = None) -> None:
-    """Start everything, serve until INT, TERM or HUP, and stop everything again.
+    """Start everything, run until INT, TERM or HUP, and stop everything.
 
-    table: what runs beside the servers; the workers, beat and Flower unless told otherwise.
+    Args:
+        table: Returns the processes to run beside the servers; by default the workers, beat, Flower and the API.
+
     Raises: ConflictError when another `up` holds the state directory, ConfigurationError when something cannot start or
     a port is in use, CrashLoopError when a process does not stay alive.
     """
+    forbid_core_dumps()
     terminal = Terminal()
     supervisor = Supervisor(terminal)
-    with supervisor.signals(), ExitStack() as ending:
+    with supervisor.signals(), private_files(), ExitStack() as ending:
         try:
             state = ending.enter_context(claimed(options.state_directory))
             ending.callback(_stop, supervisor, terminal)
@@ -65,9 +77,9 @@ def run_up(options: UpOptions, *, table: Callable[[Settings, UpOptions], Sequenc
                 _refuse_taken_ports(options)
             _serve(state, supervisor, terminal, options, table or _commands, ending)
         except StopRequestedError:
-            pass  # asked to stop while it was still starting
+            pass  # stopped while it was starting
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads any more: stop without a word
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader is gone: stop without output
 
 
 def _serve(
@@ -86,16 +98,18 @@ def _serve(
         read_operators(settings)
     lines = table(settings, options)
     _prepare(settings)
+    if options.demo:
+        _add_sample(settings, terminal)
     ending.enter_context(state.published(made))
     environment = {**_FOR_A_TERMINAL, **os.environ}
     for line in lines:
         supervisor.add(line.service(environment))
-    _say_where(terminal, lines, state, made)
+    _say_where(terminal, lines, state, made, sample=options.demo and settings.jwt_secret is not None)
     supervisor.run(when_ready=READY)
 
 
 def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Terminal) -> dict[str, str]:
-    """Start what the environment does not name; return the addresses of what was started, as environment variables."""
+    """Start the servers that the environment does not name; return their addresses as environment variables."""
     given = {name.upper() for name, value in (dotenv_values(".env") | dict(os.environ)).items() if value}
     made = {} if "FINMIND_HEALTH_DIR" in given else {"FINMIND_HEALTH_DIR": str(state.health)}
     if "DATABASE_URL" not in given:
@@ -105,7 +119,7 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
         made["WEBHOOK_ALLOW_LOOPBACK"] = os.environ.get(
             "WEBHOOK_ALLOW_LOOPBACK", "1"
         )  # a database of our own: development
-        made["PROVIDER_PRIVATE_HOSTS"] = os.environ.get("PROVIDER_PRIVATE_HOSTS", "localhost,127.0.0.1,::1")
+        made["PROVIDER_PRIVATE_HOSTS"] = os.environ.get("PROVIDER_PRIVATE_HOSTS", "localhost:*,127.0.0.1:*,[::1]:*")
         terminal.say("postgres", f"ready, on a socket; its log is {postgres.log_path}")
     if "REDIS_URL" not in given:
         server = EmbeddedRedis(state.redis)
@@ -116,7 +130,7 @@ def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Term
 
 
 def _make_defaults(state: StateDirectory, given: Collection[str]) -> dict[str, str]:
-    """Return what the environment leaves out and needs no server: secrets made once, and folders."""
+    """Return further variables that the environment lacks: secrets, which are made once, and folders."""
     made = {} if "CONNECTORS_ENABLED" in given else {"CONNECTORS_ENABLED": "all"}
     if not set(_KEY_SOURCES).intersection(given):
         made["CREDENTIAL_KEYS_FILE"] = str(ensure_key_file(state.key_file))
@@ -153,11 +167,12 @@ def _commands(settings: Settings, options: UpOptions) -> Sequence[Command]:
         flower_port=settings.flower_port if options.flower else None,
         flower_basic_auth=authentication.get_secret_value() if authentication else None,
         api_port=settings.api_port if options.api and find_spec("fastapi") and find_spec("uvicorn") else None,
+        sample_page=EMAIL if options.demo and settings.jwt_secret else None,
     )
 
 
 def _refuse_taken_ports(options: UpOptions) -> None:
-    """Find a taken port before anything is started. Raises: ConfigurationError naming the variable."""
+    """Check the ports before anything is started. Raises: ConfigurationError naming the variable of a used one."""
     ports = OptionalSettings()
     for wanted, name, port in ((options.flower, "flower", ports.flower_port), (options.api, "api", ports.api_port)):
         try:
@@ -168,21 +183,32 @@ def _refuse_taken_ports(options: UpOptions) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    """Bring the schema up to date, and see that the broker answers, before anything depends on either."""
+    """Upgrade the schema and check that the broker answers, before the processes start."""
     engine = open_engine(settings.database_url.get_secret_value(), role="up")
     try:
         upgrade(engine)
     finally:
         engine.dispose()
-    with redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=5) as broker:
+    with open_redis(settings.redis_url.get_secret_value(), timeout_s=5) as broker:
         broker.ping()
 
 
-def _say_where(terminal: Terminal, lines: Sequence[Command], state: StateDirectory, made: Mapping[str, str]) -> None:
+def _add_sample(settings: Settings, terminal: Terminal) -> None:
+    with runtime(settings, role="up") as opened:
+        user_id = add_sample_banks(opened)
+    if user_id is not None:
+        terminal.say("up", f"added {len(BANKS)} made-up banks of user {user_id}, each in another state")
+
+
+def _say_where(
+    terminal: Terminal, lines: Sequence[Command], state: StateDirectory, made: Mapping[str, str], *, sample: bool
+) -> None:
     ports = {line.name: line.port for line in lines if line.port is not None}
     if "api" in ports:
         terminal.say("up", f"the operator's page will be at http://127.0.0.1:{ports['api']}/ops")
         terminal.say("up", f"the API will be at http://127.0.0.1:{ports['api']}/bank-connections")
+        if sample:
+            terminal.say("up", f"a person's sample page will be at http://127.0.0.1:{ports['api']}/sample")
     if "flower" in ports:
         terminal.say("up", f"Flower will be at http://127.0.0.1:{ports['flower']}")
     if ports and "OPS_BASIC_AUTH" in made:

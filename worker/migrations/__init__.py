@@ -1,4 +1,4 @@
-"""The schema from its first release on: numbered revisions, and what brings a database to the newest one."""
+"""Schema migrations: numbered revisions since the first release, and the upgrade to the newest one."""
 
 from worker.migrations.chain import Chain, open_chain
 from worker.migrations.state import SchemaState, Standing, read_state

@@ -1,4 +1,4 @@
-"""The revisions in their order, read from the files without a database."""
+"""Reads the revisions in their order from the files, without a database."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,11 @@ _VERSIONS = _HERE / "versions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """All revisions. ids: oldest first; the first one is the baseline."""
+    """All revisions.
+
+    Attributes:
+        ids: Oldest first; the first one is the baseline.
+    """
 
     config: Config
     ids: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What Alembic runs to begin: our revisions on the connection it is given, each in a transaction of its own."""
+"""Alembic's entry point: runs our revisions on the given connection, each in a transaction of its own."""
 
 from alembic import context
 

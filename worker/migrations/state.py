@@ -1,4 +1,4 @@
-"""The revision of a database, and the revisions it lacks."""
+"""Reads the revision of a database, and the revisions that it lacks."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Bringing a database to the newest revision, by one process at a time."""
+"""Upgrades a database to the newest revision, one process at a time."""
 
 import copy
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from worker.errors import ConflictError
 from worker.migrations.chain import Chain, baseline_sql, open_chain
 from worker.migrations.state import SchemaState, Standing, migration_context, read_state
-from worker.schema import create_missing, database_differences, schema_locked, schema_sql
+from worker.schema import create_missing, database_differences, grant_again, schema_locked, schema_sql
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +38,11 @@ def inspect_schema(engine: Engine, chain: Chain | None = None) -> SchemaState:
 
 
 def upgrade(engine: Engine, chain: Chain | None = None) -> Upgrade:
-    """Bring the database to the newest revision; what an interrupted upgrade did is kept and gone on from.
+    """Upgrade the database to the newest revision; an interrupted upgrade is continued.
 
     A fresh database gets schema.sql; one without a revision is compared first. One that a newer version upgraded is
-    left as it is. Raises ConflictError when the schema is none that is known, or a revision does not go through.
+    left as it is. Roles that were made get their rights on what is new. Raises ConflictError when the schema is none
+    that is known, or a revision does not go through.
     """
     chain = chain or open_chain()
     with schema_locked(engine) as connection:
@@ -54,6 +55,8 @@ def upgrade(engine: Engine, chain: Chain | None = None) -> Upgrade:
         connection.rollback()
         if state.pending:
             _run(connection, chain)
+        grant_again(connection)
+        connection.commit()
     newest = chain.head if state.pending else state.revision or chain.head
     return Upgrade(before=before.standing, applied=state.pending, revision=newest)
 

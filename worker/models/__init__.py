@@ -2,11 +2,19 @@
 
 from worker.models.api import IdempotencyKey, UserPreference
 from worker.models.base import Base
-from worker.models.connection import BankConnection, BankConnectionAccount
+from worker.models.connection import BankAccount, BankConnection, BankConnectionAccount
 from worker.models.finmind import AuditLog, Bill, Category, Expense, RecurringExpense, Reminder, User
+from worker.models.institution import InstitutionDay, InstitutionWeather, InstitutionWeatherProgress
 from worker.models.link import BankLinkAttempt
-from worker.models.operations import BankConnectorCircuit, BankQuotaUsage, CredentialAudit, WorkerHeartbeat
-from worker.models.run import BankImportRun, BankImportRunAccount
+from worker.models.notice import ConnectionWarning, ProviderWebhookKey, ReceivedNotice
+from worker.models.operations import (
+    BankConnectorCircuit,
+    BankQuotaUsage,
+    CredentialAudit,
+    RunActivity,
+    WorkerHeartbeat,
+)
+from worker.models.run import BankImportRun, BankImportRunAccount, BankRecording
 from worker.models.transaction import (
     BankImportRejection,
     BankMatchSuggestion,
@@ -26,6 +34,7 @@ from worker.models.webhook import (
 
 __all__ = [
     "AuditLog",
+    "BankAccount",
     "BankConnection",
     "BankConnectionAccount",
     "BankConnectorCircuit",
@@ -35,18 +44,26 @@ __all__ = [
     "BankLinkAttempt",
     "BankMatchSuggestion",
     "BankQuotaUsage",
+    "BankRecording",
     "BankTransaction",
     "BankTransactionAlias",
     "BankTransactionChange",
     "Base",
     "Bill",
     "Category",
+    "ConnectionWarning",
     "CredentialAudit",
     "Expense",
     "IdempotencyKey",
+    "InstitutionDay",
+    "InstitutionWeather",
+    "InstitutionWeatherProgress",
+    "ProviderWebhookKey",
+    "ReceivedNotice",
     "RecurringExpense",
     "Reminder",
     "ReminderDelivery",
+    "RunActivity",
     "User",
     "UserPreference",
     "WebhookAttempt",

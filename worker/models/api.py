@@ -1,9 +1,9 @@
-"""Rows behind the HTTP API."""
+"""Tables of the HTTP API."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, text
+from sqlalchemy import Boolean, DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,4 +36,6 @@ class UserPreference(Base):
         Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     timezone: Mapped[str] = mapped_column(String(64), server_default="UTC")
+    warn_by_mail: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))

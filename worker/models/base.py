@@ -1,4 +1,4 @@
-"""The declarative base. Relationships are not declared: rows are loaded by the queries beside their only user."""
+"""The declarative base. No relationships are declared: each query loads the rows that it needs."""
 
 from sqlalchemy.orm import DeclarativeBase
 

@@ -1,7 +1,7 @@
 """Connections and their accounts."""
 
 import uuid
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,11 +21,12 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    Time,
     UniqueConstraint,
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base
@@ -60,6 +61,12 @@ class BankConnection(Base):
             "id",
             postgresql_where=text("status = 'active' AND next_refresh_at IS NOT NULL"),
         ),
+        Index(
+            "idx_bank_connections_login_ref",
+            "connector_name",
+            "login_ref",
+            postgresql_where=text("login_ref IS NOT NULL"),
+        ),
         Index("idx_bank_connections_key", "config_key_id", postgresql_where=text("config_key_id IS NOT NULL")),
     )
 
@@ -68,7 +75,13 @@ class BankConnection(Base):
     connector_name: Mapped[str] = mapped_column(String(50))
     display_name: Mapped[str] = mapped_column(String(200))
     institution_name: Mapped[str | None] = mapped_column(String(200))
+    institution_chosen: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     outage_scope: Mapped[str] = mapped_column(String(200), server_default=text("''"))
+    login_ref: Mapped[str | None] = mapped_column(String(255))
+    linked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    webhook_url: Mapped[str | None] = mapped_column(String(2048))
+    webhook_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    new_accounts_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     status: Mapped[str] = mapped_column(String(20), server_default="active")
     status_code: Mapped[str | None] = mapped_column(String(40))
     status_message: Mapped[str | None] = mapped_column(String(500))
@@ -101,8 +114,25 @@ class BankConnection(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
 
 
+class BankAccount(Base):
+    """One account of a person, above the accounts of connections that are its sources."""
+
+    __tablename__ = "bank_accounts"
+    __table_args__ = (Index("idx_bank_accounts_user", "user_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    institution_name: Mapped[str | None] = mapped_column(String(200))
+    account_type: Mapped[str] = mapped_column(String(20), server_default="unknown")
+    mask: Mapped[str | None] = mapped_column(String(10))
+    currency: Mapped[str | None] = mapped_column(String(10))
+    anchors: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'::text[]"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
 class BankConnectionAccount(Base):
-    """One bank account under a connection, with its cursor, watermark and balance."""
+    """One account as a connection lists it: a source of a person's account, with cursor, watermark and balance."""
 
     __tablename__ = "bank_connection_accounts"
     __table_args__ = (
@@ -121,7 +151,13 @@ class BankConnectionAccount(Base):
         CheckConstraint("lateness_days >= 0", name="ck_bank_connection_accounts_lateness"),
         UniqueConstraint("connection_id", "external_id", name="uq_bank_connection_accounts_external_id"),
         UniqueConstraint("connection_id", "anchor", "currency", name="uq_bank_connection_accounts_anchor"),
+        Index(
+            "idx_bank_connection_accounts_same_as",
+            "same_as_account_id",
+            postgresql_where=text("same_as_account_id IS NOT NULL"),
+        ),
         Index("idx_bank_connection_accounts_user", "user_id"),
+        Index("idx_bank_connection_accounts_bank_account", "bank_account_id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -156,6 +192,13 @@ class BankConnectionAccount(Base):
     history_from_on: Mapped[date | None] = mapped_column(Date)
     history_complete: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     lateness_days: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    same_as_account_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="SET NULL")
+    )
+    days_at: Mapped[time | None] = mapped_column(Time)
+    bank_account_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("bank_accounts.id", ondelete="SET NULL"))
+    leads_from_on: Mapped[date | None] = mapped_column(Date)
+    unread_days: Mapped[str] = mapped_column(DATEMULTIRANGE, server_default=text("'{}'"), deferred=True)
     last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))

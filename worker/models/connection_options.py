@@ -1,4 +1,4 @@
-"""What `bank_connections.options` holds: the choices a user has per connection, validated and with their defaults."""
+"""The schema of `bank_connections.options`: the user's choices for one connection, with their defaults."""
 
 from typing import Literal
 from zoneinfo import available_timezones
@@ -11,8 +11,10 @@ from worker.connectors.base import IdClass
 class ConnectionOptions(BaseModel):
     """The policies of one connection.
 
-    timezone: IANA zone of the bank's days; None = the connector's. reimport: rows taken back by a revert may return.
-    inverted_accounts: external ids of accounts whose bank states amounts with the opposite sign.
+    Attributes:
+        timezone: IANA zone of the bank's days; None = the connector's.
+        reimport: Rows taken back by a revert may return.
+        inverted_accounts: External ids of accounts whose bank states amounts with the opposite sign.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""FinMind's own tables: created only if absent, never altered by us."""
+"""FinMind's own tables, which the worker creates only if they are absent and never alters."""
 
 from datetime import date, datetime
 from decimal import Decimal

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -85,13 +86,33 @@ class BankConnectorCircuit(Base):
 
 
 class WorkerHeartbeat(Base):
-    """When a component of the worker was last seen alive."""
+    """The last heartbeat of a component of the worker."""
 
     __tablename__ = "worker_heartbeats"
 
     component: Mapped[str] = mapped_column(String(100), primary_key=True)
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+
+
+class RunActivity(Base):
+    """What happened in one hour; without a connector name: of all connectors together."""
+
+    __tablename__ = "run_activity"
+    __table_args__ = (PrimaryKeyConstraint("hour_at", "connector_name", name="pk_run_activity"),)
+
+    hour_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    connector_name: Mapped[str] = mapped_column(String(50))
+    succeeded: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    partial: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    failed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    cancelled: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    rows_changed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    wait_p95_s: Mapped[float | None] = mapped_column(Double)
+    run_p50_s: Mapped[float | None] = mapped_column(Double)
+    run_p95_s: Mapped[float | None] = mapped_column(Double)
+    connections: Mapped[int | None] = mapped_column(Integer)
+    fresh: Mapped[int | None] = mapped_column(Integer)
 
 
 class CredentialAudit(Base):
@@ -104,8 +125,13 @@ class CredentialAudit(Base):
             " 'operated', 'viewed')",
             name="ck_credential_audit_action",
         ),
-        Index("idx_credential_audit_row", "table_name", "row_id", "id"),
+        Index("idx_credential_audit_subject", "row_id"),
         Index("idx_credential_audit_age", "at", postgresql_using="brin"),
+        Index(
+            "idx_credential_audit_openings",
+            "row_id",
+            postgresql_where=text("action = 'opened' AND starts_with(actor, 'run:')"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

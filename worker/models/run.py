@@ -14,6 +14,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     String,
     Text,
@@ -28,12 +29,30 @@ from sqlalchemy.orm import Mapped, mapped_column
 from worker.models.base import Base
 
 
-class BankImportRun(Base):
+class CountColumns:
+    """The columns of `worker.runs.states.Counts`."""
+
+    pages: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    fetched: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    created: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    updated: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    unchanged: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    linked: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    removed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    rejected: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    suggested: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    delivered: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    accounted: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+
+
+class BankImportRun(CountColumns, Base):
     """One execution for one connection: its request, its lease and its result."""
 
     __tablename__ = "bank_import_runs"
     __table_args__ = (
-        CheckConstraint("kind IN ('import', 'refresh', 'revert', 'replay')", name="ck_bank_import_runs_kind"),
+        CheckConstraint(
+            "kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move')", name="ck_bank_import_runs_kind"
+        ),
         CheckConstraint("trigger IN ('user', 'schedule', 'webhook', 'retry')", name="ck_bank_import_runs_trigger"),
         CheckConstraint(
             "status IN ('queued', 'running', 'succeeded', 'partial', 'deferred', 'failed', 'cancelled')",
@@ -51,7 +70,7 @@ class BankImportRun(Base):
         CheckConstraint("status <> 'deferred' OR not_before IS NOT NULL", name="ck_bank_import_runs_deferred"),
         CheckConstraint("from_on IS NULL OR to_on IS NULL OR from_on <= to_on", name="ck_bank_import_runs_window"),
         CheckConstraint(
-            "kind IN ('import', 'refresh') OR target_run_id IS NOT NULL", name="ck_bank_import_runs_target"
+            "kind NOT IN ('revert', 'replay') OR target_run_id IS NOT NULL", name="ck_bank_import_runs_target"
         ),
         UniqueConstraint("connection_id", "scheduled_for", name="uq_bank_import_runs_slot"),
         Index("uq_bank_import_runs_running", "connection_id", unique=True, postgresql_where=text("status = 'running'")),
@@ -63,7 +82,14 @@ class BankImportRun(Base):
         ),
         Index("idx_bank_import_runs_connection", "connection_id", desc("queued_at")),
         Index("idx_bank_import_runs_user", "user_id", desc("queued_at")),
-        Index("idx_bank_import_runs_newest", desc("queued_at"), desc("id")),
+        Index("idx_bank_import_runs_in_order", "queued_at", "id"),
+        Index(
+            "idx_bank_import_runs_trouble",
+            "code",
+            "queued_at",
+            "id",
+            postgresql_where=text("code NOT IN ('ok', 'nothing_new')"),
+        ),
         Index(
             "idx_bank_import_runs_due",
             text("(CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END)"),
@@ -118,22 +144,44 @@ class BankImportRun(Base):
     worker_name: Mapped[str | None] = mapped_column(String(200))
     accounts_total: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     accounts_done: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    pages: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    fetched: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    created: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    updated: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    unchanged: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    linked: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    removed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    rejected: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    suggested: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    delivered: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    accounted: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    read_from_on: Mapped[date | None] = mapped_column(Date)
+    read_to_on: Mapped[date | None] = mapped_column(Date)
+    part_days: Mapped[int | None] = mapped_column(Integer)
     report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     trace_context: Mapped[str | None] = mapped_column(String(512))
 
 
-class BankImportRunAccount(Base):
+class BankRecording(Base):
+    """A run whose exchanges with the bank are kept.
+
+    Attributes:
+        scrub_key: The secret by which they are scrubbed, the same for all recordings of a connection.
+        content: The recording's file, gzip.
+        problem: Why there is none.
+    """
+
+    __tablename__ = "bank_recordings"
+    __table_args__ = (
+        CheckConstraint(
+            "(finished_at IS NOT NULL) = ((content IS NULL) <> (problem IS NULL))", name="ck_bank_recordings_finished"
+        ),
+        Index("idx_bank_recordings_connection", "connection_id", desc("requested_at")),
+        Index("idx_bank_recordings_user", "user_id"),
+    )
+
+    run_id: Mapped[uuid.UUID] = mapped_column(
+        Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    scrub_key: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    problem: Mapped[str | None] = mapped_column(String(200))
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class BankImportRunAccount(CountColumns, Base):
     """What one run did for one account."""
 
     __tablename__ = "bank_import_run_accounts"
@@ -151,17 +199,6 @@ class BankImportRunAccount(Base):
     status: Mapped[str] = mapped_column(String(10))
     code: Mapped[str] = mapped_column(String(40))
     message: Mapped[str | None] = mapped_column(String(1000))
-    pages: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    fetched: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    created: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    updated: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    unchanged: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    linked: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    removed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    rejected: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    suggested: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    delivered: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    accounted: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     cursor_before: Mapped[str | None] = mapped_column(Text)
     cursor_after: Mapped[str | None] = mapped_column(Text)
     balance_proof: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

@@ -47,6 +47,7 @@ class BankTransaction(Base):
         ),
         Index("idx_bank_transactions_account_day", "account_id", "effective_on"),
         Index("idx_bank_transactions_pending", "account_id", postgresql_where=text("state = 'pending'")),
+        Index("idx_bank_transactions_absent", "account_id", postgresql_where=text("absent_since_at IS NOT NULL")),
         Index("idx_bank_transactions_first_run", "first_run_id"),
         Index("idx_bank_transactions_user_day", "user_id", "effective_on"),
         Index("idx_bank_transactions_peer", "transfer_peer_id", postgresql_where=text("transfer_peer_id IS NOT NULL")),
@@ -82,7 +83,7 @@ class BankTransaction(Base):
     )
     twin_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("bank_transactions.id", ondelete="SET NULL"))
     raw: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    expense_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("expenses.id", ondelete="SET NULL"))
+    expense_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("expenses.id", ondelete="SET NULL"))
     expense_state: Mapped[str] = mapped_column(String(10))
     base_amount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
     base_currency: Mapped[str | None] = mapped_column(String(10))
@@ -177,7 +178,8 @@ class BankMatchSuggestion(Base):
     __tablename__ = "bank_match_suggestions"
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('expense', 'transfer', 'account', 'category')", name="ck_bank_match_suggestions_kind"
+            "kind IN ('expense', 'transfer', 'account', 'category', 'twin', 'takeover', 'withdrawn')",
+            name="ck_bank_match_suggestions_kind",
         ),
         CheckConstraint(
             "status IN ('open', 'accepted', 'declined', 'obsolete')", name="ck_bank_match_suggestions_status"
@@ -204,7 +206,7 @@ class BankMatchSuggestion(Base):
     transaction_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
     )
-    expense_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("expenses.id", ondelete="CASCADE"))
+    expense_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("expenses.id", ondelete="CASCADE"))
     other_transaction_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
     )

@@ -86,7 +86,7 @@ class WebhookEvent(Base):
         ),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, server_default=text("gen_random_uuid()"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, server_default=text("finmind_uuid7()"), primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
     user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
     subscription_id: Mapped[uuid.UUID | None] = mapped_column(
@@ -101,7 +101,11 @@ class WebhookEvent(Base):
 
 
 class WebhookInbox(Base):
-    """An event another program wrote, before it is taken over. refused_reason: why it does not fit its type."""
+    """An event another program wrote, before it is taken over.
+
+    Attributes:
+        refused_reason: Why it does not fit its type.
+    """
 
     __tablename__ = "webhook_inbox"
     __table_args__ = (
@@ -109,7 +113,7 @@ class WebhookInbox(Base):
         Index("idx_webhook_inbox_waiting", "created_at", postgresql_where=text("refused_reason IS NULL")),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, server_default=text("finmind_uuid7()"))
     user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
     type: Mapped[str] = mapped_column(String(60))
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)

@@ -1,1 +1,1 @@
-"""HTTP clients and the addresses they may reach."""
+"""HTTP clients, and the addresses that they may connect to."""

@@ -1,7 +1,7 @@
-"""Which addresses we connect to where somebody else chose them: webhook receivers, providers of one's own. Pure.
+"""Decides which addresses may be connected to when users chose them: webhook receivers, self-hosted providers. Pure.
 
-The IANA special-purpose registries written out, because `ipaddress.is_global` changes with the Python patch level and
-lets multicast, NAT64, 6to4, site-local and cloud host services pass.
+The IANA special-purpose registries are written out here, because `ipaddress.is_global` depends on the Python patch
+release and accepts multicast, NAT64, 6to4, site-local and cloud metadata addresses.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,14 +50,14 @@ BLOCKED: tuple[tuple[str, str], ...] = (
     ("fec0::/10", "site-local"),
     ("ff00::/8", "multicast"),
 )
-"""Every refused range with what it is; `tests/webhooks/test_addresses.py` has a row for each."""
+"""Every refused range and its purpose; `tests/webhooks/test_addresses.py` has a row for each."""
 
 _NETWORKS: tuple[Network, ...] = tuple(ip_network(cidr) for cidr, _ in BLOCKED)
 _IPV6_GLOBAL = IPv6Network("2000::/3")
 
 
 class RefusedTargetError(InvalidRequestError):
-    """The address may not be reached."""
+    """The address may not be connected to."""
 
     code = "destination_not_allowed"
 
@@ -68,9 +68,12 @@ def vetted(
     denied: Sequence[Network] = (),
     excepted: Callable[[str], bool] = lambda _address: False,
 ) -> list[str]:
-    """Return what a host resolved to, IPv4 first, if every one of its addresses may be reached.
+    """Return the addresses that a host resolved to, IPv4 first, if every one of them may be connected to.
 
-    excepted: says which addresses are let through although they are not public. Raises: RefusedTargetError.
+    Args:
+        excepted: Says whether an address is allowed although it is not public.
+
+    Raises: RefusedTargetError.
     """
     if not all(is_public(address, denied) or excepted(address) for address in addresses):
         raise RefusedTargetError("the host does not lead to a public address")
@@ -78,20 +81,29 @@ def vetted(
 
 
 def is_public(address: str, denied: Sequence[Network] = ()) -> bool:
-    """Say whether a resolved address may be reached. denied: the operator's own ranges, refused as well."""
+    """Say whether a resolved address is public, so that it may be connected to.
+
+    Args:
+        denied: The operator's own networks, which are refused too.
+    """
     parsed = ip_address(address.partition("%")[0])
     if isinstance(parsed, IPv6Address) and parsed not in _IPV6_GLOBAL:
-        return False  # nothing outside 2000::/3 was ever allocated
+        return False  # no public address outside 2000::/3 is allocated
     return not any(parsed in network for network in (*_NETWORKS, *denied) if network.version == parsed.version)
 
 
 def is_loopback(address: str) -> bool:
-    """Say whether a literal address is 127.0.0.0/8 or ::1."""
+    """Say whether a literal address is in 127.0.0.0/8 or is ::1."""
     return ip_address(address.partition("%")[0]).is_loopback
 
 
+def is_loopback_literal(host: str) -> bool:
+    """Say whether a host is an address of this machine written out."""
+    return is_literal(host) and is_loopback(host)
+
+
 def is_literal(host: str) -> bool:
-    """Say whether a host is an IP address written out."""
+    """Say whether a host is a literal IP address."""
     try:
         ip_address(host)
     except ValueError:

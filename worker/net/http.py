@@ -1,14 +1,12 @@
-"""The HTTP client connectors are given: bounded in time and size, no redirects, nothing from the environment.
+"""The HTTP client of connectors: bounded in time and size, without redirects, independent of environment variables.
 
-One deadline covers a whole exchange, so that a server that sends a byte now and then is cut off like a silent one.
+One deadline covers a whole exchange, so that a server that sends single bytes is cut off too.
 """
 
 import logging
-import socket
+import re
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from ssl import SSLContext
@@ -17,30 +15,44 @@ import httpcore2
 import httpx2
 
 from worker import __version__
-from worker.net.addresses import vetted
+from worker.errors import InvalidRequestError
+from worker.net.addresses import is_loopback_literal
+from worker.net.bodies import MAX_BYTES, BodyLimits, read_body
+from worker.net.bounded_network import BoundedNetwork, exchange
+from worker.net.certificates import ClientCertificate, context_with
 from worker.telemetry.latencies import PROVIDER_REQUEST, observe
 
+_PRIVATE_HOST = re.compile(r"(?P<host>[^\s:/@*\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}|\*))?")
 USER_AGENT = f"finmind-worker/{__version__}"
 
-for _name in ("httpx2", "httpcore2"):  # they log whole URLs, and some tokens travel in a URL
+for _name in ("httpx2", "httpcore2"):  # they log whole URLs, and some URLs contain tokens
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-_deadline_at: ContextVar[float] = ContextVar("deadline_at")
-"""When the current exchange must be over, on the monotonic clock (s)."""
 
-
-class BodyTooLargeError(httpx2.TransportError):
-    """The answer is larger than anything the provider could mean."""
+def _do_nothing() -> None:
+    """Do nothing: the default of `weigh` and `check`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
-    """How long and how large an exchange may get. total_s: connecting, sending and reading together."""
+    """Limits of one exchange.
+
+    Attributes:
+        connect_s: Time limit of connecting.
+        read_s: Longest wait for the next bytes.
+        total_s: Time limit of the whole exchange.
+        max_body_bytes: Size limit of the body, unpacked; `worker.net.bodies` has the others.
+        weigh: Called for a large body; raises where another worker is to read it.
+        check: Called during waits; raises when the run has to end. A request with the extension `uninterrupted` goes
+            on: its answer may hold credentials that are given once.
+    """
 
     connect_s: float = 5
     read_s: float = 30
     total_s: float = 120
-    max_body_bytes: int = 64 * 1024 * 1024
+    max_body_bytes: int = MAX_BYTES
+    weigh: Callable[[], None] = _do_nothing
+    check: Callable[[], None] = _do_nothing
 
 
 DEFAULT_LIMITS = HttpLimits()
@@ -48,79 +60,111 @@ DEFAULT_LIMITS = HttpLimits()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReachableHosts:
-    """Where a client may go: to public addresses. private_hosts: names or addresses that may be any; lower case."""
+    """The hosts that a client may connect to: all with public addresses, and the private ones named here.
 
-    private_hosts: frozenset[str] = frozenset()
+    Attributes:
+        private: Lower-case names or addresses that may be private, each with its port; None is any port.
+    """
 
-    def lets_through(self, host: str) -> bool:
-        """Say whether the operator has named this host."""
-        return host.strip("[]").rstrip(".").lower() in self.private_hosts
+    private: frozenset[tuple[str, int | None]] = frozenset()
+
+    def lets_through(self, host: str, port: int) -> bool:
+        """Say whether the operator named this host with this port."""
+        name = host.strip("[]").rstrip(".").lower()
+        return (name, port) in self.private or (name, None) in self.private
+
+
+def parse_private_hosts(text: str, *, any_loopback_port: bool = False) -> ReachableHosts:
+    """Read `host:port` entries separated by commas; a host without a port stands for ports 80 and 443, `:*` for all.
+
+    Args:
+        any_loopback_port: For development: a host of this machine without a port stands for all its ports.
+
+    Raises:
+        InvalidRequestError: For an entry that is none of these.
+    """
+    entries = [entry for part in text.split(",") if (entry := part.strip().lower())]
+    return ReachableHosts(private=frozenset(pair for entry in entries for pair in _parse(entry, any_loopback_port)))
+
+
+def _parse(entry: str, any_loopback_port: bool) -> list[tuple[str, int | None]]:  # noqa: FBT001 - private
+    if entry.count(":") > 1 and not entry.startswith("["):
+        entry = f"[{entry}]"  # an IPv6 address without a port
+    found = _PRIVATE_HOST.fullmatch(entry)
+    if found is None:
+        raise InvalidRequestError(f"{entry[:100]!r} is not HOST, HOST:PORT or HOST:*")
+    host, port = found["host"].strip("[]").rstrip("."), found["port"]
+    if port not in {None, "*"} and not 1 <= int(port) <= 65_535:  # noqa: PLR2004 - of TCP
+        raise InvalidRequestError(f"{entry[:100]!r} names no port")
+    if port == "*" or (port is None and any_loopback_port and (host == "localhost" or is_loopback_literal(host))):
+        return [(host, None)]
+    return [(host, number) for number in ((80, 443) if port is None else (int(port),))]
 
 
 def open_client(
     limits: HttpLimits = DEFAULT_LIMITS,
     wrap: Callable[[httpx2.BaseTransport], httpx2.BaseTransport] | None = None,
     reach: ReachableHosts | None = None,
+    certificate: ClientCertificate | None = None,
 ) -> httpx2.Client:
-    """Return a client for one connector; close it after use, it keeps cookies.
+    """Return a client for one connector. Close it after use, because it keeps cookies.
 
-    reach: where it may go, looked at when it connects; None: anywhere.
-    wrap: puts another transport around the bounded one, such as the throttle; its waiting does not count as exchange.
+    Args:
+        reach: The hosts that it may connect to, checked at every connect; None allows any.
+        wrap: Wraps the bounded transport, for example in the throttle, whose waits do not count towards the limits.
+        certificate: What the client shows to servers that ask for one (mTLS).
+
+    Raises:
+        InvalidRequestError: when the certificate cannot be read.
     """
-    bounded = _BoundedTransport(limits, reach)
+    bounded = _BoundedTransport(limits, reach, context_with(certificate) if certificate else _trusted())
     return httpx2.Client(
         transport=wrap(bounded) if wrap else bounded,
         timeout=httpx2.Timeout(limits.read_s, connect=limits.connect_s),
         follow_redirects=False,
         trust_env=False,
-        headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+        headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
     )
 
 
 class _BoundedTransport(httpx2.HTTPTransport):
-    """Reads the whole answer before returning it, within the limits."""
+    """Reads the whole response within the limits before it returns it."""
 
-    def __init__(self, limits: HttpLimits, reach: ReachableHosts | None) -> None:
-        super().__init__(verify=_trusted())
+    def __init__(self, limits: HttpLimits, reach: ReachableHosts | None, ssl_context: SSLContext) -> None:
+        super().__init__(verify=ssl_context)
         self._limits = limits
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=_trusted(), max_connections=4, keepalive_expiry=15, network_backend=_DeadlineBackend(reach)
+            ssl_context=ssl_context, max_connections=4, keepalive_expiry=15, network_backend=BoundedNetwork(reach)
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send and read.
+        """Send the request and read the response.
 
         Raises: httpx2.TimeoutException, httpx2.TransportError, httpx2.DecodingError, RefusedTargetError.
         """
-        token = _deadline_at.set(time.monotonic() + self._limits.total_s)
-        try:
+        check = _do_nothing if request.extensions.get("uninterrupted") else self._limits.check
+        with exchange(self._limits.total_s, check):
             answer = super().handle_request(request)
             try:
                 return self._read(answer)
             finally:
                 answer.close()
-        finally:
-            _deadline_at.reset(token)
 
     def _read(self, answer: httpx2.Response) -> httpx2.Response:
-        body = bytearray()
-        for chunk in answer.iter_bytes(65_536):
-            body += chunk
-            if len(body) > self._limits.max_body_bytes:
-                raise BodyTooLargeError(f"more than {self._limits.max_body_bytes} bytes")
+        body = read_body(answer, BodyLimits(max_bytes=self._limits.max_body_bytes, weigh=self._limits.weigh))
         headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _HOP_BY_HOP]
-        return httpx2.Response(answer.status_code, headers=headers, content=bytes(body))
+        return httpx2.Response(answer.status_code, headers=headers, content=body)
 
 
 class MeasuredTransport(httpx2.BaseTransport):
-    """Times every request of one connector; the waits of whatever is put around it are not part of it."""
+    """Measures the latency of every request of one connector, without the waits of transports around it."""
 
     def __init__(self, inner: httpx2.BaseTransport, connector_name: str) -> None:
         self._inner = inner
         self._connector_name = connector_name
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send. Raises: what the transport below raises."""
+        """Send the request. Raises: what the wrapped transport raises."""
         started_s, status = time.perf_counter(), "none"
         try:
             response = self._inner.handle_request(request)
@@ -131,7 +175,7 @@ class MeasuredTransport(httpx2.BaseTransport):
             observe(PROVIDER_REQUEST, time.perf_counter() - started_s, self._connector_name, endpoint, status)
 
     def close(self) -> None:
-        """Close the transport below."""
+        """Close the wrapped transport."""
         self._inner.close()
 
 
@@ -140,86 +184,5 @@ _HOP_BY_HOP = {b"content-encoding", b"content-length", b"transfer-encoding"}
 
 @cache
 def _trusted() -> SSLContext:
-    """Load the trusted authorities once per process: it costs more than a small refresh."""
+    """Return the trusted certificate authorities, loaded once per process, because loading them takes long."""
     return httpx2.create_ssl_context()
-
-
-def _remaining_s(timeout_s: float | None, error: type[Exception]) -> float:
-    left_s = _deadline_at.get() - time.monotonic()
-    if left_s <= 0:
-        raise error("the whole exchange took too long")
-    return left_s if timeout_s is None else min(timeout_s, left_s)
-
-
-class _DeadlineBackend(httpcore2.NetworkBackend):
-    """Opens connections whose every wait is cut to what the current exchange has left."""
-
-    def __init__(self, reach: ReachableHosts | None) -> None:
-        self._reach = reach
-        self._sockets = httpcore2.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.NetworkStream:
-        """Connect. Raises: RefusedTargetError, httpcore2.ConnectTimeout, httpcore2.ConnectError."""
-        *others, last = [host] if self._reach is None or self._reach.lets_through(host) else _public(host, port)
-        for address in others:
-            with suppress(httpcore2.ConnectError):
-                return self._connect(address, port, timeout, local_address, socket_options)
-        return self._connect(last, port, timeout, local_address, socket_options)
-
-    def _connect(
-        self,
-        address: str,
-        port: int,
-        timeout: float | None,
-        local_address: str | None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None,
-    ) -> httpcore2.NetworkStream:
-        timeout_s = _remaining_s(timeout, httpcore2.ConnectTimeout)
-        stream = self._sockets.connect_tcp(address, port, timeout_s, local_address, socket_options)
-        return _DeadlineStream(stream)
-
-
-def _public(host: str, port: int) -> list[str]:
-    """Resolve once and connect to what was looked at: a second look-up might be answered differently."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise httpcore2.ConnectError("the host name does not resolve") from error
-    return vetted(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
-
-
-class _DeadlineStream(httpcore2.NetworkStream):
-    """A connection that gives up at the deadline of the exchange it is used for."""
-
-    def __init__(self, stream: httpcore2.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Raises: httpcore2.ReadTimeout, httpcore2.ReadError."""
-        return self._stream.read(max_bytes, _remaining_s(timeout, httpcore2.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Raises: httpcore2.WriteTimeout, httpcore2.WriteError."""
-        self._stream.write(buffer, _remaining_s(timeout, httpcore2.WriteTimeout))
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
-        """Upgrade to TLS. Raises: httpcore2.ConnectTimeout, httpcore2.ConnectError."""
-        timeout_s = _remaining_s(timeout, httpcore2.ConnectTimeout)
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, timeout_s))
-
-    def get_extra_info(self, info: str) -> object:
-        """Pass the question on."""
-        return self._stream.get_extra_info(info)

@@ -1,1 +1,1 @@
-"""What happens by the clock and for one person: bills that fall due, and reminders by e-mail."""
+"""Announces bills that fall due, and sends reminders by e-mail."""

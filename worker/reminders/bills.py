@@ -1,4 +1,4 @@
-"""`bill.due`: bills announced on their due date, once per bill and due date, in the user's own zone."""
+"""Writes `bill.due` events on the due date of a bill in the user's time zone, once per bill and due date."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -15,9 +15,9 @@ EVENT_TYPE = "bill.due"
 _UTC = "UTC"
 
 BILL_CATCH_UP_DAYS = 7
-"""After downtime, bills due in the last so many days are still announced."""
+"""How many days late a bill is still announced, after downtime."""
 
-# Somebody who subscribes today is not told about last week. The dedup key holds for ever; NOT EXISTS only saves work.
+# A subscription gets no bills that were due before it. The dedup key prevents repeats; NOT EXISTS only saves work.
 _ANNOUNCE = text(
     """
     INSERT INTO webhook_events (user_id, type, api_version, data, dedup_key)
@@ -61,7 +61,7 @@ def announce_due_bills(session: Session) -> int:
 
 
 def days_in(zones: Iterable[str], now: datetime) -> dict[str, date]:
-    """Return what day it is in each zone; a zone nobody knows counts as UTC. Pure."""
+    """Return the current day in each time zone; an unknown zone counts as UTC. Pure."""
     return {zone: now.astimezone(_zone(zone)).date() for zone in zones}
 
 

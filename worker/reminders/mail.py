@@ -1,9 +1,11 @@
-"""Handing one message to a mail server, with TLS and time limits."""
+"""Sends one message through a mail server, with TLS and time limits."""
 
+import re
 import smtplib
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.headerregistry import Address
 from email.message import EmailMessage
 from types import TracebackType
 from typing import Self
@@ -13,23 +15,60 @@ from worker.errors import ConfigurationError, WorkerError
 
 _DEFAULT_PORTS = {"smtp+ssl": 465, "smtp+starttls": 587, "smtp": 25}
 _PERMANENT = range(500, 600)
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){0,8}")
+"""Unquoted addresses. What else the header's grammar allows, such as comments, nobody has, and its parser fails at."""
 
 
 class MailError(WorkerError):
-    """The mail server did not take the message; trying again later may help."""
+    """The mail server did not accept the message; trying again later may help."""
 
     code = "mail_failed"
 
 
 class MailRefusedError(MailError):
-    """The mail server will never take this message."""
+    """The mail server rejected the message for good."""
 
     code = "mail_refused"
 
 
+class InvalidAddressError(MailRefusedError):
+    """The text is not the address of one receiver. FinMind's column takes any text."""
+
+    code = "invalid_address"
+
+
+def compose_mail(*, to: str, subject: str, message_id: str, body: str) -> EmailMessage:
+    """Return a mail to one receiver. Pure.
+
+    Args:
+        to: The address, as a person typed it.
+        subject: One line.
+        message_id: The same in every attempt, so that receivers can tell a repetition.
+        body: Inert lines.
+
+    Raises:
+        InvalidAddressError: `to` is no address, or several.
+    """
+    if not _ADDRESS.fullmatch(to):
+        raise InvalidAddressError("no address")
+    username, _, domain = to.partition("@")
+    mail = EmailMessage()
+    mail["To"] = Address(username=username, domain=domain)
+    mail["Subject"] = subject
+    mail["Message-ID"] = f"<{message_id}@finmind.invalid>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(body)
+    return mail
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
-    """Where mail is handed in. timeout_s: of each step. tls: for tests that bring their own authority."""
+    """The address and login of a mail server.
+
+    Attributes:
+        timeout_s: Time limit of each step.
+        tls: TLS context of tests with a certificate authority of their own.
+    """
 
     scheme: str
     host: str
@@ -44,7 +83,7 @@ class MailServer:
 def parse_mail_server(url: str, *, sender: str | None) -> MailServer:
     """Read SMTP_URL: `smtp+ssl://user:password@host:465`, or `smtp+starttls`, or `smtp` for plain text on loopback.
 
-    Raises: ConfigurationError, never showing the URL.
+    Raises: ConfigurationError, whose message does not contain the URL.
     """
     try:
         parts = urlsplit(url)
@@ -66,7 +105,7 @@ def parse_mail_server(url: str, *, sender: str | None) -> MailServer:
 
 
 class Mailer:
-    """One connection to the mail server, opened when needed and again after a failure."""
+    """A connection to the mail server, opened at the first message and again after a failure."""
 
     def __init__(self, server: MailServer) -> None:
         self._server = server
@@ -81,7 +120,7 @@ class Mailer:
         self._hang_up()
 
     def send(self, message: EmailMessage) -> None:
-        """Return when the server accepted the message. Raises: MailError, MailRefusedError."""
+        """Send the message; return once the server accepted it. Raises: MailError, MailRefusedError."""
         message["From"] = self._server.sender
         try:
             if self._smtp is None:
@@ -98,7 +137,7 @@ class Mailer:
             smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout_s, context=tls)
         else:
             smtp = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
-        self._smtp = smtp  # so that a failure from here on hangs up
+        self._smtp = smtp  # so that a failure from here on closes it
         if server.scheme == "smtp+starttls":
             smtp.starttls(context=tls)
         if server.username:
@@ -114,7 +153,7 @@ class Mailer:
 
 
 def _translated(error: Exception) -> MailError:
-    """Say whether another try can help; the server's own words may name people and stay out."""
+    """Return an error that says whether another try can help, without the server's text, which may name people."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         refused = all(code in _PERMANENT for code, _ in error.recipients.values())
         return MailRefusedError("the recipient was refused") if refused else MailError("the recipient was put off")

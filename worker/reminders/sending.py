@@ -1,7 +1,7 @@
-"""`reminder.sent`: due reminders go out by e-mail, and only what the mail server accepted counts as sent.
+"""Sends due reminders by e-mail and writes `reminder.sent` for those that the mail server accepted.
 
-FinMind keeps `send_at` in UTC without saying so. The channel `email` is ours; `whatsapp` stays with the web app.
-A crash between the server's yes and our note sends a reminder twice, under one Message-ID.
+FinMind's column `send_at` has no time zone; its values are UTC. Only the channel `email` is sent here; `whatsapp` is
+sent by the web app. After a crash between sending and recording a reminder is sent twice, with the same Message-ID.
 """
 
 import uuid
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from worker import fault_injection, outbox
 from worker.db.engine import Sessions
 from worker.inert_text import inert_lines
-from worker.reminders.mail import MailError, MailRefusedError
+from worker.reminders.mail import MailError, MailRefusedError, compose_mail
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -26,7 +26,14 @@ EVENT_TYPE = "reminder.sent"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderPolicy:
-    """retry_delays_s: the waits between attempts. catch_up_days: older reminders are stale and stay unsent."""
+    """When reminders are sent.
+
+    Attributes:
+        retry_delays_s: The waits between attempts.
+        catch_up_days: Reminders that are overdue for longer are not sent.
+        lease_s: How long a reminder is leased.
+        batch: Reminders leased at a time.
+    """
 
     retry_delays_s: tuple[float, ...] = (60, 300, 900, 3600)
     catch_up_days: int = 7
@@ -36,7 +43,7 @@ class ReminderPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueReminder:
-    """A reminder under way."""
+    """A leased reminder."""
 
     id: int
     user_id: int
@@ -96,20 +103,24 @@ _FAILED = text(
 def send_due_reminders(
     sessions: Sessions, send: Callable[[EmailMessage], None], policy: ReminderPolicy, *, stopping: Callable[[], bool]
 ) -> int:
-    """Send what is due, a batch at a time, and return how many the mail server accepted. send: raises MailError."""
+    """Send what is due, a batch at a time, and return how many the mail server accepted.
+
+    Args:
+        send: Sends one e-mail, or raises MailError.
+    """
     sent = 0
     while not stopping():
         with sessions() as session:
             due = claim_due(session, policy)
         accepted = sum(_send_one(sessions, send, reminder, policy) for reminder in due)
         sent += accepted
-        if not accepted:  # nothing is due, or the mail server is down: the next tick will see
+        if not accepted:  # nothing is due, or the mail server is down: the next tick tries again
             break
     return sent
 
 
 def claim_due(session: Session, policy: ReminderPolicy) -> list[DueReminder]:
-    """Lease due reminders; two senders at once never hold the same one."""
+    """Lease due reminders; no two processes lease the same one."""
     token = uuid.uuid4()
     rows = session.execute(
         _CLAIM,
@@ -124,14 +135,13 @@ def claim_due(session: Session, policy: ReminderPolicy) -> list[DueReminder]:
 
 
 def compose(reminder: DueReminder) -> EmailMessage:
-    """Return the e-mail of a reminder; its Message-ID is the same in every attempt. Pure."""
-    mail = EmailMessage()
-    mail["To"] = reminder.email
-    mail["Subject"] = "FinMind reminder"
-    mail["Message-ID"] = f"<reminder-{reminder.id}@finmind.invalid>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(inert_lines(reminder.message))
-    return mail
+    """Return the e-mail of a reminder. Pure. Raises: InvalidAddressError."""
+    return compose_mail(
+        to=reminder.email,
+        subject="FinMind reminder",
+        message_id=f"reminder-{reminder.id}",
+        body=inert_lines(reminder.message),
+    )
 
 
 def retry_delay_s(attempt: int, policy: ReminderPolicy) -> float | None:
@@ -144,13 +154,11 @@ def _send_one(
 ) -> bool:
     try:
         send(compose(reminder))
-    except (MailError, ValueError) as error:  # ValueError: an address that no mail can carry
-        permanent = isinstance(error, (MailRefusedError, ValueError))
-        delay_s = None if permanent else retry_delay_s(reminder.attempt, policy)
-        code = error.code if isinstance(error, MailError) else "invalid_address"
-        log.warning("reminder.failed", reminder_id=reminder.id, attempt=reminder.attempt, code=code)
+    except MailError as error:
+        delay_s = None if isinstance(error, MailRefusedError) else retry_delay_s(reminder.attempt, policy)
+        log.warning("reminder.failed", reminder_id=reminder.id, attempt=reminder.attempt, code=error.code)
         with sessions() as session:
-            parameters = {"id": reminder.id, "token": str(reminder.token), "code": code, "delay_s": delay_s}
+            parameters = {"id": reminder.id, "token": str(reminder.token), "code": error.code, "delay_s": delay_s}
             session.execute(_FAILED, parameters)
         return False
     fault_injection.point("reminder_after_send")
@@ -163,7 +171,7 @@ def _mark_sent(session: Session, reminder: DueReminder) -> bool:
     assert isinstance(result, CursorResult)
     sent_at: datetime | None = result.scalar_one_or_none()
     if sent_at is None:
-        return False  # the lease ran out: whoever took it over sends it and says so
+        return False  # the lease ran out: the process that took it over sends and records it
     outbox.record(
         session,
         user_id=reminder.user_id,

@@ -1,4 +1,4 @@
-"""The run row is the work: who may ask for a run, who holds it, how it ends, and when the next one is due.
+"""Rows of import runs: request, dispatch, lease, end, schedule and limits.
 
-`request` and `lease` import nothing but sqlalchemy and the models, so that the web app can use `worker.client`.
+`request` and `lease` import only sqlalchemy and the models, so that the web app can use `worker.client`.
 """

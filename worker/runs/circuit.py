@@ -1,24 +1,32 @@
-"""Circuits: where a provider, a bank or a server fails for several users, a few find out and the others wait.
+"""Circuit breakers of providers: while one is open, runs wait and a single probe tries the provider.
 
-A circuit belongs to a connector and a scope: the server that the connection names for itself (`outage_scope`, empty
-for the provider's own), or its bank. One user alone opens none.
+A circuit belongs to a connector and a scope: the server that the connection names (`outage_scope`, empty for the
+provider's own) or its bank. It opens when nobody is answered, not when some are not: failures have to be those of
+five users, or of all users of the scope where they are fewer, and never of a single one.
 """
 
 from datetime import timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import case, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from worker.models import BankConnection, BankConnectorCircuit
 
 FAILURES_TO_OPEN = 5
-USERS_TO_OPEN = 2
+USERS_TO_OPEN = 5
+FEWEST_USERS_TO_OPEN = 2
+FAILURES_LAST = timedelta(hours=3)
 FIRST_OPEN = timedelta(minutes=1)
 LONGEST_OPEN = timedelta(minutes=30)
 
-OF_CONNECTION = """k.connector_name = c.connector_name
-        AND k.scope IN (c.outage_scope, coalesce(c.institution_name, c.outage_scope))"""
+LONGEST_SCOPE = 200
+BANK_SCOPE = f"""left(CASE WHEN c.outage_scope = '' THEN coalesce(c.institution_name, '')
+        ELSE c.outage_scope || coalesce('/' || c.institution_name, '') END, {LONGEST_SCOPE})"""
+"""SQL: the bank of connection `c`; behind a server that the connection names, the bank of that server."""
+
+OF_CONNECTION = f"""k.connector_name = c.connector_name
+        AND k.scope IN (c.outage_scope, {BANK_SCOPE})"""
 """SQL: circuit `k` is one of connection `c`."""
 
 _Circuit = BankConnectorCircuit
@@ -26,33 +34,49 @@ _Circuit = BankConnectorCircuit
 
 def scopes_of(connection: BankConnection) -> tuple[str, str]:
     """Return the scopes of a connection: its server, and its bank (the server again where no bank is known)."""
-    return connection.outage_scope, connection.institution_name or connection.outage_scope
+    server, bank = connection.outage_scope, connection.institution_name
+    return server, "/".join(name for name in (server, bank) if name)[:LONGEST_SCOPE]
 
 
 def count_failure(session: Session, connector_name: str, scope: str, user_id: int, code: str) -> None:
-    """Count that something was down for a user.
+    """Count that a provider, server or bank was down for a user.
 
-    The fifth failure in a row opens the circuit where it failed for more than one user; every failed probe opens it
-    for twice as long.
+    The fifth failure in a row opens the circuit if five users failed since somebody was answered, or all who have an
+    active connection to the scope; every failed probe opens it for twice as long. Failures of one user that follow
+    each other count once. After `FAILURES_LAST` without a failure counting starts anew.
     """
     adding = insert(_Circuit).values(
         connector_name=connector_name, scope=scope, consecutive_failures=1, failed_users=[user_id], last_code=code
     )
     added = func.array_append(func.array_remove(_Circuit.failed_users, user_id), user_id)
+    last_user = _Circuit.failed_users[func.cardinality(_Circuit.failed_users)]
+    is_past = (_Circuit.state == "closed") & (_Circuit.updated_at < func.now() - FAILURES_LAST)
+    is_another_user = case((last_user.is_distinct_from(user_id), 1), else_=0)
     session.execute(
         adding.on_conflict_do_update(
             index_elements=[_Circuit.connector_name, _Circuit.scope],
             set_={
-                "consecutive_failures": _Circuit.consecutive_failures + 1,
-                # As many as it takes to open: a long outage writes no long lists.
-                "failed_users": func.trim_array(added, func.greatest(func.cardinality(added) - USERS_TO_OPEN, 0)),
+                "consecutive_failures": case((is_past, 1), else_=_Circuit.consecutive_failures + is_another_user),
+                # No more users than it takes to open: a long outage writes no long lists.
+                "failed_users": case(
+                    (is_past, [user_id]),
+                    else_=func.trim_array(added, func.greatest(func.cardinality(added) - USERS_TO_OPEN, 0)),
+                ),
                 "last_code": code,
                 "updated_at": func.now(),
             },
         )
     )
     open_for = func.least(LONGEST_OPEN, FIRST_OPEN * func.power(2, func.least(_Circuit.trips, 10)))
-    shared = func.cardinality(_Circuit.failed_users) >= USERS_TO_OPEN
+    users_failed = func.cardinality(_Circuit.failed_users)
+    known = aliased(BankConnection, name="c")
+    somebody_else = exists().where(
+        known.connector_name == connector_name,
+        or_(known.outage_scope == scope, literal_column(BANK_SCOPE) == scope),
+        known.status == "active",
+        known.user_id != func.all(_Circuit.failed_users),
+    )
+    shared = or_(users_failed >= USERS_TO_OPEN, (users_failed >= FEWEST_USERS_TO_OPEN) & ~somebody_else)
     session.execute(
         update(_Circuit)
         .where(
@@ -77,13 +101,13 @@ CLOSE = f"""
       opened_at = NULL, updated_at = now()
     FROM ended JOIN bank_connections c ON c.id = ended.connection_id
     WHERE :succeeded AND (k.state <> 'closed' OR k.consecutive_failures > 0) AND {OF_CONNECTION}"""  # noqa: S608 - constant
-"""The provider answered the run `ended`: close its circuits. Writes nothing when they count nothing."""
+"""SQL: closes the circuits of the run `ended` when the provider answered. Writes nothing when they are closed."""
 
 
 def wait_s(session: Session, connector_name: str, scopes: tuple[str, str]) -> float:
-    """Return how long a run has to wait; 0 when it may go on.
+    """Return how long a run has to wait; 0 when it may start.
 
-    The first to ask after a circuit's time is the probe: it goes on, and the others wait for what it finds.
+    The first run after the circuit's time is the probe: it starts, and the others wait for its result.
     """
     ours = (_Circuit.connector_name == connector_name, _Circuit.scope.in_(scopes), _Circuit.state != "closed")
     left = select(func.max(func.extract("epoch", _Circuit.open_until - func.now()))).where(

@@ -1,6 +1,6 @@
-"""What a person can do about a run that exists: cancel it, ask for it again, take it back, replay what it rejected.
+"""Commands about an existing run: cancel, retry, revert, and replay of rejected rows.
 
-user_id is whose run it must be; None only for an operator.
+`user_id` is whose run it must be; None is for an operator.
 """
 
 import uuid
@@ -14,11 +14,12 @@ from worker.models import BankImportRun
 from worker.runs.run_queries import find, reverted_by
 from worker.runs.states import CLOSED, WAITING, RunKind, RunRequest, RunStatus, RunTrigger
 
-_REPEATABLE = frozenset({RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.CANCELLED})
+REPEATABLE = frozenset({RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.CANCELLED})
+"""How a run must have ended to be asked for again."""
 
 
 def cancel(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunStatus:
-    """Cancel a run: at once when it waits, at its next step when it runs. What is committed stays.
+    """Cancel a run: at once when it waits, at its next check when it runs. What is committed stays.
 
     Returns its status now. Raises: NotFoundError, ConflictError when it has ended.
     """
@@ -38,9 +39,9 @@ def cancel(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -
 
 
 def retry_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
-    """Return the request that asks for the same again. Raises: NotFoundError, ConflictError unless it fell short."""
+    """Return the request to run the same again. Raises: NotFoundError, ConflictError when it succeeded or goes on."""
     run = find(session, run_id, user_id=user_id)
-    if RunStatus(run.status) not in _REPEATABLE:
+    if RunStatus(run.status) not in REPEATABLE:
         raise ConflictError(f"run {run_id} is {run.status}: only a failed, partial or cancelled run is tried again")
     return RunRequest(
         connection_id=run.connection_id,
@@ -50,6 +51,7 @@ def retry_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = 
         from_on=run.from_on,
         to_on=run.to_on,
         dry_run=run.dry_run,
+        reimport=run.reimport,
         target_run_id=run.target_run_id,
     )
 
@@ -57,19 +59,29 @@ def retry_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = 
 def revert_request(
     session: Session, run_id: uuid.UUID, *, user_id: int | None = None, reimport: bool = False
 ) -> RunRequest:
-    """Return the request that takes a run (or a revert) back. reimport: its rows may return with the next refresh.
+    """Return the request that reverts a run (or a revert).
 
-    Raises: NotFoundError, ConflictError when there is nothing to take back.
+    Args:
+        reimport: Whether its rows may return with the next refresh.
+
+    Raises: NotFoundError, ConflictError when there is nothing to revert.
     """
     run = _changed_something(session, run_id, user_id)
+    if run.kind == RunKind.UNMATCH:
+        raise ConflictError(f"run {run_id} took a match back: `suggestions undo` matches the two again")
+    taken_back = None if run.target_run_id is None else session.get(BankImportRun, run.target_run_id)
+    if run.kind == RunKind.REVERT and taken_back is not None and taken_back.kind == RunKind.MOVE:
+        raise ConflictError(f"run {run_id} took a move back: move the account again instead")
     revert = reverted_by(session, [run]).get(run.id)
+    if revert is not None and run.kind == RunKind.MOVE:
+        raise ConflictError(f"run {run_id} was taken back by run {revert}: move the account again instead")
     if revert is not None:
         raise ConflictError(f"run {run_id} was taken back by run {revert}; revert that one to restore it")
     return replace(_request_about(run, RunKind.REVERT), reimport=reimport)
 
 
 def replay_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
-    """Return the request that tries the rejected rows of a run again. Raises: NotFoundError, ConflictError."""
+    """Return the request that replays the rejected rows of a run. Raises: NotFoundError, ConflictError."""
     return _request_about(_changed_something(session, run_id, user_id), RunKind.REPLAY)
 
 

@@ -1,4 +1,4 @@
-"""Heartbeats of the worker's components in Postgres, by the database's clock."""
+"""Heartbeats of the worker's components in Postgres."""
 
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
@@ -8,7 +8,7 @@ from worker.models import WorkerHeartbeat
 
 
 def record_heartbeat(session: Session, component: str) -> None:
-    """Write that `component` is alive now, by the database's clock."""
+    """Record that `component` is alive now, by the database's clock."""
     session.execute(
         insert(WorkerHeartbeat)
         .values(component=component)

@@ -1,7 +1,7 @@
-"""From waiting runs to messages: who is next is decided here, not in a queue.
+"""Chooses the waiting runs to publish as messages. The order is decided here, not by the queue.
 
-Any number of dispatchers may run at once; rows that one holds are skipped by the others. Messages are published after
-the commit: a run whose message is lost is published again. A pass reads a page of what is due, never all that waits.
+Any number of dispatchers may run at once; each skips rows that another has locked. Messages are published after the
+commit; a run whose message is lost is published again. A pass reads one page of what is due, never all that waits.
 """
 
 import uuid
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.runs import circuit
-from worker.runs.turns import DispatchLimits, DueCandidate, UnderWay, choose
+from worker.runs.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
 
 _PAGE_PER_PLACE = 10
 _SMALLEST_PAGE = 1000
@@ -21,7 +21,7 @@ _SMALLEST_PAGE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRun:
-    """A run to publish, and who is waiting for it."""
+    """A run to publish, and what triggered it."""
 
     run_id: uuid.UUID
     trigger: str
@@ -45,8 +45,8 @@ _UNDER_WAY = text(
     """
 )
 
-# The CASE is that of idx_bank_import_runs_due: Postgres would rewrite `(trigger <> 'schedule') = false` past its index.
-# A running run whose lease ran out is the reaper's; it is taken once the reaper left it with `dispatched_at` empty.
+# The CASE is the expression of idx_bank_import_runs_due: Postgres rewrites `(trigger <> 'schedule') = false` so that it
+# no longer matches the index. A running run with an expired lease is taken once the reaper emptied `dispatched_at`.
 _WAITING = text(
     f"""
     WITH waiting AS (
@@ -96,9 +96,10 @@ _MARK_PUBLISHED = text(
 
 
 def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits) -> list[DueRun]:
-    """Mark the waiting runs whose turn it is as published and return them; publish them once this is committed.
+    """Mark the next waiting runs as published and return them; publish their messages after the commit.
 
-    interactive: runs somebody waits for, or those of the schedule; neither takes from the other's limits.
+    Args:
+        interactive: True for runs that a person waits for, False for scheduled ones; each has limits of its own.
     """
     busy = read_under_way(session, interactive=interactive, limits=limits)
     page = max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead)
@@ -114,7 +115,7 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
 
 
 def read_under_way(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:
-    """Return what is published or runs, of one kind; neither is more than the places there are."""
+    """Return the runs of one sort that are published or running; there are never more than the limits allow."""
     values = {"interactive": interactive, "redispatch": timedelta(seconds=limits.redispatch_s)}
     rows = session.execute(_UNDER_WAY, values).all()
     return UnderWay(
@@ -122,3 +123,8 @@ def read_under_way(session: Session, *, interactive: bool, limits: DispatchLimit
         by_connector=Counter(row.connector_name for row in rows),
         published=sum(row.published for row in rows),
     )
+
+
+def is_at_a_limit(session: Session, limits: DispatchLimits) -> bool:
+    """Say whether as many runs of the schedule are under way, of any connector or in all, as the limits allow."""
+    return read_under_way(session, interactive=False, limits=limits).is_at_a_limit(limits)

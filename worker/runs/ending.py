@@ -1,11 +1,11 @@
-"""Ending a run: its row, what it means for its connection, and the events that announce it, in one transaction."""
+"""Ends a run: writes its row, the consequences for its connection, and its events, in one transaction."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from worker.models import BankConnection, BankImportRunAccount
 from worker.outbox import LISTENS
 from worker.redaction import redact_all
 from worker.runs import circuit
-from worker.runs.schedule import rest_after_failures
+from worker.runs.refresh_schedule import rest_after_failures
 from worker.runs.states import (
     ANNOUNCED,
     CLOSED,
@@ -30,24 +30,25 @@ from worker.runs.states import (
     RunStatus,
     count_values,
 )
+from worker.runs.warning import warn_person
 
 PERMANENT = frozenset({"connector_not_found", "credential_unreadable", "configuration"})
-"""Codes that no later attempt can mend: the connection leaves the schedule until somebody acts."""
+"""Codes that no later attempt can mend: the connection is not scheduled until somebody acts."""
 
 
 STOPPING = PERMANENT | {"needs_user"}
-"""Codes that stop a connection when the whole run failed by them; in part of a run they concern that part alone."""
+"""Codes that stop a connection when the whole run failed with them, not when only a part did."""
 
 
 def close(session: Session, lease: Lease, outcome: Outcome) -> None:
-    """End the run and draw the consequences. Raises: LostLeaseError, and then nothing was written."""
+    """End the run and apply the consequences. Raises: LostLeaseError; then nothing was written."""
     point("before_close")
     if outcome.counts == Counts():
         outcome = replace(outcome, counts=committed_counts(session, lease))
     apply_consequences(session, _end(session, lease, outcome), outcome)
 
 
-# The user and the connection, locked before the run: `db.user_lock` states the order. Name it in a FROM list.
+# Locks the user and the connection before the run, in the order of `db.user_lock`. Name it in a FROM list.
 HELD = """held AS MATERIALIZED (
       SELECT c.id FROM bank_import_runs r
       JOIN users u ON u.id = r.user_id JOIN bank_connections c ON c.id = r.connection_id
@@ -55,11 +56,13 @@ HELD = """held AS MATERIALIZED (
 
 
 def ending(*, source: str, totals: Mapping[str, str]) -> str:
-    """Return CTEs that end a run of ours: `ended` is its row, as EndedRun has it.
+    """Return CTEs that end a run whose lease we hold; the CTE `ended` is its row with the columns of EndedRun.
 
-    source: CTEs before them, of one row each; without a row nothing ends. totals: expressions by column of the run.
+    Args:
+        source: CTEs that precede them, of one row each; when one is empty, nothing ends.
+        totals: SQL expression by column of the run.
     """
-    # A dry run leaves its connection as it was; that the provider answered is true all the same.
+    # A dry run does not change its connection; its success still closes the circuits of the provider.
     return f"""
     ended AS (
       UPDATE bank_import_runs
@@ -86,7 +89,7 @@ def ending(*, source: str, totals: Mapping[str, str]) -> str:
     )"""  # noqa: S608 - constants
 
 
-# An end that changed nothing is not waited for on disk: if a crash of Postgres forgets it, the run finds as much again.
+# The end of a run that changed nothing does not wait for the disk: after a crash of Postgres it simply runs again.
 _END = prepared(
     f"""
     WITH how AS MATERIALIZED (SELECT set_config('synchronous_commit',
@@ -99,7 +102,7 @@ _END = prepared(
 
 
 def _end(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
-    """Close the run, or defer it, which is no failed attempt; a success is good news of its connection."""
+    """Close or defer the run; deferring counts as no failed attempt, and a success resets the connection's failures."""
     ended = session.execute(_END, end_values(lease, outcome) | count_values(outcome.counts)).mappings().one_or_none()
     if ended is None:
         raise LostLeaseError(f"run {lease.run_id} was taken over")
@@ -107,7 +110,7 @@ def _end(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
 
 
 def end_values(lease: Lease, outcome: Outcome) -> dict[str, Any]:
-    """Return the values of the parameters that `ending` leaves in a statement, but for the counts."""
+    """Return the values of the parameters of `ending`, except for the counts."""
     return {
         "run_id": lease.run_id,
         "token": lease.token,
@@ -123,14 +126,23 @@ def end_values(lease: Lease, outcome: Outcome) -> dict[str, Any]:
 
 
 def apply_consequences(session: Session, run: EndedRun, outcome: Outcome) -> None:
-    """Write what a run that did not succeed means for its connection, and announce whatever ended."""
+    """Update the connection of a run that did not succeed, and announce the end of any run."""
     if outcome.status is not RunStatus.SUCCEEDED:
         _record_unsuccessful(session, run, outcome)
     if outcome.status in CLOSED and run.listened and not run.dry_run:
         _announce(session, run, outcome)
 
 
+_CLOSE_ACCOUNTS = text(
+    "UPDATE bank_import_run_accounts SET status = 'partial', code = :code, message = :message"
+    " WHERE run_id = :run_id AND code = 'in_progress'"
+)
+
+
 def _record_unsuccessful(session: Session, run: EndedRun, outcome: Outcome) -> None:
+    if outcome.status in CLOSED:  # a run that was given up may have been in the middle of an account
+        ended = {"run_id": run.id, "code": outcome.code, "message": outcome.message}
+        session.execute(_CLOSE_ACCOUNTS, ended)
     connection = session.get_one(BankConnection, run.connection_id, with_for_update={"key_share": True})
     connection.updated_at = func.now()
     match outcome.status:
@@ -147,7 +159,7 @@ def _record_unsuccessful(session: Session, run: EndedRun, outcome: Outcome) -> N
 
 
 def committed_counts(session: Session, lease: Lease) -> Counts:
-    """Add up what the accounts of the run committed: the truth about a run that ended before it could count."""
+    """Add up what the accounts of the run committed, for a run that ended before it could report counts."""
     sums = [func.coalesce(func.sum(getattr(BankImportRunAccount, name)), 0) for name in COUNTED]
     row = session.execute(select(*sums).where(BankImportRunAccount.run_id == lease.run_id)).one()
     return Counts(**dict(zip(COUNTED, row, strict=True)))
@@ -169,9 +181,9 @@ def _count_failure(connection: BankConnection, outcome: Outcome) -> None:
 
 
 def _apply_failure_code(session: Session, connection: BankConnection, outcome: Outcome) -> None:
-    """Draw the consequences of why something is missing, whether all of it or a part."""
+    """Apply what the code of an unsuccessful run means: count an outage, ask the user, or stop refreshing."""
     if outcome.code == "needs_user":
-        _ask_user(session, connection, outcome)
+        ask_user(session, connection, outcome)
     elif outcome.code in PERMANENT:
         _stop_refreshing(connection, "error", outcome)
     elif outcome.code in {"provider_down", "bank_down"}:
@@ -181,8 +193,16 @@ def _apply_failure_code(session: Session, connection: BankConnection, outcome: O
             circuit.count_failure(session, connection.connector_name, scope, connection.user_id, outcome.code)
 
 
-def _ask_user(session: Session, connection: BankConnection, outcome: Outcome) -> None:
+def ask_user(session: Session, connection: BankConnection, outcome: Outcome) -> None:
+    """Stop a connection until its user acts, and announce it once."""
     if connection.status != "needs_user":
+        warn_person(
+            session,
+            connection_id=connection.id,
+            user_id=connection.user_id,
+            kind="needs_user",
+            cause=f"needs_user:{connection.link_epoch}:{connection.last_good_run_id}",
+        )
         outbox.record(
             session,
             user_id=connection.user_id,

@@ -1,6 +1,6 @@
-"""Which runs compute much: they are worked on by processes, so that runs that only wait are not slowed down by them.
+"""Decides which runs are CPU-heavy; a pool of processes executes them, so that they do not slow down waiting runs.
 
-A worker with a pool of threads passes a heavy run on to the queue of the processes, if somebody consumes that.
+A worker with a pool of threads passes a heavy run on to the queue of the processes, if that has a consumer.
 """
 
 import uuid
@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from worker.db.prepared import prepared
 
 LIGHT_ROWS = 5000
-"""More rows than this in one delivery are heavy work."""
+"""A delivery of more rows makes a run heavy."""
 
 CONSUMER = "queue:heavy"
-"""The component whose heartbeat says that somebody consumes the queue of heavy runs."""
+"""The component whose heartbeat says that the queue of heavy runs has a consumer."""
 
 _IS_HEAVY = prepared(
     """
-    SELECT r.kind <> 'refresh' OR c.last_good_at IS NULL OR c.connector_name = 'file'
+    SELECT r.kind NOT IN ('import', 'refresh') OR c.connector_name = 'file'
     FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
     WHERE r.id = :run_id AND r.status IN ('queued', 'deferred')
     """
@@ -31,16 +31,24 @@ _IS_CONSUMED = prepared(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightWorker:
-    """A worker that executes light runs only. pass_on: sends a run to the queue of heavy ones."""
+    """A worker that executes light runs only.
+
+    Attributes:
+        pass_on: Sends a run to the queue of heavy ones.
+    """
 
     pass_on: Callable[[uuid.UUID], None]
 
 
 def is_heavy(session: Session, run_id: uuid.UUID) -> bool:
-    """Say whether a waiting run is heavy: an import, a replay, a revert, a first refresh, or a statement file."""
+    """Say whether a waiting run is heavy: a replay, a revert, or statement files.
+
+    An import waits for a bank first, which a thread does without taking a place from others; it turns out heavy with
+    what the bank delivers.
+    """
     return bool(session.scalar(_IS_HEAVY, {"run_id": run_id}))
 
 
 def is_consumed(session: Session) -> bool:
-    """Say whether somebody consumes the queue of heavy runs."""
+    """Say whether the queue of heavy runs has a consumer."""
     return session.scalar(_IS_CONSUMED, {"component": CONSUMER}) is not None

@@ -1,6 +1,7 @@
-"""Holding a run: claim it, prove at every write that it is still ours, keep it alive, and close it.
+"""The lease of a run: claim it, check it in every transaction that writes (fencing), extend it, give it back.
 
-Only Postgres decides about time. Every function takes the caller's session and neither begins nor ends anything.
+A lease lasts `LEASE_S` (`worker.settings`). All times are those of Postgres. Every function works in the caller's
+transaction and neither begins nor ends one.
 """
 
 import uuid
@@ -25,25 +26,28 @@ COUNT_UP_TO = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedRun:
-    """A run that is ours: what decides whether it may go on right now, and what it is asked to do.
+    """A run that this worker holds.
 
-    asked: columns of the run, its connection and its user, for `worker.importer.job`; and its accounts, when the bank
-    may have nothing new.
+    Attributes:
+        facts: Facts that decide whether it may start now.
+        row: Columns of the run, its connection and its user, for `worker.importer.job`; also its accounts, when the
+            response may be unchanged.
     """
 
     lease: Lease
     facts: AdmissionFacts
-    asked: Mapping[str, Any]
+    row: Mapping[str, Any]
 
 
 ACTIVE_ACCOUNTS = """
     SELECT id, external_id, former_external_ids, inverted, anchor, mask, id_class, currency, cursor, watermark_on,
-      history_from_on, history_complete, lateness_days,
+      history_from_on, history_complete, lateness_days, bank_account_id, days_at::text,
       CASE WHEN balance_kind = 'booked' THEN balance_amount::text END AS booked
     FROM bank_connection_accounts WHERE connection_id = {connection_id} AND status = 'active' AND included"""
 """The accounts of a connection that are imported."""
 
-# Not waited for on disk: a claim that a crash of Postgres forgets is a run that still waits, and its worker is fenced.
+# Does not wait for the disk: after a crash of Postgres that loses the claim the run still waits, and `fence` stops the
+# worker.
 _CLAIM = prepared(
     f"""
     WITH {NO_DISK_WAIT}
@@ -58,15 +62,20 @@ _CLAIM = prepared(
            OR r.status = 'running' AND r.lease_expires_at < now())
       AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
                       WHERE o.connection_id = r.connection_id AND o.status = 'running' AND o.id <> r.id)
-    RETURNING r.attempt, r.trace_context, r.trigger = 'schedule' AS scheduled, c.status AS connection_status,
+    RETURNING r.attempt, r.trace_context, r.trigger = 'schedule' AS scheduled,
+        r.trigger NOT IN ('schedule', 'webhook') AS person_waits, c.status AS connection_status,
         c.connector_name, greatest(0, extract(epoch FROM c.rate_limited_until - now()))::float AS rate_limited_s,
         EXISTS (SELECT 1 FROM bank_connector_circuits k
                 WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed') AS circuit_open,
-        c.outage_scope, coalesce(c.institution_name, c.outage_scope) AS bank_scope,
+        c.outage_scope, {circuit.BANK_SCOPE} AS bank_scope,
         (SELECT count(*) FROM (
            SELECT FROM bank_import_runs o
            WHERE o.status = 'running' AND o.user_id = r.user_id AND o.id <> r.id AND o.lease_expires_at >= now()
              AND (o.trigger = 'schedule') = (r.trigger = 'schedule') LIMIT :count_up_to) under_way) AS user_running,
+        (SELECT count(*) FROM (
+           SELECT FROM bank_import_runs o
+           WHERE o.status = 'running' AND o.user_id = r.user_id AND o.id <> r.id AND o.lease_expires_at >= now()
+             AND o.worker_name = :worker_name LIMIT :count_up_to) under_way) AS user_running_here,
         CASE WHEN r.trigger <> 'schedule' THEN (SELECT count(*) FROM (
            SELECT FROM bank_import_runs o JOIN bank_connections oc ON oc.id = o.connection_id
            WHERE o.status = 'running' AND oc.connector_name = c.connector_name AND o.id <> r.id
@@ -75,20 +84,35 @@ _CLAIM = prepared(
         r.connection_id, c.user_id, r.kind, r.account_external_id, r.from_on, r.to_on, r.dry_run, r.reimport,
         r.target_run_id, c.options, u.preferred_currency AS currency, c.cursor, c.consent_expires_at,
         c.answer_digest, c.answer_run_id,
-        (SELECT coalesce(jsonb_agg(jsonb_build_array(a.account_id, a.status, a.from_on)), '[]')
-         FROM bank_import_run_accounts a WHERE a.run_id = r.id) AS earlier,
+        EXISTS (SELECT FROM bank_recordings recording WHERE recording.run_id = r.id) AS is_recorded,
+        r.part_days, r.code AS last_code,
+        (SELECT coalesce(json_agg(a), '[]') FROM (
+           SELECT account_id, status, from_on, to_on, cursor_after
+           FROM bank_import_run_accounts WHERE run_id = r.id) a) AS earlier,
         CASE WHEN c.answer_digest IS NOT NULL THEN
           (SELECT json_agg(a ORDER BY a.id) FROM ({ACTIVE_ACCOUNTS.format(connection_id="c.id")}) a) END AS accounts
     """  # noqa: S608 - constants
 )
 
 
+_LOCK_CLAIMS = prepared(
+    """SELECT pg_advisory_xact_lock(hashtext('finmind.claim'), user_id) FROM bank_import_runs WHERE id = :run_id"""
+)
+
+
+def lock_claims_of_user(session: Session, run_id: uuid.UUID) -> None:
+    """Let claims of a user's runs follow one another, so that each counts those before it; until the commit."""
+    session.execute(_LOCK_CLAIMS, {"run_id": run_id})
+
+
 def claim(
     session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float, count_up_to: int = COUNT_UP_TO
 ) -> ClaimedRun | None:
-    """Take a waiting run, or one whose lease ran out; None when it is closed, held, not due, or the connection busy.
+    """Lease a waiting run or one with an expired lease; None when it is closed, held, not due or its connection busy.
 
-    count_up_to: runs of the user, or of the connector, beyond so many are not counted.
+    Args:
+        count_up_to: Stop counting the runs of the user and of the connector at this number.
+
     Raises: LostLeaseError when another run of the connection was claimed at the same moment.
     """
     token = uuid.uuid4()
@@ -103,20 +127,23 @@ def claim(
     facts = AdmissionFacts(
         connection_status=row["connection_status"],
         scheduled=row["scheduled"],
+        person_waits=row["person_waits"],
         connector_name=row["connector_name"],
         rate_limited_s=row["rate_limited_s"] or 0,
         circuit_s=_circuit_s(session, row) if row["circuit_open"] else 0,
         user_running=row["user_running"],
+        user_running_here=row["user_running_here"],
         connector_running=row["connector_running"],
-        asked_by=row["trace_context"],
+        trace_context=row["trace_context"],
+        last_code=row["last_code"],
     )
     lease = Lease(run_id=run_id, token=token, attempt=row["attempt"])
-    return ClaimedRun(lease=lease, facts=facts, asked=dict(row))
+    return ClaimedRun(lease=lease, facts=facts, row=dict(row))
 
 
 def _circuit_s(session: Session, row: RowMapping) -> float:
-    """Return how long the run waits for its circuits; what a person asked for gets its first try in any case."""
-    if not row["scheduled"] and row["attempt"] <= 1:
+    """Return how long the run waits for its circuits; a person's first attempt does not wait."""
+    if row["person_waits"] and row["attempt"] <= 1:
         return 0
     return circuit.wait_s(session, row["connector_name"], (row["outage_scope"], row["bank_scope"]))
 
@@ -127,7 +154,7 @@ _FENCE = prepared(
 
 
 def fence(session: Session, lease: Lease) -> None:
-    """Prove, in the transaction that writes, that the run is still ours; the row stays locked until it ends.
+    """Check in the transaction that writes that the lease is still ours; the row stays locked until the commit.
 
     Raises: LostLeaseError, CancelRequestedError.
     """
@@ -140,7 +167,7 @@ def fence(session: Session, lease: Lease) -> None:
 
 def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
     """Extend the lease. Raises: LostLeaseError, CancelRequestedError."""
-    at = func.clock_timestamp()  # at the end of a long transaction, now() is long ago
+    at = func.clock_timestamp()  # now() is when the transaction began, which may be long ago
     cancel_requested_at = session.execute(
         update(BankImportRun)
         .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
@@ -154,17 +181,17 @@ def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
 
 
 def hand_back(session: Session, lease: Lease, *, counted: bool = False, passed_on: bool = False) -> None:
-    """Queue the run again, to go on from what is committed.
+    """Give the lease back and queue the run again; it will continue from what is committed.
 
     Args:
-        session: of the caller's transaction.
-        lease: the lease that ends.
-        counted: this was a failed attempt: its time was up, or the database gone, before anything was committed.
-            Neither a shutdown is one, nor a long import that goes on in slices.
-        passed_on: the caller publishes the run itself.
+        session: Session of the caller's transaction.
+        lease: The lease to give back.
+        counted: Whether this was a failed attempt: it ran out of time or lost the database before it committed
+            anything. A shutdown is none, nor is a long import that committed a part.
+        passed_on: Whether the caller publishes the run itself.
 
     Raises:
-        LostLeaseError: the run was taken over.
+        LostLeaseError: Another worker took the run over.
     """
     published = {"dispatched_at": func.now() if passed_on else None}
     attempt = BankImportRun.attempt if counted else BankImportRun.attempt - 1
@@ -172,7 +199,7 @@ def hand_back(session: Session, lease: Lease, *, counted: bool = False, passed_o
         with session.begin_nested():
             _release(session, lease, {"status": RunStatus.QUEUED, "code": "stopped", "attempt": attempt} | published)
     except IntegrityError:
-        # uq_bank_import_runs_waiting: another run waits behind this one, which keeps its place with an expired lease.
+        # uq_bank_import_runs_waiting: another run of the connection waits; this one stays running, its lease expired.
         session.execute(
             update(BankImportRun)
             .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)

@@ -1,7 +1,7 @@
-"""How many runs messages alone may cause: whoever writes to the broker asks no bank without end.
+"""Limits how many runs may be requested by messages alone, because anybody with access to the broker can send them.
 
-Runs that are asked for with a row (the API, `worker.client`) are bounded by the API's own limit and are not refused
-here; they count.
+Runs that are requested with a row (the API, `worker.client`) have limits of their own. They are counted here, but not
+refused.
 """
 
 import uuid
@@ -13,9 +13,9 @@ from worker.errors import ConflictError
 
 PER_CONNECTION = 20
 PER_USER = 100
-"""Runs of one connection, and of all connections of its user, within an hour."""
+"""Most runs per hour of one connection, and of all connections of its user."""
 
-_ASKED = text(
+_COUNT = text(
     """
     SELECT count(*) FILTER (WHERE r.connection_id = c.id) AS of_connection, count(*) AS of_user
     FROM bank_connections c JOIN bank_import_runs r ON r.user_id = c.user_id
@@ -25,13 +25,13 @@ _ASKED = text(
 
 
 class TooManyRunsError(ConflictError):
-    """Messages asked for more runs than anybody needs."""
+    """Too many runs were requested by messages within an hour."""
 
     code = "too_many_runs"
 
 
 def check_message_allowance(session: Session, connection_id: uuid.UUID) -> None:
-    """Refuse a run that only a message asks for when there were many within an hour. Raises: TooManyRunsError."""
-    asked = session.execute(_ASKED, {"connection_id": connection_id}).one()
-    if asked.of_connection >= PER_CONNECTION or asked.of_user >= PER_USER:
+    """Refuse a run that is requested by a message alone when the limit is reached. Raises: TooManyRunsError."""
+    counted = session.execute(_COUNT, {"connection_id": connection_id}).one()
+    if counted.of_connection >= PER_CONNECTION or counted.of_user >= PER_USER:
         raise TooManyRunsError(f"connection {connection_id}: more runs within an hour than messages may ask for")

@@ -1,26 +1,27 @@
-"""From due connections to published runs: no more than have a place, in due order.
+"""Writes the runs of connections whose refresh is due, in due order, as far as the limits allow.
 
-What has no place yet stays where it is, in the order of its index, and costs nothing. Any number of dispatchers may
-plan at once: a connection that one holds is skipped by the others, and a slot makes one run.
+A connection over the limit stays due and costs nothing. Any number of dispatchers may plan at once: each skips
+connections that another has locked, and a slot makes one run.
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.db.uuid7 import uuid7
 from worker.runs.dispatch import DueRun, read_under_way
-from worker.runs.schedule import RefreshSchedule, next_slot_after
+from worker.runs.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
+from worker.runs.refresh_schedule import RefreshSchedule, next_slot_after, polling_interval
 from worker.runs.states import RunTrigger
-from worker.runs.turns import DispatchLimits, DueCandidate, UnderWay, choose
 
 _PAGE = 1000
 _MOST_PAGES = 20
-"""Due connections of one connector that a pass looks at: enough to see past a user with a great many."""
+"""Due connections of one connector that a pass reads, so that one user with many of them does not hide the others."""
 
 # A loose index scan over idx_bank_connections_ready: one probe for each connector, however many connections it has.
 _DUE_CONNECTORS = text(
@@ -51,25 +52,28 @@ _DUE_CONNECTIONS = text(
     LIMIT :page
     """
 )
-# A user that FinMind deletes at this moment is passed by: waiting for it, holding its connections, would be a deadlock.
+# SKIP LOCKED, because waiting for a user whom FinMind deletes now, while holding the connections, would deadlock.
 _TAKE = text(
     """
-    SELECT c.id, c.user_id, c.next_refresh_at, c.refresh_interval, c.refresh_from_hour, c.refresh_until_hour,
-           coalesce(c.options ->> 'timezone', 'UTC') AS timezone, c.consent_expires_at, now() AS now
+    SELECT c.id, c.user_id, c.next_refresh_at, c.refresh_interval,
+           c.webhook_seen_at IS NOT NULL AS is_reported, now() - p.last_seen_at AS unseen_for,
+           c.connector_name, c.refresh_from_hour, c.refresh_until_hour,
+           coalesce(c.options ->> 'timezone', 'UTC') AS timezone, now() AS now
     FROM bank_connections c JOIN users u ON u.id = c.user_id
+      LEFT JOIN user_preferences p ON p.user_id = c.user_id
     WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.status = 'active'
       AND greatest(c.next_refresh_at, c.rate_limited_until) <= now() AND c.next_refresh_at IS NOT NULL
     FOR KEY SHARE OF u SKIP LOCKED FOR UPDATE OF c SKIP LOCKED
     """
 )
-# A slot that finds a run waiting or running is answered by that run.
+# When a run of the connection already waits or runs, the slot needs no other.
 _WRITE_RUNS = text(
     """
     INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, scheduled_for, dispatched_at,
                                   dispatch_count)
-    SELECT gen_random_uuid(), due.connection_id, due.user_id, 'refresh', 'schedule', due.slot, now(), 1
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:user_ids AS int[]), CAST(:slots AS timestamptz[]))
-      AS due (connection_id, user_id, slot)
+    SELECT due.run_id, due.connection_id, due.user_id, 'refresh', 'schedule', due.slot, now(), 1
+    FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ids AS uuid[]), CAST(:user_ids AS int[]),
+                CAST(:slots AS timestamptz[])) AS due (run_id, connection_id, user_id, slot)
     WHERE NOT EXISTS (SELECT 1 FROM bank_import_runs r
                       WHERE r.connection_id = due.connection_id AND r.status = 'running')
     ON CONFLICT DO NOTHING
@@ -91,10 +95,21 @@ class _DueConnection(DueCandidate):
     id: uuid.UUID
 
 
-def plan_due_connections(session: Session, limits: DispatchLimits) -> list[DueRun]:
-    """Write a run, marked as published, for every due slot that has a place, and move its connection to the next slot.
+ShortestInterval: TypeAlias = Callable[[str], timedelta]
+"""What the allowance of a connector carries, by its name."""
 
-    Returns the runs, to be published once this is committed.
+
+def _no_floor(_connector_name: str) -> timedelta:
+    """Return no shortest interval."""
+    return timedelta(0)
+
+
+def plan_due_connections(
+    session: Session, limits: DispatchLimits, shortest_of: ShortestInterval = _no_floor
+) -> list[DueRun]:
+    """Write a run, marked as published, for every due slot within the limits; move its connection to the next slot.
+
+    Returns the runs; publish their messages after the commit.
     """
     under_way = read_under_way(session, interactive=False, limits=limits)
     due: list[_DueConnection] = []
@@ -106,7 +121,9 @@ def plan_due_connections(session: Session, limits: DispatchLimits) -> list[DueRu
         return []
     rows = session.execute(_TAKE, {"ids": [str(connection.id) for connection in chosen]}).all()
     runs = _write_runs(session, rows)
-    session.execute(_MOVE_ON, {"ids": [str(row.id) for row in rows], "next_at": [_next_slot(row) for row in rows]})
+    session.execute(
+        _MOVE_ON, {"ids": [str(row.id) for row in rows], "next_at": [_next_slot(row, shortest_of) for row in rows]}
+    )
     return [
         DueRun(run_id=runs[connection.id], trigger=RunTrigger.SCHEDULE)
         for connection in chosen
@@ -117,7 +134,7 @@ def plan_due_connections(session: Session, limits: DispatchLimits) -> list[DueRu
 def _due_of_connector(
     session: Session, connector_name: str, under_way: UnderWay, limits: DispatchLimits
 ) -> list[_DueConnection]:
-    """Return due connections of a connector in due order, enough of them to fill its room if there are."""
+    """Return due connections of a connector in due order, if possible as many as it has room for."""
     room = under_way.room_for(connector_name, limits)
     found: list[_DueConnection] = []
     if room:
@@ -140,25 +157,33 @@ def _pages(session: Session, connector_name: str) -> Iterator[list[_DueConnectio
 
 
 def _write_runs(session: Session, rows: Sequence[Any]) -> dict[uuid.UUID, uuid.UUID]:
-    """Write the runs of slots within consent; return their ids by connection."""
-    due = [row for row in rows if row.consent_expires_at is None or row.next_refresh_at < row.consent_expires_at]
-    if not due:
+    """Write the runs of the slots; return their ids by connection.
+
+    A consent that has ended is no reason to plan nothing: the run learns from the bank whether it has, and asks the
+    user, or learns a later end.
+    """
+    if not rows:
         return {}
     values = {
-        "ids": [str(row.id) for row in due],
-        "user_ids": [row.user_id for row in due],
-        "slots": [row.next_refresh_at for row in due],
+        "run_ids": [str(uuid7()) for _ in rows],
+        "ids": [str(row.id) for row in rows],
+        "user_ids": [row.user_id for row in rows],
+        "slots": [row.next_refresh_at for row in rows],
     }
     return {row.connection_id: row.id for row in session.execute(_WRITE_RUNS, values)}
 
 
-def _next_slot(row: Any) -> datetime | None:  # noqa: ANN401 - a row of _TAKE
+def _next_slot(row: Any, shortest_of: ShortestInterval) -> datetime | None:  # noqa: ANN401 - a row of _TAKE
     schedule = RefreshSchedule(
         connection_id=row.id,
-        interval=row.refresh_interval,
+        interval=polling_interval(
+            row.refresh_interval,
+            is_reported=row.is_reported,
+            unseen_for=row.unseen_for,
+            shortest=shortest_of(row.connector_name),
+        ),
         from_hour=row.refresh_from_hour,
         until_hour=row.refresh_until_hour,
         timezone=row.timezone,
-        consent_expires_at=row.consent_expires_at,
     )
     return next_slot_after(schedule, after=row.now)

@@ -1,12 +1,12 @@
-"""Long allowances of providers, kept in Postgres where a restart forgets nothing: spent before a call, corrected after.
+"""Counts calls against long allowances of providers (such as per day), in Postgres.
 
-A window begins with its first call. Runs of the schedule leave a reserve for a person who asks.
+A call is counted before it is made, and corrected by what the response states. A window begins with its first call.
+Scheduled runs leave a reserve for interactive ones.
 """
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -17,35 +17,28 @@ from worker.runs.provider_throttle import Call
 
 
 class ReserveError(RateLimitError):
-    """What is left of the allowance is kept for a person who asks."""
+    """Only the reserve is left of the allowance, and it is kept for interactive runs."""
 
     code = "quota_reserved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spender:
-    """Whose calls are counted. interactive: somebody waits, so the reserve may be used."""
+    """Whose calls are counted.
+
+    Attributes:
+        interactive: Whether a person waits, so that the reserve may be used.
+    """
 
     connector_name: str
     connection_id: uuid.UUID
     interactive: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
-    """How many calls are left of one allowance, and when it is renewed (UTC)."""
-
-    endpoint: str
-    account_external_id: str | None
-    calls_limit: int
-    calls_left: int
-    renewed_at: datetime
-
-
 _KEY = """connector_name = :connector_name AND connection_id = :connection_id AND endpoint = :endpoint
     AND account_external_id IS NOT DISTINCT FROM :account_id AND window_s = :window_s AND window_ends_at > now()"""
 
-# Two workers that meet a new window take turns here, so that one of them finds the other's row.
+# Serialises workers that begin the same window, so that the second finds the row of the first.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 4))")
 _COUNT = text(
     f"""
@@ -81,7 +74,7 @@ _CORRECT = text(
 
 
 def spend(session: Session, spender: Spender, quotas: Sequence[Quota], call: Call) -> None:
-    """Count one call against every allowance it falls under; commit it before the call is made.
+    """Count one call against every allowance that covers it; commit before the call is made.
 
     Raises: RateLimitError (quota) when an allowance is used up, ReserveError when only the reserve is left.
     """
@@ -109,24 +102,11 @@ def _spend_one(session: Session, spender: Spender, quota: Quota, call: Call) -> 
 
 
 def correct(session: Session, spender: Spender, quotas: Sequence[Quota], reading: QuotaReading) -> None:
-    """Believe what a response said about an allowance: the provider counts, we only estimate."""
+    """Take over what a response states about an allowance, because the provider's count is the right one."""
     for quota in quotas:
         if quota.endpoint == reading.endpoint:
             values = {"limit": reading.limit, "remaining": reading.remaining, "resets_in_s": reading.resets_in_s}
             session.execute(_CORRECT, _key(spender, quota, reading.account_id) | values)
-
-
-def allowances(session: Session, connection_id: uuid.UUID) -> list[Allowance]:
-    """Return the running windows of a connection."""
-    rows = session.execute(
-        text(
-            "SELECT endpoint, account_external_id, calls_limit, greatest(0, calls_limit - calls_used) AS calls_left,"
-            " window_ends_at AS renewed_at FROM bank_quota_usage"
-            " WHERE connection_id = :connection_id AND window_ends_at > now() ORDER BY 1, 2"
-        ),
-        {"connection_id": connection_id},
-    )
-    return [Allowance(**row) for row in rows.mappings()]
 
 
 def _key(spender: Spender, quota: Quota, account_id: str | None) -> dict[str, object]:

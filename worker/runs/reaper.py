@@ -1,6 +1,6 @@
-"""Runs whose worker went silent: queued again from what they committed, or failed as poison after too many attempts.
+"""Recovers runs with an expired lease: queues them again, or fails them as poison after too many attempts.
 
-Every change compares the lease it saw, so that a run that was finished or taken over meanwhile is left alone.
+Every change compares the lease that it read, so that a run that ended or was taken over in the meantime is not changed.
 """
 
 import uuid
@@ -24,7 +24,7 @@ _Run = BankImportRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilentRun:
-    """A run whose lease ran out. `token` is the lease that was seen."""
+    """A run with an expired lease. `token` is the lease that was read."""
 
     run_id: uuid.UUID
     token: uuid.UUID
@@ -33,9 +33,9 @@ class SilentRun:
 
 
 def silent_runs(session: Session, *, after: uuid.UUID | None = None, limit: int = PAGE) -> list[SilentRun]:
-    """Return a page of runs whose lease ran out, in the order of their ids; `after` is the last id of the page before.
+    """Return a page of runs with an expired lease, by id; `after` is the last id of the previous page.
 
-    Paging by id, not by age, so that rows which cannot be helped never hide the ones behind them.
+    Pages go by id, not by age, so that rows that cannot be recovered never hide others.
     """
     statement = (
         select(_Run.id, _Run.lease_token, _Run.attempt, _Run.cancel_requested_at)
@@ -54,9 +54,9 @@ def silent_runs(session: Session, *, after: uuid.UUID | None = None, limit: int 
 
 
 def recover(session: Session, silent: SilentRun, *, max_attempts: int) -> str | None:
-    """Recover one run and return what became of it (`queued`, `resumed`, `poison`, `cancelled`), None if it moved on.
+    """Recover one run; return `queued`, `resumed`, `poison` or `cancelled`, or None when the run is no longer silent.
 
-    resumed: another run of the connection waits, so this one keeps its place and the dispatcher publishes it.
+    A run is `resumed` when another run of the connection waits: it stays running and is published again.
     """
     if _is_being_written(session, silent):
         return None
@@ -69,18 +69,18 @@ def recover(session: Session, silent: SilentRun, *, max_attempts: int) -> str | 
         with session.begin_nested():
             return "queued" if _requeue(session, silent) else None
     except IntegrityError:
-        # uq_bank_import_runs_waiting: another run waits behind it.
+        # uq_bank_import_runs_waiting: another run of the connection waits.
         return "resumed" if _publish_in_place(session, silent) else None
 
 
 def _is_being_written(session: Session, silent: SilentRun) -> bool:
-    """Say whether a transaction holds the run: it lives, and extends the lease when it commits."""
+    """Say whether a transaction holds the row: then the run is alive and extends its lease when it commits."""
     free = select(_Run.id).where(_Run.id == silent.run_id).with_for_update(skip_locked=True)
     return session.scalar(free) is None
 
 
 def _publish_in_place(session: Session, silent: SilentRun) -> bool:
-    """Leave the run running, with a lease that anybody may take over, and have it published once."""
+    """Leave the run running with its expired lease, which any worker may take over, and have it published again."""
     published_since = and_(_Run.dispatched_at > _Run.lease_expires_at, _Run.dispatched_at > func.now() - _PUBLISH_AGAIN)
     run_id = session.scalar(
         _update_if_unchanged(silent).where(not_(published_since)).values(dispatched_at=None).returning(_Run.id)

@@ -1,20 +1,26 @@
-"""Asking for a run: one row, written in the caller's own transaction. The row is the outbox; a message is a nudge."""
+"""Requests a run by writing its row in the caller's transaction. A message only makes it start sooner."""
 
 import uuid
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from worker.db.uuid7 import uuid7
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankConnection, BankImportRun
-from worker.runs.states import WAITING, RunRequest, RunStatus, RunTrigger
+from worker.runs.states import IDLE_AFTER, WAITING, RunKind, RunRequest, RunStatus, RunTrigger
 
 
-def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | None = None) -> uuid.UUID:
+def request_run(
+    session: Session, request: RunRequest, *, run_id: uuid.UUID | None = None, join_running: bool = True
+) -> uuid.UUID:
     """Write the run row and return its id, or the id of the open run that already answers this request.
 
-    run_id: the Celery task id when a task was sent by name; made here otherwise.
+    Args:
+        run_id: The Celery task id when a task was sent by name; otherwise a new id.
+        join_running: A run that is under way answers it, too; False where it may have read already what is wanted.
+
     Raises: NotFoundError, ConflictError when the connection is disconnected or another request is waiting,
     InvalidRequestError when the days are reversed or begin in the future.
     """
@@ -24,10 +30,12 @@ def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | No
         raise NotFoundError(f"no connection {request.connection_id}")
     if connection.status == "disconnected":
         raise ConflictError(f"connection {request.connection_id} was removed")
-    running = _open_run(session, request, RunStatus.RUNNING)
-    if running is not None and _same_request(running, request):
-        return running.id
-    written = _write(session, request, run_id or uuid.uuid4(), connection.user_id)
+    if request.trigger == RunTrigger.USER:
+        note_seen(session, connection.user_id)
+    answered = _fresh_run(session, request) or (_same_running(session, request) if join_running else None)
+    if answered is not None:
+        return answered
+    written = _write(session, request, run_id or uuid7(), connection.user_id)
     if written is not None:
         return written
     waiting = _open_run(session, request, *WAITING)
@@ -36,6 +44,45 @@ def request_run(session: Session, request: RunRequest, *, run_id: uuid.UUID | No
     if waiting.trigger == RunTrigger.SCHEDULE and request.trigger != RunTrigger.SCHEDULE:
         _promote(session, waiting.id)
     return waiting.id
+
+
+def _same_running(session: Session, request: RunRequest) -> uuid.UUID | None:
+    running = _open_run(session, request, RunStatus.RUNNING)
+    return running.id if running is not None and _same_request(running, request) else None
+
+
+def _fresh_run(session: Session, request: RunRequest) -> uuid.UUID | None:
+    """Return the last good run of the connection where that is young enough for this request."""
+    if request.if_older_than is None or request.kind != RunKind.REFRESH or request.dry_run:
+        return None
+    return session.scalar(
+        select(BankConnection.last_good_run_id)
+        .join(BankImportRun, BankImportRun.id == BankConnection.last_good_run_id)
+        .where(BankConnection.id == request.connection_id, BankConnection.status == "active")
+        .where(BankConnection.last_good_at > func.now() - request.if_older_than)
+    )
+
+
+_SEEN = text(
+    """
+    WITH before AS (SELECT last_seen_at FROM user_preferences WHERE user_id = :user_id),
+    noted AS (
+      INSERT INTO user_preferences (user_id, last_seen_at) SELECT id, now() FROM users WHERE id = :user_id
+      ON CONFLICT (user_id) DO UPDATE SET last_seen_at = now()
+      WHERE user_preferences.last_seen_at IS NULL OR user_preferences.last_seen_at < now() - INTERVAL '1 hour'
+      RETURNING user_id
+    )
+    UPDATE bank_connections c SET next_refresh_at = LEAST(c.next_refresh_at, now() + c.refresh_interval)
+    FROM noted, before
+    WHERE c.user_id = noted.user_id AND before.last_seen_at < now() - :idle_after AND c.status = 'active'
+      AND c.next_refresh_at IS NOT NULL
+    """
+)
+
+
+def note_seen(session: Session, user_id: int) -> None:
+    """Write that a user is there; the connections of one who was away are polled as often as before again."""
+    session.execute(_SEEN, {"user_id": user_id, "idle_after": IDLE_AFTER})
 
 
 def _check_days(session: Session, request: RunRequest) -> None:
@@ -48,13 +95,13 @@ def _check_days(session: Session, request: RunRequest) -> None:
 
 
 _LATEST_DAY = text("SELECT (now() AT TIME ZONE 'Pacific/Kiritimati')::date")
-"""The day where it is latest on Earth, by the database's clock: nobody's today is refused."""
+"""SQL: today in the earliest time zone, by the database's clock, so that nobody's today counts as the future."""
 
 
 def _promote(session: Session, run_id: uuid.UUID) -> None:
-    """A person now waits for a run of the schedule: it is published again, in the queue of those who wait.
+    """Make a scheduled run interactive, because a person now waits for it, and have it published again.
 
-    A run that only left a reserve untouched need not wait any longer: the reserve is for this person.
+    A run that was deferred to keep the reserve is due at once: interactive runs may use the reserve.
     """
     waiting = update(BankImportRun).where(BankImportRun.id == run_id, BankImportRun.status.in_(WAITING))
     session.execute(waiting.values(trigger=RunTrigger.USER, dispatched_at=None))

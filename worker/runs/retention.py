@@ -1,11 +1,12 @@
-"""What ends or is removed by age alone.
+"""Ends and deletes rows by age.
 
 Removed is what nothing needs any more: no undo, no proof of a balance, no open question, no other run. A run that
-changed something stays: it can be taken back. Of scheduled runs that found nothing new, the last one of each day stays
-as long as any run.
+changed something stays: it can be taken back. What refreshes without news leave is thinned first
+(`worker.runs.thinning`).
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,10 +17,12 @@ from sqlalchemy.orm import Session
 from worker.db.engine import Sessions
 from worker.models import BankImportRun, BankQuotaUsage, WorkerHeartbeat
 from worker.runs.ending import apply_consequences
+from worker.runs.removal_pace import RemovalPace
 from worker.runs.states import EndedRun, Outcome, RunStatus
+from worker.runs.thinning import FOLD_OPENINGS, REMOVE_OLD_RUNS, THIN_RUNS, Walk
 
 LONGEST_DEFERRAL = timedelta(days=7)
-"""A run the provider kept waiting for this long fails: the next refresh asks for the same days anyway."""
+"""A run that was deferred for this long fails; the next refresh covers the same days."""
 
 _KEEP_USAGE = timedelta(days=7)
 _KEEP_HEARTBEATS = timedelta(days=1)
@@ -38,6 +41,7 @@ class RetentionPolicy:
         audit_days: openings of credentials; Postgres refuses to remove younger ones than 90 days.
         rows_per_s: rows removed per second, so that removing never crowds out importing.
         batch: rows removed in one transaction.
+        page: rows looked at in one transaction, where what stays is in between.
         stop_after_s: the rest waits for the next pass.
     """
 
@@ -45,7 +49,8 @@ class RetentionPolicy:
     audit_days: int
     rows_per_s: int = 2000
     batch: int = 500
-    stop_after_s: float = 300
+    page: int = 2000
+    stop_after_s: float = 720
 
 
 def expire_deferred(session: Session) -> int:
@@ -76,43 +81,12 @@ def expire_deferred(session: Session) -> int:
 
 
 def prune_old(session: Session) -> None:
-    """Remove allowances of windows long over, and heartbeats of components that are gone."""
+    """Delete allowances whose window ended long ago, and heartbeats of components that no longer exist."""
     session.execute(delete(BankQuotaUsage).where(BankQuotaUsage.window_ends_at < func.now() - _KEEP_USAGE))
     session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < func.now() - _KEEP_HEARTBEATS))
 
 
-# The same words as in idx_bank_import_runs_quiet.
-_QUIET = """r.finished_at IS NOT NULL
-    AND r.created + r.updated + r.linked + r.removed + r.rejected + r.suggested = 0 AND NOT r.dry_run"""
-_UNNEEDED = """NOT EXISTS (SELECT FROM bank_connections c
-                        WHERE c.id = r.connection_id AND r.id IN (c.last_good_run_id, c.answer_run_id))
-      AND NOT EXISTS (SELECT FROM bank_import_runs about WHERE about.target_run_id = r.id)
-      AND NOT EXISTS (SELECT FROM bank_transaction_changes change WHERE change.run_id = r.id)
-      AND NOT EXISTS (SELECT FROM bank_import_rejections rejection WHERE rejection.run_id = r.id)
-      AND NOT EXISTS (
-        SELECT FROM bank_import_run_accounts proof
-        WHERE proof.run_id = r.id AND proof.balance_proof IS NOT NULL AND NOT EXISTS (
-          SELECT FROM bank_import_run_accounts later
-          WHERE later.account_id = proof.account_id AND later.id > proof.id AND later.balance_proof IS NOT NULL))"""
-
-# Thinning looks at three days: what it missed in a longer outage goes with all the others.
 _STATEMENTS: Mapping[str, str] = {
-    "thinned_runs": f"""
-    DELETE FROM bank_import_runs WHERE id IN (
-      SELECT r.id FROM bank_import_runs r
-      WHERE {_QUIET} AND r.status = 'succeeded' AND r.trigger = 'schedule'
-        AND r.finished_at BETWEEN now() - INTERVAL '4 days' AND now() - INTERVAL '1 day'
-        AND EXISTS (SELECT FROM bank_import_runs later
-                    WHERE later.connection_id = r.connection_id AND later.status = 'succeeded' AND NOT later.dry_run
-                      AND later.queued_at > r.queued_at
-                      AND later.queued_at < date_trunc('day', r.queued_at, 'UTC') + INTERVAL '1 day')
-        AND {_UNNEEDED}
-      LIMIT :batch FOR UPDATE SKIP LOCKED)""",  # noqa: S608 - constants
-    "old_runs": f"""
-    DELETE FROM bank_import_runs WHERE id IN (
-      SELECT r.id FROM bank_import_runs r
-      WHERE {_QUIET} AND r.finished_at < now() - make_interval(days => :run_days) AND {_UNNEEDED}
-      ORDER BY r.finished_at LIMIT :batch FOR UPDATE SKIP LOCKED)""",  # noqa: S608 - constants
     "dry_runs": """
     DELETE FROM bank_import_runs WHERE id IN (
       SELECT r.id FROM bank_import_runs r
@@ -132,11 +106,9 @@ _STATEMENTS: Mapping[str, str] = {
     DELETE FROM idempotency_keys WHERE (user_id, key) IN (
       SELECT user_id, key FROM idempotency_keys WHERE created_at < now() - INTERVAL '2 days'
       LIMIT :batch FOR UPDATE SKIP LOCKED)""",
-    "openings": """
-    DELETE FROM credential_audit WHERE id IN (
-      SELECT id FROM credential_audit
-      WHERE action = 'opened' AND at < now() - make_interval(days => :audit_days)
-      LIMIT :batch FOR UPDATE SKIP LOCKED)""",
+    # From the audit only functions of the database remove; each returns how many lines.
+    "openings": "SELECT forget_credential_openings(make_interval(days => :audit_days), :batch)",
+    "audit_of_erased": "SELECT fold_audit_of_gone_users(10 * :batch)",
 }
 
 
@@ -147,22 +119,44 @@ def remove_old_rows(
     wait: Callable[[float], None] = time.sleep,
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> dict[str, int]:
-    """Remove what is old enough, a batch per transaction at the pace of the policy; return how many of what."""
+    """Delete what is old enough, a batch per transaction, at the policy's pace; return the number of rows by kind."""
     values = {
         "run_days": policy.run_days,
         "audit_days": policy.audit_days,
         "dry_run_days": DRY_RUN_DAYS,
         "batch": policy.batch,
+        "page": policy.page,
     }
-    until_s = time.monotonic() + policy.stop_after_s
-    removed = dict.fromkeys(_STATEMENTS, 0)
+    pace = RemovalPace(
+        rows_per_s=policy.rows_per_s, stop_after_s=policy.stop_after_s, wait=wait, stop_requested=stop_requested
+    )
+    walks = (THIN_RUNS, REMOVE_OLD_RUNS, FOLD_OPENINGS)
+    removed: Counter[str] = Counter(dict.fromkeys((*_STATEMENTS, *(name for walk in walks for name in walk.counts)), 0))
+    for walk in walks:
+        _walk(sessions, walk, values, pace, removed)
     for name, statement in _STATEMENTS.items():
         gone = 1
-        while gone and time.monotonic() < until_s and not stop_requested():
+        while gone and pace.goes_on():
             with sessions() as session:
                 result = session.execute(text(statement), values)
                 assert isinstance(result, CursorResult)
-            gone = result.rowcount
+                gone = result.scalar_one() if result.returns_rows else result.rowcount
             removed[name] += gone
-            wait(gone / policy.rows_per_s)
-    return removed
+            pace.rest(gone)
+    return dict(removed)
+
+
+def _walk(
+    sessions: Sessions, walk: Walk, policy_values: Mapping[str, int], pace: RemovalPace, removed: Counter[str]
+) -> None:
+    """Treat page after page, each in a transaction of its own."""
+    values = {**policy_values, **walk.start}
+    while pace.goes_on():
+        with sessions() as session:
+            page = session.execute(walk.statement, values).mappings().one_or_none()
+        gone = {name: page[name] for name in walk.counts} if page else {}
+        removed.update(gone)
+        pace.rest(sum(gone.values()))
+        if page is None:
+            return
+        values |= {name: page[name] for name in walk.start}

@@ -1,15 +1,13 @@
-"""Reading runs: their state and progress, what they did per account, and what they decided row by row.
+"""Queries of runs: state, progress, results per account, and decisions row by row.
 
-user_id is whose run it must be; None only for an operator. Somebody else's run is simply not there.
+`user_id` is whose run it must be; None is for an operator. Another user's run raises NotFoundError.
 """
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select, text, tuple_
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from worker.errors import NotFoundError
@@ -19,30 +17,12 @@ from worker.models import (
     BankImportRun,
     BankImportRunAccount,
 )
-from worker.runs.states import CLOSED, COUNTED, RunStatus
+from worker.runs.run_filter import RunFilter, select_runs
+from worker.runs.states import COUNTED
 
 COUNTS = COUNTED
 _PRIVATE = frozenset({"lease_token", "lease_expires_at", "dispatched_at", "dispatch_count", "trace_context"})
 _PUBLIC = tuple(column.key for column in BankImportRun.__table__.columns if column.key not in _PRIVATE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class After:
-    """The last run of the page before: the next page holds what is older."""
-
-    queued_at: datetime
-    run_id: uuid.UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFilter:
-    """Which runs to list, newest first. None leaves a condition out."""
-
-    user_id: int | None = None
-    connection_id: uuid.UUID | None = None
-    statuses: Sequence[RunStatus] = ()
-    after: After | None = None
-    limit: int = 50
 
 
 def find(session: Session, run_id: uuid.UUID, *, user_id: int | None = None, lock: bool = False) -> BankImportRun:
@@ -57,22 +37,23 @@ def find(session: Session, run_id: uuid.UUID, *, user_id: int | None = None, loc
 
 
 def list_runs(session: Session, wanted: RunFilter) -> list[dict[str, Any]]:
-    """Return at most `limit` runs as `run_of` shows them, newest first."""
-    query = select(BankImportRun).order_by(BankImportRun.queued_at.desc(), BankImportRun.id.desc())
-    return _shown(session, session.scalars(_narrow(query, wanted).limit(wanted.limit)).all())
+    """Return one page of runs as `run_of` shows them, in the wanted order."""
+    return _shown(session, session.scalars(select_runs(wanted)).all())
 
 
 def run_of(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> dict[str, Any]:
-    """Return what may be shown of one run: everything but its lease, and what tells it from others at a glance.
+    """Return the fields of one run that may be shown: all but its lease, and four that are derived.
 
-    That is `connection_name` and `connector_name`, `duration_s` from its first start to its end or to now, and
-    `reverted_by_run_id`, the run that took it back and was not taken back itself. Raises: NotFoundError.
+    These are `connection_name`, `connector_name`, `duration_s` (from its first start to its end or to now), and
+    `reverted_by_run_id` (the run that reverted it and was not reverted itself).
+
+    Raises: NotFoundError.
     """
     return _shown(session, [find(session, run_id, user_id=user_id)])[0]
 
 
 def reverted_by(session: Session, runs: Sequence[BankImportRun]) -> dict[uuid.UUID, uuid.UUID]:
-    """Return the run that took each of these back, for those that are taken back now."""
+    """Return by run the run that reverted it, for those that are reverted now."""
     taken_back = session.execute(
         _REVERTED_BY, {"run_ids": [run.id for run in runs], "connection_ids": [run.connection_id for run in runs]}
     )
@@ -112,13 +93,8 @@ def _shown(session: Session, runs: Sequence[BankImportRun]) -> list[dict[str, An
     return shown
 
 
-def is_closed(run: BankImportRun) -> bool:
-    """Say whether nothing more will happen to this run."""
-    return RunStatus(run.status) in CLOSED
-
-
 def accounts_of(session: Session, run_id: uuid.UUID) -> list[dict[str, Any]]:
-    """Return what a run did per account; the run was found by the caller."""
+    """Return what a run did per account. The caller has checked whose run it is."""
     mine = BankImportRunAccount
     counts = [getattr(mine, name) for name in COUNTS]
     query = (
@@ -159,23 +135,25 @@ _DECISIONS = text(
             t.currency, t.description, t.expense_id, NULL, '{}'
         FROM bank_transactions t WHERE t.first_run_id = :run_id AND :created_from + t.id > :after_id
     ) d LEFT JOIN bank_connection_accounts a ON a.id = d.account_id
+    WHERE CAST(:decision AS text) IS NULL OR d.decision = :decision
     ORDER BY d.id LIMIT :limit"""
 )
 
 
-def decisions_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-    """Return the decisions of a run with their reasons; `id` of the last one is the cursor for more.
+def decisions_of(
+    session: Session, run_id: uuid.UUID, *, after_id: int = 0, limit: int = 100, decision: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the decisions of a run with their reasons; pass the last `id` as `after_id` to get more.
 
-    What a run changed comes first, then what it created; a dry run lists what it would have done, unchanged rows too.
+    Changes come first, then created rows. A dry run lists what it would have done, including unchanged rows.
     """
-    rows = session.execute(
-        _DECISIONS, {"run_id": run_id, "after_id": after_id, "limit": limit, "created_from": _CREATED_FROM}
-    )
+    values = {"run_id": run_id, "after_id": after_id, "limit": limit, "decision": decision}
+    rows = session.execute(_DECISIONS, values | {"created_from": _CREATED_FROM})
     return [{name: value for name, value in row.items() if name != "account_id"} for row in rows.mappings()]
 
 
 def rejections_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-    """Return the rows a run could not import, with the reason; `raw` is what the bank delivered."""
+    """Return the rows that a run could not import, with the reason; `raw` is what the bank delivered."""
     row = BankImportRejection
     query = (
         select(row.id, row.code, row.message, row.external_id, row.raw, row.resolved_at)
@@ -184,16 +162,3 @@ def rejections_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, lim
         .limit(limit)
     )
     return [dict(found) for found in session.execute(query).mappings()]
-
-
-def _narrow(query: Select[BankImportRun], wanted: RunFilter) -> Select[BankImportRun]:
-    if wanted.user_id is not None:
-        query = query.where(BankImportRun.user_id == wanted.user_id)
-    if wanted.connection_id is not None:
-        query = query.where(BankImportRun.connection_id == wanted.connection_id)
-    if wanted.statuses:
-        query = query.where(BankImportRun.status.in_(wanted.statuses))
-    if wanted.after is not None:
-        older = tuple_(BankImportRun.queued_at, BankImportRun.id) < tuple_(wanted.after.queued_at, wanted.after.run_id)
-        query = query.where(older)
-    return query

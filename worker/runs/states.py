@@ -2,22 +2,32 @@
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+IDLE_AFTER = timedelta(days=30)
+"""A user who was away for so long is polled less."""
+
 
 class RunKind(StrEnum):
-    """What a run does."""
+    """The kinds of runs.
+
+    Attributes:
+        UNMATCH: A person took one match back; written as ended.
+        MOVE: A person moved an account to another source; written as ended.
+    """
 
     IMPORT = "import"
     REFRESH = "refresh"
     REVERT = "revert"
     REPLAY = "replay"
+    UNMATCH = "unmatch"
+    MOVE = "move"
 
 
 class RunTrigger(StrEnum):
-    """Who asked for a run. Somebody waits for all but those of the schedule."""
+    """What requested a run. A person waits for every run that the schedule did not request."""
 
     USER = "user"
     SCHEDULE = "schedule"
@@ -46,17 +56,18 @@ class RunRequest:
     """A request for a run.
 
     Attributes:
-        connection_id: whose transactions to import.
-        kind: what the run does.
-        trigger: who asked.
-        account_external_id: one account, None for all.
-        from_on: first day, None: the importer decides.
-        to_on: last day, None: the importer decides.
-        dry_run: report what would be done and change nothing.
-        reimport: what a revert takes back may return with the next refresh.
-        target_run_id: the run to revert, or whose rejections to replay.
-        scheduled_for: the slot, for scheduled runs only.
+        connection_id: The connection to import.
+        kind: What the run does.
+        trigger: What requested it.
+        account_external_id: The account to import; None for all.
+        from_on: First day; None lets the importer decide.
+        to_on: Last day; None lets the importer decide.
+        dry_run: Whether to report what would be done and change nothing.
+        reimport: Whether rows that a revert takes back may return with the next refresh.
+        target_run_id: The run to revert, or whose rejections to replay.
+        scheduled_for: The slot of a scheduled run.
         trace_context: W3C traceparent of the request.
+        if_older_than: A refresh is answered by the last good run while that is younger.
     """
 
     connection_id: uuid.UUID
@@ -70,6 +81,7 @@ class RunRequest:
     target_run_id: uuid.UUID | None = None
     scheduled_for: datetime | None = None
     trace_context: str | None = None
+    if_older_than: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +95,13 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What happened to rows.
+    """How many rows a run read, and what it did with them.
 
     Attributes:
-        linked: Rows that took over an expense that was there before.
-        delivered: Every record the connector delivered, also those it could not read.
-        accounted: The delivered records of which the run says what became of them; both are equal, or the run failed
-            to account for something.
+        linked: Rows that were linked with an expense the user already had.
+        delivered: All records that the connector delivered, including those it could not read.
+        accounted: The delivered records whose result the run states. A run with fewer of these than delivered ones is
+            not successful.
     """
 
     pages: int = 0
@@ -125,12 +137,12 @@ class Outcome:
     """How a run ends.
 
     Attributes:
-        status: the status of its row.
-        code: a stable word for the reason.
-        message: one sentence; names ids, never secrets or account numbers.
-        defer_s: how long the run waits before it goes on (s), for `deferred` only; Postgres makes `not_before` of it.
-        counts: what happened to rows.
-        report: warnings of an import, or what a dry run would have done.
+        status: Status of its row.
+        code: A stable word for the reason.
+        message: One sentence with ids, never with secrets or account numbers.
+        defer_s: How long a deferred run waits before it goes on (s); Postgres computes `not_before` from it.
+        counts: What it did with rows.
+        report: Warnings, and rows that were not imported.
     """
 
     status: RunStatus
@@ -143,7 +155,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """What `apply_consequences` needs to know of a run that ended. listened: a subscription may want its event."""
+    """What `apply_consequences` needs to know of a run that ended.
+
+    Attributes:
+        listened: Whether a subscription may want its event.
+    """
 
     id: uuid.UUID
     connection_id: uuid.UUID

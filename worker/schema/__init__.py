@@ -1,15 +1,22 @@
-"""`schema.sql`: applied to a database, and compared with it and with the models."""
+"""`schema.sql` and `roles.sql`: applies them to a database, and compares it with them and with the models."""
 
 from worker.schema.apply import apply_schema, create_missing, is_fresh, schema_locked, schema_sql
 from worker.schema.check import check_models, check_schema, database_differences
+from worker.schema.roles import DatabaseRole, apply_roles, grant_again, read_login, role_differences, roles_sql
 
 __all__ = [
+    "DatabaseRole",
+    "apply_roles",
     "apply_schema",
     "check_models",
     "check_schema",
     "create_missing",
     "database_differences",
+    "grant_again",
     "is_fresh",
+    "read_login",
+    "role_differences",
+    "roles_sql",
     "schema_locked",
     "schema_sql",
 ]

@@ -13,7 +13,7 @@ from worker.db.pooler import is_pooled
 from worker.errors import ConflictError
 from worker.schema.compare import FINMIND
 
-_LOCK = 0x66696E6D696E64  # "finmind": the advisory lock of everybody who applies the schema
+_LOCK = 0x66696E6D696E64  # "finmind": the advisory lock for applying the schema
 _POLL_S = 0.2
 _OURS = re.compile(r"^\s*CREATE (?:TABLE|UNIQUE INDEX|INDEX) IF NOT EXISTS (\w+)", re.MULTILINE)
 _TABLES = re.compile(r"^\s*CREATE TABLE IF NOT EXISTS (\w+)", re.MULTILINE)

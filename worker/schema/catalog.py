@@ -8,7 +8,11 @@ from sqlalchemy import Connection, text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column. default: the expression, or how the identity is generated; None for neither."""
+    """One column.
+
+    Attributes:
+        default: The expression, or how the identity is generated; None for neither.
+    """
 
     type: str
     nullable: bool

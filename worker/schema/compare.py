@@ -1,4 +1,4 @@
-"""Two catalogues, and how they differ, in plain sentences. Pure."""
+"""Compares two catalogues, and states the differences in plain sentences. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -12,8 +12,9 @@ _WRITTEN = "expenses"
 def differences(expected: Catalog, found: Catalog, *, found_name: str) -> list[str]:
     """Say what `found` lacks, has on top, or has otherwise than `expected`; nothing when they agree.
 
-    found_name: how the sentences call the other side, such as "the database". Tables that are not expected are not
-    looked at: a database is shared.
+    Args:
+        found_name: How the sentences call the other side, such as "the database". Tables that are not expected are not
+            looked at: a database is shared.
     """
     sentences: list[str] = []
     for name, table in expected.items():
@@ -94,7 +95,7 @@ def _named(
 
 
 def _is_harmless_index(definition: str) -> bool:
-    """An operator may add an index to make a query fast; a unique one would refuse rows."""
+    """Return whether an index is allowed on top: operators may add one, but a unique one would refuse rows."""
     return not definition.startswith("CREATE UNIQUE")
 
 

@@ -1,15 +1,17 @@
 """Metrics for Prometheus, read from Postgres at every scrape.
 
-They are computed from rows, so no process keeps counters and none are lost at a restart. Labels are connectors, states
-and codes: a bounded set; never a user, a connection or an account.
+They are computed from rows, so that no process keeps counters and none are lost at a restart. Labels are connectors,
+states and codes, which are a bounded set; none is a user, a connection or an account.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import redis
+from kombu import Connection
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,13 +19,17 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
+from worker.status.kept_readings import KeptReadings
 from worker.status.overview import queue_lengths
 from worker.telemetry.latency_endpoint import LatencyCollector
+
+FIRST_WAIT_S = 0.15
+"""How long the first scrape of a process waits for its readings (s). What takes longer is in a later one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """One metric: the query's last column is its value, the columns before are its labels, in this order."""
+    """One metric: the last column of its query is the value, the columns before it are the labels in this order."""
 
     name: str
     help: str
@@ -33,24 +39,11 @@ class Gauge:
 
 GAUGES: Sequence[Gauge] = (
     Gauge(
-        name="finmind_newest_data_age_seconds",
-        help="Since the last good run of any active connection of the connector.",
+        name="finmind_institutions_down",
+        help="Banks that answer nobody, by connector.",
         labels=("connector",),
-        query="SELECT connector_name, EXTRACT(EPOCH FROM now() - max(last_good_at)) FROM bank_connections"
-        " WHERE status = 'active' AND last_good_at IS NOT NULL GROUP BY 1",
-    ),
-    Gauge(
-        name="finmind_oldest_data_age_seconds",
-        help="Since the last good run of the active connection that is furthest behind.",
-        labels=("connector",),
-        query="SELECT connector_name, EXTRACT(EPOCH FROM now() - min(COALESCE(last_good_at, created_at)))"
-        " FROM bank_connections WHERE status = 'active' AND refresh_interval IS NOT NULL GROUP BY 1",
-    ),
-    Gauge(
-        name="finmind_connections",
-        help="Connections by connector and status.",
-        labels=("connector", "status"),
-        query="SELECT connector_name, status, count(*) FROM bank_connections GROUP BY 1, 2",
+        query="SELECT connector_name, count(*) FILTER (WHERE outage_since_at IS NOT NULL)"
+        " FROM institution_weather GROUP BY 1",
     ),
     Gauge(
         name="finmind_oldest_due_seconds",
@@ -63,7 +56,7 @@ GAUGES: Sequence[Gauge] = (
         name="finmind_open_runs",
         help="Runs that wait or run.",
         labels=("status",),
-        # each count by the partial index of its status; with `status = s` Postgres would read every run
+        # each count uses the partial index of its status; with `status = s` Postgres would read every run
         query="SELECT 'queued', (SELECT count(*) FROM bank_import_runs WHERE status = 'queued')"
         " UNION ALL SELECT 'running', (SELECT count(*) FROM bank_import_runs WHERE status = 'running')"
         " UNION ALL SELECT 'deferred', (SELECT count(*) FROM bank_import_runs WHERE status = 'deferred')",
@@ -79,57 +72,6 @@ GAUGES: Sequence[Gauge] = (
         help="How long the most silent running run was silent.",
         query="SELECT COALESCE(EXTRACT(EPOCH FROM now() - min(heartbeat_at)), 0) FROM bank_import_runs"
         " WHERE status = 'running'",
-    ),
-    Gauge(
-        name="finmind_runs_last_day",
-        help="Runs that ended within a day, by how and why.",
-        labels=("kind", "status", "code"),
-        query="SELECT kind, status, code, count(*) FROM bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1, 2, 3",
-    ),
-    Gauge(
-        name="finmind_lost_runs_last_day",
-        help="Runs that lost their worker at least once within a day.",
-        query="SELECT count(*) FROM bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day' AND (attempt > 1 OR code = 'lost')",
-    ),
-    Gauge(
-        name="finmind_run_seconds_last_day",
-        help="From start to end of the runs of a day, as quantiles.",
-        labels=("quantile",),
-        query="SELECT q, percentile_disc(q) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM finished_at - started_at))"
-        " FROM unnest(ARRAY[0.5, 0.9, 0.99]) q, bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL GROUP BY q",
-    ),
-    Gauge(
-        name="finmind_run_wait_seconds_last_day",
-        help="From request to start of the runs of a day, as quantiles.",
-        labels=("quantile",),
-        query="SELECT q, percentile_disc(q) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM started_at - queued_at))"
-        " FROM unnest(ARRAY[0.5, 0.9, 0.99]) q, bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL GROUP BY q",
-    ),
-    Gauge(
-        name="finmind_rows_last_day",
-        help="Rows of the bank by what was decided about them within a day.",
-        labels=("decision",),
-        query="SELECT decision, sum(n) FROM bank_import_runs,"
-        " LATERAL (VALUES ('created', created), ('updated', updated), ('unchanged', unchanged), ('linked', linked),"
-        " ('removed', removed), ('rejected', rejected), ('suggested', suggested)) AS rows_(decision, n)"
-        " WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1",
-    ),
-    Gauge(
-        name="finmind_rows_unaccounted_last_day",
-        help="Rows that banks delivered within a day and that no run accounts for; more than 0 is a defect.",
-        query="SELECT COALESCE(sum(delivered - accounted), 0) FROM bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day'",
-    ),
-    Gauge(
-        name="finmind_ledger_problems",
-        help="Connections whose ledger may not agree with the bank, by why.",
-        labels=("code",),
-        query="SELECT problem_code, count(*) FROM bank_connections"
-        " WHERE problem_code IS NOT NULL AND status <> 'disconnected' GROUP BY 1",
     ),
     Gauge(
         name="finmind_quota_left_ratio",
@@ -193,21 +135,118 @@ GAUGES: Sequence[Gauge] = (
         labels=("component",),
         query="SELECT component, EXTRACT(EPOCH FROM now() - seen_at) FROM worker_heartbeats",
     ),
+    # Those that read every connection, or every run of a day, come last: a first scrape has the others.
+    Gauge(
+        name="finmind_newest_data_age_seconds",
+        help="Since the last good run of any active connection of the connector.",
+        labels=("connector",),
+        query="SELECT connector_name, EXTRACT(EPOCH FROM now() - max(last_good_at)) FROM bank_connections"
+        " WHERE status = 'active' AND last_good_at IS NOT NULL GROUP BY 1",
+    ),
+    Gauge(
+        name="finmind_oldest_data_age_seconds",
+        help="Since the last good run of the active connection that is furthest behind.",
+        labels=("connector",),
+        query="SELECT connector_name, EXTRACT(EPOCH FROM now() - min(COALESCE(last_good_at, created_at)))"
+        " FROM bank_connections WHERE status = 'active' AND refresh_interval IS NOT NULL GROUP BY 1",
+    ),
+    Gauge(
+        name="finmind_connections",
+        help="Connections by connector and status.",
+        labels=("connector", "status"),
+        query="SELECT connector_name, status, count(*) FROM bank_connections GROUP BY 1, 2",
+    ),
+    Gauge(
+        name="finmind_runs_last_day",
+        help="Runs that ended within a day, by how and why.",
+        labels=("kind", "status", "code"),
+        query="SELECT kind, status, code, count(*) FROM bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1, 2, 3",
+    ),
+    Gauge(
+        name="finmind_lost_runs_last_day",
+        help="Runs that lost their worker at least once within a day.",
+        query="SELECT count(*) FROM bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day' AND (attempt > 1 OR code = 'lost')",
+    ),
+    Gauge(
+        name="finmind_run_seconds_last_day",
+        help="From start to end of the runs of a day, as quantiles.",
+        labels=("quantile",),
+        query="SELECT q, value FROM (SELECT percentile_disc(ARRAY[0.5, 0.9, 0.99])"
+        " WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM finished_at - started_at)) AS found FROM bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL) day,"
+        " unnest(ARRAY[0.5, 0.9, 0.99], day.found) AS quantiles(q, value) WHERE value IS NOT NULL",
+    ),
+    Gauge(
+        name="finmind_run_wait_seconds_last_day",
+        help="From request to start of the runs of a day, as quantiles.",
+        labels=("quantile",),
+        query="SELECT q, value FROM (SELECT percentile_disc(ARRAY[0.5, 0.9, 0.99])"
+        " WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM started_at - queued_at)) AS found FROM bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL) day,"
+        " unnest(ARRAY[0.5, 0.9, 0.99], day.found) AS quantiles(q, value) WHERE value IS NOT NULL",
+    ),
+    Gauge(
+        name="finmind_rows_last_day",
+        help="Rows of the bank by what was decided about them within a day.",
+        labels=("decision",),
+        query="SELECT decision, n FROM (SELECT sum(created) AS created, sum(updated) AS updated,"
+        " sum(unchanged) AS unchanged, sum(linked) AS linked, sum(removed) AS removed, sum(rejected) AS rejected,"
+        " sum(suggested) AS suggested FROM bank_import_runs WHERE finished_at > now() - INTERVAL '1 day') day,"
+        " LATERAL (VALUES ('created', created), ('updated', updated), ('unchanged', unchanged), ('linked', linked),"
+        " ('removed', removed), ('rejected', rejected), ('suggested', suggested)) AS rows_(decision, n)"
+        " WHERE n IS NOT NULL",
+    ),
+    Gauge(
+        name="finmind_rows_unaccounted_last_day",
+        help="Rows that banks delivered within a day and that no run accounts for; more than 0 is a defect.",
+        query="SELECT COALESCE(sum(delivered - accounted), 0) FROM bank_import_runs"
+        " WHERE finished_at > now() - INTERVAL '1 day'",
+    ),
+    Gauge(
+        name="finmind_ledger_problems",
+        help="Connections whose ledger may not agree with the bank, by why.",
+        labels=("code",),
+        query="SELECT problem_code, count(*) FROM bank_connections"
+        " WHERE problem_code IS NOT NULL AND status <> 'disconnected' GROUP BY 1",
+    ),
 )
 
 
 class DatabaseCollector(Collector):
-    """Reads every gauge in one short transaction, and the lengths of the queues."""
+    """Reads every gauge in one short transaction, and the lengths of the queues.
 
-    def __init__(self, sessions: Sessions, broker: "redis.Redis") -> None:
+    Args:
+        kept: Readings of earlier scrapes; None: every gauge is read now, however long that takes.
+    """
+
+    def __init__(
+        self, sessions: Sessions, broker: "redis.Redis | Connection", kept: KeptReadings[Metric] | None
+    ) -> None:
         self._sessions = sessions
         self._broker = broker
+        self._kept = kept or KeptReadings()
+        self._first_wait_s = None if kept is None else FIRST_WAIT_S
 
     def collect(self) -> Iterable[Metric]:
-        """Return the metrics of this moment."""
+        """Return the current metrics."""
+        until_s = None if self._first_wait_s is None else self._kept.clock() + self._first_wait_s
         with self._sessions() as session:
-            metrics = [_read(session, gauge) for gauge in GAUGES]
-        return [*metrics, *self._queues()]
+            metrics = [
+                self._kept.get(
+                    gauge.name,
+                    partial(_read, session, gauge),
+                    partial(self._read_apart, gauge),
+                    first_until_s=until_s,
+                )
+                for gauge in GAUGES
+            ]
+        return [*filter(None, metrics), *self._queues()]
+
+    def _read_apart(self, gauge: Gauge) -> Metric:
+        with self._sessions() as session:
+            return _read(session, gauge)
 
     def _queues(self) -> Iterator[Metric]:
         lengths = queue_lengths(self._broker)
@@ -219,10 +258,20 @@ class DatabaseCollector(Collector):
         yield messages
 
 
-def exposition(sessions: Sessions, broker: "redis.Redis", measured_in: Path | None = None) -> bytes:
-    """Return all metrics in the text format of Prometheus. measured_in: the folder of latency files."""
+def exposition(
+    sessions: Sessions,
+    broker: "redis.Redis | Connection",
+    measured_in: Path | None = None,
+    kept: KeptReadings[Metric] | None = None,
+) -> bytes:
+    """Return all metrics in the text format of Prometheus.
+
+    Args:
+        measured_in: The folder of latency files, if any.
+        kept: Readings of earlier scrapes, for those that take long. Without them every gauge is read now.
+    """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(DatabaseCollector(sessions, broker))
+    registry.register(DatabaseCollector(sessions, broker, kept))
     if measured_in is not None:
         registry.register(LatencyCollector(measured_in))
     return generate_latest(registry)

@@ -1,6 +1,6 @@
 """The overview for operators: heartbeats, waiting work, failures, and what needs a person.
 
-Everything is read from Postgres, whose clock is used; Redis only gives the lengths of its queues.
+Everything is read from Postgres and by its clock, except the lengths of the queues, which Redis states.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from kombu import Connection
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.broker import Queue
 
 SIGN_MAX_AGE_S = 120
-"""Canaries are written every 30 s; a queue without one for this long is consumed by nobody."""
+"""A queue without a canary for this long has no consumer; canaries are written every 30 s."""
 LATE_S = 300
-"""A run that waits, or a connection that is due, for longer than this is late."""
+"""A run that waits or a connection that is due for longer is late."""
 
 _SIGNS = """
     SELECT component, seen_at, EXTRACT(EPOCH FROM now() - seen_at)::int AS age_s
@@ -110,8 +111,8 @@ class Status:
     open: Mapping[str, Any]
 
 
-def read_status(session: Session, broker: "redis.Redis") -> Status:
-    """Read the state of this moment."""
+def read_status(session: Session, broker: "redis.Redis | Connection") -> Status:
+    """Read the current state."""
     return Status(
         signs=_rows(session, _SIGNS),
         queues=queue_lengths(broker),
@@ -128,7 +129,7 @@ def read_status(session: Session, broker: "redis.Redis") -> Status:
 
 
 def problems(status: Status) -> list[str]:
-    """Return what an operator must act on now; empty when all is well. Pure."""
+    """Return the problems that an operator has to act on now. Pure."""
     found = [] if status.queues is not None else ["Redis does not answer: runs wait until it does"]
     ages = {sign["component"]: sign["age_s"] for sign in status.signs}
     for queue in (Queue.INTERACTIVE, Queue.SCHEDULED):
@@ -151,7 +152,7 @@ def problems(status: Status) -> list[str]:
 
 
 def concerns(status: Status) -> list[str]:
-    """Return what needs a person but is no reason for an alarm. Pure."""
+    """Return what needs a person but no alarm. Pure."""
     open_, runs = status.open, {(run["status"], run["code"]): run["runs"] for run in status.runs}
     counts = (
         (len(status.need_a_person), "connection needs its user", "connections need their users"),
@@ -171,8 +172,10 @@ def concerns(status: Status) -> list[str]:
     return [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]
 
 
-def queue_lengths(broker: "redis.Redis") -> dict[str, int] | None:
-    """Return messages per queue and those taken but not acknowledged; None when Redis does not answer."""
+def queue_lengths(broker: "redis.Redis | Connection") -> dict[str, int] | None:
+    """Return messages per queue, from Redis also those taken but not acknowledged; None when it does not answer."""
+    if isinstance(broker, Connection):
+        return _lengths_in_rabbitmq(broker)
     try:
         with broker.pipeline(transaction=False) as pipeline:
             for queue in Queue:
@@ -182,6 +185,15 @@ def queue_lengths(broker: "redis.Redis") -> dict[str, int] | None:
     except redis.RedisError:
         return None
     return dict(zip([*(queue.value for queue in Queue), "unacknowledged"], lengths, strict=True))
+
+
+def _lengths_in_rabbitmq(broker: Connection) -> dict[str, int] | None:
+    try:
+        with broker.clone() as connection, connection.channel() as channel:
+            amqp: Any = channel  # kombu's base class of channels leaves the operations out
+            return {queue.value: amqp.queue_declare(queue.value, passive=True).message_count for queue in Queue}
+    except (*broker.connection_errors, *broker.channel_errors):
+        return None
 
 
 def _rows(session: Session, query: str) -> list[dict[str, Any]]:

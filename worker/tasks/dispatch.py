@@ -1,56 +1,79 @@
-"""The tick: waiting runs and due connections become messages, in the order of whose turn it is."""
+"""The dispatch tasks: `tick` publishes and plans runs, `dispatch_requests` publishes those that people wait for."""
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from worker import heartbeat_files
 from worker.app import app
-from worker.broker import TICK, Nudge, publish, run_queue
+from worker.broker import DISPATCH_REQUESTS, TICK, Nudge, publish, run_queue
+from worker.connections.notices import handle_notices
+from worker.connectors.base import Burst
+from worker.connectors.errors import ConnectorNotFoundError
 from worker.fault_injection import point
-from worker.runs.dispatch import DueRun, take_due_runs
+from worker.runs.dispatch import DueRun, is_at_a_limit, take_due_runs
+from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.planning import plan_due_connections
+from worker.runs.refresh_schedule import spread_allowance
 from worker.runs.states import RunTrigger
-from worker.runs.turns import DispatchLimits
 from worker.runtime import Runtime, process_runtime
 from worker.settings import Settings
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
+PUBLISHED_AHEAD = 500
+"""Runs published ahead of the workers, at most, for waiting people and for the schedule each."""
+
+REDISPATCH_LEASES = 1.5
+"""A published run that nobody claimed is published again after so many times the lease."""
+
 _PAUSE_S = 0.25
 
 
 @app.task(name=TICK)
 def tick() -> None:
-    """Dispatch what is due; while runs keep coming, go on until it is time for the next tick."""
+    """Dispatch what is due; as long as there is more or a limit is reached, continue until the next tick."""
     runtime = process_runtime()
     started_s = time.monotonic()
     while True:
         pass_started_s = time.monotonic()
         moved = dispatch_once(runtime)
         heartbeat_files.touch("dispatcher")
-        # A pass over a long backlog costs Postgres something: it gets four times as long to rest.
-        pause_s = max(_PAUSE_S, 4 * (time.monotonic() - pass_started_s))
-        if not moved or time.monotonic() - started_s + pause_s > runtime.settings.tick_s:
+        # A pass over a long backlog loads Postgres, so a pause of twice its duration follows.
+        pause_s = max(_PAUSE_S, 2 * (time.monotonic() - pass_started_s))
+        if time.monotonic() - started_s + pause_s > runtime.settings.tick_s:
+            return
+        if not moved and not _is_full(runtime):
             return
         time.sleep(pause_s)
 
 
-def dispatch_once(runtime: Runtime) -> int:
-    """Dispatch what is due right now, the runs that somebody waits for first; return how many things were moved.
+@app.task(name=DISPATCH_REQUESTS)
+def dispatch_requests() -> None:
+    """Publish the runs that people wait for, once; whatever a limit holds back is left to the tick."""
+    runtime = process_runtime()
+    with runtime.sessions() as session:
+        due = take_due_runs(session, interactive=True, limits=_limits(runtime.settings))
+    _publish(due)
 
-    Raises: kombu.exceptions.OperationalError when the broker is away; what was marked is published again later.
+
+def dispatch_once(runtime: Runtime) -> int:
+    """Dispatch what is due now, interactive runs first; return how many runs were published.
+
+    Raises: kombu.exceptions.OperationalError when the broker is away; the marked runs are published again later.
     """
     limits = _limits(runtime.settings)
     steps: tuple[Callable[[Session], list[DueRun]], ...] = (
         partial(take_due_runs, interactive=True, limits=limits),
         partial(take_due_runs, interactive=False, limits=limits),
-        partial(plan_due_connections, limits=limits),
+        partial(plan_due_connections, limits=limits, shortest_of=partial(_shortest, runtime)),
     )
-    moved = 0
+    moved = _take_notices(runtime)
     for take in steps:
         with runtime.sessions() as session:
             due = take(session)
@@ -59,12 +82,43 @@ def dispatch_once(runtime: Runtime) -> int:
     return moved
 
 
+def _is_full(runtime: Runtime) -> bool:
+    """Say whether more may be due than the limits allow: then a place becomes free at any moment."""
+    with runtime.sessions() as session:
+        return is_at_a_limit(session, _limits(runtime.settings))
+
+
+def _take_notices(runtime: Runtime) -> int:
+    """Turn what providers reported into runs; trouble there holds up nothing else."""
+
+    def burst_of(connector_name: str) -> Burst | None:
+        try:
+            return runtime.registry.get(connector_name).capabilities.burst
+        except ConnectorNotFoundError:
+            return None
+
+    try:
+        with runtime.sessions() as session:
+            return handle_notices(session, burst_of)
+    except DBAPIError as error:
+        log.warning("provider_notices.failed", reason=type(error.orig).__name__)
+        return 0
+
+
+def _shortest(runtime: Runtime, connector_name: str) -> timedelta:
+    """Return how far apart scheduled runs of a connector are at least."""
+    try:
+        return spread_allowance(runtime.registry.get(connector_name).capabilities.quotas)
+    except ConnectorNotFoundError:
+        return timedelta(0)
+
+
 def _limits(settings: Settings) -> DispatchLimits:
     return DispatchLimits(
-        ahead=settings.dispatch_batch,
+        ahead=PUBLISHED_AHEAD,
         per_user=settings.runs_per_user,
         per_connector=settings.runs_per_connector,
-        redispatch_s=settings.redispatch_s,
+        redispatch_s=REDISPATCH_LEASES * settings.lease_s,
     )
 
 

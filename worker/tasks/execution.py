@@ -1,11 +1,11 @@
-"""One run from claim to close: the lease is kept alive, the engine works, and whatever happens, the row tells it."""
+"""Executes one run: claims it, keeps its lease, calls the engine, and records the result, also of an error."""
 
 import errno
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -15,19 +15,27 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
-from worker.db.engine import Sessions, is_away, is_contention
-from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError, TooHeavyError, WorkerError
+from worker.db.trouble import is_away, is_contention
+from worker.errors import (
+    CancelRequestedError,
+    LostLeaseError,
+    StopRequestedError,
+    TooHeavyError,
+    TransactionInTheWayError,
+    WorkerError,
+)
 from worker.fault_injection import point
 from worker.importer import engine
-from worker.importer.context import ImportContext
+from worker.recordings.recorder import RunRecorder, recorder_of
 from worker.runs.admission import AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
 from worker.runs.heavy import LIGHT_ROWS, LightWorker, is_consumed, is_heavy
-from worker.runs.lease import ClaimedRun, claim, hand_back
+from worker.runs.lease import ClaimedRun, claim, hand_back, lock_claims_of_user
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runtime import Runtime
 from worker.stop_flag import STOP
+from worker.tasks.import_context import heavy_queue_is_consumed, import_context, weigh
 from worker.tasks.open_connector import ConnectorOpener
 from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import note_outcome, span
@@ -35,13 +43,13 @@ from worker.telemetry.tracing import note_outcome, span
 log = get_logger(__name__)
 
 MARGIN_S = 20.0
-"""A run hands itself back this long before Celery's soft limit would interrupt it."""
+"""How long before Celery's soft limit a run hands itself back (s)."""
 
 DISK_DEFER_S = 60.0
-"""How long a run waits that found no temporary space: others that use it end meanwhile (s)."""
+"""How long a run is deferred that found no temporary disk space (s)."""
 
 ABANDON_AFTER_S = 60.0
-"""A run that goes on for so long after its limit, which only threads can, loses its lease to others."""
+"""How long after its limit a run in a thread, which cannot be killed, loses its lease (s)."""
 
 _RETRY_S = 1.0
 
@@ -53,18 +61,20 @@ def execute_run(
     worker_name: str,
     soft_limit_s: float,
     light: LightWorker | None = None,
+    share: int | None = None,
 ) -> Outcome | None:
-    """Claim the run and work on it until it is closed, deferred, handed back or lost; nothing when it is not ours.
+    """Claim the run and execute it until it is closed, deferred, handed back or lost.
 
     Args:
-        runtime: of this process.
-        run_id: the run.
-        worker_name: becomes part of its row.
-        soft_limit_s: when Celery would interrupt the run; it hands itself back before that.
-        light: this worker is for light runs; None when it is for any.
+        runtime: Runtime of this process.
+        run_id: Id of the run.
+        worker_name: Name of this worker, which is stored in the row.
+        soft_limit_s: Celery's soft limit; the run hands itself back before it.
+        light: Set when this worker executes light runs only.
+        share: Runs of one user that may be under way in this worker; None for no such bound.
 
     Returns:
-        How this worker ended the run; None when it did not.
+        The outcome when this worker ended the run, otherwise None.
     """
     settings = runtime.settings
     if light is not None and _is_for_others(runtime, run_id):
@@ -72,7 +82,7 @@ def execute_run(
         log.info("run.passed_on", run_id=str(run_id))
         return None
     try:
-        claimed = _start(runtime, run_id, worker_name)
+        claimed = _start(runtime, run_id, worker_name, share)
     except LostLeaseError as reason:
         log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
         return None
@@ -89,7 +99,7 @@ def execute_run(
         abandon_s=soft_limit_s + ABANDON_AFTER_S,
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
-    traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=facts.asked_by)
+    traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=facts.trace_context)
     with traced, context, acting_as(f"run:{run_id}"), runtime.lease_renewer.renewing(keeper):
         log.info("run.started")
         outcome = _work_and_close(runtime, claimed, keeper, light)
@@ -102,10 +112,12 @@ def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
         return is_heavy(session, run_id) and is_consumed(session)
 
 
-def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> ClaimedRun | None:
-    """Claim the run and ask whether it may go on now; when not, it ends or waits."""
+def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, share: int | None) -> ClaimedRun | None:
+    """Claim the run, and end it or let it wait when it may not start now."""
     settings = runtime.settings
-    with runtime.statements() as session:
+    with runtime.statements() if share is None else runtime.sessions() as session:
+        if share is not None:
+            lock_claims_of_user(session, run_id)
         claimed = claim(
             session,
             run_id,
@@ -120,6 +132,7 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str) -> ClaimedRun 
         per_user=settings.runs_per_user,
         per_connector=settings.runs_per_connector,
         max_attempts=settings.max_attempts,
+        per_user_here=share,
     )
     decision = admit(facts, attempt=lease.attempt, limits=limits)
     if decision is None:
@@ -146,7 +159,7 @@ def _work_and_close(
         except StopRequestedError as reason:
             _hand_back(runtime, claimed.lease, keeper, reason, light)
             return None
-    except LostLeaseError as reason:  # also when the COMMIT that closed it was never answered
+    except LostLeaseError as reason:  # also when the reply to the COMMIT that closed it was lost
         log.warning("run.lost", reason=str(reason))
         return None
     note_outcome(failed=outcome.status is RunStatus.FAILED, status=outcome.status.value, code=outcome.code)
@@ -157,39 +170,47 @@ def _work_and_close(
 def _hand_back(
     runtime: Runtime, lease: Lease, keeper: LeaseKeeper, reason: StopRequestedError, light: LightWorker | None
 ) -> None:
-    """Queue the run again. What was too much for a light worker goes to one for heavy runs: no failed attempt."""
+    """Queue the run again; pass a run that is too heavy for a light worker on.
+
+    Neither that nor waiting for another transaction is a failed attempt.
+    """
+    waited = isinstance(reason, TransactionInTheWayError)
     too_much = not STOP.is_set and (isinstance(reason, TooHeavyError) or keeper.is_out_of_time)
-    passed_on = light is not None and too_much and _consumed(runtime)
-    counted = not (STOP.is_set or keeper.advanced or passed_on)
+    passed_on = light is not None and too_much and heavy_queue_is_consumed(runtime)
+    counted = not (STOP.is_set or keeper.advanced or passed_on or waited)
     _write_with_retries(runtime, keeper, partial(hand_back, lease=lease, counted=counted, passed_on=passed_on))
     if light is not None and passed_on:
         light.pass_on(lease.run_id)
     log.info("run.handed_back", reason=str(reason), passed_on=passed_on)
 
 
-def _consumed(runtime: Runtime) -> bool:
-    with runtime.statements() as session:
-        return is_consumed(session)
-
-
 def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: LightWorker | None) -> Outcome:
-    """Run the engine, which closes the row; errors that say something about the run become its outcome.
+    """Call the engine, which closes the row; turn an error of the run into its outcome.
 
-    Raises: StopRequestedError, also when the database or the time went away: the run goes on from what it committed;
-    LostLeaseError.
+    Raises: LostLeaseError; StopRequestedError at a shutdown, when the time is up or the database is gone: the run will
+    continue from what it committed.
     """
+    recorder = recorder_of(claimed, datetime.now(UTC))
     try:
         with ExitStack() as stack:
-            interactive = not claimed.facts.scheduled
-            opener = ConnectorOpener(runtime=runtime, interactive=interactive, wait=keeper.wait, stack=stack)
-            return engine.run(claimed, _import_context(runtime, keeper, opener, light))
+            interactive = claimed.facts.person_waits
+            opener = ConnectorOpener(
+                runtime=runtime,
+                interactive=interactive,
+                wait=keeper.wait,
+                stack=stack,
+                weigh_body=partial(weigh, runtime, light, LIGHT_ROWS + 1),
+                check=keeper.check_going_on,
+                recorder=recorder,
+            )
+            return _recorded(runtime, recorder, engine.run(claimed, import_context(runtime, keeper, opener, light)))
     except (StopRequestedError, LostLeaseError):
         raise
     except SoftTimeLimitExceeded:
         raise StopRequestedError("the run ran into its time limit") from None
-    except Exception as error:  # the outermost place: a defect must end in the row, not in silence
+    except Exception as error:  # the outermost handler: a defect has to be recorded in the row
         if isinstance(error, DBAPIError) and is_contention(error):
-            raise StopRequestedError(f"another transaction was in the way ({type(error.orig).__name__})") from None
+            raise TransactionInTheWayError(f"{type(error.orig).__name__} in every try") from None
         if isinstance(error, DBAPIError) and is_away(error):
             raise StopRequestedError(f"the database went away ({type(error.orig).__name__})") from None
         outcome = outcome_of_error(error)
@@ -199,10 +220,22 @@ def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: Lig
         return outcome
 
 
-def outcome_of_error(error: Exception) -> Outcome:
-    """Return how a run ends whose engine raised `error`. Pure.
+def _recorded(runtime: Runtime, recorder: RunRecorder | None, outcome: Outcome) -> Outcome:
+    """Keep the recording of a run that was to be recorded; a recording that fails is no failure of the run."""
+    if recorder is not None:
+        try:
+            recorder.keep(runtime.sessions, outcome)
+        except Exception as error:
+            log.exception("recording.failed", reason=type(error).__name__)
+            with suppress(DBAPIError):  # the database is what failed: the file is deleted after a week
+                recorder.give_up(runtime.sessions, error)
+    return outcome
 
-    Errors of banks and of key services never get here: the engine turns them into outcomes, and decides about waiting.
+
+def outcome_of_error(error: Exception) -> Outcome:
+    """Return the outcome of a run whose engine raised `error`. Pure.
+
+    The engine itself handles errors of banks and of key providers.
     """
     match error:
         case CancelRequestedError():
@@ -213,46 +246,16 @@ def outcome_of_error(error: Exception) -> Outcome:
             message = "the worker has no temporary space left"
             return Outcome(status=RunStatus.DEFERRED, code="disk_full", message=message, defer_s=DISK_DEFER_S)
         case _:
-            # The message of a foreign error may hold anything; the log keeps it, the row gets its class.
+            # The message of a foreign error may contain anything: it is only logged, and the row gets the class.
             return Outcome(status=RunStatus.FAILED, code="internal", message=type(error).__name__)
 
 
-def _import_context(
-    runtime: Runtime, keeper: LeaseKeeper, opener: ConnectorOpener, light: LightWorker | None
-) -> ImportContext:
-    return ImportContext(
-        sessions=partial(_transaction, runtime.sessions, keeper),
-        statements=runtime.statements,
-        open_connector=opener,
-        check=keeper.check,
-        wait=keeper.wait,
-        now=lambda: datetime.now(UTC),
-        clear_cache=runtime.cache.clear,
-        note_quota=opener.note_quota,
-        advanced=keeper.advance,
-        weigh=partial(_weigh, runtime, light),
-    )
-
-
-def _weigh(runtime: Runtime, light: LightWorker | None, rows: int) -> None:
-    if light is not None and rows > LIGHT_ROWS and _consumed(runtime):
-        raise TooHeavyError(f"a delivery of {rows} rows is for a worker of heavy runs")
-
-
-@contextmanager
-def _transaction(sessions: Sessions, keeper: LeaseKeeper) -> Iterator[Session]:
-    """Open a transaction of the engine that keeps the lease, with a fault point on either side of its commit."""
-    with sessions() as session:
-        with keeper.writing(session):
-            yield session
-        point("before_commit")
-    point("after_commit")
-
-
 def _write_with_retries(runtime: Runtime, keeper: LeaseKeeper, write: Callable[[Session], None]) -> None:
-    """Write the end of a run, again if the database went away: a COMMIT without an answer may have happened or not.
+    """Write the end of a run, and try again when the database was gone.
 
-    The fence tells: if it happened, the lease is gone. Raises: LostLeaseError, then or when the lease ran out.
+    After a COMMIT without a reply the fence of the next try tells whether it happened: then the lease is gone.
+
+    Raises: LostLeaseError in that case, or when the lease ran out.
     """
     while True:
         try:

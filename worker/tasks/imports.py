@@ -1,7 +1,7 @@
-"""Tasks about runs: the two public ones that ask for a run by name, and the one that executes a run that is waiting.
+"""Tasks of runs: two public ones that request a run and execute it, and one that executes a waiting run.
 
-The state Celery shows is the state of the row: SUCCESS for succeeded, partial and cancelled, FAILURE for failed, RETRY
-for what goes on later (deferred, handed back), REJECTED for a message about nothing.
+Celery shows the status of the row: SUCCESS for succeeded, partial and cancelled, FAILURE for failed, RETRY for a run
+that goes on later (deferred, handed back), REJECTED for a message without a run.
 """
 
 import uuid
@@ -15,10 +15,11 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.app import app
 from worker.broker import EXECUTE, IMPORT_CONNECTION, REFRESH_CONNECTION, Nudge, Queue, publish
-from worker.celery_hooks.pools import has_threads
-from worker.db.engine import is_away, is_contention
+from worker.celery_hooks.pools import has_threads, places
+from worker.db.trouble import is_away, is_contention
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankImportRun
+from worker.runs.admission import share_of
 from worker.runs.heavy import LightWorker
 from worker.runs.message_allowance import check_message_allowance
 from worker.runs.request import request_run
@@ -31,7 +32,7 @@ log = get_logger(__name__)
 
 
 class RunFailedError(Exception):
-    """The run failed; its row and the log say why. Holds ids and codes only, for Flower shows it."""
+    """The run failed; its row and the log say why. Contains ids and codes only, because Flower shows it."""
 
 
 @app.task(name=IMPORT_CONNECTION, bind=True, throws=(RunFailedError,))
@@ -43,7 +44,7 @@ def import_connection(
     to_date: str | None = None,
     dry_run: bool = False,  # noqa: FBT001, FBT002 - the public signature
 ) -> dict[str, Any]:
-    """Import a connection's transactions. Days are ISO dates, both included; without them the importer decides."""
+    """Import a connection's transactions. Days are inclusive ISO dates; without them the importer decides."""
     return _ask_and_execute(
         self,
         connection_id,
@@ -63,20 +64,20 @@ def refresh_connection(self: Task[Any, Any], connection_id: str, account_id: str
 
 @app.task(name=EXECUTE, bind=True, throws=(RunFailedError,))
 def execute(self: Task[Any, Any], run_id: str) -> dict[str, Any]:
-    """Execute a waiting run; a doubled, late or mistaken message changes nothing."""
+    """Execute a waiting run. Idempotent: a repeated, late or wrong message changes nothing."""
     return _execute(self, _uuid(run_id))
 
 
 def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Write the row under the task's own id, then execute it; a redelivered message finds its row and adds none."""
+    """Write the row with the task's id and execute it; a redelivered message finds that row."""
     run_id = uuid.UUID(task.request.id)
-    asked = _request(connection_id, **request)
+    wanted = _request(connection_id, **request)
     try:
         with process_runtime().sessions() as session:
             if session.get(BankImportRun, run_id) is None:
                 if not task.request.called_directly:
-                    check_message_allowance(session, asked.connection_id)
-                run_id = request_run(session, asked, run_id=run_id)
+                    check_message_allowance(session, wanted.connection_id)
+                run_id = request_run(session, wanted, run_id=run_id)
     except (NotFoundError, ConflictError, InvalidRequestError) as error:
         log.warning("run.refused", task_id=task.request.id, code=error.code, reason=str(error))
         raise RunFailedError(f"{error.code}: {error}") from None
@@ -95,6 +96,7 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
             worker_name=str(task.request.hostname),
             soft_limit_s=_soft_limit_s(task),
             light=_LIGHT if has_threads() else None,
+            share=_share(task),
         )
         if outcome is not None and outcome.status is RunStatus.SUCCEEDED:
             return _done(run_id, outcome.status, outcome.code, outcome.counts.created)
@@ -103,7 +105,7 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
     except DBAPIError as error:
         if not is_away(error) and not is_contention(error):
             raise
-        # Nothing can be written, so nothing is said about the run: its lease runs out, and it is queued again.
+        # The database is gone, so nothing can be recorded: the lease runs out, and the reaper queues the run again.
         log.warning("run.database_away", run_id=str(run_id), reason=type(error.orig).__name__)
         raise Retry(f"run {run_id}: the database is away or busy") from None
     if row is None:
@@ -111,8 +113,16 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
     return _as_task_state(row)
 
 
+def _share(task: Task[Any, Any]) -> int | None:
+    """Return how many runs of one user may be under way here; None where RUNS_PER_USER or the schedule bounds them."""
+    known = places()
+    by_schedule = (task.request.delivery_info or {}).get("routing_key") == Queue.SCHEDULED
+    stated = "runs_per_user" in process_runtime().settings.model_fields_set
+    return None if known is None or by_schedule or stated else share_of(known)
+
+
 def _pass_on(run_id: uuid.UUID) -> None:
-    """Send a run to the workers for heavy ones; when the broker is away, the dispatcher sends it again."""
+    """Send a run to the queue of heavy ones; when the broker is away, the dispatcher sends it again."""
     try:
         publish(app, [Nudge(run_id=run_id, queue=Queue.HEAVY)])
     except OperationalError as error:
@@ -123,7 +133,7 @@ _LIGHT = LightWorker(pass_on=_pass_on)
 
 
 def _as_task_state(row: BankImportRun) -> dict[str, Any]:
-    """Return or raise what makes Celery show the state of the row."""
+    """Return the result, or raise the exception, that makes Celery show the status of the row."""
     match RunStatus(row.status):
         case RunStatus.FAILED:
             raise RunFailedError(f"run {row.id} failed: {row.code}")

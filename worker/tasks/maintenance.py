@@ -1,12 +1,17 @@
-"""Tasks that keep the tables honest: recover silent runs, write canaries, remove what is old."""
+"""Maintenance tasks: recover silent runs, record canaries of queues, delete old rows, warn of ending consents."""
 
 from worker.app import app
-from worker.broker import CANARY, CONSENT, PRUNE, REAP
+from worker.broker import CANARY, CONSENT, OBSERVE_BANKS, PRUNE, REAP, REMOVE_FILES
 from worker.connections.consent import warn_of_expiring_consents
+from worker.connections.notices import prune_notices
 from worker.fault_injection import point
+from worker.personal_data import remove_files_of_gone_users
+from worker.recordings.store import prune_recordings
+from worker.runs.activity import write_ended_hours
 from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.reaper import PAGE, recover, silent_runs
 from worker.runs.retention import RetentionPolicy, expire_deferred, prune_old, remove_old_rows
+from worker.runs.weather_records import observe
 from worker.runtime import process_runtime
 from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger
@@ -16,7 +21,7 @@ log = get_logger(__name__)
 
 @app.task(name=REAP)
 def reap() -> int:
-    """Recover every run whose worker went silent, each in a transaction of its own; return how many."""
+    """Recover every run with an expired lease, each in its own transaction; return how many."""
     runtime = process_runtime()
     recovered, after = 0, None
     while True:
@@ -36,18 +41,22 @@ def reap() -> int:
 
 @app.task(name=CANARY)
 def canary(queue: str) -> None:
-    """Say that somebody consumes this queue: a worker that lives but no longer takes messages is caught by this."""
+    """Record that this queue has a consumer, which shows when a living worker no longer takes messages."""
     with process_runtime().sessions() as session:
         record_heartbeat(session, f"queue:{queue}")
 
 
 @app.task(name=PRUNE)
 def prune() -> None:
-    """Close runs that were deferred for too long, and remove what nobody needs any more."""
+    """Fail runs that were deferred for too long, count the hours that ended, and delete old rows."""
     runtime = process_runtime()
     with runtime.sessions() as session:
         expire_deferred(session)
         prune_old(session)
+    with runtime.sessions() as session:
+        prune_notices(session)
+        write_ended_hours(session)
+        prune_recordings(session)
     settings = runtime.settings
     policy = RetentionPolicy(run_days=settings.run_retention_days, audit_days=settings.audit_retention_days)
     removed = remove_old_rows(runtime.sessions, policy, stop_requested=lambda: STOP.is_set)
@@ -55,8 +64,25 @@ def prune() -> None:
         log.info("old_rows.removed", **removed)
 
 
+@app.task(name=REMOVE_FILES)
+def remove_files() -> int:
+    """Delete the statement files of users whom FinMind deleted; return how many users' folders went."""
+    runtime = process_runtime()
+    removed = remove_files_of_gone_users(runtime.sessions, runtime.settings.statement_folder)
+    if removed:
+        log.info("statement_files.removed", users=removed)
+    return removed
+
+
 @app.task(name=CONSENT)
 def warn_of_consents() -> int:
-    """Announce every consent that comes within 14, 7 or 1 days of its end; return how many."""
+    """Announce every consent that ends within 14, 7 or 1 days; return how many."""
     with process_runtime().sessions() as session:
         return warn_of_expiring_consents(session)
+
+
+@app.task(name=OBSERVE_BANKS)
+def observe_banks() -> int:
+    """Take into account how the newest runs ended at each bank; return how many."""
+    with process_runtime().sessions() as session:
+        return observe(session)

@@ -1,4 +1,4 @@
-"""Opening a connection's connector for one run: credentials on record, requests through the shared limits."""
+"""Opens the connector of a connection for one run: decrypts its credentials (audited) and throttles its requests."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx2
+from pydantic import BaseModel
 
 from worker.connections.credentials import ConfigKeeper, StoredConfig, open_taken, take_config
+from worker.connections.linking import read_link_apps
+from worker.connections.webhook_registration import register_webhook
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
-from worker.net.http import MeasuredTransport, open_client
+from worker.net.http import HttpLimits, MeasuredTransport, open_client
+from worker.recordings.recorder import RunRecorder
 from worker.runs import provider_quota
 from worker.runs.provider_throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 from worker.runtime import Runtime, provider_reach
@@ -18,20 +22,28 @@ from worker.runtime import Runtime, provider_reach
 
 @dataclass(slots=True, kw_only=True)
 class ConnectorOpener:
-    """Opens connectors for one run and closes their clients with the stack. wait: sleeps, or raises when the run ends.
+    """Opens connectors for one run and closes their clients with the stack.
 
-    interactive: somebody waits for the run, so it may use the reserve of an allowance.
+    Attributes:
+        wait: Sleeps, or raises when the run has to end.
+        weigh_body: Called for a large response; raises where a worker for heavy runs is to read it.
+        check: Called while a bank is waited for; raises when the run has to end.
+        recorder: Keeps the exchanges of a run that is recorded.
+        interactive: Whether a person waits for the run, so that it may use the reserve of an allowance.
     """
 
     runtime: Runtime
     interactive: bool
     wait: Callable[[float], None]
     stack: ExitStack
+    weigh_body: Callable[[], None]
+    check: Callable[[], None]
+    recorder: RunRecorder | None = None
     _spender: provider_quota.Spender | None = None
     _quotas: tuple[Quota, ...] = ()
 
     def __call__(self, connection_id: uuid.UUID) -> BankConnector:
-        """Read the connection's config, on record, decrypt it and build the connector.
+        """Read and decrypt the connection's config, write an audit row, and build the connector.
 
         Raises: NotFoundError, ConflictError for a removed connection; ConnectorNotFoundError, CredentialError.
         """
@@ -43,23 +55,29 @@ class ConnectorOpener:
         self._spender = provider_quota.Spender(
             connector_name=stored.connector_name, connection_id=stored.connection_id, interactive=self.interactive
         )
+        timezone = stored.timezone or connector_type.capabilities.timezone
+        if self.recorder is not None:
+            self.recorder.open(connector_type, config, timezone)
         context = ConnectorContext(
-            http=self.stack.enter_context(self._client(stored, connector_type)),
+            http=self.stack.enter_context(self._client(stored, connector_type, config)),
             now=lambda: datetime.now(UTC),
             save_config=ConfigKeeper(runtime.sessions, runtime.vault, stored),
-            timezone=stored.timezone or connector_type.capabilities.timezone,
+            timezone=timezone,
             wait=self.wait,
         )
-        return connector_type(config, context)
+        connector = connector_type(config, context)
+        if connector_type.webhooks is not None:
+            register_webhook(runtime.sessions, stored, connector, read_link_apps(runtime.settings.link_apps).public_url)
+        return connector
 
     def note_quota(self, readings: Sequence[QuotaReading]) -> None:
-        """Correct the ledger by what responses said."""
+        """Correct the counted allowances by what responses stated."""
         if self._spender is not None and readings and self._quotas:
             with self.runtime.sessions() as session:
                 for reading in readings:
                     provider_quota.correct(session, self._spender, self._quotas, reading)
 
-    def _client(self, stored: StoredConfig, connector_type: type[BankConnector]) -> httpx2.Client:
+    def _client(self, stored: StoredConfig, connector_type: type[BankConnector], config: BaseModel) -> httpx2.Client:
         burst = connector_type.capabilities.burst
         gate = Gate(
             wait=self.wait,
@@ -69,9 +87,15 @@ class ConnectorOpener:
         )
 
         def wrap(inner: httpx2.BaseTransport) -> httpx2.BaseTransport:
-            return ThrottledTransport(MeasuredTransport(inner, stored.connector_name), gate)
+            throttled = ThrottledTransport(MeasuredTransport(inner, stored.connector_name), gate)
+            return throttled if self.recorder is None else self.recorder.wrap(throttled)
 
-        return open_client(wrap=wrap, reach=provider_reach(self.runtime.settings))
+        return open_client(
+            HttpLimits(weigh=self.weigh_body, check=self.check),
+            wrap=wrap,
+            reach=provider_reach(self.runtime.settings),
+            certificate=connector_type.client_certificate(config),
+        )
 
     def _spend(self, call: Call) -> None:
         if self._spender is not None and any(allowance.endpoint == call.endpoint for allowance in self._quotas):

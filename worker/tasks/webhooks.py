@@ -1,6 +1,6 @@
-"""Tasks about events: publish one by name, deliver what is due, and the ticks that need a clock.
+"""Tasks of events: publish one, deliver due webhooks, announce bills, send reminders, delete old events.
 
-Each only looks for due rows, so a message that is lost, doubled or late changes nothing but the moment.
+Each periodic task only looks for due rows, so that a lost, repeated or late message changes nothing but the time.
 """
 
 import fcntl
@@ -15,15 +15,18 @@ from worker import heartbeat_files, outbox
 from worker.app import app
 from worker.audit import acting_as
 from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, SEND_REMINDERS
+from worker.connections.linking import read_link_apps
 from worker.errors import InvalidRequestError
 from worker.reminders.bills import BILL_CATCH_UP_DAYS, announce_due_bills
 from worker.reminders.mail import Mailer, parse_mail_server
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
+from worker.reminders.warnings import send_due_warnings
+from worker.runs.removal_pace import RemovalPace
 from worker.runtime import Runtime, process_runtime
 from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger
 from worker.webhooks import inbox
-from worker.webhooks.delivery import DeliveryContext, PumpReport, deliver_due
+from worker.webhooks.delivery import DeliveryContext, DeliveryReport, deliver_due
 from worker.webhooks.policies import delivery_policy, egress_policy
 from worker.webhooks.retention import prune
 from worker.webhooks.signed_events import check_event
@@ -33,7 +36,7 @@ log = get_logger(__name__)
 
 
 class EventRefusedError(Exception):
-    """The event does not fit its schema; nothing was written."""
+    """The event does not match its schema; nothing was written."""
 
 
 @app.task(name=PUBLISH_EVENT, bind=True, throws=(EventRefusedError,))
@@ -93,15 +96,15 @@ def _row_id(given: str) -> uuid.UUID:
 @app.task(name=DELIVER, ignore_result=True)
 @acting_as(f"task:{DELIVER}")
 def deliver() -> None:
-    """Fan out new events and make every due delivery, unless a pump on this machine is at it already."""
+    """Fan out new events and make every due delivery, unless another process of this machine does so already."""
     runtime = process_runtime()
-    turn = _take_turn(runtime.settings.database_url.get_secret_value())
-    if turn is None:
+    lock = _lock_claiming(runtime.settings.database_url.get_secret_value())
+    if lock is None:
         return
-    with turn:
+    with lock:
         with runtime.sessions() as session:
             inbox.take_over(session)
-        report = _pump(runtime, done_claiming=turn.close)
+        report = _deliver_due(runtime, done_claiming=lock.close)
     if report.attempts or report.fanned_out:
         log.info(
             "webhooks.delivered",
@@ -111,10 +114,11 @@ def deliver() -> None:
         )
 
 
-def _take_turn(database_url: str) -> IO[str] | None:
-    """Take this machine's turn to claim deliveries, or return None: one pump at a time holds hundreds of exchanges.
+def _lock_claiming(database_url: str) -> IO[str] | None:
+    """Lock the right to claim deliveries on this machine; return None when another process has it.
 
-    Other tasks need the children. The lock is the kernel's and goes with the process, however it dies.
+    One process makes hundreds of requests at once, and the others are needed for other tasks. The kernel releases the
+    file lock when the process ends.
     """
     name = hashlib.sha256(database_url.encode()).hexdigest()[:16]
     path = heartbeat_files.directory() / f"deliver-{name}.lock"
@@ -128,7 +132,7 @@ def _take_turn(database_url: str) -> IO[str] | None:
     return lock
 
 
-def _pump(runtime: Runtime, *, done_claiming: Callable[[], None]) -> PumpReport:
+def _deliver_due(runtime: Runtime, *, done_claiming: Callable[[], None]) -> DeliveryReport:
     transport = open_transport(runtime)
     try:
         return deliver_due(
@@ -162,7 +166,7 @@ def announce_bills() -> None:
 
 @app.task(name=SEND_REMINDERS)
 def send_reminders() -> None:
-    """Send due reminders by e-mail; without a mail server there is nothing to do."""
+    """Send due reminders by e-mail, if a mail server is configured."""
     runtime = process_runtime()
     settings = runtime.settings
     if settings.smtp_url is None:
@@ -170,16 +174,25 @@ def send_reminders() -> None:
     server = parse_mail_server(settings.smtp_url.get_secret_value(), sender=settings.email_from)
     with Mailer(server) as mailer:
         sent = send_due_reminders(runtime.sessions, mailer.send, ReminderPolicy(), stopping=lambda: STOP.is_set)
+        warned = send_due_warnings(
+            runtime.sessions,
+            mailer.send,
+            ReminderPolicy(),
+            renew_url=read_link_apps(settings.link_apps).renew_url,
+            stopping=lambda: STOP.is_set,
+        )
+    if warned:
+        log.info("connection_warnings.sent", count=warned)
     if sent:
         log.info("reminders.sent", count=sent)
 
 
 @app.task(name=PRUNE_EVENTS)
 def prune_events() -> None:
-    """Forget old events; what a bill's announcement relies on is never forgotten before its catch-up ends."""
+    """Delete old events; events of bills stay until the bill can no longer be announced."""
     runtime = process_runtime()
     keep_days = max(runtime.settings.webhook_retention_days, BILL_CATCH_UP_DAYS + 1)
-    pruned = prune(runtime.sessions, keep_days=keep_days)
+    pruned = prune(runtime.sessions, keep_days=keep_days, pace=RemovalPace(stop_requested=lambda: STOP.is_set))
     with runtime.sessions() as session:
         inbox.prune_refused(session, keep_days=keep_days)
     if pruned:

@@ -1,8 +1,8 @@
-"""Latencies as the processes of the worker measure them, for Prometheus; off until `start_measuring`.
+"""Histograms of latencies for Prometheus, measured by the worker's processes; off until `start_measuring`.
 
-Every process writes a file of its own in one folder (prometheus_client's multiprocess mode) and whoever serves them
-adds them up. A file belongs to a place, such as the second child of a pool, not to a process: a child takes over what
-the one before it counted, however that one died, and files do not pile up.
+Every process writes a file in one folder (prometheus_client's multiprocess mode), and the metrics endpoint adds them
+up. A file belongs to a slot, such as the second child of a pool: the next child in that slot continues the counts of
+one that died, so that files do not pile up.
 """
 
 import os
@@ -24,12 +24,16 @@ _SHORT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 _LONG_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900)
 _SOUND_LABEL = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
 _MOST_VALUES = 60
-"""Values that a label may take in one process; whatever comes after them is `other`."""
+"""Most values of one label in a process; further ones become `other`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """One histogram, in seconds. labels: each a bounded set; never a user, a connection or an account."""
+    """One histogram, in seconds.
+
+    Attributes:
+        labels: Names of its labels. Each has a bounded set of values; none is a user, a connection or an account.
+    """
 
     name: str
     help: str
@@ -76,9 +80,10 @@ _values_seen: dict[tuple[str, int], set[str]] = {}
 
 
 def start_measuring(folder: Path, place: str) -> None:
-    """Latency from now on in this process. place: names its file; no two living processes may share one.
+    """Measure latencies in this process from now on. After a fork, call it again with the child's own place.
 
-    Call it again after a fork with the child's own place.
+    Args:
+        place: Names the file; no two running processes may share one.
     """
     from prometheus_client import values  # noqa: PLC0415 - only where something is measured
 
@@ -96,7 +101,11 @@ def is_measuring() -> bool:
 
 
 def observe(latency: Latency, seconds: float, *labels: str) -> None:
-    """Count one duration. labels: as the measure names them; a value that is unsound or one too many is `other`."""
+    """Count one duration.
+
+    Args:
+        labels: Values in the order of `latency.labels`; an invalid or surplus value becomes `other`.
+    """
     if _place is not None:
         bounded = [_bounded(latency, index, value) for index, value in enumerate(labels)]
         _histogram(latency).labels(*bounded).observe(seconds)
@@ -104,7 +113,7 @@ def observe(latency: Latency, seconds: float, *labels: str) -> None:
 
 @contextmanager
 def timed_span(name: str) -> Iterator[None]:
-    """Time a block of code that ends in an outcome; `note_outcome_of_span` says in which one."""
+    """Measure a block of code; `note_outcome_of_span` sets the outcome it is counted under."""
     if _place is None or name not in _OF_SPANS:
         yield
         return
@@ -117,12 +126,12 @@ def timed_span(name: str) -> Iterator[None]:
 
 
 def note_outcome_of_span(outcome: str) -> None:
-    """Say how the current span ended."""
+    """Set the outcome of the current span."""
     _outcome.set(outcome)
 
 
 def read_latencies(folder: Path) -> "Iterable[Metric]":
-    """Add up what all processes have measured; files that are being made are left for the next time."""
+    """Add up what all processes have measured, without files that are just being created."""
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - only where something is served
 
     files = [str(path) for path in sorted(folder.glob("histogram_*.db")) if path.stat().st_size]
@@ -131,7 +140,7 @@ def read_latencies(folder: Path) -> "Iterable[Metric]":
 
 
 def forget_latencies(folder: Path) -> None:
-    """Begin from nothing, as counters do after a restart; only while no process measures there."""
+    """Delete all files, so that counters start at zero; only while no process measures in the folder."""
     for path in folder.glob("histogram_*.db"):
         path.unlink()
 

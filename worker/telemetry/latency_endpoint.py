@@ -1,4 +1,4 @@
-"""The metrics endpoint of a worker: latencies of its processes, on a port of its main process."""
+"""The metrics endpoint of a worker: serves the latencies of its processes from its main process."""
 
 import os
 import socket
@@ -17,18 +17,21 @@ _listening: list[socket.socket] = []
 
 
 class LatencyCollector(Collector):
-    """Adds up the files of a folder at each scrape."""
+    """Collects the latencies of a folder's files at each scrape."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        """Return the latencies of this moment."""
+        """Return the current latencies."""
         return read_latencies(self._folder)
 
 
 def serve_latencies(folder: Path, listen: str) -> None:
-    """Serve what is measured in `folder` from a thread, until the process ends. listen: `host:port`.
+    """Serve the latencies in `folder` from a thread until the process ends.
+
+    Args:
+        listen: `host:port` to listen on.
 
     Raises: ConfigurationError, OSError when the port is taken.
     """
@@ -47,7 +50,7 @@ def close_inherited_socket() -> None:
 
 
 def parse_listen(listen: str) -> tuple[str, int]:
-    """Take `host:port` apart. Raises: ConfigurationError."""
+    """Return host and port of `host:port`. Raises: ConfigurationError."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
         raise ConfigurationError("METRICS_LISTEN: needs the form host:port, such as 0.0.0.0:9808")

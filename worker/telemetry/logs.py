@@ -1,7 +1,7 @@
-"""Structured logging: JSON lines in the shape of FinMind's own, or a readable console on a terminal.
+"""Structured logging: JSON lines with FinMind's fields, or readable lines on a terminal.
 
-Every line has `timestamp`, `level`, `logger`, `message` and, inside a run, `run_id`. Task arguments and secrets are
-never logged: messages carry ids, and values under a telling name are dropped here as the last line of defence.
+Every line has `timestamp`, `level`, `logger`, `message` and, inside a run, `run_id`. Task arguments and secrets are not
+logged; as a last line of defence, values of fields such as `token` or `password` are dropped here.
 """
 
 import logging
@@ -28,11 +28,16 @@ _SECRET_NAMES = (
 )
 _QUIET = ("httpx2", "httpcore2", "kombu", "amqp", "redis", "urllib3")
 _CHATTY = ("celery.beat", "celery.app.trace", "celery.worker.strategy")
-"""One line per tick and per task, which runs say better themselves; shown at DEBUG."""
+"""Loggers with a line per tick and per task, which are shown at DEBUG only."""
 
 
 def setup_logging(*, level: str = "INFO", json: bool | None = None) -> None:
-    """Send all logging of this process to stderr. json None: decided by whether stderr is a terminal."""
+    """Send all logging of this process to stderr.
+
+    Args:
+        level: The lowest level that is shown.
+        json: Whether to write JSON lines; None writes them unless stderr is a terminal.
+    """
     as_json = not sys.stderr.isatty() if json is None else json
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -58,7 +63,7 @@ def setup_logging(*, level: str = "INFO", json: bool | None = None) -> None:
 
 
 def get_logger(module: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a module, which calls this with `__name__`. Its events are named `<thing>.<what>`."""
+    """Return the logger of a module; call it with `__name__`. Events are named `<thing>.<what>`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(module)
     return logger
 
@@ -105,12 +110,12 @@ def _write_traceback(stream: TextIO, exc_info: structlog.typing.ExcInfo) -> None
 
 
 def _make_inert(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401
-    # A line break in a value would begin a line of its own, a control character would act on whoever reads the log.
+    # A line break in a value would forge a log line, and a control character could change the terminal of a reader.
     return {name: inert_value(value) if name not in _OURS else value for name, value in event.items()}
 
 
 _OURS = frozenset({"_record", "_from_structlog", "exc_info", "stack_info"})
-"""Fields of the libraries, for the formatter."""
+"""Fields that libraries add for their own formatters."""
 
 
 def _drop_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401

@@ -1,8 +1,8 @@
-"""OpenTelemetry, for those who have it: a span per run and per delivery, with ids and codes only.
+"""OpenTelemetry tracing: a span per run and per delivery, with ids and codes only.
 
-Off unless the extra `[otel]` is installed and OTEL_EXPORTER_OTLP_ENDPOINT is set; the SDK reads its other variables.
-Where the process measures (`worker.telemetry.latencies`), the same spans are timed for Prometheus, with or without
-OpenTelemetry.
+It is off unless the extra `[otel]` is installed and OTEL_EXPORTER_OTLP_ENDPOINT is set; the SDK reads its own other
+variables. When the process measures latencies (`worker.telemetry.latencies`), the same spans are measured for
+Prometheus too, also without OpenTelemetry.
 """
 
 import os
@@ -21,7 +21,7 @@ _provider: "TracerProvider | None" = None
 
 
 def start_tracing() -> None:
-    """Begin to export the spans of this process; call it after a fork, which threads of an exporter do not survive."""
+    """Start to export spans of this process; call it after a fork, which the exporter's thread does not survive."""
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return
     try:
@@ -29,13 +29,13 @@ def start_tracing() -> None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - an extra
     except ImportError:
         return
-    # A collector that is down must not hold up the end of a process.
+    # A collector that is down must not delay the end of a process.
     given_timeout = os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT")
     trace_with(BatchSpanProcessor(OTLPSpanExporter(timeout=None if given_timeout else _EXPORT_TIMEOUT_S)))
 
 
 def trace_with(processor: "SpanProcessor") -> None:
-    """Give the spans of this process to `processor`."""
+    """Send the spans of this process to `processor`."""
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an extra
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - an extra
 
@@ -46,7 +46,7 @@ def trace_with(processor: "SpanProcessor") -> None:
 
 
 def stop_tracing() -> None:
-    """Export what is left, and end."""
+    """Export the remaining spans, and stop."""
     global _provider
     provider, _provider = _provider, None
     if provider is not None:
@@ -55,9 +55,12 @@ def stop_tracing() -> None:
 
 @contextmanager
 def span(name: str, ids: dict[str, str | int], *, caller: str | None = None) -> Iterator[None]:
-    """Trace a block of code as one span. caller: W3C traceparent of who asked for it, which the span links to.
+    """Trace a block of code as one span.
 
-    Exceptions end the span as an error without their text: it may hold what no trace should.
+    An exception ends the span as an error without its text, which may contain secrets.
+
+    Args:
+        caller: W3C traceparent of the request, which the span links to.
     """
     with timed_span(name):
         if _provider is None:
@@ -75,7 +78,12 @@ def span(name: str, ids: dict[str, str | int], *, caller: str | None = None) -> 
 
 
 def note_outcome(*, failed: bool, **codes: str | int | None) -> None:
-    """Say on the current span how it ended. codes: states and codes from our own lists, the outcome first."""
+    """Set on the current span how it ended.
+
+    Args:
+        failed: Whether it is an error.
+        codes: States and codes from our own lists, the outcome first.
+    """
     outcome = next(iter(codes.values()), None)
     if outcome is not None:
         note_outcome_of_span(str(outcome))
@@ -89,7 +97,7 @@ def note_outcome(*, failed: bool, **codes: str | int | None) -> None:
 
 
 def current_traceparent() -> str | None:
-    """Return the W3C traceparent of the span the caller is in; None outside of one, or without OpenTelemetry."""
+    """Return the W3C traceparent of the current span; None outside of one, or without OpenTelemetry."""
     try:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - extra
     except ImportError:

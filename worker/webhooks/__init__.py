@@ -1,1 +1,1 @@
-"""Telling the outside: signed deliveries of events."""
+"""Webhooks: subscriptions, and signed deliveries of events to them."""

@@ -1,4 +1,4 @@
-"""The health of a subscription: when to leave it alone for a while, and when to switch it off. Pure."""
+"""Circuit breaker of a subscription: when deliveries pause, and when the subscription is disabled. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -6,9 +6,14 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """Opens after `threshold` failures in a row, for `open_s` doubling up to `max_open_s`.
+    """When a breaker opens, and when it disables its subscription.
 
-    Disables after `disable_after_s` of nothing but failures, if there were at least `disable_failures`.
+    Attributes:
+        threshold: Failures in a row after which it opens.
+        open_s: How long it stays open the first time; each further time takes twice as long.
+        max_open_s: The longest time it stays open.
+        disable_after_s: How long a subscription may fail without one success before it is disabled.
+        disable_failures: It is not disabled before so many failures.
     """
 
     threshold: int = 5
@@ -20,7 +25,12 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How a subscription has been doing. until: left alone up to this moment. trips: how often in a row."""
+    """The failures of a subscription since its last success.
+
+    Attributes:
+        until: Until when the breaker is open.
+        trips: How often the breaker has opened without a success in between.
+    """
 
     consecutive_failures: int = 0
     first_failure_at: datetime | None = None
@@ -30,7 +40,7 @@ class Health:
 
 
 def after_attempt(health: Health, *, succeeded: bool, now: datetime, policy: BreakerPolicy) -> Health:
-    """Return the health after one more counted attempt; one success forgives everything."""
+    """Return the health after one more counted attempt; a success resets it."""
     if succeeded:
         return replace(Health(), last_failure_at=health.last_failure_at)
     failed = replace(
@@ -39,7 +49,7 @@ def after_attempt(health: Health, *, succeeded: bool, now: datetime, policy: Bre
         first_failure_at=health.first_failure_at or now,
         last_failure_at=now,
     )
-    # Attempts that were under way when the breaker opened say nothing new.
+    # Attempts that were already under way when the breaker opened do not extend it.
     already_open = health.until is not None and health.until > now
     if already_open or failed.consecutive_failures < policy.threshold:
         return failed
@@ -47,8 +57,8 @@ def after_attempt(health: Health, *, succeeded: bool, now: datetime, policy: Bre
     return replace(failed, trips=health.trips + 1, until=now + timedelta(seconds=open_s))
 
 
-def is_hopeless(health: Health, *, now: datetime, policy: BreakerPolicy) -> bool:
-    """Say whether a subscription failed for so long that it is to be disabled."""
+def must_be_disabled(health: Health, *, now: datetime, policy: BreakerPolicy) -> bool:
+    """Say whether a subscription has failed for so long that it is disabled."""
     if health.first_failure_at is None or health.consecutive_failures < policy.disable_failures:
         return False
     return (now - health.first_failure_at).total_seconds() >= policy.disable_after_s

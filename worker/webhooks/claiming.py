@@ -1,6 +1,6 @@
-"""Taking due deliveries: leased, within each subscription's cap and rate, with the attempt row written first.
+"""Claims due deliveries: leases them, within each subscription's cap and rate, and writes their attempt rows.
 
-Two dispatchers at once share the work: a subscription is looked at by one of them at a time.
+Several processes may claim at once; a subscription is locked by one of them at a time.
 """
 
 import uuid
@@ -17,9 +17,12 @@ from worker.events import EventEnvelope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimPolicy:
-    """cap: deliveries of one subscription under way at once; 1 while it fails. rate_per_s: for each subscription.
+    """Limits of claiming.
 
-    lease_s: a delivery whose worker is silent this long is sent again; longer than one whole exchange.
+    Attributes:
+        cap: Deliveries of one subscription under way at once; 1 while it fails.
+        rate_per_s: Deliveries per second of one subscription that states no rate of its own.
+        lease_s: How long a delivery is leased; then it is sent again. Longer than one whole exchange takes.
     """
 
     cap: int = 8
@@ -29,7 +32,11 @@ class ClaimPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
-    """A delivery under way, with all that sending it needs. clean: the subscription has no failure on record."""
+    """A leased delivery with everything that sending it needs.
+
+    Attributes:
+        clean: The subscription has no failure on record.
+    """
 
     delivery_id: int
     attempt_id: int
@@ -67,8 +74,8 @@ _LOCK_TURNS = text(
     """
 )
 
-# A second statement sees what the dispatcher before us committed for these subscriptions. The rate is a bucket of one
-# second's worth: `rate_next_at` is when it would be full again.
+# A statement of its own sees what another process committed for these subscriptions while we waited for their locks.
+# The rate limit is a token bucket of one second: `rate_next_at` is when it would be full again.
 _LEASE = text(
     """
     WITH allowed AS (
@@ -111,7 +118,7 @@ _LEASE = text(
     """
 )
 
-# A worker died with it: the attempt may or may not have arrived, so it is made again and not counted.
+# Its worker died: the request may or may not have arrived, so it is sent again and the attempt is not counted.
 _FREE_LOST = text(
     """
     WITH lost AS (
@@ -140,7 +147,7 @@ def claim(session: Session, *, capacity: int, policy: ClaimPolicy) -> list[Claim
 
 
 def free_lost(session: Session) -> None:
-    """Give deliveries whose worker died back to whoever comes next."""
+    """Make deliveries whose lease ran out due again."""
     session.execute(_FREE_LOST)
 
 

@@ -1,7 +1,8 @@
-"""The pump: fan out and claim (tx), sign and send (no tx), record (tx), over and over until nothing is due.
+"""The delivery loop of webhooks: fan out, claim, sign, send and record, until nothing is due.
 
-One event loop holds all exchanges under way, so that an endpoint that hangs costs a socket and not a worker; database
-steps run in a thread beside it, in batches. Killed at any point, the leases run out and the rows tell what to repeat.
+Fanning out, claiming and recording are short transactions; sending holds none. One event loop holds all requests under
+way, so that an endpoint that hangs costs a socket and not a worker. Database steps run in a thread, in batches. After a
+kill the leases run out, and the deliveries are sent again.
 """
 
 import asyncio
@@ -19,36 +20,40 @@ from worker.errors import WorkerError
 from worker.events import event_id
 from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import note_outcome, span
-from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.claiming import ClaimedDelivery, ClaimPolicy, claim, free_lost
 from worker.webhooks.keyring import Keyring, open_keyring, place
 from worker.webhooks.recording import Result, record
 from worker.webhooks.relay import relay
+from worker.webhooks.response import ReceiverResponse, ResponseCode
 from worker.webhooks.retry import DeliveryState, RetryDecision, RetryPolicy, judge, postponed
 from worker.webhooks.signing import Message, signed_headers
 
 log = get_logger(__name__)
 
 _STOPPED = RetryDecision(state=DeliveryState.PENDING, code="stopped", counted=False)
-_NOT_SENT = ReceiverResponse(code=AnswerCode.BROKEN)
+_NOT_SENT = ReceiverResponse(code=ResponseCode.BROKEN)
 
 
 class Sender(Protocol):
-    """Sends one signed body and always returns an answer."""
+    """Sends one signed request and always returns a response, also for failures."""
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> ReceiverResponse:
-        """Send `body` as it is."""
+        """Send `body` unchanged."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPolicy:
-    """How deliveries are made. places: exchanges under way at once in this process.
+    """Limits of the delivery loop.
 
-    claim_for_s: how long one pump takes on new work. poll_s: how often it looks for more while exchanges are under
-    way. gather_s: how long it lets answers gather before it writes them down. stop_grace_s: how long a pump that is
-    asked to stop waits for answers before it hands deliveries back.
+    Attributes:
+        places: Requests under way at once in this process.
+        relay_batch: Events fanned out in one transaction.
+        claim_for_s: How long one call of `deliver_due` claims new deliveries.
+        poll_s: How often it claims while requests are under way.
+        gather_s: How long it collects responses before it records them in one transaction.
+        stop_grace_s: How long it waits for responses when the worker shuts down; then deliveries are handed back.
     """
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -64,10 +69,11 @@ class DeliveryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryContext:
-    """What a pump works with.
+    """Collaborators of the delivery loop.
 
-    stopping: asked between batches whether the process is shutting down. done_claiming: told, perhaps more than once,
-    that from here on the pump only waits for answers, so that another one may take over.
+    Attributes:
+        stopping: Says whether the process is shutting down; called between batches.
+        done_claiming: Called, perhaps several times, once nothing more is claimed, so that another process may claim.
     """
 
     sessions: Sessions
@@ -79,41 +85,41 @@ class DeliveryContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PumpReport:
-    """What one pump did."""
+class DeliveryReport:
+    """What one call of `deliver_due` did."""
 
     fanned_out: int = 0
     attempts: int = 0
     delivered: int = 0
 
 
-def deliver_due(parts: DeliveryContext) -> PumpReport:
-    """Deliver everything that is due, in this process, and return when nothing more is."""
-    return asyncio.run(_Pump(parts).run())
+def deliver_due(context: DeliveryContext) -> DeliveryReport:
+    """Deliver everything that is due in this process, and return when nothing is left."""
+    return asyncio.run(_DeliveryLoop(context).run())
 
 
-class _Pump:
-    """One pump's state: exchanges under way, results not yet written down, keyrings opened so far."""
+class _DeliveryLoop:
+    """State of one loop: requests under way, results that are not recorded yet, keyrings opened so far."""
 
-    def __init__(self, parts: DeliveryContext) -> None:
-        self._parts = parts
+    def __init__(self, context: DeliveryContext) -> None:
+        self._context = context
         self._under_way: dict[asyncio.Task[Result], ClaimedDelivery] = {}
         self._finished: list[Result] = []
         self._keyrings: dict[tuple[object, int], Keyring] = {}
-        self._report = PumpReport()
+        self._report = DeliveryReport()
 
-    async def run(self) -> PumpReport:
-        """Turn until nothing is due and nothing is under way."""
-        policy = self._parts.policy
+    async def run(self) -> DeliveryReport:
+        """Repeat record, claim and send until nothing is due and nothing is under way."""
+        policy = self._context.policy
         give_up_s = time.monotonic() + policy.claim_for_s
         while True:
-            stopping = self._parts.stopping()
+            stopping = self._context.stopping()
             if stopping:
-                await self._wind_down()
+                await self._stop()
             claiming = not stopping and time.monotonic() < give_up_s
             if not claiming:
-                self._parts.done_claiming()
-            moved = await self._turn(claiming=claiming)
+                self._context.done_claiming()
+            moved = await self._run_once(claiming=claiming)
             if not self._under_way and not moved:
                 return self._report
             if self._under_way:
@@ -121,15 +127,15 @@ class _Pump:
                 await asyncio.sleep(policy.gather_s)
                 self._collect()
 
-    async def _turn(self, *, claiming: bool) -> bool:
-        """Write down what is finished, claim what fits, start it; say whether anything moved."""
+    async def _run_once(self, *, claiming: bool) -> bool:
+        """Record finished attempts, claim and start as many as fit; say whether anything happened."""
         finished, self._finished = self._finished, []
-        capacity = self._parts.policy.places - len(self._under_way) if claiming else 0
-        fanned_out, claimed, opened_at = await asyncio.to_thread(self._rows, finished, capacity)
+        capacity = self._context.policy.places - len(self._under_way) if claiming else 0
+        fanned_out, claimed, opened_at = await asyncio.to_thread(self._record_and_claim, finished, capacity)
         for item in claimed:
-            task = asyncio.create_task(self._traced(item, opened_at))
+            task = asyncio.create_task(self._deliver_traced(item, opened_at))
             self._under_way[task] = item
-        self._report = PumpReport(
+        self._report = DeliveryReport(
             fanned_out=self._report.fanned_out + fanned_out,
             attempts=self._report.attempts + len(finished),
             delivered=self._report.delivered
@@ -137,9 +143,11 @@ class _Pump:
         )
         return bool(finished or claimed or fanned_out)
 
-    def _rows(self, finished: Sequence[Result], capacity: int) -> tuple[int, list[ClaimedDelivery], datetime]:
-        """All database work of one turn, each step a short transaction of its own."""
-        sessions, policy = self._parts.sessions, self._parts.policy
+    def _record_and_claim(
+        self, finished: Sequence[Result], capacity: int
+    ) -> tuple[int, list[ClaimedDelivery], datetime]:
+        """Record, fan out and claim, each in a short transaction of its own."""
+        sessions, policy = self._context.sessions, self._context.policy
         if finished:
             with sessions() as session:
                 record(session, finished, policy.breaker)
@@ -154,8 +162,8 @@ class _Pump:
         fault_injection.point("webhook_after_claim")
         return fanned_out, claimed, datetime.now(UTC)
 
-    async def _traced(self, item: ClaimedDelivery, now: datetime) -> Result:
-        with span("delivery", _names(item)):
+    async def _deliver_traced(self, item: ClaimedDelivery, now: datetime) -> Result:
+        with span("delivery", _log_fields(item)):
             result = await self._deliver(item, now)
             verdict = result.verdict
             failed = verdict.state is not DeliveryState.DELIVERED
@@ -166,15 +174,15 @@ class _Pump:
         try:
             answer = await self._send(item, self._keyring(item).signing(now))
         except Exception as error:
-            # One delivery's surprise, a secret that does not open for one, must not stop the others.
-            log.exception("webhook_attempt.postponed", **_names(item))
+            # A defect of one delivery, such as a secret that cannot be decrypted, must not stop the others.
+            log.exception("webhook_attempt.postponed", **_log_fields(item))
             code = error.code if isinstance(error, WorkerError) else WorkerError.code
-            return Result(claimed=item, answer=_NOT_SENT, verdict=postponed(code, self._parts.policy.retry))
+            return Result(claimed=item, answer=_NOT_SENT, verdict=postponed(code, self._context.policy.retry))
         fault_injection.point("webhook_after_send")
         jitter = random.random()  # noqa: S311 - spreads retries, hides nothing
-        verdict = judge(answer, item.attempt, self._parts.policy.retry, jitter=jitter)
+        verdict = judge(answer, item.attempt, self._context.policy.retry, jitter=jitter)
         if verdict.state is not DeliveryState.DELIVERED:
-            log.info("webhook_attempt.failed", **_names(item), code=verdict.code, state=verdict.state)
+            log.info("webhook_attempt.failed", **_log_fields(item), code=verdict.code, state=verdict.state)
         return Result(claimed=item, answer=answer, verdict=verdict)
 
     async def _send(self, item: ClaimedDelivery, secrets: Sequence[str]) -> ReceiverResponse:
@@ -183,14 +191,14 @@ class _Pump:
             event_id=event_id(item.envelope.id), event_type=item.envelope.type, attempt=item.attempt, body=body
         )
         headers = signed_headers(message, secrets, int(time.time()))
-        return await self._parts.sender.post(item.url, headers, body)
+        return await self._context.sender.post(item.url, headers, body)
 
     def _keyring(self, item: ClaimedDelivery) -> Keyring:
-        """Open a subscription's secrets once per pump. Raises: CredentialError."""
+        """Return a subscription's secrets, decrypted once per loop. Raises: CredentialError."""
         key = (item.subscription_id, item.secret_version)
         if key not in self._keyrings:
             where = place(item.user_id, item.subscription_id, item.secret_version)
-            self._keyrings[key] = open_keyring(self._parts.vault, item.secret_encrypted, where)
+            self._keyrings[key] = open_keyring(self._context.vault, item.secret_encrypted, where)
         return self._keyrings[key]
 
     def _collect(self) -> None:
@@ -198,10 +206,10 @@ class _Pump:
             del self._under_way[task]
             self._finished.append(task.result())
 
-    async def _wind_down(self) -> None:
-        """Wait a moment for answers; what is still under way then is handed back, uncounted, to be sent again."""
+    async def _stop(self) -> None:
+        """Wait briefly for responses; hand back what is still under way, which does not count as an attempt."""
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=self._parts.policy.stop_grace_s)
+            await asyncio.wait(self._under_way, timeout=self._context.policy.stop_grace_s)
         self._collect()
         for task, item in self._under_way.items():
             task.cancel()
@@ -210,7 +218,7 @@ class _Pump:
         self._under_way.clear()
 
 
-def _names(item: ClaimedDelivery) -> dict[str, str | int]:
+def _log_fields(item: ClaimedDelivery) -> dict[str, str | int]:
     return {
         "event_id": event_id(item.envelope.id),
         "subscription_id": str(item.subscription_id),

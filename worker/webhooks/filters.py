@@ -1,4 +1,4 @@
-"""What a subscription wants: `*`, a prefix such as `expense.*`, or a type of the catalogue. Pure."""
+"""Event filters of a subscription: `*`, a prefix such as `expense.*`, or a type of the catalogue. Pure."""
 
 from collections.abc import Sequence
 

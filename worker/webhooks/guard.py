@@ -1,7 +1,8 @@
-"""The guard at connect time: resolve once, refuse unless every answer is public, connect to that very address.
+"""Network backends that connect to public addresses only (protection against SSRF).
 
-The name stays with the connection for SNI and the certificate; a second look-up, where rebinding would strike, never
-happens. The caller bounds the whole exchange with one deadline; here only connecting has a limit of its own.
+A host name is resolved once. The connection is refused unless every address is public, and goes to one of the checked
+addresses: there is no second look-up that DNS rebinding could change. The name is still used for SNI and the
+certificate. The caller bounds the whole exchange with a deadline; only connecting has a limit of its own here.
 """
 
 import asyncio
@@ -86,7 +87,7 @@ def _none(_address: str) -> bool:
 
 
 class DirectBackend(AsyncNetworkBackend):
-    """Opens connections without a guard: to the operator's own egress proxy, which does the guarding."""
+    """Opens unchecked connections to the operator's egress proxy, which does the checking."""
 
     async def connect_tcp(
         self,
@@ -114,7 +115,7 @@ async def _open_stream(address: str, port: int) -> AsyncNetworkStream:
 
 
 class _Stream(AsyncNetworkStream):
-    """An asyncio stream behind the HTTP library's interface."""
+    """Adapts an asyncio stream to the HTTP library's interface."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -150,7 +151,7 @@ class _Stream(AsyncNetworkStream):
         return self
 
     async def aclose(self) -> None:
-        # Abort, not close: a peer that reads nothing must not keep our bytes and our socket.
+        # Abort instead of close: a peer that reads nothing must not keep the socket open.
         self._writer.transport.abort()
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as above

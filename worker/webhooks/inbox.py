@@ -1,4 +1,4 @@
-"""The inbox: events that other programs wrote as rows, taken over in the order in which they came."""
+"""Turns rows of `webhook_inbox`, written by other programs, into events, oldest first."""
 
 import uuid
 from collections.abc import Sequence
@@ -20,7 +20,10 @@ log = get_logger(__name__)
 def take_over(session: Session, *, only: uuid.UUID | None = None, batch: int = BATCH) -> int:
     """Turn waiting rows into events and return how many were looked at.
 
-    A row that does not fit its type's schema stays, with the reason, until it is pruned. only: the id of one row.
+    A row that does not match its type's schema is refused and kept with the reason until it is pruned.
+
+    Args:
+        only: The id of one row.
     """
     waiting = (
         select(WebhookInbox)

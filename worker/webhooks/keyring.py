@@ -1,4 +1,4 @@
-"""A subscription's signing secrets: the current one, and old ones until their grace ends. Sealed as one value."""
+"""The signing secrets of a subscription: the current one, and old ones until their grace ends. Sealed as one value."""
 
 import json
 import uuid
@@ -44,7 +44,7 @@ class Keyring:
 
 
 def place(user_id: int, subscription_id: uuid.UUID, version: int) -> CredentialPlace:
-    """Return where a subscription's secrets live."""
+    """Return the place that a subscription's sealed secrets are bound to."""
     return CredentialPlace(
         table="webhook_subscriptions",
         column="secret_encrypted",

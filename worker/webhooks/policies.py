@@ -1,4 +1,7 @@
-"""From settings to the policies of subscribing and delivering. Raises ConfigurationError that names the variable."""
+"""Builds the policies of subscriptions and deliveries from settings.
+
+Every function raises ConfigurationError that names the variable.
+"""
 
 from ipaddress import ip_network
 from typing import Protocol

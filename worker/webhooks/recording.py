@@ -1,4 +1,4 @@
-"""Writing down what became of attempts: attempt rows, deliveries and the health of subscriptions, in bulk."""
+"""Records results of attempts in bulk: attempt rows, deliveries, and the health of subscriptions."""
 
 import uuid
 from collections import defaultdict
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.models import WebhookSubscription
-from worker.webhooks.answer import ReceiverResponse
-from worker.webhooks.breaker import BreakerPolicy, Health, after_attempt, is_hopeless
+from worker.webhooks.breaker import BreakerPolicy, Health, after_attempt, must_be_disabled
 from worker.webhooks.claiming import ClaimedDelivery
+from worker.webhooks.response import ReceiverResponse
 from worker.webhooks.retry import DeliveryState, RetryDecision
 
 DISABLED_GONE = "gone"
@@ -22,14 +22,14 @@ DISABLED_FAILING = "failing"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One finished attempt and what follows from it."""
+    """One finished attempt and the decision about its delivery."""
 
     claimed: ClaimedDelivery
     answer: ReceiverResponse
     verdict: RetryDecision
 
 
-# A delivery whose lease was taken over meanwhile is left to its new holder; the attempt row tells what we saw.
+# A delivery whose lease was taken over in the meantime is not changed; its attempt row still gets our result.
 _RECORD = text(
     """
     WITH results AS (
@@ -53,16 +53,16 @@ _RECORD = text(
     """
 )
 
-# One write in half a minute is enough to say that all is well, and it waits for nobody.
+# `last_success_at` is written at most every 30 seconds, and skipped while another transaction holds the row.
 _SUCCEEDED = text(
     """
-    WITH well AS (
+    WITH healthy AS (
       SELECT id FROM webhook_subscriptions
       WHERE id = ANY(CAST(:ids AS uuid[]))
         AND (last_success_at IS NULL OR last_success_at < now() - interval '30 seconds')
       FOR NO KEY UPDATE SKIP LOCKED
     )
-    UPDATE webhook_subscriptions s SET last_success_at = now() FROM well WHERE s.id = well.id
+    UPDATE webhook_subscriptions s SET last_success_at = now() FROM healthy WHERE s.id = healthy.id
     """
 )
 
@@ -75,22 +75,22 @@ _DEAD_LETTER = text(
 
 
 def record(session: Session, results: Sequence[Result], policy: BreakerPolicy) -> None:
-    """Write down finished attempts and let each subscription's health follow from its own."""
+    """Record finished attempts, and update the health of their subscriptions."""
     session.execute(_RECORD, _columns(results))
     by_subscription: dict[uuid.UUID, list[Result]] = defaultdict(list)
     for result in results:
         if result.verdict.counted:
             by_subscription[result.claimed.subscription_id].append(result)
-    well = [key for key, group in by_subscription.items() if all(map(_is_well, group))]
-    # In one order, so that two workers that record at once never wait for each other in a circle.
-    for subscription_id in sorted(set(by_subscription) - set(well)):
-        _follow(session, subscription_id, by_subscription[subscription_id], policy)
-    if well:
-        session.execute(_SUCCEEDED, {"ids": [str(subscription_id) for subscription_id in well]})
+    healthy = [key for key, group in by_subscription.items() if all(map(_stays_healthy, group))]
+    # In a fixed order, so that two workers that record at once cannot deadlock.
+    for subscription_id in sorted(set(by_subscription) - set(healthy)):
+        _update_health(session, subscription_id, by_subscription[subscription_id], policy)
+    if healthy:
+        session.execute(_SUCCEEDED, {"ids": [str(subscription_id) for subscription_id in healthy]})
 
 
 def disable(session: Session, subscription: WebhookSubscription, code: str) -> None:
-    """Switch a subscription off, dead-letter what waits for it, and tell the user's other subscriptions."""
+    """Disable a subscription, dead-letter its waiting deliveries, and announce it to the user's other subscriptions."""
     subscription.status = "disabled"
     subscription.status_code = code
     session.flush()
@@ -103,11 +103,13 @@ def disable(session: Session, subscription: WebhookSubscription, code: str) -> N
     )
 
 
-def _is_well(result: Result) -> bool:
+def _stays_healthy(result: Result) -> bool:
     return result.claimed.clean and result.verdict.state is DeliveryState.DELIVERED
 
 
-def _follow(session: Session, subscription_id: uuid.UUID, results: Sequence[Result], policy: BreakerPolicy) -> None:
+def _update_health(
+    session: Session, subscription_id: uuid.UUID, results: Sequence[Result], policy: BreakerPolicy
+) -> None:
     subscription = session.get(WebhookSubscription, subscription_id, with_for_update={"key_share": True})
     if subscription is None:
         return
@@ -123,7 +125,7 @@ def _follow(session: Session, subscription_id: uuid.UUID, results: Sequence[Resu
         return
     if any(result.verdict.gone for result in results):
         disable(session, subscription, DISABLED_GONE)
-    elif is_hopeless(health, now=now, policy=policy):
+    elif must_be_disabled(health, now=now, policy=policy):
         disable(session, subscription, DISABLED_FAILING)
 
 

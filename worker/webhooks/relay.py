@@ -1,9 +1,9 @@
-"""From events to deliveries: one row per event and subscription that wants it; batches are unpacked on the way."""
+"""Fans events out: writes one delivery per event and subscription that wants it, and unpacks event batches."""
 
 from sqlalchemy import CursorResult, TextClause, text
 from sqlalchemy.orm import Session
 
-# Never a "last seen" cursor: transactions commit out of order. A test event goes to its own subscription only.
+# No "last seen" cursor, because transactions commit out of order. A test event goes to its own subscription only.
 _RELAY = text(
     """
     WITH taken AS (
@@ -38,9 +38,9 @@ _UNPACK = text(
 
 
 def relay(session: Session, *, batch: int) -> int:
-    """Fan out up to `batch` waiting events, oldest first, and return how many; two relays at once share the work.
+    """Fan out up to `batch` waiting events, oldest first, and return how many. Several processes may relay at once.
 
-    A batch is unpacked only when few events wait, so that a large import holds up nobody else's events for long.
+    A batch is unpacked only when few events wait, so that a large import does not delay other users' events.
     """
     fanned_out = _count(session, _RELAY, {"batch": batch})
     if fanned_out < batch and _count(session, _UNPACK, {}):

@@ -1,6 +1,6 @@
-"""Sending again: one event to one subscription, or everything a subscription missed since a moment.
+"""Sends events again: one event to one subscription, or everything that a subscription missed since a moment.
 
-A replay is a delivery of its own with the same event id, so that receivers recognise what they have seen.
+A replay is a new delivery with the same event id, so that receivers recognise events that they have seen.
 """
 
 import uuid
@@ -27,7 +27,7 @@ _REPLAY_ONE = text(
     """
 )
 
-# Missed: the filter wants it, and it was never delivered and is not waiting either. Oldest first.
+# Missed: the filter matches, the event was never delivered, and no delivery of it waits. Oldest first.
 _REPLAY_SINCE = text(
     """
     INSERT INTO webhook_deliveries (event_id, subscription_id, replay, next_attempt_at)

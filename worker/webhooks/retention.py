@@ -1,10 +1,11 @@
-"""Forgetting old events with their deliveries and attempts, in batches, and never what is still due."""
+"""Deletes old events with their deliveries and attempts, in batches. Events that are still due stay."""
 
 from sqlalchemy import CursorResult, text
 
 from worker.db.engine import Sessions
+from worker.runs.removal_pace import RemovalPace
 
-# Deliveries and attempts go with their event. What waits for a subscription that still listens stays.
+# Deliveries and attempts are deleted with their event. What waits for a subscription that is not removed stays.
 _PRUNE = text(
     """
     DELETE FROM webhook_events WHERE id IN (
@@ -22,14 +23,18 @@ _PRUNE = text(
 )
 
 
-def prune(sessions: Sessions, *, keep_days: int, batch: int = 1000, max_batches: int = 100) -> int:
+_ROWS_PER_EVENT = 3
+"""An event goes with a delivery and an attempt, when one receiver listens."""
+
+
+def prune(sessions: Sessions, *, keep_days: int, pace: RemovalPace, batch: int = 1000) -> int:
     """Delete events older than `keep_days`, a batch per transaction, and return how many went."""
-    pruned = 0
-    for _ in range(max_batches):
+    pruned, gone = 0, batch
+    while gone == batch and pace.goes_on():
         with sessions() as session:
             result = session.execute(_PRUNE, {"keep_days": keep_days, "batch": batch})
             assert isinstance(result, CursorResult)
-        pruned += result.rowcount
-        if result.rowcount < batch:
-            break
+            gone = result.rowcount
+        pruned += gone
+        pace.rest(gone * _ROWS_PER_EVENT)
     return pruned

@@ -1,12 +1,12 @@
-"""When a delivery is tried again, and when it is given up. Pure.
+"""Decides when a delivery is tried again and when it is dead-lettered. Pure.
 
-Default: at once, then 1, 5 and 15 minutes later, each wait a floor with up to 20 % on top. Then dead letter.
+By default a delivery is tried at once, then after 1, 5 and 15 minutes; each wait is prolonged by up to 20 % at random.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.webhooks.answer import AnswerCode, ReceiverResponse
+from worker.webhooks.response import ReceiverResponse, ResponseCode
 
 _GONE = 410
 _SLOW_DOWN = 429
@@ -40,10 +40,13 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryDecision:
-    """What an attempt means for its delivery.
+    """What follows from an attempt for its delivery.
 
-    delay_s: the wait before the next attempt, when pending. counted: False when the fault is ours (the proxy, a key
-    that does not open), which uses up no attempt and blames no receiver. gone: the receiver asked for no more.
+    Attributes:
+        delay_s: The wait before the next attempt, for a pending delivery.
+        counted: False when the fault is ours (the proxy, a key that cannot be used): it uses up no attempt and does
+            not count as a failure of the receiver.
+        gone: The receiver answered 410, so that the subscription is disabled.
     """
 
     state: DeliveryState
@@ -54,27 +57,32 @@ class RetryDecision:
 
 
 def judge(answer: ReceiverResponse, attempt: int, policy: RetryPolicy, *, jitter: float) -> RetryDecision:
-    """Decide what follows from one attempt. attempt: from 1. jitter: a random number from 0 to 1."""
+    """Decide what follows from one attempt of a delivery.
+
+    Args:
+        attempt: The number of the attempt, from 1.
+        jitter: A random number from 0 to 1.
+    """
     code = _code(answer)
     if answer.status is not None and 200 <= answer.status < 300:  # noqa: PLR2004 - 2xx, the HTTP class
         return RetryDecision(state=DeliveryState.DELIVERED, code=code)
-    if answer.code is AnswerCode.PROXY_FAILED:
+    if answer.code is ResponseCode.PROXY_FAILED:
         return postponed(code, policy)
     if answer.status == _GONE:
         return RetryDecision(state=DeliveryState.DEAD, code=code, gone=True)
-    if answer.code is AnswerCode.NOT_ALLOWED or attempt > len(policy.delays_s):
+    if answer.code is ResponseCode.NOT_ALLOWED or attempt > len(policy.delays_s):
         return RetryDecision(state=DeliveryState.DEAD, code=code)
     return RetryDecision(state=DeliveryState.PENDING, code=code, delay_s=_wait_s(answer, attempt, policy, jitter))
 
 
 def postponed(code: str, policy: RetryPolicy) -> RetryDecision:
-    """Return the verdict for an attempt that could not be made through no fault of the receiver."""
+    """Return the decision for an attempt that could not be made for a reason of our own."""
     return RetryDecision(state=DeliveryState.PENDING, code=code, delay_s=policy.postpone_s, counted=False)
 
 
 def _wait_s(answer: ReceiverResponse, attempt: int, policy: RetryPolicy, jitter: float) -> float:
     floor_s = policy.delays_s[attempt - 1]
-    if answer.status == _SLOW_DOWN or answer.code is AnswerCode.TIMEOUT:
+    if answer.status == _SLOW_DOWN or answer.code is ResponseCode.TIMEOUT:
         floor_s = max(floor_s, _SLOW_DOWN_S)
     if answer.retry_after_s is not None:
         return min(max(answer.retry_after_s, floor_s), 2 * floor_s)

@@ -1,4 +1,4 @@
-"""Events that come as a message: signed by their sender with a key the broker never sees. Pure."""
+"""Signatures of events that arrive as messages; their key is not known to the broker. Pure."""
 
 import hashlib
 import hmac

@@ -1,7 +1,7 @@
-"""Signatures of one attempt, in two formats with one secret. Pure.
+"""Signs webhook requests in two formats with one secret. Pure.
 
 `X-Webhook-Signature` is keyed with the UTF-8 bytes of the whole secret (Stripe's rule, so Stripe's verifier works);
-the Standard Webhooks triple is keyed with the bytes behind `whsec_`. Both sign the very bytes that are sent.
+the Standard Webhooks headers are keyed with the bytes behind `whsec_`. Both sign exactly the bytes that are sent.
 """
 
 import base64
@@ -17,7 +17,12 @@ SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What one attempt says. attempt: from 1, informational and unsigned. body: the bytes to send."""
+    """What one attempt sends.
+
+    Attributes:
+        attempt: The number of the attempt, from 1; informational and not signed.
+        body: The bytes to send.
+    """
 
     event_id: str
     event_type: str
@@ -43,7 +48,11 @@ def sign_standard(secret: str, event_id: str, timestamp_s: int, body: bytes) -> 
 
 
 def signed_headers(message: Message, secrets_: Sequence[str], timestamp_s: int) -> dict[str, str]:
-    """Return the headers of one attempt. secrets_: the current one first, then old ones still in their grace."""
+    """Return the headers of one attempt.
+
+    Args:
+        secrets_: The current one first, then old ones still in their grace.
+    """
     timestamp = str(timestamp_s)
     ours = [f"v1={sign(secret, timestamp_s, message.body)}" for secret in secrets_]
     standard = [sign_standard(secret, message.event_id, timestamp_s, message.body) for secret in secrets_]

@@ -1,7 +1,6 @@
-"""Use cases on a subscription: subscribe, update, pause, resume, remove, rotate its secret, test it.
+"""Use cases on a subscription: subscribe, change, pause, resume, remove, rotate its secret, test it.
 
-Every function takes the user's id first and finds nothing of anybody else. Secrets are returned once, where they are
-made, and never read back.
+Every function takes the user's id and finds only that user's subscriptions. A secret is returned once, when it is made.
 """
 
 import uuid
@@ -32,7 +31,12 @@ _TABLE = "webhook_subscriptions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A subscription to be made. event_types: filters. rate_limit_per_s: None takes the setting's."""
+    """The values of a new subscription.
+
+    Attributes:
+        event_types: Filters: `*`, a prefix such as `expense.*`, or names of types.
+        rate_limit_per_s: Deliveries per second; None takes the default.
+    """
 
     url: str
     event_types: Sequence[str] = ("*",)
@@ -54,7 +58,7 @@ class SubscriptionChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSecret:
-    """A secret that is shown this once."""
+    """A new signing secret, which is shown only once."""
 
     subscription_id: uuid.UUID
     secret: str
@@ -62,14 +66,19 @@ class NewSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionPolicy:
-    """max_per_user: live subscriptions of one user, at most."""
+    """What a subscription may be.
+
+    Attributes:
+        egress: Where webhooks may go.
+        max_per_user: Most subscriptions of one user that are not removed.
+    """
 
     egress: EgressPolicy
     max_per_user: int = 20
 
 
 def subscribe(session: Session, vault: Vault, user_id: int, wanted: Wanted, *, policy: SubscriptionPolicy) -> NewSecret:
-    """Make a subscription and return its secret, this once.
+    """Make a subscription and return its secret, which is not shown again.
 
     Raises: RefusedTargetError, InvalidRequestError, NotFoundError (no such user), ConflictError (too many).
     """
@@ -159,7 +168,7 @@ def change(
 
 
 def pause(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
-    """Hold deliveries back; events keep collecting. Raises: NotFoundError, ConflictError when it is disabled."""
+    """Hold deliveries back; new events still queue up. Raises: NotFoundError, ConflictError when it is disabled."""
     row = subscription_of(session, user_id, subscription_id, locked=True)
     if row.status == "disabled":
         raise ConflictError(f"subscription {subscription_id} is disabled")
@@ -167,7 +176,7 @@ def pause(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
 
 
 def resume(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
-    """Deliver again, after a pause or after being disabled, with a clean record. Raises: NotFoundError."""
+    """Deliver again after a pause or after being disabled; past failures are forgotten. Raises: NotFoundError."""
     row = subscription_of(session, user_id, subscription_id, locked=True)
     row.status, row.status_code, row.updated_at = "active", None, _now(session)
     row.consecutive_failures = row.breaker_trips = 0
@@ -175,7 +184,10 @@ def resume(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
 
 
 def remove(session: Session, vault: Vault, user_id: int, subscription_id: uuid.UUID) -> None:
-    """End a subscription: what waits is cancelled, the secret gives way to one nobody knows. Raises: NotFoundError."""
+    """Remove a subscription: cancel what waits, and replace its secret with one that nobody knows.
+
+    Raises: NotFoundError.
+    """
     row = subscription_of(session, user_id, subscription_id, locked=True)
     row.status, row.status_code = "removed", "by_user"
     _seal(session, vault, row, Keyring(current=make_secret()))
@@ -190,9 +202,9 @@ def remove(session: Session, vault: Vault, user_id: int, subscription_id: uuid.U
 def rotate_secret(
     session: Session, vault: Vault, user_id: int, subscription_id: uuid.UUID, *, grace_s: float = DEFAULT_GRACE_S
 ) -> NewSecret:
-    """Make a new secret and return it, this once; the old one signs beside it for `grace_s` (0 to 7 days).
+    """Make a new secret and return it once; the old one also signs for another `grace_s` (0 to 7 days).
 
-    At most two old secrets stay in their grace. 0 is for a secret that leaked.
+    At most two old secrets are kept. Use 0 for a secret that leaked.
     Raises: NotFoundError, InvalidRequestError, CredentialError.
     """
     if not 0 <= grace_s <= MAX_GRACE_S:
@@ -232,7 +244,7 @@ def _check(url: str, description: str | None, rate_limit_per_s: int | None, egre
 
 
 def _check_room(session: Session, user_id: int, max_per_user: int) -> None:
-    """Lock the user's row, so that two requests at once cannot both take the last place."""
+    """Raise when the user has too many subscriptions. Locks the user's row, so that two requests cannot both pass."""
     if session.scalars(select(User.id).where(User.id == user_id).with_for_update()).one_or_none() is None:
         raise NotFoundError(f"there is no user {user_id}")
     if len(subscriptions_of(session, user_id)) >= max_per_user:

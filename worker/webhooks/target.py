@@ -1,6 +1,6 @@
-"""What a webhook URL may look like: parsed once, for the check and for the request alike. Pure.
+"""Parses and checks a webhook URL; the same parsed target is used for the request. Pure.
 
-Checking the text is a courtesy to the person who subscribes; the control is the guard at connect time.
+This check gives an early error to the person who subscribes. What protects the network is `webhooks.guard`.
 """
 
 import re
@@ -20,9 +20,13 @@ _INTERNAL_SUFFIXES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressPolicy:
-    """Where webhooks may go. ports: for public hosts. denied: the operator's own ranges.
+    """Where webhooks may be sent.
 
-    allow_loopback: for development only, plain HTTP and any port on this very machine. proxy_url: an egress proxy.
+    Attributes:
+        ports: Allowed ports of public hosts.
+        denied: The operator's own networks, which are refused.
+        allow_loopback: Allow plain HTTP and any port on this machine; for development only.
+        proxy_url: An egress proxy that all requests go through.
     """
 
     ports: frozenset[int] = frozenset({443, 8443})
@@ -33,7 +37,11 @@ class EgressPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookTarget:
-    """A URL taken apart. path: with its query, as it goes on the wire."""
+    """The parts of a webhook URL.
+
+    Attributes:
+        path: Path and query, as sent.
+    """
 
     scheme: str
     host: str
@@ -63,7 +71,7 @@ def parse_target(url: str, policy: EgressPolicy) -> WebhookTarget:
 
 
 def is_local_name(host: str) -> bool:
-    """Say whether a host names this very machine, literally."""
+    """Say whether a host is `localhost` or a loopback address."""
     try:
         return host == "localhost" or is_loopback(host)
     except ValueError:

@@ -1,4 +1,7 @@
-"""One POST, one answer: guarded, bounded in time and size, never redirected. Failures are values, not exceptions."""
+"""Sends one webhook POST: to public addresses only, bounded in time and size, without redirects.
+
+Failures are returned as a response, not raised.
+"""
 
 import asyncio
 import ssl
@@ -25,8 +28,8 @@ from httpcore2 import (
 
 from worker import __version__
 from worker.net.addresses import RefusedTargetError
-from worker.webhooks.answer import AnswerCode, ReceiverResponse
 from worker.webhooks.guard import DirectBackend, GuardedBackend, Resolve, system_resolver
+from worker.webhooks.response import ReceiverResponse, ResponseCode
 from worker.webhooks.target import EgressPolicy, WebhookTarget, parse_target
 
 MAX_RESPONSE_BYTES = 16 * 1024
@@ -34,19 +37,21 @@ USER_AGENT = f"FinMind-Webhooks/{__version__}"
 _MAX_RETRY_AFTER_CHARS = 64
 
 
-# What a CONNECT proxy says when it will not, or cannot, reach the destination; anything else is the proxy's own fault.
+# Statuses of a CONNECT proxy that refuses or cannot reach the destination; any other is the proxy's own failure.
 _PROXY_REFUSALS = {
-    "403": AnswerCode.NOT_ALLOWED,
-    "407": AnswerCode.NOT_ALLOWED,
-    "502": AnswerCode.CONNECT_FAILED,
-    "504": AnswerCode.CONNECT_FAILED,
+    "403": ResponseCode.NOT_ALLOWED,
+    "407": ResponseCode.NOT_ALLOWED,
+    "502": ResponseCode.CONNECT_FAILED,
+    "504": ResponseCode.CONNECT_FAILED,
 }
 
 
 class Transport:
-    """Sends signed bytes. One connection per POST: nothing of one subscriber is reused for another.
+    """Sends signed requests, each over a connection of its own, so that subscribers share none.
 
-    connect_timeout_s bounds look-up, TCP and TLS; total_timeout_s bounds the whole exchange.
+    Args:
+        connect_timeout_s: Bound of look-up, TCP and TLS together.
+        total_timeout_s: Bound of the whole exchange.
     """
 
     def __init__(
@@ -67,11 +72,11 @@ class Transport:
         self._tls = tls or default_ssl_context()
 
     def close(self) -> None:
-        """Let go of the resolver's threads; a look-up that hangs is not waited for."""
+        """Stop the resolver's threads without waiting for a look-up that hangs."""
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> ReceiverResponse:
-        """Send `body` as it is and return what came back, whatever happens; only cancellation is raised."""
+        """Send `body` unchanged and return the response or the failure; only cancellation is raised."""
         started_s = time.monotonic()
         answer = await self._answer(url, headers, body)
         return replace(answer, duration_ms=round((time.monotonic() - started_s) * 1000))
@@ -82,16 +87,16 @@ class Transport:
             async with asyncio.timeout(self._total_timeout_s):
                 return await self._exchange(url, headers, body, heads)
         except TimeoutError:
-            # A status that arrived in time counts, however long the body drips.
-            return heads[0] if heads else ReceiverResponse(code=AnswerCode.TIMEOUT)
+            # A status that arrived in time counts, even when the body does not end.
+            return heads[0] if heads else ReceiverResponse(code=ResponseCode.TIMEOUT)
         except RefusedTargetError:
-            return ReceiverResponse(code=AnswerCode.NOT_ALLOWED)
+            return ReceiverResponse(code=ResponseCode.NOT_ALLOWED)
         except ProxyError as error:
-            return ReceiverResponse(code=_PROXY_REFUSALS.get(str(error)[:3], AnswerCode.PROXY_FAILED))
+            return ReceiverResponse(code=_PROXY_REFUSALS.get(str(error)[:3], ResponseCode.PROXY_FAILED))
         except ConnectError:
-            return ReceiverResponse(code=AnswerCode.CONNECT_FAILED)
+            return ReceiverResponse(code=ResponseCode.CONNECT_FAILED)
         except (NetworkError, ProtocolError):
-            return heads[0] if heads else ReceiverResponse(code=AnswerCode.BROKEN)
+            return heads[0] if heads else ReceiverResponse(code=ResponseCode.BROKEN)
 
     async def _exchange(
         self, url: str, headers: Mapping[str, str], body: bytes, heads: list[ReceiverResponse]
@@ -130,15 +135,17 @@ def _url(target: WebhookTarget) -> URL:
 
 
 def _head_of(response: Response) -> ReceiverResponse:
-    """Return status and Retry-After of an answer whose body is still to come."""
+    """Return status and Retry-After of a response whose body is not read yet."""
     retry_after = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
     return ReceiverResponse(
-        code=AnswerCode.ANSWERED, status=response.status, retry_after_s=parse_retry_after(retry_after.decode("latin-1"))
+        code=ResponseCode.ANSWERED,
+        status=response.status,
+        retry_after_s=parse_retry_after(retry_after.decode("latin-1")),
     )
 
 
 async def _read_head(response: Response) -> str:
-    """Read at most 16 KiB as they come: nothing is decompressed, and Postgres cannot store NUL."""
+    """Return at most 16 KiB of the body, not decompressed and without NUL, which Postgres cannot store."""
     raw = bytearray()
     assert isinstance(response.stream, AsyncIterable)
     async for chunk in response.stream:
@@ -149,7 +156,7 @@ async def _read_head(response: Response) -> str:
 
 
 def parse_retry_after(value: str, *, now: datetime | None = None) -> float | None:
-    """Return the seconds a Retry-After header asks for (number or HTTP date), or None when it says nothing useful."""
+    """Return the seconds that a Retry-After header asks for (number or HTTP date); None when it is invalid."""
     text = value.strip()
     if not text or len(text) > _MAX_RETRY_AFTER_CHARS:
         return None

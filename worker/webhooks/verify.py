@@ -1,4 +1,4 @@
-"""For receivers: is this request from us, untouched and fresh? Standard library only, so the file can be copied."""
+"""Verifies webhook signatures, for receivers. Uses the standard library only, so that the file can be copied."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ class SignatureError(ValueError):
 
 
 def verify(body: bytes, header: str | None, secrets: str | Iterable[str], *, now_s: float | None = None) -> int:
-    """Prove that `body` was signed with one of `secrets` within five minutes of now, both ways.
+    """Check that `body` was signed with one of `secrets`, at most five minutes before or after now.
 
     Args:
         body: The raw bytes of the request, before any parsing.
@@ -40,7 +40,7 @@ def verify(body: bytes, header: str | None, secrets: str | Iterable[str], *, now
     timestamp, signatures = _parse(header)
     content = timestamp.encode() + b"." + body
     expected = [hmac.new(key.encode(), content, hashlib.sha256).hexdigest() for key in keys]
-    # Every pair is compared, so that the time taken does not tell which one matched.
+    # Every pair is compared, so that the time taken does not reveal which one matched.
     matches = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in signatures]
     if not any(matches):
         raise SignatureError("no signature matches")

@@ -167,3 +167,30 @@ def test_a_file_cut_off_is_refused_with_its_line(camt, cut):
     whole = statement(entry() * 20)
     with pytest.raises(InvalidDataError, match=r"line [0-9]+: is not well-formed"):
         camt(whole[: int(len(whole) * cut)])
+
+
+@pytest.mark.parametrize(
+    ("batch", "said"),
+    [
+        ("<Btch><NbOfTxs>3</NbOfTxs></Btch>", "has 3 payments and lists 2"),
+        ("<Btch><TtlAmt Ccy='EUR'>99.00</TtlAmt></Btch>", "make 99.00, they make 10.00"),
+    ],
+)
+def test_a_batch_that_states_otherwise_about_its_payments_is_told(reading, batch, said):
+    payments = details("6.00", "Ada") + details("4.00", "Bob")
+    content = statement(entry("10.00", more=f"<NtryDtls>{batch}{payments}</NtryDtls>"))
+    assert any(said in warning for warning in reading(content, name="a.xml").warnings)
+
+
+def test_one_iban_with_statements_in_two_currencies_is_two_accounts(camt):
+    euro = statement(entry(), balances=ADDS_UP)
+    ending = "</BkToCstmrStmt></Document>"
+    dollar = euro[euro.index("<Stmt>") :].replace("EUR", "USD")
+    found = camt(euro.removesuffix(ending) + dollar)
+    euros, dollars = found.accounts
+    assert (euros.currency, dollars.currency) == ("EUR", "USD")
+    assert euros.anchor == dollars.anchor
+    assert [(row.account_id, row.currency) for row in found.rows] == [
+        (euros.external_id, "EUR"),
+        (dollars.external_id, "USD"),
+    ]

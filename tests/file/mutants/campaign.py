@@ -20,8 +20,6 @@ from tests.file.mutants.mutations import MUTATIONS, Mutant, mutant
 from tests.file.mutants.samples import SAMPLES, Sample
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import Folder
-from worker.connectors.file.overrides import EventOverrides
-from worker.connectors.file.reading import read
 from worker.connectors.file.statement.events import Row, day_of
 
 VERDICTS = ("all rows", "told", "refused", "not visible", "wrong", "silent")
@@ -54,7 +52,7 @@ def understand(path: Path) -> Reading:
     told = []
     for file in folder.files:
         summary = file.summary
-        for event in EventOverrides(config).events(read(file.understood, config.choices())):
+        for event in folder.events(file):
             if isinstance(event, Row):
                 one = event.transaction
                 rows[one.account_id, day_of(one), one.amount, one.currency] += 1

@@ -74,7 +74,7 @@ def test_several_statements_are_several_accounts(reading):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("-1,250.00", "-1250.00"), ("-12,50", "-12.50"), ("+3", "3"), ("1.234,56", "1234.56"), ("  -.5 ", "-0.5")],
+    [("-1,250.00", "-1250.00"), ("-12,50", "-12.50"), ("+3", "3"), ("-1.234,56", "-1234.56"), ("  -.5 ", "-0.5")],
 )
 def test_an_amount_is_read_with_point_or_comma(reading, text, expected):
     assert reading(bank(row(text)), name="a.ofx").amounts == [Decimal(expected)]
@@ -141,3 +141,70 @@ def test_a_moment_is_known_only_with_its_offset():
     assert parse_ofx_moment("20260131120000[+5.5:IST]") == datetime(2026, 1, 31, 6, 30, tzinfo=UTC)
     assert parse_ofx_moment("20260131120000") is None
     assert parse_ofx_moment("20260131") is None
+
+
+def typed(amount: str, kind: str, number: int, more: str = "<NAME>Shop") -> str:
+    return f"<STMTTRN><TRNTYPE>{kind}<DTPOSTED>20260115<TRNAMT>{amount}<FITID>A-{number}{more}</STMTTRN>"
+
+
+UNSIGNED = bank(typed("10.00", "DEBIT", 1) + typed("20.00", "CREDIT", 2) + typed("5.00", "POS", 3))
+
+
+def test_signs_that_contradict_the_types_are_asked_about(reading):
+    with pytest.raises(InvalidDataError, match="--direction-from sign or word"):
+        reading(UNSIGNED, name="a.ofx")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"), [("word", ["-10.00", "20.00", "-5.00"]), ("sign", ["10.00", "20.00", "5.00"])]
+)
+def test_what_is_stated_about_signs_and_types_counts(reading, answer, expected):
+    assert reading(UNSIGNED, name="a.ofx", direction_from=answer).amounts == [Decimal(one) for one in expected]
+
+
+def test_one_sign_against_its_type_counts_and_is_told(reading):
+    found = reading(bank(typed("10.00", "DEBIT", 1) + typed("-3.00", "POS", 2)), name="a.ofx")
+    assert found.amounts == [Decimal("10.00"), Decimal("-3.00")]
+    assert any("contradicts its type" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("kind", ["DEBIT", "PAYMENT", "CHECK", "CASH"])
+def test_money_out_without_a_minus_in_a_file_without_any_is_asked_about(reading, kind):
+    text = bank(typed("10.00", kind, 1) + typed("30.00", "CREDIT", 2))
+    with pytest.raises(InvalidDataError, match="--direction-from"):
+        reading(text, name="a.ofx")
+    assert reading(text, name="a.ofx", direction_from="sign").amounts == [Decimal("10.00"), Decimal("30.00")]
+
+
+def test_a_payment_of_a_card_without_a_minus_is_money_in(reading):
+    text = bank(typed("10.00", "PAYMENT", 1)).replace("STMTRS>", "CCSTMTRS>").replace("BANKACCTFROM", "CCACCTFROM")
+    assert reading(text, name="a.ofx").amounts == [Decimal("10.00")]
+
+
+@pytest.mark.parametrize("kind", ["HOLD", "PENDING"])
+def test_a_hold_is_pending(reading, kind):
+    assert [row.pending for row in reading(bank(typed("-10.00", kind, 1)), name="a.ofx").rows] == [True]
+
+
+CORRECTION = "<CORRECTFITID>A-1<CORRECTACTION>{}<NAME>Shop"
+
+
+@pytest.mark.parametrize(("action", "expected"), [("REPLACE", ["-12.00"]), ("DELETE", [])])
+def test_a_record_that_another_one_of_the_file_corrects_is_left_out(reading, action, expected):
+    rows = typed("-12.00", "POS", 2, CORRECTION.format(action)) + typed("-10.00", "POS", 1)
+    assert reading(bank(rows), name="a.ofx").amounts == [Decimal(one) for one in expected]
+
+
+@pytest.mark.parametrize("action", ["REPLACE", "DELETE"])
+def test_a_correction_of_a_record_of_another_file_is_rejected(reading, action):
+    found = reading(bank(typed("-12.00", "POS", 2, CORRECTION.format(action)) + typed("-1.00", "POS", 3)), name="a.ofx")
+    assert found.amounts == [Decimal("-1.00")]
+    assert "not in this file" in found.rejected[0]
+
+
+def test_a_row_in_another_currency_than_the_account_is_told(reading):
+    found = reading(
+        bank(typed("-10.00", "POS", 1, "<CURRENCY><CURRATE>1.1<CURSYM>EUR</CURRENCY><NAME>x")), name="a.ofx"
+    )
+    assert [row.currency for row in found.rows] == ["EUR"]
+    assert any("1 rows are in EUR, the account in USD" in warning for warning in found.warnings)

@@ -71,3 +71,34 @@ def test_a_file_that_ends_in_the_middle_says_so(qif):
     found = qif(BANK.removesuffix("^\n"))
     assert len(found.rows) == 2
     assert any("not ended" in warning for warning in found.warnings)
+
+
+def test_an_opening_balance_is_no_income(qif):
+    found = qif("!Type:Bank\nD13/01/2026\nT100.00\nPOpening Balance\nL[Bank]\n^\nD14/01/2026\nT-5.00\nPShop\n^\n")
+    assert found.amounts == [Decimal("-5.00")]
+
+
+def test_a_void_transaction_is_left_out_and_counted(qif):
+    found = qif("!Type:Bank\nD13/01/2026\nT-10.00\nP**VOID**Shop\n^\nD14/01/2026\nT-5.00\nPShop\n^\n")
+    assert found.amounts == [Decimal("-5.00")]
+    assert any("a void transaction" in warning for warning in found.warnings)
+
+
+def test_parts_that_miss_the_whole_are_told(qif):
+    found = qif("!Type:Bank\nD13/01/2026\nT-10.00\nSFood\n$-6.00\nSBeer\n$-3.00\n^\n")
+    assert any("the parts of a split make -9.00, the whole -10.00" in warning for warning in found.warnings)
+
+
+def test_two_amounts_of_one_transaction_are_rejected(qif):
+    found = qif("!Type:Bank\nD13/01/2026\nT-10.00\nU-11.00\n^\nD14/01/2026\nT-5.00\n^\n")
+    assert found.amounts == [Decimal("-5.00")]
+    assert "two amounts" in found.rejected[0]
+
+
+CARD = "!Type:CCard\nD13/01/2026\nT10.00\nPShop\n^\nD14/01/2026\nT20.00\nPShop\n^\n"
+
+
+def test_positive_purchases_of_a_card_are_asked_about(qif):
+    with pytest.raises(InvalidDataError, match="--positive-is"):
+        qif(CARD)
+    assert qif(CARD, positive_is="out").amounts == [Decimal("-10.00"), Decimal("-20.00")]

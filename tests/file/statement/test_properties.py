@@ -84,7 +84,7 @@ WRITTEN = {
 @pytest.mark.parametrize(("order", "form"), [(order, form) for order, forms in WRITTEN.items() for form in forms])
 @given(day=DAYS)
 def test_a_day_is_read_back_in_its_order_and_its_order_is_among_the_fitting(order, form, day):
-    if "%y" in form and day.year < 1970:
+    if "%y" in form and not 1970 <= day.year < 2050:
         return
     text = form.format(d=day)
     assert parse_day(text, order) == day

@@ -120,3 +120,20 @@ def test_lines_of_a_day_that_is_not_over_are_pending(swift):
 def test_a_file_without_a_statement_is_refused(swift, content, reason):
     with pytest.raises(InvalidDataError, match=reason):
         swift(content)
+
+
+def page(number: int, opening: str, closing: str, kinds: str) -> str:
+    return (
+        f":20:X\n:25:12345678\n:28C:1/{number}\n:60{kinds[0]}:C260131EUR{opening}\n:61:2602010201D1,00NTRFNONREF\n"
+        f":62{kinds[1]}:C260201EUR{closing}\n-\n"
+    )
+
+
+def test_a_missing_page_is_told_although_its_neighbours_fit(swift):
+    found = swift(page(1, "9,00", "8,00", "FM") + page(3, "8,00", "7,00", "MF"))
+    assert any("page 3 of statement 1 follows page 1" in warning for warning in found.warnings)
+
+
+def test_the_first_sign_of_a_message_that_is_cut_off_is_told(swift):
+    found = swift("{1:F01X}{2:O940X}{4:\n" + page(1, "9,00", "8,00", "FF").rstrip("-\n") + "\n-}\n{")
+    assert any("cut off" in warning for warning in found.warnings)

@@ -310,8 +310,11 @@ def test_a_fee_that_was_taken_off_is_kept_beside_the_net_amount(tmp_path):
         "CARD_PAYMENT,Current,2026-01-31 10:00:00,2026-02-01 10:00:00,Shop,-5.00,0.00,EUR,COMPLETED,495.00\n"
     )
     cash, shop = read(tmp_path).rows
-    assert (cash.amount, cash.stated_amounts) == (D("-102.90"), {"gross": "-100.00", "fee": "2.90"})
-    assert (shop.amount, shop.stated_amounts) == (D("-5.00"), None)
+    assert (cash.amount, cash.stated_amounts) == (
+        D("-102.90"),
+        {"gross": "-100.00", "fee": "2.90", "balance_after": "500.00"},
+    )
+    assert (shop.amount, shop.stated_amounts) == (D("-5.00"), {"balance_after": "495.00"})
 
 
 def test_a_column_of_fees_in_an_unknown_layout_is_asked_for(tmp_path):
@@ -322,3 +325,74 @@ def test_a_column_of_fees_in_an_unknown_layout_is_asked_for(tmp_path):
     payout, rent = read(tmp_path, columns={"Fee": "fee"}).rows
     assert (payout.amount, payout.stated_amounts) == (D("97.10"), {"gross": "100.00", "fee": "2.90"})
     assert (rent.amount, rent.stated_amounts) == (D("-5.00"), None)
+
+
+def test_the_period_above_the_table_decides_the_order_of_day_and_month(reading):
+    found = reading(
+        "Statement,From 01/03/2026,To 31/03/2026\n\nDate,Details,Debit,Credit\n"
+        "03/03/2026,Shop,3.20,\n05/03/2026,Pay,,100.00\n04/03/2026,Fuel,5.00,\n"
+    )
+    assert [str(row.booking_on) for row in found.rows] == ["2026-03-03", "2026-03-05", "2026-03-04"]
+
+
+def test_the_balances_prove_the_order_of_time_and_so_that_of_day_and_month(reading):
+    rows = ["05/06/2026,A,-1.00,99.00", "05/02/2026,B,-2.00,100.00", "03/12/2026,C,-3.00,102.00", ""]
+    found = reading("\n".join(["Date,Details,Amount,Balance", *rows]))
+    assert [str(row.booking_on) for row in found.rows] == ["2026-05-06", "2026-05-02", "2026-03-12"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Opening balance", "BALANCE BROUGHT FORWARD", "Closing balance on 31/01/2026", "Anfangssaldo", "Alter Saldo",
+     "Solde précédent", "Saldo final", "Ingående saldo", "Balance b/f"],
+)  # fmt: skip
+def test_a_row_that_states_a_balance_is_no_payment(reading, text):
+    found = reading(
+        f"Date,Description,Amount\n2026-01-01,{text},1000.00\n2026-01-02,Shop,-3.20\n2026-01-03,Fuel,-1.00\n"
+    )
+    assert found.amounts == [Decimal("-3.20"), Decimal("-1.00")]
+    assert any("a balance, no booking" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("text", ["Balance transfer to card", "New balance shoes", "Saldo Moto", "Solde d'été"])
+def test_a_payment_whose_text_has_the_word_balance_stays_one(reading, text):
+    found = reading(f"Date,Description,Amount\n2026-01-01,{text},-10.00\n2026-01-02,Shop,-3.20\n")
+    assert found.amounts == [Decimal("-10.00"), Decimal("-3.20")]
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"columns": {"Foo": "amount"}}, "no column 'foo'.*columns are date, description, amount"),
+        ({"profile": {"name": "own", "match": ["Date"], "date": "Date", "amount": "Sum"}}, "no column sum.*are date"),
+        ({"profile": "chase-card"}, "no column transaction date"),
+    ],
+)
+def test_a_stated_column_that_is_not_there_is_named_with_those_that_are(reading, stated, said):
+    with pytest.raises(InvalidDataError, match=said):
+        reading("Date,Description,Amount\n2026-01-01,Shop,-10.00\n", **stated)
+
+
+def test_a_currency_beside_the_amounts_is_that_of_the_rows(reading):
+    found = reading("Date,Description,Amount\n2026-01-15,Shop,-1.50 USD\n2026-01-16,Pay,20.00 \u20ac\n")
+    assert [row.currency for row in found.rows] == ["USD", "EUR"]
+
+
+def test_a_sign_of_several_currencies_beside_the_amounts_is_told(reading):
+    found = reading("Date,Description,Amount\n2026-01-15,Shop,-$1.50\n2026-01-16,Pay,$20.00\n")
+    assert [row.currency for row in found.rows] == [None, None]
+    assert any("amounts in '$'" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(("code", "sign"), [("EUR", "$"), ("USD", "\u20ac"), ("CHF", "kr")])
+def test_an_amount_in_another_currency_than_its_row_is_rejected(reading, code, sign):
+    found = reading(f"Date,Description,Amount,Currency\n2026-01-15,A,-1.50 {sign},{code}\n2026-01-16,B,20.00,{code}\n")
+    assert found.amounts == [Decimal("20.00")]
+    assert "currency is stated as" in found.rejected[0]
+
+
+def test_columns_stated_by_number_decide_the_delimiter_too(reading):
+    rows = "15.01.2026;Shop, 1;14.01.2026;-33,87;EUR;;\n16.01.2026;Shop, 2;15.01.2026;-23,55;EUR;;\n"
+    found = reading(rows, columns={"1": "date", "2": "description", "4": "amount", "5": "currency"})
+    assert found.amounts == [Decimal("-33.87"), Decimal("-23.55")]
+    assert {row.currency for row in found.rows} == {"EUR"}

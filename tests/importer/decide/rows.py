@@ -18,7 +18,7 @@ from worker.importer.decide.stored_row import ExpenseState, State, StoredKey, St
 DAY = date(2026, 6, 15)
 JUNE = Window(from_on=date(2026, 6, 1), to_on=date(2026, 6, 30))
 COMPLETE = Coverage(window=JUNE)
-CUT = Coverage(window=None, cut=JUNE)
+CUT = Coverage(window=None, days_cut_off=JUNE)
 NOTHING_PROVEN = Coverage(window=None)
 TRUSTED = ReadContext(zone=ZoneInfo("Europe/Berlin"), today=DAY, currency="EUR", trusted=True)
 UNTRUSTED = replace(TRUSTED, trusted=False)

@@ -6,18 +6,20 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.compare_accounts import AccountRow, SameAccount, compare_accounts
+from worker.importer.decide.compare_accounts import SameAccount, compare_accounts, decide_new_account
+from worker.importer.decide.source_rows import SourceRow
 
 MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop", "Pharmacy")
 
 
 def bought(offset, amount, words):
-    return AccountRow(on=day(offset), amount=Decimal(amount), currency="EUR", words=words)
+    return SourceRow(on=day(offset), amount=Decimal(amount), currency="EUR", words=words)
 
 
 HISTORY = [bought(offset, f"-{offset + 1}.10", words) for offset, words in enumerate(MERCHANTS)]
 RENAMED = [replace(row, words=f"KARTENZAHLUNG {number}{number}{number}") for number, row in enumerate(HISTORY)]
 SHIFTED = [replace(row, on=row.on.fromordinal(row.on.toordinal() + 1)) for row in HISTORY]
+PENDING = [replace(bought(3, "-20", "Trattoria Luigi"), pending=True)]
 SAME_FARE = [bought(offset, "-2.80", "Bus") for offset in range(5)]
 
 CASES = {
@@ -35,10 +37,44 @@ CASES = {
     "another currency": ([replace(row, currency="USD") for row in HISTORY], HISTORY, SameAccount.NO),
     "one coffee of the same price": ([HISTORY[1], bought(2, "-9", "x"), bought(3, "-8", "y")], HISTORY, SameAccount.NO),
     "no days in common": ([bought(60, "-1.10", "Bus"), bought(61, "-2.10", "Coffee Bar")], HISTORY, SameAccount.NO),
+    "one row, which the new one has among others": ([HISTORY[1], *HISTORY[3:]], HISTORY[1:2], SameAccount.POSSIBLE),
+    "one row, which the new one does not have": ([HISTORY[0], *HISTORY[2:]], HISTORY[1:2], SameAccount.NO),
+    "a pending row posted with a tip": ([bought(5, "-23", "TRATTORIA LUIGI")], PENDING, SameAccount.BY_PENDING),
+    "a pending row and something near it": ([bought(5, "-23", "Shoes")], PENDING, SameAccount.BY_PENDING),
+    "a pending row and nothing near it": ([bought(12, "-23", "Shoes")], PENDING, SameAccount.NO),
+    "a pending row called off": (HISTORY, [*HISTORY, *PENDING], SameAccount.EVIDENT),
     "nothing yet": ([], HISTORY, SameAccount.NO),
+    "nothing yet, and a pending row that may go on in it": ([], [*HISTORY, *PENDING], SameAccount.BY_PENDING),
 }
 
 
 @pytest.mark.parametrize(("new", "missing", "verdict"), CASES.values(), ids=CASES)
 def test_what_the_rows_of_two_accounts_say(new, missing, verdict):
     assert compare_accounts(new, missing) == verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_listed", "other_anchor", "included", "decision"),
+    [
+        ("evident", False, False, True, "goes_on"),
+        ("evident", False, False, False, "ask"),
+        ("possible", False, False, True, "ask"),
+        ("by_pending", False, False, True, "ask"),
+        ("no", False, False, True, "is_new"),
+        ("evident", False, True, True, "ask"),
+        ("possible", False, True, True, "ask"),
+        ("by_pending", False, True, True, "is_new"),
+        ("no", False, True, True, "is_new"),
+        ("evident", True, False, True, "ask"),
+        ("evident", True, True, True, "ask"),
+        ("possible", True, False, True, "is_new"),
+        ("no", True, False, True, "is_new"),
+    ],
+)
+def test_a_new_account_goes_on_only_where_the_bank_does_not_contradict(
+    verdict, is_listed, other_anchor, included, decision
+):
+    decided = decide_new_account(
+        SameAccount(verdict), is_listed=is_listed, other_anchor=other_anchor, included=included
+    )
+    assert decided == decision

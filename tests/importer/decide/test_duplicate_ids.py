@@ -3,7 +3,12 @@
 import pytest
 
 from tests.importer.decide.rows import TRUSTED, UNTRUSTED, key, row, transaction
-from worker.importer.decide.duplicate_ids import distinct_transactions, possibly_shared_ids, without_superseded_pending
+from worker.importer.decide.duplicate_ids import (
+    distinct_transactions,
+    latest_states,
+    possibly_shared_ids,
+    without_superseded_pending,
+)
 from worker.importer.decide.identity import content_identity, id_identity
 from worker.importer.decide.line import fingerprint
 
@@ -60,6 +65,19 @@ def test_an_id_that_is_known_to_lie_is_not_trusted_and_the_others_are():
     distinct = distinct_transactions([said("x"), said("y")], {X})
     assert [item.identity for item in distinct.transactions] == [None, id_identity("y")]
     assert distinct.shared_ids == {"x": X}
+
+
+CHANGES = {
+    "one row changed twice": ([said("x", "Coffee Bar"), said("y"), said("x", "COFFEE BAR 12")], [1, 2]),
+    "an id that lies": ([said("x", "Coffee Bar"), said("x", "Bookshop")], [0, 1]),
+    "rows without ids": ([said(None), said(None)], [0, 1]),
+    "three states": ([said("x", f"Coffee Bar {number}") for number in range(3)], [2]),
+}
+
+
+@pytest.mark.parametrize(("items", "kept"), CHANGES.values(), ids=CHANGES)
+def test_of_a_row_that_a_list_of_changes_tells_twice_the_last_state_counts(items, kept):
+    assert latest_states(items) == [items[place] for place in kept]
 
 
 CONTENT = content_identity(row().content_key, 0)

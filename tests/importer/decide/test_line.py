@@ -1,7 +1,7 @@
 """What a transaction says, and what is rejected."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from worker.importer.decide.line import (
     STATED_FIELDS,
     Line,
     Rejection,
+    common_time_of_day,
     fingerprint,
     read_transaction,
     trusts_ids,
@@ -62,6 +63,7 @@ def test_every_field_of_a_line_stands_in_its_place():
         "raw": {"a": 1},
         "pending": False,
         "expense_amount": Decimal("12.35"),
+        "currency_stated": True,
     }
     read = read_transaction(said, TRUSTED)
     assert isinstance(read, Line)
@@ -157,3 +159,32 @@ def test_the_sign_of_an_inverted_account_is_turned_and_every_row_read_again():
 @pytest.mark.parametrize("id_class", IdClass)
 def test_only_stable_ids_and_ids_of_a_session_are_trusted(id_class):
     assert trusts_ids(id_class) == (id_class in {IdClass.STABLE, IdClass.SESSION})
+
+
+def at(day, hour, minute=0):
+    return transaction(booking_on=None, booking_at=datetime(2026, 6, day, hour, minute, tzinfo=UTC))
+
+
+FEEDS = {
+    "all at one hour": ([at(day, 1) for day in (1, 2, 2, 3, 4)], time(1)),
+    "one of them at another": ([*(at(day, 1) for day in (1, 2, 2, 3, 4)), at(5, 9, 41)], None),
+    "too few to tell": ([at(day, 1) for day in (1, 2, 3)], None),
+    "all of two days": ([at(day, 1) for day in (1, 1, 1, 2, 2, 2)], None),
+    "days without moments": ([transaction() for _ in range(9)], None),
+    "nothing": ([], None),
+}
+
+
+@pytest.mark.parametrize(("feed", "days_at"), FEEDS.values(), ids=FEEDS)
+def test_a_feed_whose_moments_are_all_at_one_hour_states_days(feed, days_at):
+    assert common_time_of_day(feed) == days_at
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "on"),
+    [("America/New_York", 1, 4), ("America/New_York", 4, 4), ("Europe/Berlin", 22, 5), ("UTC", 12, 4)],
+    ids=["an odd hour", "local midnight west", "local midnight east", "noon"],
+)
+def test_the_day_of_a_moment_that_stands_for_a_day(zone, hour, on):
+    context = replace(TRUSTED, zone=ZoneInfo(zone), days_at=time(hour))
+    assert read_transaction(at(4, hour), context).stated_on == date(2026, 6, on)

@@ -68,7 +68,7 @@ FORMER = {
     "its new id is absent from a proven day": (row(text="Bar", external_id="b"), COMPLETE, True),
     "its new id may be elsewhere": (row(text="Bar", external_id="b"), NOTHING_PROVEN, False),
     "removed before": (row(text="Bar", external_id="b", state=State.REMOVED), NOTHING_PROVEN, True),
-    "posted, in a cut answer": (row(text="Bar", external_id="b"), CUT, False),
+    "posted, in an incomplete answer": (row(text="Bar", external_id="b"), CUT, False),
 }
 
 

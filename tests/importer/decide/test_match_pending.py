@@ -7,9 +7,9 @@ import pytest
 
 from tests.importer.decide.rows import UNTRUSTED, day, line, row
 from worker.importer.decide.match_pending import match_pending_rows
-from worker.importer.decide.match_rewritten import Candidate
+from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.decide.stored_row import ExpenseState, State
 
 
 def pending(text="Trattoria Luigi", amount="-20", **more):
@@ -22,7 +22,14 @@ def posted(text="Trattoria Luigi", amount="-20", **more):
 
 def gone(known, **more):
     """The bank proved that the row is gone, and promises complete windows."""
-    return Candidate(**({"known": known, "withdrawn": True, "complete": True} | more))
+    return UnmatchedRow(**({"known": known, "withdrawn": True, "complete": True} | more))
+
+
+def test_a_line_that_fits_a_posted_and_a_pending_row_equally_well_is_the_posted_one():
+    waiting, booked = gone(pending(id=1), complete=False), gone(posted(id=2), complete=False)
+    for candidates in ([waiting, booked], [booked, waiting]):
+        (match,) = match_pending_rows([said()], candidates)
+        assert match.right.known.id == 2
 
 
 def shown(known):
@@ -30,8 +37,8 @@ def shown(known):
     return gone(known, withdrawn=False, complete=False)
 
 
-def cut(known):
-    return gone(known, withdrawn=False, complete=False, cut=True)
+def maybe_cut_off(known):
+    return gone(known, withdrawn=False, complete=False, maybe_cut_off=True)
 
 
 def said(text="Trattoria Luigi", amount="-20", **more):
@@ -40,6 +47,27 @@ def said(text="Trattoria Luigi", amount="-20", **more):
 
 LONGER, OTHER = "TRATTORIA LUIGI ROMA IT", "CARD 4711 POS 23"
 DELETED = {"expense_id": None, "expense": None, "expense_state": ExpenseState.OWN}
+
+TAKEN_BACK = {"known": None, "withdrawn": False, "complete": False, "removed": True}
+
+
+@pytest.mark.parametrize(
+    ("line_", "former_state", "back"),
+    [
+        (said(LONGER), State.POSTED, True),
+        (said(LONGER, booking_on=day(1)), State.POSTED, False),
+        (said(LONGER, booking_on=day(5)), State.PENDING, True),
+        (said(LONGER, booking_on=day(6)), State.PENDING, False),
+        (said(OTHER), State.PENDING, False),
+        (said(amount="-21"), State.POSTED, False),
+    ],
+    ids=["longer words", "next day", "posted days later", "too late", "other words", "other amount"],
+)
+def test_a_row_that_was_deleted_and_removed_is_back(line_, former_state, back):
+    known = posted(**DELETED, state=State.REMOVED, former_state=former_state)
+    found = match_pending_rows([line_], [UnmatchedRow(**TAKEN_BACK | {"known": known})])
+    assert [match.reason for match in found] == [Reason.RETURNED] * back
+
 
 PENDING = {
     "linked by the bank": (said(OTHER, "-99", pending_external_id="p"), shown(pending()), Reason.POSTED_LINK),
@@ -51,9 +79,9 @@ PENDING = {
     "another text, but the row may still be there": (said(OTHER), shown(pending()), None),
     "a tip": (said(amount="-23.50"), gone(pending()), Reason.POSTED_AMOUNT),
     "a tip, but the row may still be there": (said(amount="-23.50"), shown(pending()), None),
-    "a tip, in a cut answer": (said(amount="-23.50"), cut(pending()), Reason.POSTED_AMOUNT),
-    "a tip and some other words, in a cut answer": (
-        said("Luigi Ristorante", "-23.50"), cut(pending("Trattoria Luigi Roma")), None,
+    "a tip, in an incomplete answer": (said(amount="-23.50"), maybe_cut_off(pending()), Reason.POSTED_AMOUNT),
+    "a tip and some other words, in an incomplete answer": (
+        said("Luigi Ristorante", "-23.50"), maybe_cut_off(pending("Trattoria Luigi Roma")), None,
     ),
     "a tip and another text": (said(OTHER, "-23.50"), gone(pending()), None),
     "a refund of the same merchant": (said(amount="23.50"), gone(pending()), None),
@@ -139,6 +167,6 @@ def test_two_postings_that_state_a_pending_row_otherwise_leave_it_alone():
     assert match_pending_rows(lines, [gone(pending())]) == []
 
 
-def test_two_lines_in_a_cut_answer_leave_the_row_alone():
+def test_two_lines_in_an_incomplete_answer_leave_the_row_alone():
     lines = [said(amount="-23.50"), said(amount="-24")]
-    assert match_pending_rows(lines, [cut(pending())]) == []
+    assert match_pending_rows(lines, [maybe_cut_off(pending())]) == []

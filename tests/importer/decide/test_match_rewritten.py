@@ -4,7 +4,7 @@ import pytest
 
 from tests.importer.decide.rows import day, line, row
 from worker.importer.decide.match_pending import match_pending_rows
-from worker.importer.decide.match_rewritten import Candidate, is_migration
+from worker.importer.decide.match_rewritten import UnmatchedRow, is_migration
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
 
@@ -13,7 +13,7 @@ DELETED = {"expense_id": None, "expense": None, "expense_state": ExpenseState.OW
 
 def gone(number, amount, offset=0, **more):
     known = row(amount, f"Shop {number}", id=number, external_id=f"old{number}", booking_on=day(offset), **more)
-    return Candidate(known=known, withdrawn=True, complete=False)
+    return UnmatchedRow(known=known, withdrawn=True, complete=False)
 
 
 def said(number, amount, offset=0, **more):
@@ -71,6 +71,6 @@ def test_a_new_purchase_of_a_migrated_amount_stays_new():
 
 
 def test_rows_that_are_not_proven_to_be_gone_are_no_migration():
-    shown = [Candidate(known=candidate.known, withdrawn=False, complete=False) for candidate in OLD]
+    shown = [UnmatchedRow(known=candidate.known, withdrawn=False, complete=False) for candidate in OLD]
     assert not is_migration(shown, 0)
     assert matched(NEW, shown) == {}

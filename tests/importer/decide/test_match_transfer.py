@@ -22,6 +22,11 @@ CERTAIN = {
     "both are called transfers": (leg("-20", kind=TRANSFER), leg("20", id=2, kind=TRANSFER), Reason.CALLED_A_TRANSFER),
     "one is called a transfer": (leg("-20", kind=TRANSFER), IN, Reason.CALLED_A_TRANSFER),
     "some days apart": (leg("-20", kind=TRANSFER), leg("20", id=2, on=day(4)), Reason.CALLED_A_TRANSFER),
+    "each names the other over holidays": (
+        leg("-20", counterparty_account="DE2", **OURS),
+        leg("20", id=2, on=day(7), counterparty_account="DE1", **THEIRS),
+        Reason.NAMES_THE_ACCOUNT,
+    ),
 }  # fmt: skip
 ASKED = {
     "words of a transfer": (leg("-20", "Umbuchung"), IN),
@@ -31,6 +36,14 @@ ASKED = {
 NEITHER = {
     "nothing but amount and day": (OUT, IN),
     "too far apart": (leg("-20", kind=TRANSFER), leg("20", id=2, on=day(5))),
+    "each names the other, too far apart": (
+        leg("-20", counterparty_account="DE2", **OURS),
+        leg("20", id=2, on=day(8), counterparty_account="DE1", **THEIRS),
+    ),
+    "one names the other, some days too far apart": (
+        leg("-20", counterparty_account="DE2", **OURS),
+        leg("20", id=2, on=day(5), **THEIRS),
+    ),
     "another amount": (leg("-20", kind=TRANSFER), leg("20.01", id=2)),
     "the same direction": (leg("-20", kind=TRANSFER), leg("-20", id=2, account_id=2)),
     "another currency": (leg("-20", kind=TRANSFER), leg("20", id=2, currency="USD")),

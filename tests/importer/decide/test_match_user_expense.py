@@ -8,16 +8,14 @@ from tests.importer.decide.rows import DAY, day, line, user_expense
 from worker.importer.decide.match_user_expense import match_user_expenses
 from worker.importer.decide.reasons import Reason
 
-TWIN = {"twin_id": 5, "same_account": True}
-PERHAPS = {"twin_id": 5, "same_account": None}
-STRANGER = {"twin_id": 5, "same_account": False}
+TWIN = {"twin_id": 5}
 
 MATCHED = {
     "same day and merchant": (user_expense(), Reason.SAME_EXPENSE),
     "within three days": (user_expense(on=day(-3)), Reason.LIKELY_EXPENSE),
     "of the same account elsewhere": (user_expense(**TWIN), Reason.SAME_ACCOUNT_TWIN),
     "of the same account, other words": (user_expense("lunch", **TWIN), Reason.SAME_ACCOUNT_TWIN),
-    "of an account that may be the same": (user_expense(**PERHAPS), Reason.SAME_ACCOUNT_TWIN),
+    "of the same account, booked after a long weekend": (user_expense(on=day(5), **TWIN), Reason.SAME_ACCOUNT_TWIN),
 }
 SUGGESTED = {
     "same day, other words": (user_expense("lunch"), Reason.SAME_AMOUNT_AND_DAY),
@@ -28,8 +26,7 @@ NEITHER = {
     "another amount": user_expense(amount=Decimal("3.51")),
     "another direction": user_expense(expense_type="INCOME"),
     "another currency": user_expense(currency="USD"),
-    "of another account": user_expense(**STRANGER),
-    "of an account that may be the same, other words": user_expense("lunch", **PERHAPS),
+    "of the same account, other words and too far": user_expense("lunch", day(4), **TWIN),
 }
 
 
@@ -63,3 +60,9 @@ def test_one_expense_is_one_of_two_equal_coffees():
     found = match_user_expenses([line(), line()], [user_expense()])
     assert [match.left_place for match in found.matches] == [0]
     assert found.suggestions == []
+
+
+def test_the_rest_of_a_split_purchase_is_asked_about():
+    found = match_user_expenses([line()], [user_expense(is_split_off=True)])
+    assert found.matches == []
+    assert [match.reason for match in found.suggestions] == [Reason.SAME_AMOUNT_AND_DAY]

@@ -6,13 +6,13 @@ import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, key, line, row, user_expense
 from worker.connectors.base import TransactionKind
-from worker.importer.decide.decisions import Rules
+from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.match_by_identity import match_by_identity
 from worker.importer.decide.plan import Evidence, make_plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 
-PROMISED = Rules(windows_complete=True)
+PROMISED = RowRules(windows_complete=True)
 
 
 def plan(lines, known=(), coverage=COMPLETE, rules=PROMISED, **evidence):
@@ -29,7 +29,8 @@ NEW = {
         line(kind=TransactionKind.TRADE), (), PROMISED, Decision.CREATED, Reason.TRADE, ExpenseState.NONE,
     ),
     "hidden": (
-        line(pending=True), (), Rules(pending_hidden=True), Decision.CREATED, Reason.PENDING_HIDDEN, ExpenseState.NONE,
+        line(pending=True), (), RowRules(pending_hidden=True),
+        Decision.CREATED, Reason.PENDING_HIDDEN, ExpenseState.NONE,
     ),
     "an expense of the user": (
         line(), [user_expense()], PROMISED, Decision.LINKED, Reason.SAME_EXPENSE, ExpenseState.LINKED,
@@ -103,10 +104,10 @@ def test_a_row_that_returns_stands_for_the_expense_the_user_has_meanwhile():
     assert (change.effect.state, change.effect.link_expense_id) == (ExpenseState.LINKED, 7)
 
 
-def test_a_row_that_returns_keeps_its_own_expense_beside_that_of_another_connection():
+def test_a_row_that_returns_is_the_twin_of_the_one_that_another_connection_has_meanwhile():
     known = row(external_id="a", state=State.REMOVED, expense_id=None, expense_state=ExpenseState.NONE)
     (change,) = plan([line(external_id="a")], [known], existing=[user_expense(twin_id=5)]).changes
-    assert (change.effect.state, change.effect.link_expense_id) == (ExpenseState.OWN, None)
+    assert (change.effect.state, change.effect.twin_id, change.effect.write) == (ExpenseState.TWIN, 5, None)
 
 
 def test_a_row_recognised_by_its_content_keeps_its_identity():

@@ -1,10 +1,13 @@
 """Whether a provider turned the sign of every amount of an account."""
 
+from decimal import Decimal
+
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, UNTRUSTED, day, key, line, row
 from worker.importer.decide.match_by_identity import match_by_identity
-from worker.importer.decide.sign_flip import signs_flipped
+from worker.importer.decide.sign_flip import signs_flipped, states_opposite_signs
+from worker.importer.decide.source_rows import SourceRow
 
 KNOWN = [row("-1", "Bus", id=1, external_id="1"), row("20", "Salary", id=2, external_id="2")]
 FLIPPED = [line("1", "Bus", external_id="1"), line("-20", "Salary", external_id="2")]
@@ -20,6 +23,10 @@ CASES = {
     "every row, without ids": (NO_IDS, STORED_WITHOUT_IDS, COMPLETE, 0, True),
     "every row of the days that were asked for": (FLIPPED, [*KNOWN, OLD], COMPLETE, 0, True),
     "one row of a list of changes that leaves others out": (FLIPPED, [*KNOWN, OLD], NOTHING_PROVEN, 0, False),
+    "every row, under other ids and in other words": (
+        [line("1", "POS Bus", external_id="x1"), line("-20", "POS Salary", external_id="x2")],
+        KNOWN, COMPLETE, 0, True,
+    ),
     "one row alone": (FLIPPED[:1], KNOWN[:1], COMPLETE, 0, False),
     "another row kept its sign": ([FLIPPED[0], line("20", "Salary", external_id="2")], KNOWN, COMPLETE, 0, False),
     "another row was set aside as unchanged": (FLIPPED, KNOWN, COMPLETE, 1, False),
@@ -38,3 +45,25 @@ CASES = {
 def test_a_flip_is_every_known_row(lines, known, coverage, elsewhere, flipped):
     matches = match_by_identity(lines, [key(stored) for stored in known], {}, coverage)
     assert signs_flipped(matches, {stored.id: stored for stored in known}, coverage, elsewhere) == flipped
+
+
+def _rows(amounts):
+    return [
+        SourceRow(on=day(n), amount=Decimal(amount), currency="EUR", words=f"Shop {n}")
+        for n, amount in enumerate(amounts)
+    ]
+
+
+SECOND = {
+    "every one": (["5", "6", "7", "8", "9"], True),
+    "as the other source": (["-5", "-6", "-7", "-8", "-9"], False),
+    "too few": (["5", "6", "7", "8"], False),
+    "most of them, and refunds": (["5", "6", "7", "8", "9", "-10"], True),
+    "half of them": (["5", "6", "7", "8", "9", "-10", "-11", "-12", "-13", "-14"], False),
+}
+
+
+@pytest.mark.parametrize(("amounts", "opposite"), SECOND.values(), ids=SECOND)
+def test_a_second_source_states_the_opposite_signs(amounts, opposite):
+    beside = _rows([f"-{n}" for n in range(5, 15)])
+    assert states_opposite_signs(_rows(amounts), beside) is opposite

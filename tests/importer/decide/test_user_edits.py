@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import DAY, day, row
-from worker.importer.decide.decisions import ExpenseEffect, Rules
+from worker.importer.decide.decisions import ExpenseEffect, RowRules
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState
 from worker.importer.decide.user_edits import effect_on_expense, merge_user_edits
 
@@ -38,32 +38,36 @@ COFFEE = row().base
 CHANGED = COFFEE._replace(amount=Decimal(4))
 GONE = {"expense_id": None, "expense": None}
 EFFECTS = {
-    "nothing changed": (row(), COFFEE, Rules(), ExpenseEffect(state=ExpenseState.OWN)),
+    "nothing changed": (row(), COFFEE, RowRules(), ExpenseEffect(state=ExpenseState.OWN)),
     "the bank changed the amount": (
-        row(), CHANGED, Rules(), ExpenseEffect(state=ExpenseState.OWN, write=CHANGED, changed=("amount",)),
+        row(), CHANGED, RowRules(), ExpenseEffect(state=ExpenseState.OWN, write=CHANGED, changed=("amount",)),
     ),
-    "deleted by the user": (row(**GONE), CHANGED, Rules(), ExpenseEffect(state=ExpenseState.OWN)),
+    "deleted by the user": (row(**GONE), CHANGED, RowRules(), ExpenseEffect(state=ExpenseState.OWN)),
     "a linked expense deleted by the user": (
-        row(expense_state=ExpenseState.LINKED, **GONE), CHANGED, Rules(), ExpenseEffect(state=ExpenseState.LINKED),
+        row(expense_state=ExpenseState.LINKED, **GONE), CHANGED, RowRules(), ExpenseEffect(state=ExpenseState.LINKED),
     ),
     "a leg of a transfer": (
-        row(expense_state=ExpenseState.TRANSFER, **GONE), CHANGED, Rules(), ExpenseEffect(state=ExpenseState.TRANSFER),
+        row(expense_state=ExpenseState.TRANSFER, **GONE), CHANGED, RowRules(),
+        ExpenseEffect(state=ExpenseState.TRANSFER),
     ),
-    "a twin": (row(expense_state=ExpenseState.TWIN, **GONE), CHANGED, Rules(), ExpenseEffect(state=ExpenseState.TWIN)),
+    "a twin": (
+        row(expense_state=ExpenseState.TWIN, **GONE), CHANGED, RowRules(), ExpenseEffect(state=ExpenseState.TWIN),
+    ),
     "reverted": (
-        row(expense_state=ExpenseState.REVERTED, **GONE), CHANGED, Rules(),
+        row(expense_state=ExpenseState.REVERTED, **GONE), CHANGED, RowRules(),
         ExpenseEffect(state=ExpenseState.REVERTED),
     ),
     "reverted, and asked for again": (
-        row(expense_state=ExpenseState.REVERTED, **GONE), CHANGED, Rules(reimport=True),
+        row(expense_state=ExpenseState.REVERTED, **GONE), CHANGED, RowRules(reimport=True),
         ExpenseEffect(state=ExpenseState.OWN, write=CHANGED),
     ),
-    "no expense any more": (row(), None, Rules(), ExpenseEffect(state=ExpenseState.NONE, drop=True)),
+    "no expense any more": (row(), None, RowRules(), ExpenseEffect(state=ExpenseState.NONE, drop=True)),
     "no expense any more, but the user's own": (
-        row(expense_state=ExpenseState.LINKED), None, Rules(), ExpenseEffect(state=ExpenseState.LINKED),
+        row(expense_state=ExpenseState.LINKED), None, RowRules(), ExpenseEffect(state=ExpenseState.LINKED),
     ),
     "comes back as the user left it": (
-        row(expense_state=ExpenseState.NONE, expense_id=None, expense=COFFEE._replace(notes="mine")), CHANGED, Rules(),
+        row(expense_state=ExpenseState.NONE, expense_id=None, expense=COFFEE._replace(notes="mine")), CHANGED,
+        RowRules(),
         ExpenseEffect(state=ExpenseState.OWN, write=CHANGED._replace(notes="mine")),
     ),
 }  # fmt: skip

@@ -82,6 +82,7 @@ def _try(name: str, histories: list[History], sessions: Sessions) -> int:
         failed += [verdict] if verdict.findings else []
     print(f"{name}: {len(histories)} in {time.monotonic() - started_s:.0f} s; {figures}", flush=True)
     if failed:
+        print(f"  seeds that fail: {', '.join(str(verdict.history.seed) for verdict in failed)}", flush=True)
         print(f"  {dict(faults)}; the smallest history of the first:\n{smallest(failed[0], sessions)}", flush=True)
     return bool(failed)
 

@@ -451,6 +451,10 @@ class Life:
                 other = self._purchase_of_line(question.other["transaction_id"])
                 is_pair = self.person.purchases[told].other_leg == other
                 return suggestions.accept if is_pair else suggestions.decline
+            case "withdrawn":
+                told = self._purchase_of_line(question.bank["transaction_id"])
+                gone = self.person.purchases[told].called_off or self._lines_of(told) > 1
+                return suggestions.accept if gone else suggestions.decline
             case "account":
                 ((one, other),) = self.sql(
                     "SELECT a.external_id, o.external_id FROM bank_match_suggestions s"
@@ -461,6 +465,15 @@ class Life:
                 keys = {external_id: key for p in self.providers for external_id, key in p.keys.items()}
                 return suggestions.accept if keys.get(one) == keys.get(other) else suggestions.decline
         return None
+
+    def _lines_of(self, number: int) -> int:
+        """Return how many rows with an expense a purchase has."""
+        ((lines,),) = self.sql(
+            "SELECT count(*) FROM bank_transactions WHERE user_id = :user_id AND expense_id IS NOT NULL"
+            " AND state <> 'removed' AND (raw ->> 'purchase')::int = :number",
+            number=number,
+        )
+        return lines
 
     def _purchase_of_line(self, transaction_id: int) -> int:
         ((number,),) = self.sql(

@@ -12,7 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import IdClass, Transaction, Window
-from worker.importer.decide.decisions import Rules
+from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.duplicate_ids import distinct_transactions, possibly_shared_ids, without_superseded_pending
 from worker.importer.decide.line import Line, ReadContext, fingerprint, read_line, trusts_ids
 from worker.importer.decide.match_by_identity import match_by_identity
@@ -226,7 +226,9 @@ class MemoryLedger:
         distinct = distinct_transactions(prints, shared)
         lines = [line for item in distinct.transactions if isinstance(line := read_line(item, ground), Line)]
         coverage = (
-            Coverage(window=window, up_to_now=window is not None) if complete else Coverage(window=None, cut=window)
+            Coverage(window=window, up_to_now=window is not None)
+            if complete
+            else Coverage(window=None, days_cut_off=window)
         )
         matches = match_by_identity(lines, keys, self.aliases, coverage, distinct.shared_ids)
         removed = frozenset(i for external_id in gone for i in self._by_external_id(external_id))
@@ -248,7 +250,7 @@ class MemoryLedger:
                 removed=removed,
                 only_changes=world.style == Style.CHANGES,
             ),
-            Rules(
+            RowRules(
                 windows_complete=world.style == Style.COMPLETE and bool(rows),
                 guess_pending=world.style != Style.CHANGES,
                 pending_grace_days=GRACE_DAYS,

@@ -138,7 +138,7 @@ class Oracle:
         differences = []
         for answer in finished.answers:
             told: dict[str, dict[int, Decimal]] = {}
-            for row in sorted(answer.rows, key=lambda row: not row.pending):
+            for row in sorted(answer.standing, key=lambda row: not row.pending):
                 key = finished.provider.keys[row.account_id]
                 assert row.raw is not None
                 told.setdefault(key, {})[row.raw["purchase"]] = row.amount

@@ -1,6 +1,6 @@
 """How one bank or aggregator tells what a person did: its ids, words, days, signs, pages, and what it gets wrong."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -212,11 +212,28 @@ def _ids(rows: Iterable[Transaction]) -> set[str]:
     return {row.external_id for row in rows if row.external_id is not None and row.external_id.strip()}
 
 
+def _told_apart(entries: Sequence[Transaction | RemovedTransaction]) -> list[list[Transaction | RemovedTransaction]]:
+    """Cut a list of changes before every row that it removed earlier: within one page, what is removed is gone."""
+    pages: list[list[Transaction | RemovedTransaction]] = [[]]
+    for entry in entries:
+        gone = {other.external_id for other in pages[-1] if isinstance(other, RemovedTransaction)}
+        if isinstance(entry, Transaction) and entry.external_id in gone:
+            pages.append([])
+        pages[-1].append(entry)
+    return pages
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One delivery as it was told. covers: the days it holds everything of; None when something may be missing."""
+    """One delivery as it was told.
+
+    Attributes:
+        standing: Its rows that no later part of it removed.
+        covers: The days it holds everything of; None when something may be missing.
+    """
 
     rows: tuple[Transaction, ...]
+    standing: tuple[Transaction, ...]
     covers: Window | None
 
 
@@ -247,23 +264,29 @@ class SimulatedConnector(ScriptedConnector):
 
     def _changes(self, state: SyncState) -> Iterator[Page]:
         """Tell everything there is to who has no cursor, and what happened since to who has one."""
+        if state.cursor is None:
+            self.answers.clear()  # what was read ahead is dropped for everything there is
         log = self.provider.log if state.cursor else self.bank.rows
         news = [entry for entry in log[int(state.cursor or 0) :] if state.account_id in (None, entry.account_id)]
-        yield Page(
-            transactions=tuple(entry for entry in news if isinstance(entry, Transaction)),
-            removed=tuple(entry for entry in news if isinstance(entry, RemovedTransaction)),
-            next_cursor=str(len(self.provider.log)),
-            covers=None if state.cursor else state.window,
-        )
+        for entries in _told_apart(news):
+            yield Page(
+                transactions=tuple(entry for entry in entries if isinstance(entry, Transaction)),
+                removed=tuple(entry for entry in entries if isinstance(entry, RemovedTransaction)),
+                next_cursor=str(len(self.provider.log)),
+                covers=None if state.cursor else state.window,
+            )
 
     def _counted(self, pages: Iterator[Page]) -> Iterator[Page]:
         rows: list[Transaction] = []
+        standing: list[Transaction] = []
         covers = None
         for page in pages:
             rows += page.transactions
+            gone = {row.external_id for row in page.removed}
+            standing = [row for row in (*standing, *page.transactions) if row.external_id not in gone]
             covers = page.covers if page.complete else None
             yield page
-        self.answers.append(Answer(rows=tuple(rows), covers=covers))
+        self.answers.append(Answer(rows=tuple(rows), standing=tuple(standing), covers=covers))
 
     def _pages(self, rows: list[Transaction], window: Window) -> Iterator[Page]:
         for place, page in enumerate(super()._pages(self._with_repeats(rows), window)):

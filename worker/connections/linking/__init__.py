@@ -1,13 +1,18 @@
-"""Linking flows that need a browser: `start_link` returns where to send the user, `finish_link` saves the result.
+"""Linking flows in the browser: `start_link` returns where to send the user, `finish_link` saves the connection.
 
-A state names one attempt of one user and works once. One-time codes are exchanged exactly once and never sent again:
-when their answer is lost the user starts again. Renewing a connection in place keeps its id and its history.
+A state identifies one attempt of one user and is valid once. A one-time code is exchanged exactly once; when the
+response is lost, the user starts again. Renewing a connection in place keeps its id and its history.
 """
 
-from worker.connections.linking.apps import LinkApps, finish_link, list_link_banks, read_link_apps, start_link
-from worker.connections.linking.attempts import connection_of
+from worker.connections.linking.apps import (
+    LinkApps,
+    check_link_apps,
+    finish_link,
+    list_link_banks,
+    read_link_apps,
+    start_link,
+)
 from worker.connections.linking.flow import BroughtBack, LinkBank, LinkService, LinkStart, WantedLink, abandon
-from worker.connections.linking.plaid import plaid_webhook_keys
 
 __all__ = [
     "BroughtBack",
@@ -17,10 +22,9 @@ __all__ = [
     "LinkStart",
     "WantedLink",
     "abandon",
-    "connection_of",
+    "check_link_apps",
     "finish_link",
     "list_link_banks",
-    "plaid_webhook_keys",
     "read_link_apps",
     "start_link",
 ]

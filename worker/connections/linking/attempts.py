@@ -1,28 +1,36 @@
-"""Link attempts: a state that names one of them, and the one claim that allows one exchange."""
+"""Stores link attempts; each has a secret state and can be claimed once."""
 
 import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
+from worker.db.uuid7 import uuid7
 from worker.errors import ConflictError, InvalidRequestError
 from worker.models import BankLinkAttempt
 
 LIFE = timedelta(hours=1)
-"""How long the user may take at the bank."""
+"""How long the user may take at the bank, if the provider does not say longer."""
+
+LONGEST_LIFE = timedelta(days=1)
+REPORTED_WITHIN = timedelta(minutes=30)
+"""So long after its page closed a provider may report that the user came to the end: tokens live no longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """An attempt that this caller alone may finish. connection_id: the connection it renews; None for a new one.
+    """A claimed link attempt, which only this caller may finish.
 
-    linked_id: the connection it led to already; then there is nothing left to exchange.
+    Attributes:
+        connection_id: The connection to renew; None for a new one.
+        linked_id: The connection that it already led to; then there is nothing to exchange.
+        details: What the flow stored at the start.
     """
 
     id: uuid.UUID
@@ -34,7 +42,7 @@ class Attempt:
 
 
 def new_state() -> str:
-    """Return what the browser carries to the bank and back; nobody can guess it."""
+    """Return a random state, which the browser carries to the bank and back."""
     return secrets.token_urlsafe(32)
 
 
@@ -45,17 +53,23 @@ def open_attempt(
     connector_name: str,
     state: str,
     connection_id: uuid.UUID | None,
+    page_expires_at: datetime | None = None,
     **rest: Any,  # noqa: ANN401 - columns
 ) -> uuid.UUID:
-    """Write down that this user went to the bank; only a hash of the state is kept. rest: columns of the attempt."""
+    """Store an attempt, with only a hash of its state.
+
+    Args:
+        page_expires_at: How long the provider's page stays open; the attempt lives as long.
+        rest: Further columns of the attempt.
+    """
     attempt = BankLinkAttempt(
-        id=uuid.uuid4(),
+        id=uuid7(),
         user_id=user_id,
         connector_name=connector_name,
         connection_id=connection_id,
         renews=connection_id is not None,
         state_hash=_hash(state),
-        expires_at=func.now() + LIFE,
+        expires_at=func.now() + LIFE if page_expires_at is None else _end_of_life(page_expires_at),
         **rest,
     )
     session.add(attempt)
@@ -63,11 +77,16 @@ def open_attempt(
     return attempt.id
 
 
-def claim(session: Session, *, user_id: int, connector_name: str, state: str) -> Attempt:
-    """Take the attempt this state names, once; a second call with the same state gets its outcome instead.
+def _end_of_life(page_expires_at: datetime) -> Any:  # noqa: ANN401 - SQL for a moment
+    longest = func.least(page_expires_at + REPORTED_WITHIN, func.now() + LONGEST_LIFE)
+    return func.greatest(func.now() + LIFE, longest)
 
-    Raises: InvalidRequestError when no attempt of this user has the state or it has expired; ConflictError when
-    somebody is exchanging it right now, or did and the answer was lost: the user starts again.
+
+def claim(session: Session, *, user_id: int, connector_name: str, state: str) -> Attempt:
+    """Claim the attempt of a state; for one that is finished, return it with its `linked_id`.
+
+    Raises: InvalidRequestError when no attempt of this user has the state or it has expired; ConflictError when another
+    request is finishing it, or when its response was lost, so that the user has to start again.
     """
     mine = (
         BankLinkAttempt.state_hash == _hash(state),
@@ -96,8 +115,44 @@ def claim(session: Session, *, user_id: int, connector_name: str, state: str) ->
     )
 
 
+def claim_by_reference(session: Session, *, connector_name: str, provider_ref: str) -> Attempt | None:
+    """Take the open attempt whose link the provider calls by this reference, once; None where there is none."""
+    newest = _open_by_reference(connector_name, provider_ref).with_for_update(skip_locked=True)
+    row = session.scalar(newest)
+    if row is None:
+        return None
+    row.status = "exchanging"
+    return Attempt(
+        id=row.id,
+        user_id=row.user_id,
+        connection_id=row.connection_id,
+        provider_ref=row.provider_ref,
+        details=row.details,
+    )
+
+
+def owner_of(session: Session, *, connector_name: str, provider_ref: str) -> int | None:
+    """Return the user of the open attempt with this reference."""
+    row = session.scalar(_open_by_reference(connector_name, provider_ref))
+    return None if row is None else row.user_id
+
+
+def _open_by_reference(connector_name: str, provider_ref: str) -> Select[BankLinkAttempt]:
+    return (
+        select(BankLinkAttempt)
+        .where(BankLinkAttempt.connector_name == connector_name, BankLinkAttempt.provider_ref == provider_ref)
+        .where(BankLinkAttempt.status == "started", BankLinkAttempt.expires_at > func.now())
+        .order_by(BankLinkAttempt.created_at.desc())
+        .limit(1)
+    )
+
+
 def close_linked(session: Session, attempt: Attempt, connection_id: uuid.UUID, provider_ref: str | None = None) -> None:
-    """Record the linked connection. provider_ref: the provider's id of the login, which its webhooks name."""
+    """Record the linked connection.
+
+    Args:
+        provider_ref: The provider's id of the login, which its webhooks name.
+    """
     _close(
         session,
         attempt,
@@ -107,20 +162,16 @@ def close_linked(session: Session, attempt: Attempt, connection_id: uuid.UUID, p
     )
 
 
-def close_failed(session: Session, attempt: Attempt) -> None:
-    """Record that the provider refused; the one-time code is spent."""
-    _close(session, attempt, status="failed")
-
-
-def connection_of(session: Session, connector_name: str, provider_ref: str) -> uuid.UUID | None:
-    """Return the connection whose login has this id at the provider, as its webhooks name it."""
-    return session.scalar(
-        select(BankLinkAttempt.connection_id)
-        .where(BankLinkAttempt.connector_name == connector_name, BankLinkAttempt.provider_ref == provider_ref)
-        .where(BankLinkAttempt.status == "linked")
-        .order_by(BankLinkAttempt.finished_at.desc())
-        .limit(1)
+def reopen(session: Session, attempt: Attempt) -> None:
+    """Let a claimed attempt be claimed again, because the provider was not reached."""
+    session.execute(
+        update(BankLinkAttempt).where(BankLinkAttempt.id == attempt.id).values(status="started", finished_at=None)
     )
+
+
+def close_failed(session: Session, attempt: Attempt) -> None:
+    """Record that the provider refused; the one-time code cannot be used again."""
+    _close(session, attempt, status="failed")
 
 
 def _close(session: Session, attempt: Attempt, **values: Any) -> None:  # noqa: ANN401 - columns

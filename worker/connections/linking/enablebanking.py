@@ -1,4 +1,4 @@
-"""Linking through Enable Banking: the user agrees at the bank; the code of the redirect is exchanged once."""
+"""Links banks through Enable Banking: the user consents at the bank; the code of the redirect is exchanged once."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -27,7 +27,7 @@ _MARGIN = timedelta(minutes=10)
 
 
 class EnableBankingFlow(LinkFlow):
-    """Asks for a consent as long as the bank allows, 180 days at most."""
+    """Requests the longest consent that the bank allows, at most 180 days."""
 
     name = EnableBankingConnector.name
 
@@ -49,7 +49,7 @@ class EnableBankingFlow(LinkFlow):
         ]
 
     def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> OpenedLink:
-        """Return the bank's page."""
+        """Start an authorisation, and return the bank's page."""
         name, country = needed(wanted.bank, "bank"), needed(wanted.country, "country")
         redirect_url = needed(wanted.redirect_url, "redirect_url")
         api = EnableBankingApi(self._app, context)
@@ -70,7 +70,7 @@ class EnableBankingFlow(LinkFlow):
         return OpenedLink(url=part(answer, "url", str), details={"bank": name})
 
     def close(self, attempt: Attempt, callback: BroughtBack) -> Linked:
-        """Hand over the code; the connector exchanges it before the first save."""
+        """Return a config with the code, which the connector exchanges before the first save."""
         config = self._app.model_dump() | {"code": needed(callback.code, "code")}
         return Linked(config=config, institution_name=attempt.details.get("bank"))
 
@@ -85,7 +85,7 @@ def _user_types(bank: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _user_type(bank: Mapping[str, Any], wanted: WantedLink) -> str:
-    """Return the kind of customer to ask for. Raises: InvalidRequestError when the bank does not serve it."""
+    """Return the user type to request. Raises: InvalidRequestError when the bank does not serve it."""
     served = _user_types(bank) or ("personal", "business")
     if wanted.user_type is not None and wanted.user_type not in served:
         raise InvalidRequestError(f"this bank serves {' and '.join(served)} customers only")

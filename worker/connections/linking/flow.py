@@ -4,13 +4,13 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeVar
 
 from worker.connections.connection_queries import find
 from worker.connections.credentials import open_taken, take_config
-from worker.connections.lifecycle import ConnectionService, NewConnection, add, reauthorise
+from worker.connections.lifecycle import ConnectionService, NewConnection, add, check_room, reauthorise
 from worker.connections.linking.attempts import Attempt, claim, close_failed, close_linked, new_state, open_attempt
 from worker.connectors.base import ConnectorContext
 from worker.errors import InvalidRequestError, NotFoundError, WorkerError
@@ -20,14 +20,16 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkService:
-    """What linking works with.
+    """Collaborators of linking flows.
 
     Attributes:
-        open_context: Opens an HTTP client and a clock for calls that need no connection yet.
+        open_context: Opens an HTTP client and a clock for calls without a connection.
+        public_url: Where the internet reaches the API; None: no provider is told to report changes.
     """
 
     connection_service: ConnectionService
     open_context: Callable[[], AbstractContextManager[ConnectorContext]]
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +37,10 @@ class LinkBank:
     """A bank that can be linked.
 
     Attributes:
-        id: What `WantedLink.bank` calls it.
-        history_days: How far back it goes, where the provider states it.
+        id: Its id, as in `WantedLink.bank`.
+        history_days: How many days of history it gives, where the provider states it.
         consent_days: How long one consent is valid, where the provider states it.
-        user_types: Whom it serves: `personal`, `business`, or both; empty where the provider does not state it.
+        user_types: Types of customers: `personal`, `business`, or both; empty where the provider does not state it.
     """
 
     id: str
@@ -54,10 +56,11 @@ class WantedLink:
     """A request to link a bank or to renew a connection.
 
     Attributes:
-        bank: As listed; like `country` and `redirect_url` only where the connector needs it.
-        connection_id: The connection to renew in place; None: a new one.
-        user_type: What kind of customer of the bank the user is; None: what the bank serves, personal first.
-        webhook_url: Where the provider reports changes, if it does.
+        bank: Id of a listed bank; like `country` and `redirect_url` only where the connector needs it.
+        connection_id: The connection to renew in place; None for a new one.
+        user_type: Type of customer; None takes one that the bank serves, `personal` if it can.
+        webhook_url: Where the provider reports changes; None: at this API, where its address is known.
+        hosted: Plaid shows Link on a page of its own.
     """
 
     user_id: int
@@ -68,6 +71,7 @@ class WantedLink:
     connection_id: uuid.UUID | None = None
     user_type: Literal["personal", "business"] | None = None
     webhook_url: str | None = None
+    hosted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +79,9 @@ class LinkStart:
     """Where to send the user.
 
     Attributes:
-        state: Comes back with the user, and goes into `BroughtBack`.
-        url: The bank's page; None for Plaid, whose page opens `link_token` inside the web app.
-        expires_at: Until when the user may begin, where the provider states it.
+        state: Returns with the user; pass it on in `BroughtBack`.
+        url: The bank's page; for Plaid only that of a hosted link; `link_token` opens Link in the web app.
+        expires_at: Until when the user may start, where the provider states it.
     """
 
     state: str = field(repr=False)
@@ -91,9 +95,9 @@ class BroughtBack:
     """What the redirect or the web app returns after the login.
 
     Attributes:
-        code: Of Enable Banking's redirect.
-        public_token: Of Plaid Link; None where a login was renewed.
-        institution_name: As Plaid Link reports it to the web app.
+        code: The code in the redirect of Enable Banking, or of a login by OAuth2.
+        public_token: The token of Plaid Link; None when a login was renewed.
+        institution_name: Name of the bank, as Plaid Link reports it to the web app.
     """
 
     user_id: int
@@ -107,11 +111,11 @@ class BroughtBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedLink:
-    """What a provider answered to a start.
+    """The response of a provider to the start of a flow.
 
     Attributes:
-        provider_ref: The provider's id of what the user is to agree to.
-        details: What the finish has to know.
+        provider_ref: The provider's id of the consent.
+        details: Values to store until the flow is finished.
     """
 
     url: str | None = None
@@ -123,22 +127,27 @@ class OpenedLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
-    """What a link led to.
+    """The result of a finished flow.
 
     Attributes:
-        config: Of the connection.
+        config: Config of the connection.
         provider_ref: The provider's id of the login, which its webhooks name.
+        institution_chosen: Whether the browser said the name of the bank, not the provider.
+        webhook_url: Where the provider was told to report on it.
     """
 
     config: Mapping[str, Any] = field(repr=False)
     provider_ref: str | None = None
     institution_name: str | None = None
+    institution_chosen: bool = False
+    webhook_url: str | None = None
 
 
 class LinkFlow(ABC):
-    """The steps of one provider."""
+    """The provider's part of a linking flow."""
 
     name: ClassVar[str]
+    reports_by_webhook: ClassVar[bool] = False
 
     def __init__(self, service: LinkService) -> None:
         self.service = service
@@ -149,23 +158,28 @@ class LinkFlow(ABC):
 
     @abstractmethod
     def close(self, attempt: Attempt, callback: BroughtBack) -> Linked:
-        """Make the config, and exchange a one-time code for it where there is one. Runs exactly once."""
+        """Return the config, and exchange a one-time code if there is one. Called exactly once."""
 
     def banks(self, context: ConnectorContext, country: str) -> Sequence[LinkBank]:
-        """Return the banks of a country. Raises: NotFoundError where the provider shows them itself."""
+        """Return the banks of a country. Raises: NotFoundError when the provider shows them on its own page."""
         del context, country
         raise NotFoundError(f"{self.name} has no list of banks")
 
 
 def start(flow: LinkFlow, wanted: WantedLink) -> LinkStart:
-    """Begin an attempt.
+    """Start a linking flow.
 
     Raises:
-        NotFoundError: when the connection to renew is not the user's.
-        InvalidRequestError: when something is missing.
+        NotFoundError: The connection to renew is not the user's.
+        InvalidRequestError: A value is missing.
         ConnectorError: when the provider refuses.
     """
     _require_own(flow, wanted)
+    if wanted.connection_id is None:
+        with flow.service.connection_service.sessions() as session:
+            check_room(session, flow.service.connection_service, wanted.user_id)
+    if flow.reports_by_webhook and wanted.webhook_url is None and flow.service.public_url is not None:
+        wanted = replace(wanted, webhook_url=webhook_address(flow.service.public_url, flow.name))
     state = new_state()
     with flow.service.open_context() as context:
         opened = flow.open(context, wanted, state)
@@ -177,25 +191,29 @@ def start(flow: LinkFlow, wanted: WantedLink) -> LinkStart:
             state=state,
             connection_id=wanted.connection_id,
             provider_ref=opened.provider_ref,
+            page_expires_at=opened.expires_at,
             details=dict(opened.details),
         )
     return LinkStart(state=state, url=opened.url, link_token=opened.link_token, expires_at=opened.expires_at)
 
 
 def finish(flow: LinkFlow, callback: BroughtBack) -> uuid.UUID:
-    """Save the result of an attempt: as a new connection, or in place of the credentials of the one to renew.
+    """Finish a flow: save a new connection, or replace the credentials of the one to renew.
 
-    A failure from here on ends the attempt, because a one-time code is spent.
+    A failure ends the attempt, because its one-time code cannot be used again.
 
     Raises:
-        InvalidRequestError: when the user did not start this, or something is missing.
-        ConflictError: when the attempt failed or is being finished.
+        InvalidRequestError: The user did not start this flow, or a value is missing.
+        ConflictError: The attempt failed, or another request is finishing it.
         ConnectorError: when the provider refuses.
     """
-    service = flow.service.connection_service
     attempt = take(flow.service, user_id=callback.user_id, connector_name=flow.name, state=callback.state)
-    if attempt.linked_id is not None:
-        return attempt.linked_id
+    return attempt.linked_id or complete(flow, attempt, callback)
+
+
+def complete(flow: LinkFlow, attempt: Attempt, callback: BroughtBack) -> uuid.UUID:
+    """Save the result of a claimed attempt; a failure ends it. Raises: as `finish`."""
+    service = flow.service.connection_service
     try:
         linked = flow.close(attempt, callback)
         connection_id = _save(service, flow.name, attempt, linked, callback.name)
@@ -208,8 +226,19 @@ def finish(flow: LinkFlow, callback: BroughtBack) -> uuid.UUID:
     return connection_id
 
 
+def complete_another(flow: LinkFlow, attempt: Attempt, callback: BroughtBack) -> uuid.UUID:
+    """Save one more login of a claimed attempt as a connection of its own. Raises: as `finish`."""
+    linked = flow.close(attempt, callback)
+    return _save(flow.service.connection_service, flow.name, attempt, linked, None)
+
+
+def webhook_address(public_url: str, connector_name: str) -> str:
+    """Return where a provider reports changes to this API."""
+    return f"{public_url.rstrip('/')}/bank-connections/provider-webhooks/{connector_name}"
+
+
 def abandon(service: LinkService, *, user_id: int, connector_name: str, state: str) -> None:
-    """End an attempt that the user broke off at the bank. Raises: InvalidRequestError, ConflictError."""
+    """End an attempt that the user cancelled at the bank. Raises: InvalidRequestError, ConflictError."""
     attempt = take(service, user_id=user_id, connector_name=connector_name, state=state)
     if attempt.linked_id is None:
         with service.connection_service.sessions() as session:
@@ -230,12 +259,12 @@ def needed(value: ValueT | None, name: str) -> ValueT:
 
 
 def stored_config(service: ConnectionService, connection_id: uuid.UUID, config_type: type[Any]) -> Any:  # noqa: ANN401 - the given type
-    """Open the config of a connection, on record. Raises: ConflictError, CredentialError."""
+    """Decrypt the config of a connection, which is audited. Raises: ConflictError, CredentialError."""
     return open_taken(service.sessions, service.vault, take_config(service.sessions, connection_id), config_type)
 
 
 def _require_own(flow: LinkFlow, wanted: WantedLink) -> None:
-    """Refuse to renew what is not this user's, or another connector's."""
+    """Refuse to renew a connection of another user or another connector."""
     if wanted.connection_id is None:
         return
     with flow.service.connection_service.sessions() as session:
@@ -258,5 +287,7 @@ def _save(
             config=linked.config,
             name=name or linked.institution_name,
             institution_name=linked.institution_name,
+            institution_chosen=linked.institution_chosen,
+            webhook_url=linked.webhook_url,
         ),
     )

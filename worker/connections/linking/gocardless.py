@@ -1,4 +1,4 @@
-"""Linking through GoCardless: an agreement, a requisition, the user at the bank; there is no code to exchange."""
+"""Links banks through GoCardless: an agreement, then a requisition that the user confirms at the bank."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,11 +26,11 @@ from worker.errors import InvalidRequestError
 _MOST_DAYS = 730
 _USUAL_DAYS = 90
 _SPLIT_CONSENT = "separate_continuous_history_consent"
-"""Banks with this feature give long histories only under a consent of its own that ends at once."""
+"""Banks with this feature give a long history only under a separate consent, which ends at once."""
 
 
 class GoCardlessFlow(LinkFlow):
-    """Asks for all the history and the longest access that the bank gives; the redirect carries the state as `ref`."""
+    """Requests the longest history and access that the bank gives; the redirect has the state as `ref`."""
 
     name = GoCardlessConnector.name
 
@@ -52,7 +52,7 @@ class GoCardlessFlow(LinkFlow):
         ]
 
     def open(self, context: ConnectorContext, wanted: WantedLink, state: str) -> OpenedLink:
-        """Agree on terms and return the bank's page."""
+        """Create an agreement and a requisition, and return the bank's page."""
         institution_id, api = needed(wanted.bank, "bank"), self._api(context)
         redirect_url = needed(wanted.redirect_url, "redirect_url")
         institution = api.institution(institution_id)
@@ -73,7 +73,7 @@ class GoCardlessFlow(LinkFlow):
         )
 
     def close(self, attempt: Attempt, callback: BroughtBack) -> Linked:
-        """See that the requisition is linked. Raises: AuthenticationError when the user did not go through with it."""
+        """Check that the requisition is linked. Raises: AuthenticationError when the user did not confirm it."""
         del callback
         if attempt.provider_ref is None:
             raise InvalidRequestError("this link has no requisition: start again")

@@ -1,4 +1,4 @@
-"""What a PSD2 bank allows without its user: four accesses a day for each account and kind of data."""
+"""The allowance of PSD2 banks without the user: four calls a day for each account and kind of data."""
 
 import re
 from datetime import datetime, time, timedelta
@@ -36,7 +36,7 @@ def allowance_spent(*texts: str | None) -> bool:
 
 
 def rest_of_day_s(now: datetime) -> float:
-    """Return how long a spent daily allowance stays spent where nobody says: until midnight in central Europe."""
+    """Return the seconds until midnight in central Europe, when a daily allowance without a stated time is renewed."""
     local = now.astimezone(_ZONE)
     midnight = datetime.combine(local.date() + timedelta(days=1), time.min, _ZONE)
     return (midnight - now).total_seconds()

@@ -17,13 +17,18 @@ _AVAILABLE = ("ITAV", "INTERIMAVAILABLE", "CLAV", "CLOSINGAVAILABLE", "XPCD", "E
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiBalance:
-    """One balance of a bank's list, still in its own text."""
+    """One balance of a bank's list, still in its own text.
+
+    Attributes:
+        includes_credit: The credit limit is part of it: it says what may be spent, not what was booked.
+    """
 
     amount: str
     currency: str | None
     balance_type: str
     changed: str | None = None
     reference_on: str | None = None
+    includes_credit: bool = False
 
 
 def pick_balance(
@@ -38,9 +43,15 @@ def pick_balance(
         zone: Of the bank's days.
     """
     ours = [one for one in balances if currency in (None, one.currency)]
-    for kind, names in ((BalanceKind.BOOKED, _BOOKED), (BalanceKind.AVAILABLE, _AVAILABLE)):
+    booked = [one for one in ours if not one.includes_credit]
+    choices = (
+        (BalanceKind.BOOKED, _BOOKED, booked),
+        (BalanceKind.AVAILABLE, _AVAILABLE, ours),
+        (BalanceKind.AVAILABLE, _BOOKED, ours),
+    )
+    for kind, names, among in choices:
         for name in names:
-            for one in ours:
+            for one in among:
                 if one.balance_type.upper() == name and (amount := _amount(one)) is not None:
                     return Balance(amount=amount, kind=kind, at=_balance_at(one, now, zone))
     return None

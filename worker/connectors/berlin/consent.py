@@ -1,4 +1,4 @@
-"""The base of connectors whose user consents, at one bank, to a list of accounts that are read one by one."""
+"""Base class of connectors with a consent for a list of accounts, which are read one by one."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +29,12 @@ from worker.connectors.errors import AuthenticationError, ConnectorError, Invali
 from worker.connectors.reading import part
 
 _REASONS_OF_ONE_ACCOUNT = frozenset({"expired", "revoked", "action_required"})
+
+EUROPE = (
+    *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR", "HR", "HU", "IE", "IS", "IT", "LI"),
+    *("LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK"),
+)
+"""Countries whose banks are reached by consent."""
 
 
 class ConsentAccount(BaseModel):
@@ -161,27 +167,33 @@ class ConsentConnector(BankConnector):
         for account_id in account_ids:
             try:
                 learned.append(self._describe(account_id))
-            except AuthenticationError:
-                raise
             except ConnectorError as error:
+                self._stop_if_broken(error)
                 self._warnings.append(f"an account without its name: {error}")
         if learned:
             self._accounts |= {account.external_id: account for account in learned}
             self._keep({"accounts": (*self.config.accounts, *learned)})
 
     def _with_balance(self, page: Page, account_id: str) -> Page:
-        """Add the balance to a page; a bank that refuses it does not spoil the transactions."""
+        """Add the balance to a page; when the bank refuses it, the page keeps its transactions."""
         try:
             balances = self._read_balances(account_id)
-        except AuthenticationError:
-            raise
         except ConnectorError as error:
+            self._stop_if_broken(error)
             return replace(page, warnings=(*page.warnings, f"no balance: {error}"))
         account = self._accounts.get(account_id) or self._nameless(account_id)
         balance = pick_balance(balances, account.currency, self.context.now(), ZoneInfo(self.context.timezone))
         if balance is None:
             return page
         return replace(page, accounts=(replace(self._account(account), balance=balance),))
+
+    def _stop_if_broken(self, error: ConnectorError) -> None:
+        """Raise an error about the login if the consent does not work as a whole.
+
+        A consent may grant transactions and refuse balances or details; the rows are imported all the same.
+        """
+        if isinstance(error, AuthenticationError) and self._why_broken(self._consent()) is not None:
+            raise error
 
     def _with_warnings(self, page: Page) -> Page:
         """Add to a page what went wrong where there was no page to say it on."""

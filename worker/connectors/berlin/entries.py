@@ -1,4 +1,4 @@
-"""Reads transactions of the Berlin Group's (PSD2) API, whatever an aggregator calls its fields. Pure.
+"""Reads transactions of the Berlin Group's (PSD2) API under the field names of each aggregator. Pure.
 
 A connector copies a provider's record into an `ApiEntry`, field by field; everything that needs judgement is here.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from worker.connectors.base import AccountType, Transaction, TransactionKind
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.reading import meaningful, read_day
+from worker.connectors.reading import meaningful, read_day, usable_id
 
 MAX_ANCHOR = 100
 
@@ -63,6 +63,7 @@ class ApiEntry:
         code: Bank transaction code, all parts joined by `-`.
         references: End-to-end, mandate and check references, the most telling one first.
         exchange: Original amount, its currency and the rate, by their names in `Transaction.stated_amounts`.
+        balance_after: The signed balance after the entry.
     """
 
     amount: str
@@ -80,6 +81,7 @@ class ApiEntry:
     code: str = ""
     references: tuple[str | None, ...] = ()
     exchange: Mapping[str, str | None] = field(default_factory=dict)
+    balance_after: str | None = None
 
 
 def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Transaction:
@@ -97,7 +99,7 @@ def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Tran
         amount=amount,
         currency=meaningful(entry.currency),
         description=describe(entry, other),
-        external_id=meaningful(entry.external_id),
+        external_id=usable_id(entry.external_id),
         pending=entry.pending,
         booking_on=booking.on,
         booking_at=booking.at,
@@ -108,9 +110,15 @@ def read_entry(entry: ApiEntry, account_id: str, raw: Mapping[str, Any]) -> Tran
         counterparty_account=meaningful(other.account),
         kind=kind_of(entry.code),
         reference=next(filter(None, map(meaningful, entry.references)), None),
-        stated_amounts={name: stated for name, stated in entry.exchange.items() if stated} or None,
+        stated_amounts=_stated_amounts(entry),
         raw=raw,
     )
+
+
+def _stated_amounts(entry: ApiEntry) -> dict[str, str] | None:
+    readable = entry.balance_after is not None and _AMOUNT.fullmatch(entry.balance_after)
+    stated = {**entry.exchange, "balance_after": entry.balance_after if readable else None}
+    return {name: text for name, text in stated.items() if text} or None
 
 
 def signed_amount(text: object, direction: str | None = None) -> Decimal:

@@ -1,4 +1,4 @@
-"""Calls to Enable Banking: a token of our own signing, unattended (no PSU headers), errors by their own codes."""
+"""Calls Enable Banking's API: signs tokens, sends no PSU headers, and maps its errors."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class EnableBankingApi:
         self._token: tuple[datetime, str] | None = None
 
     def banks(self, country: str) -> list[Mapping[str, Any]]:
-        """Return the banks of a country (two letters) with how long each lets a consent live."""
+        """Return the banks of a country (two letters) with the longest validity of a consent at each."""
         answer = self._call("GET", "/aspsps", "aspsps", params=[("country", country), ("service", "AIS")])
         return objects(answer.get("aspsps"))
 
@@ -114,7 +114,7 @@ class EnableBankingApi:
 
     def _explain(self, read: Callable[..., ConnectorError], answer: ProviderResponse) -> ConnectorError | None:
         if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
-            return None  # not their words: the status decides
+            return None
         now = self._context.now()
         wait_s = retry_after_s(answer.headers, now)
         return read(answer.status, answer.body, now=now, retry_after_s=wait_s)

@@ -1,4 +1,4 @@
-"""What an Enable Banking connection keeps: the application's key, the session of one consent, its accounts."""
+"""The config of an Enable Banking connection: the application's key, the session of a consent, its accounts."""
 
 from datetime import datetime
 

@@ -5,16 +5,16 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from worker.connectors.base import Capabilities, ConnectorContext, IdClass, Page, Transaction, Window
+from worker.connectors.base import Capabilities, ConnectorContext, ConnectorForm, IdClass, Page, Transaction, Window
 from worker.connectors.berlin.balances import ApiBalance
-from worker.connectors.berlin.consent import ConsentAccount, ConsentConnector
+from worker.connectors.berlin.consent import EUROPE, ConsentAccount, ConsentConnector
 from worker.connectors.enablebanking.api import EnableBankingApi
 from worker.connectors.enablebanking.config import EnableBankingAccount, EnableBankingConfig
 from worker.connectors.enablebanking.errors import SESSION_STATES
 from worker.connectors.enablebanking.normalize import ledger_records, linked_account, read_balances, read_transaction
 from worker.connectors.enablebanking.paging import Answer, WindowReader
 from worker.connectors.errors import AuthenticationError
-from worker.connectors.reading import inside, objects, part, read_moment, read_rows, text
+from worker.connectors.reading import ids_of, inside, objects, part, read_moment, read_rows, text
 
 
 class EnableBankingConnector(ConsentConnector):
@@ -23,6 +23,9 @@ class EnableBankingConnector(ConsentConnector):
     name = "enablebanking"
     display_name = "Enable Banking"
     Config = EnableBankingConfig
+    form: ClassVar[ConnectorForm] = ConnectorForm(
+        linked_by="browser", logo="enablebanking", countries=EUROPE, person=()
+    )
     capabilities: ClassVar[Capabilities] = ConsentConnector.capabilities_of(IdClass.POSITIONAL)
     consent_states = SESSION_STATES
     config: EnableBankingConfig
@@ -81,7 +84,8 @@ class EnableBankingConnector(ConsentConnector):
 
     def _listed(self, consent: Mapping[str, Any]) -> Sequence[ConsentAccount]:
         hashes = {one.get("uid"): text(one, "identification_hash") for one in objects(consent.get("accounts_data"))}
-        uids = part(consent, "accounts", list)
+        uids, left_out = ids_of(part(consent, "accounts", list))
+        self._warnings += left_out
         return [EnableBankingAccount(uid=uid, identification_hash=hashes.get(uid)) for uid in uids]
 
     def _nameless(self, account_id: str) -> ConsentAccount:

@@ -109,7 +109,11 @@ class RequestRefusedError(ConnectorError):
 def read_error(
     status: int, body: Mapping[str, Any], *, now: datetime, retry_after_s: float | None = None
 ) -> ConnectorError:
-    """Return what to raise for one of Enable Banking's error bodies. now: a spent day ends at midnight."""
+    """Return what to raise for one of Enable Banking's error bodies.
+
+    Args:
+        now: A spent day ends at midnight.
+    """
     code = str(body.get("error") or "")
     message = f"Enable Banking: HTTP {status} {code}".rstrip()
     meaning = SPENT if _is_spent(status, body) else ERRORS.get(code) or _by_status(status, code)

@@ -44,6 +44,7 @@ def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
         code="-".join(filter(None, (text(code, "code"), text(code, "sub_code")))),
         references=(text(record, "reference_number"),),
         exchange=_exchange(record),
+        balance_after=text(inside(record, "balance_after_transaction"), "amount"),
     )
     return entries.read_entry(entry, account_id, record)
 

@@ -1,4 +1,4 @@
-"""Reads a window of Enable Banking page by page, in the one of several ways of asking that the bank takes.
+"""Reads a window of Enable Banking page by page, with the form of request that the bank accepts.
 
 Banks refuse periods, a last day and repeated parameters in words of their own, often without naming what they refuse.
 """
@@ -102,7 +102,7 @@ class WindowReader:
     def _within_period(
         self, query: TransactionsQuery, refusal: PeriodRefusedError
     ) -> tuple[TransactionsQuery, Mapping[str, Any]]:
-        """Ask once more for the period that the bank named, or the one that every bank gives."""
+        """Request again with the period that the bank named, or with the one that every bank gives."""
         from_on = refusal.from_on or query.to_on - SAFE_PERIOD
         if not query.from_on < from_on <= query.to_on:
             raise refusal

@@ -1,7 +1,7 @@
-"""What a person states about their statement files."""
+"""The config of a connection to statement files: where they are, and what a person states about them."""
 
-import codecs
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +13,11 @@ from worker.connectors.file.reading import Choices
 from worker.connectors.file.statement.account_numbers import is_iban
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.dates import Order
+from worker.connectors.file.statement.encodings import known_encoding
 from worker.connectors.file.table.column_names import ROLES
 from worker.connectors.file.table.decisions import Hints
 from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, folder_profiles, plain
+from worker.connectors.file.table.signs import DirectionFrom
 from worker.errors import InvalidRequestError
 from worker.money import is_currency
 
@@ -47,6 +49,15 @@ class AccountOverride(BaseModel):
         return plain
 
 
+def stated_columns(pairs: Iterable[str]) -> dict[str, str]:
+    """Read `NAME=FIELD` pairs as people state them. Raises: InvalidRequestError for one without a sign of equality."""
+    split = [pair.rpartition("=") for pair in pairs]
+    wrong = next((field for name, _, field in split if not name), None)
+    if wrong is not None:
+        raise InvalidRequestError(f"column '{wrong}' is not NAME=FIELD")
+    return {name: field for name, _, field in split}
+
+
 class FileConfig(ConnectorConfig):
     """Where the files are, and what cannot be found out from them."""
 
@@ -58,6 +69,10 @@ class FileConfig(ConnectorConfig):
     date_order: Order | None = Field(default=None, description="dmy, mdy or ymd, where the files do not prove it.")
     decimal: Mark | None = Field(default=None, description="Decimal mark, where the files do not prove it.")
     positive_is: Literal["in", "out"] | None = Field(default=None, description="Which way positive amounts went.")
+    direction_from: DirectionFrom | None = Field(
+        default=None,
+        description="What a minus means where a word, mark, type or column of the row states the direction besides.",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Columns of a table (their names, or numbers from 1 without a header) with what they hold.",
@@ -100,10 +115,7 @@ class FileConfig(ConnectorConfig):
     @field_validator("encoding")
     @classmethod
     def _is_encoding(cls, value: str | None) -> str | None:
-        try:
-            return codecs.lookup(value).name if value else None
-        except LookupError:
-            raise ValueError("is no encoding") from None
+        return known_encoding(value) if value else None
 
     def override(self, key: str, mask: str | None) -> AccountOverride | None:
         """Return what is stated about an account, the most particular first."""
@@ -121,6 +133,7 @@ class FileConfig(ConnectorConfig):
                 order=self.date_order,
                 decimal=self.decimal,
                 positive_is=self.positive_is,
+                direction_from=self.direction_from,
                 currency=self.account.currency if self.account else None,
                 ignored=frozenset(plain(name) for name in self.ignored),
             ),

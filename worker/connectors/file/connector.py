@@ -1,6 +1,7 @@
-"""Statement files as a bank: one file or a drop folder, every format, each row once."""
+"""The connector for statement files: one file or a drop folder, every format, each row once."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from worker.connectors.base import (
     Balance,
     BankConnector,
     Capabilities,
+    ConnectorForm,
     IdClass,
     Page,
     RejectedRow,
@@ -26,10 +28,12 @@ from worker.connectors.base import (
 from worker.connectors.errors import AccountNotFoundError
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.delivery import FileDelivery
-from worker.connectors.file.folder import Folder, IndexedFile
+from worker.connectors.file.folder import Folder
+from worker.connectors.file.indexed_files import IndexedFile
 from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import read, understand
-from worker.connectors.file.statement.events import BadRow, Row, StatedBalance, StatementError, StatementUnbalancedError
+from worker.connectors.file.statement.errors import StatementError
+from worker.connectors.file.statement.events import BadRow, Row, StatedBalance
 from worker.connectors.file.statement.files import Member
 from worker.connectors.file.summary import AccountSummary
 
@@ -46,6 +50,7 @@ class FileConnector(BankConnector):
     name: ClassVar[str] = "file"
     display_name: ClassVar[str] = "Statement files"
     Config: ClassVar[type[BaseModel]] = FileConfig
+    form: ClassVar[ConnectorForm] = ConnectorForm(linked_by="file", logo="file")
     capabilities: ClassVar[Capabilities] = Capabilities(
         id_class=IdClass.NONE, fetch_scope=Scope.ACCOUNT, cursor_scope=Scope.ACCOUNT, pending=True, balances=True
     )
@@ -83,19 +88,13 @@ class FileConnector(BankConnector):
 
     def _account(self, key: str, folder: Folder) -> Account:
         summaries = folder.summaries(key)
-        account = summaries[-1].account
-        trusted = any(one.account.has_ids for one in summaries) and key not in folder.distrusted()
+        with_ids = any(one.account.id_class is IdClass.STABLE for one in summaries)
         newest = max((one for one in summaries if one.closing), key=_closing_on, default=None)
-        return Account(
-            external_id=key,
-            name=account.name,
-            account_type=account.account_type,
+        return replace(
+            summaries[-1].account,
             currency=next((one.account.currency for one in summaries if one.account.currency), None),
-            mask=account.mask,
-            anchor=account.anchor,
-            institution_name=account.institution_name,
             balance=self._balance(newest) if newest else self._available(summaries),
-            id_class=IdClass.STABLE if trusted else IdClass.NONE,
+            id_class=IdClass.STABLE if with_ids and key not in folder.distrusted() else IdClass.NONE,
         )
 
     def _balance(self, summary: AccountSummary) -> Balance | None:
@@ -123,7 +122,7 @@ class FileConnector(BankConnector):
         Raises: AccountNotFoundError; InvalidDataError with file and line when a file breaks while it is read.
         """
         files = self._files(account_id)
-        yield from self._pages(account_id, files, Window(from_on=from_date, to_on=to_date), None)
+        yield from self._pages(self._delivery(account_id, files, Window(from_on=from_date, to_on=to_date)), None)
 
     def refresh(self, state: SyncState) -> Iterator[Page]:
         """Yield the rows of the files that the cursor does not know, whole, however old they are."""
@@ -131,7 +130,10 @@ class FileConnector(BankConnector):
         files = self._files(state.account_id)
         cursor = " ".join(sorted(file.fingerprint for file in files)[:_MAX_CURSOR_FILES])
         fresh = [file for file in files if file.fingerprint not in seen]
-        yield from self._pages(state.account_id, fresh, None, cursor or None)
+        old = [file for file in files if file.fingerprint in seen and file.summary.open_entries]
+        has_news = any(file.summary.notified for file in fresh)
+        delivery = self._delivery(state.account_id, fresh, None, reopened=old if has_news else [])
+        yield from self._pages(delivery, cursor or None)
 
     def _files(self, account_id: str | None) -> list[IndexedFile]:
         files = self._index().files_of(account_id)
@@ -139,27 +141,39 @@ class FileConnector(BankConnector):
             raise AccountNotFoundError(f"no statement file is about account {account_id}")
         return files
 
-    def _pages(
-        self, account_id: str | None, files: list[IndexedFile], window: Window | None, cursor: str | None
-    ) -> Iterator[Page]:
+    def _delivery(
+        self,
+        account_id: str | None,
+        files: list[IndexedFile],
+        window: Window | None,
+        *,
+        reopened: Sequence[IndexedFile] = (),
+    ) -> FileDelivery:
         folder = self._index()
-        delivery = FileDelivery(
+        return FileDelivery(
             account_id=account_id,
             files=tuple(files),
             window=window,
-            settings=self._settings,
+            events_of=folder.events,
             distrusted=folder.distrusted(),
+            details=folder.payments(account_id) if files else {},
+            reopened=tuple(reopened),
+            chains=folder.chains(),
         )
+
+    def _pages(self, delivery: FileDelivery, cursor: str | None) -> Iterator[Page]:
+        folder, account_id = self._index(), delivery.account_id
         for rows in delivery.batches(_PAGE_ROWS):
             yield Page(transactions=rows.transactions, rejected=rows.rejected)
-        refused = folder.refused if account_id in {None, folder.first_account()} else []
+        reports_all = account_id in {None, folder.first_account()}
+        refused = folder.refused if reports_all else []
+        again = folder.duplicates if reports_all else {}
         yield Page(
+            removed=delivery.removed(),
             rejected=tuple(_refusal(error, account_id) for error in refused),
-            warnings=delivery.warnings(),
-            failures=tuple(
-                AccountFailure(account_id=key, error=StatementUnbalancedError(one.reason))
-                for key, one in folder.imbalances(account_id)
-            ),
+            warnings=(*delivery.warnings(), *(f"{name}: the same file as {first}" for name, first in again.items())),
+            failures=tuple(AccountFailure(account_id=key, error=error) for key, error in folder.doubts(account_id)),
+            balances=delivery.balances(),
             covers=delivery.covers(),
             complete=not refused,
             next_cursor=cursor,

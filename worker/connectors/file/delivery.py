@@ -1,16 +1,20 @@
-"""Rows of an account from several files: without repetition, within the requested days, in batches."""
+"""Delivers the rows of an account from several files: each once, within the requested days, in batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import TypeAlias
 
-from worker.connectors.base import RejectedRow, Transaction, Window
-from worker.connectors.file.config import FileConfig
-from worker.connectors.file.folder import IndexedFile
+from worker.connectors.base import DatedBalance, RejectedRow, RemovedTransaction, Transaction, Window
+from worker.connectors.file.indexed_files import IndexedFile
 from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
-from worker.connectors.file.overrides import EventOverrides
-from worker.connectors.file.reading import Choices, read
+from worker.connectors.file.reading import Format
 from worker.connectors.file.reused_ids import IdDoubt
-from worker.connectors.file.statement.events import Accounted, BadRow, Row, day_of
+from worker.connectors.file.statement.accounting import Accounted
+from worker.connectors.file.statement.events import BadRow, Event, Row, day_of
+
+# A row, and the id of its entry where its payments are not known.
+_OpenRow: TypeAlias = tuple[Transaction, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +32,23 @@ class FileDelivery:
     Attributes:
         account_id: The account; None for all.
         window: The days; None for all.
+        events_of: Gives the events of a file.
         distrusted: Accounts whose ids are no identities, with the reason.
+        details: The payments of entries, by the id of the entry.
+        reopened: Files that were delivered before; only entries whose payments are known now come from them.
+        chains: By account and fingerprint of a file the number of the account that its balances belong to; a row is a
+            repetition only of rows with the same number.
     """
 
     account_id: str | None
     files: tuple[IndexedFile, ...]
     window: Window | None
-    settings: FileConfig
+    events_of: Callable[[IndexedFile], Iterable[Event]]
     distrusted: Mapping[str, IdDoubt] = field(default_factory=dict)
+    details: Mapping[str, tuple[Transaction, ...]] = field(default_factory=dict)
+    reopened: tuple[IndexedFile, ...] = ()
+    chains: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    _differing: list[str] = field(default_factory=list)
 
     def batches(self, size: int) -> Iterator[Batch]:
         """Yield the rows in batches of at most `size`.
@@ -56,32 +69,44 @@ class FileDelivery:
             yield Batch(transactions=tuple(good), rejected=tuple(bad))
 
     def _items(self) -> Iterator[Transaction | RejectedRow]:
-        overlaps: dict[str, Overlap] = {}
-        choices = self.settings.choices()
-        for file in self.files:
-            for overlap in overlaps.values():
-                overlap.next_file()
-            for item in self._file_items(file, choices):
+        overlaps: dict[tuple[str, int], Overlap] = {}
+        whole = ((file, self._file_items(file)) for file in self.files)
+        detailed = ((file, self._detailed_items(file)) for file in self.reopened)
+        for file, items in chain(whole, detailed):
+            for item in items:
                 if isinstance(item, RejectedRow):
                     yield item
                     continue
-                overlap = overlaps.setdefault(item.account_id, Overlap(shared=self._shared(item.account_id)))
-                if overlap.is_new(item):
-                    yield item
+                row, entry = item
+                key = row.account_id, self.chains.get(row.account_id, {}).get(file.fingerprint, 0)
+                if key not in overlaps:
+                    overlaps[key] = Overlap(shared=self._shared(row.account_id))
+                if overlaps[key].is_new(row):
+                    # no identity, but what finds the row again when its payments are known
+                    yield row if entry is None else replace(row, external_id=entry)
+            for overlap in overlaps.values():
+                if days := overlap.end_file():
+                    self._differing.append(
+                        f"{file.member.name} and the files before it hold different rows for {len(days)} days, first"
+                        f" {days[0]}: all of them are kept"
+                    )
 
     def _shared(self, account: str) -> tuple[Window, ...]:
         """Return the days of an account that more than one file holds."""
-        spans = [file.summary.accounts[account] for file in self.files if account in file.summary.accounts]
+        files = (*self.files, *self.reopened)
+        spans = [file.summary.accounts[account] for file in files if account in file.summary.accounts]
         return shared_windows(
             [Window(from_on=span.first_on, to_on=span.last_on) for span in spans if span.first_on and span.last_on]
         )
 
-    def _file_items(self, file: IndexedFile, choices: Choices) -> Iterator[Transaction | RejectedRow]:
-        name = file.understood.member.name
+    def _file_items(self, file: IndexedFile) -> Iterator[_OpenRow | RejectedRow]:
+        name = file.member.name
         reports_strays = self.account_id in {None, next(iter(file.summary.accounts), None)}
-        for event in EventOverrides(self.settings).events(read(file.understood, choices)):
-            if isinstance(event, Row) and self._wanted(event.transaction):
-                yield self._identified(file, event.transaction)
+        for event in self.events_of(file):
+            if isinstance(event, Row):
+                for row, entry in self._payments(event):
+                    if self._wanted(row):
+                        yield self._identified(file, row), entry
             elif isinstance(event, BadRow) and (
                 event.account == self.account_id or (reports_strays and not event.account)
             ):
@@ -92,6 +117,21 @@ class FileDelivery:
                     account_id=event.account or self.account_id,
                 )
 
+    def _detailed_items(self, file: IndexedFile) -> Iterator[_OpenRow]:
+        for event in self.events_of(file):
+            if isinstance(event, Row) and event.entry is not None and event.entry.id in self.details:
+                yield from (item for item in self._payments(event) if self._wanted(item[0]))
+
+    def _payments(self, event: Row) -> Iterator[_OpenRow]:
+        """Yield what a row stands for: itself, or its payments where a notification lists them."""
+        known = self.details.get(event.entry.id, ()) if event.entry is not None else ()
+        row = event.transaction
+        for payment in known:
+            booked = replace(payment, booking_on=row.booking_on, booking_at=row.booking_at, value_on=row.value_on)
+            yield replace(booked, pending=row.pending), None
+        if not known:
+            yield row, event.entry.id if event.entry is not None else None
+
     def _wanted(self, transaction: Transaction) -> bool:
         if self.account_id is not None and transaction.account_id != self.account_id:
             return False
@@ -101,10 +141,25 @@ class FileDelivery:
     def _identified(self, file: IndexedFile, transaction: Transaction) -> Transaction:
         """Let an id that may return for another payment name day and amount too, so that it can overwrite nothing."""
         account = file.summary.accounts[transaction.account_id].account
-        if transaction.external_id is None or not account.ids_may_restart or account.key in self.distrusted:
+        may_return = file.understood.format is Format.OFX
+        if transaction.external_id is None or not may_return or account.external_id in self.distrusted:
             return transaction
         facts = f"{transaction.external_id}/{day_of(transaction)}/{transaction.amount:f}"
         return replace(transaction, external_id=facts)
+
+    def removed(self) -> tuple[RemovedTransaction, ...]:
+        """Return the rows that their payments replace: an earlier delivery may have brought them in one line."""
+        return tuple(RemovedTransaction(external_id=entry, account_id=self.account_id) for entry in self.details)
+
+    def balances(self) -> tuple[DatedBalance, ...]:
+        """Return the balances before and after statements that add up."""
+        return tuple(
+            DatedBalance(account_id=key, on=on, amount=amount)
+            for file in self.files
+            for key, summary in file.summary.accounts.items()
+            if self.account_id in {None, key}
+            for on, amount in summary.day_ends.items()
+        )
 
     def covers(self) -> Window | None:
         """Return the days that statements declare to hold completely, where they follow one another without a gap."""
@@ -127,10 +182,13 @@ class FileDelivery:
         return self.account_id in {None, key}
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what the reader of a run should know, a sentence each, without account numbers."""
+        """Return what the reader of a run should know, a sentence each, without account numbers.
+
+        Which days differ between files is known when the rows have been delivered.
+        """
         found: list[str] = []
         for file in self.files:
-            name, counted = file.understood.member.name, file.summary
+            name, counted = file.member.name, file.summary
             found += [f"{name}: {note}" for note in counted.notes]
             found += [f"{name}: {count} lines left out: {reason}" for reason, count in counted.skipped.items()]
             found += [f"{name}, line {remark.line}: {remark.reason}" for remark in counted.remarks]
@@ -142,7 +200,8 @@ class FileDelivery:
                 profile = file.understood.table.layout.profile.name
                 found.append(f"{name}: read with profile {profile}, confidence {file.understood.confidence:.2f}")
             for account in (one for key, one in counted.accounts.items() if self._about(key)):
-                found += [f"{name}: {account.account.key}: {one.reason}" for one in account.imbalances]
+                found += [f"{name}: {account.account.external_id}: {one.reason}" for one in account.imbalances]
+        found += self._differing
         doubts = [(key, reason) for key, reason in self.distrusted.items() if self._about(key)]
         found += [f"ids of {key} are not used as identities: {reason}" for key, reason in doubts]
         return tuple(found)

@@ -1,80 +1,48 @@
-"""Index of a path: the readable files with a summary of each, their accounts, and the refused files with reasons."""
+"""Indexes a path: readable files with a summary of each, their accounts, and refused files with reasons."""
 
 import hashlib
-from collections import OrderedDict
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Self
 
-from worker.connectors.errors import ProviderUnavailableError
+from worker.connectors.base import Transaction
+from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
+from worker.connectors.file.balance_proof import Imbalance
+from worker.connectors.file.balances_apart import separate_chains
 from worker.connectors.file.config import FileConfig
+from worker.connectors.file.indexed_files import FilesReadBefore, IndexedFile, RowKeeper, StoredIndex, index_file
 from worker.connectors.file.overrides import EventOverrides
-from worker.connectors.file.reading import Choices, Understood, read, understand
+from worker.connectors.file.reading import Choices, read
+from worker.connectors.file.repeated_statements import without_repeated
 from worker.connectors.file.reused_ids import IdDoubt, distrusted
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.details import JoinedDetails, join_details
+from worker.connectors.file.statement.errors import StatementError, StatementMissingError, StatementUnbalancedError
+from worker.connectors.file.statement.events import Details, Event
 from worker.connectors.file.statement.files import Member, digest, folder_files, members
-from worker.connectors.file.summary import AccountSummary, FileSummary, Imbalance, summarise
+from worker.connectors.file.summary import AccountSummary
 from worker.errors import InvalidRequestError
 
-_MAX_KEPT_FILES, _MAX_KEPT_IDS = 1000, 5000
+_READ_BEFORE = FilesReadBefore()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedFile:
-    """One readable statement file. fingerprint: of its bytes and of what is stated about it."""
-
-    understood: Understood
-    fingerprint: str
-    summary: FileSummary
-
-
-class _ReadBefore:
-    """Files this process has read before, by path, content and what is stated: a refresh reads only what is new."""
-
-    def __init__(self) -> None:
-        self._files: OrderedDict[str, IndexedFile | StatementError] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: str) -> "IndexedFile | StatementError | None":
-        with self._lock:
-            if key in self._files:
-                self._files.move_to_end(key)
-            return self._files.get(key)
-
-    def put(self, key: str, found: "IndexedFile | StatementError") -> None:
-        """Keep a file, unless the ids of its rows would fill the memory; forget the ones used longest ago."""
-        if isinstance(found, IndexedFile) and found.summary.id_count > _MAX_KEPT_IDS:
-            return
-        with self._lock:
-            self._files[key] = found
-            while len(self._files) > _MAX_KEPT_FILES:
-                self._files.popitem(last=False)
-
-
-_READ_BEFORE = _ReadBefore()
-
-
-def _index(member: Member, fingerprint: str, config: FileConfig, choices: Choices) -> IndexedFile | StatementError:
-    """Read a file once from beginning to end; return its index, or why it is refused."""
-    try:
-        understood = understand(member, choices)
-        summary = summarise(EventOverrides(config).events(read(understood, choices)))
-    except StatementError as error:
-        return error.of(member.name)
-    if summary.bad_rows and not summary.accounts:
-        first = summary.bad_rows[0]
-        return StatementError(f"no row can be read: {first.reason}", line=first.line, file=member.name)
-    return IndexedFile(understood=understood, fingerprint=fingerprint, summary=summary)
-
-
-@dataclass(slots=True)
+@dataclass
 class Folder:
-    """What a path holds, in the order of the files' names."""
+    """What a path holds, in the order of the files' names.
 
+    Attributes:
+        duplicates: Names of files whose content another file has too, with the name of that one.
+    """
+
+    _config: FileConfig
     files: list[IndexedFile] = field(default_factory=list)
     refused: list[StatementError] = field(default_factory=list)
-    _fingerprints: set[str] = field(default_factory=set)
+    duplicates: dict[str, str] = field(default_factory=dict)
+    rows: RowKeeper = field(default_factory=RowKeeper)
+    _fingerprints: dict[str, str] = field(default_factory=dict)
+    _refused_fingerprints: set[str] = field(default_factory=set)
 
     @classmethod
     def scan(cls, config: FileConfig) -> Self:
@@ -83,50 +51,69 @@ class Folder:
         Raises: ProviderUnavailableError when the path is not there; StatementError when the only file is refused, or
         all of them are.
         """
-        folder = cls.inspect(config)
+        folder = cls.inspect(config, remember=True)
         if folder.refused and not folder.files:
             raise _all_refused(folder.refused)
         return folder
 
     @classmethod
-    def inspect(cls, config: FileConfig) -> Self:
+    def inspect(cls, config: FileConfig, *, remember: bool = False) -> Self:
         """Do the same, and keep all refusals in the result.
+
+        Args:
+            config: The path, and what is stated about its files.
+            remember: Store what is found beside the files, for other processes.
 
         Raises: ProviderUnavailableError; StatementError when a profile in the folder is wrong.
         """
-        folder, path = cls(), config.path
+        folder, path = cls(config), config.path
         if not path.exists():
             raise ProviderUnavailableError("the statement file or drop folder is not there", everyone=False)
         try:
             choices, stamp = config.choices(), config.stamp()
         except InvalidRequestError as error:
             raise StatementError(str(error)) from None
-        for one in folder_files(path) if path.is_dir() else [path]:
-            folder._add_path(one, config, choices, stamp)
+        if not path.is_dir():
+            folder._add_path(path, choices, stamp, None)
+            return folder
+        stored = StoredIndex(path)
+        for one in folder_files(path):
+            folder._add_path(one, choices, stamp, stored if remember else None)
+        if remember:
+            stored.forget_others(folder._fingerprints.keys() | folder._refused_fingerprints)
         return folder
 
-    def _add_path(self, path: Path, config: FileConfig, choices: Choices, stamp: str) -> None:
+    def _add_path(self, path: Path, choices: Choices, stamp: str, stored: StoredIndex | None) -> None:
         try:
             found, mark = members(path), f"{digest(path)}{stamp}"
         except StatementError as error:
             self.refused.append(error.of(path.name))
             return
         for member in found:
-            self._add_member(member, f"{mark}{_entry_mark(member)}", config, choices)
+            fingerprint = f"{mark}{_entry_mark(member)}"
+            if fingerprint in self._fingerprints:
+                self.duplicates[member.name] = self._fingerprints[fingerprint]
+                continue
+            known = self._known(member, fingerprint, choices, stored)
+            if isinstance(known, StatementError):
+                self.refused.append(known)
+                self._refused_fingerprints.add(fingerprint)
+            else:
+                self._fingerprints[fingerprint] = member.name
+                self.files.append(known)
 
-    def _add_member(self, member: Member, fingerprint: str, config: FileConfig, choices: Choices) -> None:
-        if fingerprint in self._fingerprints:
-            return
+    def _known(
+        self, member: Member, fingerprint: str, choices: Choices, stored: StoredIndex | None
+    ) -> IndexedFile | StatementError:
+        """Return what this process or another one found in a file before; read it where none did."""
         key = f"{member.path}:{fingerprint}"
-        found = _READ_BEFORE.get(key)
+        found = _READ_BEFORE.get(key) or (stored.load(member, fingerprint, choices) if stored is not None else None)
         if found is None:
-            found = _index(member, fingerprint, config, choices)
-            _READ_BEFORE.put(key, found)
-        if isinstance(found, StatementError):
-            self.refused.append(found)
-        else:
-            self._fingerprints.add(fingerprint)
-            self.files.append(found)
+            found = index_file(member, fingerprint, self._config, choices, self.rows)
+            if stored is not None:
+                stored.save(fingerprint, found)
+        _READ_BEFORE.put(key, found)
+        return found
 
     def account_keys(self) -> list[str]:
         """Return every account, in the order the files name them."""
@@ -145,6 +132,36 @@ class Folder:
         doubts = {key: distrusted(one.ids for one in self.summaries(key)) for key in self.account_keys()}
         return {key: doubt for key, doubt in doubts.items() if doubt is not None}
 
+    def doubts(self, key: str | None) -> list[tuple[str, InvalidDataError]]:
+        """Return what leaves an account, or each account for None, in doubt although its rows are good."""
+        missing = "entries of notifications wait for the camt.053 that books them: add it, or state --notifications"
+        unbalanced = [(name, StatementUnbalancedError(one.reason)) for name, one in self.imbalances(key)]
+        waiting = [(name, StatementMissingError(f"{n} {missing}")) for name, n in self.waiting(key).items()]
+        return [*unbalanced, *waiting, *self._apart(key)]
+
+    def chains(self) -> dict[str, dict[str, int]]:
+        """Return the accounts whose files state balances of several: the number of each file's, by fingerprint."""
+        found: dict[str, dict[str, int]] = {}
+        for key in self.account_keys():
+            files = self.files_of(key)
+            numbers = separate_chains([file.summary.accounts[key].day_balances for file in files])
+            if any(numbers):
+                found[key] = {file.fingerprint: number for file, number in zip(files, numbers, strict=True)}
+        return found
+
+    def _apart(self, key: str | None) -> list[tuple[str, InvalidDataError]]:
+        """Return the accounts whose files state balances of several accounts."""
+        found: list[tuple[str, InvalidDataError]] = []
+        for account, numbers in self.chains().items():
+            other = next(file.member.name for file in self.files if numbers.get(file.fingerprint))
+            if key in {None, account}:
+                reason = (
+                    f"{other} states other balances for the same days than the files before it: it seems to be of"
+                    " another account; give each account a connection or a folder of its own"
+                )
+                found.append((account, StatementUnbalancedError(reason)))
+        return found
+
     def imbalances(self, key: str | None) -> list[tuple[str, Imbalance]]:
         """Return the last statement that does not add up of an account, or of each account for None."""
         found = {
@@ -154,6 +171,49 @@ class Folder:
             if one.imbalances and key in {None, name}
         }
         return list(found.items())
+
+    def events(self, file: IndexedFile) -> Iterable[Event]:
+        """Return the events of a file, from memory where this run has just read it.
+
+        Raises: StatementError when it changed and broke since it was looked at.
+        """
+        events: Iterable[Event] | None = self.rows.events(file.fingerprint)
+        if events is None:
+            events = EventOverrides(self._config).events(read(file.understood, file.choices))
+        return without_repeated(events, frozenset(file.summary.repeated)) if file.summary.repeated else events
+
+    @cached_property
+    def joined(self) -> JoinedDetails:
+        """The payments that notifications list, with the entries of statements that book them."""
+        summaries = [file.summary for file in self.files]
+        return join_details([one.open_entries for one in summaries], [one.notified for one in summaries])
+
+    def payments(self, key: str | None) -> dict[str, tuple[Transaction, ...]]:
+        """Return the payments of an account's entries, or of each account for None, by the id of the entry.
+
+        Raises: StatementError when a notification changed and broke since it was looked at.
+        """
+        entries = {notice: entry for entry, notice in self.joined.of_entry.items()}
+        found: dict[str, tuple[Transaction, ...]] = {}
+        for file in self.files if entries else ():
+            if file.summary.notified:
+                for event in self.events(file):
+                    if isinstance(event, Details) and event.entry.id in entries and key in {None, event.entry.account}:
+                        found[entries[event.entry.id]] = event.payments
+        return found
+
+    def waiting(self, key: str | None) -> dict[str, int]:
+        """Return how many notified entries of an account no statement books yet; of each account for None."""
+        counted: Counter[str] = Counter()
+        for entry in self.joined.unmatched:
+            spans = [
+                one.accounts[entry.account]
+                for one in (file.summary for file in self.files)
+                if not one.notified and entry.account in one.accounts
+            ]
+            known = any(one.holds_days(entry.days) for one in spans)
+            counted[entry.account] += not known and key in {None, entry.account}
+        return {account: number for account, number in counted.items() if number}
 
     def files_of(self, key: str | None) -> list[IndexedFile]:
         """Return the files that are about an account; all of them for None."""

@@ -1,12 +1,15 @@
-"""Report on statement files as plain data, for `files inspect` and the API. Pure."""
+"""Builds the report on statement files as plain data, for `files inspect` and the API. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from worker.connectors.base import Window
-from worker.connectors.file.folder import Folder, IndexedFile
+from worker.connectors.base import IdClass, Window
+from worker.connectors.file.folder import Folder
+from worker.connectors.file.indexed_files import IndexedFile
 from worker.connectors.file.reused_ids import IdDoubt
-from worker.connectors.file.statement.events import Accounted, BadRow, Part, StatedBalance, StatementError
+from worker.connectors.file.statement.accounting import Accounted, Part
+from worker.connectors.file.statement.errors import StatementError
+from worker.connectors.file.statement.events import BadRow, StatedBalance
 from worker.connectors.file.summary import AccountSummary
 
 Report = dict[str, Any]
@@ -17,6 +20,8 @@ def report(folder: Folder) -> Report:
     return {
         "files": [_file(file, folder.distrusted()) for file in folder.files],
         "refused": [_refusal(error) for error in folder.refused],
+        "duplicates": [{"file": name, "same_as": first} for name, first in folder.duplicates.items()],
+        "waiting": [{"account": key, "entries": number} for key, number in folder.waiting(None).items()],
     }
 
 
@@ -65,7 +70,7 @@ def _columns(file: IndexedFile) -> Report:
 def _account(one: AccountSummary, doubt: IdDoubt | None) -> Report:
     account = one.account
     return {
-        "id": account.key,
+        "id": account.external_id,
         "name": account.name,
         "mask": account.mask,
         "type": account.account_type.value,
@@ -93,7 +98,7 @@ def _account(one: AccountSummary, doubt: IdDoubt | None) -> Report:
 def _ids(one: AccountSummary, doubt: IdDoubt | None) -> str:
     if doubt is not None:
         return f"not used: {doubt}"
-    return "stable" if one.account.has_ids else "none"
+    return (one.account.id_class or IdClass.NONE).value
 
 
 def _accounted(accounted: Accounted | None) -> Report | None:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 
 from worker.connectors.base import Transaction, Window
 from worker.connectors.file.statement.events import day_of
@@ -35,11 +36,23 @@ class Overlap:
     shared: tuple[Window, ...]
     _delivered: Counter[bytes] = field(default_factory=Counter)
     _in_file: Counter[bytes] = field(default_factory=Counter)
+    _booked: dict[date, set[bytes]] = field(default_factory=dict)
+    _booked_in_file: dict[date, set[bytes]] = field(default_factory=dict)
 
-    def next_file(self) -> None:
-        """Begin the next file."""
+    def end_file(self) -> list[date]:
+        """End a file.
+
+        Returns: The days on which it and the files before it each hold a booked row that the other side lacks.
+        """
+        differing = []
+        for day, rows in self._booked_in_file.items():
+            before = self._booked.setdefault(day, set())
+            if before - rows and rows - before:
+                differing.append(day)
+            before |= rows
         self._delivered |= self._in_file
-        self._in_file = Counter()
+        self._in_file, self._booked_in_file = Counter(), {}
+        return sorted(differing)
 
     def is_new(self, transaction: Transaction) -> bool:
         """Say whether this row has not come from an earlier file."""
@@ -48,6 +61,8 @@ class Overlap:
             return True
         key = row_key(transaction)
         self._in_file[key] += 1
+        if day is not None and not transaction.pending:
+            self._booked_in_file.setdefault(day, set()).add(key)
         return self._in_file[key] > self._delivered[key]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.reading import Understood, understand
-from worker.connectors.file.statement.events import Doubt, StatementError
+from worker.connectors.file.statement.errors import Doubt, StatementError
 from worker.connectors.file.statement.files import members
 from worker.connectors.file.table.profile import Profile
 from worker.errors import InvalidRequestError
@@ -54,16 +54,23 @@ def propose_profile(path: Path, config: FileConfig) -> ProfileProposal:
             try:
                 understood = understand(member, config.choices())
             except StatementError as error:
-                if not error.doubts:
+                unanswered = [doubt for doubt in error.doubts if not _is_answered(config, doubt)]
+                if not unanswered:
                     raise
-                doubts += error.doubts
-                for doubt in error.doubts:
+                doubts += unanswered
+                for doubt in unanswered:
                     config = settled(config, doubt, doubt.choices[0])
             else:
-                return ProfileProposal(profile=_profile_of(understood, path), doubts=tuple(doubts))
+                return ProfileProposal(profile=_profile_of(understood, path, config), doubts=tuple(doubts))
     except (StatementError, ValueError) as error:
         raise InvalidRequestError(f"{path.name}: {error}") from None
     raise InvalidRequestError(f"{path.name}: too many doubts")
+
+
+def _is_answered(config: FileConfig, doubt: Doubt) -> bool:
+    if doubt.column is not None:
+        return doubt.column in config.columns or doubt.column in config.ignored
+    return getattr(config, doubt.field) is not None
 
 
 def settled(config: FileConfig, doubt: Doubt, answer: str) -> FileConfig:
@@ -77,14 +84,13 @@ def settled(config: FileConfig, doubt: Doubt, answer: str) -> FileConfig:
     return config.model_copy(update={"columns": {**config.columns, doubt.column: answer}})
 
 
-def _profile_of(understood: Understood, path: Path) -> Profile:
+def _profile_of(understood: Understood, path: Path, config: FileConfig) -> Profile:
     """Write what was decided over a file into its profile."""
     table = understood.table
     if table is None:
         raise ValueError(f"is {understood.format.value.upper()}, which needs no profile")
     profile, decisions, layout = table.layout.profile, table.decisions, table.layout
     slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "custom"
-    flipped = (profile.sign == "flipped") != decisions.flipped
     return profile.model_copy(
         update={
             "name": slug[:60],
@@ -92,7 +98,8 @@ def _profile_of(understood: Understood, path: Path) -> Profile:
             "delimiter": layout.delimiter,
             "decimal": decisions.mark,
             "date_order": decisions.order if not profile.date_format else None,
-            "sign": "flipped" if flipped else "as_is",
+            "sign": "flipped" if decisions.signs.positive_is == "out" else "as_is",
+            "direction_from": config.direction_from or profile.direction_from,
         }
     )
 

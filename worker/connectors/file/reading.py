@@ -7,19 +7,23 @@ from enum import StrEnum
 
 from worker.connectors.file.camt.reversals import has_reversals, turned_statements
 from worker.connectors.file.camt.statements import CamtOptions, read_camt
+from worker.connectors.file.ofx.evidence import OfxReading, decide_ofx
 from worker.connectors.file.ofx.statements import OfxReader
-from worker.connectors.file.ofx.values import decimal_mark
-from worker.connectors.file.qif.statements import QifReading, decide_qif, read_qif
-from worker.connectors.file.statement.amounts import Mark
+from worker.connectors.file.qif.evidence import QifReading, decide_qif
+from worker.connectors.file.qif.statements import read_qif
+from worker.connectors.file.repeated_statements import without_overlap
+from worker.connectors.file.statement.accounting import PartCounter
 from worker.connectors.file.statement.encodings import Encoding, detect_encoding, head_of, text_chunks, text_lines
-from worker.connectors.file.statement.events import Event, Note, PartCounter, StatementError
+from worker.connectors.file.statement.errors import StatementError
+from worker.connectors.file.statement.events import Event, Note
 from worker.connectors.file.statement.files import Member, is_spreadsheet, open_member
 from worker.connectors.file.swift.statements import read_swift
 from worker.connectors.file.table.decisions import Hints
 from worker.connectors.file.table.layout import looks_like_booking
 from worker.connectors.file.table.profile import Profile, built_in_profiles
-from worker.connectors.file.table.rows import Table, read_table, understand_table
-from worker.connectors.file.table.sources import CsvSource, SheetSource, TableSource, open_workbook
+from worker.connectors.file.table.sheets import sheets_of
+from worker.connectors.file.table.sources import CsvSource, SheetSource, TableSource
+from worker.connectors.file.table.tables import Table, read_table, understand_table
 
 
 class Format(StrEnum):
@@ -54,14 +58,14 @@ class Understood:
         tables: Layout and decisions of each table: one of a CSV file, several sheets; none for other formats.
         turned: Statements of a CAMT file whose reversals keep the direction of the original booking.
         qif: How the days and amounts of a QIF file are written.
-        mark: Decimal mark that the amounts of an OFX file prove, or that a person states.
+        ofx: How the records of an OFX file are read.
     """
 
     member: Member
     format: Format
     encoding: Encoding
     tables: tuple[Table, ...] = ()
-    mark: Mark | None = None
+    ofx: OfxReading | None = None
     turned: frozenset[int] = frozenset()
     qif: QifReading | None = None
 
@@ -82,11 +86,17 @@ class Understood:
 
 
 _CHUNK_BYTES = 1024**2
+_WEB_PAGE = (
+    "is a web page: the download failed or needs a login; where a bank sends its table as a page, open it in a"
+    " spreadsheet program and save it as XLSX or CSV"
+)
+_OLD_SHEET = "is a spreadsheet of 2003 in XML: open it in a spreadsheet program and save it as XLSX or CSV"
 # What the beginning of a file shows, in this order: its format, or why it is refused.
 _SIGNS: tuple[tuple[re.Pattern[str], Format | str], ...] = (
-    (re.compile(r"(?i)OFXHEADER|<OFX>|<\?OFX"), Format.OFX),
+    (re.compile(r"(?i)OFXHEADER|DATA:OFXSGML|<OFX\s*>|<\?OFX"), Format.OFX),
     (re.compile(r"camt\.05\d|<(?:\w+:)?BkToCstmr"), Format.CAMT),
-    (re.compile(r"(?i)<!doctype html|<html"), "is a web page: the download of the statement failed or needs a login"),
+    (re.compile(r"(?i)<!doctype html|<html"), _WEB_PAGE),
+    (re.compile(r"urn:schemas-microsoft-com:office:spreadsheet"), _OLD_SHEET),
     (re.compile(r"\A\s*[\[{]\s*[\"{\[]"), "is JSON, not a statement file"),
     (re.compile(r"pain\.00\d"), "is a payment order (pain), not a statement"),
     (re.compile(r"(?im)^\ufeff?!(?:type:|account|option:)"), Format.QIF),
@@ -111,6 +121,12 @@ def sniff(head: str) -> Format:
     return Format.CSV
 
 
+def check_beginning(member: Member) -> None:
+    """Refuse a file whose beginning shows that it is no statement. Raises: StatementError."""
+    if not is_spreadsheet(member):
+        sniff(head_of(member, detect_encoding(member).name))
+
+
 def understand(member: Member, choices: Choices) -> Understood:
     """Find out how a file is to be read.
 
@@ -122,10 +138,11 @@ def understand(member: Member, choices: Choices) -> Understood:
     encoding = Encoding(choices.encoding, sure=True) if choices.encoding and found.name != "utf-8-sig" else found
     kind = sniff(head_of(member, encoding.name))
     if kind is Format.OFX:
-        return Understood(member=member, format=kind, encoding=encoding, mark=_ofx_mark(member, encoding, choices))
+        return Understood(member=member, format=kind, encoding=encoding, ofx=_ofx(member, encoding, choices))
     if kind is Format.QIF:
         with open_member(member) as stream:
-            qif = decide_qif(text_lines(stream, encoding.name), choices.hints.order, choices.hints.decimal)
+            hints = choices.hints
+            qif = decide_qif(text_lines(stream, encoding.name), hints.order, hints.decimal, hints.positive_is)
         return Understood(member=member, format=kind, encoding=encoding, qif=qif)
     if kind is Format.CAMT:
         return Understood(member=member, format=kind, encoding=encoding, turned=_turned(member, choices))
@@ -134,8 +151,19 @@ def understand(member: Member, choices: Choices) -> Understood:
     profile = choices.profile
     if profile is not None and profile.encoding and not choices.encoding:
         encoding = Encoding(profile.encoding, sure=True)
-    table = _table(CsvSource(member, encoding.name), choices)
+    table = _csv_table(CsvSource(member, encoding.name), encoding, choices)
     return Understood(member=member, format=kind, encoding=encoding, tables=(table,))
+
+
+def _csv_table(source: CsvSource, encoding: Encoding, choices: Choices) -> Table:
+    """Understand a CSV file; a refusal says when its letters may have been read wrongly."""
+    try:
+        return _table(source, choices)
+    except StatementError as error:
+        if encoding.sure:
+            raise
+        hint = f"{error.reason} (not UTF-8, read as {encoding.name}: state --encoding if letters are wrong)"
+        raise StatementError(hint, line=error.line, doubts=error.doubts) from None
 
 
 def _table(source: TableSource, choices: Choices) -> Table:
@@ -150,8 +178,8 @@ def _sheets(member: Member, choices: Choices) -> Understood:
     Raises: StatementError when none does, or one that seems to hold bookings cannot be understood.
     """
     tables, refusal = [], None
-    for name in open_workbook(member).sheet_names:
-        source = SheetSource(member, name)
+    for name, hidden_rows in sheets_of(member):
+        source = SheetSource(member, name, hidden_rows)
         try:
             tables.append(_table(source, choices))
         except StatementError as error:
@@ -188,11 +216,12 @@ def _turned(member: Member, choices: Choices) -> frozenset[int]:
         return turned_statements(read_camt(stream, _camt_options(choices)))
 
 
-def _ofx_mark(member: Member, encoding: Encoding, choices: Choices) -> Mark | None:
-    if choices.hints.decimal is not None:
-        return choices.hints.decimal
-    with open_member(member) as stream:
-        return decimal_mark(text_chunks(stream, encoding.name))
+def _ofx(member: Member, encoding: Encoding, choices: Choices) -> OfxReading:
+    def chunks() -> Iterator[str]:
+        with open_member(member) as stream:
+            yield from text_chunks(stream, encoding.name)
+
+    return decide_ofx(chunks, choices.hints.decimal, choices.hints.direction_from)
 
 
 def read(understood: Understood, choices: Choices) -> Iterator[Event]:
@@ -204,15 +233,21 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
         name = understood.encoding.name
         yield Note(message=f"not UTF-8, read as {name}: state --encoding if letters are wrong")
     if understood.tables:
-        yield from _read_tables(understood.tables)
+        decided = [table.decisions for table in understood.tables]
+        # where balances stand beside the rows, they show which rows are the same
+        put_together = any(one.repeats_header for one in decided) and not any(one.chain for one in decided)
+        events = _read_tables(understood.tables)
+        yield from without_overlap(events) if put_together else events
         return
     with open_member(understood.member) as stream:
         match understood.format:
             case Format.CAMT:
                 yield from read_camt(stream, _camt_options(choices, understood.turned))
             case Format.OFX:
-                reader = OfxReader(understood.mark, choices.hints.currency)
-                yield from reader.events(text_chunks(stream, understood.encoding.name))
+                reader = OfxReader(understood.ofx, choices.hints.currency)
+                events = reader.events(text_chunks(stream, understood.encoding.name))
+                several = understood.ofx is None or understood.ofx.several_statements
+                yield from without_overlap(events) if several else events  # it remembers every row
             case Format.QIF if understood.qif is not None:
                 yield from read_qif(text_lines(stream, understood.encoding.name), understood.qif)
             case _:

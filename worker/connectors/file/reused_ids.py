@@ -1,5 +1,6 @@
 """Decides per account whether the transaction ids of its files identify transactions. Pure."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -42,15 +43,22 @@ class UsedIds:
         if len(number) <= _COUNTER_DIGITS and number.isdigit():
             self.distrusted = IdDoubt.LINE_NUMBERS
         elif len(self.facts) < _MAX_WATCHED:
-            facts = hash((day_of(transaction), transaction.amount))
-            before = self.facts.setdefault(hash(number), facts)
-            content = hash((facts, transaction.description))
+            facts = _digest(day_of(transaction), transaction.amount)
+            known_as = _digest(number)
+            before = self.facts.setdefault(known_as, facts)
+            content = _digest(facts, transaction.description)
             if before != facts:
                 self.distrusted = IdDoubt.REUSED
-            elif self.contents.get(content) == hash(number):
+            elif self.contents.get(content) == known_as:
                 self.distrusted = self.distrusted or IdDoubt.EQUAL_ROWS
             # equal rows with ids of their own say nothing about the ids of another file
-            self.contents[content] = hash(number) if self.contents.get(content) in {None, hash(number)} else None
+            self.contents[content] = known_as if self.contents.get(content) in {None, known_as} else None
+
+
+def _digest(*facts: object) -> int:
+    """Return the same number for the same facts in every process."""
+    text = "|".join(map(str, facts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest())
 
 
 def distrusted(files: Iterable[UsedIds]) -> IdDoubt | None:

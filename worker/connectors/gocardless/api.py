@@ -1,4 +1,4 @@
-"""Calls to GoCardless: tokens made and renewed on the way, paths that end in a slash, allowances read from headers."""
+"""Calls GoCardless's API: makes and renews tokens, and reads allowances from headers."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -15,12 +15,15 @@ from worker.connectors.reading import inside, objects, part
 
 _HOST = "https://bankaccountdata.gocardless.com/api/v2"
 _RENEW_BEFORE = timedelta(minutes=1)
+_LONGEST_TOKEN_S = 366 * 86_400
 
 
 class GoCardlessApi:
     """GoCardless's endpoints as far as we use them.
 
-    keep: called at once with the app and its renewed tokens. readings: the allowances that responses stated.
+    Args:
+        keep: Called at once with the app and its renewed tokens.
+        readings: The allowances that responses stated.
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class GoCardlessApi:
         return objects(self._call("GET", "/institutions/", "institutions", listed=True, params=params).get("items"))
 
     def institution(self, institution_id: str) -> Mapping[str, Any]:
-        """Return a bank with the history it gives and how long it lets a consent live."""
+        """Return a bank with its longest history and the longest validity of a consent."""
         return self._get(f"/institutions/{institution_id}/", "institutions")
 
     def create_agreement(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -82,7 +85,7 @@ class GoCardlessApi:
         return self._call("GET", path, endpoint, account_id=account_id)
 
     def _call(self, method: str, path: str, endpoint: str, **rest: Any) -> Mapping[str, Any]:  # noqa: ANN401 - fields of Request
-        """Call with our token; one that is refused before its time is made anew, once."""
+        """Call with our token; when it is refused before it expires, make a new one, once."""
         try:
             return self._authorized(method, path, endpoint, **rest)
         except TokenRejectedError:
@@ -122,7 +125,7 @@ class GoCardlessApi:
         return self._tokens.access_token.get_secret_value()
 
     def _renew(self) -> None:
-        """Make a new access token: from the refresh token while it lives, else from the secret; keep it at once."""
+        """Make an access token from the refresh token while that is valid, otherwise from the secret; store it."""
         refresh = self._tokens.refresh_token
         renewed = None
         if refresh is not None and not self._over(self._tokens.refresh_expires_at):
@@ -150,7 +153,7 @@ class GoCardlessApi:
         for kind in ("access", "refresh"):
             if kind == "access" or kind in answer:
                 update[f"{kind}_token"] = SecretStr(part(answer, kind, str))
-                update[f"{kind}_expires_at"] = now + timedelta(seconds=part(answer, f"{kind}_expires", int))
+                update[f"{kind}_expires_at"] = now + _lifetime(part(answer, f"{kind}_expires", int))
         self._tokens = self._tokens.model_copy(update=update)
         self._keep(update)
 
@@ -162,3 +165,8 @@ class GoCardlessApi:
         if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
             return None
         return read_error(answer.status, answer.body, now=self._context.now(), headers=answer.headers)
+
+
+def _lifetime(seconds: int) -> timedelta:
+    """Return how long a token is used at most, whatever is stated."""
+    return timedelta(seconds=max(0, min(seconds, _LONGEST_TOKEN_S)))

@@ -1,4 +1,4 @@
-"""What a GoCardless connection keeps: the customer's secret, the tokens made from it, one requisition, its accounts."""
+"""The config of a GoCardless connection: the customer's secret, its tokens, one requisition, its accounts."""
 
 from collections.abc import Mapping
 from datetime import datetime

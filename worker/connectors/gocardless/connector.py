@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from worker.connectors.base import Capabilities, ConnectorContext, IdClass, Page, Transaction, Window
+from worker.connectors.base import Capabilities, ConnectorContext, ConnectorForm, IdClass, Page, Transaction, Window
 from worker.connectors.berlin.balances import ApiBalance
-from worker.connectors.berlin.consent import ConsentAccount, ConsentConnector
+from worker.connectors.berlin.consent import EUROPE, ConsentAccount, ConsentConnector
 from worker.connectors.errors import AuthenticationError, ConnectorError
 from worker.connectors.gocardless.api import GoCardlessApi
 from worker.connectors.gocardless.config import GoCardlessAccount, GoCardlessConfig
 from worker.connectors.gocardless.errors import FAILURES_BEFORE_SUSPENSION, REQUISITION_STATES, counts_to_suspension
 from worker.connectors.gocardless.normalize import linked_account, posted_once, read_balances, read_transaction
-from worker.connectors.reading import part, read_moment, read_rows, text
+from worker.connectors.reading import ids_of, part, read_moment, read_rows, text
 
 
 class GoCardlessConnector(ConsentConnector):
@@ -23,6 +23,7 @@ class GoCardlessConnector(ConsentConnector):
     name = "gocardless"
     display_name = "GoCardless Bank Account Data"
     Config = GoCardlessConfig
+    form: ClassVar[ConnectorForm] = ConnectorForm(linked_by="browser", logo="gocardless", countries=EUROPE, person=())
     capabilities: ClassVar[Capabilities] = ConsentConnector.capabilities_of(IdClass.DELIVERY)
     consent_states = REQUISITION_STATES
     config: GoCardlessConfig
@@ -65,7 +66,9 @@ class GoCardlessConnector(ConsentConnector):
     def _listed(self, consent: Mapping[str, Any]) -> Sequence[ConsentAccount]:
         if self.config.institution is None:
             self._learn_bank_name(text(consent, "institution_id"))
-        return [self._nameless(account_id) for account_id in part(consent, "accounts", list)]
+        account_ids, left_out = ids_of(part(consent, "accounts", list))
+        self._warnings += left_out
+        return [self._nameless(account_id) for account_id in account_ids]
 
     def _learn_bank_name(self, institution_id: str | None) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Maps GoCardless's errors to connector errors by `type`, else by their text, else by status. Pure."""
+"""Maps GoCardless's errors to connector errors by `type`, otherwise by text, otherwise by status. Pure."""
 
 import math
 import re
@@ -77,7 +77,7 @@ FAILURES_BEFORE_SUSPENSION = 8
 
 
 class TokenRejectedError(ConnectorError):
-    """GoCardless does not take our access token any more: make a new one; the user's consent is not in question."""
+    """GoCardless no longer accepts our access token: make a new one. The user's consent is still valid."""
 
     code = "token_rejected"
 
@@ -85,7 +85,11 @@ class TokenRejectedError(ConnectorError):
 def read_error(
     status: int, body: Mapping[str, Any], *, now: datetime, headers: Mapping[str, str] | None = None
 ) -> ConnectorError:
-    """Return what to raise for one of GoCardless's error bodies. now: a spent day without a time ends at midnight."""
+    """Return what to raise for one of GoCardless's error bodies.
+
+    Args:
+        now: A spent day without a time ends at midnight.
+    """
     words = " ".join(str(body.get(field) or "") for field in ("type", "summary", "detail"))
     message = f"GoCardless: HTTP {status} {body.get('type') or ''}".rstrip()
     if status == HTTPStatus.UNAUTHORIZED and "token is invalid" in words.casefold():

@@ -14,7 +14,8 @@ from worker.connectors.reading import inside, meaningful, objects, text
 def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: bool) -> Transaction:
     """Turn one record into a transaction. Raises: InvalidDataError naming the field.
 
-    pending: which of the two lists the record came in; the record itself does not say.
+    Args:
+        pending: Which of the two lists the record came in; the record itself does not say.
     """
     amount = inside(record, "transactionAmount")
     external_id = _id(record)
@@ -31,6 +32,7 @@ def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: boo
         details=(text(record, "additionalInformation"), text(record, "proprietaryBankTransactionCode")),
         code=text(record, "bankTransactionCode") or "",
         exchange=_exchange(record),
+        balance_after=text(inside(inside(record, "balanceAfterTransaction"), "balanceAmount"), "amount"),
         references=(text(record, "endToEndId"), text(record, "mandateId"), text(record, "checkId")),
     )
     return entries.read_entry(entry, account_id, record)
@@ -73,6 +75,7 @@ def read_balances(answer: Mapping[str, Any]) -> list[ApiBalance]:
             balance_type=text(balance, "balanceType") or "",
             changed=text(balance, "lastChangeDateTime"),
             reference_on=text(balance, "referenceDate"),
+            includes_credit=balance.get("creditLimitIncluded") is True,
         )
         for balance in objects(answer.get("balances"))
     ]

@@ -1,4 +1,4 @@
-"""What happens at the made-up bank, as the JSON records it would send. Pure: a function of seed, account and day.
+"""Events at the made-up bank, as the JSON records it would send. Pure: a function of seed, account and day.
 
 Amounts are counted in minor units of the bank's currency here and written as strings into the records.
 """
@@ -35,7 +35,12 @@ _LARGE_SUM = sum(_LARGE_AMOUNTS)
 
 
 class MockLine(NamedTuple):
-    """One thing that happened on a day. hold_days: how long it stays pending. held: what pends, if not `minor`."""
+    """One thing that happened on a day.
+
+    Attributes:
+        hold_days: How long it stays pending.
+        held: What pends, if not `minor`.
+    """
 
     payee: str
     text: str

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.errors import RateLimitScope
@@ -40,13 +40,25 @@ class MockConfig(ConnectorConfig):
     mode: MockMode = Field(default=MockMode.DEFAULT, description="How the bank behaves.")
     seed: str = Field(default="demo", max_length=64, description="Two banks of one seed hold the same rows.")
     token: SecretStr = Field(default=SecretStr("mock"), description="Never checked; sealed like a real secret.")
-    accounts: int = Field(default=2, ge=1, le=50, description="Accounts: checking, savings, checking, and so on.")
+    accounts: int = Field(
+        default=2,
+        ge=1,
+        le=50,
+        validation_alias=AliasChoices("accounts", "account_count"),  # the second one until 0.4
+        description="Accounts: checking, savings, checking, and so on.",
+    )
     currency: str = Field(default="EUR", description="ISO 4217 code of every account.")
     opened_on: date = Field(default=date(2024, 1, 1), ge=date(2000, 1, 1), description="First day of every account.")
     opening_balance: Decimal = Field(
         default=Decimal(1000), max_digits=12, description="What every account held on that day."
     )
-    history_days: int = Field(default=365, ge=1, le=3_650, description="Days the bank looks back from today.")
+    history_days: int = Field(
+        default=365,
+        ge=1,
+        le=3_650,
+        validation_alias=AliasChoices("history_days", "transaction_days"),  # the second one until 0.4
+        description="Days the bank looks back from today.",
+    )
     page_size: int = Field(default=500, ge=1, le=10_000, description="Transactions on one page.")
     rows: int = Field(
         default=100_000,

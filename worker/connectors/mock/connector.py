@@ -118,7 +118,7 @@ class MockConnector(BankConnector):
         raise AccountNotFoundError(f"the mock bank has no account {account_id}")
 
     def _refuse(self) -> None:
-        """Raise the error of the mode, whichever call is made. Raises: AuthenticationError, RateLimitError."""
+        """Raise the error of the mode, at every call. Raises: AuthenticationError, RateLimitError."""
         config = self._settings
         if config.mode is MockMode.AUTH_EXPIRED:
             raise AuthenticationError("the login at the mock bank has expired", reason="expired")

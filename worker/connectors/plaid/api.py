@@ -66,11 +66,19 @@ class PlaidApi:
         webhook: str | None,
         redirect_uri: str | None,
         access_token: str | None,
+        hosted: bool = False,
         language: str = "en",
     ) -> Mapping[str, Any]:
         """Return the token that opens Plaid Link.
 
-        access_token: renew this login in place (update mode), where the user may add accounts that are new at the bank.
+        Args:
+            user: Our name for the user.
+            webhook: Where Plaid reports on the login.
+            redirect_uri: Where a bank's own page sends the user back to.
+            access_token: Renew this login in place (update mode), where the user may add accounts that are new at the
+                bank.
+            hosted: Plaid shows Link on a page of its own, whose address is in the answer (`hosted_link_url`).
+            language: Of Link.
         """
         body: dict[str, Any] = {
             "client_name": "FinMind",
@@ -78,8 +86,12 @@ class PlaidApi:
             "country_codes": list(self._app.country_codes),
             "user": {"client_user_id": user},
         }
-        optional = {"webhook": webhook, "redirect_uri": redirect_uri, "access_token": access_token}
+        page = {"completion_redirect_uri": redirect_uri} if redirect_uri else {}
+        optional = {"webhook": webhook, "access_token": access_token}
+        optional["redirect_uri"] = None if hosted else redirect_uri
         body |= {name: value for name, value in optional.items() if value}
+        if hosted:
+            body["hosted_link"] = page
         if access_token:
             body["update"] = {"account_selection_enabled": True}
         else:
@@ -97,6 +109,6 @@ class PlaidApi:
         return part(self.post("/webhook_verification_key/get", {"key_id": key_id}), "key", dict)
 
     def _explain(self, answer: ProviderResponse) -> ConnectorError | None:
-        if answer.ok or not isinstance(answer.body, Mapping) or "error_code" not in answer.body:
+        if not isinstance(answer.body, Mapping) or not isinstance(answer.body.get("error_code"), str):
             return None
         return read_error(answer.status, answer.body, retry_after_s(answer.headers, self._context.now()))

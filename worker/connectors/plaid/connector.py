@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from worker.connectors.base import (
     Account,
@@ -15,8 +16,10 @@ from worker.connectors.base import (
     Burst,
     Capabilities,
     ConnectorContext,
+    ConnectorForm,
     IdClass,
     Page,
+    RejectedRow,
     Scope,
     SyncState,
     Transaction,
@@ -31,14 +34,19 @@ from worker.connectors.errors import (
 from worker.connectors.plaid.api import PlaidApi, PlaidApp
 from worker.connectors.plaid.errors import read_error
 from worker.connectors.plaid.normalize import read_account, read_removed, read_transaction
-from worker.connectors.reading import inside, listed, objects, part, read_moment, read_rows
+from worker.connectors.plaid.webhook import PlaidWebhooks
+from worker.connectors.reading import account_left_out, inside, listed, objects, part, read_moment, read_rows
 
 _PAGE_SIZE = 500
 _MAX_HISTORY_DAYS = 730
 
 
 class PlaidConfig(PlaidApp):
-    """What a Plaid connection keeps. public_token: one-time, exchanged for an access token before the first save."""
+    """What a Plaid connection keeps.
+
+    Attributes:
+        public_token: One-time, exchanged for an access token before the first save.
+    """
 
     access_token: SecretStr | None = Field(default=None, description="Of one login (Item).")
     public_token: SecretStr | None = Field(default=None, description="From Plaid Link; exchanged once, then dropped.")
@@ -57,22 +65,33 @@ class PlaidConnector(BankConnector):
     name = "plaid"
     display_name = "Plaid"
     Config = PlaidConfig
+    form: ClassVar[ConnectorForm] = ConnectorForm(
+        linked_by="browser", logo="plaid", countries=("US", "CA", "GB", "FR", "ES", "NL", "IE", "DE"), person=()
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         id_class=IdClass.STABLE,
         history_days=_MAX_HISTORY_DAYS,
         fetch_scope=Scope.CONNECTION,
         cursor_scope=Scope.CONNECTION,
+        cursor_resumes=True,
         pending=True,
         links_pending=True,
         balances=True,
         burst=Burst(calls=2500, per_s=60),
     )
+    webhooks = PlaidWebhooks
     config: PlaidConfig
 
     def __init__(self, config: PlaidConfig, context: ConnectorContext) -> None:
         super().__init__(config, context)
         self._api = PlaidApi(config, context)
         self._institution: str | None = None
+
+    @classmethod
+    def login_ref(cls, config: BaseModel) -> str | None:
+        """Return Plaid's id of the login (Item)."""
+        assert isinstance(config, PlaidConfig)
+        return config.item_id
 
     def get_auth_status(self) -> AuthStatus:
         """Ask Plaid about the login; this reaches no bank and costs no allowance."""
@@ -90,7 +109,7 @@ class PlaidConnector(BankConnector):
         """Return the login's accounts with the balances Plaid holds; nothing is asked of the bank."""
         answer = self._call("/accounts/get")
         self._institution = self._institution_name(inside(answer, "item"))
-        return self._accounts(part(answer, "accounts", list))
+        return self._accounts(part(answer, "accounts", list))[0]
 
     def get_transactions(self, account_id: str | None, from_date: date, to_date: date) -> Iterator[Page]:
         """Yield a window, 500 rows a page; the cursor of the login is not moved.
@@ -148,6 +167,11 @@ class PlaidConnector(BankConnector):
         self.config = self.config.model_copy(update=renewed)
         return self.config
 
+    def register_webhook(self, url: str) -> bool:
+        """Change where Plaid reports on the login; it answers with a webhook to the new address."""
+        self._call("/item/webhook/update", {"webhook": url})
+        return True
+
     def revoke(self) -> bool:
         """Remove the login at Plaid, so that its token opens nothing any more."""
         self._call("/item/remove")
@@ -177,24 +201,43 @@ class PlaidConnector(BankConnector):
             return item.get("institution_name")
         return self._api.institution_name(item["institution_id"])
 
-    def _accounts(self, records: Sequence[Mapping[str, Any]]) -> tuple[Account, ...]:
-        now = self.context.now()
-        return tuple(read_account(record, self._institution, now) for record in records)
+    def _accounts(self, records: Sequence[Any]) -> tuple[tuple[Account, ...], tuple[str, ...]]:
+        """Return the accounts that can be read, and a warning about each of the others; those have no rows either."""
+        read = partial(read_account, institution_name=self._institution, now=self.context.now())
+        found = [(record, read_rows([record], read, id_field="account_id")[0]) for record in records]
+        accounts = tuple(account for _, readable in found for account in readable)
+        return accounts, tuple(account_left_out(record) for record, readable in found if not readable)
 
     def _sync_page(self, answer: Mapping[str, Any], cursor: str) -> Page:
-        historical = answer.get("transactions_update_status") == "HISTORICAL_UPDATE_COMPLETE"
+        removed, unread = read_rows(listed(answer, "removed"), read_removed, id_field="transaction_id")
+        warnings = ("Plaid is still loading older transactions of this login",)
+        is_loading = answer.get("transactions_update_status") in {"NOT_READY", "INITIAL_UPDATE_COMPLETE"}
         return self._page(
             [*listed(answer, "added"), *listed(answer, "modified")],
             answer,
-            removed=tuple(read_removed(record) for record in listed(answer, "removed")),
+            unread,
+            removed=removed,
             next_cursor=cursor,
-            warnings=() if historical else ("Plaid is still loading older transactions of this login",),
+            warnings=warnings if is_loading else (),
         )
 
-    def _page(self, records: Sequence[Mapping[str, Any]], answer: Mapping[str, Any], **rest: Any) -> Page:  # noqa: ANN401 - fields of Page
+    def _page(
+        self,
+        records: Sequence[Mapping[str, Any]],
+        answer: Mapping[str, Any],
+        unread: Sequence[RejectedRow] = (),
+        warnings: tuple[str, ...] = (),
+        **rest: Any,  # noqa: ANN401 - fields of Page
+    ) -> Page:
         transactions, rejected = read_rows(records, read_transaction, id_field="transaction_id")
-        accounts = self._accounts(objects(answer.get("accounts")))
-        return Page(transactions=transactions, rejected=rejected, accounts=accounts, **rest)
+        accounts, left_out = self._accounts(objects(answer.get("accounts")))
+        return Page(
+            transactions=transactions,
+            rejected=(*rejected, *unread),
+            accounts=accounts,
+            warnings=(*warnings, *left_out),
+            **rest,
+        )
 
 
 def _sync_body(cursor: str | None) -> dict[str, Any]:

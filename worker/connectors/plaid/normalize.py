@@ -91,7 +91,10 @@ def read_removed(record: Mapping[str, Any]) -> RemovedTransaction:
 
 
 def read_account(record: Mapping[str, Any], institution_name: str | None, now: datetime) -> Account:
-    """Turn one of Plaid's accounts into ours. now: when it was read, for balances without a time of their own.
+    """Turn one of Plaid's accounts into ours.
+
+    Args:
+        now: When it was read, for balances without a time of their own.
 
     Raises: InvalidDataError.
     """
@@ -117,13 +120,13 @@ def account_type_of(kind: str | None, subtype: str | None) -> AccountType:
 
 
 def _balance(balances: Mapping[str, Any], account_type: AccountType, now: datetime) -> Balance | None:
-    """Prefer what is booked; on cards and loans Plaid states what is owed as a positive number."""
+    """Return the booked balance if there is one; on cards and loans Plaid states debt as a positive number."""
     at = read_moment(balances.get("last_updated_datetime")) or now
-    if balances.get("current") is not None:
-        current = _number(balances, "current")
+    current, available = _number_or_none(balances, "current"), _number_or_none(balances, "available")
+    if current is not None:
         return Balance(amount=-current if account_type in _OWED else current, kind=BalanceKind.BOOKED, at=at)
-    if balances.get("available") is not None:
-        return Balance(amount=_number(balances, "available"), kind=BalanceKind.AVAILABLE, at=at)
+    if available is not None:
+        return Balance(amount=available, kind=BalanceKind.AVAILABLE, at=at)
     return None
 
 
@@ -148,3 +151,11 @@ def _number(record: Mapping[str, Any], field: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise InvalidDataError(f"{field} is not a number")
     return Decimal(value)
+
+
+def _number_or_none(record: Mapping[str, Any], field: str) -> Decimal | None:
+    """Return a number that proves nothing where it cannot be read: the account goes on without it."""
+    try:
+        return _number(record, field)
+    except InvalidDataError:
+        return None

@@ -3,155 +3,206 @@
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
+from pydantic import BaseModel
 
-from worker.connectors.errors import AuthenticationError, InvalidDataError, RateLimitError
+from worker.connectors.base import ConnectorContext, ProviderWebhooks
+from worker.connectors.errors import (
+    AuthenticationError,
+    InvalidDataError,
+    ProviderUnavailableError,
+)
+from worker.connectors.notices import NoticeAction, ProviderNotice, ReceivedWebhook, VerifiedWebhook
+from worker.connectors.plaid.api import PlaidApi, PlaidApp
 from worker.connectors.plaid.errors import NEEDS_USER, reason_of
+from worker.connectors.plaid.webhook_keys import WebhookKeys
 from worker.connectors.reading import read_moment, text
 
+HEADER = "plaid-verification"
 MAX_AGE = timedelta(minutes=5)
-_KEY_LIFE = timedelta(hours=24)
-_LOOKUPS_PER_MINUTE = 10
+_LONGEST_KEY_ID = 100
+_LONGEST_SIGNATURE = 4096
+_LONGEST_REF = 255
 
-
-class PlaidAction(StrEnum):
-    """What the web app should do about a webhook.
-
-    refresh: ask for a run. needs_user: ask the user to renew the connection. new_accounts: tell the user that the bank
-    has accounts which are not shared yet; renewing the connection lets them choose. account_revoked: tell the user that
-    one account is no longer shared; the others go on.
-    """
-
-    REFRESH = "refresh"
-    NEEDS_USER = "needs_user"
-    NEW_ACCOUNTS = "new_accounts"
-    ACCOUNT_REVOKED = "account_revoked"
-    IGNORE = "ignore"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaidNotice:
-    """A webhook that was proven to be Plaid's.
-
-    Attributes:
-        account_id: The one account that it is about; None: the whole login.
-        reason: As `AuthenticationError` names it, when the user is needed.
-        works_until: Plaid warns ahead; until then the connection goes on working. None under NEEDS_USER means that it
-            has already stopped.
-    """
-
-    action: PlaidAction
-    item_id: str | None
-    code: str
-    account_id: str | None = None
-    reason: str | None = None
-    works_until: datetime | None = None
-
-
-_ACTIONS: Mapping[tuple[str, str], PlaidAction] = {
-    ("TRANSACTIONS", "SYNC_UPDATES_AVAILABLE"): PlaidAction.REFRESH,
-    ("TRANSACTIONS", "INITIAL_UPDATE"): PlaidAction.REFRESH,
-    ("TRANSACTIONS", "HISTORICAL_UPDATE"): PlaidAction.REFRESH,
-    ("TRANSACTIONS", "DEFAULT_UPDATE"): PlaidAction.REFRESH,
-    ("TRANSACTIONS", "TRANSACTIONS_REMOVED"): PlaidAction.REFRESH,
-    ("ITEM", "LOGIN_REPAIRED"): PlaidAction.REFRESH,
-    ("ITEM", "PENDING_EXPIRATION"): PlaidAction.NEEDS_USER,
-    ("ITEM", "PENDING_DISCONNECT"): PlaidAction.NEEDS_USER,
-    ("ITEM", "USER_PERMISSION_REVOKED"): PlaidAction.NEEDS_USER,
-    ("ITEM", "USER_ACCOUNT_REVOKED"): PlaidAction.ACCOUNT_REVOKED,
-    ("ITEM", "NEW_ACCOUNTS_AVAILABLE"): PlaidAction.NEW_ACCOUNTS,
+_ACTIONS: Mapping[tuple[str, str], NoticeAction] = {
+    ("TRANSACTIONS", "SYNC_UPDATES_AVAILABLE"): NoticeAction.REFRESH,
+    ("TRANSACTIONS", "INITIAL_UPDATE"): NoticeAction.REFRESH,
+    ("TRANSACTIONS", "HISTORICAL_UPDATE"): NoticeAction.REFRESH,
+    ("TRANSACTIONS", "DEFAULT_UPDATE"): NoticeAction.REFRESH,
+    ("TRANSACTIONS", "TRANSACTIONS_REMOVED"): NoticeAction.REFRESH,
+    ("ITEM", "LOGIN_REPAIRED"): NoticeAction.REFRESH,
+    ("ITEM", "PENDING_EXPIRATION"): NoticeAction.ACCESS_ENDING,
+    ("ITEM", "PENDING_DISCONNECT"): NoticeAction.ACCESS_ENDING,
+    ("ITEM", "USER_PERMISSION_REVOKED"): NoticeAction.NEEDS_USER,
+    ("ITEM", "USER_ACCOUNT_REVOKED"): NoticeAction.ACCOUNT_REVOKED,
+    ("ITEM", "NEW_ACCOUNTS_AVAILABLE"): NoticeAction.NEW_ACCOUNTS,
 }
 
 
-@dataclass(slots=True)
-class WebhookKeys:
-    """Plaid's public keys by id, kept for a day; strangers who invent ids cannot make us ask Plaid without end.
+class PlaidWebhooks(ProviderWebhooks):
+    """Plaid signs with ES256 and states a SHA-256 of the body.
 
-    fetch: asks Plaid for the key of an id (`PlaidApi.webhook_key`). now: the current moment (UTC).
+    https://plaid.com/docs/api/webhooks/webhook-verification
     """
 
-    fetch: Callable[[str], Mapping[str, Any]]
-    now: Callable[[], datetime]
-    _keys: dict[str, tuple[datetime, Mapping[str, Any]]] = field(default_factory=dict)
-    _lookups: list[datetime] = field(default_factory=list)
+    needs_app = True
 
-    def get(self, key_id: str) -> Mapping[str, Any]:
-        """Return the key. Raises: AuthenticationError when it expired; RateLimitError; whatever asking Plaid raises."""
-        now = self.now()
-        fetched_at, key = self._keys.get(key_id, (None, {}))
-        if fetched_at is None or now - fetched_at > _KEY_LIFE:
-            key = self._ask(key_id, now)
-            self._keys[key_id] = (now, key)
-        expired_at = key.get("expired_at")
-        if expired_at is not None and expired_at <= now.timestamp():
-            raise AuthenticationError("the webhook was signed with an expired key", reason="credentials")
-        return key
+    def __init__(
+        self, app: BaseModel | None, open_context: Callable[[], AbstractContextManager[ConnectorContext]]
+    ) -> None:
+        super().__init__(app, open_context)
+        self._keys = WebhookKeys(fetch=self._fetch_key, now=self._now, find_store=lambda: self.key_store)
 
-    def _ask(self, key_id: str, now: datetime) -> Mapping[str, Any]:
-        self._lookups = [asked_at for asked_at in self._lookups if now - asked_at < timedelta(minutes=1)]
-        if len(self._lookups) >= _LOOKUPS_PER_MINUTE:
-            raise RateLimitError("too many unknown webhook key ids", retry_after_s=60)
-        self._lookups.append(now)
-        return self.fetch(key_id)
+    def verify(self, received: ReceivedWebhook) -> VerifiedWebhook:
+        """Check signature, age and hash of the body.
+
+        Raises: AuthenticationError when it is not Plaid's, and what looking up an unknown key raises.
+        """
+        signature = received.headers.get(HEADER, "")
+        issued_at = verify_signature(received.body, signature, self._keys)
+        # Not the signature: the same one can be spelt in several ways.
+        delivery = f"{issued_at.isoformat()} {hashlib.sha256(received.body).hexdigest()}"
+        return VerifiedWebhook(issued_at=issued_at, delivery=delivery)
+
+    def interpret(self, body: bytes) -> ProviderNotice:
+        """Read the webhook. Raises: InvalidDataError."""
+        return read_notice(body)
+
+    def _fetch_key(self, key_id: str) -> Mapping[str, Any]:
+        assert isinstance(self.app, PlaidApp)
+        try:
+            with self.open_context() as context:
+                return PlaidApi(self.app, context).webhook_key(key_id)
+        except AuthenticationError:
+            raise ProviderUnavailableError("Plaid refuses the application itself") from None
+
+    def _now(self) -> datetime:
+        with self.open_context() as context:
+            return context.now()
 
 
-def plaid_webhook(body: bytes, signature: str, keys: WebhookKeys) -> PlaidNotice:
-    """Verify a webhook and say what it asks for.
+def verify_signature(body: bytes, signature: str, keys: WebhookKeys) -> datetime:
+    """Prove that Plaid sent this body at most five minutes ago, and return when it was signed.
 
-    body: exactly as received. signature: the `Plaid-Verification` header. Plaid signs with ES256, states a SHA-256 of
-    the body, and a webhook older than five minutes is refused: https://plaid.com/docs/api/webhooks/webhook-verification
+    Args:
+        body: Exactly as received.
+        signature: The `Plaid-Verification` header.
+        keys: Plaid's keys.
 
-    Raises: AuthenticationError when it is not Plaid's, InvalidDataError when the body is no webhook, and what looking
-    up an unknown key raises.
+    Raises: AuthenticationError when it is not Plaid's, and what looking up an unknown key raises.
     """
+    _refuse_implausible(body, signature, keys.now())
     claims = _verified_claims(signature, keys)
-    issued_at = claims.get("iat")
-    now = keys.now()
-    if not isinstance(issued_at, int | float) or abs(now.timestamp() - issued_at) > MAX_AGE.total_seconds():
+    return _check_claims(claims, body, keys.now())
+
+
+def read_notice(body: bytes) -> ProviderNotice:
+    """Say what a webhook asks for; codes we do not know ask for nothing. Raises: InvalidDataError."""
+    try:
+        notice = json.loads(body)
+        kind, code = notice["webhook_type"], notice["webhook_code"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InvalidDataError("the body is not a Plaid webhook") from error
+    if not isinstance(kind, str) or not isinstance(code, str):
+        raise InvalidDataError("the body is not a Plaid webhook")
+    if (kind, code) == ("LINK", "SESSION_FINISHED"):
+        return _link_session(notice)
+    item_id = _ref(notice.get("item_id"))
+    if (kind, code) == ("ITEM", "ERROR"):
+        return _item_error(item_id, notice.get("error"))
+    action, account_id = _ACTIONS.get((kind, code), NoticeAction.NONE), _ref(notice.get("account_id"))
+    if action is NoticeAction.ACCOUNT_REVOKED and account_id is None:
+        action = NoticeAction.REFRESH
+    return ProviderNotice(
+        action=action,
+        login_ref=item_id,
+        code=_ref(code) or "OTHER",
+        account_id=account_id,
+        reason=reason_of(code) if action in {NoticeAction.NEEDS_USER, NoticeAction.ACCESS_ENDING} else None,
+        repaired=code == "LOGIN_REPAIRED",
+        works_until=read_moment(notice.get("consent_expiration_time") or notice.get("disconnect_time")),
+    )
+
+
+def link_ref(link_token: str) -> str:
+    """Return the reference of a link that was opened with this token; the token itself is not kept."""
+    return "link:" + hashlib.sha256(link_token.encode()).hexdigest()
+
+
+def _link_session(notice: Mapping[str, Any]) -> ProviderNotice:
+    """Read the end of a Hosted Link session; one that the user broke off leaves nothing to do."""
+    token = text(notice, "link_token")
+    given = notice.get("public_tokens")
+    tokens = [one for one in given if isinstance(one, str) and one] if isinstance(given, list) else []
+    if not tokens and (only := text(notice, "public_token")):
+        tokens = [only]
+    finished = str(notice.get("status") or "").upper() == "SUCCESS"
+    return ProviderNotice(
+        action=NoticeAction.LINK_FINISHED if finished and token else NoticeAction.NONE,
+        login_ref=link_ref(token) if token else None,
+        code="SESSION_FINISHED",
+        public_tokens=tuple(dict.fromkeys(tokens)),
+    )
+
+
+def _item_error(item_id: str | None, error: object) -> ProviderNotice:
+    stated: Mapping[str, Any] = error if isinstance(error, Mapping) else {}
+    code = _ref(stated.get("error_code")) or "ERROR"
+    if code not in NEEDS_USER:
+        return ProviderNotice(action=NoticeAction.NONE, login_ref=item_id, code=code)
+    reason = reason_of(code, stated.get("error_code_reason"))
+    return ProviderNotice(action=NoticeAction.NEEDS_USER, login_ref=item_id, code=code, reason=reason)
+
+
+def _ref(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_REF and value.isprintable() else None
+
+
+def _refuse_implausible(body: bytes, signature: str, now: datetime) -> None:
+    """Refuse what cannot be right before Plaid is asked for a key: strangers cost us nothing but a hash."""
+    if not 0 < len(signature) <= _LONGEST_SIGNATURE:
+        raise AuthenticationError("the webhook carries no signature", reason="credentials")
+    try:
+        claims = jwt.decode(signature, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise AuthenticationError("the webhook's signature is not Plaid's", reason="credentials") from error
+    header = jwt.get_unverified_header(signature)
+    if header.get("alg") != "ES256" or not isinstance(header.get("kid"), str):
+        raise AuthenticationError("the webhook is not signed with ES256", reason="credentials")
+    if not 0 < len(header["kid"]) <= _LONGEST_KEY_ID:
+        raise AuthenticationError("the webhook's signature is not Plaid's", reason="credentials")
+    _check_claims(claims, body, now)
+
+
+def _check_claims(claims: Mapping[str, Any], body: bytes, now: datetime) -> datetime:
+    issued_at_s = _seconds(claims.get("iat"))
+    if not abs(now.timestamp() - issued_at_s) <= MAX_AGE.total_seconds():  # also false for what is no number
         raise AuthenticationError("the webhook is too old", reason="credentials")
     stated = claims.get("request_body_sha256")
     if not isinstance(stated, str) or not hmac.compare_digest(stated.encode(), _sha256(body)):
         raise AuthenticationError("the webhook's body is not the one that was signed", reason="credentials")
-    return read_notice(body)
+    return datetime.fromtimestamp(issued_at_s, UTC)
 
 
-def read_notice(body: bytes) -> PlaidNotice:
-    """Say what a webhook asks for; codes we do not know are ignored. Raises: InvalidDataError."""
+def _seconds(value: object) -> float:
+    """Return a moment in seconds; not a number (NaN) for anything that is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
     try:
-        notice = json.loads(body)
-        kind, code = notice["webhook_type"], notice["webhook_code"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidDataError("the body is not a Plaid webhook") from error
-    item_id = notice.get("item_id")
-    if (kind, code) == ("ITEM", "ERROR"):
-        return _item_error(item_id, notice.get("error") or {})
-    action = _ACTIONS.get((kind, code), PlaidAction.IGNORE)
-    if action is not PlaidAction.NEEDS_USER:
-        return PlaidNotice(action=action, item_id=item_id, code=code, account_id=text(notice, "account_id"))
-    works_until = read_moment(notice.get("consent_expiration_time") or notice.get("disconnect_time"))
-    return PlaidNotice(action=action, item_id=item_id, code=code, reason=reason_of(code), works_until=works_until)
-
-
-def _item_error(item_id: str | None, error: Mapping[str, Any]) -> PlaidNotice:
-    code = str(error.get("error_code") or "ERROR")
-    if code not in NEEDS_USER:
-        return PlaidNotice(action=PlaidAction.IGNORE, item_id=item_id, code=code)
-    reason = reason_of(code, error.get("error_code_reason"))
-    return PlaidNotice(action=PlaidAction.NEEDS_USER, item_id=item_id, code=code, reason=reason)
+        return float(value)
+    except OverflowError:
+        return math.nan
 
 
 def _verified_claims(signature: str, keys: WebhookKeys) -> Mapping[str, Any]:
     try:
-        header = jwt.get_unverified_header(signature)
-        if header.get("alg") != "ES256" or not isinstance(header.get("kid"), str):
-            raise AuthenticationError("the webhook is not signed with ES256", reason="credentials")
-        key = jwt.PyJWK(dict(keys.get(header["kid"])), algorithm="ES256")
+        key = jwt.PyJWK(dict(keys.get(jwt.get_unverified_header(signature)["kid"])), algorithm="ES256")
         claims: Mapping[str, Any] = jwt.decode(
             signature, key=key, algorithms=["ES256"], options={"verify_iat": False, "verify_aud": False}
         )

@@ -5,7 +5,7 @@ an unknown one means what its prefix means. Protocol: https://www.simplefin.org/
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,23 +22,14 @@ from worker.connectors.base import (
     Transaction,
     TransactionKind,
 )
-from worker.connectors.errors import (
-    AuthenticationError,
-    ConnectorError,
-    InvalidDataError,
-    ProviderUnavailableError,
-    RateLimitError,
-    RateLimitScope,
-)
-from worker.connectors.reading import RepeatedRecords, objects, read_rows
-from worker.connectors.simplefin.errors import meaning_of
+from worker.connectors.errors import ConnectorError, InvalidDataError
+from worker.connectors.reading import RepeatedRecords, account_left_out, objects, read_rows, usable_id
+from worker.connectors.simplefin.troubles import Trouble, read_troubles
 
 Json = Mapping[str, Any]
 
 _NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,12})?")
 _MASK = re.compile(r"(\d{4})\W*$")
-_NEEDS_ATTENTION = re.compile(r"^Connection to (?P<institution>.+) may need attention", re.IGNORECASE)
-_TOO_OFTEN = re.compile(r"too many requests|request (limit|quota)|rate.?limit|requests? per day", re.IGNORECASE)
 _SECONDS = re.compile(r"\d{1,10}(\.\d{1,9})?")
 _YES = frozenset({"true", "1", "yes", "y", "t", "pending"})
 _CASH = re.compile(
@@ -46,22 +37,15 @@ _CASH = re.compile(
 )
 """What moves money in an account of securities without being bought or sold."""
 _LATEST_S = 4_102_444_800
-_SHOWN_CHARACTERS = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """An error inside a good answer. code: as in version 2; empty for the free sentences of version 1."""
-
-    code: str
-    message: str
-    connection_id: str | None = None
-    account_id: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class AccountSet:
-    """What one answer says. complete: False when the server says that something is missing or was cut."""
+    """What one answer says.
+
+    Attributes:
+        complete: False when the server says that something is missing or was cut.
+    """
 
     accounts: list[Account] = field(default_factory=list)
     transactions: list[Transaction] = field(default_factory=list)
@@ -91,7 +75,7 @@ def read_account_set(body: object, repeated: dict[str, RepeatedRecords] | None =
     """
     if not isinstance(body, dict):
         raise InvalidDataError("accounts: the answer is not an Account Set")
-    result, troubles = AccountSet(), list(_troubles(body))
+    result, troubles = AccountSet(), [*read_troubles(_list(body, "errlist"), _list(body, "errors"))]
     if "accounts" not in body and not troubles:
         raise InvalidDataError("accounts: the answer holds no accounts")
     accounts, institutions = _list(body, "accounts"), _institutions(body)
@@ -108,12 +92,6 @@ def read_transactions(accounts: Sequence[Json]) -> list[Transaction]:
     return [_transaction(account, record) for account in accounts for record in _list(account, "transactions")]
 
 
-def clean(text: object) -> str:
-    """Make a server's sentence fit to be shown: no markup, no control characters, not endless."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
-    return " ".join(printable.replace("<", " ").replace(">", " ").split())[:_SHOWN_CHARACTERS]
-
-
 def _list(holder: Json, name: str) -> list[Any]:
     value = holder.get(name)
     if value is None:
@@ -127,11 +105,16 @@ def _read_account(
     result: AccountSet, raw: object, institutions: Mapping[str, str], repeated: dict[str, RepeatedRecords]
 ) -> None:
     if not isinstance(raw, dict) or not isinstance(raw.get("id"), str) or not raw["id"]:
-        result.warnings.append("an account without an id was left out")
+        result.warnings.append(account_left_out(raw))
         result.complete = False
         return
     result.accounts.append(_account(raw, institutions))
-    records = repeated.setdefault(raw["id"], RepeatedRecords()).leave_out(_list(raw, "transactions"))
+    try:
+        stated = _list(raw, "transactions")
+    except InvalidDataError as error:  # the other accounts go on
+        result.failures[raw["id"]] = error
+        return
+    records = repeated.setdefault(raw["id"], RepeatedRecords()).leave_out(stated)
     rows, rejected = read_rows(records, partial(_transaction, raw), account_id=raw["id"], id_field="id")
     result.transactions += rows
     result.rejected += rejected
@@ -187,12 +170,12 @@ def _transaction(account: Json, record: Json) -> Transaction:
 
 
 def _id(value: object) -> str | None:
-    """Return an id, also one that is a number; None for one that is missing or blank."""
-    return (str(value).strip() or None) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    """Return an id, also one that is a number; None for one that is missing, blank or a placeholder."""
+    return usable_id(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _pending(record: Json, posted_at: datetime | None, transacted_at: datetime | None) -> bool:
-    """Read `pending` in its spellings; where it is not said, a transaction without a day of posting is pending."""
+    """Read `pending` in its spellings; without it, a transaction without a posting day is pending."""
     stated = str(record.get("pending") if record.get("pending") is not None else "").strip().casefold()
     if stated:
         return stated in _YES
@@ -215,7 +198,7 @@ def _moment(value: object, name: str) -> datetime | None:
 
 
 def _leave_out_shared_ids(result: AccountSet) -> None:
-    """An id is unique per institution only; two accounts of one id cannot be told apart, so neither is read."""
+    """Leave out accounts with the same id, which is unique per institution only: they cannot be told apart."""
     ids = [account.external_id for account in result.accounts]
     for shared in {account_id for account_id in ids if ids.count(account_id) > 1}:
         result.accounts = [account for account in result.accounts if account.external_id != shared]
@@ -237,56 +220,16 @@ def _institution(raw: Json, institutions: Mapping[str, str]) -> str | None:
     return str(name) if name else None
 
 
-def _troubles(body: Json) -> Iterator[Trouble]:
-    for item in _list(body, "errlist"):
-        if isinstance(item, dict):
-            yield Trouble(
-                code=str(item.get("code") or ""),
-                message=clean(item.get("msg") or item.get("message") or ""),
-                connection_id=item.get("conn_id"),
-                account_id=item.get("account_id"),
-            )
-    for sentence in _list(body, "errors"):
-        if isinstance(sentence, str):
-            yield Trouble(code="", message=clean(sentence))
-
-
 def _judge(result: AccountSet, trouble: Trouble, raw_accounts: Sequence[Any], institutions: Mapping[str, str]) -> None:
-    """Decide whom a trouble concerns: the whole token, the accounts of one connection, or nobody in particular."""
-    if trouble.code == "gen.auth":
-        raise meaning_of(trouble.code).error(f"the server refuses the access: {trouble.message}")
-    if not raw_accounts:
-        raise _nothing_but(trouble)
-    concerned = _concerned(trouble, raw_accounts, institutions)
+    """Note what an error concerns: the whole token, the accounts of one connection, or nothing in particular."""
+    if trouble.code == "gen.auth" or not raw_accounts:
+        raise trouble.error_of_token()
+    accounts = [raw for raw in raw_accounts if isinstance(raw, dict) and isinstance(raw.get("id"), str)]
+    concerned = [raw["id"] for raw in accounts if trouble.concerns(raw, _institution(raw, institutions))]
+    if trouble.account_id is not None and not concerned:
+        concerned = [trouble.account_id]
     for account_id in concerned:
-        result.failures.setdefault(account_id, _account_error(trouble))
+        result.failures.setdefault(account_id, trouble.error_of_account())
     if not concerned and trouble.connection_id is None:
         result.complete = False
     result.warnings.append(trouble.message or trouble.code)
-
-
-def _nothing_but(trouble: Trouble) -> ConnectorError:
-    """Say what it means when an answer has troubles and no account at all."""
-    if _TOO_OFTEN.search(trouble.message):
-        return RateLimitError(f"accounts: {trouble.message}", scope=RateLimitScope.QUOTA)
-    if trouble.code == "con.auth" or "reauthenticate" in trouble.message.lower():
-        return AuthenticationError(f"accounts: {trouble.message}", reason="action_required")
-    return ProviderUnavailableError(f"accounts: {trouble.message or trouble.code}", everyone=False)
-
-
-def _concerned(trouble: Trouble, raw_accounts: Sequence[Any], institutions: Mapping[str, str]) -> list[str]:
-    attention = _NEEDS_ATTENTION.match(trouble.message) if not trouble.code else None
-    accounts = [raw for raw in raw_accounts if isinstance(raw, dict) and isinstance(raw.get("id"), str)]
-    if attention:
-        institution = attention["institution"]
-        return [raw["id"] for raw in accounts if clean(_institution(raw, institutions)) == institution]
-    if trouble.account_id is not None:
-        return [trouble.account_id]
-    if trouble.connection_id is not None:
-        return [raw["id"] for raw in accounts if raw.get("conn_id") == trouble.connection_id]
-    return []
-
-
-def _account_error(trouble: Trouble) -> ConnectorError:
-    message = trouble.message or "the bank wants a new login"
-    return meaning_of(trouble.code).error(f"{trouble.code}: {message}" if trouble.code else message)

@@ -15,7 +15,11 @@ from worker.connectors.http import is_secure
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Access:
-    """An access URL taken apart. root: without the login."""
+    """An access URL taken apart.
+
+    Attributes:
+        root: Without the login.
+    """
 
     root: str
     login: tuple[str, str]

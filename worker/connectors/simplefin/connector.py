@@ -15,6 +15,7 @@ from worker.connectors.base import (
     BankConnector,
     Capabilities,
     ConnectorContext,
+    ConnectorForm,
     IdClass,
     Page,
     Quota,
@@ -39,7 +40,7 @@ _WINDOW_DAYS = 89
 """The server cuts at 90 days counted in seconds; a window over the end of summer time has an hour more."""
 
 _PENDING_DAYS = 30
-"""Windows that end earlier are asked without pending rows: those of today come with any window that asks for them."""
+"""Windows that end earlier are requested without pending rows, which every window with pending rows would contain."""
 
 _FORBIDDEN, _TOO_MANY_REQUESTS = 403, 429
 
@@ -54,6 +55,7 @@ class SimpleFinConnector(BankConnector):
     name: ClassVar[str] = "simplefin"
     display_name: ClassVar[str] = "SimpleFIN"
     Config: ClassVar[type[SimpleFinConfig]] = SimpleFinConfig
+    form: ClassVar[ConnectorForm] = ConnectorForm(logo="simplefin", countries=("US", "CA"), person=("setup_token",))
     capabilities: ClassVar[Capabilities] = Capabilities(
         id_class=IdClass.STABLE,
         window_days=_WINDOW_DAYS,
@@ -79,11 +81,11 @@ class SimpleFinConnector(BankConnector):
     def link(self) -> SimpleFinConfig:
         """Exchange the setup token for the access URL.
 
-        Raises: AuthenticationError when the token was used before, which can mean that somebody else did.
+        Raises: AuthenticationError when the token was used before, possibly by somebody else.
         """
         if self._credentials.setup_token is None:
             return self._credentials
-        request = Request(method="POST", url=self._credentials.claim_url(), endpoint="claim")
+        request = Request(method="POST", url=self._credentials.claim_url(), endpoint="claim", changes_credentials=True)
         access_url = call_text(self.context, request, _explain_claim).text.strip()
         if not is_access_url(access_url):
             raise InvalidDataError("claim: the answer is no access URL; the token is spent, a new one is needed")
@@ -130,7 +132,7 @@ class SimpleFinConnector(BankConnector):
         return self._balances
 
     def _parameters(self, account_id: str | None, window: Window, *, pending: bool) -> list[tuple[str, str]]:
-        """Spell a window as the server's half-open interval. `pending=0` is never sent: it acts like `pending=1`."""
+        """Return a window as a half-open interval. `pending=0` is never sent, because it acts like `pending=1`."""
         parameters = [
             ("start-date", str(self._midnight(window.from_on))),
             ("end-date", str(self._midnight(window.to_on + timedelta(days=1)))),

@@ -1,4 +1,4 @@
-"""The conformance kit: one call gives the author of a connector a complete pytest suite, offline and in seconds.
+"""The conformance kit: one call gives the author of a connector a pytest suite, offline and in seconds.
 
     from worker.connectors.testing import Ledger, connector_tests
 

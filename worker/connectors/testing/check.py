@@ -1,4 +1,4 @@
-"""What a check is, and what it may need of a connector before it makes sense."""
+"""Defines a check of the kit, and what it needs of a connector."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,7 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One promise of the contract. run: raises AssertionError with what came and what was expected."""
+    """One promise of the contract.
+
+    Attributes:
+        run: Raises AssertionError with the actual and the expected result.
+    """
 
     name: str
     run: Callable[[Subject], None]
@@ -59,51 +63,51 @@ def missing(expected: Iterable[T], found: Iterable[T]) -> list[T]:
 
 
 def truth(spec: Spec) -> str | None:
-    """Needs a ledger whose content the connector is expected to deliver."""
+    """Require a ledger whose content the connector delivers."""
     return None if spec.knows_truth else "no server and no config function tell the connector what happened"
 
 
 def no_truth(spec: Spec) -> str | None:
-    """For connectors with data of their own; a sharper check does it for the others."""
+    """Require a connector with data of its own; others have a stricter check."""
     return "a check that knows the truth covers it" if spec.knows_truth else None
 
 
 def http(spec: Spec) -> str | None:
-    """Needs a server."""
+    """Require a server."""
     return None if spec.server else "the connector was given no server"
 
 
 def own_faults(spec: Spec) -> str | None:
-    """Needs the provider's own error answers."""
-    return None if spec.faults else "no `faults` were given: pass the provider's own error answers"
+    """Require the provider's own error responses."""
+    return None if spec.faults else "no error answer of the provider was given: pass `faults`, or samples with `means`"
 
 
 def trusted_ids(spec: Spec) -> str | None:
-    """Needs ids that are declared to mean something."""
+    """Require ids that are declared to identify transactions."""
     id_class = spec.connector.capabilities.id_class
     return None if id_class in TRUSTED else f"ids are declared as {id_class}"
 
 
 def pending(spec: Spec) -> str | None:
-    """Needs a provider that tells about pending transactions."""
+    """Require a provider with pending transactions."""
     return None if spec.connector.capabilities.pending else "the provider tells nothing about pending transactions"
 
 
 def balances(spec: Spec) -> str | None:
-    """Needs a provider that tells balances."""
+    """Require a provider with balances."""
     return None if spec.connector.capabilities.balances else "the provider tells no balances"
 
 
 def cursor(spec: Spec) -> str | None:
-    """Needs a provider with a cursor."""
+    """Require a provider with a cursor."""
     return None if spec.connector.capabilities.cursor_scope else "the provider has no cursor"
 
 
 def window_limit(spec: Spec) -> str | None:
-    """Needs a provider that limits windows."""
+    """Require a provider that limits windows."""
     return None if spec.connector.capabilities.window_days else "the provider takes windows of any length"
 
 
 def windows(spec: Spec) -> str | None:
-    """Needs a delivery by windows that proves absence."""
+    """Require windows that prove the absence of a transaction."""
     return None if spec.connector.capabilities.windows_complete else "a missing row proves nothing at this provider"

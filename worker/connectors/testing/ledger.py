@@ -127,7 +127,8 @@ class Ledger:
     ) -> Entry:
         """Post a transaction of `minor` units of the account's currency at the local time `at` of `day`.
 
-        nameless: the bank has no id for it; `Entry.id` is empty.
+        Args:
+            nameless: The bank has no id for it; `Entry.id` is empty.
         """
         moment = datetime.combine(day, at, self.zone).astimezone(UTC)
         entry = self._entry(minor, moment, account, text, booked_at=moment)

@@ -1,4 +1,4 @@
-"""The connector under test with its surroundings: what the author gave, the truth, and how a delivery is read."""
+"""The connector under test with its ledger and fake server, and how its deliveries are read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,13 +29,18 @@ OwnFault = tuple[Server, type[ConnectorError]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What the author of a connector told the kit; see `connector_tests`."""
+    """The arguments of `connector_tests`.
+
+    Attributes:
+        known_by_currency: An account's id is its currency, as that of a wallet is.
+    """
 
     connector: type[BankConnector]
     config: ConfigSource
     server: Callable[[Ledger], Server] | None = None
     currencies: tuple[str, ...] = ("EUR", "JPY", "KWD")
     zone: str = ZONE
+    known_by_currency: bool = False
     secrets: tuple[str, ...] = ()
     faults: Mapping[str, OwnFault] = field(default_factory=dict)
     skip: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +63,11 @@ class Subject:
         self.capabilities = spec.connector.capabilities
         self.directory = directory
         accounts = tuple(
-            LedgerAccount(id=f"account-{currency.lower()}", name=f"Account in {currency}", currency=currency)
+            LedgerAccount(
+                id=currency if spec.known_by_currency else f"account-{currency.lower()}",
+                name=f"Account in {currency}",
+                currency=currency,
+            )
             for currency in spec.currencies
         )
         self.ledger = Ledger(zone=ZoneInfo(spec.zone), now=NOW, accounts=accounts)
@@ -141,7 +150,11 @@ class Subject:
 
 @dataclass(slots=True, kw_only=True)
 class Sync:
-    """What a refresh by cursor delivered. cursors: the one to store, by stream."""
+    """What a refresh by cursor delivered.
+
+    Attributes:
+        cursors: The one to store, by stream.
+    """
 
     pages: list[Page] = field(default_factory=list)
     cursors: dict[str | None, str | None] = field(default_factory=dict)

@@ -1,9 +1,7 @@
-"""From an author's description of a connector to a pytest class with one test per check."""
+"""Builds a pytest class with one test per check from an author's description of a connector."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import pytest
 
 from worker.connectors.base import BankConnector
 from worker.connectors.testing.check import Check
@@ -26,14 +24,15 @@ def connector_tests(  # noqa: PLR0913 - each argument is one fact about the conn
 ) -> type:
     """Return a pytest class that holds the connector to its contract; bind it to a name that starts with `Test`.
 
-    config: what a user would type; or a function of ledger and an empty folder, called at each opening, for
-        connectors that read files. Its secrets are the canaries of the leak check: make them long and unlike words.
-    server: called with the ledger; returns what answers requests. None for connectors without a network.
-    currencies: of the accounts, one account each; only fewer where the provider cannot have others.
-    zone: where the bank is; leave it far away unless the provider knows only one.
-    secrets: further texts that must never show up.
-    faults: the provider's own error answers, by name, with the error each must become.
-    skip: checks by name, each with the reason why it cannot apply.
+    Args:
+        config: What a user would type; or a function of ledger and an empty folder, called at each opening, for
+            connectors that read files. Its secrets are the canaries of the leak check: make them long and unlike words.
+        server: Called with the ledger; returns what answers requests. None for connectors without a network.
+        currencies: Of the accounts, one account each; only fewer where the provider cannot have others.
+        zone: Where the bank is; leave it far away unless the provider knows only one.
+        secrets: Further texts that must never show up.
+        faults: The provider's own error answers, by name, with the error each must become.
+        skip: Checks by name, each with the reason why it cannot apply.
     """
     spec = Spec(
         connector=connector,
@@ -56,6 +55,8 @@ def _test(check: Check, spec: Spec) -> Callable[[object, Path], None]:
     def test(_self: object, tmp_path: Path) -> None:
         reason = check.not_for(spec)
         if reason is not None:
+            import pytest  # noqa: PLC0415 - only tests have it; `finmind-worker connectors check` runs without
+
             pytest.skip(reason)
         check.run(Subject(spec, tmp_path))
 

@@ -1,4 +1,4 @@
-"""The network between a connector and its fake server: in process, recorded, and broken on demand."""
+"""The network between a connector and its fake server: in process, recorded, and with faults on demand."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

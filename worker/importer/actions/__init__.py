@@ -1,1 +1,1 @@
-"""What else can be done with a run: revert, replay, dry run, and answers to suggestions."""
+"""Other actions on runs: revert, replay, dry run, and answers to suggestions."""

@@ -1,4 +1,4 @@
-"""A dry run is the import itself in a transaction that is rolled back; only the report of what it decided is kept.
+"""Runs an import in a transaction that is rolled back, and keeps only the report of its decisions.
 
 Everything is fetched before the transaction begins, and the run's own row is not locked while it lasts.
 """
@@ -85,7 +85,7 @@ def dry_run_transaction(
 
 
 def _trial_context(context: ImportContext, session: Session) -> ImportContext:
-    """Return a context whose transactions are parts of this one, and whose work reaches nobody else."""
+    """Return a context whose transactions are savepoints of this one, without effects outside of it."""
 
     @contextmanager
     def part_of_it() -> Iterator[Session]:
@@ -97,6 +97,6 @@ def _trial_context(context: ImportContext, session: Session) -> ImportContext:
         context,
         sessions=part_of_it,
         clear_cache=lambda _user_id, _months: None,
-        advanced=lambda: None,
+        note_progress=lambda: None,
         fence=lambda _session, _lease: None,
     )

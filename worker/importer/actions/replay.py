@@ -33,7 +33,7 @@ class Replayed:
 
 
 def read_rejected_rows(session: Session, job: Job, connector: BankConnector) -> Replayed:
-    """Read the open rejections of the target run once more."""
+    """Read the open rejections of the target run again."""
     rows = session.execute(_OPEN, {"connection_id": job.connection_id, "run_id": job.target_run_id}).all()
     transactions: list[Transaction] = []
     ids: list[int] = []
@@ -55,7 +55,7 @@ def resolve(session: Session, job: Job, rejection_ids: Sequence[int]) -> None:
 
 
 def _read(row: RejectedRow, connector: BankConnector) -> Sequence[Transaction]:
-    """A row the importer refused is a transaction as text; one the connector refused is the provider's record."""
+    """Return the transactions of a rejected row, which is a transaction as text, or a raw record of the provider."""
     record = json.loads(row.raw)
     if isinstance(record, dict) and record.get("account_id") and "amount" in record and "pending" in record:
         return [transaction_from_json(record)]

@@ -5,7 +5,7 @@ since are left alone and reported. A revert is a run of its own, so that it can 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -19,13 +19,18 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.job import Job
+from worker.importer.store.bank_accounts import add_account
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
-from worker.importer.store.history import image_row
-from worker.importer.store.load import expense_from_json, load_details
+from worker.importer.store.change_rows import expense_from_json, image_row
+from worker.importer.store.load import load_details
+from worker.importer.store.moved_rows import take_back_move
+from worker.importer.store.transfers import give_expenses
+from worker.importer.store.twins import hand_to_twins, without_expense
 from worker.importer.store.unchanged_response import forget
 from worker.importer.store.write import month
+from worker.models import BankConnectionAccount, BankImportRun
 from worker.runs.ending import close
-from worker.runs.states import Counts, Outcome, RunStatus
+from worker.runs.states import Counts, Outcome, RunKind, RunStatus
 
 _CREATED = text("SELECT id FROM bank_transactions WHERE first_run_id = :run_id ORDER BY id")
 _CHANGED = text(
@@ -33,15 +38,52 @@ _CHANGED = text(
     WHERE run_id = :run_id AND transaction_id IS NOT NULL AND before_image IS NOT NULL AND reverted_by_run_id IS NULL
     ORDER BY transaction_id, id"""
 )
-_MARK = text("UPDATE bank_transaction_changes SET reverted_by_run_id = :by WHERE run_id = :run_id")
+# Rows that are kept stay unmarked, so that a later revert finds how they were.
+_MARK = text(
+    """UPDATE bank_transaction_changes SET reverted_by_run_id = :by
+    WHERE run_id = :run_id AND (transaction_id IS NULL OR transaction_id <> ALL(CAST(:kept AS bigint[])))"""
+)
 _OBSOLETE = text("UPDATE bank_match_suggestions SET status = 'obsolete' WHERE run_id = :run_id AND status = 'open'")
-_SET_EXPENSE_LINKS = """UPDATE bank_transactions t SET expense_id = v.expense_id::int, expense_state = v.state,
+_SET_EXPENSE_LINKS = """UPDATE bank_transactions t SET expense_id = v.expense_id::bigint, expense_state = v.state,
     last_run_id = '{by}', transfer_peer_id = CASE WHEN v.unpair THEN NULL ELSE t.transfer_peer_id END,
     fingerprint = CASE WHEN v.forget THEN ''::bytea ELSE t.fingerprint END
     FROM (VALUES %s) AS v(id, expense_id, state, unpair, forget) WHERE t.id = v.id"""
+_RELEASE_PEERS = text(
+    """UPDATE bank_transactions SET transfer_peer_id = NULL
+    WHERE transfer_peer_id = ANY(:unpaired) AND id <> ALL(:unpaired) RETURNING id"""
+)
+_PEERS_OF = text("SELECT transfer_peer_id FROM bank_transactions WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL")
 _RESTORE = """UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
     notes = v.notes, spent_at = v.spent_on::date
     FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_on) WHERE e.id = v.id"""
+# A cursor is past rows that shall come again, and a refresh looks back some days only: such an account is read from its
+# beginning.
+_READ_AGAIN = text(
+    """UPDATE bank_connection_accounts a SET cursor = NULL, history_from_on = NULL, history_complete = FALSE
+    FROM bank_connections c, (
+      SELECT t.account_id, min(coalesce(t.stated_on, t.effective_on)) AS first_on
+      FROM bank_connection_accounts s JOIN bank_transactions t ON t.account_id = s.id
+      WHERE s.connection_id = :connection_id AND t.last_run_id = :run_id AND t.fingerprint = ''::bytea GROUP BY 1) t
+    WHERE c.id = a.connection_id AND t.account_id = a.id
+      AND (a.cursor IS NOT NULL OR c.cursor IS NOT NULL OR t.first_on < a.watermark_on - CAST(:overlap_days AS int))"""
+)
+
+_LATER_MOVE = text(
+    """SELECT m.id FROM bank_import_runs m
+    WHERE m.kind = 'move' AND m.id > :run_id AND (m.report ->> 'account_id')::bigint = :account_id
+      AND m.user_id = (SELECT user_id FROM bank_import_runs WHERE id = :run_id)
+      AND NOT EXISTS (SELECT FROM bank_import_runs r
+        WHERE r.target_run_id = m.id AND r.kind = 'revert' AND r.status IN ('succeeded', 'partial'))
+    ORDER BY m.id DESC LIMIT 1"""
+)
+_ASK_AGAIN = text(
+    """UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND status = 'accepted'"""
+)
+_TWINS_ELSEWHERE = text(
+    """SELECT t.id FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id
+    WHERE t.account_id = :source_id AND t.expense_state = 'twin' AND o.account_id <> t.account_id ORDER BY t.id"""
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +118,54 @@ class Reverted:
 
 
 def revert(job: Job, context: ImportContext) -> Outcome:
-    """Revert the target run of a job and close the run, in one transaction; FinMind forgets what it computed of it."""
+    """Revert the target run of a job and close the run, in one transaction; then clear FinMind's cache."""
     with context.sessions() as session:
         lock_user(session, job.user_id, wait=context.wait)
         context.fence(session, job.lease)
         forget(session, job)
-        outcome, months = revert_run(session, job)
+        outcome, months = _revert_move(session, job) if _is_move(session, job) else revert_run(session, job)
+        if job.reimport:
+            values = {"connection_id": job.connection_id, "run_id": job.lease.run_id}
+            session.execute(_READ_AGAIN, values | {"overlap_days": context.policy.overlap_days})
         close(session, job.lease, outcome)
     if months:
         context.clear_cache(job.user_id, frozenset(months))
     return outcome
+
+
+def _is_move(session: Session, job: Job) -> bool:
+    target = None if job.target_run_id is None else session.get(BankImportRun, job.target_run_id)
+    return target is not None and target.kind == RunKind.MOVE
+
+
+def _revert_move(session: Session, job: Job) -> tuple[Outcome, set[str]]:
+    """Give the expenses back to the rows that had them before an account moved, and let its source lead no more."""
+    assert job.target_run_id is not None
+    moved = session.get_one(BankImportRun, job.target_run_id)
+    which = {"run_id": moved.id, "account_id": moved.report.get("account_id")}
+    later = session.execute(_LATER_MOVE, which).scalar()
+    if later is not None:
+        raise InvalidRequestError(f"the account moved again since: revert run {later} first")
+    restored, months = take_back_move(session, job.target_run_id, job.lease.run_id)
+    source = session.get(BankConnectionAccount, moved.report.get("source_id", 0))
+    if source is not None:
+        source.leads_from_on = None
+        if moved.report.get("attached") and source.bank_account_id == moved.report.get("account_id"):
+            add_account(session, source)
+            months |= _part_source(session, job, source, waits=bool(moved.report.get("waited")))
+        session.execute(_ASK_AGAIN, {"ids": moved.report.get("answered", [])})
+    counts = Counts(updated=restored)
+    return Outcome(status=RunStatus.SUCCEEDED, code="ok" if restored else "nothing_new", counts=counts), months
+
+
+def _part_source(session: Session, job: Job, source: BankConnectionAccount, *, waits: bool) -> set[str]:
+    """Let a source wait for its answer again; else give its rows expenses, which later imports made twins of others."""
+    if waits:
+        source.status, source.status_code = "waiting", "similar_account"
+        return set()
+    twins = list(session.execute(_TWINS_ELSEWHERE, {"source_id": source.id}).scalars())
+    run_id = job.lease.run_id
+    return give_expenses(session, twins, Reason.UNMATCHED, user_id=job.user_id, run_id=run_id)
 
 
 def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
@@ -97,8 +177,10 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     details = load_details(session, [*ids, *images])
     reverted = Reverted()
     undos = list(_undos(details.values(), frozenset(ids), images, reverted))
+    undos = _leave_to_twins(session, job, undos)
     _apply(session, job, undos, reverted)
-    session.execute(_MARK, {"by": job.lease.run_id, "run_id": job.target_run_id})
+    values = {"by": job.lease.run_id, "run_id": job.target_run_id, "kept": reverted.kept}
+    session.execute(_MARK, values)
     session.execute(_OBSOLETE, {"run_id": job.target_run_id})
     counts = Counts(removed=reverted.taken_back, updated=reverted.restored, unchanged=len(reverted.kept))
     return (
@@ -125,15 +207,32 @@ def _undos(
             yield _to_image(row, images[row.id])
 
 
+def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> list[Undo]:
+    """Hand expenses over to other sources of the account that state the purchase, too; their runs are not reverted.
+
+    The other leg of a transfer has the twin for its peer then, and stays a leg.
+    """
+    ending = [undo.known for undo in undos if undo.before is None]
+    twins = hand_to_twins(session, ending, job.lease.run_id)
+    legs = set(session.execute(_PEERS_OF, {"ids": list(twins.values())}).scalars()) if twins else set()
+    return [
+        replace(undo, known=without_expense(undo.known), own=False) if undo.known.id in twins else undo
+        for undo in undos
+        if undo.known.id not in legs
+    ]
+
+
 def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
     before = image.get("expense")
     had = image.get("expense_id") is not None and before is not None
     state = ExpenseState(image["transaction"]["expense_state"])
+    takes_back = state in (ExpenseState.OWN, ExpenseState.LINKED)
+    takes_back = takes_back or (state == ExpenseState.NONE and row.expense_id is not None)
     return Undo(
         known=row,
         before=expense_from_json(before) if had and before else None,
         category_id=before.get("category_id") if had and before else None,
-        state=state if had or state not in (ExpenseState.OWN, ExpenseState.LINKED) else ExpenseState.REVERTED,
+        state=ExpenseState.REVERTED if takes_back and not had else state,
         own=_has_own_expense(row),
     )
 
@@ -165,6 +264,7 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     )
     for undo in undos:
         reverted.months |= {month(e) for e in (undo.before, undo.known.expense) if e is not None}
+    reverted.months |= _release_peers(session, job, undos)
     insert_values(
         session,
         "bank_transaction_changes",
@@ -175,6 +275,19 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
         outbox.record_expenses(session, event_type=event_type, expense_ids=ids, run_id=job.lease.run_id)
     reverted.taken_back = sum(undo.before is None for undo in undos)
     reverted.restored = len(undos) - reverted.taken_back
+
+
+def _release_peers(session: Session, job: Job, undos: Sequence[Undo]) -> set[str]:
+    """Undo pairs of which only one leg is reverted: the other leg is an expense again; return the months."""
+    unpaired = [undo.known.id for undo in undos if _was_hidden_leg(undo)]
+    if not unpaired:
+        return set()
+    alone = list(session.execute(_RELEASE_PEERS, {"unpaired": unpaired}).scalars())
+    return give_expenses(session, alone, Reason.LEG_ALONE, user_id=job.user_id, run_id=job.lease.run_id)
+
+
+def _was_hidden_leg(undo: Undo) -> bool:
+    return undo.known.expense_state == ExpenseState.TRANSFER
 
 
 def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> dict[int, int]:
@@ -207,4 +320,4 @@ def _expense_link(job: Job, undo: Undo, new_ids: Mapping[int, int]) -> tuple[Any
     expense_id = None if undo.before is None else new_ids.get(known.id, known.expense_id)
     returns = job.reimport and undo.state == ExpenseState.REVERTED
     state = ExpenseState.NONE if returns else undo.state
-    return known.id, expense_id, str(state), known.expense_state == ExpenseState.TRANSFER, returns
+    return known.id, expense_id, str(state), _was_hidden_leg(undo), returns

@@ -1,5 +1,7 @@
 """Lists, accepts and declines suggestions of the importer. A declined one is not made again."""
 
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,39 +12,54 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
+from worker.importer.store.bank_accounts import add_account, attach, other_sources
+from worker.importer.store.joined_rows import meet_joined_rows
+from worker.importer.store.moved_rows import join_pair
+from worker.importer.store.replaced_account import go_on_as
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 
 _DESCRIBED = text(
     """SELECT s.id, s.kind, s.reason, s.status, s.created_at, s.transaction_id, s.expense_id, s.other_transaction_id,
-        s.account_id, s.other_account_id, s.detail,
+        s.account_id, s.other_account_id, s.detail, s.run_id,
         t.effective_on AS on, t.amount, t.currency, t.description, e.spent_at AS other_on, e.notes AS other_description,
-        o.effective_on AS peer_on, o.description AS peer_description, a.name AS account, p.name AS other_account
+        o.effective_on AS peer_on, o.description AS peer_description, a.name AS account, p.name AS other_account,
+        c.id AS connection_id, c.display_name AS connection, b.id AS other_connection_id,
+        b.display_name AS other_connection
     FROM bank_match_suggestions s
     LEFT JOIN bank_transactions t ON t.id = s.transaction_id
     LEFT JOIN expenses e ON e.id = s.expense_id
     LEFT JOIN bank_transactions o ON o.id = s.other_transaction_id
-    LEFT JOIN bank_connection_accounts a ON a.id = s.account_id
-    LEFT JOIN bank_connection_accounts p ON p.id = s.other_account_id
-    WHERE s.user_id = :user_id AND s.status = :status ORDER BY s.id LIMIT :limit"""
+    LEFT JOIN bank_connection_accounts a ON a.id = coalesce(s.account_id, t.account_id)
+    LEFT JOIN bank_connections c ON c.id = a.connection_id
+    LEFT JOIN bank_connection_accounts p ON p.id = coalesce(s.other_account_id, o.account_id)
+    LEFT JOIN bank_connections b ON b.id = p.connection_id
+    WHERE s.user_id = :user_id AND s.status = :status AND s.id > :after ORDER BY s.id LIMIT :limit"""
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestionView:
-    """One question as it is shown: what is on the bank's side, and what it may be."""
+    """An open suggestion: the bank's side, and what it may be. Each side names its account and connection."""
 
     id: int
     kind: str
     reason: str
     status: str
     created_at: datetime
+    run_id: uuid.UUID | None
     bank: dict[str, Any]
     other: dict[str, Any]
 
 
-def list_suggestions(session: Session, user_id: int, *, status: str = "open", limit: int = 100) -> list[SuggestionView]:
-    """Return the user's questions, oldest first."""
-    rows = session.execute(_DESCRIBED, {"user_id": user_id, "status": status, "limit": limit})
+def list_suggestions(
+    session: Session, user_id: int, *, status: str = "open", limit: int = 100, after: int = 0
+) -> list[SuggestionView]:
+    """Return the user's questions, oldest first.
+
+    Args:
+        after: The id of the last one that was read.
+    """
+    rows = session.execute(_DESCRIBED, {"user_id": user_id, "status": status, "limit": limit, "after": after})
     return [
         SuggestionView(
             id=row.id,
@@ -50,6 +67,7 @@ def list_suggestions(session: Session, user_id: int, *, status: str = "open", li
             reason=row.reason,
             status=row.status,
             created_at=row.created_at,
+            run_id=row.run_id,
             bank={
                 "transaction_id": row.transaction_id,
                 "on": row.on,
@@ -57,6 +75,8 @@ def list_suggestions(session: Session, user_id: int, *, status: str = "open", li
                 "currency": row.currency,
                 "description": row.description,
                 "account": row.account,
+                "connection_id": row.connection_id,
+                "connection": row.connection,
             },
             other={
                 "expense_id": row.expense_id,
@@ -64,6 +84,8 @@ def list_suggestions(session: Session, user_id: int, *, status: str = "open", li
                 "on": row.other_on or row.peer_on,
                 "description": row.other_description or row.peer_description,
                 "account": row.other_account,
+                "connection_id": row.other_connection_id,
+                "connection": row.other_connection,
                 **row.detail,
             },
         )
@@ -73,6 +95,8 @@ def list_suggestions(session: Session, user_id: int, *, status: str = "open", li
 
 def decline(session: Session, suggestion_id: int, *, user_id: int) -> None:
     """Say no; both sides stay as they are, and an account that waited for the answer is imported as a new one.
+
+    A row that the bank's answers come without is kept from then on.
 
     Raises: NotFoundError, ConflictError when it was decided before.
     """
@@ -84,26 +108,22 @@ def decline(session: Session, suggestion_id: int, *, user_id: int) -> None:
     _decide(suggestion, "declined")
 
 
-def accept(session: Session, suggestion_id: int, *, user_id: int) -> None:
-    """Say yes: the bank's line takes over the expense, the legs are linked, or the accounts are one.
+def accept(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[str]:
+    """Say yes: the line takes over the expense, the rows are one purchase, the accounts are one, or the row is gone.
+
+    Returns the months (`YYYY-MM`) of expenses that changed, for FinMind's caches.
 
     Raises: NotFoundError, ConflictError when it was decided before or no longer fits.
     """
     lock_user(session, user_id)
     suggestion = _open(session, suggestion_id, user_id)
-    match suggestion.kind:
-        case "expense":
-            _accept_expense(session, suggestion)
-        case "transfer":
-            _accept_transfer(session, suggestion)
-        case "category":
-            _accept_category(session, suggestion)
-        case _:
-            _accept_account(session, suggestion)
+    months = _ACCEPT[suggestion.kind](session, suggestion)
     _decide(suggestion, "accepted")
+    return frozenset(months)
 
 
-def _open(session: Session, suggestion_id: int, user_id: int) -> BankMatchSuggestion:
+def find_suggestion(session: Session, suggestion_id: int, user_id: int) -> BankMatchSuggestion:
+    """Return a person's suggestion, locked. Raises: NotFoundError."""
     suggestion = session.scalar(
         select(BankMatchSuggestion)
         .where(BankMatchSuggestion.id == suggestion_id, BankMatchSuggestion.user_id == user_id)
@@ -111,6 +131,11 @@ def _open(session: Session, suggestion_id: int, user_id: int) -> BankMatchSugges
     )
     if suggestion is None:
         raise NotFoundError(f"no suggestion {suggestion_id}")
+    return suggestion
+
+
+def _open(session: Session, suggestion_id: int, user_id: int) -> BankMatchSuggestion:
+    suggestion = find_suggestion(session, suggestion_id, user_id)
     if suggestion.status != "open":
         raise ConflictError(f"suggestion {suggestion_id} is {suggestion.status}")
     return suggestion
@@ -128,8 +153,16 @@ def _transaction(session: Session, transaction_id: int | None) -> BankTransactio
     return row
 
 
-def _accept_expense(session: Session, suggestion: BankMatchSuggestion) -> None:
-    """The user's own expense stands for the line; the one we wrote for it goes."""
+def _accept_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Make rows of two sources one purchase."""
+    one, other = (_transaction(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
+    months = join_pair(session, one.id, other.id, suggestion.run_id)
+    session.expire_all()
+    return months
+
+
+def _accept_expense(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Link the line with the user's own expense, and delete the one that was written for it."""
     row = _transaction(session, suggestion.transaction_id)
     taken = session.scalar(select(BankTransaction.id).where(BankTransaction.expense_id == suggestion.expense_id))
     if suggestion.expense_id is None or taken is not None:
@@ -137,10 +170,10 @@ def _accept_expense(session: Session, suggestion: BankMatchSuggestion) -> None:
     ours = row.expense_id if row.expense_state == "own" else None
     row.expense_id, row.expense_state = suggestion.expense_id, "linked"
     session.flush()
-    _drop(session, [ours] if ours is not None else [], suggestion)
+    return _drop(session, [ours] if ours is not None else [], suggestion)
 
 
-def _accept_transfer(session: Session, suggestion: BankMatchSuggestion) -> None:
+def _accept_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     one, other = (
         _transaction(session, suggestion.transaction_id),
         _transaction(session, suggestion.other_transaction_id),
@@ -151,29 +184,51 @@ def _accept_transfer(session: Session, suggestion: BankMatchSuggestion) -> None:
     for row, peer in ((one, other), (other, one)):
         row.transfer_peer_id, row.expense_id, row.expense_state = peer.id, None, "transfer"
     session.flush()
-    _drop(session, ours, suggestion)
+    return _drop(session, ours, suggestion)
 
 
-def _accept_category(session: Session, suggestion: BankMatchSuggestion) -> None:
-    session.execute(
+def _accept_category(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    found = session.execute(
         text(
             "UPDATE expenses e SET category_id = c.id FROM categories c"
             " WHERE e.id = :expense_id AND c.id = :category_id AND c.user_id = e.user_id AND e.category_id IS NULL"
+            " RETURNING to_char(e.spent_at, 'YYYY-MM')"
         ),
         {"expense_id": suggestion.expense_id, "category_id": suggestion.detail.get("category_id")},
     )
+    return set(found.scalars())
 
 
-def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> None:
-    """The new account is the old one: the old row takes the new id, and goes on with its history."""
+def _accept_withdrawn(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Remove a row as if the bank had listed it so; the next run makes the other leg of a transfer an expense again."""
+    row = _transaction(session, suggestion.transaction_id)
+    if row.absent_since_at is None:
+        raise ConflictError("the bank delivers this row again")
+    peer = session.get(BankTransaction, row.transfer_peer_id, with_for_update=True) if row.transfer_peer_id else None
+    if peer is not None:
+        peer.transfer_peer_id = None
+    ours = row.expense_id if row.expense_state == "own" else None
+    row.state, row.expense_id, row.expense_state, row.transfer_peer_id = "removed", None, "none", None
+    session.flush()
+    return _drop(session, [ours] if ours is not None else [], suggestion)
+
+
+def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Merge a new account into the old one: the old row gets the new id and keeps its history."""
     new = session.get(BankConnectionAccount, suggestion.account_id, with_for_update=True)
     old = session.get(BankConnectionAccount, suggestion.other_account_id, with_for_update=True)
     if new is None or old is None:
         raise ConflictError("one of the accounts is gone")
+    if new.connection_id != old.connection_id:
+        attach(session, new, old.bank_account_id or add_account(session, old))
+        new.status, new.status_code = "active", None
+        others = other_sources(session, new.bank_account_id, new.id)
+        months = meet_joined_rows(session, new.id, others, new.user_id)
+        session.expire_all()
+        return months
     rows = session.scalar(select(func.count()).select_from(BankTransaction).where(BankTransaction.account_id == new.id))
     if rows:
         raise ConflictError("the new account has rows already: revert its import first, then accept")
-    external_id, anchor, mask = new.external_id, new.anchor, new.mask
     # A card may be replaced more than once: the latest answer about the old account is the one that is kept.
     session.execute(
         text(
@@ -184,15 +239,24 @@ def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> None:
     )
     suggestion.account_id = None  # or the answer would go with the row it is about
     session.flush()
-    session.delete(new)
-    session.flush()
-    old.former_external_ids = [*old.former_external_ids, old.external_id]
-    old.external_id, old.anchor, old.mask = external_id, anchor or old.anchor, mask or old.mask
-    old.status, old.status_code = "active", None
-    session.flush()
+    go_on_as(session, old, new)
+    return set()
 
 
-def _drop(session: Session, expense_ids: list[int], suggestion: BankMatchSuggestion) -> None:
-    if expense_ids:
-        outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=suggestion.run_id)
-        session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": expense_ids})
+def _drop(session: Session, expense_ids: list[int], suggestion: BankMatchSuggestion) -> set[str]:
+    """Delete expenses that were written for rows, and return their months."""
+    if not expense_ids:
+        return set()
+    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=suggestion.run_id)
+    gone = text("DELETE FROM expenses WHERE id = ANY(:ids) RETURNING to_char(spent_at, 'YYYY-MM')")
+    return set(session.execute(gone, {"ids": expense_ids}).scalars())
+
+
+_ACCEPT: Mapping[str, Callable[[Session, BankMatchSuggestion], set[str]]] = {
+    "expense": _accept_expense,
+    "transfer": _accept_transfer,
+    "category": _accept_category,
+    "withdrawn": _accept_withdrawn,
+    "account": _accept_account,
+    "twin": _accept_twin,
+}

@@ -1,19 +1,22 @@
-"""Whether a new account is one that went missing, by the rows of both: a replaced card, a renumbered account."""
+"""Decides by the rows of both whether a new account is another one of its connection.
+
+That is a replaced card or a renumbered account: the old one went missing, or is listed beside the new one for a while.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 
+from worker.importer.decide.match_pending import MAX_DAYS as MAX_DAYS_TO_POST
 from worker.importer.decide.one_to_one import Key, OneToOne, Rating
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.source_rows import SourceRow
 
 MAX_DAYS = 2
 MIN_EVIDENT = 3
-"""So many rows in common are no coincidence, if their amounts are not all the same."""
+"""So many rows in common are no coincidence, unless their amounts are all the same."""
 
 EVIDENT_SHARE = 0.8
 POSSIBLE_SHARE = 0.5
@@ -24,58 +27,111 @@ class SameAccount(StrEnum):
 
     EVIDENT = "evident"
     POSSIBLE = "possible"
+    BY_PENDING = "by_pending"
+    """Only a pending row of the old account may go on in the new one."""
+
     NO = "no"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountRow:
-    """A row, as far as accounts are compared by it.
+class NewAccount(StrEnum):
+    """What becomes of a new account."""
 
-    Attributes:
-        words: Counterparty and description.
+    GOES_ON = "goes_on"
+    """The old account goes on as it."""
+
+    ASK = "ask"
+    IS_NEW = "is_new"
+
+
+def decide_new_account(verdict: SameAccount, *, is_listed: bool, other_anchor: bool, included: bool) -> NewAccount:
+    """Decide about a new account by what its rows say of an old one of the connection.
+
+    Nothing goes on by itself where the bank contradicts: it lists both, or states two account numbers.
+
+    Args:
+        verdict: What the rows say.
+        is_listed: The bank lists the old account as well.
+        other_anchor: The two state different account numbers.
+        included: The user wants the old account.
     """
+    if is_listed:
+        return NewAccount.ASK if verdict == SameAccount.EVIDENT else NewAccount.IS_NEW
+    if other_anchor:
+        asks = verdict in (SameAccount.EVIDENT, SameAccount.POSSIBLE)
+        return NewAccount.ASK if asks else NewAccount.IS_NEW
+    if verdict == SameAccount.NO:
+        return NewAccount.IS_NEW
+    return NewAccount.GOES_ON if verdict == SameAccount.EVIDENT and included else NewAccount.ASK
 
-    on: date
-    amount: Decimal
-    currency: str
-    words: str
 
-
-def compare_accounts(new: Sequence[AccountRow], missing: Sequence[AccountRow]) -> SameAccount:
+def compare_accounts(new: Sequence[SourceRow], missing: Sequence[SourceRow]) -> SameAccount:
     """Compare the rows of a new account with those of one that went missing.
 
-    Only the days that both have rows of are compared: a new card may begin in the middle of the old one's history. Rows
-    without like words count half, for a new number often comes with new texts.
+    Only the days that both have rows of are compared: a new card may begin in the middle of the old one's history, and
+    goes on after it. Rows without similar words count half, because a new card number often changes the texts. A
+    pending row may have been posted with another amount or cancelled, so that it is no evidence against; where nothing
+    else is known, rows near it make the accounts a possible match, and so does a new account without rows.
 
     Args:
         new: Rows of the new account.
         missing: Rows of the account that the bank lists no longer.
     """
-    if not new or not missing:
+    if not new:
+        return SameAccount.BY_PENDING if any(row.pending for row in missing) else SameAccount.NO
+    if not missing:
         return SameAccount.NO
     from_on = max(min(row.on for row in new), min(row.on for row in missing))
     to_on = min(max(row.on for row in new), max(row.on for row in missing))
     matching = OneToOne(new, missing)
     matches = matching.choose(matching.pairs_by_key_and_day(_key, _key, MAX_DAYS), _rate)
-    if not matches:
-        return SameAccount.NO
-    matched_new, matched_missing = {m.left_place for m in matches}, {m.right_place for m in matches}
-    ours = [p for p, row in enumerate(new) if p in matched_new or from_on <= row.on <= to_on]
-    theirs = [p for p, row in enumerate(missing) if p in matched_missing or from_on <= row.on <= to_on]
-    share = sum(1 if _alike(m.left, m.right) else 0.5 for m in matches) / max(len(ours), len(theirs))
+    posted = matching.choose(matching.pairs_by_key_and_day(_posted_key, _pending_key, MAX_DAYS_TO_POST), _rate_posted)
+    ours, theirs = {m.left_place for m in matches}, {m.right_place for m in matches}
+    ours_in_days = ours | {place for place, row in enumerate(new) if from_on <= row.on <= to_on}
+    theirs_in_days = theirs | {
+        place for place, row in enumerate(missing) if from_on <= row.on <= to_on and not row.pending
+    }
+    if not theirs_in_days:
+        return SameAccount.BY_PENDING if posted or _meets_pending_rows(new, missing) else SameAccount.NO
+    likeness = sum(1 if _alike(m.left, m.right) else 0.5 for m in matches)
     amounts = Counter(match.left.amount for match in matches)
+    share = likeness / max(len(ours_in_days) - len(posted), len(theirs_in_days))
     if share >= EVIDENT_SHARE and len(matches) >= MIN_EVIDENT and len(amounts) > 1:
         return SameAccount.EVIDENT
-    return SameAccount.POSSIBLE if share >= POSSIBLE_SHARE else SameAccount.NO
+    if len(theirs_in_days) < MIN_EVIDENT:  # so few that what the new one has besides says nothing
+        share = likeness / len(theirs_in_days)
+    if share >= POSSIBLE_SHARE:
+        return SameAccount.POSSIBLE
+    return SameAccount.BY_PENDING if posted else SameAccount.NO
 
 
-def _key(row: AccountRow) -> tuple[Key, date]:
+def _key(row: SourceRow) -> tuple[Key, date]:
     return (row.currency, row.amount), row.on
 
 
-def _rate(new: AccountRow, missing: AccountRow) -> Rating:
+def _posted_key(row: SourceRow) -> tuple[Key, date]:
+    return None if row.pending else (row.currency, row.amount > 0), row.on
+
+
+def _pending_key(row: SourceRow) -> tuple[Key, date]:
+    return (row.currency, row.amount > 0) if row.pending else None, row.on
+
+
+def _rate(new: SourceRow, missing: SourceRow) -> Rating:
     return Rating(days_apart(new.on, missing.on) + (0.0 if _alike(new, missing) else 0.5), Reason.SIMILAR_ACCOUNT)
 
 
-def _alike(new: AccountRow, missing: AccountRow) -> bool:
+def _rate_posted(new: SourceRow, missing: SourceRow) -> Rating | None:
+    return _rate(new, missing) if _alike(new, missing) else None
+
+
+def _meets_pending_rows(new: Sequence[SourceRow], missing: Sequence[SourceRow]) -> bool:
+    """Return whether a row of the new account may be a pending one of the missing account, posted."""
+    return any(
+        row.pending and other.on >= row.on and (other.on - row.on).days <= MAX_DAYS_TO_POST
+        for row in missing
+        for other in new
+    )
+
+
+def _alike(new: SourceRow, missing: SourceRow) -> bool:
     return similarity(new.words, missing.words) >= ALIKE

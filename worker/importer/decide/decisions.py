@@ -1,4 +1,4 @@
-"""What is decided about rows: the rules of a connection, and the changes they lead to. Plain data."""
+"""Plain data: the rules of a connection, and the changes of rows that were decided."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class RowRules:
     """The choices of a connection that decisions depend on.
 
     Attributes:
@@ -44,8 +44,8 @@ class NewRow(NamedTuple):
     """A row that is stored for the first time.
 
     Attributes:
-        expense: The expense to be written, unless the row stands for another one.
-        link_expense_id: The user's own expense that it stands for.
+        expense: The expense to write, unless the row is linked with another one.
+        link_expense_id: The user's own expense to link it with.
         twin_id: The row of another connection that has the expense.
         shared_identity: The identity its id would give it, if other rows did not have the same id.
     """
@@ -68,8 +68,9 @@ class ExpenseEffect:
 
     Attributes:
         state: How the row stands to the user's expenses from now on.
-        write: The expense as it is to be, inserted where the row has none.
-        link_expense_id: The user's own expense that the row stands for from now on.
+        write: The new state of the expense, inserted where the row has none.
+        link_expense_id: The user's own expense to link the row with.
+        twin_id: The row of another connection that has the expense from now on.
         drop: The expense is deleted.
         changed: Fields that follow the bank.
         kept: Fields that both the bank and the user changed; the user's values stay.
@@ -78,6 +79,7 @@ class ExpenseEffect:
     state: ExpenseState
     write: ExpenseFields | None = None
     link_expense_id: int | None = None
+    twin_id: int | None = None
     drop: bool = False
     changed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -105,12 +107,15 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """A new row that may be an expense the user has; both are kept until a person decides.
+    """A new row that may be an expense the user has, or a row of another source; both stay until a person decides.
 
     Attributes:
         new_place: The place of the row among the plan's new rows.
+        expense_id: The user's own expense; None where a row is meant.
+        twin_id: The row of another source of the account.
     """
 
     new_place: int
-    expense_id: int
     reason: Reason
+    expense_id: int | None = None
+    twin_id: int | None = None

@@ -1,16 +1,21 @@
-"""Several transactions of one delivery under one id: repeats, pending and posted of one purchase, or an id that lies.
+"""Finds transactions of a delivery that share an id: repeats, pending and posted ones, or different rows.
 
-An id that stands for two different rows is not trusted. The other ids of the account are, and so is this one again
+An id of two different rows is not trusted. The other ids of the account are, and so is this one again
 when only one row has it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from worker.connectors.base import Transaction
 from worker.importer.decide.line import FingerprintedTransaction
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.decide.text import id_text
+
+MAX_DAYS_CHANGED = 5
+"""So far a row may move when it changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +25,7 @@ class DistinctTransactions:
     Attributes:
         transactions: Without repeats; those of a shared id have no identity.
         repeated: How many repeats were dropped.
-        shared_ids: Ids that stand for different rows, as they are stored, and the identities they would give.
+        shared_ids: Ids of several different rows, as stored, and the identities that they would give.
     """
 
     transactions: Sequence[FingerprintedTransaction]
@@ -41,6 +46,36 @@ def without_superseded_pending(transactions: list[Transaction], *, trusted: bool
     return [t for t in transactions if not (t.pending and t.external_id in posted)] if posted else transactions
 
 
+def latest_states(transactions: Sequence[FingerprintedTransaction]) -> list[FingerprintedTransaction]:
+    """Return the last state of every row of a list of changes, in which one row may have changed twice.
+
+    Rows under one id that neither words nor days make one row are all kept, and the id is not trusted.
+    """
+    latest: dict[bytes, int] = {}
+    kept: list[FingerprintedTransaction | None] = []
+    for item in transactions:
+        place = None if item.identity is None else latest.get(item.identity)
+        earlier = None if place is None else kept[place]
+        if place is not None and earlier is not None and _is_later_state(earlier.transaction, item.transaction):
+            kept[place] = None
+        if item.identity is not None:
+            latest[item.identity] = len(kept)
+        kept.append(item)
+    return [item for item in kept if item is not None]
+
+
+def _is_later_state(earlier: Transaction, later: Transaction) -> bool:
+    days = days_apart(_day_of(earlier), _day_of(later))
+    words = (f"{one.counterparty or ''} {one.description}" for one in (earlier, later))
+    return days <= MAX_DAYS_CHANGED and similarity(*words) >= ALIKE
+
+
+def _day_of(transaction: Transaction) -> date:
+    moment = transaction.booking_at or transaction.transaction_at
+    stated = transaction.booking_on or transaction.transaction_on or transaction.value_on
+    return stated or (moment.date() if moment else date.min)
+
+
 def distinct_transactions(
     transactions: Iterable[FingerprintedTransaction], distrusted: Collection[bytes] = ()
 ) -> DistinctTransactions:
@@ -48,7 +83,7 @@ def distinct_transactions(
 
     Args:
         transactions: The transactions of a slice.
-        distrusted: Identities that are known to stand for other rows too.
+        distrusted: Identities that other rows are known to have too.
     """
     fingerprints: dict[bytes, bytes] = {}
     further: set[tuple[bytes, bytes]] = set()

@@ -1,4 +1,4 @@
-"""Which expense a bank line becomes."""
+"""Builds the expense of a bank line."""
 
 from worker.connectors.base import TransactionKind
 from worker.importer.decide.line import Line
@@ -14,7 +14,7 @@ def has_expense(line: Line, *, pending_hidden: bool) -> bool:
 
 def why_no_expense(line: Line, *, pending_hidden: bool) -> Reason | None:
     """Return why a line does not become an expense; None when it does."""
-    if line.amount == 0:
+    if line.expense_amount == 0:
         return Reason.ZERO_AMOUNT
     if line.kind == TransactionKind.TRADE:
         return Reason.TRADE
@@ -27,8 +27,11 @@ def expense_from_line(line: Line, *, pending_hidden: bool) -> ExpenseFields | No
     The direction is the sign of the amount, never a word in the description. The notes hold the beginning of the
     text; the whole text stays with the bank's line.
     """
-    if not has_expense(line, pending_hidden=pending_hidden):
-        return None
+    return expense_of(line) if has_expense(line, pending_hidden=pending_hidden) else None
+
+
+def expense_of(line: Line) -> ExpenseFields:
+    """Return the expense for a line that has one."""
     return ExpenseFields(
         amount=line.expense_amount,
         currency=line.currency,

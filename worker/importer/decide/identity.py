@@ -1,4 +1,4 @@
-"""What a row is recognised by: its trusted id, or its content and its place among equal rows."""
+"""Computes the identity of a row: its trusted id, or its content and its number among equal rows."""
 
 from datetime import date
 from decimal import Decimal
@@ -31,9 +31,8 @@ def content_identity(key: bytes, occurrence: int) -> bytes:
 
 def content_key(*, day: date | None, amount: Decimal, currency: str, texts: tuple[str | None, ...]) -> bytes:
     """Return a digest of a row's content. Case and white space do not count; the order of texts does."""
-    fields = [day.isoformat() if day else "", plain_amount(amount), currency]
-    fields += [folded_text(text) if text else "" for text in texts]
-    return digest("\x1f".join(fields))
+    folded = "\x1f".join([folded_text(text) if text else "" for text in texts])
+    return digest(day.isoformat() if day else "", plain_amount(amount), currency, folded)
 
 
 def plain_amount(amount: Decimal) -> str:

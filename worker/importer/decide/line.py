@@ -1,9 +1,9 @@
-"""Reading transactions of a connector: each becomes a checked and cleaned line, or a rejection with its reason."""
+"""Reads transactions of a connector: each becomes a checked and cleaned line, or a rejection with its reason."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
@@ -13,6 +13,10 @@ from worker.importer.decide.identity import content_key, digest, id_identity, pl
 from worker.importer.decide.text import clean, id_text, plain_text
 from worker.money import expense_amount, is_currency
 
+MIDNIGHT = time()
+MIN_MOMENTS = 5
+MIN_DAYS = 3
+MAX_BOOKING_LAG = timedelta(days=10)
 MAX_DESCRIPTION = 20_000
 MAX_COUNTERPARTY = 500
 MAX_COUNTERPARTY_ACCOUNT = 100
@@ -34,6 +38,8 @@ class ReadContext:
         namespace: The session of session ids, empty otherwise.
         date_basis: Which of the bank's days is the day of the expense, where the bank states it.
         sign: -1 where the bank states the account with inverted signs.
+        days_at: The time of day (UTC) of all moments of the account, where the bank writes days as moments.
+        pending_hidden: Pending rows have no expense; they are read again when this changes.
     """
 
     zone: ZoneInfo
@@ -43,11 +49,14 @@ class ReadContext:
     namespace: str = ""
     date_basis: DateBasis = "transaction"
     sign: int = 1
+    days_at: time | None = None
+    pending_hidden: bool = False
 
     @property
     def fingerprint_salt(self) -> str:
         """What a line depends on besides the bank; when it changes, every row is read again."""
-        return f"{self.zone.key}|{self.currency}|{self.date_basis}|{self.sign}"
+        days_at = "" if self.days_at is None else f"|{self.days_at}"
+        return f"{self.zone.key}|{self.currency}|{self.date_basis}|{self.sign}{days_at}"
 
 
 class FingerprintedTransaction(NamedTuple):
@@ -72,6 +81,7 @@ class Line(NamedTuple):
         stated_on: The first day the bank states; None for a transaction without any.
         effective_on: The day of the expense.
         expense_amount: The positive amount as FinMind's expenses hold it.
+        currency_stated: The transaction itself names its currency.
     """
 
     identity: bytes | None
@@ -95,6 +105,7 @@ class Line(NamedTuple):
     raw: Mapping[str, Any] | None
     pending: bool
     expense_amount: Decimal
+    currency_stated: bool
 
 
 STATED_FIELDS = (
@@ -139,17 +150,12 @@ def fingerprint(transaction: Transaction, context: ReadContext, salt: str) -> Fi
     """
     external_id = (transaction.external_id or "").strip()
     identity = id_identity(external_id, context.namespace) if external_id and context.trusted else None
-    content = "\x1f".join(
-        [
-            salt,
-            "pending" if transaction.pending else "posted",
-            plain_amount(transaction.amount),
-            f"{transaction.booking_on}|{transaction.transaction_on}|{transaction.value_on}",
-            f"{transaction.booking_at}|{transaction.transaction_at}|{transaction.currency}|{transaction.kind}",
-            transaction.description,
-            transaction.counterparty or "",
-            transaction.counterparty_account or "",
-        ]
+    state = "posted" if not transaction.pending else "hidden" if context.pending_hidden else "pending"
+    days = f"{transaction.booking_on!s}|{transaction.transaction_on!s}|{transaction.value_on!s}"
+    moments = f"{transaction.booking_at!s}|{transaction.transaction_at!s}|{transaction.currency!s}|{transaction.kind!s}"
+    content = (
+        f"{salt}\x1f{state}\x1f{plain_amount(transaction.amount)}\x1f{days}\x1f{moments}\x1f{transaction.description}"
+        f"\x1f{transaction.counterparty or ''}\x1f{transaction.counterparty_account or ''}"
     )
     return FingerprintedTransaction(transaction, identity, digest(content))
 
@@ -159,30 +165,32 @@ def read_transaction(transaction: Transaction, context: ReadContext) -> Line | R
     return read_line(fingerprint(transaction, context, context.fingerprint_salt), context)
 
 
+def stated_day(transaction: Transaction, context: ReadContext) -> date | None:
+    """Return the first day that the bank states of a transaction: of its booking, the purchase, the value."""
+    booking_on = transaction.booking_on or _day(transaction.booking_at, context)
+    return booking_on or transaction.transaction_on or _day(transaction.transaction_at, context) or transaction.value_on
+
+
 def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> Line | Rejection:
     """Do the same for a transaction whose identity and fingerprint are known already."""
     transaction, identity, line_fingerprint = fingerprinted
-    amount = transaction.amount * context.sign
+    amount = transaction.amount if context.sign == 1 else transaction.amount * context.sign
     currency = (transaction.currency or context.currency).strip().upper()
-    booking_on = transaction.booking_on or _day(transaction.booking_at, context.zone)
-    transaction_on = transaction.transaction_on or _day(transaction.transaction_at, context.zone)
+    booking_on, transaction_on = transaction.booking_on, transaction.transaction_on
+    if booking_on is None and transaction.booking_at is not None:
+        booking_on = _day(transaction.booking_at, context)
+    if transaction_on is None and transaction.transaction_at is not None:
+        transaction_on = _day(transaction.transaction_at, context)
     stated_on = booking_on or transaction_on or transaction.value_on
     positive = expense_amount(amount)
-    problem = _problem(amount, positive, currency, stated_on or (context.today if transaction.pending else None))
-    if problem is not None:
-        return Rejection(
-            code=problem[0],
-            message=problem[1],
-            raw=transaction_as_text(transaction),
-            external_id=transaction.external_id,
-        )
-    assert positive is not None
+    if positive is None or (stated_on is None and not transaction.pending) or not is_currency(currency):
+        return _rejection(transaction, amount, positive, currency)
     description = clean(transaction.description)
     counterparty = clean(transaction.counterparty)[:MAX_COUNTERPARTY] if transaction.counterparty else None
     # By position, in the order of the fields: naming them costs 0.07 s of every 100,000 lines. A test compares each.
     return Line(
         identity,
-        id_text(transaction.external_id),
+        id_text(transaction.external_id) if transaction.external_id else None,
         content_key(day=stated_on, amount=amount, currency=currency, texts=(counterparty or None, description)),
         line_fingerprint,
         stated_on,
@@ -196,20 +204,27 @@ def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> 
         counterparty or None,
         _shortened(transaction.counterparty_account, MAX_COUNTERPARTY_ACCOUNT),
         transaction.kind,
-        id_text(transaction.pending_external_id),
+        id_text(transaction.pending_external_id) if transaction.pending_external_id else None,
         _shortened(transaction.reference, MAX_REFERENCE),
         transaction.stated_amounts,
         transaction.raw,
         transaction.pending,
         positive,
+        bool(transaction.currency),
     )
 
 
 def _expense_day(
     context: ReadContext, transaction_on: date | None, booking_on: date | None, value_on: date | None
 ) -> date | None:
-    """Return the day of the expense: the one the connection asks for, else the purchase, the booking, the value."""
-    usual = transaction_on or booking_on or value_on
+    """Return the day of the expense: the one the connection asks for, else the purchase, the booking, the value.
+
+    A booking long after its value day is that of a monthly settlement; the value day is that of the purchase.
+    """
+    if context.date_basis == "transaction" and transaction_on is not None:
+        return transaction_on
+    is_settlement = booking_on is not None and value_on is not None and booking_on - value_on > MAX_BOOKING_LAG
+    usual = transaction_on or (value_on if is_settlement else booking_on) or value_on
     if context.date_basis == "transaction":
         return usual
     return (booking_on if context.date_basis == "booking" else value_on) or usual
@@ -219,25 +234,51 @@ def _shortened(text: str | None, length: int) -> str | None:
     return (clean(text)[:length] or None) if text else None
 
 
-def _problem(amount: Decimal, positive: Decimal | None, currency: str, day: date | None) -> tuple[str, str] | None:
+def _rejection(transaction: Transaction, amount: Decimal, positive: Decimal | None, currency: str) -> Rejection:
     if not amount.is_finite():
-        return "amount_invalid", "the amount is not a number"
-    if positive is None:
-        return "amount_too_large", "the amount does not fit NUMERIC(12,2)"
-    if not is_currency(currency):
-        return "currency_unknown", f"{currency[:20]!r} is not an ISO 4217 currency"
-    if day is None:
-        return "date_missing", "a posted row without any date"
-    return None
+        code, message = "amount_invalid", "the amount is not a number"
+    elif positive is None:
+        code, message = "amount_too_large", "the amount does not fit NUMERIC(12,2)"
+    elif not is_currency(currency):
+        code, message = "currency_unknown", f"{currency[:20]!r} is not an ISO 4217 currency"
+    else:
+        code, message = "date_missing", "a posted row without any date"
+    raw = transaction_as_text(transaction)
+    return Rejection(code=code, message=message, raw=raw, external_id=transaction.external_id)
 
 
-def _day(moment: datetime | None, zone: ZoneInfo) -> date | None:
-    """Return the day of a moment; exactly midnight UTC is a day that was written as a moment, whatever the zone."""
+def _day(moment: datetime | None, context: ReadContext) -> date | None:
+    """Return the day of a moment, or the day that was written as a moment.
+
+    That is exactly midnight UTC, whatever the zone, and the time of day that all moments of the account have, unless
+    it is midnight in the bank's zone.
+    """
     if moment is None:
         return None
-    in_utc = moment.astimezone(UTC)
-    is_midnight = (in_utc.hour, in_utc.minute, in_utc.second, in_utc.microsecond) == (0, 0, 0, 0)
-    return in_utc.date() if is_midnight else moment.astimezone(zone).date()
+    in_utc, in_zone = moment.astimezone(UTC), moment.astimezone(context.zone)
+    is_day = in_utc.time() in (MIDNIGHT, context.days_at) and in_zone.time() != MIDNIGHT
+    return in_utc.date() if is_day else in_zone.date()
+
+
+def common_time_of_day(transactions: Iterable[Transaction]) -> time | None:
+    """Return the time of day (UTC) that all moments have, if so many of several days are no coincidence.
+
+    A bank that states days as moments writes all of them at one hour.
+    """
+    found: time | None = None
+    days: set[date] = set()
+    count = 0
+    for transaction in transactions:
+        moment = transaction.booking_at or transaction.transaction_at
+        if moment is None:
+            return None
+        in_utc = moment.astimezone(UTC)
+        found = in_utc.time() if found is None else found
+        if in_utc.time() != found:
+            return None
+        days.add(in_utc.date())
+        count += 1
+    return found if count >= MIN_MOMENTS and len(days) >= MIN_DAYS else None
 
 
 def transaction_as_text(transaction: Transaction) -> str:

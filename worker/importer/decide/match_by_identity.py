@@ -1,4 +1,4 @@
-"""Which incoming line is which stored row: by present identity, by former identity, by equal content.
+"""Matches incoming lines with stored rows by present identity, by former identity, and by equal content.
 
 Lines without a partner here go on to `match_pending`, which weighs evidence.
 """
@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from worker.importer.decide.decisions import RowIdentity
 from worker.importer.decide.identity import content_identity
+from worker.importer.decide.interchanged_ids import interchanged_ids
 from worker.importer.decide.line import FingerprintedTransaction, Line
 from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.similarity import days_apart
 from worker.importer.decide.stored_row import State, StoredKey
 
 
@@ -31,6 +33,7 @@ class IdentityMatches:
         changed: Lines that say something else, or whose rows were removed.
         new: Lines without a row.
         absent: Rows without a line.
+        removed: Rows without a line that were removed before.
         returned: Ids of unchanged rows that had been absent.
         seen: Ids of all rows that were delivered.
         next_occurrence: By content key, the first occurrence that no row has.
@@ -42,6 +45,7 @@ class IdentityMatches:
     changed: list[IdentityMatch] = field(default_factory=list)
     new: list[Line] = field(default_factory=list)
     absent: list[StoredKey] = field(default_factory=list)
+    removed: list[StoredKey] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
@@ -58,9 +62,24 @@ class IdentityMatches:
         ]
 
     def undecided(self, coverage: Coverage) -> set[int]:
-        """Return the rows to be loaded whole: changed ones, and those whose absence may mean something."""
+        """Return the rows to load in full: changed ones, those whose absence may mean something or that may be back."""
         gone = {row.id for row in self.absent if row.state == State.PENDING or coverage.covers(row.day)}
-        return gone | {match.known_id for match in self.changed}
+        days = {line.stated_on or line.effective_on for line in self.new} if self.removed else ()
+        back = {row.id for row in self.removed if any(days_apart(row.day, day) <= MAX_DAYS_BACK for day in days)}
+        return gone | back | {match.known_id for match in self.changed}
+
+    def take(self, line: Line, row: StoredKey) -> None:
+        """Keep that a line is this row, and whether it says something else of it."""
+        self.seen.add(row.id)
+        renumbered = (line.identity is not None and line.identity != row.identity) or (
+            line.external_id is not None and self.shared_ids.get(line.external_id) == row.identity
+        )
+        if renumbered or line.fingerprint != row.fingerprint or row.state == State.REMOVED:
+            self.changed.append(IdentityMatch(line, row.id))
+            return
+        self.unchanged.append(IdentityMatch(line, row.id))
+        if row.absent:
+            self.returned.append(row.id)
 
     def identity_for(self, line: Line) -> RowIdentity:
         """Return the identity of a row that says this from now on; equal content gets the next free occurrence."""
@@ -71,6 +90,10 @@ class IdentityMatches:
             occurrence += 1
         self.next_occurrence[line.content_key] = occurrence + 1
         return RowIdentity(identity, occurrence)
+
+
+MAX_DAYS_BACK = 5
+"""So far a row may have moved that was removed and comes back under a new id."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,7 +116,7 @@ class UnchangedSplit:
 def split_unchanged(
     transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]
 ) -> UnchangedSplit:
-    """Set aside what needs no further look: most rows of most refreshes. No two transactions may have one identity."""
+    """Split off unchanged rows, which are most rows of most refreshes. No identity may occur twice."""
     split = UnchangedSplit()
     rest: list[FingerprintedTransaction] = []
     for item in transactions:
@@ -115,6 +138,8 @@ def match_by_identity(
     aliases: Mapping[bytes, int],
     coverage: Coverage,
     shared_ids: Mapping[str, bytes] | None = None,
+    *,
+    links_pending: bool = False,
 ) -> IdentityMatches:
     """Match lines with stored rows one-to-one; equal rows match in the order in which they came.
 
@@ -124,27 +149,54 @@ def match_by_identity(
         aliases: Former identities, and the rows that had them.
         coverage: What the delivery proves.
         shared_ids: Ids that stand for several rows, and the identities they would give.
+        links_pending: The provider says which pending row a posted one was.
     """
     by_identity = {row.identity: row for row in known}
-    by_id = {row.id: row for row in known}
+    by_id = {row.id: row for row in known} if aliases else {}
     matches = IdentityMatches(taken_identities=by_identity.keys(), shared_ids=shared_ids or {})
+    if not known:
+        matches.new += lines
+        return matches
+    moved = interchanged_ids(lines, by_identity, coverage)
     without_present_id: list[Line] = []
-    for line in lines:
-        row = by_identity.get(line.identity) if line.identity else None
+    for place, line in enumerate(lines):
+        row = moved.get(place) or (by_identity.get(line.identity) if line.identity else None)
         if row is None or row.id in matches.seen:
             without_present_id.append(line)
         else:
-            _take(matches, line, row)
-    rest: list[Line] = []
-    for line in without_present_id:  # after all present ids: a former id must not take the row from the id it has now
-        row = by_id.get(aliases.get(line.identity, 0)) if line.identity else None
-        if row is None or row.id in matches.seen or not _may_return_to_former_id(line, row, coverage):
-            rest.append(line)
-        else:
-            _take(matches, line, row)
+            matches.take(line, row)
+    # After all present ids: a former id must not take the row from the id it has now.
+    former = {identity: by_id[row_id] for identity, row_id in aliases.items() if row_id in by_id}
+    rest = _match_by_former_id(matches, without_present_id, former, coverage, links_pending=links_pending)
     _match_by_content(matches, rest, known, coverage)
-    matches.absent = [row for row in known if row.id not in matches.seen and row.state != State.REMOVED]
+    for row in known:
+        if row.id not in matches.seen:
+            (matches.removed if row.state == State.REMOVED else matches.absent).append(row)
     return matches
+
+
+def _match_by_former_id(
+    matches: IdentityMatches,
+    lines: Sequence[Line],
+    former: Mapping[bytes, StoredKey],
+    coverage: Coverage,
+    *,
+    links_pending: bool,
+) -> list[Line]:
+    """Match lines with rows that had their ids before; return the lines that are left."""
+    rest: list[Line] = []
+    for line in lines:
+        row = former.get(line.identity) if line.identity else None
+        if row is None or row.id in matches.seen:
+            rest.append(line)
+        elif _may_return_to_former_id(line, row, coverage):
+            matches.take(line, row)
+        elif links_pending and _is_posted_already(line, row):
+            matches.seen.add(row.id)
+            matches.unchanged.append(IdentityMatch(line, row.id))
+        else:
+            rest.append(line)
+    return rest
 
 
 def _may_return_to_former_id(line: Line, row: StoredKey, coverage: Coverage) -> bool:
@@ -152,8 +204,14 @@ def _may_return_to_former_id(line: Line, row: StoredKey, coverage: Coverage) -> 
 
     The row may have become another purchase then, and a list of changes would never mention that one again.
     """
-    own = not row.has_trusted_id or row.state == State.REMOVED or row.content_key == line.content_key
+    same_content = row.content_key == line.content_key and not _is_posted_already(line, row)
+    own = not row.has_trusted_id or row.state == State.REMOVED or same_content
     return own or coverage.covers(row.day) or (line.pending and coverage.lacks(row.day))
+
+
+def _is_posted_already(line: Line, row: StoredKey) -> bool:
+    """Return whether a pending line tells again what became a posted row."""
+    return line.pending and row.state == State.POSTED
 
 
 def _match_by_content(
@@ -178,13 +236,13 @@ def _match_by_content(
             matches.new.append(line)
         else:
             free[line.content_key].remove(partner)
-            _take(matches, line, partner)
+            matches.take(line, partner)
 
 
 def _partner_of_equal_content(
     line: Line, rows: Sequence[StoredKey], coverage: Coverage, shared_ids: Mapping[str, bytes]
 ) -> StoredKey | None:
-    """Prefer a row of the line's shared id, then one in its state.
+    """Return the best candidate: a row of the line's shared id, then one in its state.
 
     A pending twin that was called off must not live on in a posted one.
     """
@@ -208,16 +266,3 @@ def _may_be(line: Line, row: StoredKey, coverage: Coverage, shared_ids: Mapping[
     if line.identity is not None or line.external_id in shared_ids:
         return False
     return not (line.pending and row.state == State.POSTED and line.external_id is None)
-
-
-def _take(matches: IdentityMatches, line: Line, row: StoredKey) -> None:
-    matches.seen.add(row.id)
-    renumbered = (line.identity is not None and line.identity != row.identity) or (
-        line.external_id is not None and matches.shared_ids.get(line.external_id) == row.identity
-    )
-    if renumbered or line.fingerprint != row.fingerprint or row.state == State.REMOVED:
-        matches.changed.append(IdentityMatch(line, row.id))
-        return
-    matches.unchanged.append(IdentityMatch(line, row.id))
-    if row.absent:
-        matches.returned.append(row.id)

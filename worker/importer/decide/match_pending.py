@@ -1,4 +1,4 @@
-"""Which new line is what became of a row the bank no longer delivers: posted, with a tip, amended, rewritten.
+"""Matches new lines with rows that the bank no longer delivers: posted, with a tip, amended, rewritten.
 
 A row is matched only when the bank withdrew it, or when line and row are evidently one purchase.
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_rewritten import (
     MAX_DAYS_AHEAD,
-    Candidate,
+    UnmatchedRow,
     is_migration,
     pairs_in_day_order,
     rate_migrated,
@@ -16,6 +16,7 @@ from worker.importer.decide.match_rewritten import (
 )
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.reasons import Reason
+from worker.importer.decide.row_update import in_former_currency
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import State, StoredRow
 
@@ -30,8 +31,8 @@ _COST_UNLIKE = 2.0
 
 
 def match_pending_rows(
-    lines: Sequence[Line], candidates: Sequence[Candidate], *, delivered_known: int = 0
-) -> list[Match[Line, Candidate]]:
+    lines: Sequence[Line], candidates: Sequence[UnmatchedRow], *, delivered_known: int = 0
+) -> list[Match[Line, UnmatchedRow]]:
     """Match new lines with rows left over, strongest evidence first.
 
     Args:
@@ -39,11 +40,14 @@ def match_pending_rows(
         candidates: Stored rows that the delivery does not have.
         delivered_known: How many stored rows it has.
     """
+    if not lines or not candidates:
+        return []
     matching = OneToOne(lines, candidates)
     matching.choose(
         matching.pairs_by_key(lambda line: line.pending_external_id, lambda candidate: candidate.known.external_id),
         _rate_link,
     )
+    matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
@@ -51,7 +55,7 @@ def match_pending_rows(
     if migration:
         matching.choose(matching.pairs_by_key(_money_of_line, _money_of_withdrawn_posted_row), _rate_migrated)
     matching.choose(matching.pairs_by_key(lambda line: line.currency, _currency_of_withdrawn), _rate_other_amount)
-    matching.choose(_pairs_in_cut_answer(matching), _rate_other_amount)
+    matching.choose(_pairs_in_incomplete_answer(matching), _rate_other_amount)
     matching.choose(_pairs_stated_otherwise(matching), _rate_stated_otherwise)
     return matching.matches
 
@@ -60,24 +64,38 @@ def _money_of_line(line: Line) -> Key:
     return line.currency, line.amount
 
 
-def _money_of_row(candidate: Candidate) -> Key:
+def _money_of_row(candidate: UnmatchedRow) -> Key:
     return candidate.known.currency, candidate.known.amount
 
 
-def _money_of_withdrawn_posted_row(candidate: Candidate) -> Key:
+def _number_of_line(line: Line) -> Key:
+    return None if line.currency_stated else (line.stated_on, line.amount)
+
+
+def _number_of_withdrawn(candidate: UnmatchedRow) -> Key:
+    return (candidate.known.stated_on, candidate.known.amount) if candidate.withdrawn else None
+
+
+def _rate_former_currency(line: Line, candidate: UnmatchedRow) -> Rating | None:
+    """Rate a row that says the same in the account's former currency."""
+    former = in_former_currency(line, candidate.known) and _likeness(line, candidate) >= SURE
+    return Rating(0.0, Reason.AMENDED) if former else None
+
+
+def _money_of_withdrawn_posted_row(candidate: UnmatchedRow) -> Key:
     return _money_of_row(candidate) if candidate.is_withdrawn_posted_row else None
 
 
-def _rate_migrated(line: Line, candidate: Candidate) -> Rating | None:
+def _rate_migrated(line: Line, candidate: UnmatchedRow) -> Rating | None:
     return None if line.pending else rate_migrated(_days_apart(line, candidate.known))
 
 
-def _currency_of_withdrawn(candidate: Candidate) -> Key:
+def _currency_of_withdrawn(candidate: UnmatchedRow) -> Key:
     return candidate.known.currency if candidate.withdrawn else None
 
 
-def _pairs_in_cut_answer(matching: OneToOne[Line, Candidate]) -> list[PlacePair]:
-    """Pair posted lines with pending rows that a cut answer leaves out: one purchase rather than shown twice.
+def _pairs_in_incomplete_answer(matching: OneToOne[Line, UnmatchedRow]) -> list[PlacePair]:
+    """Pair posted lines with pending rows that an incomplete answer leaves out: so that no purchase is shown twice.
 
     Nothing is proven, so the words must agree well and nothing else be near; a row that was only cut off comes again.
     """
@@ -89,16 +107,17 @@ def _pairs_in_cut_answer(matching: OneToOne[Line, Candidate]) -> list[PlacePair]
     return [pair for pair in unambiguous(near) if _likeness(*matching.items(pair)) >= SURE]
 
 
-def _is_shown_and_cut_off(candidate: Candidate) -> bool:
+def _is_shown_and_cut_off(candidate: UnmatchedRow) -> bool:
     shown = candidate.known.state == State.PENDING and candidate.known.expense_id is not None
-    return shown and candidate.cut and not candidate.withdrawn
+    return shown and candidate.maybe_cut_off and not candidate.withdrawn
 
 
-def _rate_link(_line: Line, _candidate: Candidate) -> Rating:
-    return Rating(0.0, Reason.POSTED_LINK)
+def _rate_link(_line: Line, candidate: UnmatchedRow) -> Rating | None:
+    # A row that another part of the purchase became already is not taken from it.
+    return None if candidate.known.state == State.POSTED else Rating(0.0, Reason.POSTED_LINK)
 
 
-def _pairs_stated_otherwise(matching: OneToOne[Line, Candidate]) -> list[PlacePair]:
+def _pairs_stated_otherwise(matching: OneToOne[Line, UnmatchedRow]) -> list[PlacePair]:
     """Pair posted lines with withdrawn pending rows that stated the money in another currency or with a wrong sign."""
     pairs = matching.pairs_by_key(
         lambda line: None if line.pending else "posted",
@@ -107,7 +126,7 @@ def _pairs_stated_otherwise(matching: OneToOne[Line, Candidate]) -> list[PlacePa
     return unambiguous([pair for pair in pairs if _rate_stated_otherwise(*matching.items(pair)) is not None])
 
 
-def _rate_stated_otherwise(line: Line, candidate: Candidate) -> Rating | None:
+def _rate_stated_otherwise(line: Line, candidate: UnmatchedRow) -> Rating | None:
     known = candidate.known
     wrong_sign = line.currency == known.currency and line.amount == -known.amount
     other_currency = line.currency != known.currency and line.amount * known.amount > 0
@@ -117,11 +136,13 @@ def _rate_stated_otherwise(line: Line, candidate: Candidate) -> Rating | None:
     return Rating(days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
 
 
-def _rate_same_amount(line: Line, candidate: Candidate) -> Rating | None:
+def _rate_same_amount(line: Line, candidate: UnmatchedRow) -> Rating | None:
     known, days = candidate.known, _days_apart(line, candidate.known)
     if days > (MAX_DAYS_AHEAD if candidate.ahead else MAX_DAYS):
         return None
     alike = _likeness(line, candidate)
+    if candidate.removed:
+        return _rate_returned_row(known, alike, days)
     # A row without an expense hides the line that becomes it; but what the user deleted must not come back.
     required = ALIKE if candidate.withdrawn else SURE
     if (known.suppresses_expense and alike < required) or (known.has_own_amount and alike < ALIKE):
@@ -133,7 +154,14 @@ def _rate_same_amount(line: Line, candidate: Candidate) -> Rating | None:
     return rate_posted_row(line, candidate, alike, days)
 
 
-def _rate_pending_row(candidate: Candidate, alike: float, days: int) -> Rating | None:
+def _rate_returned_row(known: StoredRow, alike: float, days: int) -> Rating | None:
+    """Rate a row that was removed, and whose expense the user had deleted or changed: what they did holds again."""
+    if alike < SURE or days > (MAX_DAYS if known.former_state == State.PENDING else 0):
+        return None
+    return Rating(1 - alike + days * _COST_PER_DAY, Reason.RETURNED)
+
+
+def _rate_pending_row(candidate: UnmatchedRow, alike: float, days: int) -> Rating | None:
     if alike >= ALIKE:
         return Rating(1 - alike + days * _COST_PER_DAY, Reason.POSTED)
     if candidate.withdrawn:
@@ -141,7 +169,7 @@ def _rate_pending_row(candidate: Candidate, alike: float, days: int) -> Rating |
     return None
 
 
-def _rate_other_amount(line: Line, candidate: Candidate) -> Rating | None:
+def _rate_other_amount(line: Line, candidate: UnmatchedRow) -> Rating | None:
     """Rate a changed amount: a tip, a fuel pre-authorisation, a correction. The words have to agree."""
     known = candidate.known
     days = _days_apart(line, known)
@@ -165,7 +193,7 @@ def _days_apart(line: Line, known: StoredRow) -> int:
     return days
 
 
-def _likeness(line: Line, candidate: Candidate) -> float:
+def _likeness(line: Line, candidate: UnmatchedRow) -> float:
     known = candidate.known
     if line.reference and line.reference == known.reference:
         return 1.0

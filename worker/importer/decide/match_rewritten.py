@@ -1,4 +1,4 @@
-"""Which new line is a posted row whose id changed together with its text or its day.
+"""Matches new lines with posted rows whose id changed together with their text or day.
 
 Banks do so when they migrate, enrich descriptions, or change the zone of their days. A row is matched only when an
 answer that covers its day comes without it. The risk is in answers that are less complete than they look: a row that
@@ -32,21 +32,23 @@ _BONUS_POSTED = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A stored row without a line of its own.
+class UnmatchedRow:
+    """A stored row that matched no line.
 
     Attributes:
         withdrawn: The bank says or proves that the row is gone as it was.
         complete: The provider promises complete windows, so that the absence of a posted row is evidence too.
-        cut: The answer should hold the row and does not, but something was cut off, so that nothing is proven.
+        maybe_cut_off: The answer should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
+        removed: It was removed before, and a person had deleted or changed its expense.
     """
 
     known: StoredRow
     withdrawn: bool
     complete: bool
-    cut: bool = False
+    maybe_cut_off: bool = False
     ahead: bool = False
+    removed: bool = False
 
     @property
     def is_withdrawn_posted_row(self) -> bool:
@@ -54,7 +56,7 @@ class Candidate:
         return self.withdrawn and self.known.state != State.PENDING
 
 
-def rate_posted_row(line: Line, candidate: Candidate, alike: float, days: int) -> Rating | None:
+def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int) -> Rating | None:
     """Rate a posted row and a posted line of the same amount.
 
     Args:
@@ -63,25 +65,26 @@ def rate_posted_row(line: Line, candidate: Candidate, alike: float, days: int) -
         alike: How alike their texts are.
         days: How many days they are apart.
     """
+    # Posted rows seldom vanish: where words agree, this one was rewritten rather than a pending row posted so.
+    cost = 1 - alike + days * _COST_PER_DAY - _BONUS_POSTED
     if alike >= ALIKE and (candidate.complete or candidate.ahead):
-        return Rating(1 - alike + days * _COST_PER_DAY, Reason.AMENDED)
+        return Rating(cost, Reason.AMENDED)
     if days == 0 and (candidate.complete or line.identity is None):
-        # Posted rows seldom vanish: where words agree, this one was rewritten rather than a pending row posted so.
-        return Rating(1 - alike - _BONUS_POSTED if alike >= ALIKE else _COST_UNLIKE - alike, Reason.REWRITTEN)
+        return Rating(cost if alike >= ALIKE else _COST_UNLIKE - alike, Reason.REWRITTEN)
     repeated_purchase = days > 0 and line.identity is not None and _says_the_same(line, candidate.known)
     if alike >= ALIKE and days <= MAX_DAYS_WITHOUT_PROMISE and not repeated_purchase:
-        return Rating(1 - alike + days * _COST_PER_DAY, Reason.AMENDED)
+        return Rating(cost, Reason.AMENDED)
     return None
 
 
 def _says_the_same(line: Line, known: StoredRow) -> bool:
-    """Return whether the texts are equal: a coffee of today under an id of its own is not the coffee of yesterday."""
+    """Return whether the texts are equal; equal purchases of two days have an id each."""
     return folded_text(f"{line.counterparty or ''} {line.description}") == folded_text(
         f"{known.counterparty or ''} {known.description}"
     )
 
 
-def is_migration(candidates: Sequence[Candidate], delivered_known: int) -> bool:
+def is_migration(candidates: Sequence[UnmatchedRow], delivered_known: int) -> bool:
     """Return whether most rows of a window changed at once.
 
     Args:
@@ -92,7 +95,7 @@ def is_migration(candidates: Sequence[Candidate], delivered_known: int) -> bool:
     return gone >= MIN_MIGRATED and gone > delivered_known
 
 
-def pairs_in_day_order(lines: Sequence[Line], candidates: Sequence[Candidate]) -> Iterator[PlacePair]:
+def pairs_in_day_order(lines: Sequence[Line], candidates: Sequence[UnmatchedRow]) -> Iterator[PlacePair]:
     """Yield posted lines and withdrawn posted rows of equal amount, the first with the first and so on.
 
     An amount of which there are not as many lines as rows is left out: the order says nothing then.

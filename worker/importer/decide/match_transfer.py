@@ -1,4 +1,4 @@
-"""Which two rows are one transfer: evidence for, evidence against, and what only a person can judge.
+"""Matches two rows as a transfer by evidence for and against it, and suggests pairs that only a person can judge.
 
 A pair needs evidence beyond amount and day: a leg names the other account, or the provider calls it a transfer and
 nothing contradicts. Without that two unrelated rows of one amount would vanish from the books together.
@@ -16,6 +16,9 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.similarity import days_apart
 
 MAX_DAYS = 4
+MAX_DAYS_NAMED = 7
+"""Days between two legs that name each other's account: holidays on either side of a weekend."""
+
 _COST_PER_DAY = 0.1
 _TRANSFER_KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})
 _NEUTRAL_KINDS = frozenset({None, TransactionKind.OTHER})
@@ -63,8 +66,11 @@ class TransferMatches:
 def match_transfers(ours: Sequence[TransferLeg], theirs: Sequence[TransferLeg]) -> TransferMatches:
     """Match rows of one account with rows of the user's other accounts."""
     matching = OneToOne(ours, theirs)
-    near = [pair for pair in _near(matching, ours, theirs) if not _contradicts(*matching.items(pair))]
+    fitting = [pair for pair in _near(matching, ours, theirs) if not _contradicts(*matching.items(pair))]
+    near = [pair for pair in fitting if _days_between(*matching.items(pair)) <= MAX_DAYS]
     matching.choose(near, _rate_named_account)
+    mutual = [pair for pair in matching.free(fitting) if _name_each_other(*matching.items(pair))]
+    matching.choose(evenly_matched(mutual), _rate_named_account)
     labelled = [pair for pair in matching.free(near) if _both_labelled(*matching.items(pair))]
     matching.choose(evenly_matched(labelled), _rate_label)
     matching.choose(evenly_matched(matching.free(near)), _rate_label)
@@ -97,8 +103,8 @@ def _near(
         return (leg.currency, -leg.amount) if leg.id in their_evidence else None, leg.on
 
     return [
-        *matching.pairs_by_key_and_day(ours_with, any_of_theirs, MAX_DAYS),
-        *matching.pairs_by_key_and_day(ours_without, theirs_with, MAX_DAYS),
+        *matching.pairs_by_key_and_day(ours_with, any_of_theirs, MAX_DAYS_NAMED),
+        *matching.pairs_by_key_and_day(ours_without, theirs_with, MAX_DAYS_NAMED),
     ]
 
 
@@ -132,11 +138,19 @@ def _is_worth_asking(one: TransferLeg, other: TransferLeg) -> bool:
 
 
 def _contradicts(one: TransferLeg, other: TransferLeg) -> bool:
-    """Return whether a side says it is something else: another kind of thing, or money from or to a stranger."""
+    """Return whether a side contradicts a transfer: it has another kind, or names a third party."""
     if _names_a_stranger(one, other) or _names_a_stranger(other, one):
         return True
     other_kinds = {one.kind, other.kind} - _TRANSFER_KINDS - _NEUTRAL_KINDS
     return bool(other_kinds) and not (_names(one, other) or _names(other, one))
+
+
+def _days_between(one: TransferLeg, other: TransferLeg) -> int:
+    return days_apart(one.on, other.on)
+
+
+def _name_each_other(one: TransferLeg, other: TransferLeg) -> bool:
+    return _names(one, other) and _names(other, one)
 
 
 def _names(leg: TransferLeg, other: TransferLeg) -> bool:

@@ -1,41 +1,61 @@
-"""Which new line is an expense the user has already: typed in, from a file, or of another connection.
+"""Matches new lines with expenses that the user already has: typed in, from a file, or of another source.
 
-Same day, amount, currency, direction and merchant: the same. Same amount within three days, similar words and no
-other candidate: the same. Anything less: both are kept, with a suggestion.
+Rows of another source of the same account meet one-to-one (`decide.meet_rows`). Of the user's own: same day, amount,
+currency, direction and merchant is the same; same amount within three days, similar words and no other candidate is
+the same. Anything less: both are kept, with a suggestion.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from worker.importer.decide.expense import expense_from_line
 from worker.importer.decide.line import Line
+from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.reasons import Reason
+from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.source_rows import SourceRow, Spans
 
 MAX_DAYS = 3
 _COST_PER_DAY = 0.1
 
 
+class Partner(NamedTuple):
+    """What a row is matched with: an expense of the user's own, or the row of another source."""
+
+    expense_id: int | None
+    twin_id: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserExpense:
-    """An expense that no line of this connection stands for.
+    """An expense that is not linked with a row of this source.
 
     Attributes:
-        twin_id: The row of another connection that has it; None for the user's own.
-        same_account: Whether that connection's account is evidently this one; None when nothing tells.
+        expense_id: None where the row of the other source has none, because it is a transfer or the user deleted it.
+        twin_id: The row of another source of the same account that has it; None for the user's own.
+        balance: The account's balance after that row, where its source states it.
+        is_split_off: An imported expense nearby lacks exactly this amount: the user split it, and this is the rest.
     """
 
-    expense_id: int
+    expense_id: int | None
     amount: Decimal
     currency: str
     expense_type: str
     notes: str
     spent_on: date
     twin_id: int | None = None
-    same_account: bool | None = None
+    balance: Decimal | None = None
+    is_split_off: bool = False
+
+    @property
+    def partner(self) -> Partner:
+        """What a row that matches is matched with."""
+        return Partner(self.expense_id if self.twin_id is None else None, self.twin_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +66,75 @@ class ExpenseMatches:
     suggestions: Sequence[Match[Line, UserExpense]] = ()
 
 
-def match_user_expenses(lines: Sequence[Line], expenses: Sequence[UserExpense]) -> ExpenseMatches:
-    """Match new lines with existing expenses; no expense and no line is matched twice."""
-    usable = [expense for expense in expenses if expense.same_account is not False]
-    matching = OneToOne(lines, usable)
+def match_user_expenses(
+    lines: Sequence[Line], expenses: Sequence[UserExpense], spans: Spans | None = None
+) -> ExpenseMatches:
+    """Match new lines with existing expenses; no expense and no line is matched twice.
+
+    Args:
+        lines: Lines that are about to get an expense.
+        expenses: What the user has.
+        spans: The days of this source and of the account's others.
+    """
+    twins, doubtful = _match_twins(lines, expenses, spans)
+    matching = OneToOne(lines, expenses)
+    matching.take(twins)
     matching.choose(_near(matching, max_days=0), _rate_same_day)
     matching.choose(unambiguous(_near(matching)), _rate_only_candidate)
     certain = list(matching.matches)
-    own = [pair for pair in _near(matching) if usable[pair[1]].twin_id is None]
-    return ExpenseMatches(matches=certain, suggestions=matching.choose(own, _rate_suggestion))
+    taken = {match.left_place for match in certain}
+    asked = [match for match in doubtful if match.left_place not in taken]
+    return ExpenseMatches(matches=certain, suggestions=[*asked, *matching.choose(_near(matching), _rate_suggestion)])
+
+
+def _match_twins(
+    lines: Sequence[Line], expenses: Sequence[UserExpense], spans: Spans | None
+) -> tuple[list[Match[Line, UserExpense]], list[Match[Line, UserExpense]]]:
+    """Pair lines with the rows of other sources of the same account; return what is certain and what is not."""
+    places = [place for place, expense in enumerate(expenses) if expense.twin_id is not None]
+    if not places:
+        return [], []
+    visible = {place: row for place, line in enumerate(lines) if (row := _row_of_line(line)) is not None}
+    line_places = list(visible)
+    rows, others = [visible[place] for place in line_places], [_row_of_expense(expenses[place]) for place in places]
+    meetings = meet_rows(rows, others, spans=spans)
+    met, doubtful = (
+        [
+            Match(lines[left], expenses[right], reason, left, right)
+            for meeting in pairs
+            for left, right in [(line_places[meeting.left], places[meeting.right])]
+        ]
+        for pairs, reason in ((meetings.met, Reason.SAME_ACCOUNT_TWIN), (meetings.doubtful, Reason.MAYBE_TWIN))
+    )
+    return met, doubtful
+
+
+def _row_of_line(line: Line) -> SourceRow | None:
+    wanted = expense_from_line(line, pending_hidden=False)
+    if wanted is None:
+        return None
+    return SourceRow(
+        on=wanted.spent_on,
+        amount=_signed(wanted.amount, wanted.expense_type),
+        currency=wanted.currency,
+        words=wanted.notes or "",
+        pending=line.pending,
+        balance=balance_after(line.stated_amounts),
+    )
+
+
+def _row_of_expense(expense: UserExpense) -> SourceRow:
+    return SourceRow(
+        on=expense.spent_on,
+        amount=_signed(expense.amount, expense.expense_type),
+        currency=expense.currency,
+        words=expense.notes,
+        balance=expense.balance,
+    )
+
+
+def _signed(amount: Decimal, expense_type: str) -> Decimal:
+    return amount if expense_type == "INCOME" else -amount
 
 
 def _near(matching: OneToOne[Line, UserExpense], *, max_days: int = MAX_DAYS) -> list[PlacePair]:
@@ -69,21 +149,23 @@ def _key_of_line(line: Line) -> tuple[Key, date]:
 
 
 def _key_of_expense(expense: UserExpense) -> tuple[Key, date]:
+    if expense.twin_id is not None:
+        return None, expense.spent_on
     return (expense.amount, expense.currency, expense.expense_type), expense.spent_on
 
 
 def _rate_same_day(line: Line, expense: UserExpense) -> Rating | None:
-    alike = _likeness(line, expense)
-    if alike < ALIKE:
-        return None
-    return Rating(1 - alike, Reason.SAME_EXPENSE if expense.twin_id is None else Reason.SAME_ACCOUNT_TWIN)
+    return _rate_alike(line, expense, Reason.SAME_EXPENSE)
 
 
 def _rate_only_candidate(line: Line, expense: UserExpense) -> Rating | None:
+    return _rate_alike(line, expense, Reason.LIKELY_EXPENSE)
+
+
+def _rate_alike(line: Line, expense: UserExpense, reason: Reason) -> Rating | None:
+    """Rate a pair that names the same merchant; the rest of a split purchase is no purchase of its own."""
     alike = _likeness(line, expense)
-    if alike < ALIKE and not (expense.twin_id is not None and expense.same_account):
-        return None
-    return Rating(1 - alike, Reason.LIKELY_EXPENSE if expense.twin_id is None else Reason.SAME_ACCOUNT_TWIN)
+    return None if alike < ALIKE or expense.is_split_off else Rating(1 - alike, reason)
 
 
 def _rate_suggestion(line: Line, expense: UserExpense) -> Rating:

@@ -1,4 +1,4 @@
-"""One-to-one matching of two lists: candidate pairs by key and day, and the cheapest choice among them.
+"""Matches two lists one-to-one: candidate pairs by key and day, and the cheapest choice among them.
 
 Pairs are kept as places in the two lists, so that equal items are never taken for one another.
 """
@@ -121,6 +121,13 @@ class OneToOne(Generic[A, B]):
             chosen.append(Match(left, right, reason, left_place, right_place))
         self.matches += chosen
         return chosen
+
+    def take(self, matches: Iterable[Match[A, B]]) -> None:
+        """Keep pairs that another rule chose."""
+        for match in matches:
+            self._taken_lefts.add(match.left_place)
+            self._taken_rights.add(match.right_place)
+            self.matches.append(match)
 
     def _free_lefts(self) -> Iterator[tuple[int, A]]:
         return ((place, item) for place, item in enumerate(self._lefts) if place not in self._taken_lefts)

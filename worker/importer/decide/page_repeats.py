@@ -1,4 +1,4 @@
-"""Rows that a page repeats from the end of the page before it, as offset paging does while rows are added.
+"""Drops rows that a page repeats from the end of the previous page, as offset paging does while rows are added.
 
 Equal rows on one page are purchases of their own. So are equal rows on two pages that nothing tells apart: an overlap
 is a repeat only if its rows have an id or a reference, or if it is a sequence of different rows.

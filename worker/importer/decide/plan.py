@@ -1,4 +1,4 @@
-"""Incoming lines against stored rows: what is to be created, changed and removed, and why.
+"""Plans what to create, change and remove, and why, from incoming lines and stored rows.
 
 A plan says what should be so. `store.write` makes it so, and the unique keys of the database are the last guard.
 """
@@ -6,16 +6,17 @@ A plan says what should be so. `store.write` makes it so, and the unique keys of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, Rules, Suggestion
-from worker.importer.decide.expense import expense_from_line, has_expense, why_no_expense
+from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
+from worker.importer.decide.expense import expense_of, has_expense, why_no_expense
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
 from worker.importer.decide.match_pending import match_pending_rows
-from worker.importer.decide.match_rewritten import Candidate
-from worker.importer.decide.match_user_expense import UserExpense, match_user_expenses
+from worker.importer.decide.match_rewritten import UnmatchedRow
+from worker.importer.decide.match_user_expense import Partner, UserExpense, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
 from worker.importer.decide.row_update import tombstone, update_from_bank
+from worker.importer.decide.source_rows import Spans
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 
 
@@ -28,8 +29,10 @@ class Evidence:
         only_changes: The delivery is a whole list of changes, in which what was gone before is gone still.
         details: The rows that changed, are absent or were removed, with all fields.
         removed: Ids of the rows that the bank lists as removed.
-        existing: The user's expenses that new lines may stand for.
-        unchanged_elsewhere: How many rows of the delivery were set aside as unchanged before.
+        existing: The user's expenses that new lines may match.
+        spans: The days of this source and of the account's others.
+        asked: Pairs of a stored row and a partner about which the person was asked, or which they parted.
+        unchanged_elsewhere: How many rows of the delivery were split off as unchanged before.
     """
 
     coverage: Coverage
@@ -37,6 +40,8 @@ class Evidence:
     details: Mapping[int, StoredRow] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
     existing: Sequence[UserExpense] = ()
+    spans: Spans | None = None
+    asked: frozenset[tuple[int, Partner]] = frozenset()
     unchanged_elsewhere: int = 0
 
 
@@ -47,6 +52,7 @@ class Plan:
     Attributes:
         missing: Ids of rows to be marked as absent from now on.
         returned: Ids of rows that are no longer absent.
+        expenses: The user's own expenses that rows are linked with or suggested for, as they were read.
     """
 
     creates: Sequence[NewRow] = ()
@@ -55,6 +61,13 @@ class Plan:
     returned: Sequence[int] = ()
     missing: Sequence[int] = ()
     unchanged: Sequence[IdentityMatch] = ()
+    expenses: Sequence[UserExpense] = ()
+
+    @property
+    def linked_expense_ids(self) -> set[int]:
+        """The user's own expenses that rows are linked with."""
+        links = [*(c.link_expense_id for c in self.creates), *(c.effect.link_expense_id for c in self.changes)]
+        return {expense_id for expense_id in links if expense_id is not None}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,9 +77,10 @@ class _ExistingMatches:
     of_new: dict[int, tuple[UserExpense, Reason]] = field(default_factory=dict)
     of_changes: dict[int, tuple[UserExpense, Reason]] = field(default_factory=dict)
     suggestions: list[Suggestion] = field(default_factory=list)
+    own: list[UserExpense] = field(default_factory=list)
 
 
-def make_plan(matches: IdentityMatches, evidence: Evidence, rules: Rules) -> Plan:
+def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
     """Decide every row of a slice."""
     delivered_known = evidence.unchanged_elsewhere + len(matches.seen)
     became = match_pending_rows(matches.new, _candidates(matches, evidence, rules), delivered_known=delivered_known)
@@ -87,34 +101,46 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: Rules) -> Pla
         returned=matches.returned,
         missing=[r.id for r in left_over if r.id not in removed and is_newly_absent(r, evidence.coverage)],
         unchanged=matches.unchanged,
+        expenses=existing.own,
     )
 
 
-def _candidates(matches: IdentityMatches, evidence: Evidence, rules: Rules) -> list[Candidate]:
-    """Return the rows that a new line may stand for: withdrawn ones, linked ones, pending ones that nobody links."""
+def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> list[UnmatchedRow]:
+    """Return the rows that a new line may match: removed ones, linked ones, and pending ones without a link.
+
+    Of rows that were removed before those matter whose expense a person had deleted or changed.
+    """
     candidates = []
     links = {line.pending_external_id for line in matches.new} - {None}
     for row in evidence.details.values():
         explicit, linked = row.id in evidence.removed, row.external_id in links
-        if row.id in matches.seen or (row.state == State.REMOVED and not explicit and not linked):
+        if row.id in matches.seen:
+            continue
+        if row.state == State.REMOVED and not explicit and not linked:
+            if row.changed_by_user:
+                candidates.append(UnmatchedRow(known=row, withdrawn=False, complete=False, removed=True))
             continue
         withdrawn = explicit or evidence.coverage.covers(row.day)
         guessed = row.state == State.PENDING and rules.guess_pending
         if withdrawn or guessed or linked:
-            complete, cut = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
+            complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
             ahead = evidence.coverage.is_ahead(row.day)
-            candidates.append(Candidate(known=row, withdrawn=withdrawn, complete=complete, cut=cut, ahead=ahead))
+            candidates.append(
+                UnmatchedRow(known=row, withdrawn=withdrawn, complete=complete, maybe_cut_off=cut_off, ahead=ahead)
+            )
     return candidates
 
 
-def _update(known: StoredRow, line: Line, reason: Reason | None, matches: IdentityMatches, rules: Rules) -> RowChange:
-    """Bring a row to what the bank says now, its identity too; the former identity becomes an alias."""
+def _update(
+    known: StoredRow, line: Line, reason: Reason | None, matches: IdentityMatches, rules: RowRules
+) -> RowChange:
+    """Update a row and its identity to what the bank states now; the former identity becomes an alias."""
     says_the_same = line.identity is None and known.has_content_identity(line.content_key)
     identity = RowIdentity(known.identity, known.occurrence) if says_the_same else matches.identity_for(line)
     return update_from_bank(known, line, identity, rules, reason=reason)
 
 
-def _removal_reason(row: StoredRow, evidence: Evidence, rules: Rules) -> Reason | None:
+def _removal_reason(row: StoredRow, evidence: Evidence, rules: RowRules) -> Reason | None:
     return removal_reason(
         row,
         evidence.coverage,
@@ -125,7 +151,7 @@ def _removal_reason(row: StoredRow, evidence: Evidence, rules: Rules) -> Reason 
 
 
 def _find_existing(
-    new: Sequence[Line], changes: Sequence[RowChange], evidence: Evidence, rules: Rules
+    new: Sequence[Line], changes: Sequence[RowChange], evidence: Evidence, rules: RowRules
 ) -> _ExistingMatches:
     """Look for the user's own expenses behind all lines that are about to get one."""
     found = _ExistingMatches()
@@ -139,34 +165,47 @@ def _find_existing(
     }
     change_places = list(change_lines)
     visible = [*(new[place] for place in new_places), *change_lines.values()]
-    result = match_user_expenses(visible, evidence.existing)
+    result = match_user_expenses(visible, evidence.existing, evidence.spans)
     for match in result.matches:
         if match.left_place < len(new_places):
             found.of_new[new_places[match.left_place]] = (match.right, match.reason)
-        else:
-            found.of_changes[change_places[match.left_place - len(new_places)]] = (match.right, match.reason)
+            continue
+        place = change_places[match.left_place - len(new_places)]
+        if (changes[place].known.id, match.right.partner) not in evidence.asked:
+            found.of_changes[place] = (match.right, match.reason)
+    found.own = [m.right for m in (*result.matches, *result.suggestions) if m.right.twin_id is None]
     found.suggestions = [
-        Suggestion(new_place=new_places[match.left_place], expense_id=match.right.expense_id, reason=match.reason)
+        Suggestion(
+            new_place=new_places[match.left_place],
+            reason=match.reason,
+            expense_id=match.right.expense_id if match.right.twin_id is None else None,
+            twin_id=match.right.twin_id,
+        )
         for match in result.suggestions
-        if match.left_place < len(new_places)
+        if match.left_place < len(new_places) and match.right.expense_id is not None
     ]
     return found
 
 
 def _linked(change: RowChange, existing: tuple[UserExpense, Reason] | None) -> RowChange:
-    """Let a row that returns, or shows at last, stand for the expense the user has of it meanwhile."""
-    if existing is None or existing[0].twin_id is not None:
+    """Link a row that returns, or becomes visible, with the expense that the user has for it in the meantime."""
+    if existing is None:
         return change
-    return replace(change, effect=ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=existing[0].expense_id))
+    expense, _reason = existing
+    if expense.twin_id is not None:
+        return replace(change, effect=ExpenseEffect(state=ExpenseState.TWIN, twin_id=expense.twin_id))
+    return replace(change, effect=ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=expense.expense_id))
 
 
-def _new_row(line: Line, existing: tuple[UserExpense, Reason] | None, matches: IdentityMatches, rules: Rules) -> NewRow:
+def _new_row(
+    line: Line, existing: tuple[UserExpense, Reason] | None, matches: IdentityMatches, rules: RowRules
+) -> NewRow:
     identity, occurrence = matches.identity_for(line)
-    wanted = expense_from_line(line, pending_hidden=rules.pending_hidden)
+    why_none = why_no_expense(line, pending_hidden=rules.pending_hidden)
     state, decision = ExpenseState.OWN, Decision.CREATED
     reason = Reason.NEW_ID if line.identity else Reason.NEW_CONTENT
     link_expense_id = twin_id = None
-    if (why_none := why_no_expense(line, pending_hidden=rules.pending_hidden)) is not None:
+    if why_none is not None:
         state, reason = ExpenseState.NONE, why_none
     elif existing is not None:
         (expense, reason), decision = existing, Decision.LINKED
@@ -180,7 +219,7 @@ def _new_row(line: Line, existing: tuple[UserExpense, Reason] | None, matches: I
         decision=decision,
         reason=reason,
         expense_state=state,
-        expense=wanted,
+        expense=expense_of(line) if why_none is None else None,
         link_expense_id=link_expense_id,
         twin_id=twin_id,
         shared_identity=matches.shared_ids.get(line.external_id) if line.external_id else None,

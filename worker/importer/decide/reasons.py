@@ -1,4 +1,4 @@
-"""What a run decides about a row, and why: the one list of both."""
+"""The list of all decisions about a row, and of their reasons."""
 
 from enum import StrEnum
 
@@ -40,6 +40,8 @@ class Reason(StrEnum):
     CORRECTED = "corrected"
     RETURNED = "returned"
 
+    LEADING_SOURCE = "leading_source"
+
     REMOVED_BY_BANK = "removed_by_bank"
     PENDING_VANISHED = "pending_vanished"
     CALLED_OFF = "called_off"
@@ -48,12 +50,18 @@ class Reason(StrEnum):
     NAMES_THE_ACCOUNT = "names_the_account"
     CALLED_A_TRANSFER = "called_a_transfer"
     LEG_ALONE = "leg_alone"
+    TWIN_TOOK_OVER = "twin_took_over"
+    TRANSFER_HIDDEN = "transfer_hidden"
 
+    MAYBE_TWIN = "maybe_twin"
     SIMILAR_EXPENSE = "similar_expense"
     SAME_AMOUNT_AND_DAY = "same_amount_and_day"
     EQUAL_AND_OPPOSITE = "equal_and_opposite"
     SIMILAR_ACCOUNT = "similar_account"
     CATEGORISED_BEFORE = "categorised_before"
+    WITHDRAWN = "withdrawn"
 
     RUN_REVERTED = "run_reverted"
+    UNMATCHED = "unmatched"
+    MOVED = "moved"
     AS_BEFORE = "as_before"

@@ -1,12 +1,14 @@
-"""When a row is gone at the bank: the bank says so, or a delivery that covers its day comes without it."""
+"""Decides when a row is removed at the bank: the bank says so, or a delivery that covers its day lacks it."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Window
-from worker.importer.decide.decisions import Rules
+from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import State, StoredRow
+
+FIRST_DAYS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,18 +17,22 @@ class Coverage:
 
     Attributes:
         window: The days of which the delivery has every row; None when it proves nothing.
-        cut: The days it was to hold, where something was cut off.
+        days_cut_off: The days it was to hold, where something was cut off.
         up_to_now: The delivery was asked for all days up to today. It says what is booked for later days too: the rows
             of such days came with a delivery like this one.
     """
 
     window: Window | None
-    cut: Window | None = None
+    days_cut_off: Window | None = None
     up_to_now: bool = False
 
     def covers(self, day: date) -> bool:
         """Return whether a row of this day would be in the delivery if the bank still had it."""
         return self.window is not None and (day in self.window or self.is_ahead(day))
+
+    def begins_on(self, day: date) -> bool:
+        """Return whether the day is one of the first of the delivery, of which a bank may have left out a part."""
+        return self.window is not None and day < self.window.from_on + timedelta(days=FIRST_DAYS)
 
     def is_ahead(self, day: date) -> bool:
         """Return whether a row of this day is booked ahead, and would be in the delivery all the same."""
@@ -38,11 +44,11 @@ class Coverage:
 
     def lacks(self, day: date) -> bool:
         """Return whether a row of this day should be in the delivery, of which something was cut off."""
-        return self.cut is not None and day in self.cut
+        return self.days_cut_off is not None and day in self.days_cut_off
 
 
 def removal_reason(
-    row: StoredRow, coverage: Coverage, rules: Rules, *, removed_by_bank: bool, only_changes: bool
+    row: StoredRow, coverage: Coverage, rules: RowRules, *, removed_by_bank: bool, only_changes: bool
 ) -> Reason | None:
     """Return why an undelivered row is gone at the bank, or None while it stays.
 
@@ -70,7 +76,7 @@ def removal_reason(
     return Reason.CALLED_OFF if _was_called_off(row, coverage, rules) else None
 
 
-def _was_called_off(row: StoredRow, coverage: Coverage, rules: Rules) -> bool:
+def _was_called_off(row: StoredRow, coverage: Coverage, rules: RowRules) -> bool:
     """Return whether a posted row was absent for the days of grace, from before its day on."""
     if coverage.window is None or not coverage.up_to_now or row.absent_days is None:
         return False
@@ -79,5 +85,10 @@ def _was_called_off(row: StoredRow, coverage: Coverage, rules: Rules) -> bool:
 
 
 def is_newly_absent(row: StoredRow, coverage: Coverage) -> bool:
-    """Return whether an undelivered row that stays is to be marked as absent from now on."""
-    return row.absent_days is None and coverage.covers(row.effective_on)
+    """Return whether an undelivered row that stays is to be marked as absent from now on.
+
+    A posted row on the first days of a window is not: banks file it under a day of their own zone.
+    """
+    if row.absent_days is not None or not coverage.covers(row.effective_on):
+        return False
+    return row.state == State.PENDING or (coverage.covers(row.day) and not coverage.begins_on(row.day))

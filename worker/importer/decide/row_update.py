@@ -1,6 +1,6 @@
-"""How a stored row changes: brought to what the bank says now, or marked as removed."""
+"""Updates a stored row to what the bank states now, or marks it as removed."""
 
-from worker.importer.decide.decisions import ExpenseEffect, RowChange, RowIdentity, Rules
+from worker.importer.decide.decisions import ExpenseEffect, RowChange, RowIdentity, RowRules
 from worker.importer.decide.expense import expense_from_line
 from worker.importer.decide.line import Line
 from worker.importer.decide.reasons import Decision, Reason
@@ -9,9 +9,9 @@ from worker.importer.decide.user_edits import effect_on_expense
 
 
 def update_from_bank(
-    known: StoredRow, line: Line, identity: RowIdentity, rules: Rules, *, reason: Reason | None = None
+    known: StoredRow, line: Line, identity: RowIdentity, rules: RowRules, *, reason: Reason | None = None
 ) -> RowChange:
-    """Bring a stored row to what the bank says now; its expense follows where the user did not touch it.
+    """Update a stored row to what the bank states now; its expense follows where the user did not edit it.
 
     Args:
         known: The stored row.
@@ -20,6 +20,8 @@ def update_from_bank(
         rules: The choices of the connection.
         reason: Why line and row belong together, where that is not the identity.
     """
+    if in_former_currency(line, known):
+        line = line._replace(currency=known.currency)
     if line.stated_on is None:  # an undated row keeps the day it was first seen
         line = line._replace(effective_on=known.effective_on)
     state = State.PENDING if line.pending else State.POSTED
@@ -37,6 +39,15 @@ def update_from_bank(
     )
 
 
+def in_former_currency(line: Line, known: StoredRow) -> bool:
+    """Return whether a row keeps its currency though that of its account changed.
+
+    A transaction that names no currency is in its account's. Where the account has another one now and the number is
+    the same, the bank relabelled the account and not the row: it restates no amount without changing the number.
+    """
+    return not line.currency_stated and line.currency != known.currency and line.amount == known.amount
+
+
 def update_reason(known: StoredRow, line: Line, identity: RowIdentity) -> Reason:
     """Return why a row that was recognised by its identity or its content changes."""
     if known.state == State.REMOVED:
@@ -49,7 +60,7 @@ def update_reason(known: StoredRow, line: Line, identity: RowIdentity) -> Reason
 
 
 def tombstone(known: StoredRow, reason: Reason) -> RowChange:
-    """Mark a row as removed. An expense that the import wrote goes with it; one the user had before stays."""
+    """Mark a row as removed. An expense that the import wrote is deleted; one that the user had before stays."""
     own = known.expense_state == ExpenseState.OWN
     keeps_state = known.deleted_by_user or known.expense_state in (ExpenseState.TWIN, ExpenseState.REVERTED)
     return RowChange(

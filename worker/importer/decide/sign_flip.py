@@ -1,25 +1,25 @@
-"""Whether a provider turned the sign of every amount of an account, which is a question and not as many updates."""
+"""Detects that amounts have the opposite sign: all of an account from now on, or all of a second source of it.
+
+Then the user is asked.
+"""
 
 from collections import Counter
-from collections.abc import Mapping
-from datetime import date
-from decimal import Decimal
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
-from worker.importer.decide.identity import folded_text
 from worker.importer.decide.match_by_identity import IdentityMatches
 from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.source_rows import SourceRow
 from worker.importer.decide.stored_row import State, StoredRow
 
 MIN_FLIPPED = 2
-
-_Content: TypeAlias = tuple[str, Decimal, date | None, str]
+MIN_OPPOSITE = 5
+MIN_TIMES_MORE = 4
 
 
 def signs_flipped(
     matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage, unchanged_elsewhere: int
 ) -> bool:
-    """Return whether every posted row that a delivery speaks of has the opposite sign now.
+    """Return whether every delivered posted row has the opposite sign now.
 
     One row may have been corrected by the bank; one row that kept its sign says that the others were.
 
@@ -27,7 +27,7 @@ def signs_flipped(
         matches: What was recognised in the delivery.
         details: The stored rows that changed or are absent.
         coverage: What the delivery proves.
-        unchanged_elsewhere: How many rows were set aside as unchanged before.
+        unchanged_elsewhere: How many rows were split off as unchanged before.
     """
     if unchanged_elsewhere or matches.unchanged:
         return False
@@ -39,16 +39,26 @@ def signs_flipped(
         if match.line.amount != -row.amount:
             return False
         flipped += 1
-    new = Counter(_content(line.currency, line.amount, line.stated_on, line.description) for line in matches.new)
+    # Words do not count: ids and texts may have changed with the signs.
+    new = Counter((line.currency, line.amount, line.stated_on) for line in matches.new)
     for key in matches.absent:
         if key.state != State.POSTED or not (coverage.window is None or coverage.covers(key.day)):
             continue
         absent = details.get(key.id)
-        if absent is None or not new[_content(absent.currency, -absent.amount, absent.stated_on, absent.description)]:
+        if absent is None or not new[absent.currency, -absent.amount, absent.stated_on]:
             return False
         flipped += 1
     return flipped >= MIN_FLIPPED
 
 
-def _content(currency: str, amount: Decimal, on: date | None, description: str) -> _Content:
-    return currency, amount, on, folded_text(description)
+def states_opposite_signs(rows: Sequence[SourceRow], beside: Sequence[SourceRow]) -> bool:
+    """Return whether a new source states the rows of an account's other sources with the opposite sign.
+
+    Args:
+        rows: Of the new source.
+        beside: Of the others, of the same days.
+    """
+    known = Counter((row.on, row.currency, row.amount) for row in beside)
+    equal = Counter((row.on, row.currency, row.amount) for row in rows) & known
+    opposite = Counter((row.on, row.currency, -row.amount) for row in rows) & known
+    return opposite.total() >= MIN_OPPOSITE and opposite.total() >= MIN_TIMES_MORE * equal.total()

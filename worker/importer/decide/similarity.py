@@ -1,4 +1,4 @@
-"""How alike two texts are, and how far two days are apart."""
+"""Rates how similar two texts are, and how far two days are apart."""
 
 import re
 from datetime import date

@@ -1,4 +1,4 @@
-"""Rows that were imported before, as the decisions see them."""
+"""Stored rows as the decisions need them. Plain data."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -44,7 +44,7 @@ class ExpenseFields(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """The fields that are read of every stored row: enough to see that nothing changed.
+    """The fields that are loaded of every stored row, which suffice to see that nothing changed.
 
     Attributes:
         day: The day the bank states, else the day of the expense.
@@ -74,8 +74,9 @@ class StoredRow:
     Attributes:
         absent_days: Whole days since a complete delivery first came without the row.
         base: What was last written to its expense.
-        expense: What the expense holds now; for a removed row, what it held when it was taken back.
+        expense: The expense now; for a removed row, as it was when it was removed.
         category_id: The category of the expense.
+        former_state: The state that a removed row had.
     """
 
     id: int
@@ -98,6 +99,7 @@ class StoredRow:
     base: ExpenseFields | None
     expense: ExpenseFields | None
     category_id: int | None = None
+    former_state: State | None = None
 
     @property
     def day(self) -> date:
@@ -108,6 +110,11 @@ class StoredRow:
     def deleted_by_user(self) -> bool:
         """Whether the user deleted the expense this row had."""
         return self.expense_id is None and self.expense_state in (ExpenseState.OWN, ExpenseState.LINKED)
+
+    @property
+    def changed_by_user(self) -> bool:
+        """Whether the user deleted or changed the expense this row has or had."""
+        return self.deleted_by_user or self.expense != self.base or self.category_id is not None
 
     @property
     def has_own_amount(self) -> bool:

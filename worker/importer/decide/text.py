@@ -1,4 +1,4 @@
-"""Texts of banks, cleaned and shortened to what is stored: descriptions, ids, notes of expenses, raw records."""
+"""Cleans and shortens texts of banks to what is stored: descriptions, ids, notes of expenses, raw records."""
 
 import html
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from worker.importer.decide.identity import digest
-from worker.inert_text import inert
+from worker.inert_text import composed, inert
 
 MAX_ID = 255
 MAX_RAW = 16_000
@@ -23,12 +23,12 @@ def clean(text: str) -> str:
         text = html.unescape(text)
     if text.isascii() and text.isprintable():
         return text.strip()
-    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
+    text = composed(text.encode("utf-8", "replace").decode("utf-8"))
     return " ".join("".join(c if unicodedata.category(c) not in {"Cc", "Cs"} else " " for c in text).split())
 
 
 def id_text(external_id: str | None, longest: int = MAX_ID) -> str | None:
-    """Return a provider's id as it is stored: whole where it fits, else its beginning and a digest of all of it."""
+    """Return a provider's id as it is stored: in full if it fits, otherwise its beginning and a digest."""
     external_id = (external_id or "").strip()
     if len(external_id) <= longest and external_id.isprintable():
         return external_id or None

@@ -1,8 +1,8 @@
-"""What the user edited or deleted, beside what the bank changes: the user's choice stays, field by field."""
+"""Combines edits and deletions by the user with changes of the bank; the user's choice stays, field by field."""
 
 from dataclasses import dataclass
 
-from worker.importer.decide.decisions import ExpenseEffect, Rules
+from worker.importer.decide.decisions import ExpenseEffect, RowRules
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
 
 
@@ -11,7 +11,7 @@ class EditMerge:
     """The outcome of a three-way merge.
 
     Attributes:
-        expense: The expense as it is to be.
+        expense: The new state of the expense.
         changed: Fields that follow the bank.
         kept: Fields that both the bank and the user changed; the user's values stay.
     """
@@ -48,10 +48,10 @@ def merge_user_edits(base: ExpenseFields, current: ExpenseFields, wanted: Expens
     )
 
 
-def effect_on_expense(known: StoredRow, wanted: ExpenseFields | None, rules: Rules) -> ExpenseEffect:
+def effect_on_expense(known: StoredRow, wanted: ExpenseFields | None, rules: RowRules) -> ExpenseEffect:
     """Return what happens to the expense of a row when the bank changes it.
 
-    An expense the user deleted stays deleted. A leg of a transfer, a twin and a reverted row get none.
+    An expense that the user deleted stays deleted. A leg of a transfer, a twin and a reverted row get no expense.
 
     Args:
         known: The stored row.

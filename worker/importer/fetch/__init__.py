@@ -1,1 +1,1 @@
-"""From the network to deliveries: requests, pages, staging and the fast path for unchanged responses."""
+"""Fetches deliveries from the network: requests, pages, staging, and the fast path for unchanged responses."""

@@ -6,10 +6,10 @@ from functools import partial
 from worker.connectors.base import BankConnector, Page, Scope, SyncState
 from worker.connectors.errors import ConnectorError
 from worker.importer.context import ImportContext
-from worker.importer.fetch.delivery import Delivery, Reading, fetch
+from worker.importer.fetch.delivery import Cut, Delivery, DeliveryTooLongError, Reading, fetch
 from worker.importer.fetch.requests import FetchRequest, RequestKey
 from worker.importer.fetch.response_digest import ResponseDigest
-from worker.importer.fetch.window import cut
+from worker.importer.fetch.window import split_window
 from worker.importer.outcome import stops_connection
 
 
@@ -19,13 +19,13 @@ class PrefetchedDeliveries:
     def __init__(self, connector: BankConnector, context: ImportContext) -> None:
         self._connector = connector
         self._context = context
-        self._prefetched: dict[RequestKey, Delivery | ConnectorError] = {}
+        self._prefetched: dict[RequestKey, Delivery | ConnectorError | DeliveryTooLongError] = {}
 
-    def prefetch(self, request: FetchRequest) -> Delivery:
+    def prefetch(self, request: FetchRequest, *, whole: bool = False) -> Delivery:
         """Fetch a delivery and keep it, or its error, for `take`. Raises: ConnectorError."""
         try:
-            self._prefetched[request.key] = delivery = self._fetch(request)
-        except ConnectorError as error:
+            self._prefetched[request.key] = delivery = self._fetch(request, whole=whole)
+        except (ConnectorError, DeliveryTooLongError) as error:
             self._prefetched[request.key] = error
             raise
         return delivery
@@ -36,7 +36,7 @@ class PrefetchedDeliveries:
         for request in requests:
             if request.account_id not in failed:
                 try:
-                    self.prefetch(request)
+                    self.prefetch(request, whole=True)
                 except ConnectorError as error:
                     if stops_connection(error) or request.account_id is None:
                         return
@@ -49,14 +49,14 @@ class PrefetchedDeliveries:
                 return None
             try:
                 digest.add_delivery(request, self.prefetch(request))
-            except ConnectorError:
+            except (ConnectorError, DeliveryTooLongError):
                 return None
         return digest.value()
 
     def take(self, request: FetchRequest) -> Delivery:
         """Return the delivery, fetched now unless it was before; the caller closes it. Raises: ConnectorError."""
         kept = self._prefetched.pop(request.key, None)
-        if isinstance(kept, ConnectorError):
+        if isinstance(kept, ConnectorError | DeliveryTooLongError):
             raise kept
         return kept or self._fetch(request)
 
@@ -67,10 +67,16 @@ class PrefetchedDeliveries:
                 kept.staging.close()
         self._prefetched.clear()
 
-    def _fetch(self, request: FetchRequest) -> Delivery:
-        delivery = fetch(self._readings(request), self._context)
+    def _fetch(self, request: FetchRequest, *, whole: bool = False) -> Delivery:
+        cut = Cut.NOWHERE if whole else self._cut_of(request)
+        delivery = fetch(self._readings(request), self._context, cut)
         self._context.note_quota(delivery.quota)
         return delivery
+
+    def _cut_of(self, request: FetchRequest) -> Cut:
+        if request.by_cursor:
+            return Cut.AT_PAGES if self._connector.capabilities.cursor_resumes else Cut.NOWHERE
+        return Cut.BY_DAYS if request.window.from_on < request.window.to_on else Cut.NOWHERE
 
     def _readings(self, request: FetchRequest) -> list[Reading]:
         """Return the ways to read a request: by its cursor, from the cursor's beginning, by windows."""
@@ -87,5 +93,5 @@ class PrefetchedDeliveries:
         at_once = request.account_id is not None or self._connector.capabilities.fetch_scope == Scope.CONNECTION
         account_ids = [request.account_id] if at_once else [account.external_id for account in request.accounts]
         for account_id in account_ids:
-            for window in cut(request.window, self._connector.capabilities.window_days):
+            for window in split_window(request.window, self._connector.capabilities.window_days):
                 yield from self._connector.get_transactions(account_id, window.from_on, window.to_on)

@@ -1,12 +1,20 @@
 """Plans the requests of a run: per account or per connection, by cursor or by windows. Pure."""
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date
 
 from worker.connectors.base import Capabilities, Scope, Window
 from worker.importer.account_state import AccountState
 from worker.importer.context import ImportContext
-from worker.importer.fetch.window import HistoryLimits, Progress, import_windows, out_of_reach, refresh_windows
+from worker.importer.fetch.window import (
+    HistoryLimits,
+    Progress,
+    import_windows,
+    out_of_reach,
+    refresh_windows,
+    split_window,
+    without,
+)
 from worker.importer.job import Job, zone_of
 from worker.models import BankConnectionAccount
 from worker.runs.states import RunKind
@@ -66,7 +74,7 @@ def history_limits(job: Job, capabilities: Capabilities, context: ImportContext)
         today=context.now().astimezone(zone_of(job, capabilities)).date(),
         overlap_days=context.policy.overlap_days,
         history_days=min(wanted_days, capabilities.history_days or wanted_days),
-        window_days=capabilities.window_days,
+        window_days=min(filter(None, (capabilities.window_days, job.part_days)), default=None),
     )
 
 
@@ -110,12 +118,13 @@ def days_lost(job: Job, requests: list[FetchRequest], capabilities: Capabilities
 def _cursor_requests(
     job: Job, todo: list[AccountState], capabilities: Capabilities, limits: HistoryLimits
 ) -> list[FetchRequest]:
-    """Return the requests by cursor. An import starts it anew, and so does an account whose history is unread."""
+    """Return the requests by cursor. An import and an account without history start from the beginning."""
     window = Window(from_on=limits.oldest_on, to_on=limits.today)
     anew = job.kind == RunKind.IMPORT
     if capabilities.cursor_scope == Scope.CONNECTION:
         unread = any(account.history_from_on is None for account in todo)
-        cursor = None if anew or unread else job.cursor
+        gone_on = next((job.goes_on_from[account.id] for account in todo if account.id in job.goes_on_from), None)
+        cursor = gone_on or (None if anew or unread else job.cursor)
         return [FetchRequest(accounts=todo, account_id=None, window=window, by_cursor=True, cursor=cursor)]
     return [
         FetchRequest(
@@ -123,7 +132,7 @@ def _cursor_requests(
             account_id=account.external_id,
             window=window,
             by_cursor=True,
-            cursor=None if anew else account.cursor,
+            cursor=job.goes_on_from.get(account.id) or (None if anew else account.cursor),
         )
         for account in todo
     ]
@@ -131,13 +140,24 @@ def _cursor_requests(
 
 def _windows(job: Job, account: AccountState, limits: HistoryLimits) -> list[Window]:
     if job.kind == RunKind.REFRESH:
-        return refresh_windows(progress_of(account), limits)
-    windows = import_windows(job.from_on, job.to_on, limits)
-    read_to: date | None = job.read_back_to.get(account.id)
-    if read_to is None:
-        return windows
-    left = [window for window in windows if window.from_on < read_to]
-    return [Window(from_on=window.from_on, to_on=min(window.to_on, read_to - timedelta(days=1))) for window in left]
+        windows = refresh_windows(progress_of(account), limits)
+    else:
+        windows = import_windows(job.from_on, job.to_on, limits)
+    read = job.read.get(account.id)
+    return windows if read is None else without(windows, read)
+
+
+def parts_of(request: FetchRequest, days_read: int) -> list[FetchRequest]:
+    """Cut a request that takes too long: half of what was read is asked for at once, a quarter of its days at most.
+
+    New days are walked forward, so that the watermark follows, and history backward.
+    """
+    days = (request.window.to_on - request.window.from_on).days + 1
+    half_read = max(1, days_read // 2) if days_read else days
+    part_days = max(1, min(half_read, days // 4))
+    parts = [replace(request, window=window) for window in split_window(request.window, part_days)]
+    news = any(a.watermark_on is not None and a.watermark_on < request.window.to_on for a in request.accounts)
+    return parts[::-1] if news else parts
 
 
 def _days(windows: list[Window]) -> int:

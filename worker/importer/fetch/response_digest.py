@@ -13,11 +13,11 @@ from datetime import datetime, tzinfo
 from worker import __version__
 from worker.connectors.base import Account
 from worker.importer.account_state import AccountState
-from worker.importer.context import ImportPolicy
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.packing import comparable_bytes
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job
+from worker.importer.policy import ImportPolicy
 from worker.runs.states import RunKind
 
 MAX_ROWS = 20_000

@@ -1,6 +1,6 @@
 """Splits a delivery into slices of whole days, with the days each proves and may file rows under. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -21,15 +21,15 @@ class Slice:
 
     Attributes:
         transactions: The transactions of these days.
-        superseded: How many pending transactions were left out, because the same answer has them posted.
+        superseded: How many transactions were left out, because the same answer has them posted or removes them.
         covers: The days of which the slice has every row.
-        cut: The days it should have held, where something was cut off.
+        days_cut_off: The days it should have held, where something was cut off.
     """
 
     transactions: list[FingerprintedTransaction]
     superseded: int
     covers: Window | None
-    cut: Window | None = None
+    days_cut_off: Window | None = None
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the days within which rows of this slice may have been filed."""
@@ -45,34 +45,44 @@ class Slice:
 
 
 def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows: int) -> Iterator[Slice]:
-    """Yield slices of an account, each with the part of the covered window it proves. account_id: the bank's.
+    """Yield slices of an account, each with the part of the covered window it proves.
 
-    A slice proves nothing about its last days: what became of their rows may stand in the next one.
+    A slice proves nothing about its last days, whose rows may be in the next one.
+
+    Args:
+        account_id: The bank's.
     """
     covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None
     following = delivery.staging.slices(account_id, slice_rows)
+    removed = {row.external_id for row in delivery.removed if row.account_id in (None, account_id)}
     current = next(following, [])
     start = covers.from_on if covers else date.min
     for later in following:
         end = _last_day(current, context) - _OPEN_END
-        yield _slice(current, context, Window(from_on=start, to_on=end) if covers and start <= end else None)
+        yield _slice(current, context, removed, Window(from_on=start, to_on=end) if covers and start <= end else None)
         start = max(start, end + timedelta(days=1))
         current = later
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
     whole = len(current) == delivery.staging.rows(account_id)
-    yield _slice(current, context, rest, delivery.covers if whole and covers is None else None)
+    yield _slice(current, context, removed, rest, delivery.covers if whole and covers is None else None)
 
 
 def _slice(
-    transactions: list[Transaction], context: ReadContext, covers: Window | None, cut: Window | None = None
+    transactions: list[Transaction],
+    context: ReadContext,
+    removed: Collection[str],
+    covers: Window | None,
+    days_cut_off: Window | None = None,
 ) -> Slice:
     salt = context.fingerprint_salt
     rows = without_superseded_pending(transactions, trusted=context.trusted)
+    if removed and context.trusted:
+        rows = [transaction for transaction in rows if transaction.external_id not in removed]
     return Slice(
         transactions=[fingerprint(transaction, context, salt) for transaction in rows],
         superseded=len(transactions) - len(rows),
         covers=covers,
-        cut=cut,
+        days_cut_off=days_cut_off,
     )
 
 

@@ -105,7 +105,7 @@ def _grouped(transactions: Iterable[Transaction]) -> dict[int, list[Transaction]
 
 
 def _by_days(transactions: list[Transaction], slice_rows: int) -> Iterator[list[Transaction]]:
-    """Cut at day borders: rows of one day are never planned apart, for equal ones are told apart by counting."""
+    """Cut at day borders: rows of one day stay together, because equal ones are told apart by counting."""
     transactions = sorted(transactions, key=day_of)
     start = 0
     while start < len(transactions):
@@ -126,6 +126,6 @@ def day_of(transaction: Transaction) -> date:
 
 
 def _month(transaction: Transaction) -> int:
-    """Count months since year 0: a number is found faster than a day made anew."""
+    """Return the number of months since year 0, which is faster to compute than a date."""
     day = day_of(transaction)
     return day.year * 12 + day.month

@@ -1,7 +1,7 @@
 """Plans the days to request: history newest first, a refresh with overlap, the whole gap after an outage. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from worker.connectors.base import Window
@@ -27,7 +27,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLimits:
-    """Limits of one request and of the past. history_days: the smaller of the provider's and the user's."""
+    """Limits of one request and of the past.
+
+    Attributes:
+        history_days: The smaller of the provider's and the user's.
+    """
 
     today: date
     overlap_days: int
@@ -46,6 +50,7 @@ def refresh_windows(progress: Progress, reach: HistoryLimits) -> list[Window]:
     The gap is walked forward, so that the watermark follows it and an interrupted one goes on where it stopped. An
     account that was never read gets its whole history.
     """
+    progress = _without_future_days(progress, reach)
     if progress.watermark_on is None:
         return pieces(reach.oldest_on, reach.today, reach)
     overlap = max(reach.overlap_days, progress.lateness_days + LATENESS_MARGIN_DAYS if progress.lateness_days else 0)
@@ -58,6 +63,19 @@ def refresh_windows(progress: Progress, reach: HistoryLimits) -> list[Window]:
     if progress.history_complete or older_to < reach.oldest_on:
         return recent
     return recent + pieces(reach.oldest_on, older_to, reach)
+
+
+def _without_future_days(progress: Progress, reach: HistoryLimits) -> Progress:
+    """Return the progress without days that cannot have been read yet.
+
+    A watermark after tomorrow, for zones differ by a day, was written by a clock that was ahead. What was read then is
+    unknown, so that everything is read again.
+    """
+    if progress.watermark_on is None or progress.watermark_on <= reach.today:
+        return progress
+    if progress.watermark_on <= reach.today + timedelta(days=1):
+        return replace(progress, watermark_on=reach.today)
+    return Progress(lateness_days=progress.lateness_days)
 
 
 def out_of_reach(progress: Progress, reach: HistoryLimits) -> bool:
@@ -73,10 +91,10 @@ def import_windows(from_on: date | None, to_on: date | None, reach: HistoryLimit
 
 def pieces(from_on: date, to_on: date, reach: HistoryLimits) -> list[Window]:
     """Cut a range into windows the provider allows, newest first, without holes or overlaps."""
-    return list(cut(Window(from_on=from_on, to_on=to_on), reach.window_days))
+    return list(split_window(Window(from_on=from_on, to_on=to_on), reach.window_days))
 
 
-def cut(window: Window, window_days: int | None) -> Iterator[Window]:
+def split_window(window: Window, window_days: int | None) -> Iterator[Window]:
     """Yield the parts of a window that the provider allows, newest first."""
     from_on, to_on = window.from_on, window.to_on
     while from_on <= to_on:
@@ -85,8 +103,22 @@ def cut(window: Window, window_days: int | None) -> Iterator[Window]:
         to_on = since - timedelta(days=1)
 
 
+def without(windows: Iterable[Window], read: Window) -> list[Window]:
+    """Return what is left of the windows beside the days that were read."""
+    left: list[Window] = []
+    for window in windows:
+        newer = Window(from_on=max(window.from_on, read.to_on + timedelta(days=1)), to_on=window.to_on)
+        older = Window(from_on=window.from_on, to_on=min(window.to_on, read.from_on - timedelta(days=1)))
+        left += [part for part in (newer, older) if part.from_on <= part.to_on]
+    return left
+
+
 def advance(progress: Progress, window: Window, reach: HistoryLimits, *, latest_late_days: int = 0) -> Progress:
-    """Return the progress after a window was read completely; the watermark never passes today and never goes back."""
+    """Return the progress after a window was read completely.
+
+    The watermark never passes today, and never goes back unless it had passed it.
+    """
+    progress = _without_future_days(progress, reach)
     seen_to = min(window.to_on, reach.today)
     watermark_on = progress.watermark_on
     joins = watermark_on is None or window.from_on <= max(watermark_on + timedelta(days=1), reach.oldest_on)

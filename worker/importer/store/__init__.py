@@ -1,1 +1,1 @@
-"""The importer's SQL: what is loaded before a decision and what is written after it."""
+"""The importer's SQL: loads what decisions need, and writes what they decided."""

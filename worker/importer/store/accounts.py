@@ -1,22 +1,32 @@
-"""Matches the bank's accounts with the stored ones, also after a new link, and stores them. `match_accounts` is pure.
-
-An account is found again by its id, by its anchor, or by name, last four, currency, type and institution together
-when there is exactly one candidate; never by name alone. Anything less makes a new account and a suggestion.
-"""
+"""Stores the accounts that the bank lists, and says which of them a run imports."""
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import Account, IdClass
+from worker.connectors.base import Account
+from worker.connectors.errors import AccountNotFoundError, InvalidDataError
+from worker.importer.account_state import AccountState, load_accounts
+from worker.importer.decide.match_accounts import (
+    AccountMatch,
+    KnownAccount,
+    match_accounts,
+    with_own_anchors,
+    without_repeats,
+)
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.text import clean, id_text
 from worker.importer.job import Job
+from worker.importer.outcome import NewAccountError, SimilarAccountError
+from worker.importer.store.bank_accounts import recognise_again
+from worker.importer.store.ledger_state import idle_accounts
+from worker.importer.store.progress import fail_account, reopen, set_total
 from worker.models import BankConnection, BankConnectionAccount, BankMatchSuggestion
 from worker.money import is_currency
 
@@ -26,138 +36,47 @@ _GONE = "\x1fformer:"
 MAX_NAME, MAX_MASK, MAX_ANCHOR = 200, 10, 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownAccount:
-    """The identifying fields of a stored account."""
-
-    id: int
-    external_id: str
-    anchor: str | None
-    name: str
-    mask: str | None
-    currency: str | None
-    account_type: str
-    institution_name: str | None
+NOT_LISTED = AccountNotFoundError("the bank does not list it any more: link it again, or leave it out")
+UNREADABLE = InvalidDataError("its currency is none of ISO 4217: leave it out, or ask for the connector to be mended")
+_WHY_IDLE = {
+    "missing": NOT_LISTED,
+    "unsupported": UNREADABLE,
+    "similar_account": SimilarAccountError(),
+    "new_account": NewAccountError(),
+}
+"""Why a wanted account is not imported, by its standing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountMatch:
-    """One listed account: the known one it is, or None; maybe_id: one it may be, for the user to decide."""
+def accounts_to_import(session: Session, job: Job, listed: Sequence[Account]) -> list[AccountState]:
+    """Write which accounts the bank lists, and return those to import.
 
-    account: Account
-    known_id: int | None
-    maybe_id: int | None = None
-
-
-def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> list[AccountMatch]:
-    """Match listed accounts with known ones, one-to-one, strongest evidence first."""
-    found: dict[str, int] = {}
-    free = {row.id: row for row in known}
-    for same in (_same_id, _same_anchor):
-        for account in listed:
-            row = next((row for row in free.values() if same(account, row)), None)
-            if account.external_id not in found and row is not None:
-                found[account.external_id] = row.id
-                del free[row.id]
-    for account in listed:
-        if account.external_id not in found:
-            candidates = [row for row in free.values() if _same_visible_fields(account, row)]
-            rivals = [
-                o for o in listed if o.external_id not in found and _visible_fields(o) == _visible_fields(account)
-            ]
-            if len(candidates) == 1 and len(rivals) == 1 and account.mask:
-                found[account.external_id] = candidates[0].id
-                del free[candidates[0].id]
-    maybe = _similar_pairs([account for account in listed if account.external_id not in found], free)
-    return [
-        AccountMatch(account=account, known_id=found.get(account.external_id), maybe_id=maybe.get(account.external_id))
-        for account in listed
-    ]
-
-
-def _same_id(account: Account, row: KnownAccount) -> bool:
-    return account.external_id == row.external_id and not (
-        account.anchor and row.anchor and account.anchor != row.anchor
-    )
-
-
-def _same_anchor(account: Account, row: KnownAccount) -> bool:
-    """Compare the anchor; one IBAN may hold an account per currency."""
-    code = _currency(account)
-    one_currency = code is None or row.currency is None or code == row.currency
-    return account.anchor is not None and account.anchor == row.anchor and one_currency
-
-
-def _with_own_anchors(listed: Sequence[Account], known: Sequence[KnownAccount]) -> tuple[list[Account], dict[str, str]]:
-    """Take the anchor from accounts that share one with another listed account, known ones keep it first.
-
-    Returns the accounts, and for each that lost its anchor the listed account that has it: they may be one.
+    Wanted ones that cannot be imported say why, in every run until that is mended or the user leaves them out.
     """
-    known_ids = {row.external_id for row in known}
-    owners: dict[tuple[str, str | None], str] = {}
-    for account in sorted(listed, key=lambda account: account.external_id not in known_ids):
-        if account.anchor is not None:
-            owners.setdefault((account.anchor, _currency(account)), account.external_id)
-    doubtful = {
-        account.external_id: owner
-        for account in listed
-        if account.anchor is not None and (owner := owners[account.anchor, _currency(account)]) != account.external_id
-    }
-    return [replace(a, anchor=None) if a.external_id in doubtful else a for a in listed], doubtful
-
-
-def _visible_fields(account: Account) -> tuple[object, ...]:
-    return (
-        account.name, account.mask, account.currency, str(account.account_type), account.institution_name,
-    )  # fmt: skip
-
-
-def _same_visible_fields(account: Account, row: KnownAccount) -> bool:
-    if account.anchor and row.anchor:
-        return False
-    stored = (row.name, row.mask, row.currency, row.account_type, row.institution_name)
-    return _visible_fields(account) == stored
-
-
-def _similar_pairs(listed: Sequence[Account], free: dict[int, KnownAccount]) -> dict[str, int]:
-    """Pair the remaining accounts that are similar, one-to-one, as questions for the user."""
-    maybe: dict[str, int] = {}
-    for account in listed:
-        near = _similar_account(account, free.values())
-        if near is not None:
-            maybe[account.external_id] = near
-            del free[near]
-    return maybe
-
-
-def _similar_account(account: Account, rows: Iterable[KnownAccount]) -> int | None:
-    near = [
-        row.id
-        for row in rows
-        if row.name == account.name and row.currency == account.currency and not (account.anchor and row.anchor)
-    ]
-    return near[0] if near else None
+    sync_accounts(session, job.connection_id, job.user_id, listed, ask=job.options.new_accounts == "ask")
+    accounts = load_accounts(session, job.connection_id, job.account_external_id)
+    reopen(session, job, [account.id for account in accounts])
+    idle = idle_accounts(session, job)
+    set_total(session, job, len(accounts) + len(idle))
+    for account_id, standing in idle:
+        fail_account(session, job, account_id, _WHY_IDLE[standing], status="partial")
+    return accounts
 
 
 def sync_accounts(
     session: Session, connection_id: uuid.UUID, user_id: int, listed: Sequence[Account], *, ask: bool
-) -> list[int]:
-    """Write what the bank lists and return the ids of accounts that were known, active, and are missing now.
+) -> None:
+    """Write what the bank lists; accounts that it lists no longer are missing from now on.
 
-    ask: new accounts wait for the user instead of being imported (`new_accounts`), once the connection has any.
+    Args:
+        ask: New accounts wait for the user instead of being imported (`new_accounts`), once the connection has any.
     """
-    listed = [_fitted(account) for account in listed]
+    listed = without_repeats(_fitted(account) for account in listed)
     rows = {row.id: row for row in session.scalars(_select_accounts(connection_id).with_for_update())}
     known = [_known(row) for row in rows.values()]
-    listed, doubtful = _with_own_anchors(listed, known)
+    listed, doubtful = with_own_anchors(listed, known)
     matches = match_accounts(listed, known)
     new_ids = {match.account.external_id: match.known_id for match in matches if match.known_id is not None}
-    _release_reassigned_ids(rows, matches)
-    session.flush()
-    for match in matches:
-        if match.known_id is not None:
-            _refresh(rows[match.known_id], match.account)
-    session.flush()
+    _refresh_known(session, rows, matches)
     for match in matches:
         if match.known_id is None and match.account.external_id not in doubtful:
             new_ids[match.account.external_id] = _add(session, connection_id, user_id, match, waits=ask and bool(rows))
@@ -165,12 +84,48 @@ def sync_accounts(
         if match.known_id is None and match.account.external_id in doubtful:
             owner = doubtful[match.account.external_id]
             _add(session, connection_id, user_id, replace(match, maybe_id=new_ids[owner]), waits=True)
-    matched = {match.known_id for match in matches}
-    missing = [row for row in rows.values() if row.id not in matched and row.status == "active"]
-    for row in missing:
-        row.status, row.status_code = "missing", "not_listed"
+    _mark_missing(session, rows.values(), {match.known_id for match in matches})
     session.flush()
-    return [row.id for row in missing]
+
+
+def _refresh_known(
+    session: Session, rows: Mapping[int, BankConnectionAccount], matches: Sequence[AccountMatch]
+) -> None:
+    """Write what the bank says of stored accounts; one that it says more of may be another account of the person."""
+    _release_reassigned_ids(rows, matches)
+    session.flush()
+    pairs = [(rows[match.known_id], match.account) for match in matches if match.known_id is not None]
+    told_more = [row for row, account in pairs if _tells_more(row, account)]
+    for row, account in pairs:
+        _refresh(row, account)
+    session.flush()
+    for row in told_more:
+        recognise_again(session, row)
+
+
+def _mark_missing(session: Session, rows: Iterable[BankConnectionAccount], listed_ids: Collection[int | None]) -> None:
+    """Mark accounts that the bank lists no longer; one that waited for an answer goes with its question.
+
+    Their pending rows are absent from now on, for nobody tells what becomes of them.
+    """
+    missing = []
+    for row in rows:
+        if row.id in listed_ids:
+            continue
+        if row.status == "active":
+            row.status, row.status_code = "missing", "not_listed"
+        elif row.status == "waiting":
+            session.delete(row)
+        if row.status == "missing":
+            missing.append(row.id)
+    if missing:
+        session.execute(_SET_ABSENT, {"missing": missing})
+
+
+_SET_ABSENT = text(
+    """UPDATE bank_transactions SET absent_since_at = now()
+    WHERE account_id = ANY(:missing) AND state = 'pending' AND absent_since_at IS NULL"""
+)
 
 
 _PASS_BY = text(
@@ -189,6 +144,11 @@ def save_connection_cursor(session: Session, job: Job, imported: Sequence[int], 
         return
     session.get_one(BankConnection, job.connection_id).cursor = cursor
     session.execute(_PASS_BY, {"connection_id": job.connection_id, "imported": list(imported)})
+
+
+def save_consent(session: Session, job: Job, expires_at: datetime | None) -> None:
+    """Store until when the user's consent is valid."""
+    session.get_one(BankConnection, job.connection_id).consent_expires_at = expires_at
 
 
 def update_balance(session: Session, account_id: int, account: Account) -> None:
@@ -226,6 +186,7 @@ def _known(row: BankConnectionAccount) -> KnownAccount:
         currency=row.currency,
         account_type=row.account_type,
         institution_name=row.institution_name,
+        former_external_ids=row.former_external_ids,
     )
 
 
@@ -238,6 +199,12 @@ def _release_reassigned_ids(rows: Mapping[int, BankConnectionAccount], matches: 
             row.external_id = f"{_GONE}{row.id}"
 
 
+def _tells_more(row: BankConnectionAccount, account: Account) -> bool:
+    """Return whether the bank states an account number or last digits that it did not state before."""
+    known = row.bank_account_id is not None
+    return known and (account.anchor or row.anchor, account.mask or row.mask) != (row.anchor, row.mask)
+
+
 def _refresh(row: BankConnectionAccount, account: Account) -> None:
     if row.external_id != account.external_id:
         if not row.external_id.startswith(_GONE):
@@ -246,13 +213,13 @@ def _refresh(row: BankConnectionAccount, account: Account) -> None:
     row.anchor = account.anchor or row.anchor
     row.name, row.account_type = account.name, str(account.account_type)
     row.mask = account.mask or row.mask
-    if account.id_class is IdClass.NONE:  # what it delivered since shows that its ids are no identities
-        row.id_class = str(IdClass.NONE)
+    if account.id_class is not None:  # what it delivered since may show that its ids are no identities, or are again
+        row.id_class = str(account.id_class)
     row.currency = _stated_currency(account) or row.currency
     row.institution_name = account.institution_name or row.institution_name
     row.last_seen_at = func.now()
     mended = row.status == "unsupported" and _stated_currency(account) is not None
-    if row.status == "missing" or mended:
+    if row.status in {"missing", "closed"} or mended:
         row.status, row.status_code = "active", None
     _balance(row, account)
 
@@ -312,8 +279,3 @@ def _stated_currency(account: Account) -> str | None:
     """Return a code of three letters, also one of no currency (`XXX`): the rows of such an account state their own."""
     code = (account.currency or "").strip().upper()
     return code if is_currency(code) or re.fullmatch("[A-Z]{3}", code) else None
-
-
-def _currency(account: Account) -> str | None:
-    code = (account.currency or "").strip().upper()
-    return code if is_currency(code) else None

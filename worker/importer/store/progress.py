@@ -1,7 +1,7 @@
 """Writes the run's row of every account: counts, result and balance proof."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,25 +11,49 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
 from worker.errors import WorkerError
-from worker.importer.decide.balance import BalanceProof
+from worker.importer.decide.balance_proof import BalanceProof
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult, judge_account
-from worker.importer.store.balance_proof import prove_balance
-from worker.importer.store.ledger_state import save_problem
+from worker.importer.store.balances import StatedBalances, prove_balance
+from worker.importer.store.ledger_state import save_problem, withdrawn_rows
 from worker.importer.store.rejections import open_rejections
-from worker.models import BankImportRun, BankImportRunAccount
+from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSoFar:
+    """What a later attempt need not read again of an account.
+
+    Attributes:
+        window: Days that were read completely.
+        cursor: What to go on from, when the delivery was cut after one of its pages.
+    """
+
+    window: Window | None = None
+    cursor: str | None = None
+
+
 # The counts are kept per account; the run's are their sums, for those who watch it.
 _SUM_UP = text(
-    f"""UPDATE bank_import_runs r SET accounts_done = s.accounts_done, {", ".join(f"{n} = s.{n}" for n in COUNTED)}
+    f"""UPDATE bank_import_runs r SET accounts_done = s.accounts_done,
+      read_from_on = least(r.read_from_on, s.from_on), read_to_on = greatest(r.read_to_on, s.to_on),
+      {", ".join(f"{n} = s.{n}" for n in COUNTED)}
     FROM (SELECT count(*) FILTER (WHERE code <> 'in_progress') AS accounts_done,
-            {", ".join(f"sum({n})::int AS {n}" for n in COUNTED)}
+            min(from_on) AS from_on, max(to_on) AS to_on, {", ".join(f"sum({n})::int AS {n}" for n in COUNTED)}
           FROM bank_import_run_accounts WHERE run_id = :run_id) s
     WHERE r.id = :run_id"""  # noqa: S608 - constant names
+)
+# What lies between the watermark and a later window was not read; what a window covers was.
+_NOTE_UNREAD = text(
+    """UPDATE bank_connection_accounts SET unread_days = unread_days
+      + CASE WHEN NOT :by_cursor AND watermark_on + 1 < CAST(:from_on AS date)
+          THEN datemultirange(daterange(watermark_on + 1, :from_on)) ELSE '{}' END
+      - datemultirange(daterange(:from_on, CAST(:to_on AS date), '[]'))
+    WHERE id = :account_id AND (unread_days <> '{}' OR watermark_on + 1 < CAST(:from_on AS date))"""
 )
 _IN_PROGRESS = {"status": "partial", "code": "in_progress"}
 _SAVE_PROOF = text(
@@ -37,16 +61,26 @@ _SAVE_PROOF = text(
 ).bindparams(bindparam("proof", type_=JSONB))
 
 
-def add_counts(session: Session, job: Job, account_id: int, counts: Counts, window: Window | None) -> None:
+def add_counts(session: Session, job: Job, account_id: int, counts: Counts, read: ReadSoFar) -> None:
     """Add the counts of a delivery to the run's row of this account."""
-    _upsert(session, job, account_id, None, counts, window)
+    _upsert(session, job, account_id, None, counts, read)
+
+
+def note_unread_days(session: Session, account_id: int, window: Window, *, by_cursor: bool) -> None:
+    """Note the days between the watermark and a window that was read, and forget those that the window covers.
+
+    Args:
+        by_cursor: The bank tells changes since the last time, so that no day is left out.
+    """
+    values = {"account_id": account_id, "from_on": window.from_on, "to_on": window.to_on, "by_cursor": by_cursor}
+    session.execute(_NOTE_UNREAD, values)
 
 
 def close_account(session: Session, job: Job, result: AccountResult) -> None:
     """Record how the account ended; the counts of its deliveries stay as they are."""
     assert result.account_id is not None
     values: dict[str, Any] = {"status": result.status, "code": result.code, "message": result.message}
-    _upsert(session, job, result.account_id, values, Counts(), None)
+    _upsert(session, job, result.account_id, values, Counts(), ReadSoFar())
     save_problem(session, result)
 
 
@@ -56,27 +90,40 @@ def fail_account(session: Session, job: Job, account_id: int, error: WorkerError
     close_account(session, job, result)
 
 
-def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo) -> BalanceProof:
+def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo, evidence: StatedBalances) -> BalanceProof:
     """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows.
 
-    zone: of the bank's days.
+    Args:
+        zone: Of the bank's days.
+        evidence: Balances that came with the deliveries.
     """
     result = next(iter(account_results(session, job, account_id)), None)
     ended = result or AccountResult(account_id=account_id, status="succeeded", code="nothing_new")
     if ended.code == "in_progress":
         ended = replace(ended, status="succeeded", code="ok")
-    proof = prove_balance(session, job, account_id, zone)
-    ended = judge_account(ended, open_rejections=open_rejections(session, job, account_id), proof=proof)
+    account = session.get_one(BankConnectionAccount, account_id)
+    proof = prove_balance(session, job, account_id, zone, evidence)
+    ended = judge_account(
+        ended,
+        open_rejections=open_rejections(session, job, account_id),
+        withdrawn=withdrawn_rows(session, job, account_id, proof.fits_after_on),
+        proof=proof,
+        mismatch_before=account.problem_message if account.problem_code == "balance_mismatch" else None,
+    )
     close_account(session, job, ended)
     session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})
     log.info("account.finished", account_id=account_id, code=ended.code, proof=proof.result)
     return proof
 
 
-def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
-    """Start an attempt: say how many accounts there are, and that what an earlier one left unfinished goes on."""
+def set_total(session: Session, job: Job, accounts: int) -> None:
+    """Say how many accounts the run has to deal with; a dry run leaves its row unlocked."""
     if not job.dry_run:
-        session.get_one(BankImportRun, job.lease.run_id).accounts_total = len(account_ids)
+        session.get_one(BankImportRun, job.lease.run_id).accounts_total = accounts
+
+
+def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
+    """Start an attempt: what an earlier one left unfinished of these accounts goes on."""
     session.execute(
         update(BankImportRunAccount)
         .where(
@@ -89,15 +136,16 @@ def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
 
 
 def _upsert(
-    session: Session, job: Job, account_id: int, ending: dict[str, Any] | None, counts: Counts, window: Window | None
+    session: Session, job: Job, account_id: int, ending: dict[str, Any] | None, counts: Counts, read: ReadSoFar
 ) -> None:
     """Add counts to the row of an account; `ending` None leaves its result unchanged."""
     table = BankImportRunAccount
     statement = insert(table).values(
         run_id=job.lease.run_id,
         account_id=account_id,
-        from_on=window.from_on if window else None,
-        to_on=window.to_on if window else None,
+        from_on=read.window.from_on if read.window else None,
+        to_on=read.window.to_on if read.window else None,
+        cursor_after=read.cursor,
         **(ending or _IN_PROGRESS),
         **count_values(counts),
     )
@@ -110,6 +158,7 @@ def _upsert(
                 **{name: getattr(table, name) + new[name] for name in count_values(counts)},
                 "from_on": func.least(table.from_on, new.from_on),
                 "to_on": func.greatest(table.to_on, new.to_on),
+                "cursor_after": func.coalesce(new.cursor_after, table.cursor_after),
                 "finished_at": func.now(),
             },
         )

@@ -52,7 +52,7 @@ def not_listed(transaction: Transaction) -> Rejection:
 
 
 def record_rejections(session: Session, job: Job, account_id: int | None, rejections: Sequence[Rejection]) -> int:
-    """Store rejections and return how many were not on record before; rows that arrived after all are resolved."""
+    """Store rejections and return how many are new; rejections of rows that were imported since are resolved."""
     arrived = {"run_id": job.lease.run_id, "connection_id": job.connection_id, "account_id": account_id}
     session.execute(_ARRIVED, arrived)
     if not rejections:
@@ -78,7 +78,7 @@ def record_rejections(session: Session, job: Job, account_id: int | None, reject
 
 
 def _identities(rejections: Sequence[Rejection]) -> list[bytes]:
-    """Return what makes each of them one rejection; equal rows without an id are told apart by counting."""
+    """Return the identities of rejections; equal rows without an id are told apart by counting."""
     seen: Counter[bytes] = Counter()
     identities = []
     for rejection in rejections:

@@ -1,29 +1,66 @@
-"""Detects a new account that may replace one the bank lists no longer; it is not imported until the user answers."""
+"""Detects a new account that is another one: an older one of its connection, or one of another connection.
 
-from itertools import islice
+What evidently is an account that went missing goes on as it; what evidently is one of another connection becomes a
+source of the same account of the person. What may be is asked, and not imported until the user answers: also an account
+with the rows of one that the bank lists as well, or that has another account number.
+"""
 
-from sqlalchemy import text
+import json
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from heapq import nlargest
+from typing import Any
+
+from sqlalchemy import Row, func, text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.compare_accounts import AccountRow, SameAccount, compare_accounts
+from worker.connectors.base import Transaction
+from worker.importer.account_state import AccountState, load_accounts
+from worker.importer.decide.compare_accounts import NewAccount, compare_accounts, decide_new_account
 from worker.importer.decide.line import Line, read_transaction
 from worker.importer.decide.reasons import Reason
-from worker.importer.store.account_import import AccountDelivery
-from worker.importer.store.load import has_rows
-
-MAX_COMPARED_ROWS = 2000
-
-# An account that has a suggestion, open or answered, gets no second one.
-_MISSING = text(
-    """SELECT o.id FROM bank_connection_accounts o JOIN bank_connection_accounts n ON n.id = :account_id
-    WHERE o.connection_id = n.connection_id AND o.status = 'missing' AND o.currency IS NOT DISTINCT FROM n.currency
-      AND (o.anchor IS NULL OR n.anchor IS NULL OR o.anchor = n.anchor)
-      AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'account' AND s.account_id = n.id)
-    ORDER BY o.id"""
+from worker.importer.decide.recognise_account import Recognition
+from worker.importer.decide.running_balance import balance_after
+from worker.importer.decide.sign_flip import states_opposite_signs
+from worker.importer.decide.source_rows import SourceRow
+from worker.importer.outcome import SignsFlippedError
+from worker.importer.store.account_delivery import AccountDelivery
+from worker.importer.store.bank_accounts import (
+    MAX_COMPARED_ROWS,
+    add_account,
+    attach,
+    drop_if_empty,
+    last_compared_on,
+    recognise_source,
+    rows_beside,
 )
+from worker.importer.store.load import has_rows
+from worker.importer.store.progress import reopen
+from worker.models import BankConnectionAccount
+from worker.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+# An account that has a suggestion, open or answered, gets no second one. Accounts that the bank began to list at the
+# same time are several, whatever their rows: none took the place of another.
+_OLDER = text(
+    """SELECT o.id, o.included, o.status = 'active' AS is_listed,
+      coalesce(o.anchor <> n.anchor, FALSE) AS other_anchor,
+      o.status = 'missing' AND coalesce(o.anchor = n.anchor, TRUE) AND o.included AND NOT o.inverted
+        AND o.account_type = n.account_type
+        AND NOT EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = o.id) AS is_blank
+    FROM bank_connection_accounts o JOIN bank_connection_accounts n ON n.id = :account_id
+    WHERE o.connection_id = n.connection_id AND o.id <> n.id
+      AND (o.status = 'missing' OR o.status = 'active' AND o.created_at < n.created_at)
+      AND o.currency IS NOT DISTINCT FROM n.currency
+      AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'account' AND s.account_id = n.id)
+    ORDER BY o.status DESC, o.id"""
+)
+_ASKED = text("SELECT EXISTS (SELECT FROM bank_match_suggestions WHERE kind = 'account' AND account_id = :account_id)")
 _ROWS = text(
     """SELECT coalesce(stated_on, effective_on) AS "on", amount, currency,
-        concat_ws(' ', counterparty, description) AS words
+        concat_ws(' ', counterparty, description) AS words, state = 'pending' AS pending
     FROM bank_transactions WHERE account_id = :account_id AND state <> 'removed'
     ORDER BY effective_on DESC, id DESC LIMIT :most"""
 )
@@ -31,47 +68,129 @@ _WAIT = text(
     "UPDATE bank_connection_accounts SET status = 'waiting', status_code = 'similar_account' WHERE id = :account_id"
 )
 _ASK = text(
-    """INSERT INTO bank_match_suggestions (user_id, kind, account_id, other_account_id, run_id, reason)
-    VALUES (:user_id, 'account', :account_id, :other_account_id, :run_id, :reason) ON CONFLICT DO NOTHING"""
+    """INSERT INTO bank_match_suggestions (user_id, kind, account_id, other_account_id, run_id, reason, detail)
+    VALUES (:user_id, 'account', :account_id, :other_account_id, :run_id, :reason, CAST(:detail AS jsonb))
+    ON CONFLICT DO NOTHING"""
 )
 
 
-def ask_if_replaced(session: Session, step: AccountDelivery) -> bool:
-    """Ask whether a new account is one that went missing, if their rows say that it may be; it waits for the answer."""
-    if has_rows(session, step.account.id):
-        return False
-    missing_ids = list(session.execute(_MISSING, {"account_id": step.account.id}).scalars())
-    if not missing_ids:
-        return False
-    delivered = _delivered_rows(step)
-    verdicts = {
-        account_id: compare_accounts(delivered, _stored_rows(session, account_id)) for account_id in missing_ids
+def account_or_old_one(session: Session, step: AccountDelivery) -> AccountState | None:
+    """Return the account to import as: the new one, or the older one that it evidently is; None when it waits."""
+    account = step.account
+    if has_rows(session, account.id):
+        return _with_bank_account(session, step)
+    older = list(session.execute(_OLDER, {"account_id": account.id}))
+    if not older:
+        return _with_bank_account(session, step)
+    decided: dict[NewAccount, list[int]] = {decision: [] for decision in NewAccount}
+    for row in older:
+        stored = _stored_rows(session, row.id)
+        verdict = compare_accounts(_delivered_rows(step, last_compared_on(stored)), stored)
+        facts = {"is_listed": row.is_listed, "other_anchor": row.other_anchor, "included": row.included}
+        decided[decide_new_account(verdict, **facts)].append(row.id)
+    match decided[NewAccount.GOES_ON], decided[NewAccount.ASK]:
+        case [old_id], _:
+            return _as_old_one(session, step, old_id)
+        case [], []:
+            blank = _only_blank_one(older)
+            return _with_bank_account(session, step) if blank is None else _as_old_one(session, step, blank)
+        case several, asked:
+            _ask(session, step, [*several, *asked][0], {})
+            return None
+
+
+def _with_bank_account(session: Session, step: AccountDelivery) -> AccountState | None:
+    """Return the account as a source of the person's account that it is or begins; None when that has to be asked."""
+    if step.account.bank_account_id is not None:
+        return step.account
+    source = session.get_one(BankConnectionAccount, step.account.id)
+    found = recognise_source(session, source.id, partial(_delivered_rows, step))
+    if found is not None and found[1].verdict == Recognition.SAME and found[0].bank_account_id is not None:
+        rows = _delivered_rows(step, None)
+        if states_opposite_signs(rows, rows_beside(session, source.id, found[0].bank_account_id, rows)):
+            raise SignsFlippedError
+        attach(session, source, found[0].bank_account_id)
+        log.info("account.recognised", account_id=source.id, bank_account_id=source.bank_account_id)
+    elif found is not None and not session.execute(_ASKED, {"account_id": source.id}).scalar_one():
+        _ask(session, step, found[0].id, found[1].as_json())
+        return None
+    else:
+        add_account(session, source)
+    return replace(step.account, bank_account_id=source.bank_account_id)
+
+
+def go_on_as(session: Session, old: BankConnectionAccount, new: BankConnectionAccount) -> None:
+    """Let the old account take the place of the new one: its rows and choices stay, what the bank states is the new."""
+    stated = {
+        name: getattr(new, name)
+        for name in ("external_id", "name", "account_type", "balance_amount", "balance_kind", "balance_at")
     }
-    for wanted in (SameAccount.EVIDENT, SameAccount.POSSIBLE):
-        found = [account_id for account_id, verdict in verdicts.items() if verdict == wanted]
-        if found:
-            values = {"user_id": step.job.user_id, "run_id": step.job.lease.run_id, "reason": Reason.SIMILAR_ACCOUNT}
-            session.execute(_ASK, values | {"account_id": step.account.id, "other_account_id": found[0]})
-            session.execute(_WAIT, {"account_id": step.account.id})
-            return True
-    return False
+    stated |= {
+        name: value
+        for name in ("anchor", "mask", "id_class", "institution_name")
+        if (value := getattr(new, name)) is not None
+    }
+    empty_id = new.bank_account_id
+    session.delete(new)
+    session.flush()
+    if empty_id is not None and empty_id != old.bank_account_id:
+        drop_if_empty(session, empty_id)
+    old.former_external_ids = [*old.former_external_ids, old.external_id]
+    for name, value in stated.items():
+        setattr(old, name, value)
+    old.status, old.status_code, old.cursor = "active", None, None
+    old.last_seen_at = func.now()
+    session.flush()
 
 
-def _delivered_rows(step: AccountDelivery) -> list[AccountRow]:
+def _as_old_one(session: Session, step: AccountDelivery, old_id: int) -> AccountState:
+    new = session.get_one(BankConnectionAccount, step.account.id)
+    go_on_as(session, session.get_one(BankConnectionAccount, old_id, with_for_update=True), new)
+    log.info("account.goes_on", account_id=old_id, instead_of=step.account.id)
+    reopen(session, step.job, [old_id])
+    return next(a for a in load_accounts(session, step.job.connection_id, step.account.external_id) if a.id == old_id)
+
+
+def _ask(session: Session, step: AccountDelivery, old_id: int, evidence: dict[str, Any]) -> None:
+    values = {"user_id": step.job.user_id, "run_id": step.job.lease.run_id, "reason": Reason.SIMILAR_ACCOUNT}
+    asked = {"account_id": step.account.id, "other_account_id": old_id, "detail": json.dumps(evidence)}
+    session.execute(_ASK, values | asked)
+    session.execute(_WAIT, {"account_id": step.account.id})
+
+
+def _only_blank_one(older: list[Row[Any]]) -> int | None:
+    """Return the one missing account without rows and choices: nothing is at stake, and no second one stays behind."""
+    blank = [row.id for row in older if row.is_blank]
+    return blank[0] if len(blank) == 1 else None
+
+
+def _delivered_rows(step: AccountDelivery, until_on: date | None) -> list[SourceRow]:
+    """Return the newest delivered rows up to a day, as many as are compared; None for no such day."""
     transactions = step.delivery.staging.transactions(step.account.external_id)
-    lines = (read_transaction(transaction, step.read_context) for transaction in transactions)
+    if until_on is not None and step.delivery.staging.rows(step.account.external_id) > MAX_COMPARED_ROWS:
+        transactions = (one for one in transactions if _stated_day(one) <= until_on)
+    newest = nlargest(MAX_COMPARED_ROWS, transactions, key=_stated_day)
+    lines = (read_transaction(transaction, step.read_context) for transaction in newest)
     return [
-        AccountRow(
+        SourceRow(
             on=line.stated_on or line.effective_on,
             amount=line.amount,
             currency=line.currency,
-            words=f"{line.counterparty or ''} {line.description}",
+            words=f"{line.counterparty or ''} {line.description}".strip(),
+            pending=line.pending,
+            balance=balance_after(line.stated_amounts),
         )
-        for line in islice(lines, MAX_COMPARED_ROWS)
+        for line in lines
         if isinstance(line, Line)
     ]
 
 
-def _stored_rows(session: Session, account_id: int) -> list[AccountRow]:
+def _stated_day(transaction: Transaction) -> date:
+    moment = transaction.booking_at or transaction.transaction_at
+    day = transaction.booking_on or transaction.transaction_on or transaction.value_on
+    return day or (moment.date() if moment else date.max)
+
+
+def _stored_rows(session: Session, account_id: int) -> list[SourceRow]:
     rows = session.execute(_ROWS, {"account_id": account_id, "most": MAX_COMPARED_ROWS})
-    return [AccountRow(on=row.on, amount=row.amount, currency=row.currency, words=row.words) for row in rows]
+    return [SourceRow(**row._asdict()) for row in rows]

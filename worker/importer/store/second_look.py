@@ -1,7 +1,7 @@
 """Matches rows of earlier runs again, because their counterpart may have been added since by another source.
 
-FinMind may have added an expense after the bank's row (typed, recurring, from a file); another connection may have
-imported the same purchase, or the other leg of a transfer. The rules are those of new rows
+FinMind may have added an expense after the bank's row (typed, recurring, from a file); another source may have
+imported the same purchase, another account the other leg of a transfer. The rules are those of new rows
 (`decide.match_user_expense`, `decide.match_transfer`); what the user declined or changed is not decided again.
 """
 
@@ -19,15 +19,26 @@ from worker.importer.decide.match_user_expense import UserExpense, match_user_ex
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import StoredRow
 from worker.importer.job import Job
-from worker.importer.store.bulk import insert_values
-from worker.importer.store.history import image_row
-from worker.importer.store.load import AccountPlace, load_details, load_user_expenses
-from worker.importer.store.transfers import give_expenses, link_transfers, unpaired_ids
+from worker.importer.store.bulk import ASK_AGAIN, insert_values
+from worker.importer.store.change_rows import image_row
+from worker.importer.store.load import load_details
+from worker.importer.store.stale_pending import remove_abandoned, remove_superseded
+from worker.importer.store.transfers import give_expenses, hide_shown_legs, link_transfers, unpaired_ids
+from worker.importer.store.twins import follow, successors
+from worker.importer.store.user_expenses import (
+    load_asked,
+    load_spans,
+    load_user_expenses,
+    lock_as_read,
+    until_as_read,
+)
 from worker.importer.store.write import WriteTarget, month
 
 DAYS = 60
 """How far back rows are looked at again."""
 
+# A row that others are twins of is nobody's twin: they would be expenses again, and the next run would look once more.
+# Rows of this account, and of removed connections to it, at which nobody else looks again.
 # Selects the few candidates first and then the rows that may match; queried row by row, a year of rows took seconds.
 _DOUBTFUL = text(
     """WITH added AS MATERIALIZED (
@@ -37,74 +48,138 @@ _DOUBTFUL = text(
     ), elsewhere AS MATERIALIZED (
       SELECT o.base_amount, o.base_type, o.effective_on FROM bank_connection_accounts a
       JOIN bank_transactions o ON o.account_id = a.id AND o.effective_on >= CAST(:since_on AS date) - :max_days
-      WHERE a.user_id = :user_id AND a.connection_id <> :connection_id AND o.expense_id IS NOT NULL
+      WHERE a.bank_account_id = :bank_account_id AND a.id <> :account_id AND o.expense_id IS NOT NULL
         AND o.expense_state = 'own' AND o.state <> 'removed'
     ), ours AS MATERIALIZED (
-      SELECT t.id, t.expense_id, t.base_amount, t.base_currency, t.base_type, t.base_spent_on, t.effective_on
+      SELECT t.id, t.account_id, t.expense_id, t.base_amount, t.base_currency, t.base_type, t.base_spent_on,
+        t.effective_on
       FROM bank_transactions t
-      WHERE t.account_id = :account_id AND t.effective_on >= :since_on AND t.state <> 'removed'
+      WHERE t.account_id = ANY (ARRAY(
+          SELECT CAST(:account_id AS bigint) UNION ALL SELECT a.id FROM bank_connection_accounts a
+          JOIN bank_connections c ON c.id = a.connection_id AND c.status = 'disconnected'
+          WHERE a.bank_account_id = :bank_account_id AND a.id <> :account_id))
+        AND t.effective_on >= :since_on AND t.state <> 'removed'
         AND t.expense_state = 'own' AND t.expense_id IS NOT NULL
         AND (EXISTS (SELECT 1 FROM added) OR EXISTS (SELECT 1 FROM elsewhere))
     )
-    SELECT t.id FROM ours t JOIN added e
+    SELECT t.id, t.account_id FROM ours t JOIN added e
       ON e.amount = t.base_amount AND e.currency = t.base_currency AND e.expense_type = t.base_type
       AND e.id > t.expense_id AND e.spent_at BETWEEN t.base_spent_on - :max_days AND t.base_spent_on + :max_days
-    WHERE NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.transaction_id = t.id AND s.expense_id = e.id)
+    WHERE NOT EXISTS (SELECT 1 FROM bank_match_suggestions s
+      WHERE s.transaction_id = t.id AND s.expense_id = e.id AND s.status <> 'obsolete')
     UNION
-    SELECT t.id FROM ours t JOIN elsewhere o
-      ON o.base_amount = t.base_amount AND o.base_type = t.base_type
+    SELECT t.id, t.account_id FROM ours t JOIN elsewhere o
+      ON t.account_id = :account_id AND o.base_amount = t.base_amount AND o.base_type = t.base_type
       AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days
+    WHERE NOT EXISTS (SELECT 1 FROM bank_transactions w
+      WHERE w.twin_id = t.id AND w.expense_state = 'twin' AND w.state <> 'removed')
     ORDER BY 1"""
 )
+# What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the
+# account are looked at: a statement file has no later run of its own.
 _ORPHANS = text(
-    """SELECT t.id FROM bank_transactions t LEFT JOIN bank_transactions o ON o.id = t.twin_id
-    WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.expense_state = 'twin'
-      AND (o.id IS NULL OR o.state = 'removed' OR o.expense_state = 'twin')"""
+    """SELECT t.id, t.twin_id, o.state = 'removed' AND (o.expense_state = 'reverted'
+        OR o.expense_state IN ('own', 'linked') AND o.expense_id IS NULL) AS is_taken_back
+    FROM bank_connection_accounts n JOIN bank_connection_accounts a
+      ON a.id = n.id OR a.bank_account_id = n.bank_account_id
+    JOIN bank_transactions t ON t.account_id = a.id AND t.state <> 'removed'
+    LEFT JOIN bank_transactions o ON o.id = t.twin_id
+    WHERE n.id = :account_id
+      AND (t.expense_state = 'twin' AND (o.id IS NULL OR o.state = 'removed' OR o.expense_state = 'twin')
+        OR t.expense_state = 'transfer' AND a.id = n.id AND (t.transfer_peer_id IS NULL OR :show_both))
+    ORDER BY t.id"""
 )
-_SUGGESTED = text(
-    """SELECT transaction_id, expense_id FROM bank_match_suggestions
-    WHERE kind = 'expense' AND transaction_id = ANY(:ids)"""
+_TAKE_BACK_TWINS = text(
+    """UPDATE bank_transactions t SET expense_state = o.expense_state, twin_id = NULL, last_run_id = :run_id
+    FROM bank_transactions o WHERE o.id = t.twin_id AND t.id = ANY(:ids)"""
 )
 _TAKE_OVER = text(
     """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, twin_id = :twin_id,
       last_run_id = :run_id WHERE id = :id"""
 )
-
 _CLOSE_SUGGESTIONS = text(
     """UPDATE bank_match_suggestions SET status = 'obsolete'
     WHERE kind = 'expense' AND status = 'open' AND transaction_id = :id"""
 )
 
 
-def look_again(session: Session, job: Job, account: AccountState, today: date) -> set[str]:
-    """Match recent rows (`DAYS` days) with expenses and rows added since; return the months whose expenses changed."""
+def look_again(session: Session, job: Job, account: AccountState, today: date, *, by_cursor: bool) -> set[str]:
+    """Match recent rows (`DAYS` days) with expenses and rows added since; return the months whose expenses changed.
+
+    Args:
+        session: The transaction of the run.
+        job: The run.
+        account: Whose rows are looked at.
+        today: In the bank's zone.
+        by_cursor: The bank tells changes, so that a row which it does not mention stands.
+    """
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
     since_on = today - timedelta(days=DAYS)
-    orphans = list(session.execute(_ORPHANS, {"account_id": account.id}).scalars())
-    months = give_expenses(session, target, orphans, Reason.LEG_ALONE) if orphans else set()
-    months |= _match_expenses(session, job, account, target, since_on)
+    show_both = job.options.transfers == "show_both"
+    months = _give_orphans(session, target, show_both=show_both)
+    months |= set() if show_both else hide_shown_legs(session, target)
+    months |= until_as_read(lambda: _match_expenses(session, job, account, target, since_on))
+    months |= remove_abandoned(session, job, account, target, today)
+    if by_cursor:
+        months |= remove_superseded(session, job, account, target, today)
     unpaired = unpaired_ids(session, target, since_on)
     return months | (link_transfers(session, job, target, unpaired) if unpaired else set())
+
+
+def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> set[str]:
+    """Give rows whose counterpart is gone their own expense, unless the user deleted or reverted that of a twin.
+
+    Args:
+        show_both: Legs of transfers are expenses as well.
+    """
+    orphans = list(session.execute(_ORPHANS, {"account_id": target.account_id, "show_both": show_both}))
+    taken_back = [row.id for row in orphans if row.is_taken_back]
+    if taken_back:
+        session.execute(_TAKE_BACK_TWINS, {"ids": taken_back, "run_id": target.run_id})
+    alone = [row for row in orphans if not row.is_taken_back]
+    heirs = successors(session, {row.twin_id for row in alone if row.twin_id is not None})
+    follow(session, heirs)
+    ids = [row.id for row in alone if heirs.get(row.twin_id, row.id) == row.id]
+    return give_expenses(session, ids, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
 
 
 def _match_expenses(session: Session, job: Job, account: AccountState, target: WriteTarget, since_on: date) -> set[str]:
     values = {
         "account_id": account.id,
         "user_id": job.user_id,
-        "connection_id": job.connection_id,
+        "bank_account_id": account.bank_account_id,
         "since_on": since_on,
         "max_days": match_user_expense.MAX_DAYS,
     }
-    ids = list(session.execute(_DOUBTFUL, values).scalars())
+    doubtful = session.execute(_DOUBTFUL, values).all()
+    months = _match_rows(session, job, account, target, [row.id for row in doubtful if row.account_id == account.id])
+    # The expenses of removed connections are compared with the user's own only: this account's rows are their twins.
+    abandoned = [row.id for row in doubtful if row.account_id != account.id]
+    return months | _match_rows(session, job, account, target, abandoned, with_twins=False)
+
+
+def _match_rows(
+    session: Session,
+    job: Job,
+    account: AccountState,
+    target: WriteTarget,
+    ids: Sequence[int],
+    *,
+    with_twins: bool = True,
+) -> set[str]:
     rows = [row for row in load_details(session, ids).values() if row.expense is not None]
     if not rows:
         return set()
-    found = match_user_expenses([_as_line(row) for row in rows], _expenses_beside(session, job, account, rows))
-    suggested = {tuple(pair) for pair in session.execute(_SUGGESTED, {"ids": ids})}
+    beside = _expenses_beside(session, job, account, rows)
+    beside = [one for one in beside if with_twins or one.twin_id is None]
+    spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in beside) else None
+    found = match_user_expenses([_as_line(row) for row in rows], beside, spans)
+    lock_as_read(session, [m.right for m in (*found.matches, *found.suggestions) if m.right.twin_id is None])
+    asked = load_asked(session, ids)
     months: set[str] = set()
     for match in found.matches:
         row, expense = rows[match.left_place], match.right
-        if (row.id, expense.expense_id) in suggested:
+        if (row.id, expense.partner) in asked:
             continue
         if row.expense != row.base or row.category_id is not None:
             if expense.twin_id is None:
@@ -113,27 +188,19 @@ def _match_expenses(session: Session, job: Job, account: AccountState, target: W
         months |= _replace_expense(session, target, row, expense, match.reason)
     for match in found.suggestions:
         row, expense = rows[match.left_place], match.right
-        if (row.id, expense.expense_id) not in suggested:
+        if (row.id, expense.partner) not in asked:
             _suggest(session, target, row, expense, match.reason)
     return months
 
 
 def _expenses_beside(session: Session, job: Job, account: AccountState, rows: Sequence[StoredRow]) -> list[UserExpense]:
-    """Return what may stand for these rows: expenses that were added after theirs, and rows of other connections."""
-    place = AccountPlace(
-        user_id=job.user_id,
-        connection_id=job.connection_id,
-        account_id=account.id,
-        anchor=account.anchor,
-        mask=account.mask,
-        currency=account.currency,
-    )
+    """Return expenses that may match these rows: those added after theirs, and those of other connections."""
     near = timedelta(days=match_user_expense.MAX_DAYS)
     days = [row.base.spent_on for row in rows if row.base is not None]
     amounts = {row.base.amount for row in rows if row.base is not None}
     oldest = min(row.expense_id for row in rows if row.expense_id is not None)
-    found = load_user_expenses(session, place, (min(days) - near, max(days) + near), amounts)
-    return [e for e in found if (e.expense_id > oldest if e.twin_id is None else e.expense_id)]
+    found = load_user_expenses(session, job.user_id, account, (min(days) - near, max(days) + near), amounts)
+    return [e for e in found if e.expense_id is not None and (e.twin_id is not None or e.expense_id > oldest)]
 
 
 def _as_line(row: StoredRow) -> Line:
@@ -162,13 +229,14 @@ def _as_line(row: StoredRow) -> Line:
         raw=None,
         pending=False,
         expense_amount=base.amount,
+        currency_stated=True,
     )
 
 
 def _replace_expense(
     session: Session, target: WriteTarget, row: StoredRow, expense: UserExpense, reason: Reason
 ) -> set[str]:
-    """Let the other expense stand for the row: the one that was written for it goes."""
+    """Link the row with the other expense, and delete the one that was written for it."""
     insert_values(session, "bank_transaction_changes", *image_row([row], target.run_id, Decision.LINKED, reason))
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=[_id(row)], run_id=target.run_id)
     own = expense.twin_id is None
@@ -192,6 +260,8 @@ def _id(row: StoredRow) -> int:
 
 
 def _suggest(session: Session, target: WriteTarget, row: StoredRow, expense: UserExpense, reason: Reason) -> None:
-    columns = ("user_id", "kind", "transaction_id", "expense_id", "run_id", "reason")
-    suggested = (target.user_id, "expense", row.id, expense.expense_id, str(target.run_id), reason)
-    insert_values(session, "bank_match_suggestions", columns, [suggested])
+    kind, other = ("expense", "expense_id") if expense.twin_id is None else ("twin", "other_transaction_id")
+    pair = (row.id, expense.expense_id) if expense.twin_id is None else sorted((row.id, expense.twin_id))
+    columns = ("user_id", "kind", "transaction_id", other, "run_id", "reason")
+    suggested = (target.user_id, kind, *pair, str(target.run_id), reason)
+    insert_values(session, "bank_match_suggestions", columns, [suggested], on_conflict=ASK_AGAIN)

@@ -3,7 +3,8 @@
 The rules are in `decide.match_transfer`; this file reads candidates, links what is certain and asks about the rest.
 """
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,38 +12,43 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.decide.match_transfer import MAX_DAYS, TransferLeg, match_transfers
+from worker.importer.decide.match_transfer import MAX_DAYS_NAMED, TransferLeg, match_transfers
 from worker.importer.decide.one_to_one import Match
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
-from worker.importer.store.bulk import copy, insert_values, next_ids
-from worker.importer.store.history import image_row
+from worker.importer.store.bulk import ASK_AGAIN, copy, insert_values, next_ids
+from worker.importer.store.change_rows import image_row
 from worker.importer.store.load import load_details
 from worker.importer.store.write import WriteTarget, Written, month
 
+# A twin is no leg, because the row of the other connection is; a reverted row is not in the ledger.
+_MAY_BE_LEG = "t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.expense_state NOT IN ('twin', 'reverted')"
 _LEG = """SELECT t.id, t.account_id, t.amount, t.currency, t.effective_on AS "on", t.kind, t.counterparty_account,
     concat_ws(' ', t.counterparty, t.description) AS words, a.anchor, a.mask, a.name, a.account_type
     FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id"""
-_OURS = text(f"{_LEG} WHERE t.id = ANY(:ids) AND t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.amount <> 0")
+_OURS = text(f"{_LEG} WHERE t.id = ANY(:ids) AND {_MAY_BE_LEG} AND t.amount <> 0 ORDER BY t.id")
+# Rows of two sources of one account are no transfer.
+_OF_ANOTHER = """a.id <> :account_id AND a.bank_account_id IS DISTINCT FROM
+    (SELECT n.bank_account_id FROM bank_connection_accounts n WHERE n.id = :account_id)"""
 _THEIRS = text(
-    f"{_LEG} WHERE t.user_id = :user_id AND t.account_id <> :account_id AND t.transfer_peer_id IS NULL"
-    " AND t.state <> 'removed' AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(:amounts)"
+    f"{_LEG} WHERE t.user_id = :user_id AND {_OF_ANOTHER} AND {_MAY_BE_LEG}"
+    " AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(:amounts) ORDER BY t.id"
 )
 _UNPAIRED = text(
-    """WITH others AS MATERIALIZED (
-      SELECT o.amount, o.effective_on FROM bank_connection_accounts a
-      JOIN bank_transactions o ON o.account_id = a.id AND o.effective_on >= CAST(:since_on AS date) - :max_days
-      WHERE a.user_id = :user_id AND a.id <> :account_id AND o.transfer_peer_id IS NULL AND o.state <> 'removed'
+    f"""WITH others AS MATERIALIZED (
+      SELECT t.amount, t.effective_on FROM bank_connection_accounts a
+      JOIN bank_transactions t ON t.account_id = a.id AND t.effective_on >= CAST(:since_on AS date) - :max_days
+      WHERE a.user_id = :user_id AND {_OF_ANOTHER} AND {_MAY_BE_LEG}
     ), ours AS MATERIALIZED (
       SELECT t.id, t.amount, t.effective_on FROM bank_transactions t
-      WHERE t.account_id = :account_id AND t.effective_on >= :since_on AND t.transfer_peer_id IS NULL
-        AND t.state <> 'removed' AND t.amount <> 0 AND EXISTS (SELECT 1 FROM others)
+      WHERE t.account_id = :account_id AND t.effective_on >= :since_on AND {_MAY_BE_LEG} AND t.amount <> 0
+        AND EXISTS (SELECT 1 FROM others)
     )
     SELECT DISTINCT t.id FROM ours t JOIN others o ON o.amount = -t.amount
       AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days
-    ORDER BY t.id"""
+    ORDER BY t.id"""  # noqa: S608 - a constant
 )
 _DECLINED = text(
     """SELECT transaction_id, other_transaction_id FROM bank_match_suggestions
@@ -53,6 +59,8 @@ _HAS_OTHERS = text(
     """SELECT EXISTS (SELECT 1 FROM bank_connection_accounts a WHERE a.user_id = :user_id AND a.id <> :account_id
         AND EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = a.id))"""
 )
+HIDDEN = frozenset({ExpenseState.TRANSFER, ExpenseState.TWIN})
+
 _LINK = text(
     "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
     " ELSE CAST(:one AS bigint) END, last_run_id = :run_id WHERE id IN (:one, :other)"
@@ -65,6 +73,12 @@ _HIDE = text(
     "UPDATE bank_transactions SET expense_id = NULL, expense_state = 'transfer', last_run_id = :run_id"
     " WHERE id = ANY(:ids)"
 )
+_SHOWN = text(
+    """SELECT t.id, t.transfer_peer_id AS peer_id FROM bank_transactions t
+    JOIN bank_transactions p ON p.id = t.transfer_peer_id
+    WHERE t.account_id = :account_id AND t.transfer_peer_id IS NOT NULL
+      AND t.expense_state = 'own' AND p.expense_state = 'own' ORDER BY t.id"""
+)
 _RELEASED = text(
     """WITH broken AS (
         UPDATE bank_transactions SET transfer_peer_id = NULL
@@ -75,7 +89,7 @@ _RELEASED = text(
 
 
 def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, written: Written) -> set[str]:
-    """Find the other legs of what was just written and link them; return the months of expenses that changed."""
+    """Find and link the other legs of the rows that were just written; return the months of expenses that changed."""
     months = _release(session, target, plan)
     ids = [*written.transaction_ids, *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
     if not ids or not session.execute(_HAS_OTHERS, _owner_values(target)).scalar_one():
@@ -85,7 +99,7 @@ def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, 
 
 def unpaired_ids(session: Session, target: WriteTarget, since_on: date) -> list[int]:
     """Return rows of the account without a peer, though rows of the user's other accounts fit by amount and day."""
-    values = _owner_values(target) | {"since_on": since_on, "max_days": MAX_DAYS}
+    values = _owner_values(target) | {"since_on": since_on, "max_days": MAX_DAYS_NAMED}
     return list(session.execute(_UNPAIRED, values).scalars())
 
 
@@ -104,8 +118,8 @@ def link_transfers(session: Session, job: Job, target: WriteTarget, ids: Sequenc
             _THEIRS,
             _owner_values(target)
             | {
-                "from_on": min(leg.on for leg in ours) - timedelta(days=MAX_DAYS),
-                "to_on": max(leg.on for leg in ours) + timedelta(days=MAX_DAYS),
+                "from_on": min(leg.on for leg in ours) - timedelta(days=MAX_DAYS_NAMED),
+                "to_on": max(leg.on for leg in ours) + timedelta(days=MAX_DAYS_NAMED),
                 "amounts": list({-leg.amount for leg in ours}),
             },
         )
@@ -130,8 +144,24 @@ def link_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, T
     session.execute(_ANSWERED, {"ids": [match.left.id, match.right.id]})
     image = image_row(list(details.values()), target.run_id, Decision.UPDATED, match.reason)
     insert_values(session, "bank_transaction_changes", *image)
-    if not hide:
-        return set()
+    return _hide_legs(session, target, details) if hide else set()
+
+
+def hide_shown_legs(session: Session, target: WriteTarget) -> set[str]:
+    """Hide the pairs of the account that were shown until `transfers` changed; what the user made their own stays."""
+    months: set[str] = set()
+    for pair in session.execute(_SHOWN, {"account_id": target.account_id}).all():
+        details = load_details(session, (pair.id, pair.peer_id))
+        if any(_touched(row) for row in details.values()):
+            continue
+        image = image_row(list(details.values()), target.run_id, Decision.UPDATED, Reason.TRANSFER_HIDDEN)
+        insert_values(session, "bank_transaction_changes", *image)
+        months |= _hide_legs(session, target, details)
+    return months
+
+
+def _hide_legs(session: Session, target: WriteTarget, details: Mapping[int, StoredRow]) -> set[str]:
+    """Delete the expenses of both legs; what the user deleted stays so."""
     expense_ids = [row.expense_id for row in details.values() if row.expense_id is not None]
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=target.run_id)
     keepers = [row.id for row in details.values() if not row.deleted_by_user]
@@ -148,7 +178,7 @@ def _touched(row: StoredRow) -> bool:
 
 
 def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
-    """Undo pairs of which one leg went or changed its amount: the other leg is an expense again."""
+    """Undo pairs of which one leg was removed or changed its amount; the other leg becomes an expense again."""
     broken = [
         change.known.id for change in plan.changes if change.line is None or change.line.amount != change.known.amount
     ]
@@ -156,18 +186,30 @@ def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
         return set()
     alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
     alone += [c.known.id for c in plan.changes if c.line is not None and c.known.id in broken]
-    return give_expenses(session, target, alone, Reason.LEG_ALONE)
+    return give_expenses(session, alone, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
 
 
-def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], reason: Reason) -> set[str]:
-    """Write the expense of rows that were hidden as legs or twins, as the bank states them; return the months."""
+def give_expenses(
+    session: Session,
+    ids: Sequence[int],
+    reason: Reason,
+    *,
+    user_id: int,
+    run_id: uuid.UUID,
+    states: Collection[ExpenseState] = HIDDEN,
+) -> set[str]:
+    """Write the expense of rows that have none of their own, as the bank states them; return the months.
+
+    Args:
+        states: How the rows stand to expenses now: hidden as legs or twins, or linked with an expense of the user's.
+    """
     rows = [
         row
         for row in load_details(session, ids).values()
-        if row.expense_state in (ExpenseState.TRANSFER, ExpenseState.TWIN)
-        and row.base is not None
-        and row.state != State.REMOVED
+        if row.expense_state in states and row.base is not None and row.state != State.REMOVED
     ]
+    if not rows:
+        return set()
     new_ids = dict(zip((row.id for row in rows), next_ids(session, "expenses", len(rows)), strict=True))
     columns = ("id", "user_id", "amount", "currency", "expense_type", "notes", "spent_at")
     copy(
@@ -175,7 +217,7 @@ def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], rea
         "expenses",
         columns,
         (
-            (new_ids[r.id], target.user_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
+            (new_ids[r.id], user_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
             for r in rows
             if (b := r.base) is not None
         ),
@@ -188,20 +230,17 @@ def give_expenses(session: Session, target: WriteTarget, ids: Sequence[int], rea
             ),
             {"expense_id": new_ids[row.id], "id": row.id},
         )
-    insert_values(session, "bank_transaction_changes", *image_row(rows, target.run_id, Decision.UPDATED, reason))
-    outbox.record_expenses(
-        session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=target.run_id
-    )
+    insert_values(session, "bank_transaction_changes", *image_row(rows, run_id, Decision.UPDATED, reason))
+    outbox.record_expenses(session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=run_id)
     return {month(row.base) for row in rows if row.base is not None}
 
 
 def _suggest(session: Session, target: WriteTarget, matches: Sequence[Match[TransferLeg, TransferLeg]]) -> None:
-    insert_values(
-        session,
-        "bank_match_suggestions",
-        ("user_id", "kind", "transaction_id", "other_transaction_id", "run_id", "reason"),
-        [(target.user_id, "transfer", *sorted((m.left.id, m.right.id)), str(target.run_id), m.reason) for m in matches],
-    )
+    columns = ("user_id", "kind", "transaction_id", "other_transaction_id", "run_id", "reason")
+    rows = [
+        (target.user_id, "transfer", *sorted((m.left.id, m.right.id)), str(target.run_id), m.reason) for m in matches
+    ]
+    insert_values(session, "bank_match_suggestions", columns, rows, on_conflict=ASK_AGAIN)
 
 
 def _owner_values(target: WriteTarget) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fast path for a refresh whose response equals the previous one: the previous run's record is copied.
+"""Fast path for a refresh whose response equals the previous one: copies the record of the previous run.
 
 The digest of the last response with nothing new is kept on the connection (`answer_digest`, `answer_run_id`). Every run
 that may write forgets it first.
@@ -105,7 +105,7 @@ def copy_previous_run(
     """Record and close the run as a copy of the run `answer_run_id`, whose response was the same.
 
     Returns:
-        How the run ended; None, and nothing was written, when that run's record is gone or this run is not ours.
+        The outcome; None, and nothing was written, when the previous run is deleted or our lease is lost.
     """
     outcome = Outcome(status=RunStatus.SUCCEEDED, code="nothing_new")
     values = _values(job, requests, listed) | end_values(job.lease, outcome)

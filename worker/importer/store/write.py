@@ -18,8 +18,10 @@ from worker.importer.decide.line import STATED_FIELDS, Line
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
-from worker.importer.store.bulk import copy, hexed, insert_values, next_ids, run_values
-from worker.importer.store.history import change_rows
+from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
+from worker.importer.store.change_rows import change_rows
+from worker.importer.store.twins import leave_to_twins
+from worker.importer.store.user_expenses import lock_as_read
 
 _EXPENSE_COLUMNS = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
 _LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
@@ -29,11 +31,12 @@ _TRANSACTION_COLUMNS = (
     "id", "account_id", "user_id", "identity", "occurrence", "state", "twin_id", "expense_id", "expense_state",
     "first_run_id", "first_decision", "first_reason", *_LINE_COLUMNS, *_BASE_COLUMNS,
 )  # fmt: skip
+_FREE = text("UPDATE bank_transactions SET identity = decode(md5('moving' || id), 'hex') WHERE id = ANY(:ids)")
 _CASTS = {
     "content_key": "bytea", "fingerprint": "bytea", "identity": "bytea", "stated_on": "date", "effective_on": "date",
     "booking_on": "date", "value_on": "date", "transaction_on": "date", "amount": "numeric", "raw": "jsonb",
     "stated_amounts": "jsonb",
-    "base_amount": "numeric", "base_spent_on": "date", "expense_id": "int", "occurrence": "int",
+    "base_amount": "numeric", "base_spent_on": "date", "expense_id": "bigint", "occurrence": "int", "twin_id": "bigint",
 }  # fmt: skip
 
 
@@ -60,9 +63,14 @@ class Written:
 
 
 def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
-    """Write the whole plan with its lineage and its events."""
+    """Write the whole plan with its lineage and its events.
+
+    Raises:
+        ExpensesChangedError: An expense of the user's that it is about is another one now; nothing is written.
+    """
+    lock_as_read(session, plan.expenses)
     written = Written()
-    _write_changes(session, plan.changes, target, written)
+    _write_changes(session, leave_to_twins(session, plan.changes, target.run_id), target, written)
     _write_creates(session, plan.creates, target, written)
     _write_suggestions(session, plan.suggestions, target, written)
     _set_absent_since(session, plan.missing, "now()")
@@ -93,7 +101,6 @@ def _write_creates(session: Session, creates: Sequence[NewRow], target: WriteTar
             _transaction_row(create, transaction_id, expense_id, target, run_id)
             for create, transaction_id, expense_id in zip(creates, transaction_ids, expense_ids, strict=True)
         ),
-        texts=() if all(create.line.description for create in creates) else ("description",),
     )
     written.transaction_ids = transaction_ids
     written.months |= {day.strftime("%Y-%m") for day in {c.expense.spent_on for c in with_expense if c.expense}}
@@ -161,8 +168,19 @@ def _update_transactions(
         for change in changes
         if change.line is None
     ]
+    _set_identities_free(session, changes)
     _update(session, columns, followed, target.run_id)
     _update(session, ("state", "expense_id", "expense_state"), dropped, target.run_id)
+    twins = [(c.known.id, c.effect.twin_id) for c in changes if c.effect.twin_id is not None]
+    _update(session, ("twin_id",), twins, target.run_id)
+
+
+def _set_identities_free(session: Session, changes: Sequence[RowChange]) -> None:
+    """Take identities that rows exchange from all of them first, because no two rows may have one at any moment."""
+    before = {change.known.identity: change.known.id for change in changes}
+    ids = [holder for c in changes if (holder := before.get(c.identity, c.known.id)) != c.known.id]
+    if ids:
+        session.execute(_FREE, {"ids": ids})
 
 
 def _update(session: Session, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], run_id: uuid.UUID) -> None:
@@ -204,16 +222,19 @@ def _insert_aliases(session: Session, target: WriteTarget, aliases: Sequence[tup
 def _write_suggestions(
     session: Session, suggestions: Sequence[Suggestion], target: WriteTarget, written: Written
 ) -> None:
-    rows = [
+    of_expenses = [
         (target.user_id, "expense", written.transaction_ids[s.new_place], s.expense_id, str(target.run_id), s.reason)
         for s in suggestions
+        if s.twin_id is None
     ]
-    insert_values(
-        session,
-        "bank_match_suggestions",
-        ("user_id", "kind", "transaction_id", "expense_id", "run_id", "reason"),
-        rows,
-    )
+    of_rows = [
+        (target.user_id, "twin", s.twin_id, written.transaction_ids[s.new_place], str(target.run_id), s.reason)
+        for s in suggestions
+        if s.twin_id is not None
+    ]
+    columns = ("user_id", "kind", "transaction_id", "{other}", "run_id", "reason")
+    for rows, other in ((of_expenses, "expense_id"), (of_rows, "other_transaction_id")):
+        insert_values(session, "bank_match_suggestions", tuple(c.format(other=other) for c in columns), rows)
 
 
 def _set_absent_since(session: Session, ids: Sequence[int], moment: str) -> None:
@@ -254,24 +275,14 @@ def _transaction_row(
     create: NewRow, transaction_id: int, expense_id: int | None, target: WriteTarget, run_id: str
 ) -> tuple[Any, ...]:
     return (
-        transaction_id, target.account_id, target.user_id, hexed(create.identity), create.occurrence,
+        transaction_id, target.account_id, target.user_id, create.identity, create.occurrence,
         State.PENDING if create.line.pending else State.POSTED, create.twin_id, expense_id, create.expense_state,
-        run_id, create.decision, create.reason, *_copied_line(create.line), *_base_values(create.expense),
+        run_id, create.decision, create.reason, *_line_values(create.line), *_base_values(create.expense),
     )  # fmt: skip
 
 
 def _line_values(line: Line) -> tuple[Any, ...]:
     return (line.external_id, line.content_key, line.fingerprint, *_stated_values(line), *_json_values(line))
-
-
-def _copied_line(line: Line) -> tuple[Any, ...]:
-    return (
-        line.external_id,
-        hexed(line.content_key),
-        hexed(line.fingerprint),
-        *_stated_values(line),
-        *_json_values(line),
-    )
 
 
 def _json_values(line: Line) -> tuple[str | None, str | None]:

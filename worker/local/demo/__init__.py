@@ -1,4 +1,4 @@
-"""`finmind-worker demo`: the whole story in under a minute, on an embedded stack, checked from the database."""
+"""`finmind-worker demo`: shows the worker in under a minute on an embedded stack, and checks the results."""
 
 from worker.local.demo.run import run_demo
 

@@ -1,4 +1,4 @@
-"""What the database says at the end: the questions of the demo, as SQL."""
+"""Queries that check the results of the demo."""
 
 import uuid
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ _MONTHS = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """How many rows there are."""
+    """Numbers of rows."""
 
     expenses: int
     transactions: int
@@ -45,7 +45,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """How a run went, as its row tells it."""
+    """The row of a run, as far as the demo shows it."""
 
     status: str
     code: str | None
@@ -58,7 +58,7 @@ class RunFacts:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many accounts are done, and how many there are (0 = not known yet)."""
+        """The number of finished accounts and of all (0 while it is unknown)."""
         return self.accounts_done, self.accounts_total
 
 
@@ -80,12 +80,12 @@ def totals(session: Session) -> Totals:
 
 
 def doubled(session: Session) -> int:
-    """Count expenses that more than one bank transaction claims."""
+    """Count expenses that are linked with more than one bank transaction."""
     return int(session.scalar(_DOUBLED) or 0)
 
 
 def is_sealed(session: Session, secret: str) -> bool:
-    """Say whether no stored config holds the secret in the clear."""
+    """Say whether no stored config contains the secret in the clear."""
     return bool(session.scalar(_SEALED, {"secret": secret}))
 
 
@@ -96,19 +96,19 @@ def connection_status(session: Session, connection_id: uuid.UUID) -> str:
 
 
 def run_facts(session: Session, run_id: uuid.UUID) -> RunFacts:
-    """Return how a run went so far."""
+    """Return the facts of a run so far."""
     row = session.execute(_RUN, {"id": run_id}).one()
     return RunFacts(**row._asdict())
 
 
 def earliest_new(session: Session, run_id: uuid.UUID) -> Any:  # noqa: ANN401 - a day, or None
-    """Return the first day among the transactions that a run brought."""
+    """Return the first day of the transactions that a run created."""
     query = text("SELECT min(effective_on) FROM bank_transactions WHERE first_run_id = :id")
     return session.scalar(query, {"id": run_id})
 
 
 def all_runs(session: Session) -> Sequence[Any]:
-    """Return all runs with the name of their connection, in the order they were asked for."""
+    """Return all runs with the name of their connection, in the order of their requests."""
     return session.execute(_RUNS).all()
 
 

@@ -1,4 +1,4 @@
-"""From the curtain to the verdict: start the stack, play the story, show the tables, stop, judge."""
+"""Runs the demo: starts the stack, plays the story, shows tables, stops, and checks the claims."""
 
 import os
 import signal
@@ -18,11 +18,11 @@ _MONTH_COLUMNS = ("month", "currency", "rows", "spent", "earned")
 
 
 class DemoError(WorkerError):
-    """Not everything was as the demo says."""
+    """A claim of the demo does not hold."""
 
 
 def run_demo() -> None:
-    """Tell the whole story and check it. Raises: DemoError naming every claim that does not hold."""
+    """Run the demo. Raises: DemoError naming every claim that does not hold."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     teller = Teller()
     with stage() as built:

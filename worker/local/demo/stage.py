@@ -1,4 +1,4 @@
-"""The stage of the demo: a real `up` in a folder of its own, gone without a trace when the block ends."""
+"""Runs `up` for the demo in a temporary folder, which is deleted at the end."""
 
 import os
 import shutil
@@ -16,6 +16,7 @@ import psutil
 
 from worker.errors import WorkerError
 from worker.local.children import Program, kill_session, start_child
+from worker.state_directory import published_addresses
 
 _START_TIMEOUT_S = 90
 _STOP_TIMEOUT_S = 40
@@ -45,12 +46,11 @@ class Stage:
         return self.directory / "up.log"
 
     def addresses(self) -> Mapping[str, str]:
-        """Return what `up` leaves for other processes, as environment variables."""
-        lines = (self.state / "env").read_text(encoding="utf-8").splitlines()
-        return dict(line.split("=", 1) for line in lines)
+        """Return the addresses that `up` published, as environment variables."""
+        return published_addresses(self.state)
 
     def wait(self) -> None:
-        """Wait until everything is up. Raises: StageError with the last words of `up`."""
+        """Wait until everything is up. Raises: StageError with the last output of `up`."""
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline_s:
             said = self.log.read_text(encoding="utf-8", errors="replace")
@@ -63,7 +63,7 @@ class Stage:
         raise StageError("the embedded stack did not start: " + " / ".join(last))
 
     def strike(self) -> list[str]:
-        """Stop `up`; return what is wrong with how it went, nothing when it left nobody behind and exited with 0."""
+        """Stop `up`; return what went wrong, such as a process that still runs or an exit code other than 0."""
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -77,7 +77,7 @@ class Stage:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """Start `up` in a temporary folder; whatever happens, it is stopped and the folder removed."""
+    """Start `up` in a temporary folder; at the end stop it and delete the folder."""
     directory = Path(tempfile.mkdtemp(prefix="finmind-demo-"))
     directory.chmod(0o711)
     environment = {name: value for name, value in os.environ.items() if not _is_ours(name)} | _QUICK

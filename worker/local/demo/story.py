@@ -1,4 +1,4 @@
-"""The acts of the demo: banks are connected, imported, refreshed, refused, and imported again."""
+"""The steps of the demo: connect banks, import, refresh, meet limits and an expired login, and import again."""
 
 import time
 import uuid
@@ -13,6 +13,7 @@ from sqlalchemy import text
 from worker.client import WorkerClient
 from worker.connections import lifecycle
 from worker.connections.lifecycle import NewConnection
+from worker.connections.users import add_user
 from worker.errors import WorkerError
 from worker.local.demo import facts
 from worker.local.demo.facts import RunFacts, Totals
@@ -27,12 +28,12 @@ _PATIENCE_S = 45
 
 
 class StoryError(WorkerError):
-    """A run of the demo does not end."""
+    """A run of the demo did not end in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Something the demo says, and whether the database agrees."""
+    """A claim of the demo, and whether it holds in the database."""
 
     words: str
     holds: bool
@@ -40,7 +41,11 @@ class Claim:
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """Who takes part. scratch: where the busy bank counts calls."""
+    """The steps of the demo on one stack.
+
+    Attributes:
+        scratch: Folder where the busy bank counts calls.
+    """
 
     runtime: Runtime
     client: WorkerClient
@@ -49,7 +54,7 @@ class Story:
     banks: dict[str, uuid.UUID] = field(default_factory=dict)
 
     def tell(self) -> Iterator[Claim]:
-        """Play all acts; each yields what it claims."""
+        """Run all steps; each yields its claims."""
         yield from self._connect()
         yield from self._first_import()
         yield from self._refresh_by_the_clock()
@@ -132,12 +137,10 @@ class Story:
         return self.scratch / "busy-bank"
 
     def _user(self) -> int:
-        insert = text(
-            "INSERT INTO users (email, password_hash, preferred_currency)"
-            " VALUES ('ada@example.test', 'not a hash', 'EUR') RETURNING id"
-        )
         with self.runtime.sessions() as session:
-            return int(session.execute(insert).scalar_one())
+            user_id = add_user(session, "ada@example.test", "EUR")
+        assert user_id is not None, "the demo's database is its own"
+        return user_id
 
     def _add(self, user_id: int, name: str, config: Mapping[str, Any]) -> uuid.UUID:
         wanted = NewConnection(user_id=user_id, connector_name="mock", name=name, config={"token": SECRET, **config})
@@ -148,7 +151,7 @@ class Story:
             return self.client.request_import(session, connection_id)
 
     def _make_due(self, connection_id: uuid.UUID, advance: Advance) -> uuid.UUID:
-        """Say that the connection is due now, and wait for the run that the dispatcher makes of it."""
+        """Make the connection due, and wait for the run that the dispatcher creates."""
         due = text("UPDATE bank_connections SET next_refresh_at = now() WHERE id = :id")
         made = text("SELECT id FROM bank_import_runs WHERE connection_id = :id AND trigger = 'schedule'")
         with self.runtime.sessions() as session:

@@ -1,4 +1,4 @@
-"""How the demo tells its story: bars and colours on a terminal, plain lines elsewhere."""
+"""Prints the demo: progress bars and colours on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 Advance = Callable[[int, int, str], None]
-"""done, total, words: how far a step is; total 0 = not known yet."""
+"""Shows progress by done, total (0 while it is unknown) and words."""
 
 
 class Teller:
@@ -21,7 +21,7 @@ class Teller:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Advance]:
-        """Show a step while it runs, with how long it took."""
+        """Show a step while it runs, and then its duration."""
         if not self._console.is_terminal:
             began_at_s = time.monotonic()
             last = [""]
@@ -36,7 +36,7 @@ class Teller:
             bars.update(task, total=1, completed=1)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table; numbers stand on the right."""
+        """Print a table with numbers aligned on the right."""
         table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for place, column in enumerate(columns):
             numeric = bool(rows) and not isinstance(rows[0][place], str)
@@ -47,7 +47,7 @@ class Teller:
         self._console.print(table, markup=False)
 
     def claim(self, words: str, *, holds: bool) -> None:
-        """Print a claim and whether it is so."""
+        """Print a claim and whether it holds."""
         mark = "[green]✓[/green]" if holds else "[bold red]✗ NOT SO:[/bold red]"
         self._console.print(f"{mark} {words}")
 

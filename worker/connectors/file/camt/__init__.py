@@ -1,1 +1,1 @@
-"""CAMT.052, 053 and 054: XML in pieces, its statements, their entries."""
+"""Reads CAMT.052, 053 and 054 files."""

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from worker.connectors.base import Transaction
+from worker.connectors.base import Account, Transaction
 from worker.connectors.file.camt.xml_stream import Node
 from worker.connectors.file.statement.amounts import parse_amount
-from worker.connectors.file.statement.events import StatementAccount
+from worker.connectors.file.statement.currencies import parse_currency
+from worker.connectors.file.statement.details import SERVICER, EntryReference
 
 _SIGNS = {"CRDT": 1, "DBIT": -1}
 _NO_REFERENCE = {"NOTPROVIDED", "NONREF", "NOT PROVIDED"}
@@ -25,7 +26,7 @@ class CamtEntry:
         turned: Whether a reversal keeps the direction of the original booking, so that the money went the other way.
     """
 
-    account: StatementAccount
+    account: Account
     node: Node
     pending: bool
     split: bool
@@ -59,10 +60,14 @@ def entry_amount(node: Node) -> tuple[Decimal, str | None]:
     if amount is None or direction not in _SIGNS:
         raise ValueError("has no amount" if amount is None else f"direction '{direction}' is neither CRDT nor DBIT")
     text = amount.text.strip()
+    currency = amount.attributes.get("Ccy")
     try:
-        return _SIGNS[direction] * parse_amount(text, "."), amount.attributes.get("Ccy")
+        value, code = parse_amount(text, "."), parse_currency(currency) if currency else None
     except ValueError as error:
         raise ValueError(f"amount '{text[:40]}' {error}") from None
+    if value < 0:
+        raise ValueError(f"amount '{text[:40]}' is negative, and its direction is stated besides")
+    return _SIGNS[direction] * value, code
 
 
 def stated(node: Node | None) -> date | datetime | None:
@@ -144,7 +149,7 @@ def _detail(details: Node) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _whole(entry: CamtEntry) -> Transaction:
+def whole_transaction(entry: CamtEntry) -> Transaction:
     """Return the entry as one line; names and texts come from its payment only where there is exactly one."""
     node = entry.node
     amount, currency = entry_amount(node)
@@ -157,7 +162,7 @@ def _whole(entry: CamtEntry) -> Transaction:
     booked, value = stated(node.find("BookgDt")), stated(node.find("ValDt"))
     booked = booked if booked or value or entry.pending else entry.day
     return Transaction(
-        account_id=entry.account.key,
+        account_id=entry.account.external_id,
         amount=amount,
         currency=currency or entry.account.currency,
         description=_text(only, node) or name or "",
@@ -212,8 +217,44 @@ def entry_transactions(entry: CamtEntry) -> list[Transaction]:
 
     Raises: ValueError saying what cannot be read.
     """
-    whole = _whole(entry)
+    whole = whole_transaction(entry)
     if whole.booking_on is None and whole.booking_at is None and whole.value_on is None and not whole.pending:
         raise ValueError("has neither a booking nor a value date")
     payments = _payments(whole, entry.node, turned=entry.turned and is_reversal(entry.node)) if entry.split else []
     return payments if len(payments) > 1 else [whole]
+
+
+def lists_payments(node: Node) -> bool:
+    """Return whether an entry names the other side, or a text, of its payments."""
+    return any(one.find("RltdPties") or one.find("RmtInf") for one in _details(node))
+
+
+def awaits_details(node: Node, transactions: list[Transaction]) -> bool:
+    """Return whether an entry of one line says nothing of its payments, or of several without their amounts."""
+    return len(transactions) == 1 and (len(_details(node)) > 1 or not lists_payments(node))
+
+
+def entry_reference(node: Node, whole: Transaction, messages: frozenset[str]) -> EntryReference:
+    """Return what finds an entry again in a notification, or in the statement that a notification is about.
+
+    Args:
+        node: The entry.
+        whole: The entry as one line.
+        messages: Ids of the notification that holds the entry; empty for a statement.
+    """
+    stated_keys = {
+        SERVICER: node.get("AcctSvcrRef"),
+        "entry:": node.get("NtryRef"),
+        "batch:": node.get("NtryDtls/Btch/PmtInfId", "Btch/PmtInfId"),
+        "order:": node.get("NtryDtls/Btch/MsgId", "Btch/MsgId"),
+        "message:": node.get("AddtlInfInd/MsgId"),
+    }
+    keys = {f"{kind}{text}" for kind, text in stated_keys.items() if text and text.upper() not in _NO_REFERENCE}
+    moment = whole.booking_at.date() if whole.booking_at is not None else None
+    return EntryReference(
+        account=whole.account_id,
+        amount=whole.amount,
+        currency=whole.currency,
+        days=frozenset(day for day in (whole.booking_on, whole.value_on, moment) if day is not None),
+        keys=frozenset(keys | {f"message:{text}" for text in messages}),
+    )

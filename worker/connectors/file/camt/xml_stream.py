@@ -1,4 +1,4 @@
-"""XML read piece by piece: no document types, no entities, no giant tokens, and only one small branch in memory."""
+"""Reads XML piece by piece in bounded memory, and refuses document types, entities and huge tokens."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.errors import StatementError
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_TOKEN_BYTES = 1024**2
@@ -121,7 +121,7 @@ class _Target:
             self._texts[-1].append(text)
 
     def close(self) -> None:
-        """Nothing is left to hand over: branches are taken as they end."""
+        """Return None, because branches are taken as they end."""
 
 
 def branches(

@@ -1,1 +1,1 @@
-"""OFX and QFX: the tags of a file, and the statements they hold."""
+"""Reads OFX and QFX files."""

@@ -3,36 +3,18 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from worker.connectors.base import AccountType, BalanceKind
+from worker.connectors.base import Account, AccountType, BalanceKind
+from worker.connectors.file.ofx.accounts import ofx_account
+from worker.connectors.file.ofx.evidence import OfxReading
 from worker.connectors.file.ofx.tags import Token, tokens
-from worker.connectors.file.ofx.transactions import ofx_transaction
+from worker.connectors.file.ofx.transactions import contradicts_type, ofx_transaction
 from worker.connectors.file.ofx.values import parse_ofx_amount, parse_ofx_day, parse_ofx_moment
-from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask
-from worker.connectors.file.statement.amounts import Mark
-from worker.connectors.file.statement.currencies import account_currency
-from worker.connectors.file.statement.events import (
-    BadRow,
-    Closed,
-    Event,
-    Opened,
-    Part,
-    PartCounter,
-    Remark,
-    Row,
-    Skipped,
-    StatedBalance,
-    StatementAccount,
-    StatementError,
-)
+from worker.connectors.file.statement.accounting import Part
+from worker.connectors.file.statement.errors import StatementError
+from worker.connectors.file.statement.events import BadRow, Closed, Event, Opened, Remark, Row, Skipped, StatedBalance
+from worker.connectors.file.statement.reader import StatementReader, bad_row
 
 _STATEMENTS = {"STMTRS": AccountType.CHECKING, "CCSTMTRS": AccountType.CREDIT, "INVSTMTRS": AccountType.INVESTMENT}
-_ACCOUNT_TYPES = {
-    "CHECKING": AccountType.CHECKING,
-    "SAVINGS": AccountType.SAVINGS,
-    "MONEYMRKT": AccountType.SAVINGS,
-    "CD": AccountType.SAVINGS,
-    "CREDITLINE": AccountType.CREDIT,
-}
 _TRANSACTIONS = frozenset({"STMTTRN", "STMTTRNP", "INCOME"})
 _BALANCES = frozenset({"LEDGERBAL", "AVAILBAL"})
 _LISTS = frozenset({"BANKTRANLIST", "BANKTRANLISTP", "INVTRANLIST"})
@@ -42,11 +24,11 @@ _TRANSACTION_FIELDS = frozenset({"TRNTYPE", "DTPOSTED", "TRNAMT", "FITID"})
 _STRAY_FIELDS = frozenset({"MEMO", "CHECKNUM", "DTUSER", "BALAMT", "DTASOF", "PAYEE", "REFNUM"})
 _STATED_ONCE = frozenset({"TRNTYPE", "DTPOSTED", "TRNAMT", "FITID", "BALAMT", "DTASOF"})
 _OF_ONE_ACCOUNT = frozenset({"ACCTID", "CURDEF"})
+_ONE_LINE = frozenset({"ACCTID", "BANKID", "CURDEF", "ACCTTYPE", "BRANCHID"})
 _OTHER = frozenset(
     {"TRANSFER", "REINVEST", "SPLIT", "RETOFCAP", "JRNLFUND", "JRNLSEC", "MARGININTEREST", "INVEXPENSE", "CLOSUREOPT"}
 )
 _OTHER_PREFIXES = ("BUY", "SELL", "POS", "OO", "BALLIST", "INVBAL", "INV401K", "INVOO")
-_MAX_RAW_CHARACTERS = 500
 
 
 @dataclass(slots=True)
@@ -62,7 +44,7 @@ class _Statement:
     kind: AccountType
     line: int
     facts: dict[str, str] = field(default_factory=dict)
-    account: StatementAccount | None = None
+    account: Account | None = None
     balances: dict[str, dict[str, str]] = field(default_factory=dict)
     trades: int = 0
 
@@ -83,12 +65,18 @@ class _Record:
     tags: int = 1
 
 
-class OfxReader:
+def _is_day_of_holdings(token: Token, statement: _Statement) -> bool:
+    """Statements of investments say of which day their holdings are; other days of balances belong to balances."""
+    return token.name == "DTASOF" and statement.kind is AccountType.INVESTMENT
+
+
+class OfxReader(StatementReader):
     """Turns the tags of one file into events."""
 
-    def __init__(self, mark: Mark | None = None, currency: str | None = None) -> None:
-        """Args: mark: for amounts that fit both decimal marks. currency: used where the file's own is unknown."""
-        self._mark = mark
+    def __init__(self, reading: OfxReading | None = None, currency: str | None = None) -> None:
+        """Args: reading: what the whole file says. currency: used where the file's own is unknown."""
+        super().__init__("tag")
+        self._reading = reading or OfxReading()
         self._currency = currency
         self._statement: _Statement | None = None
         self._record: _Record | None = None
@@ -98,7 +86,6 @@ class OfxReader:
         self._statements = 0
         self._closed = False
         self._refusal: str | None = None
-        self._parts = PartCounter("tag")
 
     def events(self, chunks: Iterable[str]) -> Iterator[Event]:
         """Yield the events of a file that comes in pieces of text.
@@ -110,7 +97,7 @@ class OfxReader:
             if token.closing:
                 yield from self._close(token)
             else:
-                self._parts.total += 1
+                self.parts.total += 1
                 yield from self._open(token)
         line = token.line if token else None
         if self._statement is not None or self._record is not None:
@@ -118,15 +105,15 @@ class OfxReader:
         if not self._statements:
             raise StatementError(self._refusal or "holds no statement (no STMTRS, CCSTMTRS or INVSTMTRS)")
         if "OFX" in self._facts and not self._closed:
-            yield Remark(line=line or 1, reason="the file does not end with </OFX>: it may have been cut off")
-        yield self._parts.event()
+            yield self.remark(line or 1, "the file does not end with </OFX>: it may have been cut off")
+        yield self.parts.event()
 
     def _open(self, token: Token) -> Iterator[Event]:
         if token.name in _STATEMENTS:
             yield from self._end_statement()
             self._statement = _Statement(_STATEMENTS[token.name], token.line)
             self._statements += 1
-            self._parts.use(Part.HEADER)
+            self.parts.use(Part.HEADER)
         elif self._record is not None and token.name not in _TRANSACTIONS | _BALANCES:
             yield from self._collect(self._record, token)
         elif token.name in _TRANSACTIONS or token.name in _BALANCES:
@@ -136,7 +123,7 @@ class OfxReader:
         elif self._statement is None:
             yield from self._open_outside(token)
         elif self._other is not None:
-            self._parts.use(Part.LEFT_OUT)
+            self.parts.use(Part.LEFT_OUT)
         else:
             yield from self._open_inside(self._statement, token)
 
@@ -145,7 +132,7 @@ class OfxReader:
             self._record = _Record("STMTTRN", token.line, damaged="the tag <STMTTRN> is missing", tags=0)
             yield from self._collect(self._record, token)
             return
-        self._parts.use(Part.HEADER)
+        self.parts.use(Part.HEADER)
         if token.name == "MESSAGE" and self._facts.get("SEVERITY") == "ERROR":
             self._refusal = f"the bank answered with an error instead of a statement: {token.text[:200]}"
         self._facts[token.name] = token.text
@@ -154,17 +141,19 @@ class OfxReader:
         if token.name.startswith(_OTHER_PREFIXES) or token.name in _OTHER:
             statement.trades += token.name.startswith(("BUY", "SELL")) or token.name in _OTHER
             self._other = token.name
-            self._parts.use(Part.LEFT_OUT)
+            self.parts.use(Part.LEFT_OUT)
         elif token.name in _TRANSACTION_FIELDS:
             self._record = _Record("STMTTRN", token.line, damaged="the tag <STMTTRN> is missing", tags=0)
             yield from self._collect(self._record, token)
-        elif token.name in _STRAY_FIELDS:
-            self._parts.use(Part.REMARK)
-            yield Remark(line=token.line, reason=f"<{token.name}> stands outside of a transaction", raw=_raw(token))
+        elif token.name in _STRAY_FIELDS and not _is_day_of_holdings(token, statement):
+            yield self.remark(token.line, f"<{token.name}> stands outside of a transaction", _raw(token), pieces=1)
         else:
-            self._parts.use(Part.HEADER)
-            held = statement.facts.setdefault(token.name, token.text) if token.text else None
-            if token.name in _OF_ONE_ACCOUNT and held not in {None, token.text}:
+            self.parts.use(Part.HEADER)
+            text, _, stray = token.text.partition("\n") if token.name in _ONE_LINE else (token.text, "", "")
+            if stray:
+                yield self.remark(token.line, f"text behind the {token.name}", stray)
+            held = statement.facts.setdefault(token.name, text.strip()) if text else None
+            if token.name in _OF_ONE_ACCOUNT and held not in {None, text.strip()}:
                 raise StatementError(f"one statement states two values of {token.name}", line=token.line)
 
     def _collect(self, record: _Record, token: Token) -> Iterator[Event]:
@@ -182,11 +171,11 @@ class OfxReader:
         elif key in {"NAME", "MEMO"}:
             record.values[key] = f"{held} {token.text}"
         else:
-            yield Remark(line=token.line, reason=f"<{key}> is stated twice in one record", raw=_raw(token))
+            yield self.remark(token.line, f"<{key}> is stated twice in one record", _raw(token))
 
     def _close(self, token: Token) -> Iterator[Event]:
         if token.text:
-            yield Remark(line=token.line, reason=f"text behind </{token.name}>", raw=token.text[:_MAX_RAW_CHARACTERS])
+            yield self.remark(token.line, f"text behind </{token.name}>", token.text)
         if self._nested and token.name == self._nested[-1]:
             self._nested.pop()
         elif token.name == self._other:
@@ -203,42 +192,69 @@ class OfxReader:
         if record is None:
             return
         if statement is None:
-            self._parts.use(Part.REJECTED, record.tags)
-            yield _bad(record, record.damaged or "stands outside of a statement", None)
+            yield self.counted(_bad(record, record.damaged or "stands outside of a statement", None), record.tags)
         elif record.name in _BALANCES:
             yield from self._end_balance(statement, record)
         else:
             account, opening = self._account(statement)
             yield from opening
             event = self._row(account, record)
-            self._parts.use(Part.TRANSACTION if isinstance(event, Row) else Part.REJECTED, record.tags)
             yield event
+            if isinstance(event, Row) and self._reading.tells_contrary and contradicts_type(event.transaction):
+                yield self.remark(record.line, "the sign of the amount contradicts its type (TRNTYPE): the sign counts")
 
     def _end_balance(self, statement: _Statement, record: _Record) -> Iterator[Event]:
-        self._parts.use(Part.BALANCE, record.tags)
+        self.parts.use(Part.BALANCE, record.tags)
         if record.damaged or record.name in statement.balances:
-            yield Remark(line=record.line, reason=record.damaged or f"{record.name} is stated twice")
+            yield self.remark(record.line, record.damaged or f"{record.name} is stated twice")
         else:
             statement.balances[record.name] = record.values
         if "TRNAMT" in record.values or "DTPOSTED" in record.values:
-            yield _bad(record, "the tag <STMTTRN> is missing", statement.account.key if statement.account else None)
+            yield _bad(record, "the tag <STMTTRN> is missing", statement.account)
 
-    def _account(self, statement: _Statement) -> tuple[StatementAccount, list[Event]]:
+    def _account(self, statement: _Statement) -> tuple[Account, list[Event]]:
         """Return the statement's account, and its opening event the first time."""
         if statement.account is None:
-            statement.account = _account_of(statement, self._facts, self._currency)
+            statement.account = ofx_account(
+                statement.facts,
+                self._facts,
+                kind=statement.kind,
+                line=statement.line,
+                currency=self._currency,
+            )
             return statement.account, [Opened(account=statement.account, line=statement.line)]
         return statement.account, []
 
-    def _row(self, account: StatementAccount, record: _Record) -> Event:
+    def _row(self, account: Account, record: _Record) -> Event:
         if record.damaged:
-            return _bad(record, record.damaged, account.key)
+            return self.counted(_bad(record, record.damaged, account), record.tags)
+        if (left_out := self._corrected(record)) is not None:
+            self.parts.use(Part.LEFT_OUT, record.tags)
+            return Skipped(line=record.line, reason=left_out)
+        if (missing := self._corrects_elsewhere(record)) is not None:
+            return self.counted(_bad(record, missing, account), record.tags)
         try:
             pending = record.name == "STMTTRNP"
-            transaction = ofx_transaction(account, record.values, self._mark, pending=pending)
+            transaction = ofx_transaction(account, record.values, self._reading, pending=pending)
         except ValueError as error:
-            return _bad(record, str(error), account.key)
-        return Row(line=record.line, transaction=transaction)
+            return self.counted(_bad(record, str(error), account), record.tags)
+        return self.counted(Row(line=record.line, transaction=transaction), record.tags)
+
+    def _corrected(self, record: _Record) -> str | None:
+        """Return why a record is no payment any more: another one corrects it, or it only deletes another."""
+        corrected, values = self._reading.corrected, record.values
+        if values.get("FITID") in corrected and values.get("CORRECTFITID") != values.get("FITID"):
+            return "a record that another one of the file corrects"
+        deletes = values.get("CORRECTACTION", "").upper() == "DELETE"
+        return "a record that deletes another one" if deletes and values.get("CORRECTFITID") in corrected else None
+
+    def _corrects_elsewhere(self, record: _Record) -> str | None:
+        """Return what to do about a correction of a record that this file does not hold."""
+        number = record.values.get("CORRECTFITID")
+        if not number or number in self._reading.corrected:
+            return None
+        action = record.values.get("CORRECTACTION", "corrects").lower()
+        return f"{action}s record {number[:40]}, which is not in this file: change the imported one by hand"
 
     def _end_statement(self) -> Iterator[Event]:
         yield from self._end_record()
@@ -247,24 +263,28 @@ class OfxReader:
             return
         account, opening = self._account(statement)
         yield from opening
+        if account.currency is None:
+            yield self.remark(statement.line, "the statement states no currency (CURDEF): state --currency")
+        if statement.kind is AccountType.CHECKING and "BANKID" not in statement.facts:
+            yield self.remark(statement.line, "the statement names no bank (BANKID)")
         if statement.trades:
             yield Skipped(line=statement.line, reason=f"{statement.trades} trades of securities: no money spent")
+        if "ERROR" in {self._facts.get("SEVERITY", "").upper(), statement.facts.get("SEVERITY", "").upper()}:
+            yield self.remark(statement.line, "the bank answered with an error: the statement may be incomplete")
         booked, remarks = self._balance(account, statement, "LEDGERBAL")
         available, _ = self._balance(account, statement, "AVAILBAL")
         yield from remarks
         # DTSTART and DTEND are the days that were asked for, often for years: they prove nothing
-        yield Closed(account=account.key, closing=booked, available=available)
+        yield Closed(account=account.external_id, closing=booked, available=available)
 
-    def _balance(
-        self, account: StatementAccount, statement: _Statement, name: str
-    ) -> tuple[StatedBalance | None, list[Event]]:
+    def _balance(self, account: Account, statement: _Statement, name: str) -> tuple[StatedBalance | None, list[Event]]:
         values = statement.balances.get(name)
         if values is None:
             return None, []
         kind = BalanceKind.BOOKED if name == "LEDGERBAL" else BalanceKind.AVAILABLE
         try:
             on = parse_ofx_day(values.get("DTASOF", ""))
-            amount = parse_ofx_amount(values.get("BALAMT", ""), self._mark, account.currency)
+            amount = parse_ofx_amount(values.get("BALAMT", ""), self._reading.mark, account.currency)
         except ValueError:
             return None, [Remark(line=statement.line, reason=f"the {kind.value} balance cannot be read")]
         at = parse_ofx_moment(values["DTASOF"])
@@ -272,35 +292,9 @@ class OfxReader:
 
 
 def _raw(token: Token) -> str:
-    return f"<{token.name}>{token.text}"[:_MAX_RAW_CHARACTERS]
+    return f"<{token.name}>{token.text}"
 
 
-def _bad(record: _Record, reason: str, account: str | None) -> BadRow:
+def _bad(record: _Record, reason: str, account: Account | None) -> BadRow:
     raw = " ".join(f"{name}={value}" for name, value in record.values.items())
-    return BadRow(line=record.line, reason=reason, raw=raw, account=account)
-
-
-def _account_of(statement: _Statement, facts: dict[str, str], stated: str | None) -> StatementAccount:
-    number = statement.facts.get("ACCTID")
-    if not number:
-        raise StatementError("the statement names no account (ACCTID)", line=statement.line)
-    bank = statement.facts.get("BANKID") or statement.facts.get("BROKERID") or ""
-    anchor = account_anchor(number, bank)
-    kind = _ACCOUNT_TYPES.get(statement.facts.get("ACCTTYPE", "").upper(), statement.kind)
-    institution = facts.get("ORG")
-    mask = account_mask(number)
-    try:
-        currency = account_currency(statement.facts.get("CURDEF"), stated)
-    except ValueError as error:
-        raise StatementError(str(error), line=statement.line) from None
-    return StatementAccount(
-        key=account_key(anchor),
-        name=" ".join(part for part in (institution, kind.value, mask) if part),
-        anchor=anchor,
-        mask=mask,
-        account_type=kind,
-        currency=currency,
-        institution_name=institution,
-        has_ids=True,
-        ids_may_restart=True,
-    )
+    return bad_row(record.line, reason, raw, account)

@@ -1,11 +1,11 @@
-"""The tags of an OFX file, SGML or XML, upper or lower case, closed or not, as one stream."""
+"""Splits an OFX file (SGML or XML) into a stream of its tags."""
 
 import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.errors import StatementError
 
 _MAX_TOKEN_CHARACTERS = 256 * 1024
 _TAG = re.compile(r"<(/?)([A-Za-z0-9_.:\-]{1,64})\s*(/?)>")

@@ -1,11 +1,10 @@
-"""One OFX transaction from the fields of its record. Pure."""
+"""Builds a transaction from the fields of an OFX record. Pure."""
 
 from collections.abc import Mapping
 
-from worker.connectors.base import Transaction, TransactionKind
+from worker.connectors.base import Account, Transaction, TransactionKind
+from worker.connectors.file.ofx.evidence import IN_TYPES, OUT_TYPES, OfxReading
 from worker.connectors.file.ofx.values import parse_ofx_amount, parse_ofx_day
-from worker.connectors.file.statement.amounts import Mark
-from worker.connectors.file.statement.events import StatementAccount
 
 _KINDS = {
     "POS": TransactionKind.PURCHASE,
@@ -17,18 +16,17 @@ _KINDS = {
     "ATM": TransactionKind.CASH,
     "CASH": TransactionKind.CASH,
 }
+_NOT_BOOKED = frozenset({"HOLD", "PENDING"})
 _NO_ID = frozenset({"", "0", "-1", "NONE", "NULL", "N/A"})
 
 
-def ofx_transaction(
-    account: StatementAccount, values: Mapping[str, str], mark: Mark | None, *, pending: bool
-) -> Transaction:
+def ofx_transaction(account: Account, values: Mapping[str, str], reading: OfxReading, *, pending: bool) -> Transaction:
     """Return the transaction.
 
     Args:
         account: The account of the statement.
         values: Fields of the record under their tags, a nested one as `OUTER.TAG`.
-        mark: The file's decimal mark.
+        reading: How the records of the file are read.
         pending: Whether the record is one of a list of pending transactions.
 
     Raises: ValueError saying what is missing or wrong.
@@ -45,24 +43,33 @@ def ofx_transaction(
     except ValueError as error:
         raise ValueError(f"date {error}") from None
     try:
-        money = parse_ofx_amount(amount, mark, account.currency)
+        money = parse_ofx_amount(amount, reading.mark, account.currency)
     except ValueError as error:
         raise ValueError(f"TRNAMT {error}") from None
+    kind = values.get("TRNTYPE", "").upper()
+    if reading.direction_from == "word" and kind in OUT_TYPES | IN_TYPES:
+        money = -abs(money) if kind in OUT_TYPES else abs(money)
     number = values.get("FITID", "").strip()
     return Transaction(
-        account_id=account.key,
+        account_id=account.external_id,
         amount=money,
         currency=values.get("CURRENCY.CURSYM", account.currency or "").upper() or account.currency,
         description=_description(values),
         external_id=None if number.upper() in _NO_ID else number,
-        pending=pending,
+        pending=pending or kind in _NOT_BOOKED,
         booking_on=booked_on,
         transaction_on=user_on,
         counterparty=values.get("NAME") or values.get("PAYEE.NAME"),
-        kind=_KINDS.get(values.get("TRNTYPE", "").upper()),
+        kind=_KINDS.get(kind),
         reference=values.get("REFNUM") or values.get("CHECKNUM"),
         raw=dict(values),
     )
+
+
+def contradicts_type(transaction: Transaction) -> bool:
+    """Return whether the sign of an amount says otherwise than the type of its record."""
+    kind = str((transaction.raw or {}).get("TRNTYPE", "")).upper()
+    return (kind in OUT_TYPES and transaction.amount > 0) or (kind in IN_TYPES and transaction.amount < 0)
 
 
 def _description(values: Mapping[str, str]) -> str:

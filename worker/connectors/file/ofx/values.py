@@ -1,7 +1,6 @@
-"""Days, moments and amounts as OFX writes them. Pure."""
+"""Reads days, moments and amounts as OFX writes them. Pure."""
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -11,8 +10,7 @@ from worker.money import MINOR_UNITS
 _MOMENT = re.compile(
     r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?(?:\.\d+)?)?\s*(?:\[\s*([+-]?\d+(?:\.\d+)?)?[^\]]*\]?)?.*"
 )
-_AMOUNT_TAG = re.compile(r"<(?:TRNAMT|TOTAL)>\s*([^<\r\n]{1,40})", re.IGNORECASE)
-_LONGEST_TAG = 64
+_FIRST_YEAR, _LAST_YEAR = 1950, 2099
 _THREE_DECIMALS = 3
 
 
@@ -24,7 +22,10 @@ def parse_ofx_day(text: str) -> date:
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
         raise ValueError("is not a date")
-    return date(int(found[1]), int(found[2]), int(found[3]))
+    day = date(int(found[1]), int(found[2]), int(found[3]))
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ValueError("has a year no statement has")
+    return day
 
 
 def parse_ofx_moment(text: str) -> datetime | None:
@@ -37,17 +38,6 @@ def parse_ofx_moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return local - timedelta(hours=float(found[7]))
-
-
-def decimal_mark(chunks: Iterable[str]) -> Mark | None:
-    """Return the decimal mark that the amounts of the transactions prove; None where they prove none or both."""
-    marks: set[Mark] = set()
-    carried = ""
-    for chunk in chunks:
-        text = carried + chunk
-        marks |= {mark for found in _AMOUNT_TAG.finditer(text) if (mark := decimal_evidence(found[1].strip()))}
-        carried = text[-_LONGEST_TAG:]
-    return marks.pop() if len(marks) == 1 else None
 
 
 def parse_ofx_amount(text: str, mark: Mark | None, currency: str | None) -> Decimal:
@@ -68,5 +58,7 @@ def parse_ofx_amount(text: str, mark: Mark | None, currency: str | None) -> Deci
             mark = "," if "," in text else "."
         if mark is None:
             raise ValueError(f"'{text[:40]}' fits decimal point and comma: state --decimal")
+        if mark in text and MINOR_UNITS.get(currency or "", 2) != _THREE_DECIMALS:
+            raise ValueError(f"'{text[:40]}' may be thousands: other amounts have '{mark}' as decimal mark")
         own = mark
     return parse_amount(text, own or ".")

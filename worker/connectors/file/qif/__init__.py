@@ -1,1 +1,1 @@
-"""QIF: the records of bank, card and cash sections."""
+"""Reads QIF files: the records of bank, card and cash sections."""

@@ -1,1 +1,1 @@
-"""What the formats share: the events of a statement, account numbers, amounts, days, encodings, files on disk."""
+"""Shared parts of all formats: events, account numbers, amounts, days, encodings, files on disk."""

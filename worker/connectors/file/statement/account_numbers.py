@@ -4,8 +4,19 @@ import hashlib
 import re
 
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+_IBAN_LIKE = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{5,32}")
 _GERMAN = re.compile(r"(\d{8})/(\d{1,10})")
 _NOISE = re.compile(r"[^A-Z0-9*]")
+_IBAN_ANCHOR = "iban:"
+_EURO_COUNTRIES = "AD AT BE BG CY DE EE ES FI FR GR HR IE IT LT LU LV MC ME MT NL PT SI SK SM VA XK"
+_OTHER_COUNTRIES = (
+    "AE:AED AL:ALL AZ:AZN BA:BAM BH:BHD BR:BRL BY:BYN CH:CHF CR:CRC CZ:CZK DK:DKK DO:DOP EG:EGP FO:DKK "
+    "GB:GBP GE:GEL GI:GIP GL:DKK GT:GTQ HU:HUF IL:ILS IQ:IQD IS:ISK JO:JOD KW:KWD KZ:KZT LB:LBP LI:CHF "
+    "MD:MDL MK:MKD MU:MUR NO:NOK OM:OMR PK:PKR PL:PLN QA:QAR RO:RON RS:RSD SA:SAR SE:SEK TN:TND TR:TRY "
+    "UA:UAH VG:USD"
+)
+_HOME_CURRENCIES = dict.fromkeys(_EURO_COUNTRIES.split(), "EUR")
+_HOME_CURRENCIES |= {pair[:2]: pair[3:] for pair in _OTHER_COUNTRIES.split()}
 
 
 def is_iban(text: str) -> bool:
@@ -14,6 +25,12 @@ def is_iban(text: str) -> bool:
         return False
     moved = text[4:] + text[:4]
     return int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
+
+
+def is_broken_iban(text: str) -> bool:
+    """Return whether a number has the form of an IBAN and wrong check digits; a currency may stand behind it."""
+    plain = _NOISE.sub("", text.upper())
+    return _IBAN_LIKE.fullmatch(plain) is not None and find_iban(plain) is None
 
 
 def find_iban(text: str) -> str | None:
@@ -43,12 +60,20 @@ def account_anchor(number: str, bank: str = "") -> str:
     """Return what identifies an account for ever: `iban:…` where it is one, else `hash:…` of bank and number."""
     plain = _NOISE.sub("", number.upper())
     if is_iban(plain):
-        return f"iban:{plain}"
+        return f"{_IBAN_ANCHOR}{plain}"
     return f"hash:{_digest(f'{bank.strip().upper()}|{plain}')[:40]}"
 
 
-def account_key(anchor: str) -> str:
-    """Return the id of an account inside the connection: stable, and without the number."""
+def account_key(anchor: str, currency: str | None = None) -> str:
+    """Return the id of an account inside the connection: stable, and without the number.
+
+    One IBAN may have an account in each of several currencies: those in another currency than that of the IBAN's
+    country have an id of their own. A file that states no currency is about the account in the country's.
+    """
+    if anchor.startswith(_IBAN_ANCHOR) and currency is not None:
+        home = _HOME_CURRENCIES.get(anchor[len(_IBAN_ANCHOR) :][:2])
+        if home is not None and currency.upper() != home:
+            anchor = f"{anchor}|{currency.upper()}"
     return f"acct-{_digest(anchor)[:16]}"
 
 

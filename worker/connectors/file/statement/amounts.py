@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, cast
+
+from worker.connectors.file.statement.currencies import names_currency
 
 Mark = Literal[".", ","]
+AmountKind = Literal["bare", "plus", "minus", "debit_mark", "credit_mark"]
 
 _MINUS = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d\u00ad", "-"))
 _SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f_]+")
@@ -22,6 +25,7 @@ _IN_FRONT = re.compile(rf"^\(?({_WORDS})\.?\)?(?=[\s\d.,+-])", re.IGNORECASE)
 _CURRENCY_OF_BRACKETS = re.compile(rf"^(?:[{_SYMBOLS}]|[^\W\d_]{{1,3}}[{_SYMBOLS}]?)\((?=[\d.,])")
 # A space or apostrophe between figures that does not set off two or three of them, up to the end or a mark.
 _BROKEN_GROUP = re.compile(r"\d['\s]+(?!\d{2,3}(?:\D|$))\d|\d['\s]+\d{2}(?:[.,]\d*)?(?:[^\d'\s.,]|$)")
+_NOT_ZERO = re.compile(r"[1-9]")
 _PRICE = re.compile(r"[.,]-+$")  # `5.-` is how shops write five even, not minus five
 _OUT = frozenset({"DR", "D", "DB", "S"})
 _MAX_DIGITS, _MAX_DECIMALS = 15, 8
@@ -33,13 +37,18 @@ _GROUPED = {
 }
 
 
+# The form of nearly all amounts, which needs nothing else: a minus, figures, at most two decimals.
+_SIMPLE = re.compile(r"(-?)[0-9]{1,15}(?:([.,])[0-9]{1,2})?")
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """An amount without its decorations. digits: figures and separators only."""
+    """An amount without its decorations. digits: figures and separators only. currency: as it is written beside."""
 
     digits: str
     negative: bool
     directed: bool
+    currency: str
 
 
 def _direction(text: str) -> tuple[str, str | None]:
@@ -60,25 +69,31 @@ def _written(text: str) -> _Written:
     bare = bare.replace(" ", "").replace("'", "")
     if _PRICE.search(bare):
         raise ValueError("ends in a dash that is no sign")
+    in_front = _CURRENCY_OF_BRACKETS.match(bare)
     bare = _CURRENCY_OF_BRACKETS.sub("(", bare)
     bracketed = bare.startswith("(") and bare.endswith(")")
     if bracketed:
         bare = bare[1:-1]
-    signs = 0
+    signs, pluses, currency = 0, 0, in_front[0][:-1] if in_front else ""
     for _ in range(2):  # `-€5`, `€-5`, `5-€`: a sign may stand on either side of the currency
         stripped = bare.strip("+-")
-        signs += bare.count("-") if len(stripped) != len(bare) else 0
+        if len(stripped) != len(bare):
+            signs += bare.count("-")
+            pluses += bare.count("+")
         bare = _CURRENCY.sub("", stripped)
-    if signs > 1 or (bracketed and signs):
+        currency += "".join(found[0] for found in _CURRENCY.finditer(stripped))
+    if signs + pluses > 1 or (bracketed and signs):
         raise ValueError("has more than one sign")
     if signs and direction is not None and direction not in _OUT:
         raise ValueError("says both minus and credit")
     negative = bracketed or signs > 0 or direction in _OUT
-    return _Written(digits=bare, negative=negative, directed=direction is not None)
+    return _Written(digits=bare, negative=negative, directed=direction is not None, currency=currency)
 
 
 def decimal_evidence(text: str) -> Mark | None:
     """Say which decimal mark an amount can only have been written with; None when it would fit both."""
+    if (simple := _SIMPLE.fullmatch(text)) is not None:
+        return cast("Mark | None", simple[2])
     try:
         digits = _written(text).digits
     except ValueError:
@@ -106,7 +121,7 @@ def decide_decimal(evidence: Iterable[Mark | None]) -> Mark | None:
     return marks.pop() if marks else None
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def parse_amount(text: str, mark: Mark = ".") -> Decimal:
     """Read a signed amount written with the decimal mark `mark`.
 
@@ -115,7 +130,13 @@ def parse_amount(text: str, mark: Mark = ".") -> Decimal:
 
     Raises: ValueError saying what is wrong; exponents and more than 15 digits are refused.
     """
+    simple = _SIMPLE.fullmatch(text)
+    if simple is not None and simple[2] in {None, mark}:
+        value = Decimal(text.replace(",", "."))
+        return value or abs(value)
     written = _written(text)
+    if written.currency and not names_currency(written.currency):
+        raise ValueError(f"has letters that are no currency ('{written.currency[:10]}')")
     found = _GROUPED[mark].fullmatch(written.digits)
     if found is None or not any(character.isdigit() for character in written.digits):
         raise ValueError(f"is not an amount with '{mark}' as decimal mark")
@@ -128,10 +149,46 @@ def parse_amount(text: str, mark: Mark = ".") -> Decimal:
     return -value if written.negative and value else value
 
 
-def states_direction(text: str) -> bool:
-    """Say whether an amount carries its own direction: a sign, brackets, CR or DR."""
+@lru_cache(maxsize=8192)
+def written_currency(text: str) -> str:
+    """Return the currency beside an amount as it is written (`EUR`, `$`); empty where there is none."""
+    if _SIMPLE.fullmatch(text) is not None:
+        return ""
+    try:
+        return _written(text).currency
+    except ValueError:
+        return ""
+
+
+@lru_cache(maxsize=32768)
+def amount_kind(text: str) -> AmountKind | None:
+    """Return what an amount carries that may state a direction; None for zero and for what is no amount.
+
+    Brackets count as a minus.
+    """
+    if not _NOT_ZERO.search(text):
+        return None
+    if (simple := _SIMPLE.fullmatch(text)) is not None:
+        return "minus" if simple[1] else "bare"
     try:
         written = _written(text)
     except ValueError:
-        return True
-    return written.negative or written.directed or text.strip().startswith("+")
+        return None
+    if written.directed:
+        return "debit_mark" if written.negative else "credit_mark"
+    if written.negative:
+        return "minus"
+    return "plus" if text.strip().startswith("+") else "bare"
+
+
+def has_direction_mark(text: str) -> bool:
+    """Return whether DR, CR or another mark of direction stands beside an amount."""
+    return amount_kind(text) in {"debit_mark", "credit_mark"}
+
+
+def plain_figures(text: str) -> str:
+    """Return an amount without sign, mark and currency; empty where it is none."""
+    try:
+        return _written(text).digits
+    except ValueError:
+        return ""

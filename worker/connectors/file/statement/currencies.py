@@ -45,6 +45,29 @@ _AMBIGUOUS = {
 }
 
 
+_MAY_BE = {
+    "$": frozenset({"USD", "CAD", "AUD", "NZD", "HKD", "SGD", "MXN", "TWD", "ARS", "CLP", "COP", "JMD", "BBD", "TTD"}),
+    "kr": frozenset({"SEK", "NOK", "DKK", "ISK"}),
+    "\u00a5": frozenset({"JPY", "CNY"}),
+    "fr": frozenset({"CHF"}),
+    "dollar": frozenset({"USD", "CAD", "AUD", "NZD", "HKD", "SGD"}),
+}
+
+
+def names_currency(text: str) -> bool:
+    """Return whether a text is a code, word or sign of a currency, also one of several."""
+    plain = text.strip().casefold()
+    return is_currency(plain.upper()) or plain in _AMBIGUOUS or plain in _CODE_OF
+
+
+def may_mean(text: str, code: str) -> bool:
+    """Return whether a code, word or sign may mean the currency of that code."""
+    known = currency_sign(text)
+    if known is not None:
+        return known == code
+    return code in _MAY_BE.get(text.strip().casefold().rstrip(".").removesuffix("s"), frozenset())
+
+
 def parse_currency(text: str) -> str:
     """Return the ISO 4217 code of a currency written as a code, a word or a sign.
 

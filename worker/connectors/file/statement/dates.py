@@ -1,62 +1,37 @@
-"""Parses days as banks and people write them; the order of day and month is decided over a whole file. Pure."""
+"""Parses days as banks and people write them. Pure."""
 
 import re
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from itertools import pairwise
 from typing import Literal
+
+from worker.connectors.file.statement.month_words import in_croatian, month_number
 
 Order = Literal["ymd", "dmy", "mdy"]
 ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
 
-_MONTHS = (
-    (
-        "jan january januar januari janvier janv enero ene janeiro gennaio gen stycznia styczeń sty ledna leden led "
-        "ocak oca január tammikuuta tammi"
-    ),
-    (
-        "feb february februar februari février fevrier févr fevr febrero fevereiro fev febbraio lutego luty lut února "
-        "únor úno şubat şub helmikuuta helmi"
-    ),
-    (
-        "mar march märz maerz mär mrz maart mrt mars marzo março marca marzec března březen bře mart marts maaliskuuta "
-        "maalis"
-    ),
-    "apr april avril avr abril abr aprile kwietnia kwiecień kwi dubna duben dub nisan nis huhtikuuta huhti",
-    "may mai mei mayo maio maggio mag maja maj května květen kvě may\u0131s toukokuuta touko",
-    "jun june juni juin junio junho giugno giu czerwca czerwiec cze června červen čvn haziran haz kesäkuuta kesä",
-    (
-        "jul july juli juillet juil julio julho luglio lug lipca lipiec lip července červenec čvc temmuz tem "
-        "heinäkuuta heinä"
-    ),
-    "aug august augustus augusti août aout agosto ago sierpnia sierpień sie srpna srpen srp ağustos ağu elokuuta elo",
-    (
-        "sep sept september septembre septiembre setembro set settembre września wrzesień wrz září zář eylül eyl "
-        "syyskuuta syys"
-    ),
-    (
-        "oct october oktober okt octobre octubre outubro out ottobre ott października październik paź října říjen říj "
-        "ekim eki lokakuuta loka"
-    ),
-    "nov november novembre noviembre novembro listopada listopad lis kas\u0131m kas marraskuuta marras",
-    (
-        "dec december dezember dez décembre decembre déc diciembre dic dezembro dicembre des desember grudnia grudzień "
-        "gru prosince prosinec pro aral\u0131k ara joulukuuta joulu"
-    ),
-)
-_MONTH_OF = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names.split()}
-_TIME = re.compile(r"[T\s,]+\d{1,2}[:.h]\d{2}.*$", re.IGNORECASE)
+# It begins where a row of blanks begins and never within: a cell of blanks would be looked at from each of them.
+_TIME = re.compile(r"(?<![T\s,])[T\s,]++\d{1,2}[:.h]\d{2}.*$", re.IGNORECASE)
 _WEEKDAY = re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE)
 _UTC = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|GMT|[+-]00:?00)$", re.IGNORECASE)
-_PARTS = re.compile(r"(\d{1,4}|[^\W\d_]+)\.?[\s./\-,']+(\d{1,2}|[^\W\d_]+)\.?[\s./\-,']+(\d{1,4})\.?")
+_PARTS = re.compile(r"(\d{1,2}|\d{4}|[^\W\d_]+)(\.?[\s./\-,']+)(\d{1,2}|[^\W\d_]+)(\.?[\s./\-,']+)(\d{1,4})\.?")
 _DOTTED = re.compile(r"\d{1,2}\.\s?\d{1,2}\.")
+_CHINESE = {ord("年"): "-", ord("月"): "-", ord("日"): None}
 _PACKED = re.compile(r"\d{8}")
 # Days since 1899 as spreadsheets count them, from 1954 to 2091; a time of day stands behind the point.
 _SERIAL = re.compile(r"[2-6]\d{4}(?:\.\d{1,10})?")
 _FIRST_OF_SERIAL = date(1899, 12, 30)
-_CENTURY_PIVOT = 69
+_FIRST_SHORT, _LAST_SHORT = 70, 49
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
+_SHORT_YEAR_FIRST = re.compile(r"\s*\d{2}([./-])\s?\d{1,2}\1\s?\d{1,2}(?!\d)")
+_LONGEST_SHOWN = 30
+_OTHER_CALENDARS = (
+    (re.compile(r"(?:.*\D)?2[45]\d{2}(?:\D.*)?"), "of the Buddhist calendar"),
+    (re.compile(r"(?:.*\D)?1[34]\d{2}(?:\D.*)?"), "of the Persian or Islamic calendar"),
+    (re.compile(r"1[01]\d\D\d{1,2}\D\d{1,2}"), "years of the Republic of China"),
+    (re.compile(r"1\d{9}(?:\d{3})?(?:\.\d+)?"), "seconds or milliseconds since 1970"),
+    (re.compile(r"[^/]*\d[^/]*"), "without a year, or of a calendar that is not read"),
+)
 
 
 def _year(text: str) -> int:
@@ -67,21 +42,31 @@ def _year(text: str) -> int:
         if not _FIRST_YEAR <= short <= _LAST_YEAR:
             raise ValueError("has a year no statement has")
         return short
-    return short + (1900 if short >= _CENTURY_PIVOT else 2000)
+    if _LAST_SHORT < short < _FIRST_SHORT:
+        raise ValueError("has a year of two digits that is of another century or calendar")
+    return short + (1900 if short >= _FIRST_SHORT else 2000)
 
 
 def _parts(text: str) -> tuple[str, str, str]:
-    bare = _TIME.sub("", _WEEKDAY.sub("", text.strip().strip("'\"")))
+    bare = _TIME.sub("", _WEEKDAY.sub("", text.strip().strip("'\""))).translate(_CHINESE)
     found = _PARTS.fullmatch(bare)
     if found is None:
         raise ValueError("is not a date")
-    return found[1], found[2], found[3]
+    if found[1].isdigit() and found[3].isdigit() and not _are_alike(found[2], found[4]):
+        raise ValueError("is not a date: its parts are set off in two ways")
+    return found[1], found[3], found[5]
+
+
+def _are_alike(mark: str, other: str) -> bool:
+    """Whether separators are the same; a space behind a point may be left out, and QIF has an apostrophe for years."""
+    pointed = mark.strip() == other.strip() == "." and not (mark[0].isspace() or other[0].isspace())
+    return mark == other or pointed or other.strip() == "'"
 
 
 def _month(text: str) -> int:
     if text.isdigit():
         return int(text)
-    if (number := _MONTH_OF.get(text.casefold())) is None:
+    if (number := month_number(text)) is None:
         raise ValueError("names a month nobody knows")
     return number
 
@@ -94,7 +79,7 @@ def _packed(text: str, order: Order) -> date:
 
 @lru_cache(maxsize=8192)
 def parse_day(text: str, order: Order) -> date:
-    """Read a day written in `order`; a time of day behind it is ignored, month names are read in fifteen languages.
+    """Read a day written in `order`; a time of day behind it is ignored, month names are read in sixteen languages.
 
     Raises: ValueError when it is no day in that order.
     """
@@ -105,8 +90,6 @@ def parse_day(text: str, order: Order) -> date:
         return _packed(bare, order)
     first, second, third = _parts(text)
     if (len(first) == 4 and first.isdigit()) or order == "ymd":  # noqa: PLR2004 - a year of four digits
-        if order != "ymd":
-            raise ValueError("begins with the year")
         return date(_year(first), _month(second), int(third))
     if not first.isdigit():
         month, day = first, second
@@ -143,52 +126,39 @@ def parse_moment(text: str) -> datetime | None:
 
 @lru_cache(maxsize=8192)
 def fitting_orders(text: str) -> frozenset[Order]:
-    """Return every order in which `text` may be a day.
+    """Return every order in which `text` may be a day. Nobody writes the month first with dots (CLDR)."""
+    croatian = in_croatian(text)
+    return _fitting_orders(text) | (_fitting_orders(croatian) if croatian != text else frozenset())
 
-    Nobody writes the month first with dots (CLDR), or a year of two digits first where anything else fits.
-    """
+
+def _fitting_orders(text: str) -> frozenset[Order]:
     days: dict[Order, date] = {}
     for order in ORDERS:
         try:
             days[order] = parse_day(text, order)
         except ValueError:
             continue
-    if days.keys() & {"dmy", "mdy"}:
+    if text.strip()[:4].isdigit() and "ymd" in days:
+        return frozenset({"ymd"})
+    if days.keys() & {"dmy", "mdy"} and not _SHORT_YEAR_FIRST.match(text):
         days.pop("ymd", None)
     if "dmy" in days and _DOTTED.match(text.strip()):
         days.pop("mdy", None)
     return frozenset(days)
 
 
-def _is_sorted(days: list[date]) -> bool:
-    return all(a <= b for a, b in pairwise(days)) or all(a >= b for a, b in pairwise(days))
+def is_day(text: str) -> bool:
+    """Return whether `text` is a day in some order, with its month in the usual meaning."""
+    return bool(_fitting_orders(text))
 
 
-def decide_order(orders: frozenset[Order], sample: Iterable[str]) -> tuple[Order, str | None]:
-    """Choose the order of day and month among those that fit every date of a file.
-
-    Where both orders fit, they may read the same days, or only one may leave the sample sorted; the second element
-    says so. Raises: ValueError when nothing fits, or when the file fits both orders and proves neither.
-    """
-    if not orders:
-        raise ValueError("the dates fit no single order of day, month and year")
-    if len(orders) == 1:
-        return next(iter(orders)), None
-    return _among(sorted(orders), list(sample))
-
-
-def _among(orders: list[Order], sample: list[str]) -> tuple[Order, str | None]:
-    readings = {order: [parse_day(text, order) for text in sample] for order in orders}
-    if len({tuple(days) for days in readings.values()}) == 1:
-        return orders[0], None
-    plausible = {order: days for order, days in readings.items() if _plausible(days)}
-    if len(plausible) == 1:
-        return next(iter(plausible)), "only one order of day and month keeps the dates within a century"
-    ordered = [order for order, days in plausible.items() if _is_sorted(days)]
-    if len(ordered) == 1 and len(sample) > 2:  # noqa: PLR2004 - two dates are always sorted
-        return ordered[0], f"day and month fit both ways; read as {ordered[0]}, which keeps the file in date order"
-    raise ValueError(f"'{sample[0]}' and all other dates fit both day/month and month/day: state --date-order")
-
-
-def _plausible(days: list[date]) -> bool:
-    return max(days) - min(days) < timedelta(days=36525)
+def why_no_day(text: str | None) -> str:
+    """Return what a text in the place of a day seems to be, as the end of a sentence; empty where there is none."""
+    if text is None:
+        return ""
+    shown = text.strip()[:_LONGEST_SHOWN]
+    seems = next((what for pattern, what in _OTHER_CALENDARS if pattern.fullmatch(shown)), "in no known form")
+    return (
+        f": '{shown}' seems to be {seems}; write the days as 2026-01-31 in a spreadsheet program, or state the"
+        " column with --column NAME=date, or date_format in a profile"
+    )

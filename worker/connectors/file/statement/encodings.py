@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.files import Member, open_member
+from worker.connectors.file.statement.scripts import WordBytes, encoding_of_script
 
 MAX_LINE_CHARACTERS = 1024**2
 HEAD_CHARACTERS = 64 * 1024
@@ -30,9 +31,23 @@ _LETTERS_OF = {
     "iso8859-2": re.compile(rb"(?<=[A-Za-z])[\xb1\xb6\xbc](?=[a-z]|\W)"),
     "cp1254": re.compile(rb"(?<=[A-Za-z])[\xf0\xfd\xfe](?=[a-z]|\W)"),
 }
-# Czech and Slovak: two letters that one language of cp1252 does not mix
-_CZECH = (re.compile(rb"[A-Za-z]\xec[a-z]"), re.compile(rb"[A-Za-z]\xf8[a-z]"))
-_GUESSED = frozenset({"cp1252", "cp852", *_LETTERS_OF})
+# two letters that no language of cp1252 mixes inside its words, with the code page in which one language has both
+_PAIRS: tuple[tuple[str, bytes, bytes], ...] = (
+    ("cp1250", b"\xec", b"\xf8"),  # Czech and Slovak: ě ř
+    ("cp1250", b"\xf5", b"\xfb"),  # Hungarian: ő ű
+    ("cp1250", b"\xe3", b"\xfe"),  # Romanian: ă ţ
+    ("cp1250", b"\xe3", b"\xba"),  # Romanian: ă ş
+    ("cp1257", b"\xeb", b"\xf0"),  # Lithuanian: ė š
+    ("cp1257", b"\xe2", b"\xf0"),  # Latvian: ā š
+)
+_IN_WORDS = {
+    letter: re.compile(rb"(?<=[A-Za-z])" + letter + rb"(?=[a-z\xc0-\xff]|\W)") for _, *pair in _PAIRS for letter in pair
+}
+_CHARACTER_ENCODINGS = re.compile(
+    r"ascii|utf-(8(-sig)?|(16|32)(-[bl]e)?)|(cp|iso8859-)\d+|mac-\w+|koi8-\w|shift_jis\w*|euc_\w+|iso2022_\w+"
+    r"|gb\w+|big5\w*|hz|johab|tis-620|hp-roman8|kz1048|ptcp154"
+)
+_GUESSED = frozenset({"cp1252", "cp852", "cp1257", *_LETTERS_OF})
 _FOREIGN = (
     (b"%PDF", "is a PDF; ask the bank for CSV, OFX, CAMT or MT940"),
     (b"PK\x03\x04", "is an archive inside an archive"),
@@ -72,7 +87,7 @@ def _refuse_foreign(head: bytes) -> None:
 
 
 def detect_encoding(member: Member) -> Encoding:
-    """Find a file's encoding: byte order mark, UTF-16 by shape, UTF-8 if every byte fits, else by its letters.
+    """Find a file's encoding: byte order mark, UTF-16 by shape, UTF-8 if every byte fits, else by script and letters.
 
     Raises: StatementError for files that are no text at all, with the line of the first NUL byte.
     """
@@ -82,7 +97,9 @@ def detect_encoding(member: Member) -> Encoding:
         shaped = _by_shape(head)
         if shaped is not None:
             return shaped
-        return _by_decoding(head, stream)
+        if _is_utf8(head, stream):
+            return Encoding("utf-8", sure=True)
+    return Encoding(_code_page(member), sure=False)
 
 
 @dataclass(slots=True)
@@ -91,49 +108,56 @@ class _Letters:
 
     dos: int = 0
     windows: int = 0
-    czech: tuple[int, int] = (0, 0)
     found: Counter[str] = field(default_factory=Counter)
+    in_words: Counter[bytes] = field(default_factory=Counter)
 
     def see(self, chunk: bytes) -> None:
         """Count one piece of the file."""
         self.dos += len(_DOS_LETTER.findall(chunk))
         self.windows += len(_WINDOWS_LETTER.findall(chunk))
-        first, second = (len(pattern.findall(chunk)) for pattern in _CZECH)
-        self.czech = (self.czech[0] + first, self.czech[1] + second)
+        for letter, pattern in _IN_WORDS.items():
+            self.in_words[letter] += len(pattern.findall(chunk))
         for name, pattern in _LETTERS_OF.items():
             self.found[name] += len(pattern.findall(chunk))
 
     def encoding(self) -> str:
         """Return the code page that the letters speak for."""
-        if all(self.czech):
-            return "cp1250"
+        for name, *pair in _PAIRS:
+            if all(self.in_words[letter] for letter in pair):
+                return name
         name, count = self.found.most_common(1)[0] if self.found else ("cp1252", 0)
         if count and count * 2 >= self.dos:
             return name
         return "cp852" if self.dos > self.windows else "cp1252"
 
 
-def _by_decoding(head: bytes, stream: io.BufferedReader) -> Encoding:
+def _is_utf8(head: bytes, stream: io.BufferedReader) -> bool:
+    """Say whether every byte fits UTF-8. Raises: StatementError with the line of the first NUL byte."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    sure, line, letters = True, 1, _Letters()
-    chunk = head
+    fits, line, chunk = True, 1, head
     while chunk:
         if (at := chunk.find(0)) >= 0:
             raise StatementError(
                 "holds a NUL byte: it is damaged or no text file", line=line + chunk.count(b"\n", 0, at)
             )
         line += chunk.count(b"\n")
-        if sure:
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError:
-                sure = False
-        if not chunk.isascii():
-            letters.see(chunk)
+        try:
+            fits = fits and decoder.decode(chunk) is not None
+        except UnicodeDecodeError:
+            fits = False
         chunk = stream.read(_CHUNK_BYTES)
-    if sure:
-        return Encoding("utf-8", sure=True)
-    return Encoding(letters.encoding(), sure=False)
+    return fits
+
+
+def _code_page(member: Member) -> str:
+    """Return the encoding that script and letters of the whole file speak for."""
+    letters, words = _Letters(), WordBytes()
+    with open_member(member) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            if not chunk.isascii():
+                letters.see(chunk)
+                words.see(chunk)
+    return encoding_of_script(words, member) or letters.encoding()
 
 
 def text_lines(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
@@ -154,6 +178,24 @@ def text_lines(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
     finally:
         with suppress(ValueError):  # closed before: the reader stopped early
             text.detach()
+
+
+def known_encoding(name: str) -> str:
+    """Return Python's name of a character encoding.
+
+    Python's other codecs (`bz2`, `hex`, `idna`, `unicode-escape`) are refused: they are no encodings of a file, and
+    what some of them unpack has no bound.
+
+    Raises:
+        ValueError: There is no such encoding.
+    """
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        found = ""
+    if not _CHARACTER_ENCODINGS.fullmatch(found):
+        raise ValueError(f"'{name[:50]}' is no character encoding")
+    return found
 
 
 def head_of(member: Member, encoding: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.errors import StatementError
 
 MAX_PLAIN_BYTES = 2 * 1024**3
 MAX_UNPACKED_BYTES = 256 * 1024**2
@@ -81,13 +81,20 @@ def _require_regular(path: Path) -> None:
         raise StatementError(f"is larger than {MAX_PLAIN_BYTES // 1024**3} GiB")
 
 
-def _entries(path: Path) -> list[Member]:
-    """List the statements inside a zip file."""
+@contextmanager
+def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
+        archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise StatementError("the zip archive is damaged") from None
+    with archive:
+        yield archive
+
+
+def _entries(path: Path) -> list[Member]:
+    """List the statements inside a zip file."""
+    with _opened_zip(path) as archive:
+        infos = archive.infolist()
     spreadsheet = any(info.filename in _SPREADSHEET_PARTS for info in infos)
     if len(infos) > MAX_MEMBERS and not spreadsheet:
         raise StatementError(f"holds more than {MAX_MEMBERS} files")
@@ -145,6 +152,37 @@ def folder_files(folder: Path) -> list[Path]:
     if len(kept) > MAX_FILES:
         raise StatementError(f"the drop folder holds more than {MAX_FILES} files")
     return [item for item in kept if item.stem.upper() not in {"LICENSE", "README"}]
+
+
+def unpacked_bytes(path: Path, *, most: int) -> int:
+    """Return how much the statements of a file hold, unpacked; of what is beyond `most`, no more is unpacked than that.
+
+    Raises: StatementError when it is a damaged archive.
+    """
+    total = 0
+    with path.open("rb") as stream:
+        gzipped = stream.read(2) == b"\x1f\x8b"
+    if not gzipped and not _is_zip(path):
+        return path.stat().st_size
+    if not gzipped:
+        with _opened_zip(path) as archive:
+            return sum(info.file_size for info in archive.infolist())
+    with open_member(Member(path)) as stream:
+        while total <= most and (chunk := stream.read(_CHUNK_BYTES)):
+            total += len(chunk)
+    return total
+
+
+def count_lines(path: Path, *, most: int) -> int:
+    """Return how many lines the statements of a file have; counting ends beyond `most`. Raises: StatementError."""
+    total = 0
+    for member in members(path):
+        if is_spreadsheet(member):
+            continue
+        with open_member(member) as stream:
+            while total <= most and (chunk := stream.read(_CHUNK_BYTES)):
+                total += max(chunk.count(b"\n"), chunk.count(b"\r"))
+    return total
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""MT940 and MT942: the fields of a file, and the statements they hold."""
+"""Reads MT940 and MT942 files."""

@@ -1,4 +1,4 @@
-"""Balances and the fixed part of `:61:` lines, as SWIFT writes them. Pure."""
+"""Reads balances and the fixed part of `:61:` lines, as SWIFT writes them. Pure."""
 
 import re
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.errors import StatementError
 
 # Tags of MT940, MT941 and MT942, with those that banks add; anything else inside a text is text.
 KNOWN_TAGS = frozenset(
@@ -49,7 +49,7 @@ def split_fields(lines: Iterable[str]) -> Iterator[SwiftField]:
     """
     current: SwiftField | None = None
     ended = False
-    within, number = False, 0
+    within, number, raw = False, 0, ""
     for number, raw in enumerate(_rejoined(lines), start=1):
         if raw.startswith("-}") or "{1:" in raw or "{4:" in raw:
             within = not raw.startswith("-}") or "{1:" in raw
@@ -71,7 +71,7 @@ def split_fields(lines: Iterable[str]) -> Iterator[SwiftField]:
             current.append(f"-\n{line}" if ended else line)
         ended = False
     yield from [current] if current is not None else []
-    if within:
+    if within or (raw.startswith("{") and "}" not in raw):
         yield SwiftField(CUT, number, "")
 
 

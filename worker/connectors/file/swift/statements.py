@@ -1,50 +1,30 @@
-"""MT940 and MT942 in the dialects of real banks; the text of one transaction at a time is read by `mt940`."""
+"""MT940 and MT942 in the dialects of real banks: statements, their accounts and balances, page by page."""
 
-import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
-from typing import Any
 
-import mt940
-from mt940.tags import StatementASNB, StatementGLS, Tag
-
-from worker.connectors.base import BalanceKind, Transaction
+from worker.connectors.base import Account, BalanceKind
 from worker.connectors.file.statement.account_numbers import (
     account_anchor,
     account_key,
     account_mask,
     find_iban,
     german_iban,
+    is_broken_iban,
 )
-from worker.connectors.file.statement.events import (
-    BadRow,
-    Closed,
-    Event,
-    Opened,
-    Part,
-    PartCounter,
-    Remark,
-    Row,
-    StatedBalance,
-    StatementAccount,
-    StatementError,
-)
-from worker.connectors.file.swift.amounts import line_head, stated_balance
+from worker.connectors.file.statement.accounting import Part
+from worker.connectors.file.statement.errors import StatementError
+from worker.connectors.file.statement.events import Closed, Event, Opened, StatedBalance
+from worker.connectors.file.statement.reader import StatementReader
+from worker.connectors.file.swift.amounts import stated_balance
 from worker.connectors.file.swift.fields import CUT, LOST_LINE, SwiftField, split_fields
+from worker.connectors.file.swift.transactions import read_group
 
-_DIALECTS: tuple[dict[int | str, Tag], ...] = ({}, {61: StatementASNB()}, {61: StatementGLS()})
-_OPTIONS = mt940.Options.all()
-logging.getLogger("mt940").setLevel(logging.CRITICAL + 1)  # it logs the lines it cannot read: account data
-_ANGLED, _ANGLED_START = re.compile(r">(?=\d{2})"), re.compile(r"\d{3}>\d{2}")
 _CODED_TEXT = re.compile(r"\d{3}[?>]\d{2}")
+_FIELD_WITHIN = re.compile(r":\d{2}[A-Z]?:")
+_PAGE = re.compile(r"(\d{1,5})/(\d{1,5})")
 _MAX_FIELDS = 200
-_MAX_RAW_CHARACTERS = 500
-_NO_REFERENCE = {"NONREF", "NOTPROVIDED", "NOREF", "EREF", "EREF+", "KREF", "KREF+", "MREF", "MREF+", "N", ""}
-_TEXT_KEYS = ("purpose", "additional_purpose", "transaction_details", "extra_details", "non_swift_text", "posting_text")
-_NO_FORM = "field :61: fits no known form (date, C or D, amount, type)"
 
 
 @dataclass(slots=True)
@@ -62,7 +42,7 @@ class _Statement:
     line: int
     reference: str | None = None
     number: str | None = None
-    account: StatementAccount | None = None
+    account: Account | None = None
     currency: str | None = None
     begun: bool = False
     interim: bool = False
@@ -81,27 +61,28 @@ def read_swift(lines: Iterable[str]) -> Iterator[Event]:
     yield from _SwiftReader().events(lines)
 
 
-class _SwiftReader:
+class _SwiftReader(StatementReader):
     def __init__(self) -> None:
+        super().__init__("field")
         self._statement: _Statement | None = None
-        self._parts = PartCounter("field")
+        self._last_page: tuple[int, int] | None = None
 
     def events(self, lines: Iterable[str]) -> Iterator[Event]:
         found = False
         for item in split_fields(lines):
             if item.tag == CUT:
-                yield Remark(line=item.line, reason="the file ends within a message: it may have been cut off")
+                yield self.remark(item.line, "the file ends within a message: it may have been cut off")
                 continue
-            self._parts.total += 1
+            self.parts.total += 1
             if item.tag == "25" and _CODED_TEXT.match(item.text):
-                yield Remark(line=item.line, reason="field :25: holds the text of a transaction and is read as :86:")
+                yield self.remark(item.line, "field :25: holds the text of a transaction and is read as :86:")
                 item.tag = "86"
             found = found or item.tag in {"25", "25P", "61", "60F", "60M"}
             yield from self._take(item)
         yield from self._end()
         if not found:
             raise StatementError("holds no MT940 statement (no account, balance or transaction field)")
-        yield self._parts.event()
+        yield self.parts.event()
 
     def _take(self, item: SwiftField) -> Iterator[Event]:
         if self._statement is None or self._begins(self._statement, item):
@@ -119,15 +100,14 @@ class _SwiftReader:
         elif tag in {"86", "NS"} and statement.group:
             yield from self._take_text(statement, item)
         elif tag == "":
-            self._parts.use(Part.REMARK)
-            yield Remark(line=item.line, reason="text outside of a field", raw=item.text[:_MAX_RAW_CHARACTERS])
+            yield self.remark(item.line, "text outside of a field", item.text, pieces=1)
         else:
             yield from self._take_header(statement, item)
 
     def _take_text(self, statement: _Statement, item: SwiftField) -> Iterator[Event]:
         before = [one for one in statement.group if one.tag == "86"]
         if before and _CODED_TEXT.match(before[0].text) and _CODED_TEXT.match(item.text):
-            yield Remark(line=item.line, reason="a second text for one transaction: a line :61: may be missing")
+            yield self.remark(item.line, "a second text for one transaction: a line :61: may be missing")
         statement.group.append(item)
         if len(statement.group) > _MAX_FIELDS:
             raise StatementError("one transaction has more fields than any bank sends", line=item.line)
@@ -160,14 +140,27 @@ class _SwiftReader:
             statement.reference = item.text.strip()
         elif tag in {"25", "25P"}:
             statement.number = _first_line(item.text) or statement.number
+            if (doubt := _doubt(item)) is not None:
+                yield self.remark(item.line, doubt, item.text)
+        elif tag in {"28", "28C"}:
+            yield from self._page(item)
         elif tag[:2] in {"34", "90"} and statement.opening is None:
             statement.interim = True
             statement.currency = statement.currency or _first_currency(item.text)
-        self._parts.use(Part.BALANCE if tag[:2] in {"65", "90"} else Part.HEADER)
-        if tag[:2] not in {"20", "21", "13", "25", "28", "34", "65", "86", "90", "94", "NS"}:
-            self._parts.use(Part.HEADER, -1)
-            self._parts.use(Part.REMARK)
-            yield Remark(line=item.line, reason=f"field :{tag}: is not known", raw=item.text[:_MAX_RAW_CHARACTERS])
+        if tag[:2] in {"20", "21", "13", "25", "28", "34", "65", "86", "90", "94", "NS"}:
+            self.parts.use(Part.BALANCE if tag[:2] in {"65", "90"} else Part.HEADER)
+        else:
+            yield self.remark(item.line, f"field :{tag}: is not known", item.text, pieces=1)
+
+    def _page(self, item: SwiftField) -> Iterator[Event]:
+        """Compare the number of a page, `statement/page`, with that of the page before it."""
+        found = _PAGE.fullmatch(item.text.strip())
+        page = (int(found[1]), int(found[2])) if found is not None else None
+        before, self._last_page = self._last_page, page
+        if page is not None and before is not None and page[0] == before[0] and page[1] > before[1] + 1:
+            yield self.remark(
+                item.line, f"page {page[1]} of statement {page[0]} follows page {before[1]}: one is missing"
+            )
 
     def _take_balance(self, statement: _Statement, item: SwiftField) -> Iterator[Event]:
         statement.begun = True
@@ -175,11 +168,9 @@ class _SwiftReader:
             kind = BalanceKind.AVAILABLE if item.tag == "64" else BalanceKind.BOOKED
             balance = stated_balance(item.text, kind)
         except ValueError:
-            self._parts.use(Part.REMARK)
-            reason = f"balance :{item.tag}: cannot be read"
-            yield Remark(line=item.line, reason=reason, raw=item.text[:_MAX_RAW_CHARACTERS])
+            yield self.remark(item.line, f"balance :{item.tag}: cannot be read", item.text, pieces=1)
             return
-        self._parts.use(Part.BALANCE)
+        self.parts.use(Part.BALANCE)
         statement.currency = statement.currency or balance.currency
         if item.tag.startswith("60"):
             yield from self._open_page(statement, item, balance)
@@ -193,9 +184,11 @@ class _SwiftReader:
         before = statement.closing
         if statement.opening is None:
             statement.opening = balance
+            if statement.account is not None:
+                yield self.remark(item.line, "the opening balance stands behind transactions")
         elif before is not None and before.amount != balance.amount:
             reason = f"a page may be missing: one closes with {before.amount:f}, the next opens with {balance.amount:f}"
-            yield Remark(line=item.line, reason=reason)
+            yield self.remark(item.line, reason)
         statement.closing = None
 
     def _flush(self, statement: _Statement) -> Iterator[Event]:
@@ -205,11 +198,9 @@ class _SwiftReader:
             return
         account, opening = self._account(statement)
         yield from opening
-        event = _read_group(group, account, pending=statement.interim)
-        self._parts.use(Part.TRANSACTION if isinstance(event, Row) else Part.REJECTED, len(group))
-        yield event
+        yield self.counted(read_group(group, account, pending=statement.interim), len(group))
 
-    def _account(self, statement: _Statement) -> tuple[StatementAccount, list[Event]]:
+    def _account(self, statement: _Statement) -> tuple[Account, list[Event]]:
         """Return the statement's account, and its opening event the first time."""
         if statement.account is None:
             statement.account = _account_of(statement)
@@ -221,14 +212,14 @@ class _SwiftReader:
         if statement is None:
             return
         if not statement.begun:
-            yield Remark(line=statement.line, reason="a statement without balance and transaction")
+            yield self.remark(statement.line, "a statement without balance and transaction")
         if not (statement.number or statement.begun):
             return
         yield from self._flush(statement)
         account, opening = self._account(statement)
         yield from opening
         yield Closed(
-            account=account.key,
+            account=account.external_id,
             opening=statement.opening,
             closing=statement.closing,
             available=statement.available,
@@ -236,11 +227,23 @@ class _SwiftReader:
         )
         if (statement.opening is None) != (statement.closing is None):
             missing = ":62F:: it may have been cut off" if statement.closing is None else ":60F:"
-            yield Remark(line=statement.line, reason=f"the statement has no balance {missing}")
+            yield self.remark(statement.line, f"the statement has no balance {missing}")
 
 
 def _first_line(text: str) -> str | None:
     return text.strip().splitlines()[0].strip() if text.strip() else None
+
+
+def _doubt(item: SwiftField) -> str | None:
+    """Return why the account number in a field may not be the one that the bank wrote; None for a sound one."""
+    lines = item.text.strip().splitlines()
+    if len(lines) > 1 and item.tag == "25":
+        return "field :25: has more than one line: the account number may be broken"
+    if lines and _FIELD_WITHIN.search(lines[0]):
+        return "another field has run into :25:"
+    if lines and is_broken_iban(lines[0].strip()):
+        return "the account number looks like an IBAN, and its check digits are wrong"
+    return None
 
 
 def _first_currency(text: str) -> str | None:
@@ -248,93 +251,17 @@ def _first_currency(text: str) -> str | None:
     return found[0] if found else None
 
 
-def _account_of(statement: _Statement) -> StatementAccount:
+def _account_of(statement: _Statement) -> Account:
     number = statement.number
     if not number:
         raise StatementError("the statement names no account (:25:)", line=statement.line)
     plain = number.removesuffix(statement.currency or "").strip() if statement.currency else number
     iban = find_iban(plain) or german_iban(plain.replace(" ", ""))
     anchor = account_anchor(iban or plain)
-    return StatementAccount(
-        key=account_key(anchor),
+    return Account(
+        external_id=account_key(anchor, statement.currency),
         name=f"account {account_mask(plain) or ''}".strip(),
         anchor=anchor,
         mask=account_mask(plain),
         currency=statement.currency,
     )
-
-
-def _read_group(group: list[SwiftField], account: StatementAccount, *, pending: bool) -> Event:
-    raw = "\n".join(f":{one.tag}:{one.text}" for one in group)
-    first = group[0]
-    if first.tag == LOST_LINE:
-        return BadRow(line=first.line, reason="looks like a :61: whose tag is damaged", raw=raw, account=account.key)
-    try:
-        head = line_head(first.text)
-    except ValueError as error:
-        return BadRow(line=first.line, reason=f"field :61: {error}", raw=raw, account=account.key)
-    data = _details(group, head.plain) if head is not None else None
-    if head is None or data is None:
-        return BadRow(line=first.line, reason=_NO_FORM, raw=raw, account=account.key)
-    return Row(line=first.line, transaction=_transaction(account, head.amount, data, raw, pending=pending))
-
-
-def _details(group: list[SwiftField], plain: str) -> dict[str, Any] | None:
-    """Return the library's reading of one transaction in the first dialect that fits; None where none does."""
-    texts = "\n".join(f":{one.tag}:{_with_question_marks(one.text)}" for one in group[1:])
-    for tags in _DIALECTS:
-        # not mt940.parse: it takes a text that happens to be a path for the file of that name
-        read = mt940.models.Transactions(tags=tags, options=_OPTIONS)
-        try:
-            read.parse(f":61:{plain}\n{texts}".rstrip())
-        except (RuntimeError, ValueError, ArithmeticError, KeyError, TypeError):
-            continue
-        if len(read.transactions) == 1 and "amount" in read.transactions[0].data:
-            return dict(read.transactions[0].data)
-    return None
-
-
-def _with_question_marks(text: str) -> str:
-    """Some banks set off the sub-fields of `:86:` with `>20` instead of `?20`."""
-    return _ANGLED.sub("?", text) if _ANGLED_START.match(text) else text
-
-
-def _plain_day(value: Any) -> date | None:  # noqa: ANN401 - the library's own model
-    return date(value.year, value.month, value.day) if value is not None else None
-
-
-def _transaction(
-    account: StatementAccount, amount: Decimal, data: dict[str, Any], raw: str, *, pending: bool
-) -> Transaction:
-    value_on = _plain_day(data.get("date"))
-    name = _joined(data.get("applicant_name"))
-    reference = next(
-        (
-            text
-            for key in ("end_to_end_reference", "customer_reference")
-            if (text := _joined(data.get(key))) and text.upper() not in _NO_REFERENCE
-        ),
-        None,
-    )
-    return Transaction(
-        account_id=account.key,
-        amount=amount,
-        currency=account.currency,
-        description=_description(data) or name or "",
-        pending=pending,
-        booking_on=_plain_day(data.get("guessed_entry_date") or data.get("entry_date")) or value_on,
-        value_on=value_on,
-        counterparty=name,
-        counterparty_account=_joined(data.get("applicant_iban") or data.get("gvc_applicant_iban")),
-        reference=reference,
-        raw={"text": raw, "bank_reference": data.get("bank_reference"), "type": data.get("id")},
-    )
-
-
-def _joined(value: object) -> str | None:
-    return " ".join(str(value).split()) or None if value else None
-
-
-def _description(data: dict[str, Any]) -> str | None:
-    """Return the purpose of a structured `:86:`, else its whole text, else what stands behind the `:61:`."""
-    return next((text for key in _TEXT_KEYS if (text := _joined(data.get(key)))), None)

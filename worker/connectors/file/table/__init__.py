@@ -1,1 +1,1 @@
-"""Tables (CSV): layout by a profile or by column names, decisions over the whole file, then rows."""
+"""Reads tables (CSV, spreadsheets): layout by a profile or by column names, decisions, then rows."""

@@ -1,28 +1,23 @@
-"""Accounts of a table: named by a column, by an IBAN above the header, or one account for the whole file."""
+"""Finds the accounts of a table: by a column, by an IBAN above the header, or one for the whole file."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from worker.connectors.base import Transaction
+from worker.connectors.base import Account, IdClass, Transaction
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask, find_iban
-from worker.connectors.file.statement.amounts import Mark, parse_amount
-from worker.connectors.file.statement.currencies import currency_sign, parse_currency
-from worker.connectors.file.statement.events import (
-    Closed,
-    Event,
-    Opened,
-    StatedBalance,
-    StatementAccount,
-    StatementError,
-    day_of,
-)
+from worker.connectors.file.statement.amounts import Mark, parse_amount, written_currency
+from worker.connectors.file.statement.currencies import currency_sign, may_mean, parse_currency
+from worker.connectors.file.statement.errors import StatementError
+from worker.connectors.file.statement.events import Closed, Event, Note, Opened, StatedBalance, day_of
 from worker.connectors.file.table.csv_records import Record
+from worker.connectors.file.table.decisions import Decisions
+from worker.connectors.file.table.headings import heading_currencies
 from worker.connectors.file.table.layout import Layout
+from worker.connectors.file.table.lines_above import BalanceEnd
 from worker.connectors.file.table.row_amount import cell, filled_amount, is_money_in
-from worker.connectors.file.table.running_balance import RowOrder
 
 _MAX_ACCOUNTS = 500
 _MAX_ROWS_OF_A_DAY = 50
@@ -77,19 +72,30 @@ class _Ends:
 class Accounts:
     """Finds each row's account and keeps what its balance column says at both ends of the file."""
 
-    def __init__(self, layout: Layout, chain: RowOrder | None, currency: str | None = None) -> None:
+    def __init__(self, layout: Layout, decisions: Decisions, currency: str | None = None) -> None:
         """Args: currency: code of rows whose own is missing or not understood."""
         profile = layout.profile
-        self._layout, self._profile, self._chain = layout, profile, chain
+        self._layout, self._profile, self._chain = layout, profile, decisions.chain
+        owed = self._chain.flipped if self._chain is not None else decisions.signs.positive_is == "out"
+        self._balance_sign = -1 if owed else 1  # of a card that states what is owed
+        self._all_state_currency = decisions.states_currency
+        self._currency_beside = decisions.currency_beside
         self._column = layout.column(profile.account)
         self._balance_at = layout.column(profile.balance)
         self._currency_at = layout.column(profile.currency_column)
         self._currency_in_at = layout.column(profile.currency_in_column)
-        self._fixed_currency = profile.currency or _currency_in_header(layout)
+        self._money_at = layout.places(profile.amount, profile.debit, profile.credit, profile.amount_in)
+        self._unclear: set[str] = set()
+        said_by_file = next(iter(heading_currencies(layout.profile)), None) or layout.above.currency
+        # what a person states of this file counts before what a layout usually means
+        self._fixed_currency = said_by_file or currency or profile.currency
         self._stated_currency = currency
-        self._known: dict[tuple[str, str], StatementAccount] = {}
-        self._new: list[StatementAccount] = []
+        named = heading_currencies(profile) if layout.guessed else frozenset[str]()
+        self._named_currency = next(iter(named)) if len(named) == 1 else None
+        self._known: dict[tuple[str, str], Account] = {}
+        self._new: list[Account] = []
         self._ends: dict[str, _Ends] = {}
+        self._days: dict[str, tuple[date, date]] = {}
 
     def currency(self, record: Record) -> str | None:
         """Return the currency of a row, as the row, the profile or the header states it, else the person.
@@ -100,49 +106,79 @@ class Accounts:
             return filled_amount(self._layout, record)[1].upper()
         other = self._profile.currency_in_column is not None and is_money_in(self._layout, record)
         written = cell(record, self._currency_in_at if other else self._currency_at)
-        if not written:
-            return self._fixed_currency or self._stated_currency
+        if written and self._named_currency and not may_mean(written, self._named_currency):
+            raise ValueError(
+                f"the column of amounts is named in {self._named_currency}, and the row states '{written[:10]}': state"
+                f" --ignore for the column of the currency"
+            )
+        fixed = self._fixed_currency or self._stated_currency
+        if not written and fixed is None and self._all_state_currency:
+            raise ValueError("states no currency, and other rows do: state --currency")
         try:
-            return parse_currency(written)
+            code = parse_currency(written) if written else fixed
         except ValueError:
             if self._stated_currency is None:
                 raise
-            return self._stated_currency
+            code = self._stated_currency
+        return self._agreed(code, record)
 
-    def of(self, record: Record) -> StatementAccount:
-        """Return the account of a row. Raises: StatementError when the column holds something else than accounts."""
-        text = cell(record, self._column)
-        key = (text, (self.currency(record) or "") if not _NUMBER.search(text) else "")
+    def _agreed(self, code: str | None, record: Record) -> str | None:
+        """Compare a currency with the one written beside the amount, which counts where nothing else is stated.
+
+        Raises: ValueError when they are not the same.
+        """
+        signs = (written_currency(cell(record, at)) for at in self._money_at) if self._currency_beside else ()
+        beside = next(filter(None, signs), "")
+        if not beside:
+            return code
+        if code is not None:
+            if not may_mean(beside, code):
+                raise ValueError(f"the amount is in '{beside[:10]}', and the currency is stated as {code}")
+            return code
+        found = currency_sign(beside)
+        if found is None:
+            self._unclear.add(beside)
+        return found
+
+    def of(self, record: Record, currency: str | None) -> Account:
+        """Return the account of a row in a currency.
+
+        Raises: StatementError when the column holds something else than accounts.
+        """
+        text = cell(record, self._column) or self._layout.above.account or ""
+        key = text, currency or ""
         account = self._known.get(key)
         if account is None:
-            account = self._account(text, self.currency(record))
+            account = self._account(text, currency)
             self._known[key] = account
-            if account.key not in self._ends:
-                self._ends[account.key] = _Ends()
+            if account.external_id not in self._ends:
+                self._ends[account.external_id] = _Ends()
                 self._new.append(account)
             if len(self._known) > _MAX_ACCOUNTS:
                 raise StatementError("the account column names more than 500 accounts", line=record.line)
         return account
 
-    def _account(self, text: str, currency: str | None) -> StatementAccount:
+    def _account(self, text: str, currency: str | None) -> Account:
         profile = self._profile
-        iban = find_iban(text.upper()) or (self._layout.iban if not text else None)
+        iban = find_iban(text.upper()) or (self._layout.above.iban if not text else None)
         anchor = account_anchor(iban) if iban else None
         if anchor is None and _NUMBER.search(text) and "*" not in text and "x" not in text.lower():
             anchor = account_anchor(text, profile.institution or "")
         mask = account_mask(iban or text) if iban or _NUMBER.search(text) or "*" in text else None
         layout = "|".join((profile.name, *self._layout.header)) if self._layout.guessed else profile.name
-        place = f"file:{layout}:{text.casefold()}:{currency or ''}" if text else f"file:{layout}"
-        label = mask or text
-        return StatementAccount(
-            key=account_key(anchor or place),
+        # a table that states the currency of each row has an account for each of them
+        several = text or self._currency_at is not None
+        place = f"file:{layout}:{text.casefold()}:{currency or ''}" if several else f"file:{layout}"
+        label = mask or text or (currency if self._currency_at is not None else None)
+        return Account(
+            external_id=account_key(anchor or place, currency),
             name=" ".join(part for part in (profile.institution, label) if part) or profile.title or profile.name,
             anchor=anchor,
             mask=mask,
             account_type=profile.account_type,
             currency=currency,
             institution_name=profile.institution,
-            has_ids=profile.id is not None,
+            id_class=IdClass.STABLE if profile.id is not None else IdClass.NONE,
         )
 
     def newly_opened(self, line: int) -> Iterator[Event]:
@@ -158,31 +194,55 @@ class Accounts:
         except ValueError:
             return None
 
+    def signed(self, balance: Decimal | None) -> Decimal | None:
+        """Return a balance with the account's sign; None where the column has not proved itself."""
+        if balance is None or self._chain is None:
+            return None
+        return self._balance_sign * balance
+
     def note(self, transaction: Transaction, balance: Decimal | None) -> None:
         """Remember the balance of a row, for the two ends of the statement."""
         day = day_of(transaction)
-        if balance is not None and day is not None and not transaction.pending:
+        if day is None or transaction.pending:
+            return
+        first, last = self._days.get(transaction.account_id, (day, day))
+        self._days[transaction.account_id] = min(first, day), max(last, day)
+        if balance is not None:
             self._ends[transaction.account_id].see(_BalancedRow(transaction.amount, balance, day))
 
-    def close(self) -> Iterator[Event]:
-        """Yield the closing event of every account; balances only where the column has proved itself."""
+    def close(self, stated: Mapping[BalanceEnd, Decimal] | None = None) -> Iterator[Event]:
+        """Yield the closing event of every account; balances of the column only where it has proved itself.
+
+        Accounts of rows that follow are opened anew.
+
+        Args:
+            stated: Balances that lines of the table state, which count where it is about one account.
+        """
+        for beside in sorted(self._unclear):
+            message = f"amounts in '{beside}' are read in the currency of the account or the user: state --currency"
+            yield Note(message=message)
+        self._unclear.clear()
+        if any(account.currency is None for account in self._known.values()):
+            yield Note(message="no currency is stated: read in that of the account or the user; state --currency")
         for key, ends in self._ends.items():
-            if self._chain is None or not ends.first:
-                yield Closed(account=key)
-                continue
-            sign = -1 if self._chain.flipped else 1
-            oldest, newest = ends.pair(newest_first=self._chain.newest_first, sign=sign)
-            yield Closed(
-                account=key,
-                opening=StatedBalance(amount=sign * oldest.balance - oldest.amount, on=oldest.on),
-                closing=StatedBalance(amount=sign * newest.balance, on=newest.on),
-            )
+            opening, closing = self._column_balances(ends)
+            days = self._days.get(key)
+            if stated and days is not None and len(self._ends) == 1:
+                opening = self._stated(stated.get("opening"), days[0]) or opening
+                closing = self._stated(stated.get("closing"), days[1]) or closing
+            yield Closed(account=key, opening=opening, closing=closing)
+        self._known.clear()
+        self._ends.clear()
+        self._days.clear()
 
+    def _column_balances(self, ends: _Ends) -> tuple[StatedBalance | None, StatedBalance | None]:
+        """Return the balances before the first and behind the last row, as the column of balances has them."""
+        if self._chain is None or not ends.first:
+            return None, None
+        sign = self._balance_sign
+        oldest, newest = ends.pair(newest_first=self._chain.newest_first, sign=sign)
+        opening = StatedBalance(amount=sign * oldest.balance - oldest.amount, on=oldest.on)
+        return opening, StatedBalance(amount=sign * newest.balance, on=newest.on)
 
-def _currency_in_header(layout: Layout) -> str | None:
-    """Return the currency an amount column's name carries, as in `Amount (EUR)` or `Betrag (€)`."""
-    for name in (layout.profile.amount, layout.profile.debit, layout.profile.credit):
-        found = re.search(r"(?:^|[(\[ ])([A-Za-z]{2,3}\$?|[^\w\s()\[\]]{1,2})[)\] ]?$", name or "")
-        if found and (code := currency_sign(found[1])) is not None:
-            return code
-    return None
+    def _stated(self, amount: Decimal | None, on: date) -> StatedBalance | None:
+        return StatedBalance(amount=self._balance_sign * amount, on=on) if amount is not None else None

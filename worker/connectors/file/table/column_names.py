@@ -1,99 +1,85 @@
-"""Guesses the layout of a table from its column names, in nine languages. Pure."""
+"""Guesses the layout of a table from its column names, in many languages. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
 
+from worker.connectors.file.statement.currencies import names_currency
 from worker.connectors.file.table.profile import Profile, plain
+from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS, State, Words, state_values
 
 _WORDS: dict[str, str] = {
-    "date": "date|booking date|posting date|post date|posted date|transaction date|trans date|trans. date|datum|"
+    "date": "päivämäärä|kirjauspäivä|tarih|işlem tarihi|dátum|datum zaúčtování|datum zaúčtovania|"
+    "дата|дата операции|data tranzacției|könyvelés dátuma|date de l'opération|交易日期|取引日|"
+    "日付|"
+    "date|booking date|posting date|post date|posted date|transaction date|trans date|trans. date|datum|"
     "buchungstag|buchungsdatum|buchung|date comptable|date opération|date operation|date d'opération|dateop|fecha|"
     "fecha operación|fecha operacion|fecha contable|data|data contabile|data operazione|data lançamento|"
-    "data operacji|data księgowania|boekdatum|boekingsdatum|txn date|tran date|bokföringsdag|bokføringsdato|"
+    "data operacji|data księgowania|boekdatum|"
+    "uitvoeringsdatum|data mov.|datum provedení|transaktionsdag|boekingsdatum|txn date|tran date|bokföringsdag|"
+    "bokføringsdato|"
     "dato|bogført|bogføringsdato",
     "value_date": "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
     "data valuta|data valor|belegdatum|rentedatum|valuta date|valör|rentedato|data waluty",
-    "amount": "amount|betrag|umsatz|montant|importe|importo|valor|bedrag|kwota|belopp|beløb|beløp|amount (eur)|"
+    "amount": "määrä|summa|tutar|işlem tutar\u0131|suma|částka|objem|сумма|сумма операции|sumă|összeg|"
+    "montant net|金额|金额(元)|"
+    "amount|betrag|umsatz|montant|importe|importo|valor|bedrag|kwota|belopp|beløb|beløp|amount (eur)|"
     "amount (usd)|amount (gbp)|betrag (eur)|betrag (€)|montant (eur)|transaction amount|net amount|quantia|"
     "amount in eur|importe (eur)|importe eur|importo (eur)|amount eur|amount usd|amount gbp|amt",
-    "debit": "ut fra konto|uttak|beløp ut|ut på konto|debit|debits|debit amount|money out|paid out|withdrawal|"
+    "debit": "出金|支払金額|お支払金額|výdaj|расход|terhelés|"
+    "outflow|spent|money spent|expense|expenses|"
+    "ut fra konto|uttak|beløp ut|ut på konto|debit|debits|debit amount|money out|paid out|withdrawal|"
     "withdrawals|withdrawal amt.|withdrawal amount|"
     "soll|débit|debit eur|dare|addebiti|uscite|cargo|cargos|débito|belastung|lastschrift|af|paid out (gbp)|"
     "withdrawal (dr)|debit (dr)|outgoing|out|ausgaben|ut",
-    "credit": "inn på konto|innskudd|beløp inn|credit|credits|credit amount|money in|paid in|deposit|deposits|"
+    "credit": "入金|預入金額|お預り金額|příjem|приход|jóváírás|"
+    "inflow|received|money received|income|"
+    "inn på konto|innskudd|beløp inn|credit|credits|credit amount|money in|paid in|deposit|deposits|"
     "deposit amt.|deposit amount|haben|"
     "crédit|credit eur|avere|accrediti|entrate|abono|abonos|crédito|gutschrift|bij|paid in (gbp)|deposit (cr)|"
     "credit (cr)|incoming|in|einnahmen|inn",
-    "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|s/h|d/c|c/d|+/-|debit credit indicator",
-    "balance": "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
+    "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|af/bij|s/h|d/c|c/d|+/-|debit credit indicator|"
+    "dr cr|cr dr|debit or credit|credit debit indicator|sens|sentido|收/支",
+    "balance": "saldo nach buchung|kontostand nach buchung|running total|resulting balance|balance after|"
+    "残高|saldo konta|bakiye|zůstatek|zostatok|остаток|egyenleg|"
+    "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
     "saldo disponible|balance (eur)|available balance|saldo po operacji|saldo na mutatie|account balance",
-    "currency": "monn.|monnaie|whrg|whrg.|currency|währung|waehrung|devise|moneda|divisa|"
+    "currency": "valuutta|para birimi|měna|mena|валюта|валюта операции|monedă|devizanem|货币|"
+    "monn.|monnaie|whrg|whrg.|currency|währung|waehrung|devise|moneda|divisa|"
     "valuta code|munt|muntsoort|waluta|"
-    "ccy|moeda|valutakod",
-    "description": "description|description 1|description 2|description 3|description1|description2|description3|"
+    "ccy|moeda|valutakod|valuta rekening|měna účtu",
+    "description": "selite|viesti|aç\u0131klama|popis|poznámka|описание|назначение платежа|descriere|detalii|"
+    "közlemény|lançamento|historico|histórico|摘要|備考|"
+    "description|description 1|description 2|description 3|description1|description2|description3|"
     "beschreibung|beschreibung 1|beschreibung 2|beschreibung 3|beschreibung1|beschreibung2|beschreibung3|desc|"
     "details|narrative|narration|memo|particulars|transaction description|text|"
-    "verwendungszweck|buchungstext|libellé|libelle|concepto|descripción|descripcion|descrizione|causale|omschrijving|"
+    "verwendungszweck|buchungstext|libellé|libelle|concepto|descripción|descripcion|"
+    "descrizione|causale|omschrijving|"
     "mededelingen|mededeling|descrição|descricao|opis|tytuł|remarks|reference text|transaction details|betreff|"
     "purpose|payment reference|beskrivning|beskrivelse|forklaring|rubrik|titel|tekst|transaction remarks|comments",
-    "counterparty": "payee|name|counterparty|counter party|merchant|merchant name|beneficiary|empfänger|"
+    "counterparty": "name zahlungsbeteiligter|"
+    "saaja|saaja/maksaja|maksaja|al\u0131c\u0131|protistrana|partner|получатель|контрагент|"
+    "beneficiar|kedvezményezett|"
+    "payee|name|counterparty|counter party|merchant|merchant name|beneficiary|empfänger|"
     "auftraggeber/empfänger|zahlungsempfänger|begünstigter|auftraggeber|beguenstigter/zahlungspflichtiger|"
-    "bénéficiaire|beneficiario|tegenpartij|naam tegenpartij|naam / omschrijving|partner name|nadawca/odbiorca",
-    "counterparty_account": "counterparty account|partner iban|tegenrekening|iban|kontonummer/iban|account number to",
-    "account": "produit|produkt|prodotto|bewertungskonto|account|account number|konto|kontonummer|"
-    "auftragskonto|rekening|compte|cuenta|conto|account no|"
+    "bénéficiaire|beneficiario|tegenpartij|naam tegenpartij|naam|naam / omschrijving|partner name|nadawca/odbiorca|"
+    "begünstigter / auftraggeber|beneficiário|název protistrany",
+    "counterparty_account": "iban zahlungsbeteiligter|"
+    "counterparty account|partner iban|tegenrekening|iban|kontonummer/iban|account number to",
+    "account": "iban auftragskonto|"
+    "produit|produkt|prodotto|bewertungskonto|account|account number|konto|kontonummer|"
+    "auftragskonto|auftraggeberkonto|iban auftraggeberkonto|iban/bban|rekening|"
+    "rekeningnummer|compte|cuenta|conto|account no|"
     "iban kontoinhaber|eigene iban|account iban",
-    "status": "status|state|transaction status|payment status|zustand|statut|stato|estado|état|etat|buchungsstatus",
+    "status": "статус|durum|stav|当前状态|"
+    "status|state|transaction status|payment status|zustand|statut|stato|estado|état|etat|buchungsstatus",
     "reference": "reference|ref|ref no|ref no.|reference number|cheque no|cheque no.|chq no|check number|"
     "kundenreferenz",
 }
 _ROLES = {word: role for role, words in _WORDS.items() for word in words.split("|")}
 _NAMED_ROLES = frozenset(_WORDS) - {"description"} | {"transaction_date", "id", "fee"}
 ROLES = (*sorted(_NAMED_ROLES), "description", "ignore")
+_WEAK = frozenset({"name", "naam", "transaktionsdag"})  # a more special name of the same meaning counts before them
 _BASE, _EACH, _MOST = 0.5, 0.08, 0.8
-_OUT_WORDS = ("debit", "dr", "d", "af", "s", "soll", "-", "out", "dbit", "withdrawal", "debet", "db")
-_IN_WORDS = ("credit", "cr", "c", "bij", "h", "haben", "+", "in", "crdt", "deposit")
-
-DIRECTION_WORDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("s", "soll"), ("h", "haben")),
-    (("d", "dr", "db", "debit", "dbit"), ("c", "cr", "credit", "crdt")),
-    (("-",), ("+",)),
-    (("af",), ("bij",)),
-    (("out",), ("in",)),
-)
-_PENDING_WORDS = (
-    *("pending", "authorised", "authorized", "authorisation", "authorization", "hold", "on hold", "processing"),
-    *(
-        "vorgemerkt",
-        "ausstehend",
-        "in bearbeitung",
-        "en attente",
-        "pendiente",
-        "in sospeso",
-        "openstaand",
-        "oczekująca",
-    ),
-)
-_VOID_WORDS = (
-    *("declined", "failed", "reverted", "rejected", "cancelled", "canceled", "void", "voided", "expired", "denied"),
-    *(
-        "abgelehnt",
-        "storniert",
-        "fehlgeschlagen",
-        "refusé",
-        "annulé",
-        "rechazado",
-        "cancelado",
-        "rifiutato",
-        "odrzucona",
-    ),
-)
-_BOOKED_WORDS = (
-    *("posted", "completed", "complete", "booked", "settled", "cleared", "success", "successful", "succeeded", "paid"),
-    *("done", "processed", "gebucht", "umsatz gebucht", "abgeschlossen", "comptabilisé", "contabilizado", "", "r", "c"),
-    *("terminé", "completado", "eseguito", "completato", "verwerkt", "zaksięgowana", "final", "ok", "confirmed"),
-)
-
 _DAY_FIRST = frozenset(
     {
         "datum",
@@ -140,11 +126,17 @@ def day_first_word(header: Sequence[str]) -> str | None:
 
 
 def _role(cell: str) -> str | None:
-    """Return what a header cell means; a currency or remark in brackets behind it is not looked at."""
-    name = plain(cell)
-    return (
-        _ROLES.get(name) or _ROLES.get(re.sub(r"\s*[\[(][^)\]]*[)\]]\s*$", "", name)) or _ROLES.get(name.rstrip(".:*"))
+    """Return what a header cell means; a currency or remark behind it is not looked at."""
+    name = plain(cell).replace("_", " ")
+    before, _, last = name.rpartition(" ")
+    without_currency = before.removesuffix(" in") if names_currency(last) else name
+    without_remark = _REMARK.sub("", name)
+    return next(
+        (_ROLES[one] for one in (name, without_remark, name.rstrip(".:*"), without_currency) if one in _ROLES), None
     )
+
+
+_REMARK = re.compile(r"\s*[\[(][^)\]]*[)\]]\s*$")
 
 
 def guess_profile(header: Sequence[str], stated: Mapping[str, str] | None = None) -> tuple[Profile, float] | None:
@@ -164,6 +156,8 @@ def guess_profile(header: Sequence[str], stated: Mapping[str, str] | None = None
         if role == "description":
             texts.append(cell)
         elif role is not None and role != "ignore":
+            if roles.get(role) in _WEAK and cell not in _WEAK and roles[role] not in stated:
+                roles[role] = cell
             roles.setdefault(role, cell)
     split = "debit" in roles and "credit" in roles
     if "date" not in roles and "value_date" in roles:
@@ -177,6 +171,8 @@ def guess_profile(header: Sequence[str], stated: Mapping[str, str] | None = None
 
 def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> Profile:
     typed = "type" in roles and not split
+    status = roles.get("status", "")
+    states: dict[State, Words] = state_values(status) if status else {"pending": (), "void": (), "booked": ()}
     return Profile(
         name="guessed",
         title="Statement file",
@@ -187,8 +183,8 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
         debit=roles["debit"] if split else None,
         credit=roles["credit"] if split else None,
         type=roles["type"] if typed else None,
-        debit_words=_OUT_WORDS if typed else (),
-        credit_words=_IN_WORDS if typed else (),
+        debit_words=OUT_WORDS if typed else (),
+        credit_words=IN_WORDS if typed else (),
         balance=roles.get("balance"),
         currency_column=roles.get("currency"),
         description=texts,
@@ -199,9 +195,9 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
         transaction_date=roles.get("transaction_date"),
         fee=roles.get("fee"),
         id=roles.get("id"),
-        pending={roles["status"]: _PENDING_WORDS} if "status" in roles else {},
-        skip={roles["status"]: _VOID_WORDS} if "status" in roles else {},
-        booked={roles["status"]: _BOOKED_WORDS} if "status" in roles else {},
+        pending={status: states["pending"]} if states["pending"] else {},
+        skip={status: states["void"]} if states["void"] else {},
+        booked={status: states["booked"]} if states["booked"] else {},
     )
 
 

@@ -4,11 +4,11 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from worker.connectors.file.statement.encodings import MAX_LINE_CHARACTERS
-from worker.connectors.file.statement.events import StatementError
+from worker.connectors.file.statement.errors import StatementError
 
 _MAX_LINES_OF_ONE = 100
 _MAX_CELLS = 1000
@@ -37,6 +37,10 @@ class Record:
     def blank(self) -> bool:
         """Whether nothing is written in it."""
         return not any(self.cells)
+
+    def with_cell(self, at: int, text: str) -> "Record":
+        """Return the record with another text in one cell."""
+        return replace(self, cells=(*self.cells[:at], text, *self.cells[at + 1 :]))
 
     @property
     def raw(self) -> str:
@@ -86,7 +90,7 @@ class _RecordReader:
                 return
 
     def _plain(self, number: int, line: str) -> Record:
-        cells = tuple(cell.strip() for cell in line.rstrip("\r\n").split(self._delimiter))
+        cells = tuple(map(str.strip, line.rstrip("\r\n").split(self._delimiter)))
         self._width = len(cells)
         return Record(number, cells)
 
@@ -126,7 +130,7 @@ class _RecordReader:
             skipinitialspace=self._spaces,
             strict=strict,
         )
-        return tuple(cell.strip() for cell in chain.from_iterable(reader))
+        return tuple(map(_bare, chain.from_iterable(reader)))
 
     def _like_row(self, line: str, opening: str) -> bool:
         """Whether a line inside of quotes begins as the line that opened them does, or is as wide as a row."""
@@ -135,6 +139,12 @@ class _RecordReader:
         if "9" in first:
             return len(cells) > 1 and _shape(cells[0]) == first
         return len(cells) == self._width >= _LEAST_CELLS
+
+
+def _bare(text: str) -> str:
+    """Return a cell without spaces around it, and without the formula that keeps a number as text (`="0012"`)."""
+    bare = text.strip()
+    return bare[2:-1] if bare.startswith('="') and bare.endswith('"') and len(bare) > 2 else bare  # noqa: PLR2004
 
 
 def _shape(text: str) -> str:

@@ -1,35 +1,50 @@
 """Decisions over a whole table before a row is used: order of day and month, decimal mark, sign of amounts."""
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Literal
 
-from worker.connectors.file.statement.amounts import Mark, decimal_evidence, parse_amount, states_direction
-from worker.connectors.file.statement.dates import ORDERS, Order, decide_order, fitting_orders
-from worker.connectors.file.statement.events import Doubt, StatementError
-from worker.connectors.file.table.column_names import DIRECTION_WORDS, day_first_word, names_columns
+from worker.connectors.base import AccountType
+from worker.connectors.file.statement.amounts import Mark
+from worker.connectors.file.statement.date_orders import DayEvidence, decide_order
+from worker.connectors.file.statement.dates import ORDERS, Order, fitting_orders, parse_day_as, why_no_day
+from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.statement.month_words import in_croatian
+from worker.connectors.file.table.balance_column import BalanceColumn
+from worker.connectors.file.table.column_names import day_first_word
+from worker.connectors.file.table.column_questions import CHOICES
 from worker.connectors.file.table.csv_records import Record
-from worker.connectors.file.table.layout import Layout, numbered
-from worker.connectors.file.table.row_amount import cell, decimals, row_amount
-from worker.connectors.file.table.running_balance import RowOrder, RunningBalance
-from worker.connectors.file.table.unknown_columns import ColumnValues, meaning, unused_columns
+from worker.connectors.file.table.evidence import TableEvidence, gather_evidence
+from worker.connectors.file.table.layout import Layout
+from worker.connectors.file.table.row_amount import cell
+from worker.connectors.file.table.running_balance import RowOrder
+from worker.connectors.file.table.sign_evidence import (
+    card_title,
+    card_words,
+    confirmed_by_words,
+    direction_words,
+    doubts_of_words,
+    repeats_signs,
+)
+from worker.connectors.file.table.signs import (
+    Direction,
+    DirectionFrom,
+    SignDoubt,
+    SignReading,
+    decide_signs,
+    directed_doubt,
+    undirected_doubt,
+)
+from worker.connectors.file.table.unknown_columns import ColumnValues, meaning
 
-_SAMPLE = 500
-_CHAIN_ROWS = 5000
 _STRAY_SHARE = 0.01
 _USUAL_SHARE = 0.05
 _PROVEN, _RECOGNISED = 0.95, 0.8
-_LEAST_ROWS = 3
 _LEAST_ZEROS, _LEAST_FIXED = 2, 4
-_FIGURE = re.compile(r"[1-9]")
-_FINAL_ZERO = re.compile(r"[.,]\d+0\D*$")
+_SAMPLE_ROWS = 500
 
 
 _DECIMAL = Doubt(field="decimal", text="Which decimal mark do the amounts have?", choices=(".", ","))
-_POSITIVE = Doubt(field="positive_is", text="Which way did positive amounts go?", choices=("in", "out"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +52,16 @@ class Hints:
     """What a person states where a file alone does not say enough.
 
     Attributes:
-        positive_is: Which way positive amounts went.
+        positive_is: Which way positive amounts went that nothing else directs.
+        direction_from: What a minus means beside a word or column that states the direction.
         currency: Code of rows whose own currency is missing or not understood.
         ignored: Columns that may stay unused, whatever they look like.
     """
 
     order: Order | None = None
     decimal: Mark | None = None
-    positive_is: Literal["in", "out"] | None = None
+    positive_is: Direction | None = None
+    direction_from: DirectionFrom | None = None
     currency: str | None = None
     ignored: frozenset[str] = frozenset()
 
@@ -54,110 +71,35 @@ class Decisions:
     """How the cells of one file are read.
 
     Attributes:
-        flipped: Turn every amount round.
-        signed_sides: Debit and credit columns that hold both signs, so that a minus means the other way.
+        croatian_months: Whether words that name two months are meant as in Croatian.
+        signs: How the direction of an amount is read.
         chain: What the balance column proves.
+        most_decimals: The most decimals of an amount that can only be read with the file's mark; None for none.
         decimals: Decimals of every amount, where the file shows that none are left out; None elsewhere.
         widths: Numbers of cells that rows usually have.
         unused: Columns that are not read.
+        currency_beside: Whether an amount has a currency beside it.
+        states_currency: Whether rows state their currency, so that one without is incomplete.
+        repeats_header: Whether the header stands in it again, as in exports that were put together.
     """
 
     mark: Mark
     order: Order | None = None
-    flipped: bool = False
-    signed_sides: frozenset[str] = frozenset()
+    croatian_months: bool = False
+    signs: SignReading = field(default_factory=SignReading)
     chain: RowOrder | None = None
     confidence: float = 1.0
     decimals: int | None = None
+    most_decimals: int | None = None
     widths: frozenset[int] = frozenset()
     unused: tuple[str, ...] = ()
+    currency_beside: bool = False
+    states_currency: bool = False
+    repeats_header: bool = False
     notes: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _Evidence:
-    """What the cells of all rows say."""
-
-    orders: Counter[frozenset[Order]] = field(default_factory=Counter)
-    dates: list[str] = field(default_factory=list)
-    marks: Counter[Mark] = field(default_factory=Counter)
-    undecided: str | None = None
-    records: int = 0
-    rows: int = 0
-    widths: Counter[int] = field(default_factory=Counter)
-    decimals: Counter[int] = field(default_factory=Counter)
-    final_zeros: int = 0
-    negative: int = 0
-    positive: int = 0
-    plus: int = 0
-    sides: dict[str, set[bool]] = field(default_factory=dict)
-    unknown: dict[int, ColumnValues] = field(default_factory=dict)
-
-
-def _gather(layout: Layout, rows: Iterable[Record]) -> _Evidence:
-    profile, seen = layout.profile, _Evidence()
-    dates = layout.places(profile.date, profile.value_date, profile.transaction_date)
-    amounts = layout.places(profile.amount, profile.debit, profile.credit, profile.amount_in, *profile.amounts)
-    money = (*amounts, *layout.places(profile.balance, profile.fee, profile.refund))
-    sides = [(name, layout.column(name)) for name in (profile.debit, profile.credit) if name]
-    amount_at = layout.column(profile.amount)
-    unused = set(unused_columns(layout.header, profile))
-    seen.unknown = {at: ColumnValues(name) for at, name in enumerate(layout.header) if name in unused}
-    for record in rows:
-        seen.records += 1
-        texts = [text for index in money if (text := cell(record, index))]
-        if not texts:
-            _refuse_second_header(layout, record)
-            continue
-        seen.widths[len(record.cells)] += 1
-        seen.rows += bool(profile.date_format or fitting_orders(cell(record, dates[0] if dates else None)))
-        for index in dates:
-            _see_date(seen, cell(record, index))
-        for text in texts:
-            _see_amount(seen, text)
-        for index in amounts:
-            _see_decimals(seen, cell(record, index))
-        _see_sign(seen, cell(record, amount_at))
-        for name, side_at in sides:
-            _see_side(seen, name, cell(record, side_at))
-        for index, values in seen.unknown.items():
-            values.see(cell(record, index))
-    return seen
-
-
-def _refuse_second_header(layout: Layout, record: Record) -> None:
-    """Raises: StatementError where another table with columns of its own begins."""
-    header = numbered(record.cells)
-    if header != layout.header and not any(mark.isdigit() for mark in record.raw) and names_columns(header):
-        raise StatementError(
-            f"holds a second table below line {layout.header_line}: save each table in a file of its own",
-            line=record.line,
-        )
-
-
-def _see_date(seen: _Evidence, text: str) -> None:
-    orders = fitting_orders(text)
-    if orders:
-        seen.orders[orders] += 1
-        if len(seen.dates) < _SAMPLE:
-            seen.dates.append(text)
-
-
-def _see_amount(seen: _Evidence, text: str) -> None:
-    mark = decimal_evidence(text)
-    if mark is not None:
-        seen.marks[mark] += 1
-    elif seen.undecided is None and ("," in text or "." in text):
-        seen.undecided = text
-
-
-def _see_decimals(seen: _Evidence, text: str) -> None:
-    if _FIGURE.search(text):
-        seen.decimals[decimals(text)] += 1
-        seen.final_zeros += bool(_FINAL_ZERO.search(text))
-
-
-def _fixed_decimals(seen: _Evidence) -> int | None:
+def _fixed_decimals(seen: TableEvidence) -> int | None:
     """Return the decimals of all amounts but few strays, where written zeros show that none are left out."""
     total = seen.decimals.total()
     if not total:
@@ -168,21 +110,7 @@ def _fixed_decimals(seen: _Evidence) -> int | None:
     return usual if fixed and strays <= max(1, total * _STRAY_SHARE) else None
 
 
-def _see_sign(seen: _Evidence, text: str) -> None:
-    if _FIGURE.search(text):
-        plus = text.startswith("+")
-        directed = plus or states_direction(text)
-        seen.plus += plus
-        seen.negative += directed and not plus
-        seen.positive += not directed
-
-
-def _see_side(seen: _Evidence, name: str, text: str) -> None:
-    if _FIGURE.search(text):
-        seen.sides.setdefault(name, set()).add(states_direction(text) and not text.startswith("+"))
-
-
-def _decide_mark(layout: Layout, seen: _Evidence) -> Mark:
+def _decide_mark(layout: Layout, seen: TableEvidence) -> Mark:
     if layout.profile.decimal:
         return layout.profile.decimal
     total = sum(seen.marks.values())
@@ -194,47 +122,53 @@ def _decide_mark(layout: Layout, seen: _Evidence) -> Mark:
         return mark
     if seen.undecided is not None:
         reason = f"amounts like '{seen.undecided[:20]}' fit decimal point and comma: state --decimal"
-        raise StatementError(reason, doubts=(_DECIMAL,))
+        likelier = (",", ".") if "." in seen.undecided else (".", ",")  # three figures are thousands more often
+        raise StatementError(reason, doubts=(replace(_DECIMAL, choices=likelier),))
     return "."
 
 
-def _decide_order(layout: Layout, seen: _Evidence) -> tuple[Order | None, str | None]:
+def _decide_order(
+    layout: Layout, seen: TableEvidence, chain: RowOrder | None, *, croatian: bool
+) -> tuple[Order | None, str | None]:
     if layout.profile.date_format or layout.profile.date_order:
         return layout.profile.date_order, None
     total = sum(seen.orders.values())
     fits = {order: sum(n for orders, n in seen.orders.items() if order in orders) for order in ORDERS}
     every = frozenset(order for order, count in fits.items() if count == total)
-    if every == {"dmy", "mdy"} and (word := day_first_word(layout.header)):
-        return "dmy", f"day and month fit both ways; read as dmy, as everywhere a column is called '{word}'"
-    nearly = frozenset(order for order, count in fits.items() if count >= total * (1 - _STRAY_SHARE))
+    nearly = every or frozenset(order for order, count in fits.items() if count >= total * (1 - _STRAY_SHARE))
+    word = day_first_word(layout.header)
+    read = in_croatian if croatian else str
+    evidence = DayEvidence(
+        days=[read(text) for text in seen.dates if nearly <= fitting_orders(text)],
+        pairs=[
+            (read(one), read(other))
+            for one, other in seen.pairs
+            if nearly <= fitting_orders(one) & fitting_orders(other)
+        ],
+        around=layout.above.days,
+        others=[text for values in seen.unknown.values() for text in _days_of(values)],
+        newest_first=chain.newest_first if chain is not None else None,
+        local=f"as everywhere a column is called '{word}'" if word else None,
+    )
     try:
-        return decide_order(every or nearly, [text for text in seen.dates if (every or nearly) <= fitting_orders(text)])
+        return decide_order(nearly, evidence)
     except ValueError as error:
-        choices = tuple(sorted(every or nearly))
+        choices = tuple(sorted(nearly)) or tuple(order for order in ORDERS if fits[order])
         doubt = Doubt(field="date_order", text=f"In which order is '{seen.dates[0]}' written?", choices=choices)
         raise StatementError(str(error), doubts=(doubt,) if len(choices) > 1 else ()) from None
 
 
-def _chain(
-    layout: Layout, rows: Iterable[Record], mark: Mark, signed_sides: frozenset[str]
-) -> tuple[RowOrder | None, bool]:
-    """Let the balance column testify, account by account; the second element says whether nearly every row agrees."""
-    balance_at, account_at = layout.column(layout.profile.balance), layout.column(layout.profile.account)
-    if balance_at is None:
-        return None, False
-    running: dict[str, RunningBalance] = {}
-    for record in islice(rows, _CHAIN_ROWS):
-        try:
-            amount = row_amount(layout, record, mark, signed_sides)
-            balance = parse_amount(cell(record, balance_at), mark)
-        except ValueError:
-            continue
-        running.setdefault(cell(record, account_at), RunningBalance()).feed(amount, balance)
-    proofs = {verdict for one in running.values() if (verdict := one.verdict()) is not None}
-    if len(proofs) == 1:
-        return proofs.pop(), True
-    likely = {verdict for one in running.values() if (verdict := one.likely()) is not None}
-    return (likely.pop() if len(likely) == 1 else None), False
+def _are_croatian(layout: Layout, seen: TableEvidence) -> bool:
+    """Decide the language of the months. Raises: StatementError where nothing tells it."""
+    try:
+        return layout.profile.date_format is None and seen.months.are_croatian(layout.header)
+    except ValueError as error:
+        raise StatementError(str(error)) from None
+
+
+def _days_of(values: ColumnValues) -> Sequence[str]:
+    """Return the values of an unread column that holds days only."""
+    return tuple(values.values) if values.values and all(map(fitting_orders, values.values)) else ()
 
 
 def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints) -> tuple[Layout, Decisions]:
@@ -244,54 +178,132 @@ def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: 
 
     Raises: StatementError when the file fits two readings and proves neither: the sentence says what to state.
     """
-    seen = _gather(layout, rows())
+    layout = _without_refuted_format(layout, rows, hints)
+    seen = gather_evidence(layout, rows())
     if not seen.records and layout.confidence >= _RECOGNISED:
         empty = Decisions(mark=".", order="ymd", confidence=layout.confidence, notes=("the file holds no rows",))
         return layout, empty
     if not seen.rows:
-        raise StatementError(f"no row holds a date in column '{layout.profile.date}'")
+        raise StatementError(f"no row holds a date in column '{layout.profile.date}'{why_no_day(seen.undated)}")
     layout = _with_direction(layout, seen)
     if layout.guessed:
         _refuse_unknown(layout, seen, hints)
     mark = hints.decimal or _decide_mark(layout, seen)
-    order, note = (hints.order, None) if hints.order else _decide_order(layout, seen)
-    signed_sides = frozenset(side for side, signs in seen.sides.items() if len(signs) > 1)
-    chain, proven = _chain(layout, rows(), mark, signed_sides)
-    flipped = _decide_sign(layout, seen, chain if proven else None, hints)
-    if chain is not None and flipped:
-        chain = RowOrder(newest_first=chain.newest_first, flipped=not chain.flipped)
-    sure = layout.guessed and proven and chain is not None and not chain.flipped
+    balances = BalanceColumn(layout, rows, mark)
+    signs = _decide_signs(layout, seen, hints, balances)
+    proof = balances.proof(signs)
+    sure = proof is not None and proof.sure
+    chain = proof.order if proof is not None else None
+    croatian = _are_croatian(layout, seen)
+    order, note = hints.order, None
+    if order is None:
+        order, note = _decide_order(layout, seen, chain if sure else None, croatian=croatian)
+    notes = [note] if note else []
+    if balances.contradicts and proof is None:
+        notes.append("the balances do not follow from the amounts row by row: rows may be missing, or out of order")
+    if layout.guessed and sure and chain is not None and chain.flipped:
+        _refuse_owed(layout, seen)
+    proven = layout.guessed and sure and chain is not None and not chain.flipped
     return layout, Decisions(
         mark=mark,
         order=order,
-        flipped=flipped,
-        signed_sides=signed_sides,
+        croatian_months=croatian,
+        signs=signs,
         chain=chain,
-        confidence=max(layout.confidence, _PROVEN) if sure else layout.confidence,
+        confidence=max(layout.confidence, _PROVEN) if proven else layout.confidence,
         decimals=_fixed_decimals(seen),
+        most_decimals=max(seen.proven_decimals, default=None),
         widths=frozenset(width for width, count in seen.widths.items() if count >= max(2, seen.rows * _USUAL_SHARE)),
         unused=tuple(values.name for values in seen.unknown.values() if values.name not in layout.profile.used),
-        notes=(note,) if note else (),
+        currency_beside=seen.currency_beside,
+        states_currency=seen.currencies is not None and seen.currencies.filled > 0,
+        repeats_header=seen.headers > 0,
+        notes=tuple(notes),
     )
 
 
-def _with_direction(layout: Layout, seen: _Evidence) -> Layout:
-    """Find a direction column by its values, where all amounts are positive and no name tells which way they went."""
+def _without_refuted_format(layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints) -> Layout:
+    """Let the file decide how days are written where a profile that was only recognised is contradicted.
+
+    It is contradicted by the order that a person states, and by days that its format cannot read.
+    """
+    profile, at = layout.profile, layout.column(layout.profile.date)
+    if profile.date_format is None or layout.confidence >= 1 or at is None:
+        return layout
+    texts = (cell(record, at) for record in islice(rows(), _SAMPLE_ROWS))
+    others = [text for text in texts if fitting_orders(text) and not _is_day_as(text, profile.date_format)]
+    if hints.order is None and not others:
+        return layout
+    return replace(layout, profile=profile.model_copy(update={"date_format": None}))
+
+
+def _is_day_as(text: str, date_format: str) -> bool:
+    try:
+        parse_day_as(text, date_format)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_owed(layout: Layout, seen: TableEvidence) -> None:
+    """Refuse columns of money out and in that the balances contradict, unless the balance may be what is owed.
+
+    Raises: StatementError with what to state.
+    """
     profile = layout.profile
-    if not layout.guessed or profile.amount is None or profile.type is not None or seen.negative or seen.plus:
+    owed = profile.account_type in {AccountType.CREDIT, AccountType.LOAN} or card_title(layout) or card_words(seen)
+    if owed or profile.amount is not None or profile.debit is None or profile.credit is None:
+        return
+    raise StatementError(
+        f"the balance rises with column '{profile.debit}', as what is owed on a card or loan does: state"
+        f" --ignore '{profile.balance}' if it is owed, or --column '{profile.debit}=credit' --column"
+        f" '{profile.credit}=debit' if the columns are the other way round",
+        doubts=(
+            Doubt(
+                field="columns",
+                column=profile.balance,
+                text="Does the balance say what is owed? Then it is left unread.",
+                choices=("ignore", "balance"),
+            ),
+        ),
+    )
+
+
+def _with_direction(layout: Layout, seen: TableEvidence) -> Layout:
+    """Read a column of direction words that only its values name, unless the signs say the same in every row."""
+    profile = layout.profile
+    if not layout.guessed or profile.amount is None or profile.type is not None:
         return layout
     for values in seen.unknown.values():
-        said = {text.casefold().rstrip(".") for text in values.values}
-        for outs, ins in DIRECTION_WORDS:
-            if said and said <= set(outs) | set(ins) and values.filled >= seen.rows > 1:
-                return replace(
-                    layout,
-                    profile=profile.model_copy(update={"type": values.name, "debit_words": outs, "credit_words": ins}),
-                )
+        words = direction_words(values, seen.rows)
+        if words is not None and not repeats_signs(values, words):
+            seen.directions = values
+            return replace(layout, profile=profile.with_direction(values.name, *words))
     return layout
 
 
-def _refuse_unknown(layout: Layout, seen: _Evidence, hints: Hints) -> None:
+def _decide_signs(layout: Layout, seen: TableEvidence, hints: Hints, balances: BalanceColumn) -> SignReading:
+    """Decide how the direction of amounts is read. Raises: StatementError with the question where nothing says."""
+    profile = layout.profile
+    flipped = profile.sign == "flipped"
+    stated = {"positive_is": hints.positive_is, "direction_from": hints.direction_from or profile.direction_from}
+    doubts: list[SignDoubt | None]
+    if profile.type is not None:
+        doubts = doubts_of_words(seen.directions, profile.directions) if seen.directions is not None else []
+    elif profile.amount is None:
+        names: tuple[tuple[Direction, str | None], ...] = (("out", profile.debit), ("in", profile.credit))
+        doubts = [directed_doubt(seen.sides[said], said, by_column=name) for said, name in names if name]
+    elif hints.positive_is is None and set(seen.kinds) == {"bare"} and (lines := balances.directions()):
+        return SignReading(lines=lines)
+    else:
+        asks = layout.guessed and not confirmed_by_words(seen)
+        card, title = card_words(seen), card_title(layout)
+        doubts = [undirected_doubt(seen.kinds, card or title, by_title=card is None)] if asks else []
+    reading = SignReading(positive_is=hints.positive_is or ("out" if flipped else "in"))
+    return decide_signs(reading, [one for one in doubts if one is not None], stated, balances.proof)
+
+
+def _refuse_unknown(layout: Layout, seen: TableEvidence, hints: Hints) -> None:
     """Raises: StatementError naming the unused columns that seem to matter and what to state about them."""
     doubts = [
         (values.name, what)
@@ -303,10 +315,16 @@ def _refuse_unknown(layout: Layout, seen: _Evidence, hints: Hints) -> None:
     if doubts:
         named = "; ".join(f"column '{name}' looks like {_article(what)} {what}" for name, what in doubts)
         name, what = doubts[0]
+        others = " (or balance, debit, credit, fee)" if what == "amount" else ""
         raise StatementError(
-            f"{named}: state --column '{name}={what}', or --ignore '{name}'",
+            f"{named}: state --column '{name}={what}'{others}, or --ignore '{name}'",
             doubts=tuple(
-                Doubt(field="columns", column=name, text=f"What does column '{name}' hold?", choices=(what, "ignore"))
+                Doubt(
+                    field="columns",
+                    column=name,
+                    text=f"What does column '{name}' hold?",
+                    choices=("ignore", *CHOICES["amount"]) if what == "amount" else (what, "ignore"),
+                )
                 for name, what in doubts
             ),
         )
@@ -314,24 +332,3 @@ def _refuse_unknown(layout: Layout, seen: _Evidence, hints: Hints) -> None:
 
 def _article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"
-
-
-def _decide_sign(layout: Layout, seen: _Evidence, chain: RowOrder | None, hints: Hints) -> bool:
-    """Say whether the amounts are to be turned round, beyond what the profile states."""
-    profile = layout.profile
-    if hints.positive_is is not None:
-        return (hints.positive_is == "out") != (profile.sign == "flipped")
-    if not layout.guessed or profile.amount is None or profile.type is not None or seen.plus:
-        return False
-    if chain is not None:
-        return chain.flipped
-    if not seen.negative:
-        reason = "all amounts are positive and nothing says which way the money went: state --positive-is"
-        raise StatementError(reason, doubts=(_POSITIVE,))
-    if seen.negative + seen.positive >= _LEAST_ROWS and seen.negative < seen.positive:
-        raise StatementError(
-            f"{seen.positive} amounts are positive and {seen.negative} negative: purchases may be the positive ones,"
-            " as on cards; state --positive-is in or out",
-            doubts=(_POSITIVE,),
-        )
-    return False

@@ -1,12 +1,11 @@
-"""Profiles: the column layout of one bank's tables, written in TOML."""
+"""Reads profiles, which describe the column layout of one bank's tables in TOML."""
 
-import codecs
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import date as date_type
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,6 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from worker.connectors.base import AccountType
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.dates import Order
+from worker.connectors.file.statement.encodings import known_encoding
+from worker.connectors.file.table.signs import Direction, DirectionFrom
 from worker.errors import InvalidRequestError
 from worker.money import is_currency
 
@@ -29,13 +30,7 @@ def _as_tuple(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 
-def _is_encoding(name: str) -> bool:
-    try:
-        return bool(codecs.lookup(name))
-    except LookupError:
-        return False
-
-
+@lru_cache(maxsize=8192)
 def plain(name: str) -> str:
     """Return a column's name as names are compared: no quotes, no case, single spaces."""
     return " ".join(name.replace("\ufeff", "").strip().strip('"').split()).casefold()
@@ -62,8 +57,12 @@ class Profile(BaseModel):
     title: str = Field(default="", description="The bank and the kind of account, for people.")
     institution: str | None = Field(default=None, description="Name of the bank.")
     match: Names = Field(default=(), description="Header cells that recognise the layout; default: all columns used.")
+    optional: Names = Field(default=(), description="Columns that some files of the layout lack.")
     exact: bool = Field(default=False, description="Recognise it only when the header holds nothing else.")
     columns: Names = Field(default=(), description="For files without a header: a name for each column in order.")
+    header_lines: int = Field(
+        default=0, ge=0, le=10, description="Beside columns: lines above the rows, whatever they say."
+    )
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Default: found out.")
     encoding: str | None = Field(default=None, description="Default: found out.")
     decimal: Mark | None = Field(default=None, description="Decimal mark; default: decided over the whole file.")
@@ -78,6 +77,9 @@ class Profile(BaseModel):
     type: str | None = Field(default=None, description="Column that says which way the amount goes.")
     debit_words: Names = Field(default=(), description="What it says for money out.")
     credit_words: Names = Field(default=(), description="What it says for money in.")
+    conversion_words: Names = Field(
+        default=(), description="What it says for a conversion of one's own money: amount goes out, amount_in comes in."
+    )
     amounts: Mapping[str, str] = Field(
         default_factory=dict, description="Columns of amounts, one for each currency; the filled one counts."
     )
@@ -89,6 +91,10 @@ class Profile(BaseModel):
         default=None, description="Column of part amounts: lines with nothing else detail the booking above them."
     )
     sign: Literal["as_is", "flipped"] = Field(default="as_is", description="flipped: positive means money out (cards).")
+    direction_from: DirectionFrom | None = Field(
+        default=None,
+        description="What a minus means beside a word or column of direction: word (nothing more), reversal, sign.",
+    )
     balance: str | None = Field(default=None, description="Column of the balance after each row.")
     currency: str | None = Field(default=None, description="ISO code of all rows.")
     currency_column: str | None = Field(default=None, description="Column of the currency.")
@@ -126,8 +132,8 @@ class Profile(BaseModel):
             raise ValueError("type needs debit_words or credit_words")
         if self.currency is not None and not is_currency(self.currency.upper()):
             raise ValueError(f"currency '{self.currency}' is no ISO 4217 code; a column is named by currency_column")
-        if self.encoding is not None and not _is_encoding(self.encoding):
-            raise ValueError(f"encoding '{self.encoding}' does not exist")
+        if self.encoding is not None:
+            known_encoding(self.encoding)
         for pattern in self.footer:
             try:
                 re.compile(pattern)
@@ -135,7 +141,13 @@ class Profile(BaseModel):
                 raise ValueError(f"footer pattern '{pattern}' is not a regular expression") from None
         return self
 
-    @property
+    @model_validator(mode="after")
+    def _converts_between_columns(self) -> Self:
+        if self.conversion_words and not (self.amount_in and self.debit_words and self.credit_words):
+            raise ValueError("conversion_words needs amount_in, debit_words and credit_words")
+        return self
+
+    @cached_property
     def used(self) -> tuple[str, ...]:
         """Every column the profile reads, as names are compared."""
         single = (
@@ -146,12 +158,41 @@ class Profile(BaseModel):
         )
         return tuple(dict.fromkeys(plain(name) for name in single if name))
 
-    @property
+    @cached_property
+    def directions(self) -> Mapping[str, Direction]:
+        """The words of the direction column, without case, with what they say."""
+        outs: dict[str, Direction] = {word.casefold(): "out" for word in self.debit_words}
+        return outs | {word.casefold(): "in" for word in self.credit_words}
+
+    def direction_of(self, word: str) -> Direction | None:
+        """Return what a word of the direction column says; None for any other word."""
+        return self.directions.get(word.casefold()) or self.directions.get(word.casefold().rstrip("."))
+
+    def with_direction(self, column: str, outs: tuple[str, ...], ins: tuple[str, ...]) -> "Profile":
+        """Return the profile with a column whose words say which way the money went."""
+        stated = {name: getattr(self, name) for name in Profile.model_fields}
+        return Profile(**{**stated, "type": column, "debit_words": outs, "credit_words": ins})
+
+    def missing(self, header: Container[str]) -> tuple[str, ...]:
+        """Return the columns that the profile reads, are not optional, and that a header does not hold."""
+        return tuple(name for name in self._needed if name not in header)
+
+    @cached_property
+    def least_cells(self) -> int:
+        """Cells that a header has at least."""
+        return len(self._needed)
+
+    @cached_property
+    def _needed(self) -> tuple[str, ...]:
+        optional = {plain(name) for name in self.optional}
+        return tuple(dict.fromkeys(name for name in (*self.recognised_by, *self.used) if name not in optional))
+
+    @cached_property
     def canonical(self) -> dict[str, str]:
         """Other names of columns, as names are compared, with the name the profile uses."""
         return {plain(other): plain(name) for name, others in self.aliases.items() for other in others}
 
-    @property
+    @cached_property
     def recognised_by(self) -> tuple[str, ...]:
         """The header cells that must all be there."""
         return tuple(plain(name) for name in self.match) or self.used

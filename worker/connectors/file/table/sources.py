@@ -1,32 +1,31 @@
-"""Where the records of a table come from: the lines of a CSV file, or the rows of a sheet."""
+"""Opens the records of a table: the lines of a CSV file, or the rows of a sheet."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from functools import cached_property
-from io import BytesIO
 from itertools import islice
 
-from python_calamine import CalamineError, CalamineWorkbook
-
+from worker.connectors.file.statement.amounts import Mark, decimal_evidence
 from worker.connectors.file.statement.encodings import text_lines
-from worker.connectors.file.statement.events import StatementError
 from worker.connectors.file.statement.files import Member, open_member
+from worker.connectors.file.table.column_questions import AMOUNT
 from worker.connectors.file.table.csv_records import Record, records
+from worker.connectors.file.table.sheets import sheet_rows
 
 DELIMITERS = (",", ";", "\t", "|")
 _HEAD_LINES = 200
 _HEAD_RECORDS = 80
-_MAX_CELLS = 1000
-_LEAST_DECIMALS = 2
-_MIDNIGHT = time()
-
-Cell = str | float | bool | int | time | date | datetime | timedelta
 
 
 class TableSource(ABC):
-    """A table that can be read from its beginning as often as needed."""
+    """A table that can be read from its beginning as often as needed.
+
+    Attributes:
+        hidden_rows: Number of its rows that a spreadsheet program does not show.
+    """
+
+    hidden_rows: int = 0
 
     @property
     @abstractmethod
@@ -75,6 +74,7 @@ class SheetSource(TableSource):
 
     member: Member
     sheet: str
+    hidden_rows: int = 0
 
     @property
     def name(self) -> str | None:
@@ -82,8 +82,11 @@ class SheetSource(TableSource):
         return self.sheet
 
     @cached_property
-    def _workbook(self) -> CalamineWorkbook:
-        return open_workbook(self.member)
+    def _mark(self) -> Mark:
+        """The decimal mark of amounts that are texts: numbers have none of their own, and are written with it."""
+        rows = islice(sheet_rows(self.member, self.sheet), _HEAD_RECORDS)
+        texts = [cell for _, cells in rows for cell in cells if isinstance(cell, str) and AMOUNT.fullmatch(cell)]
+        return "," if {decimal_evidence(text) for text in texts} == {","} else "."
 
     def heads(self) -> Mapping[str, list[Record]]:
         """Return the first records; cells are apart already, so there is nothing to choose."""
@@ -91,49 +94,6 @@ class SheetSource(TableSource):
 
     def all_records(self, delimiter: str) -> Iterator[Record]:  # noqa: ARG002 - cells are apart already
         """Yield the rows of the sheet."""
-        sheet = self._workbook.get_sheet_by_name(self.sheet)
-        first = sheet.start[0] if sheet.start else 0
-        for number, row in enumerate(sheet.iter_rows(), start=first + 1):
-            if len(row) > _MAX_CELLS:
-                raise StatementError("has more than a thousand columns", line=number)
-            cells = tuple(map(_text, row))
-            yield Record(number, cells)
-
-
-def open_workbook(member: Member) -> CalamineWorkbook:
-    """Open an XLSX, XLS or ODS file.
-
-    Raises: StatementError when it is damaged or locked by a password.
-    """
-    try:
-        if member.data is None and member.entry is None:
-            return CalamineWorkbook.from_path(member.path)
-        with open_member(member) as stream:
-            return CalamineWorkbook.from_filelike(BytesIO(stream.read()))
-    except CalamineError as error:
-        raise StatementError(f"the spreadsheet is damaged or locked ({type(error).__name__})") from None
-
-
-def _text(value: Cell) -> str:
-    """Write a cell as a table holds it: days as ISO 8601, numbers with a decimal point."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case float() | int():
-            return _number(float(value))
-        case datetime():
-            return value.date().isoformat() if value.time() == _MIDNIGHT else value.isoformat(" ")
-        case date() | time():
-            return value.isoformat()
-        case timedelta():
-            return str(value)
-        case _:
-            return value.strip()
-
-
-def _number(value: float) -> str:
-    if value.is_integer() and abs(value) >= 10**9:
-        return f"{value:.0f}"  # a number of an account or a payment
-    written = f"{value:.10f}".rstrip("0")
-    decimals = len(written.partition(".")[2])
-    return f"{value:.2f}" if decimals < _LEAST_DECIMALS else written
+        for number, cells in sheet_rows(self.member, self.sheet):
+            texts = (cell if isinstance(cell, str) else cell[0].replace(".", self._mark) for cell in cells)
+            yield Record(number, tuple(texts))

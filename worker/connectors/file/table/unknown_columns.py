@@ -1,14 +1,24 @@
 """Finds columns that a guessed layout does not use although they seem to matter. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from worker.connectors.file.statement.amounts import AmountKind
 from worker.connectors.file.statement.currencies import currency_sign
 from worker.connectors.file.statement.dates import fitting_orders
 from worker.connectors.file.table.profile import Profile, plain
+from worker.connectors.file.table.state_words import (
+    BOOKED_WORDS,
+    NO_WORDS,
+    PENDING_WORDS,
+    VOID_WORDS,
+    YES_WORDS,
+    flag_state,
+)
 
-_KEPT_VALUES = 200
+_KEPT_VALUES, _FEW_VALUES = 200, 12
 _SHARE = 0.9
 _FEW = 0.5
 _FLAGS = 2  # yes and no
@@ -20,52 +30,53 @@ _HARMLESS = re.compile(
     r"instructed|code|number|nummer|nr|id|check|cheque|type|typ|art|tax|vat|mwst|budget|split|"
     r"attachment|receipt|cashback|points|location|latitude|longitude|mandat\w*|creditor|gl\u00e4ubiger\w*|rating)\b"
 )
+# Currency of an amount that the table states besides its own, where the statement's own is written elsewhere.
+_FOREIGN = re.compile(r"\b(?:foreign|fremd\w*|original\w*|local|instructed|target|devise d'origine)(?:\b|_)")
 _FEE = re.compile(r"\b(?:fee|fees|geb\u00fchr\w*|entgelt|frais|commission|comisi\u00f3n|costo|kosten)\b")
 _NOT_ZERO = re.compile(r"[1-9]")
+# A day that rows which are not booked yet lack.
+_BOOKED_DAY = re.compile(
+    r"\b(?:post(?:ed|ing)?|book(?:ed|ing)|clear(?:ed|ing)|settle\w*|completed|buchung\w*|gebucht)\b"
+)
 _ACCOUNT = re.compile(
-    r"\b(?:account|konto\w*|compte|conto|cuenta|rekening|conta|produit|product|card|karte\w*|carte|iban)\b"
+    r"\b(?:account|konto\w*|wallet|pocket|pot|vault|space|bank|source|compte|conto|cuenta|rekening|conta|produit|product|card|karte\w*|carte|iban)\b"
 )
+_BALANCE = re.compile(r"\b(?:saldos?|salda|saldot|(?:\w+ )?balance|solde|kontostand|egyenleg)\b")
 _STATUS = re.compile(r"\b(?:status|state|zustand|statut|stato|estado|\u00e9tat|etat|stav|durum)\b")
-_STATUS_VALUES = frozenset(
-    [
-        "pending",
-        "declined",
-        "failed",
-        "posted",
-        "booked",
-        "completed",
-        "cancelled",
-        "canceled",
-        "reverted",
-        "rejected",
-        "authorised",
-        "authorized",
-        "cleared",
-        "settled",
-        "gebucht",
-        "vorgemerkt",
-        "abgelehnt",
-        "storniert",
-        "hold",
-        "refunded",
-    ]
-)
+# Values that tell states apart, wherever they stand among a few others; `ok` or `paid` may be about something else.
+_STATES = frozenset({*PENDING_WORDS, *VOID_WORDS, "approved", "posted", "booked", "completed", "cleared", "settled"})
+_MOST_STATES = 8
 
 
 @dataclass(slots=True)
 class ColumnValues:
-    """Values of a column that the layout does not use: at most two hundred different ones."""
+    """Values of a column that tells something about the rows: at most two hundred different ones.
+
+    Attributes:
+        empty: Rows whose cell is empty.
+        kinds: What the amounts of the rows carry, by value, while there are few values.
+    """
 
     name: str
     filled: int = 0
+    empty: int = 0
     values: set[str] = field(default_factory=set)
+    kinds: dict[str, Counter[AmountKind]] = field(default_factory=dict)
 
-    def see(self, text: str) -> None:
-        """Take note of one cell."""
-        if text:
-            self.filled += 1
-            if len(self.values) < _KEPT_VALUES:
-                self.values.add(text)
+    def see(self, text: str, kind: AmountKind | None = None) -> None:
+        """Take note of one cell, and of what the amount of its row carries."""
+        if not text:
+            self.empty += 1
+            return
+        self.filled += 1
+        if text not in self.values:
+            if len(self.values) >= _KEPT_VALUES:
+                return
+            self.values.add(text)
+            if len(self.values) <= _FEW_VALUES:
+                self.kinds[text] = Counter()
+        if kind is not None and text in self.kinds:
+            self.kinds[text][kind] += 1
 
 
 def unused_columns(header: Sequence[str], profile: Profile) -> list[str]:
@@ -77,23 +88,45 @@ def unused_columns(header: Sequence[str], profile: Profile) -> list[str]:
 def meaning(column: ColumnValues, profile: Profile) -> str | None:
     """Return what an unused column seems to hold, if that would change a row; None where it may stay unused."""
     amounts = _share(column, _is_amount)
-    charged = amounts and any(_NOT_ZERO.search(text) for text in column.values)
+    fees = _share(column, lambda text: _is_amount(text) or not text.strip("0-"))
+    charged = fees and any(_NOT_ZERO.search(text) for text in column.values)
     harmless = _HARMLESS.search(column.name) is not None
+    foreign = _FOREIGN.search(column.name) is not None
+    is_balance = _BALANCE.search(column.name) is not None
     bare = profile.counterparty is None and not profile.description
     seems = {
-        "currency": profile.currency_column is None and _share(column, lambda text: currency_sign(text) is not None),
+        "date": column.empty > 0 and _BOOKED_DAY.search(column.name) is not None and _share(column, fitting_orders),
+        "currency": not foreign and profile.currency_column is None and _share(column, _is_currency),
         "account": profile.account is None and _names_accounts(column),
         "status": _is_status(column),
         "fee": charged and profile.fee is None and _FEE.search(column.name) is not None,
-        "amount": amounts and not harmless and not _FEE.search(column.name),
+        "balance": amounts and is_balance and profile.balance is None,
+        "amount": amounts and not is_balance and not harmless and not _FEE.search(column.name),
         "description": bare and not harmless and _is_text(column),
     }
     return next((what for what, fits in seems.items() if fits), None)
 
 
+def _is_currency(text: str) -> bool:
+    return currency_sign(text) is not None
+
+
 def _is_status(column: ColumnValues) -> bool:
-    known = _share(column, lambda text: plain(text) in _STATUS_VALUES)
-    return known or (_STATUS.search(column.name) is not None and len(column.values) > 1)
+    if flag_state(column.name) is not None:
+        return _marks_rows(column)
+    plain_values = {plain(text) for text in column.values}
+    if plain_values <= set(BOOKED_WORDS):
+        return False  # nothing but booked rows, whatever the column is called
+    few = len(plain_values) <= _MOST_STATES and not plain_values.isdisjoint(_STATES)
+    return few or (_STATUS.search(column.name) is not None and len(column.values) > 1)
+
+
+def _marks_rows(column: ColumnValues) -> bool:
+    """Whether a column named by a state, such as `Declined` or `Posted`, marks a row that is not simply booked."""
+    values = {plain(text) for text in column.values}
+    if flag_state(column.name) == "booked":
+        return not values <= YES_WORDS | set(BOOKED_WORDS) or (column.empty > 0 and column.filled > 0)
+    return not values <= NO_WORDS
 
 
 def _is_text(column: ColumnValues) -> bool:
@@ -111,6 +144,6 @@ def _names_accounts(column: ColumnValues) -> bool:
     return several and _ACCOUNT.search(column.name) is not None
 
 
-def _share(column: ColumnValues, fits: Callable[[str], bool]) -> bool:
+def _share(column: ColumnValues, fits: Callable[[str], object]) -> bool:
     """Return whether nearly all values of a column fit; an empty column fits nothing."""
-    return sum(map(fits, column.values)) >= max(1, len(column.values) * _SHARE)
+    return sum(bool(fits(text)) for text in column.values) >= max(1, len(column.values) * _SHARE)

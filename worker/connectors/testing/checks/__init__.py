@@ -1,4 +1,4 @@
-"""All checks of the kit, in the order an author meets them: the order of the imports."""
+"""All checks of the kit, in the order of the imports."""
 
 from worker.connectors.testing.check import all_checks
 

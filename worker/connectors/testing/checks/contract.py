@@ -73,7 +73,12 @@ def pages_have_the_right_shape(subject: Subject) -> None:
     known = set(subject.currencies())
     rows = [row for page in pages for row in page.transactions]
     expect(rows, "a month with transactions was delivered without any")
-    expect({row.account_id for row in rows} <= known, "a transaction belongs to an account that list_accounts lacks")
+    lacking = {row.account_id for row in rows} - known
+    expect(
+        not lacking,
+        f"a transaction belongs to account {', '.join(sorted(lacking))}, and list_accounts has"
+        f" {', '.join(sorted(known))}: where accounts are found and where rows name theirs do not agree",
+    )
     for row in rows:
         problem = _unfit(subject, row)
         expect(problem is None, f"transaction {row.external_id}: {problem}")

@@ -1,4 +1,4 @@
-"""Pages: all of them, never the same for ever, and nothing lost to a change or a kill in between."""
+"""Checks pages: all are read, none repeats for ever, and changes or a kill in between lose nothing."""
 
 from collections import Counter
 from collections.abc import Generator

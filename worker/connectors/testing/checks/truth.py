@@ -14,7 +14,21 @@ def amounts_keep_their_sign_and_decimals(subject: Subject) -> None:
         for number, minor in enumerate((-1_234, 567_800, -5, -10)):
             subject.ledger.book(minor, subject.day(12 + number), account=account)
     currencies = subject.currencies()
-    found = [(row.currency or currencies.get(row.account_id), row.amount) for row in subject.rows()]
+    booked = {entry.id: entry for entry in subject.ledger.entries() if entry.id}
+    rows = subject.rows()
+    strays = [
+        row
+        for row in rows
+        if row.external_id in booked
+        and booked[row.external_id].currency in currencies.values()
+        and currencies.get(row.account_id) not in (None, booked[row.external_id].currency)
+    ]
+    expect(
+        not strays,
+        f"{len(strays)} rows came for another account than their own, one of them {strays and strays[0].external_id}:"
+        " ask for the rows of one account, or hand on which account each row belongs to",
+    )
+    found = [(row.currency or currencies.get(row.account_id), row.amount) for row in rows]
     expected = [(entry.currency, entry.amount) for entry in subject.ledger.entries()]
     lost, invented = missing(expected, found), missing(found, expected)
     expect(

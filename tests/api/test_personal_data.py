@@ -1,0 +1,68 @@
+"""A person gets their own archive, once at a time, and nobody else's."""
+
+import io
+import json
+import socket
+import zipfile
+
+import httpx2
+from sqlalchemy import text
+
+from tests.api.conftest import token
+from tests.api.serving import serving
+from worker.api.app import create_app
+from worker.runtime import open_runtime
+
+PLACE = "/bank-connections/export"
+
+
+def test_the_caller_gets_their_own_archive(client, connection_id, user_id, other_user_id, sessions):
+    answer = client.get(PLACE)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert answer.headers["content-disposition"] == f'attachment; filename="finmind-export-{user_id}.zip"'
+    found = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert found.testzip() is None
+    assert connection_id in found.read("bank_connections.jsonl").decode()
+    others = client.get(PLACE, headers={"Authorization": f"Bearer {token(other_user_id)}"})
+    manifest = json.loads(zipfile.ZipFile(io.BytesIO(others.content)).read("manifest.json"))
+    assert (manifest["user_id"], manifest["datasets"]["bank_connections"]["rows"]) == (other_user_id, 0)
+    with sessions() as session:
+        query = "SELECT actor, user_id FROM credential_audit WHERE detail ->> 'command' = 'users export' ORDER BY id"
+        on_record = [tuple(row) for row in session.execute(text(query))]
+    assert on_record == [(f"api:{user_id}", user_id), (f"api:{other_user_id}", other_user_id)]
+
+
+def test_a_user_who_is_gone_is_told_so(client, user_id, sessions):
+    with sessions() as session:
+        session.execute(text("DELETE FROM users WHERE id = :id"), {"id": user_id})
+    assert client.get(PLACE).status_code == 404
+
+
+def test_nobody_without_a_token(client):
+    assert client.get(PLACE, headers={"Authorization": ""}).status_code == 401
+
+
+def test_a_reader_who_takes_their_time_holds_neither_a_transaction_nor_another_persons_export(
+    settings, user_id, other_user_id, sessions
+):
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO webhook_inbox (id, user_id, type, data) SELECT gen_random_uuid(), :user, 'x',"
+                " jsonb_build_object('text', md5(n::text) || md5((n + 1)::text)) FROM generate_series(1, 60000) AS n"
+            ),
+            {"user": user_id},
+        )
+    with serving(create_app(open_runtime(settings))) as port:
+        slow = socket.create_connection(("127.0.0.1", port))
+        with slow:
+            ask = f"GET {PLACE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token(user_id)}\r\n\r\n"
+            slow.sendall(ask.encode())
+            assert slow.recv(15) == b"HTTP/1.1 200 OK"
+            with sessions() as session:
+                idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+                assert session.scalar(text(idle + " AND pid <> pg_backend_pid()")) == 0
+            address, headers = f"http://127.0.0.1:{port}{PLACE}", {"Authorization": f"Bearer {token(other_user_id)}"}
+            assert httpx2.get(address, headers=headers).status_code == 200
+            again = httpx2.get(address, headers={"Authorization": f"Bearer {token(user_id)}"})
+            assert again.status_code == 429  # one at a time

@@ -1,0 +1,165 @@
+"""A row that has the expense of a purchase goes, and another source of the account states the purchase, too."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.importer.bank import TODAY, Harness
+from worker.bank_accounts.unmatching import detach
+from worker.connections.connection_queries import find
+from worker.connections.removal import forget
+from worker.connectors.base import Account, TransactionKind
+from worker.runs.states import RunKind
+
+LONG_AGO = TODAY - timedelta(days=100)
+
+
+@pytest.fixture
+def sources(sessions, user_id):
+    """Three connections to one account, each with the same two purchases; the first one has the expenses."""
+    three = [Harness(sessions, user_id) for _ in range(3)]
+    for place, harness in enumerate(three):
+        harness.bank.accounts = [Account(external_id="A", name="Giro", anchor="iban:DE1", currency="EUR")]
+        harness.bank.buy("-4.20", "Cafe Central", external_id=f"cafe {place}")
+        harness.bank.buy("-70", "Petrol", external_id=f"petrol {place}", booking_on=LONG_AGO)
+        harness.refresh()
+    assert three[0].amounts() == ["-70.00", "-4.20"]
+    return three
+
+
+def edit(harness):
+    """Rename the coffee and give it a category; return its id, which stays."""
+    harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food')", u=harness.user_id)
+    return harness.sql(
+        "UPDATE expenses SET notes = 'Mine', category_id = (SELECT max(id) FROM categories) WHERE amount = 4.20"
+        " RETURNING id"
+    )[0][0]
+
+
+def withdraw(harness, number):
+    """Let the bank take a row back, for longer than the days of grace."""
+    del harness.bank.rows[number]
+    for _ in range(2):
+        harness.day_later(4)
+        harness.refresh()
+
+
+def remove(harness):
+    with harness.sessions() as session:
+        return forget(session, find(session, harness.connection_id, lock=True), delete_expenses=True, revoked=False)
+
+
+def part(harness):
+    source = harness.sql("SELECT id FROM bank_connection_accounts WHERE connection_id = :c", c=harness.connection_id)
+    with harness.sessions() as session:
+        detach(session, source[0][0], user_id=harness.user_id)
+
+
+def refresh_all(harnesses):
+    for place, harness in enumerate(harnesses):
+        harness.bank.buy(f"-0.{place + 1}", f"Tram {place}", external_id=f"tram {len(harness.bank.rows)}")
+        harness.refresh()
+
+
+def purchases(harness):
+    return [amount for amount in harness.amounts() if Decimal(amount) < -1]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_withdrawn_row_leaves_one_expense_to_the_other_sources_at_once(sources, lost):
+    withdraw(sources[0], lost)
+    assert purchases(sources[0]) == ["-70.00", "-4.20"]
+    refresh_all(sources[1:])
+    assert purchases(sources[0]) == ["-70.00", "-4.20"]
+
+
+def test_the_expense_keeps_its_id_and_what_the_person_made_of_it(sources):
+    expense_id = edit(sources[0])
+    withdraw(sources[0], 0)
+    refresh_all(sources[1:])
+    found = sources[0].sql("SELECT id, notes, category_id IS NOT NULL FROM expenses WHERE amount = 4.20")
+    assert found == [(expense_id, "Mine", True)]
+
+
+def test_a_row_that_returns_is_a_twin(sources):
+    expense_id = edit(sources[0])
+    coffee = sources[0].bank.rows[0]
+    withdraw(sources[0], 0)
+    sources[0].bank.rows.insert(0, coffee)
+    sources[0].refresh()
+    assert sources[0].sql("SELECT id FROM expenses WHERE amount = 4.20") == [(expense_id,)]
+
+
+def test_a_purchase_whose_expense_the_person_deleted_stays_deleted(sources):
+    sources[0].sql("DELETE FROM expenses WHERE amount = 4.20")
+    withdraw(sources[0], 0)
+    refresh_all(sources[1:])
+    assert purchases(sources[0]) == ["-70.00"]
+
+
+def test_a_removed_connection_takes_only_what_it_alone_states(sources):
+    sources[0].bank.buy("-15", "Cinema", external_id="cinema")
+    sources[0].refresh()
+    expense_id = edit(sources[0])
+    removed = remove(sources[0])
+    assert (removed.expenses_deleted, purchases(sources[0])) == (1, ["-70.00", "-4.20"])
+    assert sources[0].sql("SELECT id FROM expenses WHERE notes = 'Mine'") == [(expense_id,)]
+    refresh_all(sources[1:])
+    assert purchases(sources[0]) == ["-70.00", "-4.20"]
+
+
+def test_a_bank_that_is_linked_again_meets_what_the_other_sources_kept(sources, sessions, user_id):
+    remove(sources[0])
+    again = Harness(sessions, user_id)
+    again.bank.accounts, again.bank.rows = sources[0].bank.accounts, sources[0].bank.rows
+    again.refresh()
+    refresh_all(sources[1:])
+    assert purchases(again) == ["-70.00", "-4.20"]
+
+
+def test_a_source_that_becomes_an_account_of_its_own_leaves_one_expense_to_the_others(sources):
+    part(sources[0])
+    for _ in range(2):
+        assert purchases(sources[0]) == ["-70.00", "-70.00", "-4.20", "-4.20"]
+        refresh_all(sources)
+
+
+def test_a_reverted_run_takes_only_what_its_source_alone_states(sources):
+    run_id = sources[0].run_id
+    expense_id = edit(sources[1])
+    for _ in range(2):
+        sources[0].run(RunKind.REVERT, target_run_id=run_id)
+        run_id = sources[0].run_id
+        assert purchases(sources[0]) == ["-70.00", "-4.20"]
+    refresh_all(sources)
+    assert purchases(sources[0]) == ["-70.00", "-4.20"]
+    assert sources[0].sql("SELECT id FROM expenses WHERE notes = 'Mine'") == [(expense_id,)]
+
+
+def test_the_leg_of_a_transfer_is_left_to_the_other_source_with_its_peer(sources, sessions, user_id):
+    savings = Harness(sessions, user_id)
+    savings.bank.accounts = [Account(external_id="S", name="Savings", currency="EUR", anchor="iban:DE2")]
+    transfer = {"kind": TransactionKind.TRANSFER}
+    savings.bank.buy("50", "From giro", external_id="s", account_id="S", counterparty_account="DE1", **transfer)
+    for harness in (savings, *sources):
+        if harness is not savings:
+            harness.bank.buy("-50", "To savings", external_id="g", counterparty_account="DE2", **transfer)
+        harness.refresh()
+    assert purchases(savings) == ["-70.00", "-4.20"]
+    withdraw(sources[0], 2)
+    refresh_all(sources[1:])
+    assert purchases(savings) == ["-70.00", "-4.20"]
+    assert savings.sql("SELECT count(*) FROM expenses WHERE expense_type = 'INCOME'") == [(0,)]
+
+
+def test_a_pending_row_of_a_source_that_waits_for_its_user_goes_when_another_source_has_posted_it(sources):
+    first, second, _ = sources
+    first.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    first.refresh()
+    first.sql("UPDATE bank_connections SET status = 'needs_user' WHERE id = :c", c=first.connection_id)
+    second.bank.buy("-23", "Trattoria Luigi", external_id="q")
+    for _ in range(4):
+        second.refresh()
+        second.day_later(4)
+    assert sorted(purchases(first)) == ["-23.00", "-4.20", "-70.00"]

@@ -1,0 +1,56 @@
+"""The commands of accounts and of single rows."""
+
+import json
+
+import pytest
+
+from tests.importer.bank import Harness
+from worker.connectors.base import Account
+
+
+@pytest.fixture(autouse=True)
+def _addressed(monkeypatch, database_url, redis_url):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+
+@pytest.fixture
+def harness(sessions, user_id, capsys):
+    """Two connections to one account, imported."""
+    both = Harness(sessions, user_id, display_name="Feed"), Harness(sessions, user_id, display_name="Old feed")
+    for harness in both:
+        harness.bank.accounts = [Account(external_id="A", name="Giro", anchor="iban:DE1", currency="EUR")]
+        harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+        harness.refresh()
+    capsys.readouterr()
+    return both[0]
+
+
+def test_accounts_are_listed_with_their_sources_and_months(command, harness):
+    user = harness.user_id
+    (account,) = json.loads(command("accounts", "list", "--user", user, "--json").out)
+    assert [source["connection"] for source in account["sources"]] == ["Feed", "Old feed"]
+    months = json.loads(command("accounts", "coverage", account["id"], "--user", user, "--json").out)
+    assert [month["rows"] for month in months if month["month"] == "2026-06"] == [2]
+    assert "Old feed" in command("accounts", "show", account["id"], "--user", user).out
+    assert "Giro" in command("accounts", "list", "--user", user).out
+    for name in ("show", "coverage"):
+        assert command("accounts", name, account["id"], "--user", user + 1).code == 1
+
+
+def test_a_twin_is_unmatched_and_matched_again(command, harness):
+    user = harness.user_id
+    twin_id = harness.sql("SELECT id FROM bank_transactions WHERE expense_state = 'twin'")[0][0]
+    assert f"unmatch {twin_id}" in command("transactions", "show", twin_id, "--user", user).out
+    undone = json.loads(command("transactions", "unmatch", twin_id, "--user", user, "--json").out)
+    assert harness.amounts() == ["-4.20", "-4.20"]
+    assert command("transactions", "unmatch", twin_id, "--user", user).code == 1
+    assert command("suggestions", "undo", undone["suggestion_id"], "--user", user).code == 0
+    assert harness.amounts() == ["-4.20"]
+
+
+def test_a_source_is_detached(command, harness):
+    (account,) = json.loads(command("accounts", "list", "--user", harness.user_id, "--json").out)
+    source_id = account["sources"][1]["id"]
+    assert command("accounts", "detach", source_id, "--user", harness.user_id).code == 0
+    assert len(json.loads(command("accounts", "list", "--user", harness.user_id, "--json").out)) == 2

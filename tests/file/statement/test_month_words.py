@@ -1,0 +1,34 @@
+"""Month names of several languages: which one a file is in, and what is asked where two are possible."""
+
+from datetime import date
+
+import pytest
+
+from tests.file.reader import read
+from worker.connectors.errors import InvalidDataError
+
+
+@pytest.mark.parametrize(
+    ("header", "days", "months"),
+    [
+        ("Datum;Opis;Iznos", ("15. lis 2023", "31. lis 2023"), [10, 10]),
+        ("Datum;Popis;Částka", ("15. lis 2023", "14. srp 2023"), [11, 8]),
+        ("Data;Opis;Kwota", ("15 lis 2023", "14 lip 2023"), [11, 7]),
+        ("Date;Description;Amount", ("15. lis 2023", "31. lis 2023"), [10, 10]),
+        ("Date;Description;Amount", ("15. lis 2023", "31. lip 2023"), [11, 7]),
+        ("Date;Description;Amount", ("15. lis 2023", "14. ruj 2023"), [10, 9]),
+        ("Date;Description;Amount", ("15 lis 2023", "14 paź 2023"), [11, 10]),
+        ("Date;Description;Amount", ("15 listopada 2023", "14 lipnja 2023"), [10, 6]),
+        ("Date;Description;Amount", ("15 lis 2023", "14 srp 2023"), None),
+    ],
+)
+def test_a_word_for_two_months_is_read_in_the_language_of_the_file_or_asked_for(tmp_path, header, days, months):
+    rows = "".join(f"{day};Shop {at};-25,00\n" for at, day in enumerate(days))
+    (tmp_path / "a.csv").write_text(f"{header}\n{rows}")
+    stated = {"columns": dict(zip(header.split(";"), ("date", "description", "amount"), strict=True))}
+    if months is None:
+        with pytest.raises(InvalidDataError, match="another one in Croatian than in Polish and Czech"):
+            read(tmp_path / "a.csv", **stated)
+        return
+    booked = [row.booking_on for row in read(tmp_path / "a.csv", **stated).rows]
+    assert booked == [date(2023, month, int(day[:2])) for month, day in zip(months, days, strict=True)]

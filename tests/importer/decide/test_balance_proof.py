@@ -1,0 +1,93 @@
+"""Whether the balance follows from the rows."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from worker.importer.decide.balance_proof import BalanceProof, Books, PostedRow, explain, prove
+
+OPENED_ON, TODAY, PROVEN_ON = date(2026, 1, 1), date(2026, 6, 15), date(2026, 6, 1)
+FITS = {
+    "booked": Decimal(80), "balance_on": TODAY, "opening": Decimal(100), "opening_on": OPENED_ON,
+    "posted": Decimal(-20),
+}  # fmt: skip
+
+PROOFS = {
+    "the rows explain the balance": ({}, "proven", "balances", None),
+    "the same balance again": (
+        {"opening_balance": Decimal(80), "opening_balance_on": TODAY},
+        "unproven",
+        "no_other_balance",
+        None,
+    ),
+    "another balance of the day": (
+        {"opening_balance": Decimal(85), "opening_balance_on": TODAY},
+        "proven",
+        "balances",
+        None,
+    ),
+    "pending rows are counted": ({"booked": Decimal(75), "pending": Decimal(-5)}, "proven", "pending_counted", None),
+    "pending rows were counted": (
+        {"booked": Decimal(85), "opening_pending": Decimal(-5)},
+        "proven",
+        "pending_counted",
+        None,
+    ),
+    "the day is not counted yet": (
+        {"booked": Decimal(87), "posted_on_day": Decimal(-7)},
+        "unproven",
+        "day_not_counted",
+        None,
+    ),
+    "no balance": ({"booked": None}, "unproven", "no_balance", None),
+    "a balance of no day": ({"balance_on": None}, "unproven", "no_balance", None),
+    "no opening amount": ({"opening": None}, "unproven", "no_opening", None),
+    "the rows say too much": ({"booked": Decimal(70)}, "mismatch", "does_not_balance", Decimal(-10)),
+    "the rows say too little": ({"booked": Decimal(90)}, "mismatch", "does_not_balance", Decimal(10)),
+}
+
+
+@pytest.mark.parametrize(("books", "result", "reason", "difference"), PROOFS.values(), ids=PROOFS)
+def test_what_a_balance_proves(books, result, reason, difference):
+    proof = prove(Books(**(FITS | books)))
+    assert (proof.result, proof.reason, proof.difference) == (result, reason, difference)
+
+
+@pytest.mark.parametrize(("proven_on", "since"), [(None, OPENED_ON), (PROVEN_ON, PROVEN_ON)])
+def test_a_mismatch_says_since_when(proven_on, since):
+    proof = prove(Books(**(FITS | {"booked": Decimal(70), "proven_on": proven_on})))
+    assert proof.as_json() == {
+        "result": "mismatch", "reason": "does_not_balance", "difference": "-10", "since_on": since.isoformat(),
+        "balance_on": TODAY.isoformat(), "rests_on": None, "from_on": None, "explanation": None,
+    }  # fmt: skip
+
+
+def test_a_proof_without_figures_is_stored_without_them():
+    assert BalanceProof(result="unproven", reason="no_balance").as_json()["difference"] is None
+
+
+def test_a_proof_says_what_it_rests_on_and_since_when():
+    proof = prove(Books(**(FITS | {"opening_balance": Decimal(90), "opening_balance_on": PROVEN_ON})))
+    assert (proof.rests_on, proof.from_on) == ("other_balance", PROVEN_ON)
+
+
+def row(number, amount, alike=b"", *, removed=False):
+    return PostedRow(id=number, amount=Decimal(amount), alike=alike or bytes([number]), removed=removed)
+
+
+EXPLANATIONS = {
+    "one row doubled": (5, [row(1, -5, b"x"), row(2, -5, b"x"), row(3, -7)], ("row_doubled", (1, 2))),
+    "one of two unlike rows of the amount": (5, [row(1, -5), row(2, -5)], None),
+    "a row the bank took back": (-5, [row(1, -5, removed=True), row(2, -7)], ("row_removed", (1,))),
+    "a wrong sign": (-14, [row(1, 7), row(2, -3)], ("sign_of_one_row", (1,))),
+    "two rows may have the wrong sign": (-14, [row(1, 7), row(2, 7), row(3, 5)], None),
+    "all signs": (-20, [row(1, 3), row(2, 7)], ("signs_of_all_rows", ())),
+    "nothing": (1, [row(1, 3), row(2, 7)], None),
+}
+
+
+@pytest.mark.parametrize(("difference", "rows", "expected"), EXPLANATIONS.values(), ids=EXPLANATIONS)
+def test_what_explains_a_difference(difference, rows, expected):
+    found = explain(Decimal(difference), rows)
+    assert (found and (found.code, found.transaction_ids)) == expected

@@ -1,0 +1,128 @@
+"""Which rows of two sources of one account are one purchase."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.importer.decide.rows import day
+from worker.importer.decide.meet_rows import MAX_DAYS_ALIKE, MAX_DAYS_BY_ORDER, MetBy, meet_rows
+from worker.importer.decide.source_rows import SourceRow, Spans
+
+
+def bought(offset, amount="-3.50", words="Cafe Central", **more):
+    return SourceRow(on=day(offset), amount=Decimal(amount), currency="EUR", words=words, **more)
+
+
+ONCE = [bought(n, f"-{n}.99", "Shop") for n in range(1, 7)]
+
+CASES = {
+    "the same row": ([bought(0)], [bought(0)], [(0, 0)]),
+    "a payee that the other source renames": ([bought(0)], [bought(0, words="SQ *CC 8821")], [(0, 0)]),
+    "booked after a long weekend": ([bought(0)], [bought(MAX_DAYS_ALIKE)], [(0, 0)]),
+    "renamed and booked later": ([bought(0)], [bought(MAX_DAYS_BY_ORDER, words="SQ")], [(0, 0)]),
+    "renamed and too far": ([bought(0)], [bought(MAX_DAYS_BY_ORDER + 1, words="SQ")], []),
+    "too far": ([bought(0)], [bought(MAX_DAYS_ALIKE + 1)], []),
+    "another amount": ([bought(0)], [bought(0, "-3.51")], []),
+    "the other direction": ([bought(0)], [bought(0, "3.50")], []),
+    "equal purchases, as many in both": ([bought(0), bought(0)], [bought(0), bought(0)], [(0, 0), (1, 1)]),
+    "equal purchases, one more here": ([bought(0), bought(0), bought(0)], [bought(0), bought(0)], [(0, 0), (1, 1)]),
+    "equal purchases renamed, shifted by a day": (
+        [bought(0), bought(1), bought(2)],
+        [bought(1, words="X"), bought(2, words="X"), bought(3, words="X")],
+        [(0, 0), (1, 1), (2, 2)],
+    ),
+    "a coffee every other day, booked a day later": (
+        [bought(0, "-1"), *(bought(2 * n) for n in range(1, 8)), bought(20, "-2")],
+        [bought(0, "-1"), *(bought(2 * n + 1) for n in range(1, 8)), bought(20, "-2")],
+        [(n, n) for n in range(9)],
+    ),
+    "a coffee a day, of days that each source alone covers": (
+        [bought(n) for n in range(8)], [bought(n) for n in range(4, 12)], [(n + 4, n) for n in range(4)],
+    ),
+    "a coffee a day, and other rows that show no lag": (
+        [*(bought(n) for n in range(8)), *ONCE], [*(bought(n + 1) for n in range(8)), *ONCE],
+        [*((n + 1, n) for n in range(7)), *((n, n) for n in range(8, 14))],
+    ),
+    "two merchants of one price": (
+        [bought(0, words="Netflix"), bought(0, words="Spotify")],
+        [bought(0, words="SPOTIFY AB"), bought(0, words="NETFLIX.COM")],
+        [(0, 1), (1, 0)],
+    ),
+    "the merchant is stronger than the day": (
+        [bought(0, words="Netflix"), bought(1, words="Spotify")],
+        [bought(1, words="NETFLIX.COM"), bought(2, words="SPOTIFY AB")],
+        [(0, 0), (1, 1)],
+    ),
+    "the nearest day of one merchant": ([bought(0)], [bought(-4), bought(1)], [(0, 1)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lefts", "rights", "pairs"), CASES.values(), ids=CASES)
+def test_rows_of_two_sources_that_are_one_purchase(lefts, rights, pairs):
+    assert [(meeting.left, meeting.right) for meeting in meet_rows(lefts, rights).met] == pairs
+
+
+def test_thousands_of_equal_rows_meet_in_their_order_within_a_second():
+    rows = [bought(place % 30, words=f"Row {place}") for place in range(3000)]
+    renamed = [bought(place % 30, words=f"Other {place}") for place in range(3000)]
+    assert len(meet_rows(rows, renamed).met) == 3000
+
+
+AT_SEAM = {
+    "one merchant, one amount": ([bought(0, "-7.77")], [bought(2, "-7.77")], 1, 0),
+    "one amount under other names": ([bought(0, "-7.77", "SQ")], [bought(2, "-7.77")], 0, 1),
+    "one amount, and a text that every row has": (
+        [bought(n, f"-{20 - n}.77", "CARD") for n in range(-6, 1)], [bought(2, "-20.77", "CARD")], 0, 1,
+    ),
+    "a coffee on either side": ([bought(-9), bought(0)], [bought(2)], 0, 1),
+    "as many coffees on the only common day": ([bought(-9), bought(0), bought(0)], [bought(0), bought(0)], 2, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lefts", "rights", "met", "asked"), AT_SEAM.values(), ids=AT_SEAM)
+def test_where_one_source_ends_and_the_other_begins_a_hint_alone_is_a_question(lefts, rights, met, asked):
+    found = meet_rows(lefts, rights, spans=Spans.of(lefts, rights))
+    assert (len(found.met), len(found.doubtful)) == (met, asked)
+
+
+def test_rows_of_one_amount_meet_by_their_texts_where_both_sources_have_each_of_them_once():
+    rows = [bought(n % 5, words=f"Cafe {n}") for n in range(20)]
+    found = meet_rows(rows, list(rows), spans=Spans.of(rows, rows))
+    assert [(one.left, one.right) for one in found.met] == [(n, n) for n in range(20)]
+    assert found.doubtful == []
+
+
+def test_equal_purchases_of_a_day_meet_by_the_balance_after_them():
+    lefts = [bought(0, words="One", balance=Decimal(10)), bought(0, words="Two", balance=Decimal("6.50"))]
+    rights = [bought(1, words="SQ", balance=Decimal("6.50")), bought(1, words="SQ", balance=Decimal(10))]
+    found = meet_rows(lefts, rights, spans=Spans.of(lefts, rights)).met
+    assert [(one.left, one.right, one.by) for one in found] == [(0, 1, MetBy.BALANCE), (1, 0, MetBy.BALANCE)]
+
+
+ROWS = st.lists(
+    st.builds(
+        bought,
+        st.integers(0, 8),
+        st.sampled_from(["-3.50", "-9.99"]),
+        st.sampled_from(["Cafe Central", "NETFLIX", "Spotify", ""]),
+    ),
+    max_size=8,
+)
+
+
+@given(ROWS, ROWS)
+def test_no_row_is_in_two_pairs_and_pairs_are_of_one_amount_and_near(lefts, rights):
+    found = meet_rows(lefts, rights).met
+    assert len({meeting.left for meeting in found}) == len({meeting.right for meeting in found}) == len(found)
+    for meeting in found:
+        left, right = lefts[meeting.left], rights[meeting.right]
+        assert left.amount == right.amount
+        assert abs(left.on - right.on) <= timedelta(days=MAX_DAYS_ALIKE)
+
+
+@given(ROWS)
+def test_a_source_meets_itself_whole(rows):
+    assert len(meet_rows(rows, rows).met) == len(rows)

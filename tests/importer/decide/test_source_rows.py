@@ -1,0 +1,39 @@
+"""The days of two sources, and how far apart their rows may be."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.importer.decide.rows import day
+from worker.importer.decide.source_rows import Lag, SourceRow, Spans
+
+
+def on(offset):
+    return SourceRow(on=day(offset), amount=Decimal(-1), currency="EUR", words="")
+
+
+SPANS = Spans.of([on(0), on(10)], [on(8), on(20)])
+
+
+@pytest.mark.parametrize(("offset", "left", "right"), [(0, False, True), (9, True, True), (20, True, False)])
+def test_a_row_is_expected_in_the_other_source_on_the_days_that_it_has(offset, left, right):
+    assert (SPANS.expects_left(on(offset)), SPANS.expects_right(on(offset))) == (left, right)
+
+
+def test_two_rows_straddle_a_seam_when_neither_is_on_a_day_of_the_other_source():
+    spans = Spans.of([on(0), on(9)], [on(10), on(20)])
+    assert spans.straddled_by(on(9), on(10))
+    assert not SPANS.straddled_by(on(9), on(10))
+
+
+def test_without_rows_there_are_no_days():
+    assert Spans.of([], [on(0)]) is None
+
+
+@pytest.mark.parametrize(("days", "allowed"), [(-1, False), (0, True), (2, True), (3, False)])
+def test_the_right_row_is_at_least_and_at_most_so_many_days_later(days, allowed):
+    assert Lag(least=0, most=2).allows(on(5), on(5 + days)) is allowed
+
+
+def test_a_lag_is_narrowed_to_a_bound():
+    assert Lag(least=-5, most=1).within(3) == Lag(least=-3, most=1)

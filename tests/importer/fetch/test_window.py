@@ -1,0 +1,45 @@
+"""Which days a refresh asks for, and how far an account counts as read after them."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from worker.connectors.base import Window
+from worker.importer.fetch.window import HistoryLimits, Progress, advance, refresh_windows
+
+TODAY = date(2026, 6, 15)
+LIMITS = HistoryLimits(today=TODAY, overlap_days=45, history_days=365)
+ALL = Window(from_on=LIMITS.oldest_on, to_on=TODAY)
+
+
+def on(days: int) -> date:
+    """So many days after today."""
+    return TODAY + timedelta(days=days)
+
+
+def read_to(days: int) -> Progress:
+    return Progress(watermark_on=on(days), history_from_on=LIMITS.oldest_on, history_complete=True)
+
+
+@pytest.mark.parametrize(
+    ("watermark_days", "from_on", "watermark_on"),
+    [
+        (-1, on(-46), TODAY),
+        (0, on(-45), TODAY),
+        (1, on(-45), TODAY),  # of a zone where it was tomorrow
+        (2, LIMITS.oldest_on, TODAY),
+        (400, LIMITS.oldest_on, TODAY),
+    ],
+)
+def test_a_watermark_that_lies_ahead_is_not_believed(watermark_days, from_on, watermark_on):
+    progress = read_to(watermark_days)
+    (window,) = refresh_windows(progress, LIMITS)
+    assert window == Window(from_on=from_on, to_on=TODAY)
+    assert advance(progress, window, LIMITS).watermark_on == watermark_on
+
+
+def test_after_a_watermark_that_lay_ahead_history_counts_as_unread_until_it_was_read():
+    newest = Window(from_on=on(-10), to_on=TODAY)
+    progress = advance(read_to(400), newest, LIMITS)
+    assert progress == Progress(watermark_on=TODAY, history_from_on=on(-10))
+    assert advance(progress, ALL, LIMITS).history_complete

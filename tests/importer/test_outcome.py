@@ -1,0 +1,28 @@
+"""How an account ends, by what is known of its ledger."""
+
+from decimal import Decimal
+
+import pytest
+
+from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.outcome import AccountResult, judge_account
+
+COUNTED = AccountResult(account_id=1, status="succeeded", code="nothing_new")
+MISMATCH = BalanceProof(result="mismatch", reason="does_not_balance", difference=Decimal(5))
+
+
+@pytest.mark.parametrize(
+    ("proof", "code"),
+    [
+        (BalanceProof(result="unproven", reason="no_balance"), "balance_mismatch"),
+        (BalanceProof(result="unproven", reason="no_opening"), "balance_mismatch"),
+        (BalanceProof(result="unproven", reason="day_not_counted"), "balance_mismatch"),
+        (MISMATCH, "balance_mismatch"),
+        (BalanceProof(result="unproven", reason="equal_rows_in_first_load"), "nothing_new"),
+        (BalanceProof(result="unproven", reason="no_other_balance"), "nothing_new"),
+        (BalanceProof(result="proven", reason="balances"), "nothing_new"),
+    ],
+)
+def test_a_mismatch_holds_until_a_balance_fits(proof, code):
+    judged = judge_account(COUNTED, open_rejections=0, withdrawn=0, proof=proof, mismatch_before="differs by 5")
+    assert judged.code == code

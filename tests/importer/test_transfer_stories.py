@@ -1,0 +1,125 @@
+"""Transfers between a person's banks, where an account is seen twice, a run is reverted, or a question went stale."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.importer.bank import Harness
+from worker.connectors.base import Account, TransactionKind
+from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.runs.states import RunKind
+
+GIRO = Account(external_id="G", name="Giro", currency="EUR", anchor="iban:DE1")
+SAVINGS = Account(external_id="S", name="Savings", currency="EUR", anchor="iban:DE2")
+UNPAIRED = """SELECT t.id FROM bank_transactions t LEFT JOIN bank_transactions o ON o.id = t.transfer_peer_id
+    WHERE t.expense_state = 'transfer' AND o.transfer_peer_id IS DISTINCT FROM t.id"""
+TRANSFER = TransactionKind.TRANSFER
+
+
+@pytest.fixture
+def banks(sessions, user_id):
+    """Two connections that show the same giro account, and one that shows the savings account."""
+    first, second, savings = (Harness(sessions, user_id) for _ in range(3))
+    for giro in (first, second):
+        giro.bank.accounts = [GIRO]
+        giro.bank.buy("-50", "To savings", external_id="g", account_id="G", counterparty_account="DE2", kind=TRANSFER)
+    savings.bank.accounts = [SAVINGS]
+    savings.bank.buy("50", "From giro", external_id="s", account_id="S", counterparty_account="DE1", kind=TRANSFER)
+    return first, second, savings
+
+
+def revert(harness, **more):
+    harness.run(RunKind.REVERT, target_run_id=harness.run_id, **more)
+
+
+ORDERS = ((0, 1, 2), (0, 2, 1), (2, 0, 1), (1, 2, 0))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_leg_that_two_connections_show_is_paired_once(banks, order):
+    for place in order:
+        banks[place].refresh()
+    assert banks[0].amounts() == []
+    assert banks[0].sql("SELECT expense_state, count(*) FROM bank_transactions GROUP BY 1 ORDER BY 1") == [
+        ("transfer", 2),
+        ("twin", 1),
+    ]
+
+
+@pytest.mark.parametrize("reverted", [0, 1, 2])
+@pytest.mark.parametrize("order", ORDERS)
+def test_after_a_revert_that_is_read_again_every_leg_has_its_peer(banks, order, reverted):
+    for place in order:
+        banks[place].refresh()
+    revert(banks[reverted], reimport=True)
+    for _ in range(2):
+        for place in order:
+            banks[place].refresh()
+    assert (banks[0].amounts(), banks[0].sql(UNPAIRED)) == ([], [])
+
+
+def test_the_other_leg_of_a_reverted_one_is_an_expense_again(banks):
+    giro, _, savings = banks
+    savings.refresh()
+    giro.refresh()
+    revert(giro)
+    for harness in (savings, giro):
+        assert (harness.amounts(), harness.sql(UNPAIRED)) == (["50.00"], [])
+        harness.refresh()
+    revert(giro)
+    assert giro.amounts() == ["50.00"]
+
+
+def test_a_question_that_a_revert_withdrew_is_asked_again(banks):
+    giro, _, savings = banks
+    giro.refresh()
+    giro.sql("UPDATE expenses SET notes = 'Rainy days'")
+    savings.refresh()
+    revert(savings, reimport=True)
+    savings.refresh()
+    with giro.sessions() as session:
+        [question] = list_suggestions(session, giro.user_id)
+        accept(session, question.id, user_id=giro.user_id)
+    assert giro.amounts() == []
+
+
+def test_a_row_that_returns_while_another_connection_has_it_is_its_twin(banks):
+    first, second, _ = banks
+    first.refresh()
+    revert(first, reimport=True)
+    second.refresh()
+    first.refresh()
+    assert first.amounts() == ["-50.00"]
+    assert first.sql("SELECT expense_state FROM bank_transactions ORDER BY 1") == [("own",), ("twin",)]
+
+
+def test_a_leg_whose_other_row_went_with_its_bank_is_an_expense_again(banks):
+    giro, _, savings = banks
+    giro.refresh()
+    savings.refresh()
+    assert giro.amounts() == []
+    giro.sql("DELETE FROM bank_connections WHERE id = :c", c=savings.connection_id)
+    giro.refresh()
+    giro.day_later()
+    giro.refresh()
+    assert giro.amounts() == ["-50.00"]
+
+
+@pytest.mark.parametrize("days", [5, 7])
+def test_legs_that_name_each_other_are_one_transfer_also_over_holidays(banks, days):
+    giro, _, savings = banks
+    (arrived,) = savings.bank.rows
+    savings.bank.change(arrived, booking_on=arrived.booking_on - timedelta(days=days))
+    for harness in (giro, savings):
+        harness.refresh()
+    assert giro.amounts() == []
+
+
+def test_legs_that_were_hidden_are_expenses_once_both_are_shown(banks):
+    giro, _, savings = banks
+    for harness in (giro, savings):
+        harness.refresh()
+    giro.sql("UPDATE bank_connections SET options = jsonb_build_object('transfers', 'show_both')")
+    for harness in (giro, savings, giro, savings):
+        harness.refresh()
+    assert sorted(giro.amounts()) == ["-50.00", "50.00"]

@@ -1,0 +1,58 @@
+"""Runs what the product does with the rights of its roles, when TEST_DATABASE_ROLES is set.
+
+`TEST_DATABASE_ROLES=1 pytest tests/importer` runs every statement that code of the package sends as `finmind_worker`,
+or as `finmind_api` below a route of the API; what a test itself sends keeps the rights of the owner, who plays FinMind.
+Programs that tests start are told the role by PGOPTIONS.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
+from sqlalchemy import Engine, event
+
+SWITCH = "TEST_DATABASE_ROLES"
+_ROOT = Path(__file__).resolve().parents[1]
+_PACKAGE = str(_ROOT / "worker") + os.sep
+_TESTS = str(_ROOT / "tests") + os.sep
+_OWNERS = tuple(
+    f"{_PACKAGE}{part}" for part in ("schema", "migrations", "local", "cli/db.py", "cli/users.py", "db/pooler.py")
+)
+
+
+def wanted() -> bool:
+    """Say whether the tests run with the roles."""
+    return bool(os.environ.get(SWITCH))
+
+
+def act_as_roles() -> None:
+    """From here on, statements of the package run as the role of the process they belong to."""
+    os.environ["PGOPTIONS"] = "-c role=finmind_worker"
+    event.listen(Engine, "before_cursor_execute", _set_role)
+    event.listen(Engine, "connect", lambda connection, _record: connection.cursor().execute("SET ROLE NONE"))
+
+
+def _set_role(_connection: Any, cursor: Any, *_statement: Any) -> None:
+    if cursor.connection.info.transaction_status != TRANSACTION_STATUS_INERROR:
+        with cursor.connection.cursor() as plain:  # the statement's own may be one of the server
+            plain.execute(f"SET ROLE {_role()}")
+
+
+def _role() -> str:
+    """Return the role of the nearest frame that is ours."""
+    frame = sys._getframe()
+    role = None
+    while frame is not None:
+        path = frame.f_code.co_filename
+        if role is None and path.startswith(_TESTS) and path != __file__:
+            return "NONE"
+        if path.startswith(_OWNERS):
+            role = role or "NONE"
+        elif path.startswith(_PACKAGE):
+            if path.startswith(f"{_PACKAGE}api"):
+                return "finmind_api"
+            role = role or "finmind_worker"
+        frame = frame.f_back
+    return role or "NONE"

@@ -1,0 +1,111 @@
+"""An import of a bank that needs five times as long as a run may, in a real worker that is told to stop every 3 s."""
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from sqlalchemy import text
+
+from tests.factories import make_connection
+from tests.waiting import until
+from worker.broker import EXECUTE
+from worker.connections.credentials import new_config_values
+from worker.connectors.mock import MockConfig
+from worker.models import BankImportRun
+from worker.runs.request import request_run
+from worker.runs.states import RunKind, RunRequest
+
+pytestmark = pytest.mark.processes
+
+PAGE_S = 0.25
+# A run hands itself back after 3 s.
+APP = """
+from worker import broker
+
+broker.TIME_LIMITS[broker.Queue.INTERACTIVE] = broker.TimeLimit(soft_s=23, hard_s=60)
+
+from worker.app import app
+"""
+
+
+@pytest.fixture
+def worker(tmp_path, settings):
+    environment = os.environ | {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "CREDENTIAL_KEYS": settings.credential_keys.get_secret_value(),
+        "FINMIND_HEALTH_DIR": str(tmp_path / "health"),
+        "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}",
+    }
+    (tmp_path / "short_app.py").write_text(APP)
+    arguments = ("worker", "-n", "slow@here", "-P", "threads", "-c", "2", "-Q", "interactive", "--without-mingle")
+    with (tmp_path / "output").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "short_app", *arguments],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            cwd=tmp_path,
+            start_new_session=True,
+        )
+    yield process
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def publish(settings):
+    app = Celery("outsider", broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    yield lambda run_id: app.send_task(EXECUTE, args=[str(run_id)], queue="interactive")
+    app.close()
+
+
+@pytest.fixture
+def connection_id(opened, user_id):
+    row_id = uuid.uuid4()
+    slow = MockConfig(mode="slow", delay_s=PAGE_S, accounts=1, page_size=4, history_days=365)
+    values = new_config_values(opened.vault, slow, connection_id=row_id, user_id=user_id)
+    with opened.sessions() as session:
+        return make_connection(session, user_id, id=row_id, **values)
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_import_that_needs_five_deadlines_arrives_once_and_spends_no_attempt(sessions, connection_id, publish):
+    with sessions() as session:
+        run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT))
+    seen: list[tuple[int, int]] = []
+    attempts: set[int] = set()
+
+    def read() -> BankImportRun:
+        with sessions() as session:
+            run = session.get_one(BankImportRun, run_id)
+        attempts.add(run.attempt)
+        if run.status == "running" and (run.pages, run.fetched) not in seen[-1:]:
+            seen.append((run.pages, run.fetched))
+        return run
+
+    parts = 0
+    while (run := read()).finished_at is None:
+        publish(run_id)
+        parts += 1
+        until(lambda: read().status == "running", timeout_s=60, every_s=0.05)
+        until(lambda: read().status != "running", timeout_s=60, every_s=0.05)
+    assert (run.status, run.code) == ("succeeded", "ok")
+    assert parts >= 5, "the bank needs several deadlines"
+    assert attempts <= {0, 1}
+    assert len(seen) > 10, "pages and rows move while they arrive"
+    assert run.read_to_on is not None
+    with sessions() as session:
+        rows, distinct, expenses = session.execute(
+            text(
+                "SELECT count(*), count(DISTINCT external_id), count(expense_id) FROM bank_transactions"
+                " WHERE state <> 'removed'"
+            )
+        ).one()
+    assert rows == distinct == expenses == run.created
+    assert run.fetched == rows

@@ -1,0 +1,57 @@
+"""Addresses of a Redis that Sentinels watch over."""
+
+import pytest
+
+from worker.broker import celery_address, transport_options
+from worker.errors import ConfigurationError
+from worker.redis_address import SentinelAddress, parse_sentinels
+from worker.settings import Settings, check_addresses
+
+FULL = "sentinel://u:p%40ss@one:26380,two,[::1]:7/3?master=finmind&sentinel_password=s"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sentinel://one/?master=m", SentinelAddress(sentinels=(("one", 26379),), master_name="m")),
+        ("sentinel://one?master=m", SentinelAddress(sentinels=(("one", 26379),), master_name="m")),
+        (
+            FULL,
+            SentinelAddress(
+                sentinels=(("one", 26380), ("two", 26379), ("::1", 7)), master_name="finmind", database=3,
+                username="u", password="p@ss", sentinel_password="s",
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_an_address_names_all_sentinels(url, expected):
+    assert parse_sentinels(url) == expected
+    assert "p@ss" not in repr(parse_sentinels(url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sentinel://one:26379/0",
+        "sentinel://one/zero?master=m",
+        "sentinel://:secret@one:port/0?master=m",
+        "sentinel://one,/0?master=m",
+        "sentinel://one/0?master=m&tls=true",
+    ],
+)
+def test_what_cannot_be_read_is_refused_when_a_process_starts_and_tells_no_password(url):
+    settings = Settings(_env_file=None, database_url="postgresql://h/d", redis_url=url)
+    with pytest.raises(ConfigurationError, match="REDIS_URL is not an address") as refused:
+        check_addresses(settings)
+    assert "secret" not in str(refused.value)
+
+
+def test_celery_reads_the_address():
+    assert celery_address(FULL) == (
+        "sentinel://u:p%40ss@one:26380/3;sentinel://u:p%40ss@two:26379/3;sentinel://u:p%40ss@[::1]:7/3"
+    )
+    options = transport_options("worker", url=FULL)
+    assert options["master_name"] == "finmind"
+    assert options["sentinel_kwargs"]["password"] == "s"
+    assert celery_address("redis://h/1") == "redis://h/1"
+    assert "master_name" not in transport_options("worker", url="redis://h/1")

@@ -1,0 +1,155 @@
+"""Schemas of runs: what is asked for, and what is told. Amounts are signed text, moments UTC, days the bank's."""
+
+import uuid
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from worker.api.inputs import ExternalId, Input
+
+_ID = uuid.UUID("0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11")
+
+
+class ImportIn(Input):
+    """What to import; without days, everything the bank has."""
+
+    dry_run: bool = Field(default=False, strict=True)
+    from_date: date | None = Field(default=None, examples=["2026-01-01"])
+    to_date: date | None = Field(default=None, examples=["2026-01-31"])
+    account_id: ExternalId | None = Field(default=None, description="The bank's id of one account.")
+
+
+class RefreshIn(Input):
+    """What to refresh."""
+
+    account_id: ExternalId | None = Field(default=None, description="The bank's id of one account.")
+    if_older_than_s: int | None = Field(
+        default=None, ge=0, le=90 * 86_400, description="Only when the last good run is older (s)."
+    )
+
+
+class RunOut(BaseModel):
+    """A run: what was asked, where it is, and what happened to rows so far.
+
+    duration_s: from its start to its end, or to now. reverted_by_run_id: the run that took this one back.
+    """
+
+    id: uuid.UUID = Field(examples=[_ID])
+    connection_id: uuid.UUID
+    connection_name: str
+    connector_name: str
+    kind: Literal["import", "refresh", "revert", "replay"]
+    trigger: Literal["user", "schedule", "webhook", "retry"]
+    status: Literal["queued", "running", "succeeded", "partial", "deferred", "failed", "cancelled"]
+    code: str | None
+    message: str | None
+    dry_run: bool
+    account_external_id: str | None
+    from_on: date | None
+    to_on: date | None
+    target_run_id: uuid.UUID | None
+    attempt: int
+    queued_at: datetime
+    not_before: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_s: float | None
+    cancel_requested_at: datetime | None
+    reverted_by_run_id: uuid.UUID | None
+    accounts_total: int
+    accounts_done: int
+    pages: int
+    read_from_on: date | None
+    read_to_on: date | None
+    fetched: int
+    created: int
+    updated: int
+    unchanged: int
+    linked: int
+    removed: int
+    rejected: int
+    suggested: int
+    delivered: int
+    accounted: int
+
+
+class RunPage(BaseModel):
+    """Runs, newest first. next: the cursor of the page after, null on the last."""
+
+    items: list[RunOut]
+    next: str | None
+
+
+class RunAccountOut(BaseModel):
+    """What a run did for one account."""
+
+    account_external_id: str
+    name: str
+    status: str
+    code: str
+    message: str | None
+    from_on: date | None
+    to_on: date | None
+    fetched: int
+    created: int
+    updated: int
+    unchanged: int
+    linked: int
+    removed: int
+    rejected: int
+    suggested: int
+    delivered: int
+    accounted: int
+    balance_proof: dict[str, Any] | None
+
+
+class DecisionOut(BaseModel):
+    """What was decided about one row of the bank, and why. amount: negative when money left the account."""
+
+    id: int
+    decision: str
+    reason: str
+    account: str | None
+    effective_on: date | None
+    amount: Decimal | None
+    currency: str | None
+    description: str | None
+    expense_id: int | None
+    reverted_by_run_id: uuid.UUID | None
+    detail: dict[str, Any]
+
+
+class DecisionPage(BaseModel):
+    """Decisions in the order they were made. next: `after` of the page after, null on the last."""
+
+    items: list[DecisionOut]
+    next: int | None
+
+
+class RejectionOut(BaseModel):
+    """A row that could not be imported. raw: as the bank delivered it."""
+
+    id: int
+    code: str
+    message: str
+    external_id: str | None
+    raw: str
+    resolved_at: datetime | None
+
+
+class RejectionPage(BaseModel):
+    """Rejected rows. next: `after` of the page after, null on the last."""
+
+    items: list[RejectionOut]
+    next: int | None
+
+
+class RunStory(RunOut):
+    """A run with its accounts and the first decisions."""
+
+    accounts: list[RunAccountOut]
+    decisions: DecisionPage
+    rejections: RejectionPage
+    report: dict[str, Any]

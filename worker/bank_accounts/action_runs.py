@@ -1,0 +1,60 @@
+"""Records what a person did to stored rows as a run that is closed already, so that it is in the history."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, text
+from sqlalchemy.orm import Session
+
+from worker.db.uuid7 import uuid7
+from worker.models import BankConnection, BankImportRun
+from worker.runs.states import RunKind, RunStatus, RunTrigger
+
+
+def begin_action(session: Session, *, connection_id: uuid.UUID, user_id: int, kind: RunKind) -> uuid.UUID:
+    """Write the run of an action, and let the next refresh of its connection decide again; return its id."""
+    run_id = uuid7()
+    session.add(
+        BankImportRun(
+            id=run_id,
+            connection_id=connection_id,
+            user_id=user_id,
+            kind=kind,
+            trigger=RunTrigger.USER,
+            status=RunStatus.SUCCEEDED,
+            code="ok",
+            started_at=func.now(),
+            finished_at=func.now(),
+        )
+    )
+    connection = session.get_one(BankConnection, connection_id)
+    connection.answer_digest = connection.answer_run_id = None
+    session.flush()
+    return run_id
+
+
+def end_action(session: Session, run_id: uuid.UUID, *, updated: int, report: Mapping[str, Any]) -> None:
+    """Write what the action did."""
+    run = session.get_one(BankImportRun, run_id)
+    run.updated, run.report = updated, dict(report)
+    session.flush()
+
+
+DECLINE_PAIR = text(
+    """INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, expense_id, other_transaction_id, account_id,
+        other_account_id, run_id, reason, status, decided_at)
+    VALUES (:user_id, :kind, :transaction_id, :expense_id, :other_transaction_id, :account_id, :other_account_id,
+        :run_id, 'unmatched', 'declined', now())
+    ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
+    DO UPDATE SET status = 'declined', decided_at = now(), run_id = EXCLUDED.run_id RETURNING id"""
+)
+"""Says that two are not one; every later run reads it."""
+
+
+def decline_pair(session: Session, run_id: uuid.UUID, user_id: int, kind: str, **pair: int | None) -> int:
+    """Write that two things are not one, and return the number of the suggestion that holds it."""
+    names = ("transaction_id", "expense_id", "other_transaction_id", "account_id", "other_account_id")
+    values: dict[str, object] = {name: pair.get(name) for name in names}
+    values |= {"user_id": user_id, "kind": kind, "run_id": run_id}
+    return int(session.execute(DECLINE_PAIR, values).scalar_one())

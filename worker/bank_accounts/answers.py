@@ -1,0 +1,94 @@
+"""Takes an answer to a suggestion back: what was accepted is parted again, and the question is open again."""
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
+from worker.db.user_lock import lock_user
+from worker.errors import ConflictError
+from worker.importer.actions.suggestions import find_suggestion
+from worker.importer.decide.reasons import Reason
+from worker.importer.store.moved_rows import join_pair
+from worker.models import BankConnectionAccount, BankMatchSuggestion
+
+_CLEAR_CATEGORY = text(
+    """UPDATE expenses SET category_id = NULL WHERE id = :expense_id AND category_id = :category_id
+    RETURNING to_char(spent_at, 'YYYY-MM')"""
+)
+_TWIN_OF_PAIR = text(
+    """SELECT id FROM bank_transactions
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND twin_id = ANY(CAST(:ids AS bigint[])) AND expense_state = 'twin'"""
+)
+
+
+def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[str]:
+    """Open an answered suggestion again, and undo what its answer did.
+
+    Returns the months (`YYYY-MM`) of expenses that changed, for FinMind's caches.
+
+    Raises: NotFoundError, ConflictError when it has no answer, or the answer cannot be undone any more.
+    """
+    lock_user(session, user_id)
+    suggestion = find_suggestion(session, suggestion_id, user_id)
+    if suggestion.status not in {"accepted", "declined"}:
+        raise ConflictError(f"suggestion {suggestion_id} is {suggestion.status}: it has no answer to take back")
+    months: set[str] = set()
+    if suggestion.status == "accepted":
+        months = _part(session, suggestion, user_id)
+    elif suggestion.reason == Reason.UNMATCHED and suggestion.kind in {"twin", "takeover"}:
+        months = _rejoin(session, suggestion)
+        session.delete(suggestion)
+        return frozenset(months)
+    elif suggestion.kind == "account":
+        _wait_again(session, suggestion)
+    session.execute(
+        text("UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL WHERE id = :id"),
+        {"id": suggestion_id},
+    )
+    session.expire_all()
+    return frozenset(months)
+
+
+def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> set[str]:
+    """Undo what accepting did; return the months of expenses that changed."""
+    if suggestion.kind == "category":
+        values = {"expense_id": suggestion.expense_id, "category_id": suggestion.detail.get("category_id")}
+        return set(session.execute(_CLEAR_CATEGORY, values).scalars())
+    if suggestion.kind == "account":
+        if suggestion.account_id is None:
+            raise ConflictError("the old account goes on under the new id: its rows cannot be told apart any more")
+        return set(detach(session, suggestion.account_id, user_id=user_id).months)
+    if suggestion.kind == "withdrawn":
+        raise ConflictError("the row was removed: it returns with its expense when the bank delivers it again")
+    if suggestion.kind == "twin":
+        pair = [suggestion.transaction_id, suggestion.other_transaction_id]
+        twin_id = session.scalars(_TWIN_OF_PAIR, {"ids": pair}).one_or_none()
+        if twin_id is None:
+            raise ConflictError("the two rows are not one purchase any more")
+        return set(unmatch(session, twin_id, user_id=user_id, match=RowMatch.TWIN).months)
+    if suggestion.transaction_id is None:
+        return set()
+    match = RowMatch.EXPENSE if suggestion.kind == "expense" else RowMatch.TRANSFER
+    return set(unmatch(session, suggestion.transaction_id, user_id=user_id, match=match).months)
+
+
+def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Make two rows twins again that were unmatched."""
+    if suggestion.kind == "takeover" or suggestion.transaction_id is None or suggestion.other_transaction_id is None:
+        raise ConflictError("the two rows went on apart: decline or delete the expense of one of them")
+    months = join_pair(session, suggestion.transaction_id, suggestion.other_transaction_id, suggestion.run_id)
+    session.expire_all()
+    return months
+
+
+def _wait_again(session: Session, suggestion: BankMatchSuggestion) -> None:
+    """Let an account whose question is open again wait, unless rows of it were imported meanwhile."""
+    account = session.get(BankConnectionAccount, suggestion.account_id) if suggestion.account_id else None
+    if account is None:
+        raise ConflictError("the account of the question is gone")
+    imported = session.execute(
+        text("SELECT EXISTS (SELECT FROM bank_transactions WHERE account_id = :id)"), {"id": account.id}
+    ).scalar_one()
+    if not imported and account.status == "active":
+        account.status, account.status_code = "waiting", "similar_account"
+        session.flush()

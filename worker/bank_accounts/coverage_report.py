@@ -1,0 +1,155 @@
+"""Reads what the sources of an account cover and prove, and reports it month by month."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker.bank_accounts.coverage import Days, MonthRows, SourceFacts, coverage_by_month, without
+from worker.connectors.errors import ConnectorNotFoundError
+from worker.connectors.registry import ConnectorRegistry
+
+EDGE_DAYS = 5
+"""So near to the end of a source's days, a row may be beyond it in another source."""
+
+_SOURCES = text(
+    """SELECT a.id, c.display_name || ': ' || a.name AS name, c.connector_name, a.history_from_on, a.watermark_on,
+      c.status IN ('active', 'needs_user') AND a.status = 'active' AND a.included AS online,
+      (SELECT json_agg(json_build_array(lower(u.days), upper(u.days) - 1) ORDER BY u.days)
+        FROM unnest(a.unread_days) AS u(days)) AS unread,
+      (SELECT json_agg(json_build_array(m.first_on, m.last_on) ORDER BY m.first_on) FROM (
+        SELECT min(effective_on) AS first_on, max(effective_on) AS last_on FROM bank_transactions t
+        WHERE t.account_id = a.id AND t.state <> 'removed'
+        GROUP BY date_trunc('month', effective_on)) m) AS months,
+      (SELECT p.balance_proof FROM bank_import_run_accounts p JOIN bank_import_runs r ON r.id = p.run_id
+        WHERE p.account_id = a.id AND NOT r.dry_run AND p.balance_proof IS NOT NULL
+        ORDER BY p.id DESC LIMIT 1) AS latest,
+      (SELECT p.balance_proof FROM bank_import_run_accounts p JOIN bank_import_runs r ON r.id = p.run_id
+        WHERE p.account_id = a.id AND NOT r.dry_run AND p.balance_proof ->> 'result' = 'proven'
+        ORDER BY p.id DESC LIMIT 1) AS proven
+    FROM bank_connection_accounts a JOIN bank_connections c ON c.id = a.connection_id
+    WHERE a.bank_account_id = :id ORDER BY a.id"""
+)
+_ROWS = text(
+    """WITH sources AS (
+      SELECT a.id, coalesce(CASE WHEN c.connector_name <> 'file' THEN a.history_from_on END, d.first_on) AS from_on,
+        coalesce(CASE WHEN c.connector_name <> 'file' THEN a.watermark_on END, d.last_on) AS to_on
+      FROM bank_connection_accounts a JOIN bank_connections c ON c.id = a.connection_id
+      LEFT JOIN LATERAL (SELECT min(effective_on) AS first_on, max(effective_on) AS last_on FROM bank_transactions t
+        WHERE t.account_id = a.id AND t.state <> 'removed') d ON TRUE
+      WHERE a.bank_account_id = :id
+    ), ours AS (
+      SELECT t.id, t.account_id, t.effective_on, t.amount, t.currency, t.expense_state, t.expense_id, t.twin_id,
+        t.state = 'posted' AND t.expense_state NOT IN ('twin', 'none') AND NOT EXISTS (
+          SELECT FROM bank_transactions w WHERE w.twin_id = t.id AND w.expense_state = 'twin') AS is_alone
+      FROM sources s JOIN bank_transactions t ON t.account_id = s.id AND t.state <> 'removed'
+    )
+    SELECT to_char(t.effective_on, 'YYYY-MM') AS month, t.account_id, count(*) AS rows,
+      count(*) FILTER (WHERE t.expense_state = 'twin' AND EXISTS (
+        SELECT FROM ours o WHERE o.id = t.twin_id AND (o.amount, o.currency) IS DISTINCT FROM (t.amount, t.currency)))
+        AS differing,
+      count(*) FILTER (WHERE t.is_alone AND EXISTS (
+        SELECT FROM sources o WHERE o.id <> t.account_id
+          AND t.effective_on BETWEEN o.from_on + :edge_days AND o.to_on - :edge_days)) AS only_here,
+      count(*) FILTER (WHERE t.is_alone AND t.expense_id IS NOT NULL AND EXISTS (
+        SELECT FROM ours o WHERE o.account_id < t.account_id AND o.is_alone AND o.expense_id IS NOT NULL
+          AND o.amount = t.amount AND o.currency = t.currency
+          AND o.effective_on BETWEEN t.effective_on - 3 AND t.effective_on + 3
+          AND NOT EXISTS (SELECT FROM bank_match_suggestions q WHERE q.kind = 'twin' AND q.status = 'declined'
+            AND q.transaction_id = least(o.id, t.id) AND q.other_transaction_id = greatest(o.id, t.id)))) AS doubled
+    FROM ours t GROUP BY 1, 2"""
+)
+
+
+def coverage_of(
+    session: Session, bank_account_id: int, *, today: date, reach_of: Callable[[str], int | None]
+) -> list[dict[str, Any]]:
+    """Return the months of an account, oldest first. The caller has checked whose account it is.
+
+    Args:
+        session: The caller's transaction.
+        bank_account_id: The account.
+        today: The last day of the report.
+        reach_of: How many days back a connector can be asked, by its name; None when it states no limit.
+    """
+    sources = [_facts(row, reach_of) for row in session.execute(_SOURCES, {"id": bank_account_id})]
+    months: dict[str, MonthRows] = {}
+    for row in session.execute(_ROWS, {"id": bank_account_id, "edge_days": EDGE_DAYS}):
+        month = months.get(row.month, MonthRows())
+        months[row.month] = MonthRows(
+            rows=month.rows | {row.account_id: row.rows},
+            only_in=month.only_in | {row.account_id: row.only_here},
+            doubled=month.doubled + row.doubled,
+            differing=month.differing | {row.account_id: row.differing},
+        )
+    return [asdict(month) for month in coverage_by_month(sources, months, today=today)]
+
+
+def reach_by(registry: ConnectorRegistry) -> Callable[[str], int | None]:
+    """Return how many days back a connector can be asked, as its class says."""
+
+    def reach_of(connector_name: str) -> int | None:
+        try:
+            capabilities = getattr(registry.get(connector_name), "capabilities", None)
+        except ConnectorNotFoundError:
+            return 0
+        return getattr(capabilities, "history_days", None)
+
+    return reach_of
+
+
+def _facts(row: Row[Any], reach_of: Callable[[str], int | None]) -> SourceFacts:
+    proven, latest = row.proven or {}, row.latest or {}
+    mismatch = latest if latest.get("result") == "mismatch" else {}
+    difference = mismatch.get("difference")
+    return SourceFacts(
+        id=row.id,
+        name=row.name,
+        connector_name=row.connector_name,
+        days=_days(row),
+        online=row.online and row.connector_name != "file",
+        reach_days=reach_of(row.connector_name) if row.connector_name != "file" else 0,
+        proven=_range(proven.get("from_on"), proven.get("balance_on"), first=1),
+        mismatch=_range(mismatch.get("since_on"), mismatch.get("balance_on"), first=1),
+        difference=None if difference is None else Decimal(difference),
+    )
+
+
+def _days(row: Row[Any]) -> list[Days]:
+    """Return the days a source covers: a feed those that were read, a statement the months it has rows of.
+
+    The months of a file are joined with the ones before and after them; a month without a row is not covered.
+    """
+    months = [(date.fromisoformat(first), date.fromisoformat(last)) for first, last in row.months or ()]
+    if row.connector_name != "file":
+        from_on = row.history_from_on or (months[0][0] if months else None)
+        to_on = row.watermark_on or (months[-1][1] if months else None)
+        unread = [
+            Days(from_on=date.fromisoformat(first), to_on=date.fromisoformat(last)) for first, last in row.unread or ()
+        ]
+        return without(Days(from_on=from_on, to_on=to_on), unread) if from_on and to_on and from_on <= to_on else []
+    joined: list[Days] = []
+    for first_on, last_on in months:
+        before = joined[-1] if joined else None
+        if before is not None and _follows(before.to_on, first_on):
+            joined[-1] = Days(from_on=before.from_on, to_on=last_on)
+        else:
+            joined.append(Days(from_on=first_on, to_on=last_on))
+    return joined
+
+
+def _follows(before: date, after: date) -> bool:
+    """Return whether two days are in one month or in neighbouring ones."""
+    return (after.year * 12 + after.month) - (before.year * 12 + before.month) <= 1
+
+
+def _range(from_on: str | None, to_on: str | None, *, first: int) -> Days | None:
+    if not from_on or not to_on:
+        return None
+    start = date.fromordinal(date.fromisoformat(from_on).toordinal() + first)
+    end = date.fromisoformat(to_on)
+    return Days(from_on=start, to_on=end) if start <= end else None

@@ -1,0 +1,30 @@
+"""The commands of Celery and Flower for this app: `python -m worker.celery_command worker --queues scheduled`.
+
+They take the options of `celery worker`, `celery beat` and `celery flower`. The program `celery` loads the commands of
+every package that registers some, Flower and an interactive shell among them, which costs each of its processes 25 MB.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+from celery.bin.base import CLIContext
+
+COMMANDS = {"worker": "celery.bin.worker", "beat": "celery.bin.beat", "flower": "flower.command"}
+"""Commands and their modules."""
+
+
+def main() -> None:
+    """Run the command that the first argument names."""
+    name, *arguments = sys.argv[1:] or [""]
+    if name not in COMMANDS:
+        sys.exit(f"usage: {sys.argv[0]} {{{','.join(COMMANDS)}}} OPTIONS")
+    command = getattr(import_module(COMMANDS[name]), name)
+    app = import_module("worker.app").app
+    context = CLIContext(app=app, no_color=True, workdir=None, quiet=True)
+    group = click.Group(commands={name: command})  # Flower looks at the options of the group it belongs to
+    group.main([name, *arguments], prog_name="celery", obj=context)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Reads the balance column of a table for what it proves: order of the rows, and which way amounts went."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import islice
+
+from worker.connectors.file.statement.amounts import Mark, parse_amount
+from worker.connectors.file.table.csv_records import Record
+from worker.connectors.file.table.layout import Layout
+from worker.connectors.file.table.row_amount import cell, row_amount
+from worker.connectors.file.table.running_balance import (
+    LineDirections,
+    ReadingProof,
+    RunningBalance,
+    StepDirections,
+    joint_proof,
+    line_directions,
+)
+from worker.connectors.file.table.signs import SignReading
+
+_CHAIN_ROWS = 5000
+_MOST_UNSIGNED_ROWS = 200_000
+
+
+class BalanceColumn:
+    """Lets the balance column testify about readings of the amounts, account by account."""
+
+    def __init__(self, layout: Layout, rows: Callable[[], Iterator[Record]], mark: Mark) -> None:
+        self._layout, self._rows, self._mark = layout, rows, mark
+        self._known: dict[SignReading, ReadingProof | None] = {}
+        self.contradicts = False
+
+    def proof(self, signs: SignReading) -> ReadingProof | None:
+        """Return how well a reading agrees with the balances; None where they prove nothing."""
+        if signs not in self._known:
+            self._known[signs] = self._read(signs)
+        return self._known[signs]
+
+    def directions(self) -> LineDirections | None:
+        """Return which way unsigned amounts went, where the steps of the balances show it for every row."""
+        steps: dict[tuple[str, ...], StepDirections] = {}
+        for key, line, amount, balance in self._steps(SignReading(), _MOST_UNSIGNED_ROWS + 1):
+            steps.setdefault(key, StepDirections()).feed(line, amount, balance)
+            if line > _MOST_UNSIGNED_ROWS:
+                return None
+        return line_directions(steps.values())
+
+    def _read(self, signs: SignReading) -> ReadingProof | None:
+        running: dict[tuple[str, ...], RunningBalance] = {}
+        for key, _, amount, balance in self._steps(signs, _CHAIN_ROWS):
+            running.setdefault(key, RunningBalance()).feed(amount, balance)
+        self.contradicts = any(one.contradicts for one in running.values())
+        return joint_proof(running.values())
+
+    def _steps(self, signs: SignReading, most: int) -> Iterator[tuple[tuple[str, ...], int, Decimal, Decimal]]:
+        """Yield account, line, amount and balance of the first rows that have both."""
+        profile = self._layout.profile
+        balance_at = self._layout.column(profile.balance)
+        if balance_at is None:
+            return
+        keys = self._layout.places(profile.account, profile.currency_column)
+        for record in islice(self._rows(), most):
+            try:
+                amount = row_amount(self._layout, record, self._mark, signs)
+                balance = parse_amount(cell(record, balance_at), self._mark)
+            except ValueError:
+                continue
+            yield tuple(cell(record, at) for at in keys), record.line, amount, balance

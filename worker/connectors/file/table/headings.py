@@ -1,0 +1,54 @@
+"""Reads what the names of the columns of money say besides: a currency, cents or thousands. Pure."""
+
+import re
+from collections.abc import Mapping
+
+from worker.connectors.file.statement.currencies import currency_sign
+from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.table.layout import Layout
+from worker.connectors.file.table.profile import Profile
+
+_LAST_WORD = re.compile(r"(?:^|[\s(\[])([^\s()\[\]]{1,10})[)\]]?\s*$")
+_SCALE = re.compile(
+    r"(?i)\b(?:in )?(cents?|pence|pennies|minor units?|thousands?|tausend|tsd\.?|'?000s?|k|k€|mio\.?|millions?|"
+    r"miles|millares|mil|milhares|milliers|migliaia|tys\.?|tis\.?)\s*[)\]]?$"
+)
+
+
+def heading_currencies(profile: Profile) -> frozenset[str]:
+    """Return the currencies that the names of the columns of money carry, as in `Amount (EUR)` or `Betrag (€)`."""
+    columns = (profile.amount, profile.debit, profile.credit, profile.balance)
+    found = (_LAST_WORD.search(name) for name in columns if name)
+    return frozenset(code for one in found if one is not None and (code := currency_sign(one[1])) is not None)
+
+
+def scale_word(name: str) -> str | None:
+    """Return the word by which a column's name says that its amounts are cents or thousands; None for plain ones."""
+    found = _SCALE.search(name)
+    return found[1] if found is not None else None
+
+
+def refuse_headings(layout: Layout, stated: Mapping[str, str], currency: str | None) -> None:
+    """Refuse a table whose column names say that its amounts are not plain amounts of one currency.
+
+    Args:
+        layout: The columns.
+        stated: Columns whose meaning a person states: they are read as they are.
+        currency: Currency that a person states.
+
+    Raises: StatementError with what to state.
+    """
+    profile = layout.profile
+    names = [name for name in (profile.amount, profile.debit, profile.credit) if name] if layout.guessed else []
+    scaled = next(((name, word) for name in names if name not in stated and (word := scale_word(name))), None)
+    if scaled is not None:
+        name, word = scaled
+        question = f"What does column '{name}' hold?"
+        raise StatementError(
+            f"column '{name}' holds amounts in {word}: convert them in a spreadsheet program, or state"
+            f" --column '{name}=amount' if they are whole amounts",
+            doubts=(Doubt(field="columns", column=name, text=question, choices=("amount", "ignore")),),
+        )
+    codes = heading_currencies(profile)
+    if len(codes) > 1 and currency is None and profile.currency is None:
+        raise StatementError(f"the columns are named in {' and '.join(sorted(codes))}: state --currency for the rows")

@@ -1,0 +1,160 @@
+"""Follows a list from page to page, and notices one that turns in circles."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from worker.connectors.errors import InvalidDataError
+from worker.connectors.http import ProviderResponse
+from worker.connectors.manifest.asking import Question
+from worker.connectors.manifest.fields import walk
+from worker.connectors.manifest.paging_kinds import (
+    LastIdPaging,
+    LinkHeaderPaging,
+    LinkPaging,
+    NumberPaging,
+    OffsetPaging,
+    Paging,
+    TokenPaging,
+)
+
+_NEXT_LINK = re.compile(r"<([^<>]*)>\s*;[^,<]*\brel=\"?next\"?", re.IGNORECASE)
+
+
+class Pager(ABC):
+    """Where a list goes on. One for each list that is read.
+
+    Args:
+        hosts: hosts that a link may lead to.
+    """
+
+    moves_while_read: ClassVar[bool] = False
+    """Whether a row that arrives while the list is read pushes others onto the next page, so that they come twice."""
+
+    def __init__(self, hosts: frozenset[str]) -> None:
+        self._hosts = hosts
+        self._seen: set[str] = set()
+        self._last: Sequence[Any] = ()
+
+    def after(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
+        """Return the question for the next page, None after the last one. Raises: InvalidDataError in a circle."""
+        following = self._following(question, answer, records)
+        if following is None:
+            return None
+        key = repr((following.url, following.params, following.json, following.form))
+        if key in self._seen or (records and records == self._last):
+            raise InvalidDataError(f"{question.endpoint}: the provider repeats a page")
+        self._seen.add(key)
+        self._last = records
+        return following
+
+    @abstractmethod
+    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
+        """Return the next question by what the answer says."""
+
+
+class _ByToken(Pager):
+    def __init__(self, declared: TokenPaging, hosts: frozenset[str]) -> None:
+        super().__init__(hosts)
+        self._declared = declared
+
+    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
+        del records
+        token = _at(answer, self._declared.next)
+        if token in (None, "", False) or (self._declared.more and not _flag(answer, self._declared.more)):
+            return None
+        return question.with_value(self._declared.param, token if isinstance(token, int) else str(token))
+
+
+class _ByLink(Pager):
+    def __init__(self, declared: LinkPaging, hosts: frozenset[str]) -> None:
+        super().__init__(hosts)
+        self._declared = declared
+
+    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
+        del records
+        link = _at(answer, self._declared.next)
+        if link in (None, "", False):
+            return None
+        if not isinstance(link, str):
+            raise InvalidDataError(f"{question.endpoint}: {self._declared.next} is no address")
+        return question.at(link, self._hosts)
+
+
+class _ByLinkHeader(Pager):
+    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
+        del records
+        found = _NEXT_LINK.search(answer.headers.get("link", ""))
+        return question.at(found[1], self._hosts) if found else None
+
+
+class _ByCount(Pager):
+    moves_while_read = True
+
+    def __init__(self, declared: OffsetPaging | NumberPaging | LastIdPaging, hosts: frozenset[str]) -> None:
+        super().__init__(hosts)
+        self._declared = declared
+        self._read = 0
+        self._page = declared.start if isinstance(declared, NumberPaging) else 0
+
+    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
+        self._read += len(records)
+        declared = self._declared
+        if self._ends(answer, len(records)):
+            return None
+        match declared:
+            case OffsetPaging():
+                return question.with_value(declared.param, declared.start + self._read)
+            case NumberPaging():
+                self._page += 1
+                return question.with_value(declared.param, self._page)
+            case LastIdPaging():
+                last = walk(records[-1], declared.id.split("."))
+                if last in (None, ""):
+                    raise InvalidDataError(f"{question.endpoint}: the last record has no {declared.id}")
+                return question.with_value(declared.param, str(last))
+
+    def _ends(self, answer: ProviderResponse, count: int) -> bool:
+        declared = self._declared
+        if declared.more is not None:
+            return not _flag(answer, declared.more) or not count
+        if declared.last is not None:
+            return _flag(answer, declared.last) or not count
+        if isinstance(declared, NumberPaging) and declared.pages is not None:
+            return self._page - declared.start + 1 >= _count(answer, declared.pages)
+        if declared.total is not None:
+            return self._read >= _count(answer, declared.total) or not count
+        return count < (declared.short_page_ends or 1)
+
+
+def pager_of(declared: Paging | None, hosts: frozenset[str]) -> Pager | None:
+    """Return who follows a list; None for one that does not go on, or goes on by its window."""
+    match declared:
+        case TokenPaging():
+            return _ByToken(declared, hosts)
+        case LinkPaging():
+            return _ByLink(declared, hosts)
+        case LinkHeaderPaging():
+            return _ByLinkHeader(hosts)
+        case OffsetPaging() | NumberPaging() | LastIdPaging():
+            return _ByCount(declared, hosts)
+        case _:
+            return None
+
+
+def _at(answer: ProviderResponse, path: str) -> Any:  # noqa: ANN401 - the provider's own JSON
+    return walk(answer.body, path.split("."))
+
+
+def _flag(answer: ProviderResponse, path: str) -> bool:
+    """Read whether there is more, or whether this is the last page; a few providers write it as text."""
+    found = _at(answer, path)
+    return found.casefold() != "false" and bool(found) if isinstance(found, str) else bool(found)
+
+
+def _count(answer: ProviderResponse, path: str) -> int:
+    found = _at(answer, path)
+    if isinstance(found, bool) or not isinstance(found, int):
+        raise InvalidDataError(f"{path} is no number")
+    return found

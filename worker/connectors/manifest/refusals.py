@@ -1,0 +1,103 @@
+"""Turns a provider's own errors into those of the contract, as a manifest's `errors` say. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from worker.connectors.error_table import (
+    ACCOUNT_GONE,
+    ACTION_REQUIRED,
+    BANK_DOWN,
+    CURSOR_FORGOTTEN,
+    DEFECT,
+    LOGIN_EXPIRED,
+    OPERATOR,
+    PROVIDER_DOWN,
+    REVOKED,
+    SHORT_LIMIT,
+    SPENT,
+    START_OVER,
+    UNPAID,
+    WRONG_LOGIN,
+    Meaning,
+)
+from worker.connectors.errors import ConnectorError, RateLimitError
+from worker.connectors.http import ProviderResponse, retry_after_s
+from worker.connectors.manifest.fields import Scene, conditions, walk
+from worker.connectors.manifest.model import Manifest
+from worker.connectors.manifest.rules import ErrorRule
+
+
+class NothingListedError(ConnectorError):
+    """The provider has no such list: it is read as an empty one."""
+
+
+NOTHING = Meaning(error=NothingListedError, run="takes the list for an empty one", user="nothing")
+
+MEANINGS: Mapping[str, Meaning] = {
+    "login_expired": LOGIN_EXPIRED,
+    "revoked": REVOKED,
+    "wrong_login": WRONG_LOGIN,
+    "action_required": ACTION_REQUIRED,
+    "operator": OPERATOR,
+    "unpaid": UNPAID,
+    "account_gone": ACCOUNT_GONE,
+    "bank_down": BANK_DOWN,
+    "provider_down": PROVIDER_DOWN,
+    "too_fast": SHORT_LIMIT,
+    "allowance_spent": SPENT,
+    "start_over": START_OVER,
+    "cursor_forgotten": CURSOR_FORGOTTEN,
+    "defect": DEFECT,
+    "nothing": NOTHING,
+}
+
+Refusal = Callable[[ProviderResponse, str, datetime], ConnectorError | None]
+"""What an answer to a request of this name means at this moment; None: the status says it."""
+
+
+def refusal_reader(rules: tuple[ErrorRule, ...]) -> Refusal:
+    """Return who reads a provider's own errors by these rules; the first that fits counts."""
+    compiled = [(rule, conditions(rule.when)) for rule in rules]
+
+    def read(answer: ProviderResponse, endpoint: str, now: datetime) -> ConnectorError | None:
+        for rule, holds in compiled:
+            if rule_fits(rule, answer, endpoint) and holds(answer.body, Scene()):
+                return _made(rule, answer, endpoint, now)
+        return None
+
+    return read
+
+
+def rule_fits(rule: ErrorRule, answer: ProviderResponse, endpoint: str) -> bool:
+    """Say whether an answer has the request, status and words of a rule; its places are compared besides."""
+    if rule.of and endpoint not in rule.of:
+        return False
+    if rule.status and answer.status not in rule.status:
+        return False
+    if rule.when and not isinstance(answer.body, dict | list):
+        return False
+    return rule.text is None or rule.text.casefold() in answer.text.casefold()
+
+
+def _made(rule: ErrorRule, answer: ProviderResponse, endpoint: str, now: datetime) -> ConnectorError:
+    error = MEANINGS[rule.means].error(f"{endpoint}: answered {answer.status} ({mark_of(rule)})")
+    if isinstance(error, RateLimitError):
+        asked = walk(answer.body, rule.retry_after.split(".")) if rule.retry_after else None
+        stated = float(asked) if isinstance(asked, int | Decimal) and not isinstance(asked, bool) else None
+        error.retry_after_s = stated if stated is not None else retry_after_s(answer.headers, now)
+    return error
+
+
+def mark_of(rule: ErrorRule) -> str:
+    """Return what a rule goes by, in a few words: `401`, `code INVALID_TOKEN`, `"too many requests"`."""
+    marks = [str(status) for status in rule.status]
+    marks += [f"{path} {' / '.join(map(str, values))}" for path, values in rule.when.items()]
+    marks += [f'"{rule.text}"'] if rule.text else []
+    return ", ".join(marks)
+
+
+def error_table(manifest: Manifest) -> dict[str, Meaning]:
+    """Return a manifest's errors as docs/providers.md shows those of every provider."""
+    return {mark_of(rule): replace(MEANINGS[rule.means]) for rule in manifest.errors}

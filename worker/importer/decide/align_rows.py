@@ -1,0 +1,136 @@
+"""Chooses pairs among rows of one amount, of two sources of one account. Pure."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import TypeAlias
+
+from worker.importer.decide.one_to_one import PlacePair
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.source_rows import Lag, SourceRow, Spans
+
+WORTH_OF_A_PAIR = 3.5
+"""A pair is better than two rows alone while its rows are fewer days apart, where nothing else tells."""
+
+
+def equal_pairs(
+    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], left_places: Sequence[int], right_places: Sequence[int]
+) -> Iterator[PlacePair]:
+    """Yield pairs of one day and one text, in order."""
+    waiting: dict[tuple[date, str], deque[int]] = defaultdict(deque)
+    for place in right_places:
+        waiting[rights[place].on, rights[place].words].append(place)
+    for left in left_places:
+        places = waiting.get((lefts[left].on, lefts[left].words))
+        if places and lefts[left].words.strip():
+            yield left, places.popleft()
+
+
+def alike_pairs(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    left_places: Sequence[int],
+    right_places: Sequence[int],
+    lag: Lag,
+) -> dict[PlacePair, float]:
+    """Return pairs that name the same merchant, with how far their texts are from equal."""
+    return {
+        (left, right): 1 - likeness
+        for left in left_places
+        for right in right_places
+        if lag.allows(lefts[left], rights[right])
+        and (likeness := similarity(lefts[left].words, rights[right].words)) >= ALIKE
+    }
+
+
+def groups_of(pairs: Mapping[PlacePair, float]) -> list[dict[PlacePair, float]]:
+    """Return the pairs by merchant: two pairs are in one group when they share a row, directly or over others."""
+    group_of: dict[tuple[str, int], dict[PlacePair, float]] = {}
+    for pair, cost in pairs.items():
+        group = group_of.get(("left", pair[0]), {})
+        other = group_of.get(("right", pair[1]), {})
+        if group is not other and other:
+            group = {**group, **other}
+        group[pair] = cost
+        for left, right in group:
+            group_of["left", left] = group_of["right", right] = group
+    return list({id(group): group for group in group_of.values()}.values())
+
+
+def best_pairs(
+    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], pairs: Mapping[PlacePair, float], spans: Spans | None
+) -> list[PlacePair]:
+    """Return the best choice of these pairs, each place once and in the order of days.
+
+    The fewest rows that the other source should have are left alone; then the fewest days lie between the pairs. By
+    dynamic programming over both lists, as texts are aligned.
+    """
+    left_order = sorted({left for left, _ in pairs}, key=lambda place: (lefts[place].on, place))
+    right_order = sorted({right for _, right in pairs}, key=lambda place: (rights[place].on, place))
+    alone_left = [int(spans is None or spans.expects_left(lefts[place])) for place in left_order]
+    alone_right = [int(spans is None or spans.expects_right(rights[place])) for place in right_order]
+    best: list[list[_Cost]] = [[(0, 0.0)] * (len(right_order) + 1) for _ in range(len(left_order) + 1)]
+    for row in range(1, len(left_order) + 1):
+        best[row][0] = (best[row - 1][0][0] + alone_left[row - 1], 0.0)
+    for column in range(1, len(right_order) + 1):
+        best[0][column] = (best[0][column - 1][0] + alone_right[column - 1], 0.0)
+    for row, left in enumerate(left_order, start=1):
+        for column, right in enumerate(right_order, start=1):
+            options = [
+                _plus(best[row - 1][column], alone_left[row - 1]),
+                _plus(best[row][column - 1], alone_right[column - 1]),
+            ]
+            if (left, right) in pairs:
+                away = days_apart(lefts[left].on, rights[right].on) + pairs[left, right]
+                options.append(_plus(best[row - 1][column - 1], 0, away - WORTH_OF_A_PAIR))
+            best[row][column] = min(options)
+    return _traced(best, left_order, right_order, alone_left, alone_right)
+
+
+_Cost: TypeAlias = tuple[int, float]
+"""Rows left alone though the other source should have them; days between the pairs, less what pairs are worth."""
+
+
+def _plus(cost: _Cost, alone: int, days: float = 0.0) -> _Cost:
+    return cost[0] + alone, round(cost[1] + days, 6)
+
+
+def _traced(
+    best: Sequence[Sequence[_Cost]],
+    left_order: Sequence[int],
+    right_order: Sequence[int],
+    alone_left: Sequence[int],
+    alone_right: Sequence[int],
+) -> list[PlacePair]:
+    """Return the pairs that the best way through the table takes."""
+    row, column = len(left_order), len(right_order)
+    taken: list[PlacePair] = []
+    while row and column:
+        if best[row][column] == _plus(best[row - 1][column], alone_left[row - 1]):
+            row -= 1
+        elif best[row][column] == _plus(best[row][column - 1], alone_right[column - 1]):
+            column -= 1
+        else:
+            row, column = row - 1, column - 1
+            taken.append((left_order[row], right_order[column]))
+    return taken[::-1]
+
+
+def pairs_in_order(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    left_places: Sequence[int],
+    right_places: Sequence[int],
+    lag: Lag,
+) -> Iterator[PlacePair]:
+    """Yield pairs of the lag, the earliest with the earliest: no choice makes more pairs."""
+    left_queue = deque(sorted(left_places, key=lambda place: (lefts[place].on, place)))
+    right_queue = deque(sorted(right_places, key=lambda place: (rights[place].on, place)))
+    while left_queue and right_queue:
+        days = (rights[right_queue[0]].on - lefts[left_queue[0]].on).days
+        if days > lag.most:
+            left_queue.popleft()
+        elif days < lag.least:
+            right_queue.popleft()
+        else:
+            yield left_queue.popleft(), right_queue.popleft()

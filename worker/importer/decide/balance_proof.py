@@ -1,0 +1,233 @@
+"""Checks whether the bank's balance follows from the rows: opening + posted = booked.
+
+The opening amount is taken once and never adjusted to fit: from a balance of an earlier day, which a statement states,
+else from the first balance after the whole history was read. The latter rests on the rows of the first load, so that
+the balance it was taken from proves nothing: another one has to fit.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+BALANCES = "balances"
+EQUAL_ROWS = "equal_rows_in_first_load"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What is known of an account's money.
+
+    Attributes:
+        booked: The bank's booked balance, of the day `balance_on`.
+        opening: The amount before the first row, of the day `opening_on`.
+        opening_balance: The balance that the opening amount was taken from, of the day `opening_balance_on`.
+        opening_pending: Sum of the rows that were pending then.
+        posted: Sum of posted rows from `opening_on` to the balance's day.
+        posted_on_day: Sum of those of the balance's day alone.
+        pending: Sum of pending rows.
+        proven_on: The day of the last balance that fitted.
+        equal_rows: Rows of the first load that equal another one of it, which the opening amount would hide.
+    """
+
+    booked: Decimal | None
+    balance_on: date | None
+    opening: Decimal | None
+    opening_on: date | None
+    posted: Decimal
+    opening_balance: Decimal | None = None
+    opening_balance_on: date | None = None
+    opening_pending: Decimal = Decimal(0)
+    posted_on_day: Decimal = Decimal(0)
+    pending: Decimal = Decimal(0)
+    proven_on: date | None = None
+    equal_rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceProof:
+    """Whether a balance follows from the rows.
+
+    Attributes:
+        result: `proven`, `unproven` or `mismatch`.
+        reason: Why.
+        difference: Booked minus what the rows say, negative when the rows say too much.
+        since_on: The day since which it does not fit.
+        rests_on: The evidence that is independent of the rows: `stated_balances` of several days, `running_balances`
+            that rows state, or `other_balance` than the one that the opening amount was taken from.
+        from_on: The rows after this day are proven; those of the first load are not.
+        explanation: What a mismatch would be explained by.
+    """
+
+    result: str
+    reason: str
+    difference: Decimal | None = None
+    since_on: date | None = None
+    balance_on: date | None = None
+    rests_on: str | None = None
+    from_on: date | None = None
+    explanation: "Explanation | None" = None
+
+    @property
+    def fits_after_on(self) -> date | None:
+        """The day after which the rows are what the bank's balance says; None when nothing says so."""
+        return self.from_on if self.difference is None and self.reason in (BALANCES, EQUAL_ROWS) else None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether no balance was compared with the rows, so that an earlier mismatch is not mended by it."""
+        return self.result == "unproven" and self.reason in ("no_balance", "no_opening", "day_not_counted")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the proof as JSON, with amounts as text."""
+        return {
+            "result": self.result,
+            "reason": self.reason,
+            "difference": None if self.difference is None else str(self.difference),
+            "since_on": None if self.since_on is None else self.since_on.isoformat(),
+            "balance_on": None if self.balance_on is None else self.balance_on.isoformat(),
+            "rests_on": self.rests_on,
+            "from_on": None if self.from_on is None else self.from_on.isoformat(),
+            "explanation": None if self.explanation is None else self.explanation.as_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What would explain a mismatch exactly.
+
+    Attributes:
+        transaction_ids: The rows it is about.
+    """
+
+    code: str
+    transaction_ids: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a proof holds it."""
+        return {"code": self.code, "transaction_ids": list(self.transaction_ids)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedRow:
+    """A row that may explain a mismatch.
+
+    Attributes:
+        alike: A key that is equal for rows of the same day, amount and text.
+    """
+
+    id: int
+    amount: Decimal
+    alike: bytes
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayEnd:
+    """A balance that the bank states for the end of a past day, and the posted rows since the opening amount."""
+
+    on: date
+    booked: Decimal
+    posted: Decimal
+
+
+def check_day_ends(
+    day_ends: Sequence[DayEnd], *, opening: Decimal, opening_on: date, rests_on: str = "stated_balances"
+) -> BalanceProof | None:
+    """Compare balances of past days, in order of days, with the rows: a mismatch, a proof, or None without any.
+
+    Args:
+        day_ends: What the bank states.
+        opening: The amount before the first row, of the day `opening_on`.
+        opening_on: The first day whose rows are added.
+        rests_on: What the balances are.
+    """
+    last_fitting_on = opening_on - timedelta(days=1)
+    compared = [day_end for day_end in day_ends if day_end.on >= opening_on]
+    for day_end in compared:
+        difference = day_end.booked - opening - day_end.posted
+        if difference:
+            return BalanceProof(
+                result="mismatch",
+                reason="does_not_balance",
+                difference=difference,
+                since_on=last_fitting_on,
+                balance_on=day_end.on,
+                rests_on=rests_on,
+            )
+        last_fitting_on = day_end.on
+    if not compared:
+        return None
+    return BalanceProof(
+        result="proven",
+        reason=BALANCES,
+        balance_on=last_fitting_on,
+        rests_on=rests_on,
+        from_on=opening_on - timedelta(days=1),
+    )
+
+
+def prove(books: Books) -> BalanceProof:
+    """Compare the bank's booked balance with the rows."""
+    if books.booked is None or books.balance_on is None:
+        return BalanceProof(result="unproven", reason="no_balance")
+    if books.opening is None or books.opening_on is None:
+        return BalanceProof(result="unproven", reason="no_opening", balance_on=books.balance_on)
+    difference = books.booked - books.opening - books.posted
+    if difference == 0 and (books.booked, books.balance_on) == (books.opening_balance, books.opening_balance_on):
+        return BalanceProof(result="unproven", reason="no_other_balance", balance_on=books.balance_on)
+    if difference != 0 and books.posted_on_day and difference + books.posted_on_day == 0:
+        # The bank will count the rows of the day by tomorrow, or not.
+        return BalanceProof(result="unproven", reason="day_not_counted", balance_on=books.balance_on)
+    counted = _counted(books, difference)
+    if counted is not None:
+        proof = BalanceProof(
+            result="proven",
+            reason=counted,
+            balance_on=books.balance_on,
+            rests_on="other_balance",
+            from_on=books.opening_balance_on,
+        )
+        return _doubted(proof, books.equal_rows) if books.equal_rows else proof
+    return BalanceProof(
+        result="mismatch",
+        reason="does_not_balance",
+        difference=difference,
+        since_on=books.proven_on or books.opening_balance_on or books.opening_on,
+        balance_on=books.balance_on,
+    )
+
+
+def _doubted(proof: BalanceProof, equal_rows: tuple[int, ...]) -> BalanceProof:
+    """Return that the balances fit, but would fit as well if rows of the first load were there twice."""
+    explanation = Explanation(code="row_doubled", transaction_ids=equal_rows)
+    return replace(proof, result="unproven", reason=EQUAL_ROWS, explanation=explanation)
+
+
+def _counted(books: Books, difference: Decimal) -> str | None:
+    """Return which rows the bank's balance counts, None when it fits with none of the usual ways."""
+    if difference == 0:
+        return BALANCES
+    if (books.opening_pending or books.pending) and difference + books.opening_pending - books.pending == 0:
+        return "pending_counted"
+    return None
+
+
+def explain(difference: Decimal, rows: Sequence[PostedRow]) -> Explanation | None:
+    """Return what would explain a difference exactly: one row doubled, removed or of the wrong sign, or all signs."""
+    posted = [row for row in rows if not row.removed]
+    copies = Counter(row.alike for row in posted)
+    doubled = [row for row in posted if copies[row.alike] > 1 and row.amount == -difference]
+    if doubled:
+        return Explanation(code="row_doubled", transaction_ids=tuple(row.id for row in doubled))
+    removed = [row.id for row in rows if row.removed and row.amount == difference]
+    if removed:
+        return Explanation(code="row_removed", transaction_ids=tuple(removed))
+    flipped = [row.id for row in posted if row.amount * -2 == difference]
+    if len(flipped) == 1:
+        return Explanation(code="sign_of_one_row", transaction_ids=tuple(flipped))
+    if len(posted) > 1 and sum(row.amount for row in posted) * -2 == difference:
+        return Explanation(code="signs_of_all_rows")
+    return None

@@ -1,0 +1,65 @@
+"""Finds lines whose ids changed places: the stored rows say the same as before, each under the id of another one.
+
+Nothing tells an id that moved from a row that was amended but the other rows: where every content that an id left is
+there again under another id, the ids moved, and rows are recognised by their content. So what a person did to a
+purchase stays with it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from worker.importer.decide.line import Line
+from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.stored_row import State, StoredKey
+
+
+def interchanged_ids(
+    lines: Sequence[Line], by_identity: Mapping[bytes, StoredKey], coverage: Coverage
+) -> Mapping[int, StoredKey]:
+    """Return the rows that lines are by their content though another row has their id, by the places of the lines.
+
+    Args:
+        lines: What the bank delivered.
+        by_identity: The stored rows that may be among it.
+        coverage: What the delivery proves: a row whose id does not come is free for another id only if it would come.
+    """
+    own = {place: row for place, line in enumerate(lines) if line.identity and (row := by_identity.get(line.identity))}
+    left = {place: row for place, row in own.items() if row.content_key != lines[place].content_key}
+    if not left:
+        return {}
+    # Nothing of a row that kept its id, and nothing of equal rows, of which any order is right.
+    kept_ids = {row.id for place, row in own.items() if place not in left}
+    left_ids = {row.id for row in left.values()}
+    free = [
+        row
+        for row in by_identity.values()
+        if row.id in left_ids or (row.id not in kept_ids and row.state != State.REMOVED and coverage.covers(row.day))
+    ]
+    counts = Counter(row.content_key for row in free)
+    by_content = {row.content_key: row for row in free if counts[row.content_key] == 1}
+    moved = {place: row for place in left if (row := by_content.get(lines[place].content_key)) is not None}
+    new_contents = {line.content_key for place, line in enumerate(lines) if place not in own}
+    while unproven := _unproven(lines, moved, left, new_contents, coverage):
+        for place in unproven:
+            del moved[place]
+    return moved
+
+
+def _unproven(
+    lines: Sequence[Line],
+    moved: Mapping[int, StoredKey],
+    left: Mapping[int, StoredKey],
+    new_contents: set[bytes],
+    coverage: Coverage,
+) -> list[int]:
+    """Return the lines that may have been amended: the row they would be is not free, or nothing says theirs again."""
+    stays_ids = {row.id for place, row in left.items() if place not in moved}
+    said = {lines[place].content_key for place in moved}
+    return [
+        place
+        for place, row in moved.items()
+        if row.id in stays_ids
+        or not (
+            left[place].content_key in said or (left[place].content_key in new_contents and coverage.covers(row.day))
+        )
+    ]

@@ -1,0 +1,163 @@
+"""Matches the accounts that the bank lists with the stored ones, also after a new link. Pure.
+
+An account is found again by its id, by its anchor, or by name, last four, currency, type and institution together
+when there is exactly one candidate; never by name alone. Anything less makes a new account and a suggestion.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from worker.connectors.base import Account
+from worker.money import is_currency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAccount:
+    """The identifying fields of a stored account."""
+
+    id: int
+    external_id: str
+    anchor: str | None
+    name: str
+    mask: str | None
+    currency: str | None
+    account_type: str
+    institution_name: str | None
+    former_external_ids: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountMatch:
+    """One listed account and the stored one it is.
+
+    Attributes:
+        known_id: The stored account; None when there is none.
+        maybe_id: A stored account that it may be, for the user to decide.
+    """
+
+    account: Account
+    known_id: int | None
+    maybe_id: int | None = None
+
+
+def without_repeats(listed: Iterable[Account]) -> list[Account]:
+    """Return one account per id; of one that is listed several times, the first statement of each field counts.
+
+    Rows name an account by its id alone, so that several accounts of one id could not be told apart. Where the
+    statements differ in currency, every row has to state its own (`XXX`), and their balances say nothing.
+    """
+    found: dict[str, Account] = {}
+    for account in listed:
+        first = found.setdefault(account.external_id, account)
+        if first is account:
+            continue
+        several = bool(first.currency and account.currency and _currency(first) != _currency(account))
+        found[account.external_id] = replace(
+            first,
+            anchor=first.anchor or account.anchor,
+            mask=first.mask or account.mask,
+            institution_name=first.institution_name or account.institution_name,
+            currency="XXX" if several else first.currency or account.currency,
+            balance=None if several else first.balance or account.balance,
+        )
+    return list(found.values())
+
+
+def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> list[AccountMatch]:
+    """Match listed accounts with known ones, one-to-one, strongest evidence first.
+
+    A former id that is listed beside the present one of its account makes no account of its own.
+    """
+    found: dict[str, int] = {}
+    free = {row.id: row for row in known}
+    for same in (_same_id, _same_anchor):
+        for account in listed:
+            row = next((row for row in free.values() if same(account, row)), None)
+            if account.external_id not in found and row is not None:
+                found[account.external_id] = row.id
+                del free[row.id]
+    for account in listed:
+        if account.external_id not in found:
+            candidates = [row for row in free.values() if _same_visible_fields(account, row)]
+            rivals = [
+                o for o in listed if o.external_id not in found and _visible_fields(o) == _visible_fields(account)
+            ]
+            if len(candidates) == 1 and len(rivals) == 1 and account.mask:
+                found[account.external_id] = candidates[0].id
+                del free[candidates[0].id]
+    former = {old_id for row in known if row.id not in free for old_id in row.former_external_ids}
+    kept = [account for account in listed if account.external_id in found or account.external_id not in former]
+    maybe = _similar_pairs([account for account in kept if account.external_id not in found], free)
+    return [
+        AccountMatch(account=account, known_id=found.get(account.external_id), maybe_id=maybe.get(account.external_id))
+        for account in kept
+    ]
+
+
+def _same_id(account: Account, row: KnownAccount) -> bool:
+    return account.external_id == row.external_id and not (
+        account.anchor and row.anchor and account.anchor != row.anchor
+    )
+
+
+def _same_anchor(account: Account, row: KnownAccount) -> bool:
+    """Compare the anchor; one IBAN may hold an account per currency."""
+    code = _currency(account)
+    one_currency = code is None or row.currency is None or code == row.currency
+    return account.anchor is not None and account.anchor == row.anchor and one_currency
+
+
+def with_own_anchors(listed: Sequence[Account], known: Sequence[KnownAccount]) -> tuple[list[Account], dict[str, str]]:
+    """Take the anchor from accounts that share one with another listed account, known ones keep it first.
+
+    Returns the accounts, and for each that lost its anchor the listed account that has it: they may be one.
+    """
+    known_ids = {row.external_id for row in known}
+    owners: dict[tuple[str, str | None], str] = {}
+    for account in sorted(listed, key=lambda account: account.external_id not in known_ids):
+        if account.anchor is not None:
+            owners.setdefault((account.anchor, _currency(account)), account.external_id)
+    doubtful = {
+        account.external_id: owner
+        for account in listed
+        if account.anchor is not None and (owner := owners[account.anchor, _currency(account)]) != account.external_id
+    }
+    return [replace(a, anchor=None) if a.external_id in doubtful else a for a in listed], doubtful
+
+
+def _visible_fields(account: Account) -> tuple[object, ...]:
+    return (
+        account.name, account.mask, account.currency, str(account.account_type), account.institution_name,
+    )  # fmt: skip
+
+
+def _same_visible_fields(account: Account, row: KnownAccount) -> bool:
+    if account.anchor and row.anchor:
+        return False
+    stored = (row.name, row.mask, row.currency, row.account_type, row.institution_name)
+    return _visible_fields(account) == stored
+
+
+def _similar_pairs(listed: Sequence[Account], free: dict[int, KnownAccount]) -> dict[str, int]:
+    """Pair the remaining accounts that are similar, one-to-one, as questions for the user."""
+    maybe: dict[str, int] = {}
+    for account in listed:
+        near = _similar_account(account, free.values())
+        if near is not None:
+            maybe[account.external_id] = near
+            del free[near]
+    return maybe
+
+
+def _similar_account(account: Account, rows: Iterable[KnownAccount]) -> int | None:
+    near = [
+        row.id
+        for row in rows
+        if row.name == account.name and row.currency == account.currency and not (account.anchor and row.anchor)
+    ]
+    return near[0] if near else None
+
+
+def _currency(account: Account) -> str | None:
+    code = (account.currency or "").strip().upper()
+    return code if is_currency(code) else None

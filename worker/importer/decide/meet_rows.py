@@ -1,0 +1,311 @@
+"""Pairs the rows of two sources of one account, so that each purchase is one row over both. Pure.
+
+Both sources state the same purchases: under other ids, under other names, a few days apart, pending in one and posted
+in the other. Rows of equal amount meet one-to-one in the order of days: those that name the same merchant first, then
+what is left. A row that the other source should have, because it has rows of days before and after it, is left alone
+only where no choice of pairs avoids it; then the nearest days count. So equal purchases that one source books a day
+later all meet, and those of days that one source alone covers do not. How many days later a source books is learned
+from amounts that occur once.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from worker.importer.decide.align_rows import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
+from worker.importer.decide.one_to_one import PlacePair
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.source_rows import Lag, SourceRow, Spans
+
+MAX_DAYS_ALIKE = 5
+"""A purchase is booked at most so many days later in the other source: a long weekend between."""
+
+MAX_DAYS_BY_ORDER = 3
+"""Without a word in common."""
+
+MIN_LAGS = 5
+"""From so many amounts that occur once on, the days between the two sources are known."""
+
+SLACK = ((10, 2), (30, 1))
+"""Lags of fewer rows than the first number may be so many days longer either way."""
+
+MAX_COMPARED_PAIRS = 40_000
+"""More rows of one amount are paired in their order alone, because comparing their words would take minutes."""
+
+
+ANYWHERE = Lag(least=-MAX_DAYS_ALIKE, most=MAX_DAYS_ALIKE)
+COMMON_SHARE = 0.5
+"""A word of more than this share of a source's rows names no merchant: `CARD`, `PAYMENT`, `BERLIN`."""
+
+MIN_COMMON = 4
+"""Of a word that fewer rows have that is not said."""
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+class MetBy(StrEnum):
+    """What two rows were paired by, beside their amount."""
+
+    BALANCE = "balance"
+    WORDS = "words"
+    ORDER = "order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """Two rows that are one purchase, by their places in the two lists."""
+
+    left: int
+    right: int
+    by: MetBy
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowMeetings:
+    """The pairs of two sources, each row in one pair at most.
+
+    Attributes:
+        met: Rows that are one purchase.
+        doubtful: Rows of one amount and near days of which nothing tells whether they are one purchase.
+    """
+
+    met: Sequence[Meeting] = ()
+    doubtful: Sequence[Meeting] = ()
+
+
+def meet_rows(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], *, spans: Spans | None = None) -> RowMeetings:
+    """Pair the rows of two sources of one account one-to-one.
+
+    Args:
+        lefts: Rows of one source.
+        rights: Rows of the other.
+        spans: The days of both sources; None where they are compared on common days alone, so that there is no seam.
+    """
+    by_balance = _meet_by_balance(lefts, rights)
+    left_groups = _by_amount(lefts, {one.left for one in by_balance})
+    right_groups = _by_amount(rights, {one.right for one in by_balance})
+    groups = [(places, right_groups[key]) for key, places in left_groups.items() if key in right_groups]
+    single = [group for group in groups if len(group[0]) == len(group[1]) == 1]
+    recurring = [group for group in groups if len(group[0]) > 1 or len(group[1]) > 1]
+    found = [one for group in single for one in _meet_equal_amounts(lefts, rights, *group, ANYWHERE, None)]
+    if spans is not None:
+        found = _without_hints(lefts, rights, found, spans)
+    lag = _learned_lag(lefts, rights, found) or ANYWHERE
+    certain_lag = _with_slack(lag, len(found))
+    days = spans or Spans.of(lefts, rights)
+    for group in recurring:
+        places = group if spans is None else _away_from_seam(lefts, rights, *group, spans)
+        pairs = _meet_equal_amounts(lefts, rights, *places, lag, days)
+        found += [one for one in pairs if spans is None or _is_decided(lefts, rights, group, one, spans, certain_lag)]
+    met = sorted([*by_balance, *found], key=lambda meeting: meeting.left)
+    return RowMeetings(met=met, doubtful=[] if spans is None else _doubtful(lefts, rights, groups, met, spans))
+
+
+def _meet_by_balance(lefts: Sequence[SourceRow], rights: Sequence[SourceRow]) -> list[Meeting]:
+    """Pair rows of one amount that state the same balance after them, where one row of either source does."""
+    places: list[dict[tuple[str, Decimal, Decimal], list[int]]] = []
+    for rows in (lefts, rights):
+        stated: dict[tuple[str, Decimal, Decimal], list[int]] = defaultdict(list)
+        for place, row in enumerate(rows):
+            if row.balance is not None and not row.pending:
+                stated[row.currency, row.amount, row.balance].append(place)
+        places.append(stated)
+    return [
+        Meeting(left=left[0], right=right[0], by=MetBy.BALANCE, days=days)
+        for key, left in places[0].items()
+        if len(left) == 1
+        and len(right := places[1].get(key, [])) == 1
+        and (days := days_apart(lefts[left[0]].on, rights[right[0]].on)) <= MAX_DAYS_ALIKE
+    ]
+
+
+def _is_decided(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    group: tuple[Sequence[int], Sequence[int]],
+    pair: Meeting,
+    spans: Spans,
+    lag: Lag,
+) -> bool:
+    """Return whether a pair of an amount that recurs is one purchase for certain.
+
+    One of its rows must have its partner within the days of the other source; or both name the merchant, and both state
+    as many such rows on each of the days near it. Where both state one text, rows of other texts are none such.
+    """
+    left, right = lefts[pair.left], rights[pair.right]
+    if spans.decide(left, right, lag):
+        return True
+    if left.on != right.on or pair.by != MetBy.WORDS:
+        return False
+    same_text = left.words == right.words
+    near = [
+        [
+            rows[place].on
+            for place in places
+            if days_apart(rows[place].on, left.on) <= MAX_DAYS_ALIKE
+            and (not same_text or rows[place].words == left.words)
+        ]
+        for rows, places in ((lefts, group[0]), (rights, group[1]))
+    ]
+    return sorted(near[0]) == sorted(near[1])
+
+
+def _without_hints(
+    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], found: Sequence[Meeting], spans: Spans
+) -> list[Meeting]:
+    """Leave out pairs over a seam that name no merchant: an equal amount on near days is a hint alone."""
+    common = _common_words(lefts), _common_words(rights)
+
+    def name_one_merchant(pair: Meeting) -> bool:
+        left, right = lefts[pair.left].words, rights[pair.right].words
+        return similarity(_telling(left, common[0]), _telling(right, common[1])) >= ALIKE
+
+    return [
+        one
+        for one in found
+        if not spans.straddled_by(lefts[one.left], rights[one.right])
+        or (one.by == MetBy.WORDS and name_one_merchant(one))
+    ]
+
+
+def _common_words(rows: Sequence[SourceRow]) -> frozenset[str]:
+    """Return the words that most rows of a source have: they name no merchant."""
+    counts = Counter(word for row in rows for word in set(_WORD.findall(row.words.casefold())))
+    return frozenset(word for word, n in counts.items() if n >= MIN_COMMON and n > len(rows) * COMMON_SHARE)
+
+
+def _telling(words: str, common: frozenset[str]) -> str:
+    return " ".join(word for word in _WORD.findall(words.casefold()) if word not in common)
+
+
+def _doubtful(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    groups: Sequence[tuple[Sequence[int], Sequence[int]]],
+    met: Sequence[Meeting],
+    spans: Spans,
+) -> list[Meeting]:
+    """Return pairs of what is left on both sides near the end of a source, the nearest days first."""
+    met_left, met_right = {one.left for one in met}, {one.right for one in met}
+    found: list[Meeting] = []
+    for left_places, right_places in groups:
+        left_over = [place for place in left_places if place not in met_left]
+        right_over = [place for place in right_places if place not in met_right]
+        if left_over and right_over:
+            near = {
+                (left, right): cost
+                for (left, right), cost in _near_pairs(lefts, rights, left_over, right_over, ANYWHERE).items()
+                if not spans.decide(lefts[left], rights[right], ANYWHERE)
+            }
+            matching = _Matching(lefts, rights, left_over, right_over)
+            matching.take(best_pairs(lefts, rights, near, None), MetBy.ORDER)
+            found += matching.found
+    return found
+
+
+def _near_pairs(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    left_places: Sequence[int],
+    right_places: Sequence[int],
+    lag: Lag,
+) -> dict[PlacePair, float]:
+    return {
+        (left, right): 0.0 for left in left_places for right in right_places if lag.allows(lefts[left], rights[right])
+    }
+
+
+def _by_amount(rows: Sequence[SourceRow], met: Collection[int]) -> dict[tuple[str, Decimal], list[int]]:
+    places: dict[tuple[str, Decimal], list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        if place not in met:
+            places[row.currency, row.amount].append(place)
+    return places
+
+
+def _learned_lag(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], found: Sequence[Meeting]) -> Lag | None:
+    """Return how many days later the right source books; None when too few rows tell."""
+    days = [(rights[one.right].on - lefts[one.left].on).days for one in found]
+    if len(days) < MIN_LAGS:
+        return None
+    least, most = min(0, *days), max(0, *days)
+    return Lag(least=least, most=most) if least == most else Lag(least=least - 1, most=most + 1)
+
+
+def _with_slack(lag: Lag, rows: int) -> Lag:
+    """Return the lag with room for days that so few rows did not show."""
+    days = next((days for fewer, days in SLACK if rows < fewer), 0)
+    return Lag(least=lag.least - days, most=lag.most + days)
+
+
+def _away_from_seam(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    left_places: Sequence[int],
+    right_places: Sequence[int],
+    spans: Spans,
+) -> tuple[list[int], list[int]]:
+    """Return the places of rows that have a partner on a day that its source has rows of."""
+    beside = {
+        (left, right)
+        for left in left_places
+        for right in right_places
+        if days_apart(lefts[left].on, rights[right].on) <= MAX_DAYS_ALIKE
+        and not spans.straddled_by(lefts[left], rights[right])
+    }
+    kept_left, kept_right = {left for left, _ in beside}, {right for _, right in beside}
+    return [p for p in left_places if p in kept_left], [p for p in right_places if p in kept_right]
+
+
+def _meet_equal_amounts(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    left_places: Sequence[int],
+    right_places: Sequence[int],
+    lag: Lag,
+    spans: Spans | None,
+) -> list[Meeting]:
+    matching = _Matching(lefts, rights, left_places, right_places)
+    if len(left_places) * len(right_places) > MAX_COMPARED_PAIRS:
+        matching.take(equal_pairs(lefts, rights, left_places, right_places), MetBy.WORDS)
+        near = lag.within(MAX_DAYS_BY_ORDER)
+        matching.take(pairs_in_order(lefts, rights, matching.left_over, matching.right_over, near), MetBy.ORDER)
+        return matching.found
+    alike = alike_pairs(lefts, rights, left_places, right_places, lag.within(MAX_DAYS_ALIKE))
+    for group in groups_of(alike):
+        matching.take(best_pairs(lefts, rights, group, spans), MetBy.WORDS)
+    near = lag.within(MAX_DAYS_BY_ORDER)
+    rest = _near_pairs(lefts, rights, matching.left_over, matching.right_over, near)
+    matching.take(best_pairs(lefts, rights, rest, spans), MetBy.ORDER)
+    return matching.found
+
+
+class _Matching:
+    """The pairs of one amount while they are chosen, and the places that are left."""
+
+    def __init__(
+        self,
+        lefts: Sequence[SourceRow],
+        rights: Sequence[SourceRow],
+        left_over: Sequence[int],
+        right_over: Sequence[int],
+    ) -> None:
+        self._lefts, self._rights = lefts, rights
+        self.left_over, self.right_over = list(left_over), list(right_over)
+        self.found: list[Meeting] = []
+
+    def take(self, pairs: Iterable[PlacePair], by: MetBy) -> None:
+        """Keep pairs in their order, each place once."""
+        free_left, free_right = set(self.left_over), set(self.right_over)
+        for left, right in pairs:
+            if left in free_left and right in free_right:
+                free_left.remove(left)
+                free_right.remove(right)
+                days = days_apart(self._lefts[left].on, self._rights[right].on)
+                self.found.append(Meeting(left=left, right=right, by=by, days=days))
+        self.left_over = [place for place in self.left_over if place in free_left]
+        self.right_over = [place for place in self.right_over if place in free_right]

@@ -1,0 +1,108 @@
+"""Rows of two sources of one account, as far as they are paired: the rows, their days, and how far they lie apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """A row of one source, as far as it is paired with rows of another.
+
+    Attributes:
+        on: The day that the source states.
+        words: Counterparty and description.
+        balance: The account's balance after the row, where the source states it.
+    """
+
+    on: date
+    amount: Decimal
+    currency: str
+    words: str
+    pending: bool = False
+    balance: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How many days after the left row the right one may be, at least and at most."""
+
+    least: int
+    most: int
+
+    def within(self, days: int) -> "Lag":
+        """Return the part of it that is at most so many days either way."""
+        return Lag(least=max(self.least, -days), most=min(self.most, days))
+
+    def allows(self, left: SourceRow, right: SourceRow) -> bool:
+        """Return whether two rows are so many days apart."""
+        return self.least <= (right.on - left.on).days <= self.most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spans:
+    """The days of both sources, from the first row to the last; of a source that goes on, to the last day there is."""
+
+    left_from_on: date
+    left_to_on: date
+    right_from_on: date
+    right_to_on: date
+
+    @classmethod
+    def of(cls, lefts: Sequence[SourceRow], rights: Sequence[SourceRow]) -> "Spans | None":
+        """Return the days of two lists that are whole; None when one is empty."""
+        if not lefts or not rights:
+            return None
+        left_days, right_days = [row.on for row in lefts], [row.on for row in rights]
+        return cls(
+            left_from_on=min(left_days),
+            left_to_on=max(left_days),
+            right_from_on=min(right_days),
+            right_to_on=max(right_days),
+        )
+
+    def expects_left(self, row: SourceRow) -> bool:
+        """Return whether the right source should have a left row."""
+        return self.right_from_on <= row.on <= self.right_to_on
+
+    def expects_right(self, row: SourceRow) -> bool:
+        """Return whether the left source should have a right row."""
+        return self.left_from_on <= row.on <= self.left_to_on
+
+    def straddled_by(self, left: SourceRow, right: SourceRow) -> bool:
+        """Return whether each of two rows is beyond the days of the other source, on either side of a seam."""
+        return not (self.expects_left(left) or self.expects_right(right))
+
+    def decide(self, left: SourceRow, right: SourceRow, lag: Lag) -> bool:
+        """Return whether one of two rows has its partner within the days of the other source for certain.
+
+        A row near the end of these days may have its partner beyond them. Two such rows may be two purchases.
+        """
+        ahead = left.on + timedelta(days=lag.least), left.on + timedelta(days=lag.most)
+        behind = right.on - timedelta(days=lag.most), right.on - timedelta(days=lag.least)
+        return (self.right_from_on <= ahead[0] and ahead[1] <= self.right_to_on) or (
+            self.left_from_on <= behind[0] and behind[1] <= self.left_to_on
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovableRow:
+    """A stored row of the old sources or of the new one.
+
+    Attributes:
+        row: What it is paired by.
+        expense_id: Its expense; None when the person deleted it, or it is a leg.
+        owns: It stands for the purchase: it has the expense, or had it until the person deleted it.
+        twin_id: The row that has its purchase.
+        touched: The person changed its expense or gave it a category, or typed it in.
+    """
+
+    id: int
+    row: SourceRow
+    expense_state: str
+    owns: bool
+    expense_id: int | None = None
+    twin_id: int | None = None
+    transfer_peer_id: int | None = None
+    touched: bool = False

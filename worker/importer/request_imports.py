@@ -1,0 +1,265 @@
+"""Imports what the requests of a run deliver, account by account, each in a transaction of its own."""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from worker.connectors.base import BankConnector
+from worker.connectors.errors import ConnectorError
+from worker.db.engine import with_contention_retries
+from worker.db.user_lock import lock_user
+from worker.errors import WorkerError
+from worker.importer.account_state import AccountState
+from worker.importer.context import ImportContext
+from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.fetch.delivery import Delivery, DeliveryTooLongError
+from worker.importer.fetch.prefetch import PrefetchedDeliveries
+from worker.importer.fetch.requests import (
+    FetchRequest,
+    parts_of,
+)
+from worker.importer.job import Job, read_context_for, zone_of
+from worker.importer.outcome import AccountTally, SignsFlippedError, SimilarAccountError, stops_connection
+from worker.importer.run_closing import RunFindings
+from worker.importer.store.account_delivery import AccountDelivery
+from worker.importer.store.account_import import import_account
+from worker.importer.store.accounts import save_connection_cursor, update_balance
+from worker.importer.store.balances import StatedBalances
+from worker.importer.store.other_accounts import other_rows, record_other_rows
+from worker.importer.store.progress import end_account, fail_account
+from worker.importer.store.replaced_account import account_or_old_one
+from worker.importer.store.second_look import look_again
+from worker.runs.states import Counts
+from worker.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class RequestImports:
+    """The imports of one run: what its requests delivered, and which accounts failed.
+
+    Attributes:
+        requests: The requests of the run, in order.
+        failed: Accounts of which nothing more is imported, by id.
+        balances: Balances that deliveries stated besides the present ones, by account.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        context: ImportContext,
+        connector: BankConnector,
+        deliveries: PrefetchedDeliveries,
+        findings: RunFindings,
+    ) -> None:
+        self.job = job
+        self.context = context
+        self.connector = connector
+        self.deliveries = deliveries
+        self.findings = findings
+        self.failed: set[int] = set()
+        self.requests: list[FetchRequest] = []
+        self.balances: dict[int, StatedBalances] = {}
+
+    def import_request(self, request: FetchRequest) -> None:
+        """Import what a request asks for, in parts where the bank takes too long to deliver it at once."""
+        left = [request]
+        while left and any(account.id not in self.failed for account in request.accounts):
+            with gc_paused():
+                left[:1] = self._import_delivery(left[0])
+
+    def _import_delivery(self, request: FetchRequest) -> list[FetchRequest]:
+        """Fetch one delivery and import it; return the requests for what was left out of it.
+
+        An error of one account does not stop the others. Raises: ConnectorError when it concerns all accounts.
+        """
+        try:
+            delivery = self.deliveries.take(request)
+        except DeliveryTooLongError as error:
+            return self._cut(request, error)
+        except ConnectorError as error:
+            if stops_connection(error) or request.account_id is None:
+                raise
+            self._fail(request.accounts[0], error)
+            return []
+        with closing(delivery.staging):
+            self.context.weigh(sum(map(delivery.staging.rows, delivery.staging.account_ids())))
+            return self._import_accounts(request, delivery)
+
+    def _import_accounts(self, request: FetchRequest, delivery: Delivery) -> list[FetchRequest]:
+        """Import what was delivered, each account in a transaction; return the request that goes on, if it was cut."""
+        if self.findings.digest is not None:
+            self.findings.digest.add_delivery(request, delivery)
+        self.findings.warnings.update(delivery.warnings)
+        imported = self._account_for_other_rows(request, delivery)
+        for listed in list(request.accounts):
+            if listed.id in self.failed:
+                continue
+            count, account = self.import_account(request, listed, delivery)
+            imported += count
+            if account is not None and (error_of_account := delivery.failures.get(account.external_id)) is not None:
+                rows = delivery.staging.rows(account.external_id)
+                self._fail(account, error_of_account, status="partial" if rows else "failed")
+        all_imported = delivery.complete and not any(account.id in self.failed for account in request.accounts)
+        # Of no account that was imported or left out: none, unless some were lost, and the run is `unaccounted`.
+        lost = delivery.records - imported
+        self.findings.elsewhere += Counts(delivered=lost)
+        if request.by_cursor and request.account_id is None and all_imported:
+            # The cursor of all accounts passes rows of those that are not imported now.
+            imported_ids = [account.id for account in request.accounts]
+            self.commit(lambda session: save_connection_cursor(session, self.job, imported_ids, delivery.next_cursor))
+        return [replace(request, cursor=delivery.next_cursor)] if delivery.continues and all_imported else []
+
+    def _cut(self, request: FetchRequest, error: DeliveryTooLongError) -> list[FetchRequest]:
+        """Return the parts of a request that takes too long; a later attempt asks for such parts at once."""
+        parts = parts_of(request, error.days)
+        first = parts[0].window
+        self.context.note_part_days((first.to_on - first.from_on).days + 1)
+        self.context.note_progress()
+        if self.findings.digest is not None:
+            self.findings.digest.disable()
+        log.info("delivery.cut", parts=len(parts), days_read=error.days)
+        return parts
+
+    def import_account(
+        self, request: FetchRequest, account: AccountState, delivery: Delivery
+    ) -> tuple[int, AccountState | None]:
+        """Import one account's part of a delivery: data, counts, watermark and cursor in one transaction.
+
+        Returns how many of the delivered records were the account's, and as which account they were imported.
+        """
+        part = self._part(request, account, delivery)
+        try:
+            written = self.commit(lambda session: self._recognise_and_write(session, part))
+        except SignsFlippedError as error:
+            return self._leave_out(part, error), None
+        if written is None:
+            return self._leave_out(part, SimilarAccountError()), None
+        part, tally = written
+        if part.account is not account:
+            self._go_on_as(part.account, account)
+        self.findings.warnings |= tally.warnings
+        evidence = self.balances.setdefault(part.account.id, StatedBalances())
+        evidence.days += [stated for stated in delivery.balances if stated.account_id == part.account.external_id]
+        if delivery.complete:
+            evidence.rows += tally.rows_with_balance
+        if tally.months or (request.moves and delivery.complete):
+            self.context.note_progress()
+        if tally.months:
+            self.context.clear_cache(self.job.user_id, frozenset(tally.months))
+        return tally.counts.delivered, part.account
+
+    def _part(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> AccountDelivery:
+        capabilities = self.connector.capabilities
+        return AccountDelivery(
+            job=self.job,
+            account=account,
+            request=request,
+            capabilities=capabilities,
+            read_context=read_context_for(self.job, account, capabilities, self.context.now(), delivery.session),
+            delivery=delivery,
+        )
+
+    def _go_on_as(self, old: AccountState, new: AccountState) -> None:
+        """Let an account that the bank lists under a new id take its place in this and all later requests."""
+        for request in self.requests:
+            request.accounts[:] = [old if account.id == new.id else account for account in request.accounts]
+
+    def _leave_out(self, part: AccountDelivery, error: WorkerError) -> int:
+        """Import nothing of an account until a person has answered; return how many delivered records are its own."""
+        self._fail(part.account, error, status="partial")
+        self.findings.rows_not_imported[error.code] += part.records
+        self.findings.elsewhere += Counts(fetched=part.records, delivered=part.records, accounted=part.records)
+        return part.records
+
+    def _recognise_and_write(
+        self, session: Session, part: AccountDelivery
+    ) -> tuple[AccountDelivery, AccountTally] | None:
+        """Import the rows as the account that they are of, and return both; None when that account waits.
+
+        It is one transaction, so that another import of the person sees an account either with its rows or not at all.
+        """
+        if part.account.history_from_on is None or part.account.bank_account_id is None:
+            account = account_or_old_one(session, part)
+            if account is None:
+                return None
+            if account is not part.account:
+                part = self._part(part.request, account, part.delivery)
+        return part, self._write_account(session, part)
+
+    def _write_account(self, session: Session, part: AccountDelivery) -> AccountTally:
+        if (listed := part.delivery.accounts.get(part.account.external_id)) is not None:
+            update_balance(session, part.account.id, listed)
+        return import_account(session, part, self.context)
+
+    def _account_for_other_rows(self, request: FetchRequest, delivery: Delivery) -> int:
+        """Record rows that belong to no imported account of the request; return how many they are."""
+        imported = {account.external_id for account in request.accounts if account.id not in self.failed}
+        others = other_rows(request, delivery, imported)
+        if others.delivered:
+            self.findings.rows_not_imported += self.commit(
+                lambda session: record_other_rows(session, self.job, delivery, others)
+            )
+            self.findings.elsewhere += Counts(
+                fetched=others.fetched, delivered=others.delivered, accounted=others.delivered
+            )
+        return others.delivered
+
+    def _fail(self, account: AccountState, error: WorkerError, *, status: str = "failed") -> None:
+        self.failed.add(account.id)
+        log.warning("account.failed", account_id=account.id, code=error.code)
+        self.commit(lambda session: fail_account(session, self.job, account.id, error, status=status))
+
+    def end_account(self, account: AccountState) -> None:
+        """Close an account whose deliveries were all imported: match its rows again, and prove its balance."""
+        zone = zone_of(self.job, self.connector.capabilities)
+        today = self.context.now().astimezone(zone).date()
+        balances = self.balances.get(account.id, StatedBalances())
+        by_cursor = self.connector.capabilities.cursor_scope is not None
+
+        def look_again_and_end(session: Session) -> tuple[set[str], BalanceProof]:
+            return look_again(session, self.job, account, today, by_cursor=by_cursor), end_account(
+                session, self.job, account.id, zone, balances
+            )
+
+        months, proof = self.commit(look_again_and_end)
+        self.context.note_progress()
+        if months:
+            self.context.clear_cache(self.job.user_id, frozenset(months))
+        if proof.reason == "opening_taken" and self.findings.digest is not None:
+            self.findings.digest.disable()
+
+    def commit(self, work: Callable[[Session], T]) -> T:
+        """Do work in a transaction of this run, alone among those that decide about the user's rows.
+
+        It is done again where another transaction was in its way.
+        """
+
+        def once() -> T:
+            with self.context.sessions() as session:
+                lock_user(session, self.job.user_id, wait=self.context.wait)
+                self.context.fence(session, self.job.lease)
+                return work(session)
+
+        return with_contention_retries(once)
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Switch cycle collection off for a block.
+
+    A delivery is many thousand small objects without cycles; searching them took a quarter of an import's CPU time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,80 @@
+"""Keeps what a run finds beside its accounts' rows, and closes the run's row with it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from worker.connectors.errors import ConnectorError
+from worker.errors import KeyProviderUnavailableError, WorkerError
+from worker.importer.context import ImportContext
+from worker.importer.fetch.response_digest import ResponseDigest
+from worker.importer.job import Job
+from worker.importer.outcome import UNACCOUNTED, AccountResult, outcome_of
+from worker.importer.store.ledger_state import problem_of_connection, save_connection_problem
+from worker.importer.store.unchanged_response import remember
+from worker.runs.ending import close
+from worker.runs.states import Counts, Outcome
+from worker.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class RunFindings:
+    """Findings about the run as a whole, not about one account.
+
+    Attributes:
+        stopped_by: The error that ended it before all accounts were read.
+        rows_not_imported: Delivered rows of accounts that this run does not import, by the account's standing.
+        elsewhere: Counts of those rows, and of records that belong to no account.
+        digest: The digest of its response, while the response can be recognised again.
+    """
+
+    stopped_by: WorkerError | None = None
+    warnings: set[str] = field(default_factory=set)
+    rows_not_imported: Counter[str] = field(default_factory=Counter)
+    elsewhere: Counts = field(default_factory=Counts)
+    digest: ResponseDigest | None = None
+
+    @contextmanager
+    def noting_what_stops(self) -> Iterator[None]:
+        """End a block at an error of the bank or of the key provider, and keep the error."""
+        try:
+            yield
+        except (ConnectorError, KeyProviderUnavailableError) as error:
+            self.stopped_by = error
+            log.warning("run.stopped", code=error.code)
+
+
+def close_run(
+    session: Session, job: Job, context: ImportContext, findings: RunFindings, results: Sequence[AccountResult]
+) -> Outcome:
+    """Close the run's row, and keep the digest of a response with nothing new."""
+    report: dict[str, Any] = {"warnings": sorted(findings.warnings)} if findings.warnings else {}
+    if findings.rows_not_imported:
+        report["rows_not_imported"] = dict(findings.rows_not_imported)
+    problem = _lost_rows(findings) or problem_of_connection(session, job)
+    outcome = outcome_of(
+        results, findings.stopped_by, context.now(), report, elsewhere=findings.elsewhere, problem=problem
+    )
+    if not job.dry_run:
+        save_connection_problem(session, job, problem)
+    close(session, job.lease, outcome)
+    digest = findings.digest.value() if findings.digest else None
+    if digest is not None and outcome.code == "nothing_new" and not report:
+        remember(session, job, digest)
+    return outcome
+
+
+def _lost_rows(findings: RunFindings) -> AccountResult | None:
+    """Return that rows were lost before any account got them; rows that an account lost are its own problem."""
+    counts = findings.elsewhere
+    if findings.stopped_by is not None or counts.delivered == counts.accounted:
+        return None
+    lost = counts.delivered - counts.accounted
+    sentence = f"{lost} delivered rows are not accounted for: report it"
+    return AccountResult(account_id=None, status="partial", code=UNACCOUNTED, message=sentence)

@@ -1,0 +1,46 @@
+"""A delivery, and the account whose part of it is imported."""
+
+from dataclasses import dataclass
+
+from worker.connectors.base import Capabilities
+from worker.importer.account_state import AccountState
+from worker.importer.decide.line import ReadContext, Rejection
+from worker.importer.fetch.delivery import Delivery
+from worker.importer.fetch.requests import FetchRequest
+from worker.importer.job import Job
+from worker.importer.store.rejections import as_rejection
+from worker.importer.store.write import WriteTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDelivery:
+    """A delivery, and the account whose part of it is imported."""
+
+    job: Job
+    account: AccountState
+    request: FetchRequest
+    capabilities: Capabilities
+    read_context: ReadContext
+    delivery: Delivery
+
+    @property
+    def records(self) -> int:
+        """How many of the delivered records are the account's, read or not."""
+        rows = self.delivery.staging.rows(self.account.external_id) + self.delivery.repeated[self.account.external_id]
+        return rows + len(self.rejected)
+
+    @property
+    def is_list_of_changes(self) -> bool:
+        """Whether the delivery says what changed since a cursor, so that one row may be in it in several states."""
+        return self.request.by_cursor and self.request.moves and self.request.cursor is not None
+
+    @property
+    def target(self) -> WriteTarget:
+        """Where its rows are written."""
+        return WriteTarget(account_id=self.account.id, user_id=self.job.user_id, run_id=self.job.lease.run_id)
+
+    @property
+    def rejected(self) -> list[Rejection]:
+        """The rows of this account that the connector could not read; a delivery for one account need not name it."""
+        own = {self.account.external_id, self.account.external_id if self.request.account_id is None else None}
+        return [as_rejection(row) for row in self.delivery.rejected if row.account_id in own]

@@ -1,0 +1,193 @@
+"""Reads the bank's balance and the account's rows, and compares them with `decide.balance_proof`."""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import accumulate
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker.connectors.base import DatedBalance
+from worker.importer.account_state import is_inverted
+from worker.importer.decide.balance_proof import BalanceProof, Books, DayEnd, PostedRow, check_day_ends, explain, prove
+from worker.importer.decide.running_balance import RowWithBalance, day_ends
+from worker.importer.job import Job
+from worker.models import BankConnectionAccount
+from worker.money import is_currency
+
+
+@dataclass(slots=True)
+class StatedBalances:
+    """Balances of an account that deliveries stated besides the present one.
+
+    Attributes:
+        days: Balances at the ends of past days.
+        rows: Rows that state the balance after them.
+    """
+
+    days: list[DatedBalance] = field(default_factory=list)
+    rows: list[RowWithBalance] = field(default_factory=list)
+
+    @property
+    def rests_on(self) -> str:
+        """What a proof by these balances rests on."""
+        return "stated_balances" if self.days else "running_balances"
+
+
+_SUMS = text(
+    """SELECT coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on), 0) AS posted,
+        coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day = :to_on), 0) AS posted_on_day,
+        coalesce(sum(amount) FILTER (WHERE state = 'pending'), 0) AS pending,
+        min(day) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on) AS first_on,
+        count(*) FILTER (WHERE currency <> :currency AND day BETWEEN :from_on AND :to_on) AS in_other_currencies
+    FROM (SELECT amount, currency, state, coalesce(stated_on, effective_on) AS day FROM bank_transactions
+          WHERE account_id = :account_id AND state <> 'removed') t"""
+)
+_PROVEN_ON = text(
+    """SELECT max((p.balance_proof ->> 'balance_on')::date) FROM bank_import_run_accounts p
+    JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
+    WHERE p.account_id = :account_id AND p.balance_proof ->> 'result' = 'proven'"""
+)
+_POSTED_BY_DAY = text(
+    """SELECT coalesce(stated_on, effective_on) AS "on", sum(amount) AS posted FROM bank_transactions
+    WHERE account_id = :account_id AND state = 'posted'
+      AND coalesce(stated_on, effective_on) BETWEEN :from_on AND :to_on
+    GROUP BY 1"""
+)
+_EQUAL_ROWS = text(
+    """SELECT id FROM (
+      SELECT id, count(*) OVER (PARTITION BY content_key) AS equals FROM bank_transactions
+      WHERE account_id = :account_id AND state = 'posted' AND coalesce(stated_on, effective_on) <= :to_on) t
+    WHERE equals > 1 ORDER BY id LIMIT 100"""
+)
+_SUSPECTS = text(
+    """SELECT id, amount, content_key, state FROM bank_transactions
+    WHERE account_id = :account_id AND state IN ('posted', 'removed')
+      AND coalesce(stated_on, effective_on) BETWEEN :from_on AND :to_on
+    ORDER BY id DESC LIMIT 10000"""
+)
+
+
+def prove_balance(
+    session: Session, job: Job, account_id: int, zone: ZoneInfo, evidence: StatedBalances
+) -> BalanceProof:
+    """Compare the account's booked balance, and those of past days, with its rows.
+
+    Args:
+        zone: Of the bank's days.
+        evidence: Balances that came with the deliveries.
+    """
+    account = session.get_one(BankConnectionAccount, account_id)
+    by_day = _by_day(account, job, evidence)
+    if account.opening_amount is None:
+        _open_by_statement(account, by_day)
+    of_days = _check_day_ends(session, account, by_day, evidence.rests_on)
+    proof = of_days if of_days is not None and of_days.difference is not None else _prove(session, job, account, zone)
+    if of_days is not None and proof.result == "unproven":
+        proof = of_days
+    if proof.difference is None:
+        return proof
+    values = {"account_id": account_id, "from_on": account.opening_on, "to_on": proof.balance_on}
+    rows = [
+        PostedRow(id=row.id, amount=row.amount, alike=bytes(row.content_key), removed=row.state == "removed")
+        for row in session.execute(_SUSPECTS, values)
+    ]
+    return replace(proof, explanation=explain(proof.difference, rows))
+
+
+def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: ZoneInfo) -> BalanceProof:
+    """Compare the latest booked balance with the rows; without an opening amount it is taken from this balance."""
+    booked, balance_on = _booked(account, job, zone)
+    # A balance that counts days which were not read yet would make an opening amount that never fits.
+    read_to_balance = account.watermark_on is None or balance_on is None or account.watermark_on >= balance_on
+    opens = account.opening_amount is None and account.history_complete and read_to_balance
+    since = date.min if account.opening_amount is None else account.opening_on or date.min
+    sums = _sums(session, account, since, balance_on or date.max)
+    if sums.in_other_currencies:
+        return BalanceProof(result="unproven", reason="other_currencies", balance_on=balance_on)
+    if opens and booked is not None and balance_on is not None:
+        first_on = sums.first_on or balance_on
+        # From the first day that was read, for a row that the bank moves by a day still counts.
+        account.opening_amount, account.opening_on = (
+            booked - sums.posted,
+            min(first_on, account.history_from_on or first_on),
+        )
+        account.opening_balance, account.opening_balance_on = booked, balance_on
+        account.opening_pending = sums.pending
+        return BalanceProof(result="unproven", reason="opening_taken", balance_on=balance_on)
+    return prove(
+        Books(
+            booked=booked,
+            balance_on=balance_on,
+            opening=account.opening_amount,
+            opening_on=account.opening_on,
+            opening_balance=account.opening_balance,
+            opening_balance_on=account.opening_balance_on,
+            opening_pending=account.opening_pending,
+            posted=sums.posted,
+            posted_on_day=sums.posted_on_day,
+            pending=sums.pending,
+            proven_on=session.execute(_PROVEN_ON, {"account_id": account.id}).scalar(),
+            equal_rows=_equal_rows(session, account),
+        )
+    )
+
+
+def _by_day(account: BankConnectionAccount, job: Job, evidence: StatedBalances) -> dict[date, Decimal]:
+    """Return the balances of past days with the account's sign, in order of days; those of statements come first."""
+    sign = -1 if is_inverted(account, job.options) else 1
+    # Of the first day of a later delivery the bank may have left out a part.
+    by_day = dict(day_ends(evidence.rows, with_start=account.opening_amount is None))
+    by_day |= {balance.on: balance.amount for balance in evidence.days}
+    return {on: sign * by_day[on] for on in sorted(by_day)}
+
+
+def _open_by_statement(account: BankConnectionAccount, by_day: Mapping[date, Decimal]) -> None:
+    """Take the opening amount from the earliest balance whose following days were all read."""
+    read_from_on = account.history_from_on
+    for on, amount in by_day.items():
+        if read_from_on is not None and read_from_on <= on + timedelta(days=1):
+            account.opening_amount, account.opening_on = amount, on + timedelta(days=1)
+            account.opening_balance, account.opening_balance_on = amount, on
+            return
+
+
+def _check_day_ends(
+    session: Session, account: BankConnectionAccount, by_day: Mapping[date, Decimal], rests_on: str
+) -> BalanceProof | None:
+    if not by_day or account.opening_amount is None or account.opening_on is None:
+        return None
+    values = {"account_id": account.id, "from_on": account.opening_on, "to_on": max(by_day)}
+    posted_on = {row.on: row.posted for row in session.execute(_POSTED_BY_DAY, values)}
+    days = sorted(posted_on)
+    sums = [Decimal(0), *accumulate(posted_on[on] for on in days)]
+    ends = [DayEnd(on=on, booked=amount, posted=sums[bisect_right(days, on)]) for on, amount in by_day.items()]
+    return check_day_ends(ends, opening=account.opening_amount, opening_on=account.opening_on, rests_on=rests_on)
+
+
+def _booked(account: BankConnectionAccount, job: Job, zone: ZoneInfo) -> tuple[Decimal | None, date | None]:
+    """Return the booked balance with the account's sign, and its day."""
+    # Rows of an account without a currency of its own cannot be added up.
+    one_currency = account.currency is None or is_currency(account.currency)
+    booked = account.balance_amount if account.balance_kind == "booked" and one_currency else None
+    if booked is not None and is_inverted(account, job.options):
+        booked = -booked
+    return booked, account.balance_at.astimezone(zone).date() if account.balance_at else None
+
+
+def _equal_rows(session: Session, account: BankConnectionAccount) -> tuple[int, ...]:
+    """Return equal rows that the opening amount was computed from; none where a statement gave it."""
+    opened_on = account.opening_balance_on
+    if opened_on is None or account.opening_on is None or opened_on < account.opening_on:
+        return ()
+    return tuple(session.execute(_EQUAL_ROWS, {"account_id": account.id, "to_on": opened_on}).scalars())
+
+
+def _sums(session: Session, account: BankConnectionAccount, from_on: date, to_on: date) -> Row[Any]:
+    values = {"account_id": account.id, "currency": account.currency, "from_on": from_on, "to_on": to_on}
+    return session.execute(_SUMS, values).one()

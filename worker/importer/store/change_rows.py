@@ -1,0 +1,125 @@
+"""Builds the rows of `bank_transaction_changes`: decision, reason and before-image. Pure."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from worker.importer.decide.decisions import RowChange
+from worker.importer.decide.line import Line
+from worker.importer.decide.plan import Plan
+from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.stored_row import ExpenseFields, StoredRow
+
+_COLUMNS = ("run_id", "account_id", "transaction_id", "decision", "reason", "detail", "before_image")
+
+
+def change_rows(
+    changes: Sequence[RowChange], account_id: int, run_id: uuid.UUID
+) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Return columns and rows of `bank_transaction_changes` for what is written."""
+    return _COLUMNS, [
+        (
+            str(run_id),
+            account_id,
+            change.known.id,
+            change.decision,
+            change.reason,
+            json.dumps(_detail(change)),
+            json.dumps(before_image(change.known)),
+        )
+        for change in changes
+    ]
+
+
+def image_row(
+    rows: Sequence[StoredRow], run_id: uuid.UUID, decision: Decision, reason: Reason
+) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Return columns and rows for a change without a line of the bank, such as a revert."""
+    return ("run_id", "transaction_id", "decision", "reason", "before_image"), [
+        (str(run_id), row.id, decision, reason, json.dumps(before_image(row))) for row in rows
+    ]
+
+
+def unchanged_rows(plan: Plan, account_id: int, run_id: uuid.UUID) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """Return the same for rows that stay as they are, which only a dry run mentions."""
+    return _COLUMNS, [
+        (
+            str(run_id),
+            account_id,
+            match.known_id,
+            Decision.UNCHANGED,
+            Reason.AS_BEFORE,
+            json.dumps(_line_to_json(match.line)),
+            None,
+        )
+        for match in plan.unchanged
+    ]
+
+
+def before_image(known: StoredRow) -> dict[str, Any]:
+    """Return how a row and its expense were, as far as a revert has to restore them."""
+    return {
+        "transaction": {
+            "identity": known.identity.hex(),
+            "external_id": known.external_id,
+            "content_key": known.content_key.hex(),
+            "occurrence": known.occurrence,
+            "fingerprint": known.fingerprint.hex(),
+            "state": known.state,
+            "stated_on": known.stated_on.isoformat() if known.stated_on else None,
+            "effective_on": known.effective_on.isoformat(),
+            "amount": str(known.amount),
+            "currency": known.currency,
+            "description": known.description,
+            "counterparty": known.counterparty,
+            "expense_state": known.expense_state,
+            "base": expense_to_json(known.base, None),
+        },
+        "expense_id": known.expense_id,
+        "expense": expense_to_json(known.expense, known.category_id),
+    }
+
+
+def expense_to_json(expense: ExpenseFields | None, category_id: int | None) -> dict[str, Any] | None:
+    """Return an expense as a before-image holds it."""
+    if expense is None:
+        return None
+    return {
+        "amount": str(expense.amount),
+        "currency": expense.currency,
+        "expense_type": expense.expense_type,
+        "notes": expense.notes,
+        "spent_on": expense.spent_on.isoformat(),
+        "category_id": category_id,
+    }
+
+
+def expense_from_json(image: Mapping[str, Any]) -> ExpenseFields:
+    """Return the expense a before-image holds."""
+    return ExpenseFields(
+        amount=Decimal(image["amount"]),
+        currency=image["currency"],
+        expense_type=image["expense_type"],
+        notes=image["notes"],
+        spent_on=date.fromisoformat(image["spent_on"]),
+    )
+
+
+def _detail(change: RowChange) -> dict[str, Any]:
+    detail = _line_to_json(change.line) if change.line else {}
+    if change.effect.link_expense_id is not None:
+        detail["expense_id"] = change.effect.link_expense_id
+    return detail | {"changed": list(change.effect.changed), "kept": list(change.effect.kept)}
+
+
+def _line_to_json(line: Line) -> dict[str, Any]:
+    return {
+        "on": line.effective_on.isoformat(),
+        "amount": str(line.amount),
+        "currency": line.currency,
+        "description": line.description[:200],
+        "pending": line.pending,
+    }

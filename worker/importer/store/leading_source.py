@@ -1,0 +1,107 @@
+"""Lets the better-known source lead the fields of an expense that several sources of an account state."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.importer.decide.leading_source import StatedExpense, leading_fields
+from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.stored_row import ExpenseFields
+from worker.importer.decide.text import notes_text
+from worker.importer.decide.user_edits import merge_user_edits
+from worker.importer.store.bulk import insert_values, run_values
+from worker.importer.store.change_rows import image_row
+from worker.importer.store.load import load_details
+from worker.importer.store.write import month
+from worker.money import expense_amount
+
+_STATED = text(
+    """WITH owners AS (
+      SELECT DISTINCT CASE WHEN t.expense_state = 'twin' THEN t.twin_id ELSE t.id END AS id
+      FROM bank_transactions t WHERE t.id = ANY(:ids)
+    )
+    SELECT o.id AS owner_id, t.id, t.id = o.id AS owns, c.connector_name = 'file' AS is_statement,
+      t.state = 'pending' AS pending, t.amount, t.currency, t.description, t.counterparty, t.effective_on
+    FROM owners w JOIN bank_transactions o ON o.id = w.id AND o.expense_state = 'own' AND o.expense_id IS NOT NULL
+    JOIN bank_transactions t ON t.id = o.id OR t.twin_id = o.id AND t.expense_state = 'twin' AND t.state <> 'removed'
+    JOIN bank_connection_accounts a ON a.id = t.account_id
+    JOIN bank_connections c ON c.id = a.connection_id
+    ORDER BY o.id, t.id"""
+)
+_SET_EXPENSES = """UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
+    notes = v.notes, spent_at = v.spent_on::date
+    FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_on) WHERE e.id = v.id"""
+_SET_BASES = """UPDATE bank_transactions t SET base_amount = v.amount, base_currency = v.currency,
+    base_type = v.expense_type, base_notes = v.notes, base_spent_on = v.spent_on::date
+    FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_on) WHERE t.id = v.id"""
+
+
+def stated_by_owner(session: Session, ids: Collection[int]) -> Mapping[int, Sequence[StatedExpense]]:
+    """Return what all sources say of the purchases of these rows, by the row that has the expense."""
+    found: dict[int, list[StatedExpense]] = defaultdict(list)
+    for row in session.execute(_STATED, {"ids": list(ids)}):
+        found[row.owner_id].append(_stated(row))
+    return found
+
+
+def let_sources_lead(
+    session: Session, ids: Collection[int], run_id: uuid.UUID, *, also_alone: bool = False
+) -> set[str]:
+    """Write what leads to the expenses of these rows, or of those whose twins they are; the person's edits stay.
+
+    Returns the months (`YYYY-MM`) of the expenses that changed.
+
+    Args:
+        also_alone: Also write expenses that a single source states, because another one has left them.
+    """
+    if not ids:
+        return set()
+    wanted = {
+        owner_id: leading_fields(stated)
+        for owner_id, stated in stated_by_owner(session, ids).items()
+        if also_alone or len(stated) > 1
+    }
+    rows = [row for row in load_details(session, wanted).values() if row.expense is not None and row.base is not None]
+    changed = [row for row in rows if row.base != wanted[row.id]]
+    if not changed:
+        return set()
+    expenses: dict[int, ExpenseFields] = {}
+    months: set[str] = set()
+    for row in changed:
+        assert row.expense is not None
+        assert row.base is not None
+        assert row.expense_id is not None
+        merged = merge_user_edits(row.base, row.expense, wanted[row.id])
+        if merged.changed:
+            expenses[row.expense_id] = merged.expense
+            months |= {month(row.expense), month(merged.expense)}
+    run_values(session, _SET_BASES, [(row.id, *wanted[row.id]) for row in changed])
+    if expenses:
+        run_values(session, _SET_EXPENSES, [(expense_id, *fields) for expense_id, fields in expenses.items()])
+        outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(expenses), run_id=run_id)
+    insert_values(
+        session, "bank_transaction_changes", *image_row(changed, run_id, Decision.UPDATED, Reason.LEADING_SOURCE)
+    )
+    session.expire_all()
+    return months
+
+
+def _stated(row: Row[Any]) -> StatedExpense:
+    return StatedExpense(
+        transaction_id=row.id,
+        owns=row.owns,
+        is_statement=row.is_statement,
+        pending=row.pending,
+        expense=ExpenseFields(
+            amount=expense_amount(row.amount) or abs(row.amount),
+            currency=row.currency,
+            expense_type="INCOME" if row.amount > 0 else "EXPENSE",
+            notes=notes_text(row.counterparty, row.description),
+            spent_on=row.effective_on,
+        ),
+    )

@@ -1,0 +1,71 @@
+"""Keeps which rows and ids of a delivery were processed, because it is imported in slices."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from worker.importer.decide.match_by_identity import IdentityMatches, UnchangedSplit
+from worker.importer.decide.plan import Plan
+from worker.importer.store.write import Written
+
+_BITS_PER_ROW = 64
+
+
+class SeenIds:
+    """The trusted ids of one delivery, in a Bloom filter with one hash function.
+
+    It takes eight bytes per id, at most eight megabytes for a million ids.
+    """
+
+    def __init__(self, rows: int) -> None:
+        """Make room.
+
+        Args:
+            rows: How many ids are expected; more of them only make false positives more frequent.
+        """
+        size = max(rows * _BITS_PER_ROW, 1 << 10)
+        self._mask = (1 << size.bit_length() - 1) - 1
+        self._bits = bytearray((self._mask >> 3) + 1)
+
+    def add(self, ids: Iterable[bytes]) -> list[bytes]:
+        """Add the ids, and return those that may have been added before: all that were, and one other in some fifty."""
+        bits, mask = self._bits, self._mask
+        suspects = []
+        for id_ in ids:
+            place = hash(id_) & mask
+            bit = 1 << (place & 7)
+            if bits[place >> 3] & bit:
+                suspects.append(id_)
+            else:
+                bits[place >> 3] |= bit
+        return suspects
+
+
+@dataclass(slots=True, kw_only=True)
+class SeenRows:
+    """Rows that earlier slices of the delivery processed.
+
+    Attributes:
+        row_ids: Stored rows that were delivered, and rows that this delivery created.
+        expense_ids: The user's expenses that rows were linked with.
+        new_ids: Trusted ids so far, of an account that had no rows before; None when they are looked up instead.
+    """
+
+    row_ids: set[int] = field(default_factory=set)
+    expense_ids: set[int] = field(default_factory=set)
+    new_ids: SeenIds | None = None
+
+    @property
+    def first_load(self) -> bool:
+        """Whether the account had no rows before the delivery, so that no stored row is loaded."""
+        return self.new_ids is not None
+
+    def has(self, row_id: int) -> bool:
+        """Whether an earlier slice delivered or created the row."""
+        return row_id in self.row_ids
+
+    def add(self, split: UnchangedSplit, matches: IdentityMatches, plan: Plan, written: Written) -> None:
+        """Add the rows that a slice processed."""
+        self.row_ids |= split.seen | matches.seen | {change.known.id for change in plan.changes}
+        if not self.first_load:
+            self.row_ids.update(written.transaction_ids)
+        self.expense_ids |= plan.linked_expense_ids

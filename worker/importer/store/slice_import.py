@@ -1,0 +1,199 @@
+"""Imports some days of an account's delivery: loads what is stored, matches, plans and writes."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from worker.importer.decide import match_user_expense
+from worker.importer.decide.decisions import RowRules
+from worker.importer.decide.duplicate_ids import (
+    DistinctTransactions,
+    distinct_transactions,
+    latest_states,
+    possibly_shared_ids,
+)
+from worker.importer.decide.expense import has_expense
+from worker.importer.decide.line import Line, Rejection, read_line
+from worker.importer.decide.match_by_identity import (
+    IdentityMatches,
+    UnchangedSplit,
+    match_by_identity,
+    split_unchanged,
+)
+from worker.importer.decide.match_user_expense import UserExpense
+from worker.importer.decide.meet_rows import MAX_DAYS_ALIKE
+from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.reused_ids import set_reused_ids_apart
+from worker.importer.decide.sign_flip import signs_flipped
+from worker.importer.decide.stored_row import StoredKey
+from worker.importer.fetch.slices import Slice
+from worker.importer.outcome import AccountTally, SignsFlippedError
+from worker.importer.store.account_delivery import AccountDelivery
+from worker.importer.store.bulk import insert_values
+from worker.importer.store.categories import suggest_categories
+from worker.importer.store.change_rows import unchanged_rows
+from worker.importer.store.leading_source import let_sources_lead
+from worker.importer.store.load import (
+    ids_by_external_id,
+    load_details,
+    load_keys,
+    shared_external_ids,
+    stored_identities,
+)
+from worker.importer.store.seen_rows import SeenRows
+from worker.importer.store.transfers import pair_transfers
+from worker.importer.store.user_expenses import load_asked, load_spans, load_user_expenses, until_as_read
+from worker.importer.store.write import Written, write_plan
+
+
+def import_slice(
+    session: Session,
+    step: AccountDelivery,
+    part: Slice,
+    removed: frozenset[int],
+    seen: SeenRows,
+    tally: AccountTally,
+) -> list[Rejection]:
+    """Import some days of the delivery, and return the rows that cannot be imported."""
+    known, aliases = ([], {}) if seen.first_load else _load_known(session, step, part)
+    unseen = [key for key in known if not seen.has(key.id)]
+    distinct = _distinct(session, step, part, known, aliases, seen)
+    # A dry run decides every row, because it reports every row.
+    by_identity = {key.identity: key for key in unseen}
+    split = (
+        UnchangedSplit(rest=distinct.transactions)
+        if step.job.dry_run
+        else split_unchanged(distinct.transactions, by_identity)
+    )
+    read = [read_line(item, step.read_context) for item in split.rest]
+    lines = [item for item in read if isinstance(item, Line)]
+
+    evidence = Evidence(
+        coverage=Coverage(
+            window=part.covers, days_cut_off=part.days_cut_off, up_to_now=part.is_up_to(step.read_context.today)
+        ),
+        unchanged_elsewhere=len(split.seen),
+        removed=removed - seen.row_ids,
+        only_changes=step.request.by_cursor and step.request.moves and step.delivery.complete,
+    )
+    unmatched = [key for key in unseen if key.id not in split.seen]
+
+    def decide_and_write() -> tuple[IdentityMatches, Plan, Written]:
+        matches = match_by_identity(
+            lines,
+            unmatched,
+            aliases,
+            evidence.coverage,
+            distinct.shared_ids,
+            links_pending=step.capabilities.links_pending,
+        )
+        matches.returned += split.returned
+        if not seen.first_load:
+            # Rows of equal content may be filed under far days: booked together, bought weeks apart.
+            far = stored_identities(session, step.account.id, matches.possible_identities())
+            matches.taken_identities = {*matches.taken_identities, *far}
+        plan = _plan(session, step, evidence, matches, seen)
+        return matches, plan, _write(session, step, plan)
+
+    matches, plan, written = until_as_read(decide_and_write)
+    seen.add(split, matches, plan, written)
+    tally.add(plan, split.unchanged + distinct.repeated + part.superseded, step.account.watermark_on)
+    tally.months |= written.months
+    return [item for item in read if isinstance(item, Rejection)]
+
+
+def _load_known(session: Session, step: AccountDelivery, part: Slice) -> tuple[list[StoredKey], dict[bytes, int]]:
+    """Load the stored rows that may be delivered here: those of the slice's days, and those of its ids on any day."""
+    identities = [identity for _, identity, _ in part.transactions if identity is not None]
+    reimport = step.job.options.reimport
+    return load_keys(session, step.account.id, part.span(step.read_context.today), identities, reimport=reimport)
+
+
+def _distinct(
+    session: Session,
+    step: AccountDelivery,
+    part: Slice,
+    known: Sequence[StoredKey],
+    aliases: Mapping[bytes, int],
+    seen: SeenRows,
+) -> DistinctTransactions:
+    """Return the slice without repeats; ids of several rows, here or stored, are not trusted."""
+    taken = _identities_taken(session, step, part, known, seen)
+    rows = latest_states(part.transactions) if step.is_list_of_changes else part.transactions
+    possible = possibly_shared_ids(rows, aliases, known)
+    shared = shared_external_ids(session, step.account.id, possible)
+    distinct = distinct_transactions(rows, {*taken, *(possible[external_id] for external_id in shared)})
+    return replace(distinct, repeated=distinct.repeated + len(part.transactions) - len(rows))
+
+
+def _identities_taken(
+    session: Session, step: AccountDelivery, part: Slice, known: Sequence[StoredKey], seen: SeenRows
+) -> Collection[bytes]:
+    """Return identities of the slice that rows of earlier slices have."""
+    if seen.new_ids is None:
+        return {key.identity for key in known if seen.has(key.id)}
+    suspects = seen.new_ids.add(identity for _, identity, _ in part.transactions if identity is not None)
+    return stored_identities(session, step.account.id, suspects)
+
+
+def _plan(
+    session: Session, step: AccountDelivery, evidence: Evidence, matches: IdentityMatches, seen: SeenRows
+) -> Plan:
+    """Load what the decisions need, and decide every row of the slice."""
+    options = step.job.options
+    pending_hidden = options.import_pending == "hide"
+    links = [line.pending_external_id for line in matches.new if line.pending_external_id]
+    wanted = matches.undecided(evidence.coverage) | evidence.removed
+    details = load_details(session, wanted | ids_by_external_id(session, step.account.id, links))
+    if set_reused_ids_apart(matches, details):
+        stored = stored_identities(session, step.account.id, matches.possible_identities())
+        matches.taken_identities = {*matches.taken_identities, *stored}
+    if signs_flipped(matches, details, evidence.coverage, evidence.unchanged_elsewhere):
+        raise SignsFlippedError
+    without = [m for m in matches.changed if details[m.known_id].expense_id is None]
+    wanting = [*matches.new, *(m.line for m in without)]
+    visible = [line for line in wanting if has_expense(line, pending_hidden=pending_hidden)]
+    rules = RowRules(
+        pending_hidden=pending_hidden,
+        pending_grace_days=options.pending_grace_days,
+        # An empty delivery proves nothing about posted rows: providers give one when they fail.
+        windows_complete=step.capabilities.windows_complete
+        and step.delivery.staging.rows(step.account.external_id) > 0,
+        guess_pending=not step.capabilities.links_pending,
+        reimport=options.reimport,
+    )
+    existing = _user_expenses(session, step, visible, seen)
+    has_twins = any(one.twin_id is not None for one in existing)
+    spans = load_spans(session, step.account, visible) if has_twins else None
+    asked = load_asked(session, [m.known_id for m in without]) if existing else frozenset()
+    evidence = replace(evidence, details=details, existing=existing, spans=spans, asked=asked)
+    return make_plan(matches, evidence, rules)
+
+
+def _user_expenses(session: Session, step: AccountDelivery, lines: list[Line], seen: SeenRows) -> list[UserExpense]:
+    """Load the user's expenses that these lines may match."""
+    if not lines:
+        return []
+    days = [line.effective_on for line in lines]
+    near = timedelta(days=max(match_user_expense.MAX_DAYS, MAX_DAYS_ALIKE))
+    span = (min(days) - near, max(days) + near)
+    found = load_user_expenses(session, step.job.user_id, step.account, span, {line.expense_amount for line in lines})
+    return [expense for expense in found if expense.expense_id not in seen.expense_ids]
+
+
+def _write(session: Session, step: AccountDelivery, plan: Plan) -> Written:
+    """Write the plan, and what follows from the new rows: transfers and suggested categories."""
+    target = step.target
+    if step.job.dry_run:
+        insert_values(session, "bank_transaction_changes", *unchanged_rows(plan, target.account_id, target.run_id))
+    written = write_plan(session, plan, target)
+    written.months |= pair_transfers(session, step.job, target, plan, written)
+    ids = [id_ for new, id_ in zip(plan.creates, written.transaction_ids, strict=True) if new.twin_id is not None]
+    ids += [change.known.id for change in plan.changes if change.line is not None]
+    written.months |= let_sources_lead(session, ids, target.run_id)
+    if step.job.options.suggest_categories:
+        suggest_categories(session, target, written.transaction_ids)
+    return written

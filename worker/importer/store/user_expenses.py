@@ -1,0 +1,171 @@
+"""Loads the user's expenses that imported rows may match: own ones, and those of other sources of the account."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.importer.account_state import AccountState
+from worker.importer.decide.line import Line
+from worker.importer.decide.match_user_expense import Partner, UserExpense
+from worker.importer.decide.source_rows import Spans
+
+T = TypeVar("T")
+
+# The user's own expenses by what the user sees; rows of other sources by what the bank stated, so that they are
+# recognised whatever the user did to their expenses since.
+_EXISTING = text(
+    """SELECT e.id AS expense_id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes,
+        e.spent_at AS spent_on, CAST(NULL AS bigint) AS twin_id, FALSE AS is_pending,
+        CAST(NULL AS numeric) AS balance,
+        EXISTS (SELECT 1 FROM bank_transactions b JOIN expenses k ON k.id = b.expense_id
+          WHERE b.user_id = e.user_id AND b.effective_on BETWEEN e.spent_at - 7 AND e.spent_at + 7
+            AND b.base_amount - k.amount = e.amount AND b.base_currency = e.currency AND b.base_type = e.expense_type
+        ) AS is_split_off
+    FROM expenses e
+    WHERE e.user_id = :user_id AND e.spent_at BETWEEN :from_on AND :to_on AND e.amount = ANY(:amounts)
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
+    UNION ALL
+    SELECT b.expense_id, b.base_amount, b.base_currency, b.base_type, coalesce(b.base_notes, ''), b.base_spent_on, b.id,
+      b.state = 'pending', CAST(b.stated_amounts ->> 'balance_after' AS numeric), FALSE
+    FROM bank_connection_accounts a JOIN bank_transactions b ON b.account_id = a.id
+    WHERE a.bank_account_id = :bank_account_id AND a.id <> :account_id AND b.state <> 'removed'
+      AND b.expense_state IN ('own', 'linked', 'transfer') AND b.base_amount = ANY(:amounts)
+      AND b.effective_on BETWEEN CAST(:from_on AS date) - 7 AND CAST(:to_on AS date) + 7
+      AND b.base_spent_on BETWEEN :from_on AND :to_on
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = b.id AND w.account_id = :account_id
+        AND w.expense_state IN ('twin', 'reverted'))
+    ORDER BY is_pending, expense_id, twin_id"""
+)
+
+_ASKED = text(
+    """SELECT transaction_id AS row_id, expense_id, CAST(NULL AS bigint) AS twin_id FROM bank_match_suggestions
+    WHERE kind = 'expense' AND transaction_id = ANY(:ids) AND status <> 'obsolete'
+    UNION ALL SELECT transaction_id, NULL, other_transaction_id FROM bank_match_suggestions
+    WHERE kind = 'twin' AND status IN ('declined', 'open') AND transaction_id = ANY(:ids)
+    UNION ALL SELECT other_transaction_id, NULL, transaction_id FROM bank_match_suggestions
+    WHERE kind = 'twin' AND status IN ('declined', 'open') AND other_transaction_id = ANY(:ids)"""
+)
+
+_LOCKED = text(
+    """SELECT id, amount, currency, expense_type, coalesce(notes, '') AS notes, spent_at FROM expenses
+    WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"""
+)
+QUIET_DAYS = 7
+"""A source that states no row for more days than this, while another one does, has ended."""
+
+_DAYS_OF_SOURCES = text(
+    """SELECT a.id = :account_id AS is_left, d.first_on, d.last_on,
+      c.connector_name <> 'file' AND c.status IN ('active', 'needs_user') AND a.status = 'active' AND a.included
+        AS is_read
+    FROM bank_connection_accounts a JOIN bank_connections c ON c.id = a.connection_id
+    CROSS JOIN LATERAL (
+      SELECT (SELECT effective_on FROM bank_transactions t WHERE t.account_id = a.id AND t.state <> 'removed'
+          ORDER BY effective_on LIMIT 1) AS first_on,
+        (SELECT effective_on FROM bank_transactions t WHERE t.account_id = a.id AND t.state <> 'removed'
+          ORDER BY effective_on DESC LIMIT 1) AS last_on) d
+    WHERE a.bank_account_id = :bank_account_id"""
+)
+
+
+def load_spans(session: Session, account: AccountState, lines: Sequence[Line]) -> Spans | None:
+    """Return the days of a source with those of new lines, and of the account's other sources; None without others.
+
+    A source that is still read has no last day, because its bank may book late what the other one has already.
+    """
+    which = {"account_id": account.id, "bank_account_id": account.bank_account_id}
+    found = session.execute(_DAYS_OF_SOURCES, which).all()
+    days = [line.effective_on for line in lines]
+    firsts: dict[bool, list[date]] = {True: list(days), False: []}
+    lasts: dict[bool, list[date]] = {True: list(days), False: []}
+    for row in found:
+        if row.first_on is not None:
+            firsts[row.is_left].append(row.first_on)
+            lasts[row.is_left].append(row.last_on)
+    if not firsts[True] or not firsts[False]:
+        return None
+    newest = max(*lasts[True], *lasts[False])
+    read = {row.is_left for row in found if row.is_read}
+    ends = {
+        is_left: date.max if is_left in read and (newest - max(on)).days <= QUIET_DAYS else max(on)
+        for is_left, on in lasts.items()
+    }
+    return Spans(
+        left_from_on=min(firsts[True]),
+        left_to_on=ends[True],
+        right_from_on=min(firsts[False]),
+        right_to_on=ends[False],
+    )
+
+
+def load_user_expenses(
+    session: Session, user_id: int, account: AccountState, days: tuple[date, date], amounts: Collection[Decimal]
+) -> list[UserExpense]:
+    """Return what the user has of these days and amounts from elsewhere: own expenses, rows of other sources.
+
+    Posted rows come first: where a pending one fits as well, it may be the same purchase, stated twice.
+    """
+    rows = session.execute(
+        _EXISTING,
+        {
+            "user_id": user_id,
+            "account_id": account.id,
+            "bank_account_id": account.bank_account_id,
+            "from_on": days[0],
+            "to_on": days[1],
+            "amounts": list(amounts),
+        },
+    )
+    return [
+        UserExpense(
+            expense_id=row.expense_id,
+            amount=row.amount,
+            currency=row.currency,
+            expense_type=row.expense_type,
+            notes=row.notes,
+            spent_on=row.spent_on,
+            twin_id=row.twin_id,
+            balance=row.balance,
+            is_split_off=row.is_split_off,
+        )
+        for row in rows
+    ]
+
+
+def load_asked(session: Session, ids: Collection[int]) -> frozenset[tuple[int, Partner]]:
+    """Return the pairs of these rows and a partner that a person was asked about or parted: none is matched again."""
+    if not ids:
+        return frozenset()
+    rows = session.execute(_ASKED, {"ids": list(ids)})
+    return frozenset((row.row_id, Partner(row.expense_id, row.twin_id)) for row in rows)
+
+
+class ExpensesChangedError(Exception):
+    """A person changed or deleted expenses that a plan is about, after they were read."""
+
+
+def lock_as_read(session: Session, expenses: Sequence[UserExpense]) -> None:
+    """Lock the user's own expenses that rows are to be linked with.
+
+    Raises:
+        ExpensesChangedError: One of them is no longer what it was when it was read. All are locked now.
+    """
+    wanted = {one.expense_id: one for one in expenses}
+    if not wanted:
+        return
+    rows = session.execute(_LOCKED, {"ids": list(wanted)})
+    found = {row.id: (row.amount, row.currency, row.expense_type, row.notes, row.spent_at) for row in rows}
+    if found != {id_: (e.amount, e.currency, e.expense_type, e.notes, e.spent_on) for id_, e in wanted.items()}:
+        raise ExpensesChangedError
+
+
+def until_as_read(decide_and_write: Callable[[], T]) -> T:
+    """Decide and write again while expenses were changed in between; each further try finds more of them locked."""
+    while True:
+        try:
+            return decide_and_write()
+        except ExpensesChangedError:
+            continue

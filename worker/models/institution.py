@@ -1,0 +1,54 @@
+"""Tables of institutions and of how well each one answers."""
+
+from datetime import date, datetime
+
+from sqlalchemy import Boolean, CheckConstraint, Date, DateTime, Float, Integer, PrimaryKeyConstraint, String, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.models.base import Base
+
+
+class InstitutionWeather(Base):
+    """Whether a bank answers, and figures of its connections. Fields as `worker.runs.weather.BankState` has them."""
+
+    __tablename__ = "institution_weather"
+    __table_args__ = (PrimaryKeyConstraint("connector_name", "institution", name="pk_institution_weather"),)
+
+    connector_name: Mapped[str] = mapped_column(String(50))
+    institution: Mapped[str] = mapped_column(String(200))
+    score: Mapped[float] = mapped_column(Float(53), server_default=text("0"))
+    failed_users: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
+    answered: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    failing_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    outage_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_code: Mapped[str | None] = mapped_column(String(40))
+    last_good_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    connections: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    users: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    fresh: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    lateness_days: Mapped[int | None] = mapped_column(Integer)
+
+
+class InstitutionDay(Base):
+    """The runs of a bank on one day, and how many of them were good."""
+
+    __tablename__ = "institution_days"
+    __table_args__ = (PrimaryKeyConstraint("connector_name", "institution", "day_on", name="pk_institution_days"),)
+
+    connector_name: Mapped[str] = mapped_column(String(50))
+    institution: Mapped[str] = mapped_column(String(200))
+    day_on: Mapped[date] = mapped_column(Date)
+    runs: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    good: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+
+
+class InstitutionWeatherProgress(Base):
+    """Up to which run the banks were observed; the one row of its table."""
+
+    __tablename__ = "institution_weather_progress"
+    __table_args__ = (CheckConstraint("id", name="ck_institution_weather_progress_one"),)
+
+    id: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
+    until_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    figures_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -1,0 +1,230 @@
+"""Writes a ZIP archive of everything about one user, from one snapshot and in bounded memory.
+
+Each table is there twice: `NAME.jsonl` has one JSON object per line, exactly as stored; `NAME.csv` is for spreadsheets,
+with formulas and control characters made inert. `manifest.json`, the last member, has the number of rows and the
+SHA-256 of every other member. docs/privacy.md describes the format.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, cast
+
+from sqlalchemy import LargeBinary, text
+from sqlalchemy.orm import Session
+
+from worker.connections.statement_files import folder_of_user
+from worker.db.engine import Sessions
+from worker.errors import NotFoundError
+from worker.inert_text import inert, inert_json
+from worker.models import Base
+from worker.personal_data.tables import TABLES, PersonalTable, whose
+
+FORMAT = "finmind-worker-export/1"
+_ROWS = 500
+_FORMULA_SIGNS = frozenset("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
+
+_README = """This archive holds what FinMind's bank worker keeps about one person.
+
+NAME.jsonl   one JSON object per line; amounts are decimal texts, moments are in UTC
+NAME.csv     the same for spreadsheets: text that would be a formula begins with an apostrophe
+manifest.json   the number of rows of each, the SHA-256 of every file, and what is left out
+
+"""
+
+
+@dataclass(slots=True)
+class _Pipe:
+    """A file that can only be written; what was written is taken out in between."""
+
+    _parts: list[bytes] = field(default_factory=list)
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: what was written is here already."""
+
+    def take(self) -> bytes:
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        return taken
+
+
+def archive(sessions: Sessions, user_id: int, *, statement_folder: Path | None = None) -> Iterator[bytes]:
+    """Yield the bytes of the archive. It is complete only when the iterator ends.
+
+    Args:
+        sessions: The database.
+        user_id: The person.
+        statement_folder: Where statement files are kept; the archive lists the person's.
+
+    Raises:
+        NotFoundError: There is no such user.
+    """
+    with sessions() as session:
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        if session.scalar(text("SELECT id FROM users WHERE id = :user_id"), {"user_id": user_id}) is None:
+            raise NotFoundError(f"no user {user_id}")
+        pipe = _Pipe()
+        with zipfile.ZipFile(cast("IO[bytes]", pipe), "w", zipfile.ZIP_DEFLATED) as target:
+            writer = _Writer(session=session, user_id=user_id, target=target, pipe=pipe)
+            yield from writer.readme()
+            for table in TABLES:
+                yield from writer.table(table)
+            yield from writer.rows("statement_files", "uploaded statement files", _files(statement_folder, user_id))
+            yield from writer.manifest()
+        yield pipe.take()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Writer:
+    """Writes member after member and notes what the manifest says about them."""
+
+    session: Session
+    user_id: int
+    target: zipfile.ZipFile
+    pipe: _Pipe
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
+
+    def readme(self) -> Iterator[bytes]:
+        lines = "".join(f"{table.name}: {table.says}\n" for table in TABLES)
+        yield from self._member("README.txt", iter([f"{_README}{lines}statement_files: uploaded statement files\n"]))
+
+    def table(self, table: PersonalTable) -> Iterator[bytes]:
+        columns = exported_columns(table)
+        named = ", ".join(f'"{name}"' for name in columns)
+        key = ", ".join(f'"{column.name}"' for column in Base.metadata.tables[table.name].primary_key)
+        statement = f'SELECT {named} FROM "{table.name}" WHERE {whose(table.name)} ORDER BY {key}'  # noqa: S608 - names of the models
+
+        def read() -> Iterator[Mapping[str, Any]]:
+            how = {"stream_results": True, "yield_per": _ROWS}
+            found = self.session.execute(text(statement), {"user_id": self.user_id}, execution_options=how)
+            yield from map(dict, found.mappings())
+
+        yield from self._twice(table.name, table.says, columns, read)
+
+    def rows(self, name: str, says: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
+        columns = ("path", "bytes", "sha256", "modified_at")
+        yield from self._twice(name, says, columns, lambda: iter(rows))
+
+    def manifest(self) -> Iterator[bytes]:
+        content = {
+            "format": FORMAT,
+            "user_id": self.user_id,
+            "made_at": datetime.now(UTC).isoformat(),
+            "datasets": dict(self.datasets),
+            "sha256": dict(self.checksums),
+            "left_out": {table.name: sorted(_left_out(table)) for table in TABLES if _left_out(table)},
+        }
+        yield from self._member("manifest.json", iter([json.dumps(content, indent=2) + "\n"]))
+
+    def _twice(
+        self, name: str, says: str, columns: Sequence[str], read: Callable[[], Iterator[Mapping[str, Any]]]
+    ) -> Iterator[bytes]:
+        yield from self._member(f"{name}.jsonl", (_json_line(row) for row in self._counted(name, says, read())))
+        yield from self._member(f"{name}.csv", _csv_lines(columns, read()))
+
+    def _counted(self, name: str, says: str, rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        self.datasets[name] = {"rows": 0, "says": says}
+        for row in rows:
+            self.datasets[name]["rows"] += 1
+            yield row
+
+    def _member(self, name: str, lines: Iterator[str]) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        with self.target.open(name, "w", force_zip64=True) as member:
+            for line in lines:
+                encoded = line.encode()
+                digest.update(encoded)
+                member.write(encoded)
+                if taken := self.pipe.take():
+                    yield taken
+        self.checksums[name] = digest.hexdigest()
+        yield self.pipe.take()
+
+
+def exported_columns(table: PersonalTable) -> tuple[str, ...]:
+    """Return the columns of a table that an archive has: those known to the models, but for binary and hidden ones."""
+    left_out = _left_out(table)
+    return tuple(column.name for column in Base.metadata.tables[table.name].columns if column.name not in left_out)
+
+
+def _left_out(table: PersonalTable) -> frozenset[str]:
+    columns = Base.metadata.tables[table.name].columns
+    unread = {"source_recurring_id", "created_at"} if table.name == "expenses" else set()
+    return table.hidden | {column.name for column in columns if isinstance(column.type, LargeBinary)} | unread
+
+
+def _json_line(row: Mapping[str, Any]) -> str:
+    return inert_json(json.dumps(dict(row), default=_plain, ensure_ascii=False)) + "\n"
+
+
+def _csv_lines(columns: Sequence[str], rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(columns)
+    for row in rows:
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow([cell(row[name]) for name in columns])
+    yield buffer.getvalue()
+
+
+def cell(value: Any) -> str:  # noqa: ANN401 - any column
+    """Return a value as a cell of a spreadsheet: numbers stay numbers, and no text is a formula or a control code."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case int() | float() | Decimal() | date() | timedelta():
+            return str(_plain(value)) if not isinstance(value, int | float) else str(value)
+        case dict() | list():
+            return inert_json(json.dumps(value, default=_plain, ensure_ascii=False))
+        case _:
+            shown = inert(str(value))
+            return f"'{shown}" if shown.lstrip()[:1] in _FORMULA_SIGNS else shown
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - what JSON lacks
+    match value:
+        case Decimal():
+            return format(value, "f")
+        case date():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case _:
+            return str(value)
+
+
+def _files(root: Path | None, user_id: int) -> list[Mapping[str, Any]]:
+    folder = None if root is None else folder_of_user(root, user_id)
+    if folder is None or not folder.is_dir():
+        return []
+    return [
+        {
+            "path": str(path.relative_to(folder)),
+            "bytes": path.stat().st_size,
+            "sha256": _checksum(path),
+            "modified_at": datetime.fromtimestamp(path.stat().st_mtime, UTC),
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    ]
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Recordings: what a bank answered in one run, scrubbed, as a file that anybody can run again."""

@@ -1,0 +1,113 @@
+"""Addresses of Redis: one server, or one that Sentinels name because it changes with a failover.
+
+    redis://:password@host:6379/0
+    sentinel://:password@host1:26379,host2:26379/0?master=mymaster
+
+With Sentinels, user and password are those of Redis; `sentinel_password` in the query is that of the Sentinels. Imports
+nothing but redis, so that the web app can publish with the same code as the worker.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+_SCHEME = "sentinel"
+_SENTINEL_PORT = 26379
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentinelAddress:
+    """Where Sentinels are, and what they watch.
+
+    Attributes:
+        sentinels: Host and port of each.
+        master_name: What they call the Redis servers they watch.
+        database: Number of the database.
+        username: User of Redis.
+        password: Password of Redis.
+        sentinel_password: Password of the Sentinels themselves.
+    """
+
+    sentinels: tuple[tuple[str, int], ...]
+    master_name: str
+    database: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    sentinel_password: str | None = field(default=None, repr=False)
+
+    def sentinel_options(self, *, timeout_s: float, connect_timeout_s: float) -> dict[str, Any]:
+        """Return what connections to the Sentinels themselves need."""
+        return {
+            "socket_timeout": timeout_s,
+            "socket_connect_timeout": connect_timeout_s,
+            "password": self.sentinel_password,
+            "retry": Retry(NoBackoff(), 0),  # the next Sentinel is asked instead; retries would take seconds
+        }
+
+    @property
+    def kombu_url(self) -> str:
+        """The address as kombu reads it: one per Sentinel, separated by semicolons."""
+        login = ""
+        if self.password is not None:
+            login = f"{quote(self.username or '', safe='')}:{quote(self.password, safe='')}@"
+        places = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.sentinels)
+        return ";".join(f"{_SCHEME}://{login}{place}/{self.database}" for place in places)
+
+
+def names_sentinels(url: str) -> bool:
+    """Say whether an address is one of Sentinels."""
+    return url.startswith(f"{_SCHEME}://")
+
+
+def parse_sentinels(url: str) -> SentinelAddress:
+    """Read the address of Sentinels. Raises: ValueError when it is not one, without its password."""
+    scheme, _, rest = url.partition("://")
+    login, _, places = rest.rpartition("@")
+    hosts, slash, behind = places.partition("/")
+    if not slash:
+        hosts, _, query = hosts.partition("?")
+        behind = f"?{query}"
+    parts = urlsplit(f"{_SCHEME}:///{behind}")
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    username, has_password, password = login.partition(":")
+    if scheme != _SCHEME or not options.get("master") or options.keys() - {"master", "sentinel_password"}:
+        raise ValueError("the address of Sentinels ends with ?master= and the name of what they watch")
+    return SentinelAddress(
+        sentinels=tuple(_place(host) for host in hosts.split(",")),
+        master_name=options["master"],
+        database=int(parts.path.strip("/") or 0),
+        username=unquote(username) or None,
+        password=unquote(password) if has_password else None,
+        sentinel_password=options.get("sentinel_password"),
+    )
+
+
+def _place(host_and_port: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{host_and_port}")
+    if parts.hostname is None:
+        raise ValueError("a Sentinel has no host")
+    return parts.hostname, parts.port or _SENTINEL_PORT
+
+
+def open_redis(url: str, *, timeout_s: float) -> "redis.Redis":
+    """Return a client of the server, or of the master that Sentinels name at each new connection.
+
+    Args:
+        timeout_s: Bound of each socket operation.
+    """
+    timeouts = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    if not names_sentinels(url):
+        client: redis.Redis = redis.Redis.from_url(url, **timeouts)
+        return client
+    address = parse_sentinels(url)
+    options = address.sentinel_options(timeout_s=timeout_s, connect_timeout_s=timeout_s)
+    sentinels = Sentinel(address.sentinels, sentinel_kwargs=options)  # type: ignore[no-untyped-call]  # redis types
+    master: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]  # only some
+        address.master_name, db=address.database, username=address.username, password=address.password, **timeouts
+    )
+    return master

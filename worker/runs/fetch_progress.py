@@ -1,0 +1,55 @@
+"""Writes how far a run has read, while the pages of a delivery still arrive."""
+
+import time
+from contextlib import suppress
+from datetime import date
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from worker.db.engine import Sessions
+from worker.runs.states import Lease
+
+WRITE_EVERY_S = 1.0
+"""Pages that arrive faster are written together (s); a refresh that is over sooner writes nothing."""
+
+# What is committed is counted per account; the delivery under way comes on top.
+_NOTE = text(
+    """
+    UPDATE bank_import_runs r
+    SET pages = s.pages + :pages, fetched = s.fetched + :rows,
+      read_from_on = least(r.read_from_on, CAST(:from_on AS date)),
+      read_to_on = greatest(r.read_to_on, CAST(:to_on AS date))
+    FROM (SELECT coalesce(sum(pages), 0)::int AS pages, coalesce(sum(fetched), 0)::int AS fetched
+          FROM bank_import_run_accounts WHERE run_id = :run_id) s
+    WHERE r.id = :run_id AND r.lease_token = :token
+    """
+)
+_LIMIT_DAYS = text("UPDATE bank_import_runs SET part_days = :days WHERE id = :run_id AND lease_token = :token")
+
+
+class FetchProgressWriter:
+    """Writes the progress of one run. An update that fails is left out: the next one says more.
+
+    Args:
+        statements: Opens a session whose every statement is a transaction of its own.
+        lease: The lease of the run.
+    """
+
+    def __init__(self, statements: Sessions, lease: Lease) -> None:
+        self._statements = statements
+        self._key = {"run_id": lease.run_id, "token": lease.token}
+        self._written_s = time.monotonic()
+
+    def note(self, *, pages: int, rows: int, from_on: date | None, to_on: date | None) -> None:
+        """Say what of the delivery under way has arrived."""
+        if time.monotonic() - self._written_s < WRITE_EVERY_S:
+            return
+        with suppress(SQLAlchemyError), self._statements() as session:
+            session.execute(_NOTE, {**self._key, "pages": pages, "rows": rows, "from_on": from_on, "to_on": to_on})
+        self._written_s = time.monotonic()
+
+    def limit_days(self, days: int) -> None:
+        """Say over how many days one request may go, for this attempt and later ones."""
+        with self._statements() as session:
+            session.execute(_LIMIT_DAYS, {**self._key, "days": days})

@@ -1,0 +1,161 @@
+"""Filter, order and page of a list of runs, as SQL conditions. Reads nothing."""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+
+from worker.models import BankConnection, BankImportRun
+from worker.runs.states import RunKind, RunStatus
+
+_ID_BEGINNING = re.compile(r"[0-9a-f]{8,32}|[0-9a-f]*[a-f][0-9a-f]*")
+_SHORTEST_BEGINNING = 4
+_LARGEST_USER_ID = 2**31 - 1
+_ID_LENGTH = 32
+
+
+class RunOrder(StrEnum):
+    """How a list of runs is sorted."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    LONGEST = "longest"
+    MOST_CHANGED = "most_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """The last run of the page before: the next page goes on behind it.
+
+    Attributes:
+        value: What it was sorted by besides its time: seconds, or rows changed; 0 in an order by time.
+    """
+
+    queued_at: datetime
+    run_id: uuid.UUID
+    value: float = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs to list. None, or nothing, leaves a condition out.
+
+    Attributes:
+        text: The beginning of an id of a run or connection, a user's id, or words of a bank's name or of a message.
+        institution: Words of the name of the bank or of its connection.
+        from_at: Asked for at this moment or later.
+        until_at: Asked for before this moment.
+    """
+
+    user_id: int | None = None
+    connection_id: uuid.UUID | None = None
+    statuses: Sequence[RunStatus] = ()
+    kinds: Sequence[RunKind] = ()
+    code: str | None = None
+    connector_name: str | None = None
+    institution: str | None = None
+    dry_run: bool | None = None
+    text: str | None = None
+    from_at: datetime | None = None
+    until_at: datetime | None = None
+    order: RunOrder = RunOrder.NEWEST
+    after: After | None = None
+    limit: int = 50
+
+
+def id_range(beginning: str) -> tuple[uuid.UUID, uuid.UUID] | None:
+    """Return the first and the last id that begin with these characters; None when no id begins so. Pure."""
+    digits = beginning.strip().lower().replace("-", "")
+    if not _SHORTEST_BEGINNING <= len(digits) <= _ID_LENGTH or not _ID_BEGINNING.fullmatch(digits):
+        return None
+    return uuid.UUID(digits.ljust(_ID_LENGTH, "0")), uuid.UUID(digits.ljust(_ID_LENGTH, "f"))
+
+
+def read_user_id(text: str) -> int | None:
+    """Return the user that a text names by number; None when it names none. Pure."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_USER_ID))
+    return int(text) if is_number and int(text) <= _LARGEST_USER_ID else None
+
+
+def select_runs(wanted: RunFilter) -> Select[BankImportRun]:
+    """Return the query for one page of the wanted runs."""
+    query = select(BankImportRun).where(*_conditions(wanted)).limit(wanted.limit)
+    value = _SORTED_BY.get(wanted.order)
+    key = tuple_(BankImportRun.queued_at, BankImportRun.id)
+    if value is not None:
+        key = tuple_(value, BankImportRun.queued_at, BankImportRun.id)
+    if wanted.after is not None:
+        place: tuple[Any, ...] = (wanted.after.queued_at, wanted.after.run_id)
+        place = place if value is None else (wanted.after.value, *place)
+        query = query.where(key > place if wanted.order is RunOrder.OLDEST else key < place)
+    columns = key.clauses
+    return query.order_by(*(columns if wanted.order is RunOrder.OLDEST else [column.desc() for column in columns]))
+
+
+def place_of(run: Mapping[str, Any], order: RunOrder) -> After:
+    """Return the place behind one run of a list, for the page that follows. Pure."""
+    value = 0.0
+    if order is RunOrder.LONGEST and run["finished_at"] and run["started_at"]:
+        value = (run["finished_at"] - run["started_at"]).total_seconds()
+    elif order is RunOrder.MOST_CHANGED:
+        value = run["created"] + run["updated"] + run["linked"] + run["removed"]
+    return After(queued_at=run["queued_at"], run_id=run["id"], value=value)
+
+
+_run = BankImportRun
+_SORTED_BY: dict[RunOrder, ColumnElement[Any]] = {
+    RunOrder.LONGEST: func.coalesce(func.extract("epoch", _run.finished_at - _run.started_at), 0.0),
+    RunOrder.MOST_CHANGED: _run.created + _run.updated + _run.linked + _run.removed,
+}
+
+
+def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    equal = {
+        BankImportRun.user_id: wanted.user_id,
+        BankImportRun.connection_id: wanted.connection_id,
+        BankImportRun.code: wanted.code,
+        BankImportRun.dry_run: wanted.dry_run,
+    }
+    found = [column == value for column, value in equal.items() if value is not None]
+    if wanted.statuses:
+        found.append(BankImportRun.status.in_(wanted.statuses))
+    if wanted.kinds:
+        found.append(BankImportRun.kind.in_(wanted.kinds))
+    if wanted.from_at is not None:
+        found.append(BankImportRun.queued_at >= wanted.from_at)
+    if wanted.until_at is not None:
+        found.append(BankImportRun.queued_at < wanted.until_at)
+    if wanted.connector_name is not None:
+        found.append(_of_connections(BankConnection.connector_name == wanted.connector_name))
+    if wanted.institution:
+        found.append(_of_connections(named(wanted.institution)))
+    if wanted.text and wanted.text.strip():
+        found.append(_matches(wanted.text.strip()))
+    return found
+
+
+def _matches(text: str) -> ColumnElement[bool]:
+    among = id_range(text)
+    if among is not None:
+        return or_(BankImportRun.id.between(*among), BankImportRun.connection_id.between(*among))
+    user_id = read_user_id(text)
+    if user_id is not None:
+        return BankImportRun.user_id == user_id
+    return or_(BankImportRun.message.icontains(text, autoescape=True), _of_connections(named(text)))
+
+
+def _of_connections(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return BankImportRun.connection_id.in_(select(BankConnection.id).where(condition))
+
+
+def named(words: str) -> ColumnElement[bool]:
+    """Return the condition that a connection, or its bank, has these words in its name."""
+    return or_(
+        BankConnection.display_name.icontains(words, autoescape=True),
+        BankConnection.institution_name.icontains(words, autoescape=True),
+    )

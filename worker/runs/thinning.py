@@ -1,0 +1,116 @@
+"""Deletes what refreshes without news leave behind, once it is a day old.
+
+Of the quiet scheduled runs of a connection the last one of each day (UTC) stays, without its part per account. Of the
+openings of a credential by runs one line a week stays, which says how many they were.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import TextClause, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """A statement that treats a page of rows, to be repeated with where the next page begins.
+
+    Attributes:
+        statement: returns its counts and the next values of `start`; no row when nothing is left.
+        start: the parameters that say where a page begins, with those of the first page.
+        counts: the columns that say how many rows went.
+    """
+
+    statement: TextClause
+    start: Mapping[str, Any]
+    counts: tuple[str, ...]
+
+
+# The same words as in idx_bank_import_runs_quiet.
+QUIET = """r.finished_at IS NOT NULL
+    AND r.created + r.updated + r.linked + r.removed + r.rejected + r.suggested = 0 AND NOT r.dry_run"""
+"""The condition of a run `r` that changed nothing."""
+
+UNNEEDED = """NOT EXISTS (SELECT FROM bank_connections c
+                        WHERE c.id = r.connection_id AND r.id IN (c.last_good_run_id, c.answer_run_id))
+      AND NOT EXISTS (SELECT FROM bank_import_runs about WHERE about.target_run_id = r.id)
+      AND NOT EXISTS (SELECT FROM bank_transaction_changes change WHERE change.run_id = r.id)
+      AND NOT EXISTS (SELECT FROM bank_import_rejections rejection WHERE rejection.run_id = r.id)
+      AND NOT EXISTS (
+        SELECT FROM bank_import_run_accounts proof
+        WHERE proof.run_id = r.id AND proof.balance_proof IS NOT NULL AND NOT EXISTS (
+          SELECT FROM bank_import_run_accounts later
+          WHERE later.account_id = proof.account_id AND later.id > proof.id AND later.balance_proof IS NOT NULL))"""
+"""The condition of a run `r` that no undo, no proof, no open question and no other run needs."""
+
+# Three days are looked at: what was missed in a longer outage goes with all the others. A page is chosen by the time
+# alone, whose share of the rows Postgres knows. It takes the condition of a quiet run for rare: with that beside it, it
+# would read and sort all three days for every page.
+_THIN_RUNS = text(
+    f"""
+    WITH looked_at AS MATERIALIZED (
+      SELECT r.id, r.finished_at, r.connection_id, r.queued_at,
+        {QUIET} AND r.status = 'succeeded' AND r.trigger = 'schedule' AS is_quiet
+      FROM bank_import_runs r
+      WHERE r.finished_at > GREATEST(CAST(:after_at AS timestamptz), now() - INTERVAL '4 days')
+        AND r.finished_at <= now() - INTERVAL '1 day'
+      ORDER BY r.finished_at FETCH FIRST :page ROWS WITH TIES
+    ), page AS MATERIALIZED (
+      SELECT * FROM looked_at WHERE is_quiet
+    ), thinned AS (
+      DELETE FROM bank_import_runs WHERE id IN (
+        SELECT r.id FROM page JOIN bank_import_runs r USING (id)
+        WHERE EXISTS (SELECT FROM bank_import_runs later
+                      WHERE later.connection_id = page.connection_id
+                        AND later.status = 'succeeded' AND NOT later.dry_run AND later.queued_at > page.queued_at
+                        AND later.queued_at < date_trunc('day', page.queued_at, 'UTC') + INTERVAL '1 day')
+          AND {UNNEEDED}
+        FOR UPDATE OF r SKIP LOCKED)
+      RETURNING id
+    ), parts AS (
+      DELETE FROM bank_import_run_accounts part USING page
+      WHERE part.run_id = page.id AND page.id NOT IN (SELECT id FROM thinned)
+        AND NOT EXISTS (SELECT FROM bank_connections c
+                        WHERE c.id = page.connection_id AND page.id IN (c.last_good_run_id, c.answer_run_id))
+        AND EXISTS (SELECT FROM bank_import_run_accounts later
+                    WHERE later.account_id = part.account_id AND later.id > part.id
+                      AND (part.balance_proof IS NULL OR later.balance_proof IS NOT NULL))
+      RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM thinned) AS thinned_runs, (SELECT count(*) FROM parts) AS thinned_parts,
+      last.after_at
+    FROM (SELECT max(finished_at) AS after_at FROM looked_at) last WHERE last.after_at IS NOT NULL
+    """  # noqa: S608 - constants
+)
+
+# With a place where the page begins, because what is needed stays and would be looked at again for every batch.
+_REMOVE_OLD_RUNS = text(
+    f"""
+    WITH page AS MATERIALIZED (
+      SELECT r.id, r.finished_at FROM bank_import_runs r
+      WHERE {QUIET} AND r.finished_at > CAST(:after_at AS timestamptz)
+        AND r.finished_at < now() - make_interval(days => :run_days)
+      ORDER BY r.finished_at FETCH FIRST :batch ROWS WITH TIES
+    ), removed AS (
+      DELETE FROM bank_import_runs WHERE id IN (
+        SELECT r.id FROM page JOIN bank_import_runs r USING (id) WHERE {UNNEEDED} FOR UPDATE OF r SKIP LOCKED)
+      RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM removed) AS old_runs, last.after_at
+    FROM (SELECT max(finished_at) AS after_at FROM page) last WHERE last.after_at IS NOT NULL
+    """  # noqa: S608 - constants
+)
+
+# A function of the database, because no role of a process may delete from the audit.
+_FOLD_OPENINGS = text("SELECT folded_openings, after_row_id FROM fold_credential_openings(:after_row_id, :page)")
+
+THIN_RUNS = Walk(
+    statement=_THIN_RUNS,
+    start={"after_at": datetime(1970, 1, 1, tzinfo=UTC)},
+    counts=("thinned_runs", "thinned_parts"),
+)
+REMOVE_OLD_RUNS = Walk(
+    statement=_REMOVE_OLD_RUNS, start={"after_at": datetime(1970, 1, 1, tzinfo=UTC)}, counts=("old_runs",)
+)
+FOLD_OPENINGS = Walk(statement=_FOLD_OPENINGS, start={"after_row_id": ""}, counts=("folded_openings",))

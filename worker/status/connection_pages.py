@@ -1,0 +1,146 @@
+"""Queries of connections for operators: a filtered list, and the details of one."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from worker.models import BankConnection
+from worker.runs.run_filter import id_range, named, read_user_id
+
+DAYS = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFilter:
+    """Which connections to list, newest first. None, or nothing, leaves a condition out.
+
+    Attributes:
+        in_trouble: Only those that need a person, fail, or whose ledger may not agree with the bank.
+        text: The beginning of an id, a user's id, or words of a name.
+        after: When the last connection of the page before was made, and its id.
+    """
+
+    in_trouble: bool = False
+    statuses: Sequence[str] = ()
+    connector_name: str | None = None
+    institution: str | None = None
+    user_id: int | None = None
+    text: str | None = None
+    after: tuple[datetime, uuid.UUID] | None = None
+    limit: int = 50
+
+
+# The same words as in idx_bank_connections_trouble.
+_IN_TROUBLE = text(
+    "(status IN ('needs_user', 'error') OR consecutive_failures > 0"
+    " OR (problem_code IS NOT NULL AND status <> 'disconnected'))"
+)
+_HISTORY = """
+    SELECT connection_id, CURRENT_DATE - finished_at::date AS days_ago, sum(created + updated + linked)::int AS rows_,
+           round(avg(EXTRACT(EPOCH FROM finished_at - started_at))::numeric, 2)::float AS seconds,
+           bool_or(status = 'failed') AS failed
+    FROM bank_import_runs
+    WHERE connection_id = ANY(:ids) AND finished_at > CURRENT_DATE - :days AND started_at IS NOT NULL AND NOT dry_run
+    GROUP BY 1, 2"""
+_OPEN = text(
+    """
+    SELECT
+      (SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND resolved_at IS NULL) AS rejections,
+      (SELECT count(*) FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
+         JOIN bank_connection_accounts a ON a.id = t.account_id
+       WHERE a.connection_id = :id AND s.status = 'open') AS suggestions"""
+)
+_ALLOWANCES = text(
+    """
+    SELECT endpoint, account_external_id IS NOT NULL AS of_one_account, calls_limit,
+      greatest(0, calls_limit - calls_used) AS calls_left, window_ends_at AS renewed_at
+    FROM bank_quota_usage WHERE connection_id = :id AND window_ends_at > now()
+    ORDER BY endpoint, account_external_id"""
+)
+_SHOWN = (
+    "id",
+    "user_id",
+    "connector_name",
+    "display_name",
+    "institution_name",
+    "status",
+    "status_code",
+    "problem_code",
+    "problem_message",
+    "consecutive_failures",
+    "last_failure_code",
+    "last_good_at",
+    "next_refresh_at",
+    "rate_limited_until",
+    "created_at",
+)
+
+
+def list_connections(session: Session, wanted: ConnectionFilter) -> list[dict[str, Any]]:
+    """Return one page of connections, each with `history`: per day of two weeks rows, seconds, failed."""
+    row = BankConnection
+    query = (
+        select(*(getattr(row, name) for name in _SHOWN))
+        .where(*_conditions(wanted))
+        .order_by(row.created_at.desc(), row.id.desc())
+        .limit(wanted.limit)
+    )
+    found = [dict(one) for one in session.execute(query).mappings()]
+    days = [
+        dict(day)
+        for day in session.execute(text(_HISTORY), {"ids": [one["id"] for one in found], "days": DAYS}).mappings()
+    ]
+    return [one | {"history": history([day for day in days if day["connection_id"] == one["id"]])} for one in found]
+
+
+def open_questions(session: Session, connection_id: uuid.UUID) -> Mapping[str, int]:
+    """Return how many rejected rows and suggestions of one connection wait for somebody."""
+    return dict(session.execute(_OPEN, {"id": connection_id}).mappings().one())
+
+
+def allowances(session: Session, connection_id: uuid.UUID) -> list[dict[str, Any]]:
+    """Return what is left of a connection's allowances, and when each is renewed (UTC)."""
+    return [dict(row) for row in session.execute(_ALLOWANCES, {"id": connection_id}).mappings()]
+
+
+def history(days: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one entry per day, oldest first; days without a run hold zeros. Pure."""
+    known = {day["days_ago"]: day for day in days}
+    nothing = {"rows_": 0, "seconds": 0.0, "failed": False}
+    return [
+        {
+            "days_ago": ago,
+            "rows": known.get(ago, nothing)["rows_"] or 0,
+            "seconds": known.get(ago, nothing)["seconds"] or 0.0,
+            "failed": known.get(ago, nothing)["failed"],
+        }
+        for ago in range(DAYS - 1, -1, -1)
+    ]
+
+
+def _conditions(wanted: ConnectionFilter) -> list[Any]:
+    row = BankConnection
+    found: list[Any] = [_IN_TROUBLE] if wanted.in_trouble else []
+    found += [row.status.in_(wanted.statuses)] if wanted.statuses else [row.status != "disconnected"]
+    equal = {row.user_id: wanted.user_id, row.connector_name: wanted.connector_name}
+    found += [column == value for column, value in equal.items() if value is not None]
+    if wanted.institution:
+        found.append(named(wanted.institution))
+    if wanted.text and wanted.text.strip():
+        found.append(_matches(wanted.text.strip()))
+    if wanted.after is not None:
+        found.append(tuple_(row.created_at, row.id) < tuple_(*wanted.after))
+    return found
+
+
+def _matches(words: str) -> ColumnElement[bool]:
+    among = id_range(words)
+    if among is not None:
+        return BankConnection.id.between(*among)
+    user_id = read_user_id(words)
+    return named(words) if user_id is None else BankConnection.user_id == user_id
