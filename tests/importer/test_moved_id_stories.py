@@ -1,6 +1,7 @@
 """Ids that change places or come again: what the person did to a purchase stays with the purchase."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -34,6 +35,47 @@ def test_ids_that_change_places_take_nothing_with_them(harness, capabilities, do
     assert harness.sql("SELECT external_id, description FROM bank_transactions ORDER BY 1") == [
         ("a", "Wine"), ("b", "Books"),
     ]  # fmt: skip
+
+
+BATCHES = {
+    "one row": [("2500", "")],
+    "rows of other words": [("2500", ""), ("-4", "Standing order")],
+    "rows of equal words": [("-10", "MobilePay"), ("-20", "MobilePay"), ("-30", "MobilePay")],
+}
+
+
+@pytest.mark.parametrize("capabilities", [USUAL, WINDOWED], ids=["usual", "complete windows"])
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_rows_that_are_numbered_anew_behind_another_one_keep_what_the_person_did(harness, batch, capabilities):
+    harness.bank.capabilities = capabilities
+    rows = [harness.bank.buy(*said, external_id=f"0310-{n}") for n, said in enumerate(batch)]
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Mine' WHERE amount IN (20, 2500)")
+    harness.sql("DELETE FROM expenses WHERE amount = 30")
+    before = harness.expenses()
+    harness.bank.rows = []
+    harness.bank.buy("-15", "MobilePay", external_id="0310-0")
+    harness.bank.rows += [replace(row, external_id=f"0310-{n + 1}") for n, row in enumerate(rows)]
+    for _ in range(2):
+        harness.refresh()
+        assert sorted(e for e in harness.expenses() if e[1] != "-15.00") == sorted(before)
+        assert "-15.00" in harness.amounts()
+
+
+@pytest.mark.parametrize("days", [62, 365])
+def test_a_number_that_is_counted_anew_does_not_take_the_rent_of_another_month_away(harness, days):
+    harness.bank.capabilities = USUAL
+    harness.bank.buy("-800", "Rent", external_id="1")
+    harness.bank.buy("-2", "Bus", external_id="b")
+    harness.refresh()
+    harness.bank.today += timedelta(days=days - 10)
+    harness.bank.buy("-3", "Tram", external_id="t")
+    harness.refresh()
+    harness.bank.today += timedelta(days=10)
+    harness.bank.buy("-800", "Rent", external_id="1")
+    for _ in range(2):
+        harness.refresh()
+    assert sorted(harness.amounts()) == ["-2.00", "-3.00", "-800.00", "-800.00"]
 
 
 def test_a_pending_row_told_again_after_its_posting_is_that_posting(harness):

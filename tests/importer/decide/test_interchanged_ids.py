@@ -5,7 +5,7 @@ import pytest
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, day, key, line, row
 from worker.importer.decide.interchanged_ids import interchanged_ids
 
-BOOKS, WINE, TEA = ("-10", "Books"), ("-20", "Wine"), ("-3", "Tea")
+BOOKS, WINE, TEA, BREAD = ("-10", "Books"), ("-20", "Wine"), ("-3", "Tea"), ("-2", "Bread")
 STORED = [row(*what, id=n, external_id=id_) for n, (what, id_) in enumerate([(BOOKS, "a"), (WINE, "b"), (TEA, "c")], 1)]
 
 MOVED = {
@@ -16,6 +16,17 @@ MOVED = {
     "nothing says what the id left": ([(WINE, "a"), (TEA, "c")], COMPLETE, {}),
     "the other row is there as it was": ([(WINE, "a"), (WINE, "b"), (TEA, "c")], COMPLETE, {}),
     "one of them was amended as well": ([(WINE, "a"), (("-11", "Books"), "b"), (TEA, "c")], COMPLETE, {}),
+    "all moved on behind a new one": (
+        [(BREAD, "a"), (BOOKS, "b"), (WINE, "c"), (TEA, "d")],
+        COMPLETE,
+        {"a": None, "b": 1, "c": 2},
+    ),
+    "the same in an answer that does not prove it": (
+        [(BREAD, "a"), (BOOKS, "b"), (WINE, "c"), (TEA, "d")],
+        NOTHING_PROVEN,
+        {},
+    ),
+    "one that moved on behind a new one took another's place": ([(BREAD, "a"), (BOOKS, "b"), (TEA, "c")], COMPLETE, {}),
     "as before": ([(BOOKS, "a"), (WINE, "b"), (TEA, "c")], COMPLETE, {}),
 }
 
@@ -24,7 +35,7 @@ MOVED = {
 def test_ids_moved_where_every_content_they_left_is_there_again(said, coverage, moved):
     lines = [line(*what, external_id=id_) for what, id_ in said]
     found = interchanged_ids(lines, {stored.identity: key(stored) for stored in STORED}, coverage)
-    assert {lines[place].external_id: stored.id for place, stored in found.items()} == moved
+    assert {lines[place].external_id: stored and stored.id for place, stored in found.items()} == moved
 
 
 def test_rows_that_move_by_a_day_each_are_amended():

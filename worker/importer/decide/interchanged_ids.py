@@ -1,8 +1,8 @@
 """Finds lines whose ids changed places: the stored rows say the same as before, each under the id of another one.
 
 Nothing tells an id that moved from a row that was amended but the other rows: where every content that an id left is
-there again under another id, the ids moved, and rows are recognised by their content. So what a person did to a
-purchase stays with it.
+there again under another id, the ids moved, and rows are recognised by their content. A line that says what no row
+said, under the id of a row that moved, is a row of its own. So what a person did to a purchase stays with it.
 """
 
 from collections import Counter
@@ -15,8 +15,10 @@ from worker.importer.decide.stored_row import State, StoredKey
 
 def interchanged_ids(
     lines: Sequence[Line], by_identity: Mapping[bytes, StoredKey], coverage: Coverage
-) -> Mapping[int, StoredKey]:
+) -> Mapping[int, StoredKey | None]:
     """Return the rows that lines are by their content though another row has their id, by the places of the lines.
+
+    None stands for a line that is no stored row, under the id of a row that moved.
 
     Args:
         lines: What the bank delivered.
@@ -37,7 +39,7 @@ def interchanged_ids(
     ]
     counts = Counter(row.content_key for row in free)
     by_content = {row.content_key: row for row in free if counts[row.content_key] == 1}
-    moved = {place: row for place in left if (row := by_content.get(lines[place].content_key)) is not None}
+    moved = {place: by_content.get(lines[place].content_key) for place in left}
     new_contents = {line.content_key for place, line in enumerate(lines) if place not in own}
     while unproven := _unproven(lines, moved, left, new_contents, coverage):
         for place in unproven:
@@ -47,19 +49,22 @@ def interchanged_ids(
 
 def _unproven(
     lines: Sequence[Line],
-    moved: Mapping[int, StoredKey],
+    moved: Mapping[int, StoredKey | None],
     left: Mapping[int, StoredKey],
     new_contents: set[bytes],
     coverage: Coverage,
 ) -> list[int]:
     """Return the lines that may have been amended: the row they would be is not free, or nothing says theirs again."""
     stays_ids = {row.id for place, row in left.items() if place not in moved}
-    said = {lines[place].content_key for place in moved}
-    return [
-        place
-        for place, row in moved.items()
-        if row.id in stays_ids
-        or not (
-            left[place].content_key in said or (left[place].content_key in new_contents and coverage.covers(row.day))
-        )
-    ]
+    said = {lines[place].content_key for place, row in moved.items() if row is not None}
+    unproven = []
+    for place, row in moved.items():
+        content = left[place].content_key
+        if row is None:
+            proven = content in said and left[place].state == State.POSTED
+        else:
+            is_said = content in said or (content in new_contents and coverage.covers(row.day))
+            proven = is_said and row.id not in stays_ids
+        if not proven:
+            unproven.append(place)
+    return unproven

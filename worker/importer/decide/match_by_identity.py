@@ -160,7 +160,7 @@ def match_by_identity(
     moved = interchanged_ids(lines, by_identity, coverage)
     without_present_id: list[Line] = []
     for place, line in enumerate(lines):
-        row = moved.get(place) or (by_identity.get(line.identity) if line.identity else None)
+        row = moved[place] if place in moved else by_identity.get(line.identity) if line.identity else None
         if row is None or row.id in matches.seen:
             without_present_id.append(line)
         else:

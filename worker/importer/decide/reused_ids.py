@@ -1,9 +1,11 @@
 """Finds lines whose id stood for another purchase before, and makes them rows of their own."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_by_identity import IdentityMatches
+from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
+from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow
 
@@ -11,12 +13,16 @@ MAX_DAYS_UNDER_ONE_ID = 31
 """A row that changes moves no further, as one that was booked ahead may; another purchase under its id is further."""
 
 
-def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredRow]) -> bool:
+def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage) -> bool:
     """Make lines rows of their own whose id stood for another purchase before; return whether there are any.
 
-    That is one of another amount, in other words, on a day far away: no correction looks like that.
+    Args:
+        matches: What was recognised; lines that are no longer their rows are new ones then.
+        details: The rows that changed, with all fields.
+        coverage: What the delivery proves.
     """
-    reused = [match for match in matches.changed if _is_other_purchase(match.line, details[match.known_id])]
+    _give_rows_their_next_ids(matches, details, coverage)
+    reused = [match for match in matches.changed if _is_other_purchase(match.line, details[match.known_id], coverage)]
     for match in reused:
         matches.changed.remove(match)
         matches.seen.discard(match.known_id)
@@ -32,14 +38,39 @@ def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredR
     return bool(reused)
 
 
+def _give_rows_their_next_ids(matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage) -> None:
+    """Give rows the new ids under which they are there again, where their old ones have another amount.
+
+    Banks that number the rows of a day do so when one is inserted before the others.
+    """
+    counts = Counter(line.content_key for line in matches.new)
+    again = {line.content_key: line for line in matches.new if line.identity and counts[line.content_key] == 1}
+    for place, match in enumerate(matches.changed):
+        known = details[match.known_id]
+        line = again.get(known.content_key)
+        left = match.line.identity is not None and match.line.amount != known.amount and known.state == State.POSTED
+        if line is None or not left or match.line.pending or not coverage.covers(known.day):
+            continue
+        del again[known.content_key]
+        matches.changed[place] = IdentityMatch(line, known.id)
+        matches.new[matches.new.index(line)] = match.line
+
+
 def _is_stored_as(line: Line, row: StoredKey) -> bool:
     return row.content_key == line.content_key and row.external_id == line.external_id
 
 
-def _is_other_purchase(line: Line, known: StoredRow) -> bool:
-    if line.identity is None or line.pending or known.state != State.POSTED or line.amount == known.amount:
+def _is_other_purchase(line: Line, known: StoredRow, coverage: Coverage) -> bool:
+    """Return whether no correction of a row looks like this line.
+
+    It is of another amount, in other words, on a day far away; or it is on a much later day, and the bank was not
+    asked about the day of the row, which may be there as before: ids are counted anew, or name a standing order.
+    """
+    if line.identity is None or line.pending or known.state != State.POSTED:
         return False
     if line.stated_on is None or days_apart(line.stated_on, known.day) <= MAX_DAYS_UNDER_ONE_ID:
         return False
+    if line.stated_on > known.day and coverage.is_past(known.day):
+        return True
     texts = (f"{one.counterparty or ''} {one.description}" for one in (line, known))
-    return similarity(*texts) < ALIKE
+    return line.amount != known.amount and similarity(*texts) < ALIKE

@@ -148,7 +148,7 @@ def _plan(
     links = [line.pending_external_id for line in matches.new if line.pending_external_id]
     wanted = matches.undecided(evidence.coverage) | evidence.removed
     details = load_details(session, wanted | ids_by_external_id(session, step.account.id, links))
-    if set_reused_ids_apart(matches, details):
+    if set_reused_ids_apart(matches, details, evidence.coverage):
         stored = stored_identities(session, step.account.id, matches.possible_identities())
         matches.taken_identities = {*matches.taken_identities, *stored}
     if signs_flipped(matches, details, evidence.coverage, evidence.unchanged_elsewhere):
