@@ -75,7 +75,7 @@ def test_a_file_that_was_refused_is_tried_again_when_it_is_whole(tmp_path):
 
 def test_one_account_in_two_formats_is_one_account_when_its_iban_is_stated(tmp_path):
     (tmp_path / "a.xml").write_text(statement(entry()))
-    (tmp_path / "b.ofx").write_text(bank(row(day="20260220")))
+    (tmp_path / "b.ofx").write_text(bank(row(day="20260220")).replace("usd", "EUR"))
     found = read(tmp_path, accounts={"4321": {"iban": IBAN}})
     assert [account.anchor for account in found.accounts] == [f"iban:{IBAN}"]
     assert [one.booking_on.month for one in found.rows] == [1, 2]

@@ -194,3 +194,30 @@ def test_one_iban_with_statements_in_two_currencies_is_two_accounts(camt):
         (euros.external_id, "EUR"),
         (dollars.external_id, "USD"),
     ]
+
+
+KEPT = "<RvslInd>true</RvslInd>"
+
+
+@pytest.mark.parametrize(
+    ("reversal", "amounts"),
+    [
+        (entry("30.00", more=KEPT), ["30.00"]),
+        (entry("30.00", more="<RvslInd> true\n</RvslInd>"), ["30.00"]),
+        (
+            entry("30.00", more=f"{KEPT}<NtryDtls>{details('10.00', 'A')}{details('20.00', 'B')}</NtryDtls>"),
+            ["10.00", "20.00"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_balances_turn_a_reversal_round_however_it_is_written(camt, reversal, amounts, encoding):
+    balances = balance("OPBD", "20.00") + balance("CLBD", "50.00")
+    content = statement(reversal, balances=balances).replace('version="1.0"', f'version="1.0" encoding="{encoding}"')
+    found = camt(content, encoding=encoding)
+    assert found.amounts == [Decimal(text) for text in amounts]
+    assert not any(page.failures for page in found.pages)
+
+
+def test_a_zero_entry_has_no_sign(camt):
+    assert str(camt(statement(entry("0.00"))).amounts[0]) == "0.00"

@@ -39,6 +39,39 @@ def test_days_that_fit_both_orders_are_asked_for(qif):
     assert qif(content, date_order="dmy").rows[0].booking_on == date(2026, 4, 3)
 
 
+@pytest.mark.parametrize(
+    ("option", "days"),
+    [
+        ("!Option:MDY\n!Type:Bank\n", [date(2026, 3, 4), date(2026, 5, 2)]),
+        ("!Type:Bank\n!Option:DMY\n", [date(2026, 4, 3), date(2026, 2, 5)]),
+    ],
+)
+def test_a_file_may_state_the_order_itself(qif, option, days):
+    found = qif(f"{option}D03/04/2026\nT-1.50\n^\nD05/02/2026\nT-2.00\n^\n")
+    assert [row.booking_on for row in found.rows] == days
+
+
+def test_days_that_contradict_the_stated_order_count(qif):
+    found = qif("!Option:MDY\n!Type:Bank\nD25/04/2026\nT-1.50\n^\nD26/04/2026\nT-2.00\n^\n")
+    assert [row.booking_on for row in found.rows] == [date(2026, 4, 25), date(2026, 4, 26)]
+
+
+def test_what_decides_the_order_is_said(qif):
+    found = qif("!Type:Bank\n" + "".join(f"D{day}\nT-1.50\n^\n" for day in ("02/03/26", "03/03/26", "01/04/26")))
+    assert [row.booking_on for row in found.rows] == [date(2026, 3, 2), date(2026, 3, 3), date(2026, 4, 1)]
+    assert any("day and month fit both ways; read as dmy" in warning for warning in found.warnings)
+
+
+def test_quicken_pads_days_with_spaces(qif):
+    found = qif("!Type:Bank\nD6/ 1/94\nT-1.50\n^\nD11/26/94\nT-2.00\n^\nD1/ 3'24\nT-3.00\n^\n")
+    assert [row.booking_on for row in found.rows] == [date(1994, 6, 1), date(1994, 11, 26), date(2024, 1, 3)]
+
+
+def test_a_currency_that_nobody_states_is_said(qif):
+    assert any("no currency is stated" in warning for warning in qif(BANK).warnings)
+    assert not any("no currency" in warning for warning in qif(BANK, account={"currency": "USD"}).warnings)
+
+
 def test_sections_are_accounts_of_their_types_with_the_currency_that_is_stated(qif):
     card = "!Account\nNGold card\nTCCard\n^\n!Type:CCard\nD1/30/26\nT-9.00\nPShop\n^\n"
     found = qif(BANK + card, account={"currency": "USD"})

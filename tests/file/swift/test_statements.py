@@ -137,3 +137,22 @@ def test_a_missing_page_is_told_although_its_neighbours_fit(swift):
 def test_the_first_sign_of_a_message_that_is_cut_off_is_told(swift):
     found = swift("{1:F01X}{2:O940X}{4:\n" + page(1, "9,00", "8,00", "FF").rstrip("-\n") + "\n-}\n{")
     assert any("cut off" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("sign", ["?", ">", "~", "<", "^"])
+def test_sub_fields_may_be_set_off_by_another_sign(swift, sign):
+    content = GERMAN.replace("105?00", f"105{sign}00").replace("?20EREF", f"{sign}20EREF").replace("?21S", f"{sign}21S")
+    found = swift(content.replace("?31", f"{sign}31").replace("?32Stadt", f"{sign}32Stadt"))
+    first = found.rows[0]
+    assert (first.counterparty, first.reference) == ("Stadtwerke", "E2E-1")
+    assert first.description.startswith("Strom Januar")
+
+
+def test_a_word_for_the_kind_of_reference_is_none(swift):
+    assert swift(GERMAN.replace("NTRFNONREF", "NTRFPREF")).rows[1].reference is None
+
+
+def test_a_currency_that_no_balance_states_is_said_unless_a_person_states_it(swift):
+    content = GERMAN.replace("EUR1", "1")
+    assert any("no currency is stated" in warning for warning in swift(content).warnings)
+    assert [row.currency for row in swift(content, account={"currency": "CHF"}).rows] == ["CHF"] * 3

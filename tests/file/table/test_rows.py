@@ -396,3 +396,39 @@ def test_columns_stated_by_number_decide_the_delimiter_too(reading):
     found = reading(rows, columns={"1": "date", "2": "description", "4": "amount", "5": "currency"})
     assert found.amounts == [Decimal("-33.87"), Decimal("-23.55")]
     assert {row.currency for row in found.rows} == {"EUR"}
+
+
+BY_DAY = (
+    ("2026-01-12,Tea,-10.00,", "2026-01-12,Pay,15.00,", "2026-01-13,Shop,-5.00,90.00"),
+    ("2026-01-13,Shop,-7.00,", "2026-01-14,Pay,20.00,103.00", "2026-01-15,Shop,-3.00,100.00"),
+    ("2026-01-16,Shop,-1.00,",),
+)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_balances_behind_the_last_row_of_each_day_prove_the_rows_between_too(reading, newest_first):
+    rows = [row for group in BY_DAY for row in group]
+    found = reading("Date,Description,Amount,Balance\n" + "\n".join(rows[::-1] if newest_first else rows) + "\n")
+    assert (len(found.rows), found.accounts[0].balance.amount) == (7, D("99.00"))
+    assert not any(page.failures for page in found.pages)
+
+
+def test_a_row_missing_between_two_balances_is_told(reading):
+    rows = [row for group in BY_DAY for row in group if "-7.00" not in row]
+    found = reading("Date,Description,Amount,Balance\n" + "\n".join(rows) + "\n")
+    assert [failure.error.code for page in found.pages for failure in page.failures] == ["statement_unbalanced"]
+
+
+def test_column_names_may_begin_with_a_number_sign(reading):
+    found = reading("#Data operacji;#Opis operacji;#Kwota;\n2026-01-16;ZAKUP;-10,50 PLN;\n2026-01-15;ZWROT;2,50 PLN;\n")
+    assert (found.amounts, found.rows[0].description, found.rows[0].currency) == (
+        amounts("-10.50", "2.50"),
+        "ZAKUP",
+        "PLN",
+    )
+
+
+def test_the_same_remark_about_a_file_is_said_once(reading):
+    table = "Date,Description,Amount\n2026-01-15,Shop,-5.00\n"
+    warnings = reading(f"{table}Posted transactions\n{table.replace('15', '16')}").warnings
+    assert sum("no currency is stated" in warning for warning in warnings) == 1

@@ -68,14 +68,15 @@ class EventOverrides:
 
 def _labelled(account: Account, stated: AccountOverride) -> Account:
     anchor = account_anchor(stated.iban) if stated.iban else account.anchor
+    currency = account.currency or stated.currency
     return replace(
         account,
-        external_id=account_key(anchor, stated.currency) if stated.iban and anchor else account.external_id,
+        external_id=account_key(anchor, currency) if anchor else account.external_id,
         anchor=anchor,
         mask=account_mask(stated.iban) if stated.iban else account.mask,
         name=stated.name or account.name,
         account_type=stated.account_type or account.account_type,
-        currency=account.currency or stated.currency,
+        currency=currency,
     )
 
 

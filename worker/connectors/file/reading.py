@@ -19,8 +19,8 @@ from worker.connectors.file.statement.events import Event, Note
 from worker.connectors.file.statement.files import Member, is_spreadsheet, open_member
 from worker.connectors.file.swift.statements import read_swift
 from worker.connectors.file.table.decisions import Hints
-from worker.connectors.file.table.layout import looks_like_booking
 from worker.connectors.file.table.profile import Profile, built_in_profiles
+from worker.connectors.file.table.row_looks import looks_like_booking
 from worker.connectors.file.table.sheets import sheets_of
 from worker.connectors.file.table.sources import CsvSource, SheetSource, TableSource
 from worker.connectors.file.table.tables import Table, read_table, understand_table
@@ -249,6 +249,7 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
                 several = understood.ofx is None or understood.ofx.several_statements
                 yield from without_overlap(events) if several else events  # it remembers every row
             case Format.QIF if understood.qif is not None:
-                yield from read_qif(text_lines(stream, understood.encoding.name), understood.qif)
+                lines = text_lines(stream, understood.encoding.name)
+                yield from read_qif(lines, understood.qif, choices.hints.currency)
             case _:
-                yield from read_swift(text_lines(stream, understood.encoding.name))
+                yield from read_swift(text_lines(stream, understood.encoding.name), choices.hints.currency)

@@ -246,7 +246,8 @@ class FileSummary:
             case Accounted():
                 self.accounted = event
             case Note():
-                self.notes += [event.message] if len(self.notes) < _KEPT else []
+                if event.message not in self.notes and len(self.notes) < _KEPT:
+                    self.notes.append(event.message)
 
     def _keep_entry(self, kept: list[EntryReference], entry: EntryReference) -> None:
         if len(kept) < _MAX_ENTRIES:

@@ -8,7 +8,7 @@ from typing import Any
 from worker.connectors.base import Account, Transaction
 from worker.connectors.file.camt.xml_stream import Node
 from worker.connectors.file.statement.amounts import parse_amount
-from worker.connectors.file.statement.currencies import parse_currency
+from worker.connectors.file.statement.currencies import currency_sign, parse_currency
 from worker.connectors.file.statement.details import SERVICER, EntryReference
 
 _SIGNS = {"CRDT": 1, "DBIT": -1}
@@ -67,7 +67,13 @@ def entry_amount(node: Node) -> tuple[Decimal, str | None]:
         raise ValueError(f"amount '{text[:40]}' {error}") from None
     if value < 0:
         raise ValueError(f"amount '{text[:40]}' is negative, and its direction is stated besides")
-    return _SIGNS[direction] * value, code
+    return _SIGNS[direction] * value if value else value, code
+
+
+def entry_currency(node: Node) -> str | None:
+    """Return the currency of an entry's amount, which is that of its account."""
+    amount = node.find("Amt")
+    return currency_sign(amount.attributes.get("Ccy", "")) if amount is not None else None
 
 
 def stated(node: Node | None) -> date | datetime | None:
@@ -198,7 +204,7 @@ def _payments(whole: Transaction, node: Node, *, turned: bool) -> list[Transacti
                 counterparty=name,
                 counterparty_account=account,
                 reference=_reference(details),
-                raw=_detail(details),
+                raw=_detail(details) | ({"RvslInd": "true"} if is_reversal(node) else {}),
             )
         )
     return payments if sum(payment.amount for payment in payments) == whole.amount else []

@@ -59,6 +59,11 @@ class CamtBalances:
         return self._held.get("available")
 
     @property
+    def currency(self) -> str | None:
+        """The currency that a balance states."""
+        return next((one.currency for one in self._held.values() if one.currency), None)
+
+    @property
     def prove_entries(self) -> bool:
         """Whether the balances say what the entries must sum to."""
         return {"opening", "closing"} <= self._held.keys()
@@ -80,7 +85,7 @@ def stated_account(node: Node, stated_currency: str | None) -> Account:
 
     Args:
         node: The element.
-        stated_currency: Used where the element's own currency is missing or not understood.
+        stated_currency: Used where the element's own currency is missing, as it may be, or not understood.
 
     Raises: StatementError when it has no number, or a currency that nobody understands.
     """

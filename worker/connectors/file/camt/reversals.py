@@ -1,21 +1,23 @@
 """Finds the statements whose reversals keep the direction of the original booking: their balances prove it."""
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 
 from worker.connectors.file.statement.events import Closed, Event, Opened, Row
 
-_MARKS = (b"RvslInd>true", b"RvslInd>1")
+_REVERSAL = re.compile(rb"RvslInd\s*>\s*(?:true|1)")
+_CARRIED_BYTES = 1000
 
 
 def has_reversals(chunks: Iterable[bytes]) -> bool:
-    """Return whether a file states a reversal at all."""
+    """Return whether a file states a reversal at all, in UTF-8 or UTF-16."""
     carried = b""
     for chunk in chunks:
-        piece = carried + chunk
-        if any(mark in piece for mark in _MARKS):
+        piece = carried + chunk.replace(b"\0", b"")
+        if _REVERSAL.search(piece):
             return True
-        carried = piece[-len(_MARKS[0]) :]
+        carried = piece[-_CARRIED_BYTES:]
     return False
 
 

@@ -9,6 +9,7 @@ from worker.connectors.base import Account, Window
 from worker.connectors.file.camt.entries import (
     CamtEntry,
     awaits_details,
+    entry_currency,
     entry_fault,
     entry_reference,
     entry_transactions,
@@ -60,10 +61,17 @@ class CamtOptions:
 
 @dataclass(slots=True)
 class _Statement:
-    """The statement being read. message: its id, which the entries of another message may name."""
+    """The statement being read.
+
+    Attributes:
+        named: The element that names its account.
+        account: The account, from the first entry on: its currency may be stated by balances and entries only.
+        message: Its id, which the entries of another message may name.
+    """
 
     kind: str
     line: int
+    named: Node | None = None
     account: Account | None = None
     balances: CamtBalances = field(default_factory=CamtBalances)
     period: Window | None = None
@@ -119,7 +127,7 @@ class _CamtReader(StatementReader):
         elif kind == "end":
             yield from self._end()
         elif self._statement is None or self._in_header:
-            yield self.reject(node.line, "an entry stands outside of a statement", _raw(node), pieces=node.size)
+            yield self.reject(node.line, "an entry stands outside of a statement", node.as_line(), pieces=node.size)
         else:
             yield from self._branch(self._statement, node)
 
@@ -140,20 +148,20 @@ class _CamtReader(StatementReader):
         elif node.name == "Bal":
             self.parts.use(Part.BALANCE, node.size)
             if (fault := statement.balances.keep(node)) is not None:
-                yield self.remark(node.line, fault, _raw(node))
+                yield self.remark(node.line, fault, node.as_line())
         elif node.name in _HEADERS:
             self.parts.use(Part.HEADER, node.size)
-            yield from self._header(statement, node)
+            self._header(statement, node)
         elif _like_booking(node):
             reason = f"<{node.name}> looks like an entry, but is none"
-            yield self.reject(node.line, reason, _raw(node), account=statement.account, pieces=node.size)
+            yield self.reject(node.line, reason, node.as_line(), account=statement.account, pieces=node.size)
         else:
-            yield self.remark(node.line, f"<{node.name}> is not known in a statement", _raw(node), pieces=node.size)
+            yield self.remark(node.line, f"<{node.name}> is not known in a statement", node.as_line(), pieces=node.size)
 
-    def _header(self, statement: _Statement, node: Node) -> Iterator[Event]:
+    def _header(self, statement: _Statement, node: Node) -> None:
         text = node.text.strip()
         if node.name == "Acct":
-            yield from self._account(statement, node)
+            self._name(statement, node)
         elif node.name == "FrToDt":
             statement.period = stated_period(node)
         elif node.name == "CreDtTm":
@@ -168,17 +176,25 @@ class _CamtReader(StatementReader):
             statement.last_page = node.get("LastPgInd") != "false"
             statement.partial = not statement.last_page or node.get("PgNb") not in {"1", None}
 
-    def _account(self, statement: _Statement, node: Node) -> Iterator[Event]:
-        account = stated_account(node, self._options.currency)
-        if statement.account is not None and statement.account.external_id != account.external_id:
+    def _name(self, statement: _Statement, node: Node) -> None:
+        names = {stated_account(one, self._options.currency).external_id for one in (statement.named or node, node)}
+        if len(names) > 1:
             raise StatementError("one statement names two accounts", line=node.line)
-        if statement.account is None:
-            statement.account = account
-            yield Opened(account=account, line=statement.line)
-            if is_broken_iban(node.get("Id/IBAN") or ""):
-                yield self.remark(node.line, "the account number is no IBAN: its check digits are wrong")
+        statement.named = statement.named or node
+
+    def _opened(self, statement: _Statement, entry: Node | None = None) -> Iterator[Event]:
+        """Yield the opening event of a statement whose account is named, once."""
+        named = statement.named
+        if statement.account is not None or named is None:
+            return
+        told = statement.balances.currency or (entry_currency(entry) if entry is not None else None)
+        statement.account = stated_account(named, told or self._options.currency)
+        yield Opened(account=statement.account, line=statement.line)
+        if is_broken_iban(named.get("Id/IBAN") or ""):
+            yield self.remark(named.line, "the account number is no IBAN: its check digits are wrong")
 
     def _entry(self, statement: _Statement, node: Node) -> Iterator[Event]:
+        yield from self._opened(statement, node)
         account = statement.account
         if account is None:
             raise StatementError("an entry comes before the account", line=node.line)
@@ -191,7 +207,7 @@ class _CamtReader(StatementReader):
         try:
             yield from self._rows(statement, account, node, status)
         except ValueError as error:
-            yield self.reject(node.line, str(error), _raw(node), account=account, pieces=node.size)
+            yield self.reject(node.line, str(error), node.as_line(), account=account, pieces=node.size)
         yield from _nested(node, account)
 
     def _rows(self, statement: _Statement, account: Account, node: Node, status: str) -> Iterator[Event]:
@@ -239,7 +255,10 @@ class _CamtReader(StatementReader):
 
     def _end(self) -> Iterator[Event]:
         statement, self._statement = self._statement, None
-        if statement is None or statement.account is None:
+        if statement is None:
+            return
+        yield from self._opened(statement)
+        if statement.account is None:
             return
         key = statement.account.external_id
         self.parts.use(Part.HEADER)
@@ -271,16 +290,10 @@ def _nested(node: Node, account: Account) -> Iterator[Event]:
     """Reject entries inside of an entry: the tags between them were lost."""
     for child in node.children:
         if child.name == "Ntry":
-            yield bad_row(child.line, "an entry inside of an entry", _raw(child), account)
+            yield bad_row(child.line, "an entry inside of an entry", child.as_line(), account)
         yield from _nested(child, account)
 
 
 def _like_booking(node: Node) -> bool:
     names = {child.name for child in node.children} | {node.name}
     return bool(names & {"CdtDbtInd", "BookgDt", "NtryRef", "NtryDtls"}) or node.name == "Amt"
-
-
-def _raw(node: Node) -> str:
-    """Write an entry as one line of `path=text` for the list of rejected rows."""
-    texts = (f"{child.name}={child.get('Cd') or ' '.join(child.text.split())}" for child in node.children)
-    return " ".join(text for text in texts if not text.endswith("=")) or node.text.strip()

@@ -55,6 +55,11 @@ class Node:
                 return text
         return None
 
+    def as_line(self) -> str:
+        """Write an element as one line of `name=text` for the list of rejected rows."""
+        texts = (f"{child.name}={child.get('Cd') or ' '.join(child.text.split())}" for child in self.children)
+        return " ".join(text for text in texts if not text.endswith("=")) or self.text.strip()
+
 
 class _Target:
     """Receives expat's events; keeps only the branches under a watched element."""

@@ -39,9 +39,12 @@ def ofx_transaction(account: Account, values: Mapping[str, str], reading: OfxRea
         raise ValueError("has no date (DTPOSTED)")
     try:
         booked_on = parse_ofx_day(posted)
+    except ValueError as error:
+        raise ValueError(f"date '{posted[:40]}' {error}") from None
+    try:
         user_on = parse_ofx_day(values["DTUSER"]) if "DTUSER" in values else None
     except ValueError as error:
-        raise ValueError(f"date {error}") from None
+        raise ValueError(f"date '{values['DTUSER'][:40]}' {error}") from None
     try:
         money = parse_ofx_amount(amount, reading.mark, account.currency)
     except ValueError as error:

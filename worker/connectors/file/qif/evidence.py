@@ -2,24 +2,71 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from worker.connectors.file.statement.amounts import AmountKind, Mark, amount_kind, decide_decimal, decimal_evidence
-from worker.connectors.file.statement.date_orders import DayEvidence, decide_order
 from worker.connectors.file.statement.dates import Order, fitting_orders
 from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.statement.written_days import WrittenDays
 
-_SAMPLE = 500
+_OPTIONS: dict[str, Order] = {"option:mdy": "mdy", "option:dmy": "dmy", "option:ymd": "ymd"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QifReading:
-    """How the cells of a file are read."""
+    """How days and amounts of a file are read.
+
+    Attributes:
+        croatian_months: Whether words that name two months are meant as in Croatian.
+        notes: What decided, where a file fits two readings.
+    """
 
     order: Order
     mark: Mark
+    croatian_months: bool = False
     positive_is: Literal["in", "out"] = "in"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the lines of a file show. order: that of its days, where the file states it itself."""
+
+    days: WrittenDays = field(default_factory=WrittenDays)
+    order: Order | None = None
+    marks: set[Mark | None] = field(default_factory=set)
+    undecided: str | None = None
+    on_cards: Counter[AmountKind | None] = field(default_factory=Counter)
+    _in_card: bool = False
+
+    def take(self, line: str) -> None:
+        """Take note of one line."""
+        code, text = line[:1].upper(), line[1:].strip()
+        if code == "!":
+            self._take_section(text.lower())
+        elif code == "D":
+            self.days.see(text)
+            if self.days.wants_more and fitting_orders(text):
+                self.days.first.append(text)
+        elif code in {"T", "U"} and text:
+            self.marks.add(evidence := decimal_evidence(text))
+            self.on_cards[amount_kind(text) if self._in_card else None] += 1
+            self.undecided = text if evidence is None and ("," in text or "." in text) else self.undecided
+
+    def _take_section(self, name: str) -> None:
+        if name.startswith("type:"):
+            self._in_card = name.startswith("type:ccard")
+        self.order = _OPTIONS.get(name, self.order)
+
+    def decide_order(self, *, croatian: bool) -> tuple[Order, str | None]:
+        """Return the order that the file states, if all of its days fit it, else the one that they prove, and by what.
+
+        Raises: StatementError when they prove none.
+        """
+        if self.order is not None and self.days.all_fit(self.order):
+            return self.order, None
+        return self.days.decide(croatian=croatian)
 
 
 def decide_qif(
@@ -29,45 +76,26 @@ def decide_qif(
 
     Raises: StatementError when the file fits two readings and proves neither.
     """
-    days: list[str] = []
-    orders: set[Order] = {"ymd", "dmy", "mdy"}
-    marks: set[Mark | None] = set()
-    undecided = None
-    kinds: Counter[AmountKind | None] = Counter()
-    on_card = False
+    seen = _Seen()
     for line in lines:
-        code, text = line[:1].upper(), line[1:].strip()
-        if code == "!" and text.lower().startswith("type:"):
-            on_card = text.lower().startswith("type:ccard")
-        if code == "D" and (fits := fitting_orders(text)):
-            orders &= fits
-            days += [text] if len(days) < _SAMPLE else []
-        elif code in {"T", "U"} and text:
-            marks.add(evidence := decimal_evidence(text))
-            kinds[amount_kind(text) if on_card else None] += 1
-            undecided = text if evidence is None and ("," in text or "." in text) else undecided
-    if order is None:
-        order = _order(frozenset(orders), days)
-    if mark is None:
-        mark = _mark(marks, undecided)
-    if kinds["bare"] and kinds["bare"] >= kinds["minus"] and positive_is is None:
+        seen.take(line.removeprefix("\ufeff"))
+    croatian = seen.days.are_croatian()
+    decided, note = (order, None) if order is not None else seen.decide_order(croatian=croatian)
+    bare, minus = seen.on_cards["bare"], seen.on_cards["minus"]
+    mark = mark or _mark(seen.marks, seen.undecided)
+    if bare and bare >= minus and positive_is is None:
         raise StatementError(
-            f"{kinds['bare']} amounts of a card are positive and {kinds['minus']} negative: purchases may be the"
-            " positive ones; state --positive-is in or out",
+            f"{bare} amounts of a card are positive and {minus} negative: purchases may be the positive ones; state"
+            " --positive-is in or out",
             doubts=(Doubt(field="positive_is", text="Which way did positive amounts go?", choices=("in", "out")),),
         )
-    return QifReading(order=order, mark=mark, positive_is=positive_is or "in")
-
-
-def _order(orders: frozenset[Order], days: list[str]) -> Order:
-    if not days:
-        return "mdy"
-    try:
-        return decide_order(orders, DayEvidence(days=days))[0]
-    except ValueError as error:
-        choices = tuple(sorted(orders)) or ("dmy", "mdy")
-        doubt = Doubt(field="date_order", text=f"In which order is '{days[0]}' written?", choices=choices)
-        raise StatementError(str(error), doubts=(doubt,)) from None
+    return QifReading(
+        order=decided,
+        mark=mark,
+        croatian_months=croatian,
+        positive_is=positive_is or "in",
+        notes=(note,) if note else (),
+    )
 
 
 def _mark(marks: set[Mark | None], undecided: str | None) -> Mark:

@@ -3,16 +3,18 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
 from worker.connectors.base import Account, AccountType, Transaction
 from worker.connectors.file.qif.evidence import QifReading
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask
 from worker.connectors.file.statement.accounting import Part
 from worker.connectors.file.statement.amounts import parse_amount
-from worker.connectors.file.statement.dates import parse_day
+from worker.connectors.file.statement.currencies import NO_CURRENCY
 from worker.connectors.file.statement.errors import StatementError
-from worker.connectors.file.statement.events import Closed, Event, Opened, Row, Skipped, StatedBalance
+from worker.connectors.file.statement.events import Closed, Event, Note, Opened, Row, Skipped, StatedBalance
 from worker.connectors.file.statement.reader import StatementReader, bad_row
+from worker.connectors.file.statement.written_days import read_day
 
 _SECTIONS = {
     "bank": AccountType.CHECKING,
@@ -47,18 +49,23 @@ class _Record:
         return " ".join(f"{code}{text}" for code, text in self.values.items())
 
 
-def read_qif(lines: Iterable[str], reading: QifReading) -> Iterator[Event]:
+def read_qif(lines: Iterable[str], reading: QifReading, currency: str | None = None) -> Iterator[Event]:
     """Yield the events of a QIF file.
+
+    Args:
+        lines: The lines of the file.
+        reading: How days and amounts are read.
+        currency: Code of all accounts, as a person states it: the format has none.
 
     Raises: StatementError when it holds no section of transactions.
     """
-    yield from _QifReader(reading).events(lines)
+    yield from _QifReader(reading, currency).events(lines)
 
 
 class _QifReader(StatementReader):
-    def __init__(self, reading: QifReading) -> None:
+    def __init__(self, reading: QifReading, currency: str | None) -> None:
         super().__init__("line")
-        self._reading = reading
+        self._reading, self._currency = reading, currency
         self._record: _Record | None = None
         self._section: str | None = None
         self._described: dict[str, str] = {}
@@ -68,6 +75,7 @@ class _QifReader(StatementReader):
         self._left_out = 0
 
     def events(self, lines: Iterable[str]) -> Iterator[Event]:
+        yield from (Note(message=note) for note in self._reading.notes)
         number, sections = 0, 0
         for number, raw in enumerate(lines, start=1):
             line = raw.strip("\r\n\ufeff").rstrip()
@@ -83,6 +91,8 @@ class _QifReader(StatementReader):
             raise StatementError("holds no section of transactions (!Type:Bank, CCard, Cash)")
         if self._left_out:
             yield Skipped(line=1, reason=f"{self._left_out} records of lists and securities: no money spent")
+        if self._currency is None and self._open:
+            yield Note(message=NO_CURRENCY)
         yield from (Closed(account=key, opening=self._balances.get(key)) for key in self._open)
         yield self.parts.event()
 
@@ -102,9 +112,11 @@ class _QifReader(StatementReader):
             yield from self._collect(number, line)
 
     def _begin(self, number: int, line: str) -> Iterator[Event]:
-        yield from self._end()
-        self.parts.use(Part.HEADER)
         kind, _, name = line[1:].strip().lower().partition(":")
+        self.parts.use(Part.HEADER)
+        if kind in {"option", "clear"}:
+            return  # it sets how the file is read, and begins no section
+        yield from self._end()
         self._section = name.strip() if kind == "type" else kind
         self._account = None
         if self._section == "account":
@@ -128,11 +140,12 @@ class _QifReader(StatementReader):
         has_number = sum(mark.isdigit() for mark in name) >= _LEAST_NUMBER
         anchor = account_anchor(name) if has_number else None
         return Account(
-            external_id=account_key(anchor or f"file:qif:{section}:{name.casefold()}"),
+            external_id=account_key(anchor or f"file:qif:{section}:{name.casefold()}", self._currency),
             name=account_mask(name) or "account" if has_number else name or f"QIF {section}",
             anchor=anchor,
             mask=account_mask(name) if has_number else None,
             account_type=_SECTIONS[section],
+            currency=self._currency,
         )
 
     def _collect(self, number: int, line: str) -> Iterator[Event]:
@@ -183,7 +196,7 @@ class _QifReader(StatementReader):
     def _opening(self, record: _Record, account: Account) -> Iterator[Event]:
         try:
             amount = parse_amount(record.values.get("T") or record.values.get("U", ""), self._reading.mark)
-            on = parse_day(record.values.get("D", ""), self._reading.order)
+            on = self._day(record.values.get("D", ""))
         except ValueError:
             yield self.remark(record.line, "the opening balance cannot be read", record.raw)
             return
@@ -198,6 +211,9 @@ class _QifReader(StatementReader):
         except ValueError:
             return None
         return f"the parts of a split make {parts:f}, the whole {whole:f}" if record.splits and parts != whole else None
+
+    def _day(self, text: str) -> date:
+        return read_day(text, self._reading.order, croatian=self._reading.croatian_months)
 
     def _row(self, record: _Record, account: Account) -> Event:
         try:
@@ -222,7 +238,7 @@ class _QifReader(StatementReader):
             account_id=account.external_id,
             amount=-money if self._reading.positive_is == "out" and money else money,
             description=" ".join(part for part in (payee, values.get("M")) if part),
-            booking_on=parse_day(values["D"], self._reading.order),
+            booking_on=self._day(values["D"]),
             counterparty=payee,
             reference=values.get("N"),
             raw=dict(values),

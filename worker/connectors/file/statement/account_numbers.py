@@ -7,7 +7,7 @@ _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 _IBAN_LIKE = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{5,32}")
 _GERMAN = re.compile(r"(\d{8})/(\d{1,10})")
 _NOISE = re.compile(r"[^A-Z0-9*]")
-_IBAN_ANCHOR = "iban:"
+_IBAN_ANCHOR, _NUMBER_ANCHOR = "iban:", "hash:"
 _EURO_COUNTRIES = "AD AT BE BG CY DE EE ES FI FR GR HR IE IT LT LU LV MC ME MT NL PT SI SK SM VA XK"
 _OTHER_COUNTRIES = (
     "AE:AED AL:ALL AZ:AZN BA:BAM BH:BHD BR:BRL BY:BYN CH:CHF CR:CRC CZ:CZK DK:DKK DO:DOP EG:EGP FO:DKK "
@@ -61,19 +61,24 @@ def account_anchor(number: str, bank: str = "") -> str:
     plain = _NOISE.sub("", number.upper())
     if is_iban(plain):
         return f"{_IBAN_ANCHOR}{plain}"
-    return f"hash:{_digest(f'{bank.strip().upper()}|{plain}')[:40]}"
+    return f"{_NUMBER_ANCHOR}{_digest(f'{bank.strip().upper()}|{plain}')[:40]}"
 
 
 def account_key(anchor: str, currency: str | None = None) -> str:
     """Return the id of an account inside the connection: stable, and without the number.
 
-    One IBAN may have an account in each of several currencies: those in another currency than that of the IBAN's
-    country have an id of their own. A file that states no currency is about the account in the country's.
+    One account number may have an account in each of several currencies, and each of them has an id of its own. A
+    file that states no currency is about the account in the currency of the IBAN's country; a number that is no IBAN
+    names no country.
+
+    Args:
+        anchor: What identifies the account: of its number, or any text for an account without one.
+        currency: Code of its currency; None where nothing states it.
     """
-    if anchor.startswith(_IBAN_ANCHOR) and currency is not None:
-        home = _HOME_CURRENCIES.get(anchor[len(_IBAN_ANCHOR) :][:2])
-        if home is not None and currency.upper() != home:
-            anchor = f"{anchor}|{currency.upper()}"
+    home = _HOME_CURRENCIES.get(anchor[len(_IBAN_ANCHOR) :][:2]) if anchor.startswith(_IBAN_ANCHOR) else None
+    is_number = anchor.startswith((_IBAN_ANCHOR, _NUMBER_ANCHOR))
+    if is_number and currency is not None and currency.upper() != home:
+        anchor = f"{anchor}|{currency.upper()}"
     return f"acct-{_digest(anchor)[:16]}"
 
 

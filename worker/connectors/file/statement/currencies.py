@@ -43,7 +43,8 @@ _AMBIGUOUS = {
     "dollars": "USD, CAD, AUD and others",
     "fr": "CHF and older francs",
 }
-
+NO_CURRENCY = "no currency is stated: read in that of the account or the user; state --currency"
+"""What is said of a file whose rows are in no stated currency."""
 
 _MAY_BE = {
     "$": frozenset({"USD", "CAD", "AUD", "NZD", "HKD", "SGD", "MXN", "TWD", "ARS", "CLP", "COP", "JMD", "BBD", "TTD"}),

@@ -26,7 +26,7 @@ class DayEvidence:
         local: What says that the day comes first, such as a column name of a country that writes so; None for nothing.
     """
 
-    days: Sequence[str]
+    days: Sequence[str] = ()
     pairs: Sequence[tuple[str, str]] = ()
     others: Sequence[str] = ()
     around: Sequence[str] = ()

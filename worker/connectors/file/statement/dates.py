@@ -58,9 +58,9 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 
 def _are_alike(mark: str, other: str) -> bool:
-    """Whether separators are the same; a space behind a point may be left out, and QIF has an apostrophe for years."""
-    pointed = mark.strip() == other.strip() == "." and not (mark[0].isspace() or other[0].isspace())
-    return mark == other or pointed or other.strip() == "'"
+    """Whether separators are the same; a space behind one may be left out, and QIF has an apostrophe for years."""
+    signs = mark.strip() == other.strip() != "" and not (mark[0].isspace() or other[0].isspace())
+    return mark == other or signs or other.strip() == "'"
 
 
 def _month(text: str) -> int:

@@ -128,5 +128,5 @@ class MonthWords:
             return croatian
         raise ValueError(
             f"the month of '{self.unclear[:30]}' is another one in Croatian than in Polish and Czech, and nothing"
-            " else in the file tells the language: write the days as 2026-01-31 in a spreadsheet program"
+            " else in the file tells the language: write the days in figures, such as 2026-01-31"
         )

@@ -51,7 +51,8 @@ def line_head(text: str) -> LineHead | None:
         return None
     sign = _SIGNS[found["mark"].upper()]
     plain = f"{found['days'].strip()}{'C' if sign > 0 else 'D'}1,{text[found.end() :]}"
-    return LineHead(sign * swift_amount(found["amount"]), plain)
+    amount = swift_amount(found["amount"])
+    return LineHead(sign * amount if amount else amount, plain)
 
 
 def stated_balance(text: str, kind: BalanceKind) -> StatedBalance:

@@ -14,14 +14,15 @@ from worker.connectors.file.statement.account_numbers import (
     is_broken_iban,
 )
 from worker.connectors.file.statement.accounting import Part
+from worker.connectors.file.statement.currencies import NO_CURRENCY
 from worker.connectors.file.statement.errors import StatementError
-from worker.connectors.file.statement.events import Closed, Event, Opened, StatedBalance
+from worker.connectors.file.statement.events import Closed, Event, Note, Opened, StatedBalance
 from worker.connectors.file.statement.reader import StatementReader
 from worker.connectors.file.swift.amounts import stated_balance
 from worker.connectors.file.swift.fields import CUT, LOST_LINE, SwiftField, split_fields
 from worker.connectors.file.swift.transactions import read_group
 
-_CODED_TEXT = re.compile(r"\d{3}[?>]\d{2}")
+_CODED_TEXT = re.compile(r"\d{3}[?>~<^@|]\d{2}")
 _FIELD_WITHIN = re.compile(r":\d{2}[A-Z]?:")
 _PAGE = re.compile(r"(\d{1,5})/(\d{1,5})")
 _MAX_FIELDS = 200
@@ -53,17 +54,23 @@ class _Statement:
     group: list[SwiftField] = field(default_factory=list)
 
 
-def read_swift(lines: Iterable[str]) -> Iterator[Event]:
+def read_swift(lines: Iterable[str], currency: str | None = None) -> Iterator[Event]:
     """Yield the events of an MT940 or MT942 file; MT942 lines are pending, because the day is not over.
+
+    Args:
+        lines: The lines of the file.
+        currency: Code of accounts whose balances state none, as a person states it.
 
     Raises: StatementError when there is no statement or account in it.
     """
-    yield from _SwiftReader().events(lines)
+    yield from _SwiftReader(currency).events(lines)
 
 
 class _SwiftReader(StatementReader):
-    def __init__(self) -> None:
+    def __init__(self, currency: str | None) -> None:
         super().__init__("field")
+        self._currency = currency
+        self._without_currency = False
         self._statement: _Statement | None = None
         self._last_page: tuple[int, int] | None = None
 
@@ -82,6 +89,8 @@ class _SwiftReader(StatementReader):
         yield from self._end()
         if not found:
             raise StatementError("holds no MT940 statement (no account, balance or transaction field)")
+        if self._without_currency:
+            yield Note(message=NO_CURRENCY)
         yield self.parts.event()
 
     def _take(self, item: SwiftField) -> Iterator[Event]:
@@ -203,7 +212,8 @@ class _SwiftReader(StatementReader):
     def _account(self, statement: _Statement) -> tuple[Account, list[Event]]:
         """Return the statement's account, and its opening event the first time."""
         if statement.account is None:
-            statement.account = _account_of(statement)
+            statement.account = account = _account_of(statement, statement.currency or self._currency)
+            self._without_currency = self._without_currency or account.currency is None
             return statement.account, [Opened(account=statement.account, line=statement.line)]
         return statement.account, []
 
@@ -251,17 +261,17 @@ def _first_currency(text: str) -> str | None:
     return found[0] if found else None
 
 
-def _account_of(statement: _Statement) -> Account:
+def _account_of(statement: _Statement, currency: str | None) -> Account:
     number = statement.number
     if not number:
         raise StatementError("the statement names no account (:25:)", line=statement.line)
-    plain = number.removesuffix(statement.currency or "").strip() if statement.currency else number
+    plain = number.removesuffix(currency).strip() if currency else number
     iban = find_iban(plain) or german_iban(plain.replace(" ", ""))
     anchor = account_anchor(iban or plain)
     return Account(
-        external_id=account_key(anchor, statement.currency),
+        external_id=account_key(anchor, currency),
         name=f"account {account_mask(plain) or ''}".strip(),
         anchor=anchor,
         mask=account_mask(plain),
-        currency=statement.currency,
+        currency=currency,
     )

@@ -18,8 +18,22 @@ from worker.connectors.file.swift.fields import LOST_LINE, SwiftField
 _DIALECTS: tuple[dict[int | str, Tag], ...] = ({}, {61: StatementASNB()}, {61: StatementGLS()})
 _OPTIONS = mt940.Options.all()
 logging.getLogger("mt940").setLevel(logging.CRITICAL + 1)  # it logs the lines it cannot read: account data
-_ANGLED, _ANGLED_START = re.compile(r">(?=\d{2})"), re.compile(r"\d{3}>\d{2}")
-_NO_REFERENCE = {"NONREF", "NOTPROVIDED", "NOREF", "EREF", "EREF+", "KREF", "KREF+", "MREF", "MREF+", "N", ""}
+_OTHER_SIGN = re.compile(r"\d{3}([>~<^@|])\d{2}")
+_NO_REFERENCE = {
+    "NONREF",
+    "NOTPROVIDED",
+    "NOREF",
+    "EREF",
+    "EREF+",
+    "KREF",
+    "KREF+",
+    "MREF",
+    "MREF+",
+    "PREF",
+    "PREF+",
+    "N",
+    "",
+}
 _TEXT_KEYS = ("purpose", "additional_purpose", "transaction_details", "extra_details", "non_swift_text", "posting_text")
 _NO_FORM = "field :61: fits no known form (date, C or D, amount, type)"
 
@@ -60,8 +74,9 @@ def _details(group: list[SwiftField], plain: str) -> dict[str, Any] | None:
 
 
 def _with_question_marks(text: str) -> str:
-    """Some banks set off the sub-fields of `:86:` with `>20` instead of `?20`."""
-    return _ANGLED.sub("?", text) if _ANGLED_START.match(text) else text
+    """Some banks set off the sub-fields of `:86:` with `>20`, `~20` or another sign instead of `?20`."""
+    found = _OTHER_SIGN.match(text)
+    return re.sub(rf"{re.escape(found[1])}(?=\d{{2}})", "?", text) if found is not None else text
 
 
 def _plain_day(value: Any) -> date | None:  # noqa: ANN401 - the library's own model

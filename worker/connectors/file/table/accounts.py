@@ -9,7 +9,7 @@ from decimal import Decimal
 from worker.connectors.base import Account, IdClass, Transaction
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask, find_iban
 from worker.connectors.file.statement.amounts import Mark, parse_amount, written_currency
-from worker.connectors.file.statement.currencies import currency_sign, may_mean, parse_currency
+from worker.connectors.file.statement.currencies import NO_CURRENCY, currency_sign, may_mean, parse_currency
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import Closed, Event, Note, Opened, StatedBalance, day_of
 from worker.connectors.file.table.csv_records import Record
@@ -35,15 +35,31 @@ class _BalancedRow:
 
 @dataclass(slots=True)
 class _Ends:
-    """Rows with a balance of an account's first and last day in the file, at most fifty each, and the sum of all."""
+    """Rows with a balance of an account's first and last day in the file, at most fifty each, and sums of rows.
+
+    Attributes:
+        total: From the first row with a balance to the last one.
+        before: Of rows above them, which have none.
+        behind: Of rows below them.
+    """
 
     first: list[_BalancedRow] = field(default_factory=list)
     last: list[_BalancedRow] = field(default_factory=list)
     total: Decimal = Decimal(0)
+    before: Decimal = Decimal(0)
+    behind: Decimal = Decimal(0)
+
+    def skip(self, amount: Decimal) -> None:
+        """Take note of the next row, which has no balance."""
+        if self.first:
+            self.behind += amount
+        else:
+            self.before += amount
 
     def see(self, row: _BalancedRow) -> None:
         """Take note of the next row."""
-        self.total += row.amount
+        self.total += self.behind + row.amount
+        self.behind = Decimal(0)
         if not self.first or (row.on == self.first[0].on and len(self.first) < _MAX_ROWS_OF_A_DAY):
             self.first.append(row)
         if self.last and row.on != self.last[0].on:
@@ -207,8 +223,11 @@ class Accounts:
             return
         first, last = self._days.get(transaction.account_id, (day, day))
         self._days[transaction.account_id] = min(first, day), max(last, day)
+        ends = self._ends[transaction.account_id]
         if balance is not None:
-            self._ends[transaction.account_id].see(_BalancedRow(transaction.amount, balance, day))
+            ends.see(_BalancedRow(transaction.amount, balance, day))
+        else:
+            ends.skip(transaction.amount)
 
     def close(self, stated: Mapping[BalanceEnd, Decimal] | None = None) -> Iterator[Event]:
         """Yield the closing event of every account; balances of the column only where it has proved itself.
@@ -223,7 +242,7 @@ class Accounts:
             yield Note(message=message)
         self._unclear.clear()
         if any(account.currency is None for account in self._known.values()):
-            yield Note(message="no currency is stated: read in that of the account or the user; state --currency")
+            yield Note(message=NO_CURRENCY)
         for key, ends in self._ends.items():
             opening, closing = self._column_balances(ends)
             days = self._days.get(key)
@@ -241,8 +260,9 @@ class Accounts:
             return None, None
         sign = self._balance_sign
         oldest, newest = ends.pair(newest_first=self._chain.newest_first, sign=sign)
-        opening = StatedBalance(amount=sign * oldest.balance - oldest.amount, on=oldest.on)
-        return opening, StatedBalance(amount=sign * newest.balance, on=newest.on)
+        earlier, later = (ends.behind, ends.before) if self._chain.newest_first else (ends.before, ends.behind)
+        opening = StatedBalance(amount=sign * oldest.balance - oldest.amount - earlier, on=oldest.on)
+        return opening, StatedBalance(amount=sign * newest.balance + later, on=newest.on)
 
     def _stated(self, amount: Decimal | None, on: date) -> StatedBalance | None:
         return StatedBalance(amount=self._balance_sign * amount, on=on) if amount is not None else None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import islice
+from typing import NamedTuple
 
 from worker.connectors.file.statement.amounts import Mark, parse_amount
 from worker.connectors.file.table.csv_records import Record
@@ -22,6 +23,16 @@ _CHAIN_ROWS = 5000
 _MOST_UNSIGNED_ROWS = 200_000
 
 
+class _Step(NamedTuple):
+    """A row with a balance. skipped: sum of the rows of its account before it that have none."""
+
+    account: tuple[str, ...]
+    line: int
+    amount: Decimal
+    balance: Decimal
+    skipped: Decimal
+
+
 class BalanceColumn:
     """Lets the balance column testify about readings of the amounts, account by account."""
 
@@ -39,30 +50,35 @@ class BalanceColumn:
     def directions(self) -> LineDirections | None:
         """Return which way unsigned amounts went, where the steps of the balances show it for every row."""
         steps: dict[tuple[str, ...], StepDirections] = {}
-        for key, line, amount, balance in self._steps(SignReading(), _MOST_UNSIGNED_ROWS + 1):
-            steps.setdefault(key, StepDirections()).feed(line, amount, balance)
-            if line > _MOST_UNSIGNED_ROWS:
+        for step in self._steps(SignReading(), _MOST_UNSIGNED_ROWS + 1):
+            steps.setdefault(step.account, StepDirections()).feed(step.line, step.amount, step.balance)
+            if step.line > _MOST_UNSIGNED_ROWS:
                 return None
         return line_directions(steps.values())
 
     def _read(self, signs: SignReading) -> ReadingProof | None:
         running: dict[tuple[str, ...], RunningBalance] = {}
-        for key, _, amount, balance in self._steps(signs, _CHAIN_ROWS):
-            running.setdefault(key, RunningBalance()).feed(amount, balance)
+        for step in self._steps(signs, _CHAIN_ROWS):
+            running.setdefault(step.account, RunningBalance()).feed(step.amount, step.balance, step.skipped)
         self.contradicts = any(one.contradicts for one in running.values())
         return joint_proof(running.values())
 
-    def _steps(self, signs: SignReading, most: int) -> Iterator[tuple[tuple[str, ...], int, Decimal, Decimal]]:
-        """Yield account, line, amount and balance of the first rows that have both."""
+    def _steps(self, signs: SignReading, most: int) -> Iterator[_Step]:
+        """Yield the first rows that have an amount and a balance."""
         profile = self._layout.profile
         balance_at = self._layout.column(profile.balance)
         if balance_at is None:
             return
         keys = self._layout.places(profile.account, profile.currency_column)
+        skipped: dict[tuple[str, ...], Decimal] = {}
         for record in islice(self._rows(), most):
+            key, written = tuple(cell(record, at) for at in keys), cell(record, balance_at)
             try:
                 amount = row_amount(self._layout, record, self._mark, signs)
-                balance = parse_amount(cell(record, balance_at), self._mark)
+                if not written:
+                    skipped[key] = skipped.get(key, Decimal(0)) + amount
+                    continue
+                balance = parse_amount(written, self._mark)
             except ValueError:
                 continue
-            yield tuple(cell(record, at) for at in keys), record.line, amount, balance
+            yield _Step(key, record.line, amount, balance, skipped.pop(key, Decimal(0)))

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from worker.connectors.base import Transaction, TransactionKind
 from worker.connectors.file.statement.amounts import decimal_evidence
-from worker.connectors.file.statement.dates import parse_day, parse_day_as, parse_moment
+from worker.connectors.file.statement.dates import parse_day_as, parse_moment
 from worker.connectors.file.statement.events import Row
-from worker.connectors.file.statement.month_words import in_croatian
+from worker.connectors.file.statement.written_days import read_day
 from worker.connectors.file.table.accounts import Accounts
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.decisions import Decisions
@@ -138,8 +138,7 @@ class BookingReader:
     def _day(self, text: str) -> date:
         if self._profile.date_format:
             return parse_day_as(text, self._profile.date_format)
-        read = in_croatian(text) if self._decisions.croatian_months else text
-        return parse_day(read, self._decisions.order or "ymd")
+        return read_day(text, self._decisions.order or "ymd", croatian=self._decisions.croatian_months)
 
     def _stated(self, record: Record, at: int | None) -> date | datetime | None:
         """Return what a date column says: a day, or the moment where it states one in UTC."""

@@ -8,7 +8,7 @@ from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS, State, Words, state_values
 
 _WORDS: dict[str, str] = {
-    "date": "päivämäärä|kirjauspäivä|tarih|işlem tarihi|dátum|datum zaúčtování|datum zaúčtovania|"
+    "date": "ημερομηνία|päivämäärä|kirjauspäivä|tarih|işlem tarihi|dátum|datum zaúčtování|datum zaúčtovania|"
     "дата|дата операции|data tranzacției|könyvelés dátuma|date de l'opération|交易日期|取引日|"
     "日付|"
     "date|booking date|posting date|post date|posted date|transaction date|trans date|trans. date|datum|"
@@ -20,7 +20,7 @@ _WORDS: dict[str, str] = {
     "dato|bogført|bogføringsdato",
     "value_date": "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
     "data valuta|data valor|belegdatum|rentedatum|valuta date|valör|rentedato|data waluty",
-    "amount": "määrä|summa|tutar|işlem tutar\u0131|suma|částka|objem|сумма|сумма операции|sumă|összeg|"
+    "amount": "ποσό|määrä|summa|tutar|işlem tutar\u0131|suma|částka|objem|сумма|сумма операции|sumă|összeg|"
     "montant net|金额|金额(元)|"
     "amount|betrag|umsatz|montant|importe|importo|valor|bedrag|kwota|belopp|beløb|beløp|amount (eur)|"
     "amount (usd)|amount (gbp)|betrag (eur)|betrag (€)|montant (eur)|transaction amount|net amount|quantia|"
@@ -39,7 +39,7 @@ _WORDS: dict[str, str] = {
     "credit (cr)|incoming|in|einnahmen|inn",
     "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|af/bij|s/h|d/c|c/d|+/-|debit credit indicator|"
     "dr cr|cr dr|debit or credit|credit debit indicator|sens|sentido|收/支",
-    "balance": "saldo nach buchung|kontostand nach buchung|running total|resulting balance|balance after|"
+    "balance": "υπόλοιπο|saldo nach buchung|kontostand nach buchung|running total|resulting balance|balance after|"
     "残高|saldo konta|bakiye|zůstatek|zostatok|остаток|egyenleg|"
     "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
     "saldo disponible|balance (eur)|available balance|saldo po operacji|saldo na mutatie|account balance",
@@ -47,7 +47,8 @@ _WORDS: dict[str, str] = {
     "monn.|monnaie|whrg|whrg.|currency|währung|waehrung|devise|moneda|divisa|"
     "valuta code|munt|muntsoort|waluta|"
     "ccy|moeda|valutakod|valuta rekening|měna účtu",
-    "description": "selite|viesti|aç\u0131klama|popis|poznámka|описание|назначение платежа|descriere|detalii|"
+    "description": "αιτιολογία|περιγραφή|opis operacji|title|"
+    "selite|viesti|aç\u0131klama|popis|poznámka|описание|назначение платежа|descriere|detalii|"
     "közlemény|lançamento|historico|histórico|摘要|備考|"
     "description|description 1|description 2|description 3|description1|description2|description3|"
     "beschreibung|beschreibung 1|beschreibung 2|beschreibung 3|beschreibung1|beschreibung2|beschreibung3|desc|"
@@ -65,7 +66,7 @@ _WORDS: dict[str, str] = {
     "begünstigter / auftraggeber|beneficiário|název protistrany",
     "counterparty_account": "iban zahlungsbeteiligter|"
     "counterparty account|partner iban|tegenrekening|iban|kontonummer/iban|account number to",
-    "account": "iban auftragskonto|"
+    "account": "iban auftragskonto|rachunek|"
     "produit|produkt|prodotto|bewertungskonto|account|account number|konto|kontonummer|"
     "auftragskonto|auftraggeberkonto|iban auftraggeberkonto|iban/bban|rekening|"
     "rekeningnummer|compte|cuenta|conto|account no|"
@@ -127,7 +128,7 @@ def day_first_word(header: Sequence[str]) -> str | None:
 
 def _role(cell: str) -> str | None:
     """Return what a header cell means; a currency or remark behind it is not looked at."""
-    name = plain(cell).replace("_", " ")
+    name = plain(cell).replace("_", " ").lstrip("# ")
     before, _, last = name.rpartition(" ")
     without_currency = before.removesuffix(" in") if names_currency(last) else name
     without_remark = _REMARK.sub("", name)

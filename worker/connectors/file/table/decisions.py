@@ -6,13 +6,11 @@ from itertools import islice
 
 from worker.connectors.base import AccountType
 from worker.connectors.file.statement.amounts import Mark
-from worker.connectors.file.statement.date_orders import DayEvidence, decide_order
-from worker.connectors.file.statement.dates import ORDERS, Order, fitting_orders, parse_day_as, why_no_day
+from worker.connectors.file.statement.date_orders import DayEvidence
+from worker.connectors.file.statement.dates import Order, fitting_orders, parse_day_as, why_no_day
 from worker.connectors.file.statement.errors import Doubt, StatementError
-from worker.connectors.file.statement.month_words import in_croatian
 from worker.connectors.file.table.balance_column import BalanceColumn
 from worker.connectors.file.table.column_names import day_first_word
-from worker.connectors.file.table.column_questions import CHOICES
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.evidence import TableEvidence, gather_evidence
 from worker.connectors.file.table.layout import Layout
@@ -35,7 +33,7 @@ from worker.connectors.file.table.signs import (
     directed_doubt,
     undirected_doubt,
 )
-from worker.connectors.file.table.unknown_columns import ColumnValues, meaning
+from worker.connectors.file.table.unknown_columns import ColumnValues, refuse_unknown
 
 _STRAY_SHARE = 0.01
 _USUAL_SHARE = 0.05
@@ -132,38 +130,15 @@ def _decide_order(
 ) -> tuple[Order | None, str | None]:
     if layout.profile.date_format or layout.profile.date_order:
         return layout.profile.date_order, None
-    total = sum(seen.orders.values())
-    fits = {order: sum(n for orders, n in seen.orders.items() if order in orders) for order in ORDERS}
-    every = frozenset(order for order, count in fits.items() if count == total)
-    nearly = every or frozenset(order for order, count in fits.items() if count >= total * (1 - _STRAY_SHARE))
     word = day_first_word(layout.header)
-    read = in_croatian if croatian else str
     evidence = DayEvidence(
-        days=[read(text) for text in seen.dates if nearly <= fitting_orders(text)],
-        pairs=[
-            (read(one), read(other))
-            for one, other in seen.pairs
-            if nearly <= fitting_orders(one) & fitting_orders(other)
-        ],
+        pairs=seen.pairs,
         around=layout.above.days,
         others=[text for values in seen.unknown.values() for text in _days_of(values)],
         newest_first=chain.newest_first if chain is not None else None,
         local=f"as everywhere a column is called '{word}'" if word else None,
     )
-    try:
-        return decide_order(nearly, evidence)
-    except ValueError as error:
-        choices = tuple(sorted(nearly)) or tuple(order for order in ORDERS if fits[order])
-        doubt = Doubt(field="date_order", text=f"In which order is '{seen.dates[0]}' written?", choices=choices)
-        raise StatementError(str(error), doubts=(doubt,) if len(choices) > 1 else ()) from None
-
-
-def _are_croatian(layout: Layout, seen: TableEvidence) -> bool:
-    """Decide the language of the months. Raises: StatementError where nothing tells it."""
-    try:
-        return layout.profile.date_format is None and seen.months.are_croatian(layout.header)
-    except ValueError as error:
-        raise StatementError(str(error)) from None
+    return seen.days.decide(croatian=croatian, evidence=evidence)
 
 
 def _days_of(values: ColumnValues) -> Sequence[str]:
@@ -184,17 +159,17 @@ def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: 
         empty = Decisions(mark=".", order="ymd", confidence=layout.confidence, notes=("the file holds no rows",))
         return layout, empty
     if not seen.rows:
-        raise StatementError(f"no row holds a date in column '{layout.profile.date}'{why_no_day(seen.undated)}")
+        raise StatementError(f"no row holds a date in column '{layout.profile.date}'{why_no_day(seen.days.unread)}")
     layout = _with_direction(layout, seen)
     if layout.guessed:
-        _refuse_unknown(layout, seen, hints)
+        refuse_unknown(seen.unknown.values(), layout.profile, hints.ignored)
     mark = hints.decimal or _decide_mark(layout, seen)
     balances = BalanceColumn(layout, rows, mark)
     signs = _decide_signs(layout, seen, hints, balances)
     proof = balances.proof(signs)
     sure = proof is not None and proof.sure
     chain = proof.order if proof is not None else None
-    croatian = _are_croatian(layout, seen)
+    croatian = layout.profile.date_format is None and seen.days.are_croatian(layout.header)
     order, note = hints.order, None
     if order is None:
         order, note = _decide_order(layout, seen, chain if sure else None, croatian=croatian)
@@ -301,34 +276,3 @@ def _decide_signs(layout: Layout, seen: TableEvidence, hints: Hints, balances: B
         doubts = [undirected_doubt(seen.kinds, card or title, by_title=card is None)] if asks else []
     reading = SignReading(positive_is=hints.positive_is or ("out" if flipped else "in"))
     return decide_signs(reading, [one for one in doubts if one is not None], stated, balances.proof)
-
-
-def _refuse_unknown(layout: Layout, seen: TableEvidence, hints: Hints) -> None:
-    """Raises: StatementError naming the unused columns that seem to matter and what to state about them."""
-    doubts = [
-        (values.name, what)
-        for values in seen.unknown.values()
-        if values.name not in hints.ignored
-        and values.name not in layout.profile.used
-        and (what := meaning(values, layout.profile)) is not None
-    ]
-    if doubts:
-        named = "; ".join(f"column '{name}' looks like {_article(what)} {what}" for name, what in doubts)
-        name, what = doubts[0]
-        others = " (or balance, debit, credit, fee)" if what == "amount" else ""
-        raise StatementError(
-            f"{named}: state --column '{name}={what}'{others}, or --ignore '{name}'",
-            doubts=tuple(
-                Doubt(
-                    field="columns",
-                    column=name,
-                    text=f"What does column '{name}' hold?",
-                    choices=("ignore", *CHOICES["amount"]) if what == "amount" else (what, "ignore"),
-                )
-                for name, what in doubts
-            ),
-        )
-
-
-def _article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"

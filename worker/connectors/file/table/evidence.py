@@ -13,19 +13,19 @@ from worker.connectors.file.statement.amounts import (
     plain_figures,
     written_currency,
 )
-from worker.connectors.file.statement.dates import Order, fitting_orders, is_day
+from worker.connectors.file.statement.dates import fitting_orders
 from worker.connectors.file.statement.errors import StatementError
-from worker.connectors.file.statement.month_words import MonthWords, in_croatian
+from worker.connectors.file.statement.written_days import WrittenDays
 from worker.connectors.file.table.column_names import names_columns
 from worker.connectors.file.table.csv_records import Record
-from worker.connectors.file.table.layout import Layout, numbered, says_total
+from worker.connectors.file.table.layout import Layout, numbered
 from worker.connectors.file.table.lines_above import states_balance
 from worker.connectors.file.table.profile import plain
 from worker.connectors.file.table.row_amount import cell, decimals
+from worker.connectors.file.table.row_looks import says_total
 from worker.connectors.file.table.signs import AmountKinds
 from worker.connectors.file.table.unknown_columns import ColumnValues, unused_columns
 
-_SAMPLE = 500
 # What statements of cards call the payment of the last bill.
 _PAID_BACK = re.compile(
     r"(?i)\bpayment\b.{0,20}\bthank|\bthank.{0,20}\bpayment|\bautopay\b|\bpayment received\b|"
@@ -42,7 +42,7 @@ class TableEvidence:
     """What the cells of all rows say.
 
     Attributes:
-        undated: A cell of a column of days that holds none.
+        pairs: Two days of one row.
         kinds: What the amounts of the one signed column carry.
         sides: The same for the columns of money out and money in.
         directions: Values of the direction column.
@@ -53,14 +53,11 @@ class TableEvidence:
         headers: Lines that repeat the header.
     """
 
-    orders: Counter[frozenset[Order]] = field(default_factory=Counter)
-    months: MonthWords = field(default_factory=MonthWords)
-    dates: list[str] = field(default_factory=list)
+    days: WrittenDays = field(default_factory=WrittenDays)
     pairs: list[tuple[str, str]] = field(default_factory=list)
     marks: Counter[Mark] = field(default_factory=Counter)
     undecided: str | None = None
     currency_beside: bool = False
-    undated: str | None = None
     records: int = 0
     rows: int = 0
     widths: Counter[int] = field(default_factory=Counter)
@@ -103,7 +100,7 @@ def gather_evidence(layout: Layout, rows: Iterable[Record]) -> TableEvidence:
             seen.widths[len(record.cells)] += 1
             for at, counter in counted:
                 counter[cell(record, at)] += 1
-            if len(seen.dates) < _SAMPLE:
+            if seen.days.wants_more:
                 _see_days(seen, [cell(record, at) for at in dates])
             kind = amount_kind(cell(record, signed_at))
             _see_values(watched, record, kind)
@@ -179,20 +176,14 @@ def _refuse_second_header(layout: Layout, record: Record) -> None:
 
 
 def _see_date(seen: TableEvidence, text: str, count: int) -> None:
-    orders = fitting_orders(text)
-    if orders:
-        seen.orders[orders] += count
-        if not text.isascii() or any(map(str.isalpha, text)):
-            seen.months.see(text, fits=is_day(text), fits_croatian=is_day(in_croatian(text)))
-    elif seen.undated is None and any(mark.isdigit() for mark in text):
-        seen.undated = text
+    seen.days.see(text, count)
 
 
 def _see_days(seen: TableEvidence, texts: list[str]) -> None:
     """Keep the day of a row, and a second day of it, of the first rows."""
     days = [text for text in texts if fitting_orders(text)]
     if days:
-        seen.dates.append(days[0])
+        seen.days.first.append(days[0])
         seen.pairs += [(days[0], day) for day in days[1:]]
 
 

@@ -41,15 +41,22 @@ class RunningBalance:
     _steps: int = 0
     _agree: Counter[RowOrder] = field(default_factory=Counter)
 
-    def feed(self, amount: Decimal, balance: Decimal) -> None:
-        """Take the next row of one account."""
-        if self._last is not None and (amount or self._last[0]):
+    def feed(self, amount: Decimal, balance: Decimal, skipped: Decimal = Decimal(0)) -> None:
+        """Take the next row of one account that has a balance.
+
+        Args:
+            amount: Of the row.
+            balance: Behind the row.
+            skipped: Sum of the rows between it and the one before that have no balance.
+        """
+        if self._last is not None and (amount or skipped or self._last[0]):
             self._steps += 1
             before_amount, before = self._last
             for flipped in (False, True):
                 sign = -1 if flipped else 1
-                self._agree[RowOrder(newest_first=False, flipped=flipped)] += before + sign * amount == balance
-                self._agree[RowOrder(newest_first=True, flipped=flipped)] += balance + sign * before_amount == before
+                newer, older = sign * (skipped + amount), sign * (skipped + before_amount)
+                self._agree[RowOrder(newest_first=False, flipped=flipped)] += before + newer == balance
+                self._agree[RowOrder(newest_first=True, flipped=flipped)] += balance + older == before
         self._last = (amount, balance)
 
     @property

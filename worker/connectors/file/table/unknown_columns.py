@@ -1,13 +1,15 @@
-"""Finds columns that a guessed layout does not use although they seem to matter. Pure."""
+"""Finds columns that a guessed layout does not use although they seem to matter, and asks what they hold. Pure."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from worker.connectors.file.statement.amounts import AmountKind
 from worker.connectors.file.statement.currencies import currency_sign
 from worker.connectors.file.statement.dates import fitting_orders
+from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.table.column_questions import CHOICES
 from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.state_words import (
     BOOKED_WORDS,
@@ -105,6 +107,35 @@ def meaning(column: ColumnValues, profile: Profile) -> str | None:
         "description": bare and not harmless and _is_text(column),
     }
     return next((what for what, fits in seems.items() if fits), None)
+
+
+def refuse_unknown(columns: Iterable[ColumnValues], profile: Profile, ignored: Collection[str]) -> None:
+    """Raises: StatementError naming the unused columns that seem to matter and what to state about them."""
+    doubts = [
+        (values.name, what)
+        for values in columns
+        if values.name not in ignored and values.name not in profile.used and (what := meaning(values, profile))
+    ]
+    if doubts:
+        named = "; ".join(f"column '{name}' looks like {_article(what)} {what}" for name, what in doubts)
+        name, what = doubts[0]
+        others = " (or balance, debit, credit, fee)" if what == "amount" else ""
+        raise StatementError(
+            f"{named}: state --column '{name}={what}'{others}, or --ignore '{name}'",
+            doubts=tuple(
+                Doubt(
+                    field="columns",
+                    column=name,
+                    text=f"What does column '{name}' hold?",
+                    choices=("ignore", *CHOICES["amount"]) if what == "amount" else (what, "ignore"),
+                )
+                for name, what in doubts
+            ),
+        )
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"
 
 
 def _is_currency(text: str) -> bool:
