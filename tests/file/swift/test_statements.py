@@ -156,3 +156,9 @@ def test_a_currency_that_no_balance_states_is_said_unless_a_person_states_it(swi
     content = GERMAN.replace("EUR1", "1")
     assert any("no currency is stated" in warning for warning in swift(content).warnings)
     assert [row.currency for row in swift(content, account={"currency": "CHF"}).rows] == ["CHF"] * 3
+
+
+def test_a_doubt_about_a_number_is_said_once(swift):
+    pages = GERMAN.replace("37040044/0532013000", "DE89370400440532013009")
+    warnings = swift(pages + pages.replace("C260131EUR1000,00", "C260202EUR1182,50")).warnings
+    assert sum("check digits" in warning for warning in warnings) == 1

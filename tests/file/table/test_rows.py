@@ -432,3 +432,10 @@ def test_the_same_remark_about_a_file_is_said_once(reading):
     table = "Date,Description,Amount\n2026-01-15,Shop,-5.00\n"
     warnings = reading(f"{table}Posted transactions\n{table.replace('15', '16')}").warnings
     assert sum("no currency is stated" in warning for warning in warnings) == 1
+
+
+def test_columns_that_hold_nothing_are_not_named_as_unread(reading):
+    found = reading("Date,Description,Amount,Tags,Notes,\n2026-01-15,Shop,-5.00,,home,\n2026-01-16,Shop,-5.00,,,\n")
+    assert [warning for warning in found.warnings if "columns that are not read" in warning] == [
+        "statement.csv: columns that are not read: notes"
+    ]

@@ -47,7 +47,9 @@ def test_text_cells_are_read_as_in_a_csv_file(tmp_path):
 
 def test_every_sheet_with_bookings_is_read(tmp_path):
     sheets = {"January": [HEAD, *ROWS[:2]], "Notes": [["printed for Ada"]], "February": [HEAD, ROWS[0]]}
-    assert len(read(write_sheets(tmp_path / "a.xlsx", sheets)).rows) == 3
+    found = read(write_sheets(tmp_path / "a.xlsx", sheets))
+    assert len(found.rows) == 3
+    assert any("sheet 'Notes' holds no table of bookings: it is not read" in warning for warning in found.warnings)
 
 
 def test_a_sheet_that_seems_to_hold_bookings_and_is_not_understood_refuses_the_file(tmp_path):

@@ -16,6 +16,7 @@ from worker.connectors.file.table.unknown_columns import ColumnValues, meaning
         pytest.param("reversed", ["Yes"], "status", id="a flag of what was reversed"),
         pytest.param("posted", ["true", "false"], "status", id="not everything is posted"),
         pytest.param("posted", ["true"], None, id="everything is posted"),
+        pytest.param("posted", ["02/20/2026", "02/22/2026"], None, id="days say when, not whether"),
         pytest.param("cleared", ["Cleared", "Uncleared"], "status", id="a register of what is cleared"),
         pytest.param("cleared", ["Cleared", "Reconciled"], None, id="a register of what is cleared or more"),
         pytest.param("result", ["Approved", "Insufficient funds"], "status", id="one of several values is a state"),

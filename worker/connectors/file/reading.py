@@ -56,6 +56,7 @@ class Understood:
 
     Attributes:
         tables: Layout and decisions of each table: one of a CSV file, several sheets; none for other formats.
+        unread: Names of sheets that hold something, but no table of bookings.
         turned: Statements of a CAMT file whose reversals keep the direction of the original booking.
         qif: How the days and amounts of a QIF file are written.
         ofx: How the records of an OFX file are read.
@@ -65,6 +66,7 @@ class Understood:
     format: Format
     encoding: Encoding
     tables: tuple[Table, ...] = ()
+    unread: tuple[str, ...] = ()
     ofx: OfxReading | None = None
     turned: frozenset[int] = frozenset()
     qif: QifReading | None = None
@@ -177,19 +179,21 @@ def _sheets(member: Member, choices: Choices) -> Understood:
 
     Raises: StatementError when none does, or one that seems to hold bookings cannot be understood.
     """
-    tables, refusal = [], None
+    tables, unread, refusal = [], [], None
     for name, hidden_rows in sheets_of(member):
         source = SheetSource(member, name, hidden_rows)
         try:
             tables.append(_table(source, choices))
         except StatementError as error:
-            if any(looks_like_booking(record) for record in source.heads()[","]):
+            head = source.heads()[","]
+            if any(looks_like_booking(record) for record in head):
                 raise StatementError(f"sheet '{name}': {error.reason}", line=error.line, doubts=error.doubts) from None
             refusal = refusal or error
+            unread += [name] if any(not record.blank for record in head) else []
     if not tables:
         raise refusal or StatementError("is a spreadsheet without a sheet")
     encoding = Encoding("utf-8", sure=True)
-    return Understood(member=member, format=Format.SHEET, encoding=encoding, tables=tuple(tables))
+    return Understood(member=member, format=Format.SHEET, encoding=encoding, tables=tuple(tables), unread=tuple(unread))
 
 
 def _read_tables(tables: tuple[Table, ...]) -> Iterator[Event]:
@@ -232,6 +236,8 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
     if not understood.encoding.sure and understood.format is not Format.CAMT:
         name = understood.encoding.name
         yield Note(message=f"not UTF-8, read as {name}: state --encoding if letters are wrong")
+    for sheet in understood.unread:
+        yield Note(message=f"sheet '{sheet}' holds no table of bookings: it is not read")
     if understood.tables:
         decided = [table.decisions for table in understood.tables]
         # where balances stand beside the rows, they show which rows are the same

@@ -65,7 +65,7 @@ class _Statement:
 
     Attributes:
         named: The element that names its account.
-        account: The account, from the first entry on: its currency may be stated by balances and entries only.
+        account: From the first entry on: balances and entries may tell its currency.
         message: Its id, which the entries of another message may name.
     """
 
@@ -105,14 +105,14 @@ def read_camt(stream: IO[bytes], options: CamtOptions | None = None) -> Iterator
 class _CamtReader(StatementReader):
     def __init__(self, options: CamtOptions) -> None:
         super().__init__("element")
-        self.statements = 0
+        self.statements = self._notified = 0
         self._options = options
         self._statement: _Statement | None = None
         self._in_header = False
         self._message: str | None = None
-        self._notified = 0
         self._unfinished: dict[str, int] = {}
         self._sequences: dict[str, int] = {}
+        self._doubted: set[str] = set()
 
     def take(self, kind: str, node: Node) -> Iterator[Event]:
         if kind == "total":
@@ -190,7 +190,8 @@ class _CamtReader(StatementReader):
         told = statement.balances.currency or (entry_currency(entry) if entry is not None else None)
         statement.account = stated_account(named, told or self._options.currency)
         yield Opened(account=statement.account, line=statement.line)
-        if is_broken_iban(named.get("Id/IBAN") or ""):
+        if is_broken_iban(number := named.get("Id/IBAN") or "") and number not in self._doubted:
+            self._doubted.add(number)
             yield self.remark(named.line, "the account number is no IBAN: its check digits are wrong")
 
     def _entry(self, statement: _Statement, node: Node) -> Iterator[Event]:
@@ -199,8 +200,7 @@ class _CamtReader(StatementReader):
         if account is None:
             raise StatementError("an entry comes before the account", line=node.line)
         statement.totals.count(node)
-        status = (node.get("Sts/Cd", "Sts/Prtry", "Sts") or "BOOK").upper()
-        if status in _NOT_BOOKED:
+        if (status := (node.get("Sts/Cd", "Sts/Prtry", "Sts") or "BOOK").upper()) in _NOT_BOOKED:
             self.parts.use(Part.LEFT_OUT, node.size)
             yield Skipped(line=node.line, reason=_NOT_BOOKED[status])
             return
@@ -275,8 +275,8 @@ class _CamtReader(StatementReader):
         if statement.stated_totals is not None:
             for difference in statement.totals.differences(statement.stated_totals):
                 yield self.remark(statement.stated_totals.line, difference)
-        before = self._sequences.get(key)
         if statement.sequence is not None:
+            before = self._sequences.get(key)
             if before is not None and statement.sequence > before + 1:
                 reason = f"statement {statement.sequence} follows {before}: one may be missing between them"
                 yield self.remark(statement.line, reason)

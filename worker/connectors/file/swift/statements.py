@@ -71,6 +71,7 @@ class _SwiftReader(StatementReader):
         super().__init__("field")
         self._currency = currency
         self._without_currency = False
+        self._doubted: set[str] = set()
         self._statement: _Statement | None = None
         self._last_page: tuple[int, int] | None = None
 
@@ -149,7 +150,8 @@ class _SwiftReader(StatementReader):
             statement.reference = item.text.strip()
         elif tag in {"25", "25P"}:
             statement.number = _first_line(item.text) or statement.number
-            if (doubt := _doubt(item)) is not None:
+            if (doubt := _doubt(item)) is not None and item.text not in self._doubted:
+                self._doubted.add(item.text)
                 yield self.remark(item.line, doubt, item.text)
         elif tag in {"28", "28C"}:
             yield from self._page(item)

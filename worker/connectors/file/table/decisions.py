@@ -75,7 +75,7 @@ class Decisions:
         most_decimals: The most decimals of an amount that can only be read with the file's mark; None for none.
         decimals: Decimals of every amount, where the file shows that none are left out; None elsewhere.
         widths: Numbers of cells that rows usually have.
-        unused: Columns that are not read.
+        unused: Columns that hold something and are not read.
         currency_beside: Whether an amount has a currency beside it.
         states_currency: Whether rows state their currency, so that one without is incomplete.
         repeats_header: Whether the header stands in it again, as in exports that were put together.
@@ -189,7 +189,9 @@ def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: 
         decimals=_fixed_decimals(seen),
         most_decimals=max(seen.proven_decimals, default=None),
         widths=frozenset(width for width, count in seen.widths.items() if count >= max(2, seen.rows * _USUAL_SHARE)),
-        unused=tuple(values.name for values in seen.unknown.values() if values.name not in layout.profile.used),
+        unused=tuple(
+            values.name for values in seen.unknown.values() if values.filled and values.name not in layout.profile.used
+        ),
         currency_beside=seen.currency_beside,
         states_currency=seen.currencies is not None and seen.currencies.filled > 0,
         repeats_header=seen.headers > 0,

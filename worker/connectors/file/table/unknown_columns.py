@@ -96,11 +96,12 @@ def meaning(column: ColumnValues, profile: Profile) -> str | None:
     foreign = _FOREIGN.search(column.name) is not None
     is_balance = _BALANCE.search(column.name) is not None
     bare = profile.counterparty is None and not profile.description
+    days = _share(column, fitting_orders)
     seems = {
-        "date": column.empty > 0 and _BOOKED_DAY.search(column.name) is not None and _share(column, fitting_orders),
+        "date": days and column.empty > 0 and _BOOKED_DAY.search(column.name) is not None,
         "currency": not foreign and profile.currency_column is None and _share(column, _is_currency),
         "account": profile.account is None and _names_accounts(column),
-        "status": _is_status(column),
+        "status": not days and _is_status(column),
         "fee": charged and profile.fee is None and _FEE.search(column.name) is not None,
         "balance": amounts and is_balance and profile.balance is None,
         "amount": amounts and not is_balance and not harmless and not _FEE.search(column.name),
