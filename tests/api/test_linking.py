@@ -1,5 +1,6 @@
 """Banks that are linked in a browser, over HTTP: the real flows against providers that keep state."""
 
+import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,7 +18,9 @@ from tests.fakes.provider_server import context_for, serving
 from tests.fakes.truelayer_server import FakeTrueLayer
 from worker.connections.linking import LinkService, read_link_apps
 from worker.connections.linking.apps import LinkApps
+from worker.connectors.base import Account
 from worker.errors import ConfigurationError
+from worker.importer.store.accounts import sync_accounts
 
 LINKS = "/bank-connections/links"
 REDIRECT = "https://finmind.test/linked"
@@ -112,6 +115,20 @@ def test_a_connection_is_renewed_in_place(client, provider):
     renewed = {"code": "code-2"} if "code" in RETURNS[provider.connector_name] else {}
     answer = come_back(client, provider, again["state"], **renewed)
     assert (answer.status_code, answer.json()["id"]) == (201, connection_id)
+
+
+@pytest.mark.parametrize("provider", ["gocardless"], indirect=True)
+def test_a_request_that_waits_asks_for_the_first_import_alone(client, provider, sessions):
+    made = begin(client, provider)
+    waits = {"connector_name": "gocardless", "state": made["state"]}
+    linked = client.post(f"{LINKS}/complete?wait=1", json=waits).json()
+    assert (linked["accounts"], linked["first_run_id"] is None) == ([], False)
+    with sessions() as session:
+        user_id = session.execute(text("DELETE FROM bank_import_runs RETURNING user_id")).scalar()
+        sync_accounts(session, uuid.UUID(linked["id"]), user_id, [Account(external_id="a", name="Joint")], ask=False)
+    again = begin(client, provider, connection_id=linked["id"])["state"]
+    renewed = client.post(f"{LINKS}/complete?wait=1", json=waits | {"state": again}).json()
+    assert ([one["name"] for one in renewed["accounts"]], renewed["first_run_id"]) == (["Joint"], None)
 
 
 @every_provider

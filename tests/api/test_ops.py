@@ -322,6 +322,28 @@ def test_every_page_says_something_with_and_without_rows(page, sessions, path):
     assert page.get(path).status_code == 200
 
 
+@pytest.mark.usefixtures("filled")
+def test_the_figures_of_questions_and_rejected_rows_lead_to_their_connections(page, sessions):
+    with sessions() as session:
+        session.execute(
+            text(
+                "WITH a AS (INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name)"
+                " SELECT id, user_id, 'n', 'New' FROM bank_connections WHERE display_name = 'Red Bank'"
+                " RETURNING id, user_id)"
+                " INSERT INTO bank_match_suggestions (user_id, kind, account_id, reason)"
+                " SELECT user_id, 'account', id, 'similar' FROM a"
+            )
+        )
+    named = {}
+    for view in ("questions", "rejections"):
+        assert f'<a href="/ops/connections?view={view}"><span>' in page.get("/ops").text
+        named[view] = re.findall(
+            r'href="/ops/connections/[^"]+">([^<]+)<', page.get(f"/ops/connections?view={view}").text
+        )
+    assert named == {"questions": ["Red Bank"], "rejections": ["Blue Bank"]}
+    assert page.get("/ops/connections?view=odd").status_code == 422
+
+
 def test_an_account_has_a_calendar_of_its_months_and_a_button_that_asks_for_a_gap(page, sessions, run_id, user_id):
     with sessions() as session:
         account_id, source_id = session.execute(

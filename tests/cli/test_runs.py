@@ -9,6 +9,9 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.leases import claim
+from worker.connectors.base import Account
+from worker.credentials import generate_key
+from worker.importer.store.accounts import sync_accounts
 from worker.models import BankImportRun
 from worker.runs.ending import close
 from worker.runs.request import request_run
@@ -33,18 +36,22 @@ def end_the_run(sessions):
     stop = threading.Event()
     threads = []
 
-    def play(outcome):
+    def play(outcome, accounts):
         while not stop.wait(0.02):
             with sessions() as session:
                 run_id = session.query(BankImportRun.id).filter_by(status="queued").scalar()
                 lease = run_id and claim(session, run_id, worker_name="w", lease_s=60)
             if lease:
                 with sessions() as session:
+                    run = session.get_one(BankImportRun, run_id)
+                    sync_accounts(session, run.connection_id, run.user_id, accounts, ask=False)
+                    run.accounts_total = len(accounts)
+                with sessions() as session:
                     close(session, lease, outcome)
                 return
 
-    def start(outcome):
-        threads.append(threading.Thread(target=play, args=(outcome,)))
+    def start(outcome, accounts=()):
+        threads.append(threading.Thread(target=play, args=(outcome, accounts)))
         threads[-1].start()
 
     yield start
@@ -129,6 +136,25 @@ def test_waiting_ends_with_the_outcome_as_exit_code(command, connection_id, end_
         assert "2 created, 1 unchanged" in answer.out
     if outcome.message:
         assert outcome.message in answer.out
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["words", "JSON"])
+def test_a_new_connection_that_is_imported_at_once_names_its_accounts(
+    command, user_id, end_the_run, monkeypatch, as_json
+):
+    monkeypatch.setenv("CREDENTIAL_KEYS", generate_key())
+    listed = [Account(external_id="a", name="Every\x1bday", currency="EUR"), Account(external_id="b", name="Savings")]
+    end_the_run(Outcome(status=RunStatus.PARTIAL, code="account_failed", counts=Counts(created=2)), listed)
+    asked = ("connections", "add", "--user", user_id, "--connector", "mock", "--config", "{}", "--import")
+    answer = command(*asked, *(("--json",) if as_json else ()))
+    assert answer.code == 3, answer.err
+    if as_json:
+        told = json.loads(answer.out)
+        assert ([one["name"] for one in told["accounts"]], told["run"]["created"]) == (["Every day", "Savings"], 2)
+    else:
+        assert "accounts: Every day (EUR), Savings\n" in answer.err
+        assert "2 created" in answer.out.splitlines()[1]
+        assert uuid.UUID(answer.out.splitlines()[0])
 
 
 def test_waiting_for_nobody_ends_in_time(command, connection_id):

@@ -18,6 +18,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.errors import CancelRequestedError, KeyProviderUnavailableError, StopRequestedError
+from worker.runs.run_queries import decisions_of
 from worker.runs.states import RunKind, RunStatus
 
 B = Account(external_id="B", name="Savings", currency="EUR")
@@ -285,6 +286,9 @@ def test_a_dry_run_of_a_bank_never_imported_writes_nothing_but_its_report(harnes
     assert outcome.counts.created == 1
     assert harness.sql("SELECT count(*) FROM bank_connection_accounts") == [(0,)]
     assert harness.sql("SELECT decision, detail ->> 'amount' FROM bank_transaction_changes") == [("created", "-1")]
+    with harness.sessions() as session:
+        (told,) = decisions_of(session, harness.run_id)
+    assert told["account"] == harness.bank.accounts[0].name
 
 
 class TestBalanceProof:
@@ -335,8 +339,6 @@ class TestBalanceProof:
 
 
 def test_every_row_of_a_run_is_explained(harness):
-    from worker.runs.run_queries import decisions_of
-
     row = harness.bank.buy("-1", "Baker", external_id="1")
     harness.refresh()
     harness.bank.change(row, description="Bakery")

@@ -3,7 +3,7 @@
 import uuid
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -115,7 +115,7 @@ class ConnectionOut(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: dict[str, Any]) -> "ConnectionOut":
+    def of(cls, row: dict[str, Any]) -> Self:
         """Build from what `connection_queries.describe_with_bank` returns."""
         interval: timedelta | None = row["refresh_interval"]
         return cls.model_validate({**row, "refresh_interval_s": interval and int(interval.total_seconds())})
@@ -146,6 +146,16 @@ class AccountOut(BaseModel):
     balance_at: datetime | None
     watermark_on: date | None
     last_seen_at: datetime | None
+
+
+class NewConnectionOut(ConnectionOut):
+    """A connection that was just made, with the accounts that its bank listed so far.
+
+    first_run_id: the import that `wait` asked for; null without `wait`, and where the accounts are known already.
+    """
+
+    accounts: list[AccountOut]
+    first_run_id: uuid.UUID | None
 
 
 class AccountChangeIn(Input):

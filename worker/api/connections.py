@@ -4,7 +4,8 @@ import uuid
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Response
+from fastapi.concurrency import run_in_threadpool
 
 from worker.api.connection_schemas import (
     AccountChangeIn,
@@ -13,8 +14,10 @@ from worker.api.connection_schemas import (
     ConnectionOut,
     CredentialsIn,
     NewConnectionIn,
+    NewConnectionOut,
     RemovedOut,
 )
+from worker.api.first_imports import AccountsWait, read_new, with_accounts
 from worker.api.idempotency import OnlyOnce
 from worker.api.inputs import RowId
 from worker.api.paging import Listed
@@ -31,15 +34,25 @@ router = APIRouter(tags=["connections"])
 _SCHEDULE = ("refresh_interval_s", "refresh_from_hour", "refresh_until_hour")
 
 
-@router.post("/connections", status_code=201, response_model=ConnectionOut)
-def add_connection(wanted: NewConnectionIn, user_id: UserId, services: ServicesDep, only: OnlyOnce) -> Response:
-    """Link a bank. A one-time token is exchanged once; send an `Idempotency-Key` so that a repeat links nothing."""
+@router.post("/connections", status_code=201, response_model=NewConnectionOut)
+async def add_connection(
+    wanted: NewConnectionIn, user_id: UserId, services: ServicesDep, only: OnlyOnce, wait: AccountsWait = 0
+) -> Response:
+    """Link a bank. A one-time token is exchanged once; send an `Idempotency-Key` so that a repeat links nothing.
 
-    def make() -> ConnectionOut:
+    With `wait` the first import begins at once, and `accounts` are those that the bank lists, if it does so in time.
+    """
+    nudges = BackgroundTasks()
+
+    def make() -> NewConnectionOut:
         with acting_as(f"api:user:{user_id}"):
-            return _connection(services, user_id, lifecycle.add(services.connection_service, _new(user_id, wanted)))
+            connection_id = lifecycle.add(services.connection_service, _new(user_id, wanted))
+        return read_new(services, user_id, connection_id, nudges if wait else None)
 
-    return only.answer(make, status=201, location=lambda made: f"/bank-connections/connections/{made.id}")
+    made = await run_in_threadpool(
+        only.answer, make, status=201, location=lambda new: f"/bank-connections/connections/{new.id}"
+    )
+    return await with_accounts(services, user_id, made, nudges, wait_s=wait)
 
 
 @router.get("/connections")

@@ -4,16 +4,17 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
-from worker.api.connection_schemas import ConnectionOut
+from worker.api.connection_schemas import NewConnectionOut
+from worker.api.first_imports import AccountsWait, read_new, with_accounts
 from worker.api.inputs import Input, Text
 from worker.api.paging import Listed
 from worker.api.services import ServicesDep, UserId
 from worker.audit import acting_as
-from worker.connections import connection_queries
 from worker.connections.linking import BroughtBack, WantedLink, abandon, finish_link, list_link_banks, start_link
 
 router = APIRouter(prefix="/links", tags=["links"])
@@ -111,9 +112,12 @@ def begin_link(wanted: LinkIn, user_id: UserId, services: ServicesDep) -> LinkOu
     return LinkOut(state=made.state, url=made.url, link_token=made.link_token, expires_at=made.expires_at)
 
 
-@router.post("/complete", status_code=201, response_model=ConnectionOut)
-def complete_link(brought: BroughtIn, user_id: UserId, services: ServicesDep) -> Response:
-    """Save what the user came back with. A one-time code is exchanged once; the same request again links nothing."""
+@router.post("/complete", status_code=201, response_model=NewConnectionOut)
+async def complete_link(brought: BroughtIn, user_id: UserId, services: ServicesDep, wait: AccountsWait = 0) -> Response:
+    """Save what the user came back with. A one-time code is exchanged once; the same request again links nothing.
+
+    `wait` as for a new connection; one that was renewed has its accounts, and no import is asked for.
+    """
     given = BroughtBack(
         user_id=user_id,
         connector_name=brought.connector_name,
@@ -123,14 +127,16 @@ def complete_link(brought: BroughtIn, user_id: UserId, services: ServicesDep) ->
         name=brought.display_name,
         institution_name=brought.institution_name,
     )
-    with acting_as(f"api:user:{user_id}"):
-        connection_id = finish_link(services.link_service, services.link_apps, given)
-    with services.sessions() as session:
-        made = ConnectionOut.of(
-            connection_queries.describe(connection_queries.find(session, connection_id, user_id=user_id))
-        )
-    headers = {"Location": f"/bank-connections/connections/{connection_id}"}
-    return JSONResponse(made.model_dump(mode="json"), status_code=201, headers=headers)
+    nudges = BackgroundTasks()
+
+    def make() -> Response:
+        with acting_as(f"api:user:{user_id}"):
+            connection_id = finish_link(services.link_service, services.link_apps, given)
+        made = read_new(services, user_id, connection_id, nudges if wait else None)
+        headers = {"Location": f"/bank-connections/connections/{connection_id}"}
+        return JSONResponse(made.model_dump(mode="json"), status_code=201, headers=headers)
+
+    return await with_accounts(services, user_id, await run_in_threadpool(make), nudges, wait_s=wait)
 
 
 @router.post("/abandon", status_code=204)

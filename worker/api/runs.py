@@ -167,14 +167,21 @@ async def stream_progress(
         if run != last:
             yield ServerSentEvent(event="progress", data=run)
             last = run
-        if RunStatus(run.status) in {*CLOSED, RunStatus.DEFERRED}:
+        if has_ended(run):
             yield ServerSentEvent(event="end", data={"status": run.status, "code": run.code})
             return
         await asyncio.sleep(POLL_S)
 
 
 async def wait_for_end(services: Services, user_id: int, run_id: uuid.UUID, *, wait_s: float) -> RunOut | None:
-    """Return the run once it has ended or was deferred; None when it has not within `wait_s` seconds.
+    """Return the run once it has ended or was deferred; None when it has not within `wait_s` seconds."""
+    return await wait_until(services, user_id, run_id, has_ended, wait_s=wait_s)
+
+
+async def wait_until(
+    services: Services, user_id: int, run_id: uuid.UUID, is_reached: Callable[[RunOut], bool], *, wait_s: float
+) -> RunOut | None:
+    """Return the run once `is_reached` says so of it; None when it has not within `wait_s` seconds.
 
     A user with many such requests under way is answered at once.
     """
@@ -183,10 +190,15 @@ async def wait_for_end(services: Services, user_id: int, run_id: uuid.UUID, *, w
     with _waits.taken(user_id):
         for _ in range(int(wait_s / WAIT_POLL_S)):
             run = await run_in_threadpool(_read, services, user_id, run_id)
-            if RunStatus(run.status) in {*CLOSED, RunStatus.DEFERRED}:
+            if is_reached(run):
                 return run
             await asyncio.sleep(WAIT_POLL_S)
     return None
+
+
+def has_ended(run: RunOut) -> bool:
+    """Say whether nothing more happens to a run at present: it has ended, or goes on later."""
+    return RunStatus(run.status) in {*CLOSED, RunStatus.DEFERRED}
 
 
 def _ask(

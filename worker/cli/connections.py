@@ -1,15 +1,18 @@
 """`finmind-worker connections`: link banks, look at them, and change or end what was linked."""
 
+import uuid
 from typing import Annotated, Any
 
 import typer
 
 from worker.cli.arguments import read_choices, read_hours, read_interval
 from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
+from worker.cli.failures import ExitCode
 from worker.cli.ids import ConnectionId
-from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
+from worker.cli.output import JsonFlag, WideFlag, on_terminal, print_json, print_record, print_rows, say
 from worker.cli.recordings import record
-from worker.cli.workspace import database, workspace
+from worker.cli.watching import exit_code, follow, summary
+from worker.cli.workspace import client, database, workspace
 from worker.connections import connection_queries, lifecycle, preferences
 from worker.connections.lifecycle import NewConnection
 from worker.connections.preferences import Schedule
@@ -41,6 +44,8 @@ _ACCOUNT_COLUMNS = (
     "watermark_on",
 )
 
+_NO_ACCOUNTS = "no accounts yet: `finmind-worker import {} --wait` reads them from the bank"
+
 OptionPairs = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME=VALUE", help="A policy, such as import_pending=hide; repeatable."),
@@ -62,6 +67,9 @@ def add(  # noqa: PLR0913 - one parameter per flag
     option: OptionPairs = None,
     every: Every = None,
     hours: Hours = None,
+    import_: Annotated[
+        bool, typer.Option("--import", help="Import it at once: show its accounts, and progress until the run ends.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Link a bank and print the new connection's id; without a config flag, its fields are asked for."""
@@ -76,10 +84,32 @@ def add(  # noqa: PLR0913 - one parameter per flag
             schedule=read(Schedule, _schedule(every, hours), what="schedule"),
         )
         connection_id = lifecycle.add(open_connection_service(opened), wanted)
+    if import_:
+        raise typer.Exit(_first_import(connection_id, as_json=as_json))
     if as_json:
         print_json({"id": connection_id})
-    else:
+        return
+    say(connection_id)
+    if on_terminal():
+        say(f"next: `finmind-worker import {connection_id} --wait` reads its accounts and rows", err=True)
+
+
+def _first_import(connection_id: uuid.UUID, *, as_json: bool) -> ExitCode:
+    """Import a new connection and show its accounts as soon as the bank has listed them."""
+    if not as_json:
         say(connection_id)
+    with database() as sessions, client() as opened:
+        with sessions() as session:
+            run_id = opened.request_import(session, connection_id)
+        run = follow(sessions, run_id, timeout_s=None, quiet=as_json)
+        assert run is not None, "without a timeout it is followed to its end"
+        with sessions() as session:
+            accounts = connection_queries.list_accounts(session, connection_id)
+    if as_json:
+        print_json({"id": connection_id, "accounts": accounts, "run": run})
+    else:
+        say(summary(run))
+    return exit_code(run)
 
 
 @app.command("list")
@@ -108,7 +138,7 @@ def show(connection: ConnectionId, *, as_json: JsonFlag = False) -> None:
         return
     print_record(record, as_json=False)
     say()
-    print_rows(accounts, _ACCOUNT_COLUMNS, as_json=False, empty="no accounts yet: nothing was imported")
+    print_rows(accounts, _ACCOUNT_COLUMNS, as_json=False, empty=_NO_ACCOUNTS.format(connection))
 
 
 @app.command("set")

@@ -119,7 +119,7 @@ def show(
     print_record(record, as_json=False)
     say()
     proven = [account | {"proof": _proof(account["balance_proof"])} for account in accounts]
-    print_rows(proven, _ACCOUNT_COLUMNS, as_json=False, empty="no account was reached", wide=wide)
+    print_rows(proven, _ACCOUNT_COLUMNS, as_json=False, empty=_without_accounts(record), wide=wide)
     if story:
         say()
         print_rows(story["decisions"], _DECISION_COLUMNS, as_json=False, empty="nothing was decided", wide=wide)
@@ -171,6 +171,12 @@ def _about(
         return client.request(session, make_request(session, run_id))
 
     return ask
+
+
+def _without_accounts(run: dict[str, Any]) -> str:
+    """Say why nothing is kept of any account."""
+    new = run["dry_run"] and run["fetched"]
+    return "the accounts are new, and a dry run keeps none; --rows names them" if new else "no account was reached"
 
 
 def _took(duration_s: float | None) -> timedelta | None:

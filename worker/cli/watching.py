@@ -6,9 +6,11 @@ from typing import Any, Self
 
 from worker.cli.failures import ExitCode
 from worker.cli.output import on_terminal, print_json, say, warn
+from worker.connections.connection_queries import list_accounts
 from worker.db.engine import Sessions
+from worker.inert_text import inert_lines
 from worker.runs.run_queries import run_of
-from worker.runs.states import CLOSED, RunStatus
+from worker.runs.states import CLOSED, RunKind, RunStatus
 
 POLL_S = 0.3
 UNCLAIMED_S = 15.0
@@ -25,33 +27,65 @@ _SHOWN = ("created", "updated", "unchanged", "linked", "removed", "rejected", "s
 
 
 def watch(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, as_json: bool) -> ExitCode:
-    """Follow a run until it ends or is deferred; return what its outcome means as an exit code.
+    """Follow a run until it ends or is deferred, print how, and return what that means as an exit code.
 
     Args:
         timeout_s: Stop watching after this long; the run goes on.
     """
+    run = follow(sessions, run_id, timeout_s=timeout_s, quiet=as_json)
+    if run is None:
+        return ExitCode.FAILED
+    if as_json:
+        print_json(run)
+    else:
+        say(summary(run))
+    return exit_code(run)
+
+
+def exit_code(run: dict[str, Any]) -> ExitCode:
+    """Return what the result of a run means as an exit code."""
+    return _EXIT[RunStatus(run["status"])]
+
+
+def follow(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, quiet: bool) -> dict[str, Any] | None:
+    """Show a run until it ends or is deferred, and return it; None when it has not within `timeout_s`.
+
+    Args:
+        quiet: Show nothing.
+    """
     started_s = time.monotonic()
-    line = _LiveLine() if on_terminal() and not as_json else _PlainLines(quiet=as_json)
-    warned = False
+    line = _LiveLine() if on_terminal() and not quiet else _PlainLines(quiet=quiet)
+    warned = named = False
     with line:
         while True:
             run = _read(sessions, run_id)
+            if run["accounts_total"] and run["kind"] == RunKind.IMPORT and not named:
+                named = True
+                line.tell(f"accounts: {account_names(sessions, run['connection_id'])}")
             line.show(run)
             if _has_ended(run):
                 break
             waited_s = time.monotonic() - started_s
             if timeout_s is not None and waited_s > timeout_s:
                 warn(f"run {run_id} is still {run['status']}; `finmind-worker runs show {run_id}` says how it goes on")
-                return ExitCode.FAILED
+                return None
             if run["status"] == RunStatus.QUEUED and waited_s > UNCLAIMED_S and not warned:
                 warn("no worker has taken the run yet; `finmind-worker status` says what is running")
                 warned = True
             time.sleep(POLL_S)
-    if as_json:
-        print_json(run)
-    else:
-        say(summary(run))
-    return _EXIT[RunStatus(run["status"])]
+    return run
+
+
+def account_names(sessions: Sessions, connection_id: uuid.UUID) -> str:
+    """Name the accounts of a connection with their currency, and say which of them are not imported."""
+    with sessions() as session:
+        accounts = list_accounts(session, connection_id)
+    return ", ".join(map(_account_name, accounts))
+
+
+def _account_name(account: dict[str, Any]) -> str:
+    standing = account["status"] if account["status"] != "active" else None if account["included"] else "left out"
+    return f"{account['name']} ({', '.join(filter(None, (account['currency'], standing)))})".removesuffix(" ()")
 
 
 def summary(run: dict[str, Any]) -> str:
@@ -120,6 +154,11 @@ class _PlainLines:
             say(line, err=True)
         self._last = line
 
+    def tell(self, words: str) -> None:
+        """Print a line that stays."""
+        if not self._quiet:
+            say(words, err=True)
+
 
 class _LiveLine:
     """A bar over the accounts, with what happened to rows beside it."""
@@ -145,3 +184,7 @@ class _LiveLine:
         self._progress.update(
             self._task, description=run["status"], total=total, completed=run["accounts_done"], counts=counts
         )
+
+    def tell(self, words: str) -> None:
+        """Print a line that stays above the bar."""
+        self._progress.console.print(inert_lines(words), markup=False, highlight=False)

@@ -121,7 +121,7 @@ _CREATED_FROM = 1 << 52
 """Created rows are on record in the rows themselves; in the list of decisions they come after all changes."""
 
 _DECISIONS = text(
-    """SELECT d.*, a.name AS account FROM (
+    """SELECT d.*, coalesce(a.name, d.detail ->> 'account') AS account FROM (
         SELECT c.id, c.decision, c.reason, coalesce(c.account_id, t.account_id) AS account_id, c.transaction_id,
             coalesce((c.detail ->> 'on')::date, t.effective_on) AS effective_on,
             coalesce((c.detail ->> 'amount')::numeric, t.amount) AS amount,

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, text, tuple_
@@ -15,17 +16,26 @@ from worker.runs.run_filter import id_range, named, read_user_id
 DAYS = 14
 
 
+class ConnectionView(StrEnum):
+    """Connections that something waits for: a mend, an answer of their person, or rows to be tried again."""
+
+    TROUBLE = "trouble"
+    QUESTIONS = "questions"
+    REJECTIONS = "rejections"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionFilter:
     """Which connections to list, newest first. None, or nothing, leaves a condition out.
 
     Attributes:
-        in_trouble: Only those that need a person, fail, or whose ledger may not agree with the bank.
+        view: Only those that need a person, fail, or whose ledger may not agree with the bank (`trouble`), that have
+            open suggestions (`questions`), or rejected rows that nobody has resolved (`rejections`).
         text: The beginning of an id, a user's id, or words of a name.
         after: When the last connection of the page before was made, and its id.
     """
 
-    in_trouble: bool = False
+    view: ConnectionView | None = None
     statuses: Sequence[str] = ()
     connector_name: str | None = None
     institution: str | None = None
@@ -35,11 +45,21 @@ class ConnectionFilter:
     limit: int = 50
 
 
-# The same words as in idx_bank_connections_trouble.
-_IN_TROUBLE = text(
-    "(status IN ('needs_user', 'error') OR consecutive_failures > 0"
-    " OR (problem_code IS NOT NULL AND status <> 'disconnected'))"
-)
+_VIEWS = {
+    # The same words as in idx_bank_connections_trouble.
+    ConnectionView.TROUBLE: text(
+        "(status IN ('needs_user', 'error') OR consecutive_failures > 0"
+        " OR (problem_code IS NOT NULL AND status <> 'disconnected'))"
+    ),
+    ConnectionView.QUESTIONS: text(
+        "bank_connections.id IN (SELECT a.connection_id FROM bank_match_suggestions s"
+        " LEFT JOIN bank_transactions t ON t.id = s.transaction_id"
+        " JOIN bank_connection_accounts a ON a.id IN (s.account_id, t.account_id) WHERE s.status = 'open')"
+    ),
+    ConnectionView.REJECTIONS: text(
+        "bank_connections.id IN (SELECT connection_id FROM bank_import_rejections WHERE resolved_at IS NULL)"
+    ),
+}
 _HISTORY = """
     SELECT connection_id, CURRENT_DATE - finished_at::date AS days_ago, sum(created + updated + linked)::int AS rows_,
            round(avg(EXTRACT(EPOCH FROM finished_at - started_at))::numeric, 2)::float AS seconds,
@@ -51,8 +71,9 @@ _OPEN = text(
     """
     SELECT
       (SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND resolved_at IS NULL) AS rejections,
-      (SELECT count(*) FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
-         JOIN bank_connection_accounts a ON a.id = t.account_id
+      (SELECT count(DISTINCT s.id) FROM bank_match_suggestions s
+         LEFT JOIN bank_transactions t ON t.id = s.transaction_id
+         JOIN bank_connection_accounts a ON a.id IN (s.account_id, t.account_id)
        WHERE a.connection_id = :id AND s.status = 'open') AS suggestions"""
 )
 _ALLOWANCES = text(
@@ -125,7 +146,7 @@ def history(days: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _conditions(wanted: ConnectionFilter) -> list[Any]:
     row = BankConnection
-    found: list[Any] = [_IN_TROUBLE] if wanted.in_trouble else []
+    found: list[Any] = [_VIEWS[wanted.view]] if wanted.view else []
     found += [row.status.in_(wanted.statuses)] if wanted.statuses else [row.status != "disconnected"]
     equal = {row.user_id: wanted.user_id, row.connector_name: wanted.connector_name}
     found += [column == value for column, value in equal.items() if value is not None]

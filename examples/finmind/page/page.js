@@ -375,11 +375,18 @@ async function connect(form) {
   const chosen = connectors.find((one) => one.name === $("connector").value);
   const values = valuesOf(form);
   if (chosen.linked_by === "browser" && chosen.fields.length === 0) return startLink(chosen, values);
-  const bank = await call("POST", "/connections", { connector_name: chosen.name, config: values }, { "Idempotency-Key": crypto.randomUUID() });
-  say(`${bank.display_name} is connected; its transactions are read now.`);
+  say("Asking the bank …", "soft");
+  const bank = await call("POST", "/connections?wait=20", { connector_name: chosen.name, config: values }, { "Idempotency-Key": crypto.randomUUID() });
+  say(connected(bank));
   await showBanks();
   const place = document.querySelector(`[data-id="${bank.id}"] [aria-live]`);
-  await follow(await call("POST", `/connections/${bank.id}/import`), place);
+  await follow(await call("GET", `/import-runs/${bank.first_run_id}?limit=1`), place);
+}
+
+// The first import goes on while the accounts are shown.
+function connected(bank) {
+  const names = bank.accounts.map((one) => one.name).join(", ");
+  return `${bank.display_name} is connected${names && `: ${names}`}. Its transactions are read now.`;
 }
 
 async function startLink(connector, { bank, country }, renewed = null) {
@@ -405,9 +412,9 @@ async function finishLink() {
   }
   if ((back.get("state") ?? back.get("ref")) !== begun.state) return say("This answer belongs to another log-in: start again.", "bad");
   const code = back.get("code");
-  const bank = await call("POST", "/links/complete", code === null ? begun : { ...begun, code });
-  await call("POST", `/connections/${bank.id}/import`);
-  say(`${bank.display_name} is connected; its transactions are read now.`);
+  const bank = await call("POST", "/links/complete?wait=20", code === null ? begun : { ...begun, code });
+  if (bank.first_run_id === null) await call("POST", `/connections/${bank.id}/refresh`); // a login that was renewed
+  say(connected(bank));
 }
 
 // --- statement files -------------------------------------------------------------------------------------------------

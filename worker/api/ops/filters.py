@@ -13,7 +13,7 @@ from worker.api.paging import read_cursor
 from worker.errors import InvalidRequestError
 from worker.runs.run_filter import RunFilter, RunOrder, id_range, read_user_id
 from worker.runs.states import RunKind, RunStatus
-from worker.status.connection_pages import ConnectionFilter
+from worker.status.connection_pages import ConnectionFilter, ConnectionView
 
 Choice = TypeVar("Choice", bound=StrEnum)
 PAGE_ROWS = 50
@@ -57,7 +57,7 @@ def connection_filter(query: QueryParams) -> ConnectionFilter:
         raise InvalidRequestError(f"status: no such status {unknown[0]!r}")
     after = read_cursor(query.get("after") or None)
     return ConnectionFilter(
-        in_trouble=query.get("view") == "trouble",
+        view=next(iter(_choices([query.get("view", "")], ConnectionView, "view")), None),
         statuses=statuses,
         text=_text(query, "q"),
         connector_name=_text(query, "connector"),

@@ -12,7 +12,7 @@ from worker.runs import run_queries
 from worker.runs.run_filter import RunFilter
 from worker.status import concerns, problems, read_status
 from worker.status.charts import Span, activity
-from worker.status.connection_pages import ConnectionFilter, list_connections
+from worker.status.connection_pages import ConnectionFilter, ConnectionView, list_connections
 from worker.status.dead_letters import dead_letters
 
 router = APIRouter(route_class=PageRoute)
@@ -26,7 +26,7 @@ def overview(request: Request, services: ServicesDep, span: Annotated[Span, Quer
         status = read_status(session, services.runtime.broker)
         steps = activity(session, span)
         runs = run_queries.list_runs(session, RunFilter(limit=_RUNS))
-        connections = list_connections(session, ConnectionFilter(in_trouble=True, limit=_CONNECTIONS))
+        connections = list_connections(session, ConnectionFilter(view=ConnectionView.TROUBLE, limit=_CONNECTIONS))
         letters = dead_letters(session, limit=_LETTERS)
     return page(
         "overview.html",

@@ -18,10 +18,10 @@ from worker.importer.store.bulk import copy_back, copy_out
 _ROW = """jsonb_build_object('on', t.effective_on, 'amount', t.amount::text, 'currency', t.currency,
     'description', left(t.description, 200), 'pending', t.state = 'pending')"""
 _CHANGE_COLUMNS = ("run_id", "account_id", "transaction_id", "decision", "reason", "detail")
-# Rows and accounts that the run created are gone after it, so that the report cannot refer to them.
+# Rows and accounts that the run created are gone after it, so that the report names them and cannot refer to them.
 _CHANGES = f"""
-    SELECT %(run_id)s, CASE WHEN account_id = ANY(%(account_ids)s::bigint[]) THEN account_id END, transaction_id,
-        decision, reason, detail
+    SELECT %(run_id)s, CASE WHEN known THEN d.account_id END, transaction_id, decision, reason,
+        CASE WHEN known THEN detail ELSE detail || jsonb_build_object('account', b.name) END
     FROM (
         SELECT 1 AS part, c.id, coalesce(c.account_id, t.account_id) AS account_id,
             CASE WHEN t.first_run_id IS DISTINCT FROM %(run_id)s THEN t.id END AS transaction_id,
@@ -44,7 +44,9 @@ _CHANGES = f"""
         SELECT 4, r.id, r.account_id, NULL, 'rejected', r.code,
             jsonb_build_object('description', r.message, 'external_id', r.external_id)
         FROM bank_import_rejections r WHERE r.run_id = %(run_id)s
-    ) d ORDER BY part, id"""  # noqa: S608 - constant parts
+    ) d LEFT JOIN bank_connection_accounts b ON b.id = d.account_id
+    CROSS JOIN LATERAL (SELECT b.id IS NULL OR b.id = ANY(%(account_ids)s::bigint[]) AS known) k
+    ORDER BY part, d.id"""  # noqa: S608 - constant parts
 _ACCOUNT_COLUMNS = (
     "run_id", "account_id", "from_on", "to_on", "status", "code", "message", "pages", "fetched", "created", "updated",
     "unchanged", "linked", "removed", "rejected", "suggested", "delivered", "accounted", "balance_proof",
