@@ -113,6 +113,7 @@ def transport_options(
         "visibility_timeout": 1800,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
+        "unacked_restore_limit": 1000,
         "socket_timeout": socket_timeout_s,
         "socket_connect_timeout": connect_timeout_s,
         "socket_keepalive": True,

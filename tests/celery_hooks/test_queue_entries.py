@@ -1,8 +1,12 @@
-"""What is delivered of an entry of a Redis list."""
+"""What is delivered of what is in Redis, whoever wrote it."""
+
+import json
 
 import kombu
 import pytest
+import redis
 
+from worker.broker import DEFAULT_QUEUE, Queue, transport_options
 from worker.celery_hooks.queue_entries import LARGEST_ENTRY_BYTES, _bounded_loads, _PlainMessage, check_queue_entries
 
 
@@ -24,3 +28,64 @@ def test_an_entry_larger_than_any_of_ours_is_not_parsed():
 def test_a_compressed_body_is_not_unpacked():
     with pytest.raises(ValueError, match="compressed"):
         _PlainMessage({"headers": {"compression": "zlib"}, "body": "eJw=", "properties": {"delivery_tag": "t"}})
+
+
+@pytest.fixture
+def writer(redis_url):
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def channel(redis_url):
+    """A channel that consumes the interactive queue, as that of a worker."""
+    check_queue_entries()
+    with kombu.Connection(redis_url, transport_options=transport_options("test", url=redis_url)) as connection:
+        yield connection.channel()
+
+
+@pytest.fixture
+def consume(channel):
+    """Take one message of ours and acknowledge it."""
+
+    def take():
+        queue = kombu.Queue(Queue.INTERACTIVE.value, kombu.Exchange(DEFAULT_QUEUE), routing_key="interactive")
+        heard = []
+        with kombu.Consumer(channel, [queue], callbacks=[lambda _body, message: heard.append(message)]):
+            kombu.Producer(channel).publish({"ours": 1}, routing_key="interactive")
+            channel.connection.client.drain_events(timeout=5)
+        heard[0].ack()
+        return heard[0].payload
+
+    return take
+
+
+@pytest.mark.parametrize(
+    "key", ["unacked", "unacked_index", "interactive", "_kombu.binding.celery", "_kombu.binding_permanent.celery"]
+)
+def test_a_key_of_another_type_stops_no_message(writer, consume, key):
+    writer.set(key, "mine")
+    assert consume() == {"ours": 1}
+    assert not writer.hlen("unacked")
+    assert not writer.zcard("unacked_index")
+
+
+def test_what_others_wrote_among_the_unacknowledged_messages_is_dropped_and_ours_come_back(writer, channel):
+    ours = {"body": "", "headers": {"task": "t"}, "properties": {"delivery_info": {}, "priority": 0}}
+    forged = [
+        b"\xff", b"", b"[", b"[" * 50_000, b"7", b"[1, 2]", json.dumps([7, "", "interactive"]),
+        json.dumps([ours | {"headers": []}, "", "interactive"]), json.dumps([ours, "", "unacked"]),
+        json.dumps([ours | {"properties": {"delivery_info": 5}}, "", "interactive"]),
+        json.dumps([ours | {"properties": {"delivery_info": {}, "priority": 1e999}}, "", "interactive"]),
+        json.dumps([ours, "celery", "interactive"]), json.dumps([ours, "", ["interactive"]]),
+        json.dumps([ours, "", "interactive"]),
+    ]  # fmt: skip
+    writer.set("unacked_mutex", "for ever")
+    for number, entry in enumerate(forged):
+        writer.hset("unacked", f"tag-{number}", entry)
+        writer.zadd("unacked_index", {f"tag-{number}": number + 1})
+    channel.qos.restore_visible(num=100, interval=1)
+    assert writer.hlen("unacked") == writer.zcard("unacked_index") == 0
+    (back,) = writer.lrange("interactive", 0, -1)
+    assert json.loads(back)["headers"]["task"] == "t"
+    assert writer.keys("*") == [b"interactive"]

@@ -1,22 +1,32 @@
-"""Checks the entries of Redis lists before kombu reads them; those that are no messages of ours are dropped and logged.
+"""Checks what is in Redis before kombu reads it; entries that are no messages of ours are dropped and logged.
 
 Kombu's Redis transport would end the worker at one, or fill its memory: it parses an entry of any size, and unpacks a
-compressed body before anything can look at it. It also believes an entry that names another queue than its own.
+compressed body before anything can look at it. It also believes an entry that names another queue than its own. The
+same holds for the messages that it keeps until they are acknowledged, and for a key that is of another type than it
+should be, at which every later message would be lost.
 """
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from kombu.transport import redis, virtual
 from kombu.utils import json
 from redis.exceptions import ResponseError
 
+from worker.broker import DEFAULT_QUEUE, Queue
 from worker.celery_hooks.messages import MAX_BODY_BYTES
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+Result = TypeVar("Result")
 
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What kombu raises for invalid JSON or an envelope of another shape."""
+
+_KEPT_FOR_EVER = -1
+"""What Redis answers for the time that a key without an end has left."""
+
+_QUEUES = frozenset({*(queue.value for queue in Queue), DEFAULT_QUEUE})
 
 LARGEST_ENTRY_BYTES = 2 * MAX_BODY_BYTES
 """A body in base64, with its envelope."""
@@ -29,8 +39,49 @@ class _PlainMessage(virtual.Message):
         super().__init__(payload, **options)
 
 
+class _TolerantQoS(redis.QoS):
+    """Keeps the messages that are not acknowledged yet, and gives back those of workers that are gone."""
+
+    channel: Any
+
+    def append(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 - kombu's message
+        self.channel.with_sound_keys(lambda: super(_TolerantQoS, self).append(message, delivery_tag))
+
+    def ack(self, delivery_tag: str) -> None:
+        self.channel.with_sound_keys(lambda: super(_TolerantQoS, self).ack(delivery_tag))
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - as the base class
+        self.channel.with_sound_keys(lambda: super(_TolerantQoS, self).reject(delivery_tag, requeue))
+
+    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
+        with self.channel.conn_or_acquire() as client:
+            left_s = client.ttl(self.unacked_mutex_key)
+            if left_s == _KEPT_FOR_EVER or left_s > self.unacked_mutex_expire:
+                client.delete(self.unacked_mutex_key)  # not kombu's, which would never be given back
+        self.channel.with_sound_keys(lambda: super(_TolerantQoS, self).restore_visible(start, num, interval))
+
+    def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002 - as the base class
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except _UNREADABLE as error:
+            log.warning("message.unreadable", reason=type(error).__name__)
+            self._remove_from_indices(tag).execute()  # type: ignore[attr-defined]  # kombu's stubs leave it out
+
+
 class _TolerantChannel(redis.Channel):
     Message = _PlainMessage
+    QoS = _TolerantQoS
+
+    def with_sound_keys(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns; when a key was of another type than kombu expects, delete it and try again."""
+        try:
+            return work()
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            log.warning("message.unreadable", reason="a key of another type")
+            self._delete_keys_of_other_types()
+            return work()
 
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - as the base class
         try:
@@ -40,17 +91,47 @@ class _TolerantChannel(redis.Channel):
             return True
         except ResponseError as error:
             log.warning("message.unreadable", reason=type(error).__name__)
-            self._delete_what_is_no_queue()
+            self._delete_keys_of_other_types()
             return True
 
-    def _delete_what_is_no_queue(self) -> None:
-        """Delete keys that have the name of a consumed queue and are no list; no queue could be read beside them."""
+    def _size(self, queue: str) -> int:
+        return self.with_sound_keys(lambda: int(super(_TolerantChannel, self)._size(queue)))
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
+        self.with_sound_keys(lambda: super(_TolerantChannel, self)._put(queue, message, **options))
+
+    def _queue_bind(self, exchange: str, *args: Any) -> None:  # noqa: ANN401 - as the base class
+        self.with_sound_keys(lambda: super(_TolerantChannel, self)._queue_bind(exchange, *args))  # type: ignore[misc]  # kombu's stubs leave it out
+
+    def _do_restore_message(self, payload: Any, exchange: Any, routing_key: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
+        if exchange or routing_key not in _QUEUES or not _has_the_shape_of_a_message(payload):
+            raise ValueError("not a message of ours")
+        super()._do_restore_message(payload, exchange, routing_key, *args, **options)  # type: ignore[misc]  # kombu's stubs leave it out
+
+    def _delete_keys_of_other_types(self) -> None:
+        """Delete keys that have a name of kombu's and another type: nothing could be read or kept beside them."""
+        lists = [self._q_for_pri(queue, step) for queue in _QUEUES for step in self.priority_steps]  # type: ignore[attr-defined]  # kombu's stubs leave it out
+        prefixes = self.keyprefix_queue, self.keyprefix_binding_permanent  # type: ignore[attr-defined]  # as above
+        bindings = [prefix % DEFAULT_QUEUE for prefix in prefixes]
+        expected = {
+            **dict.fromkeys(lists, b"list"),
+            **dict.fromkeys(bindings, b"set"),
+            self.unacked_key: b"hash",
+            self.unacked_index_key: b"zset",
+        }
         with self.conn_or_acquire() as client:
-            for queue in self.active_queues:
-                for priority in self.priority_steps:
-                    key = self._q_for_pri(queue, priority)  # type: ignore[attr-defined]  # kombu's stubs leave it out
-                    if client.type(key) not in {b"list", b"none"}:
-                        client.delete(key)
+            for key, kind in expected.items():
+                if client.type(key) not in {kind, b"none"}:
+                    client.delete(key)
+
+
+def _has_the_shape_of_a_message(payload: Any) -> bool:  # noqa: ANN401 - any JSON
+    if not isinstance(payload, Mapping) or not isinstance(payload.get("headers"), Mapping):
+        return False
+    properties = payload.get("properties")
+    if not isinstance(properties, Mapping) or not isinstance(properties.get("priority"), int | None):
+        return False
+    return isinstance(properties.get("delivery_info"), Mapping)
 
 
 class _TolerantSentinelChannel(_TolerantChannel, redis.SentinelChannel):
