@@ -54,6 +54,7 @@ def test_every_kind_of_leak_has_its_place():
         "A key of the keyring",
         "The broker",
         "The database",
+        "The log-in of a role at Postgres",
         "A connector's package",
         "The log-in of an operator",
         "A secret of a webhook",

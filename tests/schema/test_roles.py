@@ -206,6 +206,31 @@ def test_a_right_that_is_missing_or_too_much_is_named_and_mended(roles: Engine) 
         assert role_differences(connection) == []
 
 
+def test_what_a_log_in_changed_of_itself_is_named_and_removed(
+    roles: Engine, log_ins: dict[DatabaseRole, Engine]
+) -> None:
+    """Whoever stole it may have, and may hold a table of their own for as long as they are connected."""
+    stolen = log_ins[DatabaseRole.API]
+    name = stolen.url.username or ""
+    with stolen.connect() as thief:
+        thief.exec_driver_sql("CREATE TEMPORARY TABLE users (id int)")
+        thief.exec_driver_sql("ALTER ROLE CURRENT_USER SET statement_timeout = 1")
+        thief.exec_driver_sql(f"ALTER ROLE CURRENT_USER IN DATABASE {stolen.url.database} SET search_path = pg_temp")
+        thief.exec_driver_sql("ALTER ROLE CURRENT_USER PASSWORD 'theirs'")
+        thief.commit()
+        with roles.connect() as connection:
+            differences = role_differences(connection)
+        apply_roles(roles, [LogIn(role=DatabaseRole.API, name=name, password=PASSWORD)])
+    assert [sentence.partition(";")[0] for sentence in differences] == [
+        f"{name} has settings of its own (search_path, statement_timeout)"
+    ]
+    with roles.connect() as connection:
+        assert role_differences(connection) == []
+    stolen.dispose()
+    with stolen.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM users")) is not None
+
+
 def test_without_roles_nothing_is_missed(engine: Engine) -> None:
     with engine.connect() as connection:
         assert role_differences(connection) == []

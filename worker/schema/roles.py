@@ -83,9 +83,10 @@ def has_roles(connection: Connection) -> bool:
 
 
 def role_differences(connection: Connection) -> list[str]:
-    """Say which tables the roles may use less, or more, than roles.sql says; nothing when there are no roles.
+    """Say which tables the roles may use less, or more, than roles.sql says, and which log-ins changed their settings.
 
-    What the list grants is found by granting it again in a transaction that is rolled back.
+    Nothing when there are no roles. What the list grants is found by granting it again in a transaction that is rolled
+    back.
     """
     if not has_roles(connection):
         return []
@@ -94,7 +95,11 @@ def role_differences(connection: Connection) -> list[str]:
         connection.exec_driver_sql(_block(roles_sql(), "$rights$"))
         wanted = _rights(connection)
         attempt.rollback()
-    return [
+    settings = [
+        f"{login} has settings of its own ({names}); `finmind-worker db roles --apply --login` removes them"
+        for login, names in connection.execute(_OWN_SETTINGS)
+    ]
+    return settings + [
         f"{role} {'lacks' if (role, thing) not in before else 'has other'} rights on {thing};"
         " `finmind-worker db roles --apply` grants them"
         for role, thing in sorted(before.keys() | wanted.keys())
@@ -106,6 +111,15 @@ _HAS_ROLES = text(
     """SELECT count(*) = 4 AND bool_and(rolname <> 'finmind_migrate' OR pg_has_role(oid, 'MEMBER')
       AND has_schema_privilege(oid, current_schema(), 'CREATE'))
     FROM pg_roles WHERE rolname IN ('finmind_migrate', 'finmind_worker', 'finmind_api', 'finmind_readonly')"""
+)
+# Those of finmind_migrate are left out: the owner of the database and superusers are members of it.
+_OWN_SETTINGS = text(
+    """SELECT l.rolname, string_agg(DISTINCT split_part(given, '=', 1), ', ')
+    FROM pg_db_role_setting s JOIN pg_roles l ON l.oid = s.setrole, unnest(s.setconfig) AS given
+    WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+      AND EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+                  WHERE m.member = l.oid AND r.rolname IN ('finmind_worker', 'finmind_api', 'finmind_readonly'))
+    GROUP BY l.rolname ORDER BY l.rolname"""
 )
 _RIGHTS = text(
     """WITH roles AS (
@@ -145,6 +159,10 @@ def _make_login(connection: Connection, login: LogIn) -> None:
     verb = "CREATE" if powerful is None else "ALTER"
     connection.exec_driver_sql(f"{verb} ROLE {name} LOGIN PASSWORD '{verifier}'")
     connection.exec_driver_sql(f"GRANT {role} TO {name}")
+    # A log-in may give itself settings, such as limits and where names are looked up, which outlast whoever stole it.
+    database = quote_ident(connection.scalar(text("SELECT current_database()")), driver)
+    connection.exec_driver_sql(f"ALTER ROLE {name} RESET ALL")
+    connection.exec_driver_sql(f"ALTER ROLE {name} IN DATABASE {database} RESET ALL")
     if login.role is DatabaseRole.MIGRATE:
         # What it creates belongs to the role, not to the log-in, which can be replaced.
         connection.exec_driver_sql(f"ALTER ROLE {name} SET role = {role}")
@@ -155,12 +173,12 @@ _IS_MEMBER = text(
     WHERE member = (SELECT oid FROM pg_roles WHERE rolname = :name)
       AND roleid = (SELECT oid FROM pg_roles WHERE rolname = :role))"""
 )
-# A member of other roles, the owner of a table, somebody who may change roles. No row: there is no such user.
+# A member of other roles, the owner of a table that stays, somebody who may change roles. No row: no such user.
 _IS_POWERFUL = text(
     """SELECT l.rolsuper OR l.rolcreaterole OR l.rolcreatedb OR l.rolbypassrls OR l.rolreplication
       OR EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
                  WHERE m.member = l.oid AND r.rolname <> :role)
-      OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = l.oid)
+      OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = l.oid AND c.relpersistence <> 't')
     FROM pg_roles l WHERE l.rolname = :name"""
 )
 
