@@ -104,6 +104,37 @@ def test_guesses_from_ever_new_addresses_are_bounded_too(logins):
     assert logins.name_of(basic("bob:marvellous"), "198.51.100.1") == "bob"
 
 
+def test_who_has_a_network_of_ipv6_is_one_peer(logins):
+    assert guess(logins, 40, peer="2001:db8:1:2::{}") == [None] * 30 + [429] * 10
+    assert logins.name_of(basic("ann:wrong"), "2001:db8:1:3::1") is None
+
+
+@pytest.mark.parametrize(
+    ("peer", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:1:2:3::4", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("", ""),
+        ("a socket" * 10, ("a socket" * 10)[:64]),
+    ],
+)
+def test_a_peer_is_an_address_or_a_network(peer, network):
+    assert operators._network_of(peer) == network
+
+
+def test_a_flood_from_addresses_that_come_again_lets_a_new_one_through_at_once(logins):
+    assert guess(logins, 50, peer="192.0.2.{}") == [None] * 50
+    waited_s = []
+    logins._sleep = waited_s.append  # many at once: nobody has waited yet
+    assert guess(logins, 50, peer="192.0.2.{}") == [429] * 50
+    with pytest.raises(TooManyFailuresError):
+        logins.name_of(basic("bob:marvellous"), "192.0.2.7")
+    assert logins.name_of(basic("bob:marvellous"), "198.51.100.1") == "bob"
+    assert waited_s[-1] == 0
+
+
 def test_a_full_queue_of_peers_that_guess_keeps_nobody_else_waiting(logins):
     guess(logins, 30)
     logins._sleep = lambda _: None  # many at once: nobody has waited yet

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 
 from worker.credentials.strength import check_password
 from worker.errors import ConfigurationError
@@ -19,7 +20,11 @@ _PREFIX = "scrypt:"
 _FAILURES_PER_MINUTE = 30
 _FAILURES_PER_MINUTE_OF_ALL = 50
 _PACE_S = 0.5
-"""Between two checks in a flood: at most 350,000 guesses a day, which a password that is not weak withstands."""
+"""Between two checks of a queue in a flood. Three queues are at most 520,000 guesses a day, which a password that is
+not weak withstands."""
+
+_SUSPECTED_S = 3600.0
+"""How long a peer whose password was wrong waits apart from peers that never guessed."""
 
 _MOST_PEERS = 10_000
 _LONGEST_WAIT_S = 2.0
@@ -56,6 +61,10 @@ class _Failures:
         """Count one."""
         self._at.append(now)
 
+    def are_within(self, seconds: float, now: float) -> bool:
+        """Say whether one was within so many seconds."""
+        return bool(self._at) and now - self._at[-1] < seconds
+
     def are_too_many(self, now: float) -> bool:
         """Say whether as many as are allowed were within the last minute."""
         return len(self._at) == self._at.maxlen and now - self._at[0] < 60  # noqa: PLR2004 - s
@@ -67,7 +76,9 @@ class OperatorLogins:
     A correct log-in is remembered for its peer as a keyed digest, so that a page that reloads costs no hash each time.
     Wrong ones are counted per peer and altogether. After too many within a minute, two passwords a second are checked
     and the rest is refused unread: guesses stay few, and the right password still opens, also from an address that a
-    stranger shares. Peers that guessed too often have a queue of their own, so that others need not wait behind them.
+    stranger shares. Peers that guessed too often have a queue of their own, and so have those that guessed within an
+    hour, so that others need not wait behind them. A peer is an address, of IPv6 the network of 64 bits that one
+    stranger has all addresses of.
     """
 
     def __init__(
@@ -84,7 +95,7 @@ class OperatorLogins:
         self._known: OrderedDict[bytes, str] = OrderedDict()
         self._failures_of: OrderedDict[str, _Failures] = OrderedDict()
         self._failures = _Failures(_FAILURES_PER_MINUTE_OF_ALL)
-        self._next_turn_at = {"peers that guess": 0.0, "others": 0.0}
+        self._next_turn_at = {"peers that guess": 0.0, "peers that guessed": 0.0, "others": 0.0}
         self._counting = threading.Lock()
         self._one_at_a_time = threading.Lock()
 
@@ -101,7 +112,7 @@ class OperatorLogins:
         given = _basic(authorization)
         if given is None:
             return None
-        peer = peer[:_LONGEST_PEER]
+        peer = _network_of(peer)
         digest = hmac.digest(self._key, peer.encode() + b"\0" + given, "sha256")
         if digest in self._known:
             return self._known[digest]
@@ -143,7 +154,8 @@ class OperatorLogins:
             if of_peer is not None and of_peer.are_too_many(now):
                 queue = "peers that guess"
             elif self._failures.are_too_many(now):
-                queue = "others"
+                is_suspected = of_peer is not None and of_peer.are_within(_SUSPECTED_S, now)
+                queue = "peers that guessed" if is_suspected else "others"
             else:
                 return False
             turn_at = max(now, self._next_turn_at[queue])
@@ -206,6 +218,16 @@ def _read_hash(text: str, where: str) -> PasswordHash:
     if len(salt) < 16 or len(digest) != 32:  # noqa: PLR2004 - bytes that `hash_password` makes
         raise ConfigurationError(f"{where}: the hash is damaged; make one with `finmind-worker operator NAME`")
     return PasswordHash(salt=salt, digest=digest)
+
+
+def _network_of(peer: str) -> str:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return peer[:_LONGEST_PEER]
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
+    return str(address)
 
 
 def _basic(authorization: str) -> bytes | None:
