@@ -63,6 +63,19 @@ def test_a_user_has_so_many_connections_and_no_token_is_spent_on_another(connect
     assert lifecycle.add(connection_service, wanted(user_id)), "an operator may add more"
 
 
+def test_connections_that_come_and_go_are_bounded_by_the_day(connection_service, bank, user_id, sessions):
+    bounded = dataclasses.replace(connection_service, most_connections=1)
+    for _ in range(4):
+        lifecycle.remove(bounded, lifecycle.add(bounded, wanted(user_id)))
+    bank.calls.clear()
+    with pytest.raises(TooManyConnectionsError, match="a day"):
+        lifecycle.add(bounded, wanted(user_id))
+    assert bank.calls == []
+    with sessions() as session:
+        session.execute(text("UPDATE bank_connections SET created_at = created_at - interval '25 hours'"))
+    assert lifecycle.add(bounded, wanted(user_id))
+
+
 class SealedShut:
     """A vault whose key service is down."""
 

@@ -72,6 +72,16 @@ def test_the_last_place_is_taken_once(sessions, vault, user_id):
     assert sorted(outcomes) == ["made"] * 3 + ["refused"] * 3
 
 
+def test_subscriptions_that_come_and_go_are_bounded_by_the_day(sessions, vault, user_id):
+    policy = SubscriptionPolicy(egress=LOOPBACK, max_per_user=1)
+    for _ in range(5):
+        with sessions() as session:
+            made = subscribe(session, vault, user_id, Wanted(url=URL), policy=policy)
+            subscriptions.remove(session, vault, user_id, made.subscription_id)
+    with sessions() as session, pytest.raises(ConflictError, match="within a day"):
+        subscribe(session, vault, user_id, Wanted(url=URL), policy=policy)
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import delete, func, text, update
@@ -117,8 +118,11 @@ class Once:
 
 async def once(request: Request, user_id: UserId, services: ServicesDep, key: KeyHeader = None) -> Once:
     """Return the guard of this request."""
-    body = await request.body() if key is not None else b""
-    return Once(services.sessions, user_id, key, fingerprint(request, user_id, body))
+    if key is None:
+        return Once(services.sessions, user_id, key, b"")
+    # In a thread: what is slow on purpose would stop every other request.
+    known_by = await run_in_threadpool(fingerprint, request, user_id, await request.body())
+    return Once(services.sessions, user_id, key, known_by)
 
 
 def fingerprint(request: Request, user_id: int, body: bytes) -> bytes:

@@ -45,6 +45,8 @@ COSTS: Mapping[str, int] = {
     "stream_progress": 3,
     "replay_deliveries": 3,
     "send_test": 3,
+    "subscribe": 5,
+    "rotate_secret": 5,
     "export_personal_data": 20,
 }
 """What a request to an operation counts; 1 for all others. Uploads count by their size."""

@@ -70,8 +70,8 @@ class UploadRoute(APIRoute):
 
 
 def _stated_bytes(request: Request) -> int:
-    """Return the length of the body; without one, as much as the body may have."""
-    stated = request.headers.get("content-length", "")
+    """Return the length of the body; where it comes in chunks, as much as it may have, whatever else is stated."""
+    stated = "" if "transfer-encoding" in request.headers else request.headers.get("content-length", "")
     return int(stated) if re.fullmatch(r"[0-9]{1,15}", stated) else MAX_REQUEST_BYTES
 
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
@@ -134,10 +135,16 @@ def check_room(session: Session, connection_service: ConnectionService, user_id:
     if most is None:
         return
     session.execute(_LOCK_ADDING, {"user_id": user_id})
-    mine = (BankConnection.user_id == user_id, BankConnection.status != "disconnected")
-    if (session.scalar(select(func.count()).where(*mine)) or 0) >= most:
+    mine = select(func.count()).where(BankConnection.user_id == user_id)
+    if (session.scalar(mine.where(BankConnection.status != "disconnected")) or 0) >= most:
         raise TooManyConnectionsError(f"a user has at most {most} connections: remove one first")
+    today = BankConnection.created_at > func.now() - timedelta(days=1)
+    if (session.scalar(mine.where(today)) or 0) >= ADDED_A_DAY * most:
+        raise TooManyConnectionsError(f"a user adds at most {ADDED_A_DAY * most} connections a day, with those removed")
 
+
+ADDED_A_DAY = 4
+"""So many times the connections that a user may have can be added in a day: removed ones leave rows that stay."""
 
 _LOCK_ADDING = text("SELECT pg_advisory_xact_lock(hashtext('finmind.connections'), :user_id)")
 

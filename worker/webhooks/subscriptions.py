@@ -26,6 +26,9 @@ from worker.webhooks.target import EgressPolicy, parse_target
 MAX_GRACE_S = 7 * 24 * 3600
 DEFAULT_GRACE_S = 24 * 3600
 MAX_DESCRIPTION_CHARS = 500
+MADE_A_DAY = 5
+"""So many times the subscriptions that a user may have can be made in a day: removed ones leave rows that stay."""
+
 _TABLE = "webhook_subscriptions"
 
 
@@ -249,6 +252,11 @@ def _check_room(session: Session, user_id: int, max_per_user: int) -> None:
         raise NotFoundError(f"there is no user {user_id}")
     if len(subscriptions_of(session, user_id)) >= max_per_user:
         raise ConflictError(f"user {user_id} has {max_per_user} subscriptions already; remove one first")
+    made = select(func.count()).where(
+        WebhookSubscription.user_id == user_id, WebhookSubscription.created_at > func.now() - timedelta(days=1)
+    )
+    if (session.scalar(made) or 0) >= MADE_A_DAY * max_per_user:
+        raise ConflictError(f"user {user_id} made {MADE_A_DAY * max_per_user} subscriptions within a day")
 
 
 def _seal(session: Session, vault: Vault, row: WebhookSubscription, keyring: Keyring) -> SealedValue:
