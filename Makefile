@@ -63,6 +63,9 @@ test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" pi
 	@$(if $(ARGS),,echo "some 7,000 tests on $(JOBS) processes: 20 to 25 minutes on two cores; ARGS='-k word' picks some")
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
+test-roles: install ## all tests, with the rights of the roles of docs/operator/install.md; ARGS picks some
+	TEST_DATABASE_ROLES=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
 prism: install ## our requests against the providers' published descriptions; installs the pinned Prism into ~/.cache (Node 20)
 	$(BIN)/python -m tests.prism.server
 	PRISM=1 $(BIN)/python -m pytest -q tests/prism
@@ -158,4 +161,4 @@ deploy-test: install ## build, deploy, import, upgrade, roll back and restore on
 clean: ## remove .venv and caches; data of `up` stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
 
-.PHONY: help python install demo up check test mutants prism promtool bench bench-moving bench-runs bench-waiting bench-scale bench-year bench-pages bench-keys bench-webhooks chaos fuzz bench-memory bench-tenants histories sbom release licences pictures format lock deploy rollback deploy-test clean
+.PHONY: help python install demo up check test test-roles mutants prism promtool bench bench-moving bench-runs bench-waiting bench-scale bench-year bench-pages bench-keys bench-webhooks chaos fuzz bench-memory bench-tenants histories sbom release licences pictures format lock deploy rollback deploy-test clean

@@ -1,8 +1,8 @@
-"""Runs what the product does with the rights of its roles, when TEST_DATABASE_ROLES is set.
+"""Runs what the product does with the rights of its roles, when TEST_DATABASE_ROLES is set: `make test-roles`.
 
-`TEST_DATABASE_ROLES=1 pytest tests/importer` runs every statement that code of the package sends as `finmind_worker`,
-or as `finmind_api` below a route of the API; what a test itself sends keeps the rights of the owner, who plays FinMind.
-Programs that tests start are told the role by PGOPTIONS.
+Every statement that code of the package sends runs as `finmind_worker`, or as `finmind_api` below a route of the API;
+what a test itself sends keeps the rights of the owner, who plays FinMind. So does what the owner alone runs: schema,
+migrations, and the commands that add and erase users. Programs that tests start are told the role by PGOPTIONS.
 """
 
 import os
@@ -18,8 +18,12 @@ _ROOT = Path(__file__).resolve().parents[1]
 _PACKAGE = str(_ROOT / "worker") + os.sep
 _TESTS = str(_ROOT / "tests") + os.sep
 _OWNERS = tuple(
-    f"{_PACKAGE}{part}" for part in ("schema", "migrations", "local", "cli/db.py", "cli/users.py", "db/pooler.py")
-)
+    f"{_PACKAGE}{part}"
+    for part in (
+        "schema", "migrations", "local", "cli/db.py", "cli/users.py", "db/pooler.py",
+        "personal_data/erasure.py", "personal_data/traces.py",
+    )
+)  # fmt: skip
 
 
 def wanted() -> bool:
@@ -30,8 +34,13 @@ def wanted() -> bool:
 def act_as_roles() -> None:
     """From here on, statements of the package run as the role of the process they belong to."""
     os.environ["PGOPTIONS"] = "-c role=finmind_worker"
-    event.listen(Engine, "before_cursor_execute", _set_role)
-    event.listen(Engine, "connect", lambda connection, _record: connection.cursor().execute("SET ROLE NONE"))
+    watch(Engine)
+
+
+def watch(engines: type[Engine] | Engine) -> None:
+    """Set the role before each statement of one engine, or of all."""
+    event.listen(engines, "before_cursor_execute", _set_role)
+    event.listen(engines, "connect", lambda connection, _record: connection.cursor().execute("SET ROLE NONE"))
 
 
 def _set_role(_connection: Any, cursor: Any, *_statement: Any) -> None:

@@ -2,12 +2,16 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, make_url, text
 
+import worker
+from tests import roles
 from tests.api.conftest import JWT_SECRET, token
+from tests.factories import make_connection
 from worker.app import app as celery
 from worker.beat_schedule import beat_entries
 from worker.credentials import generate_key
@@ -123,6 +127,49 @@ def test_everything_that_beat_sends_runs_with_the_workers_role(
         ("sealed", user_id, {}),
         ("operated", None, {"command": "users erase", "lines": {"sealed": 1}}),
     ]
+
+
+@pytest.fixture
+def as_worker(settings_of, redis_url: str, monkeypatch) -> Iterator[None]:
+    """Let commands of this test run with the worker's log-in."""
+    from worker.cli import environment
+
+    settings = settings_of[DatabaseRole.WORKER]
+    monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("CREDENTIAL_KEYS", settings.credential_keys.get_secret_value())
+    environment.settings.cache_clear()
+    yield
+    environment.settings.cache_clear()
+
+
+@pytest.mark.usefixtures("as_worker")
+def test_the_workers_log_in_erases_all_but_the_user_and_says_so(sessions: Sessions, capsys, user_id: int) -> None:
+    from worker.cli.main import run
+
+    with sessions() as session:
+        make_connection(session, user_id)
+    assert run(["users", "erase", str(user_id), "--yes"]) == 3
+    assert "this log-in may not delete from `users`" in capsys.readouterr().out
+    with sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM bank_connections")) == 0
+        assert session.scalars(text("SELECT id FROM users")).all() == [user_id]
+
+
+@pytest.mark.parametrize(
+    ("module", "role"), [("runs/a.py", "finmind_worker"), ("api/a.py", "finmind_api"), ("schema/a.py", None)]
+)
+def test_the_suite_can_send_what_the_package_sends_with_the_role_of_its_process(
+    engine: Engine, module: str, role: str | None
+) -> None:
+    """`make test-roles` stands on this."""
+    apply_roles(engine, [])
+    roles.watch(engine)
+    code = compile("asked = connection.scalar(query)", str(Path(worker.__file__).parent / module), "exec")
+    with engine.connect() as connection:
+        found = {"connection": connection, "query": text("SELECT current_user")}
+        exec(code, found)
+        assert found["asked"] == (role or connection.scalar(text("SELECT session_user")))
 
 
 def test_the_command_line_of_the_api_gives_a_token_for_a_user_that_exists(
