@@ -8,6 +8,7 @@ import time
 import zipfile
 
 import pytest
+from starlette.requests import Request
 
 from tests.api.conftest import token
 from tests.api.test_routes import BASE, problem
@@ -173,3 +174,16 @@ def test_bodies_wait_on_the_disk_of_the_statement_folder_and_what_a_killed_proce
     finally:
         tempfile.tempdir = before
     assert [one.name for one in (tmp_path / ".incoming").iterdir()] == ["fresh"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "size"),
+    [
+        ([(b"content-length", b"7")], 7),
+        ([(b"content-length", b"7"), (b"transfer-encoding", b"chunked")], uploads.MAX_REQUEST_BYTES),
+        ([], uploads.MAX_REQUEST_BYTES),
+        ([(b"content-length", b"-7")], uploads.MAX_REQUEST_BYTES),
+    ],
+)
+def test_a_body_counts_as_the_largest_unless_its_length_is_certain(headers, size):
+    assert uploads._stated_bytes(Request({"type": "http", "headers": headers})) == size

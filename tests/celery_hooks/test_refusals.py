@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from worker.celery_hooks.messages import FloodError, RefusedMessageError
-from worker.celery_hooks.refusals import REPORT_S, RefusalLog
+from worker.celery_hooks.refusals import REPORT_S, DroppedEntries, RefusalLog
 
 
 @pytest.fixture
@@ -50,3 +50,16 @@ def test_ticks_that_waited_for_a_worker_are_no_warning(refusals):
         for _ in range(20):
             refusals.note(FloodError("sooner than anybody sends it"))
     assert [line["log_level"] for line in lines] == ["info"]
+
+
+def test_a_flood_of_dropped_entries_is_a_line_in_ten_seconds():
+    now_s = 0.0
+    dropped = DroppedEntries(now=lambda: now_s)
+    with structlog.testing.capture_logs() as lines:
+        for number in range(1000):
+            now_s = number / 40
+            dropped.note("ValueError")
+        dropped.note("KeyError")
+    assert [(line["reason"], line["count"]) for line in lines] == [
+        ("ValueError", 1), ("ValueError", 400), ("ValueError", 400), ("KeyError", 1),
+    ]  # fmt: skip

@@ -15,9 +15,8 @@ from redis.exceptions import ResponseError
 
 from worker.broker import DEFAULT_QUEUE, Queue
 from worker.celery_hooks.messages import MAX_BODY_BYTES
-from worker.telemetry.logs import get_logger
+from worker.celery_hooks.refusals import DroppedEntries
 
-log = get_logger(__name__)
 Result = TypeVar("Result")
 
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -27,6 +26,8 @@ _KEPT_FOR_EVER = -1
 """What Redis answers for the time that a key without an end has left."""
 
 _QUEUES = frozenset({*(queue.value for queue in Queue), DEFAULT_QUEUE})
+
+_dropped = DroppedEntries()
 
 LARGEST_ENTRY_BYTES = 2 * MAX_BODY_BYTES
 """A body in base64, with its envelope."""
@@ -64,7 +65,7 @@ class _TolerantQoS(redis.QoS):
         try:
             super().restore_by_tag(tag, client, leftmost)
         except _UNREADABLE as error:
-            log.warning("message.unreadable", reason=type(error).__name__)
+            _dropped.note(type(error).__name__)
             self._remove_from_indices(tag).execute()  # type: ignore[attr-defined]  # kombu's stubs leave it out
 
 
@@ -79,7 +80,7 @@ class _TolerantChannel(redis.Channel):
         except ResponseError as error:
             if "WRONGTYPE" not in str(error):
                 raise
-            log.warning("message.unreadable", reason="a key of another type")
+            _dropped.note("a key of another type")
             self._delete_keys_of_other_types()
             return work()
 
@@ -87,10 +88,10 @@ class _TolerantChannel(redis.Channel):
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]  # kombu's stubs leave it out
         except _UNREADABLE as error:
-            log.warning("message.unreadable", reason=type(error).__name__)
+            _dropped.note(type(error).__name__)
             return True
         except ResponseError as error:
-            log.warning("message.unreadable", reason=type(error).__name__)
+            _dropped.note(type(error).__name__)
             self._delete_keys_of_other_types()
             return True
 

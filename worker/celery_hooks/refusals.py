@@ -3,6 +3,7 @@
 Anybody who can write to the broker can send millions of them, and the log must not grow with them.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -45,3 +46,24 @@ class RefusalLog:
             log.warning("messages.refused", reason=reason, count=more, within_s=REPORT_S)
             self._more[reason] = 0
             self._later(REPORT_S, lambda: self._report(reason))
+
+
+class DroppedEntries:
+    """Counts entries of Redis that were dropped before they became messages, and reports them while they come.
+
+    Args:
+        now: A monotonic clock (s).
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._count: Counter[str] = Counter()
+        self._reported_at_s: dict[str, float] = {}
+
+    def note(self, reason: str) -> None:
+        """Count one; report the first of a reason, and then those since, at most once in `REPORT_S`."""
+        now_s = self._now()
+        self._count[reason] += 1
+        if now_s - self._reported_at_s.get(reason, float("-inf")) >= REPORT_S:
+            self._reported_at_s[reason] = now_s
+            log.warning("message.unreadable", reason=reason, count=self._count.pop(reason))
