@@ -115,7 +115,8 @@ def test_nothing_counted_is_lost_with_a_child_and_files_do_not_pile_up(pool, env
             assert measured.count("finmind_run_seconds", outcome="succeeded") == 5
         refresh()
         until(lambda: measured.count("finmind_run_seconds", outcome="succeeded") == 6)
-        until(lambda: measured.count("finmind_task_seconds", task="worker.tasks.imports.execute", state="SUCCESS") == 6)
+        # A run whose message comes twice is executed once, and both tasks end well.
+        until(lambda: measured.count("finmind_task_seconds", task="worker.tasks.imports.execute", state="SUCCESS") >= 6)
         places = {"prefork": {"0", "1"}, "threads": {"here"}}[pool]
         assert {name.removesuffix(".db").rpartition("-")[2].rpartition("@")[2] for name in measured.files()} <= places
 
