@@ -56,7 +56,8 @@ check: install ## format, lint, types, import rules, schema.sql against models a
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/schema -k "database_agree or are_schema_sql or same_storage"
+	$(BIN)/python -m pytest -q tests/schema tests/deploy/test_kubernetes.py \
+		-k "database_agree or are_schema_sql or same_storage or test_kubernetes"
 	$(BIN)/python -m tools.supply_chain audit
 
 test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" picks some
