@@ -8,23 +8,25 @@ later all meet, and those of days that one source alone covers do not. How many 
 from amounts that occur once.
 """
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
 from worker.importer.decide.align_rows import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
 from worker.importer.decide.one_to_one import PlacePair
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity
-from worker.importer.decide.source_rows import Lag, SourceRow, Spans
-
-MAX_DAYS_ALIKE = 5
-"""A purchase is booked at most so many days later in the other source: a long weekend between."""
-
-MAX_DAYS_BY_ORDER = 3
-"""Without a word in common."""
+from worker.importer.decide.seam_rows import away_from_seam, is_decided, without_hints
+from worker.importer.decide.similarity import days_apart
+from worker.importer.decide.source_rows import (
+    ANYWHERE,
+    MAX_DAYS_ALIKE,
+    MAX_DAYS_BY_ORDER,
+    Lag,
+    Meeting,
+    MetBy,
+    SourceRow,
+    Spans,
+)
 
 MIN_LAGS = 5
 """From so many amounts that occur once on, the days between the two sources are known."""
@@ -34,34 +36,6 @@ SLACK = ((10, 2), (30, 1))
 
 MAX_COMPARED_PAIRS = 40_000
 """More rows of one amount are paired in their order alone, because comparing their words would take minutes."""
-
-
-ANYWHERE = Lag(least=-MAX_DAYS_ALIKE, most=MAX_DAYS_ALIKE)
-COMMON_SHARE = 0.5
-"""A word of more than this share of a source's rows names no merchant: `CARD`, `PAYMENT`, `BERLIN`."""
-
-MIN_COMMON = 4
-"""Of a word that fewer rows have that is not said."""
-
-_WORD = re.compile(r"[^\W_]+")
-
-
-class MetBy(StrEnum):
-    """What two rows were paired by, beside their amount."""
-
-    BALANCE = "balance"
-    WORDS = "words"
-    ORDER = "order"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meeting:
-    """Two rows that are one purchase, by their places in the two lists."""
-
-    left: int
-    right: int
-    by: MetBy
-    days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +67,14 @@ def meet_rows(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], *, spans:
     recurring = [group for group in groups if len(group[0]) > 1 or len(group[1]) > 1]
     found = [one for group in single for one in _meet_equal_amounts(lefts, rights, *group, ANYWHERE, None)]
     if spans is not None:
-        found = _without_hints(lefts, rights, found, spans)
+        found = without_hints(lefts, rights, found, spans)
     lag = _learned_lag(lefts, rights, found) or ANYWHERE
     certain_lag = _with_slack(lag, len(found))
     days = spans or Spans.of(lefts, rights)
     for group in recurring:
-        places = group if spans is None else _away_from_seam(lefts, rights, *group, spans)
+        places = group if spans is None else away_from_seam(lefts, rights, *group, spans)
         pairs = _meet_equal_amounts(lefts, rights, *places, lag, days)
-        found += [one for one in pairs if spans is None or _is_decided(lefts, rights, group, one, spans, certain_lag)]
+        found += [one for one in pairs if spans is None or is_decided(lefts, rights, group, one, spans, certain_lag)]
     met = sorted([*by_balance, *found], key=lambda meeting: meeting.left)
     return RowMeetings(met=met, doubtful=[] if spans is None else _doubtful(lefts, rights, groups, met, spans))
 
@@ -121,65 +95,6 @@ def _meet_by_balance(lefts: Sequence[SourceRow], rights: Sequence[SourceRow]) ->
         and len(right := places[1].get(key, [])) == 1
         and (days := days_apart(lefts[left[0]].on, rights[right[0]].on)) <= MAX_DAYS_ALIKE
     ]
-
-
-def _is_decided(
-    lefts: Sequence[SourceRow],
-    rights: Sequence[SourceRow],
-    group: tuple[Sequence[int], Sequence[int]],
-    pair: Meeting,
-    spans: Spans,
-    lag: Lag,
-) -> bool:
-    """Return whether a pair of an amount that recurs is one purchase for certain.
-
-    One of its rows must have its partner within the days of the other source; or both name the merchant, and both state
-    as many such rows on each of the days near it. Where both state one text, rows of other texts are none such.
-    """
-    left, right = lefts[pair.left], rights[pair.right]
-    if spans.decide(left, right, lag):
-        return True
-    if left.on != right.on or pair.by != MetBy.WORDS:
-        return False
-    same_text = left.words == right.words
-    near = [
-        [
-            rows[place].on
-            for place in places
-            if days_apart(rows[place].on, left.on) <= MAX_DAYS_ALIKE
-            and (not same_text or rows[place].words == left.words)
-        ]
-        for rows, places in ((lefts, group[0]), (rights, group[1]))
-    ]
-    return sorted(near[0]) == sorted(near[1])
-
-
-def _without_hints(
-    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], found: Sequence[Meeting], spans: Spans
-) -> list[Meeting]:
-    """Leave out pairs over a seam that name no merchant: an equal amount on near days is a hint alone."""
-    common = _common_words(lefts), _common_words(rights)
-
-    def name_one_merchant(pair: Meeting) -> bool:
-        left, right = lefts[pair.left].words, rights[pair.right].words
-        return similarity(_telling(left, common[0]), _telling(right, common[1])) >= ALIKE
-
-    return [
-        one
-        for one in found
-        if not spans.straddled_by(lefts[one.left], rights[one.right])
-        or (one.by == MetBy.WORDS and name_one_merchant(one))
-    ]
-
-
-def _common_words(rows: Sequence[SourceRow]) -> frozenset[str]:
-    """Return the words that most rows of a source have: they name no merchant."""
-    counts = Counter(word for row in rows for word in set(_WORD.findall(row.words.casefold())))
-    return frozenset(word for word, n in counts.items() if n >= MIN_COMMON and n > len(rows) * COMMON_SHARE)
-
-
-def _telling(words: str, common: frozenset[str]) -> str:
-    return " ".join(word for word in _WORD.findall(words.casefold()) if word not in common)
 
 
 def _doubtful(
@@ -240,25 +155,6 @@ def _with_slack(lag: Lag, rows: int) -> Lag:
     """Return the lag with room for days that so few rows did not show."""
     days = next((days for fewer, days in SLACK if rows < fewer), 0)
     return Lag(least=lag.least - days, most=lag.most + days)
-
-
-def _away_from_seam(
-    lefts: Sequence[SourceRow],
-    rights: Sequence[SourceRow],
-    left_places: Sequence[int],
-    right_places: Sequence[int],
-    spans: Spans,
-) -> tuple[list[int], list[int]]:
-    """Return the places of rows that have a partner on a day that its source has rows of."""
-    beside = {
-        (left, right)
-        for left in left_places
-        for right in right_places
-        if days_apart(lefts[left].on, rights[right].on) <= MAX_DAYS_ALIKE
-        and not spans.straddled_by(lefts[left], rights[right])
-    }
-    kept_left, kept_right = {left for left, _ in beside}, {right for _, right in beside}
-    return [p for p in left_places if p in kept_left], [p for p in right_places if p in kept_right]
 
 
 def _meet_equal_amounts(

@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
-from worker.importer.decide.meet_rows import MetBy, meet_rows
+from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.similarity import ALIKE, similarity
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.source_rows import MetBy, SourceRow
 
 AGREEING_SHARE = 0.8
 POSSIBLE_SHARE = 0.5

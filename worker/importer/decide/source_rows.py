@@ -4,6 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import StrEnum
+
+MAX_DAYS_ALIKE = 5
+"""A purchase is booked at most so many days later in the other source: a long weekend between."""
+
+MAX_DAYS_BY_ORDER = 3
+"""Without a word in common."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,27 @@ class Lag:
     def allows(self, left: SourceRow, right: SourceRow) -> bool:
         """Return whether two rows are so many days apart."""
         return self.least <= (right.on - left.on).days <= self.most
+
+
+ANYWHERE = Lag(least=-MAX_DAYS_ALIKE, most=MAX_DAYS_ALIKE)
+
+
+class MetBy(StrEnum):
+    """What two rows were paired by, beside their amount."""
+
+    BALANCE = "balance"
+    WORDS = "words"
+    ORDER = "order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """Two rows that are one purchase, by their places in the two lists."""
+
+    left: int
+    right: int
+    by: MetBy
+    days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,11 +23,11 @@ from worker.importer.decide.match_by_identity import (
     split_unchanged,
 )
 from worker.importer.decide.match_user_expense import UserExpense
-from worker.importer.decide.meet_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
 from worker.importer.decide.sign_flip import signs_flipped
+from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError

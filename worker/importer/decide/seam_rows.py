@@ -1,0 +1,94 @@
+"""Decides about pairs of rows where one source ends and the other begins, and either may lack a purchase. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, Lag, Meeting, MetBy, SourceRow, Spans
+
+COMMON_SHARE = 0.5
+"""A word of more than this share of a source's rows names no merchant: `CARD`, `PAYMENT`, `BERLIN`."""
+
+MIN_COMMON = 4
+"""Of a word that fewer rows have that is not said."""
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def is_decided(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    group: tuple[Sequence[int], Sequence[int]],
+    pair: Meeting,
+    spans: Spans,
+    lag: Lag,
+) -> bool:
+    """Return whether a pair of an amount that recurs is one purchase for certain.
+
+    One of its rows must have its partner within the days of the other source; or both name the merchant, and both state
+    as many such rows on each of the days near it. Where both state one text, rows of other texts are none such.
+    """
+    left, right = lefts[pair.left], rights[pair.right]
+    if spans.decide(left, right, lag):
+        return True
+    if left.on != right.on or pair.by != MetBy.WORDS:
+        return False
+    same_text = left.words == right.words
+    near = [
+        [
+            rows[place].on
+            for place in places
+            if days_apart(rows[place].on, left.on) <= MAX_DAYS_ALIKE
+            and (not same_text or rows[place].words == left.words)
+        ]
+        for rows, places in ((lefts, group[0]), (rights, group[1]))
+    ]
+    return sorted(near[0]) == sorted(near[1])
+
+
+def without_hints(
+    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], found: Sequence[Meeting], spans: Spans
+) -> list[Meeting]:
+    """Leave out pairs over a seam that name no merchant: an equal amount on near days is a hint alone."""
+    common = _common_words(lefts), _common_words(rights)
+
+    def name_one_merchant(pair: Meeting) -> bool:
+        left, right = lefts[pair.left].words, rights[pair.right].words
+        return similarity(_telling(left, common[0]), _telling(right, common[1])) >= ALIKE
+
+    return [
+        one
+        for one in found
+        if not spans.straddled_by(lefts[one.left], rights[one.right])
+        or (one.by == MetBy.WORDS and name_one_merchant(one))
+    ]
+
+
+def _common_words(rows: Sequence[SourceRow]) -> frozenset[str]:
+    """Return the words that most rows of a source have: they name no merchant."""
+    counts = Counter(word for row in rows for word in set(_WORD.findall(row.words.casefold())))
+    return frozenset(word for word, n in counts.items() if n >= MIN_COMMON and n > len(rows) * COMMON_SHARE)
+
+
+def _telling(words: str, common: frozenset[str]) -> str:
+    return " ".join(word for word in _WORD.findall(words.casefold()) if word not in common)
+
+
+def away_from_seam(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    left_places: Sequence[int],
+    right_places: Sequence[int],
+    spans: Spans,
+) -> tuple[list[int], list[int]]:
+    """Return the places of rows that have a partner on a day that its source has rows of."""
+    beside = {
+        (left, right)
+        for left in left_places
+        for right in right_places
+        if days_apart(lefts[left].on, rights[right].on) <= MAX_DAYS_ALIKE
+        and not spans.straddled_by(lefts[left], rights[right])
+    }
+    kept_left, kept_right = {left for left, _ in beside}, {right for _, right in beside}
+    return [p for p in left_places if p in kept_left], [p for p in right_places if p in kept_right]
