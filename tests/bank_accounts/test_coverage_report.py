@@ -1,5 +1,6 @@
 """The months of an account from its stored sources."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -22,10 +23,10 @@ def two(sessions, user_id):
     return both
 
 
-def months_of(harness, today=TODAY):
+def months_of(harness, today=TODAY, reach_days=None):
     account_id = harness.sql("SELECT min(id) FROM bank_accounts")[0][0]
     with harness.sessions() as session:
-        return {m["month"]: m for m in coverage_of(session, account_id, today=today, reach_of=lambda _: None)}
+        return {m["month"]: m for m in coverage_of(session, account_id, today=today, reach_of=lambda _: reach_days)}
 
 
 def test_rows_that_agree_make_covered_months(two):
@@ -63,3 +64,21 @@ def test_days_after_a_feed_stopped_are_missing_and_can_be_asked_for(two):
     months = months_of(two[0], date(2026, 8, 15))
     assert str(months["2026-07"]["state"]) == "missing"
     assert months["2026-07"]["cure"]["action"] == "refetch"
+
+
+def test_days_that_nobody_read_are_missing_until_a_statement_has_them(two):
+    """The feed was away for longer than its bank's history goes back."""
+    feed, file = two
+    feed.bank.capabilities = replace(feed.bank.capabilities, history_days=30)
+    feed.bank.today = TODAY - timedelta(days=110)
+    feed.bank.rows, late = [row for row in feed.bank.rows if row.booking_on <= feed.bank.today], feed.bank.rows
+    feed.refresh()
+    feed.bank.today, feed.bank.rows = TODAY, late
+    feed.refresh()
+    months = months_of(feed, reach_days=30)
+    states = {month: str(months[month]["state"]) for month in ("2026-03", "2026-04", "2026-05", "2026-06")}
+    assert states == {"2026-03": "missing", "2026-04": "missing", "2026-05": "part", "2026-06": "covered"}
+    assert (months["2026-04"]["covered_days"], months["2026-04"]["cure"]["action"]) == (0, "upload")
+    file.sql("UPDATE bank_connections SET connector_name = 'file' WHERE id = :c", c=file.connection_id)
+    file.refresh()
+    assert {str(months_of(feed)[month]["state"]) for month in states} == {"covered"}

@@ -37,7 +37,7 @@ _SOURCES = text(
 _ROWS = text(
     """WITH sources AS (
       SELECT a.id, coalesce(CASE WHEN c.connector_name <> 'file' THEN a.history_from_on END, d.first_on) AS from_on,
-        coalesce(CASE WHEN c.connector_name <> 'file' THEN a.watermark_on END, d.last_on) AS to_on
+        coalesce(CASE WHEN c.connector_name <> 'file' THEN a.watermark_on END, d.last_on) AS to_on, a.unread_days
       FROM bank_connection_accounts a JOIN bank_connections c ON c.id = a.connection_id
       LEFT JOIN LATERAL (SELECT min(effective_on) AS first_on, max(effective_on) AS last_on FROM bank_transactions t
         WHERE t.account_id = a.id AND t.state <> 'removed') d ON TRUE
@@ -54,7 +54,9 @@ _ROWS = text(
         AS differing,
       count(*) FILTER (WHERE t.is_alone AND EXISTS (
         SELECT FROM sources o WHERE o.id <> t.account_id
-          AND t.effective_on BETWEEN o.from_on + :edge_days AND o.to_on - :edge_days)) AS only_here,
+          AND t.effective_on BETWEEN o.from_on + :edge_days AND o.to_on - :edge_days
+          AND NOT o.unread_days && daterange(t.effective_on - :edge_days, t.effective_on + :edge_days, '[]')))
+        AS only_here,
       count(*) FILTER (WHERE t.is_alone AND t.expense_id IS NOT NULL AND EXISTS (
         SELECT FROM ours o WHERE o.account_id < t.account_id AND o.is_alone AND o.expense_id IS NOT NULL
           AND o.amount = t.amount AND o.currency = t.currency
