@@ -8,6 +8,7 @@ from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
 from worker.importer.actions.suggestions import find_suggestion
 from worker.importer.decide.reasons import Reason
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pair
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 
@@ -76,7 +77,9 @@ def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     """Make two rows twins again that were unmatched."""
     if suggestion.kind == "takeover" or suggestion.transaction_id is None or suggestion.other_transaction_id is None:
         raise ConflictError("the two rows went on apart: decline or delete the expense of one of them")
-    months = join_pair(session, suggestion.transaction_id, suggestion.other_transaction_id, suggestion.run_id)
+    pair = suggestion.transaction_id, suggestion.other_transaction_id
+    months = join_pair(session, *pair, suggestion.run_id)
+    months |= let_sources_lead(session, pair, suggestion.run_id)
     session.expire_all()
     return months
 

@@ -132,10 +132,11 @@ def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
     if source.bank_account_id is None or not others:
         raise ConflictError(f"source {source_id} is an account of its own already")
     run_id = begin_action(session, connection_id=source.connection_id, user_id=user_id, kind=RunKind.UNMATCH)
-    rows = _part_source(session, source_id)
+    rows, left = _part_source(session, source_id)
     add_account(session, source)
     source.leads_from_on = None
     months = _own_expenses(session, rows, {ExpenseState.TWIN}, user_id, run_id)
+    months |= let_sources_lead(session, left, run_id, also_alone=True)
     kept_apart = [
         decline_pair(session, run_id, user_id, "account", account_id=source_id, other_account_id=other_id)
         for other_id in others
@@ -154,13 +155,14 @@ _TWINS_OF_SOURCE = text(
 )
 
 
-def _part_source(session: Session, source_id: int) -> list[int]:
-    """Return the rows that need expenses of their own: one for each purchase on either side."""
+def _part_source(session: Session, source_id: int) -> tuple[list[int], list[int]]:
+    """Return the rows that need expenses of their own, one for each purchase; and those of which a source has left."""
     twins = list(session.execute(_TWINS_OF_SOURCE, {"source_id": source_id}))
     elsewhere = {row.twin_id for row in twins if not row.is_of_source}
     heirs = successors(session, elsewhere)
     follow(session, heirs)
-    return [row.id for row in twins if row.is_of_source] + list(heirs.values())
+    rows = [row.id for row in twins if row.is_of_source] + list(heirs.values())
+    return rows, sorted({row.twin_id for row in twins} | set(heirs.values()))
 
 
 def _unlink(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Unmatched:

@@ -14,6 +14,7 @@ from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.store.bank_accounts import add_account, attach, other_sources
 from worker.importer.store.joined_rows import meet_joined_rows
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pair
 from worker.importer.store.replaced_account import go_on_as
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
@@ -157,6 +158,7 @@ def _accept_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     """Make rows of two sources one purchase."""
     one, other = (_transaction(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
     months = join_pair(session, one.id, other.id, suggestion.run_id)
+    months |= let_sources_lead(session, [one.id, other.id], suggestion.run_id)
     session.expire_all()
     return months
 
@@ -223,7 +225,7 @@ def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[st
         attach(session, new, old.bank_account_id or add_account(session, old))
         new.status, new.status_code = "active", None
         others = other_sources(session, new.bank_account_id, new.id)
-        months = meet_joined_rows(session, new.id, others, new.user_id)
+        months = meet_joined_rows(session, new.id, others, new.user_id, suggestion.run_id)
         session.expire_all()
         return months
     rows = session.scalar(select(func.count()).select_from(BankTransaction).where(BankTransaction.account_id == new.id))

@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import TypeAlias
 
 from worker.importer.decide.one_to_one import PlacePair
@@ -34,12 +35,13 @@ def alike_pairs(
     lag: Lag,
 ) -> dict[PlacePair, float]:
     """Return pairs that name the same merchant, with how far their texts are from equal."""
+    compared = cache(similarity)  # rows of one amount have few texts, each many times
     return {
         (left, right): 1 - likeness
         for left in left_places
         for right in right_places
         if lag.allows(lefts[left], rights[right])
-        and (likeness := similarity(lefts[left].words, rights[right].words)) >= ALIKE
+        and (likeness := compared(lefts[left].words, rights[right].words)) >= ALIKE
     }
 
 

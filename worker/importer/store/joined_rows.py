@@ -1,6 +1,8 @@
 """Loads the rows of sources with what a person did to their expenses, and makes rows of a joined source meet once."""
 
+import uuid
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -9,6 +11,7 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.source_rows import MovableRow, SourceRow, Spans
 from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pairs
 
 _OWNING = frozenset({ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER})
@@ -23,29 +26,42 @@ _ROWS = text(
         OR e.id IS NULL AND t.expense_state = 'own' AS touched
     FROM bank_connection_accounts s JOIN bank_transactions t ON t.account_id = s.id AND t.state <> 'removed'
     LEFT JOIN expenses e ON e.id = t.expense_id
-    WHERE s.id = ANY(:source_ids) ORDER BY t.effective_on, t.id"""
+    WHERE s.id = ANY(:source_ids) AND (CAST(:since_on AS date) IS NULL OR t.effective_on >= :since_on)
+    ORDER BY t.effective_on, t.id"""
 )
+_PURCHASE = "CASE WHEN {0}.expense_state = 'twin' THEN coalesce({0}.twin_id, {0}.id) ELSE {0}.id END"
 _APART = text(
-    """SELECT transaction_id, other_transaction_id FROM bank_match_suggestions
-    WHERE user_id = :user_id AND kind = 'twin' AND status = 'declined'"""
+    f"""SELECT {_PURCHASE.format("t")}, {_PURCHASE.format("o")} FROM bank_match_suggestions s
+    JOIN bank_transactions t ON t.id = s.transaction_id JOIN bank_transactions o ON o.id = s.other_transaction_id
+    WHERE s.user_id = :user_id AND s.kind = 'twin' AND s.status = 'declined'"""  # noqa: S608 - constants
 )
 
 
-def load_movable_rows(session: Session, source_ids: Sequence[int]) -> list[MovableRow]:
-    """Return the rows of sources, without those that were removed at the bank, in order of days."""
-    return [_movable(row) for row in session.execute(_ROWS, {"source_ids": list(source_ids)})]
+def load_movable_rows(session: Session, source_ids: Sequence[int], *, since_on: date | None = None) -> list[MovableRow]:
+    """Return the rows of sources, without those that were removed at the bank, in order of days.
+
+    Args:
+        since_on: The first day of rows that are wanted; None for all.
+    """
+    values = {"source_ids": list(source_ids), "since_on": since_on}
+    return [_movable(row) for row in session.execute(_ROWS, values)]
 
 
 def pairs_apart(session: Session, user_id: int) -> frozenset[frozenset[int]]:
-    """Return pairs of ids of which a person said that they are two purchases."""
+    """Return pairs of rows with an expense of which a person said that they, or twins of them, are two purchases."""
     return frozenset(frozenset(pair) for pair in session.execute(_APART, {"user_id": user_id}))
 
 
-def meet_joined_rows(session: Session, source_id: int, other_ids: Sequence[int], user_id: int) -> set[str]:
+def meet_joined_rows(
+    session: Session, source_id: int, other_ids: Sequence[int], user_id: int, run_id: uuid.UUID | None = None
+) -> set[str]:
     """Make the rows of a source that was joined after it had some meet those of the others, whatever their days.
 
-    The expense that the person left alone goes; where both were changed, both stay. Returns the months (`YYYY-MM`) of
-    the expenses that went.
+    The expense that the person left alone goes; where both were changed, both stay. The source leads from then on
+    where it knows better. Returns the months (`YYYY-MM`) of expenses that changed.
+
+    Args:
+        run_id: The run in whose history it is noted what leads now, where there is one.
     """
     ours, theirs = load_movable_rows(session, [source_id]), load_movable_rows(session, other_ids)
     new = [row for row in ours if row.owns and row.expense_id is not None]
@@ -59,7 +75,8 @@ def meet_joined_rows(session: Session, source_id: int, other_ids: Sequence[int],
         for one, other in pairs
         if frozenset({one.id, other.id}) not in apart and not (one.touched and other.touched)
     ]
-    return join_pairs(session, wanted, None)
+    months = join_pairs(session, wanted, None)
+    return months | let_sources_lead(session, [row.id for pair in wanted for row in pair], run_id)
 
 
 def _movable(row: Row[Any]) -> MovableRow:

@@ -50,13 +50,14 @@ def stated_by_owner(session: Session, ids: Collection[int]) -> Mapping[int, Sequ
 
 
 def let_sources_lead(
-    session: Session, ids: Collection[int], run_id: uuid.UUID, *, also_alone: bool = False
+    session: Session, ids: Collection[int], run_id: uuid.UUID | None, *, also_alone: bool = False
 ) -> set[str]:
     """Write what leads to the expenses of these rows, or of those whose twins they are; the person's edits stay.
 
     Returns the months (`YYYY-MM`) of the expenses that changed.
 
     Args:
+        run_id: The run in whose history it is noted, where there is one.
         also_alone: Also write expenses that a single source states, because another one has left them.
     """
     if not ids:
@@ -84,9 +85,9 @@ def let_sources_lead(
     if expenses:
         run_values(session, _SET_EXPENSES, [(expense_id, *fields) for expense_id, fields in expenses.items()])
         outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(expenses), run_id=run_id)
-    insert_values(
-        session, "bank_transaction_changes", *image_row(changed, run_id, Decision.UPDATED, Reason.LEADING_SOURCE)
-    )
+    if run_id is not None:
+        images = image_row(changed, run_id, Decision.UPDATED, Reason.LEADING_SOURCE)
+        insert_values(session, "bank_transaction_changes", *images)
     session.expire_all()
     return months
 

@@ -21,6 +21,8 @@ from worker.importer.decide.stored_row import StoredRow
 from worker.importer.job import Job
 from worker.importer.store.bulk import ASK_AGAIN, insert_values
 from worker.importer.store.change_rows import image_row
+from worker.importer.store.equal_rows import let_equal_rows_meet
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.stale_pending import remove_abandoned, remove_superseded
 from worker.importer.store.transfers import give_expenses, hide_shown_legs, link_transfers, unpaired_ids
@@ -119,6 +121,7 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
     months |= until_as_read(lambda: _match_expenses(session, job, account, target, since_on))
+    months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)
     if by_cursor:
         months |= remove_superseded(session, job, account, target, today)
@@ -177,6 +180,7 @@ def _match_rows(
     lock_as_read(session, [m.right for m in (*found.matches, *found.suggestions) if m.right.twin_id is None])
     asked = load_asked(session, ids)
     months: set[str] = set()
+    twins: list[int] = []
     for match in found.matches:
         row, expense = rows[match.left_place], match.right
         if (row.id, expense.partner) in asked:
@@ -186,6 +190,8 @@ def _match_rows(
                 _suggest(session, target, row, expense, match.reason)
             continue
         months |= _replace_expense(session, target, row, expense, match.reason)
+        twins += [row.id] if expense.twin_id is not None else []
+    months |= let_sources_lead(session, twins, target.run_id)
     for match in found.suggestions:
         row, expense = rows[match.left_place], match.right
         if (row.id, expense.partner) not in asked:

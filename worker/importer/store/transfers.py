@@ -65,6 +65,10 @@ _LINK = text(
     "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
     " ELSE CAST(:one AS bigint) END, last_run_id = :run_id WHERE id IN (:one, :other)"
 )
+_OWN = text(
+    """UPDATE bank_transactions t SET expense_id = v.expense_id, expense_state = 'own', twin_id = NULL
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:expense_ids AS bigint[])) v(id, expense_id) WHERE t.id = v.id"""
+)
 _ANSWERED = text(
     """UPDATE bank_match_suggestions SET status = 'obsolete'
     WHERE kind = 'transfer' AND status = 'open' AND transaction_id = ANY(:ids)"""
@@ -222,14 +226,7 @@ def give_expenses(
             if (b := r.base) is not None
         ),
     )
-    for row in rows:
-        session.execute(
-            text(
-                "UPDATE bank_transactions SET expense_id = :expense_id, expense_state = 'own', twin_id = NULL"
-                " WHERE id = :id"
-            ),
-            {"expense_id": new_ids[row.id], "id": row.id},
-        )
+    session.execute(_OWN, {"ids": list(new_ids), "expense_ids": list(new_ids.values())})
     insert_values(session, "bank_transaction_changes", *image_row(rows, run_id, Decision.UPDATED, reason))
     outbox.record_expenses(session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=run_id)
     return {month(row.base) for row in rows if row.base is not None}

@@ -41,13 +41,21 @@ _EXISTING = text(
     ORDER BY is_pending, expense_id, twin_id"""
 )
 
+# Whoever was said to be another purchase than a row is another one than its twins, too.
 _ASKED = text(
-    """SELECT transaction_id AS row_id, expense_id, CAST(NULL AS bigint) AS twin_id FROM bank_match_suggestions
+    """WITH members AS MATERIALIZED (
+      SELECT id AS member_id, id AS row_id FROM unnest(CAST(:ids AS bigint[])) w(id)
+      UNION ALL SELECT t.id, t.twin_id FROM bank_transactions t WHERE t.twin_id = ANY(:ids) AND t.expense_state = 'twin'
+    ), asked AS (
+      SELECT m.row_id, s.other_transaction_id AS other_id FROM members m JOIN bank_match_suggestions s
+        ON s.transaction_id = m.member_id AND s.kind = 'twin' AND s.status IN ('declined', 'open')
+      UNION ALL SELECT m.row_id, s.transaction_id FROM members m JOIN bank_match_suggestions s
+        ON s.other_transaction_id = m.member_id AND s.kind = 'twin' AND s.status IN ('declined', 'open')
+    )
+    SELECT transaction_id AS row_id, expense_id, CAST(NULL AS bigint) AS twin_id FROM bank_match_suggestions
     WHERE kind = 'expense' AND transaction_id = ANY(:ids) AND status <> 'obsolete'
-    UNION ALL SELECT transaction_id, NULL, other_transaction_id FROM bank_match_suggestions
-    WHERE kind = 'twin' AND status IN ('declined', 'open') AND transaction_id = ANY(:ids)
-    UNION ALL SELECT other_transaction_id, NULL, transaction_id FROM bank_match_suggestions
-    WHERE kind = 'twin' AND status IN ('declined', 'open') AND other_transaction_id = ANY(:ids)"""
+    UNION ALL SELECT a.row_id, NULL, CASE WHEN o.expense_state = 'twin' THEN coalesce(o.twin_id, o.id) ELSE o.id END
+    FROM asked a JOIN bank_transactions o ON o.id = a.other_id"""
 )
 
 _LOCKED = text(

@@ -1,0 +1,165 @@
+"""Lets equal purchases of two sources of an account meet anew, where rows are left alone on both sides.
+
+The rule is `decide.rearrange_rows`. The expenses of a chain stay with the rows of one side, and those of the other side
+point to other ones of them; of the two that were alone, one expense goes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.importer.account_state import AccountState
+from worker.importer.decide.rearrange_rows import Chain, find_chains
+from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.source_rows import MovableRow
+from worker.importer.decide.stored_row import ExpenseState, StoredRow
+from worker.importer.store.bank_accounts import other_sources
+from worker.importer.store.bulk import insert_values
+from worker.importer.store.change_rows import image_row
+from worker.importer.store.joined_rows import load_movable_rows
+from worker.importer.store.leading_source import let_sources_lead
+from worker.importer.store.load import load_details
+from worker.importer.store.moved_rows import HandOver, hand_over
+from worker.importer.store.user_expenses import load_spans
+from worker.importer.store.write import WriteTarget, month
+
+# Rows that no other source confirms, of amounts that both sides have such rows of; none that a person was asked about.
+_ALONE = text(
+    """WITH alone AS MATERIALIZED (
+      SELECT t.id, a.id = :account_id AS is_ours, t.amount, t.currency
+      FROM bank_connection_accounts a JOIN bank_transactions t ON t.account_id = a.id AND t.effective_on >= :since_on
+      WHERE a.bank_account_id = :bank_account_id AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
+        AND EXISTS (SELECT FROM bank_connection_accounts o WHERE o.bank_account_id = a.bank_account_id AND o.id <> a.id)
+        AND NOT EXISTS (SELECT FROM bank_transactions w
+          WHERE w.twin_id = t.id AND w.expense_state = 'twin' AND w.state <> 'removed')
+        AND NOT EXISTS (SELECT FROM bank_match_suggestions s WHERE s.kind = 'twin' AND s.status IN ('open', 'declined')
+          AND (s.transaction_id = t.id OR s.other_transaction_id = t.id))
+    )
+    SELECT id FROM alone t WHERE EXISTS (
+      SELECT FROM alone o WHERE o.is_ours <> t.is_ours AND o.amount = t.amount AND o.currency = t.currency)"""
+)
+_POINT = text(
+    """UPDATE bank_transactions t SET expense_id = NULL, expense_state = 'twin', twin_id = v.twin_id,
+      last_run_id = :run_id
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:twin_ids AS bigint[])) v(id, twin_id) WHERE t.id = v.id"""
+)
+_CLOSE_SUGGESTIONS = text(
+    """UPDATE bank_match_suggestions SET status = 'obsolete'
+    WHERE kind = 'expense' AND status = 'open' AND transaction_id = ANY(:ids)"""
+)
+
+
+def let_equal_rows_meet(session: Session, account: AccountState, target: WriteTarget, since_on: date) -> set[str]:
+    """Make as many of the rows since a day meet as the source with fewer of them has.
+
+    Returns the months (`YYYY-MM`) whose expenses changed.
+    """
+    values = {"account_id": account.id, "bank_account_id": account.bank_account_id, "since_on": since_on}
+    alone = frozenset(session.execute(_ALONE, values).scalars())
+    if not alone:
+        return set()
+    ours = load_movable_rows(session, [account.id], since_on=since_on)
+    other_ids = other_sources(session, account.bank_account_id, account.id)
+    theirs = load_movable_rows(session, other_ids, since_on=since_on)
+    lefts, rights, present = _sides(ours, theirs, alone)
+    chains = find_chains(
+        [row.row for row in lefts], [row.row for row in rights], present, load_spans(session, account, ())
+    )
+    return _write(session, target, [passed for chain in chains if (passed := _passed(chain, lefts, rights, present))])
+
+
+def _sides(
+    ours: Sequence[MovableRow], theirs: Sequence[MovableRow], alone: frozenset[int]
+) -> tuple[list[MovableRow], list[MovableRow], dict[int, int]]:
+    """Return the rows of both sides that have met or are alone, and the pairs there are, by their places.
+
+    Of several sources that confirm one row, the first one stands for them. Legs of transfers stay as they are. Amounts
+    of which no row is alone tell nothing but the days between the sources, where they occur once.
+    """
+    lefts = [row for row in ours if row.id in alone]
+    rights = [row for row in theirs if row.id in alone]
+    often = Counter(row.row.amount for row in ours)
+    wanted = {row.row.amount for row in lefts} | {amount for amount, rows in often.items() if rows == 1}
+    present: dict[int, int] = {}
+    owners = {row.id: row for row in (*ours, *theirs) if row.owns and row.expense_state != ExpenseState.TRANSFER}
+    our_ids, confirmed = {row.id for row in ours}, set[int]()
+    for row in (*ours, *theirs):
+        owner = owners.get(row.twin_id or 0)
+        if owner is None or (row.id in our_ids) == (owner.id in our_ids) or owner.id in confirmed:
+            continue
+        if owner.row.amount not in wanted:
+            continue
+        confirmed.add(owner.id)
+        present[len(lefts)] = len(rights)
+        lefts.append(row if row.id in our_ids else owner)
+        rights.append(owner if row.id in our_ids else row)
+    return lefts, rights, present
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passed:
+    """How a chain is written.
+
+    Attributes:
+        loser: The row whose expense goes.
+        pairs: Each row that is a twin afterwards, the loser first, with the row that has the expense then.
+        handed: Rows that had an expense, each with its present partner, which takes it first.
+    """
+
+    loser: MovableRow
+    pairs: Sequence[tuple[MovableRow, MovableRow]]
+    handed: Sequence[tuple[MovableRow, MovableRow]]
+
+
+def _passed(
+    chain: Chain, lefts: Sequence[MovableRow], rights: Sequence[MovableRow], present: Mapping[int, int]
+) -> _Passed | None:
+    """Decide which side keeps the expenses: not that of an expense which can go; None when neither can."""
+    left, right = lefts[chain.first_left], rights[chain.last_right]
+    old = [(lefts[place], rights[present[place]]) for place, _ in chain.pairs[1:]]
+    new = [(lefts[one], rights[other]) for one, other in chain.pairs]
+    if _can_go(left):
+        return _Passed(loser=left, pairs=new, handed=[(one, other) for one, other in old if one.owns])
+    if _can_go(right):
+        turned = [(other, one) for one, other in reversed(new)]
+        return _Passed(loser=right, pairs=turned, handed=[(other, one) for one, other in old if other.owns])
+    return None
+
+
+def _can_go(row: MovableRow) -> bool:
+    return row.expense_state == ExpenseState.OWN and row.expense_id is not None and not row.touched
+
+
+def _write(session: Session, target: WriteTarget, found: Sequence[_Passed]) -> set[str]:
+    losers = load_details(session, [passed.loser.id for passed in found])  # locks their expenses
+    passed = [one for one in found if _is_untouched(losers[one.loser.id])]
+    if not passed:
+        return set()
+    gone = [losers[one.loser.id] for one in passed]
+    images = image_row(gone, target.run_id, Decision.LINKED, Reason.SAME_ACCOUNT_TWIN)
+    insert_values(session, "bank_transaction_changes", *images)
+    ids = [row.expense_id for row in gone if row.expense_id is not None]
+    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=ids, run_id=target.run_id)
+    handed = [
+        HandOver(old_id=row.id, new_id=other.id, expense_id=row.expense_id, expense_state=row.expense_state)
+        for one in passed
+        for row, other in one.handed
+    ]
+    hand_over(session, handed, target.run_id, reason=Reason.TWIN_TOOK_OVER)
+    pairs = [pair for one in passed for pair in one.pairs]
+    twin_ids = [twin.id for twin, _ in pairs]
+    values = {"ids": twin_ids, "twin_ids": [owner.id for _, owner in pairs], "run_id": target.run_id}
+    session.execute(_POINT, values)
+    session.execute(_CLOSE_SUGGESTIONS, {"ids": [row.id for row in gone]})
+    session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": ids})
+    months = {month(row.expense) for row in gone if row.expense is not None}
+    return months | let_sources_lead(session, twin_ids, target.run_id)
+
+
+def _is_untouched(row: StoredRow) -> bool:
+    return row.expense is not None and row.expense == row.base and row.category_id is None
