@@ -28,7 +28,10 @@ class Purchase:
 
     Attributes:
         day: Of the purchase, counted from `FIRST`; `booked` is when the bank books it.
-        only: The side that alone states it: the other one lost it, or removed it.
+        only: The side that alone states it, because the other one lost it.
+        first_amount: What the bank stated before it corrected the amount.
+        withdrawn: The bank took it back.
+        pending: The bank stated it as pending first, under another id.
     """
 
     number: int
@@ -37,6 +40,9 @@ class Purchase:
     amount: Decimal
     merchant: str
     only: str | None = None
+    first_amount: Decimal | None = None
+    withdrawn: bool = False
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,9 @@ KINDS = {
         ),
     )
 }  # fmt: skip
+CHANGED = (20_000, 8_000, 3_000, 1_000)
+"""Amounts so far apart that none is another one with a tip."""
+
 PAIRS = [(one, other) for one in KINDS for other in KINDS]
 OVERLAPS = (0, 5, 90)
 
@@ -101,7 +110,8 @@ OVERLAPS = (0, 5, 90)
 def history(random: Random) -> list[Purchase]:
     """Return purchases of 160 days: one or two a day, equal ones, some that one side alone states.
 
-    Two merchants may take the same sum to the cent, also on days where one source ends and the other begins.
+    Two merchants may take the same sum to the cent, also on days where one source ends and the other begins. In the
+    last days before the seam the bank corrects an amount, takes a row back, and has not booked everything.
     """
     found: list[Purchase] = []
 
@@ -123,12 +133,29 @@ def history(random: Random) -> list[Purchase]:
     # Rare: of a row that the other side never saw, nobody has a second one of the amount.
     for only in ("old", "new"):
         buy(random.randrange(SEAM - 60, SEAM - 10), f"-{random.randrange(40000, 50000)}.17", "Lost and found", only)
-    return found
+    return found + _changes(len(found), random)
+
+
+def _changes(number: int, random: Random) -> list[Purchase]:
+    """Return purchases near the seam that the bank corrects, takes back and books later."""
+    first_amount = Decimal(f"-{random.randrange(30000, 40000)}.18")
+    changes = ({"first_amount": first_amount}, {"withdrawn": True}, {"pending": True}, {"pending": True})
+    return [
+        Purchase(
+            number=number + place,
+            day=(day := SEAM - (1 if "pending" in change else random.randrange(2, 8))),
+            booked=day + random.choice((0, 0, 1, 1, 2, 3)),
+            amount=Decimal(f"-{CHANGED[place] + random.randrange(100)}.19"),
+            merchant=random.choice(MERCHANTS),
+            **change,
+        )
+        for place, change in enumerate(changes)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
-    """A source over some days of the truth: which purchases it states, and how."""
+    """A source over some days of the truth: which purchases it states, and how, each with its row."""
 
     kind: SourceKind
     purchases: Sequence[Purchase]
@@ -137,7 +164,10 @@ class Stated:
 
 def state(kind: SourceKind, side: str, truth: Sequence[Purchase], from_day: int, to_day: int) -> Stated:
     """Return what a source of a kind states of the days from `from_day` until before `to_day`."""
-    own = [one for one in truth if one.only in (None, side) and from_day <= _day(kind, one) < to_day]
+    own = [
+        one for one in truth
+        if one.only in (None, side) and not one.withdrawn and from_day <= _day(kind, one) < to_day
+    ]  # fmt: skip
     return Stated(kind=kind, purchases=own, rows=[_row(kind, side, one) for one in own])
 
 
@@ -146,6 +176,23 @@ def two_sources(one: str, other: str, overlap: int, random: Random) -> tuple[Sta
     truth = history(random)
     old = state(KINDS[one], "old", truth, 0, SEAM)
     return old, state(KINDS[other], "new", truth, SEAM - overlap, LAST)
+
+
+def told_first(one: str, random: Random) -> Stated:
+    """Return the old source as it was told at the seam: not yet corrected, with what was taken back later, or pending.
+
+    With the same random source, it is the same history as in `two_sources`. A file tells nothing but the end.
+    """
+    kind, truth = KINDS[one], history(random)
+    if kind.file is not None:
+        return state(kind, "old", truth, 0, SEAM)
+    first = [
+        replace(one, amount=one.first_amount or one.amount, booked=one.day if one.pending else one.booked)
+        for one in truth
+        if one.only in (None, "old")
+    ]
+    own = [one for one in first if 0 <= _day(kind, one) < SEAM]
+    return Stated(kind=kind, purchases=own, rows=[_row(kind, "old", one, pending=one.pending) for one in own])
 
 
 def beside(side: str, kind: SourceKind, random: Random) -> tuple[Account, list[Transaction]]:
@@ -177,10 +224,11 @@ def _day(kind: SourceKind, one: Purchase) -> int:
     return one.day if kind.by_purchase else one.booked
 
 
-def _row(kind: SourceKind, side: str, one: Purchase) -> Transaction:
+def _row(kind: SourceKind, side: str, one: Purchase, *, pending: bool = False) -> Transaction:
     return Transaction(
         account_id="A",
-        external_id=f"{side}-{kind.name}-{one.number}" if kind.has_ids else None,
+        external_id=f"{side}-{kind.name}-{one.number}{'-pending' if pending else ''}" if kind.has_ids else None,
+        pending=pending,
         booking_on=FIRST + timedelta(days=_day(kind, one)),
         amount=one.amount,
         currency="EUR",

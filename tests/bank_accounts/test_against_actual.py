@@ -8,7 +8,7 @@ from collections import Counter
 from random import Random
 
 from tests.bank_accounts.histories import PAIRS, Stated, two_sources
-from tests.bank_accounts.test_matrix import compare, source_row
+from tests.bank_accounts.test_matrix import compare, source_row, stated_by_both
 from worker.importer.decide.source_rows import SourceRow
 
 MAX_DAYS = 7
@@ -38,8 +38,7 @@ def by_actual(old: Stated, new: Stated) -> tuple[Counter, Counter]:
     """Return what is missed and what is wrong by Actual's rules, counted as `compare` counts."""
     incoming, stored = [source_row(row) for row in new.rows], [source_row(row) for row in old.rows]
     met = Counter(stored[right].amount for _, right in actual_pairs(incoming, stored))
-    stated = {purchase.number: purchase.amount for purchase in new.purchases}
-    wanted = Counter(stated[one.number] for one in old.purchases if one.number in stated)
+    wanted = stated_by_both(old, new)
     return wanted - met, met - wanted
 
 
