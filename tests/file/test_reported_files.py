@@ -214,7 +214,7 @@ CSV = {
     ),
     "pending rows without a day": (
         table("Date,Description,Amount", "2026-01-15,Shop,-1.50", "Pending,Bar,-3.00", "2026-01-16,Pay,20.00"),
-        TOLD,
+        ["15 -1.50", "1 -3.00", "16 20.00"],
     ),
     "declined rows": (
         table("Date,Description,Amount,Status", "2026-01-15,Shop,-1.50,Completed", "2026-01-16,Bar,-3.00,Declined"),

@@ -208,3 +208,15 @@ def test_a_row_in_another_currency_than_the_account_is_told(reading):
     )
     assert [row.currency for row in found.rows] == ["EUR"]
     assert any("1 rows are in EUR, the account in USD" in warning for warning in found.warnings)
+
+
+def test_the_day_of_a_list_of_pending_transactions_is_no_stray_tag(reading):
+    pending = "<STMTTRNP><TRNTYPE>DEBIT<DTTRAN>20260111<TRNAMT>-2.50<NAME>P</STMTTRNP>"
+    listed = f"</BANKTRANLIST><BANKTRANLISTP><DTASOF>20260131{pending}</BANKTRANLISTP>"
+    found = reading(bank(row()).replace("</BANKTRANLIST>", listed), name="a.ofx")
+    assert found.rows[-1].pending
+    assert not any("DTASOF" in warning for warning in found.warnings)
+
+
+def test_a_day_that_cannot_be_read_is_shown(reading):
+    assert "date '2026-01-10' is not a date" in reading(bank(row(day="2026-01-10") + row()), name="a.ofx").rejected[0]

@@ -439,3 +439,18 @@ def test_columns_that_hold_nothing_are_not_named_as_unread(reading):
     assert [warning for warning in found.warnings if "columns that are not read" in warning] == [
         "statement.csv: columns that are not read: notes"
     ]
+
+
+@pytest.mark.parametrize("word", ["offen", "Pending", "vorgemerkt", "en attente"])
+def test_a_word_in_the_place_of_the_day_makes_a_row_pending(reading, word):
+    found = reading(f"Date;Value date;Text;Amount\n{word};--;Laden;-7,00\n15.01.2026;15.01.2026;Miete;-500,00\n")
+    assert [(row.pending, row.booking_on, row.amount) for row in found.rows] == [
+        (True, None, D("-7.00")), (False, date(2026, 1, 15), D("-500.00")),
+    ]  # fmt: skip
+    assert not found.rejected
+
+
+def test_states_are_read_in_more_languages(reading):
+    rows = "15/01/2026;Bar;-1,00;Contabilizzato\n16/01/2026;Bar;-2,00;Rifiutata\n17/01/2026;Bar;-3,00;In attesa\n"
+    found = reading(f"Data;Descrizione;Importo;Stato\n{rows}")
+    assert [(row.amount, row.pending) for row in found.rows] == [(D("-1.00"), False), (D("-3.00"), True)]

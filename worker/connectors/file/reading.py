@@ -56,6 +56,7 @@ class Understood:
 
     Attributes:
         tables: Layout and decisions of each table: one of a CSV file, several sheets; none for other formats.
+        intraday: Whether it is a CAMT.052, whose reports of one day may each repeat the entries so far.
         unread: Names of sheets that hold something, but no table of bookings.
         turned: Statements of a CAMT file whose reversals keep the direction of the original booking.
         qif: How the days and amounts of a QIF file are written.
@@ -67,6 +68,7 @@ class Understood:
     encoding: Encoding
     tables: tuple[Table, ...] = ()
     unread: tuple[str, ...] = ()
+    intraday: bool = False
     ofx: OfxReading | None = None
     turned: frozenset[int] = frozenset()
     qif: QifReading | None = None
@@ -88,6 +90,7 @@ class Understood:
 
 
 _CHUNK_BYTES = 1024**2
+_INTRADAY = re.compile(r"camt\.052|<(?:\w+:)?BkToCstmrAcctRpt")
 _WEB_PAGE = (
     "is a web page: the download failed or needs a login; where a bank sends its table as a page, open it in a"
     " spreadsheet program and save it as XLSX or CSV"
@@ -138,7 +141,8 @@ def understand(member: Member, choices: Choices) -> Understood:
         return _sheets(member, choices)
     found = detect_encoding(member)
     encoding = Encoding(choices.encoding, sure=True) if choices.encoding and found.name != "utf-8-sig" else found
-    kind = sniff(head_of(member, encoding.name))
+    head = head_of(member, encoding.name)
+    kind = sniff(head)
     if kind is Format.OFX:
         return Understood(member=member, format=kind, encoding=encoding, ofx=_ofx(member, encoding, choices))
     if kind is Format.QIF:
@@ -147,7 +151,8 @@ def understand(member: Member, choices: Choices) -> Understood:
             qif = decide_qif(text_lines(stream, encoding.name), hints.order, hints.decimal, hints.positive_is)
         return Understood(member=member, format=kind, encoding=encoding, qif=qif)
     if kind is Format.CAMT:
-        return Understood(member=member, format=kind, encoding=encoding, turned=_turned(member, choices))
+        turned, intraday = _turned(member, choices), _INTRADAY.search(head) is not None
+        return Understood(member=member, format=kind, encoding=encoding, turned=turned, intraday=intraday)
     if kind is not Format.CSV:
         return Understood(member=member, format=kind, encoding=encoding)
     profile = choices.profile
@@ -248,7 +253,8 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
     with open_member(understood.member) as stream:
         match understood.format:
             case Format.CAMT:
-                yield from read_camt(stream, _camt_options(choices, understood.turned))
+                events = read_camt(stream, _camt_options(choices, understood.turned))
+                yield from without_overlap(events) if understood.intraday else events
             case Format.OFX:
                 reader = OfxReader(understood.ofx, choices.hints.currency)
                 events = reader.events(text_chunks(stream, understood.encoding.name))

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from worker.connectors.base import Transaction
@@ -83,20 +83,27 @@ def without_repeated(events: Iterable[Event], repeated: frozenset[StatementNumbe
 def without_overlap(events: Iterable[Event]) -> Iterator[Event]:
     """Yield the events of a file without rows that an earlier statement of the account holds.
 
-    Of equal rows as many are kept as the fullest statement has.
+    Of equal rows as many are kept as the fullest statement has. The opening balance of a statement that repeats rows
+    proves nothing about the rows that are left.
     """
     earlier: Counter[bytes] = Counter()
     current: Counter[bytes] = Counter()
+    repeats: set[str] = set()
     for event in events:
         if isinstance(event, Opened):
             earlier |= current
             current.clear()
+            repeats.discard(event.account.external_id)
         elif isinstance(event, Row):
             key = _digest(event.transaction.account_id.encode(), _facts(event.transaction))
             current[key] += 1
             if current[key] <= earlier[key]:
+                repeats.add(event.transaction.account_id)
                 yield Skipped(line=event.line, reason="a row of an earlier statement in the file")
                 continue
+        elif isinstance(event, Closed) and event.account in repeats:
+            yield replace(event, opening=None)
+            continue
         yield event
 
 

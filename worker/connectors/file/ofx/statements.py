@@ -39,6 +39,7 @@ class _Statement:
         kind: Type of account that the statement's tag implies.
         facts: Values of tags outside of transactions and balances.
         trades: Number of trades of securities, which are left out.
+        lists_pending: Whether a list of pending transactions has begun, which states its day.
     """
 
     kind: AccountType
@@ -47,6 +48,7 @@ class _Statement:
     account: Account | None = None
     balances: dict[str, dict[str, str]] = field(default_factory=dict)
     trades: int = 0
+    lists_pending: bool = False
 
 
 @dataclass(slots=True)
@@ -65,9 +67,9 @@ class _Record:
     tags: int = 1
 
 
-def _is_day_of_holdings(token: Token, statement: _Statement) -> bool:
-    """Statements of investments say of which day their holdings are; other days of balances belong to balances."""
-    return token.name == "DTASOF" and statement.kind is AccountType.INVESTMENT
+def _is_day_of_list(token: Token, statement: _Statement) -> bool:
+    """Whether a day is that of holdings or of a list of pending transactions; others belong to balances."""
+    return token.name == "DTASOF" and (statement.kind is AccountType.INVESTMENT or statement.lists_pending)
 
 
 class OfxReader(StatementReader):
@@ -145,10 +147,11 @@ class OfxReader(StatementReader):
         elif token.name in _TRANSACTION_FIELDS:
             self._record = _Record("STMTTRN", token.line, damaged="the tag <STMTTRN> is missing", tags=0)
             yield from self._collect(self._record, token)
-        elif token.name in _STRAY_FIELDS and not _is_day_of_holdings(token, statement):
-            yield self.remark(token.line, f"<{token.name}> stands outside of a transaction", _raw(token), pieces=1)
+        elif token.name in _STRAY_FIELDS and not _is_day_of_list(token, statement):
+            yield self.remark(token.line, f"<{token.name}> stands outside of a transaction", token.raw, pieces=1)
         else:
             self.parts.use(Part.HEADER)
+            statement.lists_pending = statement.lists_pending or token.name == "BANKTRANLISTP"
             text, _, stray = token.text.partition("\n") if token.name in _ONE_LINE else (token.text, "", "")
             if stray:
                 yield self.remark(token.line, f"text behind the {token.name}", stray)
@@ -171,7 +174,7 @@ class OfxReader(StatementReader):
         elif key in {"NAME", "MEMO"}:
             record.values[key] = f"{held} {token.text}"
         else:
-            yield self.remark(token.line, f"<{key}> is stated twice in one record", _raw(token))
+            yield self.remark(token.line, f"<{key}> is stated twice in one record", token.raw)
 
     def _close(self, token: Token) -> Iterator[Event]:
         if token.text:
@@ -289,10 +292,6 @@ class OfxReader(StatementReader):
             return None, [Remark(line=statement.line, reason=f"the {kind.value} balance cannot be read")]
         at = parse_ofx_moment(values["DTASOF"])
         return StatedBalance(amount=amount, on=on, at=at, currency=account.currency, kind=kind), []
-
-
-def _raw(token: Token) -> str:
-    return f"<{token.name}>{token.text}"
 
 
 def _bad(record: _Record, reason: str, account: Account | None) -> BadRow:

@@ -30,6 +30,11 @@ class Token:
     line: int
     closing: bool
 
+    @property
+    def raw(self) -> str:
+        """The tag and its text as they are written."""
+        return f"<{self.name}>{self.text}"
+
 
 def tokens(chunks: Iterable[str]) -> Iterator[Token]:
     """Yield the tags of a text that comes in pieces; names in capitals, texts unescaped and stripped.

@@ -143,7 +143,7 @@ class BookingReader:
     def _stated(self, record: Record, at: int | None) -> date | datetime | None:
         """Return what a date column says: a day, or the moment where it states one in UTC."""
         text = cell(record, at)
-        if not text:
+        if not text.strip("-\u2013\u2014 "):
             return None
         if len(text) > _LONGEST_DAY and (moment := parse_moment(text)) is not None:
             return moment

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from worker.connectors.file.statement.currencies import names_currency
 from worker.connectors.file.table.profile import Profile, plain
-from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS, State, Words, state_values
+from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS, UNDATED_WORDS, State, Words, state_values
 
 _WORDS: dict[str, str] = {
     "date": "ημερομηνία|päivämäärä|kirjauspäivä|tarih|işlem tarihi|dátum|datum zaúčtování|datum zaúčtovania|"
@@ -19,7 +19,7 @@ _WORDS: dict[str, str] = {
     "bokføringsdato|"
     "dato|bogført|bogføringsdato",
     "value_date": "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
-    "data valuta|data valor|belegdatum|rentedatum|valuta date|valör|rentedato|data waluty",
+    "data valuta|data valor|belegdatum|rentedatum|valuta date|valör|valutadag|rentedato|data waluty",
     "amount": "ποσό|määrä|summa|tutar|işlem tutar\u0131|suma|částka|objem|сумма|сумма операции|sumă|összeg|"
     "montant net|金额|金额(元)|"
     "amount|betrag|umsatz|montant|importe|importo|valor|bedrag|kwota|belopp|beløb|beløp|amount (eur)|"
@@ -39,7 +39,8 @@ _WORDS: dict[str, str] = {
     "credit (cr)|incoming|in|einnahmen|inn",
     "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|af/bij|s/h|d/c|c/d|+/-|debit credit indicator|"
     "dr cr|cr dr|debit or credit|credit debit indicator|sens|sentido|收/支",
-    "balance": "υπόλοιπο|saldo nach buchung|kontostand nach buchung|running total|resulting balance|balance after|"
+    "balance": "bokfört saldo|υπόλοιπο|"
+    "saldo nach buchung|kontostand nach buchung|running total|resulting balance|balance after|"
     "残高|saldo konta|bakiye|zůstatek|zostatok|остаток|egyenleg|"
     "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
     "saldo disponible|balance (eur)|available balance|saldo po operacji|saldo na mutatie|account balance",
@@ -174,6 +175,7 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
     typed = "type" in roles and not split
     status = roles.get("status", "")
     states: dict[State, Words] = state_values(status) if status else {"pending": (), "void": (), "booked": ()}
+    undated = {roles["date"]: UNDATED_WORDS}
     return Profile(
         name="guessed",
         title="Statement file",
@@ -196,7 +198,7 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
         transaction_date=roles.get("transaction_date"),
         fee=roles.get("fee"),
         id=roles.get("id"),
-        pending={status: states["pending"]} if states["pending"] else {},
+        pending=undated | ({status: states["pending"]} if states["pending"] else {}),
         skip={status: states["void"]} if states["void"] else {},
         booked={status: states["booked"]} if states["booked"] else {},
     )

@@ -13,13 +13,16 @@ def _words(text: str) -> Words:
 
 PENDING_WORDS = _words(
     "pending|authorised|authorized|authorisation|authorization|hold|on hold|processing|in process|waiting|vorgemerkt|"
-    "vorgemerkte|ausstehend|in bearbeitung|en attente|pendiente|in sospeso|openstaand|oczekująca|venter|afventer|"
-    "reserveret|reservert|reserverad|beklemede|čekající|autorizzato|autorisé|autorizado|in behandeling|gereserveerd"
+    "vorgemerkte|ausstehend|in bearbeitung|en attente|en cours|pendiente|in sospeso|in attesa|openstaand|"
+    "oczekująca|venter|afventer|reserveret|reservert|reserverad|beklemede|čekající|"
+    "autorizzato|autorisé|autorizado|in behandeling|gereserveerd"
 )
+# What stands in the place of the day of a row that is not booked yet.
+UNDATED_WORDS = (*PENDING_WORDS, *_words("open|offen"))
 VOID_WORDS = _words(
     "declined|failed|reverted|rejected|cancelled|canceled|void|voided|expired|denied|refused|abgelehnt|abgelehnte|"
     "storniert|stornierte|fehlgeschlagen|refusé|annulé|rechazado|cancelado|rifiutato|odrzucona|reddedildi|zamítnuto|"
-    "slettet|geweigerd|geannuleerd|annullato|stornato"
+    "slettet|geweigerd|geannuleerd|annullato|annullata|stornato|stornata|rifiutata|refusée|annulée|rechazada|cancelada|abgebrochen"
 )
 BOOKED_WORDS = _words(
     "reconciled|posted|completed|complete|booked|settled|cleared|success|successful|succeeded|approved|paid|done|processed|gebucht|"
