@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import CURSOR
+from tests.importer.bank import CURSOR, Harness
 from tests.importer.test_existing_stories import typed
 from tests.importer.test_kind_stories import TWO
 from worker.connectors.base import Account, RemovedTransaction, TransactionKind
@@ -111,6 +111,68 @@ def test_accepting_an_expense_suggestion_leaves_one_expense_the_users(harness):
     assert harness.expenses() == [("2026-06-15", "-20.00", "EUR", "lunch")]
     harness.refresh()
     assert len(harness.amounts()) == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["", "UPDATE expenses SET notes = 'dinner'"], ids=["", "edited"])
+def test_an_accepted_row_that_is_withdrawn_and_returns_is_the_same_expense_again(harness, meanwhile):
+    typed(harness, "20.00", "lunch")
+    row = harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
+    harness.bank.buy("-1", "Tram", external_id="2")
+    harness.refresh()
+    with harness.sessions() as session:
+        accept(session, suggestion(harness).id, user_id=harness.user_id)
+    harness.bank.rows.remove(row)
+    harness.refresh()
+    if meanwhile:
+        harness.sql(f"{meanwhile} WHERE amount = 20")
+    harness.bank.rows.append(row)
+    for _ in range(2):
+        harness.refresh()
+        assert sorted(harness.amounts()) == ["-1.00", "-20.00"]
+
+
+@pytest.mark.parametrize("reverted", [True, False], ids=["reverted", "read again"])
+def test_what_was_typed_while_an_import_was_taken_back_is_not_doubled_when_it_returns(harness, reverted):
+    harness.bank.buy("-20", "Trattoria Luigi", external_id="1")
+    harness.refresh()
+    before = harness.sql("SELECT id FROM expenses")
+    revert(harness, harness.run_id, reimport=not reverted)
+    typed(harness, "20.00", "Trattoria Luigi")
+    if reverted:
+        revert(harness, harness.run_id)
+        assert before[0] in harness.sql("SELECT id FROM expenses"), "an expense comes back with its id"
+    harness.refresh()
+    assert harness.amounts() == ["-20.00"]
+
+
+def test_a_removal_that_is_taken_back_leaves_the_expense_that_the_user_had_all_along(harness):
+    typed(harness, "20.00", "Trattoria Luigi")
+    row = harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
+    harness.bank.buy("-1", "Tram", external_id="2")
+    harness.refresh()
+    harness.bank.rows.remove(row)
+    harness.refresh()
+    revert(harness, harness.run_id)
+    assert sorted(harness.amounts()) == ["-1.00", "-20.00"]
+    assert harness.sql("SELECT count(*) FROM bank_transactions WHERE expense_state = 'linked'") == [(1,)]
+
+
+def test_of_two_sources_whose_imports_were_taken_back_the_first_has_the_expense_when_it_returns(sessions, user_id):
+    both = Harness(sessions, user_id), Harness(sessions, user_id)
+    imports, reverts = [], []
+    for harness in both:
+        harness.bank.accounts = [Account(external_id="A", name="Giro", currency="EUR", anchor="iban:DE1")]
+        harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+        harness.refresh()
+        imports.append(harness.run_id)
+    for harness, run_id in zip(both, imports, strict=True):
+        revert(harness, run_id)
+        reverts.append(harness.run_id)
+    assert both[0].amounts() == []
+    for harness, run_id in zip(both, reverts, strict=True):
+        revert(harness, run_id)
+        harness.refresh()
+        assert both[0].amounts() == ["-4.20"]
 
 
 def test_a_declined_suggestion_does_not_come_back(harness):

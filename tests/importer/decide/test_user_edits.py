@@ -70,6 +70,10 @@ EFFECTS = {
         RowRules(),
         ExpenseEffect(state=ExpenseState.OWN, write=CHANGED._replace(notes="mine")),
     ),
+    "comes back to the expense that the user had for it": (
+        row(expense_state=ExpenseState.NONE, expense_id=None, kept_expense_id=7), CHANGED, RowRules(),
+        ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=7),
+    ),
 }  # fmt: skip
 
 

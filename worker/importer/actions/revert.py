@@ -24,7 +24,7 @@ from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import expense_from_json, image_row
 from worker.importer.store.load import load_details
 from worker.importer.store.moved_rows import take_back_move
-from worker.importer.store.transfers import give_expenses
+from worker.importer.store.transfers import give_expenses, give_twins_of_reverted
 from worker.importer.store.twins import hand_to_twins, without_expense
 from worker.importer.store.unchanged_response import forget
 from worker.importer.store.write import month
@@ -53,6 +53,10 @@ _RELEASE_PEERS = text(
     WHERE transfer_peer_id = ANY(:unpaired) AND id <> ALL(:unpaired) RETURNING id"""
 )
 _PEERS_OF = text("SELECT transfer_peer_id FROM bank_transactions WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL")
+_BEFORE = text(
+    """SELECT e.id, EXISTS (SELECT 1 FROM bank_transactions t WHERE t.expense_id = e.id) AS is_taken
+    FROM expenses e WHERE e.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e"""
+)
 _RESTORE = """UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
     notes = v.notes, spent_at = v.spent_on::date
     FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_on) WHERE e.id = v.id"""
@@ -92,6 +96,7 @@ class Undo:
 
     Attributes:
         before: Its expense before the run; None when it had none.
+        before_id: The id of that expense.
         state: The expense state it gets.
         own: Whether its present expense was written by the importer.
     """
@@ -101,6 +106,7 @@ class Undo:
     category_id: int | None
     state: ExpenseState
     own: bool
+    before_id: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -234,6 +240,7 @@ def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
         category_id=before.get("category_id") if had and before else None,
         state=ExpenseState.REVERTED if takes_back and not had else state,
         own=_has_own_expense(row),
+        before_id=image.get("expense_id") if had else None,
     )
 
 
@@ -257,7 +264,7 @@ def _is_edited_since(row: StoredRow, image: Mapping[str, Any] | None) -> bool:
 def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted) -> None:
     gone = [u.known.expense_id for u in undos if u.before is None and u.own and u.known.expense_id is not None]
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=gone, run_id=job.lease.run_id)
-    new_ids = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
+    new_ids, written = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
     changed = _update(session, [u for u in undos if u.before is not None and u.known.expense_id is not None])
     run_values(
         session, _SET_EXPENSE_LINKS.format(by=job.lease.run_id), [_expense_link(job, undo, new_ids) for undo in undos]
@@ -271,7 +278,9 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
         *image_row([u.known for u in undos], job.lease.run_id, Decision.REVERTED, Reason.RUN_REVERTED),
     )
     session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": gone})
-    for event_type, ids in (("expense.created", list(new_ids.values())), ("expense.updated", changed)):
+    ids = [undo.known.id for undo in undos if undo.state == ExpenseState.TWIN]
+    reverted.months |= give_twins_of_reverted(session, ids, user_id=job.user_id, run_id=job.lease.run_id)
+    for event_type, ids in (("expense.created", written), ("expense.updated", changed)):
         outbox.record_expenses(session, event_type=event_type, expense_ids=ids, run_id=job.lease.run_id)
     reverted.taken_back = sum(undo.before is None for undo in undos)
     reverted.restored = len(undos) - reverted.taken_back
@@ -290,20 +299,30 @@ def _was_hidden_leg(undo: Undo) -> bool:
     return undo.known.expense_state == ExpenseState.TRANSFER
 
 
-def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> dict[int, int]:
-    new_ids = dict(zip((u.known.id for u in undos), next_ids(session, "expenses", len(undos)), strict=True))
+def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[dict[int, int], list[int]]:
+    """Give rows back the expenses that are gone, with their ids; return their ids by the rows, and those written.
+
+    What the person has had all along, a row is linked with again; what another row has by now is written anew.
+    """
+    found = session.execute(_BEFORE, {"ids": [undo.before_id for undo in undos if undo.before_id is not None]})
+    is_taken = {row.id: row.is_taken for row in found}
+    former = {u.before_id: u.known.id for u in undos if u.before_id is not None and not is_taken.get(u.before_id)}
+    ids = {row_id: expense_id for expense_id, row_id in former.items()}
+    fresh = [undo.known.id for undo in undos if undo.known.id not in ids]
+    ids |= dict(zip(fresh, next_ids(session, "expenses", len(fresh)), strict=True))
+    gone = [undo for undo in undos if ids[undo.known.id] not in is_taken]
     columns = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
     copy(
         session,
         "expenses",
         columns,
         (
-            (new_ids[u.known.id], job.user_id, u.category_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
-            for u in undos
+            (ids[u.known.id], job.user_id, u.category_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
+            for u in gone
             if (b := u.before) is not None
         ),
     )
-    return new_ids
+    return ids, [ids[undo.known.id] for undo in gone]
 
 
 def _update(session: Session, undos: Sequence[Undo]) -> list[int]:

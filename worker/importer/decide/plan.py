@@ -155,7 +155,9 @@ def _find_existing(
 ) -> _ExistingMatches:
     """Look for the user's own expenses behind all lines that are about to get one."""
     found = _ExistingMatches()
-    if not evidence.existing:
+    taken = {change.effect.link_expense_id for change in changes} - {None}
+    candidates = [one for one in evidence.existing if one.twin_id is not None or one.expense_id not in taken]
+    if not candidates:
         return found
     new_places = [place for place, line in enumerate(new) if has_expense(line, pending_hidden=rules.pending_hidden)]
     change_lines = {
@@ -165,7 +167,7 @@ def _find_existing(
     }
     change_places = list(change_lines)
     visible = [*(new[place] for place in new_places), *change_lines.values()]
-    result = match_user_expenses(visible, evidence.existing, evidence.spans)
+    result = match_user_expenses(visible, candidates, evidence.spans)
     for match in result.matches:
         if match.left_place < len(new_places):
             found.of_new[new_places[match.left_place]] = (match.right, match.reason)

@@ -77,6 +77,7 @@ class StoredRow:
         expense: The expense now; for a removed row, as it was when it was removed.
         category_id: The category of the expense.
         former_state: The state that a removed row had.
+        kept_expense_id: The person's own expense that a removed row was linked with, if no other row has it now.
     """
 
     id: int
@@ -100,6 +101,7 @@ class StoredRow:
     expense: ExpenseFields | None
     category_id: int | None = None
     former_state: State | None = None
+    kept_expense_id: int | None = None
 
     @property
     def day(self) -> date:

@@ -69,9 +69,11 @@ def effect_on_expense(known: StoredRow, wanted: ExpenseFields | None, rules: Row
 
 
 def _effect_without_expense(known: StoredRow, wanted: ExpenseFields | None) -> ExpenseEffect:
-    """Write an expense; a row that comes back gets it as the user left it."""
+    """Write an expense, as the user left it where the row had one; a row that was linked is so again."""
     if wanted is None:
         return ExpenseEffect(state=ExpenseState.NONE)
+    if known.kept_expense_id is not None:
+        return ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=known.kept_expense_id)
     if known.expense is not None and known.base is not None:
         wanted = merge_user_edits(known.base, known.expense, wanted).expense
     return ExpenseEffect(state=ExpenseState.OWN, write=wanted)

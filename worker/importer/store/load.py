@@ -69,17 +69,22 @@ _DETAILS = text(
         extract(day FROM now() - t.absent_since_at)::int AS absent_days, t.expense_id, t.expense_state,
         t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on,
         e.amount AS expense_amount, e.currency AS expense_currency, e.expense_type, e.notes, e.spent_at, e.category_id,
-        former.expense AS former_expense, former.state AS former_state
+        former.expense AS former_expense, former.state AS former_state, kept.id AS kept_expense_id
     FROM bank_transactions t
     LEFT JOIN expenses e ON e.id = t.expense_id
     LEFT JOIN LATERAL (
-        SELECT c.before_image -> 'expense' AS expense, c.before_image #>> '{transaction,state}' AS state
+        SELECT c.before_image -> 'expense' AS expense, c.before_image #>> '{transaction,state}' AS state,
+          CASE WHEN c.before_image #>> '{transaction,expense_state}' = 'linked'
+            THEN (c.before_image ->> 'expense_id')::bigint END AS linked_id
         FROM bank_transaction_changes c
         WHERE c.transaction_id = t.id AND c.before_image -> 'expense' IS NOT NULL
         ORDER BY c.id DESC LIMIT 1
     ) former ON t.state = 'removed' OR t.expense_state = 'reverted'
+    LEFT JOIN expenses kept ON t.state = 'removed' AND kept.id = former.linked_id AND kept.user_id = t.user_id
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions o WHERE o.expense_id = kept.id)
     WHERE t.id = ANY(:ids)"""
 )
+_LOCK_KEPT = text("SELECT id FROM expenses WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 
 
 def has_rows(session: Session, account_id: int) -> bool:
@@ -174,10 +179,16 @@ def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, StoredRow
     if not wanted:
         return {}
     session.execute(_LOCK_EXPENSES, {"ids": wanted})
-    return {row.id: _stored_row(row) for row in session.execute(_DETAILS, {"ids": wanted})}
+    rows = session.execute(_DETAILS, {"ids": wanted}).all()
+    kept = {row.kept_expense_id: row.id for row in rows if row.kept_expense_id is not None}
+    if kept:
+        there = set(session.execute(_LOCK_KEPT, {"ids": list(kept)}).scalars())
+        kept = {expense_id: row_id for expense_id, row_id in kept.items() if expense_id in there}
+    kept_by_row = {row_id: expense_id for expense_id, row_id in kept.items()}
+    return {row.id: _stored_row(row, kept_by_row.get(row.id)) for row in rows}
 
 
-def _stored_row(row: Row[Any]) -> StoredRow:
+def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
     expense, category_id = None, row.category_id
     if row.expense_id is not None:
         expense = ExpenseFields(
@@ -211,6 +222,7 @@ def _stored_row(row: Row[Any]) -> StoredRow:
         expense=expense,
         category_id=category_id,
         former_state=State(row.former_state) if row.former_state else None,
+        kept_expense_id=kept_expense_id,
     )
 
 

@@ -21,6 +21,7 @@ from worker.importer.job import Job
 from worker.importer.store.bulk import ASK_AGAIN, copy, insert_values, next_ids
 from worker.importer.store.change_rows import image_row
 from worker.importer.store.load import load_details
+from worker.importer.store.twins import follow
 from worker.importer.store.write import WriteTarget, Written, month
 
 # A twin is no leg, because the row of the other connection is; a reverted row is not in the ledger.
@@ -82,6 +83,11 @@ _SHOWN = text(
     JOIN bank_transactions p ON p.id = t.transfer_peer_id
     WHERE t.account_id = :account_id AND t.transfer_peer_id IS NOT NULL
       AND t.expense_state = 'own' AND p.expense_state = 'own' ORDER BY t.id"""
+)
+_TWINS_OF_REVERTED = text(
+    """SELECT DISTINCT ON (t.twin_id) t.id, t.twin_id AS holder_id FROM bank_transactions t
+    JOIN bank_transactions o ON o.id = t.twin_id
+    WHERE t.id = ANY(:ids) AND t.expense_state = 'twin' AND o.expense_state = 'reverted' ORDER BY t.twin_id, t.id"""
 )
 _RELEASED = text(
     """WITH broken AS (
@@ -230,6 +236,13 @@ def give_expenses(
     insert_values(session, "bank_transaction_changes", *image_row(rows, run_id, Decision.UPDATED, reason))
     outbox.record_expenses(session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=run_id)
     return {month(row.base) for row in rows if row.base is not None}
+
+
+def give_twins_of_reverted(session: Session, ids: Sequence[int], *, user_id: int, run_id: uuid.UUID) -> set[str]:
+    """Write expenses of rows that became twins again though the row that had theirs was reverted; return the months."""
+    heirs = {row.holder_id: row.id for row in session.execute(_TWINS_OF_REVERTED, {"ids": list(ids)})} if ids else {}
+    follow(session, heirs)
+    return give_expenses(session, list(heirs.values()), Reason.RUN_REVERTED, user_id=user_id, run_id=run_id)
 
 
 def _suggest(session: Session, target: WriteTarget, matches: Sequence[Match[TransferLeg, TransferLeg]]) -> None:
