@@ -1,9 +1,14 @@
 """Refunds, fees, zero amounts, transfers between one's own accounts, inverted cards."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
-from tests.importer.bank import Harness
-from worker.connectors.base import Account, AccountType, TransactionKind
+from tests.importer.bank import CURSOR, WINDOWED, Harness
+from worker.connections.preferences import invert_account
+from worker.connectors.base import Account, AccountType, IdClass, TransactionKind
+from worker.runs.states import RunStatus
 
 TWO = [
     Account(external_id="A", name="Checking", currency="EUR", anchor="iban:DE1", mask="1111"),
@@ -105,6 +110,25 @@ def test_a_card_whose_bank_states_purchases_as_positive(sessions, user_id):
     harness.bank.buy("30", "Shop", external_id="1", account_id="B")
     harness.refresh()
     assert harness.amounts() == ["-30.00"]
+
+
+@pytest.mark.parametrize("capabilities", [WINDOWED, replace(WINDOWED, id_class=IdClass.NONE), CURSOR])
+def test_rows_that_are_there_follow_when_the_person_says_that_the_account_is_inverted(harness, capabilities):
+    harness.bank.capabilities = capabilities
+    for number, ago in enumerate((1, 2, 3, 80)):
+        day = harness.bank.today - timedelta(days=ago)
+        harness.bank.buy(f"{number + 1}0", f"Shop {number}", external_id=f"{number}", booking_on=day)
+    harness.bank.balance("100")
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Mine' WHERE amount = 20")
+    harness.sql("DELETE FROM expenses WHERE amount = 30")
+    with harness.sessions() as session:
+        invert_account(session, harness.connection_id, "A", inverted=True)
+    harness.day_later()
+    for _ in range(2):
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+        assert harness.amounts() == ["-40.00", "-20.00", "-10.00"]
+    assert "Mine" in {expense[3] for expense in harness.expenses()}
 
 
 PAIRS = {

@@ -93,9 +93,17 @@ def include_account(session: Session, connection_id: uuid.UUID, account: int | s
 def invert_account(session: Session, connection_id: uuid.UUID, account: int | str, *, inverted: bool) -> None:
     """Store whether the bank states an account's amounts with the opposite sign; the next run corrects its rows.
 
-    The choice is kept when the account gets a new id at the bank. Raises: NotFoundError.
+    It reads the whole history again, and takes a new opening amount. The choice is kept when the account gets a new id
+    at the bank. Raises: NotFoundError.
     """
-    _change_account(session, connection_id, account, {"inverted": inverted})
+    changes = BankConnectionAccount.inverted != inverted
+    read_again: dict[str, Any] = {"history_complete": False, "opening_pending": 0}
+    read_again |= dict.fromkeys(("cursor", "history_from_on"))
+    read_again |= dict.fromkeys(("opening_amount", "opening_on", "opening_balance", "opening_balance_on"))
+    values = {
+        name: case((changes, value), else_=getattr(BankConnectionAccount, name)) for name, value in read_again.items()
+    }
+    _change_account(session, connection_id, account, {"inverted": inverted, **values})
 
 
 def _change_account(session: Session, connection_id: uuid.UUID, account: int | str, values: Mapping[str, Any]) -> None:

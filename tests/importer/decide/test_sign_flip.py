@@ -1,12 +1,18 @@
 """Whether a provider turned the sign of every amount of an account."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, UNTRUSTED, day, key, line, row
+from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, TRUSTED, UNTRUSTED, day, key, line, row
 from worker.importer.decide.match_by_identity import match_by_identity
-from worker.importer.decide.sign_flip import signs_flipped, states_opposite_signs
+from worker.importer.decide.sign_flip import (
+    inverted_by_user,
+    match_inverted_rows,
+    signs_flipped,
+    states_opposite_signs,
+)
 from worker.importer.decide.source_rows import SourceRow
 
 KNOWN = [row("-1", "Bus", id=1, external_id="1"), row("20", "Salary", id=2, external_id="2")]
@@ -45,6 +51,35 @@ CASES = {
 def test_a_flip_is_every_known_row(lines, known, coverage, elsewhere, flipped):
     matches = match_by_identity(lines, [key(stored) for stored in known], {}, coverage)
     assert signs_flipped(matches, {stored.id: stored for stored in known}, coverage, elsewhere) == flipped
+
+
+INVERTED = replace(TRUSTED, sign=-1)
+PEOPLE = {
+    "with ids": ({"external_id": "1"}, {"external_id": "2"}),
+    "without ids": ({}, {}),
+}
+
+
+@pytest.mark.parametrize("ids", PEOPLE.values(), ids=PEOPLE)
+@pytest.mark.parametrize("by", ["the person", "the bank"])
+def test_rows_follow_a_person_who_inverts_their_account_and_no_bank(ids, by):
+    said = [("-1", "Bus", ids[0]), ("20", "Salary", ids[1])]
+    known = [row(amount, words, id=n, **more) for n, (amount, words, more) in enumerate(said, 1)]
+    context, sign = (INVERTED, "") if by == "the person" else (TRUSTED, "-")
+    lines = [line(f"{sign}{amount}".replace("--", ""), words, context, **more) for amount, words, more in said]
+    other = replace(context, sign=-context.sign)
+    opposite = {
+        one.fingerprint: line(f"{sign}{amount}".replace("--", ""), words, other, **more).fingerprint
+        for one, (amount, words, more) in zip(lines, said, strict=True)
+    }
+    matches = match_by_identity(lines, [key(stored) for stored in known], {}, COMPLETE)
+    match_inverted_rows(matches, opposite)
+    details = {stored.id: stored for stored in known}
+    assert signs_flipped(matches, details, COMPLETE, 0)
+    assert inverted_by_user(matches, details, opposite) == (by == "the person")
+    assert {match.known_id: match.line.amount for match in matches.changed} == (
+        {1: Decimal(1), 2: Decimal(-20)} if by == "the person" or ids[0] else {}
+    )
 
 
 def _rows(amounts):

@@ -1,15 +1,15 @@
 """Detects that amounts have the opposite sign: all of an account from now on, or all of a second source of it.
 
-Then the user is asked.
+Then the user is asked. Where it was the user who inverted the account, the rows follow.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from worker.importer.decide.match_by_identity import IdentityMatches
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.source_rows import SourceRow
-from worker.importer.decide.stored_row import State, StoredRow
+from worker.importer.decide.stored_row import State, StoredKey, StoredRow
 
 MIN_FLIPPED = 2
 MIN_OPPOSITE = 5
@@ -49,6 +49,35 @@ def signs_flipped(
             return False
         flipped += 1
     return flipped >= MIN_FLIPPED
+
+
+def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes]) -> None:
+    """Match lines without a row with the rows that they are but for the sign which the user chose since.
+
+    Args:
+        matches: What was recognised in the delivery.
+        opposite: By the fingerprint of a line, the one that it has with the opposite sign.
+    """
+    rows: dict[bytes, list[StoredKey]] = defaultdict(list)
+    for row in matches.absent:
+        rows[row.fingerprint].append(row)
+    left = []
+    for line in matches.new:
+        found = rows.get(opposite.get(line.fingerprint, b""))
+        if not found:
+            left.append(line)
+            continue
+        row = found.pop(0)
+        matches.absent.remove(row)
+        matches.take(line, row)
+    matches.new[:] = left
+
+
+def inverted_by_user(
+    matches: IdentityMatches, details: Mapping[int, StoredRow], opposite: Mapping[bytes, bytes]
+) -> bool:
+    """Return whether the bank says of a row what it said before, and only the sign that the user chose is another."""
+    return any(opposite.get(match.line.fingerprint) == details[match.known_id].fingerprint for match in matches.changed)
 
 
 def states_opposite_signs(rows: Sequence[SourceRow], beside: Sequence[SourceRow]) -> bool:

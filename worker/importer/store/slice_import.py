@@ -15,7 +15,7 @@ from worker.importer.decide.duplicate_ids import (
     possibly_shared_ids,
 )
 from worker.importer.decide.expense import has_expense
-from worker.importer.decide.line import Line, Rejection, read_line
+from worker.importer.decide.line import Line, Rejection, fingerprint, read_line
 from worker.importer.decide.match_by_identity import (
     IdentityMatches,
     UnchangedSplit,
@@ -26,7 +26,7 @@ from worker.importer.decide.match_user_expense import UserExpense
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
-from worker.importer.decide.sign_flip import signs_flipped
+from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, signs_flipped
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.fetch.slices import Slice
@@ -95,7 +95,9 @@ def import_slice(
             # Rows of equal content may be filed under far days: booked together, bought weeks apart.
             far = stored_identities(session, step.account.id, matches.possible_identities())
             matches.taken_identities = {*matches.taken_identities, *far}
-        plan = _plan(session, step, evidence, matches, seen)
+        opposite = _opposite_fingerprints(step, matches, split)
+        match_inverted_rows(matches, opposite)
+        plan = _plan(session, step, evidence, matches, seen, opposite)
         return matches, plan, _write(session, step, plan)
 
     matches, plan, written = until_as_read(decide_and_write)
@@ -139,8 +141,24 @@ def _identities_taken(
     return stored_identities(session, step.account.id, suspects)
 
 
+def _opposite_fingerprints(
+    step: AccountDelivery, matches: IdentityMatches, split: UnchangedSplit
+) -> Mapping[bytes, bytes]:
+    """Return the fingerprints that lines have with the opposite sign, where all known rows changed."""
+    if split.unchanged or matches.unchanged or not (matches.changed or matches.absent):
+        return {}
+    context = replace(step.read_context, sign=-step.read_context.sign)
+    salt = context.fingerprint_salt
+    return {item.fingerprint: fingerprint(item.transaction, context, salt).fingerprint for item in split.rest}
+
+
 def _plan(
-    session: Session, step: AccountDelivery, evidence: Evidence, matches: IdentityMatches, seen: SeenRows
+    session: Session,
+    step: AccountDelivery,
+    evidence: Evidence,
+    matches: IdentityMatches,
+    seen: SeenRows,
+    opposite: Mapping[bytes, bytes],
 ) -> Plan:
     """Load what the decisions need, and decide every row of the slice."""
     options = step.job.options
@@ -151,7 +169,8 @@ def _plan(
     if set_reused_ids_apart(matches, details, evidence.coverage):
         stored = stored_identities(session, step.account.id, matches.possible_identities())
         matches.taken_identities = {*matches.taken_identities, *stored}
-    if signs_flipped(matches, details, evidence.coverage, evidence.unchanged_elsewhere):
+    flipped = signs_flipped(matches, details, evidence.coverage, evidence.unchanged_elsewhere)
+    if flipped and not inverted_by_user(matches, details, opposite):
         raise SignsFlippedError
     without = [m for m in matches.changed if details[m.known_id].expense_id is None]
     wanting = [*matches.new, *(m.line for m in without)]
