@@ -318,3 +318,62 @@ def test_what_counts_few_and_codes_of_currencies_stay(key, value):
 def test_counts_by_account_stay_though_an_account_is_their_name():
     kept = S.json({"failures": {"611fe920-4b60-5040-711d-1ef59db8fb52": 2}})
     assert list(kept["failures"].values()) == [2]
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        {"type": "PAN", "value": "4929123456781234"},
+        {"schemeName": "BBAN", "value": 1530108000},
+        {"value": "370400440532013000"},
+        {"available": 4929123456781234},
+        {"phone_value": "1705550199"},
+        {"from": "1234567890"},
+        {"from": 1705550199},
+        {"created_by": 1705550199},
+        {"posted_to": "4012888888881881"},
+        {"latitude": "52.516275"},
+        {"geo": {"coordinates": [Decimal("13.377704"), Decimal("52.516275")]}},
+        {"y": "52.516275"},
+        {"y": Decimal("52.516275")},
+    ],
+    ids=str,
+)
+def test_a_number_that_is_no_money_and_no_moment_does_not_follow_from_the_factor_or_the_shift(holder):
+    [before, after] = [list(numbers_in(one)) for one in (holder, S.json(holder))]
+    for old, new in zip(before, after, strict=True):
+        assert new not in {old, old * S.multiplier, old - 1_000_000 * int(S.shift.total_seconds())}
+        assert old - new != int(S.shift.total_seconds())
+
+
+def numbers_in(found):
+    match found:
+        case dict():
+            for one in found.values():
+                yield from numbers_in(one)
+        case list():
+            for one in found:
+                yield from numbers_in(one)
+        case str() if not re.fullmatch(r"[-+]?[0-9.]+", found):
+            return
+        case _:
+            yield Decimal(found)
+
+
+@pytest.mark.parametrize("key", ["dateOfBirth", "birth_date", "birthday", "dob", "born_on"])
+@pytest.mark.parametrize("written", ["2014-05-03", "03.05.2014", "20140503"])
+def test_the_birthday_of_a_child_does_not_follow_from_the_shift(key, written):
+    moved = S.string(written, key)
+    assert moved not in {written, S.string(written, "bookingDate")}
+    assert re.sub(r"\d", "0", moved) == re.sub(r"\d", "0", written)
+
+
+def test_money_beside_its_currency_and_moments_beside_their_zone_stay_what_they_are():
+    moment = 1_790_000_000
+    said = {"amount": {"value": 125000000, "currency": "EUR"}, "posted_utc": moment, "createdAtMs": moment * 1000}
+    shift = int(S.shift.total_seconds())
+    assert S.json(said) == {
+        "amount": {"value": 125000000 * S.multiplier, "currency": "EUR"},
+        "posted_utc": moment - shift,
+        "createdAtMs": (moment - shift) * 1000,
+    }

@@ -45,6 +45,8 @@ def record(
     """Run a connection once and keep what its bank answered, without anything personal, in a file to send."""
     if dry_run and not whole:
         raise InvalidRequestError("--dry-run goes with --import")
+    if out is not None and not out.parent.is_dir():
+        raise InvalidRequestError(f"--out: there is no folder {out.parent}")
     with database() as sessions, client() as opened:
         with sessions() as session:
             if whole:

@@ -49,11 +49,23 @@ class RecordedExchange:
 
 
 class RecordingTransport(httpx2.BaseTransport):
-    """Keeps every exchange of one run, as its connector sees them."""
+    """Keeps every exchange of one run, as its connector sees them.
 
-    def __init__(self, inner: httpx2.BaseTransport, exchanges: list[RecordedExchange]) -> None:
+    Args:
+        inner: What sends.
+        exchanges: Are added to.
+        headers: Further headers of answers that the connector reads, in lower case.
+    """
+
+    def __init__(
+        self,
+        inner: httpx2.BaseTransport,
+        exchanges: list[RecordedExchange],
+        headers: frozenset[str] = frozenset(),
+    ) -> None:
         self._inner = inner
         self._exchanges = exchanges
+        self._headers = headers
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send and keep. Raises: what the transport below raises."""
@@ -67,13 +79,20 @@ class RecordingTransport(httpx2.BaseTransport):
         except httpx2.RequestError as error:
             self._exchanges.append(RecordedExchange(**about, error=_name_of(error)))
             raise
-        headers = {name.lower(): value for name, value in response.headers.items() if _is_read(name.lower())}
+        headers = {name.lower(): value for name, value in response.headers.items() if self._is_read(name.lower())}
         self._exchanges.append(RecordedExchange(**about, status=response.status_code, headers=headers, content=content))
         return response
 
     def close(self) -> None:
         """Close the transport below."""
         self._inner.close()
+
+    def _is_read(self, name: str) -> bool:
+        return (
+            name in _KEPT_HEADERS
+            or name in self._headers
+            or any(word in name for word in ("ratelimit", "cursor", "next"))
+        )
 
 
 class ReplayTransport(httpx2.BaseTransport):
@@ -117,10 +136,6 @@ def _about(request: httpx2.Request) -> dict[str, Any]:
         "endpoint": str(extensions.get("endpoint") or "other"),
         "account_id": None if account_id is None else str(account_id),
     }
-
-
-def _is_read(name: str) -> bool:
-    return name in _KEPT_HEADERS or "ratelimit" in name or "cursor" in name or "next" in name
 
 
 def _name_of(error: httpx2.RequestError) -> str:

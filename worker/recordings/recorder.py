@@ -14,6 +14,7 @@ from worker.db.engine import Sessions
 from worker.recordings.exchange import MOST_BYTES, RecordedExchange, RecordingTransport
 from worker.recordings.recording import RecordedRequest, RecordedRun, scrubbed
 from worker.recordings.store import is_recorded_in_part, keep_recording, recorded_decisions, scrub_key_of
+from worker.recordings.vocabulary import headers_of
 from worker.runs.lease import ClaimedRun
 from worker.runs.states import Outcome, count_values
 
@@ -40,7 +41,8 @@ class RunRecorder:
 
     def wrap(self, inner: httpx2.BaseTransport) -> httpx2.BaseTransport:
         """Put the recorder around a transport."""
-        return RecordingTransport(inner, self.exchanges)
+        headers = headers_of(self.opened[0]) if self.opened else frozenset[str]()
+        return RecordingTransport(inner, self.exchanges, headers)
 
     def keep(self, sessions: Sessions, outcome: Outcome) -> None:
         """Scrub and keep the recording of a run that ended."""

@@ -21,9 +21,17 @@ from zoneinfo import available_timezones
 
 from worker.inert_text import composed
 from worker.money import is_currency
-from worker.recordings.field_names import FIELD_WORDS, KeyKind, kind_of, names_currency, words_of_key
+from worker.recordings.field_names import (
+    FIELD_WORDS,
+    KeyKind,
+    kind_of,
+    names_currency,
+    names_something_else,
+    words_of_key,
+)
 from worker.recordings.substitution import Substitution, is_iban
-from worker.recordings.written_amounts import is_amount, multiplied
+from worker.recordings.written_amounts import has_more_digits, is_amount, multiplied
+from worker.recordings.written_days import epoch_unit, is_compact_day, moved_as_written
 
 _FACTORS = tuple(factor for factor in range(3, 998, 2) if factor % 5)
 """Factors of amounts. None shares a divisor with 10, so that an amount keeps its number of decimals."""
@@ -54,11 +62,10 @@ _SYMBOLS = "◆◇○●□■△▲▽▼☆★♠♣♥♦"
 _PUNCTUATION = frozenset({"Sc", "Sm", "Sk"})
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?", re.ASCII)
 _ID = re.compile(r"(?=.*\d)[0-9A-Za-z-]{16,}")
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _RATE = re.compile(r"[+-]?\d{1,6}([.,]\d{1,18})?", re.ASCII)
-_DAY_OF_EUROPE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})", re.ASCII)
-_COMPACT_DAY = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])", re.ASCII)
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 PRIVATE_KEY = "<private key>"
 """Stands for a private key in the config of a recording; a new one takes its place in a replay."""
@@ -67,7 +74,11 @@ _FIELD_NAME = re.compile(r"[A-Za-z0-9$@_-]{1,60}")
 _MANY = 1_000_000
 _KEPT_BELOW: dict[KeyKind | None, int] = {KeyKind.COUNT: 10_000, KeyKind.CURRENCY: 1_000, KeyKind.RATE: _MANY}
 """Whole numbers that stay; a larger one may name somebody, whatever its field says."""
-_EPOCH_S = (946_684_800, 4_102_444_800)
+_DIGITS_OF_MONEY = 12
+"""No whole number of money has more, also in cents: it is one of a card or of an account."""
+
+_DIGITS_OF_A_BALANCE = 7
+_DECIMALS_OF_A_PLACE = 5
 
 
 @dataclass(frozen=True)
@@ -119,8 +130,9 @@ class Scrubber:
             case Mapping():
                 # An id as a name says nothing of what stands under it: `failures` by account are counts.
                 fields = {str(name): part for name, part in value.items()}
+                labelled = names_something_else(fields) and has_more_digits(fields["value"], _DIGITS_OF_A_BALANCE)
                 return {
-                    self._key(name): self.json(part, key if _ID.fullmatch(name) else name)
+                    self._key(name): self.json(part, key if _ID.fullmatch(name) else "id" if labelled else name)
                     for name, part in fields.items()
                 }
             case list() | tuple():
@@ -135,7 +147,7 @@ class Scrubber:
         stripped = value.strip()
         if names_currency(key) and is_currency(stripped):
             return value
-        replaced = self._whole_string(stripped, kind_of(key))
+        replaced = self._whole_string(stripped, self._kind_of(key, stripped))
         return self.text(value) if replaced is None else value.replace(stripped, replaced, 1)
 
     def _whole_string(self, value: str, kind: KeyKind | None) -> str | None:
@@ -143,11 +155,15 @@ class Scrubber:
         is_kept = (kind is KeyKind.ZONE and value in _ZONES) or (kind is KeyKind.RATE and _RATE.fullmatch(value))
         if is_kept:
             return value
+        if kind is KeyKind.BIRTH:
+            return self._part_by_part(value)
+        if kind is KeyKind.PLACE and _NUMBER.fullmatch(value):
+            return "0.0"
         if kind not in {KeyKind.IDENTITY, KeyKind.CURRENCY} and is_amount(value, grouped=kind is KeyKind.MONEY):
             return multiplied(value, self.multiplier)
         if _WHOLE.fullmatch(value):
             return self._digits_string(value, kind)
-        return self._day_string(value)
+        return moved_as_written(value, self._iso_day)
 
     def text(self, value: str) -> str:
         """Return a text with its words and numbers replaced one by one."""
@@ -191,11 +207,15 @@ class Scrubber:
             case "symbol":
                 return self._symbol(token)
             case _:  # what only looked like an IBAN
-                return "".join(
-                    self._substitute.word(part) if part.isalpha() else self._substitute.digits(part)
-                    if part.isdigit() and part.isascii() else part
-                    for part in re.findall(r"[^\W\d_]+|\d+|.", token, re.DOTALL)
-                )  # fmt: skip
+                return self._part_by_part(token)
+
+    def _part_by_part(self, text: str) -> str:
+        """Return a text with each of its words and numbers replaced, whatever they mean together."""
+        return "".join(
+            self._substitute.word(part) if part.isalpha() else self._digits_of_any_script(part)
+            if part.isdecimal() else part
+            for part in re.findall(r"[^\W\d_]+|\d+|.", text, re.DOTALL)
+        )  # fmt: skip
 
     def _spaced(self, token: str) -> str:
         """Return other signs for a run of single ones, with what stands between them."""
@@ -228,28 +248,19 @@ class Scrubber:
         except (ValueError, OverflowError):
             return self._substitute.digits(token.replace("-", ""))
 
-    def _day_string(self, value: str) -> str | None:
-        """Return a moved day that is written as in Europe, or without separators; None when it is neither."""
-        if (found := _DAY_OF_EUROPE.fullmatch(value)) is None:
-            return None
-        first, separator, second, year = found.groups()
-        for day, month in ((first, second), (second, first)):
-            try:
-                moved = date.fromisoformat(self._iso_day(date(int(year), int(month), int(day)).isoformat()))
-            except ValueError:
-                continue
-            parts = (moved.day, moved.month) if day is first else (moved.month, moved.day)
-            widths = (len(first), len(second))
-            written = [f"{part:0{width}}" for part, width in zip(parts, widths, strict=True)]
-            return separator.join([*written, str(moved.year)])
-        return None
+    def _kind_of(self, key: str, value: str | Decimal) -> KeyKind | None:
+        """Return what a number under a key is; one with the decimals of a place is no money of an unknown field."""
+        kind = kind_of(key)
+        is_fine = len(str(value).partition(".")[2]) >= _DECIMALS_OF_A_PLACE
+        is_known = all(word in self.vocabulary for word in words_of_key(key)) and key
+        return KeyKind.IDENTITY if kind is None and is_fine and not is_known else kind
 
     def _digits_string(self, value: str, kind: KeyKind | None) -> str:
-        if kind is KeyKind.DAY and _COMPACT_DAY.fullmatch(value):
+        if kind is KeyKind.DAY and is_compact_day(value):
             return self._iso_day(f"{value[:4]}-{value[4:6]}-{value[6:]}").replace("-", "")
-        if kind is KeyKind.DAY and _epoch_unit(int(value[:20])):
+        if kind is KeyKind.DAY and epoch_unit(int(value[:20])):
             return str(self._moved_epoch(int(value)))
-        if kind is KeyKind.MONEY:
+        if kind is KeyKind.MONEY and not has_more_digits(value, _DIGITS_OF_MONEY):
             return multiplied(value, self.multiplier)
         sign = value[0] if value[0] in "+-" else ""
         return sign + self._substitute.digits(value.lstrip("+-"))
@@ -259,30 +270,30 @@ class Scrubber:
         if abs(value) < (_MANY if key in self.counts else _KEPT_BELOW.get(kind, 0)):
             return value
         match kind:
-            case KeyKind.MONEY:
+            case KeyKind.MONEY if not has_more_digits(value, _DIGITS_OF_MONEY):
                 return value * self.multiplier
-            case KeyKind.DAY if _epoch_unit(value):
+            case KeyKind.DAY if epoch_unit(value):
                 return self._moved_epoch(value)
-            case KeyKind.DAY if _COMPACT_DAY.fullmatch(str(value)):
+            case KeyKind.DAY if is_compact_day(str(value)):
                 return int(self._digits_string(str(value), KeyKind.DAY))
             case None if value in {0, 1}:  # a yes or no
                 return value
         return (-1 if value < 0 else 1) * int(self._substitute.digits(str(abs(value))))
 
     def _decimal(self, value: Decimal, key: str) -> Decimal:
-        kind = kind_of(key)
+        kind = self._kind_of(key, value)
         if not value.is_finite() or (kind is KeyKind.RATE and abs(value) < _MANY):
             return value
         if kind is KeyKind.PLACE:
             return Decimal("0.0")
-        if kind in {KeyKind.IDENTITY, KeyKind.CURRENCY}:
+        if kind in {KeyKind.IDENTITY, KeyKind.CURRENCY, KeyKind.BIRTH}:
             return Decimal(self.text(f"{value:f}"))
-        if kind is KeyKind.DAY and _epoch_unit(int(value)):
-            return value - Decimal(int(self.shift.total_seconds())) * _epoch_unit(int(value))
+        if kind is KeyKind.DAY and epoch_unit(int(value)):
+            return value - Decimal(int(self.shift.total_seconds())) * epoch_unit(int(value))
         return self.amount(value)
 
     def _moved_epoch(self, value: int) -> int:
-        return value - int(self.shift.total_seconds()) * _epoch_unit(value)
+        return value - int(self.shift.total_seconds()) * epoch_unit(value)
 
     def _key(self, key: str) -> str:
         words = words_of_key(key)
@@ -294,14 +305,6 @@ class Scrubber:
 def _unescaped(found: re.Match[str]) -> str:
     """Return the character of an HTML reference; those of markup stay."""
     return found.group() if found.group() in _KEPT_REFERENCES else html.unescape(found.group())
-
-
-def _epoch_unit(value: int) -> int:
-    """Return how many of its units are a second, for a number that is a moment of 2000 to 2100; 0 for any other."""
-    for unit in (1, 1000, 1_000_000):
-        if _EPOCH_S[0] * unit <= value <= _EPOCH_S[1] * unit:
-            return unit
-    return 0
 
 
 _ZONES = frozenset(available_timezones())

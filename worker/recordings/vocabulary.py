@@ -49,6 +49,19 @@ def counts_of(connector_type: type[BankConnector]) -> frozenset[str]:
     return frozenset(path.rpartition(".")[2] for path in _counting_paths(plan.manifest.model_dump(mode="json")))
 
 
+@cache
+def headers_of(connector_type: type[BankConnector]) -> frozenset[str]:
+    """Return the headers of answers that a manifest reads, in lower case, such as that of the next page's token."""
+    plan = getattr(connector_type, "plan", None)
+    if plan is None:
+        return frozenset()
+    manifest = plan.manifest
+    lists = (*manifest.accounts, *manifest.balances, *manifest.transactions, manifest.parents)
+    named = [getattr(getattr(one, "paging", None), "header", None) for one in lists]
+    named += [] if manifest.limits.headers is None else [name for _, name in manifest.limits.headers]
+    return frozenset(name.lower() for name in named if name)
+
+
 def _counting_paths(value: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
     match value:
         case {"paging": {} as paging, **rest}:

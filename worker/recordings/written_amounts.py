@@ -4,6 +4,7 @@ import re
 
 _AMOUNT = re.compile(r"[+-]?\d+[.,]\d{1,18}", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:([ .,'\u2019])\d{3})(?:\1\d{3})*(?:([.,])\d{1,4})?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _GROUP_DIGITS = 3
 
 
@@ -14,6 +15,12 @@ def is_amount(value: str, *, grouped: bool) -> bool:
         grouped: Whether thousands may be separated.
     """
     return bool(_AMOUNT.fullmatch(value) or (grouped and _GROUPED.fullmatch(value)))
+
+
+def has_more_digits(value: object, most: int) -> bool:
+    """Say whether a whole number, or a text that is one, has more digits than so many."""
+    text = str(value).strip() if isinstance(value, str | int) else ""
+    return bool(_WHOLE.fullmatch(text)) and len(text.lstrip("+-")) > most
 
 
 def multiplied(value: str, factor: int) -> str:
