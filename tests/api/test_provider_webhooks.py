@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
 
 from tests.api.test_linking import APPS
-from tests.fakes.plaid_server import CHECKING, FakePlaid
+from tests.fakes.plaid_server import CHECKING, FakePlaid, error
 from tests.fakes.provider_server import context_for, serving
 from worker.api.webhook_verifiers import DispatcherNudge, WebhookVerifiers
 from worker.connections.linking import LinkService
@@ -413,10 +413,29 @@ def test_two_connections_of_a_login_both_get_a_run_though_one_is_held_for_a_mome
 
 def test_a_bank_of_a_session_that_is_refused_keeps_out_no_other_one(plaid):
     begun = plaid.client.post(LINKS, json={"connector_name": "plaid", "hosted": True}).json()
-    plaid.fake.fail("/item/public_token/exchange", "API_ERROR", "INTERNAL_SERVER_ERROR", 500)
+    plaid.fake.fail("/item/public_token/exchange", "INVALID_INPUT", "INVALID_PUBLIC_TOKEN")
     finished(plaid, begun["link_token"], ("public-1", "public-2"))
     assert finish(plaid) == 1
     assert (plaid.runs(), plaid.results()) == ([("webhook", "queued")], ["linked"])
+
+
+@pytest.mark.parametrize("limited", ["public-1", "public-2"])
+def test_a_bank_of_a_session_that_meets_a_limit_is_tried_again_though_the_other_one_was_linked(plaid, limited):
+    begun = plaid.client.post(LINKS, json={"connector_name": "plaid", "hosted": True}).json()
+    refusals, exchange = [limited], plaid.fake.on_item_public_token_exchange
+
+    def once_limited(body):
+        if body["public_token"] not in refusals:
+            return exchange(body)
+        refusals.clear()
+        return error("RATE_LIMIT_EXCEEDED", "RATE_LIMIT", 429)
+
+    plaid.fake.on_item_public_token_exchange = once_limited
+    finished(plaid, begun["link_token"], ("public-1", "public-2"))
+    assert (finish(plaid), len(plaid.runs()), plaid.results()) == (1, 1, [None])
+    plaid.sql("UPDATE provider_notices SET not_before = now()")
+    assert (finish(plaid), len(plaid.runs()), plaid.results()) == (1, 2, ["linked"])
+    assert sorted(plaid.fake.exchanged) == ["public-1", "public-2"], "each token is exchanged once"
 
 
 def test_a_session_that_was_broken_off_or_that_nobody_began_leads_nowhere(plaid):

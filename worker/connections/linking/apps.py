@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from worker.connections.linking.attempts import claim_by_reference, reopen
+from worker.connections.linking.attempts import claim_by_reference, open_again, reopen
 from worker.connections.linking.browser_login import BrowserLoginFlow
 from worker.connections.linking.enablebanking import EnableBankingFlow
 from worker.connections.linking.flow import (
@@ -115,37 +115,56 @@ def finish_link(service: LinkService, apps: LinkApps, callback: BroughtBack) -> 
     return finish(_flow(service, apps, callback.connector_name), callback)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedLink:
+    """What came of a link whose end the provider reported.
+
+    Attributes:
+        made: The connections that it led to.
+        left: Tokens whose exchange met a limit or an outage: the same may be asked again with them.
+    """
+
+    made: Sequence[uuid.UUID] = ()
+    left: Sequence[str | None] = ()
+
+
 def finish_reported_link(
     service: LinkService, apps: LinkApps, callback: BroughtBack, *, provider_ref: str, public_tokens: Sequence[str]
-) -> list[uuid.UUID]:
-    """Finish a flow whose end the provider reports, once; return its connections, none when it was finished before.
+) -> ReportedLink:
+    """Finish a flow whose end the provider reports, once; nothing is made when it was finished before.
 
     The first token belongs to the attempt; a user may have linked further banks on the same page. A token that is
     refused stops no other.
 
-    Raises: InvalidRequestError, ConflictError, NotFoundError, ConnectorError, when nothing was linked. After a
-    ProviderUnavailableError or RateLimitError the same may be asked again.
+    Raises: InvalidRequestError, ConflictError, NotFoundError, ConnectorError, when nothing was linked and nothing is
+    left.
     """
     flow = _flow(service, apps, callback.connector_name)
     with service.connection_service.sessions() as session:
         attempt = claim_by_reference(session, connector_name=flow.name, provider_ref=provider_ref)
     if attempt is None:
-        return []
-    made: list[uuid.UUID] = []
+        return ReportedLink()
+    made: dict[str | None, uuid.UUID] = {}
     refused: list[WorkerError] = []
-    further = public_tokens[1:] if attempt.connection_id is None else ()
-    for end_with, token in ((complete, next(iter(public_tokens), None)), *((complete_another, one) for one in further)):
+    left: list[str | None] = []
+    first, *others = public_tokens or (None,)
+    further = others if attempt.connection_id is None else ()
+    for end_with, token in ((complete, first), *((complete_another, one) for one in further)):
         try:
-            made.append(end_with(flow, attempt, replace(callback, public_token=token)))
+            made[token] = end_with(flow, attempt, replace(callback, public_token=token))
+        except (ProviderUnavailableError, RateLimitError):
+            left.append(token)
         except (InvalidRequestError, ConflictError, ConnectorError) as error:
             refused.append(error)
-    if refused and not made:
-        on_the_way = [one for one in refused if isinstance(one, ProviderUnavailableError | RateLimitError)]
-        if on_the_way:
-            with service.connection_service.sessions() as session:
+    if left:
+        with service.connection_service.sessions() as session:
+            if first in made:
+                open_again(session, attempt, connector_name=flow.name)
+            else:
                 reopen(session, attempt)
-        raise (on_the_way or refused)[0]
-    return made
+    elif refused and not made:
+        raise refused[0]
+    return ReportedLink(made=tuple(made.values()), left=left)
 
 
 def _flow(service: LinkService, apps: LinkApps, connector_name: str) -> LinkFlow:

@@ -169,6 +169,19 @@ def reopen(session: Session, attempt: Attempt) -> None:
     )
 
 
+def open_again(session: Session, attempt: Attempt, *, connector_name: str) -> None:
+    """Open an attempt for what is left of one that was linked: further banks of it, which were not reached."""
+    open_attempt(
+        session,
+        user_id=attempt.user_id,
+        connector_name=connector_name,
+        state=new_state(),
+        connection_id=None,
+        provider_ref=attempt.provider_ref,
+        details=dict(attempt.details),
+    )
+
+
 def close_failed(session: Session, attempt: Attempt) -> None:
     """Record that the provider refused; the one-time code cannot be used again."""
     _close(session, attempt, status="failed")

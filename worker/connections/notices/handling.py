@@ -157,7 +157,8 @@ def _wait_for_login(session: Session, login: _Login, notices: Sequence[ReceivedN
             _close(notice, "unknown_login", None)
             log.info("provider_notice.unknown_login", connector=login.connector_name, code=notice.code)
         else:
-            notice.not_before = now + _RETRY
+            # Ever more seldom: notices of logins that nobody links must not keep out those of known ones.
+            notice.not_before = now + max(_RETRY, (now - notice.received_at) / 4)
 
 
 def _ask_for_run(session: Session, connection: BankConnection, *, may_ask: bool) -> uuid.UUID | None:
