@@ -108,3 +108,14 @@ def test_two_passes_at_once_count_nothing_twice(sessions, bank):
         assert look(sessions) == 0
     with sessions() as session:
         assert session.scalar(text("SELECT sum(runs) FROM institution_days")) == 4
+
+
+def test_an_outage_of_a_bank_that_nobody_asks_any_more_is_forgotten(sessions, bank):
+    bank(*["bank_down"] * 6)
+    look(sessions)
+    assert listed(sessions)["Nordea"]["state"] == "down"
+    with sessions() as session:
+        session.execute(text("UPDATE bank_connections SET status = 'paused'"))
+        session.execute(text("UPDATE institution_weather_progress SET figures_at = now() - interval '2 hours'"))
+    look(sessions)
+    assert listed(sessions) == {}

@@ -98,6 +98,15 @@ _FIGURES = text(
 )
 _FIGURES_DONE = text("UPDATE institution_weather_progress SET figures_at = now()")
 _FORGET = text("DELETE FROM institution_days WHERE day_on < current_date - :days")
+# Of a bank that nobody asks any more nothing is known: an outage that was never seen to end is no news of today.
+_FORGET_BANKS = text(
+    """
+    DELETE FROM institution_weather w WHERE NOT EXISTS (
+      SELECT FROM bank_connections c
+      WHERE c.connector_name = w.connector_name AND c.institution_name = w.institution
+        AND c.status IN ('active', 'needs_user', 'error'))
+    """
+)
 _LIST = text(
     """
     SELECT w.*, coalesce(d.runs, 0) AS counted_runs, coalesce(d.good, 0) AS counted_good, now() AS now_at
@@ -141,6 +150,7 @@ def observe(session: Session) -> int:
         session.execute(_FIGURES)
         session.execute(_FIGURES_DONE)
         session.execute(_FORGET, {"days": WINDOW_DAYS + 1})
+        session.execute(_FORGET_BANKS)
     return len(rows)
 
 
