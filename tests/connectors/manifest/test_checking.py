@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker.connectors.manifest.checking.findings import written
-from worker.connectors.manifest.checking.run import OWN_CHECKS
+from worker.connectors.manifest.checking.run import OWN_CHECKS, run_checks
 from worker.connectors.manifest.loading import ManifestError, parse_manifest, shipped, skeleton
 
 OTHERS = Path(__file__).parent / "others"
@@ -194,3 +194,34 @@ def test_samples_that_could_be_of_another_zone_are_a_note():
     assert findings(text_of("mercury"), notes=True).get(MEANINGS) is None
     (said,) = findings(text, notes=True)[MEANINGS]
     assert said.startswith("bank.toml:11: no row of a sample is of another day in UTC")
+
+
+IN_A_HEADER = (
+    'paging = { kind = "link_header" }\n[transactions.fields]',
+    'paging = { kind = "header", header = "X-Next", param = "page" }\n[transactions.fields]',
+)
+
+
+@pytest.mark.parametrize(
+    ("shown", "stated", "said"),
+    [
+        ("X-Next = 'c7'", "'c7'", None),
+        ("X-Next = 'c7'", "'c8'", "`next` is stated otherwise than the header X-Next of the answer"),
+        ("X-Other = 'c7'", "'c7'", "paging finds no further page in it (the header X-Next)"),
+    ],
+)
+def test_a_token_of_the_next_page_in_a_header_is_compared_and_played(shown, stated, said):
+    text = text_of("toshl").replace(*IN_A_HEADER)
+    link = """Link = '<https://api.toshl.com/entries?page=1>; rel="next"'"""
+    text = text.replace(f"headers = {{ {link} }}\nnext = true", f"headers = {{ {shown} }}\nnext = {stated}")
+    if said is not None:
+        assert said in findings(text)[PAGES][0]
+        return
+    outcomes = list(run_checks(parse_manifest(text, "bank.toml")))
+    assert {one.check: one.problem for one in outcomes if one.problem} == {}
+    assert next(one for one in outcomes if one.check == "every_page_is_read").skipped is None
+
+
+def test_a_webhook_has_to_say_which_login_it_is_about():
+    with pytest.raises(ManifestError, match=r"webhook\.connection_field: is missing"):
+        parse_manifest(text_of("up").replace('connection_field = "webhook_id"\n', ""), "bank.toml")

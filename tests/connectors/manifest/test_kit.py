@@ -51,7 +51,6 @@ DAY_OF_UTC = 'booking_on = { path = "booked_at", format = "moment" }'
 
 BROKEN = {
     "wrong sign": ('sign = "as_is"', 'sign = "flipped"', AMOUNTS),
-    "wrong decimal mark": ('sign = "as_is"', 'decimal_mark = ","', AMOUNTS),
     "wrong zone": ('booking_at = "booked_at"', DAY_OF_UTC, DAYS),
     "wrong paging": ('next = "next"', 'next = "following"', "every_page_is_read"),
     "id of another record": ('id = "id"\naccount', 'id = "text"\naccount', "ids_are_unique_in_an_account"),
@@ -69,6 +68,12 @@ def test_a_broken_manifest_is_caught_by_the_check_meant_for_it(defect, tmp_path)
     found = failing(Spec(connector=broken, config=CONFIG, server=BankServer, faults=OWN_FAULTS), tmp_path)
     assert caught_by in found
     assert set(found) - {caught_by} <= NEIGHBOURS.get(defect, set()), found
+
+
+def test_a_wrong_decimal_mark_makes_no_amount_a_hundred_times_as_large(tmp_path):
+    text = PAGED.replace('sign = "as_is"', 'decimal_mark = ","')
+    found = failing(Spec(connector=connector(text), config=CONFIG, server=BankServer), tmp_path)
+    assert "EUR" not in found[AMOUNTS].partition(", got ")[2]
 
 
 @pytest.mark.parametrize(

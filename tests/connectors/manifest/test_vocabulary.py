@@ -328,3 +328,37 @@ def test_what_a_login_in_the_browser_lacks_is_said(right, wrong, said):
     parse_manifest(manifest, "bank.toml")
     with pytest.raises(ManifestError, match=said):
         parse_manifest(manifest.replace(right, wrong, 1), "bank.toml")
+
+
+def paged(pages, paging, ids="stable", header=None):
+    """A bank whose pages are asked for by number, and what is read of it."""
+
+    def answer(request):
+        number = int(parse_qs(request.url.query.decode()).get("page", ["1"])[0])
+        more = {header: str(number + 1)} if header and number < len(pages) else {}
+        body = {"rows": pages[number - 1] if number <= len(pages) else [], "total": str(sum(map(len, pages)))}
+        return httpx2.Response(200, json=body, headers=more)
+
+    bank = Bank({"/accounts": ACCOUNTS})
+    said = BANK.replace('ids = "stable"', f'ids = "{ids}"')
+    connector = opened(
+        lambda request: answer(request) if request.url.path == "/rows" else bank(request),
+        text=said, EACH=f'records = "rows"\npaging = {paging}',
+    )  # fmt: skip
+    return [one.external_id for page in read(connector, "a1") for one in page.transactions]
+
+
+def test_the_token_of_the_next_page_stands_in_a_header_and_an_empty_page_is_passed_over():
+    pages = [[row()], [], [row(id="t2")]]
+    assert paged(pages, '{ kind = "header", header = "X-Next", param = "page" }', header="x-next") == ["t1", "t2"]
+
+
+def test_a_number_of_records_that_is_written_as_text_counts():
+    pages = [[row()], [row(id="t2")]]
+    assert paged(pages, '{ kind = "page", param = "page", total = "total" }') == ["t1", "t2"]
+
+
+@pytest.mark.parametrize(("ids", "read_ids"), [("stable", ["1", "2", "3"]), ("positional", ["1", "2", "2", "3"])])
+def test_ids_that_are_counted_on_each_page_hide_no_row_of_the_next_one(ids, read_ids):
+    pages = [[row(id="1"), row(id="2")], [row(id="2", text="Tea"), row(id="3", text="Cake")]]
+    assert paged(pages, '{ kind = "page", param = "page" }', ids=ids) == read_ids

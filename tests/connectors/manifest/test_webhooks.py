@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -41,7 +41,9 @@ def opened(secret="canary-secret", **signature):
         {
             "signature": {"kind": "hmac_sha256", "header": "X-Sig", "secret": "{secret}", **signature},
             "event": "type",
+            "id": "delivery",
             "connection": "login",
+            "connection_field": "login",
             "refresh": ["rows.new"],
             "needs_user": ["login.ended"],
         }
@@ -119,11 +121,37 @@ def test_the_same_delivery_is_known_again_and_another_one_is_not():
     ],
 )
 def test_an_event_asks_for_what_the_manifest_says(event, action, reason):
-    notice = opened().interpret(json.dumps({"type": event, "login": "l-1"}).encode())
+    door = opened(signed="timestamp.body", timestamp_header="X-At")
+    notice = door.interpret(json.dumps({"type": event, "login": "l-1"}).encode())
     assert (notice.action, notice.login_ref, notice.code, notice.reason) == (action, "l-1", event, reason)
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b"7", b'{"type": {"a": 1}}', b'{"login": "l-1"}'])
+def test_a_login_that_ended_who_knows_when_is_looked_at():
+    notice = opened().interpret(json.dumps({"type": "login.ended", "login": "l-1"}).encode())
+    assert (notice.action, notice.code, notice.reason) == (NoticeAction.REFRESH, "login.ended", None)
+
+
+def test_news_that_read_alike_are_news_again_after_a_minute_where_no_time_is_signed():
+    door, (now, later) = opened(), (NOW, NOW + timedelta(minutes=1))
+    clock = iter([now, now + timedelta(seconds=9), later])
+    door.open_context = lambda: nullcontext(ConnectorContext(http=httpx2.Client(), now=lambda: next(clock)))
+    first, soon, again = (door.verify(received(signed().hexdigest())).delivery for _ in range(3))
+    assert first == soon != again
+
+
+def test_a_delivery_that_names_itself_is_known_whenever_and_however_it_comes_again():
+    first, later = (
+        json.dumps({"delivery": "d-7", "type": "rows.new", "login": "l-1", "attempt": attempt}).encode()
+        for attempt in (1, 2)
+    )
+    door = opened()
+    named = {door.verify(received(signed(body).hexdigest(), body=body)).delivery for body in (first, later)}
+    assert len(named) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 50_000, b"", b"nonsense", b"[]", b"7", b'{"type": {"a": 1}}', b'{"login": "l-1"}']
+)
 def test_what_is_no_webhook_is_refused(body):
     with pytest.raises(InvalidDataError):
         opened().interpret(body)

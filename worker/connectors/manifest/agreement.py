@@ -184,9 +184,9 @@ def _references(manifest: Manifest) -> Iterator[Problem]:
     for loc, name in named:
         if name not in known:
             yield loc, f"there is no request '{name}'; there are {_listed(known)}"
-    field = manifest.webhook.connection_field if manifest.webhook else None
-    if field is not None and field not in manifest.config:
-        yield ("webhook", "connection_field"), f"there is no config field '{field}'"
+    webhook = manifest.webhook
+    if webhook is not None and webhook.connection_field not in manifest.config:
+        yield ("webhook", "connection_field"), f"there is no config field '{webhook.connection_field}'"
 
 
 def _hidden(manifest: Manifest, at: int, of: set[str]) -> Iterator[Problem]:

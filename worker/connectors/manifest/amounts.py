@@ -10,6 +10,8 @@ from worker.connectors.manifest.values import AmountValue
 from worker.money import MINOR_UNITS
 
 _NUMBER = re.compile(r"^[+-]?\d+(\.\d+)?$")
+_GROUPED = re.compile(r"^[+-]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d+)?$", re.ASCII)
+"""A number whose thousands are separated, as in India too: 12,34,567.89."""
 
 AmountReader = Callable[[Record, Scene, str | None], Decimal | None]
 
@@ -90,13 +92,22 @@ def _decimal(found: object, path: str, mark: str) -> Decimal | None:
 
 
 def _marked_decimal(text: str, path: str, mark: str) -> Decimal | None:
-    """Read a number with a comma for decimals or thousands, or with blanks around it."""
+    """Read a number with a comma for decimals or thousands, or with blanks around it.
+
+    A sign that separates neither thousands nor decimals is an error: `12,50` must not become 1250.
+    """
     if not text:
         return None
-    text = text.replace(".", "").replace(",", ".") if mark == "," else text.replace(",", "")
+    if mark == ",":
+        text = text.translate(_EXCHANGED)
+    if _GROUPED.match(text):
+        text = text.replace(",", "")
     if not _NUMBER.match(text):
         raise InvalidDataError(f"{path} is no number")
     return Decimal(text)
+
+
+_EXCHANGED = str.maketrans(".,", ",.")
 
 
 _MOST_DECIMALS = 12

@@ -66,7 +66,7 @@ class ManifestConnector(BankConnector):
     def login_ref(cls, config: BaseModel) -> str | None:
         """Return what webhooks name the login by, where the manifest says which field holds it."""
         webhook = cls.plan.manifest.webhook
-        return values_of(config).get(webhook.connection_field) if webhook and webhook.connection_field else None
+        return values_of(config).get(webhook.connection_field) if webhook else None
 
     def get_auth_status(self) -> AuthStatus:
         """Ask a question that needs the login: a cheap one if there is one, else for the accounts, which are kept."""

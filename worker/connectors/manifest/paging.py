@@ -10,6 +10,7 @@ from worker.connectors.http import ProviderResponse
 from worker.connectors.manifest.asking import Question
 from worker.connectors.manifest.fields import walk
 from worker.connectors.manifest.paging_kinds import (
+    HeaderPaging,
     LastIdPaging,
     LinkHeaderPaging,
     LinkPaging,
@@ -89,6 +90,17 @@ class _ByLinkHeader(Pager):
         return question.at(found[1], self._hosts) if found else None
 
 
+class _ByHeader(Pager):
+    def __init__(self, declared: HeaderPaging, hosts: frozenset[str]) -> None:
+        super().__init__(hosts)
+        self._declared = declared
+
+    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
+        del records
+        token = answer.headers.get(self._declared.header, "").strip()
+        return question.with_value(self._declared.param, token) if token else None
+
+
 class _ByCount(Pager):
     moves_while_read = True
 
@@ -137,6 +149,8 @@ def pager_of(declared: Paging | None, hosts: frozenset[str]) -> Pager | None:
             return _ByLink(declared, hosts)
         case LinkHeaderPaging():
             return _ByLinkHeader(hosts)
+        case HeaderPaging():
+            return _ByHeader(declared, hosts)
         case OffsetPaging() | NumberPaging() | LastIdPaging():
             return _ByCount(declared, hosts)
         case _:
@@ -155,6 +169,8 @@ def _flag(answer: ProviderResponse, path: str) -> bool:
 
 def _count(answer: ProviderResponse, path: str) -> int:
     found = _at(answer, path)
+    if isinstance(found, str) and re.fullmatch(r"\d{1,12}", found, re.ASCII):
+        return int(found)
     if isinstance(found, bool) or not isinstance(found, int):
         raise InvalidDataError(f"{path} is no number")
     return found

@@ -29,6 +29,14 @@ class LinkHeaderPaging(ManifestPart):
     kind: Literal["link_header"]
 
 
+class HeaderPaging(ManifestPart):
+    """A header of the answer holds a token that leads to the next page; without it, the list is at its end."""
+
+    kind: Literal["header"]
+    header: str = Field(description="Header that holds it.")
+    param: str = Field(description="Parameter (or key of the body) that takes it.")
+
+
 class _Counted(ManifestPart):
     total: Path | None = Field(default=None, description="Where the answer holds the number of all records.")
     more: Path | None = Field(default=None, description="Where the answer says whether there is more.")
@@ -72,6 +80,13 @@ class LastMomentPaging(ManifestPart):
 
 
 Paging = Annotated[
-    TokenPaging | LinkPaging | LinkHeaderPaging | OffsetPaging | NumberPaging | LastIdPaging | LastMomentPaging,
+    TokenPaging
+    | LinkPaging
+    | LinkHeaderPaging
+    | HeaderPaging
+    | OffsetPaging
+    | NumberPaging
+    | LastIdPaging
+    | LastMomentPaging,
     Field(discriminator="kind"),
 ]

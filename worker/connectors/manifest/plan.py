@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.connectors.base import Balance, Burst, Capabilities, Quota
+from worker.connectors.base import Balance, Burst, Capabilities, IdClass, Quota
 from worker.connectors.manifest.account_rows import AskedAccount, account_reader, balance_reader
 from worker.connectors.manifest.agreement import paths_of
 from worker.connectors.manifest.fields import (
@@ -53,6 +53,7 @@ class TransactionsPlan:
 
     Attributes:
         read_pending: Reads the rows of `pending_records`; None where there is no such list.
+        names_rows: Whether an id names one row, on whichever page it stands: not one that is counted on each page.
         names_from, names_to: Whether the request says where its window begins and ends.
         filters: Whether rows outside the window have to be left out here, because the request does not say its days.
         per_parent: Whether it is asked for each parent.
@@ -62,6 +63,7 @@ class TransactionsPlan:
     read: ReadTransaction
     read_pending: ReadTransaction | None
     id: TextReader | None
+    names_rows: bool
     only_for: OfAccount
     names_from: bool
     names_to: bool
@@ -147,6 +149,7 @@ def _transactions(manifest: Manifest, request: TransactionsRequest, hooks: Hooks
         read=transaction_reader(request, ids, hooks),
         read_pending=transaction_reader(as_pending, ids, hooks) if request.pending_records is not None else None,
         id=text_reader(request.fields.id, hooks) if request.fields.id else None,
+        names_rows=request.fields.id is not None and ids not in (IdClass.POSITIONAL, IdClass.NONE),
         only_for=conditions(request.only_for),
         names_from="from" in named,
         names_to="to" in named,

@@ -44,6 +44,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ('paging, kind = "token"', paging_kinds.TokenPaging),
     ('paging, kind = "link"', paging_kinds.LinkPaging),
     ('paging, kind = "link_header"', paging_kinds.LinkHeaderPaging),
+    ('paging, kind = "header"', paging_kinds.HeaderPaging),
     ('paging, kind = "offset"', paging_kinds.OffsetPaging),
     ('paging, kind = "page"', paging_kinds.NumberPaging),
     ('paging, kind = "last_id"', paging_kinds.LastIdPaging),

@@ -81,6 +81,12 @@ def rule_fits(rule: ErrorRule, answer: ProviderResponse, endpoint: str) -> bool:
     return rule.text is None or rule.text.casefold() in answer.text.casefold()
 
 
+def rule_of(rules: tuple[ErrorRule, ...], answer: ProviderResponse, endpoint: str) -> ErrorRule | None:
+    """Return the rule that an answer falls under; None where its status says what it means."""
+    fitting = (rule for rule in rules if rule_fits(rule, answer, endpoint))
+    return next((rule for rule in fitting if conditions(rule.when)(answer.body, Scene())), None)
+
+
 def _made(rule: ErrorRule, answer: ProviderResponse, endpoint: str, now: datetime) -> ConnectorError:
     error = MEANINGS[rule.means].error(f"{endpoint}: answered {answer.status} ({mark_of(rule)})")
     if isinstance(error, RateLimitError):

@@ -112,8 +112,9 @@ class Webhook(ManifestPart):
 
     signature: WebhookSignature
     event: Path = Field(description="Where the body names the event.")
-    connection: Path | None = Field(default=None, description="Where the body names the login.")
-    connection_field: str | None = Field(default=None, description="The config field with the same value.")
+    id: Path | None = Field(default=None, description="Where the body names the delivery itself, once for all times.")
+    connection: Path = Field(description="Where the body names the login.")
+    connection_field: str = Field(description="The config field with the same value.")
     account: Path | None = Field(default=None, description="Where the body names the account.")
     refresh: tuple[str, ...] = Field(description="Events that ask for a refresh.")
     needs_user: tuple[str, ...] = Field(default=(), description="Events after which the user has to log in anew.")

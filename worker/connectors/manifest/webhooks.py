@@ -51,18 +51,14 @@ class ManifestWebhooks(ProviderWebhooks):
         if self._secret is None or not any(_fits(signature, self._secret, one, timestamp, received) for one in found):
             raise AuthenticationError("the webhook's signature is not the provider's", reason="credentials")
         issued_at = _issued_at(signature, timestamp, now)
-        digest = hashlib.sha256(received.body + (timestamp or "").encode()).hexdigest()
-        return VerifiedWebhook(issued_at=issued_at, delivery=digest)
+        return VerifiedWebhook(issued_at=issued_at, delivery=self._delivery(received.body, issued_at))
 
     def interpret(self, body: bytes) -> ProviderNotice:
         """Say what the webhook asks for; events that the manifest does not name ask for nothing.
 
         Raises: InvalidDataError when the body is no webhook of this provider.
         """
-        try:
-            found = json.loads(body)
-        except ValueError:
-            raise InvalidDataError("the webhook is not JSON") from None
+        found = _read(body)
         event = _text(found, self.declared.event)
         if event is None:
             raise InvalidDataError(f"the webhook names no event: {self.declared.event}")
@@ -70,7 +66,7 @@ class ManifestWebhooks(ProviderWebhooks):
         if event in self.declared.refresh:
             action = NoticeAction.REFRESH
         elif event in self.declared.needs_user:
-            action = NoticeAction.NEEDS_USER
+            action = NoticeAction.NEEDS_USER if self._signs_time else NoticeAction.REFRESH
         return ProviderNotice(
             action=action,
             login_ref=_text(found, self.declared.connection),
@@ -79,10 +75,36 @@ class ManifestWebhooks(ProviderWebhooks):
             reason="action_required" if action is NoticeAction.NEEDS_USER else None,
         )
 
+    @property
+    def _signs_time(self) -> bool:
+        """Whether it is known when a webhook was signed; else it may be one of long ago that comes again."""
+        return self.declared.signature.signed == "timestamp.body"
+
+    def _delivery(self, body: bytes, issued_at: datetime) -> str:
+        """Return what tells a delivery from others: its own id, or its bytes and the moment.
+
+        Where no time is signed, the same bytes are another delivery in the next minute: news may always read alike.
+        """
+        try:
+            named = _text(_read(body), self.declared.id)
+        except InvalidDataError:
+            named = None
+        if named is not None:
+            return f"id {named}"
+        moment = issued_at.isoformat() if self._signs_time else f"{issued_at:%Y-%m-%dT%H:%M}"
+        return f"{moment} {hashlib.sha256(body).hexdigest()}"
+
 
 def make_webhooks(declared: Webhook) -> type[ManifestWebhooks]:
     """Return the class that reads the webhooks of a manifest."""
     return type("WebhooksOfManifest", (ManifestWebhooks,), {"declared": declared, "__module__": __name__})
+
+
+def _read(body: bytes) -> Any:  # noqa: ANN401 - the provider's own JSON
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidDataError("the webhook is not JSON") from None
 
 
 def _text(found: Any, path: str | None) -> str | None:  # noqa: ANN401 - the provider's own JSON

@@ -73,7 +73,7 @@ class WindowPages:
 
     def _earlier_pages(self) -> EarlierPages | None:
         match self.plan.request.paging:
-            case OffsetPaging() | NumberPaging() | LastIdPaging() if self.plan.id is not None:
+            case OffsetPaging() | NumberPaging() | LastIdPaging() if self.plan.names_rows:
                 return EarlierPages(by_id=True)
             case LastMomentPaging():
                 return EarlierPages(by_id=False)

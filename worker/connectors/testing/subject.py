@@ -33,6 +33,8 @@ class Spec:
 
     Attributes:
         known_by_currency: An account's id is its currency, as that of a wallet is.
+        fault_endpoints: Of a fault that belongs to some requests only, their labels.
+        own_statuses: Statuses that say of an account, and not of the login, what `faults` shows.
     """
 
     connector: type[BankConnector]
@@ -43,6 +45,8 @@ class Spec:
     known_by_currency: bool = False
     secrets: tuple[str, ...] = ()
     faults: Mapping[str, OwnFault] = field(default_factory=dict)
+    fault_endpoints: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    own_statuses: frozenset[int] = frozenset()
     skip: Mapping[str, str] = field(default_factory=dict)
 
     @property

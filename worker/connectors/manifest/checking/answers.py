@@ -9,6 +9,7 @@ import httpx2
 from worker.connectors.manifest.checking.leaves import get, places_of, put, steps_of
 from worker.connectors.manifest.checking.questions import AskedRequest
 from worker.connectors.manifest.paging_kinds import (
+    HeaderPaging,
     LastIdPaging,
     LastMomentPaging,
     LinkHeaderPaging,
@@ -51,6 +52,8 @@ def paged(
             _lead_on(body, sample, shown, paging.next, link if more else None)
         case LinkHeaderPaging():
             headers = {"Link": f'<{_link(asked.url, start + size, "https://")}>; rel="next"'} if more else {}
+        case HeaderPaging():
+            headers = {paging.header: str(start + size)} if more else {}
         case OffsetPaging() | NumberPaging() | LastIdPaging():
             _say(body, paging.more, value=more)
             _say(body, paging.last, value=not more)
@@ -74,7 +77,7 @@ def _size(request: ListRequest, size: int) -> int:
 
 def _start(request: ListRequest, asked: AskedRequest, rows: list[Json], size: int) -> int:
     match request.paging:
-        case TokenPaging() as paging:
+        case TokenPaging() | HeaderPaging() as paging:
             return int(asked.param(paging.param) or 0)
         case OffsetPaging() as paging:
             return int(asked.param(paging.param) or paging.start) - paging.start
@@ -92,7 +95,8 @@ def with_pending(response: httpx2.Response, path: str, rows: list[Json]) -> http
     """Put rows into the second list of an answer."""
     body = response.json()
     put(body, steps_of(path), rows)
-    return httpx2.Response(200, json=body, headers={"Link": response.headers.get("link", "")})
+    kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+    return httpx2.Response(200, json=body, headers=kept)
 
 
 def _whole(sample: Json, request: ListRequest, records: Json) -> Json:

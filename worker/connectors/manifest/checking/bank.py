@@ -16,6 +16,7 @@ from worker.connectors.manifest.checking.leaves import Zones, get, places_of, pu
 from worker.connectors.manifest.checking.questions import AskedRequest, asked_days, flat, understand
 from worker.connectors.manifest.checking.samples import Samples
 from worker.connectors.manifest.checking.templates import choose, write_account, write_balance, write_gone, write_row
+from worker.connectors.manifest.fields import Scene, conditions
 from worker.connectors.manifest.login import BaseUrls, chosen_address
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.paging_kinds import LastMomentPaging
@@ -124,8 +125,10 @@ class SampleBank:
             return _with_records(body, request.records, rows)
         written = copy.deepcopy(body)
         for one in held[:1]:
-            record = get(written, steps_of(request.records)) if request.records else written
-            self._write_own_balance(record[0] if isinstance(record, list) else record, sample[1], one, booked)
+            found = get(written, steps_of(request.records)) if request.records else written
+            is_meant = conditions(request.where)
+            records = [record for record in found if is_meant(record, Scene())] if isinstance(found, list) else [found]
+            self._write_own_balance((records or found)[0], sample[1], one, booked)
         return written
 
     def _write_own_balance(self, body: Json, stated: Any, account: LedgerAccount, booked: AmountValue | None) -> None:  # noqa: ANN401 - a stated account

@@ -5,20 +5,17 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-import httpx2
-
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse, error_of_status
-from worker.connectors.json_answers import read_json
 from worker.connectors.manifest.agreement import located
 from worker.connectors.manifest.asking import Question
 from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample
 from worker.connectors.manifest.checking.leaves import get, steps_of
-from worker.connectors.manifest.checking.samples import Samples
+from worker.connectors.manifest.checking.samples import Samples, answer_of
 from worker.connectors.manifest.fields import Scene, conditions
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.paging import pager_of
-from worker.connectors.manifest.paging_kinds import LastMomentPaging, LinkPaging, Paging, TokenPaging
+from worker.connectors.manifest.paging_kinds import HeaderPaging, LastMomentPaging, LinkPaging, Paging, TokenPaging
 from worker.connectors.manifest.records import records_of
 from worker.connectors.manifest.refusals import MEANINGS, mark_of, refusal_reader, rule_fits
 from worker.connectors.manifest.requests import ListRequest, TransactionsRequest
@@ -83,6 +80,8 @@ def _turned(
 
 def _compared(number: int, sample: Sample, request: ListRequest, answer: ProviderResponse) -> Iterator[ManifestFinding]:
     paging: Any = request.paging
+    if isinstance(paging, HeaderPaging) and answer.headers.get(paging.header) != str(sample.next):
+        yield of_sample(number, f"`next` is stated otherwise than the header {paging.header} of the answer", "next")
     if isinstance(paging, TokenPaging | LinkPaging):
         yield from _of_another_kind(number, str(sample.next), paging)
     names = ("next",) if isinstance(paging, TokenPaging | LinkPaging) else ("total", "pages")
@@ -105,12 +104,13 @@ def _of_another_kind(number: int, found: str, paging: TokenPaging | LinkPaging) 
 
 def _tells_the_end(paging: Paging) -> bool:
     """Say whether an answer tells that there is a further page, so that a sample can show it."""
-    return paging.kind == "link_header" or any(getattr(paging, name, None) for name in _TELL_THE_END)
+    return paging.kind in {"link_header", "header"} or any(getattr(paging, name, None) for name in _TELL_THE_END)
 
 
 def _places(request: ListRequest) -> str:
     named = ((name, getattr(request.paging, name, None)) for name in _TELL_THE_END)
-    return ", ".join(f"{name} = '{path}'" for name, path in named if path) or "the header Link"
+    header = getattr(request.paging, "header", "Link")
+    return ", ".join(f"{name} = '{path}'" for name, path in named if path) or f"the header {header}"
 
 
 def _ordered(number: int, sample: Sample, request: TransactionsRequest) -> Iterator[ManifestFinding]:
@@ -155,12 +155,3 @@ def _named(error: ConnectorError | None) -> str:
         return "nothing wrong"
     made = ((name, meaning.error("")) for name, meaning in MEANINGS.items())
     return " or ".join(name for name, one in made if _is_same(error, one)) or type(error).__name__
-
-
-def answer_of(sample: Sample) -> ProviderResponse:
-    """Return a sample as the answer that a connector gets."""
-    content = sample.answer.encode()
-    return ProviderResponse(
-        status=sample.status, headers=httpx2.Headers(sample.headers), content=content, body=read_json(content),
-        readable=True,
-    )  # fmt: skip

@@ -64,6 +64,8 @@ def spec_of(manifest: Manifest) -> Spec:
         known_by_currency=all(one.fields.currency == one.fields.id for one in manifest.accounts),
         zone=manifest.timezone if _has_zones(manifest) else ZONE,
         faults=samples.faults(),
+        fault_endpoints=samples.fault_endpoints(),
+        own_statuses=_of_accounts(manifest),
         skip=_not_for(manifest),
     )
 
@@ -135,6 +137,18 @@ def _has_zones(manifest: Manifest) -> bool:
     windows = any(request.window.zone for request in manifest.transactions)
     return windows or any(
         getattr(value, "zone", None) for request in manifest.transactions for _, value in request.fields
+    )
+
+
+def _of_accounts(manifest: Manifest) -> frozenset[int]:
+    """Return the statuses with which the provider refuses one account, as a rule says and a sample shows."""
+    shown = {(one.status, one.means) for one in manifest.samples}
+    about_accounts = {one.name for one in (*manifest.balances, *manifest.transactions)}
+    return frozenset(
+        status
+        for rule in manifest.errors
+        for status in rule.status
+        if rule.means == "account_gone" and rule.of and set(rule.of) <= about_accounts and (status, rule.means) in shown
     )
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import httpx2
 
 from worker.connectors.errors import ConnectorError, InvalidDataError
+from worker.connectors.http import ProviderResponse
+from worker.connectors.json_answers import read_json
 from worker.connectors.manifest.agreement import located
 from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample
 from worker.connectors.manifest.checking.templates import RowTemplate
 from worker.connectors.manifest.fields import Scene, conditions
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.records import parts_of, records_of
-from worker.connectors.manifest.refusals import MEANINGS
+from worker.connectors.manifest.refusals import MEANINGS, rule_of
 from worker.connectors.manifest.requests import ChangesRequest, ListRequest
 from worker.connectors.manifest.rules import Sample
 from worker.connectors.manifest.values import StatedAccount
@@ -99,12 +101,26 @@ class Samples:
 
     def faults(self) -> Mapping[str, tuple[Server, type[ConnectorError]]]:
         """Return the provider's own error answers with the error each must become."""
+        return {
+            name: (_answering(one), type(MEANINGS[str(one.means)].error(""))) for name, one in self._errors().items()
+        }
+
+    def fault_endpoints(self) -> Mapping[str, frozenset[str]]:
+        """Return of error answers that only some requests have, by the rule that reads them, the names of these."""
         found = {}
-        for number, one in enumerate(self._manifest.samples):
-            if one.means not in (None, "nothing"):  # that is no error to a run; `errors_are_what_they_state` sees it
-                kind = type(MEANINGS[str(one.means)].error(""))
-                found[f"{one.of} {one.status} ({one.means}, sample {number + 1})"] = (_answering(one), kind)
+        for name, one in self._errors().items():
+            rule = rule_of(self._manifest.errors, answer_of(one), one.of)
+            if rule is not None and rule.of:
+                found[name] = frozenset(rule.of)
         return found
+
+    def _errors(self) -> Mapping[str, Sample]:
+        """Return the samples of errors; what means nothing is none to a run, and `errors_are_what_they_state`."""
+        return {
+            f"{one.of} {one.status} ({one.means}, sample {number + 1})": one
+            for number, one in enumerate(self._manifest.samples)
+            if one.means not in (None, "nothing")
+        }
 
     def unreadable(self) -> Iterator[ManifestFinding]:
         """Yield why no bank can be played from the samples: a good answer is missing, or its records are not found."""
@@ -157,3 +173,12 @@ def _answering(sample: Sample) -> Server:
     return lambda _request: httpx2.Response(
         sample.status, content=sample.answer.encode(), headers={"Content-Type": "application/json", **sample.headers}
     )
+
+
+def answer_of(sample: Sample) -> ProviderResponse:
+    """Return a sample as the answer that a connector gets."""
+    content = sample.answer.encode()
+    return ProviderResponse(
+        status=sample.status, headers=httpx2.Headers(sample.headers), content=content, body=read_json(content),
+        readable=True,
+    )  # fmt: skip

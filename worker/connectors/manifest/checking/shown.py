@@ -198,7 +198,7 @@ class ShownPlaces:
             message = "no sample shows a webhook, so that nothing compares where it names event, login and account"
             yield ManifestFinding(loc=("webhook",), message=message, is_note=True)
             return
-        for name in ("event", "connection", "account"):
+        for name in ("event", "id", "connection", "account"):
             path = getattr(webhook, name)
             if path is not None and not any(_is_there(body, path) for body in bodies):
                 yield _unseen(("webhook", name), path)

@@ -79,10 +79,15 @@ def _is_of_record(path: str) -> bool:
 
 
 def _write_text(record: Any, value: Any, stated: str | None, text: str | None) -> None:  # noqa: ANN401 - JSON and any text value
-    """Put a text where the sample holds the stated one, else where the manifest reads it."""
+    """Put a text where the sample holds the stated one, else where the manifest reads it.
+
+    Where there is none, every place that the manifest reads holds nothing: it falls back on no other one.
+    """
     is_a_place = value is not None and not getattr(value, "choices", None)
     paths = [steps_of(path) for path in paths_of(value) if _is_of_record(path)] if is_a_place else []
     found = places_of(record, stated) if stated is not None else []
+    if text is None:
+        found += [steps for steps in paths if get(record, steps) is not None]
     for steps in found or paths[:1]:
         put(record, steps, text)
 

@@ -58,6 +58,8 @@ def rate_limits_are_said_with_their_wait(subject: Subject) -> None:
 @check(http)
 def refusals_ask_for_the_user(subject: Subject) -> None:
     for fault in _REFUSED:
+        if fault.answer(_ANY).status_code in subject.spec.own_statuses:
+            continue
         for error in _outcomes(subject, fault):
             _expect_kind(error, fault, AuthenticationError)
 
@@ -98,7 +100,7 @@ def redirects_are_not_followed(subject: Subject) -> None:
 def the_providers_own_errors_are_understood(subject: Subject) -> None:
     for name, (answer, kind) in subject.spec.faults.items():
         fault = Fault(name=name, answer=answer)
-        for error in _outcomes(subject, fault):
+        for error in _outcomes(subject, fault, subject.spec.fault_endpoints.get(name)):
             _expect_kind(error, fault, kind)
 
 
@@ -123,14 +125,20 @@ class _Whole:
         return other.rows == self.rows and bool(other.warnings - self.warnings)
 
 
-def _outcomes(subject: Subject, fault: Fault) -> Iterator[BaseException | None]:
-    """Meet the fault from the first and from the last request of each kind on; yield what was raised, if anything."""
+def _outcomes(
+    subject: Subject, fault: Fault, endpoints: frozenset[str] | None = None
+) -> Iterator[BaseException | None]:
+    """Meet the fault from the first and from the last request of each kind on; yield what was raised, if anything.
+
+    Args:
+        endpoints: Kinds of requests that the fault belongs to; None: all.
+    """
     if not subject.ledger.entries():
         many(subject, count=3)
     subject.transport.requests.clear()
     subject.transport.fault = None
     usual = _deliver(subject)
-    for number in _turning_points(subject.transport.requests):
+    for number in _turning_points(subject.transport.requests, endpoints):
         subject.transport.requests.clear()
         subject.transport.fault, subject.transport.fail_from = fault, number
         outcome = _deliver(subject)
@@ -140,11 +148,11 @@ def _outcomes(subject: Subject, fault: Fault) -> Iterator[BaseException | None]:
             yield None
 
 
-def _turning_points(requests: list[httpx2.Request]) -> list[int]:
+def _turning_points(requests: list[httpx2.Request], endpoints: frozenset[str] | None) -> list[int]:
     kinds = [request.extensions.get("endpoint") or request.url.path for request in requests]
     first = {kind: number for number, kind in reversed(list(enumerate(kinds)))}
     last = {kind: number for number, kind in enumerate(kinds)}
-    return sorted({*first.values(), *last.values()})
+    return sorted({at[kind] for at in (first, last) for kind in at if endpoints is None or kind in endpoints})
 
 
 def _deliver(subject: Subject) -> BaseException | _Whole:
