@@ -16,6 +16,7 @@ from worker.connectors.file.table.decisions import Decisions
 from worker.connectors.file.table.layout import Layout
 from worker.connectors.file.table.profile import plain
 from worker.connectors.file.table.row_amount import cell, decimals, row_amount, stated_amounts
+from worker.connectors.file.table.state_words import UNDATED_WORDS
 
 _GROUP = 3  # figures that a mark of thousands sets off
 _LONGEST_DAY = 10
@@ -56,7 +57,8 @@ class BookingReader:
         self._name_at, self._reference_at = layout.column(profile.counterparty), layout.column(profile.reference)
         self._id_at, self._other_at = layout.column(profile.id), layout.column(profile.counterparty_account)
         # words that stand in the place of the day of a pending row
-        self._undated = frozenset(word for at, words in self._pending.columns if at == self.date_at for word in words)
+        stated = (word for at, words in self._pending.columns if at == self.date_at for word in words)
+        self._undated = frozenset({*UNDATED_WORDS, *stated})
         self._type_at = layout.column(profile.type)
         self._conversions = frozenset(plain(word) for word in profile.conversion_words)
         self.words_at = [at for at in (*self._texts, self._name_at) if at is not None]
@@ -154,8 +156,9 @@ class BookingReader:
 
     def _transaction(self, record: Record, state: str | None, *, moves: bool) -> tuple[Transaction, Decimal | None]:
         layout, accounts = self._layout, self._accounts
-        pending = state == "pending" or self._pending.met_by(record)
-        undated = pending and plain(cell(record, self.date_at)) in self._undated
+        written = cell(record, self.date_at)
+        undated = not written[:1].isdigit() and plain(written) in self._undated
+        pending = undated or state == "pending" or self._pending.met_by(record)
         booked = None if undated else self._stated(record, self.date_at)
         bought = self._stated(record, self._bought_at)
         if booked is None and bought is None and not undated:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from worker.connectors.file.statement.currencies import names_currency
 from worker.connectors.file.table.profile import Profile, plain
-from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS, UNDATED_WORDS, State, Words, state_values
+from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS, State, Words, state_values
 
 _WORDS: dict[str, str] = {
     "date": "ημερομηνία|päivämäärä|kirjauspäivä|tarih|işlem tarihi|dátum|datum zaúčtování|datum zaúčtovania|"
@@ -175,7 +175,6 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
     typed = "type" in roles and not split
     status = roles.get("status", "")
     states: dict[State, Words] = state_values(status) if status else {"pending": (), "void": (), "booked": ()}
-    undated = {roles["date"]: UNDATED_WORDS}
     return Profile(
         name="guessed",
         title="Statement file",
@@ -198,7 +197,7 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
         transaction_date=roles.get("transaction_date"),
         fee=roles.get("fee"),
         id=roles.get("id"),
-        pending=undated | ({status: states["pending"]} if states["pending"] else {}),
+        pending={status: states["pending"]} if states["pending"] else {},
         skip={status: states["void"]} if states["void"] else {},
         booked={status: states["booked"]} if states["booked"] else {},
     )
