@@ -17,11 +17,14 @@ from sqlalchemy import text
 from tests.importer.bank import Harness
 from tests.importer.simulation.person import Person, Purchase, TrueAccount
 from tests.importer.simulation.provider import REACH_DAYS, Answer, Listing, Provider, SimulatedConnector, Style
+from worker.bank_accounts.answers import undo_answer
+from worker.bank_accounts.moving import move_account
+from worker.bank_accounts.unmatching import RowMatch, unmatch
 from worker.connectors.base import IdClass, Transaction
 from worker.db.engine import Sessions
-from worker.errors import ConflictError
+from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.importer.actions import suggestions
-from worker.runs.states import Outcome, RunStatus
+from worker.runs.states import Outcome, RunKind, RunStatus
 
 GRACE_DAYS = 7
 
@@ -52,6 +55,8 @@ class Behaviour(StrEnum):
     DELETIONS = "expenses the person deletes"
     TYPED_ROWS = "expenses the person types beside the bank's"
     LINKED_AGAIN = "a connection removed and linked anew"
+    UNMATCHES = "rows of two sources that the person parts and joins again"
+    MOVES = "an account that moves to its other connection and back"
 
 
 VERBS: dict[Behaviour, tuple[str, ...]] = {
@@ -74,10 +79,14 @@ VERBS: dict[Behaviour, tuple[str, ...]] = {
     Behaviour.DELETIONS: ("delete_expense",),
     Behaviour.TYPED_ROWS: ("type_what_was_bought", "type_what_is_imported"),
     Behaviour.LINKED_AGAIN: ("link_again",),
+    Behaviour.UNMATCHES: ("part_twins", "part_twins", "join_twins"),
+    Behaviour.MOVES: ("move_account", "move_account", "undo_move"),
 }
 """The verbs that a behaviour adds to a life; the others are traits that a life begins with."""
 
-SEVERAL_CONNECTIONS = {Behaviour.SHARED_ACCOUNT, Behaviour.TRANSFERS, Behaviour.EQUAL_MASKS}
+SEVERAL_CONNECTIONS = {Behaviour.TRANSFERS, Behaviour.EQUAL_MASKS}
+SHARED = {Behaviour.SHARED_ACCOUNT, Behaviour.UNMATCHES, Behaviour.MOVES}
+"""Account A is listed by two connections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +117,10 @@ class Life:
         self.on_run: Callable[[Finished], None] = self.runs.append
         self.typed: dict[int, int] = {}
         """The purchase that an expense was typed for, by the expense's id."""
+        self.parted: dict[int, int] = {}
+        """The purchase whose rows were parted, by the number of the suggestion that keeps them apart."""
+        self.moves: list[tuple[int, uuid.UUID]] = []
+        """The moves of account A: the provider, and the run."""
         self.person = Person(accounts=self._accounts())
         self.providers: list[Provider] = []
         self.harnesses: dict[int, Harness] = {}
@@ -127,7 +140,7 @@ class Life:
         }
 
     def _connections(self) -> list[str]:
-        if Behaviour.SHARED_ACCOUNT in self.behaviours:
+        if self.behaviours & SHARED:
             return ["AC", "AB"]
         return ["AC", "B"] if self.behaviours & SEVERAL_CONNECTIONS else ["AC"]
 
@@ -400,6 +413,65 @@ class Life:
         )
         new = self._connect(chance, "".join(old.listings))
         new.generation = old.generation + 10
+
+    def part_twins(self, chance: random.Random) -> None:
+        """Say that the rows of a booked purchase at two sources are two purchases."""
+        purchase = self._pick(chance, lambda p: self._is_editable(p) and not p.pending and not p.parted)
+        twins = [] if purchase is None or purchase.own_amount is not None else self._twins_of(purchase)
+        if purchase is not None and len(twins) == 1:
+            with self.sessions() as session:
+                undone = unmatch(session, twins[0], user_id=self.user_id, match=RowMatch.TWIN)
+            purchase.parted = True
+            self.parted[undone.suggestion_id] = purchase.number
+
+    def _twins_of(self, purchase: Purchase) -> list[int]:
+        rows = self.sql(
+            "SELECT t.id FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id"
+            " WHERE t.user_id = :user_id AND t.expense_state = 'twin' AND t.state = 'posted' AND o.state = 'posted'"
+            " AND o.expense_id IS NOT NULL AND t.amount = :amount AND o.amount = :amount",
+            amount=purchase.amount,
+        )
+        return [row.id for row in rows]
+
+    def join_twins(self, chance: random.Random) -> None:
+        """Take back that two rows are two purchases."""
+        if self.parted:
+            suggestion_id = chance.choice(sorted(self.parted))
+            try:
+                with self.sessions() as session:
+                    undo_answer(session, suggestion_id, user_id=self.user_id)
+            except (ConflictError, NotFoundError):
+                return
+            self.person.purchases[self.parted.pop(suggestion_id)].parted = False
+
+    def move_account(self, chance: random.Random) -> None:
+        """Move account A to one of the connections that list it."""
+        provider = self._provider(chance)
+        harness = self.harnesses[provider.number]
+        accounts = self.sql(
+            "SELECT bank_account_id FROM bank_connection_accounts WHERE connection_id = :id AND anchor = :anchor"
+            " AND bank_account_id IS NOT NULL",
+            id=harness.connection_id,
+            anchor=f"iban:{self.person.accounts['A'].iban}",
+        )
+        try:
+            with self.sessions() as session:
+                for (account_id,) in accounts:
+                    report = move_account(session, account_id, harness.connection_id, user_id=self.user_id)
+                    assert report.run_id is not None
+                    self.moves.append((provider.number, report.run_id))
+        except ConflictError:
+            pass  # no other source, or nothing says which one is meant
+
+    def undo_move(self, _chance: random.Random) -> None:
+        """Take the last move back."""
+        if self.moves:
+            number, run_id = self.moves.pop()
+            try:
+                if number in self.harnesses:
+                    self.harnesses[number].run(RunKind.REVERT, target_run_id=run_id)
+            except InvalidRequestError:
+                pass  # a later move went to a connection that is gone
 
     # Reading and answering ------------------------------------------------------------------------------------------
 

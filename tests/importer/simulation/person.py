@@ -40,6 +40,7 @@ class Purchase:
         deleted: The person deleted its expense.
         own_amount: What the person wrote instead of the amount.
         typed: The person typed an expense for it, too.
+        parted: The person said that the rows of its two sources are two purchases.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Purchase:
     deleted: bool = False
     own_amount: Decimal | None = None
     typed: bool = False
+    parted: bool = False
 
 
 @dataclass(kw_only=True)
@@ -122,6 +124,7 @@ class Person:
             purchase.own_amount if purchase.own_amount is not None else purchase.amount
             for purchase in self.standing()
             if purchase.account in accounts and not purchase.deleted and not self._is_paired(purchase, accounts)
+            for _ in range(2 if purchase.parted else 1)
         ]
 
     def _is_paired(self, purchase: Purchase, accounts: frozenset[str]) -> bool:
