@@ -31,14 +31,13 @@ SHOWN_ROWS = 50
 """So many rows of each kind are listed in a preview."""
 
 # What the person changes meanwhile waits for this transaction, or is seen by it.
-_TOUCHED_SINCE = text(
-    """SELECT t.id FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
-    WHERE e.id = ANY(:ids) AND (e.category_id IS NOT NULL
+_LOCK = text(
+    """SELECT e.id AS expense_id, t.id, e.category_id IS NOT NULL
       OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
-        (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on))
-    FOR UPDATE OF e"""
+        (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on) AS touched
+    FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
+    WHERE e.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e"""
 )
-_LOCK = text("SELECT id FROM expenses WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 _ANSWER = text(
     """UPDATE bank_match_suggestions SET status = 'accepted', decided_at = now()
     WHERE kind = 'account' AND account_id = :source_id AND status = 'open' RETURNING id"""
@@ -139,8 +138,10 @@ def _planned(
     rows = [row for pair in [*plan.moved, *plan.joined] for row in (pair.old, pair.new) if row.expense_id is not None]
     if not locked or not rows:
         return plan
-    there = set(session.execute(_LOCK, {"ids": sorted(row.expense_id or 0 for row in rows)}).scalars())
-    changed = set(session.execute(_TOUCHED_SINCE, {"ids": _dropped(plan)}).scalars())
+    dropped = set(_dropped(plan))
+    held = session.execute(_LOCK, {"ids": sorted(row.expense_id or 0 for row in rows)}).all()
+    there = {one.expense_id for one in held}
+    changed = {one.id for one in held if one.touched and one.expense_id in dropped}
     if there >= {row.expense_id for row in rows} and changed <= {row.id for row in rows if row.touched}:
         return plan
     return plan_move(

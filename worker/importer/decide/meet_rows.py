@@ -16,7 +16,7 @@ from decimal import Decimal
 from worker.importer.decide.align_rows import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
 from worker.importer.decide.one_to_one import PlacePair
 from worker.importer.decide.seam_rows import away_from_seam, is_decided, without_hints
-from worker.importer.decide.similarity import days_apart
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.source_rows import (
     ANYWHERE,
     MAX_DAYS_ALIKE,
@@ -63,9 +63,9 @@ def meet_rows(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], *, spans:
     left_groups = _by_amount(lefts, {one.left for one in by_balance})
     right_groups = _by_amount(rights, {one.right for one in by_balance})
     groups = [(places, right_groups[key]) for key, places in left_groups.items() if key in right_groups]
-    single = [group for group in groups if len(group[0]) == len(group[1]) == 1]
+    single = [(group[0][0], group[1][0]) for group in groups if len(group[0]) == len(group[1]) == 1]
     recurring = [group for group in groups if len(group[0]) > 1 or len(group[1]) > 1]
-    found = [one for group in single for one in _meet_equal_amounts(lefts, rights, *group, ANYWHERE, None)]
+    found = [one for left, right in single if (one := _meet_single(lefts, rights, left, right)) is not None]
     if spans is not None:
         found = without_hints(lefts, rights, found, spans)
     lag = _learned_lag(lefts, rights, found) or ANYWHERE
@@ -140,6 +140,15 @@ def _by_amount(rows: Sequence[SourceRow], met: Collection[int]) -> dict[tuple[st
         if place not in met:
             places[row.currency, row.amount].append(place)
     return places
+
+
+def _meet_single(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], left: int, right: int) -> Meeting | None:
+    """Return the pair of the only two rows of an amount, as the choice among many would, without choosing."""
+    one, other = lefts[left], rights[right]
+    days = days_apart(one.on, other.on)
+    if days <= MAX_DAYS_ALIKE and similarity(one.words, other.words) >= ALIKE:
+        return Meeting(left=left, right=right, by=MetBy.WORDS, days=days)
+    return Meeting(left=left, right=right, by=MetBy.ORDER, days=days) if days <= MAX_DAYS_BY_ORDER else None
 
 
 def _learned_lag(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], found: Sequence[Meeting]) -> Lag | None:

@@ -23,7 +23,7 @@ def similarity(left: str, right: str) -> float:
     if not left_words or not right_words:
         return 0.0
     shared = len(left_words & right_words) / min(len(left_words), len(right_words))
-    return max(shared, _similarity_of_joined_words(left, right))
+    return shared if shared == 1 else max(shared, _similarity_of_joined_words(left, right))
 
 
 def _words(text: str) -> frozenset[str]:
