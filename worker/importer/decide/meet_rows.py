@@ -183,6 +183,8 @@ def _meet_equal_amounts(
     alike = alike_pairs(lefts, rights, left_places, right_places, lag.within(MAX_DAYS_ALIKE))
     for group in groups_of(alike):
         matching.take(best_pairs(lefts, rights, group, spans), MetBy.WORDS)
+    if not matching.left_over or not matching.right_over:
+        return matching.found
     near = lag.within(MAX_DAYS_BY_ORDER)
     rest = _near_pairs(lefts, rights, matching.left_over, matching.right_over, near)
     matching.take(best_pairs(lefts, rights, rest, spans), MetBy.ORDER)
