@@ -25,14 +25,14 @@ from worker.importer.fetch.requests import (
 from worker.importer.job import Job, read_context_for, zone_of
 from worker.importer.outcome import AccountTally, SignsFlippedError, SimilarAccountError, stops_connection
 from worker.importer.run_closing import RunFindings
-from worker.importer.store.account_delivery import AccountDelivery
-from worker.importer.store.account_import import import_account
+from worker.importer.store.account_share import AccountShare
 from worker.importer.store.accounts import save_connection_cursor, update_balance
 from worker.importer.store.balances import StatedBalances
 from worker.importer.store.other_accounts import other_rows, record_other_rows
-from worker.importer.store.progress import end_account, fail_account
+from worker.importer.store.progress import fail_account, prove_and_close_account
 from worker.importer.store.replaced_account import account_or_old_one
 from worker.importer.store.second_look import look_again
+from worker.importer.store.share_import import import_share
 from worker.runs.states import Counts
 from worker.telemetry.logs import get_logger
 
@@ -130,34 +130,34 @@ class RequestImports:
     def import_account(
         self, request: FetchRequest, account: AccountState, delivery: Delivery
     ) -> tuple[int, AccountState | None]:
-        """Import one account's part of a delivery: data, counts, watermark and cursor in one transaction.
+        """Import one account's share of a delivery: data, counts, watermark and cursor in one transaction.
 
         Returns how many of the delivered records were the account's, and as which account they were imported.
         """
-        part = self._part(request, account, delivery)
+        share = self._share(request, account, delivery)
         try:
-            written = self.commit(lambda session: self._recognise_and_write(session, part))
+            written = self.commit(lambda session: self._recognise_and_write(session, share))
         except SignsFlippedError as error:
-            return self._leave_out(part, error), None
+            return self._leave_out(share, error), None
         if written is None:
-            return self._leave_out(part, SimilarAccountError()), None
-        part, tally = written
-        if part.account is not account:
-            self._go_on_as(part.account, account)
+            return self._leave_out(share, SimilarAccountError()), None
+        share, tally = written
+        if share.account is not account:
+            self._go_on_as(share.account, account)
         self.findings.warnings |= tally.warnings
-        evidence = self.balances.setdefault(part.account.id, StatedBalances())
-        evidence.days += [stated for stated in delivery.balances if stated.account_id == part.account.external_id]
+        evidence = self.balances.setdefault(share.account.id, StatedBalances())
+        evidence.days += [stated for stated in delivery.balances if stated.account_id == share.account.external_id]
         if delivery.complete:
             evidence.rows += tally.rows_with_balance
         if tally.months or (request.moves and delivery.complete):
             self.context.note_progress()
         if tally.months:
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))
-        return tally.counts.delivered, part.account
+        return tally.counts.delivered, share.account
 
-    def _part(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> AccountDelivery:
+    def _share(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> AccountShare:
         capabilities = self.connector.capabilities
-        return AccountDelivery(
+        return AccountShare(
             job=self.job,
             account=account,
             request=request,
@@ -171,32 +171,30 @@ class RequestImports:
         for request in self.requests:
             request.accounts[:] = [old if account.id == new.id else account for account in request.accounts]
 
-    def _leave_out(self, part: AccountDelivery, error: WorkerError) -> int:
+    def _leave_out(self, share: AccountShare, error: WorkerError) -> int:
         """Import nothing of an account until a person has answered; return how many delivered records are its own."""
-        self._fail(part.account, error, status="partial")
-        self.findings.rows_not_imported[error.code] += part.records
-        self.findings.elsewhere += Counts(fetched=part.records, delivered=part.records, accounted=part.records)
-        return part.records
+        self._fail(share.account, error, status="partial")
+        self.findings.rows_not_imported[error.code] += share.records
+        self.findings.elsewhere += Counts(fetched=share.records, delivered=share.records, accounted=share.records)
+        return share.records
 
-    def _recognise_and_write(
-        self, session: Session, part: AccountDelivery
-    ) -> tuple[AccountDelivery, AccountTally] | None:
+    def _recognise_and_write(self, session: Session, share: AccountShare) -> tuple[AccountShare, AccountTally] | None:
         """Import the rows as the account that they are of, and return both; None when that account waits.
 
         It is one transaction, so that another import of the person sees an account either with its rows or not at all.
         """
-        if part.account.history_from_on is None or part.account.bank_account_id is None:
-            account = account_or_old_one(session, part)
+        if share.account.history_from_on is None or share.account.bank_account_id is None:
+            account = account_or_old_one(session, share)
             if account is None:
                 return None
-            if account is not part.account:
-                part = self._part(part.request, account, part.delivery)
-        return part, self._write_account(session, part)
+            if account is not share.account:
+                share = self._share(share.request, account, share.delivery)
+        return share, self._write_account(session, share)
 
-    def _write_account(self, session: Session, part: AccountDelivery) -> AccountTally:
-        if (listed := part.delivery.accounts.get(part.account.external_id)) is not None:
-            update_balance(session, part.account.id, listed)
-        return import_account(session, part, self.context)
+    def _write_account(self, session: Session, share: AccountShare) -> AccountTally:
+        if (listed := share.delivery.accounts.get(share.account.external_id)) is not None:
+            update_balance(session, share.account.id, listed)
+        return import_share(session, share, self.context)
 
     def _account_for_other_rows(self, request: FetchRequest, delivery: Delivery) -> int:
         """Record rows that belong to no imported account of the request; return how many they are."""
@@ -224,7 +222,7 @@ class RequestImports:
         by_cursor = self.connector.capabilities.cursor_scope is not None
 
         def look_again_and_end(session: Session) -> tuple[set[str], BalanceProof]:
-            return look_again(session, self.job, account, today, by_cursor=by_cursor), end_account(
+            return look_again(session, self.job, account, today, by_cursor=by_cursor), prove_and_close_account(
                 session, self.job, account.id, zone, balances
             )
 

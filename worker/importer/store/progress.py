@@ -90,7 +90,9 @@ def fail_account(session: Session, job: Job, account_id: int, error: WorkerError
     close_account(session, job, result)
 
 
-def end_account(session: Session, job: Job, account_id: int, zone: ZoneInfo, evidence: StatedBalances) -> BalanceProof:
+def prove_and_close_account(
+    session: Session, job: Job, account_id: int, zone: ZoneInfo, evidence: StatedBalances
+) -> BalanceProof:
     """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows.
 
     Args:

@@ -25,7 +25,7 @@ from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.sign_flip import states_opposite_signs
 from worker.importer.decide.source_rows import SourceRow
 from worker.importer.outcome import SignsFlippedError
-from worker.importer.store.account_delivery import AccountDelivery
+from worker.importer.store.account_share import AccountShare
 from worker.importer.store.bank_accounts import (
     MAX_COMPARED_ROWS,
     add_account,
@@ -74,49 +74,49 @@ _ASK = text(
 )
 
 
-def account_or_old_one(session: Session, step: AccountDelivery) -> AccountState | None:
+def account_or_old_one(session: Session, share: AccountShare) -> AccountState | None:
     """Return the account to import as: the new one, or the older one that it evidently is; None when it waits."""
-    account = step.account
+    account = share.account
     if has_rows(session, account.id):
-        return _with_bank_account(session, step)
+        return _with_bank_account(session, share)
     older = list(session.execute(_OLDER, {"account_id": account.id}))
     if not older:
-        return _with_bank_account(session, step)
+        return _with_bank_account(session, share)
     decided: dict[NewAccount, list[int]] = {decision: [] for decision in NewAccount}
     for row in older:
         stored = _stored_rows(session, row.id)
-        verdict = compare_accounts(_delivered_rows(step, last_compared_on(stored)), stored)
+        verdict = compare_accounts(_delivered_rows(share, last_compared_on(stored)), stored)
         facts = {"is_listed": row.is_listed, "other_anchor": row.other_anchor, "included": row.included}
         decided[decide_new_account(verdict, **facts)].append(row.id)
     match decided[NewAccount.GOES_ON], decided[NewAccount.ASK]:
         case [old_id], _:
-            return _as_old_one(session, step, old_id)
+            return _as_old_one(session, share, old_id)
         case [], []:
             blank = _only_blank_one(older)
-            return _with_bank_account(session, step) if blank is None else _as_old_one(session, step, blank)
+            return _with_bank_account(session, share) if blank is None else _as_old_one(session, share, blank)
         case several, asked:
-            _ask(session, step, [*several, *asked][0], {})
+            _ask(session, share, [*several, *asked][0], {})
             return None
 
 
-def _with_bank_account(session: Session, step: AccountDelivery) -> AccountState | None:
+def _with_bank_account(session: Session, share: AccountShare) -> AccountState | None:
     """Return the account as a source of the person's account that it is or begins; None when that has to be asked."""
-    if step.account.bank_account_id is not None:
-        return step.account
-    source = session.get_one(BankConnectionAccount, step.account.id)
-    found = recognise_source(session, source.id, partial(_delivered_rows, step))
+    if share.account.bank_account_id is not None:
+        return share.account
+    source = session.get_one(BankConnectionAccount, share.account.id)
+    found = recognise_source(session, source.id, partial(_delivered_rows, share))
     if found is not None and found[1].verdict == Recognition.SAME and found[0].bank_account_id is not None:
-        rows = _delivered_rows(step, None)
+        rows = _delivered_rows(share, None)
         if states_opposite_signs(rows, rows_beside(session, source.id, found[0].bank_account_id, rows)):
             raise SignsFlippedError
         attach(session, source, found[0].bank_account_id)
         log.info("account.recognised", account_id=source.id, bank_account_id=source.bank_account_id)
     elif found is not None and not session.execute(_ASKED, {"account_id": source.id}).scalar_one():
-        _ask(session, step, found[0].id, found[1].as_json())
+        _ask(session, share, found[0].id, found[1].as_json())
         return None
     else:
         add_account(session, source)
-    return replace(step.account, bank_account_id=source.bank_account_id)
+    return replace(share.account, bank_account_id=source.bank_account_id)
 
 
 def go_on_as(session: Session, old: BankConnectionAccount, new: BankConnectionAccount) -> None:
@@ -143,19 +143,19 @@ def go_on_as(session: Session, old: BankConnectionAccount, new: BankConnectionAc
     session.flush()
 
 
-def _as_old_one(session: Session, step: AccountDelivery, old_id: int) -> AccountState:
-    new = session.get_one(BankConnectionAccount, step.account.id)
+def _as_old_one(session: Session, share: AccountShare, old_id: int) -> AccountState:
+    new = session.get_one(BankConnectionAccount, share.account.id)
     go_on_as(session, session.get_one(BankConnectionAccount, old_id, with_for_update=True), new)
-    log.info("account.goes_on", account_id=old_id, instead_of=step.account.id)
-    reopen(session, step.job, [old_id])
-    return next(a for a in load_accounts(session, step.job.connection_id, step.account.external_id) if a.id == old_id)
+    log.info("account.goes_on", account_id=old_id, instead_of=share.account.id)
+    reopen(session, share.job, [old_id])
+    return next(a for a in load_accounts(session, share.job.connection_id, share.account.external_id) if a.id == old_id)
 
 
-def _ask(session: Session, step: AccountDelivery, old_id: int, evidence: dict[str, Any]) -> None:
-    values = {"user_id": step.job.user_id, "run_id": step.job.lease.run_id, "reason": Reason.SIMILAR_ACCOUNT}
-    asked = {"account_id": step.account.id, "other_account_id": old_id, "detail": json.dumps(evidence)}
+def _ask(session: Session, share: AccountShare, old_id: int, evidence: dict[str, Any]) -> None:
+    values = {"user_id": share.job.user_id, "run_id": share.job.lease.run_id, "reason": Reason.SIMILAR_ACCOUNT}
+    asked = {"account_id": share.account.id, "other_account_id": old_id, "detail": json.dumps(evidence)}
     session.execute(_ASK, values | asked)
-    session.execute(_WAIT, {"account_id": step.account.id})
+    session.execute(_WAIT, {"account_id": share.account.id})
 
 
 def _only_blank_one(older: list[Row[Any]]) -> int | None:
@@ -164,13 +164,13 @@ def _only_blank_one(older: list[Row[Any]]) -> int | None:
     return blank[0] if len(blank) == 1 else None
 
 
-def _delivered_rows(step: AccountDelivery, until_on: date | None) -> list[SourceRow]:
+def _delivered_rows(share: AccountShare, until_on: date | None) -> list[SourceRow]:
     """Return the newest delivered rows up to a day, as many as are compared; None for no such day."""
-    transactions = step.delivery.staging.transactions(step.account.external_id)
-    if until_on is not None and step.delivery.staging.rows(step.account.external_id) > MAX_COMPARED_ROWS:
+    transactions = share.delivery.staging.transactions(share.account.external_id)
+    if until_on is not None and share.delivery.staging.rows(share.account.external_id) > MAX_COMPARED_ROWS:
         transactions = (one for one in transactions if _stated_day(one) <= until_on)
     newest = nlargest(MAX_COMPARED_ROWS, transactions, key=_stated_day)
-    lines = (read_transaction(transaction, step.read_context) for transaction in newest)
+    lines = (read_transaction(transaction, share.read_context) for transaction in newest)
     return [
         SourceRow(
             on=line.stated_on or line.effective_on,

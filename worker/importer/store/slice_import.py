@@ -31,7 +31,7 @@ from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError
-from worker.importer.store.account_delivery import AccountDelivery
+from worker.importer.store.account_share import AccountShare
 from worker.importer.store.bulk import insert_values
 from worker.importer.store.categories import suggest_categories
 from worker.importer.store.change_rows import unchanged_rows
@@ -51,33 +51,33 @@ from worker.importer.store.write import Written, write_plan
 
 def import_slice(
     session: Session,
-    step: AccountDelivery,
-    part: Slice,
+    share: AccountShare,
+    slice_: Slice,
     removed: frozenset[int],
     seen: SeenRows,
     tally: AccountTally,
 ) -> list[Rejection]:
     """Import some days of the delivery, and return the rows that cannot be imported."""
-    known, aliases = ([], {}) if seen.first_load else _load_known(session, step, part)
+    known, aliases = ([], {}) if seen.first_load else _load_known(session, share, slice_)
     unseen = [key for key in known if not seen.has(key.id)]
-    distinct = _distinct(session, step, part, known, aliases, seen)
+    distinct = _distinct(session, share, slice_, known, aliases, seen)
     # A dry run decides every row, because it reports every row.
     by_identity = {key.identity: key for key in unseen}
     split = (
         UnchangedSplit(rest=distinct.transactions)
-        if step.job.dry_run
+        if share.job.dry_run
         else split_unchanged(distinct.transactions, by_identity)
     )
-    read = [read_line(item, step.read_context) for item in split.rest]
+    read = [read_line(item, share.read_context) for item in split.rest]
     lines = [item for item in read if isinstance(item, Line)]
 
     evidence = Evidence(
         coverage=Coverage(
-            window=part.covers, days_cut_off=part.days_cut_off, up_to_now=part.is_up_to(step.read_context.today)
+            window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(share.read_context.today)
         ),
         unchanged_elsewhere=len(split.seen),
         removed=removed - seen.row_ids,
-        only_changes=step.request.by_cursor and step.request.moves and step.delivery.complete,
+        only_changes=share.request.by_cursor and share.request.moves and share.delivery.complete,
     )
     unmatched = [key for key in unseen if key.id not in split.seen]
 
@@ -88,86 +88,86 @@ def import_slice(
             aliases,
             evidence.coverage,
             distinct.shared_ids,
-            links_pending=step.capabilities.links_pending,
+            links_pending=share.capabilities.links_pending,
         )
         matches.returned += split.returned
         if not seen.first_load:
             # Rows of equal content may be filed under far days: booked together, bought weeks apart.
-            far = stored_identities(session, step.account.id, matches.possible_identities())
+            far = stored_identities(session, share.account.id, matches.possible_identities())
             matches.taken_identities = {*matches.taken_identities, *far}
-        opposite = _opposite_fingerprints(step, matches, split)
+        opposite = _opposite_fingerprints(share, matches, split)
         match_inverted_rows(matches, opposite)
-        plan = _plan(session, step, evidence, matches, seen, opposite)
-        return matches, plan, _write(session, step, plan)
+        plan = _plan(session, share, evidence, matches, seen, opposite)
+        return matches, plan, _write(session, share, plan)
 
     matches, plan, written = until_as_read(decide_and_write)
     seen.add(split, matches, plan, written)
-    tally.add(plan, split.unchanged + distinct.repeated + part.superseded, step.account.watermark_on)
+    tally.add(plan, split.unchanged + distinct.repeated + slice_.superseded, share.account.watermark_on)
     tally.months |= written.months
     return [item for item in read if isinstance(item, Rejection)]
 
 
-def _load_known(session: Session, step: AccountDelivery, part: Slice) -> tuple[list[StoredKey], dict[bytes, int]]:
+def _load_known(session: Session, share: AccountShare, slice_: Slice) -> tuple[list[StoredKey], dict[bytes, int]]:
     """Load the stored rows that may be delivered here: those of the slice's days, and those of its ids on any day."""
-    identities = [identity for _, identity, _ in part.transactions if identity is not None]
-    reimport = step.job.options.reimport
-    return load_keys(session, step.account.id, part.span(step.read_context.today), identities, reimport=reimport)
+    identities = [identity for _, identity, _ in slice_.transactions if identity is not None]
+    reimport = share.job.options.reimport
+    return load_keys(session, share.account.id, slice_.span(share.read_context.today), identities, reimport=reimport)
 
 
 def _distinct(
     session: Session,
-    step: AccountDelivery,
-    part: Slice,
+    share: AccountShare,
+    slice_: Slice,
     known: Sequence[StoredKey],
     aliases: Mapping[bytes, int],
     seen: SeenRows,
 ) -> DistinctTransactions:
     """Return the slice without repeats; ids of several rows, here or stored, are not trusted."""
-    taken = _identities_taken(session, step, part, known, seen)
-    rows = latest_states(part.transactions) if step.is_list_of_changes else part.transactions
+    taken = _identities_taken(session, share, slice_, known, seen)
+    rows = latest_states(slice_.transactions) if share.is_list_of_changes else slice_.transactions
     possible = possibly_shared_ids(rows, aliases, known)
-    shared = shared_external_ids(session, step.account.id, possible)
+    shared = shared_external_ids(session, share.account.id, possible)
     distinct = distinct_transactions(rows, {*taken, *(possible[external_id] for external_id in shared)})
-    return replace(distinct, repeated=distinct.repeated + len(part.transactions) - len(rows))
+    return replace(distinct, repeated=distinct.repeated + len(slice_.transactions) - len(rows))
 
 
 def _identities_taken(
-    session: Session, step: AccountDelivery, part: Slice, known: Sequence[StoredKey], seen: SeenRows
+    session: Session, share: AccountShare, slice_: Slice, known: Sequence[StoredKey], seen: SeenRows
 ) -> Collection[bytes]:
     """Return identities of the slice that rows of earlier slices have."""
     if seen.new_ids is None:
         return {key.identity for key in known if seen.has(key.id)}
-    suspects = seen.new_ids.add(identity for _, identity, _ in part.transactions if identity is not None)
-    return stored_identities(session, step.account.id, suspects)
+    suspects = seen.new_ids.add(identity for _, identity, _ in slice_.transactions if identity is not None)
+    return stored_identities(session, share.account.id, suspects)
 
 
 def _opposite_fingerprints(
-    step: AccountDelivery, matches: IdentityMatches, split: UnchangedSplit
+    share: AccountShare, matches: IdentityMatches, split: UnchangedSplit
 ) -> Mapping[bytes, bytes]:
     """Return the fingerprints that lines have with the opposite sign, where all known rows changed."""
     if split.unchanged or matches.unchanged or not (matches.changed or matches.absent):
         return {}
-    context = replace(step.read_context, sign=-step.read_context.sign)
+    context = replace(share.read_context, sign=-share.read_context.sign)
     salt = context.fingerprint_salt
     return {item.fingerprint: fingerprint(item.transaction, context, salt).fingerprint for item in split.rest}
 
 
 def _plan(
     session: Session,
-    step: AccountDelivery,
+    share: AccountShare,
     evidence: Evidence,
     matches: IdentityMatches,
     seen: SeenRows,
     opposite: Mapping[bytes, bytes],
 ) -> Plan:
     """Load what the decisions need, and decide every row of the slice."""
-    options = step.job.options
+    options = share.job.options
     pending_hidden = options.import_pending == "hide"
     links = [line.pending_external_id for line in matches.new if line.pending_external_id]
     wanted = matches.undecided(evidence.coverage) | evidence.removed
-    details = load_details(session, wanted | ids_by_external_id(session, step.account.id, links))
+    details = load_details(session, wanted | ids_by_external_id(session, share.account.id, links))
     if set_reused_ids_apart(matches, details, evidence.coverage):
-        stored = stored_identities(session, step.account.id, matches.possible_identities())
+        stored = stored_identities(session, share.account.id, matches.possible_identities())
         matches.taken_identities = {*matches.taken_identities, *stored}
     flipped = signs_flipped(matches, details, evidence.coverage, evidence.unchanged_elsewhere)
     if flipped and not inverted_by_user(matches, details, opposite):
@@ -179,40 +179,40 @@ def _plan(
         pending_hidden=pending_hidden,
         pending_grace_days=options.pending_grace_days,
         # An empty delivery proves nothing about posted rows: providers give one when they fail.
-        windows_complete=step.capabilities.windows_complete
-        and step.delivery.staging.rows(step.account.external_id) > 0,
-        guess_pending=not step.capabilities.links_pending,
+        windows_complete=share.capabilities.windows_complete
+        and share.delivery.staging.rows(share.account.external_id) > 0,
+        guess_pending=not share.capabilities.links_pending,
         reimport=options.reimport,
     )
-    existing = _user_expenses(session, step, visible, seen)
+    existing = _user_expenses(session, share, visible, seen)
     has_twins = any(one.twin_id is not None for one in existing)
-    spans = load_spans(session, step.account, visible) if has_twins else None
+    spans = load_spans(session, share.account, visible) if has_twins else None
     asked = load_asked(session, [m.known_id for m in without]) if existing else frozenset()
     evidence = replace(evidence, details=details, existing=existing, spans=spans, asked=asked)
     return make_plan(matches, evidence, rules)
 
 
-def _user_expenses(session: Session, step: AccountDelivery, lines: list[Line], seen: SeenRows) -> list[UserExpense]:
+def _user_expenses(session: Session, share: AccountShare, lines: list[Line], seen: SeenRows) -> list[UserExpense]:
     """Load the user's expenses that these lines may match."""
     if not lines:
         return []
     days = [line.effective_on for line in lines]
     near = timedelta(days=max(match_user_expense.MAX_DAYS, MAX_DAYS_ALIKE))
     span = (min(days) - near, max(days) + near)
-    found = load_user_expenses(session, step.job.user_id, step.account, span, {line.expense_amount for line in lines})
+    found = load_user_expenses(session, share.job.user_id, share.account, span, {line.expense_amount for line in lines})
     return [expense for expense in found if expense.expense_id not in seen.expense_ids]
 
 
-def _write(session: Session, step: AccountDelivery, plan: Plan) -> Written:
+def _write(session: Session, share: AccountShare, plan: Plan) -> Written:
     """Write the plan, and what follows from the new rows: transfers and suggested categories."""
-    target = step.target
-    if step.job.dry_run:
+    target = share.target
+    if share.job.dry_run:
         insert_values(session, "bank_transaction_changes", *unchanged_rows(plan, target.account_id, target.run_id))
     written = write_plan(session, plan, target)
-    written.months |= pair_transfers(session, step.job, target, plan, written)
+    written.months |= pair_transfers(session, share.job, target, plan, written)
     ids = [id_ for new, id_ in zip(plan.creates, written.transaction_ids, strict=True) if new.twin_id is not None]
     ids += [change.known.id for change in plan.changes if change.line is not None]
     written.months |= let_sources_lead(session, ids, target.run_id)
-    if step.job.options.suggest_categories:
+    if share.job.options.suggest_categories:
         suggest_categories(session, target, written.transaction_ids)
     return written

@@ -1,6 +1,6 @@
-"""Imports one account's part of a delivery in the caller's transaction: rows, counts, watermark and cursor.
+"""Imports one account's share of a delivery in the caller's transaction: rows, counts, watermark and cursor.
 
-`import_account` goes through the delivery in slices: load what is stored, set unchanged rows aside, read the rest,
+`import_share` goes through the delivery in slices: load what is stored, set unchanged rows aside, read the rest,
 match it, plan, write. All of it commits or none.
 """
 
@@ -17,7 +17,7 @@ from worker.importer.fetch.requests import history_limits, progress_of
 from worker.importer.fetch.slices import slices
 from worker.importer.fetch.window import advance
 from worker.importer.outcome import AccountResult, AccountTally
-from worker.importer.store.account_delivery import AccountDelivery
+from worker.importer.store.account_share import AccountShare
 from worker.importer.store.load import (
     has_rows,
     removable_ids,
@@ -32,20 +32,20 @@ from worker.runs.states import Counts
 SAMPLED_MOMENTS = 500
 
 
-def import_account(session: Session, step: AccountDelivery, context: ImportContext) -> AccountTally:
-    """Import the account's part of a delivery; the watermark and the cursor move only if the delivery was complete."""
-    step = _with_days_at(session, step)
-    job, account, delivery = step.job, step.account, step.delivery
+def import_share(session: Session, share: AccountShare, context: ImportContext) -> AccountTally:
+    """Import the account's share of a delivery; the watermark and the cursor move only if the delivery was complete."""
+    share = _with_days_at(session, share)
+    job, account, delivery = share.job, share.account, share.delivery
     fetched = delivery.staging.rows(account.external_id)
     fresh = account.history_from_on is None and not has_rows(session, account.id)
     seen, tally = SeenRows(new_ids=SeenIds(fetched) if fresh else None), AccountTally()
-    removed = _removed_ids(session, step)
-    rejections = step.rejected
+    removed = _removed_ids(session, share)
+    rejections = share.rejected
     unreadable = len(rejections)
-    for part in slices(delivery, account.external_id, step.read_context, context.policy.slice_rows):
+    for slice_ in slices(delivery, account.external_id, share.read_context, context.policy.slice_rows):
         context.check()
-        tally.rows_with_balance += rows_with_balance(part.transactions, step.read_context)
-        rejections += import_slice(session, step, part, removed, seen, tally)
+        tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
+        rejections += import_slice(session, share, slice_, removed, seen, tally)
     rejected = record_rejections(session, job, account.id, rejections)
     repeated = delivery.repeated[account.external_id]
     tally.counts += Counts(
@@ -58,16 +58,16 @@ def import_account(session: Session, step: AccountDelivery, context: ImportConte
     )
     whole = delivery.complete and not delivery.continues and account.external_id not in delivery.failures
     read = ReadSoFar(
-        window=step.request.window if whole else None, cursor=delivery.next_cursor if delivery.continues else None
+        window=share.request.window if whole else None, cursor=delivery.next_cursor if delivery.continues else None
     )
     add_counts(session, job, account.id, tally.counts, read)
     if read.window is not None:
-        note_unread_days(session, account.id, read.window, by_cursor=step.request.by_cursor)
-    if step.request.moves and account.external_id not in delivery.failures:
+        note_unread_days(session, account.id, read.window, by_cursor=share.request.by_cursor)
+    if share.request.moves and account.external_id not in delivery.failures:
         if delivery.continues:
-            _save_own_cursor(session, step)
+            _save_own_cursor(session, share)
         elif delivery.complete:
-            _save_progress(session, step, tally, context)
+            _save_progress(session, share, tally, context)
         else:
             cut = AccountResult(
                 account_id=account.id, status="partial", code="truncated", message="the provider cut its answer"
@@ -76,49 +76,49 @@ def import_account(session: Session, step: AccountDelivery, context: ImportConte
     return tally
 
 
-def _with_days_at(session: Session, step: AccountDelivery) -> AccountDelivery:
+def _with_days_at(session: Session, share: AccountShare) -> AccountShare:
     """Notice that the bank writes days as moments, all at one time of day, or that it does so no longer."""
-    rows = step.delivery.staging.in_memory()
-    sample = [] if rows is None else rows.get(step.account.external_id, [])[:SAMPLED_MOMENTS]
-    known = step.read_context.days_at
+    rows = share.delivery.staging.in_memory()
+    sample = [] if rows is None else rows.get(share.account.external_id, [])[:SAMPLED_MOMENTS]
+    known = share.read_context.days_at
     found = common_time_of_day(sample) if known is None else known
     if known is not None and any(at is not None and at.astimezone(UTC).time() != known for at in map(_moment, sample)):
         found = None
     if found == known:
-        return step
-    session.get_one(BankConnectionAccount, step.account.id).days_at = found
-    return replace(step, read_context=replace(step.read_context, days_at=found))
+        return share
+    session.get_one(BankConnectionAccount, share.account.id).days_at = found
+    return replace(share, read_context=replace(share.read_context, days_at=found))
 
 
 def _moment(transaction: Transaction) -> datetime | None:
     return transaction.booking_at or transaction.transaction_at
 
 
-def _save_progress(session: Session, step: AccountDelivery, tally: AccountTally, context: ImportContext) -> None:
+def _save_progress(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> None:
     """Move watermark and cursor."""
-    limits = history_limits(step.job, step.capabilities, context)
+    limits = history_limits(share.job, share.capabilities, context)
     # While history is read, old rows are not late.
-    late_days = tally.late_days if step.account.history_complete else 0
-    row = session.get_one(BankConnectionAccount, step.account.id)
-    progress = advance(progress_of(row), step.request.window, limits, latest_late_days=late_days)
+    late_days = tally.late_days if share.account.history_complete else 0
+    row = session.get_one(BankConnectionAccount, share.account.id)
+    progress = advance(progress_of(row), share.request.window, limits, latest_late_days=late_days)
     row.watermark_on = progress.watermark_on
     row.history_from_on = progress.history_from_on
     row.history_complete = progress.history_complete
     row.lateness_days = progress.lateness_days
-    _save_own_cursor(session, step)
+    _save_own_cursor(session, share)
 
 
-def _save_own_cursor(session: Session, step: AccountDelivery) -> None:
+def _save_own_cursor(session: Session, share: AccountShare) -> None:
     """Move the cursor of an account that has one of its own."""
-    if step.request.by_cursor and step.request.account_id is not None:
-        row = session.get_one(BankConnectionAccount, step.account.id)
-        row.cursor = step.delivery.next_cursor or row.cursor
+    if share.request.by_cursor and share.request.account_id is not None:
+        row = session.get_one(BankConnectionAccount, share.account.id)
+        row.cursor = share.delivery.next_cursor or row.cursor
 
 
-def _removed_ids(session: Session, step: AccountDelivery) -> frozenset[int]:
+def _removed_ids(session: Session, share: AccountShare) -> frozenset[int]:
     external_ids = [
         row.external_id
-        for row in step.delivery.removed
-        if row.account_id is None or row.account_id == step.account.external_id
+        for row in share.delivery.removed
+        if row.account_id is None or row.account_id == share.account.external_id
     ]
-    return removable_ids(session, step.account.id, external_ids)
+    return removable_ids(session, share.account.id, external_ids)

@@ -1,4 +1,4 @@
-"""A delivery, and the account whose part of it is imported."""
+"""One account's share of a delivery, with what importing it needs."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,16 @@ from worker.importer.store.write import WriteTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountDelivery:
-    """A delivery, and the account whose part of it is imported."""
+class AccountShare:
+    """One account's share of a delivery: what the delivery says of this account.
+
+    Attributes:
+        account: The account, in its state at the start of the run.
+        request: What was asked for.
+        capabilities: The connector's.
+        read_context: What is known of the account before its rows are read.
+        delivery: The whole delivery, which may be for other accounts too.
+    """
 
     job: Job
     account: AccountState
