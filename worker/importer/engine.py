@@ -115,12 +115,12 @@ class _Run:
         """Import the accounts that the bank lists, request by request."""
         accounts = self._sync_accounts(listed)
         self.findings.digest = self._digest_of(listed, accounts)
-        self.imports.requests = self._plan_requests(accounts)
-        requested = {account.id for request in self.imports.requests for account in request.accounts}
-        for number, request in enumerate(self.imports.requests, start=1):
+        requests = self._plan_requests(accounts)
+        requested = {account.id for request in requests for account in request.accounts}
+        for number, request in enumerate(requests, start=1):
             self.imports.import_request(request)
-            later = {account.id for other in self.imports.requests[number:] for account in other.accounts}
-            for account in request.accounts:
+            later = {account.id for other in requests[number:] for account in self.imports.accounts_of(other)}
+            for account in self.imports.accounts_of(request):
                 if account.id not in self.imports.failed | later:
                     self.imports.end_account(account)
         for account in accounts:

@@ -18,10 +18,7 @@ from worker.importer.context import ImportContext
 from worker.importer.decide.balance_proof import BalanceProof
 from worker.importer.fetch.delivery import Delivery, DeliveryTooLongError
 from worker.importer.fetch.prefetch import PrefetchedDeliveries
-from worker.importer.fetch.requests import (
-    FetchRequest,
-    parts_of,
-)
+from worker.importer.fetch.requests import FetchRequest, parts_of
 from worker.importer.job import Job, read_context_for, zone_of
 from worker.importer.outcome import AccountTally, SignsFlippedError, SimilarAccountError, stops_connection
 from worker.importer.run_closing import RunFindings
@@ -45,7 +42,6 @@ class RequestImports:
     """The imports of one run: what its requests delivered, and which accounts failed.
 
     Attributes:
-        requests: The requests of the run, in order.
         failed: Accounts of which nothing more is imported, by id.
         balances: Balances that deliveries stated besides the present ones, by account.
     """
@@ -64,15 +60,19 @@ class RequestImports:
         self.deliveries = deliveries
         self.findings = findings
         self.failed: set[int] = set()
-        self.requests: list[FetchRequest] = []
         self.balances: dict[int, StatedBalances] = {}
+        self._imported_as: dict[int, AccountState] = {}
+
+    def accounts_of(self, request: FetchRequest) -> list[AccountState]:
+        """Return the accounts of a request; one that was imported as an older account is that one from then on."""
+        return [self._present(account) for account in request.accounts]
 
     def import_request(self, request: FetchRequest) -> None:
         """Import what a request asks for, in parts where the bank takes too long to deliver it at once."""
         left = [request]
-        while left and any(account.id not in self.failed for account in request.accounts):
+        while left and any(account.id not in self.failed for account in self.accounts_of(request)):
             with gc_paused():
-                left[:1] = self._import_delivery(left[0])
+                left[:1] = self._import_delivery(replace(left[0], accounts=self.accounts_of(left[0])))
 
     def _import_delivery(self, request: FetchRequest) -> list[FetchRequest]:
         """Fetch one delivery and import it; return the requests for what was left out of it.
@@ -98,21 +98,16 @@ class RequestImports:
             self.findings.digest.add_delivery(request, delivery)
         self.findings.warnings.update(delivery.warnings)
         imported = self._account_for_other_rows(request, delivery)
-        for listed in list(request.accounts):
-            if listed.id in self.failed:
-                continue
-            count, account = self.import_account(request, listed, delivery)
-            imported += count
-            if account is not None and (error_of_account := delivery.failures.get(account.external_id)) is not None:
-                rows = delivery.staging.rows(account.external_id)
-                self._fail(account, error_of_account, status="partial" if rows else "failed")
-        all_imported = delivery.complete and not any(account.id in self.failed for account in request.accounts)
-        # Of no account that was imported or left out: none, unless some were lost, and the run is `unaccounted`.
+        for account in request.accounts:
+            if account.id not in self.failed:
+                imported += self.import_account(request, account, delivery)
+        imported_ids = [account.id for account in self.accounts_of(request)]
+        all_imported = delivery.complete and self.failed.isdisjoint(imported_ids)
+        # Every record belongs to an account, imported or left out; if some do not, the run ends as `unaccounted`.
         lost = delivery.records - imported
         self.findings.elsewhere += Counts(delivered=lost)
         if request.by_cursor and request.account_id is None and all_imported:
             # The cursor of all accounts passes rows of those that are not imported now.
-            imported_ids = [account.id for account in request.accounts]
             self.commit(lambda session: save_connection_cursor(session, self.job, imported_ids, delivery.next_cursor))
         return [replace(request, cursor=delivery.next_cursor)] if delivery.continues and all_imported else []
 
@@ -127,23 +122,20 @@ class RequestImports:
         log.info("delivery.cut", parts=len(parts), days_read=error.days)
         return parts
 
-    def import_account(
-        self, request: FetchRequest, account: AccountState, delivery: Delivery
-    ) -> tuple[int, AccountState | None]:
+    def import_account(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> int:
         """Import one account's share of a delivery: data, counts, watermark and cursor in one transaction.
 
-        Returns how many of the delivered records were the account's, and as which account they were imported.
+        Returns how many of the delivered records were the account's.
         """
         share = self._share(request, account, delivery)
         try:
             written = self.commit(lambda session: self._recognise_and_write(session, share))
         except SignsFlippedError as error:
-            return self._leave_out(share, error), None
+            return self._leave_out(share, error)
         if written is None:
-            return self._leave_out(share, SimilarAccountError()), None
+            return self._leave_out(share, SimilarAccountError())
         share, tally = written
-        if share.account is not account:
-            self._go_on_as(share.account, account)
+        self._imported_as[account.id] = share.account
         self.findings.warnings |= tally.warnings
         evidence = self.balances.setdefault(share.account.id, StatedBalances())
         evidence.days += [stated for stated in delivery.balances if stated.account_id == share.account.external_id]
@@ -153,7 +145,14 @@ class RequestImports:
             self.context.note_progress()
         if tally.months:
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))
-        return tally.counts.delivered, share.account
+        if (failure := delivery.failures.get(share.account.external_id)) is not None:
+            rows = delivery.staging.rows(share.account.external_id)
+            self._fail(share.account, failure, status="partial" if rows else "failed")
+        return tally.counts.delivered
+
+    def _present(self, account: AccountState) -> AccountState:
+        present = self._imported_as.get(account.id, account)
+        return account if present is account else self._present(present)
 
     def _share(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> AccountShare:
         capabilities = self.connector.capabilities
@@ -165,11 +164,6 @@ class RequestImports:
             read_context=read_context_for(self.job, account, capabilities, self.context.now(), delivery.session),
             delivery=delivery,
         )
-
-    def _go_on_as(self, old: AccountState, new: AccountState) -> None:
-        """Let an account that the bank lists under a new id take its place in this and all later requests."""
-        for request in self.requests:
-            request.accounts[:] = [old if account.id == new.id else account for account in request.accounts]
 
     def _leave_out(self, share: AccountShare, error: WorkerError) -> int:
         """Import nothing of an account until a person has answered; return how many delivered records are its own."""

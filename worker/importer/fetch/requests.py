@@ -1,5 +1,6 @@
 """Plans the requests of a run: per account or per connection, by cursor or by windows. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -44,7 +45,7 @@ class FetchRequest:
         moves: Whether the watermark and cursor of the accounts move with it; a replay of single rows moves nothing.
     """
 
-    accounts: list[AccountState]
+    accounts: Sequence[AccountState]
     account_id: str | None
     window: Window
     by_cursor: bool
