@@ -11,7 +11,7 @@ from hypothesis import given
 from worker.connectors.base import Transaction, TransactionKind
 from worker.importer.decide.line import Line, ReadContext, read_transaction
 from worker.importer.decide.match_transfer import TransferLeg, match_transfers
-from worker.importer.decide.match_user_expense import UserExpense, match_user_expenses
+from worker.importer.decide.match_user_expense import Counterpart, match_user_expenses
 
 DAY = date(2026, 6, 15)
 GROUND = ReadContext(zone=ZoneInfo("UTC"), today=DAY, currency="EUR", trusted=False)
@@ -32,7 +32,7 @@ def lines(draw):
 def expenses(draw):
     amount = draw(AMOUNTS)
     twin_id = draw(st.sampled_from([None, None, 1]))
-    return UserExpense(
+    return Counterpart(
         expense_id=draw(st.integers(1, 9**6)),
         amount=abs(amount),
         currency="EUR",

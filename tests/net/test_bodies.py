@@ -111,7 +111,7 @@ def test_kilobytes_that_stand_for_gigabytes_cost_next_to_nothing():
 
 def test_a_large_answer_is_weighed_once_and_only_then():
     asked = []
-    heavy = {"heavy_bytes": 100, "heavy_values": 10, "weigh": lambda: asked.append(1)}
+    heavy = {"heavy_bytes": 100, "heavy_values": 10, "refuse_if_heavy": lambda: asked.append(1)}
     answered(b"[" + b"1," * 5 + b"1]", **heavy)
     assert asked == []
     answered(b"[" + b"1," * 20 + b"1]", **heavy)

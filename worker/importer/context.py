@@ -47,7 +47,8 @@ class ImportContext:
         clock: Measures how long a delivery takes (s).
         part_s: A delivery that takes longer is cut into parts, each of which is committed (s).
         note_progress: Called when the run got further: rows were written, an account is done, fewer days are asked for.
-        weigh: Called with the rows of a delivery; raises TooHeavyError where another worker must go on with the run.
+        refuse_if_heavy: Called with the number of rows of a delivery; raises TooHeavyError where they are too many for
+            this worker and another one can take the run.
         fence: Checks in a transaction that writes that the lease is still ours.
     """
 
@@ -64,6 +65,6 @@ class ImportContext:
     clock: Callable[[], float] = time.monotonic
     part_s: float = float("inf")
     note_progress: Callable[[], None] = _do_nothing
-    weigh: Callable[[int], None] = _do_nothing
+    refuse_if_heavy: Callable[[int], None] = _do_nothing
     fence: Callable[[Session, Lease], None] = fence
     policy: ImportPolicy = field(default_factory=ImportPolicy)

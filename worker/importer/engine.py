@@ -49,21 +49,21 @@ def run(claimed: ClaimedRun, context: ImportContext) -> Outcome:
     if job.kind == RunKind.REVERT:
         return revert(job, context)
     findings = RunFindings()
-    with findings.noting_what_stops():
+    with findings.keeping_stopping_error():
         connector = context.open_connector(job.connection_id)
         with closing(PrefetchedDeliveries(connector, context)) as deliveries:
-            run_ = _Run(RequestImports(job, context, connector, deliveries, findings))
+            import_run = _ImportRun(RequestImports(job, context, connector, deliveries, findings))
             if job.kind == RunKind.REPLAY:
-                run_.replay()
+                import_run.replay()
             elif job.dry_run:
-                return run_.dry_run()
-            elif (unchanged := run_.import_all()) is not None:
+                return import_run.dry_run()
+            elif (unchanged := import_run.import_all()) is not None:
                 return unchanged
     with context.sessions() as session:
         return close_run(session, job, context, findings, account_results(session, job))
 
 
-class _Run:
+class _ImportRun:
     """One import, refresh or replay while it goes on."""
 
     def __init__(self, imports: RequestImports) -> None:
@@ -88,10 +88,12 @@ class _Run:
             requests = self._plan_requests(accounts_to_import(session, self.job, listed))
             preview.rollback()
         self.deliveries.prefetch_all(requests)
-        with dry_run_transaction(self.context, self.job, known) as (trial_context, session):
-            trial = _Run(RequestImports(self.job, trial_context, self.connector, self.deliveries, self.findings))
-            with self.findings.noting_what_stops():
-                trial.import_listed(listed)
+        with dry_run_transaction(self.context, self.job, known) as (dry_run_context, session):
+            rolled_back = _ImportRun(
+                RequestImports(self.job, dry_run_context, self.connector, self.deliveries, self.findings)
+            )
+            with self.findings.keeping_stopping_error():
+                rolled_back.import_listed(listed)
             results = account_results(session, self.job)
         with self.context.sessions() as session:
             return close_run(session, self.job, self.context, self.findings, results)

@@ -89,7 +89,7 @@ class RequestImports:
             self._fail(request.accounts[0], error)
             return []
         with closing(delivery.staging):
-            self.context.weigh(sum(map(delivery.staging.rows, delivery.staging.account_ids())))
+            self.context.refuse_if_heavy(sum(map(delivery.staging.rows, delivery.staging.account_ids())))
             return self._import_accounts(request, delivery)
 
     def _import_accounts(self, request: FetchRequest, delivery: Delivery) -> list[FetchRequest]:

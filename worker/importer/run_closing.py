@@ -41,8 +41,8 @@ class RunFindings:
     digest: ResponseDigest | None = None
 
     @contextmanager
-    def noting_what_stops(self) -> Iterator[None]:
-        """End a block at an error of the bank or of the key provider, and keep the error."""
+    def keeping_stopping_error(self) -> Iterator[None]:
+        """Leave the block at an error of the bank or of the key provider, and keep the error as `stopped_by`."""
         try:
             yield
         except (ConnectorError, KeyProviderUnavailableError) as error:

@@ -34,8 +34,8 @@ class BodyLimits:
         max_bytes: Unpacked.
         max_ratio: Unpacked bytes for each packed one, from `free_bytes` on.
         max_values: Values of JSON, counted by the marks between them.
-        heavy_bytes: From here on, or from `heavy_values`, `weigh` is asked.
-        weigh: Raises where another worker is to read such an answer.
+        heavy_bytes: From here on, or from `heavy_values`, `refuse_if_heavy` is asked.
+        refuse_if_heavy: Raises where another worker is to read such an answer.
     """
 
     max_bytes: int = MAX_BYTES
@@ -44,14 +44,14 @@ class BodyLimits:
     max_values: int = 1_000_000
     heavy_bytes: int = 4 * 1024 * 1024
     heavy_values: int = 150_000
-    weigh: Callable[[], None] = _do_nothing
+    refuse_if_heavy: Callable[[], None] = _do_nothing
 
 
 def read_body(answer: httpx2.Response, limits: BodyLimits) -> bytes:
     """Return the unpacked body.
 
     Raises: BodyTooLargeError, httpx2.DecodingError for an encoding that nobody asked for or that is damaged, and what
-    `weigh` raises.
+    `refuse_if_heavy` raises.
     """
     body = bytearray()
     heavy = False
@@ -64,12 +64,12 @@ def read_body(answer: httpx2.Response, limits: BodyLimits) -> bytes:
             raise BodyTooLargeError(f"unpacks to more than {limits.max_ratio} times its size")
         if not heavy and len(body) > limits.heavy_bytes:
             heavy = True
-            limits.weigh()
+            limits.refuse_if_heavy()
     values = _most_values(body)
     if values > limits.max_values:
         raise BodyTooLargeError(f"more than {limits.max_values} values")
     if not heavy and values > limits.heavy_values:
-        limits.weigh()
+        limits.refuse_if_heavy()
     return bytes(body)
 
 

@@ -30,7 +30,7 @@ for _name in ("httpx2", "httpcore2"):  # they log whole URLs, and some URLs cont
 
 
 def _do_nothing() -> None:
-    """Do nothing: the default of `weigh` and `check`."""
+    """Do nothing: the default of `refuse_if_heavy` and `check`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class HttpLimits:
         read_s: Longest wait for the next bytes.
         total_s: Time limit of the whole exchange.
         max_body_bytes: Size limit of the body, unpacked; `worker.net.bodies` has the others.
-        weigh: Called for a large body; raises where another worker is to read it.
+        refuse_if_heavy: Called for a large body; raises where another worker is to read it.
         check: Called during waits; raises when the run has to end. A request with the extension `uninterrupted` goes
             on: its answer may hold credentials that are given once.
     """
@@ -51,7 +51,7 @@ class HttpLimits:
     read_s: float = 30
     total_s: float = 120
     max_body_bytes: int = MAX_BYTES
-    weigh: Callable[[], None] = _do_nothing
+    refuse_if_heavy: Callable[[], None] = _do_nothing
     check: Callable[[], None] = _do_nothing
 
 
@@ -151,7 +151,9 @@ class _BoundedTransport(httpx2.HTTPTransport):
                 answer.close()
 
     def _read(self, answer: httpx2.Response) -> httpx2.Response:
-        body = read_body(answer, BodyLimits(max_bytes=self._limits.max_body_bytes, weigh=self._limits.weigh))
+        body = read_body(
+            answer, BodyLimits(max_bytes=self._limits.max_body_bytes, refuse_if_heavy=self._limits.refuse_if_heavy)
+        )
         headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _HOP_BY_HOP]
         return httpx2.Response(answer.status_code, headers=headers, content=body)
 

@@ -35,7 +35,7 @@ from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runtime import Runtime
 from worker.stop_flag import STOP
-from worker.tasks.import_context import heavy_queue_is_consumed, import_context, weigh
+from worker.tasks.import_context import heavy_queue_is_consumed, import_context, refuse_if_heavy
 from worker.tasks.open_connector import ConnectorOpener
 from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import note_outcome, span
@@ -199,7 +199,7 @@ def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: Lig
                 interactive=interactive,
                 wait=keeper.wait,
                 stack=stack,
-                weigh_body=partial(weigh, runtime, light, LIGHT_ROWS + 1),
+                refuse_heavy_body=partial(refuse_if_heavy, runtime, light, LIGHT_ROWS + 1),
                 check=keeper.check_going_on,
                 recorder=recorder,
             )

@@ -42,7 +42,7 @@ def import_context(
         note_part_days=progress.limit_days,
         part_s=keeper.deadline_s / 2,
         note_progress=keeper.advance,
-        weigh=partial(weigh, runtime, light),
+        refuse_if_heavy=partial(refuse_if_heavy, runtime, light),
     )
 
 
@@ -52,7 +52,7 @@ def heavy_queue_is_consumed(runtime: Runtime) -> bool:
         return is_consumed(session)
 
 
-def weigh(runtime: Runtime, light: LightWorker | None, rows: int) -> None:
+def refuse_if_heavy(runtime: Runtime, light: LightWorker | None, rows: int) -> None:
     """Raise TooHeavyError when so many rows are too many for a light worker and another one can take them."""
     if light is not None and rows > LIGHT_ROWS and heavy_queue_is_consumed(runtime):
         raise TooHeavyError(f"a delivery of {rows} rows is for a worker of heavy runs")

@@ -26,7 +26,7 @@ class ConnectorOpener:
 
     Attributes:
         wait: Sleeps, or raises when the run has to end.
-        weigh_body: Called for a large response; raises where a worker for heavy runs is to read it.
+        refuse_heavy_body: Called for a large response; raises where a worker for heavy runs is to read it.
         check: Called while a bank is waited for; raises when the run has to end.
         recorder: Keeps the exchanges of a run that is recorded.
         interactive: Whether a person waits for the run, so that it may use the reserve of an allowance.
@@ -36,7 +36,7 @@ class ConnectorOpener:
     interactive: bool
     wait: Callable[[float], None]
     stack: ExitStack
-    weigh_body: Callable[[], None]
+    refuse_heavy_body: Callable[[], None]
     check: Callable[[], None]
     recorder: RunRecorder | None = None
     _spender: provider_quota.Spender | None = None
@@ -91,7 +91,7 @@ class ConnectorOpener:
             return throttled if self.recorder is None else self.recorder.wrap(throttled)
 
         return open_client(
-            HttpLimits(weigh=self.weigh_body, check=self.check),
+            HttpLimits(refuse_if_heavy=self.refuse_heavy_body, check=self.check),
             wrap=wrap,
             reach=provider_reach(self.runtime.settings),
             certificate=connector_type.client_certificate(config),

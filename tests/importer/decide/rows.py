@@ -11,7 +11,7 @@ from worker.importer.decide.expense import expense_from_line
 from worker.importer.decide.identity import content_identity
 from worker.importer.decide.line import Line, ReadContext, read_transaction
 from worker.importer.decide.match_transfer import TransferLeg
-from worker.importer.decide.match_user_expense import UserExpense
+from worker.importer.decide.match_user_expense import Counterpart
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.stored_row import ExpenseState, State, StoredKey, StoredRow
 
@@ -84,11 +84,11 @@ def key(stored: StoredRow, **more: Any) -> StoredKey:
     return StoredKey(**(values | {"absent": stored.absent_days is not None} | more))
 
 
-def user_expense(notes: str = "Coffee Bar", on: date = DAY, **more: Any) -> UserExpense:
+def counterpart(notes: str = "Coffee Bar", on: date = DAY, **more: Any) -> Counterpart:
     values: dict[str, Any] = {
         "expense_id": 7, "amount": Decimal("3.50"), "currency": "EUR", "expense_type": "EXPENSE",
     }  # fmt: skip
-    return UserExpense(notes=notes, spent_on=on, **(values | more))
+    return Counterpart(notes=notes, spent_on=on, **(values | more))
 
 
 def leg(amount: str, words: str = "", *, id: int = 1, **more: Any) -> TransferLeg:  # noqa: A002

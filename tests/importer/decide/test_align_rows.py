@@ -39,8 +39,8 @@ def choices(lefts: int, rights: int) -> Iterator[list[tuple[int, int]]]:
 
 def cost(lefts, rights, pairs, spans):
     taken_left, taken_right = {left for left, _ in pairs}, {right for _, right in pairs}
-    alone = sum(spans.expects_left(row) for n, row in enumerate(lefts) if n not in taken_left)
-    alone += sum(spans.expects_right(row) for n, row in enumerate(rights) if n not in taken_right)
+    alone = sum(spans.right_covers(row) for n, row in enumerate(lefts) if n not in taken_left)
+    alone += sum(spans.left_covers(row) for n, row in enumerate(rights) if n not in taken_right)
     return alone, sum(days_apart(lefts[a].on, rights[b].on) - WORTH_OF_A_PAIR for a, b in pairs)
 
 

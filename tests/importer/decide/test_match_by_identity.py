@@ -92,7 +92,7 @@ def test_equal_coffees_match_one_to_one_and_one_more_is_new():
     matches = match_by_identity([line()] * 3, [key(first), key(second)], {}, COMPLETE)
     assert [m.known_id for m in matches.unchanged] == [1, 2]
     assert len(matches.new) == 1
-    assert matches.identity_for(matches.new[0]) == (content_identity(first.content_key, 2), 2)
+    assert matches.assign_identity(matches.new[0]) == (content_identity(first.content_key, 2), 2)
 
 
 def test_a_posted_twin_matches_the_posted_row():
@@ -107,7 +107,7 @@ def test_a_new_row_gets_an_identity_that_no_row_has():
     taken = content_identity(line().content_key, 0)
     matches.taken_identities = {taken}
     assert taken in matches.possible_identities()
-    assert matches.identity_for(line()).occurrence == 1
+    assert matches.assign_identity(line()).occurrence == 1
 
 
 def test_rows_to_be_loaded_whole_are_changed_ones_and_those_whose_absence_may_mean_something():

@@ -4,29 +4,29 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.decide.rows import DAY, day, line, user_expense
+from tests.importer.decide.rows import DAY, counterpart, day, line
 from worker.importer.decide.match_user_expense import match_user_expenses
 from worker.importer.decide.reasons import Reason
 
 TWIN = {"twin_id": 5}
 
 MATCHED = {
-    "same day and merchant": (user_expense(), Reason.SAME_EXPENSE),
-    "within three days": (user_expense(on=day(-3)), Reason.LIKELY_EXPENSE),
-    "of the same account elsewhere": (user_expense(**TWIN), Reason.SAME_ACCOUNT_TWIN),
-    "of the same account, other words": (user_expense("lunch", **TWIN), Reason.SAME_ACCOUNT_TWIN),
-    "of the same account, booked after a long weekend": (user_expense(on=day(5), **TWIN), Reason.SAME_ACCOUNT_TWIN),
+    "same day and merchant": (counterpart(), Reason.SAME_EXPENSE),
+    "within three days": (counterpart(on=day(-3)), Reason.LIKELY_EXPENSE),
+    "of the same account elsewhere": (counterpart(**TWIN), Reason.SAME_ACCOUNT_TWIN),
+    "of the same account, other words": (counterpart("lunch", **TWIN), Reason.SAME_ACCOUNT_TWIN),
+    "of the same account, booked after a long weekend": (counterpart(on=day(5), **TWIN), Reason.SAME_ACCOUNT_TWIN),
 }
 SUGGESTED = {
-    "same day, other words": (user_expense("lunch"), Reason.SAME_AMOUNT_AND_DAY),
-    "within three days, other words": (user_expense("lunch", day(2)), Reason.SIMILAR_EXPENSE),
+    "same day, other words": (counterpart("lunch"), Reason.SAME_AMOUNT_AND_DAY),
+    "within three days, other words": (counterpart("lunch", day(2)), Reason.SIMILAR_EXPENSE),
 }
 NEITHER = {
-    "too far": user_expense(on=day(4)),
-    "another amount": user_expense(amount=Decimal("3.51")),
-    "another direction": user_expense(expense_type="INCOME"),
-    "another currency": user_expense(currency="USD"),
-    "of the same account, other words and too far": user_expense("lunch", day(4), **TWIN),
+    "too far": counterpart(on=day(4)),
+    "another amount": counterpart(amount=Decimal("3.51")),
+    "another direction": counterpart(expense_type="INCOME"),
+    "another currency": counterpart(currency="USD"),
+    "of the same account, other words and too far": counterpart("lunch", day(4), **TWIN),
 }
 
 
@@ -51,18 +51,18 @@ def test_a_line_that_is_none(expense):
 
 
 def test_two_candidates_on_other_days_are_a_question():
-    found = match_user_expenses([line()], [user_expense(on=day(1)), user_expense(on=day(-1), expense_id=8)])
+    found = match_user_expenses([line()], [counterpart(on=day(1)), counterpart(on=day(-1), expense_id=8)])
     assert found.matches == []
     assert [match.right.spent_on == DAY for match in found.suggestions] == [False]
 
 
 def test_one_expense_is_one_of_two_equal_coffees():
-    found = match_user_expenses([line(), line()], [user_expense()])
+    found = match_user_expenses([line(), line()], [counterpart()])
     assert [match.left_place for match in found.matches] == [0]
     assert found.suggestions == []
 
 
 def test_the_rest_of_a_split_purchase_is_asked_about():
-    found = match_user_expenses([line()], [user_expense(is_split_off=True)])
+    found = match_user_expenses([line()], [counterpart(is_split_off=True)])
     assert found.matches == []
     assert [match.reason for match in found.suggestions] == [Reason.SAME_AMOUNT_AND_DAY]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, key, line, row, user_expense
+from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, counterpart, key, line, row
 from worker.connectors.base import TransactionKind
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.match_by_identity import match_by_identity
@@ -33,10 +33,10 @@ NEW = {
         Decision.CREATED, Reason.PENDING_HIDDEN, ExpenseState.NONE,
     ),
     "an expense of the user": (
-        line(), [user_expense()], PROMISED, Decision.LINKED, Reason.SAME_EXPENSE, ExpenseState.LINKED,
+        line(), [counterpart()], PROMISED, Decision.LINKED, Reason.SAME_EXPENSE, ExpenseState.LINKED,
     ),
     "a row of another connection": (
-        line(), [user_expense(twin_id=5)], PROMISED, Decision.LINKED, Reason.SAME_ACCOUNT_TWIN, ExpenseState.TWIN,
+        line(), [counterpart(twin_id=5)], PROMISED, Decision.LINKED, Reason.SAME_ACCOUNT_TWIN, ExpenseState.TWIN,
     ),
 }  # fmt: skip
 
@@ -79,7 +79,7 @@ def test_a_stored_row_that_changes(lines, known, decision, reason):
 def test_a_known_row_stays_as_it_is():
     decided = plan([line(external_id="a")], [row(external_id="a")])
     assert [match.known_id for match in decided.unchanged] == [1]
-    assert (decided.creates, decided.changes, decided.missing) == ([], [], [])
+    assert (decided.creates, decided.changes, decided.newly_absent) == ([], [], [])
 
 
 def test_a_row_the_bank_lists_as_removed_goes_though_nothing_else_is_proven():
@@ -89,24 +89,24 @@ def test_a_row_the_bank_lists_as_removed_goes_though_nothing_else_is_proven():
 
 def test_an_absent_pending_row_is_marked_and_stays():
     decided = plan([], [row(external_id="p", pending=True)])
-    assert (decided.changes, decided.missing) == ([], [1])
+    assert (decided.changes, decided.newly_absent) == ([], [1])
 
 
 def test_a_suggestion_names_the_place_of_its_row():
-    decided = plan([line("0"), line()], existing=[user_expense("lunch")])
+    decided = plan([line("0"), line()], existing=[counterpart("lunch")])
     assert [(s.new_place, s.expense_id, s.reason) for s in decided.suggestions] == [(1, 7, Reason.SAME_AMOUNT_AND_DAY)]
     assert decided.creates[1].expense is not None
 
 
 def test_a_row_that_returns_stands_for_the_expense_the_user_has_meanwhile():
     known = row(external_id="a", state=State.REMOVED, expense_id=None, expense_state=ExpenseState.NONE)
-    (change,) = plan([line(external_id="a")], [known], existing=[user_expense()]).changes
+    (change,) = plan([line(external_id="a")], [known], existing=[counterpart()]).changes
     assert (change.effect.state, change.effect.link_expense_id) == (ExpenseState.LINKED, 7)
 
 
 def test_a_row_that_returns_is_the_twin_of_the_one_that_another_connection_has_meanwhile():
     known = row(external_id="a", state=State.REMOVED, expense_id=None, expense_state=ExpenseState.NONE)
-    (change,) = plan([line(external_id="a")], [known], existing=[user_expense(twin_id=5)]).changes
+    (change,) = plan([line(external_id="a")], [known], existing=[counterpart(twin_id=5)]).changes
     assert (change.effect.state, change.effect.twin_id, change.effect.write) == (ExpenseState.TWIN, 5, None)
 
 

@@ -17,7 +17,7 @@ SPANS = Spans.of([on(0), on(10)], [on(8), on(20)])
 
 @pytest.mark.parametrize(("offset", "left", "right"), [(0, False, True), (9, True, True), (20, True, False)])
 def test_a_row_is_expected_in_the_other_source_on_the_days_that_it_has(offset, left, right):
-    assert (SPANS.expects_left(on(offset)), SPANS.expects_right(on(offset))) == (left, right)
+    assert (SPANS.right_covers(on(offset)), SPANS.left_covers(on(offset))) == (left, right)
 
 
 def test_two_rows_straddle_a_seam_when_neither_is_on_a_day_of_the_other_source():

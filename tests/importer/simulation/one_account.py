@@ -286,7 +286,7 @@ class MemoryLedger:
             self._change(change)
         for create in plan.creates:
             self._create(create)
-        for row_id in plan.missing:
+        for row_id in plan.newly_absent:
             self.absent_since[row_id] = world.today
         for row_id in plan.returned:
             self.absent_since.pop(row_id, None)

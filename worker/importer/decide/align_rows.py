@@ -69,8 +69,8 @@ def best_pairs(
     """
     left_order = sorted({left for left, _ in pairs}, key=lambda place: (lefts[place].on, place))
     right_order = sorted({right for _, right in pairs}, key=lambda place: (rights[place].on, place))
-    alone_left = [int(spans is None or spans.expects_left(lefts[place])) for place in left_order]
-    alone_right = [int(spans is None or spans.expects_right(rights[place])) for place in right_order]
+    alone_left = [int(spans is None or spans.right_covers(lefts[place])) for place in left_order]
+    alone_right = [int(spans is None or spans.left_covers(rights[place])) for place in right_order]
     best: list[list[_Cost]] = [[(0, 0.0)] * (len(right_order) + 1) for _ in range(len(left_order) + 1)]
     for row in range(1, len(left_order) + 1):
         best[row][0] = (best[row - 1][0][0] + alone_left[row - 1], 0.0)

@@ -81,8 +81,11 @@ class IdentityMatches:
         if row.absent:
             self.returned.append(row.id)
 
-    def identity_for(self, line: Line) -> RowIdentity:
-        """Return the identity of a row that says this from now on; equal content gets the next free occurrence."""
+    def assign_identity(self, line: Line) -> RowIdentity:
+        """Return the identity that the row of a line gets now.
+
+        A line without a trusted id takes the next free occurrence of its content, which no other line gets then.
+        """
         if line.identity is not None:
             return RowIdentity(line.identity, 0)
         occurrence = self.next_occurrence.get(line.content_key, 0)
@@ -244,7 +247,7 @@ def _partner_of_equal_content(
 ) -> StoredKey | None:
     """Return the best candidate: a row of the line's shared id, then one in its state.
 
-    A pending twin that was called off must not live on in a posted one.
+    An equal pending row that was called off must not live on in a posted one.
     """
     state = State.PENDING if line.pending else State.POSTED
     possible = [row for row in rows if row.external_id == line.external_id] if line.external_id in shared_ids else rows

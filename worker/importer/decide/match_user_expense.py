@@ -32,8 +32,8 @@ class Partner(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserExpense:
-    """An expense that is not linked with a row of this source.
+class Counterpart:
+    """What a new line may be matched with: an expense of the user's own, or a row of another source of the account.
 
     Attributes:
         expense_id: None where the row of the other source has none, because it is a transfer or the user deleted it.
@@ -62,12 +62,12 @@ class UserExpense:
 class ExpenseMatches:
     """Certain matches, and pairs that a person should decide."""
 
-    matches: Sequence[Match[Line, UserExpense]] = ()
-    suggestions: Sequence[Match[Line, UserExpense]] = ()
+    matches: Sequence[Match[Line, Counterpart]] = ()
+    suggestions: Sequence[Match[Line, Counterpart]] = ()
 
 
 def match_user_expenses(
-    lines: Sequence[Line], expenses: Sequence[UserExpense], spans: Spans | None = None
+    lines: Sequence[Line], expenses: Sequence[Counterpart], spans: Spans | None = None
 ) -> ExpenseMatches:
     """Match new lines with existing expenses; no expense and no line is matched twice.
 
@@ -88,8 +88,8 @@ def match_user_expenses(
 
 
 def _match_twins(
-    lines: Sequence[Line], expenses: Sequence[UserExpense], spans: Spans | None
-) -> tuple[list[Match[Line, UserExpense]], list[Match[Line, UserExpense]]]:
+    lines: Sequence[Line], expenses: Sequence[Counterpart], spans: Spans | None
+) -> tuple[list[Match[Line, Counterpart]], list[Match[Line, Counterpart]]]:
     """Pair lines with the rows of other sources of the same account; return what is certain and what is not."""
     places = [place for place, expense in enumerate(expenses) if expense.twin_id is not None]
     if not places:
@@ -123,7 +123,7 @@ def _row_of_line(line: Line) -> SourceRow | None:
     )
 
 
-def _row_of_expense(expense: UserExpense) -> SourceRow:
+def _row_of_expense(expense: Counterpart) -> SourceRow:
     return SourceRow(
         on=expense.spent_on,
         amount=_signed(expense.amount, expense.expense_type),
@@ -137,7 +137,7 @@ def _signed(amount: Decimal, expense_type: str) -> Decimal:
     return amount if expense_type == "INCOME" else -amount
 
 
-def _near(matching: OneToOne[Line, UserExpense], *, max_days: int = MAX_DAYS) -> list[PlacePair]:
+def _near(matching: OneToOne[Line, Counterpart], *, max_days: int = MAX_DAYS) -> list[PlacePair]:
     """Return the pairs of equal amount and direction that are at most so many days apart."""
     return list(matching.pairs_by_key_and_day(_key_of_line, _key_of_expense, max_days))
 
@@ -148,31 +148,31 @@ def _key_of_line(line: Line) -> tuple[Key, date]:
     return money, line.effective_on
 
 
-def _key_of_expense(expense: UserExpense) -> tuple[Key, date]:
+def _key_of_expense(expense: Counterpart) -> tuple[Key, date]:
     if expense.twin_id is not None:
         return None, expense.spent_on
     return (expense.amount, expense.currency, expense.expense_type), expense.spent_on
 
 
-def _rate_same_day(line: Line, expense: UserExpense) -> Rating | None:
+def _rate_same_day(line: Line, expense: Counterpart) -> Rating | None:
     return _rate_alike(line, expense, Reason.SAME_EXPENSE)
 
 
-def _rate_only_candidate(line: Line, expense: UserExpense) -> Rating | None:
+def _rate_only_candidate(line: Line, expense: Counterpart) -> Rating | None:
     return _rate_alike(line, expense, Reason.LIKELY_EXPENSE)
 
 
-def _rate_alike(line: Line, expense: UserExpense, reason: Reason) -> Rating | None:
+def _rate_alike(line: Line, expense: Counterpart, reason: Reason) -> Rating | None:
     """Rate a pair that names the same merchant; the rest of a split purchase is no purchase of its own."""
     alike = _likeness(line, expense)
     return None if alike < ALIKE or expense.is_split_off else Rating(1 - alike, reason)
 
 
-def _rate_suggestion(line: Line, expense: UserExpense) -> Rating:
+def _rate_suggestion(line: Line, expense: Counterpart) -> Rating:
     days = days_apart(line.effective_on, expense.spent_on)
     reason = Reason.SIMILAR_EXPENSE if days else Reason.SAME_AMOUNT_AND_DAY
     return Rating(1 - _likeness(line, expense) + days * _COST_PER_DAY, reason)
 
 
-def _likeness(line: Line, expense: UserExpense) -> float:
+def _likeness(line: Line, expense: Counterpart) -> float:
     return similarity(f"{line.counterparty or ''} {line.description}", expense.notes)

@@ -12,7 +12,7 @@ from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
 from worker.importer.decide.match_pending import match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
-from worker.importer.decide.match_user_expense import Partner, UserExpense, match_user_expenses
+from worker.importer.decide.match_user_expense import Counterpart, Partner, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
 from worker.importer.decide.row_update import tombstone, update_from_bank
@@ -39,7 +39,7 @@ class Evidence:
     only_changes: bool = False
     details: Mapping[int, StoredRow] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
-    existing: Sequence[UserExpense] = ()
+    existing: Sequence[Counterpart] = ()
     spans: Spans | None = None
     asked: frozenset[tuple[int, Partner]] = frozenset()
     unchanged_elsewhere: int = 0
@@ -50,7 +50,7 @@ class Plan:
     """What is to be written for one slice of one account.
 
     Attributes:
-        missing: Ids of rows to be marked as absent from now on.
+        newly_absent: Ids of rows to be marked as absent from now on.
         returned: Ids of rows that are no longer absent.
         expenses: The user's own expenses that rows are linked with or suggested for, as they were read.
     """
@@ -59,9 +59,9 @@ class Plan:
     changes: Sequence[RowChange] = ()
     suggestions: Sequence[Suggestion] = ()
     returned: Sequence[int] = ()
-    missing: Sequence[int] = ()
+    newly_absent: Sequence[int] = ()
     unchanged: Sequence[IdentityMatch] = ()
-    expenses: Sequence[UserExpense] = ()
+    expenses: Sequence[Counterpart] = ()
 
     @property
     def linked_expense_ids(self) -> set[int]:
@@ -74,10 +74,10 @@ class Plan:
 class _ExistingMatches:
     """The user's expenses behind new lines and behind changes, by their places in the two lists."""
 
-    of_new: dict[int, tuple[UserExpense, Reason]] = field(default_factory=dict)
-    of_changes: dict[int, tuple[UserExpense, Reason]] = field(default_factory=dict)
+    of_new: dict[int, tuple[Counterpart, Reason]] = field(default_factory=dict)
+    of_changes: dict[int, tuple[Counterpart, Reason]] = field(default_factory=dict)
     suggestions: list[Suggestion] = field(default_factory=list)
-    own: list[UserExpense] = field(default_factory=list)
+    own: list[Counterpart] = field(default_factory=list)
 
 
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
@@ -99,7 +99,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         changes=[_linked(change, existing.of_changes.get(place)) for place, change in enumerate(changes)],
         suggestions=existing.suggestions,
         returned=matches.returned,
-        missing=[r.id for r in left_over if r.id not in removed and is_newly_absent(r, evidence.coverage)],
+        newly_absent=[r.id for r in left_over if r.id not in removed and is_newly_absent(r, evidence.coverage)],
         unchanged=matches.unchanged,
         expenses=existing.own,
     )
@@ -136,7 +136,7 @@ def _update(
 ) -> RowChange:
     """Update a row and its identity to what the bank states now; the former identity becomes an alias."""
     says_the_same = line.identity is None and known.has_content_identity(line.content_key)
-    identity = RowIdentity(known.identity, known.occurrence) if says_the_same else matches.identity_for(line)
+    identity = RowIdentity(known.identity, known.occurrence) if says_the_same else matches.assign_identity(line)
     return update_from_bank(known, line, identity, rules, reason=reason)
 
 
@@ -189,7 +189,7 @@ def _find_existing(
     return found
 
 
-def _linked(change: RowChange, existing: tuple[UserExpense, Reason] | None) -> RowChange:
+def _linked(change: RowChange, existing: tuple[Counterpart, Reason] | None) -> RowChange:
     """Link a row that returns, or becomes visible, with the expense that the user has for it in the meantime."""
     if existing is None:
         return change
@@ -200,9 +200,9 @@ def _linked(change: RowChange, existing: tuple[UserExpense, Reason] | None) -> R
 
 
 def _new_row(
-    line: Line, existing: tuple[UserExpense, Reason] | None, matches: IdentityMatches, rules: RowRules
+    line: Line, existing: tuple[Counterpart, Reason] | None, matches: IdentityMatches, rules: RowRules
 ) -> NewRow:
-    identity, occurrence = matches.identity_for(line)
+    identity, occurrence = matches.assign_identity(line)
     why_none = why_no_expense(line, pending_hidden=rules.pending_hidden)
     state, decision = ExpenseState.OWN, Decision.CREATED
     reason = Reason.NEW_ID if line.identity else Reason.NEW_CONTENT

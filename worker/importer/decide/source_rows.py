@@ -90,17 +90,17 @@ class Spans:
             right_to_on=max(right_days),
         )
 
-    def expects_left(self, row: SourceRow) -> bool:
-        """Return whether the right source should have a left row."""
+    def right_covers(self, row: SourceRow) -> bool:
+        """Return whether a left row lies within the days of the right source, which should have it too then."""
         return self.right_from_on <= row.on <= self.right_to_on
 
-    def expects_right(self, row: SourceRow) -> bool:
-        """Return whether the left source should have a right row."""
+    def left_covers(self, row: SourceRow) -> bool:
+        """Return whether a right row lies within the days of the left source, which should have it too then."""
         return self.left_from_on <= row.on <= self.left_to_on
 
     def straddled_by(self, left: SourceRow, right: SourceRow) -> bool:
         """Return whether each of two rows is beyond the days of the other source, on either side of a seam."""
-        return not (self.expects_left(left) or self.expects_right(right))
+        return not (self.right_covers(left) or self.left_covers(right))
 
     def decide(self, left: SourceRow, right: SourceRow, lag: Lag) -> bool:
         """Return whether one of two rows has its partner within the days of the other source for certain.

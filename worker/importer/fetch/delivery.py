@@ -193,7 +193,7 @@ def _read_pages(pages: Iterator[Page], context: ImportContext, cut: Cut) -> Deli
             if was_late and cut is Cut.BY_DAYS:
                 raise DeliveryTooLongError(_days_of(delivery))  # noqa: TRY301 - what was staged is freed below
             _take_in(delivery, page)
-            context.weigh(delivery.records)
+            context.refuse_if_heavy(delivery.records)
             _report(delivery, context)
             was_late = context.clock() > late_s
             if was_late and cut is Cut.AT_PAGES and page.next_cursor is not None:

@@ -15,7 +15,7 @@ from worker import outbox
 from worker.importer.account_state import AccountState
 from worker.importer.decide import match_user_expense
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_user_expense import UserExpense, match_user_expenses
+from worker.importer.decide.match_user_expense import Counterpart, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import StoredRow
 from worker.importer.job import Job
@@ -29,8 +29,8 @@ from worker.importer.store.transfers import give_expenses, hide_shown_legs, link
 from worker.importer.store.twins import follow, successors
 from worker.importer.store.user_expenses import (
     load_asked,
+    load_counterparts,
     load_spans,
-    load_user_expenses,
     lock_as_read,
     until_as_read,
 )
@@ -199,13 +199,13 @@ def _match_rows(
     return months
 
 
-def _expenses_beside(session: Session, job: Job, account: AccountState, rows: Sequence[StoredRow]) -> list[UserExpense]:
+def _expenses_beside(session: Session, job: Job, account: AccountState, rows: Sequence[StoredRow]) -> list[Counterpart]:
     """Return expenses that may match these rows: those added after theirs, and those of other connections."""
     near = timedelta(days=match_user_expense.MAX_DAYS)
     days = [row.base.spent_on for row in rows if row.base is not None]
     amounts = {row.base.amount for row in rows if row.base is not None}
     oldest = min(row.expense_id for row in rows if row.expense_id is not None)
-    found = load_user_expenses(session, job.user_id, account, (min(days) - near, max(days) + near), amounts)
+    found = load_counterparts(session, job.user_id, account, (min(days) - near, max(days) + near), amounts)
     return [e for e in found if e.expense_id is not None and (e.twin_id is not None or e.expense_id > oldest)]
 
 
@@ -240,7 +240,7 @@ def _as_line(row: StoredRow) -> Line:
 
 
 def _replace_expense(
-    session: Session, target: WriteTarget, row: StoredRow, expense: UserExpense, reason: Reason
+    session: Session, target: WriteTarget, row: StoredRow, expense: Counterpart, reason: Reason
 ) -> set[str]:
     """Link the row with the other expense, and delete the one that was written for it."""
     insert_values(session, "bank_transaction_changes", *image_row([row], target.run_id, Decision.LINKED, reason))
@@ -265,7 +265,7 @@ def _id(row: StoredRow) -> int:
     return row.expense_id
 
 
-def _suggest(session: Session, target: WriteTarget, row: StoredRow, expense: UserExpense, reason: Reason) -> None:
+def _suggest(session: Session, target: WriteTarget, row: StoredRow, expense: Counterpart, reason: Reason) -> None:
     kind, other = ("expense", "expense_id") if expense.twin_id is None else ("twin", "other_transaction_id")
     pair = (row.id, expense.expense_id) if expense.twin_id is None else sorted((row.id, expense.twin_id))
     columns = ("user_id", "kind", "transaction_id", other, "run_id", "reason")

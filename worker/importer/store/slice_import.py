@@ -22,7 +22,7 @@ from worker.importer.decide.match_by_identity import (
     match_by_identity,
     split_unchanged,
 )
-from worker.importer.decide.match_user_expense import UserExpense
+from worker.importer.decide.match_user_expense import Counterpart
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
@@ -45,7 +45,7 @@ from worker.importer.store.load import (
 )
 from worker.importer.store.seen_rows import SeenRows
 from worker.importer.store.transfers import pair_transfers
-from worker.importer.store.user_expenses import load_asked, load_spans, load_user_expenses, until_as_read
+from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans, until_as_read
 from worker.importer.store.write import Written, write_plan
 
 
@@ -184,7 +184,7 @@ def _plan(
         guess_pending=not share.capabilities.links_pending,
         reimport=options.reimport,
     )
-    existing = _user_expenses(session, share, visible, seen)
+    existing = _counterparts(session, share, visible, seen)
     has_twins = any(one.twin_id is not None for one in existing)
     spans = load_spans(session, share.account, visible) if has_twins else None
     asked = load_asked(session, [m.known_id for m in without]) if existing else frozenset()
@@ -192,14 +192,14 @@ def _plan(
     return make_plan(matches, evidence, rules)
 
 
-def _user_expenses(session: Session, share: AccountShare, lines: list[Line], seen: SeenRows) -> list[UserExpense]:
+def _counterparts(session: Session, share: AccountShare, lines: list[Line], seen: SeenRows) -> list[Counterpart]:
     """Load the user's expenses that these lines may match."""
     if not lines:
         return []
     days = [line.effective_on for line in lines]
     near = timedelta(days=max(match_user_expense.MAX_DAYS, MAX_DAYS_ALIKE))
     span = (min(days) - near, max(days) + near)
-    found = load_user_expenses(session, share.job.user_id, share.account, span, {line.expense_amount for line in lines})
+    found = load_counterparts(session, share.job.user_id, share.account, span, {line.expense_amount for line in lines})
     return [expense for expense in found if expense.expense_id not in seen.expense_ids]
 
 

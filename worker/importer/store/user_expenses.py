@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_user_expense import Partner, UserExpense
+from worker.importer.decide.match_user_expense import Counterpart, Partner
 from worker.importer.decide.source_rows import Spans
 
 T = TypeVar("T")
@@ -109,9 +109,9 @@ def load_spans(session: Session, account: AccountState, lines: Sequence[Line]) -
     )
 
 
-def load_user_expenses(
+def load_counterparts(
     session: Session, user_id: int, account: AccountState, days: tuple[date, date], amounts: Collection[Decimal]
-) -> list[UserExpense]:
+) -> list[Counterpart]:
     """Return what the user has of these days and amounts from elsewhere: own expenses, rows of other sources.
 
     Posted rows come first: where a pending one fits as well, it may be the same purchase, stated twice.
@@ -128,7 +128,7 @@ def load_user_expenses(
         },
     )
     return [
-        UserExpense(
+        Counterpart(
             expense_id=row.expense_id,
             amount=row.amount,
             currency=row.currency,
@@ -155,7 +155,7 @@ class ExpensesChangedError(Exception):
     """A person changed or deleted expenses that a plan is about, after they were read."""
 
 
-def lock_as_read(session: Session, expenses: Sequence[UserExpense]) -> None:
+def lock_as_read(session: Session, expenses: Sequence[Counterpart]) -> None:
     """Lock the user's own expenses that rows are to be linked with.
 
     Raises:

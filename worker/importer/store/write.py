@@ -73,7 +73,7 @@ def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
     _write_changes(session, leave_to_twins(session, plan.changes, target.run_id), target, written)
     _write_creates(session, plan.creates, target, written)
     _write_suggestions(session, plan.suggestions, target, written)
-    _set_absent_since(session, plan.missing, "now()")
+    _set_absent_since(session, plan.newly_absent, "now()")
     _set_absent_since(session, plan.returned, "NULL")
     return written
 
