@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Transaction, Window
+from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expense import expense_from_line
 from worker.importer.decide.identity import content_identity
 from worker.importer.decide.line import Line, ReadContext, read_transaction
@@ -22,6 +23,10 @@ CUT = Coverage(window=None, days_cut_off=JUNE)
 NOTHING_PROVEN = Coverage(window=None)
 TRUSTED = ReadContext(zone=ZoneInfo("Europe/Berlin"), today=DAY, currency="EUR", trusted=True)
 UNTRUSTED = replace(TRUSTED, trusted=False)
+
+
+def rules(**more: Any) -> RowRules:
+    return RowRules(pending_grace_days=7, **more)
 
 
 def day(offset: int) -> date:

@@ -4,15 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, counterpart, key, line, row
+from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, counterpart, key, line, row, rules
 from worker.connectors.base import TransactionKind
-from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.match_by_identity import match_by_identity
 from worker.importer.decide.plan import Evidence, make_plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 
-PROMISED = RowRules(windows_complete=True)
+PROMISED = rules(windows_complete=True)
 
 
 def plan(lines, known=(), coverage=COMPLETE, rules=PROMISED, **evidence):
@@ -29,7 +28,7 @@ NEW = {
         line(kind=TransactionKind.TRADE), (), PROMISED, Decision.CREATED, Reason.TRADE, ExpenseState.NONE,
     ),
     "hidden": (
-        line(pending=True), (), RowRules(pending_hidden=True),
+        line(pending=True), (), rules(pending_hidden=True),
         Decision.CREATED, Reason.PENDING_HIDDEN, ExpenseState.NONE,
     ),
     "an expense of the user": (

@@ -2,13 +2,12 @@
 
 import pytest
 
-from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, row
+from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, row, rules
 from worker.connectors.base import Window
-from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
 
-PROMISED = RowRules(windows_complete=True)
+PROMISED = rules(windows_complete=True)
 BEFORE_JUNE = day(-30)
 UP_TO_TODAY = Coverage(window=Window(from_on=BEFORE_JUNE, to_on=DAY), up_to_now=True)
 POSTED, PENDING = row(), row(pending=True, absent_days=None)
@@ -19,23 +18,23 @@ def waiting(days, **more):
 
 
 CASES = {
-    "the bank lists it": (POSTED, NOTHING_PROVEN, RowRules(), {"removed_by_bank": True}, Reason.REMOVED_BY_BANK),
+    "the bank lists it": (POSTED, NOTHING_PROVEN, rules(), {"removed_by_bank": True}, Reason.REMOVED_BY_BANK),
     "posted, absent from a complete window": (
         POSTED, COMPLETE, PROMISED, {}, Reason.ABSENT_FROM_COMPLETE_WINDOW,
     ),
-    "posted, but completeness is not promised": (POSTED, COMPLETE, RowRules(), {}, None),
+    "posted, but completeness is not promised": (POSTED, COMPLETE, rules(), {}, None),
     "posted, on a day that was not asked for": (row(booking_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, None),
     "posted, the answer was cut": (POSTED, CUT, PROMISED, {}, None),
     "booked ahead, absent for the grace": (
-        row(booking_on=day(20), absent_days=7), UP_TO_TODAY, RowRules(), {}, Reason.CALLED_OFF,
+        row(booking_on=day(20), absent_days=7), UP_TO_TODAY, rules(), {}, Reason.CALLED_OFF,
     ),
     "booked ahead, and vanished before its day came": (
-        row(booking_on=day(-2), absent_days=7), UP_TO_TODAY, RowRules(), {}, Reason.CALLED_OFF,
+        row(booking_on=day(-2), absent_days=7), UP_TO_TODAY, rules(), {}, Reason.CALLED_OFF,
     ),
     "booked ahead, absent for less than the grace": (
-        row(booking_on=day(20), absent_days=6), UP_TO_TODAY, RowRules(), {}, None,
+        row(booking_on=day(20), absent_days=6), UP_TO_TODAY, rules(), {}, None,
     ),
-    "posted, and vanished after its day": (row(booking_on=day(-9), absent_days=7), UP_TO_TODAY, RowRules(), {}, None),
+    "posted, and vanished after its day": (row(booking_on=day(-9), absent_days=7), UP_TO_TODAY, rules(), {}, None),
     "booked ahead, but the answer ends before today": (
         row(booking_on=day(20), absent_days=7), COMPLETE, PROMISED, {}, None,
     ),
@@ -46,9 +45,9 @@ CASES = {
         waiting(7, booking_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, Reason.PENDING_VANISHED,
     ),
     "pending, after a list of changes": (
-        waiting(7), NOTHING_PROVEN, RowRules(), {"only_changes": True}, Reason.PENDING_VANISHED,
+        waiting(7), NOTHING_PROVEN, rules(), {"only_changes": True}, Reason.PENDING_VANISHED,
     ),
-    "pending, but nothing is proven": (waiting(7), NOTHING_PROVEN, RowRules(), {}, None),
+    "pending, but nothing is proven": (waiting(7), NOTHING_PROVEN, rules(), {}, None),
 }  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.importer.decide.rows import DAY, day, line, row
-from worker.importer.decide.decisions import RowIdentity, RowRules
+from tests.importer.decide.rows import DAY, day, line, row, rules
+from worker.importer.decide.decisions import RowIdentity
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.row_update import tombstone, update_from_bank
 from worker.importer.decide.stored_row import ExpenseState, State
@@ -20,14 +20,14 @@ UPDATES = {
 
 @pytest.mark.parametrize(("known", "said", "decision", "reason"), UPDATES.values(), ids=UPDATES)
 def test_a_row_is_brought_to_what_the_bank_says(known, said, decision, reason):
-    change = update_from_bank(known, said, RowIdentity(b"id", 0), RowRules())
+    change = update_from_bank(known, said, RowIdentity(b"id", 0), rules())
     assert (change.decision, change.reason, change.state) == (decision, reason, State.POSTED)
     assert (change.identity, change.line) == (b"id", said)
 
 
 def test_an_undated_row_keeps_the_day_it_was_first_seen():
     known = row(booking_on=None, pending=True, effective_on=day(-3))
-    change = update_from_bank(known, line(booking_on=None, pending=True), RowIdentity(b"id", 0), RowRules())
+    change = update_from_bank(known, line(booking_on=None, pending=True), RowIdentity(b"id", 0), rules())
     assert change.line is not None
     assert change.line.effective_on == day(-3) != DAY
 
@@ -59,7 +59,7 @@ CURRENCIES = {
 
 @pytest.mark.parametrize(("said", "currency"), CURRENCIES.values(), ids=CURRENCIES)
 def test_a_row_that_names_no_currency_keeps_the_one_it_was_in_while_its_number_stays(said, currency):
-    change = update_from_bank(row(currency="HRK"), said, RowIdentity(b"id", 0), RowRules())
+    change = update_from_bank(row(currency="HRK"), said, RowIdentity(b"id", 0), rules())
     assert change.line is not None
     assert change.line.currency == currency
     assert change.base is not None

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.decide.rows import DAY, day, row
-from worker.importer.decide.decisions import ExpenseEffect, RowRules
+from tests.importer.decide.rows import DAY, day, row, rules
+from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState
 from worker.importer.decide.user_edits import effect_on_expense, merge_user_edits
 
@@ -38,40 +38,40 @@ COFFEE = row().base
 CHANGED = COFFEE._replace(amount=Decimal(4))
 GONE = {"expense_id": None, "expense": None}
 EFFECTS = {
-    "nothing changed": (row(), COFFEE, RowRules(), ExpenseEffect(state=ExpenseState.OWN)),
+    "nothing changed": (row(), COFFEE, rules(), ExpenseEffect(state=ExpenseState.OWN)),
     "the bank changed the amount": (
-        row(), CHANGED, RowRules(), ExpenseEffect(state=ExpenseState.OWN, write=CHANGED, changed=("amount",)),
+        row(), CHANGED, rules(), ExpenseEffect(state=ExpenseState.OWN, write=CHANGED, changed=("amount",)),
     ),
-    "deleted by the user": (row(**GONE), CHANGED, RowRules(), ExpenseEffect(state=ExpenseState.OWN)),
+    "deleted by the user": (row(**GONE), CHANGED, rules(), ExpenseEffect(state=ExpenseState.OWN)),
     "a linked expense deleted by the user": (
-        row(expense_state=ExpenseState.LINKED, **GONE), CHANGED, RowRules(), ExpenseEffect(state=ExpenseState.LINKED),
+        row(expense_state=ExpenseState.LINKED, **GONE), CHANGED, rules(), ExpenseEffect(state=ExpenseState.LINKED),
     ),
     "a leg of a transfer": (
-        row(expense_state=ExpenseState.TRANSFER, **GONE), CHANGED, RowRules(),
+        row(expense_state=ExpenseState.TRANSFER, **GONE), CHANGED, rules(),
         ExpenseEffect(state=ExpenseState.TRANSFER),
     ),
     "a twin": (
-        row(expense_state=ExpenseState.TWIN, **GONE), CHANGED, RowRules(), ExpenseEffect(state=ExpenseState.TWIN),
+        row(expense_state=ExpenseState.TWIN, **GONE), CHANGED, rules(), ExpenseEffect(state=ExpenseState.TWIN),
     ),
     "reverted": (
-        row(expense_state=ExpenseState.REVERTED, **GONE), CHANGED, RowRules(),
+        row(expense_state=ExpenseState.REVERTED, **GONE), CHANGED, rules(),
         ExpenseEffect(state=ExpenseState.REVERTED),
     ),
     "reverted, and asked for again": (
-        row(expense_state=ExpenseState.REVERTED, **GONE), CHANGED, RowRules(reimport=True),
+        row(expense_state=ExpenseState.REVERTED, **GONE), CHANGED, rules(reimport=True),
         ExpenseEffect(state=ExpenseState.OWN, write=CHANGED),
     ),
-    "no expense any more": (row(), None, RowRules(), ExpenseEffect(state=ExpenseState.NONE, drop=True)),
+    "no expense any more": (row(), None, rules(), ExpenseEffect(state=ExpenseState.NONE, drop=True)),
     "no expense any more, but the user's own": (
-        row(expense_state=ExpenseState.LINKED), None, RowRules(), ExpenseEffect(state=ExpenseState.LINKED),
+        row(expense_state=ExpenseState.LINKED), None, rules(), ExpenseEffect(state=ExpenseState.LINKED),
     ),
     "comes back as the user left it": (
         row(expense_state=ExpenseState.NONE, expense_id=None, expense=COFFEE._replace(notes="mine")), CHANGED,
-        RowRules(),
+        rules(),
         ExpenseEffect(state=ExpenseState.OWN, write=CHANGED._replace(notes="mine")),
     ),
     "comes back to the expense that the user had for it": (
-        row(expense_state=ExpenseState.NONE, expense_id=None, kept_expense_id=7), CHANGED, RowRules(),
+        row(expense_state=ExpenseState.NONE, expense_id=None, kept_expense_id=7), CHANGED, rules(),
         ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=7),
     ),
 }  # fmt: skip

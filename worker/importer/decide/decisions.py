@@ -13,16 +13,16 @@ class RowRules:
     """The choices of a connection that decisions depend on.
 
     Attributes:
-        pending_hidden: Pending rows get no expense.
         pending_grace_days: How long an absent pending row stays.
+        pending_hidden: Pending rows get no expense.
         windows_complete: A posted row missing from a covered window is gone at the bank.
         guess_pending: The provider does not link posted rows to pending ones, so that evidence decides even where
             nothing was withdrawn.
         reimport: Rows that a revert took back are imported again.
     """
 
+    pending_grace_days: int
     pending_hidden: bool = False
-    pending_grace_days: int = 7
     windows_complete: bool = False
     guess_pending: bool = True
     reimport: bool = False
