@@ -1,4 +1,7 @@
-"""Plans the requests of a run: per account or per connection, by cursor or by windows. Pure."""
+"""Plans the requests of a run: per account or per connection, by cursor or by windows.
+
+Asks neither the bank nor the database; of the context it takes the present moment and the policy.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

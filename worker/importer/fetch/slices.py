@@ -1,4 +1,8 @@
-"""Splits a delivery into slices of whole days, with the days each proves and may file rows under. Pure."""
+"""Splits an account's share of a delivery into slices of whole days.
+
+Each slice says for which days it has every row, and under which days its rows may be stored. Of a long delivery the
+rows are read back from the file of `fetch.staging`, one slice at a time.
+"""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -12,18 +16,21 @@ from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.staging import UNDATED, day_of
 
 _MARGIN = timedelta(days=10)
+"""Stored rows are loaded this far beyond a slice's days: a row that changed its day is recognised by its content."""
+
 _OPEN_END = timedelta(days=match_pending.MAX_DAYS)
+"""How many last days a slice proves nothing about: a pending row of them may be posted in the next slice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some days of a delivery.
+    """Some days of an account's share of a delivery.
 
     Attributes:
         transactions: The transactions of these days.
-        superseded: How many transactions were left out, because the same answer has them posted or removes them.
-        covers: The days of which the slice has every row.
-        days_cut_off: The days it should have held, where something was cut off.
+        superseded: How many transactions were left out, because the same delivery has them posted or removes them.
+        covers: The days of which the slice has every row, so that a stored row which it lacks is gone at the bank.
+        days_cut_off: The days that were asked for, where the provider left something out.
     """
 
     transactions: list[FingerprintedTransaction]
@@ -32,7 +39,7 @@ class Slice:
     days_cut_off: Window | None = None
 
     def span(self, today: date) -> tuple[date, date]:
-        """Return the days within which rows of this slice may have been filed."""
+        """Return the first and the last day under which rows of this slice may be stored already."""
         rows = [item.transaction for item in self.transactions]
         days = {day for t in rows for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
         days |= {moment.date() for t in rows for moment in (t.booking_at, t.transaction_at) if moment}
@@ -40,17 +47,20 @@ class Slice:
         return min(days) - _MARGIN, date.max if self.is_up_to(today) else max(days) + _MARGIN
 
     def is_up_to(self, today: date) -> bool:
-        """Return whether the slice has every row up to today, and so what is booked ahead."""
+        """Return whether the slice has every row up to today, and with them those that are booked for later days."""
         return self.covers is not None and self.covers.to_on >= today
 
 
 def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows: int) -> Iterator[Slice]:
-    """Yield slices of an account, each with the part of the covered window it proves.
+    """Yield slices of an account's share, each with the part of the covered window of which it has every row.
 
-    A slice proves nothing about its last days, whose rows may be in the next one.
+    The last days of a slice are no part of it, because their rows may be in the next slice.
 
     Args:
-        account_id: The bank's.
+        delivery: The whole delivery.
+        account_id: The bank's id of the account.
+        context: What is known of the account before its rows are read.
+        slice_rows: About how many rows a slice holds.
     """
     covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None
     following = delivery.staging.slices(account_id, slice_rows)

@@ -1,6 +1,7 @@
-"""Holds the rows of a delivery until it is complete, in memory while few, else in an unlinked temporary file.
+"""Holds the rows of a delivery until it is complete: in memory while they are few, else in a temporary file.
 
-Rows are returned in slices in order of days, so that a million rows are planned a few thousand at a time.
+Rows are returned in slices in order of days, so that a million rows are planned some thousands at a time. In the file
+they lie by month, because banks deliver in any order and the oldest days are returned first.
 """
 
 import tempfile
@@ -13,7 +14,10 @@ from worker.connectors.base import Transaction
 from worker.importer.fetch.packing import pack, unpack
 
 SPILL_ROWS = 110_000
+"""How many rows are held in memory; more than a light worker takes (`runs.heavy`) and a long history usually has."""
+
 UNDATED = date.min
+"""The day of a row without any, which puts such rows before all others."""
 
 
 class Staging:
