@@ -14,23 +14,21 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import InvalidRequestError
+from worker.importer.actions.revert_move import is_move, revert_move
 from worker.importer.context import ImportContext
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.job import Job
-from worker.importer.store.bank_accounts import add_account
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import expense_from_json, image_row
 from worker.importer.store.load import load_details
-from worker.importer.store.moved_rows import take_back_move
 from worker.importer.store.transfers import give_expenses, give_twins_of_reverted
 from worker.importer.store.twins import hand_to_twins, without_expense
 from worker.importer.store.unchanged_response import forget
 from worker.importer.store.write import month
-from worker.models import BankConnectionAccount, BankImportRun
 from worker.runs.ending import close
-from worker.runs.states import Counts, Outcome, RunKind, RunStatus
+from worker.runs.states import Counts, Outcome, RunStatus
 
 _CREATED = text("SELECT id FROM bank_transactions WHERE first_run_id = :run_id ORDER BY id")
 _CHANGED = text(
@@ -70,23 +68,6 @@ _READ_AGAIN = text(
       WHERE s.connection_id = :connection_id AND t.last_run_id = :run_id AND t.fingerprint = ''::bytea GROUP BY 1) t
     WHERE c.id = a.connection_id AND t.account_id = a.id
       AND (a.cursor IS NOT NULL OR c.cursor IS NOT NULL OR t.first_on < a.watermark_on - CAST(:overlap_days AS int))"""
-)
-
-_LATER_MOVE = text(
-    """SELECT m.id FROM bank_import_runs m
-    WHERE m.kind = 'move' AND m.id > :run_id AND (m.report ->> 'account_id')::bigint = :account_id
-      AND m.user_id = (SELECT user_id FROM bank_import_runs WHERE id = :run_id)
-      AND NOT EXISTS (SELECT FROM bank_import_runs r
-        WHERE r.target_run_id = m.id AND r.kind = 'revert' AND r.status IN ('succeeded', 'partial'))
-    ORDER BY m.id DESC LIMIT 1"""
-)
-_ASK_AGAIN = text(
-    """UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL
-    WHERE id = ANY(CAST(:ids AS bigint[])) AND status = 'accepted'"""
-)
-_TWINS_ELSEWHERE = text(
-    """SELECT t.id FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id
-    WHERE t.account_id = :source_id AND t.expense_state = 'twin' AND o.account_id <> t.account_id ORDER BY t.id"""
 )
 
 
@@ -129,7 +110,7 @@ def revert(job: Job, context: ImportContext) -> Outcome:
         lock_user(session, job.user_id, wait=context.wait)
         context.fence(session, job.lease)
         forget(session, job)
-        outcome, months = _revert_move(session, job) if _is_move(session, job) else revert_run(session, job)
+        outcome, months = revert_move(session, job) if is_move(session, job) else revert_run(session, job)
         if job.reimport:
             values = {"connection_id": job.connection_id, "run_id": job.lease.run_id}
             session.execute(_READ_AGAIN, values | {"overlap_days": context.policy.overlap_days})
@@ -137,41 +118,6 @@ def revert(job: Job, context: ImportContext) -> Outcome:
     if months:
         context.clear_cache(job.user_id, frozenset(months))
     return outcome
-
-
-def _is_move(session: Session, job: Job) -> bool:
-    target = None if job.target_run_id is None else session.get(BankImportRun, job.target_run_id)
-    return target is not None and target.kind == RunKind.MOVE
-
-
-def _revert_move(session: Session, job: Job) -> tuple[Outcome, set[str]]:
-    """Give the expenses back to the rows that had them before an account moved, and let its source lead no more."""
-    assert job.target_run_id is not None
-    moved = session.get_one(BankImportRun, job.target_run_id)
-    which = {"run_id": moved.id, "account_id": moved.report.get("account_id")}
-    later = session.execute(_LATER_MOVE, which).scalar()
-    if later is not None:
-        raise InvalidRequestError(f"the account moved again since: revert run {later} first")
-    restored, months = take_back_move(session, job.target_run_id, job.lease.run_id)
-    source = session.get(BankConnectionAccount, moved.report.get("source_id", 0))
-    if source is not None:
-        source.leads_from_on = None
-        if moved.report.get("attached") and source.bank_account_id == moved.report.get("account_id"):
-            add_account(session, source)
-            months |= _part_source(session, job, source, waits=bool(moved.report.get("waited")))
-        session.execute(_ASK_AGAIN, {"ids": moved.report.get("answered", [])})
-    counts = Counts(updated=restored)
-    return Outcome(status=RunStatus.SUCCEEDED, code="ok" if restored else "nothing_new", counts=counts), months
-
-
-def _part_source(session: Session, job: Job, source: BankConnectionAccount, *, waits: bool) -> set[str]:
-    """Let a source wait for its answer again; else give its rows expenses, which later imports made twins of others."""
-    if waits:
-        source.status, source.status_code = "waiting", "similar_account"
-        return set()
-    twins = list(session.execute(_TWINS_ELSEWHERE, {"source_id": source.id}).scalars())
-    run_id = job.lease.run_id
-    return give_expenses(session, twins, Reason.UNMATCHED, user_id=job.user_id, run_id=run_id)
 
 
 def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
