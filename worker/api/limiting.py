@@ -1,6 +1,7 @@
 """Rate limit per user: a moving window, shared by all API processes through Redis.
 
-A request counts as many times as it costs others: one that asks a bank or reads a file is several.
+The limit is the setting `API_REQUESTS_PER_MINUTE`. A request counts as many times as it costs others: one that asks a
+bank or reads a file is several.
 
 While Redis is away each process counts for itself, and Redis is asked again after a while: a request never waits long
 for being counted, and never fails because of it.

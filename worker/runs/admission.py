@@ -39,9 +39,12 @@ class AdmissionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionLimits:
-    """How many runs may be under way at once, and how many attempts a run has.
+    """How many runs may be under way at once, and how many attempts a run has; the numbers are settings.
 
     Attributes:
+        per_user: `RUNS_PER_USER`.
+        per_connector: `RUNS_PER_CONNECTOR`.
+        max_attempts: `MAX_ATTEMPTS`.
         per_user_here: In one worker, so that one user never holds all its places; None where the operator set another
             bound, or the run is of the schedule.
     """

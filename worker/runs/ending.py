@@ -1,4 +1,7 @@
-"""Ends a run: writes its row, the consequences for its connection, and its events, in one transaction."""
+"""Ends a run: writes its row, the consequences for its connection, and its events, in one transaction.
+
+How long a connection rests after failed runs is in `refresh_schedule`, after a rate limit in `importer.outcome`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace

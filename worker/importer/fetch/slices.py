@@ -60,7 +60,7 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
         delivery: The whole delivery.
         account_id: The bank's id of the account.
         context: What is known of the account before its rows are read.
-        slice_rows: About how many rows a slice holds.
+        slice_rows: About how many rows a slice holds; the number is in `ImportPolicy`.
     """
     covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None
     following = delivery.staging.slices(account_id, slice_rows)

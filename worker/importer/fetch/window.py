@@ -30,7 +30,9 @@ class HistoryLimits:
     """Limits of one request and of the past.
 
     Attributes:
+        overlap_days: How far a refresh looks back before the watermark; the number is in `ImportPolicy`.
         history_days: The smaller of the provider's and the user's.
+        window_days: How many days one request may cover; None for any.
     """
 
     today: date
