@@ -173,22 +173,18 @@ class RequestImports:
         return share.records
 
     def _recognise_and_write(self, session: Session, share: AccountShare) -> tuple[AccountShare, AccountTally] | None:
-        """Import the rows as the account that they are of, and return both; None when that account waits.
+        """Import a share as the account that it evidently is of; return both, or None when the account waits.
 
-        It is one transaction, so that another import of the person sees an account either with its rows or not at all.
+        Both are one transaction, so that another import of the person sees an account with its rows or not at all.
         """
         if share.account.history_from_on is None or share.account.bank_account_id is None:
             account = account_or_old_one(session, share)
             if account is None:
                 return None
-            if account is not share.account:
-                share = self._share(share.request, account, share.delivery)
-        return share, self._write_account(session, share)
-
-    def _write_account(self, session: Session, share: AccountShare) -> AccountTally:
+            share = self._share(share.request, account, share.delivery)
         if (listed := share.delivery.accounts.get(share.account.external_id)) is not None:
             update_balance(session, share.account.id, listed)
-        return import_share(session, share, self.context)
+        return share, import_share(session, share, self.context)
 
     def _account_for_other_rows(self, request: FetchRequest, delivery: Delivery) -> int:
         """Record rows that belong to no imported account of the request; return how many they are."""
@@ -215,12 +211,11 @@ class RequestImports:
         balances = self.balances.get(account.id, StatedBalances())
         by_cursor = self.connector.capabilities.cursor_scope is not None
 
-        def look_again_and_end(session: Session) -> tuple[set[str], BalanceProof]:
-            return look_again(session, self.job, account, today, by_cursor=by_cursor), prove_and_close_account(
-                session, self.job, account.id, zone, balances
-            )
+        def look_again_and_close(session: Session) -> tuple[set[str], BalanceProof]:
+            months = look_again(session, self.job, account, today, by_cursor=by_cursor)
+            return months, prove_and_close_account(session, self.job, account.id, zone, balances)
 
-        months, proof = self.commit(look_again_and_end)
+        months, proof = self.commit(look_again_and_close)
         self.context.note_progress()
         if months:
             self.context.clear_cache(self.job.user_id, frozenset(months))

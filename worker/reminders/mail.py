@@ -16,7 +16,7 @@ from worker.errors import ConfigurationError, WorkerError
 _DEFAULT_PORTS = {"smtp+ssl": 465, "smtp+starttls": 587, "smtp": 25}
 _PERMANENT = range(500, 600)
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){0,8}")
-"""Unquoted addresses. What else the header's grammar allows, such as comments, nobody has, and its parser fails at."""
+"""Unquoted addresses only: comments and other rare forms of the header's grammar make its parser fail."""
 
 
 class MailError(WorkerError):

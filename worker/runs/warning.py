@@ -1,4 +1,4 @@
-"""Puts an e-mail about a connection down, once for each cause; `worker.reminders` sends it."""
+"""Asks for an e-mail to a person about a connection, once for each cause; `worker.reminders` sends it."""
 
 import uuid
 from datetime import datetime
@@ -25,7 +25,7 @@ def warn_person(
     cause: str,
     consent_expires_at: datetime | None = None,
 ) -> None:
-    """Write that the person is to be told, unless they were told of this cause or do not want mail.
+    """Ask for an e-mail to the person, unless there was one of this cause or they do not want mail.
 
     Args:
         kind: `consent_ends` or `needs_user`.

@@ -23,7 +23,7 @@ ANSWERS_TO_END = 2
 """An outage ends when so many requests in a row were answered."""
 
 FEWEST_USERS = 5
-"""Of a bank with fewer users nothing is shown that would tell one of them about another."""
+"""The troubles of a bank with fewer users are not shown: they would tell one user about another."""
 
 _MOST_SUSPECTS = 20
 
@@ -42,7 +42,7 @@ class BankState:
     """What is known of a bank.
 
     Attributes:
-        score: How much speaks for an outage.
+        score: How strong the evidence of an outage is.
         failed_users: Users for whom it failed since somebody was answered.
         answered: Results in a row that were good, during an outage.
         failing_since_at: The first failure since somebody was answered.

@@ -28,7 +28,7 @@ _PROGRESS = text(
 PROVIDER_NAMES = """(NOT c.institution_chosen OR c.outage_scope = '' AND c.connector_name <> 'file' AND EXISTS (
         SELECT FROM bank_connection_accounts a
         WHERE a.connection_id = c.id AND a.institution_name = c.institution_name))"""
-"""SQL: the name of the bank of connection `c` is the provider's; a chosen one counts for nobody else."""
+"""SQL: the provider named the bank of connection `c`; a name that its user chose says nothing about other users."""
 
 # Runs that are committed a little after their end are not missed: the newest seconds are left for the next pass.
 _RESULTS = text(
@@ -173,7 +173,7 @@ def institutions(
 
 
 def outage_sentences(session: Session, connection_ids: Sequence[Any]) -> dict[Any, str]:
-    """Return what the people of these connections are told of their banks; nothing for banks that answer."""
+    """Return a sentence by connection whose bank is down; connections of banks that answer are left out."""
     found = session.execute(_SENTENCES, {"ids": [str(one) for one in connection_ids]})
     said = {row.id: sentence(row.outage_since_at, row.users or 0, row.now_at) for row in found}
     return {connection_id: words for connection_id, words in said.items() if words is not None}
