@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
+from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.line import ReadContext, Rejection
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.requests import FetchRequest
@@ -41,6 +42,20 @@ class AccountShare:
     def is_list_of_changes(self) -> bool:
         """Whether the delivery says what changed since a cursor, so that one row may be in it in several states."""
         return self.request.by_cursor and self.request.moves and self.request.cursor is not None
+
+    @property
+    def rules(self) -> RowRules:
+        """What decisions about its rows depend on, of the connection's options and of what its provider promises."""
+        options = self.job.options
+        return RowRules(
+            pending_hidden=options.import_pending == "hide",
+            pending_grace_days=options.pending_grace_days,
+            # An empty delivery proves nothing about posted rows: providers give one when they fail.
+            windows_complete=self.capabilities.windows_complete
+            and self.delivery.staging.rows(self.account.external_id) > 0,
+            guess_pending=not self.capabilities.links_pending,
+            reimport=options.reimport,
+        )
 
     @property
     def target(self) -> WriteTarget:

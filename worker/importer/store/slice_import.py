@@ -7,7 +7,6 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from worker.importer.decide import match_user_expense
-from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.duplicate_ids import (
     DistinctTransactions,
     distinct_transactions,
@@ -122,7 +121,7 @@ def _distinct(
     aliases: Mapping[bytes, int],
     seen: SeenRows,
 ) -> DistinctTransactions:
-    """Return the slice without repeats; ids of several rows, here or stored, are not trusted."""
+    """Return the slice without repeated rows; an id that several rows have, here or stored, is not trusted."""
     taken = _identities_taken(session, share, slice_, known, seen)
     rows = latest_states(slice_.transactions) if share.is_list_of_changes else slice_.transactions
     possible = possibly_shared_ids(rows, aliases, known)
@@ -161,8 +160,7 @@ def _plan(
     opposite: Mapping[bytes, bytes],
 ) -> Plan:
     """Load what the decisions need, and decide every row of the slice."""
-    options = share.job.options
-    pending_hidden = options.import_pending == "hide"
+    rules = share.rules
     links = [line.pending_external_id for line in matches.new if line.pending_external_id]
     wanted = matches.undecided(evidence.coverage) | evidence.removed
     details = load_details(session, wanted | ids_by_external_id(session, share.account.id, links))
@@ -172,28 +170,19 @@ def _plan(
     flipped = signs_flipped(matches, details, evidence.coverage, evidence.unchanged_elsewhere)
     if flipped and not inverted_by_user(matches, details, opposite):
         raise SignsFlippedError
-    without = [m for m in matches.changed if details[m.known_id].expense_id is None]
-    wanting = [*matches.new, *(m.line for m in without)]
-    visible = [line for line in wanting if has_expense(line, pending_hidden=pending_hidden)]
-    rules = RowRules(
-        pending_hidden=pending_hidden,
-        pending_grace_days=options.pending_grace_days,
-        # An empty delivery proves nothing about posted rows: providers give one when they fail.
-        windows_complete=share.capabilities.windows_complete
-        and share.delivery.staging.rows(share.account.external_id) > 0,
-        guess_pending=not share.capabilities.links_pending,
-        reimport=options.reimport,
-    )
+    without_expense = [m for m in matches.changed if details[m.known_id].expense_id is None]
+    lines = [*matches.new, *(m.line for m in without_expense)]
+    visible = [line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)]
     existing = _counterparts(session, share, visible, seen)
     has_twins = any(one.twin_id is not None for one in existing)
     spans = load_spans(session, share.account, visible) if has_twins else None
-    asked = load_asked(session, [m.known_id for m in without]) if existing else frozenset()
+    asked = load_asked(session, [m.known_id for m in without_expense]) if existing else frozenset()
     evidence = replace(evidence, details=details, existing=existing, spans=spans, asked=asked)
     return make_plan(matches, evidence, rules)
 
 
 def _counterparts(session: Session, share: AccountShare, lines: list[Line], seen: SeenRows) -> list[Counterpart]:
-    """Load the user's expenses that these lines may match."""
+    """Load what these lines may be matched with: the user's own expenses, and rows of the account's other sources."""
     if not lines:
         return []
     days = [line.effective_on for line in lines]
