@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from worker import heartbeat_files
+from worker.process import heartbeat_files
+from worker.process.state_directory import state_directory
 from worker.settings import GROUPS, Settings
-from worker.state_directory import state_directory
 
 MOST_SETTINGS = 50
 

@@ -1,12 +1,13 @@
 """The way in, for `finmind-worker` and `python -m worker`: every command lives in `worker.cli`.
 
-Only the probe has a short way, for it runs every few seconds beside each process: it asks `worker.heartbeat_files`
-the same question as its command does, without loading the command line, which costs ten times as much as the answer.
+Only the probe has a short way, for it runs every few seconds beside each process: it asks
+`worker.process.heartbeat_files` the same question as its command does, without loading the command line, which costs
+ten times as much as the answer.
 """
 
 import sys
 
-from worker import heartbeat_files
+from worker.process import heartbeat_files
 
 
 def main() -> None:

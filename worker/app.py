@@ -14,7 +14,6 @@ from typing import Any
 from celery import Celery, bootsteps, signals
 from kombu.exceptions import OperationalError
 
-from worker import heartbeat_files
 from worker.beat_schedule import EXPIRES_S, beat_entries, beat_setting
 from worker.broker import (
     DEFAULT_QUEUE,
@@ -30,12 +29,13 @@ from worker.celery_hooks import pools, task_latencies
 from worker.celery_hooks.components import HeartbeatFile
 from worker.celery_hooks.queue_entries import check_queue_entries
 from worker.celery_hooks.request_listener import RequestListener
-from worker.core_dumps import forbid_core_dumps
 from worker.errors import ConfigurationError
 from worker.keys import check_keys
+from worker.process import heartbeat_files
+from worker.process.core_dumps import forbid_core_dumps
+from worker.process.stop_flag import STOP
 from worker.runtime import check_event_key, close_process_runtime, forget_process_runtime, runtime
 from worker.settings import load_messaging_settings, load_settings
-from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger, setup_logging
 from worker.telemetry.tracing import start_tracing, stop_tracing
 

@@ -4,9 +4,9 @@ Settings are read once, at the top (runtime, app, cli, api); everything below re
 What nobody tunes is a default of such a policy. The table in the README is made from these classes and tested against
 them.
 
-Four are read before the settings or apart from them: FINMIND_HEALTH_DIR by `worker.heartbeat_files`, because a probe
-must be cheap; FINMIND_STATE_DIR by `worker.state_directory`; OTEL_* by OpenTelemetry's SDK; and FAULT_DIRECTORY by
-`worker.fault_injection`, for tests only.
+Four are read before the settings or apart from them: FINMIND_HEALTH_DIR by `worker.process.heartbeat_files`, because a
+probe must be cheap; FINMIND_STATE_DIR by `worker.process.state_directory`; OTEL_* by OpenTelemetry's SDK; and
+FAULT_DIRECTORY by `worker.fault_injection`, for tests only.
 """
 
 from collections.abc import Collection

@@ -13,14 +13,20 @@ import pytest
 from redis import Redis
 
 from tests.waiting import until
-from worker import heartbeat_files
 from worker.broker import TICK
 from worker.credentials import generate_key
 from worker.local.redis import EmbeddedRedis
+from worker.process import heartbeat_files
 
 pytestmark = pytest.mark.processes
 
-PROBE_MAY_IMPORT = {"worker", "worker.__main__", "worker.heartbeat_files", "worker.state_directory"}
+PROBE_MAY_IMPORT = {
+    "worker",
+    "worker.__main__",
+    "worker.process",
+    "worker.process.heartbeat_files",
+    "worker.process.state_directory",
+}
 
 
 @pytest.fixture

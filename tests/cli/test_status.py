@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.importer.bank import Harness
-from worker import heartbeat_files
 from worker.broker import Queue
 from worker.connectors.base import Account
+from worker.process import heartbeat_files
 from worker.runs.component_heartbeats import record_heartbeat
 
 WITHOUT_SPACE = (

@@ -12,7 +12,7 @@ from client.modules import MODULES
 from tests.supply.environments import PYTHON, link
 from tests.waiting import until
 from tools.release import CLIENT, build
-from worker import heartbeat_files
+from worker.process import heartbeat_files
 
 pytestmark = pytest.mark.processes
 

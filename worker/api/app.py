@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from worker import __version__, heartbeat_files
+from worker import __version__
 from worker.api import (
     accounts,
     connections,
@@ -41,7 +41,8 @@ from worker.api.uploads import spool_into
 from worker.api.webhook_verifiers import DispatcherNudge, WebhookVerifiers
 from worker.client import WorkerClient
 from worker.connections.linking import check_link_apps, read_link_apps
-from worker.core_dumps import forbid_core_dumps
+from worker.process import heartbeat_files
+from worker.process.core_dumps import forbid_core_dumps
 from worker.runtime import (
     Runtime,
     check_signing_secrets,

@@ -14,10 +14,10 @@ from celery.beat import Scheduler
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
-from worker import heartbeat_files
 from worker.celery_hooks.messages import MessageFilter
 from worker.celery_hooks.refusals import RefusalLog
-from worker.stop_flag import STOP
+from worker.process import heartbeat_files
+from worker.process.stop_flag import STOP
 from worker.telemetry.logs import get_logger
 
 HEARTBEAT_S = 5.0

@@ -7,7 +7,7 @@ from typing import Any
 from billiard import current_process
 from celery import signals
 
-from worker import heartbeat_files
+from worker.process import heartbeat_files
 from worker.settings import load_settings
 from worker.telemetry.latencies import TASK, forget_latencies, is_measuring, observe, start_measuring
 from worker.telemetry.latency_endpoint import close_inherited_socket, parse_listen, serve_latencies

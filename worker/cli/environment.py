@@ -3,8 +3,8 @@
 import os
 from functools import cache
 
+from worker.process.state_directory import published_addresses
 from worker.settings import Settings, check_addresses, load_settings
-from worker.state_directory import published_addresses
 
 
 @cache

@@ -26,8 +26,8 @@ from worker.connectors.file.proposal import profile_keys, profile_toml, propose_
 from worker.connectors.file.statement.errors import Doubt
 from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, load_profile
 from worker.errors import InvalidRequestError
+from worker.process.state_directory import state_directory
 from worker.runtime import open_connection_service
-from worker.state_directory import state_directory
 
 app = typer.Typer(no_args_is_help=True, help="Look at statement files, list CSV profiles, import a file.")
 

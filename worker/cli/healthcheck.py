@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker import heartbeat_files
+from worker.process import heartbeat_files
 
 
 class Component(StrEnum):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from worker.state_directory import state_directory
+from worker.process.state_directory import state_directory
 
 
 def up(

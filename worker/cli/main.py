@@ -12,7 +12,7 @@ from worker import __version__
 from worker.cli.command_line import running
 from worker.cli.failures import Failure, explain
 from worker.cli.output import say
-from worker.core_dumps import forbid_core_dumps
+from worker.process.core_dumps import forbid_core_dumps
 
 COMMANDS = {
     "up": "worker.cli.local:up",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.errors import ConflictError
-from worker.state_directory import ADDRESSES
+from worker.process.state_directory import ADDRESSES
 
 _OF_POSTGRES = frozenset({"postgres", "programs"})
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from worker.core_dumps import forbid_core_dumps
 from worker.credentials import ensure_key_file
 from worker.db.engine import open_engine
 from worker.errors import ConfigurationError, StopRequestedError
@@ -24,6 +23,7 @@ from worker.local.services import Command, Service, commands
 from worker.local.state import StateDirectory, claimed, private_files
 from worker.local.supervisor import Supervisor
 from worker.migrations import upgrade
+from worker.process.core_dumps import forbid_core_dumps
 from worker.redis_address import open_redis
 from worker.runtime import check_signing_secrets, read_operators, runtime
 from worker.settings import OptionalSettings, Settings, load_settings

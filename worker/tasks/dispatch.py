@@ -8,13 +8,13 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from worker import heartbeat_files
 from worker.app import app
 from worker.broker import DISPATCH_REQUESTS, TICK, Nudge, publish, run_queue
 from worker.connections.notices import handle_notices
 from worker.connectors.base import Burst
 from worker.connectors.errors import ConnectorNotFoundError
 from worker.fault_injection import point
+from worker.process import heartbeat_files
 from worker.runs.dispatch import DueRun, is_at_a_limit, take_due_runs
 from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.planning import plan_due_connections

@@ -26,6 +26,7 @@ from worker.errors import (
 )
 from worker.fault_injection import point
 from worker.importer import engine
+from worker.process.stop_flag import STOP
 from worker.recordings.recorder import RunRecorder, recorder_of
 from worker.runs.admission import AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
@@ -34,7 +35,6 @@ from worker.runs.lease import ClaimedRun, claim, hand_back, lock_claims_of_user
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runtime import Runtime
-from worker.stop_flag import STOP
 from worker.tasks.import_context import heavy_queue_is_consumed, import_context, refuse_if_heavy
 from worker.tasks.open_connector import ConnectorOpener
 from worker.telemetry.logs import get_logger

@@ -6,6 +6,7 @@ from worker.connections.consent import warn_of_expiring_consents
 from worker.connections.notices import prune_notices
 from worker.fault_injection import point
 from worker.personal_data import remove_files_of_gone_users
+from worker.process.stop_flag import STOP
 from worker.recordings.store import prune_recordings
 from worker.runs.activity import write_ended_hours
 from worker.runs.component_heartbeats import record_heartbeat
@@ -13,7 +14,6 @@ from worker.runs.reaper import PAGE, recover, silent_runs
 from worker.runs.retention import RetentionPolicy, expire_deferred, prune_old, remove_old_rows
 from worker.runs.weather_records import observe
 from worker.runtime import process_runtime
-from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)

@@ -11,19 +11,20 @@ from typing import IO, Any
 
 from celery import Task
 
-from worker import heartbeat_files, outbox
+from worker import outbox
 from worker.app import app
 from worker.audit import acting_as
 from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, SEND_REMINDERS
 from worker.connections.linking import read_link_apps
 from worker.errors import InvalidRequestError
+from worker.process import heartbeat_files
+from worker.process.stop_flag import STOP
 from worker.reminders.bills import BILL_CATCH_UP_DAYS, announce_due_bills
 from worker.reminders.mail import Mailer, parse_mail_server
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
 from worker.reminders.warnings import send_due_warnings
 from worker.runs.removal_pace import RemovalPace
 from worker.runtime import Runtime, process_runtime
-from worker.stop_flag import STOP
 from worker.telemetry.logs import get_logger
 from worker.webhooks import inbox
 from worker.webhooks.delivery import DeliveryContext, DeliveryReport, deliver_due

@@ -16,7 +16,7 @@ import psutil
 
 from worker.errors import WorkerError
 from worker.local.children import Program, kill_session, start_child
-from worker.state_directory import published_addresses
+from worker.process.state_directory import published_addresses
 
 _START_TIMEOUT_S = 90
 _STOP_TIMEOUT_S = 40

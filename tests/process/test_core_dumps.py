@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import ctypes, os, resource, sys
-from worker.core_dumps import forbid_core_dumps
+from worker.process.core_dumps import forbid_core_dumps
 forbid_core_dumps()
 if os.fork() == 0:
     dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) if sys.platform == "linux" else 0

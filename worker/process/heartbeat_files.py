@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from worker.state_directory import published_addresses
+from worker.process.state_directory import published_addresses
 
 VARIABLE = "FINMIND_HEALTH_DIR"
 """Names the folder; read here because loading all settings would make a probe slow."""
