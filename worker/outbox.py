@@ -38,7 +38,7 @@ _EXPENSE = """jsonb_build_object(
 
 # OFFSET 0 makes Postgres look the ids up first; otherwise it starts from the subscribers and reads all their expenses.
 _THESE = """(SELECT id, user_id, category_id, amount, currency, expense_type, notes, spent_at FROM expenses
-    WHERE id = ANY(CAST(:expense_ids AS integer[])) OFFSET 0) e"""
+    WHERE id = ANY(CAST(:expense_ids AS bigint[])) OFFSET 0) e"""
 
 _RECORD_EXPENSES = text(
     f"""

@@ -48,6 +48,15 @@ def test_an_import_writes_its_events_in_one_statement_for_the_subscribed_only(  
     assert rows("SELECT count(*) FROM webhook_deliveries") == [(count,)]
 
 
+@pytest.mark.parametrize("count", [1, outbox.MANY], ids=["one", "many, as a batch"])
+def test_ids_beyond_two_thousand_million_are_looked_up(sessions, add_subscription, rows, count):
+    add_subscription("http://127.0.0.1:1/", event_types=["expense.*"])
+    ids = list(range(3_000_000_000, 3_000_000_000 + count))
+    with sessions() as session:
+        outbox.record_expenses(session, event_type="expense.created", expense_ids=ids, run_id=None)
+    assert rows(COUNT) == [(0,)]
+
+
 @pytest.mark.parametrize("wanted", [["bill.due"], ["expense.updated"], ["import.*"]])
 def test_nothing_is_written_for_a_type_nobody_wants(sessions, user_id, add_subscription, publish, rows, wanted):
     add_subscription("http://127.0.0.1:1/", event_types=wanted)
