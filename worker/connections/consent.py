@@ -1,4 +1,4 @@
-"""Warns users 14, 7 and 1 days before a consent expires. Runs store when it expires."""
+"""Warns users some days before a consent expires (`runs.warning.CONSENT_DAYS`). Runs store when it expires."""
 
 import uuid
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.outbox import record
-from worker.runs.warning import warn_person
+from worker.runs.warning import CONSENT_DAYS, warn_person
 
 EVENT_TYPE = "connection.consent_expiring"
 
@@ -16,9 +16,8 @@ _DUE = text(
     """
     WITH nearing AS (
       SELECT id,
-             CASE WHEN consent_expires_at <= now() + interval '1 day' THEN 1
-                  WHEN consent_expires_at <= now() + interval '7 days' THEN 7
-                  WHEN consent_expires_at <= now() + interval '14 days' THEN 14 END AS warning_days
+             (SELECT min(day) FROM unnest(CAST(:days AS integer[])) day
+              WHERE consent_expires_at <= now() + make_interval(days => day)) AS warning_days
       FROM bank_connections
       WHERE status IN ('active', 'paused', 'error') AND consent_expires_at > now()
         AND (CAST(:only AS uuid) IS NULL OR id = CAST(:only AS uuid))
@@ -35,7 +34,7 @@ _DUE = text(
 
 
 def warn_of_expiring_consents(session: Session, *, only: uuid.UUID | None = None) -> int:
-    """Write one event for every consent that came within 14, 7 or 1 days since the last call; return how many.
+    """Write one event for every consent that came within so many days since the last call; return how many.
 
     only: of this connection.
     """
@@ -70,5 +69,5 @@ def pass_over_consent_warnings(session: Session) -> int:
 
 
 def _mark_as_warned(session: Session, only: uuid.UUID | None) -> list[Row[Any]]:
-    rows = session.execute(_DUE, {"only": only and str(only)})
+    rows = session.execute(_DUE, {"only": only and str(only), "days": list(CONSENT_DAYS)})
     return [row for row in rows if row.warning_days is not None]

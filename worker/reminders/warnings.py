@@ -19,6 +19,7 @@ from worker.db.engine import Sessions
 from worker.inert_text import inert
 from worker.reminders.mail import MailError, MailRefusedError, compose_mail
 from worker.reminders.sending import ReminderPolicy, retry_delay_s
+from worker.runs.warning import CONSENT_DAYS
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -31,7 +32,7 @@ _DROP = text(
     WHERE c.id = w.connection_id AND w.state = 'pending' AND w.next_attempt_at <= now()
       AND (w.kind = 'needs_user' AND c.status <> 'needs_user'
         OR w.kind = 'consent_ends' AND (c.consent_expires_at IS NULL
-             OR c.consent_expires_at > now() + INTERVAL '14 days'
+             OR c.consent_expires_at > now() + make_interval(days => :first_days)
              OR c.consent_warned_days < CAST(split_part(w.cause, ':', 3) AS integer)
              OR c.status NOT IN ('active', 'paused', 'error') OR c.consent_expires_at <= now())
         OR w.created_at < now() - make_interval(days => :catch_up_days)
@@ -102,7 +103,7 @@ def send_due_warnings(
     while not stopping():
         token = str(uuid.uuid4())
         with sessions() as session:
-            session.execute(_DROP, {"catch_up_days": policy.catch_up_days})
+            session.execute(_DROP, {"catch_up_days": policy.catch_up_days, "first_days": max(CONSENT_DAYS)})
             due = _claim(session, policy, token)
         accepted = sum(_send_one(sessions, send, warning, policy, token, renew_url) for warning in due)
         sent += accepted

@@ -76,7 +76,7 @@ def remove_files() -> int:
 
 @app.task(name=CONSENT)
 def warn_of_consents() -> int:
-    """Announce every consent that ends within 14, 7 or 1 days; return how many."""
+    """Announce every consent that ends soon; return how many."""
     with process_runtime().sessions() as session:
         return warn_of_expiring_consents(session)
 
