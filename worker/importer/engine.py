@@ -82,11 +82,11 @@ class _ImportRun:
     def dry_run(self) -> Outcome:
         """Fetch everything, import it in a transaction that is rolled back, and report what it decided."""
         listed = self._list_accounts()
-        with self.context.sessions() as session, session.begin_nested() as preview:
+        with self.context.sessions() as session, session.begin_nested() as savepoint:
             lock_user(session, self.job.user_id, wait=self.context.wait)
             known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
             requests = self._plan_requests(accounts_to_import(session, self.job, listed))
-            preview.rollback()
+            savepoint.rollback()
         self.deliveries.prefetch_all(requests)
         with dry_run_transaction(self.context, self.job, known) as (dry_run_context, session):
             rolled_back = _ImportRun(

@@ -64,7 +64,7 @@ _REPORT: Sequence[tuple[str, Sequence[str], str]] = (
 def dry_run_transaction(
     context: ImportContext, job: Job, account_ids: Collection[int]
 ) -> Iterator[tuple[ImportContext, Session]]:
-    """Lend a context whose work is rolled back when the block ends, and write what was decided as the run's report.
+    """Give the block a context whose work is rolled back at its end; then write what it decided as the run's report.
 
     Args:
         context: The run's own.
@@ -74,30 +74,30 @@ def dry_run_transaction(
     values = {"run_id": str(job.lease.run_id), "account_ids": list(account_ids)}
     report: list[IO[bytes]] = []
     with context.sessions() as session:
-        with session.begin_nested() as trial:
-            yield _trial_context(context, session), session
+        with session.begin_nested() as savepoint:
+            yield _rolled_back_context(context, session), session
             for _, _, query in _REPORT:
                 report.append(TemporaryFile(prefix="finmind-dry-"))  # noqa: SIM115 - closed below
                 copy_out(session, query, values, report[-1])
-            trial.rollback()
+            savepoint.rollback()
         context.fence(session, job.lease)
         for file, (table, columns, _) in zip(report, _REPORT, strict=True):
             with file:
                 copy_back(session, table, columns, file)
 
 
-def _trial_context(context: ImportContext, session: Session) -> ImportContext:
+def _rolled_back_context(context: ImportContext, session: Session) -> ImportContext:
     """Return a context whose transactions are savepoints of this one, without effects outside of it."""
 
     @contextmanager
-    def part_of_it() -> Iterator[Session]:
+    def as_savepoint() -> Iterator[Session]:
         session.expire_all()
         with session.begin_nested():
             yield session
 
     return replace(
         context,
-        sessions=part_of_it,
+        sessions=as_savepoint,
         clear_cache=lambda _user_id, _months: None,
         note_progress=lambda: None,
         fence=lambda _session, _lease: None,
