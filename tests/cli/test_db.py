@@ -40,6 +40,7 @@ def test_a_new_database_is_upgraded_from_nothing(command, monkeypatch, empty_dat
 
 
 def test_an_upgrade_waits_for_a_restart_of_postgres(command, monkeypatch):
+    monkeypatch.delenv("PGOPTIONS", raising=False)  # a server of its own has no roles
     with tempfile.TemporaryDirectory(prefix="finmind-test-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         server = EmbeddedPostgres(Path(folder) / "postgres")

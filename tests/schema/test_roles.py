@@ -14,7 +14,7 @@ from tests.factories import make_connection
 from tests.schema.conftest import FINMIND_SQL
 from worker.db.engine import open_engine, open_sessions
 from worker.errors import ConfigurationError, ConflictError
-from worker.migrations import upgrade
+from worker.migrations import initialise, upgrade
 from worker.models import Base
 from worker.schema import DatabaseRole, apply_roles, check_schema, read_login, role_differences
 from worker.schema.compare import FINMIND
@@ -286,6 +286,14 @@ def test_beside_a_finmind_whose_role_owns_everything(finmind: Engine, first: str
         connection.execute(text("DELETE FROM users WHERE id = :id"), {"id": user_id})
         assert connection.scalar(text("SELECT count(*) FROM bank_connections")) == 0
     assert check_schema(finmind, Base.metadata) == []
+
+
+def test_what_init_creates_after_the_roles_is_granted(finmind: Engine) -> None:
+    apply_roles(finmind, [])
+    assert initialise(finmind)
+    with finmind.connect() as connection:
+        assert role_differences(connection) == []
+        assert connection.scalar(text("SELECT has_table_privilege('finmind_worker', 'bank_connections', 'INSERT')"))
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,8 @@ def initialise(engine: Engine) -> bool:
         connection.commit()
         if state.revision is None and not database_differences(engine, schema_sql()):
             _stamp(connection, chain, chain.head)
+        grant_again(connection)
+        connection.commit()
     return changed
 
 
