@@ -79,6 +79,10 @@ AT_SEAM = {
     ),
     "a coffee on either side": ([bought(-9), bought(0)], [bought(2)], 0, 1),
     "as many coffees on the only common day": ([bought(-9), bought(0), bought(0)], [bought(0), bought(0)], 2, 0),
+    "another merchant of that amount and day": (
+        [bought(0, words="POS SHELL STATION BERLIN"), bought(0, words="POS BAKER STREET BERLIN")],
+        [bought(0, words="Shell Station")], 1, 0,
+    ),
 }  # fmt: skip
 
 

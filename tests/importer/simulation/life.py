@@ -523,6 +523,10 @@ class Life:
                 other = self._purchase_of_line(question.other["transaction_id"])
                 is_pair = self.person.purchases[told].other_leg == other
                 return suggestions.accept if is_pair else suggestions.decline
+            case "twin":
+                told = self._purchase_of_line(question.bank["transaction_id"])
+                other = self._purchase_of_line(question.other["transaction_id"])
+                return suggestions.accept if told == other else suggestions.decline
             case "withdrawn":
                 told = self._purchase_of_line(question.bank["transaction_id"])
                 gone = self.person.purchases[told].called_off or self._lines_of(told) > 1

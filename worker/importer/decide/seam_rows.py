@@ -27,7 +27,7 @@ def is_decided(
     """Return whether a pair of an amount that recurs is one purchase for certain.
 
     One of its rows must have its partner within the days of the other source; or both name the merchant, and both state
-    as many such rows on each of the days near it. Where both state one text, rows of other texts are none such.
+    as many rows of that merchant on each of the days near it. Where both state one text, it is that of all such rows.
     """
     left, right = lefts[pair.left], rights[pair.right]
     if spans.decide(left, right, lag):
@@ -35,14 +35,18 @@ def is_decided(
     if left.on != right.on or pair.by != MetBy.WORDS:
         return False
     same_text = left.words == right.words
+
+    def names_the_merchant(row: SourceRow, other: SourceRow) -> bool:
+        # Compared with the other source's words: those of one source may all hold one town.
+        return row.words == other.words if same_text else similarity(row.words, other.words) >= ALIKE
+
     near = [
         [
             rows[place].on
             for place in places
-            if days_apart(rows[place].on, left.on) <= MAX_DAYS_ALIKE
-            and (not same_text or rows[place].words == left.words)
+            if days_apart(rows[place].on, left.on) <= MAX_DAYS_ALIKE and names_the_merchant(rows[place], other)
         ]
-        for rows, places in ((lefts, group[0]), (rights, group[1]))
+        for rows, places, other in ((lefts, group[0], right), (rights, group[1], left))
     ]
     return sorted(near[0]) == sorted(near[1])
 
