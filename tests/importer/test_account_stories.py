@@ -158,6 +158,24 @@ def test_a_replaced_card_whose_one_pending_row_was_posted_with_a_tip_is_asked_ab
     assert card.amounts() == ["-6.00"]
 
 
+def test_a_card_that_is_replaced_again_before_an_answer_is_asked_about_after_the_days_of_grace(card):
+    """The bank has another account, which is read before the card."""
+    card.bank.accounts.insert(0, Account(external_id="A", name="Giro", currency="EUR"))
+    buy_with_card(card, 2, pending=True)
+    card.refresh()
+    for name in "DE":
+        card.bank.accounts[1] = replace(CARD, external_id=name, name=f"Card {name}", mask=name * 4)
+        card.bank.rows = [replace(row, account_id=name, external_id=f"{name}2") for row in card.bank.rows]
+        card.refresh()
+        assert card.amounts() == ["-5.10"]
+        card.day_later(8)
+    with card.sessions() as session:
+        (question,) = list_suggestions(session, card.user_id)
+        accept(session, question.id, user_id=card.user_id)
+    assert card.refresh().status == RunStatus.SUCCEEDED
+    assert card.amounts() == ["-5.10"]
+
+
 def test_a_replaced_card_without_a_row_goes_on_as_the_old_one(card):
     card.refresh()
     replace_card(card)

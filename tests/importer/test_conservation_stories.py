@@ -122,7 +122,7 @@ def test_a_failed_account_of_a_delivery_is_named_by_its_reason(harness):
     ]
 
 
-def test_a_cursor_passes_rows_of_an_account_that_is_left_out_and_they_are_read_once_it_is_included(harness):
+def test_rows_that_a_cursor_passed_are_read_once_their_account_is_included(harness):
     harness.bank.capabilities = CURSOR
     harness.bank.accounts.append(B)
     harness.bank.buy("-1", external_id="1")

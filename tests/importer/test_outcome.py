@@ -24,5 +24,7 @@ MISMATCH = BalanceProof(result="mismatch", reason="does_not_balance", difference
     ],
 )
 def test_a_mismatch_holds_until_a_balance_fits(proof, code):
-    judged = judge_account(COUNTED, open_rejections=0, withdrawn=0, proof=proof, mismatch_before="differs by 5")
+    judged = judge_account(
+        COUNTED, open_rejections=0, withdrawn=0, still_pending=0, proof=proof, mismatch_before="differs by 5"
+    )
     assert judged.code == code

@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import TODAY, Harness
+from tests.importer.bank import CURSOR, TODAY, Harness
 from worker.connections.connection_queries import find
 from worker.connections.removal import forget
 from worker.connectors.base import Account
+from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
+from worker.runs.states import RunKind
 
 IBAN = "DE02120300000000202051"
 
@@ -190,10 +192,15 @@ def test_an_account_of_another_connection_is_known_by_its_rows(sessions, two, ma
     assert sorted(second.amounts()) == ["-2.00", "-3.00", "-4.00"]
 
 
-def test_pending_rows_of_a_removed_connection_go_once_its_bank_was_read_again_without_them(sessions, user_id, two):
+@pytest.mark.parametrize("more", [{"pending": True}, {"booking_on": TODAY + timedelta(days=2)}])
+def test_pending_rows_of_a_removed_connection_go_once_its_bank_was_read_again_without_them(
+    sessions, user_id, two, more
+):
+    """So do rows that it had booked for days to come."""
     first = two[0]
     first.bank.buy("-4", "Cafe Central", external_id="1")
-    first.bank.buy("-9", "Hotel", external_id="2", pending=True)
+    first.bank.buy("-9", "Hotel", external_id="2", **more)
+    first.bank.capabilities = CURSOR
     first.refresh()
     with sessions() as session:
         forget(session, find(session, first.connection_id, lock=True), delete_expenses=False, revoked=False)
@@ -261,6 +268,63 @@ def test_a_deleted_pending_row_stays_deleted_when_the_other_connection_posts_it(
     for harness in (second, first, second):
         harness.refresh()
     assert first.amounts() == ["-1.00"]
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["the source with the expense first", "its twin first"])
+def test_a_twin_that_posts_with_another_amount_is_a_twin_still(one_account, deleted, order):
+    for harness in one_account:
+        harness.bank.rows[0] = replace(harness.bank.rows[0], pending=True)
+        harness.refresh()
+    if deleted:
+        one_account[0].sql("DELETE FROM expenses WHERE amount = 9")
+    for harness in (one_account[place] for place in order):
+        harness.bank.rows[0] = replace(harness.bank.rows[0], pending=False, amount=Decimal("-9.90"))
+        harness.refresh()
+        assert len(harness.amounts()) == (1 if deleted else 2)
+    assert sorted(one_account[0].amounts()) == (["-1.00"] if deleted else ["-1.00", "-9.90"])
+
+
+@pytest.mark.parametrize(
+    ("edited", "end"),
+    [(True, "withdrawn"), (False, "withdrawn"), (True, "removed"), (False, "removed"), (False, "reverted")],
+)
+def test_a_twin_that_takes_an_expense_over_states_what_of_it_the_person_left_alone(sessions, one_account, edited, end):
+    first, second = one_account
+    for harness in one_account:
+        harness.bank.rows[0] = replace(harness.bank.rows[0], pending=True)
+        harness.refresh()
+    if edited:
+        first.sql("UPDATE expenses SET notes = 'Breakfast' WHERE amount = 9")
+    second.bank.rows[0] = replace(second.bank.rows[0], pending=False, amount=Decimal("-9.90"))
+    second.refresh()
+    if end == "withdrawn":
+        first.bank.rows.pop(0)
+        for days in (1, 9):
+            first.day_later(days)
+            first.refresh()
+    elif end == "removed":
+        with sessions() as session:
+            forget(session, find(session, first.connection_id, lock=True), delete_expenses=True, revoked=False)
+    else:
+        first.run(RunKind.REVERT, target_run_id=first.run_id)
+    told = [(amount, notes) for _, amount, _, notes in first.expenses()]
+    assert sorted(told) == [("-1.00", "Bus"), ("-9.90", "Breakfast" if edited else "Baker")]
+
+
+@pytest.mark.parametrize(("days", "rows"), [(0, 1), (3, 1), (MAX_DAYS_ALIKE, 1), (MAX_DAYS_ALIKE + 1, 2)])
+def test_a_row_that_changes_meets_rows_of_other_sources_as_far_away_as_a_new_one(one_account, days, rows):
+    first, second = one_account
+    on = TODAY - timedelta(days=9)
+    pending = first.bank.change(first.bank.rows[0], pending=True, booking_on=on)
+    second.bank.change(second.bank.rows[0], amount=Decimal("-9.90"), booking_on=on + timedelta(days=days))
+    for harness in one_account:
+        harness.refresh()
+    assert sorted(first.amounts()) == ["-1.00", "-9.00", "-9.90"]
+    first.bank.change(pending, pending=False, amount=Decimal("-9.90"))
+    for harness in one_account:
+        harness.refresh()
+    assert first.amounts().count("-9.90") == rows
 
 
 def test_rows_of_the_other_connection_have_the_expenses_when_one_is_removed_with_its_own(sessions, one_account):

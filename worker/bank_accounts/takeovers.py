@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import ConflictError
+from worker.importer.decide.expense import month
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.bulk import insert_values, next_ids
 from worker.importer.store.change_rows import expense_from_json, image_row
 from worker.importer.store.load import load_details
-from worker.importer.store.write import month
 from worker.models import BankTransaction
 
 TAKEOVERS = (

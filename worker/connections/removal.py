@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.twins import hand_to_twins
 from worker.models import BankConnection, BankConnectionAccount, BankImportRun, BankTransaction, Expense
@@ -18,7 +19,7 @@ class Removed:
 
     Attributes:
         revoked: Whether the provider ended the authorisation.
-        months: Months (`YYYY-MM`) of the deleted expenses.
+        months: Months (`YYYY-MM`) of the expenses that were deleted, or that another source states now.
     """
 
     user_id: int
@@ -36,13 +37,8 @@ def forget(session: Session, row: BankConnection, *, delete_expenses: bool, revo
     row.updated_at = func.now()
     session.flush()
     _end_runs(session, row)
-    days = _delete_expenses(session, row) if delete_expenses else []
-    return Removed(
-        user_id=row.user_id,
-        revoked=revoked,
-        expenses_deleted=len(days),
-        months=frozenset(f"{day:%Y-%m}" for day in days),
-    )
+    deleted, months = _delete_expenses(session, row) if delete_expenses else (0, frozenset())
+    return Removed(user_id=row.user_id, revoked=revoked, expenses_deleted=deleted, months=months)
 
 
 def _end_runs(session: Session, row: BankConnection) -> None:
@@ -59,10 +55,11 @@ def _end_runs(session: Session, row: BankConnection) -> None:
     )
 
 
-def _delete_expenses(session: Session, row: BankConnection) -> list[object]:
+def _delete_expenses(session: Session, row: BankConnection) -> tuple[int, frozenset[str]]:
     """Delete the expenses that the connection wrote, but those of purchases that another source of the account states.
 
-    Nobody deleted these one by one: the other source's row has the expense from now on.
+    Nobody deleted these one by one: the other source's row has the expense from now on. Returns how many went, and the
+    months (`YYYY-MM`) of expenses that changed.
     """
     mine = select(BankConnectionAccount.id).where(BankConnectionAccount.connection_id == row.id)
     with_expense = (
@@ -78,4 +75,6 @@ def _delete_expenses(session: Session, row: BankConnection) -> list[object]:
     without = BankTransaction.expense_id.in_(expense_ids) | BankTransaction.id.in_(handed)
     session.execute(update(BankTransaction).where(without).values(expense_id=None, expense_state="reverted"))
     deleted = delete(Expense).where(Expense.id.in_(expense_ids)).returning(Expense.spent_at)
-    return list(session.scalars(deleted))
+    days = session.scalars(deleted).all()
+    months = let_sources_lead(session, list(handed.values()), None, also_alone=True)
+    return len(days), frozenset(months | {f"{day:%Y-%m}" for day in days})

@@ -120,6 +120,7 @@ def judge_account(
     *,
     open_rejections: int,
     withdrawn: int,
+    still_pending: int,
     proof: BalanceProof,
     mismatch_before: str | None = None,
 ) -> AccountResult:
@@ -130,19 +131,26 @@ def judge_account(
         open_rejections: Rows of this or an earlier run that could not be imported and are not mended.
         withdrawn: Posted rows that stand, although answers which cover their days come without them and no balance
             or answer of the user says that they are right.
+        still_pending: Rows about which the user is asked whether they are pending still.
         proof: Its balance proof.
         mismatch_before: What an earlier run said of a balance that did not fit.
     """
     if counted.status != "succeeded":
         return counted
     code, message = next(
-        _problems(counted.counts, open_rejections, withdrawn, proof, mismatch_before), (counted.code, counted.message)
+        _problems(counted.counts, open_rejections, withdrawn, still_pending, proof, mismatch_before),
+        (counted.code, counted.message),
     )
     return counted if code == counted.code else replace(counted, status="partial", code=code, message=message)
 
 
 def _problems(
-    counts: Counts, open_rejections: int, withdrawn: int, proof: BalanceProof, mismatch_before: str | None
+    counts: Counts,
+    open_rejections: int,
+    withdrawn: int,
+    still_pending: int,
+    proof: BalanceProof,
+    mismatch_before: str | None,
 ) -> Iterator[tuple[str, str | None]]:
     """Yield codes and sentences of what keeps an account from success, the most telling one first."""
     if counts.delivered != counts.accounted:
@@ -168,6 +176,12 @@ def _problems(
             " and accept the suggestion to remove them or decline it"
         )
         yield "rows_withdrawn", sentence
+    if still_pending:
+        sentence = (
+            f"{still_pending} rows are pending for long and may be booked or called off:"
+            " accept the suggestion to remove them or decline it"
+        )
+        yield "still_pending", sentence
 
 
 def stops_connection(error: WorkerError) -> bool:

@@ -15,8 +15,15 @@ def test_every_reason_is_on_the_page_and_no_other():
 
 
 def test_every_module_has_its_row_on_the_page_and_its_test():
-    rows = re.findall(r"^\|[^|]+\| `(\w+)` \| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\|[^|]+\| `(\w+)` \| `(test_\w+)` \|", PAGE.read_text(), re.MULTILINE)
     assert {test for _, test in rows} <= {path.stem for path in Path(__file__).parent.glob("test_*.py")}
     modules = {path.stem for path in (PAGE.parents[1] / "worker" / "importer" / "decide").glob("*.py")}
     plain_data = {"__init__", "decisions", "stored_row"}
     assert {module for module, _ in rows} == modules - plain_data
+
+
+def test_every_test_on_the_page_exists():
+    named = re.findall(r"^\|[^|]+\| `(\w+_stories)` \| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert len(named) > 20
+    for file, name in named:
+        assert f"def test_{name}(" in (PAGE.parents[1] / "tests" / "importer" / f"test_{file}.py").read_text(), name

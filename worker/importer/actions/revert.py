@@ -16,17 +16,18 @@ from worker.db.user_lock import lock_user
 from worker.errors import InvalidRequestError
 from worker.importer.actions.revert_move import is_move, revert_move
 from worker.importer.context import ImportContext
+from worker.importer.decide.expense import month
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import expense_from_json, image_row
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.transfers import give_expenses, give_twins_of_reverted
 from worker.importer.store.twins import hand_to_twins, without_expense
 from worker.importer.store.unchanged_response import forget
-from worker.importer.store.write import month
 from worker.runs.ending import close
 from worker.runs.states import Counts, Outcome, RunStatus
 
@@ -129,8 +130,9 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     details = load_details(session, [*ids, *images])
     reverted = Reverted()
     undos = list(_undos(details.values(), frozenset(ids), images, reverted))
-    undos = _leave_to_twins(session, job, undos)
+    undos, heirs = _leave_to_twins(session, job, undos)
     _apply(session, job, undos, reverted)
+    reverted.months |= let_sources_lead(session, heirs, job.lease.run_id, also_alone=True)
     values = {"by": job.lease.run_id, "run_id": job.target_run_id, "kept": reverted.kept}
     session.execute(_MARK, values)
     session.execute(_OBSOLETE, {"run_id": job.target_run_id})
@@ -159,7 +161,7 @@ def _undos(
             yield _to_image(row, images[row.id])
 
 
-def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> list[Undo]:
+def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[list[Undo], list[int]]:
     """Hand expenses over to other sources of the account that state the purchase, too; their runs are not reverted.
 
     The other leg of a transfer has the twin for its peer then, and stays a leg.
@@ -167,11 +169,12 @@ def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> list[U
     ending = [undo.known for undo in undos if undo.before is None]
     twins = hand_to_twins(session, ending, job.lease.run_id)
     legs = set(session.execute(_PEERS_OF, {"ids": list(twins.values())}).scalars()) if twins else set()
-    return [
+    left = [
         replace(undo, known=without_expense(undo.known), own=False) if undo.known.id in twins else undo
         for undo in undos
         if undo.known.id not in legs
     ]
+    return left, list(twins.values())
 
 
 def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:

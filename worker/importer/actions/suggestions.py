@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
+from worker.importer.decide.reasons import Reason
 from worker.importer.store.bank_accounts import add_account, attach, other_sources
 from worker.importer.store.joined_rows import meet_joined_rows
 from worker.importer.store.leading_source import let_sources_lead
@@ -204,7 +205,8 @@ def _accept_category(session: Session, suggestion: BankMatchSuggestion) -> set[s
 def _accept_withdrawn(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     """Remove a row as if the bank had listed it so; the next run makes the other leg of a transfer an expense again."""
     row = _transaction(session, suggestion.transaction_id)
-    if row.absent_since_at is None:
+    waits = suggestion.reason == Reason.STILL_PENDING and row.state == "pending"
+    if row.absent_since_at is None and not waits:
         raise ConflictError("the bank delivers this row again")
     peer = session.get(BankTransaction, row.transfer_peer_id, with_for_update=True) if row.transfer_peer_id else None
     if peer is not None:

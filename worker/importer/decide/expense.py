@@ -39,3 +39,8 @@ def expense_of(line: Line) -> ExpenseFields:
         notes=notes_text(line.counterparty, line.description),
         spent_on=line.effective_on,
     )
+
+
+def month(expense: ExpenseFields) -> str:
+    """Return the month FinMind's caches file this expense under."""
+    return expense.spent_on.strftime("%Y-%m")

@@ -18,9 +18,14 @@ from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, R
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
-from worker.importer.decide.source_rows import SourceRow, Spans
+from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
 
 MAX_DAYS = 3
+"""An expense of the user's own is at most so many days from the bank's row."""
+
+MAX_DAYS_OF_ANY = max(MAX_DAYS, MAX_DAYS_ALIKE)
+"""So many days around a row hold all it may match: expenses of the user's own, and rows of other sources."""
+
 _COST_PER_DAY = 0.1
 
 

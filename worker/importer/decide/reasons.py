@@ -35,6 +35,7 @@ class Reason(StrEnum):
     POSTED_LINK = "posted_link"
     POSTED_REWRITTEN = "posted_rewritten"
     POSTED_AMOUNT = "posted_amount"
+    BOOKED_BESIDE = "booked_beside"
     REWRITTEN = "rewritten"
     MIGRATED = "migrated"
     CORRECTED = "corrected"
@@ -60,6 +61,7 @@ class Reason(StrEnum):
     SIMILAR_ACCOUNT = "similar_account"
     CATEGORISED_BEFORE = "categorised_before"
     WITHDRAWN = "withdrawn"
+    STILL_PENDING = "still_pending"
 
     RUN_REVERTED = "run_reverted"
     UNMATCHED = "unmatched"

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.importer.account_state import AccountState
+from worker.importer.decide.expense import month
 from worker.importer.decide.rearrange_rows import Chain, find_chains
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MovableRow
@@ -26,7 +27,7 @@ from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.moved_rows import HandOver, hand_over
 from worker.importer.store.user_expenses import load_spans
-from worker.importer.store.write import WriteTarget, month
+from worker.importer.store.write import WriteTarget
 
 # Rows that no other source confirms, of amounts that both sides have such rows of; none that a person was asked about.
 _ALONE = text(

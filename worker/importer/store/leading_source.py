@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.importer.decide.expense import month
 from worker.importer.decide.leading_source import StatedExpense, leading_fields
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields
@@ -17,7 +18,6 @@ from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.bulk import insert_values, run_values
 from worker.importer.store.change_rows import image_row
 from worker.importer.store.load import load_details
-from worker.importer.store.write import month
 from worker.money import expense_amount
 
 _STATED = text(

@@ -55,7 +55,8 @@ _IDLE = text(
 _RETURNED = text(
     """UPDATE bank_match_suggestions s SET status = 'obsolete' FROM bank_transactions t
     WHERE t.id = s.transaction_id AND t.account_id = :account_id AND s.user_id = :user_id AND s.kind = 'withdrawn'
-      AND s.status = 'open' AND (t.absent_since_at IS NULL OR t.state <> 'posted')"""
+      AND s.status = 'open' AND CASE s.reason WHEN 'still_pending' THEN t.state <> 'pending' OR t.expense_id IS NULL
+        ELSE t.absent_since_at IS NULL OR t.state <> 'posted' END"""
 )
 # A row that the user keeps is not asked about again. Of very many rows the first ones are asked about.
 _ASK_ABOUT_WITHDRAWN = text(
@@ -73,6 +74,10 @@ _ASK_ABOUT_WITHDRAWN = text(
       {ASK_AGAIN}
     )
     SELECT coalesce(max(rows), 0) FROM withdrawn"""  # noqa: S608 - a constant
+)
+_STILL_PENDING = text(
+    """SELECT count(*) FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
+    WHERE s.user_id = :user_id AND s.status = 'open' AND s.reason = 'still_pending' AND t.account_id = :account_id"""
 )
 _STANDING = text(
     """SELECT w.external_id, a.status, a.included, EXISTS (
@@ -143,6 +148,11 @@ def withdrawn_rows(session: Session, job: Job, account_id: int, fits_after_on: d
     session.execute(_RETURNED, values)
     values |= {"fits_after_on": fits_after_on, "run_id": job.lease.run_id, "reason": Reason.WITHDRAWN}
     return int(session.execute(_ASK_ABOUT_WITHDRAWN, values).scalar_one())
+
+
+def still_pending_rows(session: Session, job: Job, account_id: int) -> int:
+    """Return about how many rows the person is asked whether they are pending still."""
+    return int(session.execute(_STILL_PENDING, {"account_id": account_id, "user_id": job.user_id}).scalar_one())
 
 
 def standing_of(session: Session, job: Job, external_ids: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from worker.importer.decide.balance_proof import BalanceProof
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult, judge_account
 from worker.importer.store.balances import StatedBalances, prove_balance
-from worker.importer.store.ledger_state import save_problem, withdrawn_rows
+from worker.importer.store.ledger_state import save_problem, still_pending_rows, withdrawn_rows
 from worker.importer.store.rejections import open_rejections
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
@@ -109,6 +109,7 @@ def prove_and_close_account(
         ended,
         open_rejections=open_rejections(session, job, account_id),
         withdrawn=withdrawn_rows(session, job, account_id, proof.fits_after_on),
+        still_pending=still_pending_rows(session, job, account_id),
         proof=proof,
         mismatch_before=account.problem_message if account.problem_code == "balance_mismatch" else None,
     )

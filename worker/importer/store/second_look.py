@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.importer.account_state import AccountState
-from worker.importer.decide import match_user_expense
+from worker.importer.decide.expense import month
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_user_expense import Counterpart, match_user_expenses
+from worker.importer.decide.match_user_expense import MAX_DAYS, MAX_DAYS_OF_ANY, Counterpart, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import StoredRow
 from worker.importer.job import Job
 from worker.importer.store.bulk import ASK_AGAIN, insert_values
@@ -24,7 +25,7 @@ from worker.importer.store.change_rows import image_row
 from worker.importer.store.equal_rows import let_equal_rows_meet
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
-from worker.importer.store.stale_pending import remove_abandoned, remove_superseded
+from worker.importer.store.stale_pending import let_posted_rows_inherit, remove_abandoned, settle_pending
 from worker.importer.store.transfers import give_expenses, hide_shown_legs, link_transfers, unpaired_ids
 from worker.importer.store.twins import follow, successors
 from worker.importer.store.user_expenses import (
@@ -34,7 +35,7 @@ from worker.importer.store.user_expenses import (
     lock_as_read,
     until_as_read,
 )
-from worker.importer.store.write import WriteTarget, month
+from worker.importer.store.write import WriteTarget
 
 DAYS = 60
 """How far back rows are looked at again."""
@@ -49,7 +50,7 @@ _DOUBTFUL = text(
         AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
     ), elsewhere AS MATERIALIZED (
       SELECT o.base_amount, o.base_type, o.effective_on FROM bank_connection_accounts a
-      JOIN bank_transactions o ON o.account_id = a.id AND o.effective_on >= CAST(:since_on AS date) - :max_days
+      JOIN bank_transactions o ON o.account_id = a.id AND o.effective_on >= CAST(:since_on AS date) - :twin_days
       WHERE a.bank_account_id = :bank_account_id AND a.id <> :account_id AND o.expense_id IS NOT NULL
         AND o.expense_state = 'own' AND o.state <> 'removed'
     ), ours AS MATERIALIZED (
@@ -72,7 +73,7 @@ _DOUBTFUL = text(
     UNION
     SELECT t.id, t.account_id FROM ours t JOIN elsewhere o
       ON t.account_id = :account_id AND o.base_amount = t.base_amount AND o.base_type = t.base_type
-      AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days
+      AND o.effective_on BETWEEN t.effective_on - :twin_days AND t.effective_on + :twin_days
     WHERE NOT EXISTS (SELECT 1 FROM bank_transactions w
       WHERE w.twin_id = t.id AND w.expense_state = 'twin' AND w.state <> 'removed')
     ORDER BY 1"""
@@ -124,7 +125,8 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)
     if by_cursor:
-        months |= remove_superseded(session, job, account, target, today)
+        months |= settle_pending(session, job, account, target, today)
+    months |= let_posted_rows_inherit(session, target)
     unpaired = unpaired_ids(session, target, since_on)
     return months | (link_transfers(session, job, target, unpaired) if unpaired else set())
 
@@ -152,7 +154,8 @@ def _match_expenses(session: Session, job: Job, account: AccountState, target: W
         "user_id": job.user_id,
         "bank_account_id": account.bank_account_id,
         "since_on": since_on,
-        "max_days": match_user_expense.MAX_DAYS,
+        "max_days": MAX_DAYS,
+        "twin_days": MAX_DAYS_ALIKE,
     }
     doubtful = session.execute(_DOUBTFUL, values).all()
     months = _match_rows(session, job, account, target, [row.id for row in doubtful if row.account_id == account.id])
@@ -201,7 +204,7 @@ def _match_rows(
 
 def _expenses_beside(session: Session, job: Job, account: AccountState, rows: Sequence[StoredRow]) -> list[Counterpart]:
     """Return expenses that may match these rows: those added after theirs, and those of other connections."""
-    near = timedelta(days=match_user_expense.MAX_DAYS)
+    near = timedelta(days=MAX_DAYS_OF_ANY)
     days = [row.base.spent_on for row in rows if row.base is not None]
     amounts = {row.base.amount for row in rows if row.base is not None}
     oldest = min(row.expense_id for row in rows if row.expense_id is not None)

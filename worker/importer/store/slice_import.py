@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from worker.importer.decide import match_user_expense
 from worker.importer.decide.duplicate_ids import (
     DistinctTransactions,
     distinct_transactions,
@@ -21,12 +20,11 @@ from worker.importer.decide.match_by_identity import (
     match_by_identity,
     split_unchanged,
 )
-from worker.importer.decide.match_user_expense import Counterpart
+from worker.importer.decide.match_user_expense import MAX_DAYS_OF_ANY, Counterpart
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, signs_flipped
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError
@@ -186,7 +184,7 @@ def _counterparts(session: Session, share: AccountShare, lines: list[Line], seen
     if not lines:
         return []
     days = [line.effective_on for line in lines]
-    near = timedelta(days=max(match_user_expense.MAX_DAYS, MAX_DAYS_ALIKE))
+    near = timedelta(days=MAX_DAYS_OF_ANY)
     span = (min(days) - near, max(days) + near)
     found = load_counterparts(session, share.job.user_id, share.account, span, {line.expense_amount for line in lines})
     return [expense for expense in found if expense.expense_id not in seen.expense_ids]

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.importer.decide.expense import month
 from worker.importer.decide.match_transfer import MAX_DAYS_NAMED, TransferLeg, match_transfers
 from worker.importer.decide.one_to_one import Match
 from worker.importer.decide.plan import Plan
@@ -22,7 +23,7 @@ from worker.importer.store.bulk import ASK_AGAIN, copy, insert_values, next_ids
 from worker.importer.store.change_rows import image_row
 from worker.importer.store.load import load_details
 from worker.importer.store.twins import follow
-from worker.importer.store.write import WriteTarget, Written, month
+from worker.importer.store.write import WriteTarget, Written
 
 # A twin is no leg, because the row of the other connection is; a reverted row is not in the ledger.
 _MAY_BE_LEG = "t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.expense_state NOT IN ('twin', 'reverted')"
@@ -196,7 +197,9 @@ def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
         return set()
     alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
     alone += [c.known.id for c in plan.changes if c.line is not None and c.known.id in broken]
-    return give_expenses(session, alone, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
+    # A twin whose amount changes is a twin still: the row of the other source has the purchase.
+    legs = frozenset({ExpenseState.TRANSFER})
+    return give_expenses(session, alone, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id, states=legs)
 
 
 def give_expenses(

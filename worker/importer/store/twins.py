@@ -54,7 +54,8 @@ def follow(session: Session, pairs: Mapping[int, int], *, but: Collection[int] =
 def hand_to_twins(session: Session, rows: Sequence[StoredRow], run_id: uuid.UUID | None) -> dict[int, int]:
     """Give the expenses of rows that lose them to their twins; return the twins by the rows that had one.
 
-    A deletion by the person goes over as well: the twin has no expense then, either.
+    A deletion by the person goes over as well: the twin has no expense then, either. The expense still says what the
+    old row stated: once that is gone, `let_sources_lead` has to write what is left.
 
     Args:
         session: The transaction in which the rows lose their expenses.
@@ -76,11 +77,14 @@ def hand_to_twins(session: Session, rows: Sequence[StoredRow], run_id: uuid.UUID
     return heirs
 
 
-def leave_to_twins(session: Session, changes: Sequence[RowChange], run_id: uuid.UUID) -> Sequence[RowChange]:
-    """Hand over the expenses that these changes would end, and return the changes as they are then."""
+def leave_to_twins(
+    session: Session, changes: Sequence[RowChange], run_id: uuid.UUID
+) -> tuple[Sequence[RowChange], Sequence[int]]:
+    """Hand over the expenses that these changes would end; return the changes as they are then, and who has them."""
     ending = [change.known for change in changes if change.line is None or change.effect.drop]
     handed = hand_to_twins(session, ending, run_id) if ending else {}
-    return [_as_twin(change) if change.known.id in handed else change for change in changes]
+    left = [_as_twin(change) if change.known.id in handed else change for change in changes]
+    return left, list(handed.values())
 
 
 def without_expense(row: StoredRow) -> StoredRow:

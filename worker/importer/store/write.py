@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.importer.decide.decisions import NewRow, RowChange, Suggestion
+from worker.importer.decide.expense import month
 from worker.importer.decide.line import STATED_FIELDS, Line
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import change_rows
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.twins import leave_to_twins
 from worker.importer.store.user_expenses import lock_as_read
 
@@ -70,7 +72,9 @@ def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
     """
     lock_as_read(session, plan.expenses)
     written = Written()
-    _write_changes(session, leave_to_twins(session, plan.changes, target.run_id), target, written)
+    changes, heirs = leave_to_twins(session, plan.changes, target.run_id)
+    _write_changes(session, changes, target, written)
+    written.months |= let_sources_lead(session, heirs, target.run_id, also_alone=True)
     _write_creates(session, plan.creates, target, written)
     _write_suggestions(session, plan.suggestions, target, written)
     _set_absent_since(session, plan.newly_absent, "now()")
@@ -291,8 +295,3 @@ def _json_values(line: Line) -> tuple[str | None, str | None]:
 
 def _base_values(base: ExpenseFields | None) -> tuple[Any, ...]:
     return base or (None,) * len(_BASE_COLUMNS)
-
-
-def month(expense: ExpenseFields) -> str:
-    """Return the month FinMind's caches file this expense under."""
-    return expense.spent_on.strftime("%Y-%m")

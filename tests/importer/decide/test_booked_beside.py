@@ -1,0 +1,76 @@
+"""Which posted row a pending one became that was told beside it, and what it inherits."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.importer.decide.rows import day, row
+from worker.importer.decide.booked_beside import inherited_effect, match_booked_beside
+from worker.importer.decide.match_pending import MAX_DAYS
+from worker.importer.decide.stored_row import ExpenseState, State
+
+PENDING = row(id=1, pending=True)
+POSTED = row(id=2)
+
+
+@pytest.mark.parametrize(
+    ("pending", "posted", "pairs"),
+    [
+        ([PENDING], [POSTED], [(0, 0)]),
+        ([PENDING], [row(id=2, text="COFFEE BAR BERLIN 4711", booking_on=day(MAX_DAYS))], [(0, 0)]),
+        ([PENDING], [row(id=2, booking_on=day(MAX_DAYS + 1))], []),
+        ([PENDING], [row(id=2, booking_on=day(-1))], []),
+        ([PENDING], [row("-3.60", id=2)], []),
+        ([PENDING], [row("3.50", id=2)], []),
+        ([PENDING], [row(id=2, text="Tram")], []),
+        ([PENDING, row(id=3, pending=True)], [POSTED], []),
+        ([PENDING], [POSTED, row(id=3, booking_on=day(1))], []),
+    ],
+    ids=[
+        "the same words", "other spelling, days later", "too late", "before", "another amount", "money in",
+        "other words", "two pending rows", "two posted rows",
+    ],
+)  # fmt: skip
+def test_one_pending_and_one_posted_row_are_a_purchase(pending, posted, pairs):
+    assert match_booked_beside(pending, posted) == pairs
+
+
+def gone(**changed):
+    """The pending row after it went, with the expense that it had."""
+    expense = PENDING.expense._replace(**changed)
+    return replace(PENDING, state=State.REMOVED, expense_state=ExpenseState.NONE, expense_id=None, expense=expense)
+
+
+def test_what_the_person_changed_holds_for_the_posted_row():
+    effect = inherited_effect(gone(notes="With Bo"), POSTED, None)
+    assert effect.write == POSTED.expense._replace(notes="With Bo")
+
+
+def test_a_category_alone_is_taken_over():
+    assert inherited_effect(replace(gone(), category_id=5), POSTED, None).write == POSTED.expense
+
+
+def test_what_the_person_deleted_is_deleted():
+    deleted = replace(PENDING, state=State.REMOVED, expense_id=None, expense=None)
+    effect = inherited_effect(deleted, POSTED, None)
+    assert (effect.state, effect.drop, effect.link_expense_id) == (ExpenseState.OWN, True, None)
+
+
+def test_what_the_person_typed_is_linked():
+    effect = inherited_effect(gone(), POSTED, 77)
+    assert (effect.state, effect.drop, effect.link_expense_id) == (ExpenseState.LINKED, True, 77)
+
+
+@pytest.mark.parametrize(
+    ("pending", "posted"),
+    [
+        (gone(), POSTED),
+        (gone(notes="With Bo"), replace(POSTED, expense=POSTED.expense._replace(notes="Mine"))),
+        (gone(notes="With Bo"), replace(POSTED, expense_id=None, expense=None)),
+        (gone(notes="With Bo"), replace(POSTED, expense_id=None, expense=None, expense_state=ExpenseState.TWIN)),
+        (replace(gone(), expense=None, expense_state=ExpenseState.TWIN), POSTED),
+    ],
+    ids=["nothing changed", "the posted one changed", "the posted one deleted", "another source has it", "handed over"],
+)
+def test_otherwise_the_posted_row_stays_as_it_is(pending, posted):
+    assert inherited_effect(pending, posted, None) is None

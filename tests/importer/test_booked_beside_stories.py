@@ -1,0 +1,90 @@
+"""Pending rows that a bank goes on telling, or forgets, although they were booked: how they and their edits end."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.importer.bank import CURSOR, TODAY, WINDOWED
+from worker.connectors.base import IdClass
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.runs.states import RunStatus
+
+WITHOUT_IDS = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=False)
+TYPE_IN = (
+    "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
+    " VALUES (:u, 20, 'EUR', 'EXPENSE', 'Trattoria Luigi', :on)"
+)
+CHANGES = {
+    "changed": ("UPDATE expenses SET amount = 7.77", ["-7.77"]),
+    "deleted": ("DELETE FROM expenses", []),
+    "typed": ("SELECT 1", ["-20.00"]),
+}
+
+
+@pytest.mark.parametrize(("statement", "amounts"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("capabilities", [WITHOUT_IDS, CURSOR], ids=["windows", "changes"])
+def test_what_was_done_to_a_pending_row_holds_for_the_posted_one_told_beside_it(
+    harness, capabilities, statement, amounts
+):
+    harness.bank.capabilities = capabilities
+    if statement == "SELECT 1":
+        harness.sql(TYPE_IN, u=harness.user_id, on=TODAY)
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql(statement)
+    harness.day_later()
+    harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
+    harness.refresh()
+    if capabilities is not CURSOR:
+        harness.bank.rows.remove(pending)
+        harness.refresh()
+    harness.day_later(8)
+    for _ in range(2):
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+        assert harness.amounts() == amounts
+
+
+def test_a_pending_row_that_was_edited_is_not_taken_for_a_posted_one_of_other_words(harness):
+    harness.bank.capabilities = WITHOUT_IDS
+    pending = harness.bank.buy("-20", "Hotel Adlon", pending=True)
+    harness.refresh()
+    harness.sql("UPDATE expenses SET amount = 7.77")
+    harness.bank.buy("-20", "Garden Centre")
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.refresh()
+    harness.day_later(8)
+    harness.refresh()
+    assert harness.amounts() == ["-20.00"]
+
+
+@pytest.mark.parametrize(("answer", "amounts"), [(accept, ["-23.00"]), (decline, ["-23.00", "-20.00"])])
+def test_a_pending_row_that_its_feed_forgets_keeps_runs_from_success_until_it_is_settled(
+    harness, sessions, answer, amounts
+):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.buy("-23", "Trattoria Luigi", external_id="q")
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    harness.day_later(8)
+    for _ in range(2):
+        outcome = harness.refresh()
+        assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "still_pending")
+    with sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        answer(session, question.id, user_id=harness.user_id)
+    for _ in range(2):
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert harness.amounts() == amounts
+
+
+def test_a_question_about_a_pending_row_goes_when_the_row_is_posted(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-20", "Hotel", external_id="p", pending=True)
+    harness.refresh()
+    harness.day_later(32)
+    assert harness.refresh().code == "still_pending"
+    harness.bank.buy("-20", "Hotel", external_id="q", pending_external_id="p")
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert harness.sql("SELECT 1 FROM bank_match_suggestions WHERE status = 'open'") == []
