@@ -15,7 +15,7 @@ from worker.importer.decide.source_rows import SourceRow, Spans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
+class PairChain:
     """Rows of one amount that meet anew, from a left row that was alone to a right one that was.
 
     Attributes:
@@ -37,7 +37,7 @@ class Chain:
 
 def find_chains(
     lefts: Sequence[SourceRow], rights: Sequence[SourceRow], present: Mapping[int, int], spans: Spans | None
-) -> list[Chain]:
+) -> list[PairChain]:
     """Return the chains after which fewer rows are alone; no row is in two of them.
 
     Args:
@@ -50,7 +50,7 @@ def find_chains(
     left_of = {right: left for left, right in present.items()}
     alone = (place for place in range(len(lefts)) if place not in present)
     chains = (list(_followed(place, wanted, left_of)) for place in alone)
-    return [Chain(pairs=pairs) for pairs in chains if pairs and pairs[-1][1] not in left_of]
+    return [PairChain(pairs=pairs) for pairs in chains if pairs and pairs[-1][1] not in left_of]
 
 
 def _followed(left: int, wanted: Mapping[int, int], left_of: Mapping[int, int]) -> Iterator[PlacePair]:

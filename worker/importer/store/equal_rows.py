@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.importer.account_state import AccountState
 from worker.importer.decide.expense import month
-from worker.importer.decide.rearrange_rows import Chain, find_chains
+from worker.importer.decide.rearrange_rows import PairChain, find_chains
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MovableRow
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
@@ -118,7 +118,7 @@ class _Passed:
 
 
 def _passed(
-    chain: Chain, lefts: Sequence[MovableRow], rights: Sequence[MovableRow], present: Mapping[int, int]
+    chain: PairChain, lefts: Sequence[MovableRow], rights: Sequence[MovableRow], present: Mapping[int, int]
 ) -> _Passed | None:
     """Decide which side keeps the expenses: not that of an expense which can go; None when neither can."""
     left, right = lefts[chain.first_left], rights[chain.last_right]
