@@ -45,13 +45,13 @@ $(STAMP): requirements/dev.txt pyproject.toml | python
 
 install: python $(STAMP) ## build .venv from the lock
 
-demo: install ## the whole story in under a minute, on an embedded Postgres and Redis
+demo: install ## the whole story in under a minute, on embedded servers
 	@$(BIN)/finmind-worker demo
 
-up: install ## everything on this machine in one terminal; Ctrl-C stops it
+up: install ## everything in one terminal; Ctrl-C stops it; DEMO=1 adds banks
 	@$(BIN)/finmind-worker up$(if $(DEMO), --demo)
 
-check: install ## format, lint, types, import rules, schema.sql against models and a database
+check: install ## format, lint, types, import rules, schema.sql and models
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -60,59 +60,59 @@ check: install ## format, lint, types, import rules, schema.sql against models a
 		-k "database_agree or are_schema_sql or same_storage or test_kubernetes"
 	$(BIN)/python -m tools.supply_chain audit
 
-test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word" picks some
+test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word"
 	@$(if $(ARGS),,echo "some 7,000 tests on $(JOBS) processes: 20 to 25 minutes on two cores; ARGS='-k word' picks some")
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-test-roles: install ## all tests, with the rights of the roles of docs/operator/install.md; ARGS picks some
+test-roles: install ## all tests, with the rights of docs/operator/install.md
 	TEST_DATABASE_ROLES=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-prism: install ## our requests against the providers' published descriptions; installs the pinned Prism into ~/.cache (Node 20)
+prism: install ## our requests against the providers' descriptions; needs Node
 	$(BIN)/python -m tests.prism.server
 	PRISM=1 $(BIN)/python -m pytest -q tests/prism
 
-promtool: install ## the alert rules judged by Prometheus' own tool; unpacks Debian's package into ~/.cache
+promtool: install ## the alert rules judged by Prometheus' own tool
 	$(BIN)/python -m tests.status.promtool
 	$(BIN)/python -m pytest -q tests/status/test_alerts.py
 
-bench: install ## floor, first import and refresh, as ratios and as JSON under benchmarks/results
+bench: install ## floor, first import and refresh, as ratios and as JSON
 	$(BIN)/python -m benchmarks.imports $(ARGS)
 
-bench-webhooks: install ## deliveries beside a bare loop of signed POSTs, hanging endpoints, 200 kills
+bench-webhooks: install ## deliveries beside bare POSTs, hanging endpoints, kills
 	$(BIN)/python -m benchmarks.webhooks $(ARGS)
 
-chaos: install ## 200 random faults against a whole worker, every fault point, and people with several connections; prints seeds and tables
+chaos: install ## 200 random faults against a whole worker; prints seeds
 	$(BIN)/python -m tests.chaos.campaign --faults 200 $(ARGS)
 	$(BIN)/python -m tests.chaos.households --rounds 20
 
-mutants: install ## 2,000 mutants of an invented statement of each kind; none may lose a row in silence; SEED=n
+mutants: install ## 2,000 broken statement files; none may lose a row in silence
 	$(BIN)/python -m tests.file.mutants.campaign --count 2000 --seed $(or $(SEED),1) $(ARGS)
 
-fuzz: install ## bytes of strangers at every parser: files, answers of banks, tokens, webhooks, messages; EXAMPLES=n of each
+fuzz: install ## bytes of strangers at every parser; EXAMPLES=n of each
 	FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/net/test_bodies.py $(ARGS)
 
-bench-memory: install ## peak memory per MiB of a statement file and of a bank's answer, and what waits in /tmp
+bench-memory: install ## peak memory per MiB of a statement file and of an answer
 	$(BIN)/python -m benchmarks.memory $(ARGS)
 
-bench-tenants: install ## how long 50 people wait while three hostile users let banks hang, flood the API and send files
+bench-tenants: install ## how long 50 people wait beside three hostile users
 	$(BIN)/python -m benchmarks.tenants $(ARGS)
 
-histories: install ## 20,000 random lives of bank accounts that were never tried before, 1,000 of people with several banks, 500 per pair of sources
+histories: install ## 20,000 random lives of bank accounts that were never tried
 	FRESH_HISTORIES=20000 $(BIN)/python -m pytest -n 0 tests/importer/test_simulation.py -k TestHistories
 	FRESH_HISTORIES=500 $(BIN)/python -m pytest -n 0 tests/bank_accounts/test_matrix.py
 	$(BIN)/python -m tests.importer.simulation --histories 40 $(ARGS)
 
-bench-moving: install ## moving an account of 20,000 rows to another connection, and back, beside a bare COPY
+bench-moving: install ## moving an account of 20,000 rows to another connection
 	$(BIN)/python -m benchmarks.moving $(ARGS)
 
-bench-runs: install ## dispatch of 100,000 due connections, and the round trip of a refresh with nothing new
+bench-runs: install ## dispatch of 100,000 due connections; a refresh's round trip
 	$(BIN)/python -m benchmarks.dispatch
 	$(BIN)/python -m benchmarks.roundtrip
 
-bench-waiting: install ## refreshes a second of slow banks, memory of the workers, and how long a person waits beside
+bench-waiting: install ## refreshes a second of slow banks, and memory of the workers
 	$(BIN)/python -m benchmarks.waiting $(ARGS)
 
-bench-scale: install ## the same work at 10,000 and at a million connections, as ratios; ARGS="--connections 100000" is shorter
+bench-scale: install ## 10,000 and a million connections; ARGS="--connections N"
 	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-year: install ## a simulated year: the size of each table after each month
@@ -121,13 +121,13 @@ bench-year: install ## a simulated year: the size of each table after each month
 bench-pages: install ## each page of the operator beside a million runs
 	$(BIN)/python -m benchmarks.operator_pages $(ARGS)
 
-bench-keys: install ## what sealing costs beside Fernet, and a rotation of 100,000 credentials under load
+bench-keys: install ## what sealing costs, and a rotation of 100,000 credentials
 	$(BIN)/python -m benchmarks.credentials $(ARGS)
 
-sbom: install ## bill of materials (CycloneDX) of what the lock installs, under dist/
+sbom: install ## bill of materials (CycloneDX) of what the lock installs
 	$(BIN)/python -m tools.supply_chain sbom
 
-release: install ## sdist and wheel under dist/, checked by installing them with every extra into empty environments
+release: install ## sdist and wheel under dist/, checked by installing them
 	$(BIN)/python -m tools.release build
 	$(BIN)/python -m tools.release verify
 	$(BIN)/python -m tools.supply_chain sbom
@@ -136,27 +136,27 @@ release: install ## sdist and wheel under dist/, checked by installing them with
 licences: install ## licence of every runtime dependency; fails for the GPL
 	$(BIN)/python -m tools.supply_chain licences
 
-pictures: install ## the pictures of the documentation, drawn by Chromium, under docs/images
+pictures: install ## the pictures of the documentation, drawn by Chromium
 	PICTURES=docs/images $(BIN)/python -m pytest -q -n 0 tests/api/test_ops_browser.py -k pictures
 
 format: install ## rewrite what `check` would refuse
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## compile the lock from pyproject.toml; UPGRADE=1 takes newer versions
+lock: ## compile the lock from pyproject.toml; UPGRADE=1: newer
 	@test -n "$(UV)" || { echo "make lock needs uv on the PATH: https://docs.astral.sh/uv" >&2; exit 1; }
 	$(LOCK) --extra api --extra aws --extra vault --extra otel -o requirements/runtime.txt
 	$(LOCK) --extra api -c requirements/runtime.txt -o requirements/image.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
 	$(LOCK:pyproject.toml=) --group build -o requirements/build.txt
 
-deploy: ## production on this machine with Docker: builds, migrates, then replaces; the version before serves until then
+deploy: ## production on this machine with Docker, or its next version
 	@deploy/up
 
 rollback: ## the version before the last `make deploy`
 	@deploy/up --rollback
 
-deploy-test: install ## build, deploy, import, upgrade, roll back and restore on the Docker engine of this machine
+deploy-test: install ## deploy, upgrade, roll back and restore on a Docker engine
 	$(BIN)/python -m tools.deploy_test $(ARGS)
 
 clean: ## remove .venv and caches; data of `up` stays

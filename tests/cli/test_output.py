@@ -25,12 +25,15 @@ def terminal(monkeypatch):
 def test_a_terminal_shows_whole_columns_and_names_those_that_do_not_fit(terminal, capsys, width, hidden):
     terminal(width)
     print_rows(ROWS, COLUMNS, as_json=False, empty="")
-    shown = capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert all(len(line) <= width for line in printed.splitlines())
+    shown = " ".join(printed.split())
     assert ROWS[0]["id"] in shown
+    assert ("3.0s" in shown) == (width == 130 or hidden == "message")
     assert "…" not in shown
     assert ("not shown at this width" in shown) == (hidden is not None)
     if hidden:
-        assert f"not shown at this width: {hidden}" in shown
+        assert f"not shown at this width: {hidden} (--json shows all)" in shown
 
 
 def test_wide_and_pipes_show_everything(terminal, capsys):

@@ -18,7 +18,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.errors import CancelRequestedError, KeyProviderUnavailableError, StopRequestedError
-from worker.runs.run_queries import decisions_of
+from worker.runs.run_queries import accounts_of, decisions_of
 from worker.runs.states import RunKind, RunStatus
 
 B = Account(external_id="B", name="Savings", currency="EUR")
@@ -231,6 +231,19 @@ def test_only_an_outage_gets_one_quick_second_try(harness, error, tries, code):
     outcome = harness.refresh()
     assert (outcome.status, outcome.code) == (RunStatus.FAILED, code)
     assert len(harness.bank.calls) == tries
+
+
+def test_an_account_that_an_outage_kept_from_being_read_stands_in_the_run(harness):
+    harness.bank.accounts.append(B)
+    harness.bank.buy("-1", external_id="1")
+    harness.bank.errors["transactions:B"] = [ProviderUnavailableError("no", everyone=True) for _ in range(5)]
+    assert harness.refresh().status == RunStatus.PARTIAL
+    with harness.sessions() as session:
+        told = accounts_of(session, harness.run_id)
+    assert [(one["account_external_id"], one["status"], one["code"], one["created"]) for one in told] == [
+        ("A", "succeeded", "ok", 1),
+        ("B", "failed", "provider_down", 0),
+    ]
 
 
 def test_an_expired_login_ends_in_needs_user_before_any_data_is_read(harness):

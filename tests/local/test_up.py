@@ -254,8 +254,8 @@ def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> N
     up = Up(command, home, FLOWER_PORT=ports[0], API_PORT=ports[1], **CANARIES)
     try:
         up.wait_for("everything is up", within_s=90)
-        assert f"Flower will be at http://127.0.0.1:{ports[0]}" in up.output
-        assert f"the operator's page will be at http://127.0.0.1:{ports[1]}/ops" in up.output
+        assert f"Flower: http://127.0.0.1:{ports[0]}" in up.output
+        assert f"the operator's page: http://127.0.0.1:{ports[1]}/ops" in up.output
         password_file = home / ".finmind" / "operator-password"
         assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
         assert password_file.read_text() not in up.output

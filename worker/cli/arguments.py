@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import typer
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from worker.errors import InvalidRequestError
 
@@ -30,6 +32,21 @@ def read_interval(value: str) -> timedelta | None:
     if match is None:
         raise InvalidRequestError(f"{value!r} is not an interval; write 30m, 6h, 2d or never")
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def read_moment(value: str | None, session: Session) -> datetime | None:
+    """Read a moment, or how long ago it was by the database's clock: `2h`, `3d` or `2026-11-22T09:00Z`."""
+    if value is None:
+        return None
+    ago = _DURATION.fullmatch(value)
+    if ago is not None:
+        now: datetime = session.execute(select(func.now())).scalar_one()
+        return now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise InvalidRequestError(f"{value!r} is no moment; write 2h, 3d or 2026-11-22T09:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def read_hours(value: str) -> tuple[int | None, int | None]:

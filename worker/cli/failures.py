@@ -58,7 +58,7 @@ def explain(error: Exception) -> Failure:
 
 
 def _usage(error: typer.TyperException) -> Failure:
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     if not message or context is None:  # without a command typer has printed the help already
         return Failure(message=message, exit_code=error.exit_code)
@@ -72,6 +72,8 @@ def _worker(error: WorkerError) -> Failure:
     if isinstance(error, InvalidRequestError):
         return Failure(message=message, exit_code=ExitCode.WRONG_USAGE)
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
+    if isinstance(error, NotFoundError) and str(error).startswith("no user "):
+        hint = "`finmind-worker users list` shows who there is, `finmind-worker users add` makes one"
     return Failure(message=message, hint=None if isinstance(error, ConflictError) else hint)
 
 

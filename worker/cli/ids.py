@@ -24,7 +24,7 @@ def _reader(model: Any, what: str) -> Any:  # noqa: ANN401 - a mapped class with
 
     def _begun_by(beginning: str) -> uuid.UUID:
         if not _BEGINNING.fullmatch(beginning):
-            raise typer.BadParameter(f"{beginning!r} is no id of a {what}; its first 4 characters do")
+            raise typer.BadParameter(f"{beginning!r} is no id of a {what}, nor the first 4 characters or more of one")
         column = model.id
         with database() as sessions, sessions() as session:
             begins = cast(column, String).startswith(beginning, autoescape=True)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
@@ -17,10 +18,11 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WideFlag = Annotated[bool, typer.Option("--wide", help="Show every column, however wide the terminal is.")]
 
 Record = Mapping[str, Any]
+_NARROWEST = 40
 
 
 def print_rows(
-    rows: Sequence[Record], columns: Sequence[str], *, as_json: bool, empty: str, wide: bool = False
+    rows: Sequence[Record], columns: Sequence[str], *, as_json: bool, empty: str, wide: bool | None = None
 ) -> None:
     """Print records.
 
@@ -30,14 +32,14 @@ def print_rows(
             the first ones whole and names the rest.
         as_json: Print every field of every record as JSON instead.
         empty: The sentence for no rows.
-        wide: Show all columns however wide the terminal is.
+        wide: Show all columns however wide the terminal is; None: the command has no --wide.
     """
     if as_json:
         print_json([dict(row) for row in rows])
     elif not rows:
         say(empty)
     else:
-        _table([[_cell(row.get(column)) for column in columns] for row in rows], columns, wide=wide)
+        _table([[_field(column, row.get(column)) for column in columns] for row in rows], columns, wide=wide)
 
 
 def print_record(record: Record, *, as_json: bool) -> None:
@@ -45,7 +47,7 @@ def print_record(record: Record, *, as_json: bool) -> None:
     if as_json:
         print_json(dict(record))
         return
-    shown = {name: _cell(value) for name, value in record.items() if value not in (None, "", [], {})}
+    shown = {name: _field(name, value) for name, value in record.items() if value not in (None, "", [], {})}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         say(f"{_heading(name):<{width}}  {value}")
@@ -71,7 +73,7 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _table(rows: list[list[str]], columns: Sequence[str], *, wide: bool) -> None:
+def _table(rows: list[list[str]], columns: Sequence[str], *, wide: bool | None) -> None:
     headings = [_heading(column) for column in columns]
     widths = [max(len(line[index]) for line in [headings, *rows]) for index in range(len(columns))]
     screen = shutil.get_terminal_size()
@@ -81,10 +83,17 @@ def _table(rows: list[list[str]], columns: Sequence[str], *, wide: bool) -> None
         for line in [headings, *rows]
     ]
     if shown < len(columns):
-        lines += ["", f"not shown at this width: {', '.join(headings[shown:])} (--wide or --json shows all)"]
+        whole = "--json shows all" if wide is None else "--wide or --json shows all"
+        left_out = f"not shown at this width: {', '.join(headings[shown:])} ({whole})"
+        lines += ["", *textwrap.wrap(left_out, max(screen.columns, _NARROWEST))]
     if on_terminal():
         lines[0] = typer.style(lines[0], bold=True)
-    if on_terminal() and len(lines) > screen.lines:
+    show(lines)
+
+
+def show(lines: Sequence[str]) -> None:
+    """Print lines, page by page where a terminal has room for fewer. They are shown as they are."""
+    if on_terminal() and len(lines) > shutil.get_terminal_size().lines:
         os.environ.setdefault("LESS", "-FRX")  # quit when it fits, keep colours, leave the text on the screen
         click.echo_via_pager("\n".join(lines) + "\n")
     else:
@@ -104,6 +113,12 @@ def _fitting(widths: Sequence[int], width: int) -> int:
 
 def _heading(column: str) -> str:
     return column.removesuffix("_at").removesuffix("_on").removesuffix("_s").replace("_", " ")
+
+
+def _field(name: str, value: Any) -> str:  # noqa: ANN401
+    """Write a value as its name says: a number of seconds as a duration."""
+    is_seconds = name.endswith("_s") and isinstance(value, (int, float)) and not isinstance(value, bool)
+    return _duration(value) if is_seconds else _cell(value)
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401

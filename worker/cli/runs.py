@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy.orm import Session
 
+from worker.cli.arguments import read_moment
 from worker.cli.ids import RunId, read_connection_id
 from worker.cli.imports import TimeoutOption, WaitFlag, request
 from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
@@ -69,25 +70,30 @@ def list_(  # noqa: PLR0913 - one argument per option
     search: Annotated[
         str | None, typer.Option("--search", help="Beginning of an id, or words of a bank's name or of an error.")
     ] = None,
-    since: Annotated[datetime | None, typer.Option("--since", help="Asked for at this moment (UTC) or later.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="2h|3d|MOMENT", help="Asked for at this moment (UTC) or later, or so long ago."
+        ),
+    ] = None,
     sort: Annotated[RunOrder, typer.Option("--sort")] = RunOrder.NEWEST,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     wide: WideFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """List runs, newest first unless --sort says otherwise."""
-    wanted = RunFilter(
-        connection_id=connection,
-        statuses=status or (),
-        code=code,
-        connector_name=connector,
-        user_id=user,
-        text=search,
-        from_at=since and since.replace(tzinfo=UTC),
-        order=sort,
-        limit=limit,
-    )
     with database() as sessions, sessions() as session:
+        wanted = RunFilter(
+            connection_id=connection,
+            statuses=status or (),
+            code=code,
+            connector_name=connector,
+            user_id=user,
+            text=search,
+            from_at=read_moment(since, session),
+            order=sort,
+            limit=limit,
+        )
         rows = run_queries.list_runs(session, wanted)
     if as_json:
         print_json(rows)

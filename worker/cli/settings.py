@@ -1,6 +1,8 @@
 """`finmind-worker settings`: lists every environment variable; also generates the README's table."""
 
 import re
+import shutil
+import textwrap
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -11,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from worker.cli.output import JsonFlag, print_rows
+from worker.cli.output import JsonFlag, on_terminal, print_rows, show
 from worker.errors import InvalidRequestError
 from worker.settings import GROUPS
 
@@ -27,12 +29,28 @@ def settings(
 ) -> None:
     """List the environment variables."""
     if readme is None:
-        print_rows(describe(), _COLUMNS, as_json=as_json, empty="")
+        _print(as_json=as_json)
         return
     text = readme.read_text(encoding="utf-8")
     if not _BETWEEN.search(text):
         raise InvalidRequestError(f"{readme} has no place for the table: <!-- settings --> and <!-- /settings -->")
     readme.write_text(_BETWEEN.sub(lambda _: markdown(), text), encoding="utf-8")
+
+
+def _print(*, as_json: bool) -> None:
+    """Print the variables; on a terminal their meaning stands below each, because it is a sentence."""
+    if as_json or not on_terminal():
+        print_rows(describe(), _COLUMNS, as_json=as_json, empty="")
+        return
+    width = shutil.get_terminal_size().columns
+    lines: list[str] = []
+    for heading, rows in groupby(describe(), key=itemgetter("group")):
+        lines += [*(("",) if lines else ()), *textwrap.wrap(heading, width), ""]
+        for row in rows:
+            default = (row["default"] or "").strip("*")
+            lines.append(f"{row['variable']}  {default}".rstrip())
+            lines += textwrap.wrap(row["meaning"], width, initial_indent="    ", subsequent_indent="    ")
+    show(lines)
 
 
 def describe() -> list[dict[str, Any]]:

@@ -57,15 +57,16 @@ def _print(seen: Status) -> None:
     work = seen.work
     say(
         f"{work['runs_running']} running, {work['runs_queued']} queued (oldest {work['oldest_queued_s']} s),"
-        f" {work['runs_deferred']} deferred, {work['connections_due']} connections due"
-        f" (longest {work['oldest_due_s']} s)"
+        f" {work['runs_deferred']} deferred\n"
+        f"{work['connections_due']} connections due (longest {work['oldest_due_s']} s)"
     )
     if seen.queues:
-        say("messages: " + ", ".join(f"{name} {length}" for name, length in seen.queues.items()))
+        waiting = [f"{name} {length}" for name, length in seen.queues.items() if length]
+        say(f"messages: {', '.join(waiting) or 'none wait'}")
     open_ = seen.open
     say(
-        f"{open_['dead_letters']} dead letters, {open_['deliveries_waiting']} deliveries waiting,"
-        f" {open_['suggestions_open']} suggestions open, {open_['rejections_unresolved']} rejected rows unresolved"
+        f"{open_['dead_letters']} dead letters, {open_['deliveries_waiting']} deliveries waiting\n"
+        f"{open_['suggestions_open']} suggestions open, {open_['rejections_unresolved']} rejected rows unresolved"
     )
     for title, rows, empty in (
         ("signs of life", seen.signs, "none: no worker has ever run on this database"),

@@ -1,14 +1,11 @@
 """`finmind-worker webhooks`: manages subscriptions, shows deliveries and sends them again."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from worker.cli.arguments import read_interval
+from worker.cli.arguments import read_interval, read_moment
 from worker.cli.environment import settings
 from worker.cli.ids import SubscriptionId, read_subscription_id
 from worker.cli.output import JsonFlag, print_json, print_record, print_rows, say
@@ -24,9 +21,9 @@ from worker.webhooks.subscriptions import NewSecret, SubscriptionChange, Wanted
 
 app = typer.Typer(no_args_is_help=True, help="Who is told about what, whether it arrived, and sending it again.")
 
-_COLUMNS = ("id", "user_id", "url", "event_types", "status", "status_code", "consecutive_failures", "last_success_at")
+_COLUMNS = ("id", "user_id", "status", "url", "event_types", "status_code", "consecutive_failures", "last_success_at")
 _HIDDEN = frozenset({"secret_encrypted", "secret_key_id", "secret_version", "rate_next_at"})
-_DELIVERY_COLUMNS = ("id", "event_id", "type", "subscription_id", "state", "attempt", "code", "next_attempt_at")
+_DELIVERY_COLUMNS = ("id", "type", "state", "code", "attempt", "next_attempt_at", "event_id", "subscription_id")
 
 Events = Annotated[
     list[str] | None,
@@ -170,7 +167,7 @@ def events(
 ) -> None:
     """List a user's events, newest first."""
     with database() as sessions, sessions() as session:
-        moment = _moment(since, session)
+        moment = read_moment(since, session)
         rows = delivery_queries.events(session, user, event_type=event_type, since=moment, limit=limit)
     print_rows(rows, ("id", "type", "occurred_at", "fanned_out_at"), as_json=as_json, empty="no events")
 
@@ -191,7 +188,10 @@ def deliveries(
     """List deliveries, newest first; `--state dead` shows those that were given up."""
     with database() as sessions, sessions() as session:
         wanted = DeliveryFilter(
-            state=state, subscription_id=subscription, since=_moment(since, session), until=_moment(until, session)
+            state=state,
+            subscription_id=subscription,
+            since=read_moment(since, session),
+            until=read_moment(until, session),
         )
         user_id = subscriptions.owner_of(session, subscription) if subscription else None
         rows = delivery_queries.deliveries(session, user_id, wanted, limit=limit)
@@ -239,7 +239,7 @@ def replay_(
         raise InvalidRequestError("name one event, or say --since")
     with database() as sessions, sessions() as session:
         user_id = subscriptions.owner_of(session, subscription)
-        moment = _moment(since, session)
+        moment = read_moment(since, session)
         if event is not None:
             replay.replay_event(session, user_id, subscription, parse_event_id(event))
             count = 1
@@ -251,19 +251,6 @@ def replay_(
 
 def _shown(row: WebhookSubscription) -> dict[str, Any]:
     return {column.name: getattr(row, column.name) for column in row.__table__.columns if column.name not in _HIDDEN}
-
-
-def _moment(value: str | None, session: Session) -> datetime | None:
-    """Read a moment, or how long ago it was by the database's clock."""
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        ago = read_interval(value) or timedelta()
-        now: datetime = session.execute(select(func.now())).scalar_one()
-        return now - ago
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _print_secret(made: NewSecret, *, as_json: bool) -> None:

@@ -68,11 +68,11 @@ class Supervisor:
         self._children.append(child)
         self._listen(child)
 
-    def run(self, *, when_ready: str) -> None:
+    def run(self, *, when_ready: Sequence[str]) -> None:
         """Keep the services running until a stop is requested.
 
         Args:
-            when_ready: Text to print once every service is ready.
+            when_ready: Lines to print once every service is ready; the last one says after how long.
 
         Raises: CrashLoopError.
         """
@@ -85,7 +85,9 @@ class Supervisor:
                 self._look_after(child)
             if not announced and all(child.ready or not child.service.ready for child in self._children):
                 announced = True
-                self._terminal.say("up", f"{when_ready} (after {time.monotonic() - started_at_s:.1f} s)")
+                for line in when_ready[:-1]:
+                    self._terminal.say("up", line)
+                self._terminal.say("up", f"{when_ready[-1]} (after {time.monotonic() - started_at_s:.1f} s)")
 
     def stop(self) -> None:
         """Stop all services, those marked `last` at the end. A second signal shortens the wait."""

@@ -104,8 +104,9 @@ def _serve(
     environment = {**_FOR_A_TERMINAL, **os.environ}
     for line in lines:
         supervisor.add(line.service(environment))
-    _say_where(terminal, lines, state, made, sample=options.demo and settings.jwt_secret is not None)
-    supervisor.run(when_ready=READY)
+    where = _addresses(lines, state, made, sample=options.demo and settings.jwt_secret is not None)
+    terminal.say("up", f"starting {len(lines)} processes; their addresses follow when they are ready")
+    supervisor.run(when_ready=[*where, READY])
 
 
 def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Terminal) -> dict[str, str]:
@@ -200,24 +201,27 @@ def _add_sample(settings: Settings, terminal: Terminal) -> None:
         terminal.say("up", f"added {len(BANKS)} made-up banks of user {user_id}, each in another state")
 
 
-def _say_where(
-    terminal: Terminal, lines: Sequence[Command], state: StateDirectory, made: Mapping[str, str], *, sample: bool
-) -> None:
+def _addresses(lines: Sequence[Command], state: StateDirectory, made: Mapping[str, str], *, sample: bool) -> list[str]:
+    """Return where everything is and how to log in, in lines that fit a narrow terminal."""
     ports = {line.name: line.port for line in lines if line.port is not None}
+    said = []
     if "api" in ports:
-        terminal.say("up", f"the operator's page will be at http://127.0.0.1:{ports['api']}/ops")
-        terminal.say("up", f"the API will be at http://127.0.0.1:{ports['api']}/bank-connections")
-        if sample:
-            terminal.say("up", f"a person's sample page will be at http://127.0.0.1:{ports['api']}/sample")
+        api = f"http://127.0.0.1:{ports['api']}"
+        said.append(f"the operator's page: {api}/ops")
+        said += [f"a person's sample page: {api}/sample"] if sample else []
+        said.append(f"the API: {api}/bank-connections, explained at {api}/docs")
     if "flower" in ports:
-        terminal.say("up", f"Flower will be at http://127.0.0.1:{ports['flower']}")
+        said.append(f"Flower: http://127.0.0.1:{ports['flower']}")
     if ports and "OPS_BASIC_AUTH" in made:
         password = state.operator_login().partition(":")[2] if sys.stdout.isatty() else f"in {state.operator_password}"
-        terminal.say("up", f"log in to both pages as operator, password {password}")
+        said.append(f"log in to the operator's page and Flower as operator, password {password}")
     if "api" in ports:
-        terminal.say("up", "a token for the API: finmind-worker token --user ID (finmind-worker users add makes one)")
-    terminal.say("up", f"data is kept in {state.path}; commands started beside it find what runs here by themselves,")
-    terminal.say("up", f"other programs by: set -a; . {state.addresses}; set +a")
+        said.append("a token for the API: finmind-worker token --user ID")
+    return [
+        *said,
+        f"data is in {state.path}; finmind-worker finds it from here,",
+        f"other programs by: set -a; . {state.addresses}; set +a",
+    ]
 
 
 def _stop(supervisor: Supervisor, terminal: Terminal) -> None:

@@ -18,7 +18,7 @@ from worker.models import (
     BankImportRunAccount,
 )
 from worker.runs.run_filter import RunFilter, select_runs
-from worker.runs.states import COUNTED
+from worker.runs.states import CLOSED, COUNTED, WAITING
 
 COUNTS = COUNTED
 _PRIVATE = frozenset({"lease_token", "lease_expires_at", "dispatched_at", "dispatch_count", "trace_context"})
@@ -44,8 +44,8 @@ def list_runs(session: Session, wanted: RunFilter) -> list[dict[str, Any]]:
 def run_of(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> dict[str, Any]:
     """Return the fields of one run that may be shown: all but its lease, and four that are derived.
 
-    These are `connection_name`, `connector_name`, `duration_s` (from its first start to its end or to now), and
-    `reverted_by_run_id` (the run that reverted it and was not reverted itself).
+    These are `connection_name`, `connector_name`, `duration_s` (from its first start to its end or to now; of one that
+    waits, to when it was handed back), and `reverted_by_run_id` (the run that reverted it and was not reverted itself).
 
     Raises: NotFoundError.
     """
@@ -80,7 +80,8 @@ def _shown(session: Session, runs: Sequence[BankImportRun]) -> list[dict[str, An
     shown = []
     for run in runs:
         bank = banks[run.connection_id]
-        end_at = run.finished_at or bank.now_at
+        waits = run.status in WAITING
+        end_at = run.finished_at or (run.heartbeat_at or run.started_at if waits else bank.now_at)
         shown.append(
             {name: getattr(run, name) for name in _PUBLIC}
             | {
@@ -94,7 +95,10 @@ def _shown(session: Session, runs: Sequence[BankImportRun]) -> list[dict[str, An
 
 
 def accounts_of(session: Session, run_id: uuid.UUID) -> list[dict[str, Any]]:
-    """Return what a run did per account. The caller has checked whose run it is."""
+    """Return what a run did per account. The caller has checked whose run it is.
+
+    Accounts that a run did not reach, because an error ended it before, are listed with that error.
+    """
     mine = BankImportRunAccount
     counts = [getattr(mine, name) for name in COUNTS]
     query = (
@@ -114,7 +118,27 @@ def accounts_of(session: Session, run_id: uuid.UUID) -> list[dict[str, Any]]:
         .where(mine.run_id == run_id)
         .order_by(mine.id)
     )
-    return [dict(row) for row in session.execute(query).mappings()]
+    found = [dict(row) for row in session.execute(query).mappings()]
+    return found + _not_reached(session, session.get_one(BankImportRun, run_id), len(found))
+
+
+def _not_reached(session: Session, run: BankImportRun, reached: int) -> list[dict[str, Any]]:
+    """Return the accounts of a closed run that it meant to read and has no row of."""
+    missing = run.accounts_total - reached
+    if missing <= 0 or run.status not in CLOSED or run.dry_run:
+        return []
+    account, mine = BankConnectionAccount, BankImportRunAccount
+    wanted = [account.connection_id == run.connection_id, account.included, account.created_at <= run.finished_at]
+    if run.account_external_id is not None:
+        wanted.append(account.external_id == run.account_external_id)
+    seen = select(mine.account_id).where(mine.run_id == run.id)
+    query = select(account.external_id, account.name).where(*wanted, account.id.not_in(seen)).order_by(account.id)
+    ended = {"status": "failed", "code": run.code, "message": run.message, "from_on": None, "to_on": None}
+    nothing = {**dict.fromkeys(COUNTS, 0), "balance_proof": None, "finished_at": run.finished_at}
+    return [
+        {"account_external_id": row.external_id, "name": row.name, **ended, **nothing}
+        for row in session.execute(query.limit(missing))
+    ]
 
 
 _CREATED_FROM = 1 << 52

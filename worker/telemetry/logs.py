@@ -31,6 +31,10 @@ _CHATTY = ("celery.beat", "celery.app.trace", "celery.worker.strategy")
 """Loggers with a line per tick and per task, which are shown at DEBUG only."""
 
 
+_INSPECTS = "flower.inspector"
+"""Warns at every start that workers answer no remote control, which they never do."""
+
+
 def setup_logging(*, level: str = "INFO", json: bool | None = None) -> None:
     """Send all logging of this process to stderr.
 
@@ -48,6 +52,8 @@ def setup_logging(*, level: str = "INFO", json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    if level.upper() != "DEBUG":
+        logging.getLogger(_INSPECTS).setLevel(logging.ERROR)
     for name in _QUIET if level.upper() == "DEBUG" else (*_QUIET, *_CHATTY):
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
@@ -92,11 +98,20 @@ def _json_chain() -> list[structlog.types.Processor]:
 def _console_chain() -> list[structlog.types.Processor]:
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _shorten,
         structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=_write_traceback, pad_event_to=32
+            colors=sys.stderr.isatty(), exception_formatter=_write_traceback, pad_event_to=0, pad_level=False
         ),
         _redact,
     ]
+
+
+def _shorten(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
+    """Leave out what a terminal has no room for: day and microseconds, and where our own events come from."""
+    event["timestamp"] = f"{event['timestamp'][11:19]}Z"
+    if event.get("level") == "info" and str(event.get("logger", "")).startswith("worker."):
+        del event["logger"]
+    return event
 
 
 def _redact(_logger: Any, _method: str, line: Any) -> str:  # noqa: ANN401 - what the renderer returned
