@@ -80,8 +80,8 @@ def _shown(session: Session, runs: Sequence[BankImportRun]) -> list[dict[str, An
     shown = []
     for run in runs:
         bank = banks[run.connection_id]
-        waits = run.status in WAITING
-        end_at = run.finished_at or (run.heartbeat_at or run.started_at if waits else bank.now_at)
+        waited_since_at = (run.heartbeat_at or run.started_at) if run.status in WAITING else None
+        end_at = run.finished_at or waited_since_at or bank.now_at
         shown.append(
             {name: getattr(run, name) for name in _PUBLIC}
             | {
