@@ -37,6 +37,14 @@ def pytest_configure() -> None:
         tempfile.tempdir = None  # asks for TMPDIR anew
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what has no roles when the tests run with them."""
+    left_out = pytest.mark.skip(reason="has a Postgres of its own, without roles")
+    for item in items:
+        if roles.wanted() and roles.has_a_server_of_its_own(item.path):
+            item.add_marker(left_out)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The maintenance database of a Postgres server that lives as long as the test process."""

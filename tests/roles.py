@@ -2,7 +2,8 @@
 
 Every statement that code of the package sends runs as `finmind_worker`, or as `finmind_api` below a route of the API;
 what a test itself sends keeps the rights of the owner, who plays FinMind. So does what the owner alone runs: schema,
-migrations, and the commands that add and erase users. Programs that tests start are told the role by PGOPTIONS.
+migrations, the check of a restored database, and the commands that add and erase users. Programs that tests start are
+told the role by PGOPTIONS. Tests that start a Postgres of their own, which has no roles, are left out.
 """
 
 import os
@@ -21,9 +22,16 @@ _OWNERS = tuple(
     f"{_PACKAGE}{part}"
     for part in (
         "schema", "migrations", "local", "cli/db.py", "cli/users.py", "connections/users.py", "db/pooler.py",
-        "personal_data/erasure.py", "personal_data/traces.py",
+        "personal_data/erasure.py", "personal_data/traces.py", "recovery",
     )
 )  # fmt: skip
+
+_OWN_SERVERS = ("chaos/", "local/", "recovery/", "db/test_standby.py", "security/test_nothing_leaks.py")
+
+
+def has_a_server_of_its_own(path: Path) -> bool:
+    """Say whether the tests of a module start a Postgres of their own."""
+    return str(path).startswith(tuple(_TESTS + part for part in _OWN_SERVERS))
 
 
 def wanted() -> bool:
