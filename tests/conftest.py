@@ -39,9 +39,9 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what has no roles when the tests run with them."""
-    left_out = pytest.mark.skip(reason="has a Postgres of its own, without roles")
+    left_out = pytest.mark.skip(reason="has tables, log-ins or a Postgres of its own")
     for item in items:
-        if roles.wanted() and roles.has_a_server_of_its_own(item.path):
+        if roles.wanted() and roles.is_left_out(item.path):
             item.add_marker(left_out)
 
 

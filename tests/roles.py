@@ -3,7 +3,7 @@
 Every statement that code of the package sends runs as `finmind_worker`, or as `finmind_api` below a route of the API;
 what a test itself sends keeps the rights of the owner, who plays FinMind. So does what the owner alone runs: schema,
 migrations, the check of a restored database, and the commands that add and erase users. Programs that tests start are
-told the role by PGOPTIONS. Tests that start a Postgres of their own, which has no roles, are left out.
+told the role by PGOPTIONS. Tests with tables, log-ins or a Postgres of their own are left out.
 """
 
 import os
@@ -26,12 +26,15 @@ _OWNERS = tuple(
     )
 )  # fmt: skip
 
-_OWN_SERVERS = ("chaos/", "local/", "recovery/", "db/test_standby.py", "security/test_nothing_leaks.py")
+_LEFT_OUT = (
+    "chaos/", "local/", "recovery/", "schema/", "db/test_standby.py", "db/test_trouble.py",
+    "security/test_nothing_leaks.py", "security/test_under_the_roles.py",
+)  # fmt: skip
 
 
-def has_a_server_of_its_own(path: Path) -> bool:
-    """Say whether the tests of a module start a Postgres of their own."""
-    return str(path).startswith(tuple(_TESTS + part for part in _OWN_SERVERS))
+def is_left_out(path: Path) -> bool:
+    """Say whether the tests of a module have tables, log-ins or a Postgres of their own."""
+    return str(path).startswith(tuple(_TESTS + part for part in _LEFT_OUT))
 
 
 def wanted() -> bool:
