@@ -47,6 +47,24 @@ def test_a_revert_can_be_reverted(harness):
     assert harness.refresh().code == "nothing_new"
 
 
+@pytest.mark.parametrize("again", ["the bank", "a revert"])
+def test_a_row_returns_without_a_category_that_was_deleted_while_it_was_gone(harness, again):
+    row = harness.bank.buy("-20", "Trattoria Luigi", external_id="1")
+    harness.bank.buy("-1", "Bus", external_id="2")
+    harness.refresh()
+    harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food')", u=harness.user_id)
+    harness.sql("UPDATE expenses SET category_id = (SELECT id FROM categories), notes = 'Mine' WHERE amount = 20")
+    harness.bank.rows.remove(row)
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
+    harness.sql("DELETE FROM categories")
+    if again == "a revert":
+        revert(harness, harness.run_id)
+    harness.bank.rows.append(row)
+    harness.refresh()
+    assert harness.sql("SELECT notes, category_id FROM expenses WHERE amount = 20") == [("Mine", None)]
+
+
 def test_amended_and_removed_expenses_become_what_they_were(harness):
     harness.bank.capabilities = CURSOR
     harness.bank.buy("-1", "Baker", external_id="1")

@@ -24,7 +24,7 @@ from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import expense_from_json, image_row
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.load import load_details
+from worker.importer.store.load import load_details, present_categories
 from worker.importer.store.transfers import give_expenses, give_twins_of_reverted
 from worker.importer.store.twins import hand_to_twins, without_expense
 from worker.importer.store.unchanged_response import forget
@@ -260,13 +260,17 @@ def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[dict[int
     fresh = [undo.known.id for undo in undos if undo.known.id not in ids]
     ids |= dict(zip(fresh, next_ids(session, "expenses", len(fresh)), strict=True))
     gone = [undo for undo in undos if ids[undo.known.id] not in is_taken]
+    categories = present_categories(session, {undo.category_id for undo in gone} - {None})
     columns = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
     copy(
         session,
         "expenses",
         columns,
         (
-            (ids[u.known.id], job.user_id, u.category_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
+            (
+                ids[u.known.id], job.user_id, u.category_id if u.category_id in categories else None, b.amount,
+                b.currency, b.expense_type, b.notes, b.spent_on,
+            )  # fmt: skip
             for u in gone
             if (b := u.before) is not None
         ),

@@ -69,7 +69,8 @@ _DETAILS = text(
         extract(day FROM now() - t.absent_since_at)::int AS absent_days, t.expense_id, t.expense_state,
         t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on,
         e.amount AS expense_amount, e.currency AS expense_currency, e.expense_type, e.notes, e.spent_at, e.category_id,
-        former.expense AS former_expense, former.state AS former_state, kept.id AS kept_expense_id
+        former.expense AS former_expense, former.state AS former_state, kept.id AS kept_expense_id,
+        category.id AS former_category_id
     FROM bank_transactions t
     LEFT JOIN expenses e ON e.id = t.expense_id
     LEFT JOIN LATERAL (
@@ -82,8 +83,10 @@ _DETAILS = text(
     ) former ON t.state = 'removed' OR t.expense_state = 'reverted'
     LEFT JOIN expenses kept ON t.state = 'removed' AND kept.id = former.linked_id AND kept.user_id = t.user_id
       AND NOT EXISTS (SELECT 1 FROM bank_transactions o WHERE o.expense_id = kept.id)
+    LEFT JOIN categories category ON category.id = (former.expense ->> 'category_id')::int
     WHERE t.id = ANY(:ids)"""
 )
+_CATEGORIES = text("SELECT id FROM categories WHERE id = ANY(:ids)")
 _LOCK_KEPT = text("SELECT id FROM expenses WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 
 
@@ -173,6 +176,11 @@ def shared_external_ids(session: Session, account_id: int, external_ids: Collect
     return frozenset(rows.scalars())
 
 
+def present_categories(session: Session, ids: Collection[int | None]) -> frozenset[int]:
+    """Return those of the categories of former expenses that the person has not deleted since."""
+    return frozenset(session.execute(_CATEGORIES, {"ids": list(ids)}).scalars()) if ids else frozenset()
+
+
 def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, StoredRow]:
     """Return these rows whole, with their expenses locked, so that no user edit slips in between."""
     wanted = sorted(set(ids))
@@ -199,7 +207,7 @@ def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
             spent_on=row.spent_at,
         )
     elif row.former_expense:
-        expense, category_id = expense_from_json(row.former_expense), row.former_expense.get("category_id")
+        expense, category_id = expense_from_json(row.former_expense), row.former_category_id
     return StoredRow(
         id=row.id,
         identity=bytes(row.identity),
