@@ -79,6 +79,21 @@ def test_a_pending_row_that_its_feed_forgets_keeps_runs_from_success_until_it_is
     assert harness.amounts() == amounts
 
 
+def test_a_pending_row_is_not_taken_for_an_equal_one_that_was_posted_when_it_came(harness):
+    """Whatever other rows were pending before the posted one, or were posted after the pending one."""
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-9", "Kiosk", external_id="k", pending=True)
+    harness.refresh()
+    harness.bank.buy("-3.20", "Bar Centrale", external_id="p", pending=True)
+    harness.bank.buy("-3.20", "Bar Centrale", external_id="q")
+    harness.refresh()
+    harness.bank.buy("-5", "Tram", external_id="t")
+    harness.refresh()
+    harness.day_later(8)
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert sorted(harness.amounts()) == ["-3.20", "-3.20", "-5.00", "-9.00"]
+
+
 def test_a_question_about_a_pending_row_goes_when_the_row_is_posted(harness):
     harness.bank.capabilities = CURSOR
     harness.bank.buy("-20", "Hotel", external_id="p", pending=True)

@@ -214,6 +214,36 @@ def test_pending_rows_of_a_removed_connection_go_once_its_bank_was_read_again_wi
     assert sorted(second.amounts()) == ["-1.00", "-4.00"]
 
 
+@pytest.mark.parametrize("more", [{"pending": True}, {"booking_on": TODAY + timedelta(days=2)}])
+@pytest.mark.parametrize(
+    ("days", "amounts"),
+    [
+        ((-300, -290), ["-9.00"]),
+        ((-60, 60), ["-9.00"]),
+        ((-3, 4), ["-9.00"]),
+        ((4, 9), ["-9.00"]),
+        ((-3, 9), []),
+    ],
+    ids=["of last year", "of two far months", "that ends too early", "that begins later", "of its days"],
+)
+def test_a_statement_file_tells_of_pending_rows_of_its_days_alone(sessions, user_id, two, days, amounts, more):
+    """Nor of rows that a feed, which is not read any more, had booked for days to come."""
+    feed, file = two
+    feed.bank.accounts = [replace(feed.bank.accounts[0], anchor=f"iban:{IBAN}")]
+    feed.bank.capabilities = CURSOR
+    feed.bank.buy("-9", "Hotel", external_id="1", **more)
+    feed.refresh()
+    feed.sql("UPDATE bank_connections SET status = 'needs_user' WHERE id = :c", c=feed.connection_id)
+    file.sql("UPDATE bank_connections SET connector_name = 'file' WHERE id = :c", c=file.connection_id)
+    file.bank.accounts = [replace(feed.bank.accounts[0], external_id="S")]
+    for number, offset in enumerate(days):
+        on = TODAY + timedelta(days=offset)
+        file.bank.buy(f"-{number + 1}", "Baker", external_id=str(number), account_id="S", booking_on=on)
+    file.bank.today = TODAY + timedelta(days=70)
+    file.refresh()
+    assert sorted(file.amounts()) == sorted(["-1.00", "-2.00", *amounts])
+
+
 @pytest.mark.parametrize(
     ("words", "days", "owed", "asked"),
     [

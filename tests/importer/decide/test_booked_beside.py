@@ -1,6 +1,7 @@
 """Which posted row a pending one became that was told beside it, and what it inherits."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -16,8 +17,8 @@ POSTED = row(id=2)
 @pytest.mark.parametrize(
     ("pending", "posted", "pairs"),
     [
-        ([PENDING], [POSTED], [(0, 0)]),
-        ([PENDING], [row(id=2, text="COFFEE BAR BERLIN 4711", booking_on=day(MAX_DAYS))], [(0, 0)]),
+        ([PENDING], [POSTED], [(1, 2)]),
+        ([PENDING], [row(id=2, text="COFFEE BAR BERLIN 4711", booking_on=day(MAX_DAYS))], [(1, 2)]),
         ([PENDING], [row(id=2, booking_on=day(MAX_DAYS + 1))], []),
         ([PENDING], [row(id=2, booking_on=day(-1))], []),
         ([PENDING], [row("-3.60", id=2)], []),
@@ -32,7 +33,13 @@ POSTED = row(id=2)
     ],
 )  # fmt: skip
 def test_one_pending_and_one_posted_row_are_a_purchase(pending, posted, pairs):
-    assert match_booked_beside(pending, posted) == pairs
+    met = match_booked_beside(list(product(pending, posted)))
+    assert [(one.id, other.id) for one, other in met] == pairs
+
+
+def test_rows_that_are_no_pair_to_choose_from_are_two_purchases():
+    other_pending, other_posted = row("-9", id=3, pending=True, text="Kiosk"), row("-5", id=4, text="Tram")
+    assert match_booked_beside([(PENDING, other_posted), (other_pending, POSTED)]) == []
 
 
 def gone(**changed):

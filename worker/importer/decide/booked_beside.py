@@ -7,32 +7,35 @@ person did to the expense of the pending row holds for that of the posted one.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.match_pending import MAX_DAYS, SURE
-from worker.importer.decide.one_to_one import PlacePair, unambiguous
+from worker.importer.decide.one_to_one import unambiguous
 from worker.importer.decide.similarity import similarity
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
+
+Pairs: TypeAlias = Sequence[tuple[StoredRow, StoredRow]]
+"""A pending row with a posted one that may be what it became."""
 
 MAX_PENDING_DAYS = 31
 """A row that is pending for longer is booked or called off, whatever the provider says of it: no hold lasts so long."""
 
 
-def match_booked_beside(pending: Sequence[StoredRow], posted: Sequence[StoredRow]) -> list[PlacePair]:
-    """Return the pairs of which neither side has another candidate, by their places.
+def match_booked_beside(beside: Pairs) -> Pairs:
+    """Return the pairs that are evidently one purchase: neither row has another candidate.
 
     Args:
-        pending: Rows that are pending, or were until they went.
-        posted: Posted rows that came after them and took no other row's place.
+        beside: Each row that is pending, or was until it went, with every posted row that came after it, took no other
+            row's place and was not parted from it by the person. Two rows that are no pair here are two purchases.
     """
-    pairs = [
-        (left, right)
-        for left, one in enumerate(pending)
-        for right, other in enumerate(posted)
-        if one.amount == other.amount and may_be_booked_as(one, other)
-    ]
-    return unambiguous(pairs)
+    fitting = {
+        (pending.id, posted.id): (pending, posted)
+        for pending, posted in beside
+        if pending.amount == posted.amount and may_be_booked_as(pending, posted)
+    }
+    return [fitting[ids] for ids in unambiguous(list(fitting))]
 
 
 def may_be_booked_as(pending: StoredRow, posted: StoredRow) -> bool:

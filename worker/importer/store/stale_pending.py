@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import TypeAlias
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -11,6 +10,7 @@ from worker import outbox
 from worker.importer.account_state import AccountState
 from worker.importer.decide.booked_beside import (
     MAX_PENDING_DAYS,
+    Pairs,
     inherited_effect,
     match_booked_beside,
     may_be_booked_as,
@@ -28,18 +28,27 @@ from worker.importer.store.change_rows import image_row
 from worker.importer.store.load import load_details
 from worker.importer.store.write import WriteTarget, write_plan
 
-Pairs: TypeAlias = Sequence[tuple[StoredRow, StoredRow]]
-"""A pending row with a posted one that may be what it became."""
+NEAR_DAYS = 31
+"""A statement file without a row for longer is taken for two, and the days between them for days that nobody read."""
 
 # Of a connection that is not read any more, or not until its user acts, nobody hears what became of a pending row, or
-# of one that was booked for a day to come; another one to the same account has read its day since.
+# of one that was booked for a day to come; another one to the same account has read its day since. A statement file has
+# read the days between its rows, which must go on until a pending row is booked.
 _ABANDONED = text(
     """SELECT t.id FROM bank_connection_accounts n
     JOIN bank_connection_accounts a ON a.bank_account_id = n.bank_account_id AND a.id <> n.id
     JOIN bank_connections c ON c.id = a.connection_id AND c.status <> 'active'
+    JOIN bank_connections k ON k.id = n.connection_id
     JOIN bank_transactions t ON t.account_id = a.id AND t.expense_state = 'own'
       AND (t.state = 'pending' OR t.state = 'posted' AND least(t.stated_on, t.effective_on) > a.watermark_on)
       AND t.effective_on BETWEEN n.history_from_on AND CAST(:today AS date) - :grace_days
+      AND NOT n.unread_days @> t.effective_on
+      AND (k.connector_name <> 'file' OR EXISTS (
+          SELECT 1 FROM bank_transactions f WHERE f.account_id = n.id AND f.state <> 'removed'
+            AND f.effective_on BETWEEN t.effective_on - :near_days AND t.effective_on)
+        AND EXISTS (
+          SELECT 1 FROM bank_transactions f WHERE f.account_id = n.id AND f.state <> 'removed'
+            AND f.effective_on BETWEEN t.effective_on + :max_days AND t.effective_on + :max_days + :near_days))
     WHERE n.id = :account_id AND NOT EXISTS (
       SELECT 1 FROM bank_transactions w
       WHERE w.twin_id = t.id AND w.account_id = n.id AND w.state <> 'removed' AND w.expense_state = 'twin')"""
@@ -114,6 +123,7 @@ def remove_abandoned(session: Session, job: Job, account: AccountState, target: 
     """
     grace_days = job.options.pending_grace_days
     values = {"account_id": account.id, "today": today, "grace_days": grace_days}
+    values |= {"max_days": MAX_DAYS, "near_days": NEAR_DAYS}
     ids = list(session.execute(_ABANDONED, values).scalars())
     values = {"connection_id": job.connection_id, "grace_days": grace_days}
     ids += session.execute(_OF_MISSING_ACCOUNTS, values).scalars()
@@ -134,7 +144,7 @@ def settle_pending(session: Session, job: Job, account: AccountState, target: Wr
     beside = _booked_beside(session, account.id, ())
     gone = {
         pending.id: pending
-        for pending, posted in _evident(beside)
+        for pending, posted in match_booked_beside(beside)
         if pending.id in old and not (pending.changed_by_user and posted.changed_by_user)
     }
     months = _remove(session, target, list(gone.values()))
@@ -157,7 +167,7 @@ def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
     if not went:
         return set()
     months: set[str] = set()
-    for pending, posted in _evident(_booked_beside(session, target.account_id, went)):
+    for pending, posted in match_booked_beside(_booked_beside(session, target.account_id, went)):
         if pending.id in went:
             effect = inherited_effect(pending, posted, went[pending.id])
             months |= set() if effect is None else _inherit(session, target, pending, posted, effect)
@@ -169,12 +179,6 @@ def _booked_beside(session: Session, account_id: int, went: Collection[int]) -> 
     pairs = session.execute(_BOOKED_BESIDE, values).all()
     rows = load_details(session, {id_ for pair in pairs for id_ in pair})
     return [(rows[pair.pending_id], rows[pair.posted_id]) for pair in pairs]
-
-
-def _evident(beside: Pairs) -> Pairs:
-    pending = list({one.id: one for one, _ in beside}.values())
-    posted = list({other.id: other for _, other in beside}.values())
-    return [(pending[left], posted[right]) for left, right in match_booked_beside(pending, posted)]
 
 
 def _inherit(
