@@ -226,7 +226,7 @@ def test_pending_rows_of_a_removed_connection_go_once_its_bank_was_read_again_wi
     ],
     ids=["of last year", "of two far months", "that ends too early", "that begins later", "of its days"],
 )
-def test_a_statement_file_tells_of_pending_rows_of_its_days_alone(sessions, user_id, two, days, amounts, more):
+def test_a_statement_file_tells_of_pending_rows_of_its_days_alone(two, days, amounts, more):
     """Nor of rows that a feed, which is not read any more, had booked for days to come."""
     feed, file = two
     feed.bank.accounts = [replace(feed.bank.accounts[0], anchor=f"iban:{IBAN}")]

@@ -267,12 +267,10 @@ def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[dict[int
         "expenses",
         columns,
         (
-            (
-                ids[u.known.id], job.user_id, u.category_id if u.category_id in categories else None, b.amount,
-                b.currency, b.expense_type, b.notes, b.spent_on,
-            )  # fmt: skip
+            (ids[u.known.id], job.user_id, category_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
             for u in gone
             if (b := u.before) is not None
+            for category_id in [u.category_id if u.category_id in categories else None]
         ),
     )
     return ids, [ids[undo.known.id] for undo in gone]
