@@ -1,6 +1,9 @@
 """A new connection answers with the accounts that its bank lists, when its request waits for them."""
 
+import uuid
+
 import pytest
+from fastapi import BackgroundTasks
 
 from tests.leases import claim
 from worker.api import first_imports
@@ -8,7 +11,8 @@ from worker.connectors.base import Account
 from worker.importer.store.accounts import sync_accounts
 from worker.models import BankImportRun
 from worker.runs.ending import close
-from worker.runs.states import Outcome, RunStatus
+from worker.runs.request import request_run
+from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus
 
 CONNECTIONS = "/bank-connections/connections"
 LINK = {"connector_name": "mock", "display_name": "Joint"}
@@ -73,3 +77,11 @@ def test_a_bank_that_lists_nothing_in_time_is_connected_all_the_same(client):
     assert (made.status_code, made.json()["accounts"]) == (201, [])
     assert client.get(f"/bank-connections/import-runs/{made.json()['first_run_id']}").json()["status"] == "queued"
     assert client.post(f"{CONNECTIONS}?wait=31", json=LINK).status_code == 422
+
+
+def test_a_run_that_waits_already_lists_the_accounts_of_a_connection_that_was_made(client, app, sessions, user_id):
+    connection_id = uuid.UUID(client.post(CONNECTIONS, json=LINK).json()["id"])
+    with sessions() as session:  # as a provider's news of the finished link asks for it
+        waiting = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH))
+    made = first_imports.read_new(app.state.services, user_id, connection_id, BackgroundTasks())
+    assert (made.accounts, made.first_run_id) == ([], waiting)

@@ -151,7 +151,8 @@ class AccountOut(BaseModel):
 class NewConnectionOut(ConnectionOut):
     """A connection that was just made, with the accounts that its bank listed so far.
 
-    first_run_id: the import that `wait` asked for; null without `wait`, and where the accounts are known already.
+    first_run_id: the import that `wait` asked for, or a run that waited already; null without `wait`, and where the
+    accounts are known already.
     """
 
     accounts: list[AccountOut]

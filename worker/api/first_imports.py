@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import BackgroundTasks, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
 
 from worker.api.connection_schemas import NewConnectionOut
 from worker.api.query import LONGEST_WAIT_S
@@ -18,7 +19,10 @@ from worker.api.run_schemas import RunOut
 from worker.api.runs import has_ended, wait_until
 from worker.api.services import Services
 from worker.connections import connection_queries
-from worker.runs.states import RunKind, RunRequest
+from worker.errors import ConflictError
+from worker.runs import run_queries
+from worker.runs.run_filter import RunFilter
+from worker.runs.states import WAITING, RunKind, RunRequest
 
 AccountsWait = Annotated[
     int,
@@ -43,9 +47,20 @@ def read_new(
         accounts = connection_queries.list_accounts(session, connection_id)
         run_id = None
         if nudges is not None and not accounts:
-            run_id = services.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT), nudges)
+            run_id = _ask(services, session, connection_id, nudges)
         described = connection_queries.describe_with_bank(session, row)
     return NewConnectionOut.of({**described, "accounts": accounts, "first_run_id": run_id})
+
+
+def _ask(
+    services: Services, session: Session, connection_id: uuid.UUID, nudges: BackgroundTasks
+) -> uuid.UUID | None:
+    """Ask for the first import, and return its run; where another run waits already, that one lists the accounts."""
+    try:
+        return services.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT), nudges)
+    except ConflictError:
+        waiting = RunFilter(connection_id=connection_id, statuses=tuple(WAITING), limit=1)
+        return next((run["id"] for run in run_queries.list_runs(session, waiting)), None)
 
 
 async def with_accounts(
