@@ -419,6 +419,18 @@ def test_a_row_missing_between_two_balances_is_told(reading):
     assert [failure.error.code for page in found.pages for failure in page.failures] == ["statement_unbalanced"]
 
 
+@pytest.mark.parametrize("state", ["Declined", "Pending"])
+def test_rows_that_moved_no_balance_do_not_speak_against_the_balances(reading, state):
+    rows = (
+        "2026-01-12,Pay,100.00,Completed,150.00", f"2026-01-13,Shop,-7.00,{state},",
+        "2026-01-14,Rent,-60.00,Completed,90.00", f"2026-01-15,Shop,-8.00,{state},",
+        "2026-01-16,Tea,-5.00,Completed,85.00", ",Total,27.00,,", "2026-01-17,Tea,-4.00,Completed,81.00",
+    )  # fmt: skip
+    found = reading("Date,Description,Amount,Status,Balance\n" + "\n".join(rows) + "\n")
+    assert found.accounts[0].balance.amount == D("81.00")
+    assert not any("the balances do not follow" in warning for warning in found.warnings)
+
+
 def test_column_names_may_begin_with_a_number_sign(reading):
     found = reading("#Data operacji;#Opis operacji;#Kwota;\n2026-01-16;ZAKUP;-10,50 PLN;\n2026-01-15;ZWROT;2,50 PLN;\n")
     assert (found.amounts, found.rows[0].description, found.rows[0].currency) == (

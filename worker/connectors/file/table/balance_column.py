@@ -6,6 +6,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from worker.connectors.file.statement.amounts import Mark, parse_amount
+from worker.connectors.file.table.conditions import Conditions
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout
 from worker.connectors.file.table.row_amount import cell, row_amount
@@ -24,7 +25,7 @@ _MOST_UNSIGNED_ROWS = 200_000
 
 
 class _Step(NamedTuple):
-    """A row with a balance. skipped: sum of the rows of its account before it that have none."""
+    """A row with a balance. skipped: sum of the booked rows of its account before it that have none."""
 
     account: tuple[str, ...]
     line: int
@@ -38,6 +39,8 @@ class BalanceColumn:
 
     def __init__(self, layout: Layout, rows: Callable[[], Iterator[Record]], mark: Mark) -> None:
         self._layout, self._rows, self._mark = layout, rows, mark
+        self._days = layout.places(layout.profile.date, layout.profile.transaction_date)
+        self._not_booked = (Conditions(layout, layout.profile.pending), Conditions(layout, layout.profile.skip))
         self._known: dict[SignReading, ReadingProof | None] = {}
         self.contradicts = False
 
@@ -76,9 +79,14 @@ class BalanceColumn:
             try:
                 amount = row_amount(self._layout, record, self._mark, signs)
                 if not written:
-                    skipped[key] = skipped.get(key, Decimal(0)) + amount
+                    skipped[key] = skipped.get(key, Decimal(0)) + (amount if self._is_booked(record) else 0)
                     continue
                 balance = parse_amount(written, self._mark)
             except ValueError:
                 continue
             yield _Step(key, record.line, amount, balance, skipped.pop(key, Decimal(0)))
+
+    def _is_booked(self, record: Record) -> bool:
+        """Return whether a row moved the balance: it has a day, and is neither pending nor left out."""
+        dated = any(mark.isdigit() for at in self._days for mark in cell(record, at))
+        return dated and not any(one.met_by(record) for one in self._not_booked)

@@ -1,7 +1,6 @@
 """Reads a record of a table as the bookings that it states, by a layout and a reading that are decided."""
 
 import re
-from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -11,6 +10,7 @@ from worker.connectors.file.statement.dates import parse_day_as, parse_moment
 from worker.connectors.file.statement.events import Row
 from worker.connectors.file.statement.written_days import read_day
 from worker.connectors.file.table.accounts import Accounts
+from worker.connectors.file.table.conditions import Conditions
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.decisions import Decisions
 from worker.connectors.file.table.layout import Layout
@@ -21,23 +21,6 @@ from worker.connectors.file.table.state_words import UNDATED_WORDS
 _GROUP = 3  # figures that a mark of thousands sets off
 _LONGEST_DAY = 10
 _FIGURE = re.compile(r"[1-9]")
-
-
-class Conditions:
-    """Values of columns that a profile gives a meaning.
-
-    Attributes:
-        columns: The place of each column, with its values in plain form.
-    """
-
-    def __init__(self, layout: Layout, stated: Mapping[str, Sequence[str]]) -> None:
-        self.columns = [
-            (layout.column(name), frozenset(plain(value) for value in values)) for name, values in stated.items()
-        ]
-
-    def met_by(self, record: Record) -> bool:
-        """Return whether a column of the record has one of its values."""
-        return any(plain(cell(record, at)) in values for at, values in self.columns)
 
 
 class BookingReader:

@@ -9,7 +9,8 @@ from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import BadRow, Event, Remark, Row, Skipped
 from worker.connectors.file.statement.reader import MAX_RAW_CHARACTERS
 from worker.connectors.file.table.accounts import Accounts
-from worker.connectors.file.table.bookings import BookingReader, Conditions
+from worker.connectors.file.table.bookings import BookingReader
+from worker.connectors.file.table.conditions import Conditions
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.decisions import Decisions
 from worker.connectors.file.table.layout import Layout, numbered
