@@ -110,3 +110,10 @@ def test_a_stated_currency_names_the_same_account_as_one_in_the_file(tmp_path):
     found = read(tmp_path, account={"currency": "USD"})
     assert [(account.currency, account.mask) for account in found.accounts] == [("USD", "6789")]
     assert len(found.rows) == 2
+
+
+def test_an_id_of_the_number_alone_means_its_account_in_every_currency(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(FORMATS["csv"][0] + _csv("123456789", "EUR", "113") + _csv("123456789", "USD", "114"))
+    stated = {account_key(account_anchor("123456789")): {"flip_sign": True}}
+    assert [row.amount for row in read(path, accounts=stated).rows] == [Decimal("5.00"), Decimal("5.00")]

@@ -117,9 +117,9 @@ class FileConfig(ConnectorConfig):
     def _is_encoding(cls, value: str | None) -> str | None:
         return known_encoding(value) if value else None
 
-    def override(self, key: str, mask: str | None) -> AccountOverride | None:
-        """Return what is stated about an account, the most particular first."""
-        return self.accounts.get(key) or (self.accounts.get(mask) if mask else None) or self.account
+    def override(self, ids: Iterable[str], mask: str | None) -> AccountOverride | None:
+        """Return what is stated about an account by one of its ids or its last digits, the most particular first."""
+        return next((self.accounts[name] for name in (*ids, mask) if name in self.accounts), self.account)
 
     def choices(self) -> Choices:
         """Return what the readers need to know."""

@@ -35,7 +35,9 @@ class EventOverrides:
                     yield event
 
     def _open(self, account: Account) -> Account:
-        stated = self._config.override(account.external_id, account.mask)
+        # An id of the number alone, as ids were without a currency, means its accounts in every currency.
+        ids = (account.external_id, *([account_key(account.anchor)] if account.anchor else []))
+        stated = self._config.override(ids, account.mask)
         labelled = _labelled(account, stated) if stated else account
         self._known[account.external_id] = (labelled, stated)
         return labelled
