@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from worker.cli import output
-from worker.cli.output import print_rows
+from worker.cli.output import print_record, print_rows
 
 ROWS = [{"id": "3f2c9a1e-0000-4000-8000-000000000001", "bank": "Sparkasse", "message": "x" * 60, "took_s": 3}]
 COLUMNS = ("id", "bank", "took_s", "message")
@@ -45,3 +45,9 @@ def test_wide_and_pipes_show_everything(terminal, capsys):
     for shown in (piped, wide):
         assert "x" * 60 in shown
         assert "not shown" not in shown
+
+
+def test_seconds_are_durations_and_a_number_a_second_is_a_number(capsys):
+    print_record({"refresh_interval_s": 7200, "rate_limit_per_s": 60}, as_json=False)
+    shown = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert [(name.strip(), value) for name, value in shown] == [("refresh interval", "2h"), ("rate limit per s", "60")]

@@ -19,6 +19,7 @@ WideFlag = Annotated[bool, typer.Option("--wide", help="Show every column, howev
 
 Record = Mapping[str, Any]
 _NARROWEST = 40
+_A_SECOND = "_per_s"
 
 
 def print_rows(
@@ -112,13 +113,16 @@ def _fitting(widths: Sequence[int], width: int) -> int:
 
 
 def _heading(column: str) -> str:
+    if column.endswith(_A_SECOND):
+        return column.replace("_", " ")
     return column.removesuffix("_at").removesuffix("_on").removesuffix("_s").replace("_", " ")
 
 
 def _field(name: str, value: Any) -> str:  # noqa: ANN401
-    """Write a value as its name says: a number of seconds as a duration."""
-    is_seconds = name.endswith("_s") and isinstance(value, (int, float)) and not isinstance(value, bool)
-    return _duration(value) if is_seconds else _cell(value)
+    """Write a value as its name says: a number of seconds as a duration, unless it is how many there are a second."""
+    is_seconds = name.endswith("_s") and not name.endswith(_A_SECOND)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return _duration(value) if is_seconds and is_number else _cell(value)
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401
