@@ -1,5 +1,7 @@
 """Account numbers: what looks like an IBAN and is none, and one number with accounts in several currencies."""
 
+from decimal import Decimal
+
 import pytest
 
 from tests.file.reader import read
