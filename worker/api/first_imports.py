@@ -52,9 +52,7 @@ def read_new(
     return NewConnectionOut.of({**described, "accounts": accounts, "first_run_id": run_id})
 
 
-def _ask(
-    services: Services, session: Session, connection_id: uuid.UUID, nudges: BackgroundTasks
-) -> uuid.UUID | None:
+def _ask(services: Services, session: Session, connection_id: uuid.UUID, nudges: BackgroundTasks) -> uuid.UUID | None:
     """Ask for the first import, and return its run; where another run waits already, that one lists the accounts."""
     try:
         return services.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT), nudges)
