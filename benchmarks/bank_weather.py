@@ -9,19 +9,17 @@ of their own: for them every request fails.
 """
 
 import argparse
-import json
 import math
 import random
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+from benchmarks.results import print_and_keep
 from worker.runs.circuit import FAILURES_LAST, FAILURES_TO_OPEN, FEWEST_USERS_TO_OPEN, USERS_TO_OPEN
 from worker.runs.weather import DOWN_FAILS, BankState, RunResult, after, usual_failures
 
-RESULTS = Path(__file__).parent / "results" / "bank_weather.json"
 START = datetime(2026, 10, 1, tzinfo=UTC)
 
 
@@ -149,9 +147,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=60)
     options = parser.parse_args()
     figures = measure(options.banks, options.days)
-    print(json.dumps(figures, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print_and_keep("bank_weather", figures)
 
 
 if __name__ == "__main__":

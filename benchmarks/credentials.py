@@ -7,7 +7,6 @@ Prints ratios and writes benchmarks/results/credentials.json. Needs nothing runn
 
 import argparse
 import io
-import json
 import os
 import random
 import tempfile
@@ -25,6 +24,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
+from benchmarks.results import keep
 from worker.connections.credentials import ConfigKeeper, open_taken, place_of, take_config
 from worker.connectors.config import ConnectorConfig
 from worker.credentials import CredentialPlace, LocalKeyring, Vault, seal_config
@@ -34,7 +34,6 @@ from worker.keys import rotate, verify
 from worker.local.postgres import EmbeddedPostgres
 from worker.schema import apply_schema
 
-RESULTS = Path(__file__).parent / "results" / "credentials.json"
 PLACE = CredentialPlace(
     table="bank_connections", column="config_encrypted", user_id=7, row_id=str(uuid.uuid4()), version=3
 )
@@ -245,8 +244,7 @@ def main() -> None:
     print(f"rotated {moved['rotated']} of {moved['credentials']} in {moved['seconds']:.1f} s:", end=" ")
     print(f"{moved['rotated_per_s']:.0f}/s beside {moved['refreshes_during_rotation']} refreshes,", end=" ")
     print(f"{moved['failed_refreshes']} failed, {moved['renewed_tokens_lost']} renewed tokens lost")
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"sealing": costs, "rotation": moved}, indent=2) + "\n")
+    keep("credentials", {"sealing": costs, "rotation": moved})
     if moved["failed_refreshes"] or moved["renewed_tokens_lost"] or moved["do_not_open"] or moved["remaining"]:
         raise SystemExit("something was lost")
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import redis
 from sqlalchemy import text
 
+from benchmarks.results import print_and_keep
 from worker.db.engine import open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
@@ -26,7 +27,6 @@ from worker.schema import apply_schema
 from worker.tasks import dispatch
 from worker.tasks.imports import execute
 
-RESULTS = Path(__file__).parent / "results" / "dispatch.json"
 USERS = 1000
 FLOOR_MESSAGES = 10_000
 
@@ -109,9 +109,7 @@ def main() -> None:
         finally:
             server.stop()
             postgres.stop()
-    print(json.dumps(figures, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print_and_keep("dispatch", figures)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ import argparse
 import json
 import time
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from statistics import median
 
 import httpx2
 
+from benchmarks.results import print_and_keep
 from tests.connectors.kit.banks import TOKEN, PagedConnector
 from tests.connectors.manifest.banks import PAGED
 from worker.connectors.base import BankConnector, ConnectorContext
@@ -21,7 +21,6 @@ from worker.connectors.config import parse_config
 from worker.connectors.manifest.connector import make_connector
 from worker.connectors.manifest.loading import parse_manifest
 
-RESULTS = Path(__file__).parent / "results" / "manifest.json"
 PAGE_SIZE, ROUNDS = 500, 7
 NOW = datetime(2026, 5, 19, 14, 30, tzinfo=UTC)
 
@@ -97,9 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     figures = measure(parser.parse_args().rows)
-    print(json.dumps(figures, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print_and_keep("manifest", figures)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from benchmarks.results import print_and_keep
 from benchmarks.statement_files import SHAPES, write
 from worker.connections.credentials import new_config_values
 from worker.connectors.base import Transaction
@@ -38,7 +39,6 @@ from worker.runtime import runtime
 from worker.schema import apply_schema
 from worker.tasks.execution import execute_run
 
-RESULTS = Path(__file__).parent / "results" / "memory.json"
 MIB = 1024**2
 LARGEST = 32 * MIB
 
@@ -168,9 +168,7 @@ def main() -> None:
                 path.unlink()
         finally:
             postgres.stop()
-    print(json.dumps(result, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print_and_keep("memory", result)
 
 
 if __name__ == "__main__":

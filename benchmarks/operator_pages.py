@@ -16,6 +16,7 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from benchmarks.results import keep
 from worker.api.app import create_app
 from worker.credentials import generate_key
 from worker.db.engine import Sessions, open_engine, open_sessions
@@ -26,7 +27,6 @@ from worker.runtime import open_runtime
 from worker.schema import apply_schema
 from worker.settings import Settings
 
-RESULTS = Path(__file__).parent / "results" / "operator_pages.json"
 _FILL = """
     INSERT INTO users (email, password_hash) SELECT i || '@bench.test', 'x' FROM generate_series(1, 1000) i;
     INSERT INTO bank_connections (id, user_id, connector_name, display_name, institution_name, config_encrypted,
@@ -103,8 +103,7 @@ def main() -> None:
         finally:
             redis.stop()
             postgres.stop()
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(figures, indent=2) + "\n")
+    keep("operator_pages", figures)
     print(json.dumps(figures, indent=2))
 
 

@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from benchmarks.results import print_and_keep
 from worker.connections.credentials import new_config_values
 from worker.connectors.plaid import PlaidConfig
 from worker.credentials import open_vault
@@ -44,7 +45,6 @@ from worker.models import BankConnection
 from worker.schema import apply_schema
 from worker.settings import load_settings
 
-RESULTS = Path(__file__).parent / "results" / "provider_webhooks.json"
 PORT = 8497
 MARK = "worker.tasks.benchmark.mark"
 _KEY = ec.generate_private_key(ec.SECP256R1())
@@ -228,9 +228,7 @@ def main() -> None:
                 process.wait(30)
             server.stop()
             postgres.stop()
-    print(json.dumps(figures, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print_and_keep("provider_webhooks", figures)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ of the worker's children is read on the way.
 
 import argparse
 import base64
-import json
 import os
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from celery import Celery
 from sqlalchemy import text
 
 from benchmarks.empty_task import EMPTY
+from benchmarks.results import print_and_keep
 from worker.broker import Nudge, Queue, publish
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
@@ -40,7 +40,6 @@ from worker.runs.states import RunKind, RunRequest
 from worker.schema import apply_schema
 from worker.settings import load_settings
 
-RESULTS = Path(__file__).parent / "results" / "roundtrip.json"
 LOOK_S = 0.01
 """How often it is asked whether the queue is drained: asking costs processor time that the worker needs."""
 
@@ -190,9 +189,7 @@ def main() -> None:
         finally:
             server.stop()
             postgres.stop()
-    print(json.dumps(figures, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print_and_keep("roundtrip", figures)
 
 
 if __name__ == "__main__":

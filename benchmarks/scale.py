@@ -10,9 +10,7 @@ Last it says which statements of screens and dispatcher would scan all runs of t
 
 import argparse
 import hashlib
-import json
 import logging
-import os
 import statistics
 import sys
 import tempfile
@@ -32,6 +30,7 @@ from pydantic import BaseModel
 from sqlalchemy import Engine, text
 
 from benchmarks.plans import scans_of_runs
+from benchmarks.results import print_and_keep
 from worker.connectors.base import (
     Account,
     AuthStatus,
@@ -58,7 +57,6 @@ from worker.schema import apply_schema
 from worker.status.kept_readings import KeptReadings
 from worker.status.metrics import exposition
 
-RESULTS = Path(__file__).parent / "results" / "scale.json"
 LIMITS = DispatchLimits(ahead=500, per_user=8, per_connector=500, redispatch_s=90)
 REFRESHED = 100
 """Connections that are refreshed in earnest."""
@@ -342,9 +340,7 @@ def main() -> None:
         finally:
             server.stop()
             postgres.stop()
-    print(json.dumps(result, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + os.linesep)
+    print_and_keep("scale", result)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ the API. Prints JSON and keeps it in benchmarks/results/tenants.json.
 
 import argparse
 import base64
-import json
 import os
 import socket
 import subprocess
@@ -26,6 +25,7 @@ import httpx2
 import jwt
 from sqlalchemy import text
 
+from benchmarks.results import print_and_keep
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
@@ -39,7 +39,6 @@ from worker.models import BankConnection
 from worker.schema import apply_schema
 from worker.settings import load_settings
 
-RESULTS = Path(__file__).parent / "results" / "tenants.json"
 SECRET = "a-secret-of-the-benchmark-that-is-long-enough"
 HOSTILE = 3
 
@@ -191,9 +190,7 @@ def main() -> None:
                 process.wait(60)
             server.stop()
             postgres.stop()
-    print(json.dumps(result, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print_and_keep("tenants", result)
 
 
 def _wait_for(port: int) -> None:

@@ -10,7 +10,6 @@ proportional set size of all worker processes.
 
 import argparse
 import base64
-import json
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import text
 
+from benchmarks.results import print_and_keep
 from worker.client import WorkerClient
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
@@ -37,7 +37,6 @@ from worker.models import BankConnection
 from worker.schema import apply_schema
 from worker.settings import load_settings
 
-RESULTS = Path(__file__).parent / "results" / "waiting.json"
 WORKERS = ("interactive", "scheduled", "heavy")
 OF_PEOPLE = 50
 """Connections that are refreshed only because somebody asks."""
@@ -215,9 +214,7 @@ def main() -> None:
                 process.wait(30)
             server.stop()
             postgres.stop()
-    print(json.dumps(result, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print_and_keep("waiting", result)
 
 
 if __name__ == "__main__":

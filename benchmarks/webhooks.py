@@ -29,6 +29,7 @@ from typing import IO
 import structlog
 from sqlalchemy import text
 
+from benchmarks.results import print_and_keep
 from worker.credentials import LocalKeyring
 from worker.credentials.envelope import EnvelopeVault
 from worker.db.engine import Sessions, open_engine, open_sessions
@@ -42,7 +43,6 @@ from worker.webhooks.subscriptions import SubscriptionPolicy, Wanted, subscribe
 from worker.webhooks.target import EgressPolicy
 from worker.webhooks.transport import Transport
 
-RESULTS = Path(__file__).parent / "results" / "webhooks.json"
 ENDPOINTS = 100
 VAULT = EnvelopeVault([LocalKeyring({"k1": os.urandom(32)})], primary_key_id="k1")
 EGRESS = EgressPolicy(allow_loopback=True)
@@ -264,9 +264,7 @@ def main() -> None:
             results = measure(server.url, parser.parse_args())
         finally:
             server.stop()
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-    print(json.dumps(results, indent=2))
+    print_and_keep("webhooks", results)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Transactions and expenses grow with what people spend, and so do the runs that b
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
+from benchmarks.results import print_and_keep
 from worker.connections.notices import prune_notices
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
@@ -24,7 +24,6 @@ from worker.runs.retention import RetentionPolicy, prune_old, remove_old_rows
 from worker.schema import apply_schema
 from worker.webhooks.retention import prune
 
-RESULTS = Path(__file__).parent / "results" / "year.json"
 POLICY = RetentionPolicy(run_days=90, audit_days=180, rows_per_s=10**9, stop_after_s=600)
 EVENT_DAYS = 30
 MONTH_DAYS = 30
@@ -192,9 +191,7 @@ def main() -> None:
         finally:
             postgres.stop()
     result = {"connections": options.connections, "bytes": sizes}
-    print(json.dumps(result, indent=2))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print_and_keep("year", result)
 
 
 if __name__ == "__main__":
