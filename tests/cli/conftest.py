@@ -31,6 +31,13 @@ def _empty_environment(monkeypatch, tmp_path: Path):
 
 
 @pytest.fixture
+def addressed(monkeypatch, database_url, redis_url):
+    """The environment of a command says where this test's servers are."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+
+@pytest.fixture
 def command(capsys) -> Callable[..., Answer]:
     """Run one command line."""
 

@@ -7,11 +7,7 @@ import pytest
 from tests.importer.bank import Harness
 from worker.connectors.base import Account
 
-
-@pytest.fixture(autouse=True)
-def _addressed(monkeypatch, database_url, redis_url):
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
+pytestmark = pytest.mark.usefixtures("addressed")
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ from worker.cli.output import print_json
 SECRET = "s3cr3t-value"
 
 
+pytestmark = pytest.mark.usefixtures("addressed")
+
+
 @pytest.fixture(autouse=True)
-def _addressed(monkeypatch, database_url, redis_url):
+def _configured(monkeypatch):
     from worker.credentials import generate_key
 
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("CREDENTIAL_KEYS", generate_key())
 
 

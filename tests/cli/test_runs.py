@@ -17,11 +17,7 @@ from worker.runs.ending import close
 from worker.runs.request import request_run
 from worker.runs.states import Counts, Outcome, RunKind, RunRequest, RunStatus
 
-
-@pytest.fixture(autouse=True)
-def _addressed(monkeypatch, database_url, redis_url):
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
+pytestmark = pytest.mark.usefixtures("addressed")
 
 
 @pytest.fixture

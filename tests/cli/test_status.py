@@ -23,10 +23,11 @@ LATE_RUN = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("addressed")
+
+
 @pytest.fixture(autouse=True)
-def _addressed(monkeypatch, database_url, redis_url, tmp_path):
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
+def _configured(monkeypatch, tmp_path):
     monkeypatch.setenv("FINMIND_HEALTH_DIR", str(tmp_path))
 
 

@@ -9,11 +9,7 @@ from sqlalchemy import text
 
 from tests.importer.bank import Harness
 
-
-@pytest.fixture(autouse=True)
-def _addressed(monkeypatch, database_url, redis_url):
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
+pytestmark = pytest.mark.usefixtures("addressed")
 
 
 @pytest.fixture

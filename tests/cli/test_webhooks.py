@@ -20,12 +20,13 @@ EXPENSE = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("addressed")
+
+
 @pytest.fixture(autouse=True)
-def _addressed(monkeypatch, database_url, redis_url):
+def _configured(monkeypatch):
     from worker.credentials import generate_key
 
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("CREDENTIAL_KEYS", generate_key())
     monkeypatch.setenv("WEBHOOK_ALLOW_LOOPBACK", "1")
 
