@@ -152,20 +152,19 @@ def _key(row: Row[Any]) -> StoredKey:
 
 def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
     """Return the rows that have these provider ids, or had one that no other row has now."""
-    if not external_ids:
-        return frozenset()
-    stored = [id_text(external_id) for external_id in external_ids]
-    rows = session.execute(_BY_EXTERNAL_ID, {"account_id": account_id, "external_ids": stored})
-    return frozenset(rows.scalars())
+    return _rows_of(session, _BY_EXTERNAL_ID, account_id, external_ids)
 
 
 def removable_ids(session: Session, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
     """Return the rows that are gone when the provider lists these ids as removed."""
+    return _rows_of(session, _REMOVABLE, account_id, external_ids)
+
+
+def _rows_of(session: Session, query: TextClause, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
     if not external_ids:
         return frozenset()
     stored = [id_text(external_id) for external_id in external_ids]
-    rows = session.execute(_REMOVABLE, {"account_id": account_id, "external_ids": stored})
-    return frozenset(rows.scalars())
+    return frozenset(session.execute(query, {"account_id": account_id, "external_ids": stored}).scalars())
 
 
 def shared_external_ids(session: Session, account_id: int, external_ids: Collection[str]) -> frozenset[str]:
