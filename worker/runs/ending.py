@@ -3,6 +3,7 @@
 How long a connection rests after failed runs is in `refresh_schedule`, after a rate limit in `importer.outcome`.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -206,18 +207,28 @@ def ask_user(session: Session, connection: BankConnection, outcome: Outcome) -> 
             kind="needs_user",
             cause=f"needs_user:{connection.link_epoch}:{connection.last_good_run_id}",
         )
-        outbox.record(
+        announce_needs_user(
             session,
+            connection_id=connection.id,
             user_id=connection.user_id,
-            event_type="connection.needs_user",
-            data={
-                "connection_id": str(connection.id),
-                "display_name": connection.display_name,
-                "code": outcome.code,
-                "message": outcome.message and outcome.message[:500],
-            },
+            display_name=connection.display_name,
+            code=outcome.code,
+            message=outcome.message,
         )
     _stop_refreshing(connection, "needs_user", outcome)
+
+
+def announce_needs_user(
+    session: Session, *, connection_id: uuid.UUID, user_id: int, display_name: str, code: str, message: str | None
+) -> None:
+    """Announce that a connection, or a part of it, is not read until its user acts."""
+    data = {
+        "connection_id": str(connection_id),
+        "display_name": display_name,
+        "code": code,
+        "message": message and message[:500],
+    }
+    outbox.record(session, user_id=user_id, event_type="connection.needs_user", data=data)
 
 
 def _stop_refreshing(connection: BankConnection, status: str, outcome: Outcome) -> None:

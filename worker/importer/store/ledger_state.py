@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker import outbox
 from worker.importer.decide.reasons import Reason
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
 from worker.importer.store.bulk import ASK_AGAIN
 from worker.importer.store.rejections import open_rejections
+from worker.runs.ending import announce_needs_user
 
 _OF_ACCOUNT = text(
     """UPDATE bank_connection_accounts
@@ -119,16 +119,13 @@ def save_connection_problem(session: Session, job: Job, problem: AccountResult |
     }
     changed = session.execute(_OF_CONNECTION, values).one_or_none()
     if changed is not None and changed.code == "needs_user" and changed.code_before != "needs_user":
-        outbox.record(
+        announce_needs_user(
             session,
+            connection_id=job.connection_id,
             user_id=changed.user_id,
-            event_type="connection.needs_user",
-            data={
-                "connection_id": str(job.connection_id),
-                "display_name": changed.display_name,
-                "code": changed.code,
-                "message": changed.message[:500],
-            },
+            display_name=changed.display_name,
+            code=changed.code,
+            message=changed.message,
         )
 
 
