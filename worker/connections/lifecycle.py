@@ -8,14 +8,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel
-from sqlalchemy import case, func, select, text
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from worker.audit import Action, AuditedCredential, record
+from worker.connections.connection_limit import check_room
 from worker.connections.connection_queries import find
 from worker.connections.credentials import (
     TABLE,
@@ -39,12 +39,6 @@ from worker.models import BankConnection, User
 from worker.models.connection_options import ConnectionOptions
 
 OpenedConnector: TypeAlias = AbstractContextManager[BankConnector]
-
-
-class TooManyConnectionsError(ConflictError):
-    """The user has as many connections as one may have."""
-
-    code = "too_many_connections"
 
 
 def _nothing(_connector_name: str) -> Mapping[str, str]:
@@ -113,40 +107,17 @@ def add(connection_service: ConnectionService, wanted: NewConnection) -> uuid.UU
     with connection_service.sessions() as session:
         if session.scalar(select(User.id).where(User.id == wanted.user_id)) is None:
             raise NotFoundError(f"no user {wanted.user_id}")
-        check_room(session, connection_service, wanted.user_id)
+        check_room(session, wanted.user_id, most=connection_service.most_connections)
     linked = _link(connection_service, connector, config)
     connection_id = uuid7()
     sealed = new_config_values(connection_service.vault, linked, connection_id=connection_id, user_id=wanted.user_id)
     sealed |= _read_from_config(connector, linked)
     with connection_service.sessions() as session:
-        check_room(session, connection_service, wanted.user_id)
+        check_room(session, wanted.user_id, most=connection_service.most_connections)
         session.add(BankConnection(id=connection_id, **_first_values(wanted, name), **sealed))
         session.flush()
         record(session, Action.SEALED, _subject(connection_id, wanted.user_id, sealed["config_key_id"]))
     return connection_id
-
-
-def check_room(session: Session, connection_service: ConnectionService, user_id: int) -> None:
-    """Refuse a connection beyond those that a user may have; others that are added at this moment are counted.
-
-    Raises: TooManyConnectionsError.
-    """
-    most = connection_service.most_connections
-    if most is None:
-        return
-    session.execute(_LOCK_ADDING, {"user_id": user_id})
-    mine = select(func.count()).where(BankConnection.user_id == user_id)
-    if (session.scalar(mine.where(BankConnection.status != "disconnected")) or 0) >= most:
-        raise TooManyConnectionsError(f"a user has at most {most} connections: remove one first")
-    today = BankConnection.created_at > func.now() - timedelta(days=1)
-    if (session.scalar(mine.where(today)) or 0) >= ADDED_A_DAY * most:
-        raise TooManyConnectionsError(f"a user adds at most {ADDED_A_DAY * most} connections a day, with those removed")
-
-
-ADDED_A_DAY = 4
-"""So many times the connections that a user may have can be added in a day: removed ones leave rows that stay."""
-
-_LOCK_ADDING = text("SELECT pg_advisory_xact_lock(hashtext('finmind.connections'), :user_id)")
 
 
 def reauthorise(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeVar
 
+from worker.connections.connection_limit import check_room
 from worker.connections.connection_queries import find
 from worker.connections.credentials import open_taken, take_config
-from worker.connections.lifecycle import ConnectionService, NewConnection, add, check_room, reauthorise
+from worker.connections.lifecycle import ConnectionService, NewConnection, add, reauthorise
 from worker.connections.linking.attempts import Attempt, claim, close_failed, close_linked, new_state, open_attempt
 from worker.connectors.base import ConnectorContext
 from worker.errors import InvalidRequestError, NotFoundError, WorkerError
@@ -176,8 +177,9 @@ def start(flow: LinkFlow, wanted: WantedLink) -> LinkStart:
     """
     _require_own(flow, wanted)
     if wanted.connection_id is None:
-        with flow.service.connection_service.sessions() as session:
-            check_room(session, flow.service.connection_service, wanted.user_id)
+        service = flow.service.connection_service
+        with service.sessions() as session:
+            check_room(session, wanted.user_id, most=service.most_connections)
     if flow.reports_by_webhook and wanted.webhook_url is None and flow.service.public_url is not None:
         wanted = replace(wanted, webhook_url=webhook_address(flow.service.public_url, flow.name))
     state = new_state()
