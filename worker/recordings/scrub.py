@@ -7,7 +7,6 @@ of the vocabulary stay. Amounts are multiplied by a secret integer, days are mov
 number of years, so that weekdays and clock changes stay where they were. IBANs get valid check digits.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -19,7 +18,6 @@ from itertools import zip_longest
 from typing import Any
 from zoneinfo import available_timezones
 
-from worker.inert_text import composed
 from worker.money import is_currency
 from worker.recordings.field_names import (
     FIELD_WORDS,
@@ -30,6 +28,7 @@ from worker.recordings.field_names import (
     words_of_key,
 )
 from worker.recordings.substitution import Substitution, is_iban
+from worker.recordings.tokens import SPACED, TOKEN, readable
 from worker.recordings.written_amounts import has_more_digits, is_amount, multiplied
 from worker.recordings.written_days import epoch_unit, is_compact_day, moved_as_written
 
@@ -42,25 +41,8 @@ _RECENT_FROM = date(2010, 1, 1)
 _OLD_FROM = date(1930, 1, 1)
 """Days before the first belong to people (birthdays), not to transactions: they become any day from the second on."""
 
-_ENTITY = r"&(?:amp|lt|gt|quot|apos|nbsp|#39);"
-_TOKEN = re.compile(
-    rf"(?P<entity>{_ENTITY})"
-    r"|(?P<uuid>\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b)"
-    r"|(?P<iban>\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b)"
-    r"|(?P<loopback>\b(?:127\.0\.0\.1|localhost)(?::\d+)?\b)"
-    r"|(?P<day>(?<!\d)(?:19|20)\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d))"
-    r"(?P<time>[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
-    rf"|(?P<spaced>(?<![^\W_])[^\W_](?:(?:{_ENTITY}|[\W_]){{1,3}}[^\W_](?![^\W_]))+)"
-    r"|(?P<letters>[^\W\d_]+)"
-    r"|(?P<digits>\d+)"
-    r"|(?P<symbol>[^\w\s\x00-\x7f])"
-)
-_SPACED = re.compile(rf"({_ENTITY}|[\W_])")
-_REFERENCE = re.compile(r"&(?:#[0-9]{1,20}|#[xX][0-9a-fA-F]{1,20}|[A-Za-z][A-Za-z0-9]{1,31});?")
-_KEPT_REFERENCES = frozenset({"&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&nbsp;", "&#39;"})
 _SYMBOLS = "◆◇○●□■△▲▽▼☆★♠♣♥♦"
 _PUNCTUATION = frozenset({"Sc", "Sm", "Sk"})
-_UNDECODED = re.compile("[\udc80-\udcff]")
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?", re.ASCII)
 _ID = re.compile(r"(?=.*\d)[0-9A-Za-z-]{16,}")
@@ -170,10 +152,7 @@ class Scrubber:
         value = _PEM.sub(PRIVATE_KEY, value)
         if PRIVATE_KEY in value:
             return PRIVATE_KEY.join(self.text(part) if part else "" for part in value.split(PRIVATE_KEY))
-        value = _REFERENCE.sub(_unescaped, value)
-        if not value.isascii():
-            value = _UNDECODED.sub("\udcff", composed(value))
-        return _TOKEN.sub(self._token, value)
+        return TOKEN.sub(self._token, readable(value))
 
     def day(self, value: date) -> date:
         """Return a moved day."""
@@ -219,9 +198,9 @@ class Scrubber:
 
     def _spaced(self, token: str) -> str:
         """Return other signs for a run of single ones, with what stands between them."""
-        parts = _SPACED.split(token)  # signs at even places, some of them empty
+        parts = SPACED.split(token)  # signs at even places, some of them empty
         replaced = iter(self._substitute.spaced("".join(parts[::2])))
-        between = (_TOKEN.sub(self._token, part) for part in parts[1::2])
+        between = (TOKEN.sub(self._token, part) for part in parts[1::2])
         signs = (next(replaced) if part else "" for part in parts[::2])
         return "".join(sign + part for sign, part in zip_longest(signs, between, fillvalue=""))
 
@@ -300,11 +279,6 @@ class Scrubber:
         is_known = words and all(word in FIELD_WORDS or word in self.vocabulary for word in words)
         is_known = is_known or key.casefold() in self.vocabulary
         return key if is_known and _FIELD_NAME.fullmatch(key) else self.text(key)
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    """Return the character of an HTML reference; those of markup stay."""
-    return found.group() if found.group() in _KEPT_REFERENCES else html.unescape(found.group())
 
 
 _ZONES = frozenset(available_timezones())
