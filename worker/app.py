@@ -113,6 +113,7 @@ app = Celery(
     ],
 )
 app.add_defaults(configuration)
+app.events.dispatcher_cls = "worker.celery_hooks.components:UnwaitingEvents"
 
 
 class MissedTickTimer(bootsteps.StartStopStep):

@@ -10,10 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from celery import Celery
+from kombu import Connection
 from redis import Redis
 
 from tests.waiting import until
 from worker.broker import TICK
+from worker.celery_hooks.components import UnwaitingEvents
 from worker.credentials import generate_key
 from worker.local.redis import EmbeddedRedis
 from worker.process import heartbeat_files
@@ -101,6 +104,13 @@ def test_a_worker_and_beat_that_start_before_their_broker_are_alive_and_end_when
     for program in programs:
         program.terminate()
     assert [program.wait(timeout=60) for program in programs] == [0, 0]
+
+
+def test_a_worker_heartbeat_for_dashboards_does_not_wait_for_the_broker(redis):
+    with Connection(redis.url) as connection, UnwaitingEvents(connection, app=Celery(set_as_current=False)) as events:
+        events.send("worker-heartbeat", retry=True)
+        redis.stop()
+        events.send("worker-heartbeat", retry=True)  # Celery's own never returns
 
 
 JUMPY_APP = """

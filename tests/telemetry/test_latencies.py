@@ -147,6 +147,30 @@ def test_a_label_that_grows_without_end_becomes_other(tmp_path):
     assert sum(counts.values()) == 201
 
 
+THREADS = """
+import sys, threading
+from pathlib import Path
+from worker.telemetry.latencies import TASK, observe, start_measuring
+start_measuring(Path(sys.argv[1]), "one")
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(8)
+def first():
+    together.wait()
+    observe(TASK, 0.2, "worker.tasks.imports.execute", "SUCCESS")
+threads = [threading.Thread(target=first) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_the_first_counts_of_threads_at_the_same_moment_are_all_kept(tmp_path):
+    for round_number in range(3):
+        folder = tmp_path / str(round_number)
+        subprocess.run([sys.executable, "-c", THREADS, str(folder)], check=True)
+        (family,) = read_latencies(folder)
+        assert [sample.value for sample in family.samples if sample.name.endswith("_count")] == [8]
+
+
 def test_a_file_that_is_being_made_does_not_spoil_a_scrape(tmp_path):
     (tmp_path / "histogram_w-0.db").touch()
     assert list(read_latencies(tmp_path)) == []

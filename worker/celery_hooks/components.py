@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from celery import bootsteps
 from celery.beat import Scheduler
+from celery.events import EventDispatcher
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
@@ -65,6 +66,18 @@ class HeartbeatFile(bootsteps.StartStopStep):
         if self._entry is not None:
             self._entry.cancel()
         heartbeat_files.remove(self._name)
+
+
+class UnwaitingEvents(EventDispatcher):
+    """Celery's sender of events for dashboards, which keeps an event when the broker is away instead of waiting for it.
+
+    Celery's own worker heartbeat waits without a limit, inside the loop: the worker would neither reconnect, nor stop
+    when asked, nor touch its heartbeat file.
+    """
+
+    def send(self, *args: Any, **details: Any) -> None:  # noqa: ANN401 - as the base class
+        """Send an event, or keep it until the broker is back."""
+        super().send(*args, **{**details, "retry": False})
 
 
 class CheckedConsumer(Consumer):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +76,7 @@ _OF_SPANS: Mapping[str, Latency] = {"run": RUN, "delivery": DELIVERY}
 _place: str | None = None
 _outcome: ContextVar[str] = ContextVar("outcome", default="handed_back")
 _values_seen: dict[tuple[str, int], set[str]] = {}
+_histograms: "dict[Latency, Histogram]" = {}
 
 
 def start_measuring(folder: Path, place: str) -> None:
@@ -85,13 +85,18 @@ def start_measuring(folder: Path, place: str) -> None:
     Args:
         place: Names the file; no two running processes may share one.
     """
-    from prometheus_client import values  # noqa: PLC0415 - only where something is measured
+    from prometheus_client import CollectorRegistry, Histogram, values  # noqa: PLC0415 - only where something is measured
 
     global _place  # noqa: PLW0603 - one per process
     folder.mkdir(parents=True, exist_ok=True)
     if _place is None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         values.ValueClass = values.MultiProcessValue(lambda: _place)  # type: ignore[no-untyped-call]
+        # Before any thread observes: two histograms of one name would overwrite each other's counts in the file.
+        for one in LATENCIES:
+            _histograms[one] = Histogram(
+                one.name, one.help, one.labels, buckets=one.buckets_s, registry=CollectorRegistry()
+            )
     _place = place.replace("/", "-")
 
 
@@ -108,7 +113,7 @@ def observe(latency: Latency, seconds: float, *labels: str) -> None:
     """
     if _place is not None:
         bounded = [_bounded(latency, index, value) for index, value in enumerate(labels)]
-        _histogram(latency).labels(*bounded).observe(seconds)
+        _histograms[latency].labels(*bounded).observe(seconds)
 
 
 @contextmanager
@@ -153,12 +158,3 @@ def _bounded(latency: Latency, index: int, value: str) -> str:
         return "other"
     seen.add(value)
     return value
-
-
-@cache
-def _histogram(latency: Latency) -> "Histogram":
-    from prometheus_client import CollectorRegistry, Histogram  # noqa: PLC0415 - only where something is measured
-
-    return Histogram(
-        latency.name, latency.help, latency.labels, buckets=latency.buckets_s, registry=CollectorRegistry()
-    )
