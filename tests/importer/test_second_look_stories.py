@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from tests.importer.bank import CURSOR, TODAY, Harness
 from worker.connections.connection_queries import find
@@ -38,6 +39,40 @@ def test_an_expense_typed_after_the_banks_row_is_linked_by_a_run_with_nothing_ne
     harness.refresh()
     assert harness.expenses() == [(TODAY.isoformat(), "-4.20", "EUR", "Cafe Central")]
     assert harness.sql("SELECT expense_state FROM bank_transactions") == [("linked",)]
+
+
+@pytest.mark.parametrize(("words", "left"), [("Cafe Central", 1), ("Parking", 2)])
+def test_an_expense_that_was_being_typed_while_the_banks_row_was_imported_is_seen_by_later_runs(
+    sessions, harness, words, left
+):
+    """Its id is the lower one, and the import could not see it."""
+    with sessions() as typing:
+        typing.execute(
+            text(
+                "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
+                " VALUES (:u, 4.20, 'EUR', 'EXPENSE', :words, :on)"
+            ),
+            {"u": harness.user_id, "words": words, "on": TODAY},
+        )
+        harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+        harness.refresh()
+    assert len(harness.amounts()) == 2
+    for _ in range(2):
+        harness.refresh()
+        assert len(harness.amounts()) == left
+        assert suggestions(harness) == [("expense", "same_amount_and_day")] * (left - 1)
+    harness.sql("UPDATE bank_match_suggestions SET status = 'declined'")
+    harness.refresh()
+    assert suggestions(harness) == []
+
+
+def test_what_was_asked_about_with_its_rivals_in_sight_is_not_linked_once_they_are_out_of_it(harness):
+    for days in (1, -1):
+        type_in(harness, "4.20", "Cafe Central", TODAY - timedelta(days=3 + days))
+    harness.bank.buy("-4.20", "Cafe Central", external_id="1", booking_on=TODAY - timedelta(days=3))
+    for _ in range(3):
+        harness.refresh()
+        assert (len(harness.amounts()), len(suggestions(harness))) == (3, 1)
 
 
 def test_one_that_may_be_it_is_asked_about_once(harness):

@@ -5,10 +5,11 @@ imported the same purchase, another account the other leg of a transfer. The rul
 (`decide.match_user_expense`, `decide.match_transfer`); what the user declined or changed is not decided again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker import outbox
@@ -43,6 +44,8 @@ DAYS = 60
 # A row that others are twins of is nobody's twin: they would be expenses again, and the next run would look once more.
 # Rows of this account, and of removed connections to it, at which nobody else looks again.
 # Selects the few candidates first and then the rows that may match; queried row by row, a year of rows took seconds.
+# An expense with a higher id than the row's was added later. One with a lower id may have been added while the row was
+# planned, so that nobody compared the two: then neither was asked about.
 _DOUBTFUL = text(
     """WITH added AS MATERIALIZED (
       SELECT e.id, e.amount, e.currency, e.expense_type, e.spent_at FROM expenses e
@@ -65,13 +68,15 @@ _DOUBTFUL = text(
         AND t.expense_state = 'own' AND t.expense_id IS NOT NULL
         AND (EXISTS (SELECT 1 FROM added) OR EXISTS (SELECT 1 FROM elsewhere))
     )
-    SELECT t.id, t.account_id FROM ours t JOIN added e
+    SELECT t.id, t.account_id, e.id AS expense_id FROM ours t JOIN added e
       ON e.amount = t.base_amount AND e.currency = t.base_currency AND e.expense_type = t.base_type
-      AND e.id > t.expense_id AND e.spent_at BETWEEN t.base_spent_on - :max_days AND t.base_spent_on + :max_days
-    WHERE NOT EXISTS (SELECT 1 FROM bank_match_suggestions s
-      WHERE s.transaction_id = t.id AND s.expense_id = e.id AND s.status <> 'obsolete')
+      AND e.spent_at BETWEEN t.base_spent_on - :max_days AND t.base_spent_on + :max_days
+    WHERE NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'expense' AND s.status <> 'obsolete'
+        AND s.transaction_id = t.id AND (s.expense_id = e.id OR e.id < t.expense_id))
+      AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'expense' AND s.status <> 'obsolete'
+        AND s.expense_id = e.id AND e.id < t.expense_id)
     UNION
-    SELECT t.id, t.account_id FROM ours t JOIN elsewhere o
+    SELECT t.id, t.account_id, NULL FROM ours t JOIN elsewhere o
       ON t.account_id = :account_id AND o.base_amount = t.base_amount AND o.base_type = t.base_type
       AND o.effective_on BETWEEN t.effective_on - :twin_days AND t.effective_on + :twin_days
     WHERE NOT EXISTS (SELECT 1 FROM bank_transactions w
@@ -158,9 +163,9 @@ def _match_expenses(session: Session, job: Job, account: AccountState, target: W
         "twin_days": MAX_DAYS_ALIKE,
     }
     doubtful = session.execute(_DOUBTFUL, values).all()
-    months = _match_rows(session, job, account, target, [row.id for row in doubtful if row.account_id == account.id])
+    months = _match_rows(session, job, account, target, [row for row in doubtful if row.account_id == account.id])
     # The expenses of removed connections are compared with the user's own only: this account's rows are their twins.
-    abandoned = [row.id for row in doubtful if row.account_id != account.id]
+    abandoned = [row for row in doubtful if row.account_id != account.id]
     return months | _match_rows(session, job, account, target, abandoned, with_twins=False)
 
 
@@ -169,14 +174,16 @@ def _match_rows(
     job: Job,
     account: AccountState,
     target: WriteTarget,
-    ids: Sequence[int],
+    doubtful: Sequence[Row[Any]],
     *,
     with_twins: bool = True,
 ) -> set[str]:
+    ids = sorted({pair.id for pair in doubtful})
     rows = [row for row in load_details(session, ids).values() if row.expense is not None]
     if not rows:
         return set()
-    beside = _expenses_beside(session, job, account, rows)
+    added = {pair.expense_id for pair in doubtful} - {None}
+    beside = _expenses_beside(session, job, account, rows, added)
     beside = [one for one in beside if with_twins or one.twin_id is None]
     spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in beside) else None
     found = match_user_expenses([_as_line(row) for row in rows], beside, spans)
@@ -202,14 +209,21 @@ def _match_rows(
     return months
 
 
-def _expenses_beside(session: Session, job: Job, account: AccountState, rows: Sequence[StoredRow]) -> list[Counterpart]:
-    """Return expenses that may match these rows: those added after theirs, and those of other connections."""
+def _expenses_beside(
+    session: Session, job: Job, account: AccountState, rows: Sequence[StoredRow], added: Collection[int]
+) -> list[Counterpart]:
+    """Return expenses that may match these rows: those added since, and those of other connections."""
     near = timedelta(days=MAX_DAYS_OF_ANY)
     days = [row.base.spent_on for row in rows if row.base is not None]
     amounts = {row.base.amount for row in rows if row.base is not None}
     oldest = min(row.expense_id for row in rows if row.expense_id is not None)
     found = load_counterparts(session, job.user_id, account, (min(days) - near, max(days) + near), amounts)
-    return [e for e in found if e.expense_id is not None and (e.twin_id is not None or e.expense_id > oldest)]
+    return [
+        one
+        for one in found
+        if one.expense_id is not None
+        and (one.twin_id is not None or one.expense_id > oldest or one.expense_id in added)
+    ]
 
 
 def _as_line(row: StoredRow) -> Line:
