@@ -29,7 +29,6 @@ from worker.connectors.base import (
 from worker.db.engine import Sessions
 from worker.importer.context import ImportContext
 from worker.importer.engine import run
-from worker.importer.policy import ImportPolicy
 from worker.runs.lease import ClaimedRun, claim
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest
@@ -165,7 +164,6 @@ class Harness:
         self.bank = Bank()
         self.waits: list[float] = []
         self.cleared: list[tuple[int, frozenset[str]]] = []
-        self.policy = ImportPolicy()
         self.check = lambda: None
         self.connector: Callable[[], BankConnector] = lambda: ScriptedConnector(self.bank)
         with sessions() as session:
@@ -180,7 +178,6 @@ class Harness:
             wait=self.waits.append,
             now=lambda: datetime(self.bank.today.year, self.bank.today.month, self.bank.today.day, 12, tzinfo=UTC),
             clear_cache=lambda user_id, months: self.cleared.append((user_id, months)),
-            policy=self.policy,
         )
 
     def run(self, kind: RunKind = RunKind.REFRESH, **request: Any) -> Outcome:

@@ -9,7 +9,8 @@ import pytest
 from tests.importer.bank import CURSOR, TODAY, WINDOWED
 from worker.connectors.base import Account, IdClass
 from worker.importer.actions.suggestions import accept, decline
-from worker.importer.policy import ImportPolicy
+from worker.importer.fetch.window import OVERLAP_DAYS
+from worker.importer.store import share_import
 from worker.importer.store.seen_rows import SeenIds
 
 UNTRUSTED = [IdClass.POSITIONAL, IdClass.DELIVERY, IdClass.NONE]
@@ -358,8 +359,8 @@ def test_a_user_deletion_among_twins_survives_a_late_twin_and_another_link(harne
 
 
 @pytest.mark.parametrize("slice_rows", [1, 1000])
-def test_an_id_that_stands_for_rows_of_different_days_is_no_identity_however_the_delivery_is_cut(harness, slice_rows):
-    harness.policy = ImportPolicy(slice_rows=slice_rows)
+def test_an_id_of_rows_of_different_days_is_no_identity_however_the_delivery_is_cut(harness, monkeypatch, slice_rows):
+    monkeypatch.setattr(share_import, "SLICE_ROWS", slice_rows)
     for days_ago in (9, 6, 3, 0):
         day = harness.bank.today - timedelta(days=days_ago)
         harness.bank.buy(f"-{days_ago + 1}", f"Row of {day}", external_id="same", booking_on=day)
@@ -451,8 +452,10 @@ def test_a_card_may_be_replaced_more_than_once(harness):
     assert harness.expenses() == before
 
 
-def test_rows_that_an_earlier_slice_created_are_told_from_rows_that_another_worker_numbered_higher(harness):
-    harness.policy = ImportPolicy(slice_rows=2)
+def test_rows_that_an_earlier_slice_created_are_told_from_rows_that_another_worker_numbered_higher(
+    harness, monkeypatch
+):
+    monkeypatch.setattr(share_import, "SLICE_ROWS", 2)
     for day in range(1, 7):
         harness.bank.buy(f"-{day}", external_id=str(day), booking_on=TODAY.replace(day=day))
     harness.refresh()
@@ -482,7 +485,7 @@ def test_an_id_that_is_given_to_another_purchase_later_overwrites_nothing(harnes
     harness.bank.buy("-5", "Bakery", external_id="1")
     harness.refresh()
     harness.day_later(days)
-    if days > harness.policy.overlap_days:
+    if days > OVERLAP_DAYS:
         harness.bank.rows.clear()
     harness.bank.buy("-70", "Fuel", external_id="1")
     for _ in range(3):

@@ -14,7 +14,6 @@ from worker.errors import CancelRequestedError, LostLeaseError
 from worker.importer.account_state import load_accounts
 from worker.importer.engine import run
 from worker.importer.job import job_of
-from worker.importer.policy import ImportPolicy
 from worker.runs.lease import claim
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
@@ -106,7 +105,6 @@ DIFFERENT = {
         """UPDATE bank_connections SET options = '{"import_pending": "hide"}'"""
     ),
     "another currency of the user": lambda h: h.sql("UPDATE users SET preferred_currency = 'USD'"),
-    "another overlap": lambda h: setattr(h, "policy", ImportPolicy(overlap_days=60)),
     "a row that cannot be read": lambda h: h.bank.extra.update(
         rejected=(RejectedRow(code="bad_amount", message="no number", raw="x", account_id="A"),)
     ),

@@ -3,14 +3,13 @@
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, QuotaReading
 from worker.db.engine import Sessions
-from worker.importer.policy import ImportPolicy
 from worker.runs.lease import fence
 from worker.runs.states import Lease
 
@@ -67,4 +66,3 @@ class ImportContext:
     note_progress: Callable[[], None] = _do_nothing
     refuse_if_heavy: Callable[[int], None] = _do_nothing
     fence: Callable[[Session, Lease], None] = fence
-    policy: ImportPolicy = field(default_factory=ImportPolicy)

@@ -151,7 +151,7 @@ class _ImportRun:
 
     def _digest_of(self, listed: Sequence[Account], accounts: list[AccountState]) -> ResponseDigest:
         """Begin the digest of a response with its accounts."""
-        digest = ResponseDigest(self.job, self.context.policy)
+        digest = ResponseDigest(self.job)
         now = self.context.now().astimezone(zone_of(self.job, self.connector.capabilities))
         digest.add_accounts(now, listed, accounts)
         return digest

@@ -20,6 +20,7 @@ from worker.importer.decide.expense import month
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
+from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import expense_from_json, image_row
@@ -114,7 +115,7 @@ def revert(job: Job, context: ImportContext) -> Outcome:
         outcome, months = revert_move(session, job) if is_move(session, job) else revert_run(session, job)
         if job.reimport:
             values = {"connection_id": job.connection_id, "run_id": job.lease.run_id}
-            session.execute(_READ_AGAIN, values | {"overlap_days": context.policy.overlap_days})
+            session.execute(_READ_AGAIN, values | {"overlap_days": OVERLAP_DAYS})
         close(session, job.lease, outcome)
     if months:
         context.clear_cache(job.user_id, frozenset(months))

@@ -59,6 +59,15 @@ class DeliveryTooLongError(WorkerError):
         self.days = days
 
 
+BURST_TRIES = 3
+"""How often a request is made that meets a burst rate limit."""
+
+BURST_TOTAL_S = 30.0
+"""How long these tries may take together."""
+
+CURSOR_RESTARTS = 3
+"""How often a delivery is begun whose cursor the provider voids."""
+
 DEFAULT_BURST_WAIT_S = 2.0
 SECOND_TRY_S = 1.0
 _JITTER_S = 0.5
@@ -118,7 +127,7 @@ class Delivery:
 def fetch(readings: Sequence[Reading], context: ImportContext, cut: Cut = Cut.NOWHERE) -> Delivery:
     """Read all pages of one delivery, starting over where the provider voids what was read of it.
 
-    A burst rate limit is waited out (Retry-After honoured, at most `burst_tries` within `burst_total_s`); an outage
+    A burst rate limit is waited out (Retry-After honoured, at most `BURST_TRIES` within `BURST_TOTAL_S`); an outage
     gets one quick second try. Elsewhere, a second try recovered 22 of 100 failed calls, and a third one of 100.
 
     Args:
@@ -143,8 +152,7 @@ def with_retries(call: Callable[[], T], context: ImportContext) -> T:
 def _burst_retrying(context: ImportContext) -> tenacity.Retrying:
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_burst),
-        stop=tenacity.stop_after_attempt(context.policy.burst_tries)
-        | tenacity.stop_before_delay(context.policy.burst_total_s),
+        stop=tenacity.stop_after_attempt(BURST_TRIES) | tenacity.stop_before_delay(BURST_TOTAL_S),
         wait=_burst_wait,
         sleep=context.wait,
         reraise=True,
@@ -172,7 +180,7 @@ def _with_second_try(call: Callable[[], T], context: ImportContext) -> T:
 
 def _with_restarts(readings: Sequence[Reading], context: ImportContext, cut: Cut) -> Delivery:
     for read in readings:
-        for _ in range(context.policy.cursor_restarts):
+        for _ in range(CURSOR_RESTARTS):
             try:
                 return _read_pages(read(), context, cut)
             except CursorInvalidError as error:

@@ -11,6 +11,7 @@ from worker.connectors.base import Capabilities, Scope, Window
 from worker.importer.account_state import AccountState
 from worker.importer.context import ImportContext
 from worker.importer.fetch.window import (
+    HISTORY_DAYS,
     HistoryLimits,
     Progress,
     import_windows,
@@ -73,10 +74,9 @@ def progress_of(account: AccountState | BankConnectionAccount) -> Progress:
 
 def history_limits(job: Job, capabilities: Capabilities, context: ImportContext) -> HistoryLimits:
     """Return the limits of this connection today, in the bank's zone."""
-    wanted_days = job.options.history_days or context.policy.history_days
+    wanted_days = job.options.history_days or HISTORY_DAYS
     return HistoryLimits(
         today=context.now().astimezone(zone_of(job, capabilities)).date(),
-        overlap_days=context.policy.overlap_days,
         history_days=min(wanted_days, capabilities.history_days or wanted_days),
         window_days=min(filter(None, (capabilities.window_days, job.part_days)), default=None),
     )

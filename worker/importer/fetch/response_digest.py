@@ -17,7 +17,6 @@ from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.packing import comparable_bytes
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job
-from worker.importer.policy import ImportPolicy
 from worker.runs.states import RunKind
 
 MAX_ROWS = 20_000
@@ -27,12 +26,12 @@ MAX_ROWS = 20_000
 class ResponseDigest:
     """The digest of one run's response, added to piece by piece in the order of the run's requests."""
 
-    def __init__(self, job: Job, policy: ImportPolicy) -> None:
+    def __init__(self, job: Job) -> None:
         self._hash = hashlib.blake2b(digest_size=32)
         self._enabled = _is_whole_refresh(job)
         self._history_read = False
         self._zone: tzinfo | None = None
-        self._update(__version__, job.options, job.currency, policy)
+        self._update(__version__, job.options, job.currency)
 
     def add_accounts(self, now: datetime, listed: Iterable[Account], states: Sequence[AccountState]) -> None:
         """Add the accounts that the bank lists, with their balances, and those that are imported.

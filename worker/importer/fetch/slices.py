@@ -15,6 +15,9 @@ from worker.importer.decide.line import FingerprintedTransaction, ReadContext, f
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.staging import UNDATED, day_of
 
+SLICE_ROWS = 20_000
+"""How many rows are matched, planned and written at a time."""
+
 _MARGIN = timedelta(days=10)
 """Stored rows are loaded this far beyond a slice's days: a row that changed its day is recognised by its content."""
 
@@ -60,7 +63,7 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
         delivery: The whole delivery.
         account_id: The bank's id of the account.
         context: What is known of the account before its rows are read.
-        slice_rows: About how many rows a slice holds; the number is in `ImportPolicy`.
+        slice_rows: About how many rows a slice holds.
     """
     covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None
     following = delivery.staging.slices(account_id, slice_rows)

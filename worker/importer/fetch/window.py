@@ -6,6 +6,12 @@ from datetime import date, timedelta
 
 from worker.connectors.base import Window
 
+OVERLAP_DAYS = 45
+"""How far a refresh without a cursor looks back before the watermark."""
+
+HISTORY_DAYS = 730
+"""How far a first import looks back, unless the connection or the provider says otherwise."""
+
 LATENESS_MARGIN_DAYS = 14
 """Added to the latest a row ever came, so that the next one that late is not the first to be missed."""
 
@@ -30,15 +36,14 @@ class HistoryLimits:
     """Limits of one request and of the past.
 
     Attributes:
-        overlap_days: How far a refresh looks back before the watermark; the number is in `ImportPolicy`.
         history_days: The smaller of the provider's and the user's.
         window_days: How many days one request may cover; None for any.
     """
 
     today: date
-    overlap_days: int
     history_days: int
     window_days: int | None = None
+    overlap_days: int = OVERLAP_DAYS
 
     @property
     def oldest_on(self) -> date:

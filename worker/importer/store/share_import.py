@@ -14,7 +14,7 @@ from worker.importer.context import ImportContext
 from worker.importer.decide.line import common_time_of_day
 from worker.importer.decide.running_balance import rows_with_balance
 from worker.importer.fetch.requests import history_limits, progress_of
-from worker.importer.fetch.slices import slices
+from worker.importer.fetch.slices import SLICE_ROWS, slices
 from worker.importer.fetch.window import advance
 from worker.importer.outcome import AccountResult, AccountTally
 from worker.importer.store.account_share import AccountShare
@@ -42,7 +42,7 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
     removed = _removed_ids(session, share)
     rejections = share.rejected
     unreadable = len(rejections)
-    for slice_ in slices(delivery, account.external_id, share.read_context, context.policy.slice_rows):
+    for slice_ in slices(delivery, account.external_id, share.read_context, SLICE_ROWS):
         context.check()
         tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
         rejections += import_slice(session, share, slice_, removed, seen, tally)
