@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
+from worker.errors import ConfigurationError
 from worker.process import heartbeat_files
 from worker.process.state_directory import state_directory
-from worker.settings import GROUPS, Settings
+from worker.settings import GROUPS, Settings, load_settings
 
 MOST_SETTINGS = 50
 
@@ -36,3 +39,24 @@ def test_an_optional_secret_that_is_empty_counts_as_not_set(monkeypatch):
     monkeypatch.setenv("SMTP_URL", " ")
     settings = Settings(_env_file=None, database_url="postgresql://x", redis_url="redis://x", webhook_proxy_url="")
     assert (settings.link_apps, settings.smtp_url, settings.webhook_proxy_url) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LEASE_S", "1e300"),
+        ("TICK_S", "inf"),
+        ("TICK_S", "nan"),
+        ("API_PORT", "65536"),
+        ("FLOWER_PORT", "99999"),
+        ("MAX_ATTEMPTS", "99999999999"),
+        ("RUN_RETENTION_DAYS", "99999999999999"),
+        ("AUDIT_RETENTION_DAYS", "36526"),
+    ],
+)
+def test_a_number_that_no_machine_or_database_can_work_with_is_refused_by_name(monkeypatch, name, value):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://x")
+    monkeypatch.setenv("REDIS_URL", "redis://x")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"^{name}: "):
+        load_settings()

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.errors import ConfigurationError
 from worker.redis_address import names_sentinels, parse_sentinels
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+Days = Annotated[int, Field(gt=0, le=36_525)]
+Port = Annotated[int, Field(gt=0, le=65_535)]
 
 
 class BrokerSettings(BaseSettings):
@@ -135,7 +138,7 @@ class OptionalSettings(LogSettings):
         description="JSON with your applications at `plaid`, `enablebanking`, `gocardless`, keys for manifests,"
         " `public_url`, `renew_url`: docs/web-app.md.",
     )
-    api_port: PositiveInt = Field(default=8400, description="Port of the HTTP API.")
+    api_port: Port = Field(default=8400, description="Port of the HTTP API.")
     ops_basic_auth: SecretStr | None = Field(
         default=None,
         description="Log-ins for the operator's page /ops: `user:password`, or lines of `finmind-worker operator NAME`;"
@@ -155,7 +158,7 @@ class OptionalSettings(LogSettings):
     jwt_jwks_file: Path | None = Field(default=None, description="File with the EdDSA keys (JWKS), instead of a URL.")
     jwt_audience: str | None = Field(default=None, description="Required `aud` of EdDSA tokens.")
     jwt_issuer: str | None = Field(default=None, description="Required `iss` of EdDSA tokens.")
-    flower_port: PositiveInt = Field(default=5555, description="Flower's port on loopback under `up`.")
+    flower_port: Port = Field(default=5555, description="Flower's port on loopback under `up`.")
     flower_basic_auth: SecretStr | None = Field(default=None, description="`user:password` for Flower beyond loopback.")
     finmind_health_dir: Path | None = Field(
         default=None,
@@ -171,27 +174,27 @@ class TuningSettings(BaseSettings):
     """For tuning: the defaults suit most installations."""
 
     lease_s: Seconds = Field(default=60, description="A run whose worker is silent this long is taken over (s).")
-    max_attempts: PositiveInt = Field(default=5, description="A run that lost its worker this often fails as poison.")
+    max_attempts: Count = Field(default=5, description="A run that lost its worker this often fails as poison.")
     tick_s: Seconds = Field(default=5, description="How often beat looks for due work (s).")
-    runs_per_user: PositiveInt = Field(
+    runs_per_user: Count = Field(
         default=4, description="Runs under way at once for one user; by default also a quarter of a worker's places."
     )
-    runs_per_connector: PositiveInt = Field(default=160, description="Runs under way at once through one connector.")
+    runs_per_connector: Count = Field(default=160, description="Runs under way at once through one connector.")
     webhook_retry_delays_s: str | None = Field(
         default=None,
         description="Waits between the attempts of a delivery (s), by commas; `extended`: for up to 24 hours."
         " By default after 1, 5 and 15 minutes.",
     )
-    webhook_retention_days: PositiveInt = Field(
+    webhook_retention_days: Days = Field(
         default=30, description="Events, deliveries and attempts are kept this long (days)."
     )
-    run_retention_days: PositiveInt = Field(
+    run_retention_days: Days = Field(
         default=90, description="Runs that changed nothing, and resolved rejections, are kept this long (days)."
     )
-    audit_retention_days: int = Field(
+    audit_retention_days: Days = Field(
         default=180, ge=90, description="Openings of credentials stay on record this long, 90 at least (days)."
     )
-    api_requests_per_minute: PositiveInt = Field(default=300, description="Requests of one user per minute.")
+    api_requests_per_minute: Count = Field(default=300, description="Requests of one user per minute.")
 
 
 _SOURCES = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)

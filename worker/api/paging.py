@@ -48,7 +48,7 @@ def read_cursor(cursor: str | None) -> After | None:
         return After(
             queued_at=datetime.fromisoformat(queued_at), run_id=uuid.UUID(run_id), value=float(value[0] if value else 0)
         )
-    except (ValueError, TypeError, AttributeError, binascii.Error):
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise InvalidRequestError("`cursor` is not the `next` of a page") from None
 
 

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from worker.errors import InvalidRequestError
 
-_DURATION = re.compile(r"(\d+)(m|h|d)")
+_DURATION = re.compile(r"([0-9]+)(m|h|d)")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+_LONGEST_S = 36_525 * 86_400
+"""A hundred years: what is longer was mistyped, and could not be counted back from today."""
 
 
 def read_day(value: str) -> date:
@@ -28,25 +30,35 @@ def read_interval(value: str) -> timedelta | None:
     """Read `30m`, `6h`, `2d`, or `never` for None."""
     if value == "never":
         return None
-    match = _DURATION.fullmatch(value)
-    if match is None:
+    interval = _duration(value)
+    if interval is None:
         raise InvalidRequestError(f"{value!r} is not an interval; write 30m, 6h, 2d or never")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+    return interval
 
 
 def read_moment(value: str | None, session: Session) -> datetime | None:
     """Read a moment, or how long ago it was by the database's clock: `2h`, `3d` or `2026-11-22T09:00Z`."""
     if value is None:
         return None
-    ago = _DURATION.fullmatch(value)
+    ago = _duration(value)
     if ago is not None:
         now: datetime = session.execute(select(func.now())).scalar_one()
-        return now - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+        return now - ago
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         raise InvalidRequestError(f"{value!r} is no moment; write 2h, 3d or 2026-11-22T09:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _duration(value: str) -> timedelta | None:
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        return None
+    number, seconds = match[1].lstrip("0") or "0", _SECONDS[match[2]]
+    if len(number) > len(str(_LONGEST_S)) or int(number) * seconds > _LONGEST_S:
+        raise InvalidRequestError(f"{value[:20]!r} is longer than a hundred years")
+    return timedelta(seconds=int(number) * seconds)
 
 
 def read_hours(value: str) -> tuple[int | None, int | None]:
