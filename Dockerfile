@@ -11,15 +11,20 @@ RUN python -m venv /opt/worker \
 COPY pyproject.toml README.md LICENSE schema.sql ./
 COPY examples/finmind/page examples/finmind/page
 COPY worker worker
-# Left out: the interactive shell of the program `celery`, which nothing here starts, and the grammars of Pygments for
-# languages other than Python, whose tracebacks are all that Rich colours here.
+# Left out: the interactive shell of the program `celery`, which nothing here starts; the grammars of Pygments for
+# languages other than Python, whose tracebacks are all that Rich colours here; SQLAlchemy's dialects of databases other
+# than Postgres; the translations of Flower's numbers; type stubs and C sources.
 RUN python -m hatchling build -t wheel -d /wheels \
  && /opt/worker/bin/pip install --no-deps --no-index /wheels/*.whl \
  && /opt/worker/bin/pip uninstall --yes pip click-repl prompt-toolkit wcwidth \
  && find /opt/worker -type d \( -name tests -o -name test -o -name testing \) -not -path '*/worker/connectors/*' -prune \
          -exec rm -r {} + \
  && find /opt/worker/lib/python*/site-packages/pygments/lexers -type f -not -name '__init__.*' -not -name '_mapping.*' \
-         -not -name 'python.*' -not -name 'special.*' -delete
+         -not -name 'python.*' -not -name 'special.*' -delete \
+ && cd /opt/worker/lib/python*/site-packages \
+ && rm -r sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle sqlalchemy/dialects/sqlite \
+          humanize/locale \
+ && find . -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' \) -delete
 
 FROM python:3.12-slim-bookworm
 ARG VERSION=unknown
