@@ -21,10 +21,9 @@ RUN python -m hatchling build -t wheel -d /wheels \
          -exec rm -r {} + \
  && find /opt/worker/lib/python*/site-packages/pygments/lexers -type f -not -name '__init__.*' -not -name '_mapping.*' \
          -not -name 'python.*' -not -name 'special.*' -delete \
- && cd /opt/worker/lib/python*/site-packages \
- && rm -r sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle sqlalchemy/dialects/sqlite \
-          humanize/locale \
- && find . -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' \) -delete
+ && find /opt/worker -type d \( -path '*/sqlalchemy/dialects/m*sql' -o -path '*/sqlalchemy/dialects/oracle' \
+         -o -path '*/sqlalchemy/dialects/sqlite' -o -path '*/humanize/locale' \) -prune -exec rm -r {} + \
+ && find /opt/worker -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' \) -delete
 
 FROM python:3.12-slim-bookworm
 ARG VERSION=unknown
