@@ -69,7 +69,7 @@ def _print(seen: Status) -> None:
         f"{open_['suggestions_open']} suggestions open, {open_['rejections_unresolved']} rejected rows unresolved"
     )
     for title, rows, empty in (
-        ("signs of life", seen.signs, "none: no worker has ever run on this database"),
+        ("signs of life", seen.signs, "none yet: running workers write one every 30 s"),
         ("runs of the last day", seen.runs, "none"),
         ("connections", seen.connections, "none"),
         ("connections that need a person", seen.need_a_person, ""),
