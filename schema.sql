@@ -192,6 +192,11 @@ CREATE TABLE IF NOT EXISTS bank_connections (
            AND refresh_from_hour BETWEEN 0 AND 23 AND refresh_until_hour BETWEEN 0 AND 23)
 );
 CREATE INDEX IF NOT EXISTS idx_bank_connections_user ON bank_connections(user_id);
+-- the operator's list, the newest first, and the few connections that need somebody
+CREATE INDEX IF NOT EXISTS idx_bank_connections_in_order ON bank_connections(created_at, id);
+CREATE INDEX IF NOT EXISTS idx_bank_connections_trouble ON bank_connections(created_at, id)
+  WHERE status IN ('needs_user', 'error') OR consecutive_failures > 0
+    OR (problem_code IS NOT NULL AND status <> 'disconnected');
 -- the dispatcher's question: which active connections of a connector are due, and since when
 CREATE INDEX IF NOT EXISTS idx_bank_connections_ready
   ON bank_connections(connector_name, (GREATEST(next_refresh_at, rate_limited_until)), id)
@@ -399,6 +404,14 @@ CREATE INDEX IF NOT EXISTS idx_bank_import_runs_in_order ON bank_import_runs(que
 -- an operator looks for what went wrong, or for one code, among very many runs that found nothing new
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_trouble ON bank_import_runs(code, queued_at, id)
   WHERE code NOT IN ('ok', 'nothing_new');
+-- an operator sorts by length and by what changed; most runs are short and change nothing, and stand in neither
+CREATE INDEX IF NOT EXISTS idx_bank_import_runs_longest
+  ON bank_import_runs((EXTRACT(EPOCH FROM finished_at - started_at)), queued_at, id)
+  WHERE EXTRACT(EPOCH FROM finished_at - started_at) > 5;
+CREATE INDEX IF NOT EXISTS idx_bank_import_runs_message ON bank_import_runs(queued_at, id) WHERE message IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_bank_import_runs_most_changed
+  ON bank_import_runs((created + updated + linked + removed), queued_at, id)
+  WHERE created + updated + linked + removed > 0;
 -- the dispatcher's questions: which runs are due and not published, and which messages were lost
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_due
   ON bank_import_runs((CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END), (COALESCE(not_before, queued_at)))
@@ -1059,6 +1072,8 @@ CREATE INDEX IF NOT EXISTS idx_webhook_deliveries_turn ON webhook_deliveries(sub
   WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS idx_webhook_deliveries_leased ON webhook_deliveries(subscription_id, lease_expires_at)
   WHERE state = 'leased';
+-- dead letters are few among very many that were delivered
+CREATE INDEX IF NOT EXISTS idx_webhook_deliveries_dead ON webhook_deliveries(id) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS idx_webhook_deliveries_subscription ON webhook_deliveries(subscription_id, id DESC);
 
 CREATE TABLE IF NOT EXISTS webhook_attempts (

@@ -83,3 +83,9 @@ def test_a_first_reading_that_fails_is_taken_anew_by_the_next_caller():
     with pytest.raises(OperationalError):
         readings.get("quick", read, first_until_s=time.monotonic() + 10)
     assert readings.get("quick", read, first_until_s=time.monotonic() + 10) == 7
+
+
+def test_what_is_kept_can_hang_on_what_was_read_instead_of_on_how_long_it_took():
+    numbers = iter([1, 2, 50, 3])
+    readings = KeptReadings(Clock(), keeps=lambda value, _took_s: value >= 50)
+    assert [readings.get("size", lambda: next(numbers)) for _ in range(4)] == [1, 2, 50, 50]

@@ -39,15 +39,18 @@ def cursor_of(place: After) -> str:
     return base64.urlsafe_b64encode(json.dumps(named).encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str | None) -> After | None:
-    """Return the position that a cursor stands for. Raises: InvalidRequestError for an invalid cursor."""
+def read_cursor(cursor: str | None, *, by_name: bool = False) -> After | None:
+    """Return the position that a cursor stands for; its value is a text in a list `by_name`, else a number.
+
+    Raises: InvalidRequestError for an invalid cursor.
+    """
     if cursor is None:
         return None
     try:
-        queued_at, run_id, *value = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return After(
-            queued_at=datetime.fromisoformat(queued_at), run_id=uuid.UUID(run_id), value=float(value[0] if value else 0)
-        )
+        queued_at, run_id, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        value = values[0] if values else 0
+        named = str(value).replace("\x00", "") if by_name else float(value)
+        return After(queued_at=datetime.fromisoformat(queued_at), run_id=uuid.UUID(run_id), value=named)
     except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise InvalidRequestError("`cursor` is not the `next` of a page") from None
 

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import BackgroundTasks, Depends, Request
@@ -21,6 +21,8 @@ from worker.db.engine import Sessions
 from worker.runs.request import request_run
 from worker.runs.states import RunRequest
 from worker.runtime import Runtime
+from worker.status import Fleet, Status, read_fleet, read_status
+from worker.status.kept_readings import KeptReadings
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -34,6 +36,7 @@ class Services:
         nudge_dispatcher: Wakes the dispatcher; never raises.
         operators: The log-ins of the operator's page; None when the page is off.
         trace_context: The traceparent header of the request.
+        kept_fleet: What the operator's pages showed last of very many connections.
     """
 
     runtime: Runtime
@@ -47,6 +50,7 @@ class Services:
     webhook_verifiers: WebhookVerifiers
     nudge_dispatcher: Callable[[], None]
     trace_context: str | None = None
+    kept_fleet: KeptReadings[Fleet] = field(default_factory=lambda: KeptReadings(keeps=lambda fleet, _: fleet.is_large))
 
     @property
     def sessions(self) -> Sessions:
@@ -57,6 +61,15 @@ class Services:
     def readings(self) -> Sessions:
         """The factory of transactions for what operators look at, which may be some moments old."""
         return self.runtime.readings
+
+    def status(self, session: Session) -> Status:
+        """Return the state of the worker; what is read from every connection may be some moments old."""
+        fleet = self.kept_fleet.get("fleet", lambda: read_fleet(session), self._renewed_fleet)
+        return read_status(session, self.runtime.broker, fleet)
+
+    def _renewed_fleet(self) -> Fleet:
+        with self.readings() as session:
+            return read_fleet(session)
 
     def ask(self, session: Session, request: RunRequest, background: BackgroundTasks) -> uuid.UUID:
         """Write a run's row and nudge the workers after the answer was sent; no request waits for the broker."""

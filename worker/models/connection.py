@@ -54,6 +54,16 @@ class BankConnection(Base):
             name="ck_bank_connections_refresh_hours",
         ),
         Index("idx_bank_connections_user", "user_id"),
+        Index("idx_bank_connections_in_order", "created_at", "id"),
+        Index(
+            "idx_bank_connections_trouble",
+            "created_at",
+            "id",
+            postgresql_where=text(
+                "status IN ('needs_user', 'error') OR consecutive_failures > 0"
+                " OR (problem_code IS NOT NULL AND status <> 'disconnected')"
+            ),
+        ),
         Index(
             "idx_bank_connections_ready",
             "connector_name",

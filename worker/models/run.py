@@ -91,6 +91,21 @@ class BankImportRun(CountColumns, Base):
             postgresql_where=text("code NOT IN ('ok', 'nothing_new')"),
         ),
         Index(
+            "idx_bank_import_runs_longest",
+            text("(EXTRACT(EPOCH FROM finished_at - started_at))"),
+            "queued_at",
+            "id",
+            postgresql_where=text("EXTRACT(EPOCH FROM finished_at - started_at) > 5"),
+        ),
+        Index("idx_bank_import_runs_message", "queued_at", "id", postgresql_where=text("message IS NOT NULL")),
+        Index(
+            "idx_bank_import_runs_most_changed",
+            text("(created + updated + linked + removed)"),
+            "queued_at",
+            "id",
+            postgresql_where=text("created + updated + linked + removed > 0"),
+        ),
+        Index(
             "idx_bank_import_runs_due",
             text("(CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END)"),
             text("(COALESCE(not_before, queued_at))"),

@@ -169,6 +169,7 @@ class WebhookDelivery(Base):
             "lease_expires_at",
             postgresql_where=text("state = 'leased'"),
         ),
+        Index("idx_webhook_deliveries_dead", "id", postgresql_where=text("state = 'dead'")),
         Index("idx_webhook_deliveries_subscription", "subscription_id", desc("id")),
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select, tuple_
 
 from worker.models import BankConnection, BankImportRun
 from worker.runs.states import RunKind, RunStatus
@@ -20,7 +20,7 @@ _ID_LENGTH = 32
 
 
 class RunOrder(StrEnum):
-    """How a list of runs is sorted."""
+    """How a list of runs is sorted. By length, runs of up to five seconds count as equal: the newest come first."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -30,15 +30,16 @@ class RunOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class After:
-    """The last run of the page before: the next page goes on behind it.
+    """The last run, or connection, of the page before: the next page goes on behind it.
 
     Attributes:
-        value: What it was sorted by besides its time: seconds, or rows changed; 0 in an order by time.
+        queued_at: When it was asked for, or made.
+        value: What it was sorted by besides its time: seconds, rows changed, a name; 0 in an order by time.
     """
 
     queued_at: datetime
     run_id: uuid.UUID
-    value: float = 0
+    value: float | str = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class RunFilter:
 
     Attributes:
         text: The beginning of an id of a run or connection, a user's id, or words of a bank's name or of a message.
+        named_so: The connections with the words of `text` in their names, where somebody looked and found few.
         institution: Words of the name of the bank or of its connection.
         from_at: Asked for at this moment or later.
         until_at: Asked for before this moment.
@@ -61,6 +63,7 @@ class RunFilter:
     institution: str | None = None
     dry_run: bool | None = None
     text: str | None = None
+    named_so: Sequence[uuid.UUID] | None = None
     from_at: datetime | None = None
     until_at: datetime | None = None
     order: RunOrder = RunOrder.NEWEST
@@ -76,25 +79,42 @@ def id_range(beginning: str) -> tuple[uuid.UUID, uuid.UUID] | None:
     return uuid.UUID(digits.ljust(_ID_LENGTH, "0")), uuid.UUID(digits.ljust(_ID_LENGTH, "f"))
 
 
+def words_of(text: str | None) -> str | None:
+    """Return the words to look for in names and messages; None when a text names an id or a user. Pure."""
+    words = (text or "").strip()
+    return words if words and id_range(words) is None and read_user_id(words) is None else None
+
+
 def read_user_id(text: str) -> int | None:
     """Return the user that a text names by number; None when it names none. Pure."""
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_USER_ID))
     return int(text) if is_number and int(text) <= _LARGEST_USER_ID else None
 
 
-def select_runs(wanted: RunFilter) -> Select[BankImportRun]:
-    """Return the query for one page of the wanted runs."""
-    query = select(BankImportRun).where(*_conditions(wanted)).limit(wanted.limit)
+def select_runs(wanted: RunFilter) -> Sequence[Select[BankImportRun]]:
+    """Return the queries that together hold the wanted runs in order; the caller stops when its page is full.
+
+    In an order by time that is one. In the others the first query has the runs that stand out, by an index of them
+    alone, and the second the many that do not, the newest first.
+    """
+    runs, after = select(BankImportRun).where(*_conditions(wanted)), wanted.after
+    by_time = tuple_(BankImportRun.queued_at, BankImportRun.id)
+    place = () if after is None else (after.queued_at, after.run_id)
+    if wanted.order is RunOrder.OLDEST:
+        return [runs.where(*([by_time > place] if place else [])).order_by(*by_time.clauses)]
+    not_listed = [by_time < place] if place else []
+    newest_first = [column.desc() for column in by_time.clauses]
     value = _SORTED_BY.get(wanted.order)
-    key = tuple_(BankImportRun.queued_at, BankImportRun.id)
-    if value is not None:
-        key = tuple_(value, BankImportRun.queued_at, BankImportRun.id)
-    if wanted.after is not None:
-        place: tuple[Any, ...] = (wanted.after.queued_at, wanted.after.run_id)
-        place = place if value is None else (wanted.after.value, *place)
-        query = query.where(key > place if wanted.order is RunOrder.OLDEST else key < place)
-    columns = key.clauses
-    return query.order_by(*(columns if wanted.order is RunOrder.OLDEST else [column.desc() for column in columns]))
+    if value is None:
+        return [runs.where(*not_listed).order_by(*newest_first)]
+    least = _STANDS_OUT[wanted.order]
+    alike = runs.where(func.coalesce(value, 0) <= least)
+    if after is not None and float(after.value) <= least:
+        return [alike.where(*not_listed).order_by(*newest_first)]
+    standing_out = runs.where(value > literal_column(str(least))).order_by(value.desc(), *newest_first)
+    if after is not None:
+        standing_out = standing_out.where(tuple_(value, *by_time.clauses) < (after.value, *place))
+    return [standing_out, alike.order_by(*newest_first)]
 
 
 def place_of(run: Mapping[str, Any], order: RunOrder) -> After:
@@ -109,9 +129,11 @@ def place_of(run: Mapping[str, Any], order: RunOrder) -> After:
 
 _run = BankImportRun
 _SORTED_BY: dict[RunOrder, ColumnElement[Any]] = {
-    RunOrder.LONGEST: func.coalesce(func.extract("epoch", _run.finished_at - _run.started_at), 0.0),
+    RunOrder.LONGEST: func.extract("epoch", _run.finished_at - _run.started_at),
     RunOrder.MOST_CHANGED: _run.created + _run.updated + _run.linked + _run.removed,
 }
+_STANDS_OUT = {RunOrder.LONGEST: 5, RunOrder.MOST_CHANGED: 0}
+"""Runs of at most so many seconds, or changed rows, count as equal; idx_bank_import_runs_longest has the others."""
 
 
 def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
@@ -135,18 +157,19 @@ def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
     if wanted.institution:
         found.append(_of_connections(named(wanted.institution)))
     if wanted.text and wanted.text.strip():
-        found.append(_matches(wanted.text.strip()))
+        found.append(_matches(wanted.text.strip(), wanted.named_so))
     return found
 
 
-def _matches(text: str) -> ColumnElement[bool]:
+def _matches(text: str, named_so: Sequence[uuid.UUID] | None) -> ColumnElement[bool]:
     among = id_range(text)
     if among is not None:
         return or_(BankImportRun.id.between(*among), BankImportRun.connection_id.between(*among))
     user_id = read_user_id(text)
     if user_id is not None:
         return BankImportRun.user_id == user_id
-    return or_(BankImportRun.message.icontains(text, autoescape=True), _of_connections(named(text)))
+    of_connections = _of_connections(named(text)) if named_so is None else BankImportRun.connection_id.in_(named_so)
+    return or_(BankImportRun.message.icontains(text, autoescape=True), of_connections)
 
 
 def _of_connections(condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -5,6 +5,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select, text
@@ -12,15 +13,17 @@ from sqlalchemy.orm import Session
 
 from worker.errors import NotFoundError
 from worker.models import (
+    BankConnection,
     BankConnectionAccount,
     BankImportRejection,
     BankImportRun,
     BankImportRunAccount,
 )
-from worker.runs.run_filter import RunFilter, select_runs
+from worker.runs.run_filter import RunFilter, named, select_runs, words_of
 from worker.runs.states import CLOSED, COUNTED, WAITING
 
 COUNTS = COUNTED
+_FEW = 200
 _PRIVATE = frozenset({"lease_token", "lease_expires_at", "dispatched_at", "dispatch_count", "trace_context"})
 _PUBLIC = tuple(column.key for column in BankImportRun.__table__.columns if column.key not in _PRIVATE)
 
@@ -38,7 +41,20 @@ def find(session: Session, run_id: uuid.UUID, *, user_id: int | None = None, loc
 
 def list_runs(session: Session, wanted: RunFilter) -> list[dict[str, Any]]:
     """Return one page of runs as `run_of` shows them, in the wanted order."""
-    return _shown(session, session.scalars(select_runs(wanted)).all())
+    found: list[BankImportRun] = []
+    for query in select_runs(_with_few_names(session, wanted)):
+        if len(found) < wanted.limit:
+            found += session.scalars(query.limit(wanted.limit - len(found)))
+    return _shown(session, found)
+
+
+def _with_few_names(session: Session, wanted: RunFilter) -> RunFilter:
+    """Look up the connections that words name: when they are few, their runs and messages are found by index."""
+    words = words_of(wanted.text)
+    if words is None or wanted.user_id is not None or wanted.connection_id is not None:
+        return wanted
+    ids = session.scalars(select(BankConnection.id).where(named(words)).limit(_FEW + 1)).all()
+    return wanted if len(ids) > _FEW else replace(wanted, named_so=ids)
 
 
 def run_of(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, text, tuple_
+from sqlalchemy import ColumnElement, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from worker.models import BankConnection
-from worker.runs.run_filter import id_range, named, read_user_id
+from worker.runs.run_filter import After, id_range, named, read_user_id
 
 DAYS = 14
 
@@ -24,15 +23,26 @@ class ConnectionView(StrEnum):
     REJECTIONS = "rejections"
 
 
+class ConnectionOrder(StrEnum):
+    """How a list of connections is sorted; `stalest` is by the last good run, `next` by the next refresh."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    NAME = "name"
+    STALEST = "stalest"
+    NEXT = "next"
+    MOST_FAILURES = "most_failures"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionFilter:
-    """Which connections to list, newest first. None, or nothing, leaves a condition out.
+    """Which connections to list, and in which order. None, or nothing, leaves a condition out.
 
     Attributes:
         view: Only those that need a person, fail, or whose ledger may not agree with the bank (`trouble`), that have
             open suggestions (`questions`), or rejected rows that nobody has resolved (`rejections`).
         text: The beginning of an id, a user's id, or words of a name.
-        after: When the last connection of the page before was made, and its id.
+        after: The last connection of the page before, as `place_of` names it.
     """
 
     view: ConnectionView | None = None
@@ -41,7 +51,8 @@ class ConnectionFilter:
     institution: str | None = None
     user_id: int | None = None
     text: str | None = None
-    after: tuple[datetime, uuid.UUID] | None = None
+    order: ConnectionOrder = ConnectionOrder.NEWEST
+    after: After | None = None
     limit: int = 50
 
 
@@ -58,6 +69,14 @@ _VIEWS = {
     ConnectionView.REJECTIONS: text(
         "bank_connections.id IN (SELECT connection_id FROM bank_import_rejections WHERE resolved_at IS NULL)"
     ),
+}
+_NEVER = 10**12
+_DESCENDING = (ConnectionOrder.NEWEST, ConnectionOrder.MOST_FAILURES)
+_SORTED_BY: dict[ConnectionOrder, ColumnElement[Any]] = {
+    ConnectionOrder.NAME: BankConnection.display_name.expression,
+    ConnectionOrder.STALEST: func.coalesce(func.extract("epoch", BankConnection.last_good_at), 0),
+    ConnectionOrder.NEXT: func.coalesce(func.extract("epoch", BankConnection.next_refresh_at), _NEVER),
+    ConnectionOrder.MOST_FAILURES: BankConnection.consecutive_failures.expression,
 }
 _HISTORY = """
     SELECT connection_id, CURRENT_DATE - finished_at::date AS days_ago, sum(created + updated + linked)::int AS rows_,
@@ -104,18 +123,36 @@ _SHOWN = (
 def list_connections(session: Session, wanted: ConnectionFilter) -> list[dict[str, Any]]:
     """Return one page of connections, each with `history`: per day of two weeks rows, seconds, failed."""
     row = BankConnection
-    query = (
-        select(*(getattr(row, name) for name in _SHOWN))
-        .where(*_conditions(wanted))
-        .order_by(row.created_at.desc(), row.id.desc())
-        .limit(wanted.limit)
-    )
+    value, ascending = _SORTED_BY.get(wanted.order), wanted.order not in _DESCENDING
+    key = tuple_(*([] if value is None else [value]), row.created_at, row.id)
+    query = select(*(getattr(row, name) for name in _SHOWN)).where(*_conditions(wanted)).limit(wanted.limit)
+    if wanted.after is not None:
+        place = (*([] if value is None else [wanted.after.value]), wanted.after.queued_at, wanted.after.run_id)
+        query = query.where(key > place if ascending else key < place)
+    query = query.order_by(*(key.clauses if ascending else [column.desc() for column in key.clauses]))
     found = [dict(one) for one in session.execute(query).mappings()]
     days = [
         dict(day)
         for day in session.execute(text(_HISTORY), {"ids": [one["id"] for one in found], "days": DAYS}).mappings()
     ]
     return [one | {"history": history([day for day in days if day["connection_id"] == one["id"]])} for one in found]
+
+
+def place_of(connection: Mapping[str, Any], order: ConnectionOrder) -> After:
+    """Return the place behind one connection of a list, for the page that follows. Pure."""
+    value: float | str = 0
+    match order:
+        case ConnectionOrder.NAME:
+            value = connection["display_name"]
+        case ConnectionOrder.STALEST:
+            value = connection["last_good_at"].timestamp() if connection["last_good_at"] else 0
+        case ConnectionOrder.NEXT:
+            value = connection["next_refresh_at"].timestamp() if connection["next_refresh_at"] else _NEVER
+        case ConnectionOrder.MOST_FAILURES:
+            value = connection["consecutive_failures"]
+        case _:
+            pass
+    return After(queued_at=connection["created_at"], run_id=connection["id"], value=value)
 
 
 def open_questions(session: Session, connection_id: uuid.UUID) -> Mapping[str, int]:
@@ -153,8 +190,6 @@ def _conditions(wanted: ConnectionFilter) -> list[Any]:
         found.append(named(wanted.institution))
     if wanted.text and wanted.text.strip():
         found.append(_matches(wanted.text.strip()))
-    if wanted.after is not None:
-        found.append(tuple_(row.created_at, row.id) < tuple_(*wanted.after))
     return found
 
 

@@ -19,13 +19,17 @@ _DEAD_LETTERS = """
       AND (CAST(:before_id AS bigint) IS NULL OR d.id < :before_id)
     ORDER BY d.id DESC LIMIT :limit"""
 _RECEIVERS = """
+    WITH waiting AS (
+      SELECT subscription_id, count(*) AS deliveries, min(created_at) AS since_at
+      FROM (SELECT subscription_id, created_at FROM webhook_deliveries WHERE state = 'pending'
+            UNION ALL SELECT subscription_id, created_at FROM webhook_deliveries WHERE state = 'leased') open_ones
+      GROUP BY subscription_id)
     SELECT s.id, s.user_id, s.url, s.status, s.status_code, s.breaker_until > now() AS breaker_open, s.breaker_until,
-      s.last_success_at, s.last_failure_at, s.consecutive_failures, waiting.deliveries AS waiting, waiting.since_at
-    FROM webhook_subscriptions s CROSS JOIN LATERAL (
-      SELECT count(*) AS deliveries, min(created_at) AS since_at FROM webhook_deliveries d
-      WHERE d.subscription_id = s.id AND d.state IN ('pending', 'leased')) waiting
+      s.last_success_at, s.last_failure_at, s.consecutive_failures, coalesce(waiting.deliveries, 0) AS waiting,
+      waiting.since_at
+    FROM webhook_subscriptions s LEFT JOIN waiting ON waiting.subscription_id = s.id
     WHERE s.status <> 'removed' AND (waiting.deliveries > 0 OR s.consecutive_failures > 0 OR s.status <> 'active')
-    ORDER BY s.breaker_until DESC NULLS LAST, waiting.deliveries DESC, s.id LIMIT :limit"""
+    ORDER BY s.breaker_until DESC NULLS LAST, waiting DESC, s.id LIMIT :limit"""
 
 
 def dead_letters(

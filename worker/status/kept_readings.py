@@ -34,9 +34,13 @@ class _Reading(Generic[T]):
 
 @dataclass(slots=True)
 class KeptReadings(Generic[T]):
-    """The last reading of each name. One for a process; any number of threads may ask."""
+    """The last reading of each name. One for a process; any number of threads may ask.
+
+    keeps: Says of a reading and of how long it took (s) whether it is kept at all.
+    """
 
     clock: Callable[[], float] = time.monotonic
+    keeps: Callable[[T, float], bool] = lambda _value, took_s: took_s >= SHORT_S
     _kept: dict[str, _Reading[T]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _firsts: dict[str, "Future[_Reading[T]]"] = field(default_factory=dict)
@@ -63,7 +67,7 @@ class KeptReadings(Generic[T]):
         kept = self._kept.get(name)
         if kept is None and first_until_s is not None:
             return self._first(name, renew or read, first_until_s)
-        if kept is None or kept.took_s < SHORT_S:
+        if kept is None or not self.keeps(kept.value, kept.took_s):
             return self._take(name, read).value
         if self.clock() - kept.read_s > REST * kept.took_s and self._claim(kept):
             threading.Thread(target=self._renew, args=(name, renew or read, kept), daemon=True).start()

@@ -15,9 +15,9 @@ from worker.audit import record_operation, record_view
 from worker.connections import connection_queries, lifecycle
 from worker.errors import NotFoundError
 from worker.runs import run_queries
-from worker.runs.run_filter import After, RunFilter
+from worker.runs.run_filter import RunFilter
 from worker.runs.states import RunKind, RunRequest
-from worker.status.connection_pages import allowances, list_connections, open_questions
+from worker.status.connection_pages import ConnectionOrder, allowances, list_connections, open_questions, place_of
 
 router = APIRouter(prefix="/ops/connections", route_class=PageRoute)
 _RUNS = 20
@@ -36,14 +36,14 @@ def list_(request: Request, services: ServicesDep) -> HTMLResponse:
         connections = list_connections(session, wanted)
     older = None
     if len(connections) == wanted.limit:
-        last = connections[-1]
-        cursor = cursor_of(After(queued_at=last["created_at"], run_id=last["id"]))
+        cursor = cursor_of(place_of(connections[-1], wanted.order))
         older = without_page(request.query_params, after=cursor)
     return page(
         "connections.html",
         request,
         connections=connections,
         older=older,
+        orders=list(ConnectionOrder),
         statuses=CONNECTION_STATUSES,
         connectors=services.runtime.registry.names(),
         reload_s=RELOAD_S,

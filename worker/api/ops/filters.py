@@ -13,7 +13,7 @@ from worker.api.paging import read_cursor
 from worker.errors import InvalidRequestError
 from worker.runs.run_filter import RunFilter, RunOrder, id_range, read_user_id
 from worker.runs.states import RunKind, RunStatus
-from worker.status.connection_pages import ConnectionFilter, ConnectionView
+from worker.status.connection_pages import ConnectionFilter, ConnectionOrder, ConnectionView
 
 Choice = TypeVar("Choice", bound=StrEnum)
 PAGE_ROWS = 50
@@ -55,7 +55,7 @@ def connection_filter(query: QueryParams) -> ConnectionFilter:
     statuses = [status for status in query.getlist("status") if status]
     if unknown := [status for status in statuses if status not in CONNECTION_STATUSES]:
         raise InvalidRequestError(f"status: no such status {unknown[0]!r}")
-    after = read_cursor(query.get("after") or None)
+    order = next(iter(_choices([query.get("sort", "")], ConnectionOrder, "sort")), ConnectionOrder.NEWEST)
     return ConnectionFilter(
         view=next(iter(_choices([query.get("view", "")], ConnectionView, "view")), None),
         statuses=statuses,
@@ -63,7 +63,8 @@ def connection_filter(query: QueryParams) -> ConnectionFilter:
         connector_name=_text(query, "connector"),
         institution=_text(query, "institution"),
         user_id=_user_id(query),
-        after=None if after is None else (after.queued_at, after.run_id),
+        order=order,
+        after=read_cursor(query.get("after") or None, by_name=order is ConnectionOrder.NAME),
         limit=PAGE_ROWS,
     )
 

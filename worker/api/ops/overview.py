@@ -10,7 +10,7 @@ from worker.api.ops.rendering import RELOAD_S, TEMPLATES, PageRoute, page
 from worker.api.services import ServicesDep
 from worker.runs import run_queries
 from worker.runs.run_filter import RunFilter
-from worker.status import concerns, problems, read_status
+from worker.status import concerns, problems
 from worker.status.charts import Span, activity
 from worker.status.connection_pages import ConnectionFilter, ConnectionView, list_connections
 from worker.status.dead_letters import dead_letters
@@ -23,7 +23,7 @@ _RUNS, _CONNECTIONS, _LETTERS = 15, 10, 10
 def overview(request: Request, services: ServicesDep, span: Annotated[Span, Query()] = Span.DAY) -> HTMLResponse:
     """Show the state of the worker at a glance."""
     with services.readings() as session:
-        status = read_status(session, services.runtime.broker)
+        status = services.status(session)
         steps = activity(session, span)
         runs = run_queries.list_runs(session, RunFilter(limit=_RUNS))
         connections = list_connections(session, ConnectionFilter(view=ConnectionView.TROUBLE, limit=_CONNECTIONS))

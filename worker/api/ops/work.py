@@ -5,7 +5,6 @@ from fastapi.responses import HTMLResponse
 
 from worker.api.ops.rendering import PageRoute, page
 from worker.api.services import ServicesDep
-from worker.status import read_status
 from worker.status.workload import workload
 
 router = APIRouter(prefix="/ops", route_class=PageRoute)
@@ -15,6 +14,6 @@ router = APIRouter(prefix="/ops", route_class=PageRoute)
 def show_work(request: Request, services: ServicesDep) -> HTMLResponse:
     """Show what the workers do now and next."""
     with services.readings() as session:
-        status = read_status(session, services.runtime.broker)
+        status = services.status(session)
         found = workload(session, services.runtime.registry.names())
     return page("work.html", request, status=status, reload_s=5, work=found)
