@@ -38,6 +38,27 @@ def test_bank_changes_reach_the_fields_the_user_left_alone(harness, edit, bank, 
     assert harness.expenses() == [expected]
 
 
+@pytest.mark.parametrize("gone", ["zero", "hidden"])
+def test_what_the_user_did_holds_when_an_expense_that_went_for_a_while_is_back(harness, gone):
+    hide = "UPDATE bank_connections SET options = jsonb_build_object('import_pending', '{}')"
+    row = harness.bank.buy("-12", "Baker", external_id="1", pending=gone == "hidden")
+    harness.refresh()
+    harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food')", u=harness.user_id)
+    harness.sql("UPDATE expenses SET notes = 'Mine', category_id = (SELECT id FROM categories)")
+    if gone == "zero":
+        row = harness.bank.change(row, amount=Decimal(0))
+    else:
+        harness.sql(hide.format("hide"))
+    harness.refresh()
+    assert harness.expenses() == []
+    if gone == "hidden":
+        harness.sql(hide.format("show"))
+    harness.bank.change(row, amount=Decimal(-10))
+    harness.refresh()
+    assert [row[1:] for row in harness.expenses()] == [("-10.00", "EUR", "Mine")]
+    assert harness.sql("SELECT count(*) FROM expenses WHERE category_id IS NOT NULL") == [(1,)]
+
+
 def test_a_conflict_is_on_record(harness):
     row = harness.bank.buy("-9", "Baker", external_id="1")
     harness.refresh()

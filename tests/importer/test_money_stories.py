@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import TODAY, WINDOWED, Harness
+from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
 from worker.connectors.base import Account, IdClass, RejectedRow, RemovedTransaction, Scope
 from worker.runs.states import RunKind, RunStatus
 
@@ -175,6 +175,18 @@ def test_the_day_is_taken_in_the_banks_zone(sessions, user_id, zone, moment, exp
     harness.bank.buy("-1", external_id="1", booking_on=None, booking_at=moment)
     harness.run(RunKind.IMPORT)
     assert harness.expenses()[0][0] == expected
+
+
+def test_a_day_that_stands_for_none_leaves_the_others_and_stops_no_account(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-1", external_id="1", value_on=date(9999, 12, 31))
+    harness.bank.buy("-2", external_id="2", booking_on=date(1, 1, 1), value_on=TODAY)
+    harness.bank.buy("-3", external_id="3", booking_on=date(9999, 12, 31), pending=True)
+    harness.bank.buy("-4", external_id="4", booking_on=date(9999, 12, 31))
+    assert harness.refresh().code == "rows_rejected"
+    assert harness.sql("SELECT code, external_id FROM bank_import_rejections") == [("date_missing", "4")]
+    today = TODAY.isoformat()
+    assert [row[:2] for row in harness.expenses()] == [(today, "-3.00"), (today, "-2.00"), (today, "-1.00")]
 
 
 def test_value_dates_weeks_ahead_do_not_move_the_day_nor_the_watermark(harness):

@@ -18,6 +18,7 @@ from worker.importer.actions.dry_run import dry_run_transaction
 from worker.importer.actions.replay import read_rejected_rows, resolve
 from worker.importer.actions.revert import revert
 from worker.importer.context import ImportContext
+from worker.importer.decide.placeholder_days import without_placeholder_days
 from worker.importer.fetch.delivery import Delivery, with_retries
 from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.fetch.requests import (
@@ -104,7 +105,7 @@ class _ImportRun:
             replayed = read_rejected_rows(session, self.job, self.connector)
             accounts = load_accounts(session, self.job.connection_id, None)
         delivery = Delivery()
-        delivery.staging.add(replayed.transactions)
+        delivery.staging.add(without_placeholder_days(replayed.transactions))
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
         request = request_for_single_rows(wanted, self.context.now().date())
         self.imports.commit(lambda session: forget(session, self.job))

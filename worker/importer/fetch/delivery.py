@@ -29,6 +29,7 @@ from worker.connectors.errors import (
 from worker.errors import WorkerError
 from worker.importer.context import FetchProgress, ImportContext
 from worker.importer.decide.page_repeats import repeated_rows
+from worker.importer.decide.placeholder_days import without_placeholder_days
 from worker.importer.fetch.staging import UNDATED, Staging, day_of
 
 T = TypeVar("T")
@@ -235,7 +236,7 @@ def _take_in(delivery: Delivery, page: Page) -> None:
     delivery.pages += 1
     delivery.records += len(page.transactions) + len(page.rejected)
     repeated = repeated_rows(delivery.last_page, page.transactions)
-    delivery.staging.add(page.transactions[repeated:])
+    delivery.staging.add(without_placeholder_days(page.transactions[repeated:]))
     delivery.repeated.update(row.account_id for row in page.transactions[:repeated])
     delivery.last_page = page.transactions
     delivery.days = _joined(delivery.days, _days_of_page(page))
@@ -265,6 +266,6 @@ def _joined(left: Window | None, right: Window | None) -> Window | None:
 
 def _days_of_page(page: Page) -> Window | None:
     """Return the days between the first and the last row of a page."""
-    ends = [day_of(row) for row in (page.transactions[:1] + page.transactions[-1:])]
+    ends = [day_of(row) for row in without_placeholder_days(page.transactions[:1] + page.transactions[-1:])]
     dated = [day for day in ends if day != UNDATED]
     return Window(from_on=min(dated), to_on=max(dated)) if dated else None
