@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.importer.bank import CURSOR, WINDOWED, Harness
-from worker.connectors.base import Account, AccountFailure, RejectedRow
+from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
+from worker.connectors.base import Account, AccountFailure, IdClass, RejectedRow
 from worker.connectors.errors import AuthenticationError
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.importer.fetch.staging import Staging
@@ -256,3 +256,14 @@ def test_rows_told_under_a_former_id_of_an_account_are_counted_and_no_problem(ha
     harness.bank.buy("-2", external_id="3", account_id="Z")
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert report(harness)["rows_not_imported"] == {"former_id": 1}
+
+
+@pytest.mark.parametrize("mended", [{"booking_on": TODAY}, {"booking_on": TODAY, "external_id": "9"}])
+@pytest.mark.parametrize("id_class", [IdClass.NONE, IdClass.STABLE])
+def test_a_rejected_row_that_the_bank_mends_itself_is_no_problem_any_more(harness, id_class, mended):
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    row = harness.bank.buy("-3", "Coffee", external_id="1", booking_on=None)
+    assert harness.refresh().code == "rows_rejected"
+    harness.bank.change(row, **mended)
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert harness.amounts() == ["-3.00"]

@@ -6,9 +6,12 @@ first seen.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
+from typing import TypeVar
 
 from worker.connectors.base import Transaction
+
+DayT = TypeVar("DayT", date, datetime)
 
 FIRST_YEAR = 1900
 LAST_YEAR = 2199
@@ -35,7 +38,15 @@ def _is_placeholder(day: date) -> bool:
 
 
 def _cleared(transaction: Transaction) -> Transaction:
-    days = {name: getattr(transaction, name) for name in ("booking_on", "value_on", "transaction_on")}
-    moments = {name: getattr(transaction, name) for name in ("booking_at", "transaction_at")}
-    dropped = {name: None for name, day in (days | moments).items() if day is not None and _is_placeholder(day)}
-    return replace(transaction, **dropped)
+    return replace(
+        transaction,
+        booking_on=_real(transaction.booking_on),
+        value_on=_real(transaction.value_on),
+        transaction_on=_real(transaction.transaction_on),
+        booking_at=_real(transaction.booking_at),
+        transaction_at=_real(transaction.transaction_at),
+    )
+
+
+def _real(day: DayT | None) -> DayT | None:
+    return None if day is None or _is_placeholder(day) else day

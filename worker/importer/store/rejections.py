@@ -1,12 +1,14 @@
 """Stores rows that could not be imported, with their reason and raw text."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import RejectedRow, Transaction
+from worker.importer.decide.arrived_rejections import MoneyAndWords, arrived_rejections, read_rejection
 from worker.importer.decide.identity import digest
 from worker.importer.decide.line import Rejection, transaction_as_text
 from worker.importer.decide.text import id_text, plain_text
@@ -28,6 +30,17 @@ _ARRIVED = text(
       AND (r.account_id = :account_id OR r.account_id IS NULL AND r.code = 'account_not_listed')
       AND t.account_id = :account_id AND t.external_id = r.external_id AND t.state <> 'removed'"""
 )
+# A row that this delivery rejects again is open again below.
+_NOT_ARRIVED = text(
+    """SELECT id, raw FROM bank_import_rejections
+    WHERE connection_id = :connection_id AND account_id = :account_id AND resolved_at IS NULL ORDER BY id LIMIT 1000"""
+)
+_CREATED = text(
+    """SELECT id, abs(amount) AS amount, concat_ws(' ', counterparty, description) AS words, stated_on AS "on"
+    FROM bank_transactions
+    WHERE first_run_id = :run_id AND account_id = :account_id AND abs(amount) = ANY(:amounts) ORDER BY id LIMIT 1000"""
+)
+_RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved_run_id = :run_id WHERE id = ANY(:ids)")
 _OPEN = text(
     """SELECT count(*) FROM bank_import_rejections
     WHERE connection_id = :connection_id AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint)
@@ -55,6 +68,7 @@ def record_rejections(session: Session, job: Job, account_id: int | None, reject
     """Store rejections and return how many are new; rejections of rows that were imported since are resolved."""
     arrived = {"run_id": job.lease.run_id, "connection_id": job.connection_id, "account_id": account_id}
     session.execute(_ARRIVED, arrived)
+    _resolve_mended(session, arrived)
     if not rejections:
         return 0
     before = _count(session, job)
@@ -75,6 +89,18 @@ def record_rejections(session: Session, job: Job, account_id: int | None, reject
         ],
     )
     return _count(session, job) - before
+
+
+def _resolve_mended(session: Session, which: Mapping[str, Any]) -> None:
+    """Resolve rejections whose rows arrived in this run without the id by which they would be known."""
+    stored = session.execute(_NOT_ARRIVED, which).all()
+    rejected = [read for row in stored if (read := read_rejection(row.id, row.raw)) is not None]
+    if not rejected:
+        return
+    found = session.execute(_CREATED, {**which, "amounts": [one.amount for one in rejected]})
+    mended = arrived_rejections(rejected, [MoneyAndWords(**row._asdict()) for row in found])
+    if mended:
+        session.execute(_RESOLVE, {"run_id": which["run_id"], "ids": mended})
 
 
 def _identities(rejections: Sequence[Rejection]) -> list[bytes]:

@@ -1,0 +1,49 @@
+"""Rejected rows that the bank has mended since."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from tests.importer.decide.rows import transaction
+from worker.importer.decide.arrived_rejections import MoneyAndWords, arrived_rejections, read_rejection
+from worker.importer.decide.line import transaction_as_text
+
+DAY, NEXT_DAY = date(2026, 6, 15), date(2026, 6, 16)
+
+
+def rows(*facts):
+    return [MoneyAndWords(n, Decimal(amount), *more) for n, (amount, *more) in enumerate(facts)]
+
+
+CASES = {
+    "the same money and words": ([(3, "Coffee Bar")], [(3, "COFFEE BAR 12")], [0]),
+    "another amount": ([(3, "Coffee Bar")], [(4, "Coffee Bar")], []),
+    "other words": ([(3, "Coffee Bar")], [(3, "Tram")], []),
+    "no words": ([(3, "")], [(3, "")], []),
+    "two of which one arrived": ([(3, "Coffee Bar"), (3, "Coffee Bar")], [(3, "Coffee Bar")], [0]),
+    "the same day": ([(3, "Coffee Bar", DAY)], [(3, "Coffee Bar", DAY)], [0]),
+    "another day": ([(3, "Coffee Bar", DAY)], [(3, "Coffee Bar", NEXT_DAY)], []),
+    "a pending one that was booked": ([(3, "Coffee Bar", DAY, True)], [(3, "Coffee Bar", NEXT_DAY)], [0]),
+    "no day before": ([(3, "Coffee Bar", None)], [(3, "Coffee Bar", DAY)], [0]),
+    "nothing": ([(3, "Coffee Bar")], [], []),
+}
+
+
+@pytest.mark.parametrize(("rejected", "created", "arrived"), CASES.values(), ids=CASES)
+def test_which_rejections_arrived(rejected, created, arrived):
+    assert arrived_rejections(rows(*rejected), rows(*created)) == arrived
+
+
+def test_what_a_rejection_keeps_is_read():
+    read = read_rejection(7, transaction_as_text(transaction("-3.50", "Coffee", counterparty="Bar", booking_on=None)))
+    assert read is not None
+    assert (read.id, str(read.amount), read.words, read.on) == (7, "3.50", "Bar Coffee", None)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["{", "[]", "7", '{"amount": "NaN", "pending": false}', '{"amount": "x", "pending": false}', '{"amount": 3}', "{}"],
+)
+def test_a_record_of_the_providers_own_is_not(raw):
+    assert read_rejection(7, raw) is None
