@@ -246,6 +246,28 @@ def test_an_account_that_an_outage_kept_from_being_read_stands_in_the_run(harnes
     ]
 
 
+def test_accounts_that_the_bank_did_not_list_are_not_taken_for_one_that_an_outage_kept_from_being_read(harness):
+    harness.refresh()
+    harness.sql("INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name, status)"
+                " SELECT id, user_id, 'old', 'Closed', 'closed' FROM bank_connections")  # fmt: skip
+    harness.bank.accounts[:] = [B]
+    harness.bank.errors["transactions:B"] = [ProviderUnavailableError("no", everyone=True) for _ in range(5)]
+    harness.refresh()
+    with harness.sessions() as session:
+        told = accounts_of(session, harness.run_id)
+    assert [(one["account_external_id"], one["status"]) for one in told] == [("A", "partial"), ("B", "failed")]
+
+
+def test_an_account_that_was_asked_for_by_its_former_id_and_not_reached_stands_in_the_run(harness):
+    harness.refresh()
+    harness.sql("UPDATE bank_connection_accounts SET former_external_ids = '{before}'")
+    harness.bank.errors["transactions:A"] = [ProviderUnavailableError("no", everyone=True) for _ in range(5)]
+    harness.refresh(account_external_id="before")
+    with harness.sessions() as session:
+        told = accounts_of(session, harness.run_id)
+    assert [(one["account_external_id"], one["status"]) for one in told] == [("A", "failed")]
+
+
 def test_an_expired_login_ends_in_needs_user_before_any_data_is_read(harness):
     harness.bank.auth = AuthStatus(state=AuthState.NEEDS_USER, reason="expired")
     outcome = harness.refresh()

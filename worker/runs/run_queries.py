@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import any_, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from worker.errors import NotFoundError
@@ -139,16 +139,22 @@ def accounts_of(session: Session, run_id: uuid.UUID) -> list[dict[str, Any]]:
 
 
 def _not_reached(session: Session, run: BankImportRun, reached: int) -> list[dict[str, Any]]:
-    """Return the accounts of a closed run that it meant to read and has no row of."""
+    """Return the accounts of a closed run that it meant to read and has no row of.
+
+    Those that could not be imported have a row that says why; one that is closed was not meant.
+    """
     missing = run.accounts_total - reached
     if missing <= 0 or run.status not in CLOSED or run.dry_run:
         return []
     account, mine = BankConnectionAccount, BankImportRunAccount
     wanted = [account.connection_id == run.connection_id, account.included, account.created_at <= run.finished_at]
+    wanted.append(account.status.not_in(("closed", "waiting", "unsupported")))
     if run.account_external_id is not None:
-        wanted.append(account.external_id == run.account_external_id)
+        asked_for = run.account_external_id
+        wanted.append(or_(account.external_id == asked_for, literal(asked_for) == any_(account.former_external_ids)))
     seen = select(mine.account_id).where(mine.run_id == run.id)
-    query = select(account.external_id, account.name).where(*wanted, account.id.not_in(seen)).order_by(account.id)
+    query = select(account.external_id, account.name).where(*wanted, account.id.not_in(seen))
+    query = query.order_by(account.status != "active", account.id)
     ended = {"status": "failed", "code": run.code, "message": run.message, "from_on": None, "to_on": None}
     nothing = {**dict.fromkeys(COUNTS, 0), "balance_proof": None, "finished_at": run.finished_at}
     return [
