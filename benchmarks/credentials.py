@@ -9,14 +9,12 @@ import argparse
 import io
 import os
 import random
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import Queue, get_context
 from multiprocessing.synchronize import Event
-from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
@@ -25,14 +23,13 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from benchmarks.results import keep
+from benchmarks.servers import servers
 from worker.connections.credentials import ConfigKeeper, open_taken, place_of, take_config
 from worker.connectors.config import ConnectorConfig
 from worker.credentials import CredentialPlace, LocalKeyring, Vault, seal_config
 from worker.credentials.envelope import EnvelopeVault
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.keys import rotate, verify
-from worker.local.postgres import EmbeddedPostgres
-from worker.schema import apply_schema
 
 PLACE = CredentialPlace(
     table="bank_connections", column="config_encrypted", user_id=7, row_id=str(uuid.uuid4()), version=3
@@ -85,18 +82,6 @@ def sealing() -> dict[str, float]:
         "blob_bytes": len(blob),
         "fernet_bytes": len(token),
     }
-
-
-@contextmanager
-def database() -> Iterator[str]:
-    """A database on an embedded Postgres of our own, as durable as in production."""
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        server = EmbeddedPostgres(Path(directory) / "postgres")
-        try:
-            yield server.ensure_database("bench")
-        finally:
-            server.stop()
 
 
 def fill(engine: Engine, vault: Vault, count: int) -> list[uuid.UUID]:
@@ -167,9 +152,9 @@ def rotation(credentials: int, refreshers: int) -> dict[str, float]:
     """Rotate everything while `refreshers` processes renew tokens of their own share of the connections."""
     keys = {"new": os.urandom(32), "old": os.urandom(32)}
     ring = LocalKeyring(keys)
-    with database() as url:
+    with servers() as local:
+        url = local.postgres.url
         engine = open_engine(url, role="rotate")
-        apply_schema(engine)
         ids = fill(engine, EnvelopeVault([ring], primary_key_id="old"), credentials)
         sessions = open_sessions(engine)
         audit = audit_cost(sessions, ids)

@@ -6,24 +6,19 @@ The floor is a loop of bare `apply_async` in one process, on the same Redis, in 
 """
 
 import argparse
-import base64
 import json
 import os
-import tempfile
 import time
 from collections import Counter
 from multiprocessing import get_context
-from pathlib import Path
 
 import redis
 from sqlalchemy import text
 
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from worker.db.engine import open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
-from worker.local.redis import EmbeddedRedis
 from worker.runtime import process_runtime
-from worker.schema import apply_schema
 from worker.tasks import dispatch
 from worker.tasks.imports import execute
 
@@ -97,18 +92,8 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=100_000)
     parser.add_argument("--dispatchers", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        postgres, server = EmbeddedPostgres(Path(directory) / "postgres"), EmbeddedRedis(Path(directory) / "redis")
-        try:
-            unlimited = {"RUNS_PER_USER": "1000000", "RUNS_PER_CONNECTOR": "1000000"}
-            key = {"CREDENTIAL_KEYS": f"bench:{base64.b64encode(os.urandom(32)).decode()}"}
-            os.environ |= {"DATABASE_URL": postgres.url, "REDIS_URL": server.url} | unlimited | key
-            apply_schema(open_engine(postgres.url, role="bench"))
-            figures = measure(options.connections, options.dispatchers)
-        finally:
-            server.stop()
-            postgres.stop()
+    with servers(RUNS_PER_USER="1000000", RUNS_PER_CONNECTOR="1000000"):
+        figures = measure(options.connections, options.dispatchers)
     print_and_keep("dispatch", figures)
 
 

@@ -8,10 +8,8 @@ benchmarks/results/memory.json.
 """
 
 import argparse
-import base64
 import json
 import multiprocessing
-import os
 import sys
 import tempfile
 import threading
@@ -24,19 +22,17 @@ from typing import Any
 from sqlalchemy import text
 
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from benchmarks.statement_files import SHAPES, write
 from worker.connections.credentials import new_config_values
 from worker.connectors.base import Transaction
 from worker.connectors.file import FileConfig
 from worker.connectors.json_answers import read_json
 from worker.connectors.reading import read_rows
-from worker.db.engine import open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
 from worker.models import BankConnection
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 from worker.runtime import runtime
-from worker.schema import apply_schema
 from worker.tasks.execution import execute_run
 
 MIB = 1024**2
@@ -142,32 +138,17 @@ def main() -> None:
     options = parser.parse_args()
     result: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "files": {}, "answers": []}
     result["answers"] = [apart(read_answer, size * MIB) for size in (1, 8, 20)]
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
-        home = Path(directory)
-        home.chmod(0o755)
-        postgres = EmbeddedPostgres(home / "postgres", durable=False)
-        try:
-            os.environ |= {
-                "DATABASE_URL": postgres.ensure_database("bench"),
-                "REDIS_URL": "redis://127.0.0.1:1/0",
-                "CREDENTIAL_KEYS": f"bench:{base64.b64encode(os.urandom(32)).decode()}",
-                "LOG_LEVEL": "WARNING",
-            }
-            engine = open_engine(os.environ["DATABASE_URL"], role="bench")
-            apply_schema(engine)
-            open_sessions(engine)
-            for name in options.formats:
-                path = home / f"statement.{name}"
-                size = options.mib * MIB
-                written = write(path, SHAPES[name], size)
-                found = apart(import_file, path, home)
-                found |= {"file_mib": options.mib, "lines": written}
-                found["mib_per_mib"] = round(found["growth_mib"] / options.mib, 2)
-                result["files"][name] = found
-                print(name, json.dumps(found), flush=True)
-                path.unlink()
-        finally:
-            postgres.stop()
+    with servers(durable=False) as local:
+        for name in options.formats:
+            path = local.home / f"statement.{name}"
+            size = options.mib * MIB
+            written = write(path, SHAPES[name], size)
+            found = apart(import_file, path, local.home)
+            found |= {"file_mib": options.mib, "lines": written}
+            found["mib_per_mib"] = round(found["growth_mib"] / options.mib, 2)
+            result["files"][name] = found
+            print(name, json.dumps(found), flush=True)
+            path.unlink()
     print_and_keep("memory", result)
 
 

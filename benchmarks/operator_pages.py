@@ -10,21 +10,18 @@ import argparse
 import base64
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import jwt
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from worker.api.app import create_app
 from worker.credentials import generate_key
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
-from worker.local.redis import EmbeddedRedis
 from worker.runs.activity import write_ended_hours
 from worker.runtime import open_runtime
 from worker.schema import apply_schema
@@ -226,17 +223,11 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        postgres, redis = EmbeddedPostgres(Path(folder) / "postgres"), EmbeddedRedis(Path(folder) / "redis")
-        try:
-            times = []
-            for name, runs in (("small", options.small), ("large", options.runs)):
-                url = postgres.ensure_database(name)
-                times.append(measure_all(fill(url, runs, runs // 10), url, redis.url, options.rounds))
-        finally:
-            redis.stop()
-            postgres.stop()
+    times = []
+    with servers() as local:
+        for name, runs in (("small", options.small), ("large", options.runs)):
+            url = local.postgres.ensure_database(name)
+            times.append(measure_all(fill(url, runs, runs // 10), url, local.redis_url, options.rounds))
     small, large = times
     pages = {
         name: {"small_ms": round(small[name], 1), "ms": round(ms, 1), "ratio": round(ms / small[name], 2)}

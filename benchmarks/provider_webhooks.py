@@ -12,9 +12,7 @@ import hashlib
 import json
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -23,7 +21,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -35,14 +32,12 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from worker.connections.credentials import new_config_values
 from worker.connectors.plaid import PlaidConfig
 from worker.credentials import open_vault
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
-from worker.local.redis import EmbeddedRedis
 from worker.models import BankConnection
-from worker.schema import apply_schema
 from worker.settings import load_settings
 
 PORT = 8497
@@ -189,45 +184,28 @@ def main() -> None:
     options = parser.parse_args()
     plaid = ThreadingHTTPServer(("127.0.0.1", 0), _Plaid)
     threading.Thread(target=plaid.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        postgres, server = EmbeddedPostgres(Path(directory) / "postgres"), EmbeddedRedis(Path(directory) / "redis")
-        os.environ |= {
-            "DATABASE_URL": postgres.url,
-            "REDIS_URL": server.url,
-            "BENCH_PLAID": f"http://127.0.0.1:{plaid.server_port}",
-            "CREDENTIAL_KEYS": f"bench:{base64.b64encode(os.urandom(32)).decode()}",
-            "JWT_SECRET": base64.b64encode(os.urandom(48)).decode(),
-            "LINK_APPS": json.dumps({"plaid": {"client_id": "c", "secret": "s" * 12}}),
-            "PROVIDER_PRIVATE_HOSTS": f"127.0.0.1:{plaid.server_port}",
-            "LOG_LEVEL": "WARNING",
-        }
-        processes: list[subprocess.Popen[bytes]] = []
-        try:
-            apply_schema(open_engine(postgres.url, role="bench"))
-            sessions = open_sessions(open_engine(postgres.url, role="bench"))
-            logins = connect(sessions, options.webhooks)
-            celery = [sys.executable, "-m", "celery", "-A", "benchmarks.local_plaid"]
-            flags = ["--without-gossip", "--without-mingle"]
-            api = "import uvicorn, benchmarks.local_plaid; from worker.api.app import app_from_environment as app;"
-            commands = (
-                [*celery, "worker", "-P", "threads", "-c", "20", "-Q", "interactive,celery", "-n", "i@%h", *flags],
-                [*celery, "worker", "-c", "2", "-Q", "webhooks,maintenance", "-n", "m@%h", *flags],
-                [*celery, "beat", "--schedule", f"{directory}/beat"],
-                [sys.executable, "-c", f"{api} uvicorn.run(app(), port={PORT}, log_level='warning')"],
-            )
-            processes = [
-                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in commands
-            ]
-            wait_for_door()
-            figures = measure(sessions, logins)
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait(30)
-            server.stop()
-            postgres.stop()
+    variables = {
+        "BENCH_PLAID": f"http://127.0.0.1:{plaid.server_port}",
+        "JWT_SECRET": base64.b64encode(os.urandom(48)).decode(),
+        "LINK_APPS": json.dumps({"plaid": {"client_id": "c", "secret": "s" * 12}}),
+        "PROVIDER_PRIVATE_HOSTS": f"127.0.0.1:{plaid.server_port}",
+    }
+    with servers(**variables) as local:
+        sessions = open_sessions(open_engine(local.postgres.url, role="bench"))
+        logins = connect(sessions, options.webhooks)
+        celery = [sys.executable, "-m", "celery", "-A", "benchmarks.local_plaid"]
+        flags = ["--without-gossip", "--without-mingle"]
+        api = "import uvicorn, benchmarks.local_plaid; from worker.api.app import app_from_environment as app;"
+        commands = (
+            [*celery, "worker", "-P", "threads", "-c", "20", "-Q", "interactive,celery", "-n", "i@%h", *flags],
+            [*celery, "worker", "-c", "2", "-Q", "webhooks,maintenance", "-n", "m@%h", *flags],
+            [*celery, "beat", "--schedule", f"{local.home}/beat"],
+            [sys.executable, "-c", f"{api} uvicorn.run(app(), port={PORT}, log_level='warning')"],
+        )
+        for number, command in enumerate(commands):
+            local.start(command, f"{number}.log")
+        wait_for_door()
+        figures = measure(sessions, logins)
     print_and_keep("provider_webhooks", figures)
 
 

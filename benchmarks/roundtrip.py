@@ -8,16 +8,13 @@ of the worker's children is read on the way.
 """
 
 import argparse
-import base64
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psutil
 import redis
@@ -26,18 +23,16 @@ from sqlalchemy import text
 
 from benchmarks.empty_task import EMPTY
 from benchmarks.results import print_and_keep
+from benchmarks.servers import Servers, servers
 from worker.broker import Nudge, Queue, publish
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
 from worker.credentials import open_vault
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
-from worker.local.redis import EmbeddedRedis
 from worker.models import BankConnection
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
-from worker.schema import apply_schema
 from worker.settings import load_settings
 
 LOOK_S = 0.01
@@ -124,31 +119,27 @@ class Bench:
         time.sleep(LOOK_S)
 
 
-def measure(options: argparse.Namespace) -> dict[str, object]:
+def measure(options: argparse.Namespace, local: Servers) -> dict[str, object]:
     """Warm up, then time both, in turns."""
     sessions = open_sessions(open_engine(os.environ["DATABASE_URL"], role="bench"))
     program = [sys.executable, "-m", "celery", "-A", "benchmarks.empty_task", "worker", "-P", options.pool]
     program += ["--max-tasks-per-child", "1000000"]
     flags = ["-c", str(options.concurrency), "-Q", "interactive", "--without-gossip", "--without-mingle"]
-    worker = subprocess.Popen([*program, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        bench = Bench(sessions, worker, options.connections, options.delay_s)
-        bench.empty_per_s(20)
-        bench.refreshes_per_s(2 * len(bench.connections))  # the first import, and the first time there is nothing new
-        child = (psutil.Process(worker.pid).children() or [psutil.Process(worker.pid)])[0]
-        memory, rounds = [], []
-        for _ in range(options.rounds):
-            cpu_before = child.cpu_times().user + child.cpu_times().system
-            refreshes = bench.refreshes_per_s(options.refreshes // options.rounds)
-            cpu_s = child.cpu_times().user + child.cpu_times().system - cpu_before
-            cpu_ms = 1000 * cpu_s * options.rounds / options.refreshes
-            rounds.append((bench.empty_per_s(options.empty), refreshes, cpu_ms))
-            memory.append(round(child.memory_info().rss / 2**20, 1))
-        with sessions() as session:
-            codes = session.execute(text("SELECT code, count(*) FROM bank_import_runs GROUP BY 1")).all()
-    finally:
-        worker.terminate()
-        worker.wait()
+    worker = local.start([*program, *flags], "worker.log")
+    bench = Bench(sessions, worker, options.connections, options.delay_s)
+    bench.empty_per_s(20)
+    bench.refreshes_per_s(2 * len(bench.connections))  # the first import, and the first time there is nothing new
+    child = (psutil.Process(worker.pid).children() or [psutil.Process(worker.pid)])[0]
+    memory, rounds = [], []
+    for _ in range(options.rounds):
+        cpu_before = child.cpu_times().user + child.cpu_times().system
+        refreshes = bench.refreshes_per_s(options.refreshes // options.rounds)
+        cpu_s = child.cpu_times().user + child.cpu_times().system - cpu_before
+        cpu_ms = 1000 * cpu_s * options.rounds / options.refreshes
+        rounds.append((bench.empty_per_s(options.empty), refreshes, cpu_ms))
+        memory.append(round(child.memory_info().rss / 2**20, 1))
+    with sessions() as session:
+        codes = session.execute(text("SELECT code, count(*) FROM bank_import_runs GROUP BY 1")).all()
     empty, refreshed, child_ms = (sorted(column)[len(column) // 2] for column in zip(*rounds, strict=True))
     return {
         "pool": f"{options.pool} x {options.concurrency}",
@@ -172,23 +163,8 @@ def main() -> None:
     parser.add_argument("--pool", default="prefork")
     parser.add_argument("--concurrency", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        postgres, server = EmbeddedPostgres(Path(directory) / "postgres"), EmbeddedRedis(Path(directory) / "redis")
-        try:
-            os.environ |= {
-                "DATABASE_URL": postgres.url,
-                "REDIS_URL": server.url,
-                "CREDENTIAL_KEYS": f"bench:{base64.b64encode(os.urandom(32)).decode()}",
-                "LOG_LEVEL": "WARNING",
-                "RUNS_PER_CONNECTOR": "1000",
-                "RUNS_PER_USER": "1000",
-            }
-            apply_schema(open_engine(postgres.url, role="bench"))
-            figures = measure(options)
-        finally:
-            server.stop()
-            postgres.stop()
+    with servers(RUNS_PER_CONNECTOR="1000", RUNS_PER_USER="1000") as local:
+        figures = measure(options, local)
     print_and_keep("roundtrip", figures)
 
 

@@ -13,14 +13,12 @@ import hashlib
 import logging
 import statistics
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import ClassVar
 
 import redis
@@ -31,6 +29,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.plans import scans_of_runs
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from worker.connectors.base import (
     Account,
     AuthStatus,
@@ -45,8 +44,6 @@ from worker.connectors.base import (
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.importer.context import ImportContext
 from worker.importer.engine import run
-from worker.local.postgres import EmbeddedPostgres
-from worker.local.redis import EmbeddedRedis
 from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.lease import claim
 from worker.runs.planning import plan_due_connections
@@ -320,26 +317,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
-        home = Path(directory)
-        home.chmod(0o755)
-        postgres, server = EmbeddedPostgres(home / "postgres"), EmbeddedRedis(home / "redis")
-        try:
-            databases = [
-                fill(postgres.ensure_database(name), connections, options.days)
-                for name, connections in (("small", options.small), ("large", options.connections))
-            ]
-            with redis.Redis.from_url(server.url) as broker:
-                measure(databases, broker, options.rounds)
-            result = report(*databases)
-            with databases[-1].sessions() as session:
-                result["sequential_scans"] = scans_of_runs(session, uuid.UUID(_sample_ids()[0]))
-                result["runs"] = session.scalar(text("SELECT count(*) FROM bank_import_runs"))
-            for database in databases:
-                database.engine.dispose()
-        finally:
-            server.stop()
-            postgres.stop()
+    with servers() as local:
+        databases = [
+            fill(local.postgres.ensure_database(name), connections, options.days)
+            for name, connections in (("small", options.small), ("large", options.connections))
+        ]
+        with redis.Redis.from_url(local.redis_url) as broker:
+            measure(databases, broker, options.rounds)
+        result = report(*databases)
+        with databases[-1].sessions() as session:
+            result["sequential_scans"] = scans_of_runs(session, uuid.UUID(_sample_ids()[0]))
+            result["runs"] = session.scalar(text("SELECT count(*) FROM bank_import_runs"))
+        for database in databases:
+            database.engine.dispose()
     print_and_keep("scale", result)
 
 

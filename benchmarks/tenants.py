@@ -7,36 +7,31 @@ the API. Prints JSON and keeps it in benchmarks/results/tenants.json.
 """
 
 import argparse
-import base64
 import os
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx2
 import jwt
 from sqlalchemy import text
 
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
 from worker.connectors.simplefin import SimpleFinConfig
 from worker.credentials import open_vault
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
-from worker.local.redis import EmbeddedRedis, free_port
+from worker.local.redis import free_port
 from worker.local.services import commands
 from worker.models import BankConnection
-from worker.schema import apply_schema
 from worker.settings import load_settings
 
 SECRET = "a-secret-of-the-benchmark-that-is-long-enough"
@@ -156,40 +151,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     options = parser.parse_args()
     with (
-        tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory,
+        servers(JWT_SECRET=SECRET, PROVIDER_PRIVATE_HOSTS="127.0.0.1:*") as local,
         socket.create_server(("127.0.0.1", 0), backlog=500) as silent,
     ):
-        home = Path(directory)
-        home.chmod(0o755)
-        postgres, server, processes = EmbeddedPostgres(home / "postgres"), EmbeddedRedis(home / "redis"), []
+        os.environ["STATEMENT_FOLDER"] = str(local.home / "statements")
         port = free_port()
-        try:
-            os.environ |= {
-                "DATABASE_URL": postgres.ensure_database("bench"),
-                "REDIS_URL": server.url,
-                "CREDENTIAL_KEYS": f"bench:{base64.b64encode(os.urandom(32)).decode()}",
-                "JWT_SECRET": SECRET,
-                "FINMIND_HEALTH_DIR": str(home / "health"),
-                "STATEMENT_FOLDER": str(home / "statements"),
-                "PROVIDER_PRIVATE_HOSTS": "127.0.0.1:*",
-                "LOG_LEVEL": "WARNING",
-            }
-            engine = open_engine(os.environ["DATABASE_URL"], role="bench")
-            apply_schema(engine)
-            for line in commands(flower_port=None, api_port=port):
-                if line.name != "scheduled":
-                    with (home / f"{line.name}.log").open("wb") as log:
-                        processes.append(subprocess.Popen(line.command, stdout=log, stderr=log))
-            _wait_for(port)
-            bank = f"http://user:password@127.0.0.1:{silent.getsockname()[1]}/simplefin"
-            result = measure(options, open_sessions(engine), port, bank)
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait(60)
-            server.stop()
-            postgres.stop()
+        for line in commands(flower_port=None, api_port=port):
+            if line.name != "scheduled":
+                local.start(line.command, f"{line.name}.log")
+        _wait_for(port)
+        bank = f"http://user:password@127.0.0.1:{silent.getsockname()[1]}/simplefin"
+        result = measure(options, open_sessions(open_engine(local.postgres.url, role="bench")), port, bank)
     print_and_keep("tenants", result)
 
 

@@ -9,32 +9,27 @@ proportional set size of all worker processes.
 """
 
 import argparse
-import base64
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psutil
 from sqlalchemy import text
 
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from worker.client import WorkerClient
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
 from worker.credentials import open_vault
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
-from worker.local.redis import EmbeddedRedis
 from worker.local.services import commands
 from worker.models import BankConnection
-from worker.schema import apply_schema
 from worker.settings import load_settings
 
 WORKERS = ("interactive", "scheduled", "heavy")
@@ -187,33 +182,12 @@ def main() -> None:
     parser.add_argument("--warm-s", type=float, default=240.0, help="How long to wait for that at most.")
     parser.add_argument("--heavy-rows", type=int, default=0, help="Rows of an import that goes on meanwhile.")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
-        home = Path(directory)
-        home.chmod(0o755)
-        postgres, server, processes = EmbeddedPostgres(home / "postgres"), EmbeddedRedis(home / "redis"), []
-        try:
-            key = base64.b64encode(os.urandom(32)).decode()
-            os.environ |= {
-                "DATABASE_URL": postgres.ensure_database("bench"),
-                "REDIS_URL": server.url,
-                "CREDENTIAL_KEYS": f"bench:{key}",
-                "FINMIND_HEALTH_DIR": str(home / "health"),
-                "LOG_LEVEL": "WARNING",
-            }
-            engine = open_engine(os.environ["DATABASE_URL"], role="bench")
-            apply_schema(engine)
-            table = {line.name: line.command for line in commands(flower_port=None)}
-            for name in (*WORKERS, "webhooks", "beat"):
-                log = (home / f"{name}.log").open("wb")
-                processes.append(subprocess.Popen(table[name], stdout=log, stderr=log))
-            result = measure(options, open_sessions(engine), processes[: len(WORKERS)])
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait(30)
-            server.stop()
-            postgres.stop()
+    with servers() as local:
+        table = {line.name: line.command for line in commands(flower_port=None)}
+        for name in (*WORKERS, "webhooks", "beat"):
+            local.start(table[name], f"{name}.log")
+        sessions = open_sessions(open_engine(local.postgres.url, role="bench"))
+        result = measure(options, sessions, local.processes[: len(WORKERS)])
     print_and_keep("waiting", result)
 
 

@@ -16,13 +16,11 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import quantiles
 from typing import IO
 
@@ -30,10 +28,10 @@ import structlog
 from sqlalchemy import text
 
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from worker.credentials import LocalKeyring
 from worker.credentials.envelope import EnvelopeVault
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
 from worker.schema import apply_schema
 from worker.webhooks.claiming import ClaimPolicy
 from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, deliver_due
@@ -257,13 +255,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--kills", type=int, default=200)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    with tempfile.TemporaryDirectory(prefix="finmind-bench-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)  # as root the server runs as a system user of its own
-        server = EmbeddedPostgres(Path(directory) / "postgres")
-        try:
-            results = measure(server.url, parser.parse_args())
-        finally:
-            server.stop()
+    with servers() as local:
+        results = measure(local.postgres.url, parser.parse_args())
     print_and_keep("webhooks", results)
 
 

@@ -9,16 +9,14 @@ Transactions and expenses grow with what people spend, and so do the runs that b
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from sqlalchemy import Engine, text
 
 from benchmarks.results import print_and_keep
+from benchmarks.servers import servers
 from worker.connections.notices import prune_notices
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.local.postgres import EmbeddedPostgres
 from worker.runs.removal_pace import RemovalPace
 from worker.runs.retention import RetentionPolicy, prune_old, remove_old_rows
 from worker.schema import apply_schema
@@ -182,14 +180,8 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=200)
     parser.add_argument("--days", type=int, default=365)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="finmind-year-", ignore_cleanup_errors=True) as directory:
-        home = Path(directory)
-        home.chmod(0o755)
-        postgres = EmbeddedPostgres(home / "postgres")
-        try:
-            sizes = live(postgres.ensure_database("year"), options.connections, options.days)
-        finally:
-            postgres.stop()
+    with servers() as local:
+        sizes = live(local.postgres.ensure_database("year"), options.connections, options.days)
     result = {"connections": options.connections, "bytes": sizes}
     print_and_keep("year", result)
 
