@@ -10,7 +10,6 @@ from worker.settings import Settings
 SECRET_SETTINGS = {
     name.upper() for name, field in Settings.model_fields.items() if field.annotation in (SecretStr, SecretStr | None)
 }
-_OPENING = {"DATABASE_URL", "REDIS_URL", "CREDENTIAL_KEYS", "VAULT_TOKEN"}
 ALL = {name.upper(): f"value of {name}" for name in Settings.model_fields} | {
     "PATH": "/bin",
     "HOME": "/home/somebody",

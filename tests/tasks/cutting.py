@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 _HEADER = 5
-_SSL_REQUEST = 80877103
 
 
 class Cut(Enum):

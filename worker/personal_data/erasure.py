@@ -109,11 +109,6 @@ def plan_erasure(place: DataStores, user_id: int, *, keep_account: bool = False)
     )
 
 
-_AUTHORISED = text(
-    "SELECT id::text FROM bank_connections WHERE user_id = :user_id AND status <> 'disconnected' ORDER BY id"
-)
-
-
 def erase(place: DataStores, plan: ErasurePlan) -> Erased:
     """Erase what the plan says, whatever was added to it meanwhile included; idempotent."""
     user_id = plan.user_id

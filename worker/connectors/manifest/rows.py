@@ -36,7 +36,6 @@ from worker.money import MINOR_UNITS
 ReadTransaction = Callable[[Record, Scene], Transaction | None]
 _TEXTS = ("counterparty", "counterparty_account", "reference", "pending_id")
 _TARGETS = {"pending_id": "pending_external_id"}
-_STATED = ("original_currency", "exchange_rate")
 
 
 def transaction_reader(request: TransactionsRequest, ids: IdClass, hooks: Hooks) -> ReadTransaction:  # noqa: C901 - one closure: a row costs one call

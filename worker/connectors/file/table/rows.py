@@ -28,9 +28,6 @@ from worker.connectors.file.table.state_words import state_in_text
 from worker.connectors.file.table.stated_totals import StatedTotals
 
 _LEAST_DATE_DIGITS = 4
-_GROUP = 3  # figures that a mark of thousands sets off
-_LONGEST_DAY = 10
-_FIGURE = re.compile(r"[1-9]")
 _SHOP = re.compile(r"(?i)\W*new balance\b")  # a purchase there has a day, the line of a balance has none
 
 
