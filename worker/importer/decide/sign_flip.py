@@ -5,8 +5,10 @@ Then the user is asked. Where it was the user who inverted the account, the rows
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from worker.importer.decide.match_by_identity import IdentityMatches
+from worker.importer.decide.line import ReadContext, fingerprint
+from worker.importer.decide.match_by_identity import IdentityMatches, UnchangedSplit
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.source_rows import SourceRow
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow
@@ -51,12 +53,23 @@ def signs_flipped(
     return flipped >= MIN_FLIPPED
 
 
+def opposite_fingerprints(
+    matches: IdentityMatches, split: UnchangedSplit, context: ReadContext
+) -> Mapping[bytes, bytes]:
+    """Return by the fingerprint of a line the one that it has with the opposite sign, where all known rows changed."""
+    if split.unchanged or matches.unchanged or not (matches.changed or matches.absent):
+        return {}
+    context = replace(context, sign=-context.sign)
+    salt = context.fingerprint_salt
+    return {item.fingerprint: fingerprint(item.transaction, context, salt).fingerprint for item in split.rest}
+
+
 def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes]) -> None:
     """Match lines without a row with the rows that they are but for the sign which the user chose since.
 
     Args:
         matches: What was recognised in the delivery.
-        opposite: By the fingerprint of a line, the one that it has with the opposite sign.
+        opposite: See `opposite_fingerprints`.
     """
     rows: dict[bytes, list[StoredKey]] = defaultdict(list)
     for row in matches.absent:

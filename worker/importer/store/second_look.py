@@ -16,7 +16,7 @@ from worker import outbox
 from worker.importer.account_state import AccountState
 from worker.importer.decide.expense import month
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_user_expense import MAX_DAYS, MAX_DAYS_OF_ANY, Counterpart, match_user_expenses
+from worker.importer.decide.match_user_expense import MAX_DAYS, Counterpart, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import StoredRow
@@ -213,11 +213,10 @@ def _expenses_beside(
     session: Session, job: Job, account: AccountState, rows: Sequence[StoredRow], added: Collection[int]
 ) -> list[Counterpart]:
     """Return expenses that may match these rows: those added since, and those of other connections."""
-    near = timedelta(days=MAX_DAYS_OF_ANY)
     days = [row.base.spent_on for row in rows if row.base is not None]
     amounts = {row.base.amount for row in rows if row.base is not None}
     oldest = min(row.expense_id for row in rows if row.expense_id is not None)
-    found = load_counterparts(session, job.user_id, account, (min(days) - near, max(days) + near), amounts)
+    found = load_counterparts(session, job.user_id, account, days, amounts)
     return [
         one
         for one in found

@@ -1,7 +1,7 @@
 """Loads the user's expenses that imported rows may match: own ones, and those of other sources of the account."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_user_expense import Counterpart, Partner
+from worker.importer.decide.match_user_expense import MAX_DAYS_OF_ANY, Counterpart, Partner
 from worker.importer.decide.source_rows import Spans
 
 T = TypeVar("T")
+
+_NEAR = timedelta(days=MAX_DAYS_OF_ANY)
 
 # The user's own expenses by what the user sees; rows of other sources by what the bank stated, so that they are
 # recognised whatever the user did to their expenses since.
@@ -110,20 +112,22 @@ def load_spans(session: Session, account: AccountState, lines: Sequence[Line]) -
 
 
 def load_counterparts(
-    session: Session, user_id: int, account: AccountState, days: tuple[date, date], amounts: Collection[Decimal]
+    session: Session, user_id: int, account: AccountState, days: Collection[date], amounts: Collection[Decimal]
 ) -> list[Counterpart]:
-    """Return what the user has of these days and amounts from elsewhere: own expenses, rows of other sources.
+    """Return what the user has near these days of these amounts: own expenses, rows of the account's other sources.
 
     Posted rows come first: where a pending one fits as well, it may be the same purchase, stated twice.
     """
+    if not days:
+        return []
     rows = session.execute(
         _EXISTING,
         {
             "user_id": user_id,
             "account_id": account.id,
             "bank_account_id": account.bank_account_id,
-            "from_on": days[0],
-            "to_on": days[1],
+            "from_on": min(days) - _NEAR,
+            "to_on": max(days) + _NEAR,
             "amounts": list(amounts),
         },
     )

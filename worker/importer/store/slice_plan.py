@@ -1,0 +1,87 @@
+"""Decides every row of a slice: loads what the decisions need, matches the lines and plans."""
+
+from sqlalchemy.orm import Session
+
+from worker.importer.decide.expense import has_expense
+from worker.importer.decide.match_by_identity import IdentityMatches, match_by_identity
+from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.reused_ids import set_reused_ids_apart
+from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
+from worker.importer.fetch.slices import Slice
+from worker.importer.outcome import SignsFlippedError
+from worker.importer.store.account_share import AccountShare
+from worker.importer.store.load import ids_by_external_id, load_details, stored_identities
+from worker.importer.store.seen_rows import SeenRows
+from worker.importer.store.slice_rows import SliceRows
+from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans
+
+
+def plan_slice(
+    session: Session, share: AccountShare, slice_: Slice, rows: SliceRows, removed: frozenset[int], seen: SeenRows
+) -> tuple[IdentityMatches, Plan]:
+    """Match the lines with stored rows and with the user's expenses, and plan what is to be written.
+
+    Args:
+        session: The transaction of the account.
+        share: The account's share of the delivery.
+        slice_: The days.
+        rows: What was read of them.
+        removed: Ids of the stored rows that the bank lists as removed.
+        seen: The rows of earlier slices.
+
+    Raises:
+        SignsFlippedError: all amounts of the account have the opposite sign now.
+    """
+    coverage = Coverage(
+        window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(share.read_context.today)
+    )
+    matches = match_by_identity(
+        rows.lines,
+        rows.known,
+        rows.aliases,
+        coverage,
+        rows.shared_ids,
+        links_pending=share.capabilities.links_pending,
+    )
+    matches.returned += rows.split.returned
+    if not seen.first_load:
+        # Rows of equal content may be filed under far days: booked together, bought weeks apart.
+        _take_stored_identities(session, share, matches)
+    opposite = opposite_fingerprints(matches, rows.split, share.read_context)
+    match_inverted_rows(matches, opposite)
+
+    removed -= seen.row_ids
+    links = [line.pending_external_id for line in matches.new if line.pending_external_id]
+    linked = ids_by_external_id(session, share.account.id, links)
+    details = load_details(session, matches.undecided(coverage) | removed | linked)
+    if set_reused_ids_apart(matches, details, coverage):
+        _take_stored_identities(session, share, matches)
+    flipped = signs_flipped(matches, details, coverage, len(rows.split.seen))
+    if flipped and not inverted_by_user(matches, details, opposite):
+        raise SignsFlippedError
+
+    without_expense = [m for m in matches.changed if details[m.known_id].expense_id is None]
+    lines = [*matches.new, *(m.line for m in without_expense)]
+    visible = [line for line in lines if has_expense(line, pending_hidden=share.rules.pending_hidden)]
+    days, amounts = [line.effective_on for line in visible], {line.expense_amount for line in visible}
+    found = load_counterparts(session, share.job.user_id, share.account, days, amounts)
+    existing = [expense for expense in found if expense.expense_id not in seen.expense_ids]
+    has_twins = any(one.twin_id is not None for one in existing)
+    evidence = Evidence(
+        coverage=coverage,
+        only_changes=share.request.by_cursor and share.request.moves and share.delivery.complete,
+        details=details,
+        removed=removed,
+        existing=existing,
+        spans=load_spans(session, share.account, visible) if has_twins else None,
+        asked=load_asked(session, [m.known_id for m in without_expense]) if existing else frozenset(),
+        unchanged_elsewhere=len(rows.split.seen),
+    )
+    return matches, make_plan(matches, evidence, share.rules)
+
+
+def _take_stored_identities(session: Session, share: AccountShare, matches: IdentityMatches) -> None:
+    """Note which identities that new rows may get are those of stored rows on other days."""
+    stored = stored_identities(session, share.account.id, matches.possible_identities())
+    matches.taken_identities = {*matches.taken_identities, *stored}
