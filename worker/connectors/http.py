@@ -1,5 +1,7 @@
 """Makes HTTP calls to providers and turns each response into data or a `ConnectorError`, for all connectors.
 
+How long a call may take is in `worker.net.http`, `HttpLimits`.
+
 No message, repr or traceback of what is raised here holds a URL, a header or a body: endpoints are named by a label,
 and errors of the HTTP library are dropped, not chained, because they carry the request with its credentials.
 """

@@ -12,10 +12,10 @@ from worker.connectors.errors import (
 )
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.decide.expense import MAX_NOTES
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision
 from worker.importer.decide.running_balance import RowWithBalance
-from worker.importer.decide.text import MAX_NOTES
 from worker.runs.states import Counts, Outcome, RunStatus
 
 BURST_DEFER_S = 15 * 60

@@ -27,7 +27,6 @@ LONGEST_DEFERRAL = timedelta(days=7)
 _KEEP_USAGE = timedelta(days=7)
 _KEEP_HEARTBEATS = timedelta(days=1)
 
-
 DRY_RUN_DAYS = 7
 """How long the report of a dry run is kept."""
 
@@ -37,8 +36,8 @@ class RetentionPolicy:
     """How long rows are kept, and how fast they go.
 
     Attributes:
-        run_days: runs that changed nothing, resolved rejections, and attempts to link that led nowhere.
-        audit_days: openings of credentials; Postgres refuses to remove younger ones than 90 days.
+        run_days: `RUN_RETENTION_DAYS`: runs that changed nothing, resolved rejections, links that nobody completed.
+        audit_days: `AUDIT_RETENTION_DAYS`: openings of credentials; Postgres refuses to remove them before 90 days.
         rows_per_s: rows removed per second, so that removing never crowds out importing.
         batch: rows removed in one transaction.
         page: rows looked at in one transaction, where what stays is in between.

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importer.decide.rows import line
-from worker.importer.decide.expense import expense_from_line, has_expense
+from worker.importer.decide.expense import expense_from_line, has_expense, notes_text
 
 SHOWN = {
     "spending": (line("-3.50"), False, ("3.50", "EXPENSE")),
@@ -21,3 +21,17 @@ def test_the_expense_of_a_line(said, pending_hidden, expected):
     expense = expense_from_line(said, pending_hidden=pending_hidden)
     assert (expense and (str(expense.amount), expense.expense_type)) == expected
     assert has_expense(said, pending_hidden=pending_hidden) == (expected is not None)
+
+
+NOTES = {
+    "the counterparty leads": ("Bar", "Card payment", "Bar · Card payment"),
+    "a counterparty that is in the text already": ("Bar", "COFFEE BAR", "COFFEE BAR"),
+    "no description": ("Bar", "", "Bar"),
+    "nothing": (None, "", None),
+    "a long text is shortened": (None, "x" * 600, "x" * 500),
+}
+
+
+@pytest.mark.parametrize(("counterparty", "description", "notes"), NOTES.values(), ids=NOTES)
+def test_the_notes_of_an_expense(counterparty, description, notes):
+    assert notes_text(counterparty, description) == notes

@@ -1,10 +1,10 @@
-"""How texts, ids and notes are cleaned and shortened."""
+"""How texts and ids are cleaned and shortened."""
 
 import json
 
 import pytest
 
-from worker.importer.decide.text import MAX_ID, MAX_RAW, clean, id_text, json_text, notes_text, plain_text
+from worker.importer.decide.text import MAX_ID, MAX_RAW, clean, id_text, json_text, plain_text
 
 CLEANED = {
     "spaces around": ("  Coffee ", "Coffee"),
@@ -26,20 +26,6 @@ def test_long_ids_are_shortened_and_stay_different():
     assert len(one) == MAX_ID
     assert one != other
     assert id_text("  ") is None
-
-
-NOTES = {
-    "the counterparty leads": ("Bar", "Card payment", "Bar · Card payment"),
-    "a counterparty that is in the text already": ("Bar", "COFFEE BAR", "COFFEE BAR"),
-    "no description": ("Bar", "", "Bar"),
-    "nothing": (None, "", None),
-    "a long text is shortened": (None, "x" * 600, "x" * 500),
-}
-
-
-@pytest.mark.parametrize(("counterparty", "description", "notes"), NOTES.values(), ids=NOTES)
-def test_the_notes_of_an_expense(counterparty, description, notes):
-    assert notes_text(counterparty, description) == notes
 
 
 @pytest.mark.parametrize("record", [{"a": "x\x00y"}, {"a": "\ud83d"}, {"\x00": [b"\xff", {"b": "\x00"}]}])

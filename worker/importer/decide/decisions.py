@@ -13,7 +13,7 @@ class RowRules:
     """The choices of a connection that decisions depend on.
 
     Attributes:
-        pending_grace_days: How long an absent pending row stays.
+        pending_grace_days: How long an absent pending row stays; an option of the connection.
         pending_hidden: Pending rows get no expense.
         windows_complete: A posted row missing from a covered window is gone at the bank.
         guess_pending: The provider does not link posted rows to pending ones, so that evidence decides even where

@@ -4,7 +4,10 @@ from worker.connectors.base import TransactionKind
 from worker.importer.decide.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields
-from worker.importer.decide.text import notes_text
+from worker.inert_text import inert
+
+MAX_NOTES = 500
+"""Longer notes are shortened; the whole text stays with the bank's line."""
 
 
 def has_expense(line: Line, *, pending_hidden: bool) -> bool:
@@ -39,6 +42,16 @@ def expense_of(line: Line) -> ExpenseFields:
         notes=notes_text(line.counterparty, line.description),
         spent_on=line.effective_on,
     )
+
+
+def notes_text(counterparty: str | None, description: str) -> str | None:
+    """Return the notes of an expense, inert: the description, led by the counterparty unless it names it already."""
+    if counterparty and counterparty.casefold() not in description.casefold():
+        description = f"{counterparty} · {description}" if description else counterparty
+    shown = inert(description)
+    if shown != description:
+        shown = " ".join(shown.split())
+    return shown[:MAX_NOTES] or None
 
 
 def month(expense: ExpenseFields) -> str:

@@ -9,6 +9,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import State, StoredRow
 
 FIRST_DAYS = 2
+"""How many of the first days of a delivery a bank may have left out a part of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ def removal_reason(
     """Return why an undelivered row is gone at the bank, or None while it stays.
 
     A posted row goes when its day is covered and the provider promises complete windows. A pending row goes after it
-    was absent for the days of grace, and so does one that was booked ahead and vanished before its day.
+    was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one that was
+    booked ahead and vanished before its day.
 
     Args:
         row: A stored row that the delivery does not have.

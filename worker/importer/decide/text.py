@@ -1,4 +1,4 @@
-"""Cleans and shortens texts of banks to what is stored: descriptions, ids, notes of expenses, raw records."""
+"""Cleans and shortens texts of banks to what is stored: descriptions, ids, raw records."""
 
 import html
 import json
@@ -9,12 +9,10 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from worker.importer.decide.identity import digest
-from worker.inert_text import composed, inert
+from worker.inert_text import composed
 
 MAX_ID = 255
 MAX_RAW = 16_000
-MAX_NOTES = 500
-"""Longer notes are shortened; the whole text stays with the bank's line."""
 
 
 def clean(text: str) -> str:
@@ -34,16 +32,6 @@ def id_text(external_id: str | None, longest: int = MAX_ID) -> str | None:
         return external_id or None
     suffix = digest(external_id).hex()
     return f"{clean(external_id)[: longest - 1 - len(suffix)]}~{suffix}"
-
-
-def notes_text(counterparty: str | None, description: str) -> str | None:
-    """Return the notes of an expense, inert: the description, led by the counterparty unless it names it already."""
-    if counterparty and counterparty.casefold() not in description.casefold():
-        description = f"{counterparty} · {description}" if description else counterparty
-    shown = inert(description)
-    if shown != description:
-        shown = " ".join(shown.split())
-    return shown[:MAX_NOTES] or None
 
 
 def plain_text(text: str) -> str:

@@ -9,11 +9,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.decide.expense import month
+from worker.importer.decide.expense import month, notes_text
 from worker.importer.decide.leading_source import StatedExpense, leading_fields
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields
-from worker.importer.decide.text import notes_text
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.bulk import insert_values, run_values
 from worker.importer.store.change_rows import image_row
