@@ -187,7 +187,7 @@ def _problems(
 def stops_connection(error: WorkerError) -> bool:
     """Say whether an error of one account makes it pointless to go on with the others.
 
-    A log-in that one account needs is that account's alone; one that all need is met before any account is read.
+    An account that needs a log-in of its own fails alone. A log-in for the whole connection is asked for before that.
     """
     if isinstance(error, ProviderUnavailableError):
         return error.everyone

@@ -50,6 +50,6 @@ class FetchProgressWriter:
         self._written_s = time.monotonic()
 
     def limit_days(self, days: int) -> None:
-        """Say over how many days one request may go, for this attempt and later ones."""
+        """Store how many days one request may ask for, in this attempt and later ones."""
         with self._statements() as session:
             session.execute(_LIMIT_DAYS, {**self._key, "days": days})

@@ -101,7 +101,7 @@ _LOCK_CLAIMS = prepared(
 
 
 def lock_claims_of_user(session: Session, run_id: uuid.UUID) -> None:
-    """Let claims of a user's runs follow one another, so that each counts those before it; until the commit."""
+    """Lock the claims of a user's runs until the commit, so that each claim counts those before it."""
     session.execute(_LOCK_CLAIMS, {"run_id": run_id})
 
 

@@ -177,7 +177,7 @@ def _of_connections(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def named(words: str) -> ColumnElement[bool]:
-    """Return the condition that a connection, or its bank, has these words in its name."""
+    """Return the condition that the name of a connection or of its bank contains these words."""
     return or_(
         BankConnection.display_name.icontains(words, autoescape=True),
         BankConnection.institution_name.icontains(words, autoescape=True),

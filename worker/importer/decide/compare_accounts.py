@@ -46,7 +46,7 @@ class NewAccount(StrEnum):
 def decide_new_account(verdict: SameAccount, *, is_listed: bool, other_anchor: bool, included: bool) -> NewAccount:
     """Decide about a new account by what its rows say of an old one of the connection.
 
-    Nothing goes on by itself where the bank contradicts: it lists both, or states two account numbers.
+    The user is asked where the bank contradicts: it lists both accounts, or states two account numbers.
 
     Args:
         verdict: What the rows say.

@@ -172,7 +172,7 @@ def stated_day(transaction: Transaction, context: ReadContext) -> date | None:
 
 
 def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> Line | Rejection:
-    """Do the same for a transaction whose identity and fingerprint are known already."""
+    """Check and clean a transaction whose identity and fingerprint were computed before; see `read_transaction`."""
     transaction, identity, line_fingerprint = fingerprinted
     amount = transaction.amount if context.sign == 1 else transaction.amount * context.sign
     currency = (transaction.currency or context.currency).strip().upper()

@@ -203,7 +203,7 @@ def _match_by_former_id(
 
 
 def _may_return_to_former_id(line: Line, row: StoredKey, coverage: Coverage) -> bool:
-    """Return whether a former id stands for its row again: not while the id it has now may come on its own.
+    """Return whether a row takes a former id back; it does not while its present id may still be delivered.
 
     The row may have become another purchase then, and a list of changes would never mention that one again.
     """
@@ -247,7 +247,7 @@ def _partner_of_equal_content(
 ) -> StoredKey | None:
     """Return the best candidate: a row of the line's shared id, then one in its state.
 
-    An equal pending row that was called off must not live on in a posted one.
+    A pending row that was cancelled must not be matched with an equal posted one.
     """
     state = State.PENDING if line.pending else State.POSTED
     possible = [row for row in rows if row.external_id == line.external_id] if line.external_id in shared_ids else rows

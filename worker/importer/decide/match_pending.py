@@ -24,7 +24,7 @@ MAX_DAYS = 5
 """A posting may be dated this many days from its pending row."""
 
 SURE = 0.75
-"""How alike a line must be to a row without an expense, for becoming it means having none."""
+"""How similar a line must be to a row without an expense to be matched with it, because it gets none then either."""
 
 _COST_PER_DAY = 0.05
 _COST_UNLIKE = 2.0

@@ -29,7 +29,7 @@ _TRANSFER_WORDS = re.compile(
     r"|giroconto|overboeking",
     re.IGNORECASE,
 )
-"""Words that make a pair worth a question; they never make a transfer."""
+"""A pair with one of these words may be suggested as a transfer, and is never matched for them alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

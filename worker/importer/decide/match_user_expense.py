@@ -168,7 +168,7 @@ def _rate_only_candidate(line: Line, expense: Counterpart) -> Rating | None:
 
 
 def _rate_alike(line: Line, expense: Counterpart, reason: Reason) -> Rating | None:
-    """Rate a pair that names the same merchant; the rest of a split purchase is no purchase of its own."""
+    """Rate a pair that names the same merchant. An expense that is a part of another, split purchase is left out."""
     alike = _likeness(line, expense)
     return None if alike < ALIKE or expense.is_split_off else Rating(1 - alike, reason)
 

@@ -140,7 +140,7 @@ def recognise(new: AccountFacts, known: AccountFacts) -> AccountEvidence:
 def best(found: Sequence[tuple[int, AccountEvidence]]) -> tuple[int, AccountEvidence] | None:
     """Return the account that a source is, or may be; None when it is none of them.
 
-    Two accounts that fit equally well make a question of a certainty.
+    When two accounts fit equally well, the user is asked.
     """
     for verdict in (Recognition.SAME, Recognition.MAYBE):
         fitting = sorted(

@@ -40,7 +40,7 @@ class Coverage:
         return self.window is not None and self.up_to_now and day > self.window.to_on
 
     def is_past(self, day: date) -> bool:
-        """Return whether the bank is no longer asked about this day; what was proven of it stands."""
+        """Return whether the day lies before the window, so that the delivery says nothing new about it."""
         return self.window is not None and day < self.window.from_on
 
     def lacks(self, day: date) -> bool:

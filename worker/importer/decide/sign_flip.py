@@ -65,7 +65,7 @@ def opposite_fingerprints(
 
 
 def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes]) -> None:
-    """Match lines without a row with the rows that they are but for the sign which the user chose since.
+    """Match new lines with stored rows that differ in the sign alone, after the user inverted the account.
 
     Args:
         matches: What was recognised in the delivery.
@@ -89,7 +89,7 @@ def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes
 def inverted_by_user(
     matches: IdentityMatches, details: Mapping[int, StoredRow], opposite: Mapping[bytes, bytes]
 ) -> bool:
-    """Return whether the bank says of a row what it said before, and only the sign that the user chose is another."""
+    """Return whether the bank states a row as before, and only the user's choice of the sign changed it."""
     return any(opposite.get(match.line.fingerprint) == details[match.known_id].fingerprint for match in matches.changed)
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from difflib import SequenceMatcher
 
 ALIKE = 0.5
-"""From here on two texts are taken to name the same merchant."""
+"""Texts that are at least so similar are taken to name the same merchant."""
 
 _WORD = re.compile(r"[^\W_]+")
 _MIN_JOINED = 5

@@ -69,7 +69,7 @@ def effect_on_expense(known: StoredRow, wanted: ExpenseFields | None, rules: Row
 
 
 def _effect_without_expense(known: StoredRow, wanted: ExpenseFields | None) -> ExpenseEffect:
-    """Write an expense, as the user left it where the row had one; a row that was linked is so again."""
+    """Write an expense as the user left it, if the row had one before; a row that was linked is linked again."""
     if wanted is None:
         return ExpenseEffect(state=ExpenseState.NONE)
     if known.kept_expense_id is not None:

@@ -106,7 +106,7 @@ def _refresh_known(
 def _mark_missing(session: Session, rows: Iterable[BankConnectionAccount], listed_ids: Collection[int | None]) -> None:
     """Mark accounts that the bank lists no longer; one that waited for an answer goes with its question.
 
-    Their pending rows are absent from now on, for nobody tells what becomes of them.
+    Their pending rows count as absent from now on, because no delivery will have them.
     """
     missing = []
     for row in rows:

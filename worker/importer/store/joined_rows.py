@@ -1,4 +1,4 @@
-"""Loads the rows of sources with what a person did to their expenses, and makes rows of a joined source meet once."""
+"""Loads the rows of sources with what a person did to their expenses, and matches the rows of a joined source once."""
 
 import uuid
 from collections.abc import Sequence

@@ -157,7 +157,7 @@ def make_twins(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | 
 
 
 def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | None) -> set[str]:
-    """Make two rows with an expense each one purchase: the expense that the person left alone goes, else the newer one.
+    """Join two rows that have an expense each: the one that the person did not change is deleted, else the newer one.
 
     Returns the months (`YYYY-MM`) of the expenses that changed.
 

@@ -67,7 +67,7 @@ def add_counts(session: Session, job: Job, account_id: int, counts: Counts, read
 
 
 def note_unread_days(session: Session, account_id: int, window: Window, *, by_cursor: bool) -> None:
-    """Note the days between the watermark and a window that was read, and forget those that the window covers.
+    """Store the days between the watermark and a window that was read, and remove those that the window covers.
 
     Args:
         by_cursor: The bank tells changes since the last time, so that no day is left out.

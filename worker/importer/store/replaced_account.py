@@ -159,7 +159,7 @@ def _ask(session: Session, share: AccountShare, old_id: int, evidence: dict[str,
 
 
 def _only_blank_one(older: list[Row[Any]]) -> int | None:
-    """Return the one missing account without rows and choices: nothing is at stake, and no second one stays behind."""
+    """Return the missing account that has neither rows nor choices of the user; None when there are several."""
     blank = [row.id for row in older if row.is_blank]
     return blank[0] if len(blank) == 1 else None
 

@@ -158,7 +158,7 @@ def settle_pending(session: Session, job: Job, account: AccountState, target: Wr
 
 
 def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
-    """Let posted rows have what the person did to the pending rows that this run removed and that became them.
+    """Apply what the person did to pending rows that this run removed to the posted rows of the same purchases.
 
     Returns the months of expenses that changed.
     """

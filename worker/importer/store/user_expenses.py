@@ -175,7 +175,7 @@ def lock_as_read(session: Session, expenses: Sequence[Counterpart]) -> None:
 
 
 def until_as_read(decide_and_write: Callable[[], T]) -> T:
-    """Decide and write again while expenses were changed in between; each further try finds more of them locked."""
+    """Decide and write again when the user changed expenses in between; each try locks those it read."""
     while True:
         try:
             return decide_and_write()
