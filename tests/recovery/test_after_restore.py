@@ -19,7 +19,6 @@ from sqlalchemy import make_url, text
 from tests.factories import make_connection, subscribe
 from tests.waiting import until
 from worker import outbox
-from worker.connections.consent import warn_of_expiring_consents
 from worker.connections.credentials import new_config_values
 from worker.connections.lifecycle import reauthorise
 from worker.connections.notices.handling import handle_notices
@@ -30,6 +29,7 @@ from worker.keys.canary import check_keys
 from worker.local import postgres as embedded
 from worker.local.postgres import EmbeddedPostgres
 from worker.recovery import RestoreOptions, check_after_restore
+from worker.reminders.consent import warn_of_expiring_consents
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 from worker.runtime import Runtime, open_connection_service, runtime

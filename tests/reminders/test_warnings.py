@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.reminders.test_sending import AnyPort, Inbox
-from worker.connections.consent import warn_of_expiring_consents
 from worker.models import BankConnection
+from worker.reminders.consent import warn_of_expiring_consents
 from worker.reminders.mail import Mailer, MailError, parse_mail_server
 from worker.reminders.sending import ReminderPolicy
 from worker.reminders.warnings import DueWarning, compose_warning, send_due_warnings

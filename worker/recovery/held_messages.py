@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
-from worker.connections.consent import pass_over_consent_warnings
 from worker.recovery.restore_facts import Finding, RestoreOptions, count_rows, earlier_point
 from worker.reminders.bills import announce_due_bills
+from worker.reminders.consent import pass_over_consent_warnings
 from worker.webhooks.relay import relay
 
 HELD = "held_after_restore"

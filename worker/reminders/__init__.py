@@ -1,1 +1,1 @@
-"""Announces bills that fall due, and sends reminders by e-mail."""
+"""Announces bills that fall due and consents that end, and sends reminders by e-mail."""

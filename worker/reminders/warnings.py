@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from worker import fault_injection
 from worker.db.engine import Sessions
 from worker.inert_text import inert
+from worker.reminders.consent import CONSENT_DAYS
 from worker.reminders.mail import MailError, MailRefusedError, compose_mail
 from worker.reminders.sending import ReminderPolicy, retry_delay_s
-from worker.runs.warning import CONSENT_DAYS
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)

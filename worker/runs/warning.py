@@ -6,9 +6,6 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-CONSENT_DAYS = (14, 7, 1)
-"""How many days before a consent ends its user is warned, by event and by e-mail."""
-
 _WARN = text(
     """
     INSERT INTO connection_warnings (connection_id, user_id, kind, cause, consent_expires_at)

@@ -2,12 +2,12 @@
 
 from worker.app import app
 from worker.broker import CANARY, CONSENT, OBSERVE_BANKS, PRUNE, REAP, REMOVE_FILES
-from worker.connections.consent import warn_of_expiring_consents
 from worker.connections.notices import prune_notices
 from worker.fault_injection import point
 from worker.personal_data import remove_files_of_gone_users
 from worker.process.stop_flag import STOP
 from worker.recordings.store import prune_recordings
+from worker.reminders.consent import warn_of_expiring_consents
 from worker.runs.activity import write_ended_hours
 from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.reaper import PAGE, recover, silent_runs

@@ -14,12 +14,12 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.connections.consent import warn_of_expiring_consents
 from worker.connections.notices.reaction import LoginFacts, NoticeFacts, Reaction, react
 from worker.connectors.base import Burst
 from worker.connectors.notices import NoticeAction
 from worker.errors import ConflictError
 from worker.models import BankConnection, BankConnectionAccount, ReceivedNotice
+from worker.reminders.consent import warn_of_expiring_consents
 from worker.runs.ending import ask_user
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus, RunTrigger

@@ -1,4 +1,4 @@
-"""Warns users some days before a consent expires (`runs.warning.CONSENT_DAYS`). Runs store when it expires."""
+"""Warns users some days before a consent expires. Runs store when it expires."""
 
 import uuid
 from typing import Any
@@ -7,7 +7,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.outbox import record
-from worker.runs.warning import CONSENT_DAYS, warn_person
+from worker.runs.warning import warn_person
+
+CONSENT_DAYS = (14, 7, 1)
+"""How many days before a consent ends its user is warned, by event and by e-mail."""
 
 EVENT_TYPE = "connection.consent_expiring"
 

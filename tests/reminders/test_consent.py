@@ -7,8 +7,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from sqlalchemy import text
 
 from tests.factories import make_connection, subscribe
-from worker.connections.consent import EVENT_TYPE, warn_of_expiring_consents
 from worker.events.catalogue import event_type
+from worker.reminders.consent import EVENT_TYPE, warn_of_expiring_consents
 
 
 @pytest.fixture
