@@ -232,6 +232,19 @@ def test_rows_rejected_for_their_currency_arrive_once_the_cause_is_gone(harness)
     assert harness.amounts() == ["-7.00"]
 
 
+def test_a_rejected_row_is_replayed_into_its_account_under_the_id_that_the_account_has_now(harness):
+    harness.bank.accounts = [replace(harness.bank.accounts[0], anchor="iban:DE02120300000000202051")]
+    row = harness.bank.buy("-7", "Kiosk", external_id="r", currency="??")
+    harness.refresh()
+    failed = harness.run_id
+    harness.bank.accounts = [replace(harness.bank.accounts[0], external_id="Z")]
+    harness.bank.rows.remove(row)
+    harness.refresh()
+    harness.sql("UPDATE bank_import_rejections SET raw = replace(raw, '??', 'EUR')")
+    assert harness.run(RunKind.REPLAY, target_run_id=failed).counts.created == 1
+    assert harness.amounts() == ["-7.00"]
+
+
 def test_a_replayed_row_that_arrived_meanwhile_is_not_doubled(harness):
     harness.bank.extra = {
         "rejected": (

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.importer.bank import CURSOR, WINDOWED
+from tests.importer.bank import CURSOR, TODAY, WINDOWED
 from worker.connectors.base import IdClass, RemovedTransaction
+from worker.runs.states import RunStatus
 
 
 @pytest.mark.parametrize(
@@ -341,3 +342,26 @@ def test_pending_rows_that_are_there_are_shown_or_hidden_when_the_option_changes
         for _ in range(2):
             harness.refresh()
         assert len(harness.amounts()) == amounts
+
+
+@pytest.mark.parametrize("done", ["DELETE FROM expenses WHERE amount = 100", "UPDATE expenses SET amount = 40"])
+def test_a_refund_does_not_inherit_what_was_done_to_a_pending_purchase_that_went(harness, done):
+    harness.bank.buy("-99", "Shop", external_id="1", booking_on=TODAY - timedelta(days=9))
+    pending = harness.bank.buy("-100", "Shop", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql(done)
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("100", "Shop", external_id="2")
+    harness.refresh()
+    assert "100.00" in harness.amounts()
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_refund_that_links_to_its_purchase_leaves_it_where_it_is(harness, complete):
+    harness.bank.capabilities = replace(WINDOWED, links_pending=True, windows_complete=complete)
+    harness.bank.buy("-20", "Shop", external_id="1")
+    harness.refresh()
+    harness.bank.buy("20", "Shop", external_id="2", pending_external_id="1")
+    for _ in range(2):
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert sorted(harness.amounts()) == ["-20.00", "20.00"]

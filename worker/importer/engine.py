@@ -109,7 +109,8 @@ class _ImportRun:
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
         request = request_for_single_rows(wanted, self.context.now().date())
         self.imports.commit(lambda session: forget(session, self.job))
-        self.imports.commit(lambda session: resolve(session, self.job, replayed.rejection_ids))
+        read = replayed.of_accounts({account.external_id for account in wanted})
+        self.imports.commit(lambda session: resolve(session, self.job, read))
         for account in wanted:
             self.imports.import_account(request, account, delivery)
             self.imports.end_account(account)

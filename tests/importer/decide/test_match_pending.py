@@ -90,6 +90,7 @@ PENDING = {
     "in another currency, not withdrawn": (said(amount="-23.50", currency="USD"), shown(pending()), None),
     "with the other sign": (said(amount="20"), gone(pending()), Reason.POSTED_AMOUNT),
     "with the other sign, not withdrawn": (said(amount="20"), shown(pending()), None),
+    "with the other sign, deleted by the user": (said(amount="20"), gone(pending(**DELETED)), None),
     "deleted by the user, posted as it was": (said(), gone(pending(**DELETED)), Reason.POSTED),
     "deleted by the user, another text": (said(OTHER), gone(pending(**DELETED)), None),
 }  # fmt: skip

@@ -91,6 +91,16 @@ def test_an_absent_pending_row_is_marked_and_stays():
     assert (decided.changes, decided.newly_absent) == ([], [1])
 
 
+def test_a_row_that_a_new_line_links_to_is_neither_absent_nor_replaced_where_it_was_delivered():
+    purchase = row("-20", external_id="1")
+    lines = [line("20", external_id="2", pending_external_id="1"), line("-20", external_id="3")]
+    matches = match_by_identity(lines, [], {}, COMPLETE)
+    made = make_plan(
+        matches, Evidence(coverage=COMPLETE, details={purchase.id: purchase}, delivered={purchase.id}), PROMISED
+    )
+    assert (len(made.creates), made.changes, made.newly_absent) == (2, [], [])
+
+
 def test_a_suggestion_names_the_place_of_its_row():
     decided = plan([line("0"), line()], existing=[counterpart("lunch")])
     assert [(s.new_place, s.expense_id, s.reason) for s in decided.suggestions] == [(1, 7, Reason.SAME_AMOUNT_AND_DAY)]

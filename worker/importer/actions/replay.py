@@ -1,8 +1,8 @@
 """Imports rejected rows again, for example after a connector was fixed."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -26,27 +26,39 @@ _RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What can be read now: the transactions, and the rejections they came from by account."""
+    """What can be read now.
+
+    Attributes:
+        transactions: Each under the id that its account has now.
+        accounts: Of each rejection that could be read, the ids of the accounts that its transactions belong to.
+    """
 
     transactions: list[Transaction]
-    rejection_ids: list[int]
+    accounts: dict[int, frozenset[str]]
+
+    def of_accounts(self, account_ids: Collection[str]) -> list[int]:
+        """Return the rejections of which all belongs to these accounts; the others stay open."""
+        return [id_ for id_, found in self.accounts.items() if found.issubset(account_ids)]
 
 
 def read_rejected_rows(session: Session, job: Job, connector: BankConnector) -> Replayed:
     """Read the open rejections of the target run again."""
     rows = session.execute(_OPEN, {"connection_id": job.connection_id, "run_id": job.target_run_id}).all()
     transactions: list[Transaction] = []
-    ids: list[int] = []
+    accounts: dict[int, frozenset[str]] = {}
     for row in rows:
         rejected = RejectedRow(
             code=row.code, message=row.message, raw=row.raw, account_id=row.account, external_id=row.external_id
         )
         try:
-            transactions += _read(rejected, connector)
+            found = list(_read(rejected, connector))
         except (InvalidDataError, ValueError, KeyError, TypeError, InvalidOperation):
             continue
-        ids.append(row.id)
-    return Replayed(transactions=transactions, rejection_ids=ids)
+        if row.account is not None:  # which may have another id now than when the row was rejected
+            found = [replace(one, account_id=row.account) for one in found]
+        transactions += found
+        accounts[row.id] = frozenset(one.account_id for one in found)
+    return Replayed(transactions=transactions, accounts=accounts)
 
 
 def resolve(session: Session, job: Job, rejection_ids: Sequence[int]) -> None:

@@ -128,7 +128,9 @@ def _pairs_stated_otherwise(matching: OneToOne[Line, UnmatchedRow]) -> list[Plac
 
 def _rate_stated_otherwise(line: Line, candidate: UnmatchedRow) -> Rating | None:
     known = candidate.known
-    wrong_sign = line.currency == known.currency and line.amount == -known.amount
+    # What the user did to a purchase is not done to the refund of another one.
+    touched = known.suppresses_expense or known.has_own_amount
+    wrong_sign = line.currency == known.currency and line.amount == -known.amount and not touched
     other_currency = line.currency != known.currency and line.amount * known.amount > 0
     days = _days_apart(line, known)
     if not (wrong_sign or other_currency) or days > MAX_DAYS or _likeness(line, candidate) < SURE:
