@@ -1,11 +1,14 @@
 """Profiles: each shipped one reads its own sample, and a folder of statements may bring its own."""
 
+import json
+
 import pytest
 
 from tests.file.reader import read
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.file.statement.events import day_of
 from worker.connectors.file.table.profile import built_in_profiles, parse_profile
+from worker.connectors.file.table.stated_patterns import is_quick
 from worker.errors import InvalidRequestError
 
 PROFILES = {one.name: one for one in built_in_profiles()}
@@ -52,11 +55,39 @@ def test_a_folder_of_statements_may_bring_its_own_profile(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("pattern", "quick"),
+    [
+        ("^Summe", True),
+        ("(?i)ending balance as of", True),
+        (r"^[*,\s]+$", True),
+        (r"^\s*Total\s*:", True),
+        (r"Total \(EUR\)|[()]", True),
+        ("(a+)+$", False),
+        ("(?:a|a)*$", False),
+        ("a?" * 30 + "a" * 30, False),
+        ("a*a*a*$", False),
+        (r"[\]](a+)+$]", False),
+        (r"\\(a+)+$", False),
+        ("[^]](a+)+$]", False),
+    ],
+)
+def test_a_pattern_that_could_take_hours_is_none(pattern, quick):
+    assert is_quick(pattern) is quick
+    stated = f"{OWN}footer = {json.dumps([pattern])}"
+    if not quick:
+        with pytest.raises(InvalidRequestError, match="give several patterns"):
+            parse_profile(stated)
+    else:
+        assert parse_profile(stated).footer == (pattern,)
+
+
+@pytest.mark.parametrize(
     ("more", "reason"),
     [
         ('currency = "Betrag"', "no ISO 4217 code"),
         ('amounts = { "CAD$" = "C$" }', "either amount, or debit and credit"),
         ('footer = ["("]', "not a regular expression"),
+        ('date_format = "%d.%d.%Y"', "a part of a date twice"),
     ],
 )
 def test_a_profile_that_names_what_cannot_be_is_refused(more, reason):

@@ -10,13 +10,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from worker.connectors.base import AccountType
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.dates import Order
 from worker.connectors.file.statement.encodings import known_encoding
 from worker.connectors.file.table.signs import Direction, DirectionFrom
+from worker.connectors.file.table.stated_patterns import is_date_format, is_quick
 from worker.errors import InvalidRequestError
 from worker.money import is_currency
 
@@ -118,7 +119,9 @@ class Profile(BaseModel):
     sample: str | None = Field(default=None, description="An invented file of this layout, for the test of it.")
     expected: tuple[ExpectedRow, ...] = Field(default=(), description="The rows of the sample.")
     skip: Mapping[str, Names] = Field(default_factory=dict, description="Column = values of rows that are no bookings.")
-    footer: Names = Field(default=(), description="Patterns of lines that are no bookings (totals, remarks).")
+    footer: Names = Field(
+        default=(), max_length=20, description="Patterns of lines that are no bookings (totals, remarks)."
+    )
 
     @model_validator(mode="after")
     def _has_amount(self) -> Self:
@@ -134,12 +137,29 @@ class Profile(BaseModel):
             raise ValueError(f"currency '{self.currency}' is no ISO 4217 code; a column is named by currency_column")
         if self.encoding is not None:
             known_encoding(self.encoding)
-        for pattern in self.footer:
+        return self
+
+    @field_validator("date_format")
+    @classmethod
+    def _is_date_format(cls, value: str | None) -> str | None:
+        if value is not None and not is_date_format(value):
+            raise ValueError("date_format names a part of a date twice")
+        return value
+
+    @field_validator("footer")
+    @classmethod
+    def _is_found_quickly(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
             try:
                 re.compile(pattern)
             except re.error:
                 raise ValueError(f"footer pattern '{pattern}' is not a regular expression") from None
-        return self
+            if not is_quick(pattern):
+                raise ValueError(
+                    f"footer pattern '{pattern}' may have no brackets ( ) and at most two of * + ? {{:"
+                    " give several patterns"
+                )
+        return value
 
     @model_validator(mode="after")
     def _converts_between_columns(self) -> Self:

@@ -28,6 +28,7 @@ from worker.connectors.file.table.state_words import state_in_text
 from worker.connectors.file.table.stated_totals import StatedTotals
 
 _LEAST_DATE_DIGITS = 4
+_FOOTER_CHARACTERS = 200  # of a line, in which the patterns of a profile are looked for
 _SHOP = re.compile(r"(?i)\W*new balance\b")  # a purchase there has a day, the line of a balance has none
 
 
@@ -112,7 +113,7 @@ class RowReader:
         if self._state == "void" and self._bookings.holds_figure(record):
             return "below a title that says that nothing of it was booked"
         if self._footers:
-            line = ",".join(record.cells)
+            line = ",".join(record.cells)[:_FOOTER_CHARACTERS]
             if any(pattern.search(line) for pattern in self._footers):
                 return "a line the profile leaves out"
         if self._detail_at is not None and cell(record, self._detail_at) and not self._bookings.holds_figure(record):
