@@ -5,6 +5,8 @@ from sqlalchemy import text
 
 from worker.connections.credentials import open_taken, take_config
 from worker.connectors.file import FileConfig
+from worker.connectors.file.statement.files import folder_files
+from worker.connectors.file.table.profile import folder_profiles
 
 BASE = "/bank-connections"
 CARD = b"Date,Merchant,Amount\n03/04/2026,Bakery,3.20\n05/04/2026,Fuel,40.00\n06/04/2026,Refund,12.00\n"
@@ -43,6 +45,20 @@ def test_a_refused_file_comes_with_questions_whose_fields_are_those_of_the_form(
         "balance": 0,
         "remark": 0,
     }
+
+
+@pytest.mark.parametrize("name", ["evil.toml", "EVIL.TOML", "notes.md", "a.csv"])
+def test_an_upload_is_a_statement_whatever_it_is_called(client, settings, name):
+    """Not a profile, which would be read with the files beside it, and not a file that a folder passes over."""
+    profile = 'date = "Date"\namount = "Amount"\ndescription = "Merchant"\nsample = """\n'
+    rows = 'Date,Merchant,Amount\n2026-04-13,Bakery,3.20\n2026-04-14,Fuel,40.00\n"""\n'
+    upload = {"file": (name, f"{profile}{rows}".encode())}
+    answer = client.post(f"{BASE}/files", files=upload, data={"positive_is": "out"})
+    assert answer.status_code == 202, answer.text
+    [folder] = settings.statement_folder.glob("user-*/*")
+    [kept] = folder.iterdir()
+    assert folder_files(folder) == [kept]
+    assert not folder_profiles(folder)
 
 
 def test_an_inspection_says_what_does_not_add_up_and_keeps_nothing(client, settings, sessions):

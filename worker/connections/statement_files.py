@@ -10,6 +10,7 @@ from worker.connections.connection_queries import list_connections
 from worker.connections.credentials import open_taken, take_config
 from worker.connections.lifecycle import ConnectionService, NewConnection, add
 from worker.connectors.file import FileConfig
+from worker.connectors.file.statement.files import is_skipped
 from worker.errors import InvalidRequestError
 
 CONNECTOR = "file"
@@ -29,13 +30,15 @@ def folder_of(root: Path, user_id: int, config: FileConfig) -> Path:
 def keep(source: Path, folder: Path) -> Path:
     """Copy a statement into the drop folder, atomically, and only once for the same bytes.
 
+    Whatever it was called, it is a statement there: neither passed over nor read as a profile.
+
     Raises: InvalidRequestError when the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with source.open("rb") as stream:
             mark = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-        kept = folder / f"{mark}-{source.name}"
+        kept = folder / f"{mark}-{source.name}{'.txt' if is_skipped(source) else ''}"
         if next(folder.glob(f"{mark}-*"), None) is None:
             unfinished = folder / f".{mark}-{uuid.uuid4().hex}.part"
             shutil.copyfile(source, unfinished)

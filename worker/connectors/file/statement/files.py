@@ -139,6 +139,11 @@ def members(path: Path) -> list[Member]:
         raise StatementError("may not be read") from None
 
 
+def is_skipped(path: Path) -> bool:
+    """Say whether a drop folder may hold a file of this name that is no statement, such as a profile."""
+    return path.suffix.lower() in _SKIPPED_SUFFIXES
+
+
 def folder_files(folder: Path) -> list[Path]:
     """Return the files of a drop folder in the order of their names; links, hidden and unfinished files are not files.
 
@@ -148,7 +153,7 @@ def folder_files(folder: Path) -> list[Path]:
         found = sorted(item for item in folder.iterdir() if item.is_file() and not item.is_symlink())
     except OSError:
         raise StatementError("the drop folder cannot be read") from None
-    kept = [item for item in found if not item.name.startswith(".") and item.suffix.lower() not in _SKIPPED_SUFFIXES]
+    kept = [item for item in found if not item.name.startswith(".") and not is_skipped(item)]
     if len(kept) > MAX_FILES:
         raise StatementError(f"the drop folder holds more than {MAX_FILES} files")
     return [item for item in kept if item.stem.upper() not in {"LICENSE", "README"}]
