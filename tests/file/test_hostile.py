@@ -60,7 +60,11 @@ HOSTILE = {
     ),
     "an encoding that does not exist": (
         statement(entry()).replace('version="1.0"', 'version="1.0" encoding="UTF-99"'),
-        "encoding that does not exist",
+        "encoding that cannot be read",
+    ),
+    "an encoding of several bytes a letter": (
+        statement(entry()).replace('version="1.0"', 'version="1.0" encoding="UTF-7"'),
+        "encoding that cannot be read",
     ),
     "a tag of OFX that never ends": (bank(f"<STMTTRN><NAME>{'x' * 400_000}"), "longer than any statement's"),
     "a NUL byte": (CSV + "2026-01-31,a\0b,-5.00\n", "line 3: holds a NUL byte"),

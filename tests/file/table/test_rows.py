@@ -141,6 +141,13 @@ def test_an_encoding_that_is_stated_wins(statement):
     assert read(path, encoding="cp1250").rows[0].description == "břeh"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "ascii"])
+def test_a_file_that_is_not_in_the_stated_encoding_is_refused(statement, encoding):
+    path = statement("Datum;Text;Betrag\n31.01.2026;břeh;-3,20\n", encoding="cp1250")
+    with pytest.raises(InvalidDataError, match="has bytes that are not"):
+        read(path, encoding=encoding)
+
+
 AMBIGUOUS = {
     "day and month": ("Date,Description,Amount\n03/04/2026,a,-1.00\n05/04/2026,b,-1.00\n", "date-order"),
     "decimal mark": ('Date,Description,Amount\n2026-01-31,a,"-1,234"\n2026-01-31,b,"-2,500"\n', "decimal"),

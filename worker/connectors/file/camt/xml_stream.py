@@ -159,8 +159,8 @@ def branches(
     except DefusedXmlException:
         reason = "declares a document type or entities; statements do not"
         raise StatementError(reason, line=expat.CurrentLineNumber) from None
-    except LookupError:
-        raise StatementError("declares an encoding that does not exist", line=1) from None
+    except (LookupError, ValueError):  # of an encoding that is none, or has several bytes for a letter
+        raise StatementError("declares an encoding that cannot be read", line=1) from None
     except ParseError as error:
         raise StatementError(f"is not well-formed XML ({str(error).split(':')[0]})", line=error.position[0]) from None
     yield from _drain(target)

@@ -199,10 +199,16 @@ def known_encoding(name: str) -> str:
 
 
 def head_of(member: Member, encoding: str) -> str:
-    """Return the beginning of a file as text, at most 64 Ki characters."""
+    """Return the beginning of a file as text, at most 64 Ki characters.
+
+    Raises: StatementError when it does not begin as the encoding has to.
+    """
     with open_member(member) as stream:
         decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-        return decoder.decode(stream.read(HEAD_CHARACTERS * 2))[:HEAD_CHARACTERS]
+        try:
+            return decoder.decode(stream.read(HEAD_CHARACTERS * 2))[:HEAD_CHARACTERS]
+        except UnicodeError:
+            raise StatementError(f"has bytes that are not {encoding}", line=1) from None
 
 
 def text_chunks(stream: io.BufferedReader, encoding: str) -> Iterator[str]:
