@@ -30,6 +30,7 @@ def test_another_event_under_the_same_signature_does_not(changed):
         (EVENT, None, "0" * 64, 1000),
         (EVENT | {"dedup_key": None}, 1000, "0" * 64, 1000),
         (EVENT, 1000, "\xe9", 1000),
+        (EVENT, 1000, "\ud800", 1000),
         (EVENT, 1000, sign_event(KEY, EVENT, signed_at=1000), 1301),
         (EVENT, 1000, sign_event("", EVENT, signed_at=1000), 1000),
     ],

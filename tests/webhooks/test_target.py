@@ -48,6 +48,7 @@ REFUSED = {
     "no dot": "https://intranet/",
     "localhost": "https://localhost/",
     "below localhost": "https://a.localhost/",
+    "localhost with its domain": "https://localhost.localdomain/",
     "internal": "https://db.internal/",
     "local": "https://printer.local/",
     "literal": "https://8.8.8.8/",

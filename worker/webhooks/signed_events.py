@@ -39,7 +39,8 @@ def check_event(
     """
     if not event["dedup_key"] or not isinstance(signature, str) or not isinstance(signed_at, int):
         raise InvalidRequestError("an event in a message needs dedup_key, signed_at and signature")
-    if not hmac.compare_digest(sign_event(key, event, signed_at=signed_at).encode(), signature.encode()):
+    expected = sign_event(key, event, signed_at=signed_at)
+    if not signature.isascii() or not hmac.compare_digest(expected, signature):
         raise InvalidRequestError("the signature does not match")
     if abs((time.time() if now_s is None else now_s) - signed_at) > TOLERANCE_S:
         raise InvalidRequestError("the signature is more than five minutes off")

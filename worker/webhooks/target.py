@@ -13,8 +13,8 @@ MAX_URL_CHARS = 2048
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _HOSTNAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _INTERNAL_SUFFIXES = (
-    ".localhost", ".local", ".internal", ".intranet", ".private", ".corp", ".home", ".lan", ".arpa", ".test",
-    ".example", ".invalid", ".onion",
+    ".localhost", ".localdomain", ".local", ".internal", ".intranet", ".private", ".corp", ".home", ".lan", ".arpa",
+    ".test", ".example", ".invalid", ".onion",
 )  # fmt: skip
 
 

@@ -120,6 +120,17 @@ def test_a_token_without_body_hash_or_time_is_refused(key, keys):
         verify_signature(BODY, jwt.encode({}, key, algorithm="ES256", headers={"kid": "key-1"}), keys)
 
 
+@pytest.mark.parametrize(
+    ("kid", "claims"),
+    [("key-1", {"request_body_sha256": "\ud800"}), ("key-1", {"request_body_sha256": "\xe9"}), ("\ud800", {}),
+     ("a\0", {}), ("a\r\nX: 1", {}), ("", {}), ("k" * 101, {})],
+)  # fmt: skip
+def test_what_is_no_text_of_plaids_is_refused_before_any_key_is_asked_for(plaid, key, keys, kid, claims):
+    with pytest.raises(AuthenticationError):
+        verify_signature(BODY, sign(key, kid=kid, **claims), keys)
+    assert plaid.asked == []
+
+
 def test_an_expired_key_signs_nothing(plaid, key, keys):
     plaid.keys["key-1"] = jwk(key, expired_at=int(NOW.timestamp()) - 60)
     with pytest.raises(AuthenticationError, match="expired"):

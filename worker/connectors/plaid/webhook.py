@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from worker.connectors.reading import read_moment, text
 
 HEADER = "plaid-verification"
 MAX_AGE = timedelta(minutes=5)
-_LONGEST_KEY_ID = 100
+_KEY_ID = re.compile(r"[\x21-\x7e]{1,100}")
 _LONGEST_SIGNATURE = 4096
 _LONGEST_REF = 255
 
@@ -175,7 +176,7 @@ def _refuse_implausible(body: bytes, signature: str, now: datetime) -> None:
     header = jwt.get_unverified_header(signature)
     if header.get("alg") != "ES256" or not isinstance(header.get("kid"), str):
         raise AuthenticationError("the webhook is not signed with ES256", reason="credentials")
-    if not 0 < len(header["kid"]) <= _LONGEST_KEY_ID:
+    if not _KEY_ID.fullmatch(header["kid"]):
         raise AuthenticationError("the webhook's signature is not Plaid's", reason="credentials")
     _check_claims(claims, body, now)
 
@@ -185,7 +186,7 @@ def _check_claims(claims: Mapping[str, Any], body: bytes, now: datetime) -> date
     if not abs(now.timestamp() - issued_at_s) <= MAX_AGE.total_seconds():  # also false for what is no number
         raise AuthenticationError("the webhook is too old", reason="credentials")
     stated = claims.get("request_body_sha256")
-    if not isinstance(stated, str) or not hmac.compare_digest(stated.encode(), _sha256(body)):
+    if not isinstance(stated, str) or not stated.isascii() or not hmac.compare_digest(stated, _sha256(body)):
         raise AuthenticationError("the webhook's body is not the one that was signed", reason="credentials")
     return datetime.fromtimestamp(issued_at_s, UTC)
 
@@ -211,5 +212,5 @@ def _verified_claims(signature: str, keys: WebhookKeys) -> Mapping[str, Any]:
     return claims
 
 
-def _sha256(body: bytes) -> bytes:
-    return hashlib.sha256(body).hexdigest().encode()
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
