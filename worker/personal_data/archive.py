@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,10 @@ from worker.personal_data.tables import TABLES, PersonalTable, whose
 
 FORMAT = "finmind-worker-export/1"
 _ROWS = 500
-_FORMULA_SIGNS = frozenset("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
+_FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+_FORMULA = re.compile(rf"^(?=\s*[{_FORMULA_SIGNS}])")
+_FORMULA_BEHIND = re.compile(rf"(?<=;)(?=[\s\"]*[{_FORMULA_SIGNS}])")
+"""A semicolon begins a cell, also within quotes, where a spreadsheet expects it as separator: in most of Europe."""
 
 _README = """This archive holds what FinMind's bank worker keeps about one person.
 
@@ -191,10 +195,9 @@ def cell(value: Any) -> str:  # noqa: ANN401 - any column
         case int() | float() | Decimal() | date() | timedelta():
             return str(_plain(value)) if not isinstance(value, int | float) else str(value)
         case dict() | list():
-            return inert_json(json.dumps(value, default=_plain, ensure_ascii=False))
+            return _FORMULA_BEHIND.sub("'", inert_json(json.dumps(value, default=_plain, ensure_ascii=False)))
         case _:
-            shown = inert(str(value))
-            return f"'{shown}" if shown.lstrip()[:1] in _FORMULA_SIGNS else shown
+            return _FORMULA_BEHIND.sub("'", _FORMULA.sub("'", inert(str(value))))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - what JSON lacks
