@@ -4,9 +4,13 @@ Banks repeat what they were sent, and libraries put it into exceptions, so that 
 Code that decrypts a secret registers it here for as long as it is in use, and texts are searched for its value.
 """
 
+import json
+import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from html import escape
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -57,17 +61,28 @@ def redact_all(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Yield the forms in which a secret may occur: itself, its lines, the login inside a URL, all also URL-quoted."""
+    """Yield the forms in which a secret may occur: itself, its lines, the login inside a URL, each in all spellings."""
     parts = [secret, *secret.splitlines(), *_login(secret)]
     for part in parts:
         if len(part) >= SHORTEST:
-            yield part
-            yield quote(part, safe="")
+            yield from _spellings(part)
+
+
+def _spellings(part: str) -> set[str]:
+    """Return a text as it is, as URLs, JSON and HTML write it, and as Python shows it."""
+    in_url, in_json = quote(part, safe="", errors="replace"), json.dumps(part)[1:-1]
+    lower = re.sub("%..", lambda found: found[0].lower(), in_url)
+    letters_kept = json.dumps(part, ensure_ascii=False)[1:-1]
+    urls = {in_url, lower, in_url.replace("%20", "+")}
+    texts = {in_json, in_json.replace("/", "\\/"), letters_kept, letters_kept.replace("/", "\\/")}
+    return {part, *urls, *texts, escape(part), escape(part, quote=False), repr(part)[1:-1]}
 
 
 def _login(secret: str) -> list[str]:
+    """Return the login inside a URL, and the value under which a header carries it."""
     try:
         url = urlsplit(secret)
-        return [unquote(part) for part in (url.username, url.password) if part] if url.scheme else []
     except ValueError:
         return []
+    login = [unquote(part) for part in (url.username, url.password) if part] if url.scheme else []
+    return [*login, b64encode(":".join(login).encode(errors="replace")).decode()] if login else []

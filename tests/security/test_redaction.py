@@ -1,7 +1,11 @@
 """Secrets in use are cut out of errors, logs and reports by their value, whatever they were called."""
 
+import base64
+import html
 import json
 import logging
+import re
+import urllib.parse
 
 import pytest
 
@@ -40,6 +44,30 @@ def test_a_secret_is_cut_out_wherever_it_stands(text):
 def test_parts_that_give_a_secret_away_are_secret_too(secret, gives_away):
     remember([secret])
     assert [redact(part) for part in gives_away] == [REDACTED] * len(gives_away)
+
+
+@pytest.mark.parametrize(
+    "repeat",
+    [
+        json.dumps,
+        lambda secret: json.dumps(secret, ensure_ascii=False),
+        lambda secret: json.dumps(secret).replace("/", "\\/"),
+        repr,
+        html.escape,
+        urllib.parse.quote_plus,
+        lambda secret: re.sub("%..", lambda sign: sign[0].lower(), urllib.parse.quote(secret, safe="")),
+    ],
+)
+@pytest.mark.parametrize("secret", ['caf\xe9 "canary"/\\<&\'', "two words/canary\xe9"])
+def test_a_secret_is_cut_out_as_banks_repeat_it(secret, repeat):
+    remember([secret])
+    assert "canary" not in redact(f"you sent {repeat(secret)}, which is wrong")
+
+
+def test_a_login_is_cut_out_as_its_header_carries_it():
+    remember(["https://user-4711:p%40ss-4711@bank.test/api"])
+    header = base64.b64encode(b"user-4711:p@ss-4711").decode()
+    assert redact(f"Authorization: Basic {header}") == f"Authorization: Basic {REDACTED}"
 
 
 def test_short_values_are_words():
