@@ -2,10 +2,12 @@
 
 import socket
 import time
+import uuid
 
 import pytest
 import redis
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 
 from tests.api.conftest import token
 from tests.api.test_routes import BASE, problem
@@ -26,6 +28,21 @@ def test_one_user_cannot_crowd_out_the_others(settings, user_id, other_user_id):
         problem(refused, 429, "too_many_requests")
         assert 1 <= int(refused.headers["Retry-After"]) <= 61
         assert ask(other_user_id).status_code == 200
+
+
+def test_made_up_ids_count_before_anything_is_looked_up(settings, user_id):
+    application = create_app(open_runtime(settings.model_copy(update={"api_requests_per_minute": 3})))
+    statements = []
+    event.listen(
+        application.state.services.runtime.engine, "before_cursor_execute", lambda *sent: statements.append(sent)
+    )
+    with TestClient(application, headers={"Authorization": f"Bearer {token(user_id)}"}) as client:
+        answers = [client.get(f"{BASE}/connections/{uuid.uuid4()}").status_code for _ in range(3)]
+        assert answers == [404, 404, 404]
+        asked = len(statements)
+        problem(client.get(f"{BASE}/connections/{uuid.uuid4()}"), 429, "too_many_requests")
+        assert client.get(f"{BASE}/connections", headers={"Authorization": "Bearer x.y.z"}).status_code == 401
+        assert 0 < len(statements) == asked
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from tests.api.conftest import token
@@ -29,8 +30,16 @@ NAMES = (
 
 
 @pytest.fixture
-def victims(client, app, connection_id, sessions):
+def victims(client, sessions):
     """Everything of one user that has an id, by the name of its parameter."""
+    return things_of(client, sessions)
+
+
+def things_of(client, sessions):
+    """Make one of everything that has an id, for the user whose token the client sends."""
+    app = client.app
+    made = client.post(f"{BASE}/connections", json={"connector_name": "mock", "config": {}}).json()
+    connection_id = made["id"]
     run_id = client.post(f"{BASE}/connections/{connection_id}/import").json()["id"]
     hook = {"url": "https://hooks.example.com/x", "event_types": ["*"]}
     subscription_id = client.post(f"{BASE}/webhooks", json=hook).json()["subscription_id"]
@@ -39,7 +48,13 @@ def victims(client, app, connection_id, sessions):
     accounts = client.get(f"{BASE}/connections/{connection_id}/accounts").json()["items"]
     deliveries = client.get(f"{BASE}/webhooks/deliveries").json()["items"]
     with sessions() as session:
-        transaction_id = session.scalar(text("SELECT min(id) FROM bank_transactions"))
+        of_run = {"run_id": run_id}
+        transaction_id = session.scalar(
+            text("SELECT min(id) FROM bank_transactions WHERE first_run_id = :run_id"), of_run
+        )
+        event_id = session.scalar(
+            text("SELECT id FROM webhook_events WHERE subscription_id = :id"), {"id": subscription_id}
+        )
     return {
         "connection_id": connection_id,
         "run_id": run_id,
@@ -50,6 +65,7 @@ def victims(client, app, connection_id, sessions):
         "transaction_id": transaction_id,
         "bank_account_id": client.get(f"{BASE}/accounts").json()["items"][0]["id"],
         "source_id": accounts[0]["id"],
+        "event_id": f"evt_{event_id.hex}",
     }
 
 
@@ -60,10 +76,12 @@ def operations(client):
                 yield method, path, operation["operationId"]
 
 
-def snapshot(sessions):
+def snapshot(sessions, user_id=None):
+    """Return the rows of one user, or of all."""
     tables = ("bank_connections", "bank_connection_accounts", "bank_import_runs", "webhook_subscriptions", "expenses")
+    whose = "" if user_id is None else f"WHERE t.user_id = {int(user_id)}"
     with sessions() as session:
-        return [session.scalars(text(f"SELECT t::text FROM {table} t ORDER BY 1")).all() for table in tables]
+        return [session.scalars(text(f"SELECT t::text FROM {table} t {whose} ORDER BY 1")).all() for table in tables]
 
 
 def test_an_id_of_somebody_else_is_an_id_that_does_not_exist(client, sessions, victims, other_user_id):
@@ -88,6 +106,45 @@ def test_ids_of_two_users_do_not_mix_in_one_path(client, sessions, victims, othe
     url = f"{BASE}/connections/{own}/accounts/{victims['account_id']}"
     assert client.patch(url, json={"included": False}, headers=theirs).status_code == 404
     assert snapshot(sessions) == before
+
+
+def stated_ids(client):
+    """Yield each operation with each id that its query or body may state."""
+    schemas = client.app.openapi()["components"]["schemas"]
+    for path, methods in client.app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            for one in operation.get("parameters", []):
+                if one["in"] == "query" and one["name"].endswith("_id"):
+                    yield method, path, operation["operationId"], "params", one["name"]
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            for part in (body, *body.get("anyOf", [])):
+                for name in schemas.get(part.get("$ref", "").rpartition("/")[2], {}).get("properties", {}):
+                    if name.endswith("_id"):
+                        yield method, path, operation["operationId"], "json", name
+
+
+MORE = {"begin_link": {"connector_name": "plaid"}, "move_bank_account": {"preview": True}}
+"""What else a body needs beside the id."""
+
+
+def test_an_id_of_somebody_else_in_a_query_or_body_leads_nowhere(client, sessions, victims, user_id, other_user_id):
+    headers = {"Authorization": f"Bearer {token(other_user_id)}"}
+    telling = [one for one in victims.values() if isinstance(one, str)]  # numbers occur in any answer
+    with TestClient(client.app, headers=headers, raise_server_exceptions=False) as eve:
+        own = things_of(eve, sessions)
+        before = snapshot(sessions, user_id)
+        tried = []
+        for method, path, operation, place, name in stated_ids(client):
+            content = {name: victims.get(name)} | (MORE.get(operation, {}) if place == "json" else {})
+            answer = eve.request(method, path.format(**own), **{place: content})
+            tried.append((operation, name))
+            told = answer.text.replace(str(victims.get(name)), "")  # that id itself may be said not to exist
+            assert not [one for one in telling if one in told], f"{operation} {answer.text}"
+            if name == "account_id":  # the bank's, of the connection in the path
+                continue
+            assert answer.status_code in {404, 422} or answer.json()["items"] == [], f"{operation} {answer.text}"
+        assert snapshot(sessions, user_id) == before
+    assert {("move_bank_account", "connection_id"), ("replay_deliveries", "event_id")} <= {*tried}
 
 
 @pytest.mark.parametrize("odd", ODD_IDS)
