@@ -5,8 +5,9 @@ from sqlalchemy import text
 
 from worker.runs import circuit
 from worker.runs.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, admit
+from worker.runs.ending import close
 from worker.runs.lease import claim
-from worker.runs.states import Outcome, RunTrigger
+from worker.runs.states import Outcome, RunStatus, RunTrigger
 
 LIMITS = AdmissionLimits(per_user=2, per_connector=4, max_attempts=5)
 
@@ -110,3 +111,40 @@ def test_what_a_person_asks_for_gets_one_try_whatever_the_circuit(sessions, conn
         (RunTrigger.WEBHOOK, 1): True,
         (RunTrigger.WEBHOOK, 2): True,
     }
+
+
+@pytest.mark.parametrize("first", [RunTrigger.SCHEDULE, RunTrigger.WEBHOOK])
+def test_a_person_who_asks_while_a_run_waits_for_a_bank_that_is_down_gets_one_try_at_once(
+    sessions, connect, ask, first
+):
+    connection_id = connect()
+    run_id = ask(connection_id, trigger=first)
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO bank_connector_circuits (connector_name, state, open_until)"
+                " VALUES ('mock', 'open', now() + interval '30 minutes')"
+            )
+        )
+        claimed = claim(session, run_id, worker_name="w", lease_s=60)
+        outcome = admit(claimed.facts, attempt=claimed.lease.attempt, limits=LIMITS)
+        assert (outcome.status, outcome.code) == ("deferred", "provider_down")
+        close(session, claimed.lease, outcome)
+    with sessions() as session:
+        assert claim(session, run_id, worker_name="w", lease_s=60) is None
+    assert ask(connection_id, trigger=RunTrigger.USER) == run_id
+    with sessions() as session:
+        tried = claim(session, run_id, worker_name="w", lease_s=60)
+        assert admit(tried.facts, attempt=tried.lease.attempt, limits=LIMITS) is None
+
+
+def test_a_person_who_asks_after_a_run_failed_at_the_bank_gets_one_try(sessions, connect, ask):
+    connection_id = connect()
+    with sessions() as session:
+        claimed = claim(session, ask(connection_id, trigger=RunTrigger.SCHEDULE), worker_name="w", lease_s=60)
+        close(session, claimed.lease, Outcome(status=RunStatus.FAILED, code="provider_down"))
+        session.execute(text("UPDATE bank_import_runs SET finished_at = finished_at - interval '30 minutes'"))
+    run_id = ask(connection_id, trigger=RunTrigger.USER)
+    with sessions() as session:
+        tried = claim(session, run_id, worker_name="w", lease_s=60)
+        assert admit(tried.facts, attempt=tried.lease.attempt, limits=LIMITS) is None

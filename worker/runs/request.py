@@ -41,8 +41,8 @@ def request_run(
     waiting = _open_run(session, request, *WAITING)
     if waiting is None or not _same_request(waiting, request):
         raise ConflictError(f"another run of connection {request.connection_id} is already waiting")
-    if waiting.trigger == RunTrigger.SCHEDULE and request.trigger != RunTrigger.SCHEDULE:
-        _promote(session, waiting.id)
+    if _URGENCY[request.trigger] > _URGENCY[RunTrigger(waiting.trigger)]:
+        _promote(session, waiting.id, request.trigger)
     return waiting.id
 
 
@@ -98,16 +98,19 @@ _LATEST_DAY = text("SELECT (now() AT TIME ZONE 'Pacific/Kiritimati')::date")
 """SQL: today in the earliest time zone, by the database's clock, so that nobody's today counts as the future."""
 
 
-def _promote(session: Session, run_id: uuid.UUID) -> None:
-    """Make a scheduled run interactive, because a person now waits for it, and have it published again.
+_URGENCY = {RunTrigger.SCHEDULE: 0, RunTrigger.WEBHOOK: 1, RunTrigger.RETRY: 2, RunTrigger.USER: 2}
 
-    A run that was deferred to keep the reserve is due at once: interactive runs may use the reserve.
+
+def _promote(session: Session, run_id: uuid.UUID, trigger: RunTrigger) -> None:
+    """Make a waiting run one of the trigger, because more depends on it now, and have it published again.
+
+    A run that was deferred to keep the reserve is due at once: interactive runs may use the reserve. One that waits for
+    a bank that is down is due at once when a person asks, whose request gets one try.
     """
     waiting = update(BankImportRun).where(BankImportRun.id == run_id, BankImportRun.status.in_(WAITING))
-    session.execute(waiting.values(trigger=RunTrigger.USER, dispatched_at=None))
-    session.execute(
-        waiting.where(BankImportRun.code == "quota_reserved").values(status=RunStatus.QUEUED, not_before=None)
-    )
+    session.execute(waiting.values(trigger=trigger, dispatched_at=None))
+    needless = {"quota_reserved", *(["provider_down"] if trigger != RunTrigger.WEBHOOK else [])}
+    session.execute(waiting.where(BankImportRun.code.in_(needless)).values(status=RunStatus.QUEUED, not_before=None))
 
 
 def _write(session: Session, request: RunRequest, run_id: uuid.UUID, user_id: int) -> uuid.UUID | None:

@@ -62,9 +62,12 @@ _VIEWS = {
         " OR (problem_code IS NOT NULL AND status <> 'disconnected'))"
     ),
     ConnectionView.QUESTIONS: text(
-        "bank_connections.id IN (SELECT a.connection_id FROM bank_match_suggestions s"
-        " LEFT JOIN bank_transactions t ON t.id = s.transaction_id"
-        " JOIN bank_connection_accounts a ON a.id IN (s.account_id, t.account_id) WHERE s.status = 'open')"
+        "bank_connections.id IN ("
+        "SELECT a.connection_id FROM bank_match_suggestions s"
+        " JOIN bank_connection_accounts a ON a.id = s.account_id WHERE s.status = 'open' AND s.account_id IS NOT NULL"
+        " UNION SELECT a.connection_id FROM bank_match_suggestions s"
+        " JOIN bank_transactions t ON t.id = s.transaction_id"
+        " JOIN bank_connection_accounts a ON a.id = t.account_id WHERE s.status = 'open')"
     ),
     ConnectionView.REJECTIONS: text(
         "bank_connections.id IN (SELECT connection_id FROM bank_import_rejections WHERE resolved_at IS NULL)"
@@ -89,10 +92,10 @@ _OPEN = text(
     """
     SELECT
       (SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND resolved_at IS NULL) AS rejections,
-      (SELECT count(DISTINCT s.id) FROM bank_match_suggestions s
-         LEFT JOIN bank_transactions t ON t.id = s.transaction_id
-         JOIN bank_connection_accounts a ON a.id IN (s.account_id, t.account_id)
-       WHERE a.connection_id = :id AND s.status = 'open') AS suggestions"""
+      (SELECT count(*) FROM bank_match_suggestions s JOIN bank_connections c ON c.id = :id AND c.user_id = s.user_id
+       WHERE s.status = 'open' AND EXISTS (
+         SELECT 1 FROM bank_connection_accounts a WHERE a.connection_id = c.id AND (a.id = s.account_id
+           OR a.id = (SELECT t.account_id FROM bank_transactions t WHERE t.id = s.transaction_id)))) AS suggestions"""
 )
 _ALLOWANCES = text(
     """
