@@ -71,3 +71,20 @@ def test_what_the_person_wrote_stays_when_rows_meet_anew(feeds, monkeypatch):
     feeds[1].refresh()
     assert feeds[0].sql(written) == before_ids
     assert fares(feeds[0]) == FARES * DAYS
+
+
+def test_rows_that_the_person_parted_stay_apart_when_rows_meet_anew(feeds, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(second_look, "let_equal_rows_meet", lambda *_: set())
+        live(feeds, range(DAYS + 1))
+    doubled = FARES * DAYS + FARES
+    feeds[0].sql(
+        "INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, other_transaction_id, reason, status)"
+        " SELECT t.user_id, 'twin', least(t.id, o.id), greatest(t.id, o.id), 'unmatched', 'declined'"
+        " FROM bank_transactions t JOIN bank_transactions o ON o.account_id > t.account_id AND o.amount = t.amount"
+        " WHERE t.amount = -2.80 AND t.effective_on = :on AND o.effective_on = :later",
+        on=MONDAY + timedelta(days=2), later=MONDAY + timedelta(days=3),
+    )  # fmt: skip
+    feeds[1].bank.buy("-1", "Kiosk", external_id="k", booking_on=MONDAY + timedelta(days=DAYS))
+    feeds[1].refresh()
+    assert fares(feeds[0]) == doubled

@@ -21,7 +21,9 @@ from worker.bank_accounts.seams import Seam, prove_seam
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
 from worker.importer.decide.source_rows import MovableRow
+from worker.importer.request_imports import gc_paused
 from worker.importer.store.bank_accounts import attach, other_sources
+from worker.importer.store.bulk import array_text
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.moved_rows import HandOver, hand_over, make_twins
 from worker.models import BankConnectionAccount
@@ -36,7 +38,7 @@ _LOCK = text(
       OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
         (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on) AS touched
     FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
-    WHERE e.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e"""
+    WHERE e.id = ANY(CAST(:ids AS bigint[])) ORDER BY e.id FOR UPDATE OF e"""
 )
 _ANSWER = text(
     """UPDATE bank_match_suggestions SET status = 'accepted', decided_at = now()
@@ -94,6 +96,19 @@ def move_account(
 
     Raises: NotFoundError, ConflictError when the connection has no source that can be meant.
     """
+    with gc_paused():
+        return _move(session, bank_account_id, to_connection_id, user_id, cut_over_on, preview=preview)
+
+
+def _move(
+    session: Session,
+    bank_account_id: int,
+    to_connection_id: uuid.UUID,
+    user_id: int,
+    cut_over_on: date | None,
+    *,
+    preview: bool,
+) -> MoveReport:
     lock_user(session, user_id)
     account = find_bank_account(session, bank_account_id, user_id=user_id)
     source = find_target(session, bank_account_id, to_connection_id, user_id)
@@ -139,7 +154,7 @@ def _planned(
     if not locked or not rows:
         return plan
     dropped = set(_dropped(plan))
-    held = session.execute(_LOCK, {"ids": sorted(row.expense_id or 0 for row in rows)}).all()
+    held = session.execute(_LOCK, {"ids": array_text(row.expense_id for row in rows)}).all()
     there = {one.expense_id for one in held}
     changed = {one.id for one in held if one.touched and one.expense_id in dropped}
     if there >= {row.expense_id for row in rows} and changed <= {row.id for row in rows if row.touched}:

@@ -17,9 +17,10 @@ from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.request_imports import gc_paused
 from worker.importer.store.bank_accounts import add_account, other_sources
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.transfers import give_expenses
+from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.twins import follow, successors
 from worker.models import BankConnectionAccount, BankTransaction
 from worker.runs.states import RunKind
@@ -132,11 +133,12 @@ def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
     if source.bank_account_id is None or not others:
         raise ConflictError(f"source {source_id} is an account of its own already")
     run_id = begin_action(session, connection_id=source.connection_id, user_id=user_id, kind=RunKind.UNMATCH)
-    rows, left = _part_source(session, source_id)
-    add_account(session, source)
-    source.leads_from_on = None
-    months = _own_expenses(session, rows, {ExpenseState.TWIN}, user_id, run_id)
-    months |= let_sources_lead(session, left, run_id, also_alone=True)
+    with gc_paused():
+        rows, left = _part_source(session, source_id)
+        add_account(session, source)
+        source.leads_from_on = None
+        months = _own_expenses(session, rows, {ExpenseState.TWIN}, user_id, run_id)
+        months |= let_sources_lead(session, left, run_id, also_alone=True)
     kept_apart = [
         decline_pair(session, run_id, user_id, "account", account_id=source_id, other_account_id=other_id)
         for other_id in others

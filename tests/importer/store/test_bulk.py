@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from worker.importer.store.bulk import copied_rows, copy
+from worker.importer.store.bulk import array_text, copied_rows, copy
 
 ROWS = [
     ("plain", b"\x00\xff", date(2026, 6, 15), Decimal("-1.50"), 7, None),
@@ -32,3 +32,10 @@ def test_every_row_is_one_line_and_every_value_one_field(rows):
     assert written.count("\n") == len(rows)
     assert written.count("\t") == len(rows)
     assert "\r" not in written
+
+
+@pytest.mark.parametrize(("kind", "values"), [("bigint", [3, None, 2**40]), ("bigint", []), ("text", ["own", "twin"])])
+def test_an_array_is_read_as_it_was_written(sessions, kind, values):
+    with sessions() as session:
+        read = session.execute(text(f"SELECT CAST(:values AS {kind}[])"), {"values": array_text(values)}).scalar_one()
+    assert read == values

@@ -26,7 +26,8 @@ from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import expense_from_json, image_row
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details, present_categories
-from worker.importer.store.transfers import give_expenses, give_twins_of_reverted
+from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.transfers import give_twins_of_reverted
 from worker.importer.store.twins import hand_to_twins, without_expense
 from worker.importer.store.unchanged_response import forget
 from worker.runs.ending import close

@@ -7,8 +7,8 @@ from worker.errors import InvalidRequestError
 from worker.importer.decide.reasons import Reason
 from worker.importer.job import Job
 from worker.importer.store.bank_accounts import add_account
-from worker.importer.store.moved_rows import take_back_move
-from worker.importer.store.transfers import give_expenses
+from worker.importer.store.moves_undone import take_back_move
+from worker.importer.store.own_expenses import give_expenses
 from worker.models import BankConnectionAccount, BankImportRun
 from worker.runs.states import Counts, Outcome, RunKind, RunStatus
 

@@ -67,6 +67,8 @@ def best_pairs(
     The fewest rows that the other source should have are left alone; then the fewest days lie between the pairs. By
     dynamic programming over both lists, as texts are aligned.
     """
+    if len(pairs) == 1:
+        return _only_pair(lefts, rights, pairs, spans)
     left_order = sorted({left for left, _ in pairs}, key=lambda place: (lefts[place].on, place))
     right_order = sorted({right for _, right in pairs}, key=lambda place: (rights[place].on, place))
     alone_left = [int(spans is None or spans.right_covers(lefts[place])) for place in left_order]
@@ -87,6 +89,16 @@ def best_pairs(
                 options.append(_plus(best[row - 1][column - 1], 0, away - WORTH_OF_A_PAIR))
             best[row][column] = min(options)
     return _traced(best, left_order, right_order, alone_left, alone_right)
+
+
+def _only_pair(
+    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], pairs: Mapping[PlacePair, float], spans: Spans | None
+) -> list[PlacePair]:
+    """Return the pair, where it is better than two rows alone; most amounts that recur are such pairs, months apart."""
+    (((left, right), cost),) = pairs.items()
+    expected = spans is None or spans.right_covers(lefts[left]) or spans.left_covers(rights[right])
+    near = days_apart(lefts[left].on, rights[right].on) + cost < WORTH_OF_A_PAIR
+    return [(left, right)] if expected or near else []
 
 
 _Cost: TypeAlias = tuple[int, float]

@@ -55,6 +55,8 @@ def without_hints(
     lefts: Sequence[SourceRow], rights: Sequence[SourceRow], found: Sequence[Meeting], spans: Spans
 ) -> list[Meeting]:
     """Leave out pairs over a seam that name no merchant: an equal amount on near days is a hint alone."""
+    if not any(spans.straddled_by(lefts[one.left], rights[one.right]) for one in found):
+        return list(found)
     common = _common_words(lefts), _common_words(rights)
 
     def name_one_merchant(pair: Meeting) -> bool:

@@ -24,6 +24,14 @@ ASK_AGAIN = """ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
 """Makes a suggestion again that was withdrawn without an answer; an answered one stays answered."""
 
 
+def array_text(values: Iterable[int | str | None]) -> str:
+    """Return ids, or plain words, as Postgres reads an array: bind it as `CAST(:ids AS bigint[])`.
+
+    The driver writes a list into the statement value by value, and 20,000 of them take longer to parse than to update.
+    """
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
 def next_ids(session: Session, table: str, count: int) -> list[int]:
     """Take ids from a table's sequence, so that rows can refer to each other before they are written."""
     if not count:

@@ -5,7 +5,7 @@ point to other ones of them; of the two that were alone, one expense goes.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,7 +22,7 @@ from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.store.bank_accounts import other_sources
 from worker.importer.store.bulk import insert_values
 from worker.importer.store.change_rows import image_row
-from worker.importer.store.joined_rows import load_movable_rows
+from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.moved_rows import HandOver, hand_over
@@ -71,7 +71,17 @@ def let_equal_rows_meet(session: Session, account: AccountState, target: WriteTa
     chains = find_chains(
         [row.row for row in lefts], [row.row for row in rights], present, load_spans(session, account, ())
     )
-    return _write(session, target, [passed for chain in chains if (passed := _passed(chain, lefts, rights, present))])
+    apart = pairs_apart(session, target.user_id)
+    allowed = [chain for chain in chains if not _joins_parted(chain, lefts, rights, apart)]
+    return _write(session, target, [passed for chain in allowed if (passed := _passed(chain, lefts, rights, present))])
+
+
+def _joins_parted(
+    chain: PairChain, lefts: Sequence[MovableRow], rights: Sequence[MovableRow], apart: Collection[frozenset[int]]
+) -> bool:
+    """Return whether a chain would make one of two purchases that a person parted."""
+    purchases = [frozenset(row.twin_id or row.id for row in (lefts[one], rights[other])) for one, other in chain.pairs]
+    return any(pair in apart for pair in purchases)
 
 
 def _sides(

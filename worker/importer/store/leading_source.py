@@ -14,7 +14,7 @@ from worker.importer.decide.leading_source import StatedExpense, leading_fields
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields
 from worker.importer.decide.user_edits import merge_user_edits
-from worker.importer.store.bulk import insert_values, run_values
+from worker.importer.store.bulk import array_text, insert_values, run_values
 from worker.importer.store.change_rows import image_row
 from worker.importer.store.load import load_details
 from worker.money import expense_amount
@@ -22,7 +22,7 @@ from worker.money import expense_amount
 _STATED = text(
     """WITH owners AS (
       SELECT DISTINCT CASE WHEN t.expense_state = 'twin' THEN t.twin_id ELSE t.id END AS id
-      FROM bank_transactions t WHERE t.id = ANY(:ids)
+      FROM bank_transactions t WHERE t.id = ANY(CAST(:ids AS bigint[]))
     )
     SELECT o.id AS owner_id, t.id, t.id = o.id AS owns, c.connector_name = 'file' AS is_statement,
       t.state = 'pending' AS pending, t.amount, t.currency, t.description, t.counterparty, t.effective_on
@@ -31,6 +31,10 @@ _STATED = text(
     JOIN bank_connection_accounts a ON a.id = t.account_id
     JOIN bank_connections c ON c.id = a.connection_id
     ORDER BY o.id, t.id"""
+)
+_BASES = text(
+    """SELECT id, base_amount, base_currency, base_type, base_notes, base_spent_on FROM bank_transactions
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND base_amount IS NOT NULL"""
 )
 _SET_EXPENSES = """UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
     notes = v.notes, spent_at = v.spent_on::date
@@ -43,7 +47,7 @@ _SET_BASES = """UPDATE bank_transactions t SET base_amount = v.amount, base_curr
 def stated_by_owner(session: Session, ids: Collection[int]) -> Mapping[int, Sequence[StatedExpense]]:
     """Return what all sources say of the purchases of these rows, by the row that has the expense."""
     found: dict[int, list[StatedExpense]] = defaultdict(list)
-    for row in session.execute(_STATED, {"ids": list(ids)}):
+    for row in session.execute(_STATED, {"ids": array_text(ids)}):
         found[row.owner_id].append(_stated(row))
     return found
 
@@ -66,7 +70,10 @@ def let_sources_lead(
         for owner_id, stated in stated_by_owner(session, ids).items()
         if also_alone or len(stated) > 1
     }
-    rows = [row for row in load_details(session, wanted).values() if row.expense is not None and row.base is not None]
+    # Of most rows nothing changes: what they are now is read whole, and locked, of the others alone.
+    bases = session.execute(_BASES, {"ids": array_text(wanted)})
+    others = [row_id for row_id, *base in bases if ExpenseFields(*base) != wanted[row_id]]
+    rows = [row for row in load_details(session, others).values() if row.expense is not None and row.base is not None]
     changed = [row for row in rows if row.base != wanted[row.id]]
     if not changed:
         return set()

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredKey, StoredRow
 from worker.importer.decide.text import id_text
+from worker.importer.store.bulk import array_text
 from worker.importer.store.change_rows import expense_from_json
 
 _KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
@@ -61,7 +62,7 @@ _SHARED_EXTERNAL_IDS = text(
 )
 _LOCK_EXPENSES = text(
     """SELECT e.id FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
-    WHERE t.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e"""
+    WHERE t.id = ANY(CAST(:ids AS bigint[])) ORDER BY e.id FOR UPDATE OF e"""
 )
 _DETAILS = text(
     """SELECT t.id, t.identity, t.external_id, t.content_key, t.occurrence, t.fingerprint, t.state, t.stated_on,
@@ -84,7 +85,7 @@ _DETAILS = text(
     LEFT JOIN expenses kept ON t.state = 'removed' AND kept.id = former.linked_id AND kept.user_id = t.user_id
       AND NOT EXISTS (SELECT 1 FROM bank_transactions o WHERE o.expense_id = kept.id)
     LEFT JOIN categories category ON category.id = (former.expense ->> 'category_id')::int
-    WHERE t.id = ANY(:ids)"""
+    WHERE t.id = ANY(CAST(:ids AS bigint[]))"""
 )
 _CATEGORIES = text("SELECT id FROM categories WHERE id = ANY(:ids)")
 _LOCK_KEPT = text("SELECT id FROM expenses WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
@@ -185,14 +186,19 @@ def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, StoredRow
     wanted = sorted(set(ids))
     if not wanted:
         return {}
-    session.execute(_LOCK_EXPENSES, {"ids": wanted})
-    rows = session.execute(_DETAILS, {"ids": wanted}).all()
+    lock_expenses(session, wanted)
+    rows = session.execute(_DETAILS, {"ids": array_text(wanted)}).all()
     kept = {row.kept_expense_id: row.id for row in rows if row.kept_expense_id is not None}
     if kept:
         there = set(session.execute(_LOCK_KEPT, {"ids": list(kept)}).scalars())
         kept = {expense_id: row_id for expense_id, row_id in kept.items() if expense_id in there}
     kept_by_row = {row_id: expense_id for expense_id, row_id in kept.items()}
     return {row.id: _stored_row(row, kept_by_row.get(row.id)) for row in rows}
+
+
+def lock_expenses(session: Session, ids: Collection[int]) -> None:
+    """Lock the expenses of these rows, so that no user edit slips in between."""
+    session.execute(_LOCK_EXPENSES, {"ids": array_text(ids)})
 
 
 def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:

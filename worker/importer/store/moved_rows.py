@@ -1,4 +1,4 @@
-"""Hands expenses over from rows of one source to those of another, and back, a statement per step for all rows."""
+"""Hands expenses over from rows of one source to those of another, a statement per step for all rows."""
 
 import uuid
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.errors import ConflictError
 from worker.importer.decide.reasons import Reason
+from worker.importer.store.bulk import array_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,8 @@ _FOLLOW = text(
     WHERE w.twin_id = v.old_id AND w.id <> v.new_id AND w.expense_state = 'twin'"""
 )
 _PEERS = text(
-    "SELECT id, transfer_peer_id FROM bank_transactions WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL"
+    "SELECT id, transfer_peer_id FROM bank_transactions"
+    " WHERE id = ANY(CAST(:ids AS bigint[])) AND transfer_peer_id IS NOT NULL"
 )
 _REPEER = text(
     """UPDATE bank_transactions p SET transfer_peer_id = v.new_id
@@ -75,46 +77,13 @@ _PAIR = text(
         OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
           (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on) AS touched
     FROM bank_transactions t JOIN expenses e ON e.id = t.expense_id
-    WHERE t.id = ANY(:ids) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
+    WHERE t.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
     ORDER BY t.id FOR UPDATE OF t, e"""
 )
-_DROP = text("DELETE FROM expenses WHERE id = ANY(:ids) RETURNING to_char(spent_at, 'YYYY-MM')")
-
-_MOVED = text(
-    """SELECT c.id AS change_id, c.transaction_id AS new_id, (c.detail ->> 'from')::bigint AS old_id,
-      n.expense_id, n.expense_state, n.transfer_peer_id, (c.detail ->> 'dropped')::bigint AS dropped_id, c.reason
-    FROM bank_transaction_changes c JOIN bank_transactions n ON n.id = c.transaction_id
-    JOIN bank_transactions o ON o.id = (c.detail ->> 'from')::bigint
-    WHERE c.run_id = :run_id AND (
-      c.reason = 'moved' AND o.expense_state = 'twin' AND o.twin_id = n.id AND n.expense_state <> 'twin'
-      OR c.reason = 'same_account_twin' AND n.expense_state = 'twin' AND n.twin_id = o.id)
-    ORDER BY c.id"""
-)
-_RETURN = text(
-    """UPDATE bank_transactions n SET expense_id = NULL, expense_state = 'twin',
-      twin_id = (c.detail ->> 'from')::bigint, transfer_peer_id = NULL, last_run_id = :run_id,
-      base_amount = (c.detail -> 'base' ->> 0)::numeric, base_currency = c.detail -> 'base' ->> 1,
-      base_type = c.detail -> 'base' ->> 2, base_notes = c.detail -> 'base' ->> 3,
-      base_spent_on = (c.detail -> 'base' ->> 4)::date
-    FROM unnest(CAST(:change_ids AS bigint[])) v(change_id) JOIN bank_transaction_changes c ON c.id = v.change_id
-    WHERE n.id = c.transaction_id"""
-)
-_GIVE_BACK = text(
-    """UPDATE bank_transactions o SET expense_id = v.expense_id, expense_state = v.state, twin_id = NULL,
-      transfer_peer_id = v.peer_id, last_run_id = :run_id
-    FROM unnest(CAST(:old_ids AS bigint[]), CAST(:expense_ids AS bigint[]), CAST(:states AS text[]),
-      CAST(:peer_ids AS bigint[])) v(old_id, expense_id, state, peer_id) WHERE o.id = v.old_id"""
-)
-_INSERT_DROPPED = text(
-    """INSERT INTO expenses (id, user_id, amount, currency, expense_type, notes, spent_at)
-    SELECT v.expense_id, n.user_id, n.base_amount, n.base_currency, n.base_type, n.base_notes, n.base_spent_on
-    FROM unnest(CAST(:new_ids AS bigint[]), CAST(:expense_ids AS bigint[])) v(new_id, expense_id)
-    JOIN bank_transactions n ON n.id = v.new_id RETURNING to_char(spent_at, 'YYYY-MM')"""
-)
-_OWN_AGAIN = text(
-    """UPDATE bank_transactions n SET expense_id = v.expense_id, expense_state = 'own', twin_id = NULL
-    FROM unnest(CAST(:new_ids AS bigint[]), CAST(:expense_ids AS bigint[])) v(new_id, expense_id)
-    WHERE n.id = v.new_id"""
+_DROP = text(
+    """WITH gone AS (
+      DELETE FROM expenses WHERE id = ANY(CAST(:ids AS bigint[])) RETURNING to_char(spent_at, 'YYYY-MM') AS month)
+    SELECT DISTINCT month FROM gone"""
 )
 
 
@@ -135,13 +104,13 @@ def hand_over(
         return set()
     values = _arrays(pairs) | {"run_id": run_id, "reason": reason}
     peers = {row.id: row.transfer_peer_id for row in session.execute(_PEERS, {"ids": values["old_ids"]})}
-    values["peer_ids"] = [peers.get(pair.old_id) for pair in pairs]
+    values["peer_ids"] = array_text(peers.get(pair.old_id) for pair in pairs)
     if run_id is not None:
         session.execute(_RECORD, values)
     session.execute(_LET_GO, values)
     session.execute(_TAKE, values)
     session.execute(_FOLLOW, values)
-    _repeer(session, [(peers[pair.old_id], pair.new_id) for pair in pairs if pair.old_id in peers])
+    repeer(session, [(peers[pair.old_id], pair.new_id) for pair in pairs if pair.old_id in peers])
     return _drop(session, pairs, run_id)
 
 
@@ -163,7 +132,7 @@ def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | 
 
     Raises: ConflictError when a row has no expense of its own any more, or the person changed both.
     """
-    found = {row.id: row for row in session.execute(_PAIR, {"ids": [one_id, other_id]})}
+    found = {row.id: row for row in session.execute(_PAIR, {"ids": array_text([one_id, other_id])})}
     if not {one_id, other_id} <= found.keys():
         raise ConflictError("one of the two rows has no expense of its own any more")
     old, new = found[min(found)], found[max(found)]
@@ -204,56 +173,30 @@ def join_pairs(
         ],
         run_id,
     )
-    which = {"old_ids": [gone.id for _, gone in kept_and_gone], "new_ids": [kept.id for kept, _ in kept_and_gone]}
-    session.execute(_FOLLOW, which)
+    let_follow(session, [(gone.id, kept.id) for kept, gone in kept_and_gone])
     return months
-
-
-def take_back_move(session: Session, moved_run_id: uuid.UUID, run_id: uuid.UUID) -> tuple[int, set[str]]:
-    """Undo what a move did to rows: expenses return to the rows that had them, with their ids and the person's edits.
-
-    Returns how many rows have their expense again, and the months (`YYYY-MM`) of expenses that are back.
-    """
-    rows = session.execute(_MOVED, {"run_id": moved_run_id}).all()
-    moved = [row for row in rows if row.reason == "moved"]
-    old_ids, new_ids = [row.old_id for row in moved], [row.new_id for row in moved]
-    pairs = {"old_ids": old_ids, "new_ids": new_ids, "run_id": run_id}
-    if moved:
-        session.execute(_RETURN, {"change_ids": [row.change_id for row in moved], "run_id": run_id})
-        session.execute(
-            _GIVE_BACK,
-            pairs
-            | {
-                "expense_ids": [row.expense_id for row in moved],
-                "states": [row.expense_state for row in moved],
-                "peer_ids": [row.transfer_peer_id for row in moved],
-            },
-        )
-        session.execute(_FOLLOW, {"old_ids": new_ids, "new_ids": old_ids})
-        _repeer(session, [(row.transfer_peer_id, row.old_id) for row in moved if row.transfer_peer_id is not None])
-    dropped = [(row.new_id, row.dropped_id) for row in rows if row.dropped_id is not None]
-    months: set[str] = set()
-    if dropped:
-        again = {"new_ids": [new_id for new_id, _ in dropped], "expense_ids": [dropped_id for _, dropped_id in dropped]}
-        months = set(session.execute(_INSERT_DROPPED, again).scalars())
-        session.execute(_OWN_AGAIN, again)
-        outbox.record_expenses(session, event_type="expense.created", expense_ids=again["expense_ids"], run_id=run_id)
-    return len(moved), months
 
 
 def _arrays(pairs: Sequence[HandOver]) -> dict[str, object]:
     return {
-        "old_ids": [pair.old_id for pair in pairs],
-        "new_ids": [pair.new_id for pair in pairs],
-        "expense_ids": [pair.expense_id for pair in pairs],
-        "states": [pair.expense_state for pair in pairs],
-        "dropped_ids": [pair.dropped_expense_id for pair in pairs],
+        "old_ids": array_text(pair.old_id for pair in pairs),
+        "new_ids": array_text(pair.new_id for pair in pairs),
+        "expense_ids": array_text(pair.expense_id for pair in pairs),
+        "states": array_text(pair.expense_state for pair in pairs),
+        "dropped_ids": array_text(pair.dropped_expense_id for pair in pairs),
     }
 
 
-def _repeer(session: Session, peers: Sequence[tuple[int, int]]) -> None:
+def let_follow(session: Session, pairs: Sequence[tuple[int, int]]) -> None:
+    """Let the twins of the first row of each pair point to the second one."""
+    values = {"old_ids": array_text(old for old, _ in pairs), "new_ids": array_text(new for _, new in pairs)}
+    session.execute(_FOLLOW, values)
+
+
+def repeer(session: Session, peers: Sequence[tuple[int, int]]) -> None:
+    """Let the other leg of a transfer, the first of each pair, point to the row that is its leg now."""
     if peers:
-        values = {"peer_ids": [peer for peer, _ in peers], "new_ids": [new_id for _, new_id in peers]}
+        values = {"peer_ids": array_text(peer for peer, _ in peers), "new_ids": array_text(new for _, new in peers)}
         session.execute(_REPEER, values)
 
 
@@ -262,4 +205,4 @@ def _drop(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | None)
     if not dropped:
         return set()
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=dropped, run_id=run_id)
-    return set(session.execute(_DROP, {"ids": dropped}).scalars())
+    return set(session.execute(_DROP, {"ids": array_text(dropped)}).scalars())

@@ -26,8 +26,9 @@ from worker.importer.store.change_rows import image_row
 from worker.importer.store.equal_rows import let_equal_rows_meet
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
+from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.stale_pending import let_posted_rows_inherit, remove_abandoned, settle_pending
-from worker.importer.store.transfers import give_expenses, hide_shown_legs, link_transfers, unpaired_ids
+from worker.importer.store.transfers import hide_shown_legs, link_transfers, unpaired_ids
 from worker.importer.store.twins import follow, successors
 from worker.importer.store.user_expenses import (
     load_asked,

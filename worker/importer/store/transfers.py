@@ -4,7 +4,7 @@ The rules are in `decide.match_transfer`; this file reads candidates, links what
 """
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,9 +19,10 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
-from worker.importer.store.bulk import ASK_AGAIN, copy, insert_values, next_ids
+from worker.importer.store.bulk import ASK_AGAIN, insert_values
 from worker.importer.store.change_rows import image_row
 from worker.importer.store.load import load_details
+from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.twins import follow
 from worker.importer.store.write import WriteTarget, Written
 
@@ -61,15 +62,9 @@ _HAS_OTHERS = text(
     """SELECT EXISTS (SELECT 1 FROM bank_connection_accounts a WHERE a.user_id = :user_id AND a.id <> :account_id
         AND EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = a.id))"""
 )
-HIDDEN = frozenset({ExpenseState.TRANSFER, ExpenseState.TWIN})
-
 _LINK = text(
     "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
     " ELSE CAST(:one AS bigint) END, last_run_id = :run_id WHERE id IN (:one, :other)"
-)
-_OWN = text(
-    """UPDATE bank_transactions t SET expense_id = v.expense_id, expense_state = 'own', twin_id = NULL
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:expense_ids AS bigint[])) v(id, expense_id) WHERE t.id = v.id"""
 )
 _ANSWERED = text(
     """UPDATE bank_match_suggestions SET status = 'obsolete'
@@ -200,45 +195,6 @@ def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
     # A twin whose amount changes is a twin still: the row of the other source has the purchase.
     legs = frozenset({ExpenseState.TRANSFER})
     return give_expenses(session, alone, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id, states=legs)
-
-
-def give_expenses(
-    session: Session,
-    ids: Sequence[int],
-    reason: Reason,
-    *,
-    user_id: int,
-    run_id: uuid.UUID,
-    states: Collection[ExpenseState] = HIDDEN,
-) -> set[str]:
-    """Write the expense of rows that have none of their own, as the bank states them; return the months.
-
-    Args:
-        states: How the rows stand to expenses now: hidden as legs or twins, or linked with an expense of the user's.
-    """
-    rows = [
-        row
-        for row in load_details(session, ids).values()
-        if row.expense_state in states and row.base is not None and row.state != State.REMOVED
-    ]
-    if not rows:
-        return set()
-    new_ids = dict(zip((row.id for row in rows), next_ids(session, "expenses", len(rows)), strict=True))
-    columns = ("id", "user_id", "amount", "currency", "expense_type", "notes", "spent_at")
-    copy(
-        session,
-        "expenses",
-        columns,
-        (
-            (new_ids[r.id], user_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
-            for r in rows
-            if (b := r.base) is not None
-        ),
-    )
-    session.execute(_OWN, {"ids": list(new_ids), "expense_ids": list(new_ids.values())})
-    insert_values(session, "bank_transaction_changes", *image_row(rows, run_id, Decision.UPDATED, reason))
-    outbox.record_expenses(session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=run_id)
-    return {month(row.base) for row in rows if row.base is not None}
 
 
 def give_twins_of_reverted(session: Session, ids: Sequence[int], *, user_id: int, run_id: uuid.UUID) -> set[str]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.decisions import ExpenseEffect, RowChange
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
+from worker.importer.store.bulk import array_text
 from worker.importer.store.moved_rows import HandOver, hand_over
 
 _HANDED_OVER = {ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER}
@@ -23,13 +24,15 @@ _HANDED_OVER = {ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER}
 _SUCCESSORS = text(
     """SELECT DISTINCT ON (t.twin_id) t.twin_id, t.id FROM bank_transactions t
     JOIN bank_connection_accounts a ON a.id = t.account_id JOIN bank_connections c ON c.id = a.connection_id
-    WHERE t.twin_id = ANY(:ids) AND t.id <> ALL(:ids) AND t.expense_state = 'twin' AND t.state <> 'removed'
+    WHERE t.twin_id = ANY(CAST(:ids AS bigint[])) AND t.id <> ALL(CAST(:ids AS bigint[]))
+      AND t.expense_state = 'twin' AND t.state <> 'removed'
     ORDER BY t.twin_id, t.state = 'posted' DESC, c.status = 'active' DESC, t.id"""
 )
 _FOLLOW = text(
     """UPDATE bank_transactions t SET twin_id = v.new_id
     FROM unnest(CAST(:old_ids AS bigint[]), CAST(:new_ids AS bigint[])) v(old_id, new_id)
-    WHERE t.twin_id = v.old_id AND t.id <> v.new_id AND t.id <> ALL(:but) AND t.expense_state = 'twin'"""
+    WHERE t.twin_id = v.old_id AND t.id <> v.new_id AND t.id <> ALL(CAST(:but AS bigint[]))
+      AND t.expense_state = 'twin'"""
 )
 
 
@@ -37,7 +40,7 @@ def successors(session: Session, ids: Collection[int]) -> dict[int, int]:
     """Return, by the row that loses its expense, the twin that takes its place; none of `ids` does."""
     if not ids:
         return {}
-    rows = session.execute(_SUCCESSORS, {"ids": list(ids)})
+    rows = session.execute(_SUCCESSORS, {"ids": array_text(ids)})
     return {row.twin_id: row.id for row in rows}
 
 
@@ -47,7 +50,7 @@ def follow(session: Session, pairs: Mapping[int, int], *, but: Collection[int] =
     Args:
         but: Twins that stay as they are.
     """
-    values = {"old_ids": list(pairs), "new_ids": list(pairs.values()), "but": list(but)}
+    values = {"old_ids": array_text(pairs), "new_ids": array_text(pairs.values()), "but": array_text(but)}
     session.execute(_FOLLOW, values)
 
 

@@ -1,0 +1,69 @@
+"""Gives rows that have no expense of their own one, as the bank states them: a match ended, or was taken back."""
+
+import uuid
+from collections.abc import Collection
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.store.bulk import array_text
+from worker.importer.store.load import lock_expenses
+
+HIDDEN = frozenset({ExpenseState.TRANSFER, ExpenseState.TWIN})
+
+# As `change_rows.before_image` writes it.
+_IMAGE = """jsonb_build_object(
+    'transaction', jsonb_build_object(
+      'identity', encode(w.identity, 'hex'), 'external_id', w.external_id, 'content_key', encode(w.content_key, 'hex'),
+      'occurrence', w.occurrence, 'fingerprint', encode(w.fingerprint, 'hex'), 'state', w.state,
+      'stated_on', w.stated_on, 'effective_on', w.effective_on, 'amount', w.amount::text, 'currency', w.currency,
+      'description', w.description, 'counterparty', w.counterparty, 'expense_state', w.expense_state,
+      'base', jsonb_build_object(
+        'amount', w.base_amount::text, 'currency', w.base_currency, 'expense_type', w.base_type,
+        'notes', w.base_notes, 'spent_on', w.base_spent_on, 'category_id', NULL)),
+    'expense_id', w.expense_id,
+    'expense', CASE WHEN e.id IS NOT NULL THEN jsonb_build_object(
+      'amount', e.amount::text, 'currency', e.currency, 'expense_type', e.expense_type, 'notes', e.notes,
+      'spent_on', e.spent_at, 'category_id', e.category_id) END)"""
+_GIVE = text(
+    f"""WITH wanted AS MATERIALIZED (
+      SELECT t.*, nextval(pg_get_serial_sequence('expenses', 'id')) AS new_expense_id FROM bank_transactions t
+      WHERE t.id = ANY(CAST(:ids AS bigint[])) AND t.expense_state = ANY(CAST(:states AS text[]))
+        AND t.base_amount IS NOT NULL AND t.state <> 'removed' ORDER BY t.id
+    ), noted AS (
+      INSERT INTO bank_transaction_changes (run_id, transaction_id, decision, reason, before_image)
+      SELECT :run_id, w.id, 'updated', :reason, {_IMAGE} FROM wanted w LEFT JOIN expenses e ON e.id = w.expense_id
+    ), written AS (
+      INSERT INTO expenses (id, user_id, amount, currency, expense_type, notes, spent_at)
+      SELECT new_expense_id, :user_id, base_amount, base_currency, base_type, base_notes, base_spent_on FROM wanted
+    )
+    UPDATE bank_transactions t SET expense_id = w.new_expense_id, expense_state = 'own', twin_id = NULL
+    FROM wanted w WHERE t.id = w.id RETURNING t.expense_id, to_char(t.base_spent_on, 'YYYY-MM') AS month"""  # noqa: S608 - constants
+)
+
+
+def give_expenses(
+    session: Session,
+    ids: Collection[int],
+    reason: Reason,
+    *,
+    user_id: int,
+    run_id: uuid.UUID,
+    states: Collection[ExpenseState] = HIDDEN,
+) -> set[str]:
+    """Write the expense of rows that have none of their own, as the bank states them; return the months.
+
+    Args:
+        states: How the rows stand to expenses now: hidden as legs or twins, or linked with an expense of the user's.
+    """
+    if not ids:
+        return set()
+    lock_expenses(session, ids)
+    values = {"ids": array_text(ids), "states": array_text(states), "user_id": user_id, "run_id": run_id}
+    given = session.execute(_GIVE, values | {"reason": reason}).all()
+    expense_ids = [row.expense_id for row in given]
+    outbox.record_expenses(session, event_type="expense.created", expense_ids=expense_ids, run_id=run_id)
+    return {row.month for row in given}
