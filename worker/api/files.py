@@ -70,6 +70,10 @@ class FileOptions:
     iban: Annotated[ShortText | None, Form(description="The account's IBAN, where the file has none.")] = None
     flip_sign: Annotated[bool, Form(description="Turn every amount round.")] = False
     notifications: Annotated[bool, Form(description="Read camt.054 too.")] = False
+    reports: Annotated[
+        Literal["new", "so_far"] | None,
+        Form(description="Whether each report of a CAMT.052 repeats the entries so far, or tells new ones only."),
+    ] = None
 
     def stated(self) -> dict[str, Any]:
         """Return the keys of a config that differ from its defaults.
@@ -87,6 +91,7 @@ class FileOptions:
             "direction_from": self.direction_from,
             "encoding": self.encoding,
             "notifications": self.notifications,
+            "reports": self.reports,
             "account": {key: value for key, value in account.items() if value is not None},
         }
         return {key: value for key, value in keys.items() if value}

@@ -54,6 +54,10 @@ DirectionFrom = Annotated[
 ]
 EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Where it is found out wrongly.")]
 NotificationsFlag = Annotated[bool, typer.Option("--notifications", help="Read camt.054 too.")]
+ReportsOption = Annotated[
+    str | None,
+    typer.Option("--reports", metavar="so_far|new", help="What each of several reports in one CAMT.052 file tells."),
+]
 CurrencyOption = Annotated[str | None, typer.Option("--currency", metavar="ISO", help="Of rows that state none.")]
 IbanOption = Annotated[str | None, typer.Option("--iban", help="The account's IBAN, where the file has none.")]
 DecimalOption = Annotated[
@@ -82,6 +86,7 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
     direction_from: DirectionFrom = None,
     encoding: EncodingOption = None,
     notifications: NotificationsFlag = False,
+    reports: ReportsOption = None,
     currency: CurrencyOption = None,
     iban: IbanOption = None,
     flip_sign: FlipFlag = False,
@@ -93,6 +98,7 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
         **_reading(column, ignore, date_order, decimal, encoding),
         **_directions(positive_is, direction_from),
         "notifications": notifications,
+        "reports": reports,
         "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
     with _on_disk(path) as readable:
@@ -171,6 +177,7 @@ def import_(  # noqa: PLR0913 - one parameter per flag
     direction_from: DirectionFrom = None,
     encoding: EncodingOption = None,
     notifications: NotificationsFlag = False,
+    reports: ReportsOption = None,
     currency: CurrencyOption = None,
     iban: IbanOption = None,
     flip_sign: FlipFlag = False,
@@ -185,6 +192,7 @@ def import_(  # noqa: PLR0913 - one parameter per flag
         **_reading(column, ignore, date_order, decimal, encoding),
         **_directions(positive_is, direction_from),
         "notifications": notifications,
+        "reports": reports,
         "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
     with _on_disk(path) as readable, workspace() as opened:

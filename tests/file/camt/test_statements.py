@@ -224,11 +224,11 @@ def test_a_zero_entry_has_no_sign(camt):
 
 
 def test_reports_of_one_day_that_repeat_the_entries_so_far_give_each_once(camt):
-    first, second = entry("5.00"), entry("7.00")
+    first, other, second = entry("5.00"), entry("1.00"), entry("7.00")
     account = f"<Acct><Id><IBAN>{IBAN}</IBAN></Id><Ccy>EUR</Ccy></Acct>"
-    balances = balance("OPBD", "50.00") + balance("ITBD", "38.00")
-    reports = f"<Rpt>{account}{first}{first}</Rpt><Rpt>{account}{balances}{first}{first}{second}</Rpt>"
+    balances = balance("OPBD", "50.00") + balance("ITBD", "32.00")
+    reports = f"<Rpt>{account}{first}{first}{other}</Rpt><Rpt>{account}{balances}{first}{first}{other}{second}</Rpt>"
     found = camt(f"<Document><BkToCstmrAcctRpt>{reports}</BkToCstmrAcctRpt></Document>")
-    assert found.amounts == [Decimal("-5.00"), Decimal("-5.00"), Decimal("-7.00")]
-    assert any("2 lines left out: a row of an earlier statement in the file" in warning for warning in found.warnings)
+    assert [str(one) for one in found.amounts] == ["-5.00", "-5.00", "-1.00", "-7.00"]
+    assert any("3 lines left out: a row of an earlier statement in the file" in warning for warning in found.warnings)
     assert not any(page.failures for page in found.pages)

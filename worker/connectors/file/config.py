@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from worker.connectors.base import AccountType
 from worker.connectors.config import ConnectorConfig
+from worker.connectors.file.camt.repeating_reports import Reports
 from worker.connectors.file.reading import Choices
 from worker.connectors.file.statement.account_numbers import is_iban
 from worker.connectors.file.statement.amounts import Mark
@@ -82,6 +83,10 @@ class FileConfig(ConnectorConfig):
     split_batches: bool = Field(
         default=True, description="Book the payments of a collective CAMT entry singly, where they add up to it."
     )
+    reports: Reports | None = Field(
+        default=None,
+        description="Whether each report of a CAMT.052 repeats the entries so far, or tells new ones only.",
+    )
     account: AccountOverride | None = Field(default=None, description="Stated for every account of the files.")
     accounts: dict[str, AccountOverride] = Field(
         default_factory=dict, description="Stated for one account, by its id (acct-…) or its last four digits."
@@ -140,6 +145,7 @@ class FileConfig(ConnectorConfig):
             encoding=self.encoding,
             notifications=self.notifications,
             split_batches=self.split_batches,
+            reports=self.reports,
         )
 
     def stamp(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from worker.connectors.file.camt.repeating_reports import Reports, repeating_reports
 from worker.connectors.file.camt.reversals import has_reversals, turned_statements
 from worker.connectors.file.camt.statements import CamtOptions, read_camt
 from worker.connectors.file.ofx.evidence import OfxReading, decide_ofx
@@ -48,6 +49,7 @@ class Choices:
     encoding: str | None = None
     notifications: bool = False
     split_batches: bool = True
+    reports: Reports | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Understood:
 
     Attributes:
         tables: Layout and decisions of each table: one of a CSV file, several sheets; none for other formats.
-        intraday: Whether it is a CAMT.052, whose reports of one day may each repeat the entries so far.
+        repeating: Reports of a CAMT.052 that repeat the entries of earlier ones; None for other files.
         unread: Names of sheets that hold something, but no table of bookings.
         turned: Statements of a CAMT file whose reversals keep the direction of the original booking.
         qif: How the days and amounts of a QIF file are written.
@@ -68,7 +70,7 @@ class Understood:
     encoding: Encoding
     tables: tuple[Table, ...] = ()
     unread: tuple[str, ...] = ()
-    intraday: bool = False
+    repeating: frozenset[int] | None = None
     ofx: OfxReading | None = None
     turned: frozenset[int] = frozenset()
     qif: QifReading | None = None
@@ -151,8 +153,9 @@ def understand(member: Member, choices: Choices) -> Understood:
             qif = decide_qif(text_lines(stream, encoding.name), hints.order, hints.decimal, hints.positive_is)
         return Understood(member=member, format=kind, encoding=encoding, qif=qif)
     if kind is Format.CAMT:
-        turned, intraday = _turned(member, choices), _INTRADAY.search(head) is not None
-        return Understood(member=member, format=kind, encoding=encoding, turned=turned, intraday=intraday)
+        turned = _turned(member, choices)
+        repeating = _repeating(member, choices, turned) if _INTRADAY.search(head) else None
+        return Understood(member=member, format=kind, encoding=encoding, turned=turned, repeating=repeating)
     if kind is not Format.CSV:
         return Understood(member=member, format=kind, encoding=encoding)
     profile = choices.profile
@@ -225,6 +228,11 @@ def _turned(member: Member, choices: Choices) -> frozenset[int]:
         return turned_statements(read_camt(stream, _camt_options(choices)))
 
 
+def _repeating(member: Member, choices: Choices, turned: frozenset[int]) -> frozenset[int]:
+    with open_member(member) as stream:
+        return repeating_reports(read_camt(stream, _camt_options(choices, turned)), choices.reports)
+
+
 def _ofx(member: Member, encoding: Encoding, choices: Choices) -> OfxReading:
     def chunks() -> Iterator[str]:
         with open_member(member) as stream:
@@ -254,7 +262,7 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
         match understood.format:
             case Format.CAMT:
                 events = read_camt(stream, _camt_options(choices, understood.turned))
-                yield from without_overlap(events) if understood.intraday else events
+                yield from without_overlap(events, understood.repeating) if understood.repeating is not None else events
             case Format.OFX:
                 reader = OfxReader(understood.ofx, choices.hints.currency)
                 events = reader.events(text_chunks(stream, understood.encoding.name))

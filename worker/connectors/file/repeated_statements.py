@@ -13,6 +13,7 @@ from worker.connectors.file.statement.events import (
     Details,
     Event,
     Opened,
+    Remark,
     Row,
     Skipped,
     StatedBalance,
@@ -50,11 +51,16 @@ def mark_repeated(events: Iterable[Event]) -> Iterator[Event | RepeatedStatement
             rows[account] = _digest(rows[account], _facts(event.transaction))
         elif isinstance(event, Closed) and (before := rows.pop(event.account, b"")):
             content = _digest(before, (event.account, _balance(event.opening), _balance(event.closing)))
-            if content in seen:
+            if content in seen and not event.tells_new:
                 yield RepeatedStatement(line=event.line, statement=(event.account, opened[event.account]))
                 continue
             seen.add(content)
         yield event
+
+
+def row_digest(row: Transaction) -> bytes:
+    """Return what makes a row of two statements the same one."""
+    return _digest(row.account_id.encode(), _facts(row))
 
 
 def _digest(before: bytes, facts: tuple[object, ...]) -> bytes:
@@ -62,7 +68,8 @@ def _digest(before: bytes, facts: tuple[object, ...]) -> bytes:
 
 
 def _facts(one: Transaction) -> tuple[object, ...]:
-    return one.amount, day_of(one), one.currency, one.description, one.counterparty, one.pending, one.external_id
+    told = one.description, one.counterparty, one.reference, (one.raw or {}).get("AcctSvcrRef")
+    return one.amount, day_of(one), one.currency, one.pending, one.external_id, *told
 
 
 def _balance(stated: StatedBalance | None) -> tuple[object, ...] | None:
@@ -80,29 +87,45 @@ def without_repeated(events: Iterable[Event], repeated: frozenset[StatementNumbe
             yield event
 
 
-def without_overlap(events: Iterable[Event]) -> Iterator[Event]:
+def without_overlap(events: Iterable[Event], repeating: frozenset[int] | None = None) -> Iterator[Event]:
     """Yield the events of a file without rows that an earlier statement of the account holds.
 
     Of equal rows as many are kept as the fullest statement has. The opening balance of a statement that repeats rows
     proves nothing about the rows that are left.
+
+    Args:
+        events: Of the whole file.
+        repeating: Numbers, from 0, of the statements that repeat rows; all others tell new rows. None for all.
     """
+    number = -1
     earlier: Counter[bytes] = Counter()
     current: Counter[bytes] = Counter()
+    equal = 0
     repeats: set[str] = set()
     for event in events:
         if isinstance(event, Opened):
+            number += 1
             earlier |= current
             current.clear()
+            equal = 0
             repeats.discard(event.account.external_id)
         elif isinstance(event, Row):
-            key = _digest(event.transaction.account_id.encode(), _facts(event.transaction))
+            key = row_digest(event.transaction)
             current[key] += 1
-            if current[key] <= earlier[key]:
+            is_equal, tells_new = current[key] <= earlier[key], repeating is not None and number not in repeating
+            equal += is_equal
+            if is_equal and not tells_new:
                 repeats.add(event.transaction.account_id)
                 yield Skipped(line=event.line, reason="a row of an earlier statement in the file")
                 continue
         elif isinstance(event, Closed) and event.account in repeats:
             yield replace(event, opening=None)
+            continue
+        elif isinstance(event, Closed) and equal:
+            yield Remark(
+                line=event.line, reason=f"{equal} entries equal those of an earlier report: taken for new ones"
+            )
+            yield replace(event, tells_new=True)
             continue
         yield event
 

@@ -1,7 +1,7 @@
 """Reads account, period and balances of a CAMT statement. Pure."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from worker.connectors.base import Account, BalanceKind, Window
 from worker.connectors.file.camt.entries import entry_amount, stated
@@ -114,6 +114,15 @@ def stated_period(node: Node) -> Window | None:
     """Return the days of a `FrToDt` element; None where it does not state both ends."""
     start, end = (stated_day(node.get(f"{edge}DtTm", f"{edge}Dt")) for edge in ("Fr", "To"))
     return Window(from_on=start, to_on=end) if start and end and start <= end else None
+
+
+def stated_moments(node: Node) -> tuple[datetime, datetime] | None:
+    """Return the moments of a `FrToDt` element in UTC; None where it does not state both with their offset."""
+    try:
+        start, end = (datetime.fromisoformat(node.get(f"{edge}DtTm") or "") for edge in ("Fr", "To"))
+    except ValueError:
+        return None
+    return (start.astimezone(UTC), end.astimezone(UTC)) if start.tzinfo and end.tzinfo and start < end else None
 
 
 def stated_day(text: str | None) -> date | None:

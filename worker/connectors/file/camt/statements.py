@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import IO
 
 from worker.connectors.base import Account, Window
@@ -18,7 +18,7 @@ from worker.connectors.file.camt.entries import (
     payments_fit,
     whole_transaction,
 )
-from worker.connectors.file.camt.headers import CamtBalances, stated_account, stated_day, stated_period
+from worker.connectors.file.camt.headers import CamtBalances, stated_account, stated_day, stated_moments, stated_period
 from worker.connectors.file.camt.totals import EntryTotals, batch_differences
 from worker.connectors.file.camt.xml_stream import Node, branches
 from worker.connectors.file.statement.account_numbers import is_broken_iban
@@ -75,6 +75,7 @@ class _Statement:
     account: Account | None = None
     balances: CamtBalances = field(default_factory=CamtBalances)
     period: Window | None = None
+    moments: tuple[datetime, datetime] | None = None
     created_on: date | None = None
     message: str | None = None
     partial: bool = False
@@ -163,7 +164,7 @@ class _CamtReader(StatementReader):
         if node.name == "Acct":
             self._name(statement, node)
         elif node.name == "FrToDt":
-            statement.period = stated_period(node)
+            statement.period, statement.moments = stated_period(node), stated_moments(node)
         elif node.name == "CreDtTm":
             statement.created_on = stated_day(text)
         elif node.name == "Id":
@@ -270,6 +271,7 @@ class _CamtReader(StatementReader):
             closing=statement.balances.closing,
             available=statement.balances.available,
             period=statement.period if complete else None,
+            moments=statement.moments if statement.kind == "Rpt" else None,
             line=statement.line,
         )
         if statement.stated_totals is not None:

@@ -10,7 +10,8 @@ class Doubt:
     """One thing that a file does not say and a person has to state.
 
     Attributes:
-        field: Key of the config that settles it: `positive_is`, `direction_from`, `date_order`, `decimal`, `columns`.
+        field: Key of the config that settles it: `positive_is`, `direction_from`, `date_order`, `decimal`, `columns`,
+            `reports`.
         text: The question.
         choices: What may be answered.
         column: The column asked about, for `columns`.

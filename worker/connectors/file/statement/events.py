@@ -80,13 +80,21 @@ class Remark(PlacedEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """A statement ends. period: the days it declares to hold every booked line of; believed only when it adds up."""
+    """A statement ends.
+
+    Attributes:
+        period: The days it declares to hold every booked line of; believed only when it adds up.
+        moments: Between which an intraday report tells entries.
+        tells_new: Whether its rows are new ones although an earlier statement of the file may hold equal ones.
+    """
 
     account: str
     opening: StatedBalance | None = None
     closing: StatedBalance | None = None
     available: StatedBalance | None = None
     period: Window | None = None
+    moments: tuple[datetime, datetime] | None = None
+    tells_new: bool = False
     line: int = 1
 
 
