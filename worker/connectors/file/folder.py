@@ -12,12 +12,13 @@ from worker.connectors.base import Transaction
 from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
 from worker.connectors.file.balance_proof import Imbalance
 from worker.connectors.file.balances_apart import separate_chains
-from worker.connectors.file.config import FileConfig
+from worker.connectors.file.config import AccountOverride, FileConfig
 from worker.connectors.file.indexed_files import FilesReadBefore, IndexedFile, RowKeeper, StoredIndex, index_file
 from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import Choices, read
 from worker.connectors.file.repeated_statements import without_repeated
 from worker.connectors.file.reused_ids import IdDoubt, distrusted
+from worker.connectors.file.same_accounts import currencies_of_others
 from worker.connectors.file.statement.details import JoinedDetails, join_details
 from worker.connectors.file.statement.errors import StatementError, StatementMissingError, StatementUnbalancedError
 from worker.connectors.file.statement.events import Details, Event
@@ -75,10 +76,12 @@ class Folder:
             raise StatementError(str(error)) from None
         if not path.is_dir():
             folder._add_path(path, choices, stamp, None)
+            folder._state_currencies(choices, None)
             return folder
         stored = StoredIndex(path)
         for one in folder_files(path):
             folder._add_path(one, choices, stamp, stored if remember else None)
+        folder._state_currencies(choices, stored if remember else None)
         if remember:
             stored.forget_others(folder._fingerprints.keys() | folder._refused_fingerprints)
         return folder
@@ -101,6 +104,27 @@ class Folder:
             else:
                 self._fingerprints[fingerprint] = member.name
                 self.files.append(known)
+
+    def _state_currencies(self, choices: Choices, stored: StoredIndex | None) -> None:
+        """Read files that state no currency for an account as others of the folder state it: both mean one account."""
+        accounts = {key: one.account for file in self.files for key, one in file.summary.accounts.items()}
+        currencies = currencies_of_others(accounts.values())
+        if not currencies:
+            return
+        stated = {
+            key: (self._config.override([key], accounts[key].mask) or AccountOverride()).model_copy(
+                update={"currency": code}
+            )
+            for key, code in currencies.items()
+        }
+        self._config = self._config.model_copy(update={"accounts": {**self._config.accounts, **stated}})
+        stamp = self._config.stamp()
+        for place, file in enumerate(self.files):
+            if currencies.keys() & file.summary.accounts.keys():
+                fingerprint = f"{digest(file.member.path)}{stamp}{_entry_mark(file.member)}"
+                known = self._known(file.member, fingerprint, choices, stored)
+                if isinstance(known, IndexedFile):
+                    self.files[place] = known
 
     def _known(
         self, member: Member, fingerprint: str, choices: Choices, stored: StoredIndex | None

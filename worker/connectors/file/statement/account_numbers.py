@@ -75,11 +75,16 @@ def account_key(anchor: str, currency: str | None = None) -> str:
         anchor: What identifies the account: of its number, or any text for an account without one.
         currency: Code of its currency; None where nothing states it.
     """
-    home = _HOME_CURRENCIES.get(anchor[len(_IBAN_ANCHOR) :][:2]) if anchor.startswith(_IBAN_ANCHOR) else None
+    home = home_currency(anchor)
     is_number = anchor.startswith((_IBAN_ANCHOR, _NUMBER_ANCHOR))
     if is_number and currency is not None and currency.upper() != home:
         anchor = f"{anchor}|{currency.upper()}"
     return f"acct-{_digest(anchor)[:16]}"
+
+
+def home_currency(anchor: str) -> str | None:
+    """Return the currency of the country of an IBAN; None for other numbers and countries without one of their own."""
+    return _HOME_CURRENCIES.get(anchor[len(_IBAN_ANCHOR) :][:2]) if anchor.startswith(_IBAN_ANCHOR) else None
 
 
 def account_mask(number: str) -> str | None:

@@ -58,14 +58,15 @@ _WORDS: dict[str, str] = {
     "descrizione|causale|omschrijving|"
     "mededelingen|mededeling|descrição|descricao|opis|tytuł|remarks|reference text|transaction details|betreff|"
     "purpose|payment reference|beskrivning|beskrivelse|forklaring|rubrik|titel|tekst|transaction remarks|comments",
-    "counterparty": "name zahlungsbeteiligter|"
+    "counterparty": "kontrahent|nazwa kontrahenta|dane kontrahenta|name zahlungsbeteiligter|"
     "saaja|saaja/maksaja|maksaja|al\u0131c\u0131|protistrana|partner|получатель|контрагент|"
     "beneficiar|kedvezményezett|"
     "payee|name|counterparty|counter party|merchant|merchant name|beneficiary|empfänger|"
     "auftraggeber/empfänger|zahlungsempfänger|begünstigter|auftraggeber|beguenstigter/zahlungspflichtiger|"
     "bénéficiaire|beneficiario|tegenpartij|naam tegenpartij|naam|naam / omschrijving|partner name|nadawca/odbiorca|"
     "begünstigter / auftraggeber|beneficiário|název protistrany",
-    "counterparty_account": "iban zahlungsbeteiligter|"
+    "counterparty_account": "rachunek kontrahenta|numer rachunku kontrahenta|nr rachunku kontrahenta|"
+    "iban zahlungsbeteiligter|"
     "counterparty account|partner iban|tegenrekening|iban|kontonummer/iban|account number to",
     "account": "iban auftragskonto|rachunek|"
     "produit|produkt|prodotto|bewertungskonto|account|account number|konto|kontonummer|"

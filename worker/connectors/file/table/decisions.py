@@ -1,6 +1,6 @@
 """Decisions over a whole table before a row is used: order of day and month, decimal mark, sign of amounts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -9,6 +9,7 @@ from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.date_orders import DayEvidence
 from worker.connectors.file.statement.dates import Order, fitting_orders, parse_day_as, why_no_day
 from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.table.account_column import with_own_account
 from worker.connectors.file.table.balance_column import BalanceColumn
 from worker.connectors.file.table.column_names import day_first_word
 from worker.connectors.file.table.csv_records import Record
@@ -146,10 +147,18 @@ def _days_of(values: ColumnValues) -> Sequence[str]:
     return tuple(values.values) if values.values and all(map(fitting_orders, values.values)) else ()
 
 
-def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints) -> tuple[Layout, Decisions]:
-    """Decide how a file's cells are read; `rows` opens the file's rows anew each time.
+def decide_reading(
+    layout: Layout, rows: Callable[[], Iterator[Record]], hints: Hints, stated: Collection[str] = ()
+) -> tuple[Layout, Decisions]:
+    """Decide how a file's cells are read.
 
-    Returns: The layout, with a direction column that only its values name, and the decisions.
+    Args:
+        layout: What the columns hold, by their names.
+        rows: The file's rows, anew each time.
+        hints: What a person states.
+        stated: Columns whose meaning a person states.
+
+    Returns: The layout, with what only the values of a column name, and the decisions.
 
     Raises: StatementError when the file fits two readings and proves neither: the sentence says what to state.
     """
@@ -161,6 +170,10 @@ def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: 
     if not seen.rows:
         raise StatementError(f"no row holds a date in column '{layout.profile.date}'{why_no_day(seen.days.unread)}")
     layout = _with_direction(layout, seen)
+    said = None
+    if layout.guessed and seen.accounts is not None and seen.accounts.name not in stated:
+        profile, said = with_own_account(layout.profile, seen.accounts, hints.ignored)
+        layout = replace(layout, profile=profile)
     if layout.guessed:
         refuse_unknown(seen.unknown.values(), layout.profile, hints.ignored)
     mark = hints.decimal or _decide_mark(layout, seen)
@@ -173,7 +186,7 @@ def decide_reading(layout: Layout, rows: Callable[[], Iterator[Record]], hints: 
     order, note = hints.order, None
     if order is None:
         order, note = _decide_order(layout, seen, chain if sure else None, croatian=croatian)
-    notes = [note] if note else []
+    notes = [one for one in (note, said) if one]
     if balances.contradicts and proof is None:
         notes.append("the balances do not follow from the amounts row by row: rows may be missing, or out of order")
     if layout.guessed and sure and chain is not None and chain.flipped:

@@ -47,6 +47,7 @@ class TableEvidence:
         sides: The same for the columns of money out and money in.
         directions: Values of the direction column.
         currencies: Values of the currency column.
+        accounts: Values of the account column.
         unknown: Columns that the layout does not read, by their place.
         paid_back: Negative amounts whose text thanks for a payment, as statements of cards do.
         payments: Negative amounts whose text speaks of a payment at all.
@@ -68,6 +69,7 @@ class TableEvidence:
     sides: dict[str, AmountKinds] = field(default_factory=dict)
     directions: ColumnValues | None = None
     currencies: ColumnValues | None = None
+    accounts: ColumnValues | None = None
     unknown: dict[int, ColumnValues] = field(default_factory=dict)
     paid_back: int = 0
     payments: int = 0
@@ -124,6 +126,9 @@ def _watched_columns(layout: Layout, seen: TableEvidence) -> list[tuple[int, Col
     if (at := layout.column(profile.currency_column)) is not None:
         seen.currencies = ColumnValues(profile.currency_column or "")
         watched.append((at, seen.currencies))
+    if (at := layout.column(profile.account)) is not None:
+        seen.accounts = ColumnValues(profile.account or "")
+        watched.append((at, seen.accounts))
     return watched
 
 

@@ -88,7 +88,7 @@ def understand_table(
         return (record for record in passes.records() if record.line > layout.header_line)
 
     refuse_headings(layout, stated or {}, hints.currency)
-    layout, decisions = decide_reading(layout, rows, hints)
+    layout, decisions = decide_reading(layout, rows, hints, frozenset(stated or ()))
     return Table(source=source, layout=layout, decisions=decisions, passes=passes, currency=hints.currency)
 
 
