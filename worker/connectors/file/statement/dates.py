@@ -79,7 +79,7 @@ def _packed(text: str, order: Order) -> date:
 
 @lru_cache(maxsize=8192)
 def parse_day(text: str, order: Order) -> date:
-    """Read a day written in `order`; a time of day behind it is ignored, month names are read in sixteen languages.
+    """Read a day written in `order`; a time of day behind it is ignored, month names are read in seventeen languages.
 
     Raises: ValueError when it is no day in that order.
     """

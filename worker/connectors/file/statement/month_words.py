@@ -6,27 +6,33 @@ from dataclasses import dataclass
 
 _MONTHS = (
     (
+        "ianuarie ian "
         "jan january januar januari janvier janv enero ene janeiro gennaio gen stycznia styczeń sty ledna leden led "
         "ocak oca january tammikuuta tammi siječnja siječanj sij"
     ),
     (
+        "februarie "
         "feb february februar februari février fevrier févr fevr febrero fevereiro fev febbraio lutego luty lut února "
         "únor úno şubat şub helmikuuta helmi veljače veljača velj"
     ),
     (
+        "martie "
         "mar march märz maerz mär mrz maart mrt mars marzo março marca marzec března březen bře mart marts maaliskuuta "
         "maalis ožujka ožujak ožu"
     ),
     (
+        "aprilie "
         "apr april avril avr abril abr aprile kwietnia kwiecień kwi dubna duben dub nisan nis huhtikuuta huhti "
         "travnja travanj tra"
     ),
     "may mai mei mayo maio maggio mag maja maj května květen kvě may\u0131s toukokuuta touko svibnja svibanj svi",
     (
+        "iunie iun "
         "jun june juni juin junio junho giugno giu czerwca czerwiec cze června červen čvn haziran haz kesäkuuta kesä "
         "lipnja lipanj"
     ),
     (
+        "iulie iul "
         "jul july juli juillet juil julio julho luglio lug lipca lipiec lip července červenec čvc temmuz tem "
         "heinäkuuta heinä srpnja srpanj"
     ),
@@ -35,18 +41,22 @@ _MONTHS = (
         "elo kolovoza kolovoz kol"
     ),
     (
+        "septembrie "
         "sep sept september septembre septiembre setembro set settembre września wrzesień wrz září zář eylül eyl "
         "syyskuuta syys rujna rujan ruj"
     ),
     (
+        "octombrie "
         "oct october oktober okt octobre octubre outubro out ottobre ott października październik paź října říjen říj "
         "ekim eki lokakuuta loka"
     ),
     (
+        "noiembrie noi "
         "nov november novembre noviembre novembro listopada listopad lis kas\u0131m kas marraskuuta marras studenoga "
         "studenog studeni stu"
     ),
     (
+        "decembrie "
         "dec december dezember dez décembre decembre déc diciembre dic dezembro dicembre des desember grudnia grudzień "
         "gru prosince prosinec pro aral\u0131k ara joulukuuta joulu prosinca prosinac"
     ),
@@ -74,7 +84,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 def month_number(word: str) -> int | None:
-    """Return which month a word names in one of sixteen languages; None where it names none."""
+    """Return which month a word names in one of seventeen languages; None where it names none."""
     return _MONTH_OF.get(word.casefold())
 
 

@@ -8,7 +8,8 @@ from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS, State, Words, state_values
 
 _WORDS: dict[str, str] = {
-    "date": "ημερομηνία|päivämäärä|kirjauspäivä|tarih|işlem tarihi|dátum|datum zaúčtování|datum zaúčtovania|"
+    "date": "bokföringsdatum|reskontradatum|data transakcji|取引日時|交易时间|거래일시|거래일자|תאריך|التاريخ|"
+    "ημερομηνία|päivämäärä|kirjauspäivä|tarih|işlem tarihi|dátum|datum zaúčtování|datum zaúčtovania|"
     "дата|дата операции|data tranzacției|könyvelés dátuma|date de l'opération|交易日期|取引日|"
     "日付|"
     "date|booking date|posting date|post date|posted date|transaction date|trans date|trans. date|datum|"
@@ -20,18 +21,20 @@ _WORDS: dict[str, str] = {
     "dato|bogført|bogføringsdato",
     "value_date": "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
     "data valuta|data valor|belegdatum|rentedatum|valuta date|valör|valutadag|rentedato|data waluty",
-    "amount": "ποσό|määrä|summa|tutar|işlem tutar\u0131|suma|částka|objem|сумма|сумма операции|sumă|összeg|"
+    "amount": "montante|määrä euroa|částka v měně účtu|kwota w walucie rachunku|montant operation en euro|"
+    "montant operation|入出金(円)|거래금액|ποσό|määrä|summa|tutar|işlem tutar\u0131|suma|částka|objem|сумма|"
+    "сумма операции|sumă|összeg|"
     "montant net|金额|金额(元)|"
     "amount|betrag|umsatz|montant|importe|importo|valor|bedrag|kwota|belopp|beløb|beløp|amount (eur)|"
     "amount (usd)|amount (gbp)|betrag (eur)|betrag (€)|montant (eur)|transaction amount|net amount|quantia|"
     "amount in eur|importe (eur)|importe eur|importo (eur)|amount eur|amount usd|amount gbp|amt",
-    "debit": "出金|支払金額|お支払金額|výdaj|расход|terhelés|"
+    "debit": "支払い金額|출금액|출금금액|בחובה|חובה|مدين|出金|支払金額|お支払金額|výdaj|расход|terhelés|"
     "outflow|spent|money spent|expense|expenses|"
     "ut fra konto|uttak|beløp ut|ut på konto|debit|debits|debit amount|money out|paid out|withdrawal|"
     "withdrawals|withdrawal amt.|withdrawal amount|"
     "soll|débit|debit eur|dare|addebiti|uscite|cargo|cargos|débito|belastung|lastschrift|af|paid out (gbp)|"
     "withdrawal (dr)|debit (dr)|outgoing|out|ausgaben|ut",
-    "credit": "入金|預入金額|お預り金額|příjem|приход|jóváírás|"
+    "credit": "預かり金額|입금액|입금금액|בזכות|זכות|دائن|入金|預入金額|お預り金額|příjem|приход|jóváírás|"
     "inflow|received|money received|income|"
     "inn på konto|innskudd|beløp inn|credit|credits|credit amount|money in|paid in|deposit|deposits|"
     "deposit amt.|deposit amount|haben|"
@@ -39,16 +42,19 @@ _WORDS: dict[str, str] = {
     "credit (cr)|incoming|in|einnahmen|inn",
     "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|af/bij|s/h|d/c|c/d|+/-|debit credit indicator|"
     "dr cr|cr dr|debit or credit|credit debit indicator|sens|sentido|收/支",
-    "balance": "bokfört saldo|υπόλοιπο|"
+    "balance": "saldo contabilístico|saldo po transakcji|取引後残高(円)|差引残高|거래 후 잔액|היתרה|יתרה|الرصيد|"
+    "bokfört saldo|υπόλοιπο|"
     "saldo nach buchung|kontostand nach buchung|running total|resulting balance|balance after|"
     "残高|saldo konta|bakiye|zůstatek|zostatok|остаток|egyenleg|"
     "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
     "saldo disponible|balance (eur)|available balance|saldo po operacji|saldo na mutatie|account balance",
-    "currency": "valuutta|para birimi|měna|mena|валюта|валюта операции|monedă|devizanem|货币|"
+    "currency": "devies|waluta rachunku|valuutta|para birimi|měna|mena|валюта|валюта операции|monedă|devizanem|货币|"
     "monn.|monnaie|whrg|whrg.|currency|währung|waehrung|devise|moneda|divisa|"
     "valuta code|munt|muntsoort|waluta|"
     "ccy|moeda|valutakod|valuta rekening|měna účtu",
-    "description": "αιτιολογία|περιγραφή|opis operacji|title|"
+    "description": "opis transakcji|szczegóły transakcji|označení operace|selitys|otsikko|beschrijving|"
+    "detalii tranzactie|detalii tranzacție|libelle court|libelle operation|商品说明|"
+    "摘要内容|入出金内容|내용|תיאור|الوصف|αιτιολογία|περιγραφή|opis operacji|title|"
     "selite|viesti|aç\u0131klama|popis|poznámka|описание|назначение платежа|descriere|detalii|"
     "közlemény|lançamento|historico|histórico|摘要|備考|"
     "description|description 1|description 2|description 3|description1|description2|description3|"
@@ -58,7 +64,8 @@ _WORDS: dict[str, str] = {
     "descrizione|causale|omschrijving|"
     "mededelingen|mededeling|descrição|descricao|opis|tytuł|remarks|reference text|transaction details|betreff|"
     "purpose|payment reference|beskrivning|beskrivelse|forklaring|rubrik|titel|tekst|transaction remarks|comments",
-    "counterparty": "kontrahent|nazwa kontrahenta|dane kontrahenta|name zahlungsbeteiligter|"
+    "counterparty": "nimi|název protiúčtu|交易对方|kontrahent|nazwa kontrahenta|dane kontrahenta|"
+    "naam tegenpartij bevat|name zahlungsbeteiligter|"
     "saaja|saaja/maksaja|maksaja|al\u0131c\u0131|protistrana|partner|получатель|контрагент|"
     "beneficiar|kedvezményezett|"
     "payee|name|counterparty|counter party|merchant|merchant name|beneficiary|empfänger|"
@@ -73,7 +80,7 @@ _WORDS: dict[str, str] = {
     "auftragskonto|auftraggeberkonto|iban auftraggeberkonto|iban/bban|rekening|"
     "rekeningnummer|compte|cuenta|conto|account no|"
     "iban kontoinhaber|eigene iban|account iban",
-    "status": "статус|durum|stav|当前状态|"
+    "status": "交易状态|статус|durum|stav|当前状态|"
     "status|state|transaction status|payment status|zustand|statut|stato|estado|état|etat|buchungsstatus",
     "reference": "reference|ref|ref no|ref no.|reference number|cheque no|cheque no.|chq no|check number|"
     "kundenreferenz",

@@ -14,7 +14,7 @@ def _words(text: str) -> Words:
 PENDING_WORDS = _words(
     "pending|authorised|authorized|authorisation|authorization|hold|on hold|processing|in process|waiting|vorgemerkt|"
     "vorgemerkte|ausstehend|in bearbeitung|en attente|en cours|pendiente|in sospeso|in attesa|openstaand|"
-    "oczekująca|venter|afventer|reserveret|reservert|reserverad|beklemede|čekající|"
+    "等待付款|处理中|oczekująca|venter|afventer|reserveret|reservert|reserverad|beklemede|čekající|"
     "autorizzato|autorisé|autorizado|in behandeling|gereserveerd"
 )
 # What stands in the place of the day of a row that is not booked yet.
@@ -22,13 +22,13 @@ UNDATED_WORDS = (*PENDING_WORDS, *_words("open|offen"))
 VOID_WORDS = _words(
     "declined|failed|reverted|rejected|cancelled|canceled|void|voided|expired|denied|refused|abgelehnt|abgelehnte|"
     "storniert|stornierte|fehlgeschlagen|refusé|annulé|rechazado|cancelado|rifiutato|odrzucona|reddedildi|zamítnuto|"
-    "slettet|geweigerd|geannuleerd|annullato|annullata|stornato|stornata|rifiutata|refusée|annulée|rechazada|cancelada|abgebrochen"
+    "交易关闭|已关闭|失败|slettet|geweigerd|geannuleerd|annullato|annullata|stornato|stornata|rifiutata|refusée|annulée|rechazada|cancelada|abgebrochen"
 )
 BOOKED_WORDS = _words(
     "reconciled|posted|completed|complete|booked|settled|cleared|success|successful|succeeded|approved|paid|done|processed|gebucht|"
     "umsatz gebucht|abgeschlossen|comptabilisé|contabilizado||r|c|udført|utført|bokført|bogført|genomförd|bokförd|"
     "ausgeführt|exécuté|ejecutado|uitgevoerd|terminé|completado|eseguito|completato|verwerkt|zaksięgowana|final|ok|"
-    "geaccepteerd|contabilizzato|"
+    "交易成功|支付成功|成功|geaccepteerd|contabilizzato|"
     "confirmed"
 )
 # Flags of rows that were taken back: as names of columns they say that the row is void.
