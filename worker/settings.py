@@ -163,7 +163,7 @@ class OptionalSettings(LogSettings):
     finmind_health_dir: Path | None = Field(
         default=None,
         description="Folder of the heartbeat files that probes look at; not read from `.env`. By default"
-        " `finmind-worker-` and the number of the user, in the temporary directory.",
+        " `finmind-worker-UID` in the temporary directory.",
     )
     finmind_state_dir: Path | None = Field(
         default=None, description="Folder in which `up` keeps its data; not read from `.env`. By default `.finmind`."
