@@ -96,7 +96,9 @@ def test_a_row_that_a_new_line_links_to_is_neither_absent_nor_replaced_where_it_
     lines = [line("20", external_id="2", pending_external_id="1"), line("-20", external_id="3")]
     matches = match_by_identity(lines, [], {}, COMPLETE)
     made = make_plan(
-        matches, Evidence(coverage=COMPLETE, details={purchase.id: purchase}, delivered={purchase.id}), PROMISED
+        matches,
+        Evidence(coverage=COMPLETE, details={purchase.id: purchase}, delivered=frozenset({purchase.id})),
+        PROMISED,
     )
     assert (len(made.creates), made.changes, made.newly_absent) == (2, [], [])
 

@@ -3,7 +3,7 @@
 A plan says what should be so. `store.write` makes it so, and the unique keys of the database are the last guard.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
@@ -33,7 +33,7 @@ class Evidence:
         spans: The days of this source and of the account's others.
         asked: Pairs of a stored row and a partner about which the person was asked, or which they parted.
         unchanged_elsewhere: How many rows of the delivery were split off as unchanged before.
-        delivered: Ids of the rows that were, and of those of earlier slices: they are neither absent nor replaced.
+        delivered: Ids of those of `details` that were, or that an earlier slice had: neither absent nor replaced.
     """
 
     coverage: Coverage
@@ -44,7 +44,7 @@ class Evidence:
     spans: Spans | None = None
     asked: frozenset[tuple[int, Partner]] = frozenset()
     unchanged_elsewhere: int = 0
-    delivered: Collection[int] = frozenset()
+    delivered: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     became = match_pending_rows(matches.new, _candidates(matches, evidence, rules), delivered_known=delivered_known)
     changes = [_update(evidence.details[match.known_id], match.line, None, matches, rules) for match in matches.changed]
     changes += [_update(match.right.known, match.left, match.reason, matches, rules) for match in became]
-    delivered = {match.right.known.id for match in became} | matches.seen | {*evidence.delivered} - evidence.removed
+    delivered = {match.right.known.id for match in became} | matches.seen | (evidence.delivered - evidence.removed)
     left_over = [r for r in evidence.details.values() if r.id not in delivered and r.state != State.REMOVED]
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
     changes += removals

@@ -77,7 +77,7 @@ def plan_slice(
         spans=load_spans(session, share.account, visible) if has_twins else None,
         asked=load_asked(session, [m.known_id for m in without_expense]) if existing else frozenset(),
         unchanged_elsewhere=len(rows.split.seen),
-        delivered=rows.split.seen | seen.row_ids,
+        delivered=frozenset(id_ for id_ in linked if id_ in rows.split.seen or seen.has(id_)),
     )
     return matches, make_plan(matches, evidence, share.rules)
 
