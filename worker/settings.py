@@ -162,7 +162,7 @@ class OptionalSettings(LogSettings):
     flower_basic_auth: SecretStr | None = Field(default=None, description="`user:password` for Flower beyond loopback.")
     finmind_health_dir: Path | None = Field(
         default=None,
-        description="Folder of the heartbeat files that probes look at; not read from `.env`. By default"
+        description="Folder of the heartbeat files of probes; not read from `.env`. By default"
         " `finmind-worker-UID` in the temporary directory.",
     )
     finmind_state_dir: Path | None = Field(
