@@ -57,7 +57,13 @@ CASES = {
     "the same rows, nothing else known": (facts(history(), names=["A"]), facts(history(), names=["B"]), SAME),
     "the same rows, every payee renamed": (facts(renamed(history())), facts(history()), SAME),
     "four rows, every payee renamed": (facts(renamed(history(0, 4))), facts(history()), MAYBE),
-    "two rows and nothing else": (facts(history(0, 2), names=["A"]), facts(history(0, 2), names=["B"]), OTHER),
+    "one row and nothing else": (facts(history(0, 1), names=["A"]), facts(history(0, 1), names=["B"]), OTHER),
+    "two rows of a week, and nothing else": (
+        facts(history(0, 2), names=["A"]), facts(history(0, 2), names=["B"]), MAYBE,
+    ),
+    "two of three rows of a week": (
+        facts([*history(0, 2), bought(1, "-77", "Shoes")], names=["A"]), facts(history(0, 2), names=["B"]), OTHER,
+    ),
     "two rows, digits and name": (facts(history(0, 2), **OWN), facts(history(0, 2), **OWN), SAME),
     "a replaced card with the same rows": (facts(history(), masks=["1"]), facts(history(), masks=["2"]), SAME),
     "other digits and not every row": (

@@ -77,6 +77,7 @@ class RowAgreement:
         amounts: How many different amounts agree.
         gap_days: Days between the two, where they have none in common.
         continues: One begins in the last days of the other and goes on after it.
+        short: They have hardly a week in common, so that few rows can agree.
     """
 
     from_on: date | None = None
@@ -87,6 +88,7 @@ class RowAgreement:
     amounts: int = 0
     gap_days: int | None = None
     continues: bool = False
+    short: bool = False
 
     @property
     def share(self) -> float:
@@ -177,7 +179,8 @@ def compare_rows(new: Sequence[SourceRow], known: Sequence[SourceRow]) -> RowAgr
         agreeing=len(meetings),
         alike=sum(meeting.by != MetBy.ORDER for meeting in meetings),
         amounts=len({new[meeting.left].amount for meeting in meetings}),
-        continues=(to_on - from_on).days <= ADJOINING_DAYS and _goes_on(new, known),
+        continues=(short := (to_on - from_on).days <= ADJOINING_DAYS) and _goes_on(new, known),
+        short=short,
     )
 
 
@@ -230,6 +233,7 @@ def _verdict(new: AccountFacts, known: AccountFacts, rows: RowAgreement, hints: 
         not known.served and rows.rows > 0 and rows.alike == rows.rows,
         rows.share >= POSSIBLE_SHARE and (rows.agreeing >= MIN_AGREEING or hints.same_mask),
         rows.continues and (rows.agreeing > 0 or rows.rows < MIN_AGREEING) and not hints.other_mask,
+        rows.short and rows.share >= AGREEING_SHARE and rows.amounts > 1 and not hints.other_mask,
         named and not hints.other_institution,
     )
     return Recognition.MAYBE if any(possible) else Recognition.OTHER
