@@ -77,6 +77,8 @@ PL_IBAN = "PL61109010140000071219812874"
         pytest.param(
             "020^00PRZELEW^20Za prad^29UL. NIJAKA^32ENERGIA SA", ("ENERGIA SA", "Za prad", None, None), id="ING PL"
         ),
+        pytest.param("<12 months> plan <34", (None, "<12 months> plan <34", None, None), id="signs within a text"),
+        pytest.param("020~10~99x", (None, "020~10~99x", None, None), id="parts that hold no text"),
         pytest.param("~20 zl rabatu", (None, "~20 zl rabatu", None, None), id="a sign within a text"),
     ],
 )

@@ -21,6 +21,7 @@ _KIND_OF_TEXT = re.compile(r"(?:USTD/+|STRD/(?:\w+/+)?)")
 _COLON_WORDS = re.compile(r"(?i);\s*(z rach\.|na rach\.|od|dla|tyt\.|tnr|id iph|data stempla|[a-z .]{1,20}):(?=\s)")
 _COLON_START = re.compile(r"\s*\d{3}\s+\S")
 _NUMBERED = re.compile(r"(\d{3})?([>~<^@|])\d{2}")
+_FIRST_PARTS = frozenset({"00", "20"})
 _NAME_PARTS, _OTHER_NAME_PARTS = ("32", "33"), ("27", "28", "29")
 _LEAST_WIDTH, _PART_WIDTH = 60, 27
 
@@ -106,8 +107,8 @@ def with_question_marks(field: str) -> str:
     if found is None:
         return _with_iban(field)
     code, *numbered = re.split(rf"{re.escape(found[2])}(?=\d{{2}})", line)
-    if not code and len(numbered) < 2:  # noqa: PLR2004 - one sign before two digits may be text
-        return field
+    if not code and not (len(numbered) > 1 and _FIRST_PARTS & {one[:2] for one in numbered}):
+        return field  # a sign before two figures, within a text
     parts: dict[str, str] = {}
     for one in numbered:
         # the blank at the end of a line is lost; a part of full width may end within a word

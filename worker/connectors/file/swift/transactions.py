@@ -107,7 +107,7 @@ def _transaction(
         account_id=account.external_id,
         amount=amount,
         currency=account.currency,
-        description=told.text or _description(data) or name or "",
+        description=told.text or _description(data) or name or _joined(texts) or "",
         pending=pending,
         booking_on=_plain_day(data.get("guessed_entry_date") or data.get("entry_date")) or value_on,
         value_on=value_on,
