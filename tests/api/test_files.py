@@ -76,6 +76,7 @@ def test_an_inspection_says_what_does_not_add_up_and_keeps_nothing(client, setti
         ({"date_order": "dmy", "positive_is": "out"}, "positive_is", "out"),
         ({"date_order": "dmy", "positive_is": "out", "direction_from": "word"}, "direction_from", "word"),
         ({"date_order": "dmy", "positive_is": "out", "decimal": "."}, "decimal", "."),
+        ({"date_order": "dmy", "positive_is": "out", "reports": "new"}, "reports", "new"),
         (
             {"date_order": "dmy", "positive_is": "out", "column": ["Merchant=counterparty"]},
             "columns",
