@@ -175,7 +175,9 @@ def test_a_removal_that_is_taken_back_leaves_the_expense_that_the_user_had_all_a
     assert harness.sql("SELECT count(*) FROM bank_transactions WHERE expense_state = 'linked'") == [(1,)]
 
 
-def test_of_two_sources_whose_imports_were_taken_back_the_first_has_the_expense_when_it_returns(sessions, user_id):
+@pytest.mark.parametrize("read_between", [True, False], ids=["read between", "at once"])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["the first one first", "the second one first"])
+def test_a_purchase_of_two_sources_whose_imports_were_taken_back_returns_once(sessions, user_id, order, read_between):
     both = Harness(sessions, user_id), Harness(sessions, user_id)
     imports, reverts = [], []
     for harness in both:
@@ -183,12 +185,16 @@ def test_of_two_sources_whose_imports_were_taken_back_the_first_has_the_expense_
         harness.bank.buy("-4.20", "Cafe Central", external_id="1")
         harness.refresh()
         imports.append(harness.run_id)
-    for harness, run_id in zip(both, imports, strict=True):
-        revert(harness, run_id)
-        reverts.append(harness.run_id)
+    for place in order:
+        revert(both[place], imports[place])
+        reverts.append(both[place].run_id)
     assert both[0].amounts() == []
-    for harness, run_id in zip(both, reverts, strict=True):
-        revert(harness, run_id)
+    for place, run_id in zip(order, reverts, strict=True):
+        revert(both[place], run_id)
+        if read_between:
+            both[place].refresh()
+        assert both[0].amounts() == ["-4.20"]
+    for harness in both:
         harness.refresh()
         assert both[0].amounts() == ["-4.20"]
 

@@ -24,6 +24,7 @@ from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import expense_from_json, image_row
+from worker.importer.store.joined_rows import meet_again
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details, present_categories
 from worker.importer.store.own_expenses import give_expenses
@@ -135,6 +136,8 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     undos, heirs = _leave_to_twins(session, job, undos)
     _apply(session, job, undos, reverted)
     reverted.months |= let_sources_lead(session, heirs, job.lease.run_id, also_alone=True)
+    again = [u.known.id for u in undos if u.known.expense_state == ExpenseState.REVERTED and u.before is not None]
+    reverted.months |= meet_again(session, again, job.user_id, job.lease.run_id)
     values = {"by": job.lease.run_id, "run_id": job.target_run_id, "kept": reverted.kept}
     session.execute(_MARK, values)
     session.execute(_OBSOLETE, {"run_id": job.target_run_id})

@@ -29,6 +29,11 @@ _ROWS = text(
     WHERE s.id = ANY(:source_ids) AND (CAST(:since_on AS date) IS NULL OR t.effective_on >= :since_on)
     ORDER BY t.effective_on, t.id"""
 )
+_SOURCES = text(
+    """SELECT s.id, array_agg(o.id ORDER BY o.id) AS other_ids FROM bank_connection_accounts s
+    JOIN bank_connection_accounts o ON o.bank_account_id = s.bank_account_id AND o.id <> s.id
+    WHERE s.id IN (SELECT t.account_id FROM bank_transactions t WHERE t.id = ANY(:ids)) GROUP BY s.id ORDER BY s.id"""
+)
 _PURCHASE = "CASE WHEN {0}.expense_state = 'twin' THEN coalesce({0}.twin_id, {0}.id) ELSE {0}.id END"
 _APART = text(
     f"""SELECT {_PURCHASE.format("t")}, {_PURCHASE.format("o")} FROM bank_match_suggestions s
@@ -77,6 +82,17 @@ def meet_joined_rows(
     ]
     months = join_pairs(session, wanted, None)
     return months | let_sources_lead(session, [row.id for pair in wanted for row in pair], run_id)
+
+
+def meet_again(session: Session, ids: Sequence[int], user_id: int, run_id: uuid.UUID) -> set[str]:
+    """Make rows that have an expense again meet those of the other sources, which may have had it meanwhile.
+
+    Returns the months (`YYYY-MM`) of expenses that changed.
+    """
+    months: set[str] = set()
+    for source in session.execute(_SOURCES, {"ids": list(ids)}).all() if ids else ():
+        months |= meet_joined_rows(session, source.id, source.other_ids, user_id, run_id)
+    return months
 
 
 def _movable(row: Row[Any]) -> MovableRow:
