@@ -44,6 +44,22 @@ def test_a_posted_row_takes_over_its_pending_row(harness, posted, amount):
     assert harness.sql("SELECT category_id IS NOT NULL FROM expenses") == [(True,)], "with what the user did to it"
 
 
+@pytest.mark.parametrize("amount", ["-20", "-22"])
+def test_a_deleted_pending_row_that_vanishes_hides_no_purchase_elsewhere_because_of_words_all_rows_have(
+    harness, amount
+):
+    for number, shop in enumerate(("Ikea", "Shell", "Rewe", "Netto", "Kino"), start=1):
+        harness.bank.buy(f"-{number}", f"CARD PAYMENT AT {shop}", external_id=str(number))
+    pending = harness.bank.buy("-20", "CARD PAYMENT AT Lidl", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql("DELETE FROM expenses WHERE amount = 20")
+    harness.day_later()
+    harness.bank.rows.remove(pending)
+    harness.bank.buy(amount, "CARD PAYMENT AT Zara", external_id="z")
+    harness.refresh()
+    assert f"{amount}.00" in harness.amounts()
+
+
 def test_a_fuel_pre_authorisation_becomes_what_was_filled(harness):
     pending = harness.bank.buy("-1", "Shell 0815", external_id="p", pending=True)
     harness.refresh()

@@ -171,3 +171,28 @@ def test_two_postings_that_state_a_pending_row_otherwise_leave_it_alone():
 def test_two_lines_in_an_incomplete_answer_leave_the_row_alone():
     lines = [said(amount="-23.50"), said(amount="-24")]
     assert match_pending_rows(lines, [maybe_cut_off(pending())]) == []
+
+
+LIDL, ZARA, COMMON = "CARD PAYMENT AT Lidl", "CARD PAYMENT AT Zara", frozenset({"card", "payment", "at"})
+
+
+@pytest.mark.parametrize(
+    ("new", "candidate", "reason"),
+    [
+        (said(ZARA, "-22"), gone(pending(LIDL)), None),
+        (said(LIDL, "-22"), gone(pending(LIDL)), Reason.POSTED_AMOUNT),
+        (said(ZARA), gone(pending(LIDL)), Reason.POSTED_REWRITTEN),
+        (said(ZARA), gone(pending(LIDL, **DELETED)), None),
+        (said(LIDL), gone(pending(LIDL, **DELETED)), Reason.POSTED),
+        (said(ZARA), shown(pending(LIDL)), None),
+        (said(ZARA, "-22"), maybe_cut_off(pending(LIDL)), None),
+        (said(ZARA, "20"), gone(pending(LIDL)), None),
+    ],
+    ids=[
+        "another amount of another merchant", "another amount", "the same amount", "a deleted one, another merchant",
+        "a deleted one", "one that may still be there", "in an incomplete answer", "with another sign",
+    ],
+)  # fmt: skip
+def test_words_that_most_texts_of_the_account_have_prove_nothing(new, candidate, reason):
+    found = match_pending_rows([new], [candidate], common_words=COMMON)
+    assert [match.reason for match in found] == ([reason] if reason else [])

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importer.decide.rows import DAY, day
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.similarity import ALIKE, common_words, days_apart, similarity
 
 SAME_MERCHANT = {
     "equal": ("Coffee Bar", "Coffee Bar"),
@@ -33,6 +33,38 @@ def test_texts_of_one_merchant_are_alike(left, right):
 @pytest.mark.parametrize(("left", "right"), OTHER_MERCHANT.values(), ids=OTHER_MERCHANT)
 def test_texts_of_different_merchants_are_not(left, right):
     assert similarity(left, right) < ALIKE
+
+
+SHOPS = ("Lidl", "Zara", "Ikea", "Shell", "Rewe", "Netto")
+CARD = [f"CARD PAYMENT {shop} 4711" for shop in SHOPS]
+
+
+@pytest.mark.parametrize(
+    ("texts", "common"),
+    [
+        (CARD, {"card", "payment"}),
+        ([*CARD, *(f"Salary {month}" for month in ("June", "July"))], {"card", "payment"}),
+        (CARD[:5], set()),
+        (["CARD PAYMENT Lidl 4711", "CARD PAYMENT Lidl 4712"] * 9, set()),
+        ([*SHOPS, "Salary"], set()),
+    ],
+    ids=["all say it", "most say it", "too few", "one shop again and again", "nothing in common"],
+)
+def test_words_that_most_different_texts_have_name_no_merchant(texts, common):
+    assert common_words(texts) == common
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "alike"),
+    [
+        ("CARD PAYMENT Lidl", "CARD PAYMENT Zara", False),
+        ("CARD PAYMENT Lidl", "CARD PAYMENT Lidl Berlin", True),
+        ("CARD PAYMENT", "CARD PAYMENT Lidl", True),
+    ],
+    ids=["another merchant", "the same one", "a text has no other words"],
+)
+def test_common_words_do_not_make_texts_alike(left, right, alike):
+    assert (similarity(left, right, common=frozenset({"card", "payment"})) >= ALIKE) == alike
 
 
 def test_days_apart_has_no_direction():

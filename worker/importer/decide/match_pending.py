@@ -4,6 +4,7 @@ A row is matched only when the bank withdrew it, or when line and row are eviden
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_rewritten import (
@@ -31,7 +32,11 @@ _COST_UNLIKE = 2.0
 
 
 def match_pending_rows(
-    lines: Sequence[Line], candidates: Sequence[UnmatchedRow], *, delivered_known: int = 0
+    lines: Sequence[Line],
+    candidates: Sequence[UnmatchedRow],
+    *,
+    delivered_known: int = 0,
+    common_words: frozenset[str] = frozenset(),
 ) -> list[Match[Line, UnmatchedRow]]:
     """Match new lines with rows left over, strongest evidence first.
 
@@ -39,10 +44,13 @@ def match_pending_rows(
         lines: Lines that are no stored row by identity or content.
         candidates: Stored rows that the delivery does not have.
         delivered_known: How many stored rows it has.
+        common_words: Words that most texts of the account have. They tell no pending rows apart, and no amounts.
     """
     if not lines or not candidates:
         return []
     matching = OneToOne(lines, candidates)
+    rate_same_amount = partial(_rate_same_amount, common=common_words)
+    rate_other_amount = partial(_rate_other_amount, common=common_words)
     matching.choose(
         matching.pairs_by_key(lambda line: line.pending_external_id, lambda candidate: candidate.known.external_id),
         _rate_link,
@@ -51,12 +59,13 @@ def match_pending_rows(
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
-    matching.choose(matching.pairs_by_key(_money_of_line, _money_of_row), _rate_same_amount)
+    matching.choose(matching.pairs_by_key(_money_of_line, _money_of_row), rate_same_amount)
     if migration:
         matching.choose(matching.pairs_by_key(_money_of_line, _money_of_withdrawn_posted_row), _rate_migrated)
-    matching.choose(matching.pairs_by_key(lambda line: line.currency, _currency_of_withdrawn), _rate_other_amount)
-    matching.choose(_pairs_in_incomplete_answer(matching), _rate_other_amount)
-    matching.choose(_pairs_stated_otherwise(matching), _rate_stated_otherwise)
+    matching.choose(matching.pairs_by_key(lambda line: line.currency, _currency_of_withdrawn), rate_other_amount)
+    matching.choose(_pairs_in_incomplete_answer(matching, common_words), rate_other_amount)
+    rate_stated_otherwise = partial(_rate_stated_otherwise, common=common_words)
+    matching.choose(_pairs_stated_otherwise(matching, common_words), rate_stated_otherwise)
     return matching.matches
 
 
@@ -94,7 +103,7 @@ def _currency_of_withdrawn(candidate: UnmatchedRow) -> Key:
     return candidate.known.currency if candidate.withdrawn else None
 
 
-def _pairs_in_incomplete_answer(matching: OneToOne[Line, UnmatchedRow]) -> list[PlacePair]:
+def _pairs_in_incomplete_answer(matching: OneToOne[Line, UnmatchedRow], common: frozenset[str]) -> list[PlacePair]:
     """Pair posted lines with pending rows that an incomplete answer leaves out: so that no purchase is shown twice.
 
     Nothing is proven, so the words must agree well and nothing else be near; a row that was only cut off comes again.
@@ -103,8 +112,8 @@ def _pairs_in_incomplete_answer(matching: OneToOne[Line, UnmatchedRow]) -> list[
         lambda line: None if line.pending else line.currency,
         lambda candidate: candidate.known.currency if _is_shown_and_cut_off(candidate) else None,
     )
-    near = [pair for pair in pairs if _rate_other_amount(*matching.items(pair)) is not None]
-    return [pair for pair in unambiguous(near) if _likeness(*matching.items(pair)) >= SURE]
+    near = [pair for pair in pairs if _rate_other_amount(*matching.items(pair), common) is not None]
+    return [pair for pair in unambiguous(near) if _likeness(*matching.items(pair), common) >= SURE]
 
 
 def _is_shown_and_cut_off(candidate: UnmatchedRow) -> bool:
@@ -117,32 +126,33 @@ def _rate_link(_line: Line, candidate: UnmatchedRow) -> Rating | None:
     return None if candidate.known.state == State.POSTED else Rating(0.0, Reason.POSTED_LINK)
 
 
-def _pairs_stated_otherwise(matching: OneToOne[Line, UnmatchedRow]) -> list[PlacePair]:
+def _pairs_stated_otherwise(matching: OneToOne[Line, UnmatchedRow], common: frozenset[str]) -> list[PlacePair]:
     """Pair posted lines with withdrawn pending rows that stated the money in another currency or with a wrong sign."""
     pairs = matching.pairs_by_key(
         lambda line: None if line.pending else "posted",
         lambda candidate: "posted" if candidate.withdrawn and candidate.known.state == State.PENDING else None,
     )
-    return unambiguous([pair for pair in pairs if _rate_stated_otherwise(*matching.items(pair)) is not None])
+    return unambiguous([pair for pair in pairs if _rate_stated_otherwise(*matching.items(pair), common) is not None])
 
 
-def _rate_stated_otherwise(line: Line, candidate: UnmatchedRow) -> Rating | None:
+def _rate_stated_otherwise(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
     known = candidate.known
     # What the user did to a purchase is not done to the refund of another one.
     touched = known.suppresses_expense or known.has_own_amount
     wrong_sign = line.currency == known.currency and line.amount == -known.amount and not touched
     other_currency = line.currency != known.currency and line.amount * known.amount > 0
     days = _days_apart(line, known)
-    if not (wrong_sign or other_currency) or days > MAX_DAYS or _likeness(line, candidate) < SURE:
+    if not (wrong_sign or other_currency) or days > MAX_DAYS or _likeness(line, candidate, common) < SURE:
         return None
     return Rating(days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
 
 
-def _rate_same_amount(line: Line, candidate: UnmatchedRow) -> Rating | None:
+def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
     known, days = candidate.known, _days_apart(line, candidate.known)
     if days > (MAX_DAYS_AHEAD if candidate.ahead else MAX_DAYS):
         return None
-    alike = _likeness(line, candidate)
+    is_said_by_words = known.state == State.PENDING or known.suppresses_expense
+    alike = _likeness(line, candidate, common if is_said_by_words else frozenset())
     if candidate.removed:
         return _rate_returned_row(known, alike, days)
     # A row without an expense hides the line that becomes it; but what the user deleted must not come back.
@@ -171,12 +181,12 @@ def _rate_pending_row(candidate: UnmatchedRow, alike: float, days: int) -> Ratin
     return None
 
 
-def _rate_other_amount(line: Line, candidate: UnmatchedRow) -> Rating | None:
+def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
     """Rate a changed amount: a tip, a fuel pre-authorisation, a correction. The words have to agree."""
     known = candidate.known
     days = _days_apart(line, known)
     required = SURE if known.suppresses_expense else ALIKE
-    if days > MAX_DAYS or line.amount * known.amount < 0 or _likeness(line, candidate) < required:
+    if days > MAX_DAYS or line.amount * known.amount < 0 or _likeness(line, candidate, common) < required:
         return None
     larger = max(abs(line.amount), abs(known.amount))
     cost = float(abs(line.amount - known.amount) / larger) if larger else 0.0
@@ -195,10 +205,9 @@ def _days_apart(line: Line, known: StoredRow) -> int:
     return days
 
 
-def _likeness(line: Line, candidate: UnmatchedRow) -> float:
+def _likeness(line: Line, candidate: UnmatchedRow, common: frozenset[str] = frozenset()) -> float:
     known = candidate.known
     if line.reference and line.reference == known.reference:
         return 1.0
-    return similarity(
-        f"{line.counterparty or ''} {line.description}", f"{known.counterparty or ''} {known.description}"
-    )
+    ours, theirs = (f"{one.counterparty or ''} {one.description}" for one in (line, known))
+    return similarity(ours, theirs, common=common)

@@ -34,6 +34,7 @@ class Evidence:
         asked: Pairs of a stored row and a partner about which the person was asked, or which they parted.
         unchanged_elsewhere: How many rows of the delivery were split off as unchanged before.
         delivered: Ids of those of `details` that were, or that an earlier slice had: neither absent nor replaced.
+        common_words: Words that most texts of the account have.
     """
 
     coverage: Coverage
@@ -45,6 +46,7 @@ class Evidence:
     asked: frozenset[tuple[int, Partner]] = frozenset()
     unchanged_elsewhere: int = 0
     delivered: frozenset[int] = frozenset()
+    common_words: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,12 @@ class _ExistingMatches:
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
     """Decide every row of a slice."""
     delivered_known = evidence.unchanged_elsewhere + len(matches.seen)
-    became = match_pending_rows(matches.new, _candidates(matches, evidence, rules), delivered_known=delivered_known)
+    became = match_pending_rows(
+        matches.new,
+        _candidates(matches, evidence, rules),
+        delivered_known=delivered_known,
+        common_words=evidence.common_words,
+    )
     changes = [_update(evidence.details[match.known_id], match.line, None, matches, rules) for match in matches.changed]
     changes += [_update(match.right.known, match.left, match.reason, matches, rules) for match in became]
     delivered = {match.right.known.id for match in became} | matches.seen | (evidence.delivered - evidence.removed)

@@ -1,6 +1,8 @@
 """Rates how similar two texts are, and how far two days are apart."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 from difflib import SequenceMatcher
 
@@ -14,11 +16,30 @@ _MIN_LETTERS_ALIKE = 0.8
 """Below this, letters coincide by chance."""
 
 
-def similarity(left: str, right: str) -> float:
+MIN_TEXTS = 6
+"""Of fewer texts nothing says which of their words name no merchant."""
+
+
+def common_words(texts: Iterable[str]) -> frozenset[str]:
+    """Return the words that most different texts of an account have, such as `CARD PAYMENT`: they name no merchant."""
+    different = {_words(text) for text in texts}
+    counts = Counter(word for words in different for word in words)
+    enough = len(different) >= MIN_TEXTS
+    return frozenset(word for word, count in counts.items() if enough and count * 2 > len(different))
+
+
+def similarity(left: str, right: str, *, common: frozenset[str] = frozenset()) -> float:
     """Return how alike two descriptions are, 0 to 1: the share of the shorter one's words found in the other.
 
     Numbers alone do not count: card, terminal and reference numbers change between a pending row and its booking.
+
+    Args:
+        left: One description.
+        right: The other one.
+        common: Words that do not count while both descriptions have others.
     """
+    if common and _words(left) - common and _words(right) - common:
+        left, right = _without(left, common), _without(right, common)
     left_words, right_words = _words(left), _words(right)
     if not left_words or not right_words:
         return 0.0
@@ -28,6 +49,10 @@ def similarity(left: str, right: str) -> float:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(word for word in _WORD.findall(text.casefold()) if not word.isdigit() and len(word) > 1)
+
+
+def _without(text: str, words: frozenset[str]) -> str:
+    return " ".join(word for word in _WORD.findall(text.casefold()) if word not in words)
 
 
 def _similarity_of_joined_words(left: str, right: str) -> float:

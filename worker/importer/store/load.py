@@ -87,6 +87,10 @@ _DETAILS = text(
     LEFT JOIN categories category ON category.id = (former.expense ->> 'category_id')::int
     WHERE t.id = ANY(CAST(:ids AS bigint[]))"""
 )
+_TEXTS = text(
+    """SELECT concat_ws(' ', counterparty, description) FROM bank_transactions WHERE account_id = :account_id
+    ORDER BY effective_on DESC LIMIT 200"""
+)
 _CATEGORIES = text("SELECT id FROM categories WHERE id = ANY(:ids)")
 _LOCK_KEPT = text("SELECT id FROM expenses WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 
@@ -174,6 +178,11 @@ def shared_external_ids(session: Session, account_id: int, external_ids: Collect
         return frozenset()
     rows = session.execute(_SHARED_EXTERNAL_IDS, {"account_id": account_id, "external_ids": list(external_ids)})
     return frozenset(rows.scalars())
+
+
+def latest_texts(session: Session, account_id: int) -> Sequence[str]:
+    """Return what the latest rows of an account say, from which follows what most of them say."""
+    return session.execute(_TEXTS, {"account_id": account_id}).scalars().all()
 
 
 def present_categories(session: Session, ids: Collection[int | None]) -> frozenset[int]:

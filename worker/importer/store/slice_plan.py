@@ -8,10 +8,11 @@ from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
+from worker.importer.decide.similarity import common_words
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import SignsFlippedError
 from worker.importer.store.account_share import AccountShare
-from worker.importer.store.load import ids_by_external_id, load_details, stored_identities
+from worker.importer.store.load import ids_by_external_id, latest_texts, load_details, stored_identities
 from worker.importer.store.seen_rows import SeenRows
 from worker.importer.store.slice_rows import SliceRows
 from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans
@@ -67,6 +68,7 @@ def plan_slice(
     days, amounts = [line.effective_on for line in visible], {line.expense_amount for line in visible}
     found = load_counterparts(session, share.job.user_id, share.account, days, amounts)
     existing = [expense for expense in found if expense.expense_id not in seen.expense_ids]
+    texts = latest_texts(session, share.account.id) if matches.new and details else ()
     has_twins = any(one.twin_id is not None for one in existing)
     evidence = Evidence(
         coverage=coverage,
@@ -78,6 +80,7 @@ def plan_slice(
         asked=load_asked(session, [m.known_id for m in without_expense]) if existing else frozenset(),
         unchanged_elsewhere=len(rows.split.seen),
         delivered=frozenset(id_ for id_ in linked if id_ in rows.split.seen or seen.has(id_)),
+        common_words=common_words(texts),
     )
     return matches, make_plan(matches, evidence, share.rules)
 
