@@ -3,11 +3,14 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
 from worker.connectors.base import Account, IdClass, RejectedRow, RemovedTransaction, Scope
+from worker.errors import LostLeaseError
+from worker.importer.engine import run
 from worker.runs.states import RunKind, RunStatus
 
 
@@ -245,24 +248,36 @@ def test_a_rejected_row_is_replayed_into_its_account_under_the_id_that_the_accou
     assert harness.amounts() == ["-7.00"]
 
 
+KIOSK = RejectedRow(
+    code="bad_data",
+    message="no day",
+    raw='{"account_id": "A", "amount": "-7", "description": "Kiosk", "booking_on": "2026-06-15",'
+    ' "currency": "EUR", "external_id": "r", "pending": false}',
+    account_id="A",
+)
+
+
 def test_a_replayed_row_that_arrived_meanwhile_is_not_doubled(harness):
-    harness.bank.extra = {
-        "rejected": (
-            RejectedRow(
-                code="bad_data",
-                message="no day",
-                raw='{"account_id": "A", "amount": "-7", "description": "Kiosk", "booking_on": "2026-06-15",'
-                ' "currency": "EUR", "external_id": "r", "pending": false}',
-                account_id="A",
-            ),
-        )
-    }
+    harness.bank.extra = {"rejected": (KIOSK,)}
     harness.refresh()
     failed = harness.run_id
     harness.bank.extra = {}
     harness.bank.buy("-7", "Kiosk", external_id="r")
     harness.refresh()
     harness.run(RunKind.REPLAY, target_run_id=failed)
+    assert harness.amounts() == ["-7.00"]
+
+
+def test_a_replay_that_dies_before_it_imported_leaves_the_rows_to_its_next_attempt(harness):
+    harness.bank.extra = {"rejected": (KIOSK,)}
+    harness.refresh()
+    claimed = harness.claim(RunKind.REPLAY, target_run_id=harness.run_id)
+    harness.check = Mock(side_effect=LostLeaseError("gone"))
+    with pytest.raises(LostLeaseError):
+        run(claimed, harness.context())
+    assert harness.sql("SELECT resolved_at FROM bank_import_rejections") == [(None,)]
+    harness.check = lambda: None
+    run(claimed, harness.context())
     assert harness.amounts() == ["-7.00"]
 
 

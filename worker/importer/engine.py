@@ -9,6 +9,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 
 from worker.connectors.base import Account, AuthState
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError
@@ -109,11 +110,18 @@ class _ImportRun:
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
         request = request_for_single_rows(wanted, self.context.now().date())
         self.imports.commit(lambda session: forget(session, self.job))
-        read = replayed.of_accounts({account.external_id for account in wanted})
-        self.imports.commit(lambda session: resolve(session, self.job, read))
+        self.imports.commit(lambda session: resolve(session, self.job, replayed.of_accounts(())))
+        before: list[str] = []
         for account in wanted:
-            self.imports.import_account(request, account, delivery)
-            self.imports.end_account(account)
+            # Together with the rows, or they would be mended and lost where the account waits or the worker dies.
+            earlier = replayed.of_accounts(before)
+            before.append(account.external_id)
+            ids = [rejection_id for rejection_id in replayed.of_accounts(before) if rejection_id not in earlier]
+            mended = partial(resolve, job=self.job, rejection_ids=ids)
+            self.imports.import_account(request, account, delivery, before=mended)
+        for account in self.imports.accounts_of(request):
+            if account.id not in self.imports.failed:
+                self.imports.end_account(account)
 
     def import_listed(self, listed: Sequence[Account]) -> None:
         """Import the accounts that the bank lists, request by request."""

@@ -122,14 +122,27 @@ class RequestImports:
         log.info("delivery.cut", parts=len(parts), days_read=error.days)
         return parts
 
-    def import_account(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> int:
+    def import_account(
+        self,
+        request: FetchRequest,
+        account: AccountState,
+        delivery: Delivery,
+        *,
+        before: Callable[[Session], None] = lambda _session: None,
+    ) -> int:
         """Import one account's share of a delivery: data, counts, watermark and cursor in one transaction.
+
+        Args:
+            request: What was asked for.
+            account: Whose share it is.
+            delivery: What was delivered.
+            before: Done first in that transaction, unless the account waits for an answer.
 
         Returns how many of the delivered records were the account's.
         """
         share = self._share(request, account, delivery)
         try:
-            written = self.commit(lambda session: self._recognise_and_write(session, share))
+            written = self.commit(lambda session: self._recognise_and_write(session, share, before))
         except SignsFlippedError as error:
             return self._leave_out(share, error)
         if written is None:
@@ -172,7 +185,9 @@ class RequestImports:
         self.findings.elsewhere += Counts(fetched=share.records, delivered=share.records, accounted=share.records)
         return share.records
 
-    def _recognise_and_write(self, session: Session, share: AccountShare) -> tuple[AccountShare, AccountTally] | None:
+    def _recognise_and_write(
+        self, session: Session, share: AccountShare, before: Callable[[Session], None]
+    ) -> tuple[AccountShare, AccountTally] | None:
         """Import a share as the account that it evidently is of; return both, or None when the account waits.
 
         Both are one transaction, so that another import of the person sees an account with its rows or not at all.
@@ -184,6 +199,7 @@ class RequestImports:
             share = self._share(share.request, account, share.delivery)
         if (listed := share.delivery.accounts.get(share.account.external_id)) is not None:
             update_balance(session, share.account.id, listed)
+        before(session)
         return share, import_share(session, share, self.context)
 
     def _account_for_other_rows(self, request: FetchRequest, delivery: Delivery) -> int:
