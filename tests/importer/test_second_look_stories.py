@@ -88,6 +88,18 @@ def test_one_that_may_be_it_is_asked_about_once(harness):
     assert suggestions(harness) == []
 
 
+def test_one_that_is_asked_about_again_is_asked_about_for_its_present_reason(harness):
+    harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+    harness.refresh()
+    type_in(harness, "4.20", "Parking", TODAY - timedelta(days=1))
+    harness.refresh()
+    assert suggestions(harness) == [("expense", "similar_expense")]
+    harness.sql("UPDATE bank_match_suggestions SET status = 'obsolete'")
+    harness.sql("UPDATE expenses SET spent_at = spent_at + 1 WHERE notes = 'Parking'")
+    harness.refresh()
+    assert suggestions(harness) == [("expense", "same_amount_and_day")]
+
+
 def test_an_expense_that_the_user_changed_does_not_give_way_by_itself(harness):
     harness.bank.buy("-4.20", "Cafe Central", external_id="1")
     harness.refresh()
