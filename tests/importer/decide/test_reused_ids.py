@@ -46,6 +46,9 @@ def test_an_id_is_counted_anew_where_nobody_asked_about_the_row_that_had_it(aske
 NEXT = {
     "its id has another amount": ([line("-9", external_id="a"), line(external_id="b")], COMPLETE, ["b"], ["a"]),
     "its id has other words": ([line(text="Tea", external_id="a"), line(external_id="b")], COMPLETE, ["a"], ["b"]),
+    "it is another purchase, and pending": (
+        [line("-9", external_id="a"), line(external_id="b", pending=True)], COMPLETE, ["a"], ["b"]
+    ),
     "nothing is proven": ([line("-9", external_id="a"), line(external_id="b")], NOTHING_PROVEN, ["a"], ["b"]),
     "it is there twice": (
         [line("-9", external_id="a"), line(external_id="b"), line(external_id="c")], COMPLETE, ["a"], ["b", "c"]

@@ -43,8 +43,9 @@ def _give_rows_their_next_ids(matches: IdentityMatches, details: Mapping[int, St
 
     Banks that number the rows of a day do so when one is inserted before the others.
     """
-    counts = Counter(line.content_key for line in matches.new)
-    again = {line.content_key: line for line in matches.new if line.identity and counts[line.content_key] == 1}
+    posted = [line for line in matches.new if not line.pending]
+    counts = Counter(line.content_key for line in posted)
+    again = {line.content_key: line for line in posted if line.identity and counts[line.content_key] == 1}
     for place, match in enumerate(matches.changed):
         known = details[match.known_id]
         line = again.get(known.content_key)
