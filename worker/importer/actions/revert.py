@@ -256,10 +256,12 @@ def _was_hidden_leg(undo: Undo) -> bool:
 def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[dict[int, int], list[int]]:
     """Give rows back the expenses that are gone, with their ids; return their ids by the rows, and those written.
 
-    What the person has had all along, a row is linked with again; what another row has by now is written anew.
+    What the person has had all along, a row is linked with again, unless they deleted it meanwhile; what another row
+    has by now is written anew.
     """
     found = session.execute(_BEFORE, {"ids": [undo.before_id for undo in undos if undo.before_id is not None]})
     is_taken = {row.id: row.is_taken for row in found}
+    undos = [undo for undo in undos if undo.state != ExpenseState.LINKED or undo.before_id in is_taken]
     former = {u.before_id: u.known.id for u in undos if u.before_id is not None and not is_taken.get(u.before_id)}
     ids = {row_id: expense_id for expense_id, row_id in former.items()}
     fresh = [undo.known.id for undo in undos if undo.known.id not in ids]
