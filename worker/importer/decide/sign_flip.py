@@ -3,7 +3,7 @@
 Then the user is asked. Where it was the user who inverted the account, the rows follow.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -71,19 +71,20 @@ def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes
         matches: What was recognised in the delivery.
         opposite: See `opposite_fingerprints`.
     """
-    rows: dict[bytes, list[StoredKey]] = defaultdict(list)
+    rows: dict[bytes, deque[StoredKey]] = defaultdict(deque)
     for row in matches.absent:
         rows[row.fingerprint].append(row)
-    left = []
+    left, matched = [], set()
     for line in matches.new:
         found = rows.get(opposite.get(line.fingerprint, b""))
         if not found:
             left.append(line)
             continue
-        row = found.pop(0)
-        matches.absent.remove(row)
+        row = found.popleft()
+        matched.add(row.id)
         matches.take(line, row)
     matches.new[:] = left
+    matches.absent[:] = [row for row in matches.absent if row.id not in matched]
 
 
 def inverted_by_user(
