@@ -1,5 +1,6 @@
 """Which rows of two sources of one account are one purchase."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ def bought(offset, amount="-3.50", words="Cafe Central", **more):
 
 
 ONCE = [bought(n, f"-{n}.99", "Shop") for n in range(1, 7)]
+LATER = [replace(row, on=row.on + timedelta(days=1)) for row in ONCE]
 
 CASES = {
     "the same row": ([bought(0)], [bought(0)], [(0, 0)]),
@@ -45,6 +47,14 @@ CASES = {
     "a coffee a day, and other rows that show no lag": (
         [*(bought(n) for n in range(8)), *ONCE], [*(bought(n + 1) for n in range(8)), *ONCE],
         [*((n + 1, n) for n in range(7)), *((n, n) for n in range(8, 14))],
+    ),
+    "a coffee a day, and other rows that are booked a day later, too": (
+        [*(bought(n) for n in range(8)), *ONCE], [*(bought(n + 1) for n in range(8)), *LATER],
+        [(n, n) for n in range(14)],
+    ),
+    "a coffee a day, and other rows that are booked a day later, the later source first": (
+        [*(bought(n + 1) for n in range(8)), *LATER], [*(bought(n) for n in range(8)), *ONCE],
+        [(n, n) for n in range(14)],
     ),
     "two merchants of one price": (
         [bought(0, words="Netflix"), bought(0, words="Spotify")],

@@ -7,8 +7,8 @@ from functools import cache
 from typing import TypeAlias
 
 from worker.importer.decide.one_to_one import PlacePair
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity
-from worker.importer.decide.source_rows import Lag, SourceRow, Spans
+from worker.importer.decide.similarity import ALIKE, similarity
+from worker.importer.decide.source_rows import ANYWHERE, Lag, SourceRow, Spans
 
 WORTH_OF_A_PAIR = 3.5
 """A pair is better than two rows alone while its rows are fewer days apart, where nothing else tells."""
@@ -60,15 +60,19 @@ def groups_of(pairs: Mapping[PlacePair, float]) -> list[dict[PlacePair, float]]:
 
 
 def best_pairs(
-    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], pairs: Mapping[PlacePair, float], spans: Spans | None
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    pairs: Mapping[PlacePair, float],
+    spans: Spans | None,
+    lag: Lag = ANYWHERE,
 ) -> list[PlacePair]:
     """Return the best choice of these pairs, each place once and in the order of days.
 
-    The fewest rows that the other source should have are left alone; then the fewest days lie between the pairs. By
-    dynamic programming over both lists, as texts are aligned.
+    The fewest rows that the other source should have are left alone; then the days between the pairs are nearest to
+    what is typical of the two sources. By dynamic programming over both lists, as texts are aligned.
     """
     if len(pairs) == 1:
-        return _only_pair(lefts, rights, pairs, spans)
+        return _only_pair(lefts, rights, pairs, spans, lag)
     left_order = sorted({left for left, _ in pairs}, key=lambda place: (lefts[place].on, place))
     right_order = sorted({right for _, right in pairs}, key=lambda place: (rights[place].on, place))
     alone_left = [int(spans is None or spans.right_covers(lefts[place])) for place in left_order]
@@ -85,19 +89,23 @@ def best_pairs(
                 _plus(best[row][column - 1], alone_right[column - 1]),
             ]
             if (left, right) in pairs:
-                away = days_apart(lefts[left].on, rights[right].on) + pairs[left, right]
+                away = lag.away(lefts[left], rights[right]) + pairs[left, right]
                 options.append(_plus(best[row - 1][column - 1], 0, away - WORTH_OF_A_PAIR))
             best[row][column] = min(options)
     return _traced(best, left_order, right_order, alone_left, alone_right)
 
 
 def _only_pair(
-    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], pairs: Mapping[PlacePair, float], spans: Spans | None
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    pairs: Mapping[PlacePair, float],
+    spans: Spans | None,
+    lag: Lag,
 ) -> list[PlacePair]:
     """Return the pair, where it is better than two rows alone; most amounts that recur are such pairs, months apart."""
     (((left, right), cost),) = pairs.items()
     expected = spans is None or spans.right_covers(lefts[left]) or spans.left_covers(rights[right])
-    near = days_apart(lefts[left].on, rights[right].on) + cost < WORTH_OF_A_PAIR
+    near = lag.away(lefts[left], rights[right]) + cost < WORTH_OF_A_PAIR
     return [(left, right)] if expected or near else []
 
 

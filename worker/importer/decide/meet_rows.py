@@ -10,8 +10,9 @@ from amounts that occur once.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from statistics import multimode
 
 from worker.importer.decide.align_rows import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
 from worker.importer.decide.one_to_one import PlacePair
@@ -156,14 +157,15 @@ def _learned_lag(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], found:
     days = [(rights[one.right].on - lefts[one.left].on).days for one in found]
     if len(days) < MIN_LAGS:
         return None
-    least, most = min(0, *days), max(0, *days)
-    return Lag(least=least, most=most) if least == most else Lag(least=least - 1, most=most + 1)
+    least, most, typical = min(0, *days), max(0, *days), min(multimode(days), key=abs)
+    room = 0 if least == most else 1
+    return Lag(least=least - room, most=most + room, typical=typical)
 
 
 def _with_slack(lag: Lag, rows: int) -> Lag:
     """Return the lag with room for days that so few rows did not show."""
     days = next((days for fewer, days in SLACK if rows < fewer), 0)
-    return Lag(least=lag.least - days, most=lag.most + days)
+    return replace(lag, least=lag.least - days, most=lag.most + days)
 
 
 def _meet_equal_amounts(
@@ -182,12 +184,12 @@ def _meet_equal_amounts(
         return matching.found
     alike = alike_pairs(lefts, rights, left_places, right_places, lag.within(MAX_DAYS_ALIKE))
     for group in groups_of(alike):
-        matching.take(best_pairs(lefts, rights, group, spans), MetBy.WORDS)
+        matching.take(best_pairs(lefts, rights, group, spans, lag), MetBy.WORDS)
     if not matching.left_over or not matching.right_over:
         return matching.found
     near = lag.within(MAX_DAYS_BY_ORDER)
     rest = _near_pairs(lefts, rights, matching.left_over, matching.right_over, near)
-    matching.take(best_pairs(lefts, rights, rest, spans), MetBy.ORDER)
+    matching.take(best_pairs(lefts, rights, rest, spans, lag), MetBy.ORDER)
     return matching.found
 
 

@@ -1,7 +1,7 @@
 """Rows of two sources of one account, as far as they are paired: the rows, their days, and how far they lie apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -33,14 +33,23 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """How many days after the left row the right one may be, at least and at most."""
+    """How many days after the left row the right one may be, at least and at most.
+
+    Attributes:
+        typical: How many days it is where nothing else tells.
+    """
 
     least: int
     most: int
+    typical: int = 0
 
     def within(self, days: int) -> "Lag":
         """Return the part of it that is at most so many days either way."""
-        return Lag(least=max(self.least, -days), most=min(self.most, days))
+        return replace(self, least=max(self.least, -days), most=min(self.most, days))
+
+    def away(self, left: SourceRow, right: SourceRow) -> int:
+        """Return by how many days two rows are nearer or further apart than is typical."""
+        return abs((right.on - left.on).days - self.typical)
 
     def allows(self, left: SourceRow, right: SourceRow) -> bool:
         """Return whether two rows are so many days apart."""
