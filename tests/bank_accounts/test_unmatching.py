@@ -194,6 +194,8 @@ def test_a_purchase_at_a_seam_that_nothing_decides_is_asked_about_and_the_answer
         months = accept(session, question.id, user_id=two[0].user_id)
     assert months == {"2026-05"}
     assert two[0].amounts().count("-4.20") == 1
+    told = two[0].sql("SELECT count(*) FROM bank_transaction_changes WHERE before_image IS NOT NULL")
+    assert told == [(0,)], "the answer is no part of the run that asked"
     two[1].refresh()
     assert two[0].amounts().count("-4.20") == 1
     with two[0].sessions() as session:

@@ -79,7 +79,7 @@ def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
         raise ConflictError("the two rows went on apart: decline or delete the expense of one of them")
     pair = suggestion.transaction_id, suggestion.other_transaction_id
     months = join_pair(session, *pair, suggestion.run_id)
-    months |= let_sources_lead(session, pair, suggestion.run_id)
+    months |= let_sources_lead(session, pair, None)
     session.expire_all()
     return months
 

@@ -159,7 +159,8 @@ def _accept_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     """Make rows of two sources one purchase."""
     one, other = (_transaction(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
     months = join_pair(session, one.id, other.id, suggestion.run_id)
-    months |= let_sources_lead(session, [one.id, other.id], suggestion.run_id)
+    # An answer is no part of the run that asked, or a revert of that run would take half of it back.
+    months |= let_sources_lead(session, [one.id, other.id], None)
     session.expire_all()
     return months
 
@@ -227,7 +228,7 @@ def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[st
         attach(session, new, old.bank_account_id or add_account(session, old))
         new.status, new.status_code = "active", None
         others = other_sources(session, new.bank_account_id, new.id)
-        months = meet_joined_rows(session, new.id, others, new.user_id, suggestion.run_id)
+        months = meet_joined_rows(session, new.id, others, new.user_id)
         session.expire_all()
         return months
     rows = session.scalar(select(func.count()).select_from(BankTransaction).where(BankTransaction.account_id == new.id))
