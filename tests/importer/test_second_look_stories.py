@@ -362,6 +362,17 @@ def test_a_twin_that_posts_with_another_amount_is_a_twin_still(one_account, dele
     assert sorted(one_account[0].amounts()) == (["-1.00"] if deleted else ["-1.00", "-9.90"])
 
 
+def test_what_one_source_booked_counts_while_the_other_one_has_it_pending(one_account):
+    first, second = one_account
+    for harness in one_account:
+        harness.bank.rows[0] = replace(harness.bank.rows[0], pending=True)
+        harness.refresh()
+    for harness in (second, first):
+        harness.bank.rows[0] = replace(harness.bank.rows[0], pending=False, amount=Decimal("-9.90"))
+        harness.refresh()
+        assert sorted(first.amounts()) == ["-1.00", "-9.90"]
+
+
 @pytest.mark.parametrize(
     ("edited", "end"),
     [(True, "withdrawn"), (False, "withdrawn"), (True, "removed"), (False, "removed"), (False, "reverted")],

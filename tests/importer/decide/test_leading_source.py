@@ -23,6 +23,12 @@ CASES = {
                                  stated(2, notes="Blue Bottle")],
                                   ("5.00", "Blue Bottle", 1)),
     "two feeds": ([FEED, stated(2, amount="6.00", notes="Other", on=3)], ("5.00", "Blue Bottle", 0)),
+    "a pending row, and a posted one of another feed": (
+        [stated(1, owns=True, pending=True), stated(2, amount="6.00", notes="Other", on=3)], ("6.00", "Other", 3)
+    ),
+    "pending rows of two feeds": (
+        [stated(1, pending=True, amount="6.00"), stated(2, owns=True, pending=True)], ("5.00", "Cafe", 0)
+    ),
     "a pending row of a statement": ([FEED, stated(2, statement=True, pending=True, amount="6.00", on=1)],
                                      ("5.00", "Blue Bottle", 0)),
     "a feed without a text": ([stated(1, owns=True, notes=None), stated(2, statement=True, notes="CARD", on=1)],

@@ -35,7 +35,7 @@ def leading_fields(stated: Sequence[StatedExpense]) -> ExpenseFields:
         stated: At least the row with the expense.
     """
     order = sorted(stated, key=lambda one: (one.pending, not one.owns, one.transaction_id))
-    money = next((one for one in order if one.is_statement and not one.pending), next(o for o in order if o.owns))
+    money = next((one for one in order if one.is_statement and not one.pending), order[0])
     owner = next(one for one in order if one.owns)
     named = [one for one in order if not one.is_statement and one.expense.notes] or [owner]
     return money.expense._replace(notes=named[0].expense.notes)
