@@ -30,6 +30,17 @@ def open_rejections(harness):
     return harness.sql("SELECT code FROM bank_import_rejections WHERE resolved_at IS NULL ORDER BY id")
 
 
+def test_an_equal_purchase_that_a_list_of_changes_without_ids_tells_alone_is_said(harness):
+    """It may be a row that is told again, so that nothing is written."""
+    harness.bank.capabilities = replace(CURSOR, id_class=IdClass.NONE)
+    for _ in range(2):
+        harness.bank.buy("-3.50")
+    assert "warnings" not in harness.refresh().report
+    harness.bank.buy("-3.50")
+    outcome = harness.refresh()
+    assert (harness.amounts(), outcome.report["warnings"]) == (["-3.50"] * 2, ["rows_told_again"])
+
+
 def test_every_row_is_counted_on_both_sides(harness):
     harness.bank.buy("-1", external_id="1")
     twice = harness.bank.buy("-2", external_id="2")

@@ -39,6 +39,9 @@ def import_slice(
     seen.add(rows.split, matches, plan, written)
     tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, share.account.watermark_on)
     tally.months |= written.months
+    if share.is_list_of_changes and not share.job.resumed and any(one.line.identity is None for one in plan.unchanged):
+        # Told again, or one more equal purchase: without ids nothing tells which, until a balance does.
+        tally.warnings.add("rows_told_again")
     return list(rows.rejections)
 
 
