@@ -62,6 +62,22 @@ def test_none_is_swallowed_and_none_doubled_where_one_source_books_later(sources
             assert len(sources[0].amounts()) == sum(on <= max(latest.values()) for on in bought)
 
 
+def test_none_is_swallowed_where_the_source_that_books_later_is_read_first(sources):
+    """Other purchases show by how many days it is later."""
+    later, sooner = sources
+    bought = [FIRST + timedelta(days=day) for day in range(2 * BEFORE)]
+    for number, on in enumerate(bought):
+        for amount, shop in (("-3.50", "Bar"), (f"-{number + 10}", f"Shop {number}")):
+            if next_day(on) <= bought[-1]:
+                later.bank.buy(amount, shop, external_id=f"{shop} {number}", booking_on=next_day(on))
+            if number >= BEFORE:
+                sooner.bank.buy(amount, shop.upper(), booking_on=on)
+    for harness in (later, sooner, later, sooner):
+        harness.bank.today = bought[-1]
+        harness.refresh()
+    assert later.amounts().count("-3.50") == len(bought)
+
+
 @pytest.mark.parametrize("id_class", [IdClass.STABLE, IdClass.NONE])
 @pytest.mark.parametrize("before", ["transaction", "booking"])
 def test_none_is_swallowed_and_none_doubled_when_another_of_the_banks_days_counts(sources, id_class, before):

@@ -1,7 +1,7 @@
 """Which rows of two sources of one account are one purchase."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -100,6 +100,18 @@ AT_SEAM = {
 def test_where_one_source_ends_and_the_other_begins_a_hint_alone_is_a_question(lefts, rights, met, asked):
     found = meet_rows(lefts, rights, spans=Spans.of(lefts, rights))
     assert (len(found.met), len(found.doubtful)) == (met, asked)
+
+
+def test_the_newest_row_is_another_purchase_where_the_other_source_is_known_to_book_later():
+    later = [*(bought(n + 1) for n in range(-6, 8)), *LATER]
+    sooner = [*(bought(n) for n in range(-6, 9)), *ONCE]
+    live = Spans(
+        left_from_on=day(-6), left_to_on=date.max, right_from_on=day(-20), right_to_on=date.max,
+        left_last_on=day(8), right_last_on=day(8),
+    )  # fmt: skip
+    found = meet_rows(sooner, later, spans=live).met
+    assert 14 not in {one.left for one in found}
+    assert all(later[one.right].on - sooner[one.left].on == timedelta(days=1) for one in found)
 
 
 def test_rows_of_one_amount_meet_by_their_texts_where_both_sources_have_each_of_them_once():

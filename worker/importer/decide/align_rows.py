@@ -75,8 +75,8 @@ def best_pairs(
         return _only_pair(lefts, rights, pairs, spans, lag)
     left_order = sorted({left for left, _ in pairs}, key=lambda place: (lefts[place].on, place))
     right_order = sorted({right for _, right in pairs}, key=lambda place: (rights[place].on, place))
-    alone_left = [int(spans is None or spans.right_covers(lefts[place])) for place in left_order]
-    alone_right = [int(spans is None or spans.left_covers(rights[place])) for place in right_order]
+    alone_left = [int(spans is None or spans.right_has(lefts[place], lag)) for place in left_order]
+    alone_right = [int(spans is None or spans.left_has(rights[place], lag)) for place in right_order]
     best: list[list[_Cost]] = [[(0, 0.0)] * (len(right_order) + 1) for _ in range(len(left_order) + 1)]
     for row in range(1, len(left_order) + 1):
         best[row][0] = (best[row - 1][0][0] + alone_left[row - 1], 0.0)
@@ -104,7 +104,7 @@ def _only_pair(
 ) -> list[PlacePair]:
     """Return the pair, where it is better than two rows alone; most amounts that recur are such pairs, months apart."""
     (((left, right), cost),) = pairs.items()
-    expected = spans is None or spans.right_covers(lefts[left]) or spans.left_covers(rights[right])
+    expected = spans is None or spans.right_has(lefts[left], lag) or spans.left_has(rights[right], lag)
     near = lag.away(lefts[left], rights[right]) + cost < WORTH_OF_A_PAIR
     return [(left, right)] if expected or near else []
 

@@ -79,12 +79,19 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spans:
-    """The days of both sources, from the first row to the last; of a source that goes on, to the last day there is."""
+    """The days of both sources, from the first row to the last; of a source that goes on, to the last day there is.
+
+    Attributes:
+        left_last_on: The day of the last row, where the source goes on.
+        right_last_on: The same of the other one.
+    """
 
     left_from_on: date
     left_to_on: date
     right_from_on: date
     right_to_on: date
+    left_last_on: date | None = None
+    right_last_on: date | None = None
 
     @classmethod
     def of(cls, lefts: Sequence[SourceRow], rights: Sequence[SourceRow]) -> "Spans | None":
@@ -106,6 +113,18 @@ class Spans:
     def left_covers(self, row: SourceRow) -> bool:
         """Return whether a right row lies within the days of the left source, which should have it too then."""
         return self.left_from_on <= row.on <= self.left_to_on
+
+    def right_has(self, row: SourceRow, lag: Lag) -> bool:
+        """Return whether the right source has a left row by now, if it is as many days later as is typical."""
+        if not lag.typical:
+            return self.right_covers(row)
+        return self.right_from_on <= row.on + timedelta(days=lag.typical) <= (self.right_last_on or self.right_to_on)
+
+    def left_has(self, row: SourceRow, lag: Lag) -> bool:
+        """Return whether the left source has a right row by now, if it is as many days earlier as is typical."""
+        if not lag.typical:
+            return self.left_covers(row)
+        return self.left_from_on <= row.on - timedelta(days=lag.typical) <= (self.left_last_on or self.left_to_on)
 
     def straddled_by(self, left: SourceRow, right: SourceRow) -> bool:
         """Return whether each of two rows is beyond the days of the other source, on either side of a seam."""

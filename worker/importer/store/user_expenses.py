@@ -108,6 +108,8 @@ def load_spans(session: Session, account: AccountState, lines: Sequence[Line]) -
         left_to_on=ends[True],
         right_from_on=min(firsts[False]),
         right_to_on=ends[False],
+        left_last_on=max(lasts[True]),
+        right_last_on=max(lasts[False]),
     )
 
 
