@@ -195,3 +195,17 @@ def test_the_account_number_is_in_no_message(reading):
     found = reading(content, name="a.ofx")
     said = " ".join([*found.rejected, *found.warnings, *(one.external_id for one in found.accounts)])
     assert "0532013000" not in said
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Date,Amount,Text\n2026-01-13,-1.00," + b"a" * 300_000 + b"\n2026-01-14,-1.00,\xe4\n",
+        b"Date,Amount,Text," + b"[" * 300_000 + b"\n2026-01-13,-1.00,x,y\n2026-01-14,-1.00,x,y\n",
+    ],
+    ids=["word", "name of a column"],
+)
+def test_a_search_in_something_long_takes_no_square_of_its_length(tmp_path, content):
+    """It took hours, in which the process did nothing else."""
+    (tmp_path / "a.csv").write_bytes(content)
+    assert len(read(tmp_path / "a.csv").rows) == 2

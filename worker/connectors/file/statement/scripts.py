@@ -16,7 +16,7 @@ OTHER_SCRIPTS = (
 
 _CHUNK_BYTES = 1024**2
 _SAMPLE_BYTES = 64 * 1024
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _RUN = re.compile(rb"[\x80-\xff]{3}")
 
 
@@ -39,7 +39,7 @@ class WordBytes:
     def see(self, chunk: bytes) -> None:
         """Count one piece of the file."""
         for word in _WORD.findall(chunk):
-            if len(word) > 1:
+            if len(word) > 1 and not word.isascii():
                 above = sum(byte > 127 for byte in word)  # noqa: PLR2004 - the last of ASCII
                 self.high += above
                 self.ascii_letters += len(word) - above

@@ -140,11 +140,14 @@ def _role(cell: str) -> str | None:
     name = plain(cell).replace("_", " ").lstrip("# ")
     before, _, last = name.rpartition(" ")
     without_currency = before.removesuffix(" in") if names_currency(last) else name
-    without_remark = _REMARK.sub("", name)
+    without_remark = _REMARK.sub("", name) if len(name) <= _LONGEST_NAME else name
     return next(
         (_ROLES[one] for one in (name, without_remark, name.rstrip(".:*"), without_currency) if one in _ROLES), None
     )
 
+
+_LONGEST_NAME = 200
+"""Of a column whose remark is looked for: a search takes as long as the square of the length."""
 
 _REMARK = re.compile(r"\s*[\[(][^)\]]*[)\]]\s*$")
 
