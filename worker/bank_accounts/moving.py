@@ -34,11 +34,16 @@ SHOWN_ROWS = 50
 
 # What the person changes meanwhile waits for this transaction, or is seen by it.
 _LOCK = text(
-    """SELECT e.id AS expense_id, t.id, e.category_id IS NOT NULL
-      OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
-        (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on) AS touched
-    FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
-    WHERE e.id = ANY(CAST(:ids AS bigint[])) ORDER BY e.id FOR UPDATE OF e"""
+    """WITH held AS MATERIALIZED (
+      SELECT e.id AS expense_id, t.id, e.category_id IS NOT NULL
+        OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
+          (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on) AS touched
+      FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
+      WHERE e.id = ANY(CAST(:ids AS bigint[])) ORDER BY e.id FOR UPDATE OF e
+    )
+    SELECT count(*) AS there,
+      array_agg(id) FILTER (WHERE touched AND expense_id = ANY(CAST(:dropped_ids AS bigint[]))) AS changed_ids
+    FROM held"""
 )
 _ANSWER = text(
     """UPDATE bank_match_suggestions SET status = 'accepted', decided_at = now()
@@ -153,11 +158,11 @@ def _planned(
     rows = [row for pair in [*plan.moved, *plan.joined] for row in (pair.old, pair.new) if row.expense_id is not None]
     if not locked or not rows:
         return plan
-    dropped = set(_dropped(plan))
-    held = session.execute(_LOCK, {"ids": array_text(row.expense_id for row in rows)}).all()
-    there = {one.expense_id for one in held}
-    changed = {one.id for one in held if one.touched and one.expense_id in dropped}
-    if there >= {row.expense_id for row in rows} and changed <= {row.id for row in rows if row.touched}:
+    expense_ids = {row.expense_id for row in rows}
+    which = {"ids": array_text(expense_ids), "dropped_ids": array_text(_dropped(plan))}
+    held = session.execute(_LOCK, which).one()
+    touched_ids = {row.id for row in rows if row.touched}
+    if held.there == len(expense_ids) and touched_ids.issuperset(held.changed_ids or ()):
         return plan
     return plan_move(
         load_movable_rows(session, old_ids),

@@ -33,8 +33,8 @@ class HandOver:
 _BASE = """jsonb_build_array(n.base_amount, n.base_currency, n.base_type, n.base_notes, n.base_spent_on)"""
 # One line per pair, with what taking the move back needs: the new row's base, and the expense that goes.
 _RECORD = text(
-    f"""INSERT INTO bank_transaction_changes (run_id, account_id, transaction_id, decision, reason, detail)
-    SELECT :run_id, n.account_id, n.id, 'updated', :reason,
+    f"""INSERT INTO bank_transaction_changes (run_id, transaction_id, decision, reason, detail)
+    SELECT :run_id, n.id, 'updated', :reason,
       jsonb_build_object('from', v.old_id, 'base', {_BASE}, 'dropped', v.dropped_id)
     FROM unnest(CAST(:old_ids AS bigint[]), CAST(:new_ids AS bigint[]), CAST(:dropped_ids AS bigint[]))
       v(old_id, new_id, dropped_id) JOIN bank_transactions n ON n.id = v.new_id"""  # noqa: S608 - constants
