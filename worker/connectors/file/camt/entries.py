@@ -37,6 +37,12 @@ class CamtEntry:
 _STATED_ONCE = ("Amt", "CdtDbtInd", "BookgDt", "ValDt", "Sts")
 
 
+def looks_like_entry(node: Node) -> bool:
+    """Return whether an element holds what only an entry holds, so that its own tag may be lost."""
+    names = {child.name for child in node.children} | {node.name}
+    return bool(names & {"CdtDbtInd", "BookgDt", "NtryRef", "NtryDtls"}) or node.name == "Amt"
+
+
 def entry_fault(node: Node) -> str | None:
     """Return why an entry cannot be one entry; None for a sound one."""
     names = [child.name for child in node.children]

@@ -15,6 +15,7 @@ from worker.connectors.file.camt.entries import (
     entry_transactions,
     is_reversal,
     lists_payments,
+    looks_like_entry,
     payments_fit,
     whole_transaction,
 )
@@ -153,7 +154,7 @@ class _CamtReader(StatementReader):
         elif node.name in _HEADERS:
             self.parts.use(Part.HEADER, node.size)
             self._header(statement, node)
-        elif _like_booking(node):
+        elif looks_like_entry(node):
             reason = f"<{node.name}> looks like an entry, but is none"
             yield self.reject(node.line, reason, node.as_line(), account=statement.account, pieces=node.size)
         else:
@@ -294,8 +295,3 @@ def _nested(node: Node, account: Account) -> Iterator[Event]:
         if child.name == "Ntry":
             yield bad_row(child.line, "an entry inside of an entry", child.as_line(), account)
         yield from _nested(child, account)
-
-
-def _like_booking(node: Node) -> bool:
-    names = {child.name for child in node.children} | {node.name}
-    return bool(names & {"CdtDbtInd", "BookgDt", "NtryRef", "NtryDtls"}) or node.name == "Amt"
