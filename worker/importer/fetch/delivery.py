@@ -107,6 +107,10 @@ class Delivery:
     continues: bool = False
     repeated: Counter[str] = field(default_factory=Counter)
 
+    def removed_ids(self, account_id: str) -> list[str]:
+        """Return the ids of rows that the provider lists as removed, of this account or without saying of which."""
+        return [row.external_id for row in self.removed if row.account_id in (None, account_id)]
+
     def withdraw(self) -> None:
         """Discard everything that was read, except the allowances that the calls used."""
         self.staging.close()

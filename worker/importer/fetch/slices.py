@@ -67,7 +67,7 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
     """
     covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None
     following = delivery.staging.slices(account_id, slice_rows)
-    removed = {row.external_id for row in delivery.removed if row.account_id in (None, account_id)}
+    removed = frozenset(delivery.removed_ids(account_id))
     current = next(following, [])
     start = covers.from_on if covers else date.min
     for later in following:

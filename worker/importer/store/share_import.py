@@ -39,7 +39,7 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
     fetched = delivery.staging.rows(account.external_id)
     fresh = account.history_from_on is None and not has_rows(session, account.id)
     seen, tally = SeenRows(new_ids=SeenIds(fetched) if fresh else None), AccountTally()
-    removed = _removed_ids(session, share)
+    removed = removable_ids(session, account.id, delivery.removed_ids(account.external_id))
     rejections = share.rejected
     unreadable = len(rejections)
     for slice_ in slices(delivery, account.external_id, share.read_context, SLICE_ROWS):
@@ -113,12 +113,3 @@ def _save_own_cursor(session: Session, share: AccountShare) -> None:
     if share.request.by_cursor and share.request.account_id is not None:
         row = session.get_one(BankConnectionAccount, share.account.id)
         row.cursor = share.delivery.next_cursor or row.cursor
-
-
-def _removed_ids(session: Session, share: AccountShare) -> frozenset[int]:
-    external_ids = [
-        row.external_id
-        for row in share.delivery.removed
-        if row.account_id is None or row.account_id == share.account.external_id
-    ]
-    return removable_ids(session, share.account.id, external_ids)
