@@ -1,25 +1,21 @@
 """`finmind-worker up`: runs everything on this machine in one terminal, until Ctrl-C."""
 
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from dotenv import dotenv_values
-
-from worker.credentials import ensure_key_file
 from worker.db.engine import open_engine
 from worker.errors import ConfigurationError, StopRequestedError
 from worker.local.lines import Terminal
-from worker.local.postgres import EmbeddedPostgres
-from worker.local.redis import EmbeddedRedis, free_port
+from worker.local.missing_servers import start_servers
+from worker.local.redis import free_port
 from worker.local.sample_banks import BANKS, EMAIL, add_sample_banks
-from worker.local.services import Command, Service, commands
+from worker.local.services import Command, commands
 from worker.local.state import StateDirectory, claimed, private_files
 from worker.local.supervisor import Supervisor
 from worker.migrations import upgrade
@@ -27,18 +23,13 @@ from worker.process.core_dumps import forbid_core_dumps
 from worker.redis_address import open_redis
 from worker.runtime import check_signing_secrets, read_operators, runtime
 from worker.settings import OptionalSettings, Settings, load_settings
-from worker.telemetry.latencies import forget_latencies
 
-DATABASE = "finmind"
 READY = "everything is up; Ctrl-C stops it"
 _FOR_A_TERMINAL = {
     "LOG_FORMAT": "console",
     "PYTHONUNBUFFERED": "1",
     "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
 }
-_TOKEN_SOURCES = ("JWT_SECRET", "JWT_JWKS_URL", "JWT_JWKS_FILE")
-_LOG_INS = ("OPS_BASIC_AUTH", "FLOWER_BASIC_AUTH")
-_KEY_SOURCES = ("CREDENTIAL_KEYS", "CREDENTIAL_KEYS_FILE", "CREDENTIAL_KMS_KEYS", "CREDENTIAL_TRANSIT_KEYS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +81,7 @@ def _serve(
     table: Callable[[Settings, UpOptions], Sequence[Command]],
     ending: ExitStack,
 ) -> None:
-    made = _start_servers(state, supervisor, terminal)
+    made = start_servers(state, supervisor, terminal)
     os.environ.update(made)
     settings = load_settings()
     if options.api:
@@ -107,59 +98,6 @@ def _serve(
     where = _addresses(lines, state, made, sample=options.demo and settings.jwt_secret is not None)
     terminal.say("up", f"starting {len(lines)} processes; their addresses follow when they are ready")
     supervisor.run(when_ready=[*where, READY])
-
-
-def _start_servers(state: StateDirectory, supervisor: Supervisor, terminal: Terminal) -> dict[str, str]:
-    """Start the servers that the environment does not name; return their addresses as environment variables."""
-    given = {name.upper() for name, value in (dotenv_values(".env") | dict(os.environ)).items() if value}
-    made = {} if "FINMIND_HEALTH_DIR" in given else {"FINMIND_HEALTH_DIR": str(state.health)}
-    if "DATABASE_URL" not in given:
-        postgres = EmbeddedPostgres(state.postgres)
-        supervisor.add(_postgres(state), postgres.process)
-        made["DATABASE_URL"] = postgres.ensure_database(DATABASE)
-        made["WEBHOOK_ALLOW_LOOPBACK"] = os.environ.get(
-            "WEBHOOK_ALLOW_LOOPBACK", "1"
-        )  # a database of our own: development
-        made["PROVIDER_PRIVATE_HOSTS"] = os.environ.get("PROVIDER_PRIVATE_HOSTS", "localhost:*,127.0.0.1:*,[::1]:*")
-        terminal.say("postgres", f"ready, on a socket; its log is {postgres.log_path}")
-    if "REDIS_URL" not in given:
-        server = EmbeddedRedis(state.redis)
-        supervisor.add(_redis(state, server.port), server.process)
-        made["REDIS_URL"] = server.url
-        terminal.say("redis", f"ready, on port {server.port} of loopback; its log is {server.log_path}")
-    return made | _make_defaults(state, given)
-
-
-def _make_defaults(state: StateDirectory, given: Collection[str]) -> dict[str, str]:
-    """Return further variables that the environment lacks: secrets, which are made once, and folders."""
-    made = {} if "CONNECTORS_ENABLED" in given else {"CONNECTORS_ENABLED": "all"}
-    if not set(_KEY_SOURCES).intersection(given):
-        made["CREDENTIAL_KEYS_FILE"] = str(ensure_key_file(state.key_file))
-    if not set(_TOKEN_SOURCES).intersection(given):
-        made["JWT_SECRET"] = state.token_secret()
-    for name in _LOG_INS:
-        if name not in given:
-            made[name] = state.operator_login()
-    if "METRICS_DIR" not in given:
-        forget_latencies(state.metrics)
-        made["METRICS_DIR"] = str(state.metrics)
-    if "STATEMENT_FOLDER" not in given:
-        made["STATEMENT_FOLDER"] = str(state.path / "statements")
-    return made
-
-
-def _postgres(state: StateDirectory) -> Service:
-    return Service(
-        name="postgres",
-        start=lambda: EmbeddedPostgres(state.postgres).process,
-        signals=(signal.SIGINT, signal.SIGQUIT),
-        patience_s=10,
-        last=True,
-    )
-
-
-def _redis(state: StateDirectory, port: int) -> Service:
-    return Service(name="redis", start=lambda: EmbeddedRedis(state.redis, port=port).process, patience_s=10, last=True)
 
 
 def _commands(settings: Settings, options: UpOptions) -> Sequence[Command]:
