@@ -24,6 +24,7 @@ from worker.recordings.replay import ReplayBench, ReplayResult
 from worker.recordings.store import ask_for_recording, recording_of
 from worker.telemetry.logs import setup_logging
 
+_MOST_DIFFERENCES = 20
 _COLUMNS = ("on", "amount", "currency", "decision", "reason", "account")
 _LARGEST_FILE = 256 * 1024 * 1024
 
@@ -150,5 +151,9 @@ def _print(files: Sequence[Path], results: Sequence[ReplayResult]) -> None:
         print_rows(rows, _COLUMNS, as_json=False, empty="no decisions: nothing changed")
         if not result.differences:
             say(f"the same {len(rows)} decisions as recorded")
-        for difference in result.differences:
+        for difference in result.differences[:_MOST_DIFFERENCES]:
             warn(difference)
+        if len(result.differences) > _MOST_DIFFERENCES:
+            warn(f"and {len(result.differences) - _MOST_DIFFERENCES} more differences; --json lists them all")
+        if result.differences:
+            warn("a run decides alike only behind the recordings of all runs of its connection before it")
