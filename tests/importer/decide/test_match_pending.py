@@ -173,6 +173,11 @@ def test_two_lines_in_an_incomplete_answer_leave_the_row_alone():
     assert match_pending_rows(lines, [maybe_cut_off(pending())]) == []
 
 
+@pytest.mark.parametrize(("amount", "hidden"), [("-23.50", True), ("-28", True), ("-29", False), ("-13", False)])
+def test_a_deleted_row_hides_a_tip_and_no_other_purchase_of_its_merchant(amount, hidden):
+    assert len(match_pending_rows([said(amount=amount)], [gone(pending(**DELETED))])) == hidden
+
+
 LIDL, ZARA, COMMON = "CARD PAYMENT AT Lidl", "CARD PAYMENT AT Zara", frozenset({"card", "payment", "at"})
 
 

@@ -27,6 +27,9 @@ MAX_DAYS = 5
 SURE = 0.75
 """How similar a line must be to a row without an expense to be matched with it, because it gets none then either."""
 
+MAX_SHARE_UNSEEN = 0.3
+"""A row without an expense hides no line whose amount differs by more than this share: it may be another purchase."""
+
 _COST_PER_DAY = 0.05
 _COST_UNLIKE = 2.0
 
@@ -190,6 +193,8 @@ def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[st
         return None
     larger = max(abs(line.amount), abs(known.amount))
     cost = float(abs(line.amount - known.amount) / larger) if larger else 0.0
+    if known.suppresses_expense and cost > MAX_SHARE_UNSEEN:
+        return None
     if known.state == State.PENDING:
         return Rating(cost + days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
     if line.pending or not candidate.complete or days > 0:
