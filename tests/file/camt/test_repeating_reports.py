@@ -1,9 +1,17 @@
 """CAMT.052: several reports in one file that repeat the entries so far, or tell new entries only."""
 
+import time
+from datetime import date
+from decimal import Decimal
+
 import pytest
 
 from tests.file.camt.test_statements import IBAN, balance, entry
+from worker.connectors.base import Account, Transaction
+from worker.connectors.file.camt.repeating_reports import repeating_reports
+from worker.connectors.file.repeated_statements import without_overlap
 from worker.connectors.file.statement.errors import StatementError
+from worker.connectors.file.statement.events import Closed, Opened, Row
 
 ACCOUNT = f"<Acct><Id><IBAN>{IBAN}</IBAN></Id><Ccy>EUR</Ccy></Acct>"
 COFFEE, LUNCH, TAXI = entry("2.50"), entry("10.00"), entry("7.00")
@@ -89,3 +97,30 @@ def test_a_report_that_equals_an_earlier_one_is_kept_where_reports_tell_new_entr
     found = reading(reports(COFFEE, LUNCH, COFFEE), name="a.xml")
     assert len(found.rows) == 3
     assert not any("stands in the file before" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("0001-01-01T00:00:00+01:00", "2026-01-15T12:00:00+01:00"),
+        ("2026-01-15T00:00:00-05:00", "9999-12-31T23:59:59-05:00"),
+    ],
+    ids=["since ever", "for ever"],
+)
+def test_moments_beyond_the_calendar_of_utc_are_none(reading, start, end):
+    moments = f"<FrToDt><FrDtTm>{start}</FrDtTm><ToDtTm>{end}</ToDtTm></FrToDt>"
+    assert [str(one) for one in reading(reports(moments + COFFEE), name="a.xml").amounts] == ["-2.50"]
+
+
+@pytest.mark.parametrize(("count", "entries"), [(1, 40_000), (10_000, 1)], ids=["in one report", "in a report each"])
+def test_the_time_grows_with_the_entries_of_a_day_and_not_with_their_square(count, entries):
+    account, day, events = Account(external_id="a", name="A"), date(2026, 1, 15), []
+    for report in range(count):
+        amounts = [Decimal(report * entries + at) for at in range(entries)]
+        told = [Transaction(account_id="a", amount=one, description="", booking_on=day) for one in amounts]
+        rows = [Row(line=1, transaction=one) for one in told]
+        events += [Opened(account=account, line=1), *rows, Closed(account="a")]
+    began = time.process_time()
+    assert repeating_reports(events, None) == frozenset()
+    assert len(list(without_overlap(events, frozenset()))) == len(events)
+    assert time.process_time() - began < 5  # by their square: more than 10

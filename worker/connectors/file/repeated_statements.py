@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -63,6 +63,12 @@ def row_digest(row: Transaction) -> bytes:
     return _digest(row.account_id.encode(), _facts(row))
 
 
+def keep_fullest(most: Counter[bytes], rows: Mapping[bytes, int]) -> None:
+    """Count of equal rows as many as the fullest statement has; `|=` would look at all rows for each statement."""
+    for key, n in rows.items():
+        most[key] = max(most[key], n)
+
+
 def _digest(before: bytes, facts: tuple[object, ...]) -> bytes:
     return hashlib.blake2b(before + repr(facts).encode(), digest_size=16).digest()
 
@@ -105,7 +111,7 @@ def without_overlap(events: Iterable[Event], repeating: frozenset[int] | None = 
     for event in events:
         if isinstance(event, Opened):
             number += 1
-            earlier |= current
+            keep_fullest(earlier, current)
             current.clear()
             equal = 0
             repeats.discard(event.account.external_id)

@@ -120,9 +120,9 @@ def stated_moments(node: Node) -> tuple[datetime, datetime] | None:
     """Return the moments of a `FrToDt` element in UTC; None where it does not state both with their offset."""
     try:
         start, end = (datetime.fromisoformat(node.get(f"{edge}DtTm") or "") for edge in ("Fr", "To"))
-    except ValueError:
+        return (start.astimezone(UTC), end.astimezone(UTC)) if start.tzinfo and end.tzinfo and start < end else None
+    except (ValueError, OverflowError):  # the first and the last day of the calendar have no moment in other zones
         return None
-    return (start.astimezone(UTC), end.astimezone(UTC)) if start.tzinfo and end.tzinfo and start < end else None
 
 
 def stated_day(text: str | None) -> date | None:

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from worker.connectors.file.repeated_statements import row_digest
+from worker.connectors.file.repeated_statements import keep_fullest, row_digest
 from worker.connectors.file.statement.errors import Doubt, StatementError
 from worker.connectors.file.statement.events import Closed, Event, Opened, Row, day_of
 
@@ -63,7 +63,7 @@ class _Account:
     def judge(self, report: _Report, closed: Closed) -> Reports | None:
         """Return what a report that holds rows of earlier ones shows; None for nothing."""
         common = report.rows & self.earlier
-        lacks = any(self.by_day[day] - report.rows for day in report.days & self.by_day.keys())
+        lacks = any(self._lacks(report, day) for day in report.days & self.by_day.keys())
         if not common:
             return "new" if lacks else None
         return (
@@ -72,10 +72,13 @@ class _Account:
             or self._by_rows(report, common, lacks=lacks)
         )
 
+    def _lacks(self, report: _Report, day: date | None) -> bool:
+        return any(n > report.rows[key] for key, n in self.by_day[day].items())
+
     def keep(self, report: _Report, closed: Closed) -> None:
-        self.earlier |= report.rows
+        keep_fullest(self.earlier, report.rows)
         for key, (day, _) in report.booked.items():
-            self.by_day[day] |= Counter({key: report.rows[key]})
+            keep_fullest(self.by_day[day], {key: report.rows[key]})
         self._use(report)
         self.last = closed
 
@@ -95,7 +98,8 @@ class _Account:
         if closed.closing is None:
             return None
         moved = closed.closing.amount - before.closing.amount
-        whole, rest = report.worth(report.rows), report.worth(report.rows - self.earlier)
+        new = Counter({key: n - self.earlier[key] for key, n in report.rows.items() if n > self.earlier[key]})
+        whole, rest = report.worth(report.rows), report.worth(new)
         if whole == rest or moved not in {whole, rest}:
             return None
         return "new" if moved == whole else "so_far"
