@@ -77,6 +77,11 @@ PL_IBAN = "PL61109010140000071219812874"
         pytest.param(
             "020^00PRZELEW^20Za prad^29UL. NIJAKA^32ENERGIA SA", ("ENERGIA SA", "Za prad", None, None), id="ING PL"
         ),
+        pytest.param(
+            "166>20a>21b>22c>23d>24e>25f>26g>27h>29i>32JOHN",
+            ("JOHN", "a b c d e f g h i", None, None),
+            id="a long text",
+        ),
         pytest.param("<12 months> plan <34", (None, "<12 months> plan <34", None, None), id="signs within a text"),
         pytest.param("020~10~99x", (None, "020~10~99x", None, None), id="parts that hold no text"),
         pytest.param("~20 zl rabatu", (None, "~20 zl rabatu", None, None), id="a sign within a text"),

@@ -23,6 +23,7 @@ _COLON_START = re.compile(r"\s*\d{3}\s+\S")
 _NUMBERED = re.compile(r"(\d{3})?([>~<^@|])\d{2}")
 _FIRST_PARTS = frozenset({"00", "20"})
 _NAME_PARTS, _OTHER_NAME_PARTS = ("32", "33"), ("27", "28", "29")
+_BEFORE_THEM = "26"
 _LEAST_WIDTH, _PART_WIDTH = 60, 27
 
 
@@ -100,7 +101,8 @@ def _with_colons(line: str) -> StructuredText | None:
 def with_question_marks(field: str) -> str:
     """Return a field whose parts are numbered behind another sign (`~20`, `<20`, `^20`) as German banks write it.
 
-    Polish banks put the name into the parts 27 to 29 where they have no 32, and the IBAN into 38.
+    Polish banks put the name into the parts 27 to 29 where they have no 32, and the IBAN into 38. A text that fills
+    the part 26 beside a name goes on in 27.
     """
     line = "".join(field.splitlines())
     found = _NUMBERED.match(line)
@@ -114,9 +116,10 @@ def with_question_marks(field: str) -> str:
         # the blank at the end of a line is lost; a part of full width may end within a word
         ended = " " if one.startswith("2") and len(one) - 2 < _PART_WIDTH else ""
         parts[one[:2]] = parts.get(one[:2], "") + one[2:] + ended
-    others = " ".join(text for key in _OTHER_NAME_PARTS if (text := parts.pop(key, "").strip()))
-    if others:
-        parts["61" if any(parts.get(key, "").strip() for key in _NAME_PARTS) else "32"] = others
+    named = any(parts.get(key, "").strip() for key in _NAME_PARTS)
+    if not named or not parts.get(_BEFORE_THEM, "").strip():
+        others = " ".join(text for key in _OTHER_NAME_PARTS if (text := parts.pop(key, "").strip()))
+        parts |= {"61" if named else "32": others} if others else {}
     return _with_iban((code or "000") + "".join(f"?{key}{text}" for key, text in parts.items()))
 
 
