@@ -44,6 +44,13 @@ def test_an_iban_without_a_currency_is_in_that_of_its_country(tmp_path):
     assert len(found.accounts) == 2
 
 
+def test_what_is_stated_by_the_id_of_the_one_account_counts_for_both(tmp_path):
+    [account] = write(tmp_path, a=STATED, b=WITHOUT).accounts
+    found = read(tmp_path, accounts={account.external_id: {"flip_sign": True}})
+    assert [one.external_id for one in found.accounts] == [account.external_id]
+    assert sorted(found.amounts) == [Decimal("5.00"), Decimal("10.00")]
+
+
 def test_what_is_stated_of_the_account_counts_for_both(tmp_path):
     for name, content in {"a.sta": STATED, "b.csv": WITHOUT}.items():
         (tmp_path / name).write_text(content)

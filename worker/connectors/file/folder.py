@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from worker.connectors.base import Transaction
+from worker.connectors.base import Account, Transaction
 from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
 from worker.connectors.file.balance_proof import Imbalance
 from worker.connectors.file.balances_apart import separate_chains
@@ -19,6 +19,7 @@ from worker.connectors.file.reading import Choices, read
 from worker.connectors.file.repeated_statements import without_repeated
 from worker.connectors.file.reused_ids import IdDoubt, distrusted
 from worker.connectors.file.same_accounts import currencies_of_others
+from worker.connectors.file.statement.account_numbers import account_key
 from worker.connectors.file.statement.details import JoinedDetails, join_details
 from worker.connectors.file.statement.errors import StatementError, StatementMissingError, StatementUnbalancedError
 from worker.connectors.file.statement.events import Details, Event
@@ -112,9 +113,7 @@ class Folder:
         if not currencies:
             return
         stated = {
-            key: (self._config.override([key], accounts[key].mask) or AccountOverride()).model_copy(
-                update={"currency": code}
-            )
+            key: self._stated_of(accounts[key], code).model_copy(update={"currency": code})
             for key, code in currencies.items()
         }
         self._config = self._config.model_copy(update={"accounts": {**self._config.accounts, **stated}})
@@ -125,6 +124,11 @@ class Folder:
                 known = self._known(file.member, fingerprint, choices, stored)
                 if isinstance(known, IndexedFile):
                     self.files[place] = known
+
+    def _stated_of(self, account: Account, currency: str) -> AccountOverride:
+        """Return what is stated about an account in a currency, by the id it has with it or the one without."""
+        ids = [account_key(account.anchor or "", currency), account.external_id]
+        return self._config.override(ids, account.mask) or AccountOverride()
 
     def _known(
         self, member: Member, fingerprint: str, choices: Choices, stored: StoredIndex | None
