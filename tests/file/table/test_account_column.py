@@ -29,6 +29,20 @@ def test_the_cells_show_whose_account_a_column_holds(reading, accounts, own, oth
     assert {row.counterparty_account for row in found.rows} == (others or {None})
 
 
+@pytest.mark.parametrize(("gap", "refused"), [(0, True), (1, False)], ids=["in each row", "one row has none"])
+def test_hundreds_of_accounts_are_those_of_others_in_a_long_file_too(reading, gap, refused):
+    numbers = [f"109010140000071{at % 300:011}" for at in range(700)]
+    rows = [f"2026-01-15;Opis {at};{number if at >= gap else ''};-{at + 1},00\n" for at, number in enumerate(numbers)]
+    text = "Data;Opis;Rachunek;Kwota\n" + "".join(rows)
+    if refused:
+        with pytest.raises(StatementError, match="--column 'rachunek=account'"):
+            reading(text)
+    else:
+        found = reading(text)
+        assert (len(found.accounts), len(found.rows)) == (1, 700)
+        assert found.rows[1].counterparty_account == numbers[1]
+
+
 @pytest.mark.parametrize(
     "accounts",
     [[OWN, OTHER, THIRD], [OWN, OWN, ""], ["Joint", "Savings", ""]],

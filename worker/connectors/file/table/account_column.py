@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from worker.connectors.file.statement.errors import Doubt, StatementError
 from worker.connectors.file.table.profile import Profile
-from worker.connectors.file.table.unknown_columns import ColumnValues
+from worker.connectors.file.table.unknown_columns import MOST_VALUES, ColumnValues
 
 _LIKE_NUMBER = re.compile(r"(?=(?:\D*\d){8})[A-Z]{0,2}[\dA-Z /.*-]+")
 _LEAST_ROWS = 3
@@ -29,7 +29,8 @@ def with_own_account(profile: Profile, values: ColumnValues, ignored: Collection
     if values.name in ignored:
         return profile.model_copy(update={"account": None, "match": matched}), None
     several, rows = len(values.values), values.filled + values.empty
-    scattered = several > 1 and several * 2 > values.filled and rows >= _LEAST_ROWS
+    many = several * 2 > values.filled or several == MOST_VALUES
+    scattered = several > 1 and many and rows >= _LEAST_ROWS
     gaps = bool(values.empty and values.filled)
     if not scattered and not gaps:
         return profile, None

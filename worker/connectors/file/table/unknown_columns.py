@@ -20,7 +20,7 @@ from worker.connectors.file.table.state_words import (
     flag_state,
 )
 
-_KEPT_VALUES, _FEW_VALUES = 200, 12
+MOST_VALUES, _FEW_VALUES = 200, 12
 _SHARE = 0.9
 _FEW = 0.5
 _FLAGS = 2  # yes and no
@@ -72,7 +72,7 @@ class ColumnValues:
             return
         self.filled += 1
         if text not in self.values:
-            if len(self.values) >= _KEPT_VALUES:
+            if len(self.values) >= MOST_VALUES:
                 return
             self.values.add(text)
             if len(self.values) <= _FEW_VALUES:
