@@ -298,6 +298,13 @@ def test_a_profile_of_ten_lines_reads_a_layout_nobody_knew(reading):
     ]
 
 
+@pytest.mark.parametrize(("footer", "kept"), [("n$", 1), (r"n\Z", 1), ("^04", 1), ("Wonen", 0)])
+def test_where_a_long_line_is_cut_is_no_end_of_it(reading, footer, kept):
+    content = f"Dag;Som;Wat;Waarom\n03/04/26;1,00;Wonen;{'n' * 300}1\n05/04/26;1,00;x;y\n"
+    found = reading(content, profile={**TEN_LINES, "footer": [footer]})
+    assert len(found.rows) == kept + 1
+
+
 def test_a_profile_that_does_not_fit_is_never_replaced_by_another(reading):
     with pytest.raises(InvalidDataError, match="my-bank"):
         reading("Date,Description,Amount\n2026-01-31,Rent,-5.00\n", profile=TEN_LINES)

@@ -29,6 +29,7 @@ from worker.connectors.file.table.stated_totals import StatedTotals
 
 _LEAST_DATE_DIGITS = 4
 _FOOTER_CHARACTERS = 200  # of a line, in which the patterns of a profile are looked for
+_LINE_END = re.compile(r"\$|\\Z")  # of a pattern: where a longer line is cut is not its end
 _SHOP = re.compile(r"(?i)\W*new balance\b")  # a purchase there has a day, the line of a balance has none
 
 
@@ -40,6 +41,7 @@ class RowReader:
         self._layout, self._decisions, self._profile = layout, decisions, profile
         self._bookings = BookingReader(layout, decisions, accounts)
         self._footers = [re.compile(pattern) for pattern in profile.footer]
+        self._long_footers = [one for one in self._footers if not _LINE_END.search(one.pattern)]
         self._skip = Conditions(layout, profile.skip).columns
         self._detail_at = layout.column(profile.detail)
         self._state = layout.above.state
@@ -113,8 +115,9 @@ class RowReader:
         if self._state == "void" and self._bookings.holds_figure(record):
             return "below a title that says that nothing of it was booked"
         if self._footers:
-            line = ",".join(record.cells)[:_FOOTER_CHARACTERS]
-            if any(pattern.search(line) for pattern in self._footers):
+            line = ",".join(record.cells)
+            patterns = self._footers if len(line) <= _FOOTER_CHARACTERS else self._long_footers
+            if any(pattern.search(line[:_FOOTER_CHARACTERS]) for pattern in patterns):
                 return "a line the profile leaves out"
         if self._detail_at is not None and cell(record, self._detail_at) and not self._bookings.holds_figure(record):
             return "details of the booking above"
