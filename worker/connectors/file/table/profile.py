@@ -152,12 +152,12 @@ class Profile(BaseModel):
         for pattern in value:
             try:
                 re.compile(pattern)
-            except re.error:
-                raise ValueError(f"footer pattern '{pattern}' is not a regular expression") from None
+            except (re.error, OverflowError, RecursionError):
+                raise ValueError(f"footer pattern '{pattern[:200]}' is not a regular expression") from None
             if not is_quick(pattern):
                 raise ValueError(
-                    f"footer pattern '{pattern}' may have no brackets ( ) and at most two of * + ? {{:"
-                    " give several patterns"
+                    f"footer pattern '{pattern[:200]}' may have no brackets ( ), at most 200 letters and at most one of"
+                    " * + ? {, or two behind a leading ^: give several patterns"
                 )
         return value
 
