@@ -82,6 +82,11 @@ def test_equal_entries_of_reports_are_one_or_two_as_the_file_shows(reading, cont
     assert [str(amount) for amount in booked] == expected
 
 
+def test_entries_that_return_while_another_one_is_lacking_are_asked_for(reading):
+    with pytest.raises(StatementError, match="state --reports so_far or new"):
+        reading(reports(COFFEE + LUNCH + TAXI, COFFEE + LUNCH + known("7.00", "A1")), name="a.xml")
+
+
 def test_equal_entries_that_may_be_one_or_two_are_asked_for(reading):
     told = reports(COFFEE, COFFEE + LUNCH)
     with pytest.raises(StatementError, match="state --reports so_far or new") as refused:

@@ -109,7 +109,7 @@ class _Account:
         if any(self.used.get(report.references.get(key, "")) == key for key in common):
             return "so_far"
         if lacks:
-            return "new"
+            return "new" if len(common) == 1 else None
         # several different entries do not all happen twice; a pending one is told until it is booked
         return "so_far" if len(common) > 1 or not common.keys() & report.booked.keys() else None
 
@@ -128,8 +128,8 @@ def repeating_reports(events: Iterable[Event], stated: Reports | None) -> frozen
     """Return the numbers, from 0, of the reports that repeat entries of earlier ones of their account.
 
     Balances show it, else the moments between which reports tell entries, else the bank's references, else the
-    entries: a report of the same day that lacks an earlier entry tells new ones only. A report of which nothing is
-    shown is taken as all others of the file.
+    entries: a report of the same day that lacks an earlier entry, and holds one again, tells new ones only. A report of
+    which nothing is shown is taken as all others of the file.
 
     Args:
         events: Of the whole file.
