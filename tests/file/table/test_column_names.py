@@ -19,6 +19,8 @@ BANKS = {
     "PKO": "Data operacji;Data waluty;Typ transakcji;Kwota;Waluta;Saldo po transakcji;Opis transakcji\n"
     "2026-01-16;2026-01-16;Przelew;+20.00;PLN;+1009.50;Tytuł: x\n"
     "2026-01-15;2026-01-15;Karta;-10.50;PLN;+989.50;Tytuł: y\n",
+    "ING Poland": "Data transakcji;Data księgowania;Opis transakcji;Kwota;Waluta\n"
+    "2026-01-13;2026-01-15;x;-10,50;PLN\n2026-01-14;2026-01-16;y;20,00;PLN\n",
     "ING Romania": "Data;Detalii tranzactie;Debit;Credit\n"
     "15 ianuarie 2026;Cumparare POS;10,50;\n16 ianuarie 2026;Incasare;;20,00\n",
     "Alipay": "交易时间,交易对方,商品说明,收/支,金额,交易状态\n"

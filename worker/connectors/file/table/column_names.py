@@ -88,7 +88,8 @@ _WORDS: dict[str, str] = {
 _ROLES = {word: role for role, words in _WORDS.items() for word in words.split("|")}
 _NAMED_ROLES = frozenset(_WORDS) - {"description"} | {"transaction_date", "id", "fee"}
 ROLES = (*sorted(_NAMED_ROLES), "description", "ignore")
-_WEAK = frozenset({"name", "naam", "transaktionsdag"})  # a more special name of the same meaning counts before them
+# A more special name of the same meaning counts before them.
+_WEAK = frozenset({"name", "naam", "transaktionsdag", "data transakcji"})
 _BASE, _EACH, _MOST = 0.5, 0.08, 0.8
 _DAY_FIRST = frozenset(
     {
