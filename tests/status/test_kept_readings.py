@@ -89,3 +89,19 @@ def test_what_is_kept_can_hang_on_what_was_read_instead_of_on_how_long_it_took()
     numbers = iter([1, 2, 50, 3])
     readings = KeptReadings(Clock(), keeps=lambda value, _took_s: value >= 50)
     assert [readings.get("size", lambda: next(numbers)) for _ in range(4)] == [1, 2, 50, 50]
+
+
+def test_what_nobody_asked_for_in_a_long_time_is_taken_anew_at_once():
+    clock, numbers = Clock(), iter(range(9))
+    readings = KeptReadings(clock, keeps=lambda _value, _took_s: True, oldest_s=60)
+
+    def read():
+        clock.now_s += 1
+        return next(numbers)
+
+    assert readings.get("fleet", read) == 0
+    clock.now_s += REST
+    assert readings.get("fleet", read) == 0
+    clock.now_s += 12 * 3600
+    assert readings.get("fleet", read) == 1, "not the state of the evening before"
+    assert readings.get("fleet", read) == 1

@@ -26,6 +26,13 @@ from worker.status.kept_readings import KeptReadings
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
+_OLDEST_S = 60.0
+"""What was read longer ago is not shown: somebody who opens a page in the morning sees no state of the evening."""
+
+
+def _keep_large_fleets() -> KeptReadings[Fleet]:
+    return KeptReadings(keeps=lambda fleet, _: fleet.is_large, oldest_s=_OLDEST_S)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -50,7 +57,7 @@ class Services:
     webhook_verifiers: WebhookVerifiers
     nudge_dispatcher: Callable[[], None]
     trace_context: str | None = None
-    kept_fleet: KeptReadings[Fleet] = field(default_factory=lambda: KeptReadings(keeps=lambda fleet, _: fleet.is_large))
+    kept_fleet: KeptReadings[Fleet] = field(default_factory=_keep_large_fleets)
 
     @property
     def sessions(self) -> Sessions:

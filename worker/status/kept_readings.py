@@ -5,6 +5,7 @@ one and taken anew in the background once it is older than `REST` times as long 
 every 20 seconds. A first reading can be waited for as long as the caller allows; it goes on behind the scrape.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -36,11 +37,14 @@ class _Reading(Generic[T]):
 class KeptReadings(Generic[T]):
     """The last reading of each name. One for a process; any number of threads may ask.
 
-    keeps: Says of a reading and of how long it took (s) whether it is kept at all.
+    Attributes:
+        keeps: Says of a reading and of how long it took (s) whether it is kept at all.
+        oldest_s: What is older, because nobody asked for long, is taken anew at once; by default nothing is.
     """
 
     clock: Callable[[], float] = time.monotonic
     keeps: Callable[[T, float], bool] = lambda _value, took_s: took_s >= SHORT_S
+    oldest_s: float = math.inf
     _kept: dict[str, _Reading[T]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _firsts: dict[str, "Future[_Reading[T]]"] = field(default_factory=dict)
@@ -67,7 +71,7 @@ class KeptReadings(Generic[T]):
         kept = self._kept.get(name)
         if kept is None and first_until_s is not None:
             return self._first(name, renew or read, first_until_s)
-        if kept is None or not self.keeps(kept.value, kept.took_s):
+        if kept is None or not self.keeps(kept.value, kept.took_s) or self._is_too_old(kept):
             return self._take(name, read).value
         if self.clock() - kept.read_s > REST * kept.took_s and self._claim(kept):
             threading.Thread(target=self._renew, args=(name, renew or read, kept), daemon=True).start()
@@ -85,6 +89,10 @@ class KeptReadings(Generic[T]):
         finally:
             if first.done():  # also one that failed: the next caller takes it anew
                 self._firsts.pop(name, None)
+
+    def _is_too_old(self, kept: _Reading[T]) -> bool:
+        """Leave time for a renewal in the background, which begins later where a reading takes longer."""
+        return self.clock() - kept.read_s > max(self.oldest_s, 2 * REST * kept.took_s)
 
     def _claim(self, kept: _Reading[T]) -> bool:
         with self._lock:
