@@ -1,5 +1,7 @@
 """The operator's page: closed without its password, true to the rows, safe against what banks and receivers write."""
 
+import base64
+import json
 import re
 import uuid
 from datetime import date
@@ -197,10 +199,16 @@ def test_runs_are_filtered(page, query, shown, hidden):
     assert hidden not in answer.text
 
 
+def cursor(value):
+    place = ["2026-06-01T12:00:00+00:00", str(uuid.UUID(int=7)), value]
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
 @pytest.mark.parametrize(
     "path",
     ["/ops/runs?status=odd", "/ops/runs?user=x", "/ops/runs?from=yesterday", "/ops/runs?after=!", "/ops/runs?q=%00",
-     "/ops/runs?range=year", "/ops/runs/no-id", "/ops/connections?status=odd", "/ops/runs?connection=1"],
+     "/ops/runs?range=year", "/ops/runs/no-id", "/ops/connections?status=odd", "/ops/runs?connection=1",
+     f"/ops/connections?sort=name&after={cursor(chr(0xD800))}", f"/ops/runs?sort=longest&after={cursor(10**400)}"],
 )  # fmt: skip
 @pytest.mark.usefixtures("filled")
 def test_what_an_operator_types_wrong_is_said_on_a_page(page, path):

@@ -49,9 +49,10 @@ def read_cursor(cursor: str | None, *, by_name: bool = False) -> After | None:
     try:
         queued_at, run_id, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         value = values[0] if values else 0
-        named = str(value).replace("\x00", "") if by_name else float(value)
+        # Encoding refuses half a character, which Postgres could not be asked about.
+        named = str(value).replace("\x00", "").encode().decode() if by_name else float(value)
         return After(queued_at=datetime.fromisoformat(queued_at), run_id=uuid.UUID(run_id), value=named)
-    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error):
         raise InvalidRequestError("`cursor` is not the `next` of a page") from None
 
 
