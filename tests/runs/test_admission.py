@@ -148,3 +148,17 @@ def test_a_person_who_asks_after_a_run_failed_at_the_bank_gets_one_try(sessions,
     with sessions() as session:
         tried = claim(session, run_id, worker_name="w", lease_s=60)
         assert admit(tried.facts, attempt=tried.lease.attempt, limits=LIMITS) is None
+
+
+def test_news_of_a_bank_does_not_wake_a_run_that_leaves_the_reserve_to_people(sessions, connect, ask):
+    connection_id = connect()
+    run_id = ask(connection_id, trigger=RunTrigger.SCHEDULE)
+    with sessions() as session:
+        claimed = claim(session, run_id, worker_name="w", lease_s=60)
+        close(session, claimed.lease, Outcome(status=RunStatus.DEFERRED, code="quota_reserved", defer_s=3600.0))
+    assert ask(connection_id, trigger=RunTrigger.WEBHOOK) == run_id
+    with sessions() as session:
+        assert claim(session, run_id, worker_name="w", lease_s=60) is None
+    assert ask(connection_id, trigger=RunTrigger.USER) == run_id
+    with sessions() as session:
+        assert claim(session, run_id, worker_name="w", lease_s=60) is not None

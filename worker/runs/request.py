@@ -104,13 +104,14 @@ _URGENCY = {RunTrigger.SCHEDULE: 0, RunTrigger.WEBHOOK: 1, RunTrigger.RETRY: 2, 
 def _promote(session: Session, run_id: uuid.UUID, trigger: RunTrigger) -> None:
     """Make a waiting run one of the trigger, because more depends on it now, and have it published again.
 
-    A run that was deferred to keep the reserve is due at once: interactive runs may use the reserve. One that waits for
-    a bank that is down is due at once when a person asks, whose request gets one try.
+    When a person asks, a run that was deferred to keep the reserve is due at once, because people may use the reserve,
+    and so is one that waits for a bank that is down: their request gets one try. News of a bank may do neither.
     """
     waiting = update(BankImportRun).where(BankImportRun.id == run_id, BankImportRun.status.in_(WAITING))
     session.execute(waiting.values(trigger=trigger, dispatched_at=None))
-    needless = {"quota_reserved", *(["provider_down"] if trigger != RunTrigger.WEBHOOK else [])}
-    session.execute(waiting.where(BankImportRun.code.in_(needless)).values(status=RunStatus.QUEUED, not_before=None))
+    if trigger != RunTrigger.WEBHOOK:
+        needless = waiting.where(BankImportRun.code.in_(("quota_reserved", "provider_down")))
+        session.execute(needless.values(status=RunStatus.QUEUED, not_before=None))
 
 
 def _write(session: Session, request: RunRequest, run_id: uuid.UUID, user_id: int) -> uuid.UUID | None:
