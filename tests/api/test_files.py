@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from worker.connections.credentials import open_taken, take_config
+from worker.connections.statement_files import keep
 from worker.connectors.file import FileConfig
 from worker.connectors.file.statement.files import folder_files
 from worker.connectors.file.table.profile import folder_profiles
@@ -59,6 +60,19 @@ def test_an_upload_is_a_statement_whatever_it_is_called(client, settings, name):
     [kept] = folder.iterdir()
     assert folder_files(folder) == [kept]
     assert not folder_profiles(folder)
+
+
+def test_a_statement_that_was_kept_where_a_folder_passes_over_it_is_read_when_it_comes_again(tmp_path):
+    folder = tmp_path / "kept"
+    source = tmp_path / "rows.toml"
+    source.write_bytes(CARD)
+    first = keep(source, folder)
+    passed_over = first.rename(first.with_suffix(""))
+    assert folder_files(folder) == []
+    again = keep(source, folder)
+    assert folder_files(folder) == [again] != [passed_over]
+    assert keep(source, folder) == again
+    assert list(folder.iterdir()) == [again]
 
 
 def test_an_inspection_says_what_does_not_add_up_and_keeps_nothing(client, settings, sessions):

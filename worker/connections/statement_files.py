@@ -39,11 +39,14 @@ def keep(source: Path, folder: Path) -> Path:
         with source.open("rb") as stream:
             mark = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
         kept = folder / f"{mark}-{source.name}{'.txt' if is_skipped(source) else ''}"
-        if next(folder.glob(f"{mark}-*"), None) is None:
+        earlier = list(folder.glob(f"{mark}-*"))
+        if all(is_skipped(one) for one in earlier):
             unfinished = folder / f".{mark}-{uuid.uuid4().hex}.part"
             shutil.copyfile(source, unfinished)
             unfinished.chmod(0o600)
             os.replace(unfinished, kept)  # noqa: PTH105 - it is atomic on every system
+        for one in filter(is_skipped, earlier):  # kept under its own name by an earlier version
+            one.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InvalidRequestError(f"the statement folder {folder} cannot be written: {reason}") from None
