@@ -278,3 +278,22 @@ def test_a_rejected_row_that_the_bank_mends_itself_is_no_problem_any_more(harnes
     harness.bank.change(row, **mended)
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert harness.amounts() == ["-3.00"]
+
+
+def test_an_equal_row_of_the_first_import_mends_no_row_that_it_rejects(harness):
+    harness.bank.capabilities = replace(WINDOWED, window_days=90, history_days=365)
+    harness.bank.buy("-3", "Coffee", external_id="1")
+    harness.bank.buy("-3", "Coffee", external_id="2", currency="???")
+    assert harness.refresh().code == "rows_rejected"
+    assert open_rejections(harness) == [("currency_unknown",)]
+
+
+def test_the_next_months_equal_row_mends_no_rejected_one_without_a_day(harness):
+    harness.bank.capabilities = CURSOR
+    harness.bank.buy("-12.99", "Stream", external_id="1", booking_on=None)
+    assert harness.refresh().code == "rows_rejected"
+    harness.day_later(30)
+    harness.sql("UPDATE bank_import_rejections SET created_at = created_at - interval '30 days'")
+    harness.bank.buy("-12.99", "Stream", external_id="2")
+    assert harness.refresh().code == "rows_rejected"
+    assert harness.amounts() == ["-12.99"]

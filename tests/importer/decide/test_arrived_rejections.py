@@ -9,7 +9,7 @@ from tests.importer.decide.rows import transaction
 from worker.importer.decide.arrived_rejections import MoneyAndWords, arrived_rejections, read_rejection
 from worker.importer.decide.line import transaction_as_text
 
-DAY, NEXT_DAY = date(2026, 6, 15), date(2026, 6, 16)
+DAY, NEXT_DAY, NEXT_MONTH = date(2026, 6, 15), date(2026, 6, 16), date(2026, 7, 15)
 
 
 def rows(*facts):
@@ -26,6 +26,9 @@ CASES = {
     "another day": ([(3, "Coffee Bar", DAY)], [(3, "Coffee Bar", NEXT_DAY)], []),
     "a pending one that was booked": ([(3, "Coffee Bar", DAY, True)], [(3, "Coffee Bar", NEXT_DAY)], [0]),
     "no day before": ([(3, "Coffee Bar", None)], [(3, "Coffee Bar", DAY)], [0]),
+    "no day, seen before": ([(3, "Coffee Bar", None, False, DAY)], [(3, "Coffee Bar", NEXT_DAY)], [0]),
+    "no day, seen after": ([(3, "Coffee Bar", None, False, NEXT_MONTH)], [(3, "Coffee Bar", DAY)], [0]),
+    "no day, seen a month before": ([(3, "Coffee Bar", None, False, DAY)], [(3, "Coffee Bar", NEXT_MONTH)], []),
     "nothing": ([(3, "Coffee Bar")], [], []),
 }
 
@@ -39,6 +42,15 @@ def test_what_a_rejection_keeps_is_read():
     read = read_rejection(7, transaction_as_text(transaction("-3.50", "Coffee", counterparty="Bar", booking_on=None)))
     assert read is not None
     assert (read.id, str(read.amount), read.words, read.on) == (7, "3.50", "Bar Coffee", None)
+
+
+@pytest.mark.parametrize("amount", ["1E+200000", "1E-200000", "1E+9999999", "-1E+9999999"])
+def test_an_amount_that_no_row_can_have_is_none_of_a_row_that_arrived(amount):
+    assert read_rejection(7, f'{{"amount": "{amount}", "pending": false}}') is None
+
+
+def test_a_record_that_is_too_deep_to_be_read_is_none_either():
+    assert read_rejection(7, "[" * 100_000) is None
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from worker.importer.decide.match_pending import MAX_DAYS, SURE
 from worker.importer.decide.one_to_one import OneToOne, Rating
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.similarity import days_apart, similarity
+
+MAX_PLACES = 20
+"""No imported amount is longer before or after its point, and Postgres refuses numbers of very many places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class MoneyAndWords:
         id: Of the rejection, or of the stored row.
         amount: Without its sign, which the user may have inverted.
         on: The day that the bank states; None without one.
+        seen_on: The day on which a row was first rejected; None of one that arrived.
     """
 
     id: int
@@ -27,29 +31,30 @@ class MoneyAndWords:
     words: str
     on: date | None = None
     pending: bool = False
+    seen_on: date | None = None
 
 
-def read_rejection(rejection_id: int, raw: str) -> MoneyAndWords | None:
+def read_rejection(rejection_id: int, raw: str, seen_on: date | None = None) -> MoneyAndWords | None:
     """Read the text that a rejection keeps of a transaction; None where it is a record of the provider's own."""
     try:
         record = json.loads(raw)
-        amount, pending = Decimal(str(record["amount"])), bool(record["pending"])
+        amount, pending = abs(Decimal(str(record["amount"]))), bool(record["pending"])
         days = [record[name] for name in ("booking_on", "transaction_on", "value_on") if name in record]
         on = date.fromisoformat(days[0]) if days else None
-    except (ValueError, TypeError, KeyError, InvalidOperation):
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
         return None
-    if not amount.is_finite():
+    if not amount.is_finite() or abs(amount.adjusted()) > MAX_PLACES:
         return None
     words = f"{record.get('counterparty') or ''} {record.get('description') or ''}"
-    return MoneyAndWords(id=rejection_id, amount=abs(amount), words=words, on=on, pending=pending)
+    return MoneyAndWords(id=rejection_id, amount=amount, words=words, on=on, pending=pending, seen_on=seen_on)
 
 
 def arrived_rejections(rejected: Sequence[MoneyAndWords], created: Sequence[MoneyAndWords]) -> list[int]:
     """Return the rejections that are among the created rows, each row standing for one rejection at most.
 
     Args:
-        rejected: Rejections of earlier deliveries that this one comes without.
-        created: Rows that this delivery brought.
+        rejected: Rejections of earlier runs.
+        created: Rows that this run brought.
     """
     matching = OneToOne(rejected, created)
     return [match.left.id for match in matching.choose(matching.pairs_by_key(_amount, _amount), _rate)]
@@ -60,8 +65,23 @@ def _amount(row: MoneyAndWords) -> Decimal:
 
 
 def _rate(rejected: MoneyAndWords, created: MoneyAndWords) -> Rating | None:
-    alike = similarity(rejected.words, created.words)
-    days = days_apart(rejected.on, created.on) if rejected.on and created.on else 0
-    if alike < SURE or days > (MAX_DAYS if rejected.pending else 0):
+    days = _days_between(rejected, created)  # first, because texts take long to compare
+    if days is None:
         return None
-    return Rating(1 - alike + days, Reason.RETURNED)
+    alike = similarity(rejected.words, created.words)
+    return None if alike < SURE else Rating(1 - alike + days, Reason.RETURNED)
+
+
+def _days_between(rejected: MoneyAndWords, created: MoneyAndWords) -> int | None:
+    """Return how many days the two are apart; None where they are two purchases.
+
+    A rejected row without a day is of a day before it was seen, or is booked a few days later. An equal purchase of the
+    next month is another one.
+    """
+    if created.on is None:
+        return 0
+    if rejected.on is not None:
+        days, most = days_apart(rejected.on, created.on), MAX_DAYS if rejected.pending else 0
+    else:
+        days, most = max(0, (created.on - (rejected.seen_on or created.on)).days), MAX_DAYS
+    return days if days <= most else None

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -30,10 +31,12 @@ _ARRIVED = text(
       AND (r.account_id = :account_id OR r.account_id IS NULL AND r.code = 'account_not_listed')
       AND t.account_id = :account_id AND t.external_id = r.external_id AND t.state <> 'removed'"""
 )
-# A row that this delivery rejects again is open again below.
+# A row that this delivery rejects again is open again below. Beside one that this run was the first to reject, an equal
+# row of the run is another purchase.
 _NOT_ARRIVED = text(
-    """SELECT id, raw FROM bank_import_rejections
-    WHERE connection_id = :connection_id AND account_id = :account_id AND resolved_at IS NULL ORDER BY id LIMIT 1000"""
+    """SELECT id, raw, extract(day FROM now() - created_at)::int AS days_open FROM bank_import_rejections
+    WHERE connection_id = :connection_id AND account_id = :account_id AND resolved_at IS NULL AND run_id <> :run_id
+    ORDER BY id LIMIT 1000"""
 )
 _CREATED = text(
     """SELECT id, abs(amount) AS amount, concat_ws(' ', counterparty, description) AS words, stated_on AS "on"
@@ -64,11 +67,18 @@ def not_listed(transaction: Transaction) -> Rejection:
     )
 
 
-def record_rejections(session: Session, job: Job, account_id: int | None, rejections: Sequence[Rejection]) -> int:
-    """Store rejections and return how many are new; rejections of rows that were imported since are resolved."""
+def record_rejections(
+    session: Session, job: Job, account_id: int | None, rejections: Sequence[Rejection], today: date | None = None
+) -> int:
+    """Store rejections and return how many are new; rejections of rows that were imported since are resolved.
+
+    Args:
+        today: In the bank's zone; None where the rows are no account's.
+    """
     arrived = {"run_id": job.lease.run_id, "connection_id": job.connection_id, "account_id": account_id}
     session.execute(_ARRIVED, arrived)
-    _resolve_mended(session, arrived)
+    if today is not None:
+        _resolve_mended(session, arrived, today)
     if not rejections:
         return 0
     before = _count(session, job)
@@ -91,10 +101,11 @@ def record_rejections(session: Session, job: Job, account_id: int | None, reject
     return _count(session, job) - before
 
 
-def _resolve_mended(session: Session, which: Mapping[str, Any]) -> None:
+def _resolve_mended(session: Session, which: Mapping[str, Any], today: date) -> None:
     """Resolve rejections whose rows arrived in this run without the id by which they would be known."""
     stored = session.execute(_NOT_ARRIVED, which).all()
-    rejected = [read for row in stored if (read := read_rejection(row.id, row.raw)) is not None]
+    seen = [(row, today - timedelta(days=row.days_open)) for row in stored]
+    rejected = [read for row, on in seen if (read := read_rejection(row.id, row.raw, on)) is not None]
     if not rejected:
         return
     found = session.execute(_CREATED, {**which, "amounts": [one.amount for one in rejected]})
