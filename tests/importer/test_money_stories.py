@@ -268,6 +268,21 @@ def test_a_replayed_row_that_arrived_meanwhile_is_not_doubled(harness):
     assert harness.amounts() == ["-7.00"]
 
 
+def test_a_replay_of_one_run_mends_no_equal_row_of_another(harness):
+    harness.bank.extra = {"rejected": (KIOSK,)}
+    harness.refresh()
+    first = harness.run_id
+    harness.bank.extra = {"rejected": (replace(KIOSK, raw=KIOSK.raw.replace('"r"', '"s"')),)}
+    harness.refresh()
+    second = harness.run_id
+    harness.bank.extra = {}
+    harness.run(RunKind.REPLAY, target_run_id=first)
+    assert harness.amounts() == ["-7.00"]
+    assert harness.sql("SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL") == [(1,)]
+    harness.run(RunKind.REPLAY, target_run_id=second)
+    assert harness.amounts() == ["-7.00", "-7.00"]
+
+
 def test_a_replay_that_dies_before_it_imported_leaves_the_rows_to_its_next_attempt(harness):
     harness.bank.extra = {"rejected": (KIOSK,)}
     harness.refresh()

@@ -73,7 +73,7 @@ def record_rejections(
     """Store rejections and return how many are new; rejections of rows that were imported since are resolved.
 
     Args:
-        today: In the bank's zone; None where the rows are no account's.
+        today: In the bank's zone; None where no row of the run may stand for a rejected one without its id.
     """
     arrived = {"run_id": job.lease.run_id, "connection_id": job.connection_id, "account_id": account_id}
     session.execute(_ARRIVED, arrived)

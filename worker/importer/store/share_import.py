@@ -46,7 +46,9 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
         context.check()
         tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
         rejections += import_slice(session, share, slice_, removed, seen, tally)
-    rejected = record_rejections(session, job, account.id, rejections, share.read_context.today)
+    # A replay notes itself what it mends: its rows are rejected ones, and stand for no other.
+    today = share.read_context.today if share.request.moves else None
+    rejected = record_rejections(session, job, account.id, rejections, today)
     repeated = delivery.repeated[account.external_id]
     tally.counts += Counts(
         rejected=rejected,
