@@ -110,15 +110,15 @@ class _ImportRun:
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
         request = request_for_single_rows(wanted, self.context.now().date())
         self.imports.commit(lambda session: forget(session, self.job))
-        self.imports.commit(lambda session: resolve(session, self.job, replayed.of_accounts(())))
-        before: list[str] = []
+        self.imports.commit(lambda session: resolve(session, self.job, replayed.without_rows()))
+        imported: list[str] = []
         for account in wanted:
             # Together with the rows, or they would be mended and lost where the account waits or the worker dies.
-            earlier = replayed.of_accounts(before)
-            before.append(account.external_id)
-            ids = [rejection_id for rejection_id in replayed.of_accounts(before) if rejection_id not in earlier]
+            ids = replayed.completed_by(account.external_id, imported)
             mended = partial(resolve, job=self.job, rejection_ids=ids)
             self.imports.import_account(request, account, delivery, before=mended)
+            if account.id not in self.imports.failed:
+                imported.append(account.external_id)
         for account in self.imports.accounts_of(request):
             if account.id not in self.imports.failed:
                 self.imports.end_account(account)

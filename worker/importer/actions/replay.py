@@ -36,9 +36,14 @@ class Replayed:
     transactions: list[Transaction]
     accounts: dict[int, frozenset[str]]
 
-    def of_accounts(self, account_ids: Collection[str]) -> list[int]:
-        """Return the rejections of which all belongs to these accounts; the others stay open."""
-        return [id_ for id_, found in self.accounts.items() if found.issubset(account_ids)]
+    def without_rows(self) -> list[int]:
+        """Return the rejections of which nothing is left to import."""
+        return [id_ for id_, found in self.accounts.items() if not found]
+
+    def completed_by(self, account_id: str, before: Collection[str]) -> list[int]:
+        """Return the rejections of which all is imported with this account, if that of the others was before."""
+        done = {account_id, *before}
+        return [id_ for id_, found in self.accounts.items() if account_id in found and found <= done]
 
 
 def read_rejected_rows(session: Session, job: Job, connector: BankConnector) -> Replayed:
