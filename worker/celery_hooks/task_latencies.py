@@ -1,5 +1,6 @@
 """Measures latencies of tasks through Celery's signals, and serves them from the worker's main process."""
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ log = get_logger(__name__)
 
 _STATES = frozenset({"SUCCESS", "FAILURE", "RETRY", "REJECTED", "IGNORED"})
 _worker_name = "worker"
-_started_s: dict[str, float] = {}
+# Of the task that a thread executes. Not by id: two messages of one run have the same and may be executed side by side.
+_current = threading.local()
 
 
 def connect() -> None:
@@ -59,15 +61,13 @@ def _serve(**_details: object) -> None:
         log.warning("latencies.not_served", listen=listen, reason=error.strerror)
 
 
-def _note_start(task_id: str, **_details: object) -> None:
-    _started_s[task_id] = time.perf_counter()
+def _note_start(**_details: object) -> None:
+    _current.started_s = time.perf_counter()
 
 
-def _note_end(task_id: str, task: Any, state: str | None, **_details: object) -> None:  # noqa: ANN401 - celery.Task
-    started_s = _started_s.pop(task_id, None)
-    if started_s is not None:
-        seconds = time.perf_counter() - started_s
-        observe(TASK, seconds, str(task.name), state if state in _STATES else "other")
+def _note_end(task: Any, state: str | None, **_details: object) -> None:  # noqa: ANN401 - celery.Task
+    seconds = time.perf_counter() - _current.started_s
+    observe(TASK, seconds, str(task.name), state if state in _STATES else "other")
 
 
 def _folder() -> Path:
