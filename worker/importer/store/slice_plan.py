@@ -63,8 +63,8 @@ def plan_slice(
         raise SignsFlippedError
 
     without_expense = [m for m in matches.changed if details[m.known_id].expense_id is None]
-    lines = [*matches.new, *(m.line for m in without_expense)]
-    visible = [line for line in lines if has_expense(line, pending_hidden=share.rules.pending_hidden)]
+    lines, rules = [*matches.new, *(m.line for m in without_expense)], share.rules
+    visible = [line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)]
     days, amounts = [line.effective_on for line in visible], {line.expense_amount for line in visible}
     found = load_counterparts(session, share.job.user_id, share.account, days, amounts)
     existing = [expense for expense in found if expense.expense_id not in seen.expense_ids]
@@ -82,7 +82,7 @@ def plan_slice(
         delivered=frozenset(id_ for id_ in linked if id_ in rows.split.seen or seen.has(id_)),
         common_words=common_words(texts),
     )
-    return matches, make_plan(matches, evidence, share.rules)
+    return matches, make_plan(matches, evidence, rules)
 
 
 def _take_stored_identities(session: Session, share: AccountShare, matches: IdentityMatches) -> None:
