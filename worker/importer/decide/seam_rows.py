@@ -1,10 +1,9 @@
 """Decides about pairs of rows where one source ends and the other begins, and either may lack a purchase. Pure."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity, without_words, words_of
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, Lag, Meeting, MetBy, SourceRow, Spans
 
 COMMON_SHARE = 0.5
@@ -12,8 +11,6 @@ COMMON_SHARE = 0.5
 
 MIN_COMMON = 4
 """Of a word that fewer rows have that is not said."""
-
-_WORD = re.compile(r"[^\W_]+")
 
 
 def is_decided(
@@ -61,7 +58,7 @@ def without_hints(
 
     def name_one_merchant(pair: Meeting) -> bool:
         left, right = lefts[pair.left].words, rights[pair.right].words
-        return similarity(_telling(left, common[0]), _telling(right, common[1])) >= ALIKE
+        return similarity(without_words(left, common[0]), without_words(right, common[1])) >= ALIKE
 
     return [
         one
@@ -73,12 +70,8 @@ def without_hints(
 
 def _common_words(rows: Sequence[SourceRow]) -> frozenset[str]:
     """Return the words that most rows of a source have: they name no merchant."""
-    counts = Counter(word for row in rows for word in set(_WORD.findall(row.words.casefold())))
+    counts = Counter(word for row in rows for word in set(words_of(row.words)))
     return frozenset(word for word, n in counts.items() if n >= MIN_COMMON and n > len(rows) * COMMON_SHARE)
-
-
-def _telling(words: str, common: frozenset[str]) -> str:
-    return " ".join(word for word in _WORD.findall(words.casefold()) if word not in common)
 
 
 def away_from_seam(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from difflib import SequenceMatcher
 
@@ -39,7 +39,7 @@ def similarity(left: str, right: str, *, common: frozenset[str] = frozenset()) -
         common: Words that do not count while both descriptions have others.
     """
     if common and _words(left) - common and _words(right) - common:
-        left, right = _without(left, common), _without(right, common)
+        left, right = without_words(left, common), without_words(right, common)
     left_words, right_words = _words(left), _words(right)
     if not left_words or not right_words:
         return 0.0
@@ -47,12 +47,18 @@ def similarity(left: str, right: str, *, common: frozenset[str] = frozenset()) -
     return shared if shared == 1 else max(shared, _similarity_of_joined_words(left, right))
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, numbers too, in one case and in their order."""
+    return _WORD.findall(text.casefold())
+
+
+def without_words(text: str, left_out: Collection[str]) -> str:
+    """Return the words of a text but for some of them."""
+    return " ".join(word for word in words_of(text) if word not in left_out)
+
+
 def _words(text: str) -> frozenset[str]:
-    return frozenset(word for word in _WORD.findall(text.casefold()) if not word.isdigit() and len(word) > 1)
-
-
-def _without(text: str, words: frozenset[str]) -> str:
-    return " ".join(word for word in _WORD.findall(text.casefold()) if word not in words)
+    return frozenset(word for word in words_of(text) if not word.isdigit() and len(word) > 1)
 
 
 def _similarity_of_joined_words(left: str, right: str) -> float:
@@ -67,7 +73,7 @@ def _similarity_of_joined_words(left: str, right: str) -> float:
 
 
 def _joined(text: str) -> str:
-    return re.sub(r"\d", "", "".join(_WORD.findall(text.casefold())))
+    return re.sub(r"\d", "", "".join(words_of(text)))
 
 
 def days_apart(left: date, right: date) -> int:
