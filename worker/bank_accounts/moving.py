@@ -85,6 +85,7 @@ class MoveReport:
     months: frozenset[str] = frozenset()
 
 
+@gc_paused()
 def move_account(
     session: Session,
     bank_account_id: int,
@@ -101,19 +102,6 @@ def move_account(
 
     Raises: NotFoundError, ConflictError when the connection has no source that can be meant.
     """
-    with gc_paused():
-        return _move(session, bank_account_id, to_connection_id, user_id, cut_over_on, preview=preview)
-
-
-def _move(
-    session: Session,
-    bank_account_id: int,
-    to_connection_id: uuid.UUID,
-    user_id: int,
-    cut_over_on: date | None,
-    *,
-    preview: bool,
-) -> MoveReport:
     lock_user(session, user_id)
     account = find_bank_account(session, bank_account_id, user_id=user_id)
     source = find_target(session, bank_account_id, to_connection_id, user_id)

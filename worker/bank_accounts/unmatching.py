@@ -116,6 +116,7 @@ def find_row(session: Session, transaction_id: int, user_id: int) -> BankTransac
     return row
 
 
+@gc_paused()
 def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
     """Make a source an account of its own again: its rows, and those that were its twins, get their own expenses.
 
@@ -133,12 +134,11 @@ def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
     if source.bank_account_id is None or not others:
         raise ConflictError(f"source {source_id} is an account of its own already")
     run_id = begin_action(session, connection_id=source.connection_id, user_id=user_id, kind=RunKind.UNMATCH)
-    with gc_paused():
-        rows, left = _part_source(session, source_id)
-        add_account(session, source)
-        source.leads_from_on = None
-        months = _own_expenses(session, rows, {ExpenseState.TWIN}, user_id, run_id)
-        months |= let_sources_lead(session, left, run_id, also_alone=True)
+    rows, left = _part_source(session, source_id)
+    add_account(session, source)
+    source.leads_from_on = None
+    months = _own_expenses(session, rows, {ExpenseState.TWIN}, user_id, run_id)
+    months |= let_sources_lead(session, left, run_id, also_alone=True)
     kept_apart = [
         decline_pair(session, run_id, user_id, "account", account_id=source_id, other_account_id=other_id)
         for other_id in others
