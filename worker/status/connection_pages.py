@@ -57,6 +57,7 @@ class ConnectionFilter:
 
 
 _VIEWS = {
+    # The same words as in idx_bank_connections_trouble.
     ConnectionView.TROUBLE: text(
         "(status IN ('needs_user', 'error') OR consecutive_failures > 0"
         " OR (problem_code IS NOT NULL AND status <> 'disconnected'))"
