@@ -1,9 +1,12 @@
 """Statements that are prepared once per connection, and what happens where they are not."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, OperationalError
 
+from tests.waiting import until
 from worker.db.engine import open_engine, open_sessions
 from worker.db.prepared import NO_DISK_WAIT, prepared
 
@@ -44,6 +47,30 @@ def test_a_statement_that_failed_or_was_rolled_back_stays_prepared(open_with):
     with sessions() as session:
         assert ask(session)[0] == 42
         assert session.execute(_PLAN_COUNT).one()[0] == 1
+
+
+def test_statements_of_one_round_trip_each_see_what_was_committed_before_they_began(open_with):
+    sessions = open_with()
+    number = 7
+    locked = prepared(
+        "SELECT pg_advisory_xact_lock(CAST(:number AS int), 7 % 4)",
+        "SELECT count(*) AS rows, CAST(:number AS int) AS number FROM seen_by_both",
+    )
+    with sessions() as session:
+        session.execute(text("CREATE TABLE seen_by_both (id int)"))
+    with ThreadPoolExecutor(1) as threads:
+        with sessions() as session:
+            session.execute(text("INSERT INTO seen_by_both VALUES (1)"))
+            session.execute(text("SELECT pg_advisory_xact_lock(:number, 3)"), {"number": number})
+
+            def counted():
+                with sessions() as other:
+                    return [tuple(other.execute(locked, {"number": number}).one()) for _ in range(2)]
+
+            late = threads.submit(counted)
+            with sessions() as watching:
+                until(lambda: watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+        assert late.result(timeout=20) == [(1, number)] * 2
 
 
 def test_a_new_connection_prepares_anew(open_with):

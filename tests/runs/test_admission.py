@@ -1,8 +1,13 @@
 """Whether a claimed run may go on."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from sqlalchemy import text
 
+from tests.waiting import until
+from worker.db.engine import open_statements
 from worker.runs import circuit
 from worker.runs.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
@@ -57,6 +62,48 @@ def test_a_connector_is_bounded_at_the_claim_for_those_who_wait(sessions, connec
         with sessions() as session:
             facts = claim(session, run_id, worker_name="w", lease_s=60).facts
         assert facts.connector_running == (running + 1 if running else 0)
+
+
+@pytest.mark.parametrize("counted", ["connector_running", "user_running"])
+def test_of_claims_at_the_same_moment_each_counts_those_before_it(engine, connect, ask, another_user, counted):
+    statements = open_statements(engine)
+    users = [another_user(f"person-{number}") for number in range(4)] if counted == "connector_running" else [None] * 4
+    run_ids = [ask(connect(user)) for user in users]
+    together = Barrier(len(run_ids))
+
+    def taken(run_id):
+        with statements() as session:
+            session.execute(text("SELECT 1"))
+            together.wait(timeout=20)
+            return claim(session, run_id, worker_name="w", lease_s=60).facts
+
+    with ThreadPoolExecutor(len(run_ids)) as threads:
+        facts = list(threads.map(taken, run_ids))
+    assert sorted(getattr(of_run, counted) for of_run in facts) == list(range(len(run_ids)))
+
+
+def test_a_claim_that_waits_for_a_former_holder_keeps_no_other_claim_waiting(engine, sessions, connect, ask, take):
+    statements = open_statements(engine)
+    stuck, other = ask(connect()), ask(connect())
+    take(stuck)
+    with sessions() as session:
+        session.execute(
+            text("UPDATE bank_import_runs SET lease_expires_at = now() - interval '1 second' WHERE id = :id"),
+            {"id": stuck},
+        )
+
+    def claimed(run_id):
+        with statements() as session:
+            return claim(session, run_id, worker_name="w", lease_s=60)
+
+    with ThreadPoolExecutor(1) as threads:
+        with sessions() as session:
+            session.execute(text("SELECT 1 FROM bank_import_runs WHERE id = :id FOR UPDATE"), {"id": stuck})
+            late = threads.submit(claimed, stuck)
+            with sessions() as watching:
+                until(lambda: watching.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+            assert claimed(other).lease.run_id == other
+        assert late.result(timeout=20).lease.attempt == 2
 
 
 def test_what_a_user_has_under_way_is_counted_no_further_than_is_asked(sessions, connect, ask, take):

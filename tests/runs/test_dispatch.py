@@ -1,7 +1,9 @@
 """Everybody gets a turn, and a lost message is sent again."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text
@@ -37,6 +39,23 @@ def test_a_user_and_a_connector_take_no_more_than_their_share(sessions, connect,
     limits = DispatchLimits(ahead=100, per_user=2, per_connector=3, redispatch_s=60)
     assert len(due(sessions, limits)) == 3
     assert due(sessions, limits) == []
+
+
+def test_dispatchers_at_the_same_moment_publish_no_more_than_one_of_them_may(sessions, connect, ask, another_user):
+    for number in range(6):
+        ask(connect(another_user(f"person-{number}")), trigger=RunTrigger.SCHEDULE)
+    limits = DispatchLimits(ahead=100, per_user=2, per_connector=2, redispatch_s=60)
+    together = Barrier(3)
+
+    def published():
+        with sessions() as session:
+            session.execute(text("SELECT 1"))
+            together.wait(timeout=20)
+            return len(take_due_runs(session, interactive=False, limits=limits))
+
+    with ThreadPoolExecutor(3) as threads:
+        passes = [threads.submit(published) for _ in range(3)]
+    assert sorted(one.result() for one in passes) == [0, 0, 2]
 
 
 def test_runs_that_cannot_go_on_yet_do_not_hide_those_behind_them(sessions, connect, ask, monkeypatch):

@@ -17,15 +17,18 @@ Contract: the statement names `no_disk_wait` in a FROM list, because Postgres do
 nothing reads. A crash of Postgres may lose the transaction, so it is only for work that is then repeated.
 """
 
+_NEXT = "\n;\n"  # between statements of one round trip
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 
-def prepared(sql: str) -> TextClause:
+def prepared(*statements: str) -> TextClause:
     """Return a statement that is marked to be prepared; without `prepare_marked` an engine executes it as usual.
 
-    Postgres has to know the type of every parameter, so CAST one that stands alone.
+    Several statements are sent in one round trip, as one transaction where the session has none, and each sees what
+    was committed before it began; the rows are those of the last one. Postgres has to know the type of every
+    parameter, so CAST one that stands alone.
     """
-    return text(sql).execution_options(prepared=True)
+    return text(_NEXT.join(statements)).execution_options(prepared=True)
 
 
 def prepare_marked(engine: Engine) -> None:
@@ -39,7 +42,8 @@ def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool
         return False
     calls: dict[str, str] = context.root_connection.info.setdefault("prepared", {})
     if statement not in calls:
-        calls[statement] = _prepare(cursor, f"finmind_{len(calls)}", statement)
+        parts = enumerate(statement.split(_NEXT))
+        calls[statement] = ";".join(_prepare(cursor, f"finmind_{len(calls)}_{part}", sql) for part, sql in parts)
     cursor.execute(calls[statement], parameters)
     return True
 

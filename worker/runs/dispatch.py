@@ -1,7 +1,8 @@
 """Chooses the waiting runs to publish as messages. The order is decided here, not by the queue.
 
-Any number of dispatchers may run at once; each skips rows that another has locked. Messages are published after the
-commit; a run whose message is lost is published again. A pass reads one page of what is due, never all that waits.
+Any number of dispatchers may run at once; passes over one sort of runs follow one another, so that each counts what
+those before it published. Messages are published after the commit; a run whose message is lost is published again. A
+pass reads one page of what is due, never all that waits.
 """
 
 import uuid
@@ -31,6 +32,8 @@ class DueRun:
 class _WaitingRun(DueCandidate):
     id: uuid.UUID
 
+
+_LOCK_PASSES = text("SELECT pg_advisory_xact_lock(hashtext('finmind.dispatch'), CAST(:interactive AS int))")
 
 _UNDER_WAY = text(
     """
@@ -101,7 +104,7 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
     Args:
         interactive: True for runs that a person waits for, False for scheduled ones; each has limits of its own.
     """
-    busy = read_under_way(session, interactive=interactive, limits=limits)
+    busy = read_under_way_in_turn(session, interactive=interactive, limits=limits)
     page = max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead)
     redispatch = timedelta(seconds=limits.redispatch_s)
     values = {"interactive": interactive, "redispatch": redispatch, "page": page}
@@ -112,6 +115,12 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
     marked = session.execute(_MARK_PUBLISHED, {"ids": chosen, "redispatch": redispatch})
     triggers = {str(row.id): row.trigger for row in marked}
     return [DueRun(run_id=uuid.UUID(run_id), trigger=triggers[run_id]) for run_id in chosen if run_id in triggers]
+
+
+def read_under_way_in_turn(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:
+    """Return the runs under way of one sort; other passes over that sort wait until the commit."""
+    session.execute(_LOCK_PASSES, {"interactive": interactive})
+    return read_under_way(session, interactive=interactive, limits=limits)
 
 
 def read_under_way(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:

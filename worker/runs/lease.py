@@ -46,9 +46,22 @@ ACTIVE_ACCOUNTS = """
     FROM bank_connection_accounts WHERE connection_id = {connection_id} AND status = 'active' AND included"""
 """The accounts of a connection that are imported."""
 
+# Until the commit no other unscheduled run of the user or of the connector is claimed, so that each claim counts those
+# before it; the dispatcher bounds the runs of the schedule. The row comes first: who waits for it, because its former
+# holder is in a transaction, keeps nobody else waiting.
+_LOCK_CLAIMS = """
+    WITH claimable AS MATERIALIZED (
+      SELECT connection_id, user_id FROM bank_import_runs
+      WHERE id = :run_id AND trigger <> 'schedule' AND (status <> 'running' OR lease_expires_at < now())
+      FOR NO KEY UPDATE)
+    SELECT pg_advisory_xact_lock(hashtext('finmind.claim'), r.user_id),
+           pg_advisory_xact_lock(hashtext('finmind.claim_of_connector'), hashtext(c.connector_name))
+    FROM claimable r JOIN bank_connections c ON c.id = r.connection_id"""
+
 # Does not wait for the disk: after a crash of Postgres that loses the claim the run still waits, and `fence` stops the
 # worker.
 _CLAIM = prepared(
+    _LOCK_CLAIMS,
     f"""
     WITH {NO_DISK_WAIT}
     UPDATE bank_import_runs r
@@ -91,18 +104,8 @@ _CLAIM = prepared(
            FROM bank_import_run_accounts WHERE run_id = r.id) a) AS earlier,
         CASE WHEN c.answer_digest IS NOT NULL THEN
           (SELECT json_agg(a ORDER BY a.id) FROM ({ACTIVE_ACCOUNTS.format(connection_id="c.id")}) a) END AS accounts
-    """  # noqa: S608 - constants
+    """,  # noqa: S608 - constants
 )
-
-
-_LOCK_CLAIMS = prepared(
-    """SELECT pg_advisory_xact_lock(hashtext('finmind.claim'), user_id) FROM bank_import_runs WHERE id = :run_id"""
-)
-
-
-def lock_claims_of_user(session: Session, run_id: uuid.UUID) -> None:
-    """Lock the claims of a user's runs until the commit, so that each claim counts those before it."""
-    session.execute(_LOCK_CLAIMS, {"run_id": run_id})
 
 
 def claim(

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.uuid7 import uuid7
-from worker.runs.dispatch import DueRun, read_under_way
+from worker.runs.dispatch import DueRun, read_under_way_in_turn
 from worker.runs.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
 from worker.runs.refresh_schedule import RefreshSchedule, next_slot_after, polling_interval
 from worker.runs.states import RunTrigger
@@ -111,7 +111,7 @@ def plan_due_connections(
 
     Returns the runs; publish their messages after the commit.
     """
-    under_way = read_under_way(session, interactive=False, limits=limits)
+    under_way = read_under_way_in_turn(session, interactive=False, limits=limits)
     due: list[_DueConnection] = []
     for connector_name in session.scalars(_DUE_CONNECTORS).all():
         due += _due_of_connector(session, connector_name, under_way, limits)

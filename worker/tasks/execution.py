@@ -31,7 +31,7 @@ from worker.recordings.recorder import RunRecorder, recorder_of
 from worker.runs.admission import AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
 from worker.runs.heavy import LIGHT_ROWS, LightWorker, is_consumed, is_heavy
-from worker.runs.lease import ClaimedRun, claim, hand_back, lock_claims_of_user
+from worker.runs.lease import ClaimedRun, claim, hand_back
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runtime import Runtime
@@ -115,9 +115,7 @@ def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
 def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, share: int | None) -> ClaimedRun | None:
     """Claim the run, and end it or let it wait when it may not start now."""
     settings = runtime.settings
-    with runtime.statements() if share is None else runtime.sessions() as session:
-        if share is not None:
-            lock_claims_of_user(session, run_id)
+    with runtime.statements() as session:
         claimed = claim(
             session,
             run_id,
