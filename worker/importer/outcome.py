@@ -2,28 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from worker.connectors.errors import (
-    ProviderUnavailableError,
-    RateLimitError,
-    RateLimitScope,
-)
+from worker.connectors.errors import ProviderUnavailableError, RateLimitError
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer.decide.balance_proof import BalanceProof
 from worker.importer.decide.expense import MAX_NOTES
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision
 from worker.importer.decide.running_balance import RowWithBalance
+from worker.runs.deferral import defer_s
 from worker.runs.states import Counts, Outcome, RunStatus
 
-BURST_DEFER_S = 15 * 60
-KEYS_DEFER_S = 5 * 60
 UNACCOUNTED = "unaccounted"
 """The code of a run or account whose delivered rows are not all accounted for: a defect of the importer."""
-
-MAX_DEFER_S = 7 * 24 * 3600
 
 
 # The docstrings of these errors are their messages: a person reads them in the run.
@@ -192,23 +185,6 @@ def stops_connection(error: WorkerError) -> bool:
     if isinstance(error, ProviderUnavailableError):
         return error.everyone
     return isinstance(error, (RateLimitError, KeyProviderUnavailableError))
-
-
-def defer_s(error: WorkerError, now: datetime) -> float | None:
-    """Return how long to wait before the run goes on; None when waiting does not help.
-
-    A spent allowance without a stated time is taken to return at the next UTC midnight.
-    """
-    if isinstance(error, KeyProviderUnavailableError):
-        return KEYS_DEFER_S
-    if not isinstance(error, RateLimitError):
-        return None
-    if error.retry_after_s is not None:
-        return min(max(error.retry_after_s, 1.0), MAX_DEFER_S)
-    if error.scope == RateLimitScope.BURST:
-        return BURST_DEFER_S
-    midnight = datetime.combine(now.date() + timedelta(days=1), time(), tzinfo=now.tzinfo)
-    return (midnight - now).total_seconds()
 
 
 def outcome_of(

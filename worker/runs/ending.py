@@ -1,6 +1,6 @@
 """Ends a run: writes its row, the consequences for its connection, and its events, in one transaction.
 
-How long a connection rests after failed runs is in `refresh_schedule`, after a rate limit in `importer.outcome`.
+How long a connection rests after failed runs is in `refresh_schedule`, after a rate limit in `deferral`.
 """
 
 import uuid
