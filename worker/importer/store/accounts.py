@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Account
 from worker.connectors.errors import AccountNotFoundError, InvalidDataError
 from worker.importer.account_state import AccountState, load_accounts
-from worker.importer.decide.match_accounts import (
+from worker.importer.decide.match_listed_accounts import (
     AccountMatch,
     KnownAccount,
     match_accounts,

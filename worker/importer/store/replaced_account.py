@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Transaction
 from worker.importer.account_state import AccountState, load_accounts
-from worker.importer.decide.compare_accounts import NewAccount, compare_accounts, decide_new_account
 from worker.importer.decide.line import Line, read_transaction
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.recognise_account import Recognition
+from worker.importer.decide.replaced_account import NewAccount, compare_accounts, decide_new_account
 from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.sign_flip import states_opposite_signs
 from worker.importer.decide.source_rows import SourceRow

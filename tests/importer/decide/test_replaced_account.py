@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.compare_accounts import SameAccount, compare_accounts, decide_new_account
+from worker.importer.decide.replaced_account import SameAccount, compare_accounts, decide_new_account
 from worker.importer.decide.source_rows import SourceRow
 
 MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop", "Pharmacy")
