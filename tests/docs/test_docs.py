@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,16 @@ from worker.cli.settings import markdown
 ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "decisions"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / ".github").rglob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which tells of names that are gone
 BLOCK = re.compile(r"^```sh[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(finmind-worker [^`\n]+)`")
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#]*)(?:#([^)]+))?\)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+\.py)`")
+DOTTED = re.compile(r"`((?:[a-z_0-9]+\.){2,}[A-Za-z_]+)`")
+STEP = re.compile(r"^\d\. `([a-z_/]+\.py)`: (.*)$", re.MULTILINE)
+SOURCES = ("worker", "tests", "examples", "tools", "benchmarks")
+ROOMS = {folder.name for folder in (ROOT / "worker").rglob("*") if folder.is_dir()} | {"worker"}
 LONGEST_LINE, LONGEST_ROW = 120, 160  # a row of a table cannot be wrapped
 
 
@@ -73,6 +80,44 @@ def test_lines_fit_beside_code(page):
     lines = page.read_text().splitlines()
     limits = [LONGEST_ROW if line.lstrip().startswith("|") else LONGEST_LINE for line in lines]
     assert [line for line, limit in zip(lines, limits, strict=True) if len(line) > limit] == []
+
+
+@cache
+def sources():
+    return [path for source in SOURCES for path in (ROOT / source).rglob("*.py")]
+
+
+def files_called(name):
+    """Return the project's files whose path ends with these words."""
+    return [path for path in sources() if f"/{path.relative_to(ROOT)}".endswith(f"/{name}")]
+
+
+def module_files(module):
+    folder = module.replace(".", "/")
+    return files_called(f"{folder}.py") + files_called(f"{folder}/__init__.py")
+
+
+def exists(dotted):
+    """Return whether words such as `runs.lease.fence` are a module, or a name in one."""
+    module, _, name = dotted.rpartition(".")
+    return bool(module_files(dotted)) or any(
+        re.search(rf"\b{name}\b", file.read_text()) for file in module_files(module)
+    )
+
+
+@pytest.mark.parametrize("page", CURRENT, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_names_of_the_code_exist(page):
+    text = page.read_text()
+    missing = [name for name in FILE.findall(text) if not files_called(name)]
+    dotted = [words for words in DOTTED.findall(text) if words.partition(".")[0] in ROOMS]
+    assert missing + [words for words in dotted if not exists(words)] == []
+
+
+def test_a_step_of_contributing_names_the_file_that_has_the_thing():
+    steps = STEP.findall((ROOT / "CONTRIBUTING.md").read_text())
+    named = [(file, name) for file, text in steps for name in re.findall(r"`([A-Z]\w+)`", text)]
+    assert [step for step in named if not re.search(rf"\b{step[1]}\b", (ROOT / step[0]).read_text())] == []
+    assert named
 
 
 def decisions():
