@@ -28,10 +28,15 @@ class Servers:
     redis_url: str
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, command: Sequence[str], log: str) -> subprocess.Popen[bytes]:
-        """Start a process that writes to a file of this name in the folder."""
+    def start(self, command: Sequence[str], log: str, **variables: str) -> subprocess.Popen[bytes]:
+        """Start a process that writes to a file of this name in the folder.
+
+        Args:
+            variables: Further variables of its environment.
+        """
         with (self.home / log).open("wb") as written:
-            self.processes.append(subprocess.Popen(command, stdout=written, stderr=written))
+            environment = os.environ | variables
+            self.processes.append(subprocess.Popen(command, stdout=written, stderr=written, env=environment))
         return self.processes[-1]
 
 

@@ -158,7 +158,7 @@ def main() -> None:
         port = free_port()
         for line in commands(flower_port=None, api_port=port):
             if line.name != "scheduled":
-                local.start(line.command, f"{line.name}.log")
+                local.start(line.command, f"{line.name}.log", **line.environment)
         _wait_for(port)
         bank = f"http://user:password@127.0.0.1:{silent.getsockname()[1]}/simplefin"
         result = measure(options, open_sessions(open_engine(local.postgres.url, role="bench")), port, bank)

@@ -183,9 +183,9 @@ def main() -> None:
     parser.add_argument("--heavy-rows", type=int, default=0, help="Rows of an import that goes on meanwhile.")
     options = parser.parse_args()
     with servers() as local:
-        table = {line.name: line.command for line in commands(flower_port=None)}
+        table = {line.name: line for line in commands(flower_port=None)}
         for name in (*WORKERS, "webhooks", "beat"):
-            local.start(table[name], f"{name}.log")
+            local.start(table[name].command, f"{name}.log", **table[name].environment)
         sessions = open_sessions(open_engine(local.postgres.url, role="bench"))
         result = measure(options, sessions, local.processes[: len(WORKERS)])
     print_and_keep("waiting", result)

@@ -4,8 +4,6 @@ import codecs
 import re
 from dataclasses import dataclass, field
 
-from charset_normalizer import from_bytes
-
 from worker.connectors.file.statement.files import Member, open_member
 
 OTHER_SCRIPTS = (
@@ -58,6 +56,8 @@ def encoding_of_script(words: WordBytes, member: Member) -> str | None:
     """Return the encoding that reads a file of another script, every byte of it; None where there is none."""
     if not words.are_of_another_script:
         return None
+    from charset_normalizer import from_bytes  # noqa: PLC0415 - 2.5 MB a process, and few files need it
+
     likely = (match.encoding for match in from_bytes(bytes(words.sample), cp_isolation=list(OTHER_SCRIPTS)))
     return next((codecs.lookup(name).name for name in likely if _reads_all(member, name)), None)
 

@@ -13,9 +13,8 @@ from typing import IO, Any, TypeAlias
 
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.files import Member, open_member
-from worker.connectors.file.table import sheet_program
 
-_PROGRAM = Path(sheet_program.__file__)
+_PROGRAM = Path(__file__).with_name("sheet_program.py")
 # A text, or a number as a list of its one text.
 SheetCell: TypeAlias = str | list[str]
 _TOO_LARGE = "the spreadsheet asks for more memory or time than a statement needs"
