@@ -6,6 +6,7 @@ import pytest
 
 from tests.importer.bank import TODAY, Harness
 from worker.connectors.base import Account
+from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.importer.store import second_look
 
 FARES = 2
@@ -88,3 +89,27 @@ def test_rows_that_the_person_parted_stay_apart_when_rows_meet_anew(feeds, monke
     feeds[1].bank.buy("-1", "Kiosk", external_id="k", booking_on=MONDAY + timedelta(days=DAYS))
     feeds[1].refresh()
     assert fares(feeds[0]) == doubled
+
+
+TWO, THREE, DAYS_LATER = 2, 3, 4
+
+
+@pytest.mark.parametrize("more_first", [True, False])
+@pytest.mark.parametrize(("words", "later"), [("Coffee", 0), ("CARD 8812", 3), ("CARD 8812", DAYS_LATER)])
+def test_of_two_and_three_equal_rows_three_are_expenses_or_somebody_is_asked(feeds, sessions, words, later, more_first):
+    first, second = feeds if more_first else reversed(feeds)
+    for n in range(THREE):
+        first.bank.buy("-3.50", "Coffee", external_id=f"a{n}", booking_on=MONDAY)
+    for n in range(TWO):
+        second.bank.buy("-3.50", words, external_id=f"b{n}", booking_on=MONDAY + timedelta(days=later))
+    for harness in feeds:
+        harness.bank.today = MONDAY + timedelta(days=DAYS + 5)
+        harness.bank.buy("-1", "Kiosk", external_id="k")
+        harness.refresh()
+    with sessions() as session:
+        questions = list_suggestions(session, first.user_id)
+        assert len(questions) == (TWO if later == DAYS_LATER else 0)
+        assert first.amounts().count("-3.50") == THREE + len(questions)
+        for question in questions:
+            accept(session, question.id, user_id=first.user_id)
+    assert first.amounts().count("-3.50") == THREE

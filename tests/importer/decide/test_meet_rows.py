@@ -114,6 +114,34 @@ def test_the_newest_row_is_another_purchase_where_the_other_source_is_known_to_b
     assert all(later[one.right].on - sooner[one.left].on == timedelta(days=1) for one in found)
 
 
+LIVE = Spans(
+    left_from_on=day(-60), left_to_on=date.max, right_from_on=day(-60), right_to_on=date.max,
+    left_last_on=day(30), right_last_on=day(30),
+)  # fmt: skip
+ON_TOLD_DAYS = {
+    "renamed and too far to be sure": ([bought(0)], [bought(MAX_DAYS_BY_ORDER + 1, words="SQ")], LIVE, 0, 1),
+    "two here, three there": (
+        [bought(0), bought(0)], [bought(MAX_DAYS_BY_ORDER + 1, words="SQ") for _ in range(3)], LIVE, 0, 2,
+    ),
+    "too far": ([bought(0)], [bought(MAX_DAYS_ALIKE + 1, words="SQ")], LIVE, 0, 0),
+    "the other source goes on, and may tell its row yet": (
+        [bought(0)], [bought(-MAX_DAYS_BY_ORDER - 1, words="SQ")], replace(LIVE, right_last_on=day(4)), 0, 0,
+    ),
+    "the other source has ended": (
+        [bought(0)], [bought(-MAX_DAYS_BY_ORDER - 1, words="SQ")], replace(LIVE, right_to_on=day(6)), 0, 1,
+    ),
+    "the sources are known to be no such days apart": (
+        [*ONCE, bought(0)], [*ONCE, bought(MAX_DAYS_BY_ORDER + 1, words="SQ"), bought(20)], LIVE, 6, 0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lefts", "rights", "spans", "met", "asked"), ON_TOLD_DAYS.values(), ids=ON_TOLD_DAYS)
+def test_rows_that_either_source_lacks_on_days_that_it_told_are_a_question(lefts, rights, spans, met, asked):
+    found = meet_rows(lefts, rights, spans=spans)
+    assert (len(found.met), len(found.doubtful)) == (met, asked)
+
+
 def test_rows_of_one_amount_meet_by_their_texts_where_both_sources_have_each_of_them_once():
     rows = [bought(n % 5, words=f"Cafe {n}") for n in range(20)]
     found = meet_rows(rows, list(rows), spans=Spans.of(rows, rows))
@@ -147,6 +175,17 @@ def test_no_row_is_in_two_pairs_and_pairs_are_of_one_amount_and_near(lefts, righ
         left, right = lefts[meeting.left], rights[meeting.right]
         assert left.amount == right.amount
         assert abs(left.on - right.on) <= timedelta(days=MAX_DAYS_ALIKE)
+
+
+@given(ROWS, ROWS)
+def test_no_two_rows_are_left_alone_without_a_question_on_days_that_both_sources_told(lefts, rights):
+    found = meet_rows(lefts, rights, spans=LIVE)
+    pairs = [*found.met, *found.doubtful]
+    left_alone = [row for place, row in enumerate(lefts) if place not in {one.left for one in pairs}]
+    right_alone = [row for place, row in enumerate(rights) if place not in {one.right for one in pairs}]
+    for left in left_alone:
+        for right in right_alone:
+            assert left.amount != right.amount or abs(left.on - right.on) > timedelta(days=MAX_DAYS_ALIKE)
 
 
 @given(ROWS)

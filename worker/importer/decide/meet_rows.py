@@ -45,7 +45,8 @@ class RowMeetings:
 
     Attributes:
         met: Rows that are one purchase.
-        doubtful: Rows of one amount and near days of which nothing tells whether they are one purchase.
+        doubtful: Rows of one amount and near days of which nothing tells whether they are one purchase: that one source
+            ends between them, or that either source lacks the other's row though it told the days.
     """
 
     met: Sequence[Meeting] = ()
@@ -77,7 +78,7 @@ def meet_rows(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], *, spans:
         pairs = _meet_equal_amounts(lefts, rights, *places, lag, days)
         found += [one for one in pairs if spans is None or is_decided(lefts, rights, group, one, spans, certain_lag)]
     met = sorted([*by_balance, *found], key=lambda meeting: meeting.left)
-    return RowMeetings(met=met, doubtful=[] if spans is None else _doubtful(lefts, rights, groups, met, spans))
+    return RowMeetings(met=met, doubtful=[] if spans is None else _doubtful(lefts, rights, groups, met, spans, lag))
 
 
 def _meet_by_balance(lefts: Sequence[SourceRow], rights: Sequence[SourceRow]) -> list[Meeting]:
@@ -104,8 +105,9 @@ def _doubtful(
     groups: Sequence[tuple[Sequence[int], Sequence[int]]],
     met: Sequence[Meeting],
     spans: Spans,
+    lag: Lag,
 ) -> list[Meeting]:
-    """Return pairs of what is left on both sides near the end of a source, the nearest days first."""
+    """Return pairs of what is left on both sides, the nearest days first: near the end of a source, or of told days."""
     met_left, met_right = {one.left for one in met}, {one.right for one in met}
     found: list[Meeting] = []
     for left_places, right_places in groups:
@@ -116,6 +118,7 @@ def _doubtful(
                 (left, right): cost
                 for (left, right), cost in _near_pairs(lefts, rights, left_over, right_over, ANYWHERE).items()
                 if not spans.decide(lefts[left], rights[right], ANYWHERE)
+                or (lag.allows(lefts[left], rights[right]) and spans.are_told(lefts[left], rights[right]))
             }
             matching = _Matching(lefts, rights, left_over, right_over)
             matching.take(best_pairs(lefts, rights, near, None), MetBy.ORDER)

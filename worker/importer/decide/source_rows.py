@@ -130,6 +130,16 @@ class Spans:
         """Return whether each of two rows is beyond the days of the other source, on either side of a seam."""
         return not (self.right_covers(left) or self.left_covers(right))
 
+    def are_told(self, left: SourceRow, right: SourceRow) -> bool:
+        """Return whether both sources told the days near two rows, so that another partner of either comes no more."""
+
+        def waits(row: SourceRow, to_on: date, last_on: date | None) -> bool:
+            return to_on == date.max and row.on + timedelta(days=MAX_DAYS_ALIKE) > (last_on or to_on)
+
+        return not (
+            waits(left, self.right_to_on, self.right_last_on) or waits(right, self.left_to_on, self.left_last_on)
+        )
+
     def decide(self, left: SourceRow, right: SourceRow, lag: Lag) -> bool:
         """Return whether one of two rows has its partner within the days of the other source for certain.
 
