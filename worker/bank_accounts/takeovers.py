@@ -14,6 +14,7 @@ from worker.importer.decide.stored_row import ExpenseFields, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.bulk import insert_values, next_ids
 from worker.importer.store.change_rows import expense_from_json, image_row
+from worker.importer.store.expense_rows import insert_expenses, update_expenses
 from worker.importer.store.load import load_details
 from worker.models import BankTransaction
 
@@ -59,15 +60,7 @@ _MOVE_TWINS = text(
     """UPDATE bank_transactions SET twin_id = :new_id
     WHERE twin_id = :id AND amount = :amount AND amount <> :amount_before"""
 )
-_INSERT_EXPENSE = text(
-    """INSERT INTO expenses (id, user_id, amount, currency, expense_type, notes, spent_at)
-    VALUES (:expense_id, :user_id, :amount, :currency, :expense_type, :notes, :spent_on)"""
-)
 _LINK = text("UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state WHERE id = :id")
-_UPDATE_EXPENSE = text(
-    """UPDATE expenses SET amount = :amount, currency = :currency, expense_type = :expense_type, notes = :notes,
-        spent_at = :spent_on WHERE id = :expense_id"""
-)
 _REBASE = text(
     """UPDATE bank_transactions SET base_amount = :amount, base_currency = :currency, base_type = :expense_type,
         base_notes = :notes, base_spent_on = :spent_on WHERE id = :id"""
@@ -130,7 +123,7 @@ def _share_expense(
         return months
     old_base = expense_from_json(base)
     wanted = merge_user_edits(known.base or known.expense, known.expense, old_base).expense
-    session.execute(_UPDATE_EXPENSE, {"expense_id": known.expense_id, **wanted._asdict()})
+    update_expenses(session, {known.expense_id: wanted})
     session.execute(_REBASE, {"id": known.id, **old_base._asdict()})
     outbox.record_expenses(session, event_type="expense.updated", expense_ids=[known.expense_id], run_id=run_id)
     months |= {month(wanted), month(known.expense)}
@@ -141,7 +134,7 @@ def _share_expense(
 
 def _write_expense(session: Session, expense: ExpenseFields, new_id: int, run_id: uuid.UUID, user_id: int) -> str:
     (expense_id,) = next_ids(session, "expenses", 1)
-    session.execute(_INSERT_EXPENSE, {"expense_id": expense_id, "user_id": user_id, **expense._asdict()})
+    insert_expenses(session, user_id, [(expense_id, None, expense)])
     session.execute(_LINK, {"id": new_id, "expense_id": expense_id, "state": "own"})
     outbox.record_expenses(session, event_type="expense.created", expense_ids=[expense_id], run_id=run_id)
     return month(expense)

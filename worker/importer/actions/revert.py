@@ -22,8 +22,9 @@ from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, Store
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
-from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
+from worker.importer.store.bulk import insert_values, next_ids, run_values
 from worker.importer.store.change_rows import expense_from_json, image_row
+from worker.importer.store.expense_rows import delete_expenses, insert_expenses, update_expenses
 from worker.importer.store.joined_rows import meet_again
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details, present_categories
@@ -59,9 +60,6 @@ _BEFORE = text(
     """SELECT e.id, EXISTS (SELECT 1 FROM bank_transactions t WHERE t.expense_id = e.id) AS is_taken
     FROM expenses e WHERE e.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e"""
 )
-_RESTORE = """UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
-    notes = v.notes, spent_at = v.spent_on::date
-    FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_on) WHERE e.id = v.id"""
 # A cursor is past rows that shall come again, and a refresh looks back some days only: such an account is read from its
 # beginning.
 _READ_AGAIN = text(
@@ -219,7 +217,8 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     gone = [u.known.expense_id for u in undos if u.before is None and u.own and u.known.expense_id is not None]
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=gone, run_id=job.lease.run_id)
     new_ids, written = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
-    changed = _update(session, [u for u in undos if u.before is not None and u.known.expense_id is not None])
+    changed = {u.known.expense_id: u.before for u in undos if u.before is not None and u.known.expense_id is not None}
+    update_expenses(session, changed)
     run_values(
         session, _SET_EXPENSE_LINKS.format(by=job.lease.run_id), [_expense_link(job, undo, new_ids) for undo in undos]
     )
@@ -231,10 +230,10 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
         "bank_transaction_changes",
         *image_row([u.known for u in undos], job.lease.run_id, Decision.REVERTED, Reason.RUN_REVERTED),
     )
-    session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": gone})
+    delete_expenses(session, gone)
     ids = [undo.known.id for undo in undos if undo.state == ExpenseState.TWIN]
     reverted.months |= give_twins_of_reverted(session, ids, user_id=job.user_id, run_id=job.lease.run_id)
-    for event_type, ids in (("expense.created", written), ("expense.updated", changed)):
+    for event_type, ids in (("expense.created", written), ("expense.updated", list(changed))):
         outbox.record_expenses(session, event_type=event_type, expense_ids=ids, run_id=job.lease.run_id)
     reverted.taken_back = sum(undo.before is None for undo in undos)
     reverted.restored = len(undos) - reverted.taken_back
@@ -268,24 +267,16 @@ def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[dict[int
     ids |= dict(zip(fresh, next_ids(session, "expenses", len(fresh)), strict=True))
     gone = [undo for undo in undos if ids[undo.known.id] not in is_taken]
     categories = present_categories(session, {undo.category_id for undo in gone} - {None})
-    columns = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
-    copy(
+    insert_expenses(
         session,
-        "expenses",
-        columns,
+        job.user_id,
         (
-            (ids[u.known.id], job.user_id, category_id, b.amount, b.currency, b.expense_type, b.notes, b.spent_on)
+            (ids[u.known.id], u.category_id if u.category_id in categories else None, u.before)
             for u in gone
-            if (b := u.before) is not None
-            for category_id in [u.category_id if u.category_id in categories else None]
+            if u.before is not None
         ),
     )
     return ids, [ids[undo.known.id] for undo in gone]
-
-
-def _update(session: Session, undos: Sequence[Undo]) -> list[int]:
-    run_values(session, _RESTORE, [(u.known.expense_id, *u.before) for u in undos if u.before is not None])
-    return [u.known.expense_id for u in undos if u.known.expense_id is not None]
 
 
 def _expense_link(job: Job, undo: Undo, new_ids: Mapping[int, int]) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from worker.importer.decide.stored_row import ExpenseFields
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.bulk import array_text, insert_values, run_values
 from worker.importer.store.change_rows import image_row
+from worker.importer.store.expense_rows import update_expenses
 from worker.importer.store.load import load_details
 from worker.money import expense_amount
 
@@ -36,9 +37,6 @@ _BASES = text(
     """SELECT id, base_amount, base_currency, base_type, base_notes, base_spent_on FROM bank_transactions
     WHERE id = ANY(CAST(:ids AS bigint[])) AND base_amount IS NOT NULL"""
 )
-_SET_EXPENSES = """UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
-    notes = v.notes, spent_at = v.spent_on::date
-    FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_on) WHERE e.id = v.id"""
 _SET_BASES = """UPDATE bank_transactions t SET base_amount = v.amount, base_currency = v.currency,
     base_type = v.expense_type, base_notes = v.notes, base_spent_on = v.spent_on::date
     FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_on) WHERE t.id = v.id"""
@@ -88,9 +86,8 @@ def let_sources_lead(
             expenses[row.expense_id] = merged.expense
             months |= {month(row.expense), month(merged.expense)}
     run_values(session, _SET_BASES, [(row.id, *wanted[row.id]) for row in changed])
-    if expenses:
-        run_values(session, _SET_EXPENSES, [(expense_id, *fields) for expense_id, fields in expenses.items()])
-        outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(expenses), run_id=run_id)
+    update_expenses(session, expenses)
+    outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(expenses), run_id=run_id)
     if run_id is not None:
         images = image_row(changed, run_id, Decision.UPDATED, Reason.LEADING_SOURCE)
         insert_values(session, "bank_transaction_changes", *images)

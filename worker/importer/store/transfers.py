@@ -21,6 +21,7 @@ from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.bulk import ASK_AGAIN, insert_values
 from worker.importer.store.change_rows import image_row
+from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.load import load_details
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.twins import follow
@@ -172,7 +173,7 @@ def _hide_legs(session: Session, target: WriteTarget, details: Mapping[int, Stor
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=target.run_id)
     keepers = [row.id for row in details.values() if not row.deleted_by_user]
     session.execute(_HIDE, {"ids": keepers, "run_id": target.run_id})
-    session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": expense_ids})
+    delete_expenses(session, expense_ids)
     return {month(row.expense) for row in details.values() if row.expense is not None}
 
 

@@ -21,11 +21,11 @@ from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import change_rows
+from worker.importer.store.expense_rows import delete_expenses, insert_expenses, update_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.twins import leave_to_twins
 from worker.importer.store.user_expenses import lock_as_read
 
-_EXPENSE_COLUMNS = ("id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at")
 _LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
 _stated_values: Callable[[Line], tuple[Any, ...]] = attrgetter(*STATED_FIELDS)
 _BASE_COLUMNS = ("base_amount", "base_currency", "base_type", "base_notes", "base_spent_on")
@@ -91,12 +91,8 @@ def _write_creates(session: Session, creates: Sequence[NewRow], target: WriteTar
     expense_ids = [next(unused) if _has_own_expense(create) else create.link_expense_id for create in creates]
     transaction_ids = next_ids(session, "bank_transactions", len(creates))
     run_id = str(target.run_id)  # once: of a hundred thousand rows it took a tenth of a second
-    copy(
-        session,
-        "expenses",
-        _EXPENSE_COLUMNS,
-        (_expense_row(c, expense_id, target) for c, expense_id in zip(with_expense, new_expense_ids, strict=True)),
-    )
+    expenses = zip(new_expense_ids, (create.expense for create in with_expense), strict=True)
+    insert_expenses(session, target.user_id, ((id_, None, expense) for id_, expense in expenses if expense is not None))
     copy(
         session,
         "bank_transactions",
@@ -131,10 +127,18 @@ def _write_changes(session: Session, changes: Sequence[RowChange], target: Write
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=dropped, run_id=target.run_id)
     new = [change for change in changes if change.effect.write and change.known.expense_id is None]
     new_ids = dict(zip((c.known.id for c in new), next_ids(session, "expenses", len(new)), strict=True))
-    copy(session, "expenses", _EXPENSE_COLUMNS, (_restored_row(c, new_ids[c.known.id], target) for c in new))
+    insert_expenses(
+        session,
+        target.user_id,
+        ((new_ids[c.known.id], c.known.category_id, w) for c in new if (w := c.effect.write) is not None),
+    )
     _update_transactions(session, changes, new_ids, target)
-    _update_expenses(session, changes, target)
-    session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": dropped})
+    updated = {
+        c.known.expense_id: w for c in changes if (w := c.effect.write) is not None and c.known.expense_id is not None
+    }
+    update_expenses(session, updated)
+    outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(updated), run_id=target.run_id)
+    delete_expenses(session, dropped)
     outbox.record_expenses(
         session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=target.run_id
     )
@@ -199,24 +203,6 @@ def _update(session: Session, columns: Sequence[str], rows: Sequence[tuple[Any, 
     )
 
 
-def _update_expenses(session: Session, changes: Sequence[RowChange], target: WriteTarget) -> None:
-    rows = {
-        c.known.expense_id: (c.known.expense_id, w.amount, w.currency, w.expense_type, w.notes, w.spent_on)
-        for c in changes
-        if (w := c.effect.write) is not None and c.known.expense_id is not None
-    }
-    if not rows:
-        return
-    run_values(
-        session,
-        "UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,"
-        " notes = v.notes, spent_at = v.spent_at::date"
-        " FROM (VALUES %s) AS v(id, amount, currency, expense_type, notes, spent_at) WHERE e.id = v.id",
-        list(rows.values()),
-    )
-    outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(rows), run_id=target.run_id)
-
-
 def _insert_aliases(session: Session, target: WriteTarget, aliases: Sequence[tuple[bytes, int, str | None]]) -> None:
     """Note identities that rows had before, or that other rows have too, each with its row and its id."""
     columns = ("identity", "transaction_id", "external_id", "account_id")
@@ -255,24 +241,6 @@ def _expense_link(change: RowChange, new_ids: dict[int, int]) -> tuple[int | Non
         return written, str(change.effect.state)
     keeps = change.effect.state in (ExpenseState.OWN, ExpenseState.LINKED) and not change.effect.drop
     return (change.known.expense_id if keeps else None), str(change.effect.state)
-
-
-def _expense_row(create: NewRow, expense_id: int, target: WriteTarget) -> tuple[Any, ...]:
-    expense = create.expense
-    assert expense is not None
-    return (
-        expense_id, target.user_id, None, expense.amount, expense.currency, expense.expense_type, expense.notes,
-        expense.spent_on,
-    )  # fmt: skip
-
-
-def _restored_row(change: RowChange, expense_id: int, target: WriteTarget) -> tuple[Any, ...]:
-    expense = change.effect.write
-    assert expense is not None
-    return (
-        expense_id, target.user_id, change.known.category_id, expense.amount, expense.currency,
-        expense.expense_type, expense.notes, expense.spent_on,
-    )  # fmt: skip
 
 
 def _transaction_row(

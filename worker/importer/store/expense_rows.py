@@ -1,0 +1,34 @@
+"""Inserts, updates and deletes rows of FinMind's `expenses`, a statement for many; callers record the events."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.importer.decide.stored_row import ExpenseFields
+from worker.importer.store.bulk import copy, run_values
+
+_COLUMN_OF = {"spent_on": "spent_at"}
+_FIELD_COLUMNS = tuple(_COLUMN_OF.get(field, field) for field in ExpenseFields._fields)
+_UPDATE = f"""UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
+    notes = v.notes, spent_at = v.spent_at::date
+    FROM (VALUES %s) AS v(id, {", ".join(_FIELD_COLUMNS)}) WHERE e.id = v.id"""  # noqa: S608 - constant names
+_DELETE = text("DELETE FROM expenses WHERE id = ANY(:ids)")
+
+
+def insert_expenses(session: Session, user_id: int, rows: Iterable[tuple[int, int | None, ExpenseFields]]) -> None:
+    """Insert expenses of a user: the id, the category and the fields of each."""
+    columns = ("id", "user_id", "category_id", *_FIELD_COLUMNS)
+    copy(session, "expenses", columns, ((id_, user_id, category_id, *fields) for id_, category_id, fields in rows))
+
+
+def update_expenses(session: Session, expenses: Mapping[int, ExpenseFields]) -> None:
+    """Set the fields of expenses, by their ids; categories stay."""
+    if expenses:
+        run_values(session, _UPDATE, [(expense_id, *fields) for expense_id, fields in expenses.items()])
+
+
+def delete_expenses(session: Session, ids: Sequence[int]) -> None:
+    """Delete these expenses."""
+    if ids:
+        session.execute(_DELETE, {"ids": list(ids)})
