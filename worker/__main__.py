@@ -5,9 +5,12 @@ Only the probe has a short way, for it runs every few seconds beside each proces
 ten times as much as the answer.
 """
 
+import signal
 import sys
 
-from worker.process import heartbeat_files
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a command runs, Ctrl-C ends the process without a word
+
+from worker.process import heartbeat_files  # noqa: E402 - what is imported takes time
 
 
 def main() -> None:
@@ -16,9 +19,27 @@ def main() -> None:
         case ["healthcheck", component] if component in heartbeat_files.MAX_AGE_S:
             sys.exit(heartbeat_files.probe(component))
         case _:
-            from worker.cli.main import main as whole  # noqa: PLC0415 - what the probe must not pay for
+            sys.exit(_run_command())
 
-            whole()
+
+def _run_command() -> int:
+    from worker.process.interruption import (  # noqa: PLC0415 - what the probe must not pay for
+        StoppedByPersonError,
+        expect_interrupts,
+        pass_over_interrupts,
+    )
+
+    try:
+        expect_interrupts()
+        from worker.cli.main import main as whole  # noqa: PLC0415 - what the probe must not pay for
+
+        code = whole()
+        pass_over_interrupts()
+    except StoppedByPersonError as stop:
+        pass_over_interrupts()
+        sys.stderr.write(f"{stop.words}\n")
+        return stop.exit_code
+    return code
 
 
 if __name__ == "__main__":

@@ -218,6 +218,32 @@ def test_what_an_operator_types_wrong_is_said_on_a_page(page, path):
     assert "<h1>" in answer.text
 
 
+def test_an_address_that_is_none_is_a_page_for_operators_alone(page):
+    answer = page.get("/ops/nowhere/at-all")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "there is no such page" in answer.text
+    assert page.get("/ops/nowhere", auth=("ops", "wrong")).status_code == 401
+    assert page.get("/ops//runs/", follow_redirects=False).headers["Location"] == "/ops/runs"
+
+
+def test_more_banks_than_a_page_has_are_found_by_their_name(page, sessions):
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO institution_weather (connector_name, institution, connections)"
+                " SELECT 'mock', 'Bank ' || n || '%', 1000 - n FROM generate_series(1, 501) n"
+            )
+        )
+    shown = page.get("/ops/institutions").text
+    assert "There are more banks than these 500" in shown
+    assert "Bank 501%" not in shown
+    found = page.get("/ops/institutions?q=bank+501%25").text
+    assert "Bank 501%" in found
+    assert found.count('data-label="Bank"') == 1
+    assert "No bank fits" in page.get("/ops/institutions?q=bank_5").text
+    assert "No bank fits" in page.get("/ops/institutions?connector=file").text
+
+
 @pytest.mark.parametrize("sort", ["newest", "oldest", "longest", "most_changed"])
 @pytest.mark.usefixtures("filled")
 def test_further_pages_lead_to_every_run_once(page, sort):

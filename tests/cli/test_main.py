@@ -1,6 +1,13 @@
 """Wrong input gives one clear line, a hint and the right exit code, never a traceback."""
 
+import re
+from pathlib import Path
+
 import pytest
+
+import worker
+from worker.cli.failures import explain
+from worker.errors import NotFoundError
 
 UNREACHABLE = "postgresql://nobody@127.0.0.1:9/none"
 
@@ -69,3 +76,33 @@ def test_an_address_that_cannot_be_read_names_its_variable_and_not_its_value(com
     assert answer.code == 2
     assert answer.err.startswith(f"error: {variable} is not an address")
     assert not value or value not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("message", "command"),
+    [
+        ("no account 9", "accounts list --user ID"),
+        ("connection 1 has no account x", "connections show CONNECTION"),
+        ("account 1 has no source 2", "accounts show ACCOUNT --user ID"),
+        ("there is no subscription 1", "webhooks list"),
+        ("user 1 has no event 2 for subscription 3", "webhooks events --user ID"),
+        ("no credential key 'x' is configured", "keys status"),
+        ("no user 5", "users list"),
+        ("no run abcd…", "runs list"),
+    ],
+)
+def test_what_is_not_there_is_followed_by_the_command_that_lists_it(message, command):
+    assert explain(NotFoundError(message)).hint == f"`finmind-worker {command}` shows what there is"
+
+
+def test_everything_that_commands_do_not_find_has_a_list():
+    raised = re.compile(r'raise NotFoundError\(f?"([^"]+)"\)')
+    found = [
+        (path, message)
+        for path in Path(worker.__file__).parent.rglob("*.py")
+        if "api" not in path.parts and "linking" not in path.parts
+        for message in raised.findall(path.read_text().replace("{what}", "run"))
+    ]
+    assert len(found) > 15
+    without = [(path.name, message) for path, message in found if explain(NotFoundError(message)).hint is None]
+    assert without == [("store.py", "run {run_id} was not recorded, or longer than {KEEP_DAYS} days ago")]

@@ -47,7 +47,7 @@ def test_all_is_well_when_workers_live_and_nothing_is_late(command):
 def test_workers_that_never_lived_are_a_problem(command):
     answer = command("status", "--json")
     assert answer.code == 1
-    assert "no sign of life from the workers of queue interactive ever" in json.loads(answer.out)["problems"]
+    assert "no sign of life from the workers of queue interactive so far" in json.loads(answer.out)["problems"]
 
 
 @pytest.mark.usefixtures("_workers_alive")

@@ -13,6 +13,7 @@ from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.unmatching import detach
 from worker.cli.environment import settings
 from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
+from worker.cli.progress import progress
 from worker.cli.workspace import clear_finmind_cache, database
 from worker.connectors.registry import ConnectorRegistry
 
@@ -100,7 +101,7 @@ def move(
     as_json: JsonFlag = False,
 ) -> None:
     """Move an account to another connection: one history, without a doubled row; revert the run to undo it."""
-    with database() as sessions, sessions() as session:
+    with database() as sessions, progress("moving"), sessions() as session:
         report = move_account(
             session, account, to, user_id=user, cut_over_on=cut_over and cut_over.date(), preview=dry_run
         )

@@ -16,12 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json, say
+from worker.cli.progress import progress
 from worker.cli.workspace import workspace
 from worker.db.engine import open_engine
 from worker.errors import InvalidRequestError
 from worker.migrations import SchemaState, Standing, Upgrade, initialise, inspect_schema
 from worker.migrations import upgrade as upgrade_schema
 from worker.models import Base
+from worker.process.interruption import when_stopped
 from worker.recovery import RestoreOptions, check_after_restore
 from worker.schema import DatabaseRole, apply_roles, check_schema, read_login, role_differences, roles_sql
 from worker.schema.roles import LogIn
@@ -33,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, help="Apply the database schema, bring i
 
 RESTART_S = 60.0
 _NEXT_TRY_S = 1.0
+_GOES_ON = "stopped: the same command goes on"
 _RESTARTING = re.compile(
     "starting up|shutting down|closed the connection|administrator command|refused|No such file", re.IGNORECASE
 )
@@ -76,14 +79,15 @@ def upgrade(
 def _upgrade_patiently(engine: Engine) -> Upgrade:
     """Upgrade, and go on after a restart of Postgres; an interrupted upgrade is continued where it was."""
     until_s = time.monotonic() + RESTART_S
-    while True:
-        try:
-            return upgrade_schema(engine)
-        except DBAPIError as error:
-            if time.monotonic() > until_s or not _RESTARTING.search(str(error.orig)):
-                raise
-            say("the database is restarting; trying again", err=True)
-        time.sleep(_NEXT_TRY_S)
+    with when_stopped(_GOES_ON), progress("upgrading the database", unit="revisions") as advance:
+        while True:
+            try:
+                return upgrade_schema(engine, on_revision=lambda _: advance(1))
+            except DBAPIError as error:
+                if time.monotonic() > until_s or not _RESTARTING.search(str(error.orig)):
+                    raise
+                say("the database is restarting; trying again", err=True)
+            time.sleep(_NEXT_TRY_S)
 
 
 def _summary(done: SchemaState | Upgrade) -> str:
@@ -125,7 +129,7 @@ def check(
             ),
             as_json=as_json,
         )
-    with _engine() as engine:
+    with _engine() as engine, progress("comparing"):
         differences = inspect_schema(engine).sentences() + check_schema(engine, Base.metadata)
         with engine.connect() as connection:
             differences += role_differences(connection)
@@ -138,7 +142,7 @@ def check(
 
 
 def _check_restored(options: RestoreOptions, *, as_json: bool) -> None:
-    with workspace() as runtime:
+    with workspace() as runtime, when_stopped(_GOES_ON), progress("looking through the database"):
         found = check_after_restore(runtime.sessions, runtime.vault, options)
     left = [finding for finding in found if not finding.mended]
     if as_json:

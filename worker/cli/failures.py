@@ -1,5 +1,6 @@
 """Turns an exception into one line, a hint and an exit code. No secret that a person typed is repeated."""
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -8,7 +9,6 @@ import typer
 
 from worker.errors import (
     ConfigurationError,
-    ConflictError,
     CredentialError,
     InvalidRequestError,
     NotFoundError,
@@ -18,10 +18,22 @@ from worker.errors import (
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
-_HINTS: tuple[tuple[type[WorkerError], str], ...] = (
-    (CredentialError, "`finmind-worker keys verify` says which rows do not open and why"),
-    (NotFoundError, "`finmind-worker connections list` and `finmind-worker runs list` show what there is"),
-)
+_SHOWN_BY = {
+    "connection [^ ]+ has no account": "connections show CONNECTION",
+    "account [^ ]+ has no source": "accounts show ACCOUNT --user ID",
+    "no account": "accounts list --user ID",
+    "no source": "accounts list --user ID",
+    "no connection": "connections list",
+    "no run": "runs list",
+    "no transaction": "runs show RUN --rows",
+    "no suggestion": "suggestions list --user ID",
+    "no subscription": "webhooks list",
+    "no delivery": "webhooks deliveries",
+    "no event": "webhooks events --user ID",
+    "no credential key": "keys status",
+    "no user": "users list",
+}
+"""What is not there, by the beginning of how it is said, and the command that lists what is; the first one counts."""
 
 
 class ExitCode(IntEnum):
@@ -71,10 +83,16 @@ def _worker(error: WorkerError) -> Failure:
         return Failure(message=message, hint=_configuration_hint(str(error)), exit_code=ExitCode.WRONG_USAGE)
     if isinstance(error, InvalidRequestError):
         return Failure(message=message, exit_code=ExitCode.WRONG_USAGE)
-    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
-    if isinstance(error, NotFoundError) and str(error).startswith("no user "):
-        hint = "`finmind-worker users list` shows who there is, `finmind-worker users add` makes one"
-    return Failure(message=message, hint=None if isinstance(error, ConflictError) else hint)
+    return Failure(message=message, hint=_worker_hint(error))
+
+
+def _worker_hint(error: WorkerError) -> str | None:
+    if isinstance(error, CredentialError):
+        return "`finmind-worker keys verify` says which rows do not open and why"
+    if not isinstance(error, NotFoundError):
+        return None
+    command = next((command for words, command in _SHOWN_BY.items() if re.search(rf"\b{words}\b", str(error))), None)
+    return command and f"`finmind-worker {command}` shows what there is"
 
 
 def _configuration_hint(message: str) -> str | None:

@@ -13,19 +13,23 @@ from rich.prompt import Prompt
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.imports import TimeoutOption, WaitFlag, request
+from worker.cli.imports import TimeoutOption, WaitFlag, tell
 from worker.cli.inspection import print_report
 from worker.cli.output import JsonFlag, print_json, print_rows, say
-from worker.cli.workspace import workspace
+from worker.cli.progress import progress
+from worker.cli.users import require_user
+from worker.cli.workspace import client, workspace
 from worker.connections.statement_files import connection_for, folder_of, keep
 from worker.connectors.file import FileConfig
 from worker.connectors.file.config import stated_columns
 from worker.connectors.file.folder import Folder
+from worker.connectors.file.indexed_files import RowKeeper
 from worker.connectors.file.inspection import report
 from worker.connectors.file.proposal import profile_keys, profile_toml, propose_profile, settled
 from worker.connectors.file.statement.errors import Doubt
 from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, load_profile
 from worker.errors import InvalidRequestError
+from worker.process.interruption import uninterrupted
 from worker.process.state_directory import state_directory
 from worker.runtime import open_connection_service
 
@@ -102,7 +106,9 @@ def inspect(  # noqa: PLR0913 - one parameter per flag
         "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
     with _on_disk(path) as readable:
-        found = Folder.inspect(_config(path=readable, **stated))
+        config = _config(path=readable, **stated)
+        with progress(f"reading {path.name}", unit="rows") as advance:
+            found = Folder.inspect(config, rows=RowKeeper(advance))
     shown = report(found)
     if as_json:
         print_json(shown)
@@ -136,7 +142,8 @@ def propose(  # noqa: PLR0913 - one parameter per flag
     }
     with _on_disk(path) as readable:
         config = _config(path=readable, **stated)
-        proposal = propose_profile(readable, config)
+        with progress(f"reading {path.name}"):
+            proposal = propose_profile(readable, config)
         while proposal.doubts and not as_json and sys.stdin.isatty():
             config = settled(config, proposal.doubts[0], _ask(proposal.doubts[0]))
             proposal = propose_profile(readable, config)
@@ -195,20 +202,21 @@ def import_(  # noqa: PLR0913 - one parameter per flag
         "reports": reports,
         "account": _account(currency, iban, flip_sign=flip_sign, name=None),
     }
+    require_user(user)
     with _on_disk(path) as readable, workspace() as opened:
         config = _config(path=readable, **stated)
-        Folder.scan(config)
+        with progress(f"reading {path.name}", unit="rows") as advance:
+            Folder.scan(config, RowKeeper(advance))
         folder = folder_of(settings().statement_folder or state_directory() / "statements", user, config)
-        for one in sorted(readable.iterdir()) if readable.is_dir() else [readable]:
-            if one.is_file():
-                keep(one, folder)
-        connection_id, _ = connection_for(open_connection_service(opened), user, _config(path=folder, **stated), name)
-    request(
-        lambda client, session: client.request_refresh(session, connection_id),
-        wait=wait,
-        timeout_s=timeout,
-        as_json=as_json,
-    )
+        with uninterrupted():  # a file that is kept is imported
+            for one in sorted(readable.iterdir()) if readable.is_dir() else [readable]:
+                if one.is_file():
+                    keep(one, folder)
+            wanted = _config(path=folder, **stated)
+            connection_id, _ = connection_for(open_connection_service(opened), user, wanted, name)
+            with client() as asking, opened.sessions() as session:
+                run_id = asking.request_refresh(session, connection_id)
+        tell(opened.sessions, run_id, wait=wait, timeout_s=timeout, as_json=as_json)
 
 
 def _ask(doubt: Doubt) -> str:

@@ -14,6 +14,7 @@ from worker.cli.output import JsonFlag, print_json, say
 from worker.cli.watching import watch
 from worker.cli.workspace import client, database
 from worker.client import WorkerClient
+from worker.db.engine import Sessions
 
 AccountOption = Annotated[
     str | None, typer.Option("--account", metavar="EXT", help="Only this account, by the bank's id of it.")
@@ -74,8 +75,13 @@ def request(
     with database() as sessions, client() as opened:
         with sessions() as session:
             run_id = ask(opened, session)
-        if wait:
-            raise typer.Exit(watch(sessions, run_id, timeout_s=timeout_s, as_json=as_json))
+        tell(sessions, run_id, wait=wait, timeout_s=timeout_s, as_json=as_json)
+
+
+def tell(sessions: Sessions, run_id: uuid.UUID, *, wait: bool, timeout_s: float | None, as_json: bool) -> None:
+    """Name a run that was asked for, or watch it to its end."""
+    if wait:
+        raise typer.Exit(watch(sessions, run_id, timeout_s=timeout_s, as_json=as_json))
     if as_json:
         print_json({"run_id": run_id})
     else:

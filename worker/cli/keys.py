@@ -1,7 +1,5 @@
 """`finmind-worker keys`: make keys, show what they seal, rotate to a new one, verify, and retire the old one."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +7,13 @@ import typer
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, on_terminal, print_json, print_record, print_rows, say, warn
+from worker.cli.output import JsonFlag, print_json, print_record, print_rows, say, warn
+from worker.cli.progress import progress
 from worker.cli.workspace import workspace
 from worker.credentials import add_key, drop_key, generate_key
 from worker.keys import check_unneeded, key_usage, rotate, rows_to_rotate, verify
 from worker.keys.rotation import DEFAULT_BATCH
+from worker.process.interruption import when_stopped
 from worker.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="The keys that seal bank credentials and webhook secrets.")
@@ -67,7 +67,7 @@ def rotate_(
         if dry_run:
             print_record({"to_rotate": total}, as_json=as_json)
             return
-        with _progress("rotating", total, quiet=as_json) as advance:
+        with when_stopped("stopped: the same command goes on"), progress("rotating", total, unit="rows") as advance:
             report = rotate(opened.sessions, opened.vault, batch=batch, everything=everything, on_progress=advance)
     _print_outcome(
         {"key": report.primary_key_id, "rotated": report.rotated, "remaining": report.remaining},
@@ -81,7 +81,7 @@ def rotate_(
 @app.command("verify")
 def verify_(*, as_json: JsonFlag = False) -> None:
     """Open every sealed value and say which do not open and why; changes nothing. Ends with 1 when one does not."""
-    with workspace() as opened, _progress("verifying", _sealed(opened), quiet=as_json) as advance:
+    with workspace() as opened, progress("verifying", _sealed(opened), unit="rows") as advance:
         report = verify(opened.sessions, opened.vault, on_progress=advance)
     _print_outcome({"opened": dict(report.opened)}, report.failures, as_json=as_json)
     if report.failures:
@@ -112,16 +112,3 @@ def _print_outcome(record: dict[str, object], failures: dict[str, str], *, as_js
     print_record(record, as_json=False)
     for message in failures.values():
         warn(message)
-
-
-@contextmanager
-def _progress(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show a bar to a person who watches; yield what is called with each number of rows that were done."""
-    if quiet or not on_terminal():
-        yield lambda _rows: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    with Progress(TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda rows: progress.advance(task, rows)

@@ -100,10 +100,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def main() -> None:
-    """Run the command line of this process."""
+def main() -> int:
+    """Run the command line of this process and return its exit code."""
     forbid_core_dumps()  # commands open credentials, and read secrets that people type
-    sys.exit(run())
+    return run()
 
 
 def _load(target: str) -> Any:  # noqa: ANN401 - typer's command type is private

@@ -14,11 +14,13 @@ import typer
 from worker.cli.failures import ExitCode
 from worker.cli.ids import ConnectionId
 from worker.cli.output import JsonFlag, print_json, print_rows, say, warn
+from worker.cli.progress import progress
 from worker.cli.watching import POLL_S
 from worker.cli.workspace import client, database
 from worker.connectors.registry import ConnectorRegistry
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.errors import ConflictError, InvalidRequestError
+from worker.process.interruption import when_stopped
 from worker.recordings.recording import Recording, read
 from worker.recordings.replay import ReplayBench, ReplayResult
 from worker.recordings.store import ask_for_recording, recording_of
@@ -78,9 +80,12 @@ def replay(
     """
     setup_logging(level="ERROR", json=True)
     recordings = [_read(path) for path in files]
-    with _scratch(database_url) as sessions:
+    with _scratch(database_url) as sessions, progress("replaying", len(files), unit="recordings") as advance:
         bench = ReplayBench(sessions=sessions, find_connector=ConnectorRegistry().get)
-        results = [bench.replay(recording) for recording in recordings]
+        results = []
+        for recording in recordings:
+            results.append(bench.replay(recording))
+            advance(1)
     differs = any(result.differences for result in results)
     if as_json:
         print_json([_shown(path, result) for path, result in zip(files, results, strict=True)])
@@ -91,12 +96,14 @@ def replay(
 
 def _wait_for(sessions: Sessions, run_id: uuid.UUID, timeout_s: float) -> str:
     started_s = time.monotonic()
-    while time.monotonic() - started_s <= timeout_s:
-        with sessions() as session:
-            text = recording_of(session, run_id)
-        if text is not None:
-            return text
-        time.sleep(POLL_S)
+    words = f"stopped waiting: `finmind-worker runs show {run_id}` says how the run goes on"
+    with when_stopped(words), progress("waiting for the run"):
+        while time.monotonic() - started_s <= timeout_s:
+            with sessions() as session:
+                text = recording_of(session, run_id)
+            if text is not None:
+                return text
+            time.sleep(POLL_S)
     raise ConflictError(f"run {run_id} has not ended after {timeout_s:.0f} s: is a worker running?")
 
 

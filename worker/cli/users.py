@@ -13,6 +13,7 @@ from sqlalchemy import select
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, WideFlag, print_json, print_rows, say
+from worker.cli.progress import Advance, progress
 from worker.cli.workspace import database, workspace
 from worker.connections.lifecycle import revoke_at_provider
 from worker.connections.users import add_user
@@ -20,6 +21,7 @@ from worker.errors import ConflictError, InvalidRequestError
 from worker.models import BankConnection, User
 from worker.money import is_currency
 from worker.personal_data import DataStores, Erased, ErasurePlan, archive, erase, plan_erasure
+from worker.process.interruption import when_stopped
 from worker.runtime import Runtime, open_connection_service
 
 app = typer.Typer(no_args_is_help=True, help="FinMind's users: list, add, export, erase.")
@@ -79,8 +81,15 @@ def export(
                 sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
             return
-        _write(parts, target)
+        with when_stopped("stopped: no archive was written"), progress("writing", unit="bytes") as advance:
+            _write(_counted(parts, advance), target)
     say(f"wrote {target} ({target.stat().st_size:,} bytes, readable by you alone)")
+
+
+def _counted(parts: Iterator[bytes], advance: Advance) -> Iterator[bytes]:
+    for part in parts:
+        yield part
+        advance(len(part))
 
 
 def _write(parts: Iterator[bytes], target: Path) -> None:
@@ -124,7 +133,8 @@ def erase_(
             return
         if not yes:
             typer.confirm(f"Erase user {user_id}? This cannot be undone", abort=True, err=True)
-        erased = erase(place, plan)
+        with when_stopped("stopped: the same command goes on"), progress("erasing"):
+            erased = erase(place, plan)
     found = erased.search
     if as_json:
         print_json(asdict(erased))

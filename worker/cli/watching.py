@@ -9,6 +9,7 @@ from worker.cli.output import on_terminal, print_json, say, warn
 from worker.connections.connection_queries import list_accounts
 from worker.db.engine import Sessions
 from worker.inert_text import inert_lines
+from worker.process.interruption import when_stopped
 from worker.runs.run_queries import run_of
 from worker.runs.states import CLOSED, RunKind, RunStatus
 
@@ -53,10 +54,11 @@ def follow(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, qu
     Args:
         quiet: Show nothing.
     """
+    goes_on = f"`finmind-worker runs show {run_id}` says how it goes on"
     started_s = time.monotonic()
     line = _LiveLine() if on_terminal() and not quiet else _PlainLines(quiet=quiet)
     warned = named = False
-    with line:
+    with when_stopped(f"stopped watching: {goes_on}"), line:
         while True:
             run = _read(sessions, run_id)
             if run["accounts_total"] and run["kind"] == RunKind.IMPORT and not named:
@@ -67,7 +69,7 @@ def follow(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, qu
                 break
             waited_s = time.monotonic() - started_s
             if timeout_s is not None and waited_s > timeout_s:
-                warn(f"run {run_id} is still {run['status']}; `finmind-worker runs show {run_id}` says how it goes on")
+                warn(f"run {run_id} is still {run['status']}; {goes_on}")
                 return None
             if run["status"] == RunStatus.QUEUED and waited_s > UNCLAIMED_S and not warned:
                 warn("no worker has taken the run yet; `finmind-worker status` says what is running")

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from worker.db.pooler import is_pooled, set_parameters
 from worker.db.prepared import prepare_marked
 from worker.db.trouble import DatabaseTrouble, is_contention, trouble_of
+from worker.process.interruption import at_interrupt
 from worker.telemetry.logs import get_logger
 
 T = TypeVar("T")
@@ -60,7 +61,22 @@ def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> 
     event.listen(engine, "checkout", _ping_after_rest)
     event.listen(engine, "handle_error", _drop_read_only)
     prepare_marked(engine)
+    _cancel_at_interrupt(engine)
     return engine
+
+
+def _cancel_at_interrupt(engine: Engine) -> None:
+    """Cancel the statements of a command at Ctrl-C: the driver waits for their end without a look at signals."""
+    busy: set[Any] = set()
+
+    def cancel() -> None:
+        for connection in tuple(busy):
+            with suppress(psycopg2.Error):  # it is closed already
+                connection.cancel()
+
+    if at_interrupt(cancel):
+        event.listen(engine, "checkout", lambda connection, _record, _proxy: busy.add(connection))
+        event.listen(engine, "checkin", lambda connection, _record: busy.discard(connection))
 
 
 def standby_url(url: str) -> URL | None:

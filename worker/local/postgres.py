@@ -16,7 +16,7 @@ from psycopg2 import sql
 
 from worker.errors import ConfigurationError
 from worker.local.accounts import SystemAccount, can_reach, make_passable, reachable_home, server_account
-from worker.local.children import Program, start_child, stop_child, stop_orphan
+from worker.local.children import Program, kill_session, start_child, stop_child, stop_orphan
 from worker.local.environments import server_environment
 
 START_TIMEOUT_S = 60
@@ -48,7 +48,11 @@ class EmbeddedPostgres:
         _replace_orphan(self._data)
         self._initialise(durable=durable)
         self._process = self._start(durable=durable)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def url(self) -> str:
@@ -97,8 +101,13 @@ class EmbeddedPostgres:
         locale = ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         initdb = self._program("initdb", *arguments, *locale, *([] if durable else ["--no-sync"]))
         with self._log.open("ab") as log:
-            if start_child(initdb, output=log).wait():
-                raise ConfigurationError(f"the embedded Postgres could not be initialised: {self._last_words()}")
+            making = start_child(initdb, output=log)
+        try:
+            failed = making.wait()
+        finally:
+            kill_session(making)
+        if failed:
+            raise ConfigurationError(f"the embedded Postgres could not be initialised: {self._last_words()}")
 
     def _start(self, *, durable: bool) -> subprocess.Popen[bytes]:
         settings = [
@@ -129,7 +138,6 @@ class EmbeddedPostgres:
                 time.sleep(0.03)
             else:
                 return
-        self.stop()
         raise ConfigurationError(f"the embedded Postgres did not start: {self._last_words()}")
 
     def _last_words(self) -> str:

@@ -40,7 +40,11 @@ class EmbeddedRedis:
         _replace_orphan(self._directory)
         self.port = port or _port(self._directory / "port")
         self._process = self._start()
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def url(self) -> str:
@@ -108,7 +112,6 @@ class EmbeddedRedis:
                 else:
                     (self._directory / "port").write_text(f"{self.port}\n", encoding="ascii")
                     return
-        self.stop()
         raise ConfigurationError(f"the embedded Redis did not start on port {self.port} (see {self.log_path})")
 
 

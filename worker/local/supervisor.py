@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from worker.errors import StopRequestedError, WorkerError
+from worker.errors import WorkerError
 from worker.local.children import kill_session
 from worker.local.lines import LineBuffer, Terminal
 from worker.local.restarts import RestartPolicy, restart_delay_s
 from worker.local.services import Service
+from worker.process.interruption import SIGNALS, StoppedByPersonError
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_EVERY_S = 0.2
 _CHUNK_BYTES = 64 * 1024
 
@@ -52,10 +52,15 @@ class Supervisor:
         self._stop_requests = 0
         self._raising = True
 
+    @property
+    def has_services(self) -> bool:
+        """Whether there is anything to stop."""
+        return bool(self._children)
+
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """Treat INT, TERM and HUP as a request to stop; while services are being started, raise it as an exception."""
-        before = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
+        """Treat INT, TERM and HUP as a request to stop; while services are being started, raise it, once."""
+        before = {number: signal.signal(number, self._request_stop) for number in SIGNALS}
         try:
             yield
         finally:
@@ -101,7 +106,8 @@ class Supervisor:
     def _request_stop(self, number: int, _frame: object) -> None:
         self._stop_requests += 1
         if self._raising:
-            raise StopRequestedError(f"stopped by {signal.Signals(number).name}")
+            self._raising = False
+            raise StoppedByPersonError(number)
 
     def _listen(self, child: _Child) -> None:
         if child.process.stdout is not None:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from worker.db.engine import open_engine
-from worker.errors import ConfigurationError, StopRequestedError
+from worker.errors import ConfigurationError, WorkerError
 from worker.local.lines import Terminal
 from worker.local.missing_servers import start_servers
 from worker.local.redis import free_port
@@ -49,13 +50,14 @@ class UpOptions:
 
 
 def run_up(options: UpOptions, *, table: Callable[[Settings, UpOptions], Sequence[Command]] | None = None) -> None:
-    """Start everything, run until INT, TERM or HUP, and stop everything.
+    """Start everything, run until INT, TERM or HUP, and stop everything. A failure is said before that, and raised.
 
     Args:
         table: Returns the processes to run beside the servers; by default the workers, beat, Flower and the API.
 
     Raises: ConflictError when another `up` holds the state directory, ConfigurationError when something cannot start or
-    a port is in use, CrashLoopError when a process does not stay alive.
+    a port is in use, CrashLoopError when a process does not stay alive, StoppedByPersonError when a signal came before
+    everything was started.
     """
     forbid_core_dumps()
     terminal = Terminal()
@@ -63,12 +65,14 @@ def run_up(options: UpOptions, *, table: Callable[[Settings, UpOptions], Sequenc
     with supervisor.signals(), private_files(), ExitStack() as ending:
         try:
             state = ending.enter_context(claimed(options.state_directory))
-            ending.callback(_stop, supervisor, terminal)
+            ending.push(partial(_stop, supervisor, terminal))
             if table is None:
                 _refuse_taken_ports(options)
             _serve(state, supervisor, terminal, options, table or _commands, ending)
-        except StopRequestedError:
-            pass  # stopped while it was starting
+        except WorkerError as error:
+            if supervisor.has_services:
+                terminal.say("up", f"{error}; stopping everything")
+            raise
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader is gone: stop without output
 
@@ -88,7 +92,7 @@ def _serve(
         check_signing_secrets(settings)
         read_operators(settings)
     lines = table(settings, options)
-    _prepare(settings)
+    _prepare(settings, terminal)
     if options.demo:
         _add_sample(settings, terminal)
     ending.enter_context(state.published(made))
@@ -121,11 +125,11 @@ def _refuse_taken_ports(options: UpOptions) -> None:
             raise ConfigurationError(f"port {port} for {name} is in use; {name.upper()}_PORT chooses another") from None
 
 
-def _prepare(settings: Settings) -> None:
+def _prepare(settings: Settings, terminal: Terminal) -> None:
     """Upgrade the schema and check that the broker answers, before the processes start."""
     engine = open_engine(settings.database_url.get_secret_value(), role="up")
     try:
-        upgrade(engine)
+        upgrade(engine, on_revision=lambda name: terminal.say("up", f"revision {name} of the database is applied"))
     finally:
         engine.dispose()
     with open_redis(settings.redis_url.get_secret_value(), timeout_s=5) as broker:
@@ -162,7 +166,9 @@ def _addresses(lines: Sequence[Command], state: StateDirectory, made: Mapping[st
     ]
 
 
-def _stop(supervisor: Supervisor, terminal: Terminal) -> None:
+def _stop(supervisor: Supervisor, terminal: Terminal, failed: type[BaseException] | None, *_: object) -> None:
+    """Stop everything, and say so where that is the end: a failure has words of its own."""
     started_at_s = time.monotonic()
     supervisor.stop()
-    terminal.say("up", f"everything is stopped (after {time.monotonic() - started_at_s:.1f} s)")
+    if failed is None:
+        terminal.say("up", f"everything is stopped (after {time.monotonic() - started_at_s:.1f} s)")

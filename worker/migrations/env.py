@@ -8,6 +8,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     version_table=VERSION_TABLE,
     transaction_per_migration=True,
+    on_version_apply=context.config.attributes.get("on_version_apply"),
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,6 +1,7 @@
 """Upgrades a database to the newest revision, one process at a time."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from alembic import command
@@ -37,12 +38,19 @@ def inspect_schema(engine: Engine, chain: Chain | None = None) -> SchemaState:
         return read_state(connection, chain or open_chain())
 
 
-def upgrade(engine: Engine, chain: Chain | None = None) -> Upgrade:
+def upgrade(
+    engine: Engine, chain: Chain | None = None, on_revision: Callable[[str], None] = lambda _applied: None
+) -> Upgrade:
     """Upgrade the database to the newest revision; an interrupted upgrade is continued.
 
     A fresh database gets schema.sql; one without a revision is compared first. One that a newer version upgraded is
     left as it is. Roles that were made get their rights on what is new. Raises ConflictError when the schema is none
     that is known, or a revision does not go through.
+
+    Args:
+        engine: The database.
+        chain: The revisions; by default those of the package.
+        on_revision: Called with each revision that was applied.
     """
     chain = chain or open_chain()
     with schema_locked(engine) as connection:
@@ -54,7 +62,7 @@ def upgrade(engine: Engine, chain: Chain | None = None) -> Upgrade:
         state = read_state(connection, chain)
         connection.rollback()
         if state.pending:
-            _run(connection, chain)
+            _run(connection, chain, on_revision)
         grant_again(connection)
         connection.commit()
     newest = chain.head if state.pending else state.revision or chain.head
@@ -104,9 +112,9 @@ def _stamp(connection: Connection, chain: Chain, revision: str) -> None:
     connection.commit()
 
 
-def _run(connection: Connection, chain: Chain) -> None:
+def _run(connection: Connection, chain: Chain, on_revision: Callable[[str], None]) -> None:
     try:
-        command.upgrade(_on(connection, chain.config), "head")
+        command.upgrade(_on(connection, chain.config, on_revision), "head")
     except DBAPIError as error:
         if error.connection_invalidated or not isinstance(error.orig, DatabaseError):
             raise
@@ -118,8 +126,11 @@ def _run(connection: Connection, chain: Chain) -> None:
         ) from error
 
 
-def _on(connection: Connection, config: Config) -> Config:
-    """Return the configuration with the connection that env.py is to use."""
+def _on(connection: Connection, config: Config, on_revision: Callable[[str], None]) -> Config:
+    """Return the configuration with what env.py is to use."""
     given = copy.copy(config)
-    given.attributes = {"connection": connection}
+    given.attributes = {
+        "connection": connection,
+        "on_version_apply": lambda step, **_: on_revision(step.up_revision_id),
+    }
     return given

@@ -119,6 +119,7 @@ _LIST = text(
         SELECT FROM bank_connections c WHERE c.user_id = CAST(:user_id AS integer)
           AND c.connector_name = w.connector_name AND c.institution_name = w.institution))
       AND (CAST(:connector_name AS text) IS NULL OR w.connector_name = :connector_name)
+      AND (CAST(:words AS text) IS NULL OR strpos(lower(w.institution), lower(:words)) > 0)
     ORDER BY w.outage_since_at IS NULL, w.connections DESC, w.connector_name, w.institution LIMIT :limit
     """
 )
@@ -158,17 +159,23 @@ _FIGURES_DUE = text("SELECT figures_at < now() - INTERVAL '1 hour' FROM institut
 
 
 def institutions(
-    session: Session, *, user_id: int | None = None, connector_name: str | None = None, limit: int = 200
+    session: Session,
+    *,
+    user_id: int | None = None,
+    connector_name: str | None = None,
+    words: str | None = None,
+    limit: int = 200,
 ) -> list[dict[str, Any]]:
     """Return the banks, those that are down first.
 
     Args:
         user_id: Whose banks, beside those with users enough to say something of; None for an operator: all, in full.
         connector_name: Of this connector only.
+        words: Only banks with this in their name, in letters of either case.
         limit: How many at most.
     """
-    values = {"user_id": user_id, "connector_name": connector_name, "fewest": FEWEST_USERS, "days": WINDOW_DAYS}
-    rows = session.execute(_LIST, values | {"limit": limit}).mappings()
+    values = {"user_id": user_id, "connector_name": connector_name, "words": words, "limit": limit}
+    rows = session.execute(_LIST, values | {"fewest": FEWEST_USERS, "days": WINDOW_DAYS}).mappings()
     return [_shown(dict(row), in_full=user_id is None or row["users"] >= FEWEST_USERS) for row in rows]
 
 

@@ -177,7 +177,7 @@ def problems(status: Status) -> list[str]:
     for queue in (Queue.INTERACTIVE, Queue.SCHEDULED):
         age_s = ages.get(f"queue:{queue}")
         if age_s is None or age_s > SIGN_MAX_AGE_S:
-            seen = "ever" if age_s is None else f"for {age_s} s"
+            seen = "so far" if age_s is None else f"for {age_s} s"
             found.append(f"no sign of life from the workers of queue {queue} {seen}")
     if status.work["oldest_queued_s"] > LATE_S:
         found.append(f"the oldest waiting run has waited {status.work['oldest_queued_s']} s")

@@ -11,6 +11,7 @@ from worker.api.ops import (
     accounts,
     connections,
     deliveries,
+    elsewhere,
     institutions,
     live,
     overview,
@@ -33,6 +34,7 @@ for _part in (
     deliveries.router,
     work.router,
     live.router,
+    elsewhere.router,  # the last one: it takes every address
 ):
     router.include_router(_part)
 

@@ -75,6 +75,11 @@ def without_page(query: QueryParams, **also: str) -> str:
     return urlencode([*kept, *((name, value) for name, value in also.items() if value)])
 
 
+def institution_filter(query: QueryParams) -> tuple[str | None, str | None]:
+    """Return the words and the connector of the banks a form asks for. Raises: InvalidRequestError."""
+    return _text(query, "q"), _text(query, "connector")
+
+
 def _text(query: QueryParams, name: str) -> str | None:
     given = query.get(name, "").strip()
     if len(given) > _LONGEST_TEXT or "\x00" in given:

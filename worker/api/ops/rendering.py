@@ -41,6 +41,17 @@ NOTICES = {
 }
 
 
+_TITLES = {
+    401: "Log in",
+    404: "Not found",
+    409: "Not possible now",
+    422: "Not understood",
+    429: "Too many requests",
+    500: "Something went wrong",
+}
+"""What error pages are called, by status."""
+
+
 def _shown(value: Any) -> Any:  # noqa: ANN401 - what templates show
     return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
@@ -99,7 +110,7 @@ class PageRoute(APIRoute):
             except (WorkerError, problems.ProblemError, RequestValidationError) as error:
                 problem = problems.response_to(request, error)
             said = json.loads(bytes(problem.body))
-            title = HTTPStatus(problem.status_code).phrase
+            title = _TITLES.get(problem.status_code, HTTPStatus(problem.status_code).phrase)
             shown = page("error.html", request, http_status=problem.status_code, title=title, message=said["message"])
             for name, value in problem.headers.items():
                 if name.lower() not in {"content-type", "content-length"}:

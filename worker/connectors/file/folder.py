@@ -47,28 +47,29 @@ class Folder:
     _refused_fingerprints: set[str] = field(default_factory=set)
 
     @classmethod
-    def scan(cls, config: FileConfig) -> Self:
+    def scan(cls, config: FileConfig, rows: RowKeeper | None = None) -> Self:
         """Read every file behind the path once; the same file twice in a folder counts once.
 
         Raises: ProviderUnavailableError when the path is not there; StatementError when the only file is refused, or
         all of them are.
         """
-        folder = cls.inspect(config, remember=True)
+        folder = cls.inspect(config, remember=True, rows=rows)
         if folder.refused and not folder.files:
             raise _all_refused(folder.refused)
         return folder
 
     @classmethod
-    def inspect(cls, config: FileConfig, *, remember: bool = False) -> Self:
+    def inspect(cls, config: FileConfig, *, remember: bool = False, rows: RowKeeper | None = None) -> Self:
         """Do the same, and keep all refusals in the result.
 
         Args:
             config: The path, and what is stated about its files.
             remember: Store what is found beside the files, for other processes.
+            rows: Keeps the rows that are read; None: a new one.
 
         Raises: ProviderUnavailableError; StatementError when a profile in the folder is wrong.
         """
-        folder, path = cls(config), config.path
+        folder, path = cls(config, rows=rows or RowKeeper()), config.path
         if not path.exists():
             raise ProviderUnavailableError("the statement file or drop folder is not there", everyone=False)
         try:

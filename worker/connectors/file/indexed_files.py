@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -26,6 +26,7 @@ from worker.connectors.file.summary import FileSummary, summarise
 INDEX_FOLDER = ".finmind"
 _MAX_KEPT_FILES, _MAX_KEPT_IDS = 1000, 5000
 _MAX_STORED_BYTES = 16 * 1024**2
+_TOLD_EVERY = 1000
 _CONTENT_DIGITS = 16  # of a fingerprint: what depends on the bytes of the file
 
 
@@ -73,17 +74,24 @@ Indexed = IndexedFile | StatementError
 
 
 class RowKeeper:
-    """Keeps the events of files that a run has just read, so that it need not read them again; memory is bounded."""
+    """Keeps the events of files that a run has just read, so that it need not read them again; memory is bounded.
 
-    def __init__(self) -> None:
+    Args:
+        on_rows: Called with each number of events that were read.
+    """
+
+    def __init__(self, on_rows: Callable[[int], None] = lambda _read: None) -> None:
         self._kept: dict[str, KeptItems[Event]] = {}
+        self._on_rows = on_rows
 
     def watch(self, fingerprint: str, events: Iterable[Event]) -> Iterator[Event]:
         """Yield the events of a file and keep them, unless they are too many."""
         kept: KeptItems[Event] = KeptItems()
-        for event in events:
+        for number, event in enumerate(events, 1):
             yield event
             kept.append(event)
+            if number % _TOLD_EVERY == 0:
+                self._on_rows(_TOLD_EVERY)
         self._kept[fingerprint] = kept
 
     def events(self, fingerprint: str) -> list[Event] | None:

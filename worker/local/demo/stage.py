@@ -1,7 +1,6 @@
 """Runs `up` for the demo in a temporary folder, which is deleted at the end."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from worker.process.state_directory import published_addresses
 _START_TIMEOUT_S = 90
 _STOP_TIMEOUT_S = 40
 _OURS = ("DATABASE_URL", "REDIS_URL", "FINMIND_CACHE_URL", "FINMIND_HEALTH_DIR")
+_UP = (sys.executable, "-m", "worker", "up")
 _QUICK = {"TICK_S": "0.5", "PYTHONWARNINGS": "ignore"}
 
 
@@ -78,22 +78,22 @@ class Stage:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Start `up` in a temporary folder; at the end stop it and delete the folder."""
-    directory = Path(tempfile.mkdtemp(prefix="finmind-demo-"))
-    directory.chmod(0o711)
-    environment = {name: value for name, value in os.environ.items() if not _is_ours(name)} | _QUICK
-    command = [sys.executable, "-m", "worker", "up", "--state-dir", str(directory / "state"), "--no-flower", "--no-api"]
-    program = Program(command=command, directory=directory, death_signal=signal.SIGTERM, environment=environment)
-    with (directory / "up.log").open("wb") as log:
-        process = start_child(program, output=log)
-    built = Stage(directory=directory, process=process)
-    try:
-        yield built
-    finally:
-        if process.poll() is None:
-            built.strike()
-        kill_session(process)
-        process.wait()
-        shutil.rmtree(directory, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="finmind-demo-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        directory.chmod(0o711)
+        environment = {name: value for name, value in os.environ.items() if not _is_ours(name)} | _QUICK
+        command = [*_UP, "--state-dir", str(directory / "state"), "--no-flower", "--no-api"]
+        program = Program(command=command, directory=directory, death_signal=signal.SIGTERM, environment=environment)
+        with (directory / "up.log").open("wb") as log:
+            process = start_child(program, output=log)
+        built = Stage(directory=directory, process=process)
+        try:
+            yield built
+        finally:
+            if process.poll() is None:
+                built.strike()
+            kill_session(process)
+            process.wait()
 
 
 def _is_ours(name: str) -> bool:
