@@ -10,10 +10,10 @@ from sqlalchemy import select, text
 
 from tests.factories import make_connection
 from worker.connections import lifecycle
+from worker.connections.connection_changes import Schedule
 from worker.connections.connection_limit import TooManyConnectionsError
 from worker.connections.credentials import open_taken, take_config
 from worker.connections.lifecycle import NewConnection
-from worker.connections.preferences import Schedule
 from worker.connectors.errors import AuthenticationError
 from worker.errors import ConflictError, InvalidRequestError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection, CredentialAudit

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.importer.bank import CURSOR, WINDOWED, Harness
-from worker.connections.preferences import invert_account
+from worker.connections.connection_changes import invert_account
 from worker.connectors.base import Account, AccountType, IdClass, TransactionKind
 from worker.runs.states import RunStatus
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED
-from worker.connections.preferences import include_account
+from worker.connections.connection_changes import include_account
 from worker.connectors.base import Account, AccountFailure, AuthState, AuthStatus, Scope
 from worker.connectors.errors import (
     AuthenticationError,

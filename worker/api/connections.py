@@ -23,9 +23,9 @@ from worker.api.inputs import RowId
 from worker.api.paging import Listed
 from worker.api.services import Services, ServicesDep, UserId
 from worker.audit import acting_as
-from worker.connections import connection_queries, lifecycle, preferences
+from worker.connections import connection_changes, connection_queries, lifecycle
+from worker.connections.connection_changes import Schedule
 from worker.connections.lifecycle import NewConnection
-from worker.connections.preferences import Schedule
 from worker.connections.validation import read
 from worker.runs.request import note_seen
 
@@ -79,11 +79,11 @@ def change_connection(
     with services.sessions() as session:
         row = connection_queries.find(session, connection_id, user_id=user_id, lock=True)
         if change.display_name is not None:
-            preferences.rename(row, change.display_name)
+            connection_changes.rename(row, change.display_name)
         if change.options is not None:
-            preferences.change_options(row, change.options)
+            connection_changes.change_options(row, change.options)
         if any(name in given for name in _SCHEDULE):
-            preferences.change_schedule(row, _schedule(given))
+            connection_changes.change_schedule(row, _schedule(given))
         session.flush()
         if change.status is not None:
             step = lifecycle.pause if change.status == "paused" else lifecycle.resume
@@ -138,9 +138,9 @@ def change_account(
     with services.sessions() as session:
         connection_queries.find(session, connection_id, user_id=user_id)
         if change.included is not None:
-            preferences.include_account(session, connection_id, account_id, included=change.included)
+            connection_changes.include_account(session, connection_id, account_id, included=change.included)
         if change.inverted is not None:
-            preferences.invert_account(session, connection_id, account_id, inverted=change.inverted)
+            connection_changes.invert_account(session, connection_id, account_id, inverted=change.inverted)
         return AccountOut.model_validate(connection_queries.find_account(session, connection_id, account_id))
 
 

@@ -13,9 +13,9 @@ from worker.cli.output import JsonFlag, WideFlag, on_terminal, print_json, print
 from worker.cli.recordings import record
 from worker.cli.watching import exit_code, follow, summary
 from worker.cli.workspace import client, database, workspace
-from worker.connections import connection_queries, lifecycle, preferences
+from worker.connections import connection_changes, connection_queries, lifecycle
+from worker.connections.connection_changes import Schedule
 from worker.connections.lifecycle import NewConnection
-from worker.connections.preferences import Schedule
 from worker.connections.validation import read
 from worker.errors import InvalidRequestError
 from worker.models.connection_options import ConnectionOptions
@@ -164,15 +164,15 @@ def set_(  # noqa: PLR0913 - one parameter per flag
     with database() as sessions, sessions() as session:
         row = connection_queries.find(session, connection, lock=True)
         if name is not None:
-            preferences.rename(row, name)
+            connection_changes.rename(row, name)
         if option:
-            preferences.change_options(row, read_choices(option))
+            connection_changes.change_options(row, read_choices(option))
         if every is not None or hours is not None:
-            preferences.change_schedule(row, _schedule(every, hours))
+            connection_changes.change_schedule(row, _schedule(every, hours))
         for account, included in [(one, True) for one in include or ()] + [(one, False) for one in exclude or ()]:
-            preferences.include_account(session, connection, account, included=included)
+            connection_changes.include_account(session, connection, account, included=included)
         for account, inverted in [(one, True) for one in invert or ()] + [(one, False) for one in as_stated or ()]:
-            preferences.invert_account(session, connection, account, inverted=inverted)
+            connection_changes.invert_account(session, connection, account, inverted=inverted)
     say(f"changed {connection}")
 
 

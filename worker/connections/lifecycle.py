@@ -15,6 +15,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from worker.audit import Action, AuditedCredential, record
+from worker.connections.connection_changes import Schedule, read_name
 from worker.connections.connection_limit import check_room
 from worker.connections.connection_queries import find
 from worker.connections.credentials import (
@@ -25,7 +26,6 @@ from worker.connections.credentials import (
     replace_config,
     take_config,
 )
-from worker.connections.preferences import Schedule, read_name
 from worker.connections.removal import Removed, forget
 from worker.connections.validation import read
 from worker.connectors.base import BankConnector

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from worker.connections import lifecycle
+from worker.connections.connection_changes import Schedule
 from worker.connections.lifecycle import NewConnection
-from worker.connections.preferences import Schedule
 from worker.connections.users import add_user
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.factories import make_connection
-from worker.connections import preferences
+from worker.connections import connection_changes
 from worker.connections.connection_queries import find, list_accounts, list_connections
 from worker.errors import InvalidRequestError, NotFoundError
 from worker.models import BankConnectionAccount
@@ -28,12 +28,12 @@ def connection(sessions, user_id):
 )
 def test_an_unknown_policy_is_named(connection, changes, names):
     with pytest.raises(InvalidRequestError, match=names):
-        preferences.change_options(connection, changes)
+        connection_changes.change_options(connection, changes)
 
 
 def test_policies_are_merged_and_none_means_the_default(connection):
-    preferences.change_options(connection, {"transfers": "show_both", "history_days": 30})
-    preferences.change_options(connection, {"history_days": None, "date_basis": "booking"})
+    connection_changes.change_options(connection, {"transfers": "show_both", "history_days": 30})
+    connection_changes.change_options(connection, {"history_days": None, "date_basis": "booking"})
     assert connection.options == {"transfers": "show_both", "date_basis": "booking"}
 
 
@@ -49,23 +49,23 @@ def test_policies_are_merged_and_none_means_the_default(connection):
 )
 def test_a_schedule_that_cannot_be_kept_is_refused(connection, changes):
     with pytest.raises(InvalidRequestError, match="schedule"):
-        preferences.change_schedule(connection, changes)
+        connection_changes.change_schedule(connection, changes)
 
 
 def test_without_an_interval_nothing_is_due(connection):
-    preferences.change_schedule(connection, {"refresh_interval": None})
+    connection_changes.change_schedule(connection, {"refresh_interval": None})
     assert connection.next_refresh_at is None
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 201])
 def test_a_name_has_1_to_200_characters(connection, name):
     with pytest.raises(InvalidRequestError):
-        preferences.rename(connection, name)
+        connection_changes.rename(connection, name)
 
 
 def test_an_account_that_is_not_there_cannot_be_left_out(sessions, connection):
     with sessions() as session, pytest.raises(NotFoundError):
-        preferences.include_account(session, connection.id, "nope", included=False)
+        connection_changes.include_account(session, connection.id, "nope", included=False)
 
 
 def test_a_person_says_whether_an_account_is_inverted_and_imported(sessions, user_id):
@@ -74,8 +74,8 @@ def test_a_person_says_whether_an_account_is_inverted_and_imported(sessions, use
         account = BankConnectionAccount(connection_id=connection_id, user_id=user_id, external_id="A", name="Card")
         session.add(account)
         session.flush()
-        preferences.invert_account(session, connection_id, "A", inverted=True)
-        preferences.include_account(session, connection_id, account.id, included=False)
+        connection_changes.invert_account(session, connection_id, "A", inverted=True)
+        connection_changes.include_account(session, connection_id, account.id, included=False)
         session.refresh(account)
         assert (account.inverted, account.included) == (True, False)
 
