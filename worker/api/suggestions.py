@@ -1,4 +1,4 @@
-"""Routes of suggestions: list, accept and decline them."""
+"""Routes of suggestions: list, accept and decline them, and take an answer back."""
 
 import uuid
 from typing import Any, Literal

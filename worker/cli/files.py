@@ -1,4 +1,4 @@
-"""`finmind-worker files`: inspect a statement file, list the CSV profiles, import a file."""
+"""`finmind-worker files`: inspect a statement file, propose or list profiles of tables, import a file."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""`finmind-worker suggestions`: list, accept and decline matches that the importer left to a person."""
+"""`finmind-worker suggestions`: list, accept and decline matches that are left to a person, and take answers back."""
 
 from dataclasses import asdict
 from typing import Annotated, Any

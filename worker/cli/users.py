@@ -1,4 +1,4 @@
-"""`finmind-worker users`: adds users to a database without FinMind's web app, for trying the worker."""
+"""`finmind-worker users`: list users, export or erase one's data, and add one for trying the worker."""
 
 import os
 import sys

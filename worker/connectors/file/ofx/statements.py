@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from worker.connectors.base import Account, AccountType, BalanceKind
 from worker.connectors.file.ofx.accounts import ofx_account
+from worker.connectors.file.ofx.corrections import why_left_out, why_rejected
 from worker.connectors.file.ofx.evidence import OfxReading
 from worker.connectors.file.ofx.tags import Token, tokens
 from worker.connectors.file.ofx.transactions import contradicts_type, ofx_transaction
@@ -231,10 +232,10 @@ class OfxReader(StatementReader):
     def _row(self, account: Account, record: _Record) -> Event:
         if record.damaged:
             return self.counted(_bad(record, record.damaged, account), record.tags)
-        if (left_out := self._corrected(record)) is not None:
+        if (left_out := why_left_out(record.values, self._reading.corrected)) is not None:
             self.parts.use(Part.LEFT_OUT, record.tags)
             return Skipped(line=record.line, reason=left_out)
-        if (missing := self._corrects_elsewhere(record)) is not None:
+        if (missing := why_rejected(record.values, self._reading.corrected)) is not None:
             return self.counted(_bad(record, missing, account), record.tags)
         try:
             pending = record.name == "STMTTRNP"
@@ -242,22 +243,6 @@ class OfxReader(StatementReader):
         except ValueError as error:
             return self.counted(_bad(record, str(error), account), record.tags)
         return self.counted(Row(line=record.line, transaction=transaction), record.tags)
-
-    def _corrected(self, record: _Record) -> str | None:
-        """Return why a record is no payment any more: another one corrects it, or it only deletes another."""
-        corrected, values = self._reading.corrected, record.values
-        if values.get("FITID") in corrected and values.get("CORRECTFITID") != values.get("FITID"):
-            return "a record that another one of the file corrects"
-        deletes = values.get("CORRECTACTION", "").upper() == "DELETE"
-        return "a record that deletes another one" if deletes and values.get("CORRECTFITID") in corrected else None
-
-    def _corrects_elsewhere(self, record: _Record) -> str | None:
-        """Return what to do about a correction of a record that this file does not hold."""
-        number = record.values.get("CORRECTFITID")
-        if not number or number in self._reading.corrected:
-            return None
-        action = record.values.get("CORRECTACTION", "corrects").lower()
-        return f"{action}s record {number[:40]}, which is not in this file: change the imported one by hand"
 
     def _end_statement(self) -> Iterator[Event]:
         yield from self._end_record()
