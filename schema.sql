@@ -367,7 +367,7 @@ CREATE TABLE IF NOT EXISTS bank_import_runs (
   report JSONB NOT NULL DEFAULT '{}',
   trace_context VARCHAR(512),
   -- a kind no task handles would wait for ever
-  CONSTRAINT ck_bank_import_runs_kind CHECK (kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move')),
+  CONSTRAINT ck_bank_import_runs_kind CHECK (kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move', 'dismiss')),
   -- an unknown trigger would land in no queue
   CONSTRAINT ck_bank_import_runs_trigger CHECK (trigger IN ('user', 'schedule', 'webhook', 'retry')),
   -- an unknown status would be neither waiting, nor running, nor closed: nobody would look at it again
@@ -595,6 +595,13 @@ CREATE TABLE IF NOT EXISTS bank_import_rejections (
   resolved_at TIMESTAMPTZ,
   resolved_run_id UUID,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  dismissed_at TIMESTAMPTZ,
+  dismissed_by VARCHAR(100),
+  dismissed_why VARCHAR(500),
+  dismissed_run_id UUID,
+  -- who decided to leave a row out, and when, is told of every such decision
+  CONSTRAINT ck_bank_import_rejections_dismissed
+    CHECK (num_nonnulls(dismissed_at, dismissed_by, dismissed_why, dismissed_run_id) IN (0, 4)),
   -- a row the bank delivers broken every day is one rejection, not one a day
   CONSTRAINT uq_bank_import_rejections_identity UNIQUE NULLS NOT DISTINCT (connection_id, account_id, identity)
 );

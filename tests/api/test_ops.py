@@ -449,3 +449,25 @@ def test_a_row_has_a_page_with_its_story_and_a_button_that_takes_its_match_back(
         )
         assert acts.scalar_one() >= 2
     assert page.get("/ops/transactions/999999").status_code == 404
+
+
+@pytest.mark.usefixtures("filled")
+def test_rejected_rows_of_one_reason_are_left_out_after_a_question_and_the_operator_is_named(page, sessions):
+    with sessions() as session:
+        connection_id = session.scalar(text("SELECT connection_id FROM bank_import_rejections"))
+    path = f"/ops/connections/{connection_id}"
+    assert "bad_amount" in page.get(path).text
+    sent = {"code": "bad_amount", "account": "giro", "why": "never mended"}
+    assert page.post(f"{path}/rejections/dismiss", data=sent | {"why": " "}, headers=ORIGIN).status_code == 422
+    assert page.post(f"{path}/rejections/dismiss", data=sent | {"confirmed": "yes"}).status_code == 403
+    assert "Please confirm" in page.post(f"{path}/rejections/dismiss", data=sent, headers=ORIGIN).text
+    answer = page.post(f"{path}/rejections/dismiss", data=sent | {"confirmed": "yes"}, headers=ORIGIN)
+    assert "are left out" in page.get(answer.headers["location"]).text
+    with sessions() as session:
+        by, why = session.execute(text("SELECT dismissed_by, dismissed_why FROM bank_import_rejections")).one()
+        audited = text("SELECT count(*) FROM credential_audit WHERE detail ->> 'command' = 'rejections dismiss'")
+        assert session.scalar(audited) == 1
+    assert (by.split(":")[0], why) == ("ops", "never mended")
+    page.post(f"{path}/rejections/reopen", data=sent | {"confirmed": "yes"}, headers=ORIGIN)
+    with sessions() as session:
+        assert session.scalar(text("SELECT dismissed_at FROM bank_import_rejections")) is None

@@ -394,6 +394,7 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
         "transaction_id": 1,
         "bank_account_id": 1,
         "source_id": account_id,
+        "rejection_id": _rejections(sessions, connection_id)[0],
     }
     stranger = TestClient(app, headers={"Authorization": f"Bearer {token(other_user_id)}"})
     bodies = {
@@ -403,6 +404,9 @@ def test_every_operation_treats_another_users_things_as_absent(app, client, conn
         "change_subscription": {"status": "paused"},
         "replay_deliveries": {"since": "2026-01-01T00:00:00Z"},
         "unmatch_transaction": {},
+        "dismiss_rejection": {"why": "not mine"},
+        "dismiss_rejections": {"code": "amount_invalid", "why": "not mine"},
+        "reopen_rejections": {"code": "amount_invalid"},
         "move_bank_account": {"connection_id": "00000000-0000-0000-0000-000000000001"},
     }
     seen = 0
@@ -467,3 +471,66 @@ def test_a_list_has_items_and_what_follows_or_is_an_array_for_clients_of_before(
     assert bare.headers["Preference-Applied"] == "list=array"
     url = f"{BASE}/connections/{connection_id}"
     assert client.get(url, headers={"Prefer": "list=array"}).json() == client.get(url).json()
+
+
+# --- rows that could not be imported ---------------------------------------------------------------------------------
+
+
+def _rejections(sessions, connection_id, count=2):
+    with sessions() as session:
+        run_id = session.scalar(
+            text(
+                "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, status, code, finished_at)"
+                " SELECT gen_random_uuid(), id, user_id, 'refresh', 'user', 'partial', 'rows_rejected', now()"
+                " FROM bank_connections WHERE id = :id RETURNING id"
+            ),
+            {"id": connection_id},
+        )
+        insert = text(
+            "INSERT INTO bank_import_rejections (run_id, connection_id, identity, code, message, raw)"
+            " SELECT :run_id, :id, n::text::bytea, 'amount_invalid', 'no number', '{}' FROM generate_series(1, :n) n"
+            " RETURNING id"
+        )
+        return sorted(session.scalars(insert, {"run_id": run_id, "id": connection_id, "n": count}))
+
+
+def test_a_rejected_row_is_left_out_and_opened_again(client, connection_id, sessions):
+    first, second = _rejections(sessions, connection_id)
+    problem(client.post(f"{BASE}/rejections/{first}/dismiss", json={"why": " "}), 422, "invalid_request")
+    decided = client.post(f"{BASE}/rejections/{first}/dismiss", json={"why": "closed card"}).json()
+    assert (decided["rejections"], decided["open"]) == (1, 1)
+    [left_out] = client.get(f"{BASE}/rejections", params={"state": "dismissed"}).json()["items"]
+    assert (left_out["id"], left_out["dismissed_why"]) == (first, "closed card")
+    assert left_out["dismissed_by"].startswith("api:user:")
+    assert [row["id"] for row in client.get(f"{BASE}/rejections").json()["items"]] == [second]
+    problem(client.post(f"{BASE}/rejections/{first}/dismiss", json={"why": "again"}), 409, "conflict")
+    [run] = client.get(f"{BASE}/import-runs", params={"kind": "dismiss"}).json()["items"]
+    assert run["id"] == decided["run_id"]
+    problem(client.post(f"{BASE}/import-runs/{run['id']}/revert"), 409, "conflict")
+    assert client.post(f"{BASE}/rejections/{first}/reopen").json()["open"] == 2
+
+
+def test_all_rejected_rows_of_one_reason_are_left_out(client, connection_id, sessions):
+    _rejections(sessions, connection_id, 3)
+    path = f"{BASE}/connections/{connection_id}/rejections"
+    problem(client.post(f"{path}/dismiss", json={"code": "date_missing", "why": "old"}), 404, "not_found")
+    sent = {"code": "amount_invalid", "why": "old"}
+    assert client.post(f"{path}/dismiss", json=sent).json()["rejections"] == 3
+    [group] = client.get(path).json()["items"]
+    assert (group["code"], group["open"], group["dismissed"]) == ("amount_invalid", 0, 3)
+    assert client.post(f"{path}/reopen", json={"code": "amount_invalid"}).json()["open"] == 3
+
+
+@pytest.mark.parametrize("kind", ["unmatch", "move", "dismiss"])
+def test_runs_of_what_a_person_did_are_listed(client, connection_id, sessions, kind):
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, status, code, finished_at)"
+                " SELECT gen_random_uuid(), id, user_id, :kind, 'user', 'succeeded', 'ok', now()"
+                " FROM bank_connections WHERE id = :id"
+            ),
+            {"id": connection_id, "kind": kind},
+        )
+    [run] = client.get(f"{BASE}/import-runs", params={"kind": kind}).json()["items"]
+    assert run["kind"] == kind

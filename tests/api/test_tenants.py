@@ -17,6 +17,9 @@ BODIES = {
     "change_subscription": {"url": "https://hooks.example.com/x"},
     "replay_deliveries": {},
     "unmatch_transaction": {},
+    "dismiss_rejection": {"why": "not mine"},
+    "dismiss_rejections": {"code": "amount_invalid", "why": "not mine"},
+    "reopen_rejections": {"code": "amount_invalid"},
     "move_bank_account": {"connection_id": "00000000-0000-0000-0000-000000000001"},
 }
 """A good body for each operation that has an id in its path and needs one."""
@@ -25,8 +28,15 @@ ODD_IDS = ["0", "-1", "1e3", "9" * 40, "%00", "..%2f..", "\uff11", "null", "' OR
 ODD_IDS += ["0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c1\u0131"]
 NAMES = (
     "connection_id", "run_id", "subscription_id", "account_id", "delivery_id", "suggestion_id", "transaction_id",
-    "bank_account_id", "source_id",
+    "bank_account_id", "source_id", "rejection_id",
 )  # fmt: skip
+
+
+_REJECTED = text(
+    "INSERT INTO bank_import_rejections (run_id, connection_id, identity, code, message, raw)"
+    " SELECT id, connection_id, '', 'amount_invalid', 'no number', '{}' FROM bank_import_runs WHERE id = :run_id"
+    " RETURNING id"
+)
 
 
 @pytest.fixture
@@ -52,6 +62,7 @@ def things_of(client, sessions):
         transaction_id = session.scalar(
             text("SELECT min(id) FROM bank_transactions WHERE first_run_id = :run_id"), of_run
         )
+        rejection_id = session.scalar(_REJECTED, of_run)
         event_id = session.scalar(
             text("SELECT id FROM webhook_events WHERE subscription_id = :id"), {"id": subscription_id}
         )
@@ -65,6 +76,7 @@ def things_of(client, sessions):
         "transaction_id": transaction_id,
         "bank_account_id": client.get(f"{BASE}/accounts").json()["items"][0]["id"],
         "source_id": accounts[0]["id"],
+        "rejection_id": rejection_id,
         "event_id": f"evt_{event_id.hex}",
     }
 

@@ -57,6 +57,7 @@ REASONS = {
     "needs a manifest and keys of your own",
     "needs a published release",
     "needs a recorded connection of your own",
+    "needs a rejected row",
     "needs a restored database",
     "needs a row of a bank",
     "needs a statement of your own",

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from worker.importer.decide.balance_proof import BalanceProof
-from worker.importer.outcome import AccountResult, judge_account
+from worker.importer.outcome import AccountResult, StandingRejections, judge_account
 
 COUNTED = AccountResult(account_id=1, status="succeeded", code="nothing_new")
 MISMATCH = BalanceProof(result="mismatch", reason="does_not_balance", difference=Decimal(5))
@@ -25,6 +25,11 @@ MISMATCH = BalanceProof(result="mismatch", reason="does_not_balance", difference
 )
 def test_a_mismatch_holds_until_a_balance_fits(proof, code):
     judged = judge_account(
-        COUNTED, open_rejections=0, withdrawn=0, still_pending=0, proof=proof, mismatch_before="differs by 5"
+        COUNTED,
+        rejections=StandingRejections(),
+        withdrawn=0,
+        still_pending=0,
+        proof=proof,
+        mismatch_before="differs by 5",
     )
     assert judged.code == code

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from worker.api.inputs import ExternalId, Input
+from worker.runs.states import RunKind
 
 _ID = uuid.UUID("0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11")
 
@@ -40,7 +41,7 @@ class RunOut(BaseModel):
     connection_id: uuid.UUID
     connection_name: str
     connector_name: str
-    kind: Literal["import", "refresh", "revert", "replay"]
+    kind: RunKind
     trigger: Literal["user", "schedule", "webhook", "retry"]
     status: Literal["queued", "running", "succeeded", "partial", "deferred", "failed", "cancelled"]
     code: str | None
@@ -137,6 +138,7 @@ class RejectionOut(BaseModel):
     external_id: str | None
     raw: str
     resolved_at: datetime | None
+    dismissed_at: datetime | None = Field(description="A person left it out: `POST /rejections/{id}/reopen` ends that.")
 
 
 class RejectionPage(BaseModel):

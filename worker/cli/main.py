@@ -29,6 +29,7 @@ COMMANDS = {
     "runs": "worker.cli.runs:app",
     "institutions": "worker.cli.institutions:institutions",
     "replay": "worker.cli.recordings:replay",
+    "rejections": "worker.cli.rejections:app",
     "suggestions": "worker.cli.suggestions:app",
     "status": "worker.cli.status:status",
     "keys": "worker.cli.keys:app",

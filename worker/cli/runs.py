@@ -52,7 +52,7 @@ _ACCOUNT_COLUMNS = (
     "proof",
 )
 _DECISION_COLUMNS = ("decision", "reason", "effective_on", "amount", "currency", "description", "account")
-_REJECTION_COLUMNS = ("code", "message", "external_id")
+_REJECTION_COLUMNS = ("id", "code", "message", "external_id", "resolved_at", "dismissed_at")
 _ROWS = 1000
 """Rows read at a time; all are shown."""
 

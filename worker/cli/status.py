@@ -66,7 +66,8 @@ def _print(seen: Status) -> None:
     open_ = seen.open
     say(
         f"{open_['dead_letters']} dead letters, {open_['deliveries_waiting']} deliveries waiting\n"
-        f"{open_['suggestions_open']} suggestions open, {open_['rejections_unresolved']} rejected rows unresolved"
+        f"{open_['suggestions_open']} suggestions open, {open_['rejections_unresolved']} rejected rows open,"
+        f" {open_['rejections_dismissed']} left out"
     )
     for title, rows, empty in (
         ("signs of life", seen.signs, "none yet: running workers write one every 30 s"),

@@ -38,6 +38,19 @@ class SignsFlippedError(WorkerError):
     code = "signs_flipped"
 
 
+@dataclass(frozen=True, slots=True)
+class StandingRejections:
+    """How many rejected rows of an account stand.
+
+    Attributes:
+        open: They keep the account from success.
+        dismissed: A person left them out.
+    """
+
+    open: int = 0
+    dismissed: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountResult:
     """The result of a run for one account, or for the connection itself where there is no account.
@@ -111,7 +124,7 @@ _EXPLAINED = {
 def judge_account(
     counted: AccountResult,
     *,
-    open_rejections: int,
+    rejections: StandingRejections,
     withdrawn: int,
     still_pending: int,
     proof: BalanceProof,
@@ -121,7 +134,7 @@ def judge_account(
 
     Args:
         counted: The account with its counts, as the deliveries left it.
-        open_rejections: Rows of this or an earlier run that could not be imported and are not mended.
+        rejections: Rows of this or an earlier run that could not be imported and are not mended.
         withdrawn: Posted rows that stand, although answers which cover their days come without them and no balance
             or answer of the user says that they are right.
         still_pending: Rows about which the user is asked whether they are pending still.
@@ -131,10 +144,22 @@ def judge_account(
     if counted.status != "succeeded":
         return counted
     code, message = next(
-        _problems(counted.counts, open_rejections, withdrawn, still_pending, proof, mismatch_before),
+        _problems(counted.counts, rejections.open, withdrawn, still_pending, proof, mismatch_before),
         (counted.code, counted.message),
     )
-    return counted if code == counted.code else replace(counted, status="partial", code=code, message=message)
+    if code != counted.code:
+        return replace(counted, status="partial", code=code, message=message)
+    left_out = rejections.dismissed
+    return replace(counted, message=f"{left_out} rejected rows were left out by a person") if left_out else counted
+
+
+def mismatch_sentence(proof: BalanceProof) -> str:
+    """Say by how much a balance differs from the rows, and what to do."""
+    return (
+        f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}"
+        f"{_EXPLAINED[proof.explanation.code] if proof.explanation else ''}:"
+        " compare the account's rows with a statement of the bank"
+    )
 
 
 def _problems(
@@ -152,15 +177,10 @@ def _problems(
     if open_rejections:
         yield (
             "rows_rejected",
-            f"{open_rejections} rows could not be imported: look at the run's rejections, then replay them",
+            f"{open_rejections} rows could not be imported: look at the run's rejections, then replay or dismiss them",
         )
     if proof.result == "mismatch":
-        sentence = (
-            f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}"
-            f"{_EXPLAINED[proof.explanation.code] if proof.explanation else ''}:"
-            " compare the account's rows with a statement of the bank"
-        )
-        yield "balance_mismatch", sentence
+        yield "balance_mismatch", mismatch_sentence(proof)
     if mismatch_before is not None and proof.says_nothing:
         yield "balance_mismatch", mismatch_before
     if withdrawn:

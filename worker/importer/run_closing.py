@@ -57,12 +57,12 @@ def close_run(
     report: dict[str, Any] = {"warnings": sorted(findings.warnings)} if findings.warnings else {}
     if findings.rows_not_imported:
         report["rows_not_imported"] = dict(findings.rows_not_imported)
-    problem = _lost_rows(findings) or problem_of_connection(session, job)
+    problem = _lost_rows(findings) or problem_of_connection(session, job.connection_id)
     outcome = outcome_of(
         results, findings.stopped_by, context.now(), report, elsewhere=findings.elsewhere, problem=problem
     )
     if not job.dry_run:
-        save_connection_problem(session, job, problem)
+        save_connection_problem(session, job.connection_id, problem)
     close(session, job.lease, outcome)
     digest = findings.digest.value() if findings.digest else None
     if digest is not None and outcome.code == "nothing_new" and not report:

@@ -51,7 +51,8 @@ class BankImportRun(CountColumns, Base):
     __tablename__ = "bank_import_runs"
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move')", name="ck_bank_import_runs_kind"
+            "kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move', 'dismiss')",
+            name="ck_bank_import_runs_kind",
         ),
         CheckConstraint("trigger IN ('user', 'schedule', 'webhook', 'retry')", name="ck_bank_import_runs_trigger"),
         CheckConstraint(

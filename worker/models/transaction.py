@@ -141,7 +141,10 @@ class BankTransactionChange(Base):
 
 
 class BankImportRejection(Base):
-    """A row that could not be imported, with its reason and its raw text."""
+    """A row that could not be imported, with its reason and its raw text.
+
+    It is open, until it arrives (`resolved_at`) or a person leaves it out (`dismissed_at`).
+    """
 
     __tablename__ = "bank_import_rejections"
     __table_args__ = (
@@ -151,6 +154,10 @@ class BankImportRejection(Base):
             "identity",
             name="uq_bank_import_rejections_identity",
             postgresql_nulls_not_distinct=True,
+        ),
+        CheckConstraint(
+            "num_nonnulls(dismissed_at, dismissed_by, dismissed_why, dismissed_run_id) IN (0, 4)",
+            name="ck_bank_import_rejections_dismissed",
         ),
         Index("idx_bank_import_rejections_run", "run_id"),
         Index("idx_bank_import_rejections_account", "account_id"),
@@ -170,6 +177,10 @@ class BankImportRejection(Base):
     resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     resolved_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    dismissed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    dismissed_by: Mapped[str | None] = mapped_column(String(100))
+    dismissed_why: Mapped[str | None] = mapped_column(String(500))
+    dismissed_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
 
 
 class BankMatchSuggestion(Base):

@@ -69,6 +69,8 @@ def revert_request(
     run = _changed_something(session, run_id, user_id)
     if run.kind == RunKind.UNMATCH:
         raise ConflictError(f"run {run_id} took a match back: `suggestions undo` matches the two again")
+    if run.kind == RunKind.DISMISS:
+        raise ConflictError(f"run {run_id} changed no row: `rejections reopen` takes a dismissal back")
     taken_back = None if run.target_run_id is None else session.get(BankImportRun, run.target_run_id)
     if run.kind == RunKind.REVERT and taken_back is not None and taken_back.kind == RunKind.MOVE:
         raise ConflictError(f"run {run_id} took a move back: move the account again instead")

@@ -202,7 +202,7 @@ def rejections_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, lim
     """Return the rows that a run could not import, with the reason; `raw` is what the bank delivered."""
     row = BankImportRejection
     query = (
-        select(row.id, row.code, row.message, row.external_id, row.raw, row.resolved_at)
+        select(row.id, row.code, row.message, row.external_id, row.raw, row.resolved_at, row.dismissed_at)
         .where(row.run_id == run_id, row.id > after_id)
         .order_by(row.id)
         .limit(limit)

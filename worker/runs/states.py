@@ -16,6 +16,7 @@ class RunKind(StrEnum):
     Attributes:
         UNMATCH: A person took one match back; written as ended.
         MOVE: A person moved an account to another source; written as ended.
+        DISMISS: A person left rejected rows out, or opened them again; written as ended.
     """
 
     IMPORT = "import"
@@ -24,6 +25,7 @@ class RunKind(StrEnum):
     REPLAY = "replay"
     UNMATCH = "unmatch"
     MOVE = "move"
+    DISMISS = "dismiss"
 
 
 class RunTrigger(StrEnum):

@@ -71,7 +71,8 @@ _VIEWS = {
         " JOIN bank_connection_accounts a ON a.id = t.account_id WHERE s.status = 'open')"
     ),
     ConnectionView.REJECTIONS: text(
-        "bank_connections.id IN (SELECT connection_id FROM bank_import_rejections WHERE resolved_at IS NULL)"
+        "bank_connections.id IN (SELECT connection_id FROM bank_import_rejections"
+        " WHERE resolved_at IS NULL AND dismissed_at IS NULL)"
     ),
 }
 _NEVER = 10**12
@@ -92,7 +93,8 @@ _HISTORY = """
 _OPEN = text(
     """
     SELECT
-      (SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND resolved_at IS NULL) AS rejections,
+      (SELECT count(*) FROM bank_import_rejections
+       WHERE connection_id = :id AND resolved_at IS NULL AND dismissed_at IS NULL) AS rejections,
       (SELECT count(*) FROM bank_match_suggestions s JOIN bank_connections c ON c.id = :id AND c.user_id = s.user_id
        WHERE s.status = 'open' AND EXISTS (
          SELECT 1 FROM bank_connection_accounts a WHERE a.connection_id = c.id AND (a.id = s.account_id

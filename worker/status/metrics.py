@@ -126,8 +126,13 @@ GAUGES: Sequence[Gauge] = (
     ),
     Gauge(
         name="finmind_rejections_unresolved",
-        help="Rows that could not be imported and were not resolved since.",
-        query="SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL",
+        help="Rows that could not be imported and were neither resolved nor dismissed since.",
+        query="SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL AND dismissed_at IS NULL",
+    ),
+    Gauge(
+        name="finmind_rejections_dismissed",
+        help="Rows that could not be imported and that a person left out.",
+        query="SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL AND dismissed_at IS NOT NULL",
     ),
     Gauge(
         name="finmind_sign_of_life_age_seconds",

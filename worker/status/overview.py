@@ -91,7 +91,10 @@ _OPEN = """
       (SELECT count(*) FROM bank_connections WHERE problem_code IS NOT NULL AND status <> 'disconnected')
         AS connections_in_doubt,
       (SELECT count(*) FROM bank_match_suggestions WHERE status = 'open') AS suggestions_open,
-      (SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL) AS rejections_unresolved"""
+      (SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL AND dismissed_at IS NULL)
+        AS rejections_unresolved,
+      (SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL AND dismissed_at IS NOT NULL)
+        AS rejections_dismissed"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,7 +256,7 @@ async function showStory(runId) {
       next = page.next;
       $("story-more").hidden = next === null;
     });
-  $("story-revert").hidden = run.kind === "revert" || run.reverted_by_run_id !== null || run.dry_run || run.finished_at === null;
+  $("story-revert").hidden = ["revert", "unmatch", "dismiss"].includes(run.kind) || run.reverted_by_run_id !== null || run.dry_run || run.finished_at === null;
   $("story-revert").onclick = () =>
     once($("story-revert"), async () => {
       $("story").close();
@@ -284,7 +284,20 @@ const storyRow = (row) =>
   );
 
 const rejectedRow = (row) =>
-  make("tr", {}, make("td", {}), make("td", {}, row.raw.slice(0, 200)), make("td", {}), make("td", { className: "bad" }, `not imported: ${row.message}`));
+  make("tr", {}, make("td", {}), make("td", {}, row.raw.slice(0, 200)), make("td", {}), make("td", { className: "bad" }, `not imported: ${row.message}`, decision(row)));
+
+/** A row that could not be imported is left out by the person, or opened again; then no import stays partial for it. */
+function decision(row) {
+  if (row.resolved_at !== null) return make("div", { className: "soft" }, "imported since");
+  const [word, path, done] = row.dismissed_at === null
+    ? ["Leave out", "dismiss", "It is left out; that can be taken back."] : ["Open again", "reopen", "It is open again."];
+  return button(word, async () => {
+    await call("POST", `/rejections/${row.id}/${path}`, path === "dismiss" ? { why: "left out on the page of banks" } : undefined);
+    $("story").close();
+    say(done);
+    await showBanks();
+  });
+}
 
 // --- questions -------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from worker.api.ops.rendering import RELOAD_S, PageRoute, confirmation, done, pa
 from worker.api.paging import cursor_of
 from worker.api.services import ServicesDep
 from worker.audit import record_operation, record_view
+from worker.bank_accounts.dismissals import rejection_groups
 from worker.connections import connection_queries, lifecycle
 from worker.errors import NotFoundError
 from worker.runs import run_queries
@@ -63,6 +64,7 @@ def show(request: Request, connection_id: uuid.UUID, name: Operator, services: S
             accounts=connection_queries.list_accounts(session, connection_id),
             allowances=allowances(session, connection_id),
             questions=open_questions(session, connection_id),
+            rejections=rejection_groups(session, connection_id),
             runs=run_queries.list_runs(session, RunFilter(connection_id=connection_id, limit=_RUNS)),
             actions=_possible(row.status),
             reload_s=RELOAD_S,

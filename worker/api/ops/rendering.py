@@ -35,6 +35,8 @@ NOTICES = {
     "replay": "A run that tries the rejected rows again was asked for.",
     "pause": "The connection is paused.",
     "resume": "The connection is refreshed again.",
+    "dismiss": "The rejected rows are left out; that is kept with your name and your reason.",
+    "reopen": "The rejected rows are open again.",
     "unmatch": "The match was taken back, and stays so.",
     "send-again": "The delivery waits to be sent again.",
     "bulk": "Done for everything that could be done; what has changed meanwhile was left alone.",

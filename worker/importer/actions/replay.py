@@ -17,7 +17,7 @@ from worker.importer.job import Job
 _OPEN = text(
     """SELECT r.id, r.external_id, r.code, r.message, r.raw, a.external_id AS account
     FROM bank_import_rejections r LEFT JOIN bank_connection_accounts a ON a.id = r.account_id
-    WHERE r.connection_id = :connection_id AND r.resolved_at IS NULL
+    WHERE r.connection_id = :connection_id AND r.resolved_at IS NULL AND r.dismissed_at IS NULL
       AND (CAST(:run_id AS uuid) IS NULL OR r.run_id = :run_id)
     ORDER BY r.id"""
 )

@@ -49,6 +49,16 @@ def read_rejection(rejection_id: int, raw: str, seen_on: date | None = None) -> 
     return MoneyAndWords(id=rejection_id, amount=amount, words=words, on=on, pending=pending, seen_on=seen_on)
 
 
+def says_the_same(before: str, now: str) -> bool:
+    """Say whether the text of a row that was dismissed is still that of the row a person saw.
+
+    Of a transaction its money, day and words count, since a bank's record may name the moment of the answer; of a
+    record that only its provider can read every character does.
+    """
+    earlier = read_rejection(0, before)
+    return before == now or (earlier is not None and earlier == read_rejection(0, now))
+
+
 def arrived_rejections(rejected: Sequence[MoneyAndWords], created: Sequence[MoneyAndWords]) -> list[int]:
     """Return the rejections that are among the created rows, each row standing for one rejection at most.
 

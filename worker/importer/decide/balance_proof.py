@@ -6,7 +6,7 @@ the balance it was taken from proves nothing: another one has to fit.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -79,6 +79,22 @@ class BalanceProof:
     def says_nothing(self) -> bool:
         """Whether no balance was compared with the rows, so that an earlier mismatch is not mended by it."""
         return self.result == "unproven" and self.reason in ("no_balance", "no_opening", "day_not_counted")
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "BalanceProof":
+        """Return the proof that `as_json` wrote."""
+        difference, explanation = kept.get("difference"), kept.get("explanation")
+        days = {name: kept.get(name) for name in ("since_on", "balance_on", "from_on")}
+        return cls(
+            result=kept["result"],
+            reason=kept.get("reason", ""),
+            difference=None if difference is None else Decimal(difference),
+            rests_on=kept.get("rests_on"),
+            explanation=None
+            if explanation is None
+            else Explanation(code=explanation["code"], transaction_ids=tuple(explanation["transaction_ids"])),
+            **{name: None if day is None else date.fromisoformat(day) for name, day in days.items()},
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the proof as JSON, with amounts as text."""

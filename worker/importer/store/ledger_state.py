@@ -3,6 +3,7 @@
 A problem stays until a run finds it mended; a run that has nothing new does not end it.
 """
 
+import uuid
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -14,7 +15,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
 from worker.importer.store.bulk import ASK_AGAIN
-from worker.importer.store.rejections import open_rejections
+from worker.importer.store.rejections import standing_rejections
 from worker.runs.ending import announce_needs_user
 
 _OF_ACCOUNT = text(
@@ -99,21 +100,22 @@ def save_problem(session: Session, result: AccountResult) -> None:
     session.execute(_OF_ACCOUNT, values)
 
 
-def problem_of_connection(session: Session, job: Job) -> AccountResult | None:
+def problem_of_connection(session: Session, connection_id: uuid.UUID) -> AccountResult | None:
     """Return the problem of rejected rows that belong to no stored account."""
-    waiting = open_rejections(session, job, None)
+    waiting = standing_rejections(session, connection_id, None).open
     if not waiting:
         return None
     sentence = (
-        f"{waiting} rows belong to no account that the bank lists: look at the run's rejections, then replay them"
+        f"{waiting} rows belong to no account that the bank lists: look at the run's rejections, then replay or dismiss"
+        " them"
     )
     return AccountResult(account_id=None, status="partial", code="rows_rejected", message=sentence)
 
 
-def save_connection_problem(session: Session, job: Job, problem: AccountResult | None) -> None:
+def save_connection_problem(session: Session, connection_id: uuid.UUID, problem: AccountResult | None) -> None:
     """Sum up the open problems of the connection; announce it when one of them is that the user must act."""
     values = {
-        "connection_id": job.connection_id,
+        "connection_id": connection_id,
         "own_code": problem and problem.code,
         "own_message": problem and problem.message,
     }
@@ -121,7 +123,7 @@ def save_connection_problem(session: Session, job: Job, problem: AccountResult |
     if changed is not None and changed.code == "needs_user" and changed.code_before != "needs_user":
         announce_needs_user(
             session,
-            connection_id=job.connection_id,
+            connection_id=connection_id,
             user_id=changed.user_id,
             display_name=changed.display_name,
             code=changed.code,
@@ -135,21 +137,24 @@ def idle_accounts(session: Session, job: Job) -> list[tuple[int, str]]:
     return [(row.id, row.standing) for row in session.execute(_IDLE, values)]
 
 
-def withdrawn_rows(session: Session, job: Job, account_id: int, fits_after_on: date | None) -> int:
+def withdrawn_rows(
+    session: Session, account_id: int, fits_after_on: date | None, *, user_id: int, run_id: uuid.UUID
+) -> int:
     """Return how many posted rows stand of which the bank's answers come without, and ask the user about each.
 
     Args:
         fits_after_on: Rows after this day are what the bank's balance says; None when nothing says so.
+        run_id: The run that asks.
     """
-    values: dict[str, Any] = {"account_id": account_id, "user_id": job.user_id}
+    values: dict[str, Any] = {"account_id": account_id, "user_id": user_id}
     session.execute(_RETURNED, values)
-    values |= {"fits_after_on": fits_after_on, "run_id": job.lease.run_id, "reason": Reason.WITHDRAWN}
+    values |= {"fits_after_on": fits_after_on, "run_id": run_id, "reason": Reason.WITHDRAWN}
     return int(session.execute(_ASK_ABOUT_WITHDRAWN, values).scalar_one())
 
 
-def still_pending_rows(session: Session, job: Job, account_id: int) -> int:
+def still_pending_rows(session: Session, account_id: int, *, user_id: int) -> int:
     """Return about how many rows the person is asked whether they are pending still."""
-    return int(session.execute(_STILL_PENDING, {"account_id": account_id, "user_id": job.user_id}).scalar_one())
+    return int(session.execute(_STILL_PENDING, {"account_id": account_id, "user_id": user_id}).scalar_one())
 
 
 def standing_of(session: Session, job: Job, external_ids: Sequence[str]) -> dict[str, str]:

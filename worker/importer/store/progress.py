@@ -13,10 +13,10 @@ from worker.connectors.base import Window
 from worker.errors import WorkerError
 from worker.importer.decide.balance_proof import BalanceProof
 from worker.importer.job import Job
-from worker.importer.outcome import AccountResult, judge_account
+from worker.importer.outcome import AccountResult
 from worker.importer.store.balances import StatedBalances, prove_balance
-from worker.importer.store.ledger_state import save_problem, still_pending_rows, withdrawn_rows
-from worker.importer.store.rejections import open_rejections
+from worker.importer.store.judgement import judge
+from worker.importer.store.ledger_state import save_problem
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
 from worker.telemetry.logs import get_logger
@@ -105,14 +105,7 @@ def prove_and_close_account(
         ended = replace(ended, status="succeeded", code="ok")
     account = session.get_one(BankConnectionAccount, account_id)
     proof = prove_balance(session, job, account_id, zone, evidence)
-    ended = judge_account(
-        ended,
-        open_rejections=open_rejections(session, job, account_id),
-        withdrawn=withdrawn_rows(session, job, account_id, proof.fits_after_on),
-        still_pending=still_pending_rows(session, job, account_id),
-        proof=proof,
-        mismatch_before=account.problem_message if account.problem_code == "balance_mismatch" else None,
-    )
+    ended = judge(session, ended, account, proof, job.lease.run_id)
     close_account(session, job, ended)
     session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})
     log.info("account.finished", account_id=account_id, code=ended.code, proof=proof.result)

@@ -1,5 +1,6 @@
 """Stores rows that could not be imported, with their reason and raw text."""
 
+import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -9,11 +10,17 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import RejectedRow, Transaction
-from worker.importer.decide.arrived_rejections import MoneyAndWords, arrived_rejections, read_rejection
+from worker.importer.decide.arrived_rejections import (
+    MoneyAndWords,
+    arrived_rejections,
+    read_rejection,
+    says_the_same,
+)
 from worker.importer.decide.identity import digest
 from worker.importer.decide.line import Rejection, transaction_as_text
 from worker.importer.decide.text import id_text, plain_text
 from worker.importer.job import Job
+from worker.importer.outcome import StandingRejections
 from worker.redaction import redact
 
 _INSERT = text(
@@ -21,8 +28,15 @@ _INSERT = text(
         (run_id, connection_id, account_id, identity, external_id, code, message, raw)
     VALUES (:run_id, :connection_id, :account_id, :identity, :external_id, :code, :message, :raw)
     ON CONFLICT ON CONSTRAINT uq_bank_import_rejections_identity
-    DO UPDATE SET resolved_at = NULL, resolved_run_id = NULL, code = EXCLUDED.code, message = EXCLUDED.message
-    WHERE bank_import_rejections.resolved_at IS NOT NULL"""
+    DO UPDATE SET resolved_at = NULL, resolved_run_id = NULL, dismissed_at = NULL, dismissed_by = NULL,
+      dismissed_why = NULL, dismissed_run_id = NULL, code = EXCLUDED.code, message = EXCLUDED.message,
+      raw = EXCLUDED.raw
+    WHERE bank_import_rejections.resolved_at IS NOT NULL OR CAST(:says_something_else AS boolean)"""
+)
+_DISMISSED = text(
+    """SELECT identity, code, raw FROM bank_import_rejections
+    WHERE connection_id = :connection_id AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint)
+      AND dismissed_at IS NOT NULL AND resolved_at IS NULL AND identity = ANY(:identities)"""
 )
 _ARRIVED = text(
     """UPDATE bank_import_rejections r SET resolved_at = now(), resolved_run_id = :run_id
@@ -36,7 +50,7 @@ _ARRIVED = text(
 _NOT_ARRIVED = text(
     """SELECT id, raw, extract(day FROM now() - created_at)::int AS days_open FROM bank_import_rejections
     WHERE connection_id = :connection_id AND account_id = :account_id AND resolved_at IS NULL AND run_id <> :run_id
-    ORDER BY id LIMIT 1000"""
+    ORDER BY dismissed_at IS NOT NULL, id LIMIT 1000"""
 )
 _CREATED = text(
     """SELECT id, abs(amount) AS amount, concat_ws(' ', counterparty, description) AS words, stated_on AS "on"
@@ -44,10 +58,12 @@ _CREATED = text(
     WHERE first_run_id = :run_id AND account_id = :account_id AND abs(amount) = ANY(:amounts) ORDER BY id LIMIT 1000"""
 )
 _RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved_run_id = :run_id WHERE id = ANY(:ids)")
-_OPEN = text(
-    """SELECT count(*) FROM bank_import_rejections
-    WHERE connection_id = :connection_id AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint)
-      AND resolved_at IS NULL"""
+IS_OPEN = "resolved_at IS NULL AND dismissed_at IS NULL"
+IS_DISMISSED = "resolved_at IS NULL AND dismissed_at IS NOT NULL"
+_STANDING = text(
+    f"""SELECT count(*) FILTER (WHERE {IS_OPEN}) AS open, count(*) FILTER (WHERE {IS_DISMISSED}) AS dismissed
+    FROM bank_import_rejections
+    WHERE connection_id = :connection_id AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint)"""  # noqa: S608 - constants
 )
 _MAX_RAW = 100_000
 
@@ -81,24 +97,27 @@ def record_rejections(
         _resolve_mended(session, arrived, today)
     if not rejections:
         return 0
-    before = _count(session, job)
-    session.execute(
-        _INSERT,
-        [
-            {
-                "run_id": job.lease.run_id,
-                "connection_id": job.connection_id,
-                "account_id": account_id,
-                "identity": identity,
-                "external_id": id_text(rejection.external_id),
-                "code": rejection.code,
-                "message": plain_text(redact(rejection.message))[:1000],
-                "raw": plain_text(redact(rejection.raw))[:_MAX_RAW],
-            }
-            for rejection, identity in zip(rejections, _identities(rejections), strict=True)
-        ],
-    )
-    return _count(session, job) - before
+    before = standing_rejections(session, job.connection_id, account_id).open
+    rows: list[dict[str, Any]] = [
+        {
+            **arrived,
+            "identity": identity,
+            "external_id": id_text(rejection.external_id),
+            "code": rejection.code,
+            "message": plain_text(redact(rejection.message))[:1000],
+            "raw": plain_text(redact(rejection.raw))[:_MAX_RAW],
+        }
+        for rejection, identity in zip(rejections, _identities(rejections), strict=True)
+    ]
+    known = session.execute(_DISMISSED, {**arrived, "identities": [row["identity"] for row in rows]})
+    dismissed = {bytes(row.identity): row for row in known}
+    for row in rows:
+        seen = dismissed.get(row["identity"])
+        row["says_something_else"] = seen is not None and not (
+            seen.code == row["code"] and says_the_same(seen.raw, row["raw"])
+        )
+    session.execute(_INSERT, rows)
+    return standing_rejections(session, job.connection_id, account_id).open - before
 
 
 def _resolve_mended(session: Session, which: Mapping[str, Any], today: date) -> None:
@@ -126,11 +145,7 @@ def _identities(rejections: Sequence[Rejection]) -> list[bytes]:
     return identities
 
 
-def open_rejections(session: Session, job: Job, account_id: int | None) -> int:
-    """Return how many rows of an account wait to be mended; of the connection itself without an account."""
-    return int(session.execute(_OPEN, {"connection_id": job.connection_id, "account_id": account_id}).scalar_one())
-
-
-def _count(session: Session, job: Job) -> int:
-    statement = text("SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND resolved_at IS NULL")
-    return int(session.execute(statement, {"id": job.connection_id}).scalar_one())
+def standing_rejections(session: Session, connection_id: uuid.UUID, account_id: int | None) -> StandingRejections:
+    """Return how many rejected rows of an account stand; of the connection itself without an account."""
+    values = {"connection_id": connection_id, "account_id": account_id}
+    return StandingRejections(*session.execute(_STANDING, values).one())

@@ -44,7 +44,7 @@ _REPEAT = prepared(
       SELECT * FROM unnest(CAST(:account_ids AS bigint[]), CAST(:from_on AS date[]), CAST(:to_on AS date[]))
         q(account_id, from_on, to_on)
     ), previous AS (
-      SELECT q.*, p.status, p.code, p.pages, p.fetched, p.unchanged, p.delivered,
+      SELECT q.*, p.status, p.code, p.message, p.pages, p.fetched, p.unchanged, p.delivered,
         p.accounted, p.balance_proof
       FROM no_disk_wait, requested q
       JOIN bank_import_run_accounts p ON p.account_id = q.account_id AND p.run_id = :answer_run_id
@@ -61,9 +61,9 @@ _REPEAT = prepared(
       FOR UPDATE OF r
     ), copied AS (
       INSERT INTO bank_import_run_accounts
-        (run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, delivered, accounted,
+        (run_id, account_id, from_on, to_on, status, code, message, pages, fetched, unchanged, delivered, accounted,
          balance_proof)
-      SELECT run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged, delivered, accounted,
+      SELECT run_id, account_id, from_on, to_on, status, code, message, pages, fetched, unchanged, delivered, accounted,
         balance_proof
       FROM previous, ours
       RETURNING *
