@@ -12,7 +12,8 @@ from worker.connections.linking.apps import (
     read_link_apps,
     start_link,
 )
-from worker.connections.linking.flow import BroughtBack, LinkBank, LinkService, LinkStart, WantedLink, abandon
+from worker.connections.linking.contract import BroughtBack, LinkBank, LinkService, LinkStart, WantedLink
+from worker.connections.linking.flow import abandon
 
 __all__ = [
     "BroughtBack",

@@ -9,19 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from worker.connections.linking.attempts import claim_by_reference, open_again, reopen
 from worker.connections.linking.browser_login import BrowserLoginFlow
+from worker.connections.linking.contract import BroughtBack, LinkBank, LinkFlow, LinkService, LinkStart, WantedLink
 from worker.connections.linking.enablebanking import EnableBankingFlow
-from worker.connections.linking.flow import (
-    BroughtBack,
-    LinkBank,
-    LinkFlow,
-    LinkService,
-    LinkStart,
-    WantedLink,
-    complete,
-    complete_another,
-    finish,
-    start,
-)
+from worker.connections.linking.flow import complete, complete_another, finish, start
 from worker.connections.linking.gocardless import GoCardlessFlow
 from worker.connections.linking.plaid import PlaidFlow
 from worker.connections.validation import describe_invalid

@@ -4,7 +4,15 @@ import secrets
 from collections.abc import Mapping
 
 from worker.connections.linking.attempts import Attempt
-from worker.connections.linking.flow import BroughtBack, Linked, LinkFlow, LinkService, OpenedLink, WantedLink, needed
+from worker.connections.linking.contract import (
+    BroughtBack,
+    Linked,
+    LinkFlow,
+    LinkService,
+    OpenedLink,
+    WantedLink,
+    needed,
+)
 from worker.connectors.base import ConnectorContext
 from worker.connectors.manifest.asking import fill
 from worker.connectors.manifest.browser_login import login_page

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from worker.connections.linking.attempts import Attempt
-from worker.connections.linking.flow import (
+from worker.connections.linking.contract import (
     BroughtBack,
     LinkBank,
     Linked,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from worker.connections.linking.attempts import Attempt
-from worker.connections.linking.flow import (
+from worker.connections.linking.contract import (
     BroughtBack,
     LinkBank,
     Linked,

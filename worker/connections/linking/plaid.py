@@ -3,7 +3,7 @@
 from typing import Any
 
 from worker.connections.linking.attempts import Attempt
-from worker.connections.linking.flow import (
+from worker.connections.linking.contract import (
     BroughtBack,
     Linked,
     LinkFlow,

@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.http import ProviderResponse
@@ -29,9 +29,6 @@ class Pager(ABC):
     Args:
         hosts: hosts that a link may lead to.
     """
-
-    moves_while_read: ClassVar[bool] = False
-    """Whether a row that arrives while the list is read pushes others onto the next page, so that they come twice."""
 
     def __init__(self, hosts: frozenset[str]) -> None:
         self._hosts = hosts
@@ -102,8 +99,6 @@ class _ByHeader(Pager):
 
 
 class _ByCount(Pager):
-    moves_while_read = True
-
     def __init__(self, declared: OffsetPaging | NumberPaging | LastIdPaging, hosts: frozenset[str]) -> None:
         super().__init__(hosts)
         self._declared = declared
