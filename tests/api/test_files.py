@@ -7,7 +7,7 @@ from worker.connections.credentials import open_taken, take_config
 from worker.connections.statement_files import keep
 from worker.connectors.file import FileConfig
 from worker.connectors.file.statement.files import folder_files
-from worker.connectors.file.table.profile import folder_profiles
+from worker.connectors.file.table.profile_files import folder_profiles
 
 BASE = "/bank-connections"
 CARD = b"Date,Merchant,Amount\n03/04/2026,Bakery,3.20\n05/04/2026,Fuel,40.00\n06/04/2026,Refund,12.00\n"

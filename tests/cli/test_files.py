@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.connectors.file.table.profile import built_in_profile
+from worker.connectors.file.table.profile_files import built_in_profile
 
 CSV = "Date,Description,Amount\n2026-01-31,Rent,-5.00\n2026-02-01,Tea,abc\n"
 UNCLEAR = "Date,Description,Amount\n03/04/2026,a,-1.00\n05/04/2026,b,-1.00\n"

@@ -31,7 +31,7 @@ from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
 from worker.connectors.file.reading import check_beginning
 from worker.connectors.file.statement.files import members
-from worker.connectors.file.table.profile import built_in_profile
+from worker.connectors.file.table.profile_files import built_in_profile
 from worker.errors import InvalidRequestError
 from worker.runs import run_queries
 from worker.runs.states import RunKind, RunRequest

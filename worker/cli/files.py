@@ -27,7 +27,8 @@ from worker.connectors.file.indexed_files import RowKeeper
 from worker.connectors.file.inspection import report
 from worker.connectors.file.proposal import profile_keys, profile_toml, propose_profile, settled
 from worker.connectors.file.statement.errors import Doubt
-from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, load_profile
+from worker.connectors.file.table.profile import Profile
+from worker.connectors.file.table.profile_files import built_in_profile, built_in_profiles, load_profile
 from worker.errors import InvalidRequestError
 from worker.process.interruption import uninterrupted
 from worker.process.state_directory import state_directory

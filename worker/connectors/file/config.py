@@ -17,7 +17,8 @@ from worker.connectors.file.statement.dates import Order
 from worker.connectors.file.statement.encodings import known_encoding
 from worker.connectors.file.table.column_names import ROLES
 from worker.connectors.file.table.decisions import Hints
-from worker.connectors.file.table.profile import Profile, built_in_profile, built_in_profiles, folder_profiles, plain
+from worker.connectors.file.table.profile import Profile, plain
+from worker.connectors.file.table.profile_files import built_in_profile, built_in_profiles, folder_profiles
 from worker.connectors.file.table.signs import DirectionFrom
 from worker.errors import InvalidRequestError
 from worker.money import is_currency

@@ -20,7 +20,8 @@ from worker.connectors.file.statement.events import Event, Note
 from worker.connectors.file.statement.files import Member, is_spreadsheet, open_member
 from worker.connectors.file.swift.statements import read_swift
 from worker.connectors.file.table.decisions import Hints
-from worker.connectors.file.table.profile import Profile, built_in_profiles
+from worker.connectors.file.table.profile import Profile
+from worker.connectors.file.table.profile_files import built_in_profiles
 from worker.connectors.file.table.row_looks import looks_like_booking
 from worker.connectors.file.table.sheets import sheets_of
 from worker.connectors.file.table.sources import CsvSource, SheetSource, TableSource
