@@ -7,7 +7,7 @@ the bank passes through FinMind's code: credentials go to the process that holds
 stands in front of FinMind, a location that passes /bank-connections/ on does the same (docs/web-app.md, "From a
 browser"), and this file is not needed. Use one of the two.
 
-Configuration: BANK_WORKER_URL, such as http://bank-worker-api:8400.
+Configuration: BANK_WORKER_URL, such as http://finmind-worker-api:8400.
 """
 
 import requests

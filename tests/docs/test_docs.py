@@ -12,8 +12,10 @@ from worker.cli.settings import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "decisions"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / ".github").rglob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which tells of names that are gone
+FOLDERS = (".github", "docs", "examples")
+PAGES = [*sorted(ROOT.glob("*.md")), *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md")))]
+# The changelog tells of names that are gone, the examples name files of FinMind's repository.
+CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md" and ROOT / "examples" not in page.parents]
 BLOCK = re.compile(r"^```sh[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(finmind-worker [^`\n]+)`")
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#]*)(?:#([^)]+))?\)")
@@ -118,6 +120,13 @@ def test_a_step_of_contributing_names_the_file_that_has_the_thing():
     named = [(file, name) for file, text in steps for name in re.findall(r"`([A-Z]\w+)`", text)]
     assert [step for step in named if not re.search(rf"\b{step[1]}\b", (ROOT / step[0]).read_text())] == []
     assert named
+
+
+def test_the_api_is_called_as_a_deployment_names_it():
+    texts = [page.read_text() for page in [*PAGES, *(ROOT / "examples").rglob("*.py")]]
+    hosts = {host for text in texts for host in re.findall(r"https?://([\w.-]+):8400", text)}
+    aliases = re.findall(r"aliases: \[([\w-]+)\]", (ROOT / "deploy" / "compose.finmind.yml").read_text())
+    assert hosts - {"127.0.0.1"} == set(aliases)
 
 
 def decisions():
