@@ -22,6 +22,7 @@ from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.store.bank_accounts import other_sources
 from worker.importer.store.bulk import insert_values
 from worker.importer.store.change_rows import image_row
+from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
@@ -167,7 +168,7 @@ def _write(session: Session, target: WriteTarget, found: Sequence[_Passed]) -> s
     values = {"ids": twin_ids, "twin_ids": [owner.id for _, owner in pairs], "run_id": target.run_id}
     session.execute(_POINT, values)
     session.execute(_CLOSE_SUGGESTIONS, {"ids": [row.id for row in gone]})
-    session.execute(text("DELETE FROM expenses WHERE id = ANY(:ids)"), {"ids": ids})
+    delete_expenses(session, ids)
     months = {month(row.expense) for row in gone if row.expense is not None}
     return months | let_sources_lead(session, twin_ids, target.run_id)
 

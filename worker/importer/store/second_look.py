@@ -24,6 +24,7 @@ from worker.importer.job import Job
 from worker.importer.store.bulk import ASK_AGAIN, insert_values
 from worker.importer.store.change_rows import image_row
 from worker.importer.store.equal_rows import let_equal_rows_meet
+from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.own_expenses import give_expenses
@@ -272,7 +273,7 @@ def _replace_expense(
     }
     session.execute(_TAKE_OVER, values)
     session.execute(_CLOSE_SUGGESTIONS, {"id": row.id})
-    session.execute(text("DELETE FROM expenses WHERE id = :id"), {"id": row.expense_id})
+    delete_expenses(session, [_id(row)])
     assert row.expense is not None
     return {month(row.expense)}
 

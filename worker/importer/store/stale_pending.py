@@ -25,6 +25,7 @@ from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.bulk import ASK_AGAIN, insert_values
 from worker.importer.store.change_rows import image_row
+from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.load import load_details
 from worker.importer.store.write import WriteTarget, write_plan
 
@@ -200,7 +201,7 @@ def _inherit(
     link = {"id": posted.id, "expense_id": effect.link_expense_id, "state": effect.state, "run_id": target.run_id}
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=[posted.expense_id], run_id=target.run_id)
     session.execute(_LINK, link)
-    session.execute(text("DELETE FROM expenses WHERE id = :id"), {"id": posted.expense_id})
+    delete_expenses(session, [posted.expense_id])
     return months
 
 
