@@ -24,6 +24,12 @@ MINOR_UNITS: dict[str, int] = (
 """Decimals of each ISO 4217 currency, also of BGN, HRK and ANG, which old statements contain."""
 
 MAX_EXPENSE_AMOUNT = Decimal("9999999999.99")
+MAX_DIGITS = 20
+"""No amount of money has more digits before its point; Postgres and sums refuse numbers of very many."""
+
+MAX_DECIMALS = 100
+"""Nor more decimals: a float that is written out in full has 55."""
+
 _CENT = Decimal("0.01")
 
 
@@ -32,11 +38,21 @@ def is_currency(code: str) -> bool:
     return code in MINOR_UNITS
 
 
+def is_money(amount: Decimal) -> bool:
+    """Say whether a number can be an amount or a balance: finite, and neither endlessly long nor endlessly small."""
+    # A number of cents, as nearly all are, needs no look at its digits.
+    return (
+        amount.is_finite()
+        and amount.adjusted() < MAX_DIGITS
+        and (amount.same_quantum(_CENT) or int(amount.as_tuple().exponent) >= -MAX_DECIMALS)
+    )
+
+
 def expense_amount(amount: Decimal) -> Decimal | None:
     """Return the positive amount as FinMind stores it, rounded half up; None when it is too large or no number."""
-    if not amount.is_finite():
+    if not is_money(amount):
         return None
-    positive = abs(amount)
+    positive = amount.copy_abs()
     if positive > MAX_EXPENSE_AMOUNT + 1:
         return None
     kept = positive.quantize(_CENT, rounding=ROUND_HALF_UP)

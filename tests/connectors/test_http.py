@@ -111,10 +111,8 @@ def test_a_rate_limit_carries_what_the_provider_asked_for(headers, wait_s):
         pytest.param(b"", ProviderUnavailableError, id="empty"),
         pytest.param(b"Service Unavailable", ProviderUnavailableError, id="plain-text"),
         pytest.param(b"\xef\xbb\xbf<html>", ProviderUnavailableError, id="web-page-with-mark"),
-        pytest.param(b'{"a": NaN}', InvalidDataError, id="not-a-number"),
         pytest.param(b'{"a": "\xff"}', InvalidDataError, id="not-utf-8"),
         pytest.param(b"[" * 100_000, InvalidDataError, id="nested-without-end"),
-        pytest.param(b'{"a": ' + b"9" * 5_000 + b"}", InvalidDataError, id="endless-number"),
         pytest.param(b"\n<!doctype html><h1>Maintenance", ProviderUnavailableError, id="web-page"),
     ],
 )

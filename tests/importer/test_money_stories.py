@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
-from worker.connectors.base import Account, IdClass, RejectedRow, RemovedTransaction, Scope
+from worker.connectors.base import Account, DatedBalance, IdClass, RejectedRow, RemovedTransaction, Scope
 from worker.errors import LostLeaseError
 from worker.importer.engine import run
 from worker.runs.states import RunKind, RunStatus
@@ -338,3 +338,26 @@ def test_an_amount_that_rounds_to_nothing_has_no_expense(harness):
     harness.bank.buy("-0.004", "Fee", external_id="1")
     assert harness.refresh().status == "succeeded"
     assert harness.amounts() == []
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_numbers_that_no_account_can_have_are_rejections_and_stop_nothing(sessions, user_id, inverted):
+    """Of rows, of the balances after them, of past days and of the account itself."""
+    harness = Harness(sessions, user_id, options={"inverted_accounts": ["A"]} if inverted else {})
+    odd = ["1E+1000000", "-1E+999999", "1E-1000000", "sNaN", "Infinity", "9" * 40, f"0.{'1' * 20_000}"]
+    harness.bank.buy("-1", external_id="first", stated_amounts={"balance_after": "NaN"})
+    for number, amount in enumerate(odd):
+        harness.bank.buy(amount, external_id=str(number), stated_amounts={"balance_after": amount})
+    harness.bank.buy("-2", external_id="last", stated_amounts={"balance_after": "no number"})
+    harness.bank.extra = {
+        "balances": tuple(DatedBalance(account_id="A", on=TODAY, amount=Decimal(amount)) for amount in odd)
+    }
+    for amount in odd:
+        harness.bank.balance(amount)
+        outcome = harness.refresh()
+        assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "rows_rejected")
+        assert outcome.counts.delivered == outcome.counts.accounted == len(odd) + 2
+    assert sorted(abs(Decimal(amount)) for amount in harness.amounts()) == [1, 2]
+    assert harness.sql("SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL") == [(len(odd),)]
+    harness.run(RunKind.REPLAY, target_run_id=harness.sql("SELECT run_id FROM bank_import_rejections LIMIT 1")[0][0])
+    assert len(harness.amounts()) == 2

@@ -2,8 +2,8 @@
 
 import json
 import re
-from decimal import Decimal
-from typing import Any, NoReturn
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from worker.connectors.errors import InvalidDataError
 
@@ -20,7 +20,10 @@ _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTAL
 
 
 def read_json(content: bytes) -> Any:  # noqa: ANN401 - JSON
-    """Return what the bytes say, with fractions as decimals. Raises: ValueError when they are not JSON."""
+    """Return what the bytes say, with fractions as decimals, and what is no number (`NaN`) as text.
+
+    Raises: ValueError when they are not JSON.
+    """
     try:
         return _loads(content)
     except RecursionError:
@@ -32,11 +35,20 @@ def read_json(content: bytes) -> Any:  # noqa: ANN401 - JSON
 
 
 def _loads(content: bytes) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(content, parse_float=Decimal, parse_constant=_refuse)
+    try:
+        return json.loads(content, parse_float=Decimal, parse_constant=str)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, InvalidOperation):  # a number that is longer, or larger, than any number can be
+        return json.loads(content, parse_float=_number, parse_int=_number, parse_constant=str)
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+def _number(written: str) -> Decimal | int | str:
+    """Return a number; one that none can be stays a text, so that it spoils its row and not the whole answer."""
+    try:
+        return int(written) if written.lstrip("-").isdigit() else Decimal(written)
+    except (ValueError, InvalidOperation):
+        return written[:MAX_TEXT]
 
 
 def _cut(content: bytes) -> bytes:

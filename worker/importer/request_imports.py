@@ -30,6 +30,7 @@ from worker.importer.store.progress import fail_account, prove_and_close_account
 from worker.importer.store.replaced_account import account_or_old_one
 from worker.importer.store.second_look import look_again
 from worker.importer.store.share_import import import_share
+from worker.money import is_money
 from worker.runs.states import Counts
 from worker.telemetry.logs import get_logger
 
@@ -151,7 +152,8 @@ class RequestImports:
         self._imported_as[account.id] = share.account
         self.findings.warnings |= tally.warnings
         evidence = self.balances.setdefault(share.account.id, StatedBalances())
-        evidence.days += [stated for stated in delivery.balances if stated.account_id == share.account.external_id]
+        of_account = (stated for stated in delivery.balances if stated.account_id == share.account.external_id)
+        evidence.days += [stated for stated in of_account if is_money(stated.amount)]
         if delivery.complete:
             evidence.rows += tally.rows_with_balance
         if tally.months or (request.moves and delivery.complete):

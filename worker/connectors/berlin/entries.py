@@ -133,9 +133,9 @@ def signed_amount(text: object, direction: str | None = None) -> Decimal:
         case None:
             return amount
         case "CRDT":
-            return abs(amount)
+            return amount.copy_abs()
         case "DBIT":
-            return -abs(amount)
+            return amount.copy_abs().copy_negate()
         case _:
             raise InvalidDataError("credit_debit_indicator is neither CRDT nor DBIT")
 

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.manifest.fields import Reader, Record, Scene, conditions, place
 from worker.connectors.manifest.values import AmountValue
-from worker.money import MINOR_UNITS
+from worker.money import MINOR_UNITS, is_money
 
 _NUMBER = re.compile(r"^[+-]?\d+(\.\d+)?$")
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d+)?$", re.ASCII)
@@ -44,14 +44,15 @@ def _amount_of_key(key: str) -> AmountReader:
             number = Decimal(found)
         except InvalidOperation:
             return _decimal(found, key, ".")
-        if number.is_finite() and number.adjusted() < _MOST_DIGITS:
-            return number
-        raise InvalidDataError(f"{key} is no number")
+        return _money(number, key)
 
     return read
 
 
-_MOST_DIGITS = 25
+def _money(number: Decimal, path: str) -> Decimal:
+    if not is_money(number):
+        raise InvalidDataError(f"{path} is no number")
+    return number
 
 
 def _number(value: AmountValue) -> Callable[[Record, Scene], Decimal | None]:
@@ -83,11 +84,11 @@ def _first_number(places: Sequence[tuple[Reader, str]], mark: str) -> Callable[[
 def _decimal(found: object, path: str, mark: str) -> Decimal | None:
     if isinstance(found, str):
         is_plain = mark == "." and _NUMBER.match(found)
-        return Decimal(found) if is_plain else _marked_decimal(found.strip(), path, mark)
-    if found is None or isinstance(found, Decimal):
-        return found
-    if isinstance(found, int) and not isinstance(found, bool):
-        return Decimal(found)
+        return _money(Decimal(found), path) if is_plain else _marked_decimal(found.strip(), path, mark)
+    if found is None:
+        return None
+    if isinstance(found, int | Decimal) and not isinstance(found, bool):
+        return _money(Decimal(found), path)
     raise InvalidDataError(f"{path} is no number")
 
 
@@ -104,7 +105,7 @@ def _marked_decimal(text: str, path: str, mark: str) -> Decimal | None:
         text = text.replace(",", "")
     if not _NUMBER.match(text):
         raise InvalidDataError(f"{path} is no number")
-    return Decimal(text)
+    return _money(Decimal(text), path)
 
 
 _EXCHANGED = str.maketrans(".,", ",.")

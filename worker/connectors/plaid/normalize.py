@@ -69,7 +69,7 @@ def read_transaction(record: Mapping[str, Any]) -> Transaction:
     return Transaction(
         account_id=part(record, "account_id", str),
         external_id=text(record, "transaction_id"),
-        amount=-_number(record, "amount"),
+        amount=_number(record, "amount").copy_negate(),
         currency=text(record, "iso_currency_code", "unofficial_currency_code"),
         description=text(record, "name", "original_description", "merchant_name") or "",
         pending=pending,
@@ -124,7 +124,9 @@ def _balance(balances: Mapping[str, Any], account_type: AccountType, now: dateti
     at = read_moment(balances.get("last_updated_datetime")) or now
     current, available = _number_or_none(balances, "current"), _number_or_none(balances, "available")
     if current is not None:
-        return Balance(amount=-current if account_type in _OWED else current, kind=BalanceKind.BOOKED, at=at)
+        return Balance(
+            amount=current.copy_negate() if account_type in _OWED else current, kind=BalanceKind.BOOKED, at=at
+        )
     if available is not None:
         return Balance(amount=available, kind=BalanceKind.AVAILABLE, at=at)
     return None

@@ -10,9 +10,7 @@ from worker.importer.decide.match_pending import MAX_DAYS, SURE
 from worker.importer.decide.one_to_one import OneToOne, Rating
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.similarity import days_apart, similarity
-
-MAX_PLACES = 20
-"""No imported amount is longer before or after its point, and Postgres refuses numbers of very many places."""
+from worker.money import is_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +36,12 @@ def read_rejection(rejection_id: int, raw: str, seen_on: date | None = None) -> 
     """Read the text that a rejection keeps of a transaction; None where it is a record of the provider's own."""
     try:
         record = json.loads(raw)
-        amount, pending = abs(Decimal(str(record["amount"]))), bool(record["pending"])
+        amount, pending = Decimal(str(record["amount"])).copy_abs(), bool(record["pending"])
         days = [record[name] for name in ("booking_on", "transaction_on", "value_on") if name in record]
         on = date.fromisoformat(days[0]) if days else None
     except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
         return None
-    if not amount.is_finite() or abs(amount.adjusted()) > MAX_PLACES:
+    if not is_money(amount):
         return None
     words = f"{record.get('counterparty') or ''} {record.get('description') or ''}"
     return MoneyAndWords(id=rejection_id, amount=amount, words=words, on=on, pending=pending, seen_on=seen_on)

@@ -1,11 +1,14 @@
 """Computes the identity of a row: its trusted id, or its content and its number among equal rows."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 from hashlib import blake2b
 
 DIGEST_BYTES = 16
 MAX_PLAIN_ID_BYTES = 64
+_LONGEST = 1000
+_QUIET = Context(prec=28, traps=[])
+"""Computes with numbers that are none, too: every record is identified before it is known whether it can be read."""
 
 
 def digest(*parts: str) -> bytes:
@@ -36,8 +39,10 @@ def content_key(*, day: date | None, amount: Decimal, currency: str, texts: tupl
 
 
 def plain_amount(amount: Decimal) -> str:
-    """Return the amount as digits: 12.50 and 12.5 are one amount."""
-    return format(amount.normalize(), "f")
+    """Return the amount as digits: 12.50 and 12.5 are one amount. What is none of money stays as it is written."""
+    if not -_LONGEST < amount.adjusted() < _LONGEST:
+        return str(amount)
+    return format(_QUIET.normalize(amount), "f")
 
 
 def folded_text(text: str) -> str:

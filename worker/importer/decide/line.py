@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from worker.connectors.base import IdClass, Transaction, TransactionKind
 from worker.importer.decide.identity import content_key, digest, id_identity, plain_amount
 from worker.importer.decide.text import clean, id_text, plain_text
-from worker.money import expense_amount, is_currency
+from worker.money import MAX_DECIMALS, expense_amount, is_currency
 
 MIDNIGHT = time()
 MIN_MOMENTS = 5
@@ -174,7 +174,6 @@ def stated_day(transaction: Transaction, context: ReadContext) -> date | None:
 def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> Line | Rejection:
     """Check and clean a transaction whose identity and fingerprint were computed before; see `read_transaction`."""
     transaction, identity, line_fingerprint = fingerprinted
-    amount = transaction.amount if context.sign == 1 else transaction.amount * context.sign
     currency = (transaction.currency or context.currency).strip().upper()
     booking_on, transaction_on = transaction.booking_on, transaction.transaction_on
     if booking_on is None and transaction.booking_at is not None:
@@ -182,9 +181,10 @@ def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> 
     if transaction_on is None and transaction.transaction_at is not None:
         transaction_on = _day(transaction.transaction_at, context)
     stated_on = booking_on or transaction_on or transaction.value_on
-    positive = expense_amount(amount)
+    positive = expense_amount(transaction.amount)
     if positive is None or (stated_on is None and not transaction.pending) or not is_currency(currency):
-        return _rejection(transaction, amount, positive, currency)
+        return _rejection(transaction, positive, currency)
+    amount = transaction.amount if context.sign == 1 else transaction.amount.copy_negate()
     description = clean(transaction.description)
     counterparty = clean(transaction.counterparty)[:MAX_COUNTERPARTY] if transaction.counterparty else None
     # By position, in the order of the fields: naming them costs 0.07 s of every 100,000 lines. A test compares each.
@@ -234,9 +234,11 @@ def _shortened(text: str | None, length: int) -> str | None:
     return (clean(text)[:length] or None) if text else None
 
 
-def _rejection(transaction: Transaction, amount: Decimal, positive: Decimal | None, currency: str) -> Rejection:
-    if not amount.is_finite():
+def _rejection(transaction: Transaction, positive: Decimal | None, currency: str) -> Rejection:
+    if not transaction.amount.is_finite():
         code, message = "amount_invalid", "the amount is not a number"
+    elif positive is None and transaction.amount.adjusted() < 0:
+        code, message = "amount_invalid", f"the amount has more than {MAX_DECIMALS} decimals"
     elif positive is None:
         code, message = "amount_too_large", "the amount does not fit NUMERIC(12,2)"
     elif not is_currency(currency):

@@ -8,11 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import NamedTuple
 
 from worker.importer.decide.line import FingerprintedTransaction, ReadContext, stated_day
+from worker.money import is_money
 
 LOOKED_AT = 100
 MIN_DAYS = 2
@@ -35,9 +36,13 @@ class _Day:
 
 
 def balance_after(stated_amounts: Mapping[str, str] | None) -> Decimal | None:
-    """Return the balance after a row that its source states; None without one."""
+    """Return the balance after a row that its source states; None without one, and where it is no amount of money."""
     stated = (stated_amounts or {}).get("balance_after")
-    return Decimal(stated) if stated else None
+    try:
+        balance = Decimal(stated) if stated else None
+    except InvalidOperation:
+        return None
+    return balance if balance is not None and is_money(balance) else None
 
 
 def rows_with_balance(
@@ -52,7 +57,8 @@ def rows_with_balance(
     for transaction, _, _ in transactions:
         stated = balance_after(transaction.stated_amounts)
         day = stated_day(transaction, context)
-        if stated is not None and day and not transaction.pending and transaction.currency in (None, context.currency):
+        readable = stated is not None and day and is_money(transaction.amount)
+        if readable and not transaction.pending and transaction.currency in (None, context.currency):
             yield RowWithBalance(on=day, amount=transaction.amount, balance=stated)
 
 

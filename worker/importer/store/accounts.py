@@ -28,7 +28,7 @@ from worker.importer.store.bank_accounts import recognise_again
 from worker.importer.store.ledger_state import idle_accounts
 from worker.importer.store.progress import fail_account, reopen, set_total
 from worker.models import BankConnection, BankConnectionAccount, BankMatchSuggestion
-from worker.money import is_currency
+from worker.money import is_currency, is_money
 
 _GONE = "\x1fformer:"
 """Prefix of the id of an account whose own now belongs to another; no provider's id begins with a control character."""
@@ -158,13 +158,14 @@ def update_balance(session: Session, account_id: int, account: Account) -> None:
 
 
 def _fitted(account: Account) -> Account:
-    """Return the account with texts that fit their columns; of a mask the last characters are kept."""
+    """Return the account with texts that fit their columns, and a balance that is one; a mask keeps its end."""
     return replace(
         account,
         name=clean(account.name)[:MAX_NAME] or account.external_id[:MAX_NAME],
         mask=clean(account.mask)[-MAX_MASK:] or None if account.mask else None,
         institution_name=clean(account.institution_name)[:MAX_NAME] or None if account.institution_name else None,
         anchor=id_text(account.anchor, MAX_ANCHOR),
+        balance=account.balance if account.balance is not None and is_money(account.balance.amount) else None,
     )
 
 

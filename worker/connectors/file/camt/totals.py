@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from worker.connectors.file.camt.entries import entry_amount
 from worker.connectors.file.camt.xml_stream import Node
+from worker.money import is_money
 
 _ALL, _IN, _OUT = "TtlNtries", "TtlCdtNtries", "TtlDbtNtries"
 
@@ -67,6 +68,7 @@ def _directions_differ(listed: list[Node]) -> bool:
 
 def _decimal(text: str) -> Decimal | None:
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
         return None
+    return number if is_money(number) else None
