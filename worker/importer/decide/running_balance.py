@@ -57,8 +57,9 @@ def rows_with_balance(
     for transaction, _, _ in transactions:
         stated = balance_after(transaction.stated_amounts)
         day = stated_day(transaction, context)
-        readable = stated is not None and day and is_money(transaction.amount)
-        if readable and not transaction.pending and transaction.currency in (None, context.currency):
+        if stated is None or not day or transaction.pending or not is_money(transaction.amount):
+            continue
+        if transaction.currency in (None, context.currency):
             yield RowWithBalance(on=day, amount=transaction.amount, balance=stated)
 
 
