@@ -532,8 +532,8 @@ CREATE TABLE IF NOT EXISTS bank_transactions (
   -- an unknown state would be neither replaceable nor countable in the balance proof
   CONSTRAINT ck_bank_transactions_state CHECK (state IN ('pending', 'posted', 'removed')),
   -- `own`: we wrote the expense; `linked`: it was the user's before; NULL expense_id under these = the user deleted it.
-  -- Without an expense: `none` (zero amount, hidden pending row), `transfer` (a leg), `twin` (another connection has
-  -- it), `reverted` (taken back). An unknown state would let a deleted expense return.
+  -- Without an expense: `none` (zero amount, hidden pending row), `transfer` (a leg), `twin` (another row has it),
+  -- `reverted` (taken back). An unknown state would let a deleted expense return.
   CONSTRAINT ck_bank_transactions_expense_state
     CHECK (expense_state IN ('none', 'own', 'linked', 'transfer', 'twin', 'reverted')),
   -- a line without an expense must not keep a thread to one

@@ -191,8 +191,8 @@ def _problems(
         yield "rows_withdrawn", sentence
     if still_pending:
         sentence = (
-            f"{still_pending} rows are pending for long and may be booked or called off:"
-            " accept the suggestion to remove them or decline it"
+            f"{still_pending} pending rows may be booked or called off, told beside a booking or for long:"
+            " accept the suggestion that they are, or decline it"
         )
         yield "still_pending", sentence
 

@@ -4,7 +4,7 @@ The bank's lines stay; only the user's expenses change. Expenses that the user h
 since are left alone and reported. A revert is a run of its own, so that it can be reverted as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,16 +15,16 @@ from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import InvalidRequestError
 from worker.importer.actions.revert_move import is_move, revert_move
+from worker.importer.actions.row_undo import Undo, undo_rows
 from worker.importer.context import ImportContext
 from worker.importer.decide.expense import month
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
-from worker.importer.decide.user_edits import merge_user_edits
+from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
 from worker.importer.store.bulk import insert_values, next_ids, run_values
-from worker.importer.store.change_rows import expense_from_json, image_row
-from worker.importer.store.expense_rows import delete_expenses, insert_expenses, update_expenses
+from worker.importer.store.change_rows import image_row
+from worker.importer.store.expense_rows import delete_expenses, insert_expenses, set_categories, update_expenses
 from worker.importer.store.joined_rows import meet_again
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details, present_categories
@@ -40,6 +40,13 @@ _CHANGED = text(
     """SELECT DISTINCT ON (transaction_id) transaction_id, before_image FROM bank_transaction_changes
     WHERE run_id = :run_id AND transaction_id IS NOT NULL AND before_image IS NOT NULL AND reverted_by_run_id IS NULL
     ORDER BY transaction_id, id"""
+)
+# What the run itself wrote of a person's edits of a pending row; null where it deleted an expense, as they had.
+_INHERITED = text(
+    """SELECT DISTINCT ON (transaction_id) transaction_id, detail -> 'inherited' AS expense
+    FROM bank_transaction_changes
+    WHERE run_id = :run_id AND reason = 'booked_beside' AND jsonb_exists(detail, 'inherited')
+    ORDER BY transaction_id, id DESC"""
 )
 # Rows that are kept stay unmarked, so that a later revert finds how they were.
 _MARK = text(
@@ -71,25 +78,6 @@ _READ_AGAIN = text(
     WHERE c.id = a.connection_id AND t.account_id = a.id
       AND (a.cursor IS NOT NULL OR c.cursor IS NOT NULL OR t.first_on < a.watermark_on - CAST(:overlap_days AS int))"""
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undo:
-    """One row to revert.
-
-    Attributes:
-        before: Its expense before the run; None when it had none.
-        before_id: The id of that expense.
-        state: The expense state it gets.
-        own: Whether its present expense was written by the importer.
-    """
-
-    known: StoredRow
-    before: ExpenseFields | None
-    category_id: int | None
-    state: ExpenseState
-    own: bool
-    before_id: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,9 +116,10 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
         raise InvalidRequestError("a revert needs a run to take back")
     ids = list(session.execute(_CREATED, {"run_id": job.target_run_id}).scalars())
     images = {row.transaction_id: row.before_image for row in session.execute(_CHANGED, {"run_id": job.target_run_id})}
+    inherited = {row.transaction_id: row.expense for row in session.execute(_INHERITED, {"run_id": job.target_run_id})}
     details = load_details(session, [*ids, *images])
     reverted = Reverted()
-    undos = list(_undos(details.values(), frozenset(ids), images, reverted))
+    undos = list(undo_rows(details.values(), frozenset(ids), images, inherited, reverted.kept))
     undos, heirs = _leave_to_twins(session, job, undos)
     _apply(session, job, undos, reverted)
     reverted.months |= let_sources_lead(session, heirs, job.lease.run_id, also_alone=True)
@@ -152,18 +141,6 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     )
 
 
-def _undos(
-    rows: Iterable[StoredRow], created: frozenset[int], images: Mapping[int, Mapping[str, Any]], reverted: Reverted
-) -> Iterable[Undo]:
-    for row in rows:
-        if row.deleted_by_user or _is_edited_since(row, images.get(row.id)):
-            reverted.kept.append(row.id)
-        elif row.id in created and row.expense_state not in (ExpenseState.NONE, ExpenseState.REVERTED):
-            yield Undo(known=row, before=None, category_id=None, state=ExpenseState.REVERTED, own=_has_own_expense(row))
-        elif row.id in images:
-            yield _to_image(row, images[row.id])
-
-
 def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[list[Undo], list[int]]:
     """Hand expenses over to other sources of the account that state the purchase, too; their runs are not reverted.
 
@@ -180,45 +157,15 @@ def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[
     return left, list(twins.values())
 
 
-def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
-    before = image.get("expense")
-    had = image.get("expense_id") is not None and before is not None
-    state = ExpenseState(image["transaction"]["expense_state"])
-    takes_back = state in (ExpenseState.OWN, ExpenseState.LINKED)
-    takes_back = takes_back or (state == ExpenseState.NONE and row.expense_id is not None)
-    return Undo(
-        known=row,
-        before=expense_from_json(before) if had and before else None,
-        category_id=before.get("category_id") if had and before else None,
-        state=ExpenseState.REVERTED if takes_back and not had else state,
-        own=_has_own_expense(row),
-        before_id=image.get("expense_id") if had else None,
-    )
-
-
-def _has_own_expense(row: StoredRow) -> bool:
-    return row.expense_id is not None and row.expense_state == ExpenseState.OWN
-
-
-def _is_edited_since(row: StoredRow, image: Mapping[str, Any] | None) -> bool:
-    """Say whether the user changed the expense after the run; earlier changes are part of the before-image."""
-    if row.expense_id is None or row.expense_state != ExpenseState.OWN:
-        return False
-    before = image.get("expense") if image else None
-    base = image["transaction"].get("base") if image else None
-    left, category_id = row.base, None
-    if before and base and row.base is not None:
-        left = merge_user_edits(expense_from_json(base), expense_from_json(before), row.base).expense
-        category_id = before.get("category_id")
-    return row.expense != left or row.category_id != category_id
-
-
 def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted) -> None:
     gone = [u.known.expense_id for u in undos if u.before is None and u.own and u.known.expense_id is not None]
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=gone, run_id=job.lease.run_id)
     new_ids, written = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
     changed = {u.known.expense_id: u.before for u in undos if u.before is not None and u.known.expense_id is not None}
     update_expenses(session, changed)
+    # A category is a run's own doing only where it inherited it; on an expense that the person had it is theirs.
+    categories = {u.known.expense_id: u.category_id for u in undos if u.own and u.known.expense_id in changed}
+    set_categories(session, categories)
     run_values(
         session, _SET_EXPENSE_LINKS.format(by=job.lease.run_id), [_expense_link(job, undo, new_ids) for undo in undos]
     )

@@ -14,6 +14,7 @@ from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.bank_accounts import add_account, attach, other_sources
+from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.joined_rows import meet_joined_rows
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pair
@@ -156,9 +157,15 @@ def _transaction(session: Session, transaction_id: int | None) -> BankTransactio
 
 
 def _accept_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Make rows of two sources one purchase."""
+    """Make rows of two sources one purchase, or a pending and a posted row of one source."""
     one, other = (_transaction(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
-    months = join_pair(session, one.id, other.id, suggestion.run_id)
+    if one.account_id == other.account_id:
+        pending, posted = sorted((one, other), key=lambda row: row.state)
+        if (pending.state, posted.state) != ("pending", "posted"):
+            raise ConflictError("both rows are booked by now")
+        months = join_booked_beside(session, pending, posted, suggestion.run_id)
+    else:
+        months = join_pair(session, one.id, other.id, suggestion.run_id)
     # An answer is no part of the run that asked, or a revert of that run would take half of it back.
     months |= let_sources_lead(session, [one.id, other.id], None)
     session.expire_all()
@@ -204,7 +211,10 @@ def _accept_category(session: Session, suggestion: BankMatchSuggestion) -> set[s
 
 
 def _accept_withdrawn(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Remove a row as if the bank had listed it so; the next run makes the other leg of a transfer an expense again."""
+    """Remove a row as if the bank had listed it so; the next run makes the other leg of a transfer an expense again.
+
+    A pending row that the bank still lists loses its expense, until it is posted.
+    """
     row = _transaction(session, suggestion.transaction_id)
     waits = suggestion.reason == Reason.STILL_PENDING and row.state == "pending"
     if row.absent_since_at is None and not waits:
@@ -213,7 +223,8 @@ def _accept_withdrawn(session: Session, suggestion: BankMatchSuggestion) -> set[
     if peer is not None:
         peer.transfer_peer_id = None
     ours = row.expense_id if row.expense_state == "own" else None
-    row.state, row.expense_id, row.expense_state, row.transfer_peer_id = "removed", None, "none", None
+    row.state = "pending" if waits else "removed"
+    row.expense_id, row.expense_state, row.transfer_peer_id = None, "none", None
     session.flush()
     return _drop(session, [ours] if ours is not None else [], suggestion)
 

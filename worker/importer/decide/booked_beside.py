@@ -1,11 +1,11 @@
 """Finds the posted row that a pending row became although the bank told both, and what it inherits of the pending one.
 
-Nothing tells such a pair from two purchases while both are told without a link or a common id, so both are expenses.
-When the pending row goes, one posted row that came beside it and says the same is what became of it, and what the
-person did to the expense of the pending row holds for that of the posted one.
+Nothing tells such a pair from two purchases while both are told without a link or a common id, so both are expenses,
+and the person is asked. When the pending row goes, one posted row that came beside it and says the same is what became
+of it, and what the person did to the expense of the pending row holds for that of the posted one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -23,42 +23,70 @@ MAX_PENDING_DAYS = 31
 """A row that is pending for longer is booked or called off, whatever the provider says of it: no hold lasts so long."""
 
 
-def match_booked_beside(beside: Pairs) -> Pairs:
+def match_booked_beside(beside: Pairs, common_words: frozenset[str] = frozenset()) -> Pairs:
     """Return the pairs that are evidently one purchase: neither row has another candidate.
 
     Args:
         beside: Each row that is pending, or was until it went, with every posted row that came after it, took no other
             row's place and was not parted from it by the person. Two rows that are no pair here are two purchases.
+        common_words: Words that most texts of the account have. They name no merchant.
     """
     fitting = {
         (pending.id, posted.id): (pending, posted)
         for pending, posted in beside
-        if pending.amount == posted.amount and may_be_booked_as(pending, posted)
+        if pending.amount == posted.amount and may_be_booked_as(pending, posted, common_words)
     }
     return [fitting[ids] for ids in unambiguous(list(fitting))]
 
 
-def may_be_booked_as(pending: StoredRow, posted: StoredRow) -> bool:
+def pairs_in_doubt(beside: Pairs, asked: Collection[tuple[int, int]] = ()) -> Pairs:
+    """Return the pairs of equal amount that may be one purchase, at most one of each row: the first with the first.
+
+    Args:
+        beside: Rows that are pending, each with every posted row that it may be; both have an expense.
+        asked: Ids of the pairs about which the person is asked already; they stay.
+    """
+    equal = [pair for pair in beside if pair[0].amount == pair[1].amount and may_be_booked_as(*pair)]
+    equal.sort(key=lambda pair: ((pair[0].id, pair[1].id) not in asked, *((row.day, row.id) for row in pair)))
+    chosen: list[tuple[StoredRow, StoredRow]] = []
+    taken: set[int] = set()
+    for pending, posted in equal:
+        if taken.isdisjoint({pending.id, posted.id}):
+            taken |= {pending.id, posted.id}
+            chosen.append((pending, posted))
+    return chosen
+
+
+def are_two_expenses(pending: StoredRow, posted: StoredRow) -> bool:
+    """Return whether both rows are expenses, or the posted one is hidden as a twin or as the leg of a transfer."""
+    shown = posted.expense_id is not None or posted.expense_state in (ExpenseState.TRANSFER, ExpenseState.TWIN)
+    return pending.expense_id is not None and shown
+
+
+def may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
     """Return whether a posted row names the same merchant within the days in which a pending one is booked."""
     near = timedelta(0) <= posted.effective_on - pending.effective_on <= timedelta(days=MAX_DAYS)
     same_money = posted.currency == pending.currency and posted.amount * pending.amount > 0
-    return near and same_money and similarity(_words(pending), _words(posted)) >= SURE
+    return near and same_money and similarity(_words(pending), _words(posted), common=common_words) >= SURE
 
 
-def inherited_effect(pending: StoredRow, posted: StoredRow, typed_expense_id: int | None) -> ExpenseEffect | None:
+def inherited_effect(
+    pending: StoredRow, posted: StoredRow, typed_expense_id: int | None, *, were_both_shown: bool = False
+) -> ExpenseEffect | None:
     """Return what becomes of the expense of a posted row; None where it stays as it is.
 
     Args:
         pending: The row that went, with the expense that it had.
         posted: The row that it became.
         typed_expense_id: The expense that the person had typed for the pending row, and that is free now.
+        were_both_shown: Both were expenses, so that who deleted one of them deleted a double.
     """
     if posted.expense_state != ExpenseState.OWN or posted.base is None or posted.changed_by_user:
         return None
     if typed_expense_id is not None:
         return ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=typed_expense_id, drop=True)
     if pending.deleted_by_user:
-        return ExpenseEffect(state=ExpenseState.OWN, drop=True)
+        return None if were_both_shown else ExpenseEffect(state=ExpenseState.OWN, drop=True)
     if pending.expense is None or pending.base is None:
         return None
     merged = merge_user_edits(pending.base, pending.expense, posted.base).expense

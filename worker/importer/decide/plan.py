@@ -125,6 +125,8 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
         explicit, linked = row.id in evidence.removed, row.external_id in links
         if row.id in matches.seen or (row.id in evidence.delivered and row.state == State.POSTED and not explicit):
             continue
+        if row.booked_as_other and not linked:
+            continue
         if row.state == State.REMOVED and not explicit and not linked:
             if row.changed_by_user:
                 candidates.append(UnmatchedRow(known=row, withdrawn=False, complete=False, removed=True))

@@ -78,6 +78,7 @@ class StoredRow:
         category_id: The category of the expense; None also where the person deleted it from their categories since.
         former_state: The state that a removed row had.
         kept_expense_id: The person's own expense that a removed row was linked with, if no other row has it now.
+        booked_as_other: The person said that another row of the account, a posted one, is what became of it.
     """
 
     id: int
@@ -102,6 +103,7 @@ class StoredRow:
     category_id: int | None = None
     former_state: State | None = None
     kept_expense_id: int | None = None
+    booked_as_other: bool = False
 
     @property
     def day(self) -> date:

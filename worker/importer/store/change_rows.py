@@ -35,11 +35,16 @@ def change_rows(
 
 
 def image_row(
-    rows: Sequence[StoredRow], run_id: uuid.UUID, decision: Decision, reason: Reason
+    rows: Sequence[StoredRow],
+    run_id: uuid.UUID,
+    decision: Decision,
+    reason: Reason,
+    *,
+    detail: Mapping[str, Any] | None = None,
 ) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """Return columns and rows for a change without a line of the bank, such as a revert."""
-    return ("run_id", "transaction_id", "decision", "reason", "before_image"), [
-        (str(run_id), row.id, decision, reason, json.dumps(before_image(row))) for row in rows
+    return ("run_id", "transaction_id", "decision", "reason", "detail", "before_image"), [
+        (str(run_id), row.id, decision, reason, json.dumps(detail or {}), json.dumps(before_image(row))) for row in rows
     ]
 
 

@@ -38,7 +38,7 @@ _ALONE = text(
       WHERE a.bank_account_id = :bank_account_id AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
         AND EXISTS (SELECT FROM bank_connection_accounts o WHERE o.bank_account_id = a.bank_account_id AND o.id <> a.id)
         AND NOT EXISTS (SELECT FROM bank_transactions w
-          WHERE w.twin_id = t.id AND w.expense_state = 'twin' AND w.state <> 'removed')
+          WHERE w.twin_id = t.id AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
         AND NOT EXISTS (SELECT FROM bank_match_suggestions s WHERE s.kind = 'twin' AND s.status IN ('open', 'declined')
           AND (s.transaction_id = t.id OR s.other_transaction_id = t.id))
     )

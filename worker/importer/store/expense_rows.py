@@ -13,6 +13,8 @@ _FIELD_COLUMNS = tuple(_COLUMN_OF.get(field, field) for field in ExpenseFields._
 _UPDATE = f"""UPDATE expenses e SET amount = v.amount, currency = v.currency, expense_type = v.expense_type,
     notes = v.notes, spent_at = v.spent_at::date
     FROM (VALUES %s) AS v(id, {", ".join(_FIELD_COLUMNS)}) WHERE e.id = v.id"""  # noqa: S608 - constant names
+_CATEGORISE = """UPDATE expenses e SET category_id = v.category_id::int
+    FROM (VALUES %s) AS v(id, category_id) WHERE e.id = v.id"""
 _DELETE = text("DELETE FROM expenses WHERE id = ANY(:ids)")
 
 
@@ -26,6 +28,12 @@ def update_expenses(session: Session, expenses: Mapping[int, ExpenseFields]) -> 
     """Set the fields of expenses, by their ids; categories stay."""
     if expenses:
         run_values(session, _UPDATE, [(expense_id, *fields) for expense_id, fields in expenses.items()])
+
+
+def set_categories(session: Session, categories: Mapping[int, int | None]) -> None:
+    """Set the categories of expenses, by their ids."""
+    if categories:
+        run_values(session, _CATEGORISE, list(categories.items()))
 
 
 def delete_expenses(session: Session, ids: Sequence[int]) -> None:

@@ -59,6 +59,15 @@ _RETURNED = text(
       AND s.status = 'open' AND CASE s.reason WHEN 'still_pending' THEN t.state <> 'pending' OR t.expense_id IS NULL
         ELSE t.absent_since_at IS NULL OR t.state <> 'posted' END"""
 )
+# Of a pending row and the posted one that may be what became of it.
+_PARTED = text(
+    """UPDATE bank_match_suggestions s SET status = 'obsolete' FROM bank_transactions t, bank_transactions o
+    WHERE t.id = s.transaction_id AND t.account_id = :account_id AND o.id = s.other_transaction_id
+      AND s.user_id = :user_id AND s.kind = 'twin' AND s.reason = 'still_pending' AND s.status = 'open'
+      AND NOT (least(t.state, o.state) = 'pending' AND greatest(t.state, o.state) = 'posted' AND t.amount = o.amount
+        AND (t.expense_id IS NOT NULL OR t.state = 'posted' AND t.expense_state IN ('transfer', 'twin'))
+        AND (o.expense_id IS NOT NULL OR o.state = 'posted' AND o.expense_state IN ('transfer', 'twin')))"""
+)
 # A row that the user keeps is not asked about again. Of very many rows the first ones are asked about.
 _ASK_ABOUT_WITHDRAWN = text(
     f"""WITH withdrawn AS (
@@ -154,7 +163,9 @@ def withdrawn_rows(
 
 def still_pending_rows(session: Session, account_id: int, *, user_id: int) -> int:
     """Return about how many rows the person is asked whether they are pending still."""
-    return int(session.execute(_STILL_PENDING, {"account_id": account_id, "user_id": user_id}).scalar_one())
+    values = {"account_id": account_id, "user_id": user_id}
+    session.execute(_PARTED, values)
+    return int(session.execute(_STILL_PENDING, values).scalar_one())
 
 
 def standing_of(session: Session, job: Job, external_ids: Sequence[str]) -> dict[str, str]:

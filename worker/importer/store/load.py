@@ -71,7 +71,10 @@ _DETAILS = text(
         t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on,
         e.amount AS expense_amount, e.currency AS expense_currency, e.expense_type, e.notes, e.spent_at, e.category_id,
         former.expense AS former_expense, former.state AS former_state, kept.id AS kept_expense_id,
-        category.id AS former_category_id
+        category.id AS former_category_id,
+        t.expense_state = 'twin' AND t.state <> 'posted' AND EXISTS (SELECT FROM bank_transactions b
+          WHERE b.account_id = t.account_id AND b.state = 'posted'
+            AND (b.id = t.twin_id OR b.twin_id = t.twin_id AND b.expense_state = 'twin')) AS booked_as_other
     FROM bank_transactions t
     LEFT JOIN expenses e ON e.id = t.expense_id
     LEFT JOIN LATERAL (
@@ -245,6 +248,7 @@ def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
         category_id=category_id,
         former_state=State(row.former_state) if row.former_state else None,
         kept_expense_id=kept_expense_id,
+        booked_as_other=row.booked_as_other,
     )
 
 

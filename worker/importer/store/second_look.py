@@ -21,6 +21,7 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import StoredRow
 from worker.importer.job import Job
+from worker.importer.store.booked_beside import let_posted_rows_inherit
 from worker.importer.store.bulk import ASK_AGAIN, insert_values
 from worker.importer.store.change_rows import image_row
 from worker.importer.store.equal_rows import let_equal_rows_meet
@@ -28,7 +29,7 @@ from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.own_expenses import give_expenses
-from worker.importer.store.stale_pending import let_posted_rows_inherit, remove_abandoned, settle_pending
+from worker.importer.store.stale_pending import remove_abandoned, settle_pending
 from worker.importer.store.transfers import hide_shown_legs, link_transfers, unpaired_ids
 from worker.importer.store.twins import follow, successors
 from worker.importer.store.user_expenses import (
@@ -81,12 +82,13 @@ _DOUBTFUL = text(
     SELECT t.id, t.account_id, NULL FROM ours t JOIN elsewhere o
       ON t.account_id = :account_id AND o.base_amount = t.base_amount AND o.base_type = t.base_type
       AND o.effective_on BETWEEN t.effective_on - :twin_days AND t.effective_on + :twin_days
-    WHERE NOT EXISTS (SELECT 1 FROM bank_transactions w
-      WHERE w.twin_id = t.id AND w.expense_state = 'twin' AND w.state <> 'removed')
+    WHERE NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = t.id
+      AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
     ORDER BY 1"""
 )
 # What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the
-# account are looked at: a statement file has no later run of its own.
+# account are looked at: a statement file has no later run of its own. Two posted rows of one source are two purchases,
+# also where the one was pending beside the other and was taken for it.
 _ORPHANS = text(
     """SELECT t.id, t.twin_id, o.state = 'removed' AND (o.expense_state = 'reverted'
         OR o.expense_state IN ('own', 'linked') AND o.expense_id IS NULL) AS is_taken_back
@@ -95,7 +97,10 @@ _ORPHANS = text(
     JOIN bank_transactions t ON t.account_id = a.id AND t.state <> 'removed'
     LEFT JOIN bank_transactions o ON o.id = t.twin_id
     WHERE n.id = :account_id
-      AND (t.expense_state = 'twin' AND (o.id IS NULL OR o.state = 'removed' OR o.expense_state = 'twin')
+      AND (t.expense_state = 'twin' AND (o.id IS NULL OR o.state = 'removed' OR o.expense_state = 'twin'
+          OR t.state = 'posted' AND EXISTS (SELECT FROM bank_transactions b
+            WHERE b.account_id = t.account_id AND b.state = 'posted' AND b.id <> t.id
+              AND (b.id = o.id OR b.twin_id = o.id AND b.expense_state = 'twin' AND b.id < t.id)))
         OR t.expense_state = 'transfer' AND a.id = n.id AND (t.transfer_peer_id IS NULL OR :show_both))
     ORDER BY t.id"""
 )
@@ -131,8 +136,7 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     months |= until_as_read(lambda: _match_expenses(session, job, account, target, since_on))
     months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)
-    if by_cursor:
-        months |= settle_pending(session, job, account, target, today)
+    months |= settle_pending(session, job, account, target, today, by_cursor=by_cursor)
     months |= let_posted_rows_inherit(session, target)
     unpaired = unpaired_ids(session, target, since_on)
     return months | (link_transfers(session, job, target, unpaired) if unpaired else set())

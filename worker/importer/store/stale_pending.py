@@ -1,33 +1,32 @@
 """Removes pending rows that are not told of any more or that were booked beside themselves, and asks about old ones."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker import outbox
 from worker.importer.account_state import AccountState
 from worker.importer.decide.booked_beside import (
     MAX_PENDING_DAYS,
     Pairs,
-    inherited_effect,
-    match_booked_beside,
+    are_two_expenses,
     may_be_booked_as,
+    pairs_in_doubt,
 )
-from worker.importer.decide.decisions import ExpenseEffect
-from worker.importer.decide.expense import month
 from worker.importer.decide.match_pending import MAX_DAYS
 from worker.importer.decide.plan import Plan
-from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
+from worker.importer.store.booked_beside import ids_of, load_rows_beside
 from worker.importer.store.bulk import ASK_AGAIN, insert_values
-from worker.importer.store.change_rows import image_row
-from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.load import load_details
 from worker.importer.store.write import WriteTarget, write_plan
+
+MAX_QUESTIONS = 100
+"""Of very many rows of an account the first ones are asked about."""
 
 NEAR_DAYS = 31
 """A statement file without a row for longer is taken for two, and the days between them for days that nobody read."""
@@ -68,51 +67,18 @@ _OF_MISSING_ACCOUNTS = text(
       AND NOT EXISTS (SELECT 1 FROM bank_transactions w
         WHERE w.twin_id = t.id AND w.state <> 'removed' AND w.expense_state = 'twin')"""
 )
-# Each row that is pending, or was until this run, with the posted rows that came after it and took no row's place.
-_BOOKED_BESIDE = text(
-    """SELECT p.id AS pending_id, q.id AS posted_id
-    FROM bank_transactions p JOIN bank_transactions q ON q.account_id = p.account_id AND q.state = 'posted'
-      AND q.amount * p.amount > 0 AND q.currency = p.currency AND q.created_at > p.created_at
-      AND q.pending_external_id IS NULL
-      AND q.effective_on BETWEEN p.effective_on AND p.effective_on + CAST(:max_days AS int)
-    WHERE p.account_id = :account_id AND (p.state = 'pending' OR p.id = ANY(:went))
-      AND NOT EXISTS (SELECT 1 FROM bank_transaction_changes c
-        WHERE c.transaction_id = q.id AND c.reason IN ('posted', 'posted_link', 'posted_rewritten', 'posted_amount'))
-      AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'takeover' AND s.status = 'declined'
-        AND s.transaction_id = least(p.id, q.id) AND s.other_transaction_id = greatest(p.id, q.id))
-    ORDER BY p.id, q.id"""
+_PENDING = text(
+    """SELECT id, CAST(:today AS date) - effective_on AS days, absent_since_at IS NOT NULL AS is_absent
+    FROM bank_transactions
+    WHERE account_id = :account_id AND state = 'pending' AND expense_state IN ('own', 'linked')"""
 )
-# With the expense that the person had typed for it, if it is free now.
-_WENT = text(
-    """SELECT c.transaction_id AS id, e.id AS typed_expense_id
-    FROM bank_transaction_changes c JOIN bank_transactions t ON t.id = c.transaction_id AND t.state = 'removed'
-    LEFT JOIN expenses e ON e.id = (c.before_image ->> 'expense_id')::bigint
-      AND c.before_image #>> '{transaction,expense_state}' = 'linked'
-      AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
-    WHERE c.run_id = :run_id AND c.account_id = :account_id AND c.decision = 'removed'
-      AND c.before_image #>> '{transaction,state}' = 'pending'"""
-)
-_LINK = text(
-    """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, last_run_id = :run_id
-    WHERE id = :id"""
-)
-_SET_EXPENSE = text(
-    """UPDATE expenses SET amount = :amount, currency = :currency, expense_type = :expense_type, notes = :notes,
-      spent_at = :spent_on, category_id = coalesce(CAST(:category_id AS int), category_id) WHERE id = :expense_id"""
-)
-_OLD = text(
-    """SELECT id FROM bank_transactions
-    WHERE account_id = :account_id AND state = 'pending' AND expense_state IN ('own', 'linked')
-      AND effective_on <= CAST(:today AS date) - :days"""
-)
-# Of very many rows the first ones are asked about.
 _ASK = text(
     f"""INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, run_id, reason)
     SELECT :user_id, 'withdrawn', t.id, :run_id, :reason FROM bank_transactions t
     WHERE t.id = ANY(:ids) AND t.state = 'pending' AND t.expense_id IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s
         WHERE s.transaction_id = t.id AND s.kind = 'withdrawn' AND s.status = 'declined')
-    ORDER BY t.id LIMIT 100
+    ORDER BY t.id LIMIT {MAX_QUESTIONS}
     {ASK_AGAIN}"""  # noqa: S608 - a constant
 )
 
@@ -132,77 +98,55 @@ def remove_abandoned(session: Session, job: Job, account: AccountState, target: 
     return _remove(session, target, rows)
 
 
-def settle_pending(session: Session, job: Job, account: AccountState, target: WriteTarget, today: date) -> set[str]:
-    """Settle the pending rows of a list of changes that neither linked nor removed them when they were booked.
+def settle_pending(
+    session: Session, job: Job, account: AccountState, target: WriteTarget, today: date, *, by_cursor: bool
+) -> set[str]:
+    """Settle pending rows beside which the bank told what may be their booking, or that are pending for long.
 
-    Where a posted row is evidently what became of one, it goes after the days of grace; about others the person is
-    asked. Returns the months of expenses that changed.
+    Where a posted row is evidently what became of one, it goes: as soon as the bank tells it no longer, or after the
+    days of grace where the bank tells changes alone. About others the person is asked. Returns the months of expenses
+    that changed.
+
+    Args:
+        by_cursor: The bank tells changes, so that nothing says whether it still has a row.
     """
-    grace = {"account_id": account.id, "today": today, "days": job.options.pending_grace_days}
-    old = set(session.execute(_OLD, grace).scalars())
-    if not old:
+    standing = session.execute(_PENDING, {"account_id": account.id, "today": today}).all()
+    if not standing:
         return set()
-    beside = _booked_beside(session, account.id, ())
+    old = {row.id for row in standing if row.days >= job.options.pending_grace_days}
+    absent = {row.id for row in standing if row.is_absent}
+    told = {row.id for row in standing} - absent
+    beside = load_rows_beside(session, account.id)
+    settled = absent | old if by_cursor else absent
     gone = {
         pending.id: pending
-        for pending, posted in match_booked_beside(beside)
-        if pending.id in old and not (pending.changed_by_user and posted.changed_by_user)
+        for pending, posted in beside.evident
+        if pending.id in settled and not (pending.changed_by_user and posted.changed_by_user)
     }
     months = _remove(session, target, list(gone.values()))
-    doubtful = {pending.id for pending, posted in beside if may_be_booked_as(pending, posted)}
-    expired = set(session.execute(_OLD, grace | {"days": MAX_PENDING_DAYS}).scalars())
-    asked = (old & doubtful | expired) - gone.keys()
+    # What a bank tells together are two rows, until it goes on so for longer than it takes to book one.
+    possible = [pair for pair in beside.pairs if pair[0].id not in gone and are_two_expenses(*pair)]
+    lasting = set[int]() if by_cursor else told & old
+    possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in lasting]
+    pairs = pairs_in_doubt(possible, beside.asked)
+    _ask_about_pairs(session, target, pairs)
+    doubtful = {pending.id for pending, posted in possible if may_be_booked_as(pending, posted)}
+    expired = {row.id for row in standing if row.days >= MAX_PENDING_DAYS}
+    asked = told & (old & doubtful | expired) - gone.keys() - {pending.id for pending, _ in pairs}
     if asked:
         values = {"user_id": job.user_id, "run_id": target.run_id, "reason": Reason.STILL_PENDING}
         session.execute(_ASK, values | {"ids": sorted(asked)})
     return months
 
 
-def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
-    """Apply what the person did to pending rows that this run removed to the posted rows of the same purchases.
-
-    Returns the months of expenses that changed.
-    """
-    which = {"run_id": target.run_id, "account_id": target.account_id}
-    went = {row.id: row.typed_expense_id for row in session.execute(_WENT, which)}
-    if not went:
-        return set()
-    months: set[str] = set()
-    for pending, posted in match_booked_beside(_booked_beside(session, target.account_id, went)):
-        if pending.id in went:
-            effect = inherited_effect(pending, posted, went[pending.id])
-            months |= set() if effect is None else _inherit(session, target, pending, posted, effect)
-    return months
-
-
-def _booked_beside(session: Session, account_id: int, went: Collection[int]) -> Pairs:
-    values = {"account_id": account_id, "went": list(went), "max_days": MAX_DAYS}
-    pairs = session.execute(_BOOKED_BESIDE, values).all()
-    rows = load_details(session, {id_ for pair in pairs for id_ in pair})
-    return [(rows[pair.pending_id], rows[pair.posted_id]) for pair in pairs]
-
-
-def _inherit(
-    session: Session, target: WriteTarget, pending: StoredRow, posted: StoredRow, effect: ExpenseEffect
-) -> set[str]:
-    """Write what a posted row inherits; return the months of expenses that changed."""
-    assert posted.expense is not None
-    assert posted.expense_id is not None
-    image = image_row([posted], target.run_id, Decision.UPDATED, Reason.BOOKED_BESIDE)
-    insert_values(session, "bank_transaction_changes", *image)
-    months = {month(posted.expense)}
-    if effect.write is not None:
-        values = {"expense_id": posted.expense_id, "category_id": pending.category_id}
-        session.execute(_SET_EXPENSE, effect.write._asdict() | values)
-        outbox.record_expenses(
-            session, event_type="expense.updated", expense_ids=[posted.expense_id], run_id=target.run_id
-        )
-        return months | {month(effect.write)}
-    link = {"id": posted.id, "expense_id": effect.link_expense_id, "state": effect.state, "run_id": target.run_id}
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=[posted.expense_id], run_id=target.run_id)
-    session.execute(_LINK, link)
-    delete_expenses(session, [posted.expense_id])
-    return months
+def _ask_about_pairs(session: Session, target: WriteTarget, pairs: Pairs) -> None:
+    """Ask whether a pending and a posted row are one purchase."""
+    columns = ("user_id", "kind", "transaction_id", "other_transaction_id", "run_id", "reason")
+    rows = [
+        (target.user_id, "twin", *sorted(ids_of(pair)), str(target.run_id), Reason.STILL_PENDING)
+        for pair in pairs[:MAX_QUESTIONS]
+    ]
+    insert_values(session, "bank_match_suggestions", columns, rows, on_conflict=ASK_AGAIN)
 
 
 def _remove(session: Session, target: WriteTarget, rows: Sequence[StoredRow]) -> set[str]:

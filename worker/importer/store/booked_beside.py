@@ -1,0 +1,208 @@
+"""Pending rows beside the posted ones that they may have become: which there are, and how they become one purchase."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.errors import ConflictError
+from worker.importer.decide.booked_beside import Pairs, inherited_effect, match_booked_beside
+from worker.importer.decide.decisions import ExpenseEffect
+from worker.importer.decide.expense import month
+from worker.importer.decide.match_pending import MAX_DAYS
+from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.similarity import common_words
+from worker.importer.decide.stored_row import ExpenseState, StoredRow
+from worker.importer.store.bulk import insert_values
+from worker.importer.store.change_rows import expense_to_json, image_row
+from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
+from worker.importer.store.load import latest_texts, load_details
+from worker.importer.store.moved_rows import HandOver, hand_over, join_pair, let_follow, make_twins
+from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.write import WriteTarget
+from worker.models import BankTransaction
+
+# Each row that is pending with an expense, or was until this run, with the posted rows of its days that took no row's
+# place.
+_BESIDE = text(
+    """SELECT p.id AS pending_id, q.id AS posted_id, q.created_at > p.created_at AS came_after, s.status
+    FROM bank_transactions p JOIN bank_transactions q ON q.account_id = p.account_id AND q.state = 'posted'
+      AND q.amount * p.amount > 0 AND q.currency = p.currency AND q.pending_external_id IS NULL
+      AND q.effective_on BETWEEN p.effective_on AND p.effective_on + CAST(:max_days AS int)
+    LEFT JOIN bank_match_suggestions s ON s.kind = 'twin'
+      AND s.transaction_id = least(p.id, q.id) AND s.other_transaction_id = greatest(p.id, q.id)
+    WHERE p.account_id = :account_id
+      AND (p.state = 'pending' AND p.expense_state IN ('own', 'linked') OR p.id = ANY(:went))
+      AND s.status IS DISTINCT FROM 'declined'
+      AND NOT EXISTS (SELECT 1 FROM bank_transaction_changes c
+        WHERE c.transaction_id = q.id AND c.reason IN ('posted', 'posted_link', 'posted_rewritten', 'posted_amount'))
+      AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions d WHERE d.kind = 'takeover' AND d.status = 'declined'
+        AND d.transaction_id = least(p.id, q.id) AND d.other_transaction_id = greatest(p.id, q.id))
+    ORDER BY p.id, q.id"""
+)
+# With the expense that the person had typed for it, if it is free now.
+_WENT = text(
+    """SELECT c.transaction_id AS id, e.id AS typed_expense_id
+    FROM bank_transaction_changes c JOIN bank_transactions t ON t.id = c.transaction_id AND t.state = 'removed'
+    LEFT JOIN expenses e ON e.id = (c.before_image ->> 'expense_id')::bigint
+      AND c.before_image #>> '{transaction,expense_state}' = 'linked'
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
+    WHERE c.run_id = :run_id AND c.account_id = :account_id AND c.decision = 'removed'
+      AND c.before_image #>> '{transaction,state}' = 'pending'"""
+)
+_LINK = text(
+    """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, last_run_id = :run_id
+    WHERE id = :id"""
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsBeside:
+    """Pending rows with the posted ones that they may have become.
+
+    Attributes:
+        pairs: All of them, but for those that the person parted.
+        came_after: Those whose posted row came after the pending one, by their ids.
+        asked: Those that are or were a question, by their ids: both rows had an expense then.
+        common_words: Words that most texts of the account have.
+    """
+
+    pairs: Pairs = ()
+    came_after: frozenset[tuple[int, int]] = frozenset()
+    asked: frozenset[tuple[int, int]] = frozenset()
+    common_words: frozenset[str] = frozenset()
+
+    @property
+    def that_came_after(self) -> Pairs:
+        """The pairs whose posted row came after the pending one."""
+        return [pair for pair in self.pairs if ids_of(pair) in self.came_after]
+
+    @property
+    def evident(self) -> Pairs:
+        """The pairs that are one purchase, once the bank has the pending row no longer."""
+        return match_booked_beside(self.that_came_after, self.common_words)
+
+
+def ids_of(pair: tuple[StoredRow, StoredRow]) -> tuple[int, int]:
+    """Return the ids of a pending and a posted row."""
+    return pair[0].id, pair[1].id
+
+
+def load_rows_beside(session: Session, account_id: int, went: Collection[int] = ()) -> RowsBeside:
+    """Return the pending rows of an account that have an expense, with the posted rows that they may have become.
+
+    Args:
+        went: Rows that were pending until this run, and count as well.
+    """
+    values = {"account_id": account_id, "went": list(went), "max_days": MAX_DAYS}
+    found = session.execute(_BESIDE, values).all()
+    if not found:
+        return RowsBeside()
+    rows = load_details(session, {id_ for pair in found for id_ in (pair.pending_id, pair.posted_id)})
+    return RowsBeside(
+        pairs=[(rows[pair.pending_id], rows[pair.posted_id]) for pair in found],
+        came_after=frozenset((pair.pending_id, pair.posted_id) for pair in found if pair.came_after),
+        asked=frozenset((pair.pending_id, pair.posted_id) for pair in found if pair.status is not None),
+        common_words=common_words(latest_texts(session, account_id)),
+    )
+
+
+def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
+    """Apply what the person did to pending rows that this run removed to the posted rows of the same purchases.
+
+    Returns the months of expenses that changed.
+    """
+    which = {"run_id": target.run_id, "account_id": target.account_id}
+    went = {row.id: row.typed_expense_id for row in session.execute(_WENT, which)}
+    if not went:
+        return set()
+    months: set[str] = set()
+    beside = load_rows_beside(session, target.account_id, went)
+    for pair in beside.evident:
+        pending, posted = pair
+        if pending.id not in went:
+            continue
+        were_both_shown = ids_of(pair) in beside.asked
+        if were_both_shown and posted.deleted_by_user and not pending.deleted_by_user:
+            # The person deleted one of two expenses of one purchase. The other one went with its row.
+            months |= give_expenses(
+                session,
+                [posted.id],
+                Reason.BOOKED_BESIDE,
+                user_id=target.user_id,
+                run_id=target.run_id,
+                states=frozenset({ExpenseState.OWN}),
+            )
+            posted = load_details(session, [posted.id])[posted.id]
+        effect = inherited_effect(pending, posted, went[pending.id], were_both_shown=were_both_shown)
+        months |= set() if effect is None else _inherit(session, target, pending, posted, effect)
+    return months
+
+
+def join_booked_beside(
+    session: Session, pending: BankTransaction, posted: BankTransaction, run_id: uuid.UUID | None
+) -> set[str]:
+    """Make a pending row and a posted one of its account one purchase, with what the person did to either.
+
+    The pending row goes on being told. It is a twin of the posted one until it is posted itself.
+
+    Returns the months (`YYYY-MM`) of expenses that changed.
+
+    Raises: ConflictError when a row has no expense of its own any more, or the person changed both.
+    """
+    if posted.expense_state == ExpenseState.TWIN and posted.twin_id is not None:
+        return join_pair(session, pending.id, posted.twin_id, run_id)
+    rows = load_details(session, [pending.id, posted.id])
+    before, after = rows[pending.id], rows[posted.id]
+    if before.expense is None or (after.expense_id is None and after.expense_state != ExpenseState.TRANSFER):
+        raise ConflictError("one of the two rows has no expense of its own any more")
+    if _is_touched(before) and _is_touched(after):
+        raise ConflictError("both rows were changed by the person, so that neither expense can go")
+    if _is_touched(after):
+        months = make_twins(session, [_hand_over(after, before)], run_id)
+        let_follow(session, [(before.id, after.id)])
+        return months
+    return hand_over(session, [_hand_over(before, after)], run_id) | {month(before.expense)}
+
+
+def _is_touched(row: StoredRow) -> bool:
+    """Return whether the expense of a row must stay: the person changed or typed it, or a transfer hides it."""
+    return row.expense_state != ExpenseState.OWN or row.changed_by_user
+
+
+def _hand_over(kept: StoredRow, gone: StoredRow) -> HandOver:
+    return HandOver(
+        old_id=kept.id,
+        new_id=gone.id,
+        expense_id=kept.expense_id,
+        expense_state=kept.expense_state,
+        dropped_expense_id=gone.expense_id,
+    )
+
+
+def _inherit(
+    session: Session, target: WriteTarget, pending: StoredRow, posted: StoredRow, effect: ExpenseEffect
+) -> set[str]:
+    """Write what a posted row inherits; return the months of expenses that changed."""
+    assert posted.expense is not None
+    assert posted.expense_id is not None
+    detail = {"inherited": expense_to_json(effect.write, pending.category_id or posted.category_id)}
+    image = image_row([posted], target.run_id, Decision.UPDATED, Reason.BOOKED_BESIDE, detail=detail)
+    insert_values(session, "bank_transaction_changes", *image)
+    months = {month(posted.expense)}
+    if effect.write is not None:
+        update_expenses(session, {posted.expense_id: effect.write})
+        if pending.category_id is not None:
+            set_categories(session, {posted.expense_id: pending.category_id})
+        outbox.record_expenses(
+            session, event_type="expense.updated", expense_ids=[posted.expense_id], run_id=target.run_id
+        )
+        return months | {month(effect.write)}
+    link = {"id": posted.id, "expense_id": effect.link_expense_id, "state": effect.state, "run_id": target.run_id}
+    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=[posted.expense_id], run_id=target.run_id)
+    session.execute(_LINK, link)
+    delete_expenses(session, [posted.expense_id])
+    return months
