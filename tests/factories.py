@@ -5,6 +5,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from worker.connections.credentials import new_config_values
+from worker.connectors.config import ConnectorConfig
+from worker.credentials import Vault
+from worker.db.engine import Sessions
 from worker.events import API_VERSION
 from worker.models import BankConnection, WebhookSubscription
 
@@ -27,6 +31,16 @@ def make_connection(session: Session, user_id: int, **values: Any) -> uuid.UUID:
     session.add(row)
     session.flush()
     return row.id
+
+
+def make_sealed_connection(
+    sessions: Sessions, vault: Vault, user_id: int, config: ConnectorConfig, **values: Any
+) -> uuid.UUID:
+    """Write an active connection whose config the vault opens, and return its id."""
+    connection_id = uuid.uuid4()
+    sealed = new_config_values(vault, config, connection_id=connection_id, user_id=user_id)
+    with sessions() as session:
+        return make_connection(session, user_id, id=connection_id, **sealed, **values)
 
 
 def subscribe(session: Session, user_id: int, **values: Any) -> uuid.UUID:

@@ -8,11 +8,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from tests.factories import make_connection
+from tests.factories import make_connection, make_sealed_connection
 from worker.audit import acting_as
 from worker.connections.credentials import (
     ConfigKeeper,
-    new_config_values,
     open_taken,
     replace_config,
     take_config,
@@ -64,11 +63,7 @@ class Bench:
 
 @pytest.fixture
 def bench(sessions, user_id, vault):
-    connection_id = uuid.uuid4()
-    values = new_config_values(vault, config("first"), connection_id=connection_id, user_id=user_id)
-    with sessions() as session:
-        make_connection(session, user_id, id=connection_id, **values)
-    return Bench(sessions, vault, connection_id)
+    return Bench(sessions, vault, make_sealed_connection(sessions, vault, user_id, config("first")))
 
 
 def test_a_stored_config_opens_and_who_opened_it_is_on_record(bench):

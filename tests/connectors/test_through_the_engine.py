@@ -153,18 +153,6 @@ def test_the_balances_of_simplefin_prove_what_was_imported(through, simplefin):
     assert proofs(through) == {("proven", "balances")}
 
 
-def test_a_purchase_pending_at_simplefin_posts_into_the_same_expense(through, simplefin):
-    now = simplefin.bank.now
-    account = simplefin.bank.account("ACT-1")
-    account.entries = [Entry(id="hold", amount="-20.00", posted_at=None, transacted_at=now, description="Trattoria")]
-    with through.at(SimpleFinConnector, access(simplefin)):
-        through.refresh(account_external_id="ACT-1")
-    account.entries = [Entry(id="t1", amount="-22.00", posted_at=now, transacted_at=now, description="Trattoria")]
-    with through.at(SimpleFinConnector, access(simplefin), on=TODAY + timedelta(days=1)):
-        through.refresh(account_external_id="ACT-1")
-    assert through.amounts() == ["-22.00"]
-
-
 def test_one_bank_that_wants_a_login_does_not_stop_the_other(through, simplefin):
     simplefin.bank.troubles = [{"code": "con.auth", "conn_id": "CON-2", "msg": "Log in again"}]
     with through.at(SimpleFinConnector, access(simplefin)):
@@ -180,7 +168,7 @@ def test_the_spent_allowance_of_simplefin_defers_the_run(through, simplefin):
     assert through.waits == []
 
 
-@pytest.mark.parametrize(("says", "posted"), [("true", 0), (1, 0), ("1", 0), (None, None), (None, 0)])
+@pytest.mark.parametrize(("says", "posted"), [(True, 0), ("true", 0), (1, 0), ("1", 0), (None, None), (None, 0)])
 def test_a_pending_row_is_one_in_every_spelling_and_posts_in_place(through, simplefin, says, posted):
     now = simplefin.bank.now
     simplefin.bank.says_pending, simplefin.bank.posted_of_pending = says, posted

@@ -5,17 +5,15 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import uuid
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
-from tests.factories import make_connection
+from tests.factories import make_sealed_connection
 from tests.waiting import until
 from worker.celery_hooks.request_listener import RequestListener
-from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
 from worker.db.engine import open_engine, open_sessions, open_statements
@@ -143,10 +141,7 @@ def test_imports_and_refreshes_succeed_through_it(pooled_url, redis_url, session
     run_ids = []
     with runtime(settings) as opened:
         for _ in range(4):
-            row_id = uuid.uuid4()
-            values = new_config_values(opened.vault, MockConfig(history_days=30), connection_id=row_id, user_id=user_id)
-            with sessions() as session:
-                make_connection(session, user_id, id=row_id, **values)
+            row_id = make_sealed_connection(sessions, opened.vault, user_id, MockConfig(history_days=30))
             for kind in (RunKind.IMPORT, RunKind.REFRESH, RunKind.REFRESH):
                 with opened.sessions() as session:
                     run_id = request_run(session, RunRequest(connection_id=row_id, kind=kind))

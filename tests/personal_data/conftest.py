@@ -8,9 +8,8 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from tests.factories import make_connection, subscribe
+from tests.factories import make_sealed_connection, subscribe
 from worker.api.limiting import UserLimit
-from worker.connections.credentials import new_config_values
 from worker.connections.statement_files import folder_of_user
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
@@ -39,10 +38,7 @@ def connect(opened: Runtime) -> Callable[..., uuid.UUID]:
     """Link a made-up bank; values are its config."""
 
     def make(owner_id: int, **config: object) -> uuid.UUID:
-        row_id = uuid.uuid4()
-        values = new_config_values(opened.vault, MockConfig(**config), connection_id=row_id, user_id=owner_id)
-        with opened.sessions() as session:
-            return make_connection(session, owner_id, id=row_id, **values)
+        return make_sealed_connection(opened.sessions, opened.vault, owner_id, MockConfig(**config))
 
     return make
 

@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from tests.factories import make_connection, subscribe
+from tests.factories import make_sealed_connection, subscribe
 from tests.waiting import until
 from worker import outbox
-from worker.connections.credentials import new_config_values
 from worker.connections.lifecycle import reauthorise
 from worker.connections.notices.handling import handle_notices
 from worker.connectors.mock import MockConfig
@@ -66,10 +65,7 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPos
 @pytest.fixture
 def connect(source: Runtime, user_id: int) -> Callable[..., uuid.UUID]:
     def make(**config: object) -> uuid.UUID:
-        row_id = uuid.uuid4()
-        values = new_config_values(source.vault, MockConfig(**config), connection_id=row_id, user_id=user_id)
-        with source.sessions() as session:
-            return make_connection(session, user_id, id=row_id, **values)
+        return make_sealed_connection(source.sessions, source.vault, user_id, MockConfig(**config))
 
     return make
 

@@ -1,11 +1,8 @@
 """Runs executed in this process, against the made-up bank."""
 
-import uuid
-
 import pytest
 
-from tests.factories import make_connection
-from worker.connections.credentials import new_config_values
+from tests.factories import make_sealed_connection
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
 from worker.models import BankImportRun
@@ -32,10 +29,7 @@ def connect_mock(opened, user_id):
     """Link a made-up bank; values are its config."""
 
     def make(owner_id=user_id, **config):
-        row_id = uuid.uuid4()
-        values = new_config_values(opened.vault, MockConfig(**config), connection_id=row_id, user_id=owner_id)
-        with opened.sessions() as session:
-            return make_connection(session, owner_id, id=row_id, **values)
+        return make_sealed_connection(opened.sessions, opened.vault, owner_id, MockConfig(**config))
 
     return make
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.factories import make_connection
+from tests.factories import make_sealed_connection
 from tests.waiting import until
 from worker.client import WorkerClient
-from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
 from worker.connectors.simplefin import SimpleFinConfig
@@ -63,10 +62,7 @@ def link(opened):
     """Make a connection of a user with this config."""
 
     def make(user_id, connector_name, config):
-        row_id = uuid.uuid4()
-        values = new_config_values(opened.vault, config, connection_id=row_id, user_id=user_id)
-        with opened.sessions() as session:
-            return make_connection(session, user_id, id=row_id, connector_name=connector_name, **values)
+        return make_sealed_connection(opened.sessions, opened.vault, user_id, config, connector_name=connector_name)
 
     return make
 

@@ -4,17 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from pathlib import Path
 
 import pytest
 from celery import Celery
 from sqlalchemy import text
 
-from tests.factories import make_connection
+from tests.factories import make_sealed_connection
 from tests.waiting import until
 from worker.broker import EXECUTE
-from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.models import BankImportRun
 from worker.runs.request import request_run
@@ -67,11 +65,8 @@ def publish(settings):
 
 @pytest.fixture
 def connection_id(opened, user_id):
-    row_id = uuid.uuid4()
     slow = MockConfig(mode="slow", delay_s=PAGE_S, accounts=1, page_size=4, history_days=365)
-    values = new_config_values(opened.vault, slow, connection_id=row_id, user_id=user_id)
-    with opened.sessions() as session:
-        return make_connection(session, user_id, id=row_id, **values)
+    return make_sealed_connection(opened.sessions, opened.vault, user_id, slow)
 
 
 @pytest.mark.usefixtures("worker")

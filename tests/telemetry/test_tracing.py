@@ -11,10 +11,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import StatusCode
 from sqlalchemy.orm import Session
 
-from tests.factories import make_connection
+from tests.factories import make_connection, make_sealed_connection
 from tests.spans import recorded_spans
 from worker.client import WorkerClient
-from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
 from worker.models import BankImportRun
@@ -51,10 +50,7 @@ def run(opened, connection_id, **asked) -> uuid.UUID:
 
 
 def test_a_run_is_a_span_linked_to_the_trace_of_who_asked(opened, user_id):
-    row_id = uuid.uuid4()
-    values = new_config_values(opened.vault, MockConfig(history_days=3), connection_id=row_id, user_id=user_id)
-    with opened.sessions() as session:
-        make_connection(session, user_id, id=row_id, **values)
+    row_id = make_sealed_connection(opened.sessions, opened.vault, user_id, MockConfig(history_days=3))
     with recorded_spans() as spans:
         run_id = run(opened, row_id, trace_context=TRACEPARENT)
         (found,) = spans.get_finished_spans()
