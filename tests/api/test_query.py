@@ -1,6 +1,8 @@
 """Parameters of the query: unknown ones, those of an import, and waiting for its end."""
 
+import re
 import threading
+import uuid
 
 import pytest
 
@@ -68,3 +70,38 @@ def test_a_run_that_does_not_end_in_time_is_answered_as_it_was_asked_for(client,
 def test_an_error_has_the_names_that_finminds_client_reads(client):
     problem = client.get("/bank-connections/import-runs/00000000-0000-4000-8000-000000000001").json()
     assert problem["error"] == problem["message"] == problem["detail"]
+
+
+UNSTORABLE = ("\\u0000", "\\ud800")
+
+
+@pytest.mark.parametrize("odd", UNSTORABLE)
+def test_text_that_nothing_can_hold_is_refused_at_every_route_that_takes_a_body(client, odd):
+    """Whatever else a body has: text is looked at before anything is done with it."""
+    tried = 0
+    for path, methods in client.app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            media = operation.get("requestBody", {}).get("content", {})
+            if "application/json" not in media:
+                continue
+            tried += 1
+            url = re.sub(r"{\w+_id}", str(uuid.UUID(int=7)), path)
+            for body in (f'{{"x": {{"y": ["{odd}"]}}}}', f'{{"{odd}": 1}}'):
+                answer = client.request(method, url, content=body, headers={"Content-Type": "application/json"})
+                assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (method, path)
+                assert "half a character" in answer.json()["message"], (method, path, answer.text)
+    assert tried > 10
+
+
+def test_a_nul_in_a_query_or_a_form_is_refused_by_its_place(client):
+    for path, methods in client.app.openapi()["paths"].items():
+        for parameter in methods.get("get", {}).get("parameters", []):
+            if parameter["in"] == "query":
+                url = re.sub(r"{\w+_id}", str(uuid.UUID(int=7)), path)
+                answer = client.get(url, params={parameter["name"]: "a\x00"})
+                assert answer.status_code == 422, (path, parameter["name"])
+                assert f"query.{parameter['name']}" in [one["field"] for one in answer.json()["errors"]], answer.text
+    statement = {"file": ("s.csv", b"Date,Amount,Currency,Description\n2026-01-02,-1.10,EUR,Shop\n")}
+    for name in ("iban", "column", "encoding"):
+        answer = client.post("/bank-connections/files/inspections", files=statement, data={name: "a=b\x00"})
+        assert answer.status_code == 422, answer.text

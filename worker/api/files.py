@@ -8,6 +8,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, File, Form, Response, U
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
+from worker.api.inputs import refuse_unstorable
 from worker.api.inspection_schemas import InspectionOut
 from worker.api.problems import ProblemError
 from worker.api.run_schemas import RunOut
@@ -78,7 +79,8 @@ class FileOptions:
     def stated(self) -> dict[str, Any]:
         """Return the keys of a config that differ from its defaults.
 
-        Raises: InvalidRequestError for a profile that does not exist, or a column that is not `NAME=FIELD`.
+        Raises: InvalidRequestError for a profile that does not exist, a column that is not `NAME=FIELD`, or text that
+        nothing can hold.
         """
         account = {"currency": self.currency, "iban": self.iban, "flip_sign": self.flip_sign or None}
         keys = {
@@ -94,6 +96,7 @@ class FileOptions:
             "reports": self.reports,
             "account": {key: value for key, value in account.items() if value is not None},
         }
+        refuse_unstorable("body", keys)
         return {key: value for key, value in keys.items() if value}
 
 

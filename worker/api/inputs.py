@@ -1,17 +1,39 @@
-"""Base model of request bodies, and types of text and numbers that can be stored."""
+"""Base model of request bodies, types of text and numbers, and the refusal of text that nothing can hold."""
 
-from typing import Annotated
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from worker.inert_text import is_blank
+from worker.errors import InvalidFieldsError
+from worker.inert_text import inert, is_blank
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LONGEST_PLACE = 100
 
 
-def _storable(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("must not contain NUL")
-    return value
+def refuse_unstorable(place: str, value: Any) -> None:  # noqa: ANN401 - any JSON
+    """Refuse NUL and halves of characters in all texts and keys of a value: no table, hash or answer can hold them.
+
+    Raises: InvalidFieldsError naming the place.
+    """
+    waiting = [(place, value)]
+    while waiting:
+        where, one = waiting.pop()
+        match one:
+            case str() if _UNSTORABLE.search(one):
+                said = "must not contain NUL or half a character"
+                named = inert(where)[:_LONGEST_PLACE]
+                raise InvalidFieldsError(f"{named}: {said}", {named: said})
+            case Mapping():
+                waiting += [(where, key) for key in one]
+                waiting += [(f"{where}.{key}", item) for key, item in one.items()]
+            case list() | tuple():
+                waiting += [(where, item) for item in one]
+            case _:
+                pass  # numbers and the like
 
 
 def _visible(value: str) -> str:
@@ -23,10 +45,9 @@ def _visible(value: str) -> str:
 Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=r"\S"),
-    AfterValidator(_storable),
     AfterValidator(_visible),
 ]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_storable)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Hour = Annotated[int, Field(strict=True, ge=0, le=23)]
 RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 """The number of a row in the path."""
@@ -36,6 +57,12 @@ IntervalS = Annotated[int, Field(strict=True, ge=900, le=90 * 86_400)]
 
 
 class Input(BaseModel):
-    """A body: unknown fields are refused, so that a misspelt one is noticed."""
+    """A body: unknown fields are refused, so that a misspelt one is noticed, and so is text that nothing can hold."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _holdable(cls, given: Any) -> Any:  # noqa: ANN401 - what was sent
+        refuse_unstorable("body", given)
+        return given

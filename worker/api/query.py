@@ -9,6 +9,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator
 
+from worker.api.inputs import refuse_unstorable
 from worker.errors import InvalidRequestError
 
 LONGEST_WAIT_S = 30
@@ -33,8 +34,12 @@ Wait = Annotated[
 def refuse_unknown(request: Request) -> None:
     """Refuse a parameter that the route does not have: a misspelt `dry_run` must not become a real import.
 
-    Raises: RequestValidationError naming each unknown parameter.
+    Text that nothing can hold is refused as well, also in the path.
+
+    Raises: RequestValidationError naming each unknown parameter, InvalidFieldsError.
     """
+    refuse_unstorable("path", request.path_params)
+    refuse_unstorable("query", dict(request.query_params.multi_items()))
     known = _names(request.scope["route"].dependant)
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
