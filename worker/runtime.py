@@ -28,6 +28,7 @@ from worker.errors import ConfigurationError, InvalidRequestError
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.net.http import ReachableHosts, open_client, parse_private_hosts
 from worker.redis_address import open_redis
+from worker.reminders.mail import MailServer, parse_mail_server
 from worker.runs.lease_renewal import LeaseRenewer
 from worker.settings import Settings, check_addresses, load_settings
 
@@ -82,6 +83,7 @@ def open_runtime(settings: Settings, *, role: str = "worker", connections: int =
     Raises: ConfigurationError.
     """
     check_addresses(settings)
+    mail_server(settings)
     registry = ConnectorRegistry(manifests=settings.connector_manifests)
     registry.check_manifests()
     url = settings.database_url.get_secret_value()
@@ -118,6 +120,12 @@ def runtime(settings: Settings | None = None, *, role: str = "worker") -> Iterat
         yield opened
     finally:
         opened.close()
+
+
+def mail_server(settings: Settings) -> MailServer | None:
+    """Return the server that reminders are sent through; None without one. Raises: ConfigurationError."""
+    url = _revealed(settings.smtp_url)
+    return None if url is None else parse_mail_server(url, sender=settings.email_from)
 
 
 def read_operators(settings: Settings) -> OperatorLogins | None:

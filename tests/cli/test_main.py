@@ -7,6 +7,7 @@ import pytest
 
 import worker
 from worker.cli.failures import explain
+from worker.credentials import generate_key
 from worker.errors import NotFoundError
 
 UNREACHABLE = "postgresql://nobody@127.0.0.1:9/none"
@@ -76,6 +77,13 @@ def test_an_address_that_cannot_be_read_names_its_variable_and_not_its_value(com
     assert answer.code == 2
     assert answer.err.startswith(f"error: {variable} is not an address")
     assert not value or value not in answer.err
+
+
+def test_a_mail_server_without_a_sender_is_refused_at_start_and_not_by_its_task(command, addressed, monkeypatch):  # noqa: ARG001
+    monkeypatch.setenv("CREDENTIAL_KEYS", generate_key())
+    monkeypatch.setenv("SMTP_URL", "smtp+ssl://somebody:their-secret@mail.example:465")
+    answer = command("keys", "status")
+    assert (answer.code, answer.err) == (2, "error: SMTP_URL needs a host, and EMAIL_FROM beside it\n")
 
 
 @pytest.mark.parametrize(

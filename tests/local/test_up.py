@@ -251,7 +251,8 @@ def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> N
             ports.append(str(one.getsockname()[1]))
     command = [str(Path(sys.executable).parent / "finmind-worker"), "up"]
     before = _listening()
-    up = Up(command, home, FLOWER_PORT=ports[0], API_PORT=ports[1], **CANARIES)
+    sender = {"EMAIL_FROM": "worker@example.test"}
+    up = Up(command, home, FLOWER_PORT=ports[0], API_PORT=ports[1], **sender, **CANARIES)
     try:
         up.wait_for("everything is up", within_s=90)
         assert f"Flower: http://127.0.0.1:{ports[0]}" in up.output

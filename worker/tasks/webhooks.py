@@ -20,11 +20,11 @@ from worker.errors import InvalidRequestError
 from worker.process import heartbeat_files
 from worker.process.stop_flag import STOP
 from worker.reminders.bills import BILL_CATCH_UP_DAYS, announce_due_bills
-from worker.reminders.mail import Mailer, parse_mail_server
+from worker.reminders.mail import Mailer
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
 from worker.reminders.warnings import send_due_warnings
 from worker.runs.removal_pace import RemovalPace
-from worker.runtime import Runtime, process_runtime
+from worker.runtime import Runtime, mail_server, process_runtime
 from worker.telemetry.logs import get_logger
 from worker.webhooks import inbox
 from worker.webhooks.delivery import DeliveryContext, DeliveryReport, deliver_due
@@ -169,17 +169,16 @@ def announce_bills() -> None:
 def send_reminders() -> None:
     """Send due reminders by e-mail, if a mail server is configured."""
     runtime = process_runtime()
-    settings = runtime.settings
-    if settings.smtp_url is None:
+    server = mail_server(runtime.settings)
+    if server is None:
         return
-    server = parse_mail_server(settings.smtp_url.get_secret_value(), sender=settings.email_from)
     with Mailer(server) as mailer:
         sent = send_due_reminders(runtime.sessions, mailer.send, ReminderPolicy(), stopping=lambda: STOP.is_set)
         warned = send_due_warnings(
             runtime.sessions,
             mailer.send,
             ReminderPolicy(),
-            renew_url=read_link_apps(settings.link_apps).renew_url,
+            renew_url=read_link_apps(runtime.settings.link_apps).renew_url,
             stopping=lambda: STOP.is_set,
         )
     if warned:
