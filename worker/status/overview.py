@@ -185,7 +185,7 @@ def problems(status: Status) -> list[str]:
     if status.work["oldest_queued_s"] > LATE_S:
         found.append(f"the oldest waiting run has waited {status.work['oldest_queued_s']} s")
     if status.work["oldest_due_s"] > LATE_S:
-        found.append(f"the connection that is due longest waits since {status.work['oldest_due_s']} s")
+        found.append(f"the connection that is due longest has waited {status.work['oldest_due_s']} s")
     if status.work["oldest_heartbeat_s"] > LATE_S:
         found.append(f"a running run was silent for {status.work['oldest_heartbeat_s']} s and was not recovered")
     if status.work["runs_without_space"]:
