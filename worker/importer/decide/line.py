@@ -1,62 +1,23 @@
 """Reads transactions of a connector: each becomes a checked and cleaned line, or a rejection with its reason."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import Any, NamedTuple
 
 from worker.connectors.base import IdClass, Transaction, TransactionKind
+from worker.importer.decide.days import day_of, expense_day
 from worker.importer.decide.identity import content_key, digest, id_identity, plain_amount
+from worker.importer.decide.read_context import ReadContext
 from worker.importer.decide.text import clean, id_text, plain_text
 from worker.money import MAX_DECIMALS, expense_amount, is_currency
 
-MIDNIGHT = time()
-MIN_MOMENTS = 5
-MIN_DAYS = 3
-MAX_BOOKING_LAG = timedelta(days=10)
 MAX_DESCRIPTION = 20_000
 MAX_COUNTERPARTY = 500
 MAX_COUNTERPARTY_ACCOUNT = 100
 MAX_REFERENCE = 255
-
-
-DateBasis: TypeAlias = Literal["transaction", "booking", "value"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadContext:
-    """What is known of an account before its transactions are read.
-
-    Attributes:
-        zone: The zone in which the bank's moments become days.
-        today: Today in that zone.
-        currency: The account's, else the user's, for transactions that name none.
-        trusted: The ids of this account are identities.
-        namespace: The session of session ids, empty otherwise.
-        date_basis: Which of the bank's days is the day of the expense, where the bank states it.
-        sign: -1 where the bank states the account with inverted signs.
-        days_at: The time of day (UTC) of all moments of the account, where the bank writes days as moments.
-        pending_hidden: Pending rows have no expense; they are read again when this changes.
-    """
-
-    zone: ZoneInfo
-    today: date
-    currency: str
-    trusted: bool
-    namespace: str = ""
-    date_basis: DateBasis = "transaction"
-    sign: int = 1
-    days_at: time | None = None
-    pending_hidden: bool = False
-
-    @property
-    def fingerprint_salt(self) -> str:
-        """What a line depends on besides the bank; when it changes, every row is read again."""
-        days_at = "" if self.days_at is None else f"|{self.days_at}"
-        return f"{self.zone.key}|{self.currency}|{self.date_basis}|{self.sign}{days_at}"
 
 
 class FingerprintedTransaction(NamedTuple):
@@ -165,21 +126,15 @@ def read_transaction(transaction: Transaction, context: ReadContext) -> Line | R
     return read_line(fingerprint(transaction, context, context.fingerprint_salt), context)
 
 
-def stated_day(transaction: Transaction, context: ReadContext) -> date | None:
-    """Return the first day that the bank states of a transaction: of its booking, the purchase, the value."""
-    booking_on = transaction.booking_on or _day(transaction.booking_at, context)
-    return booking_on or transaction.transaction_on or _day(transaction.transaction_at, context) or transaction.value_on
-
-
 def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> Line | Rejection:
     """Check and clean a transaction whose identity and fingerprint were computed before; see `read_transaction`."""
     transaction, identity, line_fingerprint = fingerprinted
     currency = (transaction.currency or context.currency).strip().upper()
     booking_on, transaction_on = transaction.booking_on, transaction.transaction_on
     if booking_on is None and transaction.booking_at is not None:
-        booking_on = _day(transaction.booking_at, context)
+        booking_on = day_of(transaction.booking_at, context)
     if transaction_on is None and transaction.transaction_at is not None:
-        transaction_on = _day(transaction.transaction_at, context)
+        transaction_on = day_of(transaction.transaction_at, context)
     stated_on = booking_on or transaction_on or transaction.value_on
     positive = expense_amount(transaction.amount)
     if positive is None or (stated_on is None and not transaction.pending) or not is_currency(currency):
@@ -194,7 +149,7 @@ def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> 
         content_key(day=stated_on, amount=amount, currency=currency, texts=(counterparty or None, description)),
         line_fingerprint,
         stated_on,
-        _expense_day(context, transaction_on, booking_on, transaction.value_on) or context.today,
+        expense_day(context, transaction_on, booking_on, transaction.value_on) or context.today,
         booking_on,
         transaction.value_on,
         transaction_on,
@@ -214,22 +169,6 @@ def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> 
     )
 
 
-def _expense_day(
-    context: ReadContext, transaction_on: date | None, booking_on: date | None, value_on: date | None
-) -> date | None:
-    """Return the day of the expense: the one the connection asks for, else the purchase, the booking, the value.
-
-    A booking long after its value day is that of a monthly settlement; the value day is that of the purchase.
-    """
-    if context.date_basis == "transaction" and transaction_on is not None:
-        return transaction_on
-    is_settlement = booking_on is not None and value_on is not None and booking_on - value_on > MAX_BOOKING_LAG
-    usual = transaction_on or (value_on if is_settlement else booking_on) or value_on
-    if context.date_basis == "transaction":
-        return usual
-    return (booking_on if context.date_basis == "booking" else value_on) or usual
-
-
 def _shortened(text: str | None, length: int) -> str | None:
     return (clean(text)[:length] or None) if text else None
 
@@ -247,40 +186,6 @@ def _rejection(transaction: Transaction, positive: Decimal | None, currency: str
         code, message = "date_missing", "a posted row without any date"
     raw = transaction_as_text(transaction)
     return Rejection(code=code, message=message, raw=raw, external_id=transaction.external_id)
-
-
-def _day(moment: datetime | None, context: ReadContext) -> date | None:
-    """Return the day of a moment, or the day that was written as a moment.
-
-    That is exactly midnight UTC, whatever the zone, and the time of day that all moments of the account have, unless
-    it is midnight in the bank's zone.
-    """
-    if moment is None:
-        return None
-    in_utc, in_zone = moment.astimezone(UTC), moment.astimezone(context.zone)
-    is_day = in_utc.time() in (MIDNIGHT, context.days_at) and in_zone.time() != MIDNIGHT
-    return in_utc.date() if is_day else in_zone.date()
-
-
-def common_time_of_day(transactions: Iterable[Transaction]) -> time | None:
-    """Return the time of day (UTC) that all moments have, if so many of several days are no coincidence.
-
-    A bank that states days as moments writes all of them at one hour.
-    """
-    found: time | None = None
-    days: set[date] = set()
-    count = 0
-    for transaction in transactions:
-        moment = transaction.booking_at or transaction.transaction_at
-        if moment is None:
-            return None
-        in_utc = moment.astimezone(UTC)
-        found = in_utc.time() if found is None else found
-        if in_utc.time() != found:
-            return None
-        days.add(in_utc.date())
-        count += 1
-    return found if count >= MIN_MOMENTS and len(days) >= MIN_DAYS else None
 
 
 def transaction_as_text(transaction: Transaction) -> str:

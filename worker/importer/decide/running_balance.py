@@ -12,7 +12,9 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import NamedTuple
 
-from worker.importer.decide.line import FingerprintedTransaction, ReadContext, stated_day
+from worker.importer.decide.days import stated_day
+from worker.importer.decide.line import FingerprintedTransaction
+from worker.importer.decide.read_context import ReadContext
 from worker.money import is_money
 
 LOOKED_AT = 100

@@ -7,8 +7,9 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from worker.importer.decide.line import ReadContext, fingerprint
+from worker.importer.decide.line import fingerprint
 from worker.importer.decide.match_by_identity import IdentityMatches, UnchangedSplit
+from worker.importer.decide.read_context import ReadContext
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.source_rows import SourceRow
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow

@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from worker.connectors.base import Transaction, Window
 from worker.importer.decide import match_pending
 from worker.importer.decide.duplicate_ids import without_superseded_pending
-from worker.importer.decide.line import FingerprintedTransaction, ReadContext, fingerprint
+from worker.importer.decide.line import FingerprintedTransaction, fingerprint
+from worker.importer.decide.read_context import ReadContext
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.staging import UNDATED, day_of
 

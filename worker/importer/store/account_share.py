@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.line import ReadContext, Rejection
+from worker.importer.decide.line import Rejection
+from worker.importer.decide.read_context import ReadContext
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job

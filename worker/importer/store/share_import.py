@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Transaction
 from worker.importer.context import ImportContext
-from worker.importer.decide.line import common_time_of_day
+from worker.importer.decide.days import common_time_of_day
 from worker.importer.decide.running_balance import rows_with_balance
 from worker.importer.fetch.requests import history_limits, progress_of
 from worker.importer.fetch.slices import SLICE_ROWS, slices
