@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from tests.bank_accounts.histories import FIRST, LAST, OVERLAPS, PAIRS, SEAM, Stated, told_first, two_sources
+from tests.bank_accounts.statements import FILES
 from tests.file.reader import connector
 from tests.importer.bank import Harness
 from worker.importer.actions.suggestions import accept, list_suggestions
@@ -31,41 +32,6 @@ class StatedHarness(Harness):
             folder.mkdir()
             (folder / f"statement.{stated.kind.file}").write_text(FILES[stated.kind.file](stated))
             self.connector = lambda: connector(folder, account={"currency": "EUR"})
-
-
-def _csv(stated):
-    rows = "".join(f"{row.booking_on},{row.description},{row.amount}\n" for row in stated.rows)
-    return f"Date,Description,Amount\n{rows}"
-
-
-def _ofx(stated):
-    rows = "".join(
-        f"<STMTTRN><TRNTYPE>{'CREDIT' if row.amount > 0 else 'DEBIT'}<DTPOSTED>{row.booking_on:%Y%m%d}"
-        f"<TRNAMT>{row.amount}<FITID>{row.external_id}<NAME>{row.description}</STMTTRN>"
-        for row in stated.rows
-    )
-    return (
-        "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nENCODING:USASCII\nCHARSET:1252\n\n<OFX><BANKMSGSRSV1><STMTTRNRS>"
-        "<STMTRS><CURDEF>EUR<BANKACCTFROM><BANKID>1200<ACCTID>00202051<ACCTTYPE>CHECKING</BANKACCTFROM><BANKTRANLIST>"
-        f"{rows}</BANKTRANLIST></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>"
-    )
-
-
-def _camt(stated):
-    rows = "".join(
-        f'<Ntry><Amt Ccy="EUR">{abs(row.amount)}</Amt><CdtDbtInd>{"CRDT" if row.amount > 0 else "DBIT"}</CdtDbtInd>'
-        f"<Sts>BOOK</Sts><BookgDt><Dt>{row.booking_on}</Dt></BookgDt><AcctSvcrRef>{row.external_id}</AcctSvcrRef>"
-        f"<AddtlNtryInf>{row.description}</AddtlNtryInf></Ntry>"
-        for row in stated.rows
-    )
-    return (
-        '<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"><BkToCstmrStmt><Stmt>'
-        f"<Id>1</Id><Acct><Id><IBAN>DE02120300000000202051</IBAN></Id><Ccy>EUR</Ccy></Acct>{rows}</Stmt>"
-        "</BkToCstmrStmt></Document>"
-    )
-
-
-FILES = {"csv": _csv, "ofx": _ofx, "camt": _camt}
 
 
 def tell_the_end(harness, stated):

@@ -57,6 +57,8 @@ NEVER = {
     " WHERE t.expense_state = 'transfer' AND o.transfer_peer_id IS DISTINCT FROM t.id",
     "a twin of a row that has no expense of its own": "SELECT t.id FROM bank_transactions t"
     " JOIN bank_transactions o ON o.id = t.twin_id WHERE t.expense_state = 'twin' AND o.expense_state = 'twin'",
+    "a purchase that one source states twice": "SELECT twin_id FROM bank_transactions"
+    " WHERE expense_state = 'twin' AND state <> 'removed' GROUP BY account_id, twin_id HAVING count(*) > 1",
     "a defect": "SELECT id FROM bank_import_runs WHERE code = 'internal'",
 }
 """What must hold whatever happened: each query finds offenders."""

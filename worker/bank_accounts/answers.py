@@ -1,5 +1,7 @@
 """Takes an answer to a suggestion back: what was accepted is parted again, and the question is open again."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -8,6 +10,8 @@ from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
 from worker.importer.actions.suggestions import find_suggestion
 from worker.importer.decide.reasons import Reason
+from worker.importer.store.bank_accounts import attach, other_sources
+from worker.importer.store.joined_rows import meet_joined_rows
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pair
 from worker.models import BankConnectionAccount, BankMatchSuggestion
@@ -19,6 +23,11 @@ _CLEAR_CATEGORY = text(
 _TWIN_OF_PAIR = text(
     """SELECT id FROM bank_transactions
     WHERE id = ANY(CAST(:ids AS bigint[])) AND twin_id = ANY(CAST(:ids AS bigint[])) AND expense_state = 'twin'"""
+)
+# Of sources that go together nobody said that they are several.
+_FORGET_APART = text(
+    """DELETE FROM bank_match_suggestions WHERE kind = 'account' AND status = 'declined' AND reason = 'unmatched'
+      AND account_id = ANY(:ids) AND other_account_id = ANY(:ids)"""
 )
 
 
@@ -58,7 +67,8 @@ def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> se
     if suggestion.kind == "account":
         if suggestion.account_id is None:
             raise ConflictError("the old account goes on under the new id: its rows cannot be told apart any more")
-        return set(detach(session, suggestion.account_id, user_id=user_id).months)
+        joined = suggestion.detail.get("joined") or [suggestion.account_id]
+        return _part_account(session, joined, user_id)
     if suggestion.kind == "withdrawn":
         raise ConflictError("the row was removed: it returns with its expense when the bank delivers it again")
     if suggestion.kind == "twin":
@@ -71,6 +81,22 @@ def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> se
         return set()
     match = RowMatch.EXPENSE if suggestion.kind == "expense" else RowMatch.TRANSFER
     return set(unmatch(session, suggestion.transaction_id, user_id=user_id, match=match).months)
+
+
+def _part_account(session: Session, source_ids: Sequence[int], user_id: int) -> set[str]:
+    """Make sources that were joined together an account of their own again; return the months of changed expenses."""
+    months: set[str] = set()
+    for source_id in source_ids:
+        months |= detach(session, source_id, user_id=user_id).months
+    first = session.get_one(BankConnectionAccount, source_ids[0])
+    assert first.bank_account_id is not None
+    for source_id in source_ids[1:]:
+        attach(session, session.get_one(BankConnectionAccount, source_id), first.bank_account_id)
+        months |= meet_joined_rows(
+            session, source_id, other_sources(session, first.bank_account_id, source_id), user_id
+        )
+    session.execute(_FORGET_APART, {"ids": list(source_ids)})
+    return months
 
 
 def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:

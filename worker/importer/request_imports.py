@@ -24,6 +24,7 @@ from worker.importer.outcome import AccountTally, SignsFlippedError, SimilarAcco
 from worker.importer.run_closing import RunFindings
 from worker.importer.store.account_share import AccountShare
 from worker.importer.store.accounts import save_connection_cursor, update_balance
+from worker.importer.store.accounts_that_meet import MIN_NEW_ROWS, ask_whether_one_account
 from worker.importer.store.balances import StatedBalances
 from worker.importer.store.other_accounts import other_rows, record_other_rows
 from worker.importer.store.progress import fail_account, prove_and_close_account
@@ -202,7 +203,10 @@ class RequestImports:
         if (listed := share.delivery.accounts.get(share.account.external_id)) is not None:
             update_balance(session, share.account.id, listed)
         before(session)
-        return share, import_share(session, share, self.context)
+        tally = import_share(session, share, self.context)
+        if tally.counts.created >= MIN_NEW_ROWS:
+            ask_whether_one_account(session, share.account.id, self.job.lease.run_id)
+        return share, tally
 
     def _account_for_other_rows(self, request: FetchRequest, delivery: Delivery) -> int:
         """Record rows that belong to no imported account of the request; return how many they are."""

@@ -13,7 +13,7 @@ from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.decide.reasons import Reason
-from worker.importer.store.bank_accounts import add_account, attach, other_sources
+from worker.importer.store.bank_accounts import add_account, attach, other_sources, sources_of
 from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.joined_rows import meet_joined_rows
 from worker.importer.store.leading_source import let_sources_lead
@@ -236,12 +236,7 @@ def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[st
     if new is None or old is None:
         raise ConflictError("one of the accounts is gone")
     if new.connection_id != old.connection_id:
-        attach(session, new, old.bank_account_id or add_account(session, old))
-        new.status, new.status_code = "active", None
-        others = other_sources(session, new.bank_account_id, new.id)
-        months = meet_joined_rows(session, new.id, others, new.user_id)
-        session.expire_all()
-        return months
+        return _join_accounts(session, suggestion, new, old)
     rows = session.scalar(select(func.count()).select_from(BankTransaction).where(BankTransaction.account_id == new.id))
     if rows:
         raise ConflictError("the new account has rows already: revert its import first, then accept")
@@ -257,6 +252,26 @@ def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[st
     session.flush()
     go_on_as(session, old, new)
     return set()
+
+
+def _join_accounts(
+    session: Session, suggestion: BankMatchSuggestion, new: BankConnectionAccount, old: BankConnectionAccount
+) -> set[str]:
+    """Make a source, with the others of its account where it has one, sources of another account."""
+    joined = [new] if new.bank_account_id is None else sources_of(session, new.bank_account_id)
+    bank_account_id = old.bank_account_id or add_account(session, old)
+    if new.bank_account_id == bank_account_id:
+        raise ConflictError("both are sources of one account already")
+    months: set[str] = set()
+    for source in joined:
+        attach(session, source, bank_account_id)
+        if source.status == "waiting":
+            source.status, source.status_code = "active", None
+        months |= meet_joined_rows(session, source.id, other_sources(session, bank_account_id, source.id), new.user_id)
+    suggestion.detail = suggestion.detail | {"joined": [source.id for source in joined]}
+    session.flush()
+    session.expire_all()
+    return months
 
 
 def _drop(session: Session, expense_ids: list[int], suggestion: BankMatchSuggestion) -> set[str]:

@@ -157,6 +157,7 @@ class MovableRow:
     """A stored row of the old sources or of the new one.
 
     Attributes:
+        source_id: The source that states it.
         row: What it is paired by.
         expense_id: Its expense; None when the person deleted it, or it is a leg.
         owns: It stands for the purchase: it has the expense, or had it until the person deleted it.
@@ -165,6 +166,7 @@ class MovableRow:
     """
 
     id: int
+    source_id: int
     row: SourceRow
     expense_state: str
     owns: bool

@@ -74,7 +74,7 @@ def recognise_source(
     """Return a source of the account that this one is, or may be, with the evidence; None when it is a new account.
 
     Args:
-        source_id: A source that has no account yet.
+        source_id: A source; the account that it has already is left out.
         rows_until: What it delivered. A known account that ended long ago is compared with the rows of its days.
     """
     accounts = _known_accounts(session, source_id)
@@ -161,9 +161,14 @@ def drop_if_empty(session: Session, bank_account_id: int) -> None:
         session.execute(delete(BankAccount).where(BankAccount.id == bank_account_id))
 
 
+def own_rows(session: Session, source_id: int) -> Sequence[SourceRow]:
+    """Return the newest rows of a source, as many as are compared."""
+    return [SourceRow(**row._asdict()) for row in session.execute(_OWN_ROWS, _most(source_id=source_id))]
+
+
 def recognise_again(session: Session, source: BankConnectionAccount) -> bool:
     """Join a source whose number or last digits became known with the account that it evidently is."""
-    rows = [SourceRow(**row._asdict()) for row in session.execute(_OWN_ROWS, _most(source_id=source.id))]
+    rows = own_rows(session, source.id)
     found = recognise_source(session, source.id, lambda _until_on: rows)
     if found is None or found[1].verdict != Recognition.SAME or found[0].bank_account_id is None:
         if source.bank_account_id is not None:

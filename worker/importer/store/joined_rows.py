@@ -1,7 +1,9 @@
 """Loads the rows of sources with what a person did to their expenses, and matches the rows of a joined source once."""
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import Any
 
@@ -16,7 +18,7 @@ from worker.importer.store.moved_rows import join_pairs
 
 _OWNING = frozenset({ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER})
 _ROWS = text(
-    """SELECT t.id, coalesce(t.base_spent_on, t.effective_on) AS "on", t.amount, t.currency,
+    """SELECT t.id, t.account_id AS source_id, coalesce(t.base_spent_on, t.effective_on) AS "on", t.amount, t.currency,
       coalesce(t.base_notes, concat_ws(' ', t.counterparty, t.description)) AS words, t.state = 'pending' AS pending,
       CAST(t.stated_amounts ->> 'balance_after' AS numeric) AS balance,
       t.expense_state, t.expense_id, t.twin_id, t.transfer_peer_id,
@@ -69,8 +71,9 @@ def meet_joined_rows(
         run_id: The run in whose history it is noted what leads now, where there is one.
     """
     ours, theirs = load_movable_rows(session, [source_id]), load_movable_rows(session, other_ids)
+    stated_by = _sources_by_purchase([*ours, *theirs])
     new = [row for row in ours if row.owns and row.expense_id is not None]
-    old = [row for row in theirs if row.owns and row.expense_id is not None]
+    old = [row for row in theirs if row.owns and row.expense_id is not None and source_id not in stated_by[row.id]]
     spans = Spans.of([row.row for row in ours], [row.row for row in theirs])
     met = meet_rows([row.row for row in new], [row.row for row in old], spans=spans).met
     apart = pairs_apart(session, user_id)
@@ -78,10 +81,20 @@ def meet_joined_rows(
     wanted = [
         (one, other)
         for one, other in pairs
-        if frozenset({one.id, other.id}) not in apart and not (one.touched and other.touched)
+        if frozenset({one.id, other.id}) not in apart
+        and not (one.touched and other.touched)
+        and stated_by[one.id].isdisjoint(stated_by[other.id])
     ]
     months = join_pairs(session, wanted, None)
     return months | let_sources_lead(session, [row.id for pair in wanted for row in pair], run_id)
+
+
+def _sources_by_purchase(rows: Sequence[MovableRow]) -> Mapping[int, AbstractSet[int]]:
+    """Return which sources state a purchase, by its row with the expense: none states one purchase twice."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for row in rows:
+        found[row.twin_id or row.id].add(row.source_id)
+    return found
 
 
 def meet_again(session: Session, ids: Sequence[int], user_id: int, run_id: uuid.UUID) -> set[str]:
@@ -98,6 +111,7 @@ def meet_again(session: Session, ids: Sequence[int], user_id: int, run_id: uuid.
 def _movable(row: Row[Any]) -> MovableRow:
     return MovableRow(
         id=row.id,
+        source_id=row.source_id,
         row=SourceRow(
             on=row.on,
             amount=row.amount,
