@@ -401,6 +401,55 @@ def test_an_account_has_a_calendar_of_its_months_and_a_button_that_asks_for_a_ga
     assert page.get("/ops/accounts/999").status_code == 404
 
 
+@pytest.fixture
+def account_with_a_gap(sessions, run_id, user_id):
+    with sessions() as session:
+        return session.execute(
+            text(
+                "WITH p AS (INSERT INTO bank_accounts (user_id, name, currency, anchors)"
+                "   VALUES (:user, 'Giro', 'EUR', ARRAY['iban:DE02120300000000202051']) RETURNING id)"
+                " INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name, bank_account_id,"
+                "   history_from_on, watermark_on, included) SELECT r.connection_id, :user, 'a', 'Giro', p.id,"
+                "   CURRENT_DATE - 200, CURRENT_DATE - 100, FALSE FROM bank_import_runs r, p WHERE r.id = :run"
+                " RETURNING bank_account_id"
+            ),
+            {"user": user_id, "run": run_id},
+        ).scalar_one()
+
+
+STATEMENT = {"file": ("march.csv", b"Date,Description,Amount\n2026-03-02,Coffee,-3.50\n")}
+
+
+def test_a_gap_that_no_bank_closes_has_a_form_for_its_statement(page, sessions, settings, account_with_a_gap, user_id):
+    path = f"/ops/accounts/{account_with_a_gap}"
+    assert f'action="{path}/statements" enctype="multipart/form-data"' in page.get(path).text
+    answer = page.post(f"{path}/statements", files=STATEMENT, headers={"Origin": "http://testserver"})
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/ops/runs/")
+    [kept] = settings.statement_folder.glob(f"user-{user_id}/*/*.csv")
+    assert kept.read_bytes() == STATEMENT["file"][1]
+    with sessions() as session:
+        audited = session.execute(text("SELECT actor, row_id FROM credential_audit WHERE action = 'operated'")).all()
+    assert ("ops:ops", str(account_with_a_gap)) in [tuple(row) for row in audited]
+
+
+def test_a_statement_form_of_another_site_or_of_no_account_keeps_nothing(page, settings, account_with_a_gap):
+    path = f"/ops/accounts/{account_with_a_gap}/statements"
+    assert page.post(path, files=STATEMENT, headers={"Origin": "https://evil.test"}).status_code == 403
+    assert page.post(path, files=STATEMENT, headers={"Origin": "http://testserver"}, auth=None).status_code == 401
+    assert (
+        page.post(
+            "/ops/accounts/999999/statements", files=STATEMENT, headers={"Origin": "http://testserver"}
+        ).status_code
+        == 404
+    )
+    assert (
+        page.post(path, files={"file": ("a.csv", b"no statement")}, headers={"Origin": "http://testserver"}).status_code
+        == 422
+    )
+    assert not list(settings.statement_folder.glob("*/*/*"))
+
+
 def test_what_a_slow_bank_sent_is_shown_while_more_arrives(page, run_id, user_id, sessions, monkeypatch):
     monkeypatch.setattr(fetch_progress, "WRITE_EVERY_S", 0)
     with sessions() as session:

@@ -119,19 +119,31 @@ def import_file(
     user_id: UserId, services: ServicesDep, background: BackgroundTasks, file: Upload, options: OptionsDep
 ) -> Response:
     """Import a statement file. The same file again changes nothing; files of one layout share a connection."""
-    run = _import(services, user_id, file, options.stated(), background)
+    with acting_as(f"api:user:{user_id}"):
+        run = import_upload(services, user_id, file, options.stated(), background)
     return JSONResponse(
         run.model_dump(mode="json"), status_code=202, headers={"Location": f"/bank-connections/import-runs/{run.id}"}
     )
 
 
-def _import(
+def import_upload(
     services: Services, user_id: int, file: UploadFile, stated: dict[str, Any], background: BackgroundTasks
 ) -> RunOut:
+    """Keep an uploaded statement file of a user, and return the run that was asked for to import it.
+
+    Args:
+        services: Of this process.
+        user_id: Whose file it is.
+        file: The upload.
+        stated: Keys of a config that differ from its defaults.
+        background: Wakes the workers once the request is answered.
+
+    Raises: ProblemError, InvalidRequestError for a file that cannot be imported.
+    """
     root = services.runtime.settings.statement_folder
     if root is None:
         raise ProblemError(503, "files_off", "STATEMENT_FOLDER is not set: no place is shared with the workers")
-    with received(file) as path, acting_as(f"api:user:{user_id}"):
+    with received(file) as path:
         config = read(FileConfig, {"path": path, **stated}, what="file")
         _check_readable(config, path)
         folder = folder_of(root, user_id, config)

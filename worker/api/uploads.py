@@ -61,12 +61,16 @@ class UploadRoute(APIRoute):
             size = _stated_bytes(request)
             if size > MAX_REQUEST_BYTES:
                 raise too_large(f"a statement file has at most {MAX_FILE_BYTES // 1024**2} MiB; export fewer months")
-            user_id = await run_in_threadpool(authenticate, request, cost=cost_of_upload(size))
+            user_id = await run_in_threadpool(self.sender, request, size)
             with _places.taken(user_id):
                 await run_in_threadpool(_check_kept, services(request).runtime.settings.statement_folder, user_id, size)
                 return await handle(request)
 
         return checked
+
+    def sender(self, request: Request, size: int) -> int:
+        """Return the user whose file it is, who may send so many bytes. Raises: ProblemError."""
+        return authenticate(request, cost=cost_of_upload(size))
 
 
 def _stated_bytes(request: Request) -> int:

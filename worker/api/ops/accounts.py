@@ -1,24 +1,39 @@
-"""Operator's page of one account of a person: its sources, and a calendar of what they cover."""
+"""Operator's page of one account of a person: its sources, a calendar of what they cover, and what closes a gap."""
 
 import uuid
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Form, Request
+from fastapi import APIRouter, BackgroundTasks, Form, Request, UploadFile
 from fastapi.responses import HTMLResponse, Response
 
-from worker.api.ops.access import Operator, OwnForm, acting_operator
+from worker.api.files import import_upload
+from worker.api.ops.access import Operator, OwnForm, acting_operator, operator, same_site
 from worker.api.ops.rendering import RELOAD_S, PageRoute, confirmation, done, page
-from worker.api.services import ServicesDep
-from worker.audit import record_operation, record_view
-from worker.bank_accounts.accounts import bank_account_of
+from worker.api.services import ServicesDep, services
+from worker.api.uploads import MAX_REQUEST_BYTES, UploadRoute
+from worker.audit import acting_as, record_operation, record_view
+from worker.bank_accounts.accounts import bank_account_of, find_bank_account
 from worker.bank_accounts.coverage_report import coverage_of, reach_by
 from worker.errors import NotFoundError
-from worker.models import BankConnectionAccount
+from worker.models import BankAccount, BankConnectionAccount
 from worker.runs.states import RunKind, RunRequest
 
 router = APIRouter(prefix="/ops/accounts", route_class=PageRoute)
+
+
+class _StatementRoute(PageRoute, UploadRoute):
+    """A form with a statement file: who sends it and for whom is known before its body is read."""
+
+    def sender(self, request: Request, size: int) -> int:  # noqa: ARG002 - operators have no allowance of bytes
+        operator(request)
+        same_site(request)
+        with services(request).sessions() as session:
+            return find_bank_account(session, request.path_params["bank_account_id"], user_id=None).user_id
+
+
+_statements = APIRouter(route_class=_StatementRoute)
 
 
 @router.get("/{bank_account_id}")
@@ -30,7 +45,15 @@ def show_account(request: Request, bank_account_id: int, name: Operator, service
         months = coverage_of(
             session, bank_account_id, today=datetime.now(UTC).date(), reach_of=reach_by(services.runtime.registry)
         )
-    return page("account.html", request, account=account, years=_years(months), months=months, reload_s=RELOAD_S)
+    return page(
+        "account.html",
+        request,
+        account=account,
+        years=_years(months),
+        months=months,
+        uploads=services.runtime.settings.statement_folder is not None,
+        reload_s=RELOAD_S,
+    )
 
 
 @router.post("/{bank_account_id}/refetch", dependencies=[OwnForm])
@@ -67,6 +90,31 @@ def refetch(  # noqa: PLR0913 - one argument per parameter
         )
         run_id = services.ask(session, asked, background)
     return done(f"/ops/runs/{run_id}", "refresh")
+
+
+@_statements.post("/{bank_account_id:int}/statements", dependencies=[OwnForm], max_body_size=MAX_REQUEST_BYTES)
+def upload(
+    bank_account_id: int, name: Operator, services: ServicesDep, background: BackgroundTasks, file: UploadFile
+) -> Response:
+    """Import a statement file of this account; what the file does not say of the account is taken from here."""
+    with acting_operator(services, name) as session:
+        account = find_bank_account(session, bank_account_id, user_id=None)
+        user_id, stated = account.user_id, _stated(account)
+        record_operation(session, "import", table="bank_accounts", row_id=str(bank_account_id), user_id=user_id)
+    with acting_as(f"ops:{name}"):
+        run = import_upload(services, user_id, file, stated, background)
+    return done(f"/ops/runs/{run.id}", "upload")
+
+
+router.include_router(_statements)
+
+
+def _stated(account: BankAccount) -> dict[str, Any]:
+    """Return what a file of an account may leave out: its currency, and its IBAN where that is known."""
+    ibans = [anchor.removeprefix("iban:") for anchor in account.anchors if anchor.startswith("iban:")]
+    stated = {"currency": account.currency, "iban": ibans[0] if len(ibans) == 1 else None}
+    known = {key: value for key, value in stated.items() if value is not None}
+    return {"account": known} if known else {}
 
 
 def _years(months: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -29,6 +29,7 @@ HEADERS = {
 }
 NOTICES = {
     "refresh": "A refresh was asked for.",
+    "upload": "The file is kept, and a run that imports it was asked for.",
     "retry": "It was asked for again.",
     "cancel": "The run was cancelled, or stops at its next step.",
     "revert": "A run that takes it back was asked for.",
