@@ -6,13 +6,12 @@ digits, names and institutions are hints. A hint alone never joins anything: it 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
-from worker.importer.decide.meet_rows import meet_rows
+from worker.importer.decide.row_agreement import RowAgreement, compare_rows
 from worker.importer.decide.similarity import ALIKE, similarity
-from worker.importer.decide.source_rows import MetBy, SourceRow
+from worker.importer.decide.source_rows import SourceRow
 
 AGREEING_SHARE = 0.8
 POSSIBLE_SHARE = 0.5
@@ -29,9 +28,6 @@ MAX_GAP_DAYS = 31
 
 ADJOINING_DAYS = 7
 """One that ends so few days before it may be its past whatever it is called."""
-
-EDGE_DAYS = 5
-"""Rows so near to the end of the common days may be beyond it in the other source."""
 
 
 class Recognition(StrEnum):
@@ -65,35 +61,6 @@ class AccountFacts:
     connectors: frozenset[str] = frozenset()
     served: bool = True
     rows: Sequence[SourceRow] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowAgreement:
-    """How far the rows of two sources agree over the days that both have rows of.
-
-    Attributes:
-        rows: Posted rows of these days, of the source that has more.
-        agreeing: Those that the other source has too; `alike` of them name the same merchant.
-        amounts: How many different amounts agree.
-        gap_days: Days between the two, where they have none in common.
-        continues: One begins in the last days of the other and goes on after it.
-        short: They have hardly a week in common, so that few rows can agree.
-    """
-
-    from_on: date | None = None
-    to_on: date | None = None
-    rows: int = 0
-    agreeing: int = 0
-    alike: int = 0
-    amounts: int = 0
-    gap_days: int | None = None
-    continues: bool = False
-    short: bool = False
-
-    @property
-    def share(self) -> float:
-        """The share of the rows that agree."""
-        return self.agreeing / self.rows if self.rows else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,45 +125,6 @@ def best(found: Sequence[tuple[int, AccountEvidence]]) -> tuple[int, AccountEvid
                 )
             return key, evidence
     return None
-
-
-def compare_rows(new: Sequence[SourceRow], known: Sequence[SourceRow]) -> RowAgreement:
-    """Count the rows that agree over the days of both."""
-    if not new or not known:
-        return RowAgreement()
-    from_on = max(min(row.on for row in new), min(row.on for row in known))
-    to_on = min(max(row.on for row in new), max(row.on for row in known))
-    if from_on > to_on:
-        meetings = [m for m in meet_rows(new, known).met if m.by != MetBy.ORDER]
-        return RowAgreement(gap_days=(from_on - to_on).days, agreeing=len(meetings), rows=len(meetings))
-    meetings = list(meet_rows(new, known).met)
-    met_new, met_known = {m.left for m in meetings}, {m.right for m in meetings}
-    counted = max(_counted(new, met_new, from_on, to_on), _counted(known, met_known, from_on, to_on))
-    return RowAgreement(
-        from_on=from_on,
-        to_on=to_on,
-        rows=counted,
-        agreeing=len(meetings),
-        alike=sum(meeting.by != MetBy.ORDER for meeting in meetings),
-        amounts=len({new[meeting.left].amount for meeting in meetings}),
-        continues=(short := (to_on - from_on).days <= ADJOINING_DAYS) and _goes_on(new, known),
-        short=short,
-    )
-
-
-def _goes_on(new: Sequence[SourceRow], known: Sequence[SourceRow]) -> bool:
-    """Return whether one of two sources begins and ends before the other."""
-    firsts = min(row.on for row in new), min(row.on for row in known)
-    lasts = max(row.on for row in new), max(row.on for row in known)
-    return (firsts[0] < firsts[1] and lasts[0] < lasts[1]) or (firsts[0] > firsts[1] and lasts[0] > lasts[1])
-
-
-def _counted(rows: Sequence[SourceRow], met: set[int], from_on: date, to_on: date) -> int:
-    """Return how many rows the other source should have: those it has, and posted ones well within the days of both."""
-    long = (to_on - from_on).days > 3 * EDGE_DAYS
-    edge = timedelta(days=EDGE_DAYS if long else 0)
-    within = (from_on + edge, to_on - edge)
-    return sum(place in met or (not row.pending and within[0] <= row.on <= within[1]) for place, row in enumerate(rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
