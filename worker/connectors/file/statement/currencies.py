@@ -3,7 +3,7 @@
 from worker.money import is_currency
 
 _WORDS = {
-    "EUR": "\u20ac euro euros",
+    "EUR": "\u20ac euro euros euroa",
     "GBP": "\u00a3 pound pounds sterling",
     "USD": "us$ usd$ us-dollar",
     "CAD": "ca$ cad$ c$",
@@ -25,13 +25,14 @@ _WORDS = {
     "UAH": "\u20b4 \u0433\u0440\u043d",
     "TRY": "\u20ba tl",
     "ILS": "\u20aa",
-    "KRW": "\u20a9",
+    "KRW": "\u20a9 \uc6d0",
     "THB": "\u0e3f",
     "VND": "\u20ab",
     "PHP": "\u20b1",
     "NGN": "\u20a6",
     "ZAR": "r rand",
-    "CNY": "rmb",
+    "CNY": "rmb \u5143",
+    "JPY": "\u5186",
 }
 _CODE_OF = {word: code for code, words in _WORDS.items() for word in words.split()}
 _AMBIGUOUS = {

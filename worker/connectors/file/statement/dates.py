@@ -11,7 +11,7 @@ Order = Literal["ymd", "dmy", "mdy"]
 ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
 
 # It begins where a row of blanks begins and never within: a cell of blanks would be looked at from each of them.
-_TIME = re.compile(r"(?<![T\s,])[T\s,]++\d{1,2}[:.h]\d{2}.*$", re.IGNORECASE)
+_TIME = re.compile(r"(?:(?<![T\s,])[T\s,]++\d{1,2}[:.h]\d{2}|-\d{1,2}(?::\d{2}|\.\d{2}\.\d{2}\b)).*$", re.IGNORECASE)
 _WEEKDAY = re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE)
 _UTC = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|GMT|[+-]00:?00)$", re.IGNORECASE)
 _PARTS = re.compile(r"(\d{1,2}|\d{4}|[^\W\d_]+)(\.?[\s./\-,']+)(\d{1,2}|[^\W\d_]+)(\.?[\s./\-,']+)(\d{1,4})\.?")

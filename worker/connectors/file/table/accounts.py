@@ -146,7 +146,7 @@ class Accounts:
         signs = (written_currency(cell(record, at)) for at in self._money_at) if self._currency_beside else ()
         beside = next(filter(None, signs), "")
         if not beside:
-            return code
+            return code or currency_sign(written_currency(cell(record, self._balance_at)))
         if code is not None:
             if not may_mean(beside, code):
                 raise ValueError(f"the amount is in '{beside[:10]}', and the currency is stated as {code}")

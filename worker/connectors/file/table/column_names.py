@@ -8,7 +8,7 @@ from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS, State, Words, state_values
 
 _WORDS: dict[str, str] = {
-    "date": "bokföringsdatum|reskontradatum|data transakcji|取引日時|交易时间|거래일시|거래일자|תאריך|التاريخ|"
+    "date": "利用日|bokföringsdatum|reskontradatum|data transakcji|取引日時|交易时间|거래일시|거래일자|תאריך|التاريخ|"
     "ημερομηνία|päivämäärä|kirjauspäivä|tarih|işlem tarihi|dátum|datum zaúčtování|datum zaúčtovania|"
     "дата|дата операции|data tranzacției|könyvelés dátuma|date de l'opération|交易日期|取引日|"
     "日付|"
@@ -19,9 +19,10 @@ _WORDS: dict[str, str] = {
     "uitvoeringsdatum|data mov.|datum provedení|transaktionsdag|boekingsdatum|txn date|tran date|bokföringsdag|"
     "bokføringsdato|"
     "dato|bogført|bogføringsdato",
-    "value_date": "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
+    "value_date": "datum valute|datum valuty|data valuty|"
+    "value date|value dt|valuta|valutadatum|wertstellung|wert|date valeur|date de valeur|fecha valor|"
     "data valuta|data valor|belegdatum|rentedatum|valuta date|valör|valutadag|rentedato|data waluty",
-    "amount": "montante|määrä euroa|částka v měně účtu|kwota w walucie rachunku|montant operation en euro|"
+    "amount": "利用金額|montante|määrä euroa|částka v měně účtu|kwota w walucie rachunku|montant operation en euro|"
     "montant operation|入出金(円)|거래금액|ποσό|määrä|summa|tutar|işlem tutar\u0131|suma|částka|objem|сумма|"
     "сумма операции|sumă|összeg|"
     "montant net|金额|金额(元)|"
@@ -33,13 +34,13 @@ _WORDS: dict[str, str] = {
     "ut fra konto|uttak|beløp ut|ut på konto|debit|debits|debit amount|money out|paid out|withdrawal|"
     "withdrawals|withdrawal amt.|withdrawal amount|"
     "soll|débit|debit eur|dare|addebiti|uscite|cargo|cargos|débito|belastung|lastschrift|af|paid out (gbp)|"
-    "withdrawal (dr)|debit (dr)|outgoing|out|ausgaben|ut",
+    "withdrawal (dr)|debit (dr)|outgoing|out|ausgaben|ut|funds out",
     "credit": "預かり金額|입금액|입금금액|בזכות|זכות|دائن|入金|預入金額|お預り金額|příjem|приход|jóváírás|"
     "inflow|received|money received|income|"
     "inn på konto|innskudd|beløp inn|credit|credits|credit amount|money in|paid in|deposit|deposits|"
     "deposit amt.|deposit amount|haben|"
     "crédit|credit eur|avere|accrediti|entrate|abono|abonos|crédito|gutschrift|bij|paid in (gbp)|deposit (cr)|"
-    "credit (cr)|incoming|in|einnahmen|inn",
+    "credit (cr)|incoming|in|einnahmen|inn|funds in",
     "type": "debit/credit|dr/cr|cr/dr|credit/debit|soll/haben|af bij|af/bij|s/h|d/c|c/d|+/-|debit credit indicator|"
     "dr cr|cr dr|debit or credit|credit debit indicator|sens|sentido|收/支",
     "balance": "saldo contabilístico|saldo po transakcji|取引後残高(円)|差引残高|거래 후 잔액|היתרה|יתרה|الرصيد|"
@@ -49,10 +50,12 @@ _WORDS: dict[str, str] = {
     "balance|running balance|closing balance|saldo|kontostand|solde|running bal.|saldo (eur)|saldo na trn|"
     "saldo disponible|balance (eur)|available balance|saldo po operacji|saldo na mutatie|account balance",
     "currency": "devies|waluta rachunku|valuutta|para birimi|měna|mena|валюта|валюта операции|monedă|devizanem|货币|"
+    "valutacode|munteenheid|devise du compte|pénznem|valiuta|valūta|valuuta|currency code|account currency|"
     "monn.|monnaie|whrg|whrg.|currency|währung|waehrung|devise|moneda|divisa|"
     "valuta code|munt|muntsoort|waluta|"
     "ccy|moeda|valutakod|valuta rekening|měna účtu",
-    "description": "opis transakcji|szczegóły transakcji|označení operace|selitys|otsikko|beschrijving|"
+    "description": "label|利用店名・商品名|"
+    "opis transakcji|szczegóły transakcji|označení operace|selitys|otsikko|beschrijving|"
     "detalii tranzactie|detalii tranzacție|libelle court|libelle operation|商品说明|"
     "摘要内容|入出金内容|내용|תיאור|الوصف|αιτιολογία|περιγραφή|opis operacji|title|"
     "selite|viesti|aç\u0131klama|popis|poznámka|описание|назначение платежа|descriere|detalii|"
@@ -64,7 +67,7 @@ _WORDS: dict[str, str] = {
     "descrizione|causale|omschrijving|"
     "mededelingen|mededeling|descrição|descricao|opis|tytuł|remarks|reference text|transaction details|betreff|"
     "purpose|payment reference|beskrivning|beskrivelse|forklaring|rubrik|titel|tekst|transaction remarks|comments",
-    "counterparty": "nimi|název protiúčtu|交易对方|kontrahent|nazwa kontrahenta|dane kontrahenta|"
+    "counterparty": "tegenrekeninghouder|nimi|název protiúčtu|交易对方|kontrahent|nazwa kontrahenta|dane kontrahenta|"
     "naam tegenpartij bevat|name zahlungsbeteiligter|"
     "saaja|saaja/maksaja|maksaja|al\u0131c\u0131|protistrana|partner|получатель|контрагент|"
     "beneficiar|kedvezményezett|"
@@ -72,7 +75,8 @@ _WORDS: dict[str, str] = {
     "auftraggeber/empfänger|zahlungsempfänger|begünstigter|auftraggeber|beguenstigter/zahlungspflichtiger|"
     "bénéficiaire|beneficiario|tegenpartij|naam tegenpartij|naam|naam / omschrijving|partner name|nadawca/odbiorca|"
     "begünstigter / auftraggeber|beneficiário|název protistrany",
-    "counterparty_account": "rachunek kontrahenta|numer rachunku kontrahenta|nr rachunku kontrahenta|"
+    "counterparty_account": "tegenrekeningnummer|"
+    "rachunek kontrahenta|numer rachunku kontrahenta|nr rachunku kontrahenta|"
     "iban zahlungsbeteiligter|"
     "counterparty account|partner iban|tegenrekening|iban|kontonummer/iban|account number to",
     "account": "iban auftragskonto|rachunek|"
@@ -139,6 +143,8 @@ def day_first_word(header: Sequence[str]) -> str | None:
 def _role(cell: str) -> str | None:
     """Return what a header cell means; a currency or remark behind it is not looked at."""
     name = plain(cell).replace("_", " ").lstrip("# ")
+    if (side := _SIDE.fullmatch(name)) is not None and _ROLES.get(side[1]) in {"debit", "credit"}:
+        return _ROLES[side[1]]
     before, _, last = name.rpartition(" ")
     without_currency = before.removesuffix(" in") if names_currency(last) else name
     without_remark = _REMARK.sub("", name) if len(name) <= _LONGEST_NAME else name
@@ -147,9 +153,20 @@ def _role(cell: str) -> str | None:
     )
 
 
+def named_roles(header: Sequence[str]) -> dict[str, str]:
+    """Return what the names of columns say that they hold, by column: of each meaning but text the first one."""
+    roles: dict[str, str] = {}
+    for cell in header:
+        role = _role(cell)
+        if role is not None and (role == "description" or role not in roles.values()):
+            roles[cell] = role
+    return roles
+
+
 _LONGEST_NAME = 200
 """Of a column whose remark is looked for: a search takes as long as the square of the length."""
 
+_SIDE = re.compile(r"amount\s*[\[(]([^)\]]{1,20})[)\]]")
 _REMARK = re.compile(r"\s*[\[(][^)\]]*[)\]]\s*$")
 
 

@@ -13,8 +13,10 @@ from worker.connectors.file.table.account_column import with_own_account
 from worker.connectors.file.table.balance_column import BalanceColumn
 from worker.connectors.file.table.column_names import day_first_word
 from worker.connectors.file.table.csv_records import Record
+from worker.connectors.file.table.decimal_marks import decide_mark, fixed_decimals
 from worker.connectors.file.table.evidence import TableEvidence, gather_evidence
 from worker.connectors.file.table.layout import Layout
+from worker.connectors.file.table.repeated_amounts import repeated_amounts
 from worker.connectors.file.table.row_amount import cell
 from worker.connectors.file.table.running_balance import RowOrder
 from worker.connectors.file.table.sign_evidence import (
@@ -32,18 +34,14 @@ from worker.connectors.file.table.signs import (
     SignReading,
     decide_signs,
     directed_doubt,
+    directs_by_plus,
     undirected_doubt,
 )
-from worker.connectors.file.table.unknown_columns import ColumnValues, refuse_unknown
+from worker.connectors.file.table.unknown_columns import ColumnValues, amounts_in_doubt, refuse_unknown
 
-_STRAY_SHARE = 0.01
 _USUAL_SHARE = 0.05
 _PROVEN, _RECOGNISED = 0.95, 0.8
-_LEAST_ZEROS, _LEAST_FIXED = 2, 4
 _SAMPLE_ROWS = 500
-
-
-_DECIMAL = Doubt(field="decimal", text="Which decimal mark do the amounts have?", choices=(".", ","))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,34 +96,6 @@ class Decisions:
     notes: tuple[str, ...] = ()
 
 
-def _fixed_decimals(seen: TableEvidence) -> int | None:
-    """Return the decimals of all amounts but few strays, where written zeros show that none are left out."""
-    total = seen.decimals.total()
-    if not total:
-        return None
-    usual, count = seen.decimals.most_common(1)[0]
-    strays = total - count
-    fixed = usual > 0 and seen.final_zeros >= _LEAST_ZEROS and count >= _LEAST_FIXED
-    return usual if fixed and strays <= max(1, total * _STRAY_SHARE) else None
-
-
-def _decide_mark(layout: Layout, seen: TableEvidence) -> Mark:
-    if layout.profile.decimal:
-        return layout.profile.decimal
-    total = sum(seen.marks.values())
-    if total:
-        mark, count = seen.marks.most_common(1)[0]
-        if total - count > max(1, total * _STRAY_SHARE) or count * 2 <= total:
-            reason = "some amounts use a decimal point and others a decimal comma: state --decimal"
-            raise StatementError(reason, doubts=(_DECIMAL,))
-        return mark
-    if seen.undecided is not None:
-        reason = f"amounts like '{seen.undecided[:20]}' fit decimal point and comma: state --decimal"
-        likelier = (",", ".") if "." in seen.undecided else (".", ",")  # three figures are thousands more often
-        raise StatementError(reason, doubts=(replace(_DECIMAL, choices=likelier),))
-    return "."
-
-
 def _decide_order(
     layout: Layout, seen: TableEvidence, chain: RowOrder | None, *, croatian: bool
 ) -> tuple[Order | None, str | None]:
@@ -174,9 +144,11 @@ def decide_reading(
     if layout.guessed and seen.accounts is not None and seen.accounts.name not in stated:
         profile, said = with_own_account(layout.profile, seen.accounts, hints.ignored)
         layout = replace(layout, profile=profile)
+    mark = hints.decimal or decide_mark(layout, seen)
     if layout.guessed:
-        refuse_unknown(seen.unknown.values(), layout.profile, hints.ignored)
-    mark = hints.decimal or _decide_mark(layout, seen)
+        amounts = amounts_in_doubt(seen.unknown.values(), layout.profile)
+        repeated = repeated_amounts(layout, rows(), mark, amounts) if amounts else frozenset[str]()
+        refuse_unknown(seen.unknown.values(), layout.profile, hints.ignored | repeated)
     balances = BalanceColumn(layout, rows, mark)
     signs = _decide_signs(layout, seen, hints, balances)
     proof = balances.proof(signs)
@@ -186,7 +158,7 @@ def decide_reading(
     order, note = hints.order, None
     if order is None:
         order, note = _decide_order(layout, seen, chain if sure else None, croatian=croatian)
-    notes = [one for one in (note, said) if one]
+    notes = [*layout.notes, *(one for one in (note, said) if one)]
     if balances.contradicts and proof is None:
         notes.append("the balances do not follow from the amounts row by row: rows may be missing, or out of order")
     if layout.guessed and sure and chain is not None and chain.flipped:
@@ -199,7 +171,7 @@ def decide_reading(
         signs=signs,
         chain=chain,
         confidence=max(layout.confidence, _PROVEN) if proven else layout.confidence,
-        decimals=_fixed_decimals(seen),
+        decimals=fixed_decimals(seen),
         most_decimals=max(seen.proven_decimals, default=None),
         widths=frozenset(width for width, count in seen.widths.items() if count >= max(2, seen.rows * _USUAL_SHARE)),
         unused=tuple(
@@ -289,5 +261,6 @@ def _decide_signs(layout: Layout, seen: TableEvidence, hints: Hints, balances: B
         asks = layout.guessed and not confirmed_by_words(seen)
         card, title = card_words(seen), card_title(layout)
         doubts = [undirected_doubt(seen.kinds, card or title, by_title=card is None)] if asks else []
-    reading = SignReading(positive_is=hints.positive_is or ("out" if flipped else "in"))
+    way: Direction = hints.positive_is or ("out" if flipped else "in")
+    reading = SignReading(positive_is=way, plus_is_in=layout.guessed and directs_by_plus(seen.kinds))
     return decide_signs(reading, [one for one in doubts if one is not None], stated, balances.proof)

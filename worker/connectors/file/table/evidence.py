@@ -33,6 +33,7 @@ _PAID_BACK = re.compile(
     r"paiement.{0,20}\bmerci|\bmerci.{0,20}paiement"
 )
 _PAYMENT = re.compile(r"(?i)\b(?:payments?|pymt|pmt|zahlung|paiement|pago|pagamento|betaling)\b")
+_LEAST_GROUPED, _FIGURES_OF_THOUSAND = 3, 4
 _FIGURE = re.compile(r"[1-9]")
 _FINAL_ZERO = re.compile(r"[.,]\d+0\D*$")
 
@@ -52,12 +53,17 @@ class TableEvidence:
         paid_back: Negative amounts whose text thanks for a payment, as statements of cards do.
         payments: Negative amounts whose text speaks of a payment at all.
         headers: Lines that repeat the header.
+        undecided: An amount that fits both decimal marks, such as `1,234`.
+        undecided_marks: How often such amounts have which mark.
+        whole: Amounts without any mark: those below a thousand, and the others.
     """
 
     days: WrittenDays = field(default_factory=WrittenDays)
     pairs: list[tuple[str, str]] = field(default_factory=list)
     marks: Counter[Mark] = field(default_factory=Counter)
     undecided: str | None = None
+    undecided_marks: Counter[Mark] = field(default_factory=Counter)
+    whole: Counter[bool] = field(default_factory=Counter)
     currency_beside: bool = False
     records: int = 0
     rows: int = 0
@@ -74,6 +80,17 @@ class TableEvidence:
     paid_back: int = 0
     payments: int = 0
     headers: int = 0
+
+    @property
+    def thousands_mark(self) -> Mark | None:
+        """The mark that sets off thousands: three figures stand behind it, and no thousand is written without it.
+
+        Were it the decimal mark, amounts below a thousand would have decimals as well.
+        """
+        if len(self.undecided_marks) != 1 or not self.whole[True] or self.whole[False]:
+            return None
+        mark, count = self.undecided_marks.most_common(1)[0]
+        return mark if count >= _LEAST_GROUPED else None
 
 
 def gather_evidence(layout: Layout, rows: Iterable[Record]) -> TableEvidence:
@@ -197,8 +214,11 @@ def _see_amount(seen: TableEvidence, text: str, count: int) -> None:
     mark = decimal_evidence(text) if text else None
     if mark is not None:
         seen.marks[mark] += count
-    elif seen.undecided is None and ("," in text or "." in text):
-        seen.undecided = text
+    elif "," in text or "." in text:
+        seen.undecided = seen.undecided or text
+        seen.undecided_marks["," if "," in text else "."] += count
+    elif _FIGURE.search(text):
+        seen.whole[len(plain_figures(text)) < _FIGURES_OF_THOUSAND] += count
 
 
 def _see_decimals(seen: TableEvidence, text: str, count: int) -> None:

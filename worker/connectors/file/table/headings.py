@@ -8,7 +8,7 @@ from worker.connectors.file.statement.errors import Doubt, StatementError
 from worker.connectors.file.table.layout import Layout
 from worker.connectors.file.table.profile import Profile
 
-_LAST_WORD = re.compile(r"(?:^|[\s(\[])([^\s()\[\]]{1,10})[)\]]?\s*$")
+_LAST_WORD = re.compile(r"(?:^|[\s(\[])([^\s()\[\]]{1,10})\s?[)\]]?$")
 _SCALE = re.compile(
     r"(?i)\b(?:in )?(cents?|pence|pennies|minor units?|thousands?|tausend|tsd\.?|'?000s?|k|k€|mio\.?|millions?|"
     r"miles|millares|mil|milhares|milliers|migliaia|tys\.?|tis\.?)\s*[)\]]?$"

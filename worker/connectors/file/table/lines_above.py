@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from worker.connectors.file.statement.account_numbers import find_iban
-from worker.connectors.file.statement.amounts import Mark, parse_amount
+from worker.connectors.file.statement.amounts import Mark, parse_amount, written_currency
 from worker.connectors.file.statement.currencies import currency_sign
 from worker.connectors.file.statement.dates import fitting_orders
 from worker.connectors.file.table.csv_records import Record
@@ -18,7 +18,8 @@ BalanceEnd = Literal["opening", "closing"]
 _DAY_WITHIN = re.compile(r"(?<![\w./-])\d{1,4}[./-]\d{1,2}[./-]\d{1,4}(?![\w./-]\d)")
 _CURRENCY = re.compile(
     r"(?i)(?:account |base |statement )?(?:currency|währung|kontowährung|devise|monnaie|moneda|divisa|valuta|munt|"
-    r"waluta|moeda)\s*+[:;,|]?\s*+([^\s\d:;,|]{1,5})"
+    r"waluta|moeda|měna(?: účtu)?|mena(?: účtu)?|para birimi|валюта|pénznem|devizanem|valuutta|valuuta|valūta|valiuta)"
+    r"\s*+[:;,|]?\s*+([^\s\d:;,|]{1,5})"
 )
 _ACCOUNT = re.compile(
     r"(?i)(?:(?:bank |card |my )?account|card|konto|compte|cuenta|conto|conta|rekening|kreditkarte|carte|karte|"
@@ -35,31 +36,34 @@ _CARD = re.compile(
     r"(?i)\b(?:credit|charge)[ -]?cards?\b|\bcard (?:number|no|ending|member|statement)\b|\b(?:visa|mastercard|amex)\b|"
     r"\bamerican express\b|kreditkarten?|carte de crédit|tarjeta de crédito|carta di credito|creditcard"
 )
-# Texts of rows that state a balance or a turnover between the bookings.
-_BALANCE = re.compile(
-    r"(?i)[*\s]*(?:"
-    r"(?:opening|closing|starting|ending|beginning|previous|final|initial|current|new|old|ledger|statement)[ _]?balance"
-    r"|balance (?:brought|carried) (?:forward|down|over)|(?:brought|carried) forward|balance [bc]/[fd]"
-    r"|(?:debit|credit) turnover|anfangssaldo|endsaldo|schlusssaldo|saldovortrag|saldo (?:alt|neu)"
-    r"|(?:alter|neuer|anfangs-?|end-?) ?(?:konto)?(?:saldo|stand)"
-    r"|(?:ancien|nouveau) solde|solde (?:initial|final|précédent|d'ouverture|de clôture|au .*)"
-    r"|saldo (?:inicial|final|anterior|iniziale|finale|precedente|początkowe|końcowe|in|ut)"
-    r"|(?:begin|eind|start)saldo|(?:ingående|utgående|inngående) saldo|saldo primo|saldo ultimo"
-    r")\b(?:[\s:]*(?:(?:on|as of|per|at|am|zum|vom|del|al|le)\b.*|[\d./-]*))?"
-)
-_OPENING = re.compile(
-    r"(?i)[*\s]*+(?:(?:opening|starting|beginning|previous|initial|old)[ _]?balance|"
+_OPENING_WORDS = (
+    r"(?:opening|starting|beginning|previous|initial|old)[ _]?balance|"
     r"balance (?:brought (?:forward|down)|b/[fd])|brought forward|anfangssaldo|anfangs-?(?:konto)?stand|saldovortrag|"
     r"saldo alt|alter (?:konto)?(?:saldo|stand)|"
     r"ancien solde|solde (?:initial|précédent|d'ouverture)|saldo (?:inicial|anterior|iniziale|precedente|primo)|"
-    r"počáteční (?:stav|zůstatek)|saldo początkowe|(?:begin|start)saldo|(?:ingående|inngående) saldo)\b.*"
+    r"počáteční (?:stav|zůstatek)|počiatočný (?:stav|zostatok)|saldo początkowe|(?:begin|start|alku|alg)saldo|"
+    r"(?:ingående|inngående) saldo|likutis pradžiai|sākuma atlikums|sold (?:inițial|initial)|nyitó egyenleg|"
+    r"(?:početno|začetno) stanje|αρχικό υπόλοιπο|(?:aç\u0131l\u0131ş|devreden) bakiye(?:si)?|входящий остаток|"
+    r"saldo awal|"
+    r"前月繰越|期初余额"
 )
-_CLOSING = re.compile(
-    r"(?i)[*\s]*+(?:(?:closing|ending|final|new)[ _]?balance|balance (?:carried (?:forward|over|down)|c/[fd])|"
+_CLOSING_WORDS = (
+    r"(?:closing|ending|final|new)[ _]?balance|balance (?:carried (?:forward|over|down)|c/[fd])|"
     r"carried forward|endsaldo|schlusssaldo|end-?(?:konto)?stand|saldo neu|neuer (?:konto)?(?:saldo|stand)|"
-    r"nouveau solde|konečný (?:stav|zůstatek)|"
-    r"solde (?:final|de clôture)|saldo (?:final|finale|końcowe|ultimo)|eindsaldo|utgående saldo)\b.*"
+    r"nouveau solde|konečný (?:stav|zůstatek|zostatok)|"
+    r"solde (?:final|de clôture)|saldo (?:final|finale|końcowe|ultimo)|eindsaldo|utgående saldo|"
+    r"(?:loppu|lõpp)saldo|likutis pabaigai|beigu atlikums|sold final|záró egyenleg|"
+    r"(?:završno|končno) stanje|τελικό υπόλοιπο|kapan\u0131ş bakiye(?:si)?|исходящий остаток|saldo akhir|"
+    r"次月繰越|期末余额"
 )
+# Texts of rows that state a balance or a turnover between the bookings.
+_BALANCE = re.compile(
+    rf"(?i)\W*+(?:{_OPENING_WORDS}|{_CLOSING_WORDS}|(?:current|ledger|statement)[ _]?balance"
+    r"|(?:debit|credit) turnover|anfangs-? ?(?:konto)?saldo|end-? ?(?:konto)?saldo|solde au .*|saldo (?:in|ut)"
+    r")\b(?:[\s:]*(?:(?:on|as of|per|at|am|zum|vom|del|al|le)\b.*|[\d./-]*))?\W*+"
+)
+_OPENING = re.compile(rf"(?i)\W*+(?:{_OPENING_WORDS})\b.*")
+_CLOSING = re.compile(rf"(?i)\W*+(?:{_CLOSING_WORDS})\b.*")
 _CODES = "EUR|USD|GBP|CHF|JPY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|INR|CNY|HKD|SGD|BRL|MXN|ZAR"
 _NOUNS = r"(?i:transactions?|accounts?|payments?|wallet|balance|konto|umsätze|opérations?|movimientos)"
 _IN_CURRENCY = re.compile(rf"\W*+(?:({_CODES})(?:\W++{_NOUNS})?|{_NOUNS}\W++(?:in\W++)?({_CODES}))\W*+")
@@ -100,7 +104,7 @@ def lines_above(rows: Sequence[Record], header_line: int) -> LinesAbove:
     return LinesAbove(
         iban=next((iban for text in texts if (iban := find_iban(text))), None),
         account=next((name for row in above if (name := account_line(row))), None),
-        currency=next((code for text in texts if (code := _currency_of(text))), None),
+        currency=next((code for row in above if (code := _currency_of(row))), None),
         days=tuple(day for day in days if fitting_orders(day)),
         state=next((state for row in above if (state := section_state(row))), None),
         card=next(cards, None),
@@ -165,6 +169,11 @@ def stated_count(record: Record) -> int | None:
     return int(found[1]) if found is not None and found[1] else None
 
 
-def _currency_of(text: str) -> str | None:
-    found = _CURRENCY.match(text.strip())
-    return currency_sign(found[1]) if found is not None else None
+def _currency_of(record: Record) -> str | None:
+    """Return the currency that a line names, or that stands beside the balance it states."""
+    found = _CURRENCY.match(" ".join(record.cells).strip())
+    if found is not None:
+        return currency_sign(found[1])
+    states = any(balance_end(text) for text in record.cells)
+    beside = (currency_sign(written_currency(text)) for text in record.cells) if states else ()
+    return next(filter(None, beside), None)

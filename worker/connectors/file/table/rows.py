@@ -84,7 +84,9 @@ class RowReader:
         return Remark(line=row.line, reason=reason, raw=text[:MAX_RAW_CHARACTERS])
 
     def _states_balance(self, record: Record) -> bool:
-        stated = [text for at in self._bookings.words_at if states_balance(text := cell(record, at))]
+        said = [text for at in self._bookings.words_at if (text := cell(record, at))]
+        # a row without a text of its own may say in any other column that it states a balance
+        stated = [text for text in said or filter(None, record.cells) if states_balance(text)]
         if stated and all(_SHOP.match(text) for text in stated):
             return not any(mark.isdigit() for mark in cell(record, self._bookings.date_at))
         return bool(stated)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, Literal, cast
 
-from worker.connectors.file.statement.amounts import AmountKind, has_direction_mark
+from worker.connectors.file.statement.amounts import AmountKind, amount_kind, has_direction_mark
 from worker.connectors.file.statement.errors import Doubt, StatementError
 from worker.connectors.file.table.running_balance import LineDirections, ReadingProof
 
@@ -37,12 +37,14 @@ class SignReading:
         positive_is: Which way a positive amount went that no mark, word or column directs.
         said_out: What a minus or credit mark means where a word or column says money out.
         said_in: What a minus or debit mark means where a word or column says money in.
+        plus_is_in: Whether a plus directs its amount: it stands on some, and no amount carries a minus.
         lines: Directions of rows without signs that only their balances tell; None for all other tables.
     """
 
     positive_is: Direction = "in"
     said_out: DirectionFrom = "word"
     said_in: DirectionFrom = "word"
+    plus_is_in: bool = False
     lines: LineDirections | None = None
 
     def signed(self, value: Decimal, text: str, said: Direction | None) -> Decimal:
@@ -56,7 +58,8 @@ class SignReading:
         if not value:
             return value
         if said is None:
-            return -value if self.positive_is == "out" and not has_direction_mark(text) else value
+            directed = has_direction_mark(text) or (self.plus_is_in and amount_kind(text) == "plus")
+            return -value if self.positive_is == "out" and not directed else value
         means = self.said_out if said == "out" else self.said_in
         if means == "sign":
             return value
@@ -107,6 +110,11 @@ class SignDoubt:
         return "positive_is" if self.field == "positive_is" else "direction_from"
 
 
+def directs_by_plus(kinds: Mapping[AmountKind, int]) -> bool:
+    """Return whether a plus sets amounts apart from others without a sign, as no amount carries a minus."""
+    return bool(kinds.get("plus") and kinds.get("bare") and not kinds.get("minus"))
+
+
 def undirected_doubt(kinds: Mapping[AmountKind, int], card: str | None, *, by_title: bool = False) -> SignDoubt | None:
     """Return the doubt about amounts that no word or column directs; None where every one states its direction.
 
@@ -118,9 +126,11 @@ def undirected_doubt(kinds: Mapping[AmountKind, int], card: str | None, *, by_ti
     bare, minus, credit = (kinds.get(kind, 0) for kind in ("bare", "minus", "credit_mark"))
     marked = credit + kinds.get("debit_mark", 0)
     usual: Direction | None = None
-    if kinds.get("plus") or not (bare or minus) or (marked and not bare):
+    if (kinds.get("plus") and not directs_by_plus(kinds)) or not (bare or minus) or (marked and not bare):
         return None
-    if marked:
+    if directs_by_plus(kinds):
+        reason = f"{bare} amounts stand without a sign beside others with a plus: state --positive-is for them"
+    elif marked:
         reason = f"{bare} amounts stand without DR or CR beside others that carry one: state --positive-is for them"
         usual = None if credit else "in"
     elif not minus:

@@ -29,7 +29,7 @@ BOOKED_WORDS = _words(
     "umsatz gebucht|abgeschlossen|comptabilisé|contabilizado||r|c|udført|utført|bokført|bogført|genomförd|bokförd|"
     "ausgeführt|exécuté|ejecutado|uitgevoerd|terminé|completado|eseguito|completato|verwerkt|zaksięgowana|final|ok|"
     "交易成功|支付成功|成功|geaccepteerd|contabilizzato|"
-    "confirmed"
+    "confirmed|accepté|accepted|accettato|aceptado|akzeptiert|billed|berechnet|abgerechnet|executed|bezahlt"
 )
 # Flags of rows that were taken back: as names of columns they say that the row is void.
 _MORE_VOID = _words("reversed|returned|storno|deleted|chargeback")
@@ -47,6 +47,14 @@ DIRECTION_WORDS: tuple[tuple[Words, Words], ...] = (
     (_words("addebito|uscita|dare"), _words("accredito|entrata|avere")),
     (_words("obciążenie|wypłata"), _words("uznanie|wpłata")),
     (_words("支出"), _words("收入")),
+    (_words("出金"), _words("入金")),
+    (_words("출금"), _words("입금")),
+    (_words("χρέωση"), _words("πίστωση")),
+    (_words("borç"), _words("alacak")),
+    (_words("расход|списание|дебет"), _words("приход|зачисление|кредит")),
+    (_words("odchozí|výdaj"), _words("příchozí|příjem")),
+    (_words("kiadás|terhelés|t"), _words("bevétel|jóváírás|j")),
+    (_words("saída|débito"), _words("entrada|crédito")),
     (_words("-"), _words("+")),
     (_words("af"), _words("bij")),
     (_words("out|outgoing|outflow|expense|sent"), _words("in|incoming|inflow|income|received")),

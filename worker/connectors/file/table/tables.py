@@ -12,7 +12,8 @@ from worker.connectors.file.table.accounts import Accounts
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.decisions import Decisions, Hints, decide_reading
 from worker.connectors.file.table.headings import refuse_headings
-from worker.connectors.file.table.layout import LEAST_CONFIDENCE, Layout, detect_layout
+from worker.connectors.file.table.layout import Layout
+from worker.connectors.file.table.layout_detection import LEAST_CONFIDENCE, detect_layout
 from worker.connectors.file.table.lines_above import account_title
 from worker.connectors.file.table.profile import Profile
 from worker.connectors.file.table.rows import RowReader

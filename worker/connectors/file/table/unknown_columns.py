@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from worker.connectors.file.statement.amounts import AmountKind
+from worker.connectors.file.statement.amounts import AmountKind, Mark, parse_amount
 from worker.connectors.file.statement.currencies import currency_sign
 from worker.connectors.file.statement.dates import fitting_orders
 from worker.connectors.file.statement.errors import Doubt, StatementError
@@ -22,12 +22,15 @@ from worker.connectors.file.table.state_words import (
 
 MOST_VALUES, _FEW_VALUES = 200, 12
 _SHARE = 0.9
+_MARKS: tuple[Mark, ...] = (".", ",")
 _FEW = 0.5
+_SORTED_BY = 0.2  # different values among the rows, of a column such as a category
 _FLAGS = 2  # yes and no
+_WORD = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)|[^\x00-\u02ff]{2}")
 _AMOUNT = re.compile(r"[-+(]?\s?[^\d\s.,]{0,4}\s?\d[\d.,' ]*[.,]\d{1,3}\)?-?\s?\S{0,4}")
 # Columns of exports that change no row: what a person sorts by, or what the bank says twice.
 _HARMLESS = re.compile(
-    r"\b(?:category|kategorie|cat\u00e9gorie|categoria|categor\u00eda|subcategory|tags?|labels?|mcc|time|zeit|uhrzeit|heure|hora|ora|"
+    r"\b(?:\w*(?:[ck]ategor|cat\u00e9gor)\w*|tags?|labels?|mcc|time|zeit|uhrzeit|heure|hora|ora|"
     r"bic|blz|swift|country|city|address|postcode|zip|rate|kurs|wechselkurs|cours|original|foreign|fremd\w*|local|"
     r"instructed|code|number|nummer|nr|id|check|cheque|type|typ|art|tax|vat|mwst|budget|split|"
     r"attachment|receipt|cashback|points|location|latitude|longitude|mandat\w*|creditor|gl\u00e4ubiger\w*|rating)\b"
@@ -43,7 +46,7 @@ _BOOKED_DAY = re.compile(
 _ACCOUNT = re.compile(
     r"\b(?:account|konto\w*|wallet|pocket|pot|vault|space|bank|source|compte|conto|cuenta|rekening|conta|produit|product|card|karte\w*|carte|iban)\b"
 )
-_BALANCE = re.compile(r"\b(?:saldos?|salda|saldot|(?:\w+ )?balance|solde|kontostand|egyenleg)\b")
+_BALANCE = re.compile(r"\b(?:saldos?|salda|saldot|(?:\w+ )?\w*balance|solde|kontostand|egyenleg)\b")
 _STATUS = re.compile(r"\b(?:status|state|zustand|statut|stato|estado|\u00e9tat|etat|stav|durum)\b")
 # Values that tell states apart, wherever they stand among a few others; `ok` or `paid` may be about something else.
 _STATES = frozenset({*PENDING_WORDS, *VOID_WORDS, "approved", "posted", "booked", "completed", "cleared", "settled"})
@@ -103,11 +106,24 @@ def meaning(column: ColumnValues, profile: Profile) -> str | None:
         "account": profile.account is None and _names_accounts(column),
         "status": not days and _is_status(column),
         "fee": charged and profile.fee is None and _FEE.search(column.name) is not None,
-        "balance": amounts and is_balance and profile.balance is None,
+        "balance": amounts and is_balance and profile.balance is None and len(column.values) > 1,
         "amount": amounts and not is_balance and not harmless and not _FEE.search(column.name),
         "description": bare and not harmless and _is_text(column),
     }
     return next((what for what, fits in seems.items() if fits), None)
+
+
+def amounts_in_doubt(columns: Iterable[ColumnValues], profile: Profile) -> list[str]:
+    """Return the unused columns that seem to hold amounts or balances."""
+    unread = (values for values in columns if values.name not in profile.used)
+    return [values.name for values in unread if meaning(values, profile) in {"amount", "balance"}]
+
+
+def is_varied_text(column: ColumnValues) -> bool:
+    """Return whether an unused column holds texts that tell rows apart, and is none that a person sorts by."""
+    varied = len(column.values) > max(1, column.filled * _SORTED_BY)
+    words = sum(_WORD.search(text) is not None for text in column.values) * 2 > len(column.values)
+    return varied and words and _HARMLESS.search(column.name) is None and _is_text(column)
 
 
 def refuse_unknown(columns: Iterable[ColumnValues], profile: Profile, ignored: Collection[str]) -> None:
@@ -150,7 +166,7 @@ def _is_status(column: ColumnValues) -> bool:
     if plain_values <= set(BOOKED_WORDS):
         return False  # nothing but booked rows, whatever the column is called
     few = len(plain_values) <= _MOST_STATES and not plain_values.isdisjoint(_STATES)
-    return few or (_STATUS.search(column.name) is not None and len(column.values) > 1)
+    return few or (_STATUS.search(column.name) is not None and bool(column.values))
 
 
 def _marks_rows(column: ColumnValues) -> bool:
@@ -167,7 +183,17 @@ def _is_text(column: ColumnValues) -> bool:
 
 
 def _is_amount(text: str) -> bool:
-    return _AMOUNT.fullmatch(text) is not None and not fitting_orders(text)
+    return (
+        _AMOUNT.fullmatch(text) is not None and not fitting_orders(text) and any(_parses(text, one) for one in _MARKS)
+    )
+
+
+def _parses(text: str, mark: Mark) -> bool:
+    try:
+        parse_amount(text, mark)
+    except ValueError:
+        return False
+    return True
 
 
 def _names_accounts(column: ColumnValues) -> bool:
