@@ -163,9 +163,9 @@ def test_a_profile_is_proposed_with_a_question_for_each_doubt(command):
 
 
 def test_a_file_without_a_header_is_read_by_the_numbers_of_its_columns(command):
-    Path("a.csv").write_text("2026-01-05,Bakery,-3.20\n2026-01-06,Fuel,-60.10\n")
+    Path("a.csv").write_text("2026-01-05,Bakery,-3.20,-1.10\n2026-01-06,Fuel,-60.10,-9.90\n")
     assert "state --column NAME=date" in " ".join(command("files", "inspect", "a.csv").err.split())
-    stated = ("--column", "1=date", "--column", "2=description", "--column", "3=amount")
+    stated = ("--column", "1=date", "--column", "2=description", "--column", "3=amount", "--ignore", "column 4")
     answer = command("files", "inspect", "a.csv", *stated)
     assert (answer.code, "out -63.30" in answer.out) == (0, True)
 

@@ -9,6 +9,7 @@ from worker.connectors.file.statement.events import Event, Note, Remark, Row
 from worker.connectors.file.statement.kept import KeptItems
 from worker.connectors.file.statement.reader import MAX_RAW_CHARACTERS
 from worker.connectors.file.table.accounts import Accounts
+from worker.connectors.file.table.continued_rows import ContinuedRows
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.decisions import Decisions, Hints, decide_reading
 from worker.connectors.file.table.headings import refuse_headings
@@ -107,10 +108,10 @@ def read_table(table: Table, parts: PartCounter) -> Iterator[Event]:
         yield Note(message=f"the lines above the table say that its rows are {table.layout.above.state}")
     accounts = Accounts(table.layout, table.decisions, table.currency)
     reader = RowReader(table.layout, table.decisions, accounts)
-    for record in table.records():
-        parts.total += 1
+    for record, lines in ContinuedRows(table.layout).join(table.records()):
+        parts.total += lines
         part, events = reader.use(record)
-        parts.use(part)
+        parts.use(part, lines)
         yield from accounts.newly_opened(record.line)
         yield from events
         if part is Part.TRANSACTION:
