@@ -137,6 +137,26 @@ def test_a_reverted_run_takes_only_what_its_source_alone_states(sources):
     assert sources[0].sql("SELECT id FROM expenses WHERE notes = 'Mine'") == [(expense_id,)]
 
 
+def test_a_purchase_that_meets_again_after_reverts_is_in_the_history_of_its_rows(sources):
+    runs = [source.run_id for source in sources]
+    for _ in range(2):
+        for place, source in enumerate(sources):
+            source.run(RunKind.REVERT, target_run_id=runs[place])
+            runs[place] = source.run_id
+    assert purchases(sources[0]) == ["-70.00", "-4.20"]
+    met = sources[0].sql(
+        "SELECT count(*), count(DISTINCT c.run_id) FROM bank_transaction_changes c"
+        " JOIN bank_import_runs r ON r.id = c.run_id AND r.kind = 'revert' WHERE c.reason = 'same_account_twin'"
+    )
+    assert met == [(4, 2)]
+    for _ in range(2):
+        for place, source in enumerate(sources):
+            source.run(RunKind.REVERT, target_run_id=runs[place])
+            runs[place] = source.run_id
+    refresh_all(sources)
+    assert purchases(sources[0]) == ["-70.00", "-4.20"]
+
+
 def test_the_leg_of_a_transfer_is_left_to_the_other_source_with_its_peer(sources, sessions, user_id):
     savings = Harness(sessions, user_id)
     savings.bank.accounts = [Account(external_id="S", name="Savings", currency="EUR", anchor="iban:DE2")]

@@ -1,13 +1,13 @@
 """Which account is which: what a person said of one, and what the world lists that no rule allows."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.importer.bank import TODAY, Harness
-from worker.connectors.base import Account
+from worker.connectors.base import Account, Balance, BalanceKind
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.importer.store import bank_accounts, replaced_account
 from worker.runs.states import RunStatus
@@ -288,6 +288,53 @@ def test_a_card_listed_beside_the_one_that_it_replaces_is_asked_about_before_its
     harness.bank.buy("-1", "Bus", external_id="bus", account_id="N")
     harness.refresh()
     assert len(harness.amounts()) == HISTORY_ROWS * (1 if answer is accept else 2) + 1
+
+
+def list_twice(harness, **of_the_second):
+    """List an account and its history under two ids from the beginning."""
+    buy_history(harness)
+    first = Account(external_id="A", name="Giro", currency="EUR", balance=booked("100"))
+    harness.bank.accounts = [first, replace(first, external_id="N", **of_the_second)]
+    harness.bank.rows += [replace(row, account_id="N", external_id=f"n{row.external_id}") for row in harness.bank.rows]
+
+
+def booked(amount):
+    return Balance(amount=Decimal(amount), kind=BalanceKind.BOOKED, at=datetime(2026, 6, 15, 8, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("answer", [accept, decline])
+@pytest.mark.parametrize("second", [{}, {"balance": None, "name": "Girokonto"}, {"anchor": "iban:DE2"}], ids=str)
+def test_one_account_that_is_listed_under_two_ids_from_the_beginning_is_asked_about(harness, second, answer):
+    list_twice(harness, **second)
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "similar_account")
+    assert len(harness.amounts()) == HISTORY_ROWS
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        answer(session, question.id, user_id=harness.user_id)
+    for _ in range(2):
+        outcome = harness.refresh()
+    assert outcome.status == RunStatus.SUCCEEDED
+    assert len(harness.amounts()) == HISTORY_ROWS * (1 if answer is accept else 2)
+
+
+@pytest.mark.parametrize("difference", ["balance", "currency", "a few rows", "texts"])
+def test_two_accounts_that_are_listed_at_once_and_differ_are_two(harness, difference):
+    list_twice(harness)
+    first, second = harness.bank.accounts
+    others = [row for row in harness.bank.rows if row.account_id == "N"]
+    if difference == "balance":
+        harness.bank.accounts = [first, replace(second, balance=booked("70"))]
+    elif difference == "currency":
+        harness.bank.accounts = [first, replace(second, currency="USD")]
+    elif difference == "a few rows":
+        for number, row in enumerate(others[:2]):
+            harness.bank.change(row, amount=Decimal(-900 - number))
+    else:
+        for row in others:
+            harness.bank.change(row, description=f"Standing order {row.external_id}")
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert len(harness.amounts()) == 2 * HISTORY_ROWS
 
 
 @pytest.mark.parametrize("external_id", ["Z", "A"], ids=["another id", "the same id"])

@@ -6,7 +6,12 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.replaced_account import SameAccount, compare_accounts, decide_new_account
+from worker.importer.decide.replaced_account import (
+    SameAccount,
+    compare_accounts,
+    compare_listed_at_once,
+    decide_new_account,
+)
 from worker.importer.decide.source_rows import SourceRow
 
 MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop", "Pharmacy")
@@ -51,6 +56,40 @@ CASES = {
 @pytest.mark.parametrize(("new", "missing", "verdict"), CASES.values(), ids=CASES)
 def test_what_the_rows_of_two_accounts_say(new, missing, verdict):
     assert compare_accounts(new, missing) == verdict
+
+
+TWELVE = [bought(n, f"-{n + 1}.10", f"Shop {n}") for n in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("new", "other", "verdict"),
+    [
+        (TWELVE, TWELVE, SameAccount.EVIDENT),
+        (list(reversed(TWELVE)), TWELVE, SameAccount.EVIDENT),
+        ([replace(row, words=row.words.upper()) for row in TWELVE], TWELVE, SameAccount.EVIDENT),
+        (TWELVE[:11], TWELVE, SameAccount.EVIDENT),
+        (TWELVE[:10], TWELVE, SameAccount.NO),
+        (TWELVE[:5], TWELVE[:5], SameAccount.EVIDENT),
+        (TWELVE[:4], TWELVE[:4], SameAccount.NO),
+        ([bought(n, "-2.80", "Bus") for n in range(9)],) * 2 + (SameAccount.NO,),
+        ([replace(row, on=row.on.fromordinal(row.on.toordinal() + 1)) for row in TWELVE], TWELVE, SameAccount.NO),
+        ([], [], SameAccount.NO),
+    ],
+    ids=[
+        "equal",
+        "another order",
+        "capitals",
+        "one more",
+        "two more",
+        "five",
+        "four",
+        "one fare",
+        "a day later",
+        "none",
+    ],
+)
+def test_what_the_rows_of_two_accounts_listed_at_once_say(new, other, verdict):
+    assert compare_listed_at_once(new, other) == verdict
 
 
 @pytest.mark.parametrize(

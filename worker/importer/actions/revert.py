@@ -123,7 +123,7 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     undos, heirs = _leave_to_twins(session, job, undos)
     _apply(session, job, undos, reverted)
     reverted.months |= let_sources_lead(session, heirs, job.lease.run_id, also_alone=True)
-    again = [u.known.id for u in undos if u.known.expense_state == ExpenseState.REVERTED and u.before is not None]
+    again = [undo.known.id for undo in undos if _may_meet_again(undo)]
     reverted.months |= meet_again(session, again, job.user_id, job.lease.run_id)
     values = {"by": job.lease.run_id, "run_id": job.target_run_id, "kept": reverted.kept}
     session.execute(_MARK, values)
@@ -139,6 +139,12 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
         ),
         reverted.months,
     )
+
+
+def _may_meet_again(undo: Undo) -> bool:
+    """Say whether the row may have an expense again that a row of another source got meanwhile."""
+    had = undo.known.expense_state == ExpenseState.REVERTED and undo.before is not None
+    return had or undo.state == ExpenseState.TWIN
 
 
 def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[list[Undo], list[int]]:

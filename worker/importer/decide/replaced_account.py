@@ -1,11 +1,13 @@
 """Decides by the rows of both whether a new account is another one of its connection.
 
 That is a replaced card or a renumbered account: the old one went missing, or is listed beside the new one for a while.
+Or the bank lists one account under two ids from the beginning.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 
 from worker.importer.decide.match_pending import MAX_DAYS as MAX_DAYS_TO_POST
@@ -18,6 +20,11 @@ MAX_DAYS = 2
 MIN_EVIDENT = 3
 """So many rows in common are no coincidence, unless their amounts are all the same."""
 
+MIN_EQUAL = 5
+MIN_EQUAL_AMOUNTS = 3
+"""So many equal rows are no coincidence even of two accounts that were there from the beginning."""
+
+EQUAL_SHARE = 0.9
 EVIDENT_SHARE = 0.8
 POSSIBLE_SHARE = 0.5
 
@@ -62,6 +69,22 @@ def decide_new_account(verdict: SameAccount, *, is_listed: bool, other_anchor: b
     if verdict == SameAccount.NO:
         return NewAccount.IS_NEW
     return NewAccount.GOES_ON if verdict == SameAccount.EVIDENT and included else NewAccount.ASK
+
+
+def compare_listed_at_once(new: Sequence[SourceRow], other: Sequence[SourceRow]) -> SameAccount:
+    """Compare the rows of two accounts that the bank began to list at the same time, such as one under two ids.
+
+    Neither took the place of the other, and a person may have two accounts with the same standing orders. So only rows
+    that are equal in day, amount and text count, and nearly all have to be.
+    """
+    equal = Counter(map(_content, new)) & Counter(map(_content, other))
+    enough = equal.total() >= MIN_EQUAL and len({amount for _, amount, *_ in equal}) >= MIN_EQUAL_AMOUNTS
+    nearly_all = equal.total() >= EQUAL_SHARE * max(len(new), len(other))
+    return SameAccount.EVIDENT if enough and nearly_all else SameAccount.NO
+
+
+def _content(row: SourceRow) -> tuple[date, Decimal, str, str]:
+    return row.on, row.amount, row.currency, row.words.casefold()
 
 
 def compare_accounts(new: Sequence[SourceRow], missing: Sequence[SourceRow]) -> SameAccount:

@@ -69,7 +69,10 @@ def without_hints(
 
 
 def _common_words(rows: Sequence[SourceRow]) -> frozenset[str]:
-    """Return the words that most rows of a source have: they name no merchant."""
+    """Return the words that most rows of a source have: over a seam a text that every row has says nothing.
+
+    Not `similarity.common_words`, of different texts: that keeps the name of a merchant whom most rows are of.
+    """
     counts = Counter(word for row in rows for word in set(words_of(row.words)))
     return frozenset(word for word, n in counts.items() if n >= MIN_COMMON and n > len(rows) * COMMON_SHARE)
 

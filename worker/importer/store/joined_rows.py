@@ -68,7 +68,7 @@ def meet_joined_rows(
     where it knows better. Returns the months (`YYYY-MM`) of expenses that changed.
 
     Args:
-        run_id: The run in whose history it is noted what leads now, where there is one.
+        run_id: The run in whose history it is noted what met and what leads now, where there is one.
     """
     ours, theirs = load_movable_rows(session, [source_id]), load_movable_rows(session, other_ids)
     stated_by = _sources_by_purchase([*ours, *theirs])
@@ -85,7 +85,7 @@ def meet_joined_rows(
         and not (one.touched and other.touched)
         and stated_by[one.id].isdisjoint(stated_by[other.id])
     ]
-    months = join_pairs(session, wanted, None)
+    months = join_pairs(session, wanted, run_id)
     return months | let_sources_lead(session, [row.id for pair in wanted for row in pair], run_id)
 
 

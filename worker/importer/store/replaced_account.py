@@ -20,7 +20,12 @@ from worker.importer.account_state import AccountState, load_accounts
 from worker.importer.decide.line import Line, read_transaction
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.recognise_account import Recognition
-from worker.importer.decide.replaced_account import NewAccount, compare_accounts, decide_new_account
+from worker.importer.decide.replaced_account import (
+    NewAccount,
+    compare_accounts,
+    compare_listed_at_once,
+    decide_new_account,
+)
 from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.sign_flip import states_opposite_signs
 from worker.importer.decide.source_rows import SourceRow
@@ -42,17 +47,22 @@ from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-# An account that has a suggestion, open or answered, gets no second one. Accounts that the bank began to list at the
-# same time are several, whatever their rows: none took the place of another.
+# An account that has a suggestion, open or answered, gets no second one. Of accounts that the bank began to list at the
+# same time none took the place of another; those with one balance and about as many rows may be one under two ids.
 _OLDER = text(
     """SELECT o.id, o.included, o.status = 'active' AS is_listed,
+      o.status = 'active' AND o.created_at = n.created_at AS at_once,
       coalesce(o.anchor <> n.anchor, FALSE) AS other_anchor,
       o.status = 'missing' AND coalesce(o.anchor = n.anchor, TRUE) AND o.included AND NOT o.inverted
         AND o.account_type = n.account_type
         AND NOT EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = o.id) AS is_blank
     FROM bank_connection_accounts o JOIN bank_connection_accounts n ON n.id = :account_id
     WHERE o.connection_id = n.connection_id AND o.id <> n.id
-      AND (o.status = 'missing' OR o.status = 'active' AND o.created_at < n.created_at)
+      AND (o.status = 'missing' OR o.status = 'active' AND o.created_at < n.created_at
+        OR o.status = 'active' AND o.created_at = n.created_at
+          AND coalesce(o.balance_amount = n.balance_amount, TRUE)
+          AND (SELECT count(*) FROM bank_transactions t WHERE t.account_id = o.id)
+            BETWEEN 0.9 * CAST(:rows AS int) AND 1.1 * CAST(:rows AS int))
       AND o.currency IS NOT DISTINCT FROM n.currency
       AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'account' AND s.account_id = n.id)
     ORDER BY o.status DESC, o.id"""
@@ -79,13 +89,15 @@ def account_or_old_one(session: Session, share: AccountShare) -> AccountState | 
     account = share.account
     if has_rows(session, account.id):
         return _with_bank_account(session, share)
-    older = list(session.execute(_OLDER, {"account_id": account.id}))
+    delivered = share.delivery.staging.rows(account.external_id)
+    older = list(session.execute(_OLDER, {"account_id": account.id, "rows": delivered}))
     if not older:
         return _with_bank_account(session, share)
     decided: dict[NewAccount, list[int]] = {decision: [] for decision in NewAccount}
     for row in older:
         stored = _stored_rows(session, row.id)
-        verdict = compare_accounts(_delivered_rows(share, last_compared_on(stored)), stored)
+        compare = compare_listed_at_once if row.at_once else compare_accounts
+        verdict = compare(_delivered_rows(share, last_compared_on(stored)), stored)
         facts = {"is_listed": row.is_listed, "other_anchor": row.other_anchor, "included": row.included}
         decided[decide_new_account(verdict, **facts)].append(row.id)
     match decided[NewAccount.GOES_ON], decided[NewAccount.ASK]:
