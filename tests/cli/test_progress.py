@@ -16,11 +16,14 @@ from worker.credentials import generate_key
 
 ROWS = "".join(f"2026-01-{1 + n % 28:02},Shop {n},-{n % 90}.10,EUR\n" for n in range(20_000))
 HALF_A_MINUTE_S = 30
+LONG = f"{'long-' * 20}name.csv"
+HOSTILE = "[red]\x1b]0;owned\x07\u202e.csv"
 
 
 @pytest.fixture
 def environment(tmp_path: Path, database_url: str, redis_url: str) -> dict[str, str]:
-    (tmp_path / f"{'long-' * 20}name.csv").write_text("Date,Description,Amount,Currency\n" + ROWS)
+    for name in (LONG, HOSTILE):
+        (tmp_path / name).write_text("Date,Description,Amount,Currency\n" + ROWS)
     return {
         "PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "xterm", "CREDENTIAL_KEYS": generate_key(),
         "DATABASE_URL": database_url, "REDIS_URL": redis_url,
@@ -28,7 +31,8 @@ def environment(tmp_path: Path, database_url: str, redis_url: str) -> dict[str, 
 
 
 COMMANDS = {
-    "files inspect": (("files", "inspect", f"{'long-' * 20}name.csv"), "reading"),
+    "files inspect": (("files", "inspect", LONG), "reading"),
+    "a name that acts": (("files", "inspect", HOSTILE), "reading"),
     "db upgrade": (("db", "upgrade"), "upgrading"),
     "db check": (("db", "check"), "comparing"),
     "keys verify": (("keys", "verify"), "verifying"),
@@ -52,6 +56,9 @@ def test_a_long_command_shows_one_narrow_line_to_a_person_and_nothing_to_a_pipe(
     os.close(ours)
     watched.wait(HALF_A_MINUTE_S)
     assert says in shown.decode()
+    assert HOSTILE not in arguments or "[red]" in shown.decode()
+    assert b"\x1b]0" not in shown
+    assert "\u202e" not in shown.decode()
     assert shown.count(b"\n") <= 1  # one line, drawn again and again, and removed at the end
     piped = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert says not in piped.stderr

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from worker.inert_text import inert
+
 Advance: TypeAlias = Callable[[int], None]
 """Called with each number of things that were done."""
 
@@ -14,7 +16,7 @@ def progress(what: str, total: int | None = None, *, unit: str = "") -> Iterator
     """Show one line while the block runs, and remove it afterwards.
 
     Args:
-        what: Words for what is done.
+        what: Words for what is done; they may hold a name that a person or a bank chose.
         total: How many things there are to do; None while nobody knows.
         unit: What is counted.
     """
@@ -31,8 +33,9 @@ def progress(what: str, total: int | None = None, *, unit: str = "") -> Iterator
     )
 
     counted = "{task.completed:,.0f}" + ("" if total is None else "/{task.total:,.0f}") + f" {unit}"
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    words = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), words, BarColumn(bar_width=24), TimeElapsedColumn())
     console = Console(stderr=True, highlight=False)
     with Progress(*columns, TextColumn(counted if unit else ""), transient=True, console=console) as shown:
-        task = shown.add_task(what, total=total)
+        task = shown.add_task(inert(what), total=total)
         yield lambda done: shown.advance(task, done)
