@@ -248,3 +248,38 @@ def test_a_token_that_lives_for_ever_is_used_for_a_year():
         return says({"transactions": {"booked": []}, "balances": []})(request)
 
     assert fetch("gocardless", answer, access_token=None, access_expires_at=None)
+
+
+GOCARDLESS_ROW = {
+    "transactionId": "t1",
+    "bookingDate": "2026-11-03",
+    "valueDate": "2026-11-04",
+    "transactionAmount": {"amount": "-12.50", "currency": "EUR"},
+}
+
+
+def gocardless(**lists):
+    [page] = fetch("gocardless", says({"transactions": lists, "balances": []}))
+    return page
+
+
+@pytest.mark.parametrize("day", [1_793_664_000, ["2026-11-03"], {"date": "2026-11-03"}, True])
+def test_a_day_of_booking_that_is_no_text_rejects_its_row_and_no_other_day_takes_its_place(day):
+    page = gocardless(booked=[GOCARDLESS_ROW | {"bookingDate": day}, GOCARDLESS_ROW | {"transactionId": "t2"}])
+    assert [one.external_id for one in page.transactions] == ["t2"]
+    assert [one.message for one in page.rejected] == ["bookingDate is not a date"]
+
+
+@pytest.mark.parametrize(
+    ("links", "whole"),
+    [
+        ({"_links": {"next": {"href": "/v1/accounts/a/transactions?page=2"}}}, False),
+        ({"links": {"next": "https://bank.test/2"}}, False),
+        ({"_links": {"account": {"href": "/v1/accounts/a"}, "next": None}}, True),
+        ({}, True),
+    ],
+)
+def test_a_list_of_a_bank_that_goes_on_elsewhere_is_not_whole(links, whole):
+    page = gocardless(booked=[GOCARDLESS_ROW], **links)
+    assert (page.complete, page.covers is not None, len(page.transactions)) == (whole, whole, 1)
+    assert any("goes on" in warning for warning in page.warnings) is not whole

@@ -52,6 +52,15 @@ def text(record: Mapping[str, Any], *names: str) -> str | None:
     return next((value.strip() for value in values if isinstance(value, str) and value.strip()), None)
 
 
+def day_text(record: Mapping[str, Any], *names: str) -> str | None:
+    """Return the first of these fields that states a day. Raises: InvalidDataError for one that holds no words."""
+    for name in names:
+        value = record.get(name)
+        if value is not None and not isinstance(value, str):
+            raise InvalidDataError(f"{name} is not a date")
+    return text(record, *names)
+
+
 def account_left_out(record: object) -> str:
     """Return the warning about an account that cannot be read, by the name or the last digits that it has."""
     known = record if isinstance(record, Mapping) else {}

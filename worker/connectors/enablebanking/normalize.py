@@ -8,7 +8,7 @@ from worker.connectors.berlin import entries
 from worker.connectors.berlin.balances import ApiBalance
 from worker.connectors.enablebanking.config import EnableBankingAccount
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.reading import inside, objects, part, text
+from worker.connectors.reading import day_text, inside, objects, part, text
 
 _PENDING = frozenset({"PDNG", "HOLD"})
 _BOOKED = frozenset({None, "BOOK"})
@@ -34,9 +34,9 @@ def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
         direction=text(record, "credit_debit_indicator") or _sign_alone(text(amount, "amount")),
         pending=status in _PENDING,
         external_id=None if entries.is_positional(reference) else reference,
-        booking=text(record, "booking_date"),
-        value=text(record, "value_date"),
-        transaction=text(record, "transaction_date"),
+        booking=day_text(record, "booking_date"),
+        value=day_text(record, "value_date"),
+        transaction=day_text(record, "transaction_date"),
         creditor=_party(record, "creditor"),
         debtor=_party(record, "debtor"),
         remittance=tuple(words) if isinstance(words, list) else (),

@@ -13,7 +13,13 @@ from worker.connectors.errors import AuthenticationError, ConnectorError
 from worker.connectors.gocardless.api import GoCardlessApi
 from worker.connectors.gocardless.config import GoCardlessAccount, GoCardlessConfig
 from worker.connectors.gocardless.errors import FAILURES_BEFORE_SUSPENSION, REQUISITION_STATES, counts_to_suspension
-from worker.connectors.gocardless.normalize import linked_account, posted_once, read_balances, read_transaction
+from worker.connectors.gocardless.normalize import (
+    linked_account,
+    names_next_page,
+    posted_once,
+    read_balances,
+    read_transaction,
+)
 from worker.connectors.reading import ids_of, part, read_moment, read_rows, text
 
 
@@ -98,7 +104,11 @@ class GoCardlessConnector(ConsentConnector):
             self._warnings.append(f"the agreement grants nothing before {granted.from_on.isoformat()}")
         self._api.readings.clear()
         page = self._with_warnings(self._page(account_id, self._transactions(account_id, granted)))
-        yield replace(self._with_balance(page, account_id), covers=granted, quota=tuple(self._api.readings))
+        yield replace(
+            self._with_balance(page, account_id),
+            covers=granted if page.complete else None,
+            quota=tuple(self._api.readings),
+        )
 
     def _transactions(self, account_id: str, window: Window) -> Mapping[str, Any]:
         """Ask for a window; GoCardless suspends an account that fails too often in a row, so we stop before it does."""
@@ -125,4 +135,6 @@ class GoCardlessConnector(ConsentConnector):
         named = {"account_id": account_id, "id_field": "transactionId"}
         booked, refused = read_rows(booked_records, partial(read, pending=False), **named)
         pending, refused_pending = read_rows(pending_records, partial(read, pending=True), **named)
-        return Page(transactions=(*booked, *pending), rejected=(*refused, *refused_pending))
+        if cut := names_next_page(lists):
+            self._warnings.append("the bank says that its list goes on, and no further page of it can be asked for")
+        return Page(transactions=(*booked, *pending), rejected=(*refused, *refused_pending), complete=not cut)

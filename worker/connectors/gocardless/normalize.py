@@ -8,7 +8,7 @@ from worker.connectors.berlin import entries
 from worker.connectors.berlin.balances import ApiBalance
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.gocardless.config import GoCardlessAccount
-from worker.connectors.reading import inside, meaningful, objects, text
+from worker.connectors.reading import day_text, inside, meaningful, objects, text
 
 
 def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: bool) -> Transaction:
@@ -24,8 +24,8 @@ def read_transaction(record: Mapping[str, Any], account_id: str, *, pending: boo
         currency=text(amount, "currency"),
         pending=pending,
         external_id=None if entries.is_positional(external_id) else external_id,
-        booking=text(record, "bookingDate", "bookingDateTime"),
-        value=text(record, "valueDate"),
+        booking=day_text(record, "bookingDate", "bookingDateTime"),
+        value=day_text(record, "valueDate"),
         creditor=_party(record, "creditor"),
         debtor=_party(record, "debtor"),
         remittance=_remittance(record),
@@ -50,6 +50,11 @@ def posted_once(lists: Mapping[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]
     booked, pending = booked or [], pending or []
     posted = {_id(record) for record in objects(booked)} - {None}
     return booked, [record for record in pending if not isinstance(record, Mapping) or _id(record) not in posted]
+
+
+def names_next_page(lists: Mapping[str, Any]) -> bool:
+    """Return whether a bank says that its lists go on elsewhere, as Berlin Group answers do: they are not whole."""
+    return bool(inside(lists, "_links").get("next") or inside(lists, "links").get("next"))
 
 
 def linked_account(account_id: str, metadata: Mapping[str, Any], details: Mapping[str, Any]) -> GoCardlessAccount:

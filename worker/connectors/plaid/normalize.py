@@ -15,7 +15,7 @@ from worker.connectors.base import (
     TransactionKind,
 )
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.reading import StatedDay, inside, objects, part, read_day, read_moment, text
+from worker.connectors.reading import StatedDay, day_text, inside, objects, part, read_day, read_moment, text
 
 _DEPOSITORY = {
     "savings": AccountType.SAVINGS,
@@ -62,8 +62,8 @@ def read_transaction(record: Mapping[str, Any]) -> Transaction:
     """
     pending = record.get("pending") is True
     day, authorized = (
-        read_day(text(record, "date"), "date"),
-        read_day(text(record, "authorized_date"), "authorized_date"),
+        read_day(day_text(record, "date"), "date"),
+        read_day(day_text(record, "authorized_date"), "authorized_date"),
     )
     made = authorized if authorized != StatedDay() or not pending else day
     return Transaction(
