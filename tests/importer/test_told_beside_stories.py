@@ -410,3 +410,24 @@ def test_a_booking_far_from_a_pending_row_is_another_purchase(harness, days):
     harness.bank.buy("-9.99", "Music Service", external_id="q", booking_on=TODAY + timedelta(days=days))
     harness.refresh()
     assert harness.amounts() == ["-9.99"] * 2
+
+
+@pytest.mark.parametrize("capabilities", FEEDS.values(), ids=FEEDS)
+def test_a_pending_row_that_is_told_again_after_its_booking_took_its_place_is_asked_about(harness, capabilities):
+    harness.bank.capabilities = capabilities
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.rows.remove(pending)
+    harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
+    harness.refresh()
+    assert harness.amounts() == ["-20.00"]
+    harness.bank.rows.append(pending)
+    for days in (0, 1, 8):
+        harness.day_later(days)
+        outcome = harness.refresh()
+        assert harness.amounts() == ["-20.00"] or says_so(harness, outcome)
+    answer(harness, accept)
+    for days in (0, 8):
+        harness.day_later(days)
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+        assert harness.amounts() == ["-20.00"]

@@ -39,6 +39,7 @@ class IdentityMatches:
         next_occurrence: By content key, the first occurrence that no row has.
         taken_identities: Identities that rows have already.
         shared_ids: Ids that stand for several rows, and the identities they would give.
+        told_beside: Pending lines whose rows a posted line of the delivery links by a former id, by the rows' ids.
     """
 
     unchanged: list[IdentityMatch] = field(default_factory=list)
@@ -51,6 +52,7 @@ class IdentityMatches:
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
     taken_identities: Collection[bytes] = ()
     shared_ids: Mapping[str, bytes] = field(default_factory=dict)
+    told_beside: dict[int, Line] = field(default_factory=dict)
 
     def possible_identities(self) -> list[bytes]:
         """Return the identities that new rows without trusted ids may get, with room for as many equal ones again."""
@@ -80,6 +82,16 @@ class IdentityMatches:
         self.unchanged.append(IdentityMatch(line, row.id))
         if row.absent:
             self.returned.append(row.id)
+
+    def release_linked(self, linked: Collection[int]) -> None:
+        """Let posted lines have the rows that they link, although pending lines tell these under an id of today."""
+        for match in [m for m in (*self.changed, *self.unchanged) if m.known_id in linked and m.line.pending]:
+            self.told_beside[match.known_id] = match.line
+            self.seen.discard(match.known_id)
+            if match in self.changed:
+                self.changed.remove(match)
+                self.unchanged.append(match)
+        self.returned = [row_id for row_id in self.returned if row_id not in self.told_beside]
 
     def assign_identity(self, line: Line) -> RowIdentity:
         """Return the identity that the row of a line gets now.
@@ -190,11 +202,12 @@ def _match_by_former_id(
     rest: list[Line] = []
     for line in lines:
         row = former.get(line.identity) if line.identity else None
-        if row is None or row.id in matches.seen:
+        told_again = links_pending and row is not None and _is_posted_already(line, row)
+        if row is None or (row.id in matches.seen and not told_again):
             rest.append(line)
-        elif _may_return_to_former_id(line, row, coverage):
+        elif row.id not in matches.seen and _may_return_to_former_id(line, row, coverage):
             matches.take(line, row)
-        elif links_pending and _is_posted_already(line, row):
+        elif told_again:
             matches.seen.add(row.id)
             matches.unchanged.append(IdentityMatch(line, row.id))
         else:

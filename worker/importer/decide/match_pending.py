@@ -4,6 +4,7 @@ A row is matched only when the bank withdrew it, or when line and row are eviden
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import partial
 
 from worker.importer.decide.line import Line
@@ -14,10 +15,12 @@ from worker.importer.decide.match_rewritten import (
     pairs_in_day_order,
     rate_migrated,
     rate_posted_row,
+    says_the_same,
 )
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import in_former_currency
+from worker.importer.decide.running_balance import stated_money
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import State, StoredRow
 
@@ -28,7 +31,8 @@ SURE = 0.75
 """How similar a line must be to a row without an expense to be matched with it, because it gets none then either."""
 
 MAX_SHARE_UNSEEN = 0.3
-"""A row without an expense hides no line whose amount differs by more than this share: it may be another purchase."""
+"""A row without an expense, or of an amount that the user changed, is no line whose amount differs by more than this
+share: it may be another purchase, which would be hidden or shown with the amount of this one."""
 
 _COST_PER_DAY = 0.05
 _COST_UNLIKE = 2.0
@@ -55,7 +59,9 @@ def match_pending_rows(
     rate_same_amount = partial(_rate_same_amount, common=common_words)
     rate_other_amount = partial(_rate_other_amount, common=common_words)
     matching.choose(
-        matching.pairs_by_key(lambda line: line.pending_external_id, lambda candidate: candidate.known.external_id),
+        matching.pairs_by_key(
+            lambda line: line.pending_external_id, lambda candidate: candidate.linked_as or candidate.known.external_id
+        ),
         _rate_link,
     )
     matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
@@ -140,14 +146,22 @@ def _pairs_stated_otherwise(matching: OneToOne[Line, UnmatchedRow], common: froz
 
 def _rate_stated_otherwise(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
     known = candidate.known
-    # What the user did to a purchase is not done to the refund of another one.
+    # What the user did to a purchase is not done to the refund of another one, nor to one of whatever other amount.
     touched = known.suppresses_expense or known.has_own_amount
     wrong_sign = line.currency == known.currency and line.amount == -known.amount and not touched
     other_currency = line.currency != known.currency and line.amount * known.amount > 0
+    other_currency = other_currency and (not touched or _states_original(line, known))
     days = _days_apart(line, known)
     if not (wrong_sign or other_currency) or days > MAX_DAYS or _likeness(line, candidate, common) < SURE:
         return None
     return Rating(days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
+
+
+def _states_original(line: Line, known: StoredRow) -> bool:
+    """Return whether the bank states the amount of a row as the one that was paid abroad."""
+    original = stated_money(line.stated_amounts, "original_amount")
+    currency = (line.stated_amounts or {}).get("original_currency")
+    return original is not None and abs(original) == abs(known.amount) and currency == known.currency
 
 
 def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
@@ -155,7 +169,9 @@ def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str
     if days > (MAX_DAYS_AHEAD if candidate.ahead else MAX_DAYS):
         return None
     is_said_by_words = known.state == State.PENDING or known.suppresses_expense
-    alike = _likeness(line, candidate, common if is_said_by_words else frozenset())
+    alike = (
+        1.0 if says_the_same(line, known) else _likeness(line, candidate, common if is_said_by_words else frozenset())
+    )
     if candidate.removed:
         return _rate_returned_row(known, alike, days)
     # A row without an expense hides the line that becomes it; but what the user deleted must not come back.
@@ -191,15 +207,21 @@ def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[st
     required = SURE if known.suppresses_expense else ALIKE
     if days > MAX_DAYS or line.amount * known.amount < 0 or _likeness(line, candidate, common) < required:
         return None
-    larger = max(abs(line.amount), abs(known.amount))
-    cost = float(abs(line.amount - known.amount) / larger) if larger else 0.0
-    if known.suppresses_expense and cost > MAX_SHARE_UNSEEN:
+    cost = _share_apart(line.amount, known.amount)
+    own = known.expense.amount if known.has_own_amount and known.expense is not None else None
+    nearest = cost if own is None else min(cost, _share_apart(abs(line.amount), own))
+    if (known.suppresses_expense or own is not None) and nearest > MAX_SHARE_UNSEEN:
         return None
     if known.state == State.PENDING:
         return Rating(cost + days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
     if line.pending or not candidate.complete or days > 0:
         return None
     return Rating(cost, Reason.CORRECTED)
+
+
+def _share_apart(one: Decimal, other: Decimal) -> float:
+    larger = max(abs(one), abs(other))
+    return float(abs(one - other) / larger) if larger else 0.0
 
 
 def _days_apart(line: Line, known: StoredRow) -> int:

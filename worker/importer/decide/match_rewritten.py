@@ -41,6 +41,7 @@ class UnmatchedRow:
         maybe_cut_off: The answer should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
         removed: It was removed before, and a person had deleted or changed its expense.
+        linked_as: The id, present or former, by which a line names it as its pending one.
     """
 
     known: StoredRow
@@ -49,6 +50,7 @@ class UnmatchedRow:
     maybe_cut_off: bool = False
     ahead: bool = False
     removed: bool = False
+    linked_as: str | None = None
 
     @property
     def is_withdrawn_posted_row(self) -> bool:
@@ -71,13 +73,13 @@ def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int
         return Rating(cost, Reason.AMENDED)
     if days == 0 and (candidate.complete or line.identity is None):
         return Rating(cost if alike >= ALIKE else _COST_UNLIKE - alike, Reason.REWRITTEN)
-    repeated_purchase = days > 0 and line.identity is not None and _says_the_same(line, candidate.known)
+    repeated_purchase = days > 0 and line.identity is not None and says_the_same(line, candidate.known)
     if alike >= ALIKE and days <= MAX_DAYS_WITHOUT_PROMISE and not repeated_purchase:
         return Rating(cost, Reason.AMENDED)
     return None
 
 
-def _says_the_same(line: Line, known: StoredRow) -> bool:
+def says_the_same(line: Line, known: StoredRow) -> bool:
     """Return whether the texts are equal; equal purchases of two days have an id each."""
     return folded_text(f"{line.counterparty or ''} {line.description}") == folded_text(
         f"{known.counterparty or ''} {known.description}"

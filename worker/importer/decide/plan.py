@@ -33,6 +33,7 @@ class Evidence:
         spans: The days of this source and of the account's others.
         asked: Pairs of a stored row and a partner about which the person was asked, or which they parted.
         unchanged_elsewhere: How many rows of the delivery were split off as unchanged before.
+        linked: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
         delivered: Ids of those of `details` that were, or that an earlier slice had: neither absent nor replaced.
         common_words: Words that most texts of the account have.
     """
@@ -45,6 +46,7 @@ class Evidence:
     spans: Spans | None = None
     asked: frozenset[tuple[int, Partner]] = frozenset()
     unchanged_elsewhere: int = 0
+    linked: Mapping[int, str] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
     common_words: frozenset[str] = frozenset()
 
@@ -120,9 +122,8 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
     Of rows that were removed before those matter whose expense a person had deleted or changed.
     """
     candidates = []
-    links = {line.pending_external_id for line in matches.new} - {None}
     for row in evidence.details.values():
-        explicit, linked = row.id in evidence.removed, row.external_id in links
+        explicit, linked = row.id in evidence.removed, row.id in evidence.linked
         if row.id in matches.seen or (row.id in evidence.delivered and row.state == State.POSTED and not explicit):
             continue
         if row.booked_as_other and not linked:
@@ -137,7 +138,14 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
             complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
             ahead = evidence.coverage.is_ahead(row.day)
             candidates.append(
-                UnmatchedRow(known=row, withdrawn=withdrawn, complete=complete, maybe_cut_off=cut_off, ahead=ahead)
+                UnmatchedRow(
+                    known=row,
+                    withdrawn=withdrawn,
+                    complete=complete,
+                    maybe_cut_off=cut_off,
+                    ahead=ahead,
+                    linked_as=evidence.linked.get(row.id),
+                )
             )
     return candidates
 
@@ -148,7 +156,9 @@ def _update(
     """Update a row and its identity to what the bank states now; the former identity becomes an alias."""
     says_the_same = line.identity is None and known.has_content_identity(line.content_key)
     identity = RowIdentity(known.identity, known.occurrence) if says_the_same else matches.assign_identity(line)
-    return update_from_bank(known, line, identity, rules, reason=reason)
+    change = update_from_bank(known, line, identity, rules, reason=reason)
+    beside = matches.told_beside.get(known.id)
+    return change if beside is None else replace(change, told_beside=beside)
 
 
 def _removal_reason(row: StoredRow, evidence: Evidence, rules: RowRules) -> Reason | None:

@@ -39,12 +39,17 @@ class _Day:
 
 def balance_after(stated_amounts: Mapping[str, str] | None) -> Decimal | None:
     """Return the balance after a row that its source states; None without one, and where it is no amount of money."""
-    stated = (stated_amounts or {}).get("balance_after")
+    return stated_money(stated_amounts, "balance_after")
+
+
+def stated_money(stated_amounts: Mapping[str, str] | None, name: str) -> Decimal | None:
+    """Return what a source states of the money of a row by this name; None without it, and where it is no amount."""
+    stated = (stated_amounts or {}).get(name)
     try:
-        balance = Decimal(stated) if stated else None
+        money = Decimal(stated) if stated else None
     except InvalidOperation:
         return None
-    return balance if balance is not None and is_money(balance) else None
+    return money if money is not None and is_money(money) else None
 
 
 def rows_with_balance(

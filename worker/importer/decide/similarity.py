@@ -36,9 +36,9 @@ def similarity(left: str, right: str, *, common: frozenset[str] = frozenset()) -
     Args:
         left: One description.
         right: The other one.
-        common: Words that do not count while both descriptions have others.
+        common: Words that name no merchant. A description of nothing else is like no other one.
     """
-    if common and _words(left) - common and _words(right) - common:
+    if common:
         left, right = without_words(left, common), without_words(right, common)
     left_words, right_words = _words(left), _words(right)
     if not left_words or not right_words:

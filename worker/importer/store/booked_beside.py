@@ -26,19 +26,22 @@ from worker.importer.store.write import WriteTarget
 from worker.models import BankTransaction
 
 # Each row that is pending with an expense, or was until this run, with the posted rows of its days that took no row's
-# place.
+# place; or the place of this one, which is told again.
 _BESIDE = text(
-    """SELECT p.id AS pending_id, q.id AS posted_id, q.created_at > p.created_at AS came_after, s.status
+    """SELECT p.id AS pending_id, q.id AS posted_id, s.status,
+      q.created_at > p.created_at OR a.identity IS NOT NULL AS came_after
     FROM bank_transactions p JOIN bank_transactions q ON q.account_id = p.account_id AND q.state = 'posted'
       AND q.amount * p.amount > 0 AND q.currency = p.currency AND q.pending_external_id IS NULL
       AND q.effective_on BETWEEN p.effective_on AND p.effective_on + CAST(:max_days AS int)
+    LEFT JOIN bank_transaction_aliases a
+      ON a.account_id = p.account_id AND a.identity = p.identity AND a.transaction_id = q.id
     LEFT JOIN bank_match_suggestions s ON s.kind = 'twin'
       AND s.transaction_id = least(p.id, q.id) AND s.other_transaction_id = greatest(p.id, q.id)
     WHERE p.account_id = :account_id
       AND (p.state = 'pending' AND p.expense_state IN ('own', 'linked') OR p.id = ANY(:went))
       AND s.status IS DISTINCT FROM 'declined'
-      AND NOT EXISTS (SELECT 1 FROM bank_transaction_changes c
-        WHERE c.transaction_id = q.id AND c.reason IN ('posted', 'posted_link', 'posted_rewritten', 'posted_amount'))
+      AND (a.identity IS NOT NULL OR NOT EXISTS (SELECT 1 FROM bank_transaction_changes c
+        WHERE c.transaction_id = q.id AND c.reason IN ('posted', 'posted_link', 'posted_rewritten', 'posted_amount')))
       AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions d WHERE d.kind = 'takeover' AND d.status = 'declined'
         AND d.transaction_id = least(p.id, q.id) AND d.other_transaction_id = greatest(p.id, q.id))
     ORDER BY p.id, q.id"""

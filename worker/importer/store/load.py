@@ -44,8 +44,8 @@ _BY_EXTERNAL_ID = text(
     """WITH present AS (
         SELECT id, external_id FROM bank_transactions
         WHERE account_id = :account_id AND external_id = ANY(:external_ids))
-    SELECT id FROM present
-    UNION SELECT a.transaction_id FROM bank_transaction_aliases a
+    SELECT id, external_id FROM present
+    UNION SELECT a.transaction_id, a.external_id FROM bank_transaction_aliases a
     WHERE a.account_id = :account_id AND a.external_id = ANY(:external_ids)
       AND NOT EXISTS (SELECT 1 FROM present p WHERE p.external_id = a.external_id)"""
 )
@@ -158,21 +158,24 @@ def _key(row: Row[Any]) -> StoredKey:
     )
 
 
-def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
-    """Return the rows that have these provider ids, or had one that no other row has now."""
-    return _rows_of(session, _BY_EXTERNAL_ID, account_id, external_ids)
+def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence[str]) -> dict[int, str]:
+    """Return the rows that have these provider ids, or had one that no other row has now, each with that id."""
+    return dict(_rows_of(session, _BY_EXTERNAL_ID, account_id, external_ids))
 
 
 def removable_ids(session: Session, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
     """Return the rows that are gone when the provider lists these ids as removed."""
-    return _rows_of(session, _REMOVABLE, account_id, external_ids)
+    return frozenset(id_ for (id_,) in _rows_of(session, _REMOVABLE, account_id, external_ids))
 
 
-def _rows_of(session: Session, query: TextClause, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
+def _rows_of(
+    session: Session, query: TextClause, account_id: int, external_ids: Sequence[str]
+) -> Sequence[tuple[Any, ...]]:
     if not external_ids:
-        return frozenset()
+        return ()
     stored = [id_text(external_id) for external_id in external_ids]
-    return frozenset(session.execute(query, {"account_id": account_id, "external_ids": stored}).scalars())
+    found = session.execute(query, {"account_id": account_id, "external_ids": stored})
+    return [tuple(row) for row in found]
 
 
 def shared_external_ids(session: Session, account_id: int, external_ids: Collection[str]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
 from worker.importer.decide.similarity import common_words
+from worker.importer.decide.stored_row import State
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import SignsFlippedError
 from worker.importer.store.account_share import AccountShare
@@ -55,7 +56,8 @@ def plan_slice(
     removed -= seen.row_ids
     links = [line.pending_external_id for line in matches.new if line.pending_external_id]
     linked = ids_by_external_id(session, share.account.id, links)
-    details = load_details(session, matches.undecided(coverage) | removed | linked)
+    details = load_details(session, matches.undecided(coverage) | removed | linked.keys())
+    matches.release_linked([id_ for id_ in linked if details[id_].state == State.PENDING])
     if set_reused_ids_apart(matches, details, coverage):
         _take_stored_identities(session, share, matches)
     flipped = signs_flipped(matches, details, coverage, len(rows.split.seen))
@@ -79,6 +81,7 @@ def plan_slice(
         spans=load_spans(session, share.account, visible) if has_twins else None,
         asked=load_asked(session, [m.known_id for m in without_expense]) if existing else frozenset(),
         unchanged_elsewhere=len(rows.split.seen),
+        linked=linked,
         delivered=frozenset(id_ for id_ in linked if id_ in rows.split.seen or seen.has(id_)),
         common_words=common_words(texts),
     )

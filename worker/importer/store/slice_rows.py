@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.duplicate_ids import distinct_transactions, latest_states, possibly_shared_ids
 from worker.importer.decide.line import Line, Rejection, read_line
 from worker.importer.decide.match_by_identity import UnchangedSplit, split_unchanged
-from worker.importer.decide.stored_row import StoredKey
+from worker.importer.decide.stored_row import State, StoredKey
 from worker.importer.fetch.slices import Slice
 from worker.importer.store.account_share import AccountShare
 from worker.importer.store.load import load_keys, shared_external_ids, stored_identities
@@ -59,6 +59,8 @@ def read_slice(session: Session, share: AccountShare, slice_: Slice, seen: SeenR
     split = UnchangedSplit(rest=distinct.transactions)
     if not job.dry_run:  # it decides every row, because it reports every row
         split = split_unchanged(distinct.transactions, {key.identity: key for key in unseen})
+    if share.capabilities.links_pending:
+        _leave_out_told_again(split, aliases, unseen)
     read = [read_line(item, share.read_context) for item in split.rest]
     return SliceRows(
         lines=[item for item in read if isinstance(item, Line)],
@@ -69,3 +71,15 @@ def read_slice(session: Session, share: AccountShare, slice_: Slice, seen: SeenR
         aliases=aliases,
         shared_ids=distinct.shared_ids,
     )
+
+
+def _leave_out_told_again(split: UnchangedSplit, aliases: Mapping[bytes, int], known: Sequence[StoredKey]) -> None:
+    """Count pending transactions as unchanged that tell again what became one of the unchanged posted rows."""
+    posted = {key.id for key in known if key.id in split.seen and key.state == State.POSTED}
+    rest = [
+        item
+        for item in split.rest
+        if not (item.transaction.pending and item.identity is not None and aliases.get(item.identity) in posted)
+    ]
+    split.unchanged += len(split.rest) - len(rest)
+    split.rest = rest

@@ -145,7 +145,14 @@ def _write_changes(session: Session, changes: Sequence[RowChange], target: Write
     _insert_aliases(
         session,
         target,
-        [(c.known.identity, c.known.id, c.known.external_id) for c in changes if c.identity != c.known.identity],
+        [(c.known.identity, c.known.id, c.known.external_id) for c in changes if c.identity != c.known.identity]
+        + [
+            (beside.identity, c.known.id, beside.external_id)
+            for c in changes
+            if (beside := c.told_beside) is not None
+            and beside.identity is not None
+            and beside.identity != c.known.identity
+        ],
     )
     insert_values(session, "bank_transaction_changes", *change_rows(changes, target.account_id, target.run_id))
     for change in changes:
