@@ -328,6 +328,19 @@ def one_account(two):
     return two
 
 
+@pytest.mark.parametrize(("words", "left"), [("Bakery Lane", 3), ("Parking", 4)])
+def test_an_expense_typed_after_rows_of_a_source_that_rests_is_seen_by_a_run_of_another_one(one_account, words, left):
+    _rests, read = one_account
+    for harness in one_account:
+        harness.bank.buy("-4.20", "Bakery Lane", external_id="4", account_id=harness.bank.accounts[0].external_id)
+        harness.refresh()
+    type_in(read, "4.20", words)
+    read.refresh()
+    assert len(read.amounts()) == left
+    assert read.sql("SELECT count(*) FROM bank_match_suggestions WHERE status = 'open'") == [(left - 3,)]
+    assert read.sql("SELECT count(*) FROM bank_transactions WHERE expense_state = 'linked'") == [(4 - left,)]
+
+
 def test_a_deleted_pending_row_stays_deleted_when_the_other_connection_posts_it(one_account):
     first, second = one_account
     for harness in one_account:

@@ -45,7 +45,7 @@ DAYS = 60
 """How far back rows are looked at again."""
 
 # A row that others are twins of is nobody's twin: they would be expenses again, and the next run would look once more.
-# Rows of this account, and of removed connections to it, at which nobody else looks again.
+# Rows of all sources of the account: one that is a file, rests or was removed has no run that would look at its own.
 # Selects the few candidates first and then the rows that may match; queried row by row, a year of rows took seconds.
 # An expense with a higher id than the row's was added later. One with a lower id may have been added while the row was
 # planned, so that nobody compared the two: then neither was asked about.
@@ -64,12 +64,10 @@ _DOUBTFUL = text(
         t.effective_on
       FROM bank_transactions t
       WHERE t.account_id = ANY (ARRAY(
-          SELECT CAST(:account_id AS bigint) UNION ALL SELECT a.id FROM bank_connection_accounts a
-          JOIN bank_connections c ON c.id = a.connection_id AND c.status = 'disconnected'
-          WHERE a.bank_account_id = :bank_account_id AND a.id <> :account_id))
+          SELECT a.id FROM bank_connection_accounts a WHERE a.id = :account_id OR a.bank_account_id = :bank_account_id))
         AND t.effective_on >= :since_on AND t.state <> 'removed'
         AND t.expense_state = 'own' AND t.expense_id IS NOT NULL
-        AND (EXISTS (SELECT 1 FROM added) OR EXISTS (SELECT 1 FROM elsewhere))
+        AND (EXISTS (SELECT 1 FROM added) OR t.account_id = :account_id AND EXISTS (SELECT 1 FROM elsewhere))
     )
     SELECT t.id, t.account_id, e.id AS expense_id FROM ours t JOIN added e
       ON e.amount = t.base_amount AND e.currency = t.base_currency AND e.expense_type = t.base_type
@@ -170,9 +168,9 @@ def _match_expenses(session: Session, job: Job, account: AccountState, target: W
     }
     doubtful = session.execute(_DOUBTFUL, values).all()
     months = _match_rows(session, job, account, target, [row for row in doubtful if row.account_id == account.id])
-    # The expenses of removed connections are compared with the user's own only: this account's rows are their twins.
-    abandoned = [row for row in doubtful if row.account_id != account.id]
-    return months | _match_rows(session, job, account, target, abandoned, with_twins=False)
+    # The expenses of other sources are compared with the user's own only: this source's rows are their twins.
+    others = [row for row in doubtful if row.account_id != account.id]
+    return months | _match_rows(session, job, account, target, others, with_twins=False)
 
 
 def _match_rows(
