@@ -140,12 +140,19 @@ def test_a_page_of_the_web_app_follows_a_run_with_the_users_token(chromium, addr
     opened.goto(address.removesuffix("/ops") + "/docs")
     module = FOLLOW_RUN.read_text().replace("export async", "async")
     follow = f"""async ({{token, runId}}) => {{ {module}
-        const seen = []; const end = await followRun({{token, runId, show: (run) => seen.push(run.status)}});
-        return {{seen, end}}; }}"""
+        let asked = 0; const seen = []; const end = await followRun({{
+            accessToken: async () => {{ asked += 1; return token; }}, runId, show: (run) => seen.push(run.status)}});
+        return {{seen, end, asked}}; }}"""
+    busy = [503]
+    opened.route(
+        "**/progress",
+        lambda route: route.fulfill(status=busy.pop(), json={"message": "busy"}) if busy else route.continue_(),
+    )
     shown = opened.evaluate(follow, {"token": token(user_id), "runId": str(run_id)})
-    assert shown == {"seen": ["deferred"], "end": {"status": "deferred", "code": "rate_limited"}}
+    assert shown == {"seen": ["deferred"], "end": {"status": "deferred", "code": "rate_limited"}, "asked": 2}
     refused = f"""async ({{token, runId}}) => {{ {module}
-        try {{ await followRun({{token, runId, show: () => 0}}); }} catch (error) {{ return error.message; }} }}"""
+        try {{ await followRun({{accessToken: async () => token, runId, show: () => 0}}); }}
+        catch (error) {{ return error.message; }} }}"""
     assert opened.evaluate(refused, {"token": "none", "runId": str(run_id)}) == "a valid token is needed"
     context.close()
 

@@ -1,15 +1,16 @@
 // Follows a run from a browser: calls `show` with the run whenever it changes, and returns how it ended.
 //
 // `EventSource` cannot send an access token; `fetch` can, and reads the same stream. Pages and API share one origin
-// (see "From a browser" in docs/web-app.md). A stream that breaks, or ends after ten minutes, is opened again.
+// (see "From a browser" in docs/web-app.md). A stream that breaks, or ends after ten minutes, is opened again, with the
+// token that is valid then: `accessToken` is asked each time, for a token lives less long than a run may take.
 //
 //   import { followRun } from "./follow_run.js";
-//   const end = await followRun({ token, runId, show: (run) => console.log(run.status, run.fetched) });
+//   const end = await followRun({ accessToken, runId, show: (run) => console.log(run.status, run.fetched) });
 
-export async function followRun({ token, runId, show, api = "", signal = undefined }) {
+export async function followRun({ accessToken, runId, show, api = "", signal = undefined }) {
   for (let failures = 0; ; ) {
     const stream = await fetch(`${api}/bank-connections/import-runs/${runId}/progress`, {
-      headers: { Authorization: `Bearer ${token}`, Accept: "text/event-stream" },
+      headers: { Authorization: `Bearer ${await accessToken()}`, Accept: "text/event-stream" },
       signal,
     });
     if (!stream.ok) {

@@ -12,6 +12,7 @@ let token = { text: "", until: 0 };
 async function accessToken() {
   if (token.until < Date.now()) {
     const answer = await fetch("token", { method: "POST" });
+    if (!answer.ok) throw new Error("Your log-in has ended: load this page again.");
     token = { text: await answer.text(), until: Date.now() + 10 * 60_000 };
   }
   return token.text;
@@ -197,7 +198,7 @@ async function follow(run, place) {
     words.textContent = now.status === "queued" ? "Waiting …" : `Reading: ${now.fetched} rows on ${now.pages} pages${days}`;
   };
   show(run);
-  const end = await followRun({ token: await accessToken(), runId: run.id, show });
+  const end = await followRun({ accessToken, runId: run.id, show });
   place.replaceChildren();
   const ended = await call("GET", `/import-runs/${run.id}?limit=1`);
   say(result(ended), end.status === "succeeded" ? "good" : end.status === "failed" ? "bad" : "warn");
@@ -207,7 +208,7 @@ async function follow(run, place) {
 // What was under way when the page was opened is waited for, one stream after another.
 async function followOpenRuns(runs) {
   for (const run of runs.filter((one) => ["queued", "running"].includes(one.status))) {
-    await followRun({ token: await accessToken(), runId: run.id, show: () => {} });
+    await followRun({ accessToken, runId: run.id, show: () => {} });
     await Promise.all([showBank(run.connection_id), showRuns(), showQuestions()]);
   }
 }
