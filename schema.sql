@@ -263,6 +263,8 @@ CREATE TABLE IF NOT EXISTS bank_connection_accounts (
   leads_from_on DATE,
   -- days after the first one that was read which the bank gave no more when they were due
   unread_days DATEMULTIRANGE NOT NULL DEFAULT '{}',
+  -- of rows that state no currency, while the bank stated none of the account either
+  currency_assumed VARCHAR(3),
   last_seen_at TIMESTAMPTZ,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),

@@ -209,6 +209,7 @@ class BankConnectionAccount(Base):
     bank_account_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("bank_accounts.id", ondelete="SET NULL"))
     leads_from_on: Mapped[date | None] = mapped_column(Date)
     unread_days: Mapped[str] = mapped_column(DATEMULTIRANGE, server_default=text("'{}'"), deferred=True)
+    currency_assumed: Mapped[str | None] = mapped_column(String(3))
     last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))

@@ -42,6 +42,7 @@ class ClaimedRun:
 ACTIVE_ACCOUNTS = """
     SELECT id, external_id, former_external_ids, inverted, anchor, mask, id_class, currency, cursor, watermark_on,
       history_from_on, history_complete, lateness_days, bank_account_id, days_at::text,
+      currency_assumed,
       CASE WHEN balance_kind = 'booked' THEN balance_amount::text END AS booked
     FROM bank_connection_accounts WHERE connection_id = {connection_id} AND status = 'active' AND included"""
 """The accounts of a connection that are imported."""

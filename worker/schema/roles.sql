@@ -198,7 +198,7 @@ BEGIN
       ('finmind_readonly', 'bank_connection_accounts', 'SELECT (id, connection_id, user_id, id_class, name,
         institution_name, account_type, mask, currency, status, status_code, included, inverted, problem_code,
         problem_message, problem_since_at, watermark_on, history_from_on, history_complete, lateness_days,
-        bank_account_id, leads_from_on, last_seen_at, created_at, updated_at)'),
+        bank_account_id, leads_from_on, currency_assumed, last_seen_at, created_at, updated_at)'),
       ('finmind_readonly', 'bank_import_runs', 'SELECT (id, connection_id, user_id, kind, trigger, from_on, to_on,
         dry_run, reimport, target_run_id, scheduled_for, status, code, message, attempt, queued_at, not_before,
         dispatched_at, dispatch_count, started_at, heartbeat_at, finished_at, cancel_requested_at, lease_expires_at,

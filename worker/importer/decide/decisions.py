@@ -19,6 +19,7 @@ class RowRules:
         guess_pending: The provider does not link posted rows to pending ones, so that evidence decides even where
             nothing was withdrawn.
         reimport: Rows that a revert took back are imported again.
+        currency_assumed: What rows that state no currency were taken to be in before the bank stated the account's.
     """
 
     pending_grace_days: int
@@ -26,6 +27,7 @@ class RowRules:
     windows_complete: bool = False
     guess_pending: bool = True
     reimport: bool = False
+    currency_assumed: str | None = None
 
 
 class RowIdentity(NamedTuple):

@@ -20,7 +20,7 @@ def update_from_bank(
         rules: The choices of the connection.
         reason: Why line and row belong together, where that is not the identity.
     """
-    if in_former_currency(line, known):
+    if in_former_currency(line, known) and known.currency != rules.currency_assumed:
         line = line._replace(currency=known.currency)
     if line.stated_on is None:  # an undated row keeps the day it was first seen
         line = line._replace(effective_on=known.effective_on)
@@ -43,7 +43,8 @@ def in_former_currency(line: Line, known: StoredRow) -> bool:
     """Return whether a row keeps its currency though that of its account changed.
 
     A transaction that names no currency is in its account's. Where the account has another one now and the number is
-    the same, the bank relabelled the account and not the row: it restates no amount without changing the number.
+    the same, the bank relabelled the account and not the row: it restates no amount without changing the number. That
+    is not said of a currency that was assumed.
     """
     return not line.currency_stated and line.currency != known.currency and line.amount == known.amount
 

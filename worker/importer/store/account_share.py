@@ -56,6 +56,7 @@ class AccountShare:
             and self.delivery.staging.rows(self.account.external_id) > 0,
             guess_pending=not self.capabilities.links_pending,
             reimport=options.reimport,
+            currency_assumed=self.account.currency_assumed,
         )
 
     @property

@@ -216,13 +216,24 @@ def _refresh(row: BankConnectionAccount, account: Account) -> None:
     row.mask = account.mask or row.mask
     if account.id_class is not None:  # what it delivered since may show that its ids are no identities, or are again
         row.id_class = str(account.id_class)
-    row.currency = _stated_currency(account) or row.currency
+    _take_currency(row, _stated_currency(account))
     row.institution_name = account.institution_name or row.institution_name
     row.last_seen_at = func.now()
     mended = row.status == "unsupported" and _stated_currency(account) is not None
     if row.status in {"missing", "closed"} or mended:
         row.status, row.status_code = "active", None
     _balance(row, account)
+
+
+def _take_currency(row: BankConnectionAccount, stated: str | None) -> None:
+    """Take the currency that the bank states; where another one was assumed before, everything is read again."""
+    if stated is None:
+        return
+    if row.currency is None and row.currency_assumed == stated:
+        row.currency_assumed = None
+    if row.currency is None and row.currency_assumed is not None:
+        row.history_from_on, row.history_complete, row.cursor = None, False, None
+    row.currency = stated
 
 
 def _balance(row: BankConnectionAccount, account: Account) -> None:

@@ -7,6 +7,7 @@ match it, plan, write. All of it commits or none.
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Transaction
@@ -63,6 +64,7 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
         window=share.request.window if whole else None, cursor=delivery.next_cursor if delivery.continues else None
     )
     add_counts(session, job, account.id, tally.counts, read)
+    _note_assumed_currency(session, share, tally)
     if read.window is not None:
         note_unread_days(session, account.id, read.window, by_cursor=share.request.by_cursor)
     if share.request.moves and account.external_id not in delivery.failures:
@@ -76,6 +78,24 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
             )
             close_account(session, job, cut)
     return tally
+
+
+_IN_ASSUMED_CURRENCY = text(
+    """SELECT EXISTS (SELECT FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id
+      WHERE a.id = :account_id AND t.state <> 'removed' AND t.currency = a.currency_assumed
+        AND a.currency <> a.currency_assumed
+        AND t.effective_on < least(a.history_from_on, CAST(:read_from_on AS date)))"""
+)
+
+
+def _note_assumed_currency(session: Session, share: AccountShare, tally: AccountTally) -> None:
+    """Keep the currency that is assumed of an account; say it of rows that the bank gives no more to correct them."""
+    if share.account.currency is None:
+        session.get_one(BankConnectionAccount, share.account.id).currency_assumed = share.read_context.currency
+    elif share.account.currency_assumed is not None:
+        values = {"account_id": share.account.id, "read_from_on": share.request.window.from_on}
+        if session.execute(_IN_ASSUMED_CURRENCY, values).scalar_one():
+            tally.warnings.add("currency_was_assumed")
 
 
 def _with_days_at(session: Session, share: AccountShare) -> AccountShare:
