@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from tests.importer.decide.rows import day, row
-from worker.importer.decide.booked_beside import inherited_effect, match_booked_beside
+from worker.importer.decide.booked_beside import inherited_effect, match_booked_beside, pairs_in_doubt
 from worker.importer.decide.match_pending import MAX_DAYS
 from worker.importer.decide.stored_row import ExpenseState, State
 
@@ -81,3 +81,21 @@ def test_what_the_person_typed_is_linked():
 )
 def test_otherwise_the_posted_row_stays_as_it_is(pending, posted):
     assert inherited_effect(pending, posted, None) is None
+
+
+@pytest.mark.parametrize(
+    ("pending", "posted", "asked", "pairs"),
+    [
+        ([1], [(5, 0)], [], [(1, 5)]),
+        ([1, 2], [(5, 0), (6, 1)], [], [(1, 5), (2, 6)]),
+        ([1, 2], [(5, 0)], [], [(1, 5)]),
+        ([1, 2], [(5, 0)], [(2, 5)], [(2, 5)]),
+        ([1], [(6, 1), (5, 0)], [], [(1, 5)]),
+        ([1], [(5, MAX_DAYS + 1)], [], []),
+    ],
+    ids=["one", "in order of days", "two for one", "asked before", "the nearest", "too late"],
+)
+def test_a_row_is_in_one_question_at_most(pending, posted, asked, pairs):
+    rows = [row(id=id_, pending=True) for id_ in pending], [row(id=id_, booking_on=day(on)) for id_, on in posted]
+    doubtful = pairs_in_doubt(list(product(*rows)), asked)
+    assert [(one.id, other.id) for one, other in doubtful] == pairs
