@@ -123,6 +123,6 @@ def test_hanging_banks_hold_their_users_share_and_a_cancel_ends_their_wait(
     for run_id in held:
         with sessions() as session, suppress(ConflictError):  # it ended by itself this very moment
             commands.cancel(session, run_id)
-    until(lambda: not any(row_of(run_id).status == "running" for run_id in held), timeout_s=8)
+    until(lambda: not any(row_of(run_id).status == "running" for run_id in held), timeout_s=30)
     assert "cancelled" in {row_of(run_id).status for run_id in held}
     client.close()
