@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import TODAY, Harness
-from worker.bank_accounts.unmatching import detach
+from worker.bank_accounts.moving import move_account
+from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
 from worker.connections.connection_queries import find
 from worker.connections.removal import forget
 from worker.connectors.base import Account, TransactionKind
@@ -54,6 +55,19 @@ def part(harness):
     source = harness.sql("SELECT id FROM bank_connection_accounts WHERE connection_id = :c", c=harness.connection_id)
     with harness.sessions() as session:
         detach(session, source[0][0], user_id=harness.user_id)
+
+
+def move_to(harness):
+    account_id = harness.sql("SELECT min(bank_account_id) FROM bank_connection_accounts")[0][0]
+    with harness.sessions() as session:
+        move_account(session, account_id, harness.connection_id, user_id=harness.user_id)
+
+
+def twins_of_twins(harness):
+    return harness.sql(
+        "SELECT t.id, o.id FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id"
+        " WHERE t.expense_state = 'twin' AND o.expense_state = 'twin'"
+    )
 
 
 def refresh_all(harnesses):
@@ -109,6 +123,15 @@ def test_a_removed_connection_takes_only_what_it_alone_states(sources):
     assert purchases(sources[0]) == ["-70.00", "-4.20"]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+def test_nothing_is_left_when_every_source_is_removed_with_its_expenses(sources, order):
+    for place in order[:2]:
+        remove(sources[place])
+        assert purchases(sources[0]) == ["-70.00", "-4.20"]
+    assert remove(sources[order[2]]).expenses_deleted == 2
+    assert purchases(sources[0]) == []
+
+
 def test_a_bank_that_is_linked_again_meets_what_the_other_sources_kept(sources, sessions, user_id):
     remove(sources[0])
     again = Harness(sessions, user_id)
@@ -155,6 +178,56 @@ def test_a_purchase_that_meets_again_after_reverts_is_in_the_history_of_its_rows
             runs[place] = source.run_id
     refresh_all(sources)
     assert purchases(sources[0]) == ["-70.00", "-4.20"]
+
+
+@pytest.mark.parametrize("is_removed", [False, True], ids=["it rests", "it is removed"])
+@pytest.mark.parametrize("reads_on", [1, 2])
+def test_rows_restored_after_the_account_moved_share_the_expense_that_moved(sources, reads_on, is_removed):
+    sources[0].run(RunKind.REVERT, target_run_id=sources[0].run_id, reimport=True)
+    expense_id = edit(sources[0])
+    move_to(sources[2])
+    sources[0].run(RunKind.REVERT, target_run_id=sources[0].run_id, reimport=True)
+    assert twins_of_twins(sources[0]) == []
+    if is_removed:
+        assert remove(sources[0]).expenses_deleted == 0
+    for _ in range(2):
+        refresh_all([sources[reads_on]])
+        assert purchases(sources[0]) == ["-70.00", "-4.20"]
+    assert sources[0].sql("SELECT id FROM expenses WHERE notes = 'Mine'") == [(expense_id,)]
+
+
+@pytest.mark.parametrize("reads_on", [0, 1, 2])
+def test_a_twin_whose_counterpart_became_a_twin_shares_the_expense_of_that_purchase(sources, reads_on):
+    sources[0].sql(
+        "UPDATE bank_transactions t SET twin_id = (SELECT o.id FROM bank_transactions o"
+        " WHERE o.amount = t.amount AND o.expense_state = 'twin' ORDER BY o.id LIMIT 1)"
+        " WHERE t.id IN (SELECT max(id) FROM bank_transactions GROUP BY amount)"
+    )
+    assert len(twins_of_twins(sources[0])) == 2
+    refresh_all([sources[reads_on]])
+    assert purchases(sources[0]) == ["-70.00", "-4.20"]
+    assert twins_of_twins(sources[0]) == []
+
+
+@pytest.mark.parametrize("why", ["its source states it twice", "the person parted them"])
+def test_a_twin_of_a_twin_that_is_another_purchase_has_an_expense_of_its_own(sources, why):
+    if why == "the person parted them":
+        with sources[2].sessions() as session:
+            row_id = sources[2].sql("SELECT max(id) FROM bank_transactions WHERE amount = -4.20")[0][0]
+            unmatch(session, row_id, user_id=sources[2].user_id, match=RowMatch.TWIN)
+    else:
+        sources[2].bank.buy("-4.20", "Cafe Central", external_id="cafe again")
+        sources[2].refresh()
+    assert purchases(sources[0]) == ["-70.00", "-4.20", "-4.20"]
+    sources[0].sql("DELETE FROM expenses WHERE id = (SELECT max(id) FROM expenses)")
+    sources[0].sql(
+        "UPDATE bank_transactions t SET expense_state = 'twin', twin_id = (SELECT o.id FROM bank_transactions o"
+        " WHERE o.amount = t.amount AND o.expense_state = 'twin' ORDER BY o.id LIMIT 1)"
+        " WHERE t.id = (SELECT max(id) FROM bank_transactions WHERE amount = -4.20)"
+    )
+    assert len(twins_of_twins(sources[0])) == 1
+    refresh_all(sources[2:])
+    assert purchases(sources[0]) == ["-70.00", "-4.20", "-4.20"]
 
 
 def test_the_leg_of_a_transfer_is_left_to_the_other_source_with_its_peer(sources, sessions, user_id):

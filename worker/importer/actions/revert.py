@@ -30,7 +30,7 @@ from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details, present_categories
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.transfers import give_twins_of_reverted
-from worker.importer.store.twins import hand_to_twins, without_expense
+from worker.importer.store.twins import hand_to_twins, point_to_ends, without_expense
 from worker.importer.store.unchanged_response import forget
 from worker.runs.ending import close
 from worker.runs.states import Counts, Outcome, RunStatus
@@ -185,6 +185,7 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     )
     delete_expenses(session, gone)
     ids = [undo.known.id for undo in undos if undo.state == ExpenseState.TWIN]
+    reverted.months |= point_to_ends(session, ids, job.user_id, job.lease.run_id)[1]
     reverted.months |= give_twins_of_reverted(session, ids, user_id=job.user_id, run_id=job.lease.run_id)
     for event_type, ids in (("expense.created", written), ("expense.updated", list(changed))):
         outbox.record_expenses(session, event_type=event_type, expense_ids=ids, run_id=job.lease.run_id)

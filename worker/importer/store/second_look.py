@@ -31,7 +31,7 @@ from worker.importer.store.load import load_details
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.stale_pending import remove_abandoned, settle_pending
 from worker.importer.store.transfers import hide_shown_legs, link_transfers, unpaired_ids
-from worker.importer.store.twins import follow, successors
+from worker.importer.store.twins import follow, point_to_ends, successors
 from worker.importer.store.user_expenses import (
     load_asked,
     load_counterparts,
@@ -89,7 +89,8 @@ _DOUBTFUL = text(
 # also where the one was pending beside the other and was taken for it.
 _ORPHANS = text(
     """SELECT t.id, t.twin_id, o.state = 'removed' AND (o.expense_state = 'reverted'
-        OR o.expense_state IN ('own', 'linked') AND o.expense_id IS NULL) AS is_taken_back
+        OR o.expense_state IN ('own', 'linked') AND o.expense_id IS NULL) AS is_taken_back,
+      t.expense_state = 'twin' AND o.expense_state = 'twin' AS is_twin_of_twin
     FROM bank_connection_accounts n JOIN bank_connection_accounts a
       ON a.id = n.id OR a.bank_account_id = n.bank_account_id
     JOIN bank_transactions t ON t.account_id = a.id AND t.state <> 'removed'
@@ -143,10 +144,13 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
 def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> set[str]:
     """Give rows whose counterpart is gone their own expense, unless the user deleted or reverted that of a twin.
 
-    Args:
-        show_both: Legs of transfers are expenses as well.
+    A twin of a row that is a twin itself shares the expense of that purchase. With `show_both`, legs are expenses too.
     """
-    orphans = list(session.execute(_ORPHANS, {"account_id": target.account_id, "show_both": show_both}))
+    which = {"account_id": target.account_id, "show_both": show_both}
+    orphans = session.execute(_ORPHANS, which).all()
+    chained = [row.id for row in orphans if row.is_twin_of_twin]
+    pointed, months = point_to_ends(session, chained, target.user_id, target.run_id)
+    orphans = session.execute(_ORPHANS, which).all() if pointed else orphans
     taken_back = [row.id for row in orphans if row.is_taken_back]
     if taken_back:
         session.execute(_TAKE_BACK_TWINS, {"ids": taken_back, "run_id": target.run_id})
@@ -154,7 +158,7 @@ def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> 
     heirs = successors(session, {row.twin_id for row in alone if row.twin_id is not None})
     follow(session, heirs)
     ids = [row.id for row in alone if heirs.get(row.twin_id, row.id) == row.id]
-    return give_expenses(session, ids, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
+    return months | give_expenses(session, ids, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
 
 
 def _match_expenses(session: Session, job: Job, account: AccountState, target: WriteTarget, since_on: date) -> set[str]:

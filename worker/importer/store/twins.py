@@ -2,7 +2,8 @@
 
 Rows of one purchase at several sources of an account share an expense: one row has it, the others are its twins. When
 the bank of the first withdraws the row, its run is reverted, or its source is removed or made an account of its own,
-one twin goes on with the expense, its id and what the person did to it; the other twins point to that one.
+one twin goes on with the expense, its id and what the person did to it; the other twins point to that one. A row that
+returns as a twin, because its run is restored, points to the row that has the expense by then.
 """
 
 import uuid
@@ -16,6 +17,8 @@ from worker.importer.decide.decisions import ExpenseEffect, RowChange
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.store.bulk import array_text
+from worker.importer.store.joined_rows import pairs_apart
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import HandOver, hand_over
 
 _HANDED_OVER = {ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER}
@@ -33,6 +36,30 @@ _FOLLOW = text(
     FROM unnest(CAST(:old_ids AS bigint[]), CAST(:new_ids AS bigint[])) v(old_id, new_id)
     WHERE t.twin_id = v.old_id AND t.id <> v.new_id AND t.id <> ALL(CAST(:but AS bigint[]))
       AND t.expense_state = 'twin'"""
+)
+# The row at the end of each chain of twins. Where another row of its source states that purchase, it is not this one.
+_ENDS = text(
+    """WITH RECURSIVE chain AS (
+      SELECT t.id, t.account_id, t.twin_id AS next_id, o.id AS at_id, o.twin_id, o.expense_state, 1 AS steps
+      FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id
+      WHERE t.id = ANY(CAST(:ids AS bigint[])) AND t.expense_state = 'twin' AND t.state <> 'removed'
+        AND o.expense_state = 'twin'
+      UNION ALL
+      SELECT c.id, c.account_id, c.next_id, o.id, o.twin_id, o.expense_state, c.steps + 1
+      FROM chain c JOIN bank_transactions o ON o.id = c.twin_id WHERE c.expense_state = 'twin' AND c.steps < :most
+    )
+    SELECT DISTINCT ON (c.at_id, c.account_id) c.id, c.next_id, c.at_id AS end_id
+    FROM chain c JOIN bank_transactions e ON e.id = c.at_id
+    WHERE (c.expense_state IN ('own', 'linked', 'transfer') OR e.state = 'removed') AND c.expense_state <> 'twin'
+      AND e.account_id <> c.account_id
+      AND NOT EXISTS (SELECT FROM bank_transactions b WHERE b.twin_id = e.id AND b.account_id = c.account_id
+        AND b.id <> c.id AND b.expense_state = 'twin' AND b.state <> 'removed')
+    ORDER BY c.at_id, c.account_id, c.id"""
+)
+_MOST_STEPS = 10
+_POINT = text(
+    """UPDATE bank_transactions t SET twin_id = v.end_id, last_run_id = :run_id
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:end_ids AS bigint[])) v(id, end_id) WHERE t.id = v.id"""
 )
 
 
@@ -52,6 +79,20 @@ def follow(session: Session, pairs: Mapping[int, int], *, but: Collection[int] =
     """
     values = {"old_ids": array_text(pairs), "new_ids": array_text(pairs.values()), "but": array_text(but)}
     session.execute(_FOLLOW, values)
+
+
+def point_to_ends(session: Session, ids: Collection[int], user_id: int, run_id: uuid.UUID) -> tuple[set[int], set[str]]:
+    """Let twins of rows that are twins themselves point to the row that they all are the purchase of.
+
+    Two rows of one source are two purchases, and so are rows that a person parted: such a twin stays as it is. Returns
+    the twins that point elsewhere now, and the months (`YYYY-MM`) of expenses that changed.
+    """
+    found = session.execute(_ENDS, {"ids": array_text(ids), "most": _MOST_STEPS}).all() if ids else []
+    apart = pairs_apart(session, user_id) if found else frozenset()
+    ends = {row.id: row.end_id for row in found if frozenset({row.next_id, row.end_id}) not in apart}
+    if ends:
+        session.execute(_POINT, {"ids": array_text(ends), "end_ids": array_text(ends.values()), "run_id": run_id})
+    return set(ends), let_sources_lead(session, ends, run_id)
 
 
 def hand_to_twins(session: Session, rows: Sequence[StoredRow], run_id: uuid.UUID | None) -> dict[int, int]:
