@@ -6,6 +6,8 @@ import pytest
 
 from tests.importer.bank import TODAY, Harness
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
+from worker.connections.connection_queries import find
+from worker.connections.removal import forget
 from worker.connectors.base import Account
 from worker.importer.actions.suggestions import accept, list_suggestions
 
@@ -72,6 +74,16 @@ def test_a_source_that_leaves_leads_no_more(feed, statement, by_detaching):
         else:
             unmatch(session, twin_of(feed), user_id=feed.user_id, match=RowMatch.TWIN)
     assert sorted(feed.expenses()) == sorted([BY_FEED, BY_STATEMENT])
+
+
+@pytest.mark.parametrize("leaving", ["statement", "feed"])
+def test_a_source_that_is_removed_with_its_expenses_leads_no_more(feed, statement, leaving):
+    feed.refresh()
+    statement.refresh()
+    gone = statement if leaving == "statement" else feed
+    with gone.sessions() as session:
+        forget(session, find(session, gone.connection_id, lock=True), delete_expenses=True, revoked=False)
+    assert feed.expenses() == [BY_FEED if leaving == "statement" else BY_STATEMENT]
 
 
 @pytest.mark.parametrize("joined", ["statement", "feed"])

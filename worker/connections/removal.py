@@ -58,10 +58,13 @@ def _end_runs(session: Session, row: BankConnection) -> None:
 def _delete_expenses(session: Session, row: BankConnection) -> tuple[int, frozenset[str]]:
     """Delete the expenses that the connection wrote, but those of purchases that another source of the account states.
 
-    Nobody deleted these one by one: the other source's row has the expense from now on. Returns how many went, and the
-    months (`YYYY-MM`) of expenses that changed.
+    Nobody deleted these one by one: the other source's row has the expense from now on. The connection's own rows state
+    nothing any more: none of them leads an expense of another source, or takes one over when that is removed as well.
+    Returns how many went, and the months (`YYYY-MM`) of expenses that changed.
     """
     mine = select(BankConnectionAccount.id).where(BankConnectionAccount.connection_id == row.id)
+    twins = update(BankTransaction).where(BankTransaction.account_id.in_(mine), BankTransaction.expense_state == "twin")
+    left = session.scalars(twins.values(expense_state="reverted").returning(BankTransaction.twin_id)).all()
     with_expense = (
         select(BankTransaction.id)
         .where(BankTransaction.account_id.in_(mine), BankTransaction.expense_state == "own")
@@ -76,5 +79,6 @@ def _delete_expenses(session: Session, row: BankConnection) -> tuple[int, frozen
     session.execute(update(BankTransaction).where(without).values(expense_id=None, expense_state="reverted"))
     deleted = delete(Expense).where(Expense.id.in_(expense_ids)).returning(Expense.spent_at)
     days = session.scalars(deleted).all()
-    months = let_sources_lead(session, list(handed.values()), None, also_alone=True)
+    owner_ids = {*handed.values(), *(owner_id for owner_id in left if owner_id is not None)}
+    months = let_sources_lead(session, owner_ids, None, also_alone=True)
     return len(days), frozenset(months | {f"{day:%Y-%m}" for day in days})
