@@ -15,6 +15,7 @@ from worker.db.engine import with_contention_retries
 from worker.db.user_lock import lock_user
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.importer.engine import run
+from worker.runs.states import RunKind
 
 
 def at_once(*works):
@@ -112,6 +113,23 @@ def test_a_connection_is_removed_with_its_expenses_while_it_imports(harness):
         assert harness.amounts() == []
         harness.sql("DELETE FROM bank_connections")
         harness.connection_id = Harness(harness.sessions, harness.user_id).connection_id
+
+
+@pytest.mark.parametrize("what", ["restore", "refresh"])
+def test_a_run_that_is_claimed_while_the_connection_is_removed_writes_nothing(harness, sessions, what):
+    harness.bank.buy("-4.20", external_id="1")
+    harness.refresh()
+    harness.run(RunKind.REVERT, target_run_id=harness.run_id, reimport=True)
+    wanted = {"kind": RunKind.REVERT, "target_run_id": harness.run_id} if what == "restore" else {}
+    with sessions() as removing:
+        lock_user(removing, harness.user_id)
+        forget(removing, find(removing, harness.connection_id, lock=True), delete_expenses=True, revoked=False)
+        claimed = harness.claim(**wanted)  # which cannot see yet that the connection goes
+        assert claimed.facts.connection_status == "active"
+    with pytest.raises(CancelRequestedError):
+        run(claimed, harness.context())
+    assert harness.amounts() == []
+    assert harness.sql("SELECT count(*) FROM bank_transactions WHERE expense_id IS NOT NULL") == [(0,)]
 
 
 def test_finmind_deletes_a_user_while_an_import_writes(harness):

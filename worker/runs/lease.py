@@ -152,21 +152,25 @@ def _circuit_s(session: Session, row: RowMapping) -> float:
     return circuit.wait_s(session, row["connector_name"], (row["outage_scope"], row["bank_scope"]))
 
 
+# A removal cancels the runs that it sees; one that is claimed meanwhile learns of it here. The lock of the user keeps
+# the transactions of both apart.
 _FENCE = prepared(
-    "SELECT cancel_requested_at FROM bank_import_runs WHERE id = :run_id AND lease_token = :token FOR UPDATE"
+    """SELECT r.cancel_requested_at IS NOT NULL AS is_cancelled, c.status = 'disconnected' AS is_removed
+    FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
+    WHERE r.id = :run_id AND r.lease_token = :token FOR UPDATE OF r"""
 )
 
 
 def fence(session: Session, lease: Lease) -> None:
     """Check in the transaction that writes that the lease is still ours; the row stays locked until the commit.
 
-    Raises: LostLeaseError, CancelRequestedError.
+    Raises: LostLeaseError, CancelRequestedError when the run was cancelled or its connection removed.
     """
     row = session.execute(_FENCE, {"run_id": lease.run_id, "token": lease.token}).one_or_none()
     if row is None:
         raise LostLeaseError(f"run {lease.run_id} was taken over")
-    if row.cancel_requested_at is not None:
-        raise CancelRequestedError(f"run {lease.run_id} was cancelled")
+    if row.is_cancelled or row.is_removed:
+        raise CancelRequestedError(f"run {lease.run_id} was cancelled, or its connection removed")
 
 
 def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
