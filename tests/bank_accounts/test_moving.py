@@ -1,9 +1,11 @@
 """An account moves to another source as one history, and back."""
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from tests.importer.bank import TODAY, Harness
 from worker.bank_accounts.moving import move_account
@@ -193,3 +195,22 @@ def test_a_move_that_was_taken_back_is_not_restored(two):
     two[1].run(RunKind.REVERT, target_run_id=report.run_id)
     with two[0].sessions() as session, pytest.raises(ConflictError, match="move the account again"):
         revert_request(session, report.run_id, user_id=two[0].user_id)
+
+
+def test_a_move_beside_a_run_that_ends_waits_for_it_before_it_locks_accounts(two):
+    apart(two, range(20))
+    assert two[1].refresh().code == "nothing_new"
+    moved = []
+    thread = threading.Thread(target=lambda: moved.append(move(two)))
+    with two[1].sessions() as ending:
+        find(ending, two[1].connection_id, lock=True)
+        thread.start()
+        waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        while not two[0].sql(waits):
+            assert thread.is_alive(), "the move did not wait for the connection"
+        ending.execute(
+            text("UPDATE bank_connection_accounts SET last_seen_at = now() WHERE connection_id = :id"),
+            {"id": two[1].connection_id},
+        )
+    thread.join(60)
+    assert [report.met for report in moved] == [15]

@@ -25,7 +25,9 @@ def find_target(
 ) -> BankConnectionAccount:
     """Return the source of a connection that is, or may be, the account."""
     connection = session.scalar(
-        select(BankConnection).where(BankConnection.id == connection_id, BankConnection.user_id == user_id)
+        select(BankConnection)
+        .where(BankConnection.id == connection_id, BankConnection.user_id == user_id)
+        .with_for_update(key_share=True)  # before its accounts: a run that ends locks them in this order
     )
     if connection is None:
         raise NotFoundError(f"no connection {connection_id}")
