@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
+from worker.importer.actions.joining import row_with_expense
 from worker.importer.actions.suggestions import find_suggestion
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.bank_accounts import attach, other_sources
@@ -46,9 +47,7 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
     if suggestion.status == "accepted":
         months = _part(session, suggestion, user_id)
     elif suggestion.reason == Reason.UNMATCHED and suggestion.kind in {"twin", "takeover"}:
-        months = _rejoin(session, suggestion)
-        session.delete(suggestion)
-        return frozenset(months)
+        return frozenset(_rejoin(session, suggestion))
     elif suggestion.kind == "account":
         _wait_again(session, suggestion)
     session.execute(
@@ -75,12 +74,15 @@ def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> se
         pair = [suggestion.transaction_id, suggestion.other_transaction_id]
         twin_id = session.scalars(_TWIN_OF_PAIR, {"ids": pair}).one_or_none()
         if twin_id is None:
-            raise ConflictError("the two rows are not one purchase any more")
+            raise ConflictError(
+                "the two rows are one purchase by way of a third one, or no longer: unmatch one of them"
+            )
         return set(unmatch(session, twin_id, user_id=user_id, match=RowMatch.TWIN).months)
     if suggestion.transaction_id is None:
         return set()
     match = RowMatch.EXPENSE if suggestion.kind == "expense" else RowMatch.TRANSFER
-    return set(unmatch(session, suggestion.transaction_id, user_id=user_id, match=match).months)
+    row = row_with_expense(session, suggestion.transaction_id)
+    return set(unmatch(session, row.id, user_id=user_id, match=match).months)
 
 
 def _part_account(session: Session, source_ids: Sequence[int], user_id: int) -> set[str]:
@@ -100,11 +102,13 @@ def _part_account(session: Session, source_ids: Sequence[int], user_id: int) -> 
 
 
 def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Make two rows twins again that were unmatched."""
+    """Make two rows twins again that were unmatched, and forget that they were."""
     if suggestion.kind == "takeover" or suggestion.transaction_id is None or suggestion.other_transaction_id is None:
         raise ConflictError("the two rows went on apart: decline or delete the expense of one of them")
-    pair = suggestion.transaction_id, suggestion.other_transaction_id
-    months = join_pair(session, *pair, suggestion.run_id)
+    pair, run_id = (suggestion.transaction_id, suggestion.other_transaction_id), suggestion.run_id
+    session.delete(suggestion)
+    session.flush()
+    months = join_pair(session, *pair, run_id)
     months |= let_sources_lead(session, pair, None)
     session.expire_all()
     return months

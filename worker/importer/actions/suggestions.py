@@ -9,15 +9,12 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
+from worker.importer.actions.joining import drop_expenses, join_expense, join_transfer, join_twin, standing_row
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.bank_accounts import add_account, attach, other_sources, sources_of
-from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.joined_rows import meet_joined_rows
-from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.moved_rows import join_pair
 from worker.importer.store.replaced_account import go_on_as
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 
@@ -149,55 +146,6 @@ def _decide(suggestion: BankMatchSuggestion, status: str) -> None:
     suggestion.decided_at = func.now()
 
 
-def _transaction(session: Session, transaction_id: int | None) -> BankTransaction:
-    row = transaction_id and session.get(BankTransaction, transaction_id, with_for_update=True)
-    if not row or row.state == "removed":
-        raise ConflictError("the bank took this row back meanwhile")
-    return row
-
-
-def _accept_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Make rows of two sources one purchase, or a pending and a posted row of one source."""
-    one, other = (_transaction(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
-    if one.account_id == other.account_id:
-        pending, posted = sorted((one, other), key=lambda row: row.state)
-        if (pending.state, posted.state) != ("pending", "posted"):
-            raise ConflictError("both rows are booked by now")
-        months = join_booked_beside(session, pending, posted, suggestion.run_id)
-    else:
-        months = join_pair(session, one.id, other.id, suggestion.run_id)
-    # An answer is no part of the run that asked, or a revert of that run would take half of it back.
-    months |= let_sources_lead(session, [one.id, other.id], None)
-    session.expire_all()
-    return months
-
-
-def _accept_expense(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Link the line with the user's own expense, and delete the one that was written for it."""
-    row = _transaction(session, suggestion.transaction_id)
-    taken = session.scalar(select(BankTransaction.id).where(BankTransaction.expense_id == suggestion.expense_id))
-    if suggestion.expense_id is None or taken is not None:
-        raise ConflictError("the expense is gone, or stands for another row already")
-    ours = row.expense_id if row.expense_state == "own" else None
-    row.expense_id, row.expense_state = suggestion.expense_id, "linked"
-    session.flush()
-    return _drop(session, [ours] if ours is not None else [], suggestion)
-
-
-def _accept_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    one, other = (
-        _transaction(session, suggestion.transaction_id),
-        _transaction(session, suggestion.other_transaction_id),
-    )
-    if one.transfer_peer_id is not None or other.transfer_peer_id is not None or one.amount != -other.amount:
-        raise ConflictError("one of the rows changed or has another peer meanwhile")
-    ours = [row.expense_id for row in (one, other) if row.expense_state == "own" and row.expense_id is not None]
-    for row, peer in ((one, other), (other, one)):
-        row.transfer_peer_id, row.expense_id, row.expense_state = peer.id, None, "transfer"
-    session.flush()
-    return _drop(session, ours, suggestion)
-
-
 def _accept_category(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     found = session.execute(
         text(
@@ -215,7 +163,7 @@ def _accept_withdrawn(session: Session, suggestion: BankMatchSuggestion) -> set[
 
     A pending row that the bank still lists loses its expense, until it is posted.
     """
-    row = _transaction(session, suggestion.transaction_id)
+    row = standing_row(session, suggestion.transaction_id)
     waits = suggestion.reason == Reason.STILL_PENDING and row.state == "pending"
     if row.absent_since_at is None and not waits:
         raise ConflictError("the bank delivers this row again")
@@ -226,7 +174,7 @@ def _accept_withdrawn(session: Session, suggestion: BankMatchSuggestion) -> set[
     row.state = "pending" if waits else "removed"
     row.expense_id, row.expense_state, row.transfer_peer_id = None, "none", None
     session.flush()
-    return _drop(session, [ours] if ours is not None else [], suggestion)
+    return drop_expenses(session, [ours] if ours is not None else [], suggestion.run_id)
 
 
 def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
@@ -274,20 +222,11 @@ def _join_accounts(
     return months
 
 
-def _drop(session: Session, expense_ids: list[int], suggestion: BankMatchSuggestion) -> set[str]:
-    """Delete expenses that were written for rows, and return their months."""
-    if not expense_ids:
-        return set()
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=suggestion.run_id)
-    gone = text("DELETE FROM expenses WHERE id = ANY(:ids) RETURNING to_char(spent_at, 'YYYY-MM')")
-    return set(session.execute(gone, {"ids": expense_ids}).scalars())
-
-
 _ACCEPT: Mapping[str, Callable[[Session, BankMatchSuggestion], set[str]]] = {
-    "expense": _accept_expense,
-    "transfer": _accept_transfer,
+    "expense": join_expense,
+    "transfer": join_transfer,
     "category": _accept_category,
     "withdrawn": _accept_withdrawn,
     "account": _accept_account,
-    "twin": _accept_twin,
+    "twin": join_twin,
 }

@@ -71,14 +71,30 @@ _BECOME_TWINS = text(
       last_run_id = :run_id
     FROM unnest(CAST(:old_ids AS bigint[]), CAST(:new_ids AS bigint[])) v(old_id, new_id) WHERE n.id = v.new_id"""
 )
+# Of a row that became a twin since, the row that has the expense now.
 _PAIR = text(
-    """SELECT t.id, t.expense_id, t.expense_state, to_char(e.spent_at, 'YYYY-MM') AS month,
+    """SELECT w.id AS asked_id, t.id, t.expense_id, t.expense_state, to_char(e.spent_at, 'YYYY-MM') AS month,
       t.expense_state = 'linked' OR e.category_id IS NOT NULL
         OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
           (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on) AS touched
-    FROM bank_transactions t JOIN expenses e ON e.id = t.expense_id
-    WHERE t.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
+    FROM bank_transactions w
+    JOIN bank_transactions t ON t.id = CASE WHEN w.expense_state = 'twin' THEN w.twin_id ELSE w.id END
+    JOIN expenses e ON e.id = t.expense_id
+    WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
     ORDER BY t.id FOR UPDATE OF t, e"""
+)
+_WHY_APART = text(
+    """WITH members AS (
+      SELECT id, account_id, state, id = :one_id OR expense_state = 'twin' AND twin_id = :one_id AS is_one
+      FROM bank_transactions
+      WHERE id IN (:one_id, :other_id) OR twin_id IN (:one_id, :other_id) AND expense_state = 'twin'
+    ), pairs AS (
+      SELECT m.id, o.id AS other_id, m.account_id = o.account_id AND m.state = 'posted' AND o.state = 'posted' AS booked
+      FROM members m JOIN members o ON m.is_one AND NOT o.is_one
+    )
+    SELECT EXISTS (SELECT FROM pairs WHERE booked) AS are_booked,
+      EXISTS (SELECT FROM pairs p JOIN bank_match_suggestions s ON s.kind = 'twin' AND s.status = 'declined'
+        AND s.transaction_id IN (p.id, p.other_id) AND s.other_transaction_id IN (p.id, p.other_id)) AS are_parted"""
 )
 _DROP = text(
     """WITH gone AS (
@@ -126,16 +142,24 @@ def make_twins(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | 
 
 
 def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | None) -> set[str]:
-    """Join two rows that have an expense each: the one that the person did not change is deleted, else the newer one.
+    """Join the purchases of two rows: the expense that the person did not change is deleted, else the newer one.
 
-    Returns the months (`YYYY-MM`) of the expenses that changed.
+    Returns the months (`YYYY-MM`) of the expenses that changed; none where both rows are one purchase already.
 
-    Raises: ConflictError when a row has no expense of its own any more, or the person changed both.
+    Raises: ConflictError when a purchase has no expense any more, a source has booked both, or the person changed both
+        or said of rows of both that they are two.
     """
-    found = {row.id: row for row in session.execute(_PAIR, {"ids": array_text([one_id, other_id])})}
-    if not {one_id, other_id} <= found.keys():
-        raise ConflictError("one of the two rows has no expense of its own any more")
-    old, new = found[min(found)], found[max(found)]
+    rows = session.execute(_PAIR, {"ids": array_text([one_id, other_id])}).all()
+    if {row.asked_id for row in rows} != {one_id, other_id}:
+        raise ConflictError("one of the two purchases has no expense any more")
+    old, new = rows
+    if old.id == new.id:
+        return set()
+    apart = session.execute(_WHY_APART, {"one_id": old.id, "other_id": new.id}).one()
+    if apart.are_booked:
+        raise ConflictError("a source has booked both, so that they are two purchases")
+    if apart.are_parted:
+        raise ConflictError("the person said of rows of both that they are two: take that answer back first")
     if old.touched and new.touched:
         raise ConflictError("both rows were changed by the person, so that neither expense can go")
     return join_pairs(session, [(old, new)], run_id) | {old.month}

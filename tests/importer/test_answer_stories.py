@@ -1,0 +1,197 @@
+"""What an answer says holds for purchases, whichever of their rows has the expense by then; no edit is lost by it."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.importer.bank import TODAY, Harness
+from worker.bank_accounts.answers import undo_answer
+from worker.bank_accounts.unmatching import unmatch
+from worker.connectors.base import Account
+from worker.errors import ConflictError
+from worker.importer.actions.suggestions import accept, list_suggestions
+
+IBAN = "DE02120300000000202051"
+LOWERED = "UPDATE expenses SET amount = 2.10 WHERE id = :id"
+DAY_BEFORE = TODAY - timedelta(days=1)
+
+
+@pytest.fixture
+def links(sessions, user_id):
+    """Three connections to one account."""
+    found = [Harness(sessions, user_id) for _ in range(3)]
+    for harness in found:
+        harness.bank.accounts = [Account(external_id="A", name="Giro", anchor=f"iban:{IBAN}", currency="EUR")]
+    return found
+
+
+def type_in(harness, notes, on=TODAY):
+    ((expense_id,),) = harness.sql(
+        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
+        " VALUES (:u, 4.20, 'EUR', 'EXPENSE', :n, :d) RETURNING id",
+        u=harness.user_id, n=notes, d=on,
+    )  # fmt: skip
+    return expense_id
+
+
+def rows(harness, words):
+    return [
+        id_ for (id_,) in harness.sql("SELECT id FROM bank_transactions WHERE description = :w ORDER BY id", w=words)
+    ]
+
+
+def ask(harness, kind, one_id, other_id):
+    """Ask whether two rows are one, as an import does."""
+    ((suggestion_id,),) = harness.sql(
+        "INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, other_transaction_id, reason)"
+        " VALUES (:u, :k, :one, :other, 'maybe_twin') RETURNING id",
+        u=harness.user_id, k=kind, one=one_id, other=other_id,
+    )  # fmt: skip
+    return suggestion_id
+
+
+def questions(harness, kind):
+    with harness.sessions() as session:
+        return [one for one in list_suggestions(session, harness.user_id) if one.kind == kind]
+
+
+def say_yes(harness, suggestion_id):
+    with harness.sessions() as session:
+        accept(session, suggestion_id, user_id=harness.user_id)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["the older question first", "the newer question first"])
+def test_questions_about_one_purchase_leave_one_expense(links, order):
+    """Of two equal purchases, the first link states another day for one; each further link was asked about it."""
+    for harness, day, words in zip(links, (DAY_BEFORE, TODAY, TODAY), ("{}", "POS {} 4711", "{} CARD"), strict=True):
+        harness.bank.buy("-20", words.format("Kiosk am Ring"), external_id="1")
+        harness.bank.buy("-20", words.format("Shell Station"), external_id="2", booking_on=day)
+        harness.refresh()
+    asked = questions(links[0], "twin")
+    assert len(asked) == 2
+    for question in asked[::order]:
+        say_yes(links[0], question.id)
+    for harness in links:
+        assert harness.amounts() == ["-20.00", "-20.00"]
+        assert questions(harness, "twin") == []
+        harness.refresh()
+
+
+def test_an_answer_about_a_row_that_became_a_twin_links_the_row_with_the_expense(links):
+    first, second, _ = links
+    for harness, day, words in ((first, 30, "Cafe Central"), (second, 28, "SQ 8821")):
+        harness.bank.buy("-4.20", words, external_id="1", booking_on=TODAY - timedelta(days=day))
+        far = day + 20 if harness is first else 0
+        harness.bank.buy("-9.99", "Far away", external_id="2", booking_on=TODAY - timedelta(days=far))
+        harness.refresh()
+    type_in(second, "Parking", TODAY - timedelta(days=28))
+    second.refresh()
+    (twin,) = questions(second, "twin")
+    say_yes(second, twin.id)
+    (later,) = rows(second, "SQ 8821")
+    (typed,) = [one for one in questions(second, "expense") if one.bank["transaction_id"] == later]
+    say_yes(second, typed.id)
+    assert second.amounts().count("-4.20") == 1
+    with second.sessions() as session:
+        undo_answer(session, typed.id, user_id=second.user_id)
+    assert second.amounts().count("-4.20") == 2
+    assert typed.id in [one.id for one in questions(second, "expense")]
+
+
+def test_an_answer_about_a_leg_that_became_a_twin_hides_both_legs_until_it_is_undone(links, sessions, user_id):
+    for harness in links[:2]:
+        harness.bank.buy("-500", "Standing order", external_id="1")
+        harness.refresh()
+    savings = Harness(sessions, user_id)
+    savings.bank.accounts = [Account(external_id="S", name="Savings", currency="EUR")]
+    savings.bank.buy("500", "Credit", external_id="1", account_id="S")
+    savings.refresh()
+    savings.sql("DELETE FROM bank_match_suggestions")
+    question = ask(savings, "transfer", rows(savings, "Standing order")[1], rows(savings, "Credit")[0])
+    say_yes(savings, question)
+    assert savings.amounts() == []
+    with sessions() as session:
+        undo_answer(session, question, user_id=user_id)
+    assert savings.amounts() == ["-500.00", "500.00"]
+
+
+def test_two_purchases_that_one_source_has_booked_both_are_not_joined_by_an_answer(links):
+    for harness in links[:2]:
+        harness.bank.buy("-9", "Baker", external_id="1")
+        harness.bank.buy("-9", "Books", external_id="2")
+        harness.refresh()
+    question = ask(links[0], "twin", rows(links[0], "Baker")[0], rows(links[0], "Books")[1])
+    with pytest.raises(ConflictError, match="a source has booked both"):
+        say_yes(links[0], question)
+    assert links[0].amounts() == ["-9.00", "-9.00"]
+
+
+def test_what_a_person_parted_is_not_joined_by_an_answer_about_a_third_row_before_they_take_it_back(links):
+    for harness in links:
+        harness.bank.buy("-9", "Baker", external_id="1")
+        harness.refresh()
+    _, second, third = rows(links[0], "Baker")
+    with links[0].sessions() as session:
+        parted = unmatch(session, third, user_id=links[0].user_id)
+    question = ask(links[0], "twin", second, third)
+    with pytest.raises(ConflictError, match="they are two"):
+        say_yes(links[0], question)
+    assert links[0].amounts() == ["-9.00", "-9.00"]
+    with links[0].sessions() as session:
+        undo_answer(session, parted.suggestion_id, user_id=links[0].user_id)
+    say_yes(links[0], question)
+    assert links[0].amounts() == ["-9.00"]
+
+
+def test_an_answer_that_says_what_is_so_already_changes_nothing(links):
+    for harness in links[:2]:
+        harness.bank.buy("-9", "Baker", external_id="1")
+        harness.refresh()
+    say_yes(links[0], ask(links[0], "twin", *rows(links[0], "Baker")))
+    assert (links[0].amounts(), questions(links[0], "twin")) == (["-9.00"], [])
+
+
+@pytest.mark.parametrize(
+    ("edit", "amount", "notes", "category"),
+    [
+        (LOWERED, "-2.10", "Cafe Central", None),
+        ("UPDATE expenses SET notes = 'Breakfast with Bo' WHERE id = :id", "-4.20", "Breakfast with Bo", None),
+        ("UPDATE expenses SET category_id = :category_id WHERE id = :id", "-4.20", "Cafe Central", "Food"),
+    ],
+    ids=["amount", "notes", "category"],
+)
+def test_what_was_changed_in_the_imported_expense_holds_for_the_typed_one_that_stays(
+    harness, edit, amount, notes, category
+):
+    ((category_id,),) = harness.sql(
+        "INSERT INTO categories (user_id, name) VALUES (:u, 'Food') RETURNING id", u=harness.user_id
+    )
+    harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+    harness.refresh()
+    ((imported,),) = harness.sql("SELECT id FROM expenses")
+    harness.sql(edit, **({"id": imported} | ({"category_id": category_id} if category else {})))
+    typed = type_in(harness, "Cafe Central")
+    harness.refresh()
+    (question,) = questions(harness, "expense")
+    say_yes(harness, question.id)
+    for _ in range(2):
+        assert harness.expenses() == [(TODAY.isoformat(), amount, "EUR", notes)]
+        named = harness.sql("SELECT e.id, c.name FROM expenses e LEFT JOIN categories c ON c.id = e.category_id")
+        assert named == [(typed, category)]
+        harness.refresh()
+
+
+def test_two_amounts_that_the_person_wrote_are_not_chosen_between(harness):
+    harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+    harness.refresh()
+    ((imported,),) = harness.sql("SELECT id FROM expenses")
+    harness.sql(LOWERED, id=imported)
+    typed = type_in(harness, "Cafe Central")
+    harness.refresh()
+    harness.sql("UPDATE expenses SET amount = :amount WHERE id = :id", amount=Decimal("3.00"), id=typed)
+    (question,) = questions(harness, "expense")
+    with pytest.raises(ConflictError, match="changed the amount of both"):
+        say_yes(harness, question.id)
+    assert sorted(harness.amounts()) == ["-2.10", "-3.00"]
+    assert [one.id for one in questions(harness, "expense")] == [question.id]

@@ -1,0 +1,121 @@
+"""Does what an answer says by which two become one: a row and an expense, two rows, the legs of a transfer.
+
+An answer is about purchases. A row whose expense went to the row of another source since the question was asked is a
+twin: the answer holds for the row that has the expense now.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from worker import outbox
+from worker.errors import ConflictError
+from worker.importer.decide.expense import month
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState
+from worker.importer.decide.user_edits import merge_user_edits
+from worker.importer.store.booked_beside import join_booked_beside
+from worker.importer.store.expense_rows import set_categories, update_expenses
+from worker.importer.store.leading_source import let_sources_lead
+from worker.importer.store.load import load_details
+from worker.importer.store.moved_rows import join_pair
+from worker.models import BankMatchSuggestion, BankTransaction
+
+_MONEY = frozenset({"amount", "currency", "expense_type"})
+_TYPED = text(
+    """SELECT amount, currency, expense_type, notes, spent_at, category_id FROM expenses WHERE id = :id FOR UPDATE"""
+)
+_DROP = text("DELETE FROM expenses WHERE id = ANY(:ids) RETURNING to_char(spent_at, 'YYYY-MM')")
+
+
+def standing_row(session: Session, transaction_id: int | None) -> BankTransaction:
+    """Return a row, locked. Raises: ConflictError when the bank took it back."""
+    row = transaction_id and session.get(BankTransaction, transaction_id, with_for_update=True)
+    if not row or row.state == "removed":
+        raise ConflictError("the bank took this row back meanwhile")
+    return row
+
+
+def row_with_expense(session: Session, transaction_id: int | None) -> BankTransaction:
+    """Return the row that has the expense of a row's purchase, locked: this one, or the one whose twin it is.
+
+    Raises: ConflictError when the bank took it back.
+    """
+    row = standing_row(session, transaction_id)
+    return row if row.expense_state != ExpenseState.TWIN else standing_row(session, row.twin_id)
+
+
+def join_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Make rows of two sources one purchase, or a pending and a posted row of one source."""
+    one, other = (standing_row(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
+    if one.account_id == other.account_id:
+        pending, posted = sorted((one, other), key=lambda row: row.state)
+        if (pending.state, posted.state) != ("pending", "posted"):
+            raise ConflictError("both rows are booked by now")
+        months = join_booked_beside(session, pending, posted, suggestion.run_id)
+    else:
+        months = join_pair(session, one.id, other.id, suggestion.run_id)
+    # An answer is no part of the run that asked, or a revert of that run would take half of it back.
+    months |= let_sources_lead(session, [one.id, other.id], None)
+    session.expire_all()
+    return months
+
+
+def join_expense(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Link the line with the person's own expense, and delete the one that was written for it.
+
+    What the person changed in the deleted one is applied to their own, where that says what the bank says.
+    """
+    row = row_with_expense(session, suggestion.transaction_id)
+    taken = session.scalar(select(BankTransaction.id).where(BankTransaction.expense_id == suggestion.expense_id))
+    if suggestion.expense_id is None or taken is not None:
+        raise ConflictError("the expense is gone, or stands for another row already")
+    if row.expense_state == ExpenseState.TRANSFER or (row.expense_state == ExpenseState.LINKED and row.expense_id):
+        raise ConflictError("the row is a leg of a transfer, or stands for another expense already")
+    months = _apply_edits(session, row.id, suggestion.expense_id, suggestion.run_id)
+    ours = [row.expense_id] if row.expense_id is not None else []
+    row.expense_id, row.expense_state = suggestion.expense_id, ExpenseState.LINKED
+    session.flush()
+    return months | drop_expenses(session, ours, suggestion.run_id)
+
+
+def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Make two rows the legs of one transfer, neither of which is spending."""
+    one, other = (
+        row_with_expense(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id)
+    )
+    if one.transfer_peer_id is not None or other.transfer_peer_id is not None or one.amount != -other.amount:
+        raise ConflictError("one of the rows changed or has another peer meanwhile")
+    ours = [row.expense_id for row in (one, other) if row.expense_state == "own" and row.expense_id is not None]
+    for row, peer in ((one, other), (other, one)):
+        row.transfer_peer_id, row.expense_id, row.expense_state = peer.id, None, ExpenseState.TRANSFER
+    session.flush()
+    return drop_expenses(session, ours, suggestion.run_id)
+
+
+def drop_expenses(session: Session, expense_ids: Sequence[int], run_id: uuid.UUID | None) -> set[str]:
+    """Delete expenses that were written for rows, and return their months."""
+    if not expense_ids:
+        return set()
+    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=run_id)
+    return set(session.execute(_DROP, {"ids": list(expense_ids)}).scalars())
+
+
+def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID | None) -> set[str]:
+    """Apply what the person changed in the expense of a row to one that they typed; return the months of the latter.
+
+    Raises: ConflictError when the two differ in money and in neither it is what the bank says.
+    """
+    row = load_details(session, [row_id])[row_id]
+    if row.expense_id is None or row.expense is None or row.base is None or not row.changed_by_user:
+        return set()
+    *fields, category_id = session.execute(_TYPED, {"id": typed_id}).one()
+    typed = ExpenseFields(*fields)
+    merged = merge_user_edits(row.base, typed, row.expense)
+    if not _MONEY.isdisjoint(merged.kept):
+        raise ConflictError("the person changed the amount of both expenses: delete one of them, or decline")
+    update_expenses(session, {typed_id: merged.expense})
+    set_categories(session, {typed_id: category_id if category_id is not None else row.category_id})
+    outbox.record_expenses(session, event_type="expense.updated", expense_ids=[typed_id], run_id=run_id)
+    return {month(typed), month(merged.expense)}
