@@ -120,11 +120,27 @@ def test_of_every_row_as_many_come_through_as_the_fullest_file_holds(files):
     overlap = Overlap(shared=shared_windows(spans))
     through: list[int] = []
     for days in files:
-        overlap.end_file()
-        through += [one.booking_on.day for one in booked(days) if overlap.is_new(one)]
+        through += [row.booking_on.day for one in booked(days) for row in overlap.let_through(one)]
+        through += [row.booking_on.day for row in overlap.end_file()[0]]
     assert {day: through.count(day) for day in set(through)} == {
         day: max(days.count(day) for days in files) for days in files for day in days
     }
+
+
+WORDS = st.tuples(st.sampled_from(("bakery", "kiosk")), st.sampled_from(("bread", "cake", "")), st.integers(0, 2))
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5), st.lists(st.integers(1, 3), min_size=1, max_size=5))
+def test_every_payment_comes_through_once_however_many_of_its_words_each_file_tells(payments, told):
+    on = date(2026, 1, 5)
+    overlap, through = Overlap(shared=(Window(from_on=on, to_on=on),)), 0
+    for words in told:
+        for payment in payments:
+            text = " ".join(str(word) for word in payment[:words])
+            one = Transaction(account_id="A", amount=Decimal(1), description=text, booking_on=on)
+            through += len(list(overlap.let_through(one)))
+        through += len(overlap.end_file()[0])
+    assert through == len(payments)
 
 
 @given(st.lists(st.tuples(st.integers(1, 28), st.integers(0, 9)), max_size=6))

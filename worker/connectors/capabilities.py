@@ -64,6 +64,7 @@ class Capabilities:
         cursor_resumes: Every page's `next_cursor` can be gone on from, not only that of the last page, so that a long
             delivery may be imported in parts.
         windows_complete: A transaction missing from a covered window is gone at the bank.
+        whole_days: An answer holds all booked transactions of a day, or none, also where it covers no window.
         links_pending: The provider itself names the pending transaction a posted one replaces, so nothing is guessed.
         timezone: IANA zone in which the bank's days are counted.
     """
@@ -76,6 +77,7 @@ class Capabilities:
     cursor_resumes: bool = False
     pending: bool = False
     windows_complete: bool = False
+    whole_days: bool = False
     links_pending: bool = False
     balances: bool = False
     quotas: tuple[Quota, ...] = ()

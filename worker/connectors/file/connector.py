@@ -52,7 +52,12 @@ class FileConnector(BankConnector):
     Config: ClassVar[type[BaseModel]] = FileConfig
     form: ClassVar[ConnectorForm] = ConnectorForm(linked_by="file", logo="file")
     capabilities: ClassVar[Capabilities] = Capabilities(
-        id_class=IdClass.NONE, fetch_scope=Scope.ACCOUNT, cursor_scope=Scope.ACCOUNT, pending=True, balances=True
+        id_class=IdClass.NONE,
+        fetch_scope=Scope.ACCOUNT,
+        cursor_scope=Scope.ACCOUNT,
+        pending=True,
+        balances=True,
+        whole_days=True,
     )
 
     _folder: Folder | None = None

@@ -81,11 +81,11 @@ class FileDelivery:
                 key = row.account_id, self.chains.get(row.account_id, {}).get(file.fingerprint, 0)
                 if key not in overlaps:
                     overlaps[key] = Overlap(shared=self._shared(row.account_id))
-                if overlaps[key].is_new(row):
-                    # no identity, but what finds the row again when its payments are known
-                    yield row if entry is None else replace(row, external_id=entry)
+                yield from overlaps[key].let_through(row, entry)
             for overlap in overlaps.values():
-                if days := overlap.end_file():
+                rows, days = overlap.end_file()
+                yield from rows
+                if days:
                     self._differing.append(
                         f"{file.member.name} and the files before it hold different rows for {len(days)} days, first"
                         f" {days[0]}: all of them are kept"

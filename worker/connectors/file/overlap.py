@@ -3,67 +3,164 @@
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from worker.connectors.base import Transaction, Window
 from worker.connectors.file.statement.events import day_of
+from worker.words import words_apart
 
 _NOISE = re.compile(r"[\W_]+")
+_LONGEST_TEXT, _MOST_TEXTS = 1000, 50
+"""Longer texts, and more texts of one day and amount, are compared as a whole only."""
 
 
 def row_key(transaction: Transaction) -> bytes:
     """Return what makes a row the same in two files: its id, else day, amount, currency and words."""
     if transaction.external_id is not None:
         return f"id:{transaction.external_id}".encode()
-    words = _NOISE.sub("", f"{transaction.counterparty or ''}{transaction.description}".casefold())
+    return _digest(f"{_facts(transaction)}|{_NOISE.sub('', _text(transaction).casefold())}")
+
+
+def _facts(transaction: Transaction) -> str:
     amount = (
         f"{transaction.amount:f}".rstrip("0").rstrip(".")
         if "." in f"{transaction.amount:f}"
         else str(transaction.amount)
     )
-    text = f"{day_of(transaction)}|{amount}|{transaction.currency}|{transaction.pending}|{words}"
+    return f"{day_of(transaction)}|{amount}|{transaction.currency}|{transaction.pending}"
+
+
+def _text(transaction: Transaction) -> str:
+    return f"{transaction.counterparty or ''} {transaction.description}"
+
+
+def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=12).digest()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A row that a file before may have told with more or fewer words, until the end of its own file tells."""
+
+    row: Transaction
+    text: str
+    facts: bytes
+    key: bytes
+
+
+@dataclass(slots=True, kw_only=True)
 class Overlap:
     """Lets each row of one account through once, file after file.
 
-    shared: days more than one file holds; only their rows are remembered, so memory follows the overlap, not the files.
+    A new row is held back to the end of its file where a file before has a row of the same day and amount that this
+    one may lack, and the text of one of them has all words of the other: exports fill a column or leave it empty. Each
+    row of the files before that this file lacks is one of those that were held back, and counts together with it.
+
+    Attributes:
+        shared: Days more than one file holds; only their rows are remembered, so memory follows the overlap, not the
+            files.
     """
 
     shared: tuple[Window, ...]
     _delivered: Counter[bytes] = field(default_factory=Counter)
     _in_file: Counter[bytes] = field(default_factory=Counter)
+    _new_in_file: Counter[bytes] = field(default_factory=Counter)
     _booked: dict[date, set[bytes]] = field(default_factory=dict)
     _booked_in_file: dict[date, set[bytes]] = field(default_factory=dict)
+    _texts: dict[bytes, dict[str, bytes]] = field(default_factory=dict)
+    _texts_in_file: dict[bytes, dict[str, bytes]] = field(default_factory=dict)
+    _retold: dict[bytes, bytes] = field(default_factory=dict)
+    _held: list[_Held] = field(default_factory=list)
 
-    def end_file(self) -> list[date]:
-        """End a file.
+    def let_through(self, transaction: Transaction, delivered_as: str | None = None) -> Iterator[Transaction]:
+        """Yield the row, unless it came from an earlier file or waits for the end of this one.
 
-        Returns: The days on which it and the files before it each hold a booked row that the other side lacks.
+        Args:
+            transaction: The row.
+            delivered_as: The id that it is delivered under; None for its own.
         """
-        differing = []
-        for day, rows in self._booked_in_file.items():
-            before = self._booked.setdefault(day, set())
-            if before - rows and rows - before:
-                differing.append(day)
-            before |= rows
-        self._delivered |= self._in_file
-        self._in_file, self._booked_in_file = Counter(), {}
-        return sorted(differing)
-
-    def is_new(self, transaction: Transaction) -> bool:
-        """Say whether this row has not come from an earlier file."""
         day = day_of(transaction)
         if day is not None and not any(day in window for window in self.shared):
-            return True
-        key = row_key(transaction)
+            yield _as(transaction, delivered_as)
+            return
+        key = self._known_as(row_key(transaction))
         self._in_file[key] += 1
         if day is not None and not transaction.pending:
             self._booked_in_file.setdefault(day, set()).add(key)
-        return self._in_file[key] > self._delivered[key]
+        is_new = self._in_file[key] > self._delivered[key]
+        text = _text(transaction)
+        if transaction.external_id is None and len(text) <= _LONGEST_TEXT:
+            facts = _digest(_facts(transaction))
+            self._texts_in_file.setdefault(facts, {}).setdefault(text, key)
+            if is_new and 0 < len(self._texts.get(facts, ())) <= _MOST_TEXTS:
+                self._held.append(_Held(_as(transaction, delivered_as), text, facts, key))
+                return
+        if is_new:
+            self._new_in_file[key] += 1
+            yield _as(transaction, delivered_as)
+
+    def end_file(self) -> tuple[Sequence[Transaction], Sequence[date]]:
+        """End a file.
+
+        Returns: The rows that waited and are new, and the days on which the file and the files before it each hold a
+            booked row that the other side lacks.
+        """
+        new = [held.row for held in self._held if self._is_new(held)]
+        if self._held:
+            self._delivered = self._as_known(self._delivered)
+            self._booked = {day: set(map(self._known_as, rows)) for day, rows in self._booked.items()}
+        differing = []
+        for day, seen in self._booked_in_file.items():
+            rows, before = set(map(self._known_as, seen)), self._booked.setdefault(day, set())
+            if before - rows and rows - before:
+                differing.append(day)
+            before |= rows
+        for facts, texts in self._texts_in_file.items():
+            self._texts[facts] = {
+                text: self._known_as(key) for text, key in {**texts, **self._texts.get(facts, {})}.items()
+            }
+        self._delivered += self._as_known(self._new_in_file)
+        self._in_file, self._new_in_file, self._booked_in_file = Counter(), Counter(), {}
+        self._texts_in_file, self._held = {}, []
+        return new, sorted(differing)
+
+    def _is_new(self, held: _Held) -> bool:
+        """Return whether a row that waited is none of the files before; what it is counts as told by this file."""
+        lacking = (
+            (apart, text, key)
+            for text, key in self._texts[held.facts].items()
+            if self._in_file[key] < self._delivered[key] and (apart := words_apart(text, held.text)) is not None
+        )
+        found = min(lacking, default=None)
+        if found is None:
+            self._new_in_file[held.key] += 1
+            return True
+        _apart, _text, key = found
+        self._in_file[key] += 1
+        self._in_file[held.key] -= 1
+        one, other = self._known_as(held.key), self._known_as(key)
+        if one != other:
+            self._retold[one] = other
+        return False
+
+    def _known_as(self, key: bytes) -> bytes:
+        """Return the row that counts together with this one: as which it came first."""
+        while key in self._retold:
+            key = self._retold[key]
+        return key
+
+    def _as_known(self, counts: Counter[bytes]) -> Counter[bytes]:
+        summed: Counter[bytes] = Counter()
+        for key, count in counts.items():
+            summed[self._known_as(key)] += count
+        return summed
+
+
+def _as(transaction: Transaction, external_id: str | None) -> Transaction:
+    """Return a row under another id: no identity, but what finds the row again when its payments are known."""
+    return transaction if external_id is None else replace(transaction, external_id=external_id)
 
 
 def shared_windows(periods: list[Window]) -> tuple[Window, ...]:

@@ -70,6 +70,12 @@ class IdentityMatches:
         back = {row.id for row in self.removed if any(days_apart(row.day, day) <= MAX_DAYS_BACK for day in days)}
         return gone | back | {match.known_id for match in self.changed}
 
+    def maybe_retold(self) -> set[int]:
+        """Return the posted rows without a trusted id on the days of new lines, which may tell them in other words."""
+        days = {line.stated_on for line in self.new if line.identity is None and not line.pending}
+        there = (row for row in self.absent if row.state == State.POSTED and row.day in days)
+        return {row.id for row in there if not row.has_trusted_id}
+
     def take(self, line: Line, row: StoredKey) -> None:
         """Keep that a line is this row, and whether it says something else of it."""
         self.seen.add(row.id)

@@ -15,6 +15,7 @@ from worker.importer.decide.match_rewritten import (
     pairs_in_day_order,
     rate_migrated,
     rate_posted_row,
+    rate_retold,
     says_the_same,
 )
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
@@ -65,6 +66,7 @@ def match_pending_rows(
         _rate_link,
     )
     matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
+    matching.choose(matching.pairs_by_key(_told_by_line, _told_by_row), _rate_retold)
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
@@ -92,6 +94,19 @@ def _number_of_line(line: Line) -> Key:
 
 def _number_of_withdrawn(candidate: UnmatchedRow) -> Key:
     return (candidate.known.stated_on, candidate.known.amount) if candidate.withdrawn else None
+
+
+def _told_by_line(line: Line) -> Key:
+    return None if line.pending or line.identity is not None else (line.currency, line.amount, line.stated_on)
+
+
+def _told_by_row(candidate: UnmatchedRow) -> Key:
+    known = candidate.known
+    return (known.currency, known.amount, known.stated_on) if candidate.maybe_retold else None
+
+
+def _rate_retold(line: Line, candidate: UnmatchedRow) -> Rating | None:
+    return rate_retold(line, candidate.known)
 
 
 def _rate_former_currency(line: Line, candidate: UnmatchedRow) -> Rating | None:

@@ -17,6 +17,7 @@ from worker.importer.decide.one_to_one import PlacePair, Rating
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.similarity import ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
+from worker.words import words_apart
 
 MAX_DAYS_WITHOUT_PROMISE = 2
 """How far a row may move, where the provider does not promise complete windows."""
@@ -41,6 +42,7 @@ class UnmatchedRow:
         maybe_cut_off: The answer should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
         removed: It was removed before, and a person had deleted or changed its expense.
+        maybe_retold: It is posted and has no trusted id, and the answer holds its day as a whole without it.
         linked_as: The id, present or former, by which a line names it as its pending one.
     """
 
@@ -50,6 +52,7 @@ class UnmatchedRow:
     maybe_cut_off: bool = False
     ahead: bool = False
     removed: bool = False
+    maybe_retold: bool = False
     linked_as: str | None = None
 
     @property
@@ -77,6 +80,15 @@ def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int
     if alike >= ALIKE and days <= MAX_DAYS_WITHOUT_PROMISE and not repeated_purchase:
         return Rating(cost, Reason.AMENDED)
     return None
+
+
+def rate_retold(line: Line, known: StoredRow) -> Rating | None:
+    """Rate a row and a line of the same amount and day, of an answer that has the day as a whole without the row.
+
+    One may have been told with more words. Words of its own on either side speak of two purchases.
+    """
+    apart = words_apart(*(f"{one.counterparty or ''} {one.description}" for one in (line, known)))
+    return Rating(float(apart), Reason.REWRITTEN) if apart is not None else None
 
 
 def says_the_same(line: Line, known: StoredRow) -> bool:

@@ -36,6 +36,7 @@ class Evidence:
         linked: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
         delivered: Ids of those of `details` that were, or that an earlier slice had: neither absent nor replaced.
         common_words: Words that most texts of the account have.
+        maybe_retold: Ids of those of `details` whose days the delivery has as a whole, and not these rows.
     """
 
     coverage: Coverage
@@ -49,6 +50,7 @@ class Evidence:
     linked: Mapping[int, str] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
     common_words: frozenset[str] = frozenset()
+    maybe_retold: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,8 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
             continue
         withdrawn = explicit or evidence.coverage.covers(row.day)
         guessed = row.state == State.PENDING and rules.guess_pending
-        if withdrawn or guessed or linked:
+        retold = row.id in evidence.maybe_retold
+        if withdrawn or guessed or linked or retold:
             complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
             ahead = evidence.coverage.is_ahead(row.day)
             candidates.append(
@@ -145,6 +148,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
                     maybe_cut_off=cut_off,
                     ahead=ahead,
                     linked_as=evidence.linked.get(row.id),
+                    maybe_retold=retold,
                 )
             )
     return candidates

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity, without_words, words_of
+from worker.importer.decide.similarity import ALIKE, days_apart, similarity, without_words
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, Lag, Meeting, MetBy, SourceRow, Spans
+from worker.words import words_of
 
 COMMON_SHARE = 0.5
 """A word of more than this share of a source's rows names no merchant: `CARD`, `PAYMENT`, `BERLIN`."""

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable
 from datetime import date
 from difflib import SequenceMatcher
 
+from worker.words import words_of
+
 ALIKE = 0.5
 """Texts that are at least so similar are taken to name the same merchant."""
 
-_WORD = re.compile(r"[^\W_]+")
 _MIN_JOINED = 5
 _JOINED_IN_OTHER = 0.9
 _MIN_LETTERS_ALIKE = 0.8
@@ -45,11 +46,6 @@ def similarity(left: str, right: str, *, common: frozenset[str] = frozenset()) -
         return 0.0
     shared = len(left_words & right_words) / min(len(left_words), len(right_words))
     return shared if shared == 1 else max(shared, _similarity_of_joined_words(left, right))
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text, numbers too, in one case and in their order."""
-    return _WORD.findall(text.casefold())
 
 
 def without_words(text: str, left_out: Collection[str]) -> str:

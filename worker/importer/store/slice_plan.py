@@ -64,6 +64,10 @@ def plan_slice(
     if flipped and not inverted_by_user(matches, details, opposite):
         raise SignsFlippedError
 
+    # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
+    told = matches.maybe_retold() if share.capabilities.whole_days else set()
+    retold = frozenset(id_ for id_ in told if not seen.has(id_))
+    details = {**load_details(session, retold - details.keys()), **details}
     without_expense = [m for m in matches.changed if details[m.known_id].expense_id is None]
     lines, rules = [*matches.new, *(m.line for m in without_expense)], share.rules
     visible = [line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)]
@@ -84,6 +88,7 @@ def plan_slice(
         linked=linked,
         delivered=frozenset(id_ for id_ in linked if id_ in rows.split.seen or seen.has(id_)),
         common_words=common_words(texts),
+        maybe_retold=retold,
     )
     return matches, make_plan(matches, evidence, rules)
 

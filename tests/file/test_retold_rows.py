@@ -1,0 +1,64 @@
+"""Overlapping files that tell one payment with more or fewer words: no expense twice, and none lost."""
+
+import pytest
+
+from tests.file.test_imported import FileHarness
+
+
+@pytest.fixture
+def drop_folder(sessions, user_id, tmp_path) -> FileHarness:
+    return FileHarness(sessions, user_id, tmp_path, account={"currency": "EUR"})
+
+
+SHOPS = ("Cafe Central", "Cafe Central", "Cafe Central", "Kiosk", "Acme Works")
+AMOUNTS = ("-4,50", "-4,50", "-4,50", "-3,00", "2450,00")
+DAYS = ("13", "13", "13", "14", "15")
+SAID = ("ein Kaffee", "zwei Kuchen", "ein Wasser", "eine Zeitung", "Gehalt Januar")
+
+
+def export(said, more=""):
+    rows = zip(DAYS, SHOPS, AMOUNTS, said, strict=True)
+    lines = "".join(f"{day}.01.2026;{shop};{amount};{text}\n" for day, shop, amount, text in rows)
+    return f"Buchungstag;Empfänger;Betrag;Wofür\n{lines}{more}"
+
+
+SHORT, LONG = export(("",) * 5), export(SAID)
+FIRST = {"short first": (SHORT, LONG), "long first": (LONG, SHORT)}
+
+
+@pytest.mark.parametrize(("first", "second"), FIRST.values(), ids=FIRST)
+@pytest.mark.parametrize("apart", [True, False], ids=["one after the other", "at once"])
+def test_a_column_of_texts_that_only_one_of_two_exports_fills_doubles_nothing(drop_folder, first, second, apart):
+    drop_folder.drop("a.csv", first)
+    if apart:
+        drop_folder.refresh()
+    drop_folder.drop("b.csv", second)
+    drop_folder.refresh()
+    assert sorted(drop_folder.amounts()) == ["-3.00", "-4.50", "-4.50", "-4.50", "2450.00"]
+    drop_folder.run()
+    assert sorted(drop_folder.amounts()) == ["-3.00", "-4.50", "-4.50", "-4.50", "2450.00"]
+
+
+HEAD = "Date,Description,Amount\n"
+
+
+def test_what_the_user_did_holds_and_words_of_their_own_are_purchases_of_their_own(drop_folder):
+    drop_folder.drop("a.csv", f"{HEAD}2026-01-13,Cafe,-4.50\n2026-01-13,Kiosk,-4.50\n2026-01-14,Rent,-900.00\n")
+    drop_folder.refresh()
+    drop_folder.sql("DELETE FROM expenses WHERE notes = 'Kiosk'")
+    drop_folder.sql("UPDATE expenses SET amount = 4 WHERE notes = 'Cafe'")
+    drop_folder.drop("b.csv", f"{HEAD}2026-01-13,Cafe 7,-4.50\n2026-01-13,Kiosk 9,-4.50\n2026-01-14,Gas,-900.00\n")
+    drop_folder.refresh()
+    assert sorted(drop_folder.amounts()) == ["-4.00", "-900.00", "-900.00"]
+
+
+def test_lines_that_go_on_with_a_text_are_the_row_that_was_imported_without_them(drop_folder):
+    drop_folder.drop("a.csv", f"{HEAD}2026-01-13,PURCHASE,-4.50\n2026-01-13,PURCHASE,-4.50\n2026-01-15,PAY,20.00\n")
+    drop_folder.refresh()
+    more = "2026-01-13,PURCHASE,-4.50\n,Cafe,\n2026-01-13,PURCHASE,-4.50\n,Kiosk,\n2026-01-15,PAY,20.00\n,Acme,\n"
+    drop_folder.drop("b.csv", HEAD + more)
+    drop_folder.refresh()
+    assert [(amount, notes) for _, amount, _, notes in drop_folder.expenses()] == [
+        ("-4.50", "PURCHASE Cafe"), ("-4.50", "PURCHASE Kiosk"), ("20.00", "PAY Acme"),
+    ]  # fmt: skip
+    assert drop_folder.sql("SELECT DISTINCT reason FROM bank_transaction_changes") == [("rewritten",)]
