@@ -1,14 +1,22 @@
 """Joins the lines of a table that only go on with the text of the booking above them. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator
 
+from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout
-from worker.connectors.file.table.lines_above import section_state, states_balance
+from worker.connectors.file.table.lines_above import (
+    account_line,
+    section_currency,
+    section_state,
+    states_balance,
+)
 from worker.connectors.file.table.row_amount import cell
 from worker.connectors.file.table.row_looks import says_total
 
 _MOST_LINES = 20
+_CARD = re.compile(r"(?i)\W*+(?:card|karte|carte|visa|mastercard|amex|kreditkarte)")
 
 
 class ContinuedRows:
@@ -47,8 +55,7 @@ class ContinuedRows:
         filled = [at for at, text in enumerate(record.cells) if text]
         if len(filled) != 1 or filled[0] not in self._texts:
             return None
-        text = record.cells[filled[0]]
-        return None if section_state(record) or states_balance(text) or says_total(record) else filled[0]
+        return None if _is_title(record, record.cells[filled[0]]) else filled[0]
 
     def _books(self, record: Record) -> bool:
         """Return whether a record is a booking as far as its columns show."""
@@ -56,3 +63,13 @@ class ContinuedRows:
             any(mark.isdigit() for at in places for mark in cell(record, at)) for places in (self._days, self._money)
         )
         return dated and paid and record.line > self._header_line
+
+
+def _is_title(record: Record, text: str) -> bool:
+    """Return whether a line says what the rows below it are, or sums up: another state, account or currency, a total.
+
+    The number of a card belongs to a purchase, and that of the other side stands between other words.
+    """
+    names_account = find_iban(text) == text.replace(" ", "") or (account_line(record) and not _CARD.match(text))
+    sums_up = states_balance(text) or says_total(record)
+    return bool(section_state(record) or section_currency(record) or names_account or sums_up)
