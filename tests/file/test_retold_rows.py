@@ -3,6 +3,7 @@
 import pytest
 
 from tests.file.test_imported import FileHarness
+from worker.runs.states import RunKind
 
 
 @pytest.fixture
@@ -62,3 +63,13 @@ def test_lines_that_go_on_with_a_text_are_the_row_that_was_imported_without_them
         ("-4.50", "PURCHASE Cafe"), ("-4.50", "PURCHASE Kiosk"), ("20.00", "PAY Acme"),
     ]  # fmt: skip
     assert drop_folder.sql("SELECT DISTINCT reason FROM bank_transaction_changes") == [("rewritten",)]
+
+
+def test_a_row_that_is_replayed_alone_lacks_no_other_row_of_its_day(drop_folder):
+    head = "Date,Description,Amount,Currency\n"
+    drop_folder.drop("a.csv", f"{head}2026-01-13,Cafe,-4.50,EUR\n2026-01-13,Cafe Central,-4500000000000,EUR\n")
+    drop_folder.refresh()
+    failed = drop_folder.run_id
+    drop_folder.sql("UPDATE bank_import_rejections SET raw = replace(raw, '-4500000000000', '-4.50')")
+    drop_folder.run(RunKind.REPLAY, target_run_id=failed)
+    assert drop_folder.amounts() == ["-4.50", "-4.50"]

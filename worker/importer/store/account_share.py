@@ -45,6 +45,11 @@ class AccountShare:
         return self.request.by_cursor and self.request.moves and self.request.cursor is not None
 
     @property
+    def holds_whole_days(self) -> bool:
+        """Whether the delivery holds each of its days as a whole; rows that are replayed come alone."""
+        return self.capabilities.whole_days and self.request.moves
+
+    @property
     def rules(self) -> RowRules:
         """What decisions about its rows depend on, of the connection's options and of what its provider promises."""
         options = self.job.options

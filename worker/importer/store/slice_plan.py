@@ -65,7 +65,7 @@ def plan_slice(
         raise SignsFlippedError
 
     # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
-    told = matches.maybe_retold() if share.capabilities.whole_days else set()
+    told = matches.maybe_retold() if share.holds_whole_days else set()
     retold = frozenset(id_ for id_ in told if not seen.has(id_))
     details = {**load_details(session, retold - details.keys()), **details}
     without_expense = [m for m in matches.changed if details[m.known_id].expense_id is None]
