@@ -73,3 +73,18 @@ def test_a_row_that_is_replayed_alone_lacks_no_other_row_of_its_day(drop_folder)
     drop_folder.sql("UPDATE bank_import_rejections SET raw = replace(raw, '-4500000000000', '-4.50')")
     drop_folder.run(RunKind.REPLAY, target_run_id=failed)
     assert drop_folder.amounts() == ["-4.50", "-4.50"]
+
+
+def test_rows_that_were_told_with_the_day_of_value_alone_are_not_doubled_by_the_day_of_booking(drop_folder):
+    head = "Data rejestru;Data valuta;Descrizione;Importo\n"
+    first, last = "13.01.2026;14.01.2026;Bar;-4,50\n15.01.2026;16.01.2026;Bar;-4,50\n", "19.01.2026;Ditta;20,00\n"
+    drop_folder.drop("a.csv", f"{head}{first};{last}")
+    drop_folder.refresh()
+    assert [(day[-2:], amount) for day, amount, *_ in drop_folder.expenses()] == [
+        ("14", "-4.50"), ("16", "-4.50"), ("19", "20.00"),
+    ]  # fmt: skip
+    drop_folder.drop("b.csv", f"{head}{first}17.01.2026;{last}")
+    drop_folder.refresh()
+    assert [(day[-2:], amount) for day, amount, *_ in drop_folder.expenses()] == [
+        ("13", "-4.50"), ("15", "-4.50"), ("17", "20.00"),
+    ]  # fmt: skip

@@ -99,6 +99,10 @@ RETOLD = {
     "words of their own": (told("Cafe Nord"), [lacking(1, "Cafe Central")], {}),
     "numbers of their own": (told("Cafe 2"), [lacking(1, "Cafe 1")], {}),
     "another day": (told("Cafe Central ein Kaffee", booking_on=day(1)), [lacking(1, "Cafe Central")], {}),
+    "the day of booking as well": (told("Cafe", booking_on=day(-1), value_on=day(0)), [lacking(1, "Cafe")], {1: 0}),
+    "another day of booking": (
+        told("Cafe", booking_on=day(-1), value_on=day(0)), [lacking(1, "Cafe", value_on=day(1))], {},
+    ),
     "pending": (told("Cafe Central ein Kaffee", pending=True), [lacking(1, "Cafe Central")], {}),
     "an id": ([line("-4.50", "Cafe Central ein Kaffee", external_id="a")], [lacking(1, "Cafe Central")], {}),
     "an expense that the user deleted": (

@@ -71,8 +71,9 @@ class IdentityMatches:
         return gone | back | {match.known_id for match in self.changed}
 
     def maybe_retold(self) -> set[int]:
-        """Return the posted rows without a trusted id on the days of new lines, which may tell them in other words."""
-        days = {line.stated_on for line in self.new if line.identity is None and not line.pending}
+        """Return the posted rows without a trusted id on the days of new lines, which may tell them otherwise."""
+        told = [line for line in self.new if line.identity is None and not line.pending]
+        days = {day for line in told for day in (line.stated_on, line.value_on)}
         there = (row for row in self.absent if row.state == State.POSTED and row.day in days)
         return {row.id for row in there if not row.has_trusted_id}
 

@@ -100,6 +100,7 @@ class StoredRow:
     expense_state: ExpenseState
     base: ExpenseFields | None
     expense: ExpenseFields | None
+    value_on: date | None = None
     category_id: int | None = None
     former_state: State | None = None
     kept_expense_id: int | None = None

@@ -66,7 +66,7 @@ _LOCK_EXPENSES = text(
 )
 _DETAILS = text(
     """SELECT t.id, t.identity, t.external_id, t.content_key, t.occurrence, t.fingerprint, t.state, t.stated_on,
-        t.effective_on, t.amount, t.currency, t.description, t.counterparty, t.reference,
+        t.effective_on, t.value_on, t.amount, t.currency, t.description, t.counterparty, t.reference,
         extract(day FROM now() - t.absent_since_at)::int AS absent_days, t.expense_id, t.expense_state,
         t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on,
         e.amount AS expense_amount, e.currency AS expense_currency, e.expense_type, e.notes, e.spent_at, e.category_id,
@@ -238,6 +238,7 @@ def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
         state=State(row.state),
         stated_on=row.stated_on,
         effective_on=row.effective_on,
+        value_on=row.value_on,
         amount=row.amount,
         currency=row.currency,
         description=row.description,
