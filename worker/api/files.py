@@ -56,9 +56,9 @@ class FileOptions:
     column: Annotated[
         ShortTexts | None, Form(description="`NAME=FIELD`: what a column holds; may be sent several times.")
     ] = None
-    ignore: Annotated[
-        ShortTexts | None, Form(description="A column that may stay unread; may be sent several times.")
-    ] = None
+    ignore: Annotated[ShortTexts | None, Form(description="A column that is not read; may be sent several times.")] = (
+        None
+    )
     date_order: Annotated[Literal["dmy", "mdy", "ymd"] | None, Form(description="Where it is not proved.")] = None
     decimal: Annotated[Literal[".", ","] | None, Form(description="Decimal mark, where it is not proved.")] = None
     positive_is: Annotated[Literal["in", "out"] | None, Form(description="Which way positive amounts went.")] = None

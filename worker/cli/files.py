@@ -73,7 +73,7 @@ ColumnOption = Annotated[
     typer.Option("--column", metavar="NAME=FIELD", help="What a column holds; repeatable. NAME may be 1, 2 …"),
 ]
 IgnoreOption = Annotated[
-    list[str] | None, typer.Option("--ignore", metavar="NAME", help="A column that may stay unread; repeatable.")
+    list[str] | None, typer.Option("--ignore", metavar="NAME", help="A column that is not read; repeatable.")
 ]
 FlipFlag = Annotated[bool, typer.Option("--flip-sign", help="Turn every amount round.")]
 

@@ -66,6 +66,23 @@ def test_what_is_no_text_of_the_row_is_left_out_of_it(reading, name, cells):
     assert all(row.description == row.counterparty for row in reading(beside(name, *cells)).rows)
 
 
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("Currency Code", ("EUR",) * 4),
+        ("Devise", ("EUR",) * 4),
+        ("Wofür", ("ein Kaffee", "Gehalt Januar", "Miete Januar", "Zeitung")),
+        ("Beschreibung", ("ein Kaffee", "Gehalt Januar", "Miete Januar", "Zeitung")),
+        ("Danach", ("995,50", "3445,50", "2235,15", "2232,15")),
+    ],
+)
+def test_a_column_that_a_person_ignores_is_not_read_whatever_it_is_called_or_holds(reading, name, cells):
+    found = reading(beside(name, *cells), ignored=[name])
+    assert {row.currency for row in found.rows} == {None}
+    assert all(row.description == row.counterparty for row in found.rows)
+    assert found.accounts[0].balance is None
+
+
 def test_a_day_of_booking_is_found_beside_a_known_day_of_value(reading):
     found = reading(
         "Data rejestru;Data valuta;Descrizione;Importo\n"

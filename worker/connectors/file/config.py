@@ -79,7 +79,9 @@ class FileConfig(ConnectorConfig):
         default_factory=dict,
         description="Columns of a table (their names, or numbers from 1 without a header) with what they hold.",
     )
-    ignored: tuple[str, ...] = Field(default=(), description="Columns that may stay unread, whatever they look like.")
+    ignored: tuple[str, ...] = Field(
+        default=(), description="Columns that are not read, unless a shipped or named profile names them."
+    )
     notifications: bool = Field(default=False, description="Read camt.054 too.")
     split_batches: bool = Field(
         default=True, description="Book the payments of a collective CAMT entry singly, where they add up to it."

@@ -52,7 +52,7 @@ class Hints:
         positive_is: Which way positive amounts went that nothing else directs.
         direction_from: What a minus means beside a word or column that states the direction.
         currency: Code of rows whose own currency is missing or not understood.
-        ignored: Columns that may stay unused, whatever they look like.
+        ignored: Columns that are not read, unless a shipped or named profile names them.
     """
 
     order: Order | None = None

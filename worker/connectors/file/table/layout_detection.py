@@ -1,7 +1,7 @@
 """Finds the layout of a table: a known profile, a guess from its column names, or what its columns hold. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from worker.connectors.file.statement.dates import fitting_orders
@@ -27,6 +27,7 @@ def detect_layout(
     *,
     chosen: Profile | None = None,
     stated: Mapping[str, str] | None = None,
+    ignored: Collection[str] = (),
 ) -> Layout:
     """Find the layout of a table from its first records.
 
@@ -35,16 +36,20 @@ def detect_layout(
         profiles: The known profiles.
         chosen: A profile somebody named; it is used or refused, never replaced.
         stated: Columns whose meaning a person states, as name (or number) to role.
+        ignored: Columns that a person wants unread, whatever their names or values say.
 
     Raises: StatementError saying what is missing.
     """
     _refuse_twice(stated or {})
     candidates = [chosen] if chosen else [] if stated else list(profiles)
+    roles = {**dict.fromkeys(ignored, "ignore"), **(stated or {})}
     found: list[Layout] = []
     for delimiter, rows in heads.items():
-        found += _layouts(rows, delimiter, candidates, chosen, stated)
+        found += _layouts(rows, delimiter, candidates, None if chosen else roles)
+        if stated and (numbered_columns := _by_numbers(rows, delimiter, stated)) is not None:
+            found.append(numbered_columns)
     if not found and chosen is None:
-        found = [one for delimiter, rows in heads.items() if (one := _by_values(rows, delimiter, stated or {}))]
+        found = [one for delimiter, rows in heads.items() if (one := _by_values(rows, delimiter, roles))]
     if not found:
         raise StatementError(_why_not(chosen, heads), doubts=() if chosen else questions_about_columns(heads))
     best = max(found, key=lambda layout: (layout.confidence, len(layout.profile.recognised_by)))
@@ -70,16 +75,16 @@ def _layouts(
     rows: list[Record],
     delimiter: str,
     candidates: Sequence[Profile],
-    chosen: Profile | None,
-    stated: Mapping[str, str] | None,
+    roles: Mapping[str, str] | None,
 ) -> list[Layout]:
-    """Return every layout that the first rows of a file may have when it is split by a delimiter."""
+    """Return every layout that the first rows of a file may have when it is split by a delimiter.
+
+    The names of columns are read beside the `roles` that a person states, unless these are None.
+    """
     usable = [profile for profile in candidates if profile.delimiter in {None, delimiter}]
     found = [layout for profile in usable if (layout := _lay(profile, rows, delimiter)) is not None]
-    if chosen is None and (guess := _guess(rows, delimiter, stated)) is not None:
+    if roles is not None and (guess := _guess(rows, delimiter, roles)) is not None:
         found.append(guess)
-    if stated and (numbered_columns := _by_numbers(rows, delimiter, stated)) is not None:
-        found.append(numbered_columns)
     return found
 
 
@@ -254,13 +259,13 @@ def _says_direction(profile: Profile, rows: list[Record], header: tuple[str, ...
     return all(row.cells[at].casefold() in words for row in rows if len(row.cells) == len(header))
 
 
-def _guess(rows: list[Record], delimiter: str, stated: Mapping[str, str] | None) -> Layout | None:
+def _guess(rows: list[Record], delimiter: str, roles: Mapping[str, str]) -> Layout | None:
     best: Layout | None = None
     for number, row in enumerate(rows):
         header = numbered(row.cells)
-        guess = guess_profile(header, stated)
+        guess = guess_profile(header, roles)
         if guess is not None and (told := told_by_values(guess[0], header, rows[number + 1 :])):
-            better = guess_profile(header, {**told, **(stated or {})})
+            better = guess_profile(header, {**told, **roles})
             guess = (better[0], min(guess[1], better[1])) if better is not None else None
         if guess is not None and (best is None or guess[1] > best.confidence):
             best = Layout(

@@ -78,7 +78,7 @@ def understand_table(
 
     Raises: StatementError when no layout fits, confidence is below one half, or the table fits two readings.
     """
-    layout = detect_layout(source.heads(), profiles, chosen=chosen, stated=stated)
+    layout = detect_layout(source.heads(), profiles, chosen=chosen, stated=stated, ignored=hints.ignored)
     if layout.confidence < LEAST_CONFIDENCE:
         raise StatementError("the layout is not recognised well enough; describe it in a profile")
 
