@@ -88,3 +88,25 @@ def test_rows_that_were_told_with_the_day_of_value_alone_are_not_doubled_by_the_
     assert [(day[-2:], amount) for day, amount, *_ in drop_folder.expenses()] == [
         ("13", "-4.50"), ("15", "-4.50"), ("17", "20.00"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("balances", [True, False])
+def test_rows_of_an_assumed_currency_become_those_of_the_currency_that_a_later_export_states(
+    sessions, user_id, tmp_path, balances
+):
+    folder = FileHarness(sessions, user_id, tmp_path)
+
+    def table(sign):
+        head = "Date,Description,Amount,Balance\n" if balances else HEAD
+        rows = ((13, "Cafe", "-4.50", "995.50"), (13, "Cafe", "-4.50", "991.00"), (15, "Pay", "20.00", "1011.00"))
+        return head + "".join(
+            f"2026-01-{day},{text},{amount},{sign}{after}\n" if balances else f"2026-01-{day},{text},{sign}{amount}\n"
+            for day, text, amount, after in rows
+        )
+
+    folder.drop("a.csv", table(""))
+    folder.refresh()
+    assert {currency for _, _, currency, _ in folder.expenses()} == {"EUR"}
+    folder.drop("a.csv", table("£"))
+    folder.refresh()
+    assert [row[1:3] for row in folder.expenses()] == [("-4.50", "GBP"), ("-4.50", "GBP"), ("20.00", "GBP")]

@@ -68,6 +68,7 @@ def match_pending_rows(
     matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
     matching.choose(matching.pairs_by_key(_told_by_line, _told_by_row), _rate_retold)
     matching.choose(matching.pairs_by_key(_told_by_line_of_value, _told_by_row_of_one_day), _rate_retold)
+    matching.choose(matching.pairs_by_key(_number_told_by_line, _number_told_by_row), _rate_retold)
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
@@ -113,6 +114,18 @@ def _told_by_line_of_value(line: Line) -> Key:
 def _told_by_row_of_one_day(candidate: UnmatchedRow) -> Key:
     """Return what a row says that was told without the day of booking: the day of value stands for it."""
     return _told_by_row(candidate) if candidate.known.value_on is None else None
+
+
+def _number_told_by_line(line: Line) -> Key:
+    """Return what a line says but for its currency, which it states itself."""
+    told = line.currency_stated and line.identity is None and not line.pending
+    return (line.amount, line.stated_on) if told else None
+
+
+def _number_told_by_row(candidate: UnmatchedRow) -> Key:
+    """Return the same of a row of which nobody stated a currency."""
+    told = candidate.maybe_retold and candidate.currency_assumed
+    return (candidate.known.amount, candidate.known.stated_on) if told else None
 
 
 def _rate_retold(line: Line, candidate: UnmatchedRow) -> Rating | None:

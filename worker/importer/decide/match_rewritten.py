@@ -43,6 +43,7 @@ class UnmatchedRow:
         ahead: The row is booked for a day to come.
         removed: It was removed before, and a person had deleted or changed its expense.
         maybe_retold: It is posted and has no trusted id, and the answer holds its day as a whole without it.
+        currency_assumed: Its currency is the one that was assumed before the bank stated any.
         linked_as: The id, present or former, by which a line names it as its pending one.
     """
 
@@ -53,6 +54,7 @@ class UnmatchedRow:
     ahead: bool = False
     removed: bool = False
     maybe_retold: bool = False
+    currency_assumed: bool = False
     linked_as: str | None = None
 
     @property

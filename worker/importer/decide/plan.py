@@ -149,6 +149,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
                     ahead=ahead,
                     linked_as=evidence.linked.get(row.id),
                     maybe_retold=retold,
+                    currency_assumed=row.currency == rules.currency_assumed,
                 )
             )
     return candidates
