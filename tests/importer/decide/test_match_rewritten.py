@@ -105,7 +105,9 @@ RETOLD = {
     "another day of booking": (
         told("Cafe", booking_on=day(-1), value_on=day(0)), [lacking(1, "Cafe", value_on=day(1))], {},
     ),
-    "the currency as well": (told("Cafe", currency="GBP"), [replace(lacking(1, "Cafe"), currency_assumed=True)], {1: 0}),
+    "the currency as well": (
+        told("Cafe", currency="GBP"), [replace(lacking(1, "Cafe"), currency_assumed=True)], {1: 0},
+    ),
     "another currency": (told("Cafe", currency="GBP"), [lacking(1, "Cafe")], {}),
     "pending": (told("Cafe Central ein Kaffee", pending=True), [lacking(1, "Cafe Central")], {}),
     "an id": ([line("-4.50", "Cafe Central ein Kaffee", external_id="a")], [lacking(1, "Cafe Central")], {}),
