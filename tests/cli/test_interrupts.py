@@ -59,6 +59,14 @@ AT_ANY_MOMENT = ALONE | {name: AT_THE_DATABASE[name] for name in ("import", "fil
 ROWS = "".join(f"2026-01-{1 + n % 28:02},Shop {n},-{n % 90}.10,EUR\n" for n in range(60_000))
 
 
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    """Let programs heed Ctrl-C where the tests themselves were started by something that does not, such as nohup."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A folder that servers can reach, also when the tests run as root."""
@@ -167,7 +175,9 @@ def test_a_command_that_waits_for_the_database_is_stopped_at_once(
 def test_a_command_that_is_stopped_at_any_moment_says_so_in_one_line(
     arguments, home, environment, database_url, redis_url
 ):
-    if arguments[0] not in {"up", "demo"}:
+    if arguments[0] in {"up", "demo"}:
+        del environment["CREDENTIAL_KEYS"]  # they make their own
+    else:
         environment |= {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
     with ExitStack() as ending:
         for moment_s in MOMENTS_S:

@@ -48,7 +48,8 @@ from worker.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 # An account that has a suggestion, open or answered, gets no second one. Of accounts that the bank began to list at the
-# same time none took the place of another; those with one balance and about as many rows may be one under two ids.
+# same time none took the place of another; those without another number, with one balance and about as many rows, may
+# be one under two ids.
 _OLDER = text(
     """SELECT o.id, o.included, o.status = 'active' AS is_listed,
       o.status = 'active' AND o.created_at = n.created_at AS at_once,
@@ -60,6 +61,7 @@ _OLDER = text(
     WHERE o.connection_id = n.connection_id AND o.id <> n.id
       AND (o.status = 'missing' OR o.status = 'active' AND o.created_at < n.created_at
         OR o.status = 'active' AND o.created_at = n.created_at
+          AND coalesce(o.anchor = n.anchor, TRUE) AND coalesce(o.mask = n.mask, TRUE)
           AND coalesce(o.balance_amount = n.balance_amount, TRUE)
           AND (SELECT count(*) FROM bank_transactions t WHERE t.account_id = o.id)
             BETWEEN 0.9 * CAST(:rows AS int) AND 1.1 * CAST(:rows AS int))
