@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
+from worker.bank_accounts.answers import undo_answer
 from worker.connectors.base import Account, AccountFailure, IdClass, RejectedRow
 from worker.connectors.errors import AuthenticationError
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
@@ -211,6 +212,26 @@ def test_the_user_says_of_a_withdrawn_row_whether_it_stays_and_is_not_asked_agai
     harness.bank.rows.append(gone)
     harness.refresh()
     assert harness.amounts() == ["-2.00", "-1.00"], "a row that the bank delivers again is there, once"
+
+
+def test_that_a_withdrawn_row_is_gone_can_be_taken_back(harness, sessions):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.buy("-1", external_id="1")
+    gone = harness.bank.buy("-2", "Shoes", external_id="2")
+    harness.refresh()
+    harness.bank.rows.remove(gone)
+    harness.refresh()
+    with sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        accept(session, question.id, user_id=harness.user_id)
+    assert harness.amounts() == ["-1.00"]
+    with sessions() as session:
+        undo_answer(session, question.id, user_id=harness.user_id)
+    for _ in range(2):
+        assert (harness.refresh().code, harness.amounts()) == ("rows_withdrawn", ["-2.00", "-1.00"])
+    harness.bank.rows.append(gone)
+    assert (harness.refresh().status, harness.amounts()) == (RunStatus.SUCCEEDED, ["-2.00", "-1.00"])
+    assert open_questions(harness) == 0
 
 
 def test_a_question_about_a_withdrawn_row_goes_when_the_bank_lists_it_again(harness):

@@ -11,7 +11,8 @@ import pytest
 from tests.importer.bank import CURSOR, TODAY, WINDOWED
 from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import RowMatch, unmatch
-from worker.connectors.base import IdClass
+from worker.connectors.base import IdClass, RemovedTransaction
+from worker.errors import ConflictError
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.runs.states import RunKind, RunStatus
 
@@ -195,6 +196,40 @@ def test_what_the_person_said_is_gone_returns_when_it_is_posted(harness):
     assert sorted(harness.amounts()) == ["-20.00", "-23.00"]
 
 
+def test_that_a_pending_row_is_gone_can_be_taken_back(harness):
+    harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.bank.buy("-23", "Trattoria Luigi", external_id="q")
+    harness.refresh()
+    harness.day_later(9)
+    harness.refresh()
+    (question,) = questions(harness)
+    answer(harness, accept)
+    assert harness.amounts() == ["-23.00"]
+    with harness.sessions() as session:
+        undo_answer(session, question.id, user_id=harness.user_id)
+    for _ in range(2):
+        assert sorted(harness.amounts()) == ["-20.00", "-23.00"]
+        assert says_so(harness, harness.refresh())
+    answer(harness, decline)
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert sorted(harness.amounts()) == ["-20.00", "-23.00"]
+
+
+def test_what_the_bank_posted_since_is_not_taken_back(harness):
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.bank.buy("-23", "Trattoria Luigi", external_id="q")
+    harness.refresh()
+    harness.day_later(9)
+    harness.refresh()
+    (question,) = questions(harness)
+    answer(harness, accept)
+    harness.bank.change(pending, pending=False)
+    harness.refresh()
+    with harness.sessions() as session, pytest.raises(ConflictError):
+        undo_answer(session, question.id, user_id=harness.user_id)
+    assert sorted(harness.amounts()) == ["-20.00", "-23.00"]
+
+
 def test_the_question_goes_when_the_pending_row_goes(harness):
     pending = harness.bank.buy("-3.50", external_id="p", pending=True)
     harness.refresh()
@@ -300,6 +335,37 @@ def test_a_revert_leaves_no_purchase_without_an_expense_that_the_bank_has(harnes
     answer(harness, accept)
     harness.run(RunKind.REVERT, target_run_id=second if which == "of the booking" else first)
     assert harness.amounts() == ["-20.00"]
+
+
+def test_the_revert_of_the_run_that_told_both_leaves_no_expense(harness):
+    harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.bank.buy("-20", "Trattoria Luigi", external_id="q")
+    harness.refresh()
+    first = harness.run_id
+    harness.day_later(9)
+    harness.refresh()
+    assert answer(harness, accept) == 1
+    assert harness.amounts() == ["-20.00"]
+    harness.run(RunKind.REVERT, target_run_id=first)
+    assert harness.amounts() == []
+
+
+@pytest.mark.parametrize("capabilities", [CURSOR, WINDOWED], ids=["changes", "windows"])
+def test_a_bank_that_takes_both_back_at_once_leaves_no_expense(harness, capabilities):
+    harness.bank.capabilities = capabilities
+    harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.bank.buy("-1", "Bus", external_id="b")
+    harness.refresh()
+    harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
+    harness.refresh()
+    assert answer(harness, accept) == 1
+    harness.bank.rows = harness.bank.rows[1:2]
+    if capabilities is CURSOR:
+        harness.bank.removed = [RemovedTransaction(account_id="A", external_id=id_) for id_ in "pq"]
+    for days in (0, 9, 1):
+        harness.day_later(days)
+        harness.refresh()
+    assert harness.amounts() == ["-1.00"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ _SOURCES = text(
     FROM bank_connection_accounts a JOIN bank_connections c ON c.id = a.connection_id
     LEFT JOIN LATERAL (
       SELECT min(effective_on) AS first_on, max(effective_on) AS last_on, count(*) AS rows,
-        count(*) FILTER (WHERE expense_state = 'twin') AS confirming
+        count(*) FILTER (WHERE expense_state = 'twin' AND NOT EXISTS (
+          SELECT FROM bank_transactions o WHERE o.id = t.twin_id AND o.account_id = t.account_id)) AS confirming
       FROM bank_transactions t WHERE t.account_id = a.id AND t.state <> 'removed') days ON TRUE
     LEFT JOIN LATERAL (
       SELECT p.balance_proof ->> 'result' AS result FROM bank_import_run_accounts p

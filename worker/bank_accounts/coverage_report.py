@@ -45,12 +45,14 @@ _ROWS = text(
     ), ours AS (
       SELECT t.id, t.account_id, t.effective_on, t.amount, t.currency, t.expense_state, t.expense_id, t.twin_id,
         t.state = 'posted' AND t.expense_state NOT IN ('twin', 'none') AND NOT EXISTS (
-          SELECT FROM bank_transactions w WHERE w.twin_id = t.id AND w.expense_state = 'twin') AS is_alone
+          SELECT FROM bank_transactions w
+          WHERE w.twin_id = t.id AND w.expense_state = 'twin' AND w.account_id <> t.account_id) AS is_alone
       FROM sources s JOIN bank_transactions t ON t.account_id = s.id AND t.state <> 'removed'
     )
     SELECT to_char(t.effective_on, 'YYYY-MM') AS month, t.account_id, count(*) AS rows,
       count(*) FILTER (WHERE t.expense_state = 'twin' AND EXISTS (
-        SELECT FROM ours o WHERE o.id = t.twin_id AND (o.amount, o.currency) IS DISTINCT FROM (t.amount, t.currency)))
+        SELECT FROM ours o WHERE o.id = t.twin_id AND o.account_id <> t.account_id
+          AND (o.amount, o.currency) IS DISTINCT FROM (t.amount, t.currency)))
         AS differing,
       count(*) FILTER (WHERE t.is_alone AND EXISTS (
         SELECT FROM sources o WHERE o.id <> t.account_id

@@ -147,19 +147,33 @@ def choose_cut_over(
 
 
 def _known_pairs(old: Sequence[MovableRow], new: Sequence[MovableRow]) -> tuple[list[MovePair], set[int], set[int]]:
-    """Return the pairs that are twins already; of two twins the one with the expense may be on either side."""
+    """Return the pairs that are twins already; of two twins the one with the expense may be on either side.
+
+    A pending row that a person took for the posted one beside it is a twin as well, and no pair of its own.
+    """
     old_by_id, new_by_id = {row.id: row for row in old}, {row.id: row for row in new}
     pairs = [
         MovePair(old=old_by_id[row.twin_id], new=row, doubled=False)
-        for row in new
+        for row in _twins(new)
         if row.twin_id is not None and row.twin_id in old_by_id
     ]
     pairs += [
         MovePair(old=row, new=new_by_id[row.twin_id], doubled=False)
-        for row in old
+        for row in _twins(old)
         if row.twin_id is not None and row.twin_id in new_by_id
     ]
     return pairs, {pair.old.id for pair in pairs}, {pair.new.id for pair in pairs}
+
+
+def _twins(rows: Sequence[MovableRow]) -> list[MovableRow]:
+    """Return the twins among rows: of several that one source has of a purchase, the posted one."""
+    found: dict[tuple[int, int], MovableRow] = {}
+    for row in rows:
+        if row.twin_id is not None:
+            purchase = row.twin_id, row.source_id
+            if purchase not in found or found[purchase].row.pending:
+                found[purchase] = row
+    return list(found.values())
 
 
 def _within(rows: Sequence[MovableRow], others: Sequence[MovableRow]) -> list[MovableRow]:

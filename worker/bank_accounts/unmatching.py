@@ -21,7 +21,7 @@ from worker.importer.request_imports import gc_paused
 from worker.importer.store.bank_accounts import add_account, other_sources
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.own_expenses import give_expenses
-from worker.importer.store.twins import follow, successors
+from worker.importer.store.twins import part_source
 from worker.models import BankConnectionAccount, BankTransaction
 from worker.runs.states import RunKind
 
@@ -134,7 +134,7 @@ def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
     if source.bank_account_id is None or not others:
         raise ConflictError(f"source {source_id} is an account of its own already")
     run_id = begin_action(session, connection_id=source.connection_id, user_id=user_id, kind=RunKind.UNMATCH)
-    rows, left = _part_source(session, source_id)
+    rows, left = part_source(session, source_id)
     add_account(session, source)
     source.leads_from_on = None
     months = _own_expenses(session, rows, {ExpenseState.TWIN}, user_id, run_id)
@@ -147,24 +147,6 @@ def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
     return Unmatched(
         run_id=run_id, match="account", suggestion_id=kept_apart[0], transaction_ids=rows, months=frozenset(months)
     )
-
-
-_TWINS_OF_SOURCE = text(
-    """SELECT t.id, t.twin_id, t.account_id = :source_id AS is_of_source
-    FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id
-    WHERE t.expense_state = 'twin' AND (t.account_id = :source_id) <> (o.account_id = :source_id)
-      AND t.user_id = (SELECT user_id FROM bank_connection_accounts WHERE id = :source_id) ORDER BY t.id"""
-)
-
-
-def _part_source(session: Session, source_id: int) -> tuple[list[int], list[int]]:
-    """Return the rows that need expenses of their own, one for each purchase; and those of which a source has left."""
-    twins = list(session.execute(_TWINS_OF_SOURCE, {"source_id": source_id}))
-    elsewhere = {row.twin_id for row in twins if not row.is_of_source}
-    heirs = successors(session, elsewhere)
-    follow(session, heirs)
-    rows = [row.id for row in twins if row.is_of_source] + list(heirs.values())
-    return rows, sorted({row.twin_id for row in twins} | set(heirs.values()))
 
 
 def _unlink(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Unmatched:

@@ -7,8 +7,10 @@ from worker.errors import InvalidRequestError
 from worker.importer.decide.reasons import Reason
 from worker.importer.job import Job
 from worker.importer.store.bank_accounts import add_account
+from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moves_undone import take_back_move
 from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.twins import part_source
 from worker.models import BankConnectionAccount, BankImportRun
 from worker.runs.states import Counts, Outcome, RunKind, RunStatus
 
@@ -23,10 +25,6 @@ _LATER_MOVE = text(
 _ASK_AGAIN = text(
     """UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL
     WHERE id = ANY(CAST(:ids AS bigint[])) AND status = 'accepted'"""
-)
-_TWINS_ELSEWHERE = text(
-    """SELECT t.id FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id
-    WHERE t.account_id = :source_id AND t.expense_state = 'twin' AND o.account_id <> t.account_id ORDER BY t.id"""
 )
 
 
@@ -66,6 +64,7 @@ def _part_source(session: Session, job: Job, source: BankConnectionAccount, *, w
     if waits:
         source.status, source.status_code = "waiting", "similar_account"
         return set()
-    twins = list(session.execute(_TWINS_ELSEWHERE, {"source_id": source.id}).scalars())
     run_id = job.lease.run_id
-    return give_expenses(session, twins, Reason.UNMATCHED, user_id=job.user_id, run_id=run_id)
+    rows, left = part_source(session, source.id)
+    months = give_expenses(session, rows, Reason.UNMATCHED, user_id=job.user_id, run_id=run_id)
+    return months | let_sources_lead(session, left, run_id, also_alone=True)

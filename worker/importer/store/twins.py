@@ -27,7 +27,7 @@ _HANDED_OVER = {ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER}
 _SUCCESSORS = text(
     """SELECT DISTINCT ON (t.twin_id) t.twin_id, t.id FROM bank_transactions t
     JOIN bank_connection_accounts a ON a.id = t.account_id JOIN bank_connections c ON c.id = a.connection_id
-    WHERE t.twin_id = ANY(CAST(:ids AS bigint[])) AND t.id <> ALL(CAST(:ids AS bigint[]))
+    WHERE t.twin_id = ANY(CAST(:ids AS bigint[])) AND t.id <> ALL(CAST(:but AS bigint[]))
       AND t.expense_state = 'twin' AND t.state <> 'removed'
     ORDER BY t.twin_id, t.state = 'posted' DESC, c.status = 'active' DESC, t.id"""
 )
@@ -61,13 +61,26 @@ _POINT = text(
     """UPDATE bank_transactions t SET twin_id = v.end_id, last_run_id = :run_id
     FROM unnest(CAST(:ids AS bigint[]), CAST(:end_ids AS bigint[])) v(id, end_id) WHERE t.id = v.id"""
 )
+# Of the twins of one row the one that goes on without it comes first.
+_TWINS_OF_SOURCE = text(
+    """SELECT t.id, t.twin_id, t.account_id = :source_id AS is_of_source, t.state
+    FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id
+    JOIN bank_connection_accounts a ON a.id = t.account_id JOIN bank_connections c ON c.id = a.connection_id
+    WHERE t.expense_state = 'twin' AND (t.account_id = :source_id) <> (o.account_id = :source_id)
+      AND t.user_id = (SELECT user_id FROM bank_connection_accounts WHERE id = :source_id)
+    ORDER BY t.twin_id, t.state = 'removed', t.state = 'posted' DESC, c.status = 'active' DESC, t.id"""
+)
+_POINT_TO = text(
+    """UPDATE bank_transactions t SET twin_id = v.twin_id
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:twin_ids AS bigint[])) v(id, twin_id) WHERE t.id = v.id"""
+)
 
 
-def successors(session: Session, ids: Collection[int]) -> dict[int, int]:
-    """Return, by the row that loses its expense, the twin that takes its place; none of `ids` does."""
+def successors(session: Session, ids: Collection[int], *, but: Collection[int] = ()) -> dict[int, int]:
+    """Return, by the row that loses its expense, the twin that takes its place; none of `ids` does, nor of `but`."""
     if not ids:
         return {}
-    rows = session.execute(_SUCCESSORS, {"ids": array_text(ids)})
+    rows = session.execute(_SUCCESSORS, {"ids": array_text(ids), "but": array_text({*ids, *but})})
     return {row.twin_id: row.id for row in rows}
 
 
@@ -103,11 +116,11 @@ def hand_to_twins(session: Session, rows: Sequence[StoredRow], run_id: uuid.UUID
 
     Args:
         session: The transaction in which the rows lose their expenses.
-        rows: The rows; those of which no other source has a twin stay as they are.
+        rows: The rows, with twins of theirs that go as well; those of which no other row is a twin stay as they are.
         run_id: The run that is noted as the cause, where there is one.
     """
     leaving = {row.id: row for row in rows if row.expense_state in _HANDED_OVER}
-    heirs = successors(session, leaving)
+    heirs = successors(session, leaving, but=[row.id for row in rows])
     pairs = [
         HandOver(
             old_id=old_id,
@@ -129,6 +142,26 @@ def leave_to_twins(
     handed = hand_to_twins(session, ending, run_id) if ending else {}
     left = [_as_twin(change) if change.known.id in handed else change for change in changes]
     return left, list(handed.values())
+
+
+def part_source(session: Session, source_id: int) -> tuple[list[int], list[int]]:
+    """Part the rows of a source from those of the others: none is a twin of a row of the other side any more.
+
+    Returns the rows that need expenses of their own, one for each purchase; and those of which a twin has left.
+    """
+    heirs: dict[int, int] = {}
+    followers: dict[int, int] = {}
+    rows: list[int] = []
+    for twin in session.execute(_TWINS_OF_SOURCE, {"source_id": source_id}):
+        heir = heirs.setdefault(twin.twin_id, twin.id)
+        # Two posted rows of one source are two purchases; a pending one is the posted one for which it was taken.
+        if heir == twin.id or (twin.is_of_source and twin.state == "posted"):
+            rows.append(twin.id)
+        else:
+            followers[twin.id] = heir
+    values = {"ids": array_text(followers), "twin_ids": array_text(followers.values())}
+    session.execute(_POINT_TO, values)
+    return rows, sorted({*heirs, *heirs.values()})
 
 
 def without_expense(row: StoredRow) -> StoredRow:
