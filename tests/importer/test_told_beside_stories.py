@@ -155,6 +155,21 @@ def test_a_pending_row_that_goes_a_run_after_its_booking_came_is_one_purchase_at
     assert questions(harness) == []
 
 
+@pytest.mark.parametrize("pending_text", ["CARD PAYMENT AT SHOP Lidl", "CARD PAYMENT AT SHOP"])
+def test_words_that_most_texts_have_make_no_question_of_another_merchant(harness, pending_text):
+    """Unless the pending row has no others: then it may be whatever is booked."""
+    for number, shop in enumerate(("Ikea", "Shell", "Rewe", "Netto", "Kino"), start=1):
+        harness.bank.buy(f"-{number}", f"CARD PAYMENT AT SHOP {shop}", external_id=str(number))
+    harness.bank.buy("-20", pending_text, external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.buy("-20", "CARD PAYMENT AT SHOP Zara", external_id="q")
+    for days in (0, 9):
+        harness.day_later(days)
+        outcome = harness.refresh()
+        assert bool(says_so(harness, outcome)) == (pending_text == "CARD PAYMENT AT SHOP")
+        assert harness.amounts().count("-20.00") == 2
+
+
 @pytest.mark.parametrize("words", ["CARD PAYMENT", "Trattoria Luigi"])
 def test_a_first_load_that_tells_both_is_asked_about_when_the_pending_row_stays(harness, words):
     harness.bank.buy("-20", words, external_id="p", pending=True)

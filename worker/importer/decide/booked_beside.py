@@ -39,14 +39,17 @@ def match_booked_beside(beside: Pairs, common_words: frozenset[str] = frozenset(
     return [fitting[ids] for ids in unambiguous(list(fitting))]
 
 
-def pairs_in_doubt(beside: Pairs, asked: Collection[tuple[int, int]] = ()) -> Pairs:
+def pairs_in_doubt(
+    beside: Pairs, asked: Collection[tuple[int, int]] = (), common_words: frozenset[str] = frozenset()
+) -> Pairs:
     """Return the pairs of equal amount that may be one purchase, at most one of each row: the first with the first.
 
     Args:
         beside: Rows that are pending, each with every posted row that it may be; both have an expense.
         asked: Ids of the pairs about which the person is asked already; they stay.
+        common_words: Words that most texts of the account have.
     """
-    equal = [pair for pair in beside if pair[0].amount == pair[1].amount and may_be_booked_as(*pair)]
+    equal = [pair for pair in beside if pair[0].amount == pair[1].amount and is_doubtful(*pair, common_words)]
     equal.sort(key=lambda pair: ((pair[0].id, pair[1].id) not in asked, *((row.day, row.id) for row in pair)))
     chosen: list[tuple[StoredRow, StoredRow]] = []
     taken: set[int] = set()
@@ -68,6 +71,12 @@ def may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozen
     near = timedelta(0) <= posted.effective_on - pending.effective_on <= timedelta(days=MAX_DAYS)
     same_money = posted.currency == pending.currency and posted.amount * pending.amount > 0
     return near and same_money and similarity(_words(pending), _words(posted), common=common_words) >= SURE
+
+
+def is_doubtful(pending: StoredRow, posted: StoredRow, common_words: frozenset[str]) -> bool:
+    """Return whether a posted row may be what a pending one became: a text that names no merchant may mean any."""
+    named = all(similarity(_words(row), _words(row), common=common_words) for row in (pending, posted))
+    return may_be_booked_as(pending, posted, common_words if named else frozenset())
 
 
 def inherited_effect(

@@ -11,7 +11,7 @@ from worker.importer.decide.booked_beside import (
     MAX_PENDING_DAYS,
     Pairs,
     are_two_expenses,
-    may_be_booked_as,
+    is_doubtful,
     pairs_in_doubt,
 )
 from worker.importer.decide.match_pending import MAX_DAYS
@@ -126,13 +126,14 @@ def settle_pending(
     months = _remove(session, target, list(gone.values()))
     # What a bank tells together are two rows, until it goes on so for longer than it takes to book one.
     possible = [pair for pair in beside.pairs if pair[0].id not in gone and are_two_expenses(*pair)]
-    lasting = set[int]() if by_cursor else told & old
-    possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in lasting]
-    pairs = pairs_in_doubt(possible, beside.asked)
+    told_long = set[int]() if by_cursor else told & old
+    possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in told_long]
+    pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)
     _ask_about_pairs(session, target, pairs)
-    doubtful = {pending.id for pending, posted in possible if may_be_booked_as(pending, posted)}
+    lasting = [pair for pair in possible if pair[0].id in old]
+    doubtful = {pending.id for pending, posted in lasting if is_doubtful(pending, posted, beside.common_words)}
     expired = {row.id for row in standing if row.days >= MAX_PENDING_DAYS}
-    asked = told & (old & doubtful | expired) - gone.keys() - {pending.id for pending, _ in pairs}
+    asked = told & (doubtful | expired) - gone.keys() - {pending.id for pending, _ in pairs}
     if asked:
         values = {"user_id": job.user_id, "run_id": target.run_id, "reason": Reason.STILL_PENDING}
         session.execute(_ASK, values | {"ids": sorted(asked)})
