@@ -9,7 +9,7 @@ from worker.bank_accounts.accounts import list_bank_accounts
 from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.unmatching import detach
 from worker.connectors.base import Account
-from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.runs.states import RunKind, RunStatus
 
 MEETS = ["pending row", "booking", "booking, changed"]
@@ -91,3 +91,39 @@ def test_it_confirms_no_other_source(two):
     with two[0].sessions() as session:
         ((one, other),) = [account["sources"] for account in list_bank_accounts(session, user_id=two[0].user_id)]
     assert (one["confirming"], other["confirming"]) == (0, 1)
+
+
+@pytest.mark.parametrize("goes", [True, False])
+@pytest.mark.parametrize("how", [accept, decline, None])
+def test_a_pending_twin_told_beside_its_booking_is_no_second_expense_behind_a_success(two, how, goes):
+    """The other source tells the purchase first, the pending row meets it, and the booking comes beside the two."""
+    one, other = two
+    other.bank.buy("-20", "Trattoria Luigi", external_id="r")
+    other.refresh()
+    pending = one.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    one.refresh()
+    assert one.amounts() == ["-20.00"]
+    one.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
+    for days in (0, 1, 9):
+        later(two, days)
+        outcomes = [harness.refresh() for harness in two]
+        assert [outcome.code for outcome in outcomes].count("still_pending") == 1 or one.amounts() == ["-20.00"]
+    if how is not None:
+        with one.sessions() as session:
+            (question,) = list_suggestions(session, one.user_id)
+            how(session, question.id, user_id=one.user_id)
+    if goes:
+        one.bank.rows.remove(pending)
+        for days in (0, 9, 0, 0):
+            later(two, days)
+            for harness in two:
+                harness.refresh()
+    outcomes = [harness.refresh() for harness in two]
+    if how is not None or goes:
+        assert one.amounts() == ["-20.00"] * (2 if how is decline else 1)
+    assert {outcome.status for outcome in outcomes} == {RunStatus.SUCCEEDED} or (how, goes) == (None, False)
+
+
+def later(two, days):
+    two[0].day_later(days)
+    two[1].bank.today = two[0].bank.today

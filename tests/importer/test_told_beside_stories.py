@@ -326,6 +326,34 @@ def test_who_deletes_one_of_the_two_expenses_keeps_the_other(harness, which, lat
         assert harness.amounts() == ["-20.00"]
 
 
+def test_what_the_person_deletes_after_the_answer_stays_deleted_when_the_pending_row_goes(harness):
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
+    harness.refresh()
+    assert answer(harness, accept) == 1
+    harness.sql("DELETE FROM expenses")
+    harness.bank.rows.remove(pending)
+    for days in (0, 9, 1):
+        harness.day_later(days)
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+        assert harness.amounts() == []
+
+
+def test_a_pending_row_that_is_one_with_a_booking_is_not_asked_about_beside_the_next_one(harness):
+    harness.bank.buy("-3.50", "Bar Centrale", external_id="p", pending=True)
+    harness.refresh()
+    harness.bank.buy("-3.50", "Bar Centrale", external_id="q")
+    harness.refresh()
+    assert answer(harness, accept) == 1
+    harness.day_later()
+    harness.bank.buy("-3.50", "Bar Centrale", external_id="r", booking_on=harness.bank.today)
+    for days in (0, 9):
+        harness.day_later(days)
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+        assert harness.amounts() == ["-3.50"] * 2
+
+
 def test_a_booking_that_the_bank_takes_back_leaves_the_purchase_with_the_pending_row(harness):
     harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
     harness.bank.buy("-1", "Bus", external_id="b")

@@ -61,9 +61,9 @@ def pairs_in_doubt(
 
 
 def are_two_expenses(pending: StoredRow, posted: StoredRow) -> bool:
-    """Return whether both rows are expenses, or the posted one is hidden as a twin or as the leg of a transfer."""
+    """Return whether both rows are expenses, or hidden as twins of two, or the posted one as the leg of a transfer."""
     shown = posted.expense_id is not None or posted.expense_state in (ExpenseState.TRANSFER, ExpenseState.TWIN)
-    return pending.expense_id is not None and shown
+    return shown and (pending.expense_id is not None or pending.expense_state == ExpenseState.TWIN)
 
 
 def may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:

@@ -25,8 +25,8 @@ from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.write import WriteTarget
 from worker.models import BankTransaction
 
-# Each row that is pending with an expense, or was until this run, with the posted rows of its days that took no row's
-# place; or the place of this one, which is told again.
+# Each row that is pending and stands for a purchase, or was until this run, with the posted rows of its days that took
+# no row's place, or the place of this one, which is told again; unless both are one purchase already.
 _BESIDE = text(
     """SELECT p.id AS pending_id, q.id AS posted_id, s.status,
       q.created_at > p.created_at OR a.identity IS NOT NULL AS came_after
@@ -38,7 +38,9 @@ _BESIDE = text(
     LEFT JOIN bank_match_suggestions s ON s.kind = 'twin'
       AND s.transaction_id = least(p.id, q.id) AND s.other_transaction_id = greatest(p.id, q.id)
     WHERE p.account_id = :account_id
-      AND (p.state = 'pending' AND p.expense_state IN ('own', 'linked') OR p.id = ANY(:went))
+      AND (p.state = 'pending' AND p.expense_state IN ('own', 'linked', 'twin') OR p.id = ANY(:went))
+      AND CASE p.expense_state WHEN 'twin' THEN p.twin_id ELSE p.id END
+        IS DISTINCT FROM CASE q.expense_state WHEN 'twin' THEN q.twin_id ELSE q.id END
       AND s.status IS DISTINCT FROM 'declined'
       AND (a.identity IS NOT NULL OR NOT EXISTS (SELECT 1 FROM bank_transaction_changes c
         WHERE c.transaction_id = q.id AND c.reason IN ('posted', 'posted_link', 'posted_rewritten', 'posted_amount')))
@@ -95,7 +97,7 @@ def ids_of(pair: tuple[StoredRow, StoredRow]) -> tuple[int, int]:
 
 
 def load_rows_beside(session: Session, account_id: int, went: Collection[int] = ()) -> RowsBeside:
-    """Return the pending rows of an account that have an expense, with the posted rows that they may have become.
+    """Return the pending rows of an account that stand for a purchase, with the posted ones that they may have become.
 
     Args:
         went: Rows that were pending until this run, and count as well.
@@ -106,7 +108,9 @@ def load_rows_beside(session: Session, account_id: int, went: Collection[int] = 
         return RowsBeside()
     rows = load_details(session, {id_ for pair in found for id_ in (pair.pending_id, pair.posted_id)})
     return RowsBeside(
-        pairs=[(rows[pair.pending_id], rows[pair.posted_id]) for pair in found],
+        pairs=[
+            (rows[pair.pending_id], rows[pair.posted_id]) for pair in found if not rows[pair.pending_id].booked_as_other
+        ],
         came_after=frozenset((pair.pending_id, pair.posted_id) for pair in found if pair.came_after),
         asked=frozenset((pair.pending_id, pair.posted_id) for pair in found if pair.status is not None),
         common_words=common_words(latest_texts(session, account_id)),
@@ -156,8 +160,8 @@ def join_booked_beside(
 
     Raises: ConflictError when a row has no expense of its own any more, or the person changed both.
     """
-    if posted.expense_state == ExpenseState.TWIN and posted.twin_id is not None:
-        return join_pair(session, pending.id, posted.twin_id, run_id)
+    if ExpenseState.TWIN in (pending.expense_state, posted.expense_state):
+        return join_pair(session, _purchase(pending), _purchase(posted), run_id)
     rows = load_details(session, [pending.id, posted.id])
     before, after = rows[pending.id], rows[posted.id]
     if before.expense is None or (after.expense_id is None and after.expense_state != ExpenseState.TRANSFER):
@@ -169,6 +173,11 @@ def join_booked_beside(
         let_follow(session, [(before.id, after.id)])
         return months
     return hand_over(session, [_hand_over(before, after)], run_id) | {month(before.expense)}
+
+
+def _purchase(row: BankTransaction) -> int:
+    """Return the row that has the expense of a row."""
+    return row.twin_id if row.expense_state == ExpenseState.TWIN and row.twin_id is not None else row.id
 
 
 def _is_touched(row: StoredRow) -> bool:

@@ -65,8 +65,12 @@ _PARTED = text(
     WHERE t.id = s.transaction_id AND t.account_id = :account_id AND o.id = s.other_transaction_id
       AND s.user_id = :user_id AND s.kind = 'twin' AND s.reason = 'still_pending' AND s.status = 'open'
       AND NOT (least(t.state, o.state) = 'pending' AND greatest(t.state, o.state) = 'posted' AND t.amount = o.amount
-        AND (t.expense_id IS NOT NULL OR t.state = 'posted' AND t.expense_state IN ('transfer', 'twin'))
-        AND (o.expense_id IS NOT NULL OR o.state = 'posted' AND o.expense_state IN ('transfer', 'twin')))"""
+        AND (t.expense_id IS NOT NULL OR t.expense_state = 'twin'
+          OR t.state = 'posted' AND t.expense_state = 'transfer')
+        AND (o.expense_id IS NOT NULL OR o.expense_state = 'twin'
+          OR o.state = 'posted' AND o.expense_state = 'transfer')
+        AND CASE t.expense_state WHEN 'twin' THEN t.twin_id ELSE t.id END
+          IS DISTINCT FROM CASE o.expense_state WHEN 'twin' THEN o.twin_id ELSE o.id END)"""
 )
 # A row that the user keeps is not asked about again. Of very many rows the first ones are asked about.
 _ASK_ABOUT_WITHDRAWN = text(

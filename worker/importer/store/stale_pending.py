@@ -70,7 +70,7 @@ _OF_MISSING_ACCOUNTS = text(
 _PENDING = text(
     """SELECT id, CAST(:today AS date) - effective_on AS days, absent_since_at IS NOT NULL AS is_absent
     FROM bank_transactions
-    WHERE account_id = :account_id AND state = 'pending' AND expense_state IN ('own', 'linked')"""
+    WHERE account_id = :account_id AND state = 'pending' AND expense_state IN ('own', 'linked', 'twin')"""
 )
 _ASK = text(
     f"""INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, run_id, reason)
@@ -121,7 +121,9 @@ def settle_pending(
     gone = {
         pending.id: pending
         for pending, posted in beside.evident
-        if pending.id in settled and not (pending.changed_by_user and posted.changed_by_user)
+        if pending.id in settled
+        and pending.expense_state != ExpenseState.TWIN
+        and not (pending.changed_by_user and posted.changed_by_user)
     }
     months = _remove(session, target, list(gone.values()))
     # What a bank tells together are two rows, until it goes on so for longer than it takes to book one.
