@@ -197,6 +197,14 @@ def test_a_tip_told_beside_its_pending_row_is_asked_about_after_the_days_of_grac
         assert harness.amounts() == ["-23.00"]
 
 
+def test_a_purchase_of_another_amount_told_together_with_one_that_is_pending_for_long_is_no_question(harness):
+    harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.bank.buy("-63", "Trattoria Luigi", external_id="q")
+    harness.refresh()
+    harness.day_later(9)
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+
+
 def test_what_the_person_said_is_gone_returns_when_it_is_posted(harness):
     pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
     harness.bank.buy("-23", "Trattoria Luigi", external_id="q")

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from worker.importer.decide.decisions import ExpenseEffect
-from worker.importer.decide.match_pending import MAX_DAYS, SURE
+from worker.importer.decide.match_pending import MAX_DAYS, MAX_SHARE_UNSEEN, SURE, share_apart
 from worker.importer.decide.one_to_one import unambiguous
 from worker.importer.decide.similarity import similarity
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
@@ -77,6 +77,11 @@ def is_doubtful(pending: StoredRow, posted: StoredRow, common_words: frozenset[s
     """Return whether a posted row may be what a pending one became: a text that names no merchant may mean any."""
     named = all(similarity(_words(row), _words(row), common=common_words) for row in (pending, posted))
     return may_be_booked_as(pending, posted, common_words if named else frozenset())
+
+
+def are_about_equal(pending: StoredRow, posted: StoredRow) -> bool:
+    """Return whether the amounts differ by no more than a tip."""
+    return share_apart(pending.amount, posted.amount) <= MAX_SHARE_UNSEEN
 
 
 def inherited_effect(

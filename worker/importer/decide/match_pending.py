@@ -245,9 +245,9 @@ def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[st
     required = SURE if known.suppresses_expense else ALIKE
     if days > MAX_DAYS or line.amount * known.amount < 0 or _likeness(line, candidate, common) < required:
         return None
-    cost = _share_apart(line.amount, known.amount)
+    cost = share_apart(line.amount, known.amount)
     own = known.expense.amount if known.has_own_amount and known.expense is not None else None
-    nearest = cost if own is None else min(cost, _share_apart(abs(line.amount), own))
+    nearest = cost if own is None else min(cost, share_apart(abs(line.amount), own))
     if (known.suppresses_expense or own is not None) and nearest > MAX_SHARE_UNSEEN:
         return None
     if known.state == State.PENDING:
@@ -257,7 +257,8 @@ def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[st
     return Rating(cost, Reason.CORRECTED)
 
 
-def _share_apart(one: Decimal, other: Decimal) -> float:
+def share_apart(one: Decimal, other: Decimal) -> float:
+    """Return by which share of the larger one two amounts differ."""
     larger = max(abs(one), abs(other))
     return float(abs(one - other) / larger) if larger else 0.0
 

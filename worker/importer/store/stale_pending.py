@@ -10,6 +10,7 @@ from worker.importer.account_state import AccountState
 from worker.importer.decide.booked_beside import (
     MAX_PENDING_DAYS,
     Pairs,
+    are_about_equal,
     are_two_expenses,
     is_doubtful,
     pairs_in_doubt,
@@ -133,6 +134,7 @@ def settle_pending(
     pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)
     _ask_about_pairs(session, target, pairs)
     lasting = [pair for pair in possible if pair[0].id in old]
+    lasting = [pair for pair in lasting if ids_of(pair) in beside.came_after or are_about_equal(*pair)]
     doubtful = {pending.id for pending, posted in lasting if is_doubtful(pending, posted, beside.common_words)}
     expired = {row.id for row in standing if row.days >= MAX_PENDING_DAYS}
     asked = told & (doubtful | expired) - gone.keys() - {pending.id for pending, _ in pairs}
