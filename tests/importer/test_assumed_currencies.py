@@ -54,6 +54,14 @@ def test_what_the_user_said_of_the_currency_stays(harness):
     assert currencies(harness) == ["CHF", "USD"]
 
 
+def test_a_user_who_prefers_another_currency_now_keeps_the_rows_in_theirs(harness):
+    """The bank states none still; what it delivers again was half in one currency, and half in the other."""
+    harness.refresh()
+    harness.sql("UPDATE users SET preferred_currency = 'USD'")
+    harness.refresh()
+    assert currencies(harness) == ["EUR", "EUR"]
+
+
 def test_a_currency_that_was_assumed_rightly_changes_nothing(harness):
     harness.refresh()
     state(harness, "EUR")

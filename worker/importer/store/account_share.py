@@ -61,7 +61,8 @@ class AccountShare:
             and self.delivery.staging.rows(self.account.external_id) > 0,
             guess_pending=not self.capabilities.links_pending,
             reimport=options.reimport,
-            currency_assumed=self.account.currency_assumed,
+            # A user who prefers another currency now says nothing of rows that are there already.
+            currency_assumed=None if self.account.currency is None else self.account.currency_assumed,
         )
 
     @property
