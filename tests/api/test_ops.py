@@ -509,7 +509,11 @@ def test_rejected_rows_of_one_reason_are_left_out_after_a_question_and_the_opera
     sent = {"code": "bad_amount", "account": "giro", "why": "never mended"}
     assert page.post(f"{path}/rejections/dismiss", data=sent | {"why": " "}, headers=ORIGIN).status_code == 422
     assert page.post(f"{path}/rejections/dismiss", data=sent | {"confirmed": "yes"}).status_code == 403
-    assert "Please confirm" in page.post(f"{path}/rejections/dismiss", data=sent, headers=ORIGIN).text
+    assert "of its account giro" in page.post(f"{path}/rejections/dismiss", data=sent, headers=ORIGIN).text
+    of_none = {name: value for name, value in sent.items() if name != "account"}
+    assert "of no account" in page.post(f"{path}/rejections/dismiss", data=of_none, headers=ORIGIN).text
+    refused = page.post(f"{path}/rejections/dismiss", data=of_none | {"confirmed": "yes"}, headers=ORIGIN)
+    assert refused.status_code == 404  # the rows of the account are others
     answer = page.post(f"{path}/rejections/dismiss", data=sent | {"confirmed": "yes"}, headers=ORIGIN)
     assert "are left out" in page.get(answer.headers["location"]).text
     with sessions() as session:

@@ -63,12 +63,14 @@ class RejectionChoice:
     Attributes:
         code: The reason.
         account_external_id: The bank's id of the one account; None for all, and for rows of no account.
+        of_no_account: Only rows of an account that the bank does not list.
     """
 
     rejection_id: int | None = None
     connection_id: uuid.UUID | None = None
     code: str | None = None
     account_external_id: str | None = None
+    of_no_account: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,8 @@ _CHOSEN = """FROM bank_import_rejections r JOIN bank_connections c ON c.id = r.c
       LEFT JOIN bank_connection_accounts a ON a.id = r.account_id
     WHERE c.user_id = :user_id AND (r.id = CAST(:rejection_id AS bigint) OR CAST(:rejection_id AS bigint) IS NULL
         AND r.connection_id = :connection_id AND r.code = :code
-        AND (CAST(:account_external_id AS text) IS NULL OR a.external_id = :account_external_id))"""
+        AND (CAST(:account_external_id AS text) IS NULL OR a.external_id = :account_external_id)
+        AND (NOT CAST(:of_no_account AS boolean) OR r.account_id IS NULL))"""
 _CONNECTION = text(f"SELECT r.connection_id, count(*) AS rows {_CHOSEN} GROUP BY 1")
 _SET = f"""WITH chosen AS (SELECT r.id {_CHOSEN} AND {{standing}} ORDER BY r.id FOR UPDATE OF r)
     UPDATE bank_import_rejections r SET {{values}} FROM chosen WHERE r.id = chosen.id

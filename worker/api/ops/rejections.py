@@ -36,12 +36,15 @@ def decide(  # noqa: PLR0913 - one argument per parameter
     back = f"/ops/connections/{connection_id}"
     if action == "dismiss" and is_blank(why):
         raise InvalidRequestError("say why the rows are left out")
-    choice = RejectionChoice(connection_id=connection_id, code=code, account_external_id=account or None)
+    choice = RejectionChoice(
+        connection_id=connection_id, code=code, account_external_id=account or None, of_no_account=not account
+    )
     with acting_operator(services, name) as session:
         row = connection_queries.find(session, connection_id)
         if not confirmed:
             what = "Leave out" if action == "dismiss" else "Open again"
-            question = f"{row.display_name}, user {row.user_id}: {what} its rejected rows of reason {code}?"
+            whose = f"its account {account}" if account else "no account that the bank lists"
+            question = f"{row.display_name}, user {row.user_id}: {what} the rejected rows of {whose}, reason {code}?"
             fields = {"code": code, "account": account, "why": why}
             return confirmation(request, question=question, button=what, fields=fields, back=back)
         table, row_id = "bank_connections", str(connection_id)
