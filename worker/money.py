@@ -1,6 +1,6 @@
 """Amounts of expenses and ISO 4217 currencies: limits and rounding. Pure."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 # ISO 4217, active codes (list one, 2026), by number of decimals where it is not two.
 _ZERO = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -46,6 +46,15 @@ def is_money(amount: Decimal) -> bool:
         and amount.adjusted() < MAX_DIGITS
         and (amount.same_quantum(_CENT) or int(amount.as_tuple().exponent) >= -MAX_DECIMALS)
     )
+
+
+def money_in(text: str | None) -> Decimal | None:
+    """Return the amount that a text states; None where it states none, or one that is none of money."""
+    try:
+        number = Decimal(text) if text else None
+    except InvalidOperation:
+        return None
+    return number if number is not None and is_money(number) else None
 
 
 def expense_amount(amount: Decimal) -> Decimal | None:

@@ -78,7 +78,15 @@ def test_it_stays_left_out_while_the_bank_delivers_it_as_broken_as_it_was(harnes
 
 
 @pytest.mark.parametrize(
-    "change", [{"amount": Decimal(-200)}, {"amount": Decimal("NaN")}, {"description": "Rent of March"}]
+    "change",
+    [
+        {"amount": Decimal(-200)},
+        {"amount": Decimal(2)},
+        {"amount": Decimal("NaN")},
+        {"currency": "!!!"},
+        {"description": "Rent of March"},
+    ],
+    ids=str,
 )
 def test_it_is_open_again_when_the_bank_says_something_else_of_it(harness, change):
     leave_out(harness)
@@ -157,6 +165,17 @@ def test_all_rows_of_one_reason_of_an_account_are_left_out_at_once(harness):
     assert (decided.rejections, decided.open) == (3, 1)
     [message] = harness.sql("SELECT problem_message FROM bank_connection_accounts")[0]
     assert message.startswith("1 rows could not be imported")
+
+
+def test_rows_of_no_account_are_chosen_without_those_of_one(harness):
+    harness.sql(
+        "INSERT INTO bank_import_rejections (run_id, connection_id, identity, code, message, raw)"
+        " SELECT run_id, connection_id, 'other', code, message, raw FROM bank_import_rejections"
+    )
+    choice = RejectionChoice(connection_id=harness.connection_id, code="currency_unknown", of_no_account=True)
+    decided = leave_out(harness, choice)
+    assert (decided.rejections, decided.open) == (1, 1)
+    assert problems(harness) == [("rows_rejected", "rows_rejected")]
 
 
 def test_rows_of_no_account_are_left_out_too(sessions, user_id):

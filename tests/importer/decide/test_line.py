@@ -61,8 +61,28 @@ def test_every_field_of_a_line_stands_in_its_place():
     assert set(STATED_FIELDS) < set(Line._fields)
 
 
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ({"balance_after": "10.00", "fee": "x"}, {"balance_after": "10.00", "fee": "x"}),
+        ({"balance_after": "1E+1000000", "fee": "1"}, {"fee": "1"}),
+        ({"balance_after": "no number"}, None),
+        ({"balance_after": ""}, None),
+        ({}, {}),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_a_balance_after_a_row_that_is_none_is_not_kept(stated, kept):
+    """Queries read what is kept as a number; one that Postgres does not hold would end the run."""
+    read = read_transaction(transaction(stated_amounts=stated), TRUSTED)
+    assert isinstance(read, Line)
+    assert read.stated_amounts == kept
+
+
 REJECTED = {
     "not a number": ({"amount": "NaN"}, "amount_invalid"),
+    "of very many decimals": ({"amount": f"-1.{'1' * 150}"}, "amount_invalid"),
     "larger than an expense holds": ({"amount": "12345678901"}, "amount_too_large"),
     "no currency there is": ({"currency": "XQQ"}, "currency_unknown"),
     "posted without a day": ({"booking_on": None}, "date_missing"),

@@ -6,10 +6,19 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from worker.connectors.base import Capabilities, ConnectorContext, ConnectorForm, IdClass, Page, Transaction, Window
+from worker.connectors.base import (
+    Capabilities,
+    ConnectorContext,
+    ConnectorForm,
+    IdClass,
+    Page,
+    RejectedRow,
+    Transaction,
+    Window,
+)
 from worker.connectors.berlin.balances import ApiBalance
 from worker.connectors.berlin.consent import EUROPE, ConsentAccount, ConsentConnector
-from worker.connectors.errors import AuthenticationError, ConnectorError
+from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.gocardless.api import GoCardlessApi
 from worker.connectors.gocardless.config import GoCardlessAccount, GoCardlessConfig
 from worker.connectors.gocardless.errors import FAILURES_BEFORE_SUSPENSION, REQUISITION_STATES, counts_to_suspension
@@ -45,6 +54,11 @@ class GoCardlessConnector(ConsentConnector):
             for name, pending in (("booked", False), ("pending", True))
             for record in raw.get(name) or ()
         ]
+
+    def read_rejected(self, row: RejectedRow) -> Sequence[Transaction]:
+        """Refuse it: the list of a record says whether it is booked, and only the bank's next answer says the list."""
+        del row
+        raise InvalidDataError("whether the row is booked is not known")
 
     def revoke(self) -> bool:
         """Delete the requisition, and with it the consent at the bank."""

@@ -1,7 +1,9 @@
 """Asks a SimpleFIN server: the one-time claim, balances, and windows of transactions for all accounts at once."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -19,6 +21,7 @@ from worker.connectors.base import (
     IdClass,
     Page,
     Quota,
+    RejectedRow,
     Scope,
     Transaction,
     Window,
@@ -125,6 +128,13 @@ class SimpleFinConnector(BankConnector):
     def normalize_transactions(self, raw: Any) -> Sequence[Transaction]:  # noqa: ANN401 - the server's own JSON
         """Turn the transactions of raw accounts, as in `accounts` of an Account Set, into ours."""
         return read_transactions(raw)
+
+    def read_rejected(self, row: RejectedRow) -> Sequence[Transaction]:
+        """Read a transaction that was rejected before; it is in the currency of its account."""
+        if row.account_id is None:
+            raise InvalidDataError("the account of the row is not known")
+        record = json.loads(row.raw, parse_float=Decimal)
+        return read_transactions([{"id": row.account_id, "transactions": [record]}])
 
     def _read_balances(self) -> AccountSet:
         if self._balances is None:

@@ -1,10 +1,9 @@
 """Imports rejected rows again, for example after a connector was fixed."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, RejectedRow, Transaction, TransactionKind
 from worker.connectors.errors import InvalidDataError
+from worker.importer.decide.line import kept_transaction
 from worker.importer.job import Job
 
 _OPEN = text(
@@ -21,6 +21,11 @@ _OPEN = text(
       AND (CAST(:run_id AS uuid) IS NULL OR r.run_id = :run_id)
     ORDER BY r.id"""
 )
+_UNREADABLE = (
+    InvalidDataError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
+"""What a connector may raise of a text that is none of its records: that row stays open, and the others go on."""
+
 _RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved_run_id = :run_id WHERE id = ANY(:ids)")
 
 
@@ -57,7 +62,7 @@ def read_rejected_rows(session: Session, job: Job, connector: BankConnector) -> 
         )
         try:
             found = list(_read(rejected, connector))
-        except (InvalidDataError, ValueError, KeyError, TypeError, InvalidOperation):
+        except _UNREADABLE:
             continue
         if row.account is not None:  # which may have another id now than when the row was rejected
             found = [replace(one, account_id=row.account) for one in found]
@@ -72,15 +77,15 @@ def resolve(session: Session, job: Job, rejection_ids: Sequence[int]) -> None:
 
 
 def _read(row: RejectedRow, connector: BankConnector) -> Sequence[Transaction]:
-    """Return the transactions of a rejected row, which is a transaction as text, or a raw record of the provider."""
-    record = json.loads(row.raw)
-    if isinstance(record, dict) and record.get("account_id") and "amount" in record and "pending" in record:
+    """Return the transactions of a rejected row, which is a transaction as text, or the provider's own, of any form."""
+    record = kept_transaction(row.raw)
+    if record is not None and record.get("account_id"):
         return [transaction_from_json(record)]
     return connector.read_rejected(row)
 
 
 def transaction_from_json(record: dict[str, Any]) -> Transaction:
-    """Return the transaction a rejection holds as text. Raises: ValueError, TypeError, InvalidOperation."""
+    """Return the transaction a rejection holds as text. Raises: ValueError, TypeError, ArithmeticError."""
     read = {field.name: _value(field.name, record[field.name]) for field in fields(Transaction) if field.name in record}
     return Transaction(**({"description": ""} | read))
 

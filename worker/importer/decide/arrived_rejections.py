@@ -1,11 +1,11 @@
 """Finds rejected rows without a lasting id that the bank has mended since: they arrived as rows that say the same."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from worker.importer.decide.line import kept_transaction
 from worker.importer.decide.match_pending import MAX_DAYS, SURE
 from worker.importer.decide.one_to_one import OneToOne, Rating
 from worker.importer.decide.reasons import Reason
@@ -34,12 +34,14 @@ class MoneyAndWords:
 
 def read_rejection(rejection_id: int, raw: str, seen_on: date | None = None) -> MoneyAndWords | None:
     """Read the text that a rejection keeps of a transaction; None where it is a record of the provider's own."""
+    record = kept_transaction(raw)
+    if record is None:
+        return None
     try:
-        record = json.loads(raw)
         amount, pending = Decimal(str(record["amount"])).copy_abs(), bool(record["pending"])
         days = [record[name] for name in ("booking_on", "transaction_on", "value_on") if name in record]
         on = date.fromisoformat(days[0]) if days else None
-    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError):
+    except (ValueError, TypeError, ArithmeticError):
         return None
     if not is_money(amount):
         return None
@@ -53,8 +55,16 @@ def says_the_same(before: str, now: str) -> bool:
     Of a transaction its money, day and words count, since a bank's record may name the moment of the answer; of a
     record that only its provider can read every character does.
     """
-    earlier = read_rejection(0, before)
-    return before == now or (earlier is not None and earlier == read_rejection(0, now))
+    if before == now:
+        return True
+    earlier, later = read_rejection(0, before), read_rejection(0, now)
+    return earlier is not None and earlier == later and _stated_money(before) == _stated_money(now)
+
+
+def _stated_money(raw: str) -> tuple[Decimal, str | None]:
+    """Return the amount of a kept transaction with its sign, and its currency."""
+    record = kept_transaction(raw) or {}
+    return Decimal(str(record["amount"])), record.get("currency")
 
 
 def arrived_rejections(rejected: Sequence[MoneyAndWords], created: Sequence[MoneyAndWords]) -> list[int]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from worker.importer.decide.days import day_of, expense_day
 from worker.importer.decide.identity import content_key, digest, id_identity, plain_amount
 from worker.importer.decide.read_context import ReadContext
 from worker.importer.decide.text import clean, id_text, plain_text
-from worker.money import MAX_DECIMALS, expense_amount, is_currency
+from worker.money import MAX_DECIMALS, MAX_EXPENSE_AMOUNT, expense_amount, is_currency, money_in
 
 MAX_DESCRIPTION = 20_000
 MAX_COUNTERPARTY = 500
@@ -161,12 +161,19 @@ def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> 
         transaction.kind,
         id_text(transaction.pending_external_id) if transaction.pending_external_id else None,
         _shortened(transaction.reference, MAX_REFERENCE),
-        transaction.stated_amounts,
+        _with_readable_balance(transaction.stated_amounts),
         transaction.raw,
         transaction.pending,
         positive,
         bool(transaction.currency),
     )
+
+
+def _with_readable_balance(stated: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return what a source states of a row's money without a balance that is none: queries read it as a number."""
+    if not stated or "balance_after" not in stated or money_in(stated["balance_after"]) is not None:
+        return stated
+    return {name: text for name, text in stated.items() if name != "balance_after"} or None
 
 
 def _shortened(text: str | None, length: int) -> str | None:
@@ -176,7 +183,7 @@ def _shortened(text: str | None, length: int) -> str | None:
 def _rejection(transaction: Transaction, positive: Decimal | None, currency: str) -> Rejection:
     if not transaction.amount.is_finite():
         code, message = "amount_invalid", "the amount is not a number"
-    elif positive is None and transaction.amount.adjusted() < 0:
+    elif positive is None and transaction.amount.copy_abs() < MAX_EXPENSE_AMOUNT:
         code, message = "amount_invalid", f"the amount has more than {MAX_DECIMALS} decimals"
     elif positive is None:
         code, message = "amount_too_large", "the amount does not fit NUMERIC(12,2)"
@@ -197,3 +204,20 @@ def transaction_as_text(transaction: Transaction) -> str:
     }
     text = json.dumps(record, default=str, ensure_ascii=False)
     return text if plain_text(text) == text else json.dumps(record, default=str)
+
+
+_FIELDS = frozenset(field.name for field in fields(Transaction))
+_ALWAYS_KEPT = frozenset({"amount", "pending"})
+
+
+def kept_transaction(text: str) -> dict[str, Any] | None:
+    """Return the fields of a transaction that `transaction_as_text` wrote; None where the text is anything else.
+
+    A provider's own record may name an amount as well, but of another sign or meaning: only its connector can read it.
+    """
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    ours = isinstance(record, dict) and _ALWAYS_KEPT <= record.keys() <= _FIELDS
+    return record if ours else None

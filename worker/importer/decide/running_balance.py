@@ -8,14 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
 from worker.importer.decide.days import stated_day
 from worker.importer.decide.line import FingerprintedTransaction
 from worker.importer.decide.read_context import ReadContext
-from worker.money import is_money
+from worker.money import is_money, money_in
 
 LOOKED_AT = 100
 MIN_DAYS = 2
@@ -44,12 +44,7 @@ def balance_after(stated_amounts: Mapping[str, str] | None) -> Decimal | None:
 
 def stated_money(stated_amounts: Mapping[str, str] | None, name: str) -> Decimal | None:
     """Return what a source states of the money of a row by this name; None without it, and where it is no amount."""
-    stated = (stated_amounts or {}).get(name)
-    try:
-        money = Decimal(stated) if stated else None
-    except InvalidOperation:
-        return None
-    return money if money is not None and is_money(money) else None
+    return money_in((stated_amounts or {}).get(name))
 
 
 def rows_with_balance(

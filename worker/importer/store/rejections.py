@@ -23,6 +23,7 @@ from worker.importer.job import Job
 from worker.importer.outcome import StandingRejections
 from worker.redaction import redact
 
+# What stays open is kept as the bank says it last, which is what a replay imports.
 _INSERT = text(
     """INSERT INTO bank_import_rejections
         (run_id, connection_id, account_id, identity, external_id, code, message, raw)
@@ -31,7 +32,10 @@ _INSERT = text(
     DO UPDATE SET resolved_at = NULL, resolved_run_id = NULL, dismissed_at = NULL, dismissed_by = NULL,
       dismissed_why = NULL, dismissed_run_id = NULL, code = EXCLUDED.code, message = EXCLUDED.message,
       raw = EXCLUDED.raw
-    WHERE bank_import_rejections.resolved_at IS NOT NULL OR CAST(:says_something_else AS boolean)"""
+    WHERE bank_import_rejections.resolved_at IS NOT NULL OR CAST(:says_something_else AS boolean)
+      OR bank_import_rejections.dismissed_at IS NULL AND
+        (bank_import_rejections.code, bank_import_rejections.message, bank_import_rejections.raw)
+        IS DISTINCT FROM (EXCLUDED.code, EXCLUDED.message, EXCLUDED.raw)"""
 )
 _DISMISSED = text(
     """SELECT identity, code, raw FROM bank_import_rejections

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from worker.connectors.file.camt.entries import entry_amount
 from worker.connectors.file.camt.xml_stream import Node
-from worker.money import is_money
+from worker.money import money_in
 
 _ALL, _IN, _OUT = "TtlNtries", "TtlCdtNtries", "TtlDbtNtries"
 
@@ -41,7 +41,7 @@ class EntryTotals:
             if told and told.isdecimal() and int(told) != number:
                 yield f"the statement says {told} entries ({name}) and holds {number}"
             told = stated.get(f"{name}/Sum")
-            if told and name != _ALL and _decimal(told) != self._sums.get(name, Decimal(0)):
+            if told and name != _ALL and money_in(told) != self._sums.get(name, Decimal(0)):
                 yield f"the statement says entries of {told} ({name}), they sum to another"
 
 
@@ -54,8 +54,8 @@ def batch_differences(entry: Node) -> Iterator[str]:
         if told and told.isdecimal() and int(told) != len(listed):
             yield f"a batch says that it has {told} payments and lists {len(listed)}"
         amounts = [one.find("Amt") or one.find("AmtDtls/TxAmt/Amt") for one in listed]
-        values = [_decimal(amount.text.strip()) for amount in amounts if amount is not None]
-        total = _decimal((details.get("Btch/TtlAmt") or "").strip())
+        values = [money_in(amount.text.strip()) for amount in amounts if amount is not None]
+        total = money_in((details.get("Btch/TtlAmt") or "").strip())
         if total is not None and len(values) == len(listed) and None not in values and not _directions_differ(listed):
             made = sum((value for value in values if value is not None), Decimal(0))
             if made != total:
@@ -64,11 +64,3 @@ def batch_differences(entry: Node) -> Iterator[str]:
 
 def _directions_differ(listed: list[Node]) -> bool:
     return len({one.get("CdtDbtInd") for one in listed}) > 1
-
-
-def _decimal(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if is_money(number) else None
