@@ -61,6 +61,7 @@ _OLDER = text(
     WHERE o.connection_id = n.connection_id AND o.id <> n.id
       AND (o.status = 'missing' OR o.status = 'active' AND o.created_at < n.created_at
         OR o.status = 'active' AND o.created_at = n.created_at
+          AND CAST(:rows AS int) > 0
           AND coalesce(o.anchor = n.anchor, TRUE) AND coalesce(o.mask = n.mask, TRUE)
           AND coalesce(o.balance_amount = n.balance_amount, TRUE)
           AND (SELECT count(*) FROM bank_transactions t WHERE t.account_id = o.id)
