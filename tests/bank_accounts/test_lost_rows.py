@@ -230,6 +230,25 @@ def test_a_twin_of_a_twin_that_is_another_purchase_has_an_expense_of_its_own(sou
     assert purchases(sources[0]) == ["-70.00", "-4.20", "-4.20"]
 
 
+def test_a_revert_lets_no_rows_meet_that_it_is_not_about(sources):
+    """They are two purchases by what was decided of them, though they look like one by now."""
+    runs = [source.run_id for source in sources]
+    for source, shop, amount in zip(sources[:2], ("Kiosk", "Zoo"), ("-9", "-8"), strict=True):
+        source.bank.buy(amount, shop, external_id=shop)
+        source.refresh()
+    sources[0].sql(
+        "UPDATE bank_transactions SET description = 'Kiosk', base_notes = 'Kiosk', amount = -9, base_amount = 9"
+        " WHERE description = 'Zoo'"
+    )
+    sources[0].sql("UPDATE expenses SET notes = 'Kiosk', amount = 9 WHERE notes = 'Zoo'")
+    assert purchases(sources[0]) == ["-70.00", "-9.00", "-9.00", "-4.20"]
+    for _ in range(2):
+        for place, source in enumerate(sources):
+            source.run(RunKind.REVERT, target_run_id=runs[place])
+            runs[place] = source.run_id
+    assert purchases(sources[0]) == ["-70.00", "-9.00", "-9.00", "-4.20"]
+
+
 def test_the_leg_of_a_transfer_is_left_to_the_other_source_with_its_peer(sources, sessions, user_id):
     savings = Harness(sessions, user_id)
     savings.bank.accounts = [Account(external_id="S", name="Savings", currency="EUR", anchor="iban:DE2")]

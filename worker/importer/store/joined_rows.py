@@ -60,7 +60,13 @@ def pairs_apart(session: Session, user_id: int) -> frozenset[frozenset[int]]:
 
 
 def meet_joined_rows(
-    session: Session, source_id: int, other_ids: Sequence[int], user_id: int, run_id: uuid.UUID | None = None
+    session: Session,
+    source_id: int,
+    other_ids: Sequence[int],
+    user_id: int,
+    run_id: uuid.UUID | None = None,
+    *,
+    only: AbstractSet[int] | None = None,
 ) -> set[str]:
     """Make the rows of a source that was joined after it had some meet those of the others, whatever their days.
 
@@ -69,6 +75,7 @@ def meet_joined_rows(
 
     Args:
         run_id: The run in whose history it is noted what met and what leads now, where there is one.
+        only: Rows of which each pair has one; None for all pairs.
     """
     ours, theirs = load_movable_rows(session, [source_id]), load_movable_rows(session, other_ids)
     stated_by = _sources_by_purchase([*ours, *theirs])
@@ -81,7 +88,8 @@ def meet_joined_rows(
     wanted = [
         (one, other)
         for one, other in pairs
-        if frozenset({one.id, other.id}) not in apart
+        if (only is None or one.id in only or other.id in only)
+        and frozenset({one.id, other.id}) not in apart
         and not (one.touched and other.touched)
         and stated_by[one.id].isdisjoint(stated_by[other.id])
     ]
@@ -104,7 +112,7 @@ def meet_again(session: Session, ids: Sequence[int], user_id: int, run_id: uuid.
     """
     months: set[str] = set()
     for source in session.execute(_SOURCES, {"ids": list(ids)}).all() if ids else ():
-        months |= meet_joined_rows(session, source.id, source.other_ids, user_id, run_id)
+        months |= meet_joined_rows(session, source.id, source.other_ids, user_id, run_id, only=frozenset(ids))
     return months
 
 
