@@ -205,6 +205,22 @@ def test_the_decision_is_a_run_that_says_who_and_why_and_is_not_reverted(harness
     }  # fmt: skip
 
 
+def test_one_of_which_the_bank_tells_two_records_under_one_id_stays_left_out(sessions, user_id):
+    harness = Harness(sessions, user_id)
+    rows = [
+        RejectedRow(
+            code="bad_data", message="no amount", raw=f'{{"amount": "{n},,0"}}', external_id="7", account_id="A"
+        )
+        for n in range(2)
+    ]
+    harness.bank.extra = {"rejected": tuple(rows)}
+    harness.refresh()
+    leave_out(harness)
+    for number in range(2):
+        harness.bank.buy("-1", external_id=f"{number}")  # so that the answer is another one
+        assert harness.refresh().status is RunStatus.SUCCEEDED
+
+
 def test_a_record_of_the_provider_that_changed_is_open_again(sessions, user_id):
     harness = Harness(sessions, user_id)
     row = RejectedRow(
