@@ -5,8 +5,10 @@ Only the probe has a short way, for it runs every few seconds beside each proces
 ten times as much as the answer.
 """
 
+import os
 import signal
 import sys
+from contextlib import suppress
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # until a command runs, Ctrl-C ends the process without a word
 
@@ -37,8 +39,13 @@ def _run_command() -> int:
         pass_over_interrupts()
     except StoppedByPersonError as stop:
         pass_over_interrupts()
-        sys.stderr.write(f"{stop.words}\n")
-        return stop.exit_code
+        with suppress(OSError):  # nobody reads it any more
+            sys.stdout.flush()
+            sys.stderr.write(f"{stop.words}\n")
+            sys.stderr.flush()
+        os._exit(
+            stop.exit_code
+        )  # everything is closed; imports broken off half-way let Python's own end show tracebacks
     return code
 
 

@@ -15,7 +15,7 @@ def proof(harness):
 
 
 def state_balance(harness, amount, at):
-    balance = Balance(amount=amount, kind=BalanceKind.BOOKED, at=at)
+    balance = Balance(amount=Decimal(amount), kind=BalanceKind.BOOKED, at=at)
     harness.bank.accounts = [replace(account, balance=balance) for account in harness.bank.accounts]
 
 
@@ -90,7 +90,7 @@ def test_rows_taken_back_by_a_revert_still_count_for_the_bank(harness):
 
 
 def test_an_available_balance_proves_nothing(harness):
-    available = Balance(amount=99, kind=BalanceKind.AVAILABLE, at=datetime(2026, 6, 15, tzinfo=UTC))
+    available = Balance(amount=Decimal(99), kind=BalanceKind.AVAILABLE, at=datetime(2026, 6, 15, tzinfo=UTC))
     harness.bank.accounts = [replace(account, balance=available) for account in harness.bank.accounts]
     harness.bank.buy("-1", external_id="1")
     harness.refresh()
@@ -297,7 +297,7 @@ def test_a_mismatch_stays_when_the_bank_states_an_available_balance_alone(harnes
     harness.day_later()
     harness.bank.balance("50")
     assert harness.refresh().code == "balance_mismatch"
-    available = Balance(amount=50, kind=BalanceKind.AVAILABLE, at=datetime(2026, 6, 16, tzinfo=UTC))
+    available = Balance(amount=Decimal(50), kind=BalanceKind.AVAILABLE, at=datetime(2026, 6, 16, tzinfo=UTC))
     harness.bank.accounts = [replace(account, balance=available) for account in harness.bank.accounts]
     assert harness.refresh().code == "balance_mismatch"
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from tests.importer.bank import Harness, ScriptedConnector
-from worker.connectors.base import Account, TransactionKind
+from worker.connectors.base import Account, Balance, BalanceKind, TransactionKind
 from worker.db.engine import open_engine, open_sessions
 from worker.errors import WorkerError
 from worker.importer.engine import run
@@ -120,9 +121,16 @@ def held(harness):
     return Counter(map(Decimal, harness.amounts()))
 
 
+def booked(amount):
+    return Balance(amount=Decimal(amount), kind=BalanceKind.BOOKED, at=datetime(2026, 6, 15, 8, tzinfo=UTC))
+
+
 def shares_two_accounts_of_one_mask(one, other):
-    """Both serve the same two accounts, which nothing but their ids tells apart, with equal rows in both."""
-    accounts = [Account(external_id=key, name=f"Account {key}", currency="EUR", mask="1234") for key in "AB"]
+    """Both serve the same two accounts of one mask, with rows of equal days, amounts and texts in both."""
+    accounts = [
+        Account(external_id=key, name=f"Account {key}", currency="EUR", mask="1234", balance=balance)
+        for key, balance in (("A", booked("100")), ("B", booked("200")))
+    ]
     for racer in (one, other):
         racer.bank.accounts = accounts
         for key in "AB":
