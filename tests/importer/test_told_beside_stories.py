@@ -44,7 +44,7 @@ def says_so(harness, outcome):
     return (outcome.status, outcome.code) == (RunStatus.PARTIAL, "still_pending") and questions(harness)
 
 
-@pytest.mark.parametrize("later_days", [0, 1, 4])
+@pytest.mark.parametrize("later_days", [0, 4])
 @pytest.mark.parametrize("capabilities", FEEDS.values(), ids=FEEDS)
 def test_a_pending_row_told_for_ever_beside_its_booking_is_never_a_second_expense_behind_a_success(
     harness, capabilities, later_days
@@ -81,7 +81,7 @@ def test_it_is_one_purchase_once_the_person_says_so_however_long_it_is_told(harn
 
 
 @pytest.mark.parametrize("later", ["it is posted", "it is posted under a new id", "it is called off"])
-@pytest.mark.parametrize("capabilities", FEEDS.values(), ids=FEEDS)
+@pytest.mark.parametrize("capabilities", [FEEDS["windows"], FEEDS["without ids"]], ids=["windows", "without ids"])
 @pytest.mark.parametrize("how", [accept, decline, None])
 def test_two_equal_purchases_of_which_one_was_pending_are_two_once_both_are_booked(harness, capabilities, later, how):
     """Whatever was asked and answered before."""
