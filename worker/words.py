@@ -1,8 +1,26 @@
 """Compares texts by their words, whatever marks and blanks stand between them. Pure."""
 
 import re
+from typing import Protocol
 
 _WORD = re.compile(r"[^\W_]+")
+
+
+class SaidOfPayment(Protocol):
+    """A row, line or transaction, as far as it says in words what a payment is."""
+
+    @property
+    def counterparty(self) -> str | None:
+        """The other side."""
+
+    @property
+    def description(self) -> str:
+        """The text of the bank."""
+
+
+def payment_text(payment: SaidOfPayment) -> str:
+    """Return all that is said of a payment in words: the other side, then the description."""
+    return f"{payment.counterparty or ''} {payment.description}"
 
 
 def words_of(text: str) -> list[str]:

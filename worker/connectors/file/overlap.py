@@ -9,7 +9,7 @@ from datetime import date
 
 from worker.connectors.base import Transaction, Window
 from worker.connectors.file.statement.events import day_of
-from worker.words import words_apart
+from worker.words import payment_text, words_apart
 
 _NOISE = re.compile(r"[\W_]+")
 _LONGEST_TEXT, _MOST_TEXTS = 1000, 50
@@ -20,7 +20,7 @@ def row_key(transaction: Transaction) -> bytes:
     """Return what makes a row the same in two files: its id, else day, amount, currency and words."""
     if transaction.external_id is not None:
         return f"id:{transaction.external_id}".encode()
-    return _digest(f"{_facts(transaction)}|{_NOISE.sub('', _text(transaction).casefold())}")
+    return _digest(f"{_facts(transaction)}|{_NOISE.sub('', payment_text(transaction).casefold())}")
 
 
 def _facts(transaction: Transaction) -> str:
@@ -30,10 +30,6 @@ def _facts(transaction: Transaction) -> str:
         else str(transaction.amount)
     )
     return f"{day_of(transaction)}|{amount}|{transaction.currency}|{transaction.pending}"
-
-
-def _text(transaction: Transaction) -> str:
-    return f"{transaction.counterparty or ''} {transaction.description}"
 
 
 def _digest(text: str) -> bytes:
@@ -90,7 +86,7 @@ class Overlap:
         if day is not None and not transaction.pending:
             self._booked_in_file.setdefault(day, set()).add(key)
         is_new = self._in_file[key] > self._delivered[key]
-        text = _text(transaction)
+        text = payment_text(transaction)
         if transaction.external_id is None and len(text) <= _LONGEST_TEXT:
             facts = _digest(_facts(transaction))
             self._texts_in_file.setdefault(facts, {}).setdefault(text, key)

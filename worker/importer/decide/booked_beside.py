@@ -15,6 +15,7 @@ from worker.importer.decide.one_to_one import unambiguous
 from worker.importer.decide.similarity import similarity
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
+from worker.words import payment_text
 
 Pairs: TypeAlias = Sequence[tuple[StoredRow, StoredRow]]
 """A pending row with a posted one that may be what it became."""
@@ -70,12 +71,12 @@ def may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozen
     """Return whether a posted row names the same merchant within the days in which a pending one is booked."""
     near = timedelta(0) <= posted.effective_on - pending.effective_on <= timedelta(days=MAX_DAYS)
     same_money = posted.currency == pending.currency and posted.amount * pending.amount > 0
-    return near and same_money and similarity(_words(pending), _words(posted), common=common_words) >= SURE
+    return near and same_money and similarity(payment_text(pending), payment_text(posted), common=common_words) >= SURE
 
 
 def is_doubtful(pending: StoredRow, posted: StoredRow, common_words: frozenset[str]) -> bool:
     """Return whether a posted row may be what a pending one became: a text that names no merchant may mean any."""
-    named = all(similarity(_words(row), _words(row), common=common_words) for row in (pending, posted))
+    named = all(similarity(payment_text(row), payment_text(row), common=common_words) for row in (pending, posted))
     return may_be_booked_as(pending, posted, common_words if named else frozenset())
 
 
@@ -107,7 +108,3 @@ def inherited_effect(
     if merged == posted.expense and pending.category_id is None:
         return None
     return ExpenseEffect(state=ExpenseState.OWN, write=merged)
-
-
-def _words(row: StoredRow) -> str:
-    return f"{row.counterparty or ''} {row.description}"

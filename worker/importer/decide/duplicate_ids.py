@@ -13,6 +13,7 @@ from worker.importer.decide.line import FingerprintedTransaction
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.decide.text import id_text
+from worker.words import payment_text
 
 MAX_DAYS_CHANGED = 5
 """So far a row may move when it changes."""
@@ -66,8 +67,7 @@ def latest_states(transactions: Sequence[FingerprintedTransaction]) -> list[Fing
 
 def _is_later_state(earlier: Transaction, later: Transaction) -> bool:
     days = days_apart(_day_of(earlier), _day_of(later))
-    words = (f"{one.counterparty or ''} {one.description}" for one in (earlier, later))
-    return days <= MAX_DAYS_CHANGED and similarity(*words) >= ALIKE
+    return days <= MAX_DAYS_CHANGED and similarity(payment_text(earlier), payment_text(later)) >= ALIKE
 
 
 def _day_of(transaction: Transaction) -> date:

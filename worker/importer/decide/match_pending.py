@@ -24,6 +24,7 @@ from worker.importer.decide.row_update import in_former_currency
 from worker.importer.decide.running_balance import stated_money
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import State, StoredRow
+from worker.words import payment_text
 
 MAX_DAYS = 5
 """A posting may be dated this many days from its pending row."""
@@ -275,5 +276,4 @@ def _likeness(line: Line, candidate: UnmatchedRow, common: frozenset[str] = froz
     known = candidate.known
     if line.reference and line.reference == known.reference:
         return 1.0
-    ours, theirs = (f"{one.counterparty or ''} {one.description}" for one in (line, known))
-    return similarity(ours, theirs, common=common)
+    return similarity(payment_text(line), payment_text(known), common=common)

@@ -17,7 +17,7 @@ from worker.importer.decide.one_to_one import PlacePair, Rating
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.similarity import ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
-from worker.words import words_apart
+from worker.words import payment_text, words_apart
 
 MAX_DAYS_WITHOUT_PROMISE = 2
 """How far a row may move, where the provider does not promise complete windows."""
@@ -89,15 +89,13 @@ def rate_retold(line: Line, known: StoredRow) -> Rating | None:
 
     One may have been told with more words. Words of its own on either side speak of two purchases.
     """
-    apart = words_apart(*(f"{one.counterparty or ''} {one.description}" for one in (line, known)))
+    apart = words_apart(payment_text(line), payment_text(known))
     return Rating(float(apart), Reason.REWRITTEN) if apart is not None else None
 
 
 def says_the_same(line: Line, known: StoredRow) -> bool:
     """Return whether the texts are equal; equal purchases of two days have an id each."""
-    return folded_text(f"{line.counterparty or ''} {line.description}") == folded_text(
-        f"{known.counterparty or ''} {known.description}"
-    )
+    return folded_text(payment_text(line)) == folded_text(payment_text(known))
 
 
 def is_migration(candidates: Sequence[UnmatchedRow], delivered_known: int) -> bool:

@@ -19,6 +19,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
+from worker.words import payment_text
 
 MAX_DAYS = 3
 """An expense of the user's own is at most so many days from the bank's row."""
@@ -180,4 +181,4 @@ def _rate_suggestion(line: Line, expense: Counterpart) -> Rating:
 
 
 def _likeness(line: Line, expense: Counterpart) -> float:
-    return similarity(f"{line.counterparty or ''} {line.description}", expense.notes)
+    return similarity(payment_text(line), expense.notes)

@@ -8,6 +8,7 @@ from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatc
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow
+from worker.words import payment_text
 
 MAX_DAYS_UNDER_ONE_ID = 31
 """A row that changes moves no further, as one that was booked ahead may; another purchase under its id is further."""
@@ -73,5 +74,4 @@ def _is_other_purchase(line: Line, known: StoredRow, coverage: Coverage) -> bool
         return False
     if line.stated_on > known.day and coverage.is_past(known.day):
         return True
-    texts = (f"{one.counterparty or ''} {one.description}" for one in (line, known))
-    return line.amount != known.amount and similarity(*texts) < ALIKE
+    return line.amount != known.amount and similarity(payment_text(line), payment_text(known)) < ALIKE

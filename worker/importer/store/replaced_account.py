@@ -44,6 +44,7 @@ from worker.importer.store.load import has_rows
 from worker.importer.store.progress import reopen
 from worker.models import BankConnectionAccount
 from worker.telemetry.logs import get_logger
+from worker.words import payment_text
 
 log = get_logger(__name__)
 
@@ -191,7 +192,7 @@ def _delivered_rows(share: AccountShare, until_on: date | None) -> list[SourceRo
             on=line.stated_on or line.effective_on,
             amount=line.amount,
             currency=line.currency,
-            words=f"{line.counterparty or ''} {line.description}".strip(),
+            words=payment_text(line).strip(),
             pending=line.pending,
             balance=balance_after(line.stated_amounts),
         )
