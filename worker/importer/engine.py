@@ -16,7 +16,7 @@ from worker.connectors.errors import AccountNotFoundError, AuthenticationError
 from worker.db.user_lock import lock_user
 from worker.importer.account_state import AccountState, load_accounts
 from worker.importer.actions.dry_run import dry_run_transaction
-from worker.importer.actions.replay import read_rejected_rows, resolve
+from worker.importer.actions.replay import read_rejected_rows
 from worker.importer.actions.revert import revert
 from worker.importer.context import ImportContext
 from worker.importer.decide.placeholder_days import without_placeholder_days
@@ -34,6 +34,7 @@ from worker.importer.request_imports import RequestImports, gc_paused
 from worker.importer.run_closing import RunFindings, close_run
 from worker.importer.store.accounts import accounts_to_import, save_consent
 from worker.importer.store.progress import account_results
+from worker.importer.store.rejections import resolve
 from worker.importer.store.unchanged_response import copy_previous_run, forget
 from worker.runs.lease import ClaimedRun
 from worker.runs.states import Outcome, RunKind
@@ -110,12 +111,12 @@ class _ImportRun:
         wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
         request = request_for_single_rows(wanted, self.context.now().date())
         self.imports.commit(lambda session: forget(session, self.job))
-        self.imports.commit(lambda session: resolve(session, self.job, replayed.without_rows()))
+        self.imports.commit(lambda session: resolve(session, self.job.lease.run_id, replayed.without_rows()))
         imported: list[str] = []
         for account in wanted:
             # Together with the rows, or they would be mended and lost where the account waits or the worker dies.
             ids = replayed.completed_by(account.external_id, imported)
-            mended = partial(resolve, job=self.job, rejection_ids=ids)
+            mended = partial(resolve, run_id=self.job.lease.run_id, rejection_ids=ids)
             self.imports.import_account(request, account, delivery, before=mended)
             if account.id not in self.imports.failed:
                 imported.append(account.external_id)

@@ -16,7 +16,7 @@ from worker.importer.decide.expense import month
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.booked_beside import join_booked_beside
-from worker.importer.store.expense_rows import set_categories, update_expenses
+from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.moved_rows import join_pair
@@ -26,7 +26,6 @@ _MONEY = frozenset({"amount", "currency", "expense_type"})
 _TYPED = text(
     """SELECT amount, currency, expense_type, notes, spent_at, category_id FROM expenses WHERE id = :id FOR UPDATE"""
 )
-_DROP = text("DELETE FROM expenses WHERE id = ANY(:ids) RETURNING to_char(spent_at, 'YYYY-MM')")
 
 
 def standing_row(session: Session, transaction_id: int | None) -> BankTransaction:
@@ -99,7 +98,7 @@ def drop_expenses(session: Session, expense_ids: Sequence[int], run_id: uuid.UUI
     if not expense_ids:
         return set()
     outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=run_id)
-    return set(session.execute(_DROP, {"ids": list(expense_ids)}).scalars())
+    return delete_expenses(session, expense_ids)
 
 
 def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID | None) -> set[str]:

@@ -13,20 +13,19 @@ from worker.connectors.base import BankConnector, RejectedRow, Transaction, Tran
 from worker.connectors.errors import InvalidDataError
 from worker.importer.decide.line import kept_transaction
 from worker.importer.job import Job
+from worker.importer.store.rejections import IS_OPEN
 
 _OPEN = text(
-    """SELECT r.id, r.external_id, r.code, r.message, r.raw, a.external_id AS account
+    f"""SELECT r.id, r.external_id, r.code, r.message, r.raw, a.external_id AS account
     FROM bank_import_rejections r LEFT JOIN bank_connection_accounts a ON a.id = r.account_id
-    WHERE r.connection_id = :connection_id AND r.resolved_at IS NULL AND r.dismissed_at IS NULL
+    WHERE r.connection_id = :connection_id AND {IS_OPEN}
       AND (CAST(:run_id AS uuid) IS NULL OR r.run_id = :run_id)
-    ORDER BY r.id"""
+    ORDER BY r.id"""  # noqa: S608 - constants
 )
 _UNREADABLE = (
     InvalidDataError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
 )  # fmt: skip
 """What a connector may raise of a text that is none of its records: that row stays open, and the others go on."""
-
-_RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved_run_id = :run_id WHERE id = ANY(:ids)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +68,6 @@ def read_rejected_rows(session: Session, job: Job, connector: BankConnector) -> 
         transactions += found
         accounts[row.id] = frozenset(one.account_id for one in found)
     return Replayed(transactions=transactions, accounts=accounts)
-
-
-def resolve(session: Session, job: Job, rejection_ids: Sequence[int]) -> None:
-    """Note that these rows are no longer rejected."""
-    session.execute(_RESOLVE, {"ids": list(rejection_ids), "run_id": job.lease.run_id})
 
 
 def _read(row: RejectedRow, connector: BankConnector) -> Sequence[Transaction]:

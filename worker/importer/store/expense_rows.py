@@ -15,7 +15,7 @@ _UPDATE = f"""UPDATE expenses e SET amount = v.amount, currency = v.currency, ex
     FROM (VALUES %s) AS v(id, {", ".join(_FIELD_COLUMNS)}) WHERE e.id = v.id"""  # noqa: S608 - constant names
 _CATEGORISE = """UPDATE expenses e SET category_id = v.category_id::int
     FROM (VALUES %s) AS v(id, category_id) WHERE e.id = v.id"""
-_DELETE = text("DELETE FROM expenses WHERE id = ANY(:ids)")
+_DELETE = text("DELETE FROM expenses WHERE id = ANY(:ids) RETURNING to_char(spent_at, 'YYYY-MM')")
 
 
 def insert_expenses(session: Session, user_id: int, rows: Iterable[tuple[int, int | None, ExpenseFields]]) -> None:
@@ -36,7 +36,6 @@ def set_categories(session: Session, categories: Mapping[int, int | None]) -> No
         run_values(session, _CATEGORISE, list(categories.items()))
 
 
-def delete_expenses(session: Session, ids: Sequence[int]) -> None:
-    """Delete these expenses."""
-    if ids:
-        session.execute(_DELETE, {"ids": list(ids)})
+def delete_expenses(session: Session, ids: Sequence[int]) -> set[str]:
+    """Delete these expenses; return their months (`YYYY-MM`)."""
+    return set(session.execute(_DELETE, {"ids": list(ids)}).scalars()) if ids else set()

@@ -136,7 +136,12 @@ def _resolve_mended(session: Session, which: Mapping[str, Any], today: date) -> 
     found = session.execute(_CREATED, {**which, "amounts": [one.amount for one in rejected]})
     mended = arrived_rejections(rejected, [MoneyAndWords(**row._asdict()) for row in found])
     if mended:
-        session.execute(_RESOLVE, {"run_id": which["run_id"], "ids": mended})
+        resolve(session, which["run_id"], mended)
+
+
+def resolve(session: Session, run_id: uuid.UUID, rejection_ids: Sequence[int]) -> None:
+    """Note that these rows are no longer rejected, by what this run brought."""
+    session.execute(_RESOLVE, {"run_id": run_id, "ids": list(rejection_ids)})
 
 
 def _identities(rejections: Sequence[Rejection]) -> list[bytes]:

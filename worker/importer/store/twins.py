@@ -58,8 +58,9 @@ _ENDS = text(
 )
 _MOST_STEPS = 10
 _POINT = text(
-    """UPDATE bank_transactions t SET twin_id = v.end_id, last_run_id = :run_id
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:end_ids AS bigint[])) v(id, end_id) WHERE t.id = v.id"""
+    """UPDATE bank_transactions t
+    SET twin_id = v.twin_id, last_run_id = coalesce(CAST(:run_id AS uuid), t.last_run_id)
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:twin_ids AS bigint[])) v(id, twin_id) WHERE t.id = v.id"""
 )
 # Of the twins of one row the one that goes on without it comes first.
 _TWINS_OF_SOURCE = text(
@@ -69,10 +70,6 @@ _TWINS_OF_SOURCE = text(
     WHERE t.expense_state = 'twin' AND (t.account_id = :source_id) <> (o.account_id = :source_id)
       AND t.user_id = (SELECT user_id FROM bank_connection_accounts WHERE id = :source_id)
     ORDER BY t.twin_id, t.state = 'removed', t.state = 'posted' DESC, c.status = 'active' DESC, t.id"""
-)
-_POINT_TO = text(
-    """UPDATE bank_transactions t SET twin_id = v.twin_id
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:twin_ids AS bigint[])) v(id, twin_id) WHERE t.id = v.id"""
 )
 
 
@@ -103,9 +100,15 @@ def point_to_ends(session: Session, ids: Collection[int], user_id: int, run_id: 
     found = session.execute(_ENDS, {"ids": array_text(ids), "most": _MOST_STEPS}).all() if ids else []
     apart = pairs_apart(session, user_id) if found else frozenset()
     ends = {row.id: row.end_id for row in found if frozenset({row.next_id, row.end_id}) not in apart}
-    if ends:
-        session.execute(_POINT, {"ids": array_text(ends), "end_ids": array_text(ends.values()), "run_id": run_id})
+    _point(session, ends, run_id)
     return set(ends), let_sources_lead(session, ends, run_id)
+
+
+def _point(session: Session, twins: Mapping[int, int], run_id: uuid.UUID | None) -> None:
+    """Let twins point to other rows, by the ids of both; `run_id` is noted at them where there is one."""
+    if twins:
+        values = {"ids": array_text(twins), "twin_ids": array_text(twins.values()), "run_id": run_id}
+        session.execute(_POINT, values)
 
 
 def hand_to_twins(session: Session, rows: Sequence[StoredRow], run_id: uuid.UUID | None) -> dict[int, int]:
@@ -159,8 +162,7 @@ def part_source(session: Session, source_id: int) -> tuple[list[int], list[int]]
             rows.append(twin.id)
         else:
             followers[twin.id] = heir
-    values = {"ids": array_text(followers), "twin_ids": array_text(followers.values())}
-    session.execute(_POINT_TO, values)
+    _point(session, followers, None)
     return rows, sorted({*heirs, *heirs.values()})
 
 
