@@ -3,6 +3,7 @@
 import json
 import uuid
 from contextlib import suppress
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
@@ -31,14 +32,30 @@ TASKS = {name: a_task(parameters) for name, parameters in PARAMETERS.items()}
 RUN_ID = "0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11"
 
 
-def message(task=EXECUTE, args=(RUN_ID,), kwargs=None, embed=None, queue="interactive", **headers):
+def message(
+    task=EXECUTE,
+    args=(RUN_ID,),
+    kwargs=None,
+    embed=None,
+    queue="interactive",
+    content_type="application/json",
+    **headers,
+):
     payload = [list(args), kwargs or {}, embed or {}]
     return SimpleNamespace(
         headers={"task": task, "id": str(uuid.uuid4()), "lang": "py"} | headers,
-        body=json.dumps(payload),
+        body=json.dumps(payload, default=str),
         payload=payload,
+        content_type=content_type,
         delivery_info={"routing_key": queue},
     )
+
+
+def nested(levels):
+    value = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 @pytest.fixture
@@ -84,12 +101,17 @@ def test_the_content_of_an_event_is_not_shown(accepted):
         message(embed={"chain": [{"task": EXECUTE}]}),
         message(TICK, (1,)),
         message(IMPORT_CONNECTION, ("x" * 300_000,)),
+        message(content_type="application/data"),
+        message(content_type=["x"]),
+        message(args=(nested(900),)),
+        message(PUBLISH_EVENT, (1, "expense.created", {"amount": nested(40)})),
+        message(args=(Decimal(1),)),
         message(CANARY, ("another",)),
         message(CANARY, ({},)),
-        SimpleNamespace(headers=None, body="", payload=None, delivery_info=None),
-        SimpleNamespace(headers={"task": EXECUTE, "id": RUN_ID}, body="1", payload=1, delivery_info=None),
+        SimpleNamespace(headers=None),
+        SimpleNamespace(headers={"task": EXECUTE, "id": RUN_ID}, content_type="application/json", body="1", payload=1),
     ],
-    ids=range(19),
+    ids=range(24),
 )
 def test_what_none_of_our_programs_sends_is_refused(accepted, given):
     with pytest.raises(RefusedMessageError):

@@ -142,7 +142,9 @@ TASKS = {
 )
 def test_any_message_is_reduced_to_ours_or_refused(headers, payload, body, delivery_info):
     info = delivery_info if isinstance(delivery_info, dict) else {}
-    message = SimpleNamespace(headers=headers, payload=payload, body=body, delivery_info=info)
+    message = SimpleNamespace(
+        headers=headers, payload=payload, body=body, content_type="application/json", delivery_info=info
+    )
     try:
         MessageFilter(TASKS, now=lambda: 0.0).clean(message)
     except RefusedMessageError:

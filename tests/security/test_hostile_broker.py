@@ -1,6 +1,7 @@
 """Whoever can write to Redis causes work that is due anyway, and nothing more."""
 
 import base64
+import bz2
 import json
 import os
 import signal
@@ -30,7 +31,10 @@ ENTRY = generate_key()
 TASKS = [getattr(broker, name) for name in dir(broker) if str(getattr(broker, name)).startswith("worker.tasks.")]
 QUEUES = [*(queue.value for queue in broker.Queue), "celery"]
 FORGED = {"id": 1, "amount": "1000000.00", "currency": "EUR", "expense_type": "EXPENSE", "date": "2026-01-01"}
+DEEP = json.dumps([[None], {}, {}]).replace("null", "[" * 900 + "]" * 900)
+NAMES_A_TYPE = b'{"__type__": "decimal", "__value__": "x"}'
 GARBAGE = [b"", b"x", b"{}", b"[]", b"null", b"1", b'{"body": 1}', b"[" * 50_000, b"\xff\xfe", b'{"properties": {}}']
+GARBAGE += [NAMES_A_TYPE]
 
 
 def envelope(task: object, args: object, *, embed: object = None, body: object = None, **headers: object) -> bytes:
@@ -72,7 +76,7 @@ def messages(connection_id: str, run_id: str, user_id: int) -> list[bytes]:
     made += [envelope(**{"task": task, "args": [run_id]} | header) for task in tasks for header in headers]
     made += [envelope(broker.TICK, [], embed={"callbacks": [{"task": broker.PUBLISH_EVENT, "args": given[9]}]})]
     made += [envelope("celery.map", [{"task": broker.PUBLISH_EVENT}, [given[9]]])]
-    made += [envelope(broker.EXECUTE, [], body="[" * 10_000), envelope(broker.EXECUTE, [], body="")]
+    made += [envelope(broker.EXECUTE, [], body=body) for body in (DEEP, "[" * 10_000, "")]
     return made + GARBAGE
 
 
@@ -191,8 +195,11 @@ def test_no_entry_fills_the_memory_of_a_worker_and_no_key_ends_it(worker, sessio
     packed = zlib.compress(b" " * 400_000_000)
     bomb = json.loads(envelope(broker.TICK, [], compression="zlib"))
     bomb["body"] = base64.b64encode(packed).decode()
+    encoded = json.loads(envelope(broker.TICK, []))
+    encoded |= {"content-type": "application/data", "content-encoding": "bz2_codec"}
+    encoded["body"] = base64.b64encode(bz2.compress(bytes(45_000_000)) * 20).decode()
     with redis.Redis.from_url(redis_url) as writer:
-        writer.lpush("interactive", json.dumps(bomb))
+        writer.lpush("interactive", json.dumps(bomb), json.dumps(encoded))
         writer.lpush("interactive", b"[" + b"{}," * (8 << 20) + b"{}]")
         until(lambda: not writer.llen("interactive"), timeout_s=30)
         writer.set("interactive", "not a list")

@@ -8,13 +8,15 @@ import inspect
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from worker.broker import CANARY, DELIVER, DISPATCH_REQUESTS, PUBLISH_EVENT, REAP, TICK, TIME_LIMITS, Queue, TimeLimit
 
 OURS = "worker.tasks."
+JSON = "application/json"
 MAX_BODY_BYTES = 256 * 1024
+_MOST_LEVELS = 32
 _DEFAULT_LIMIT = TIME_LIMITS[Queue.SCHEDULED]
 _KEPT_HEADERS = ("lang", "origin")
 _REPR_CHARS = 200
@@ -111,6 +113,8 @@ def _id(given: object) -> str:
 def _arguments(message: Any) -> tuple[list[Any], dict[str, Any]]:  # noqa: ANN401 - kombu's message
     if len(message.body) > MAX_BODY_BYTES:
         raise RefusedMessageError("too large")
+    if message.content_type != JSON:  # kombu takes plain data whatever is accepted, and its encoding may be bzip2
+        raise RefusedMessageError("not JSON")
     try:
         args, kwargs, embedded = message.payload
     except Exception:  # noqa: BLE001 - a decoder may raise anything for invalid bytes
@@ -119,7 +123,25 @@ def _arguments(message: Any) -> tuple[list[Any], dict[str, Any]]:  # noqa: ANN40
         raise RefusedMessageError("a body of another shape")
     if any(embedded.values()):
         raise RefusedMessageError("callbacks, which none of our programs uses")
+    if not _is_plain([args, kwargs]):
+        raise RefusedMessageError("arguments of another kind")
     return args, kwargs
+
+
+def _is_plain(value: object, levels: int = _MOST_LEVELS) -> bool:
+    """Say whether a value is plain JSON, an id or a day, nested no deeper than can be handed to a process of the pool.
+
+    One that cannot is found only once a place is taken for it, and Celery would never give that place back.
+    """
+    match value:
+        case None | bool() | int() | float() | str() | uuid.UUID() | date():
+            return True
+        case list():
+            return levels > 0 and all(_is_plain(item, levels - 1) for item in value)
+        case dict():
+            return levels > 0 and all(_is_plain(item, levels - 1) for item in value.values())
+        case _:  # what else kombu makes of a value that names a type, such as a decimal
+            return False
 
 
 def _limit(message: Any) -> TimeLimit:  # noqa: ANN401 - kombu's message

@@ -1,20 +1,22 @@
 """Checks what is in Redis before kombu reads it; entries that are no messages of ours are dropped and logged.
 
-Kombu's Redis transport would end the worker at one, or fill its memory: it parses an entry of any size, and unpacks a
-compressed body before anything can look at it. It also believes an entry that names another queue than its own. The
+Kombu's Redis transport would end the worker at one, or fill its memory: it parses an entry of any size, makes objects
+of any type that an entry names, and unpacks a body by its compression or its encoding before anything can look at it.
+It also believes an entry that names another queue than its own. The
 same holds for the messages that it keeps until they are acknowledged, and for a key that is of another type than it
 should be, at which every later message would be lost.
 """
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from kombu.transport import redis, virtual
-from kombu.utils import json
 from redis.exceptions import ResponseError
 
 from worker.broker import DEFAULT_QUEUE, Queue
-from worker.celery_hooks.messages import MAX_BODY_BYTES
+from worker.celery_hooks.messages import JSON, MAX_BODY_BYTES
 from worker.celery_hooks.refusals import DroppedEntries
 
 Result = TypeVar("Result")
@@ -27,17 +29,13 @@ _KEPT_FOR_EVER = -1
 
 _QUEUES = frozenset({*(queue.value for queue in Queue), DEFAULT_QUEUE})
 
+_TAG = re.compile(r"[0-9a-f-]{36}")
+"""Under which a message is kept until it is acknowledged."""
+
 _dropped = DroppedEntries()
 
 LARGEST_ENTRY_BYTES = 2 * MAX_BODY_BYTES
 """A body in base64, with its envelope."""
-
-
-class _PlainMessage(virtual.Message):
-    def __init__(self, payload: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
-        if payload["headers"].get("compression"):  # none of our programs compresses
-            raise ValueError("a compressed body")
-        super().__init__(payload, **options)
 
 
 class _TolerantQoS(redis.QoS):
@@ -70,7 +68,6 @@ class _TolerantQoS(redis.QoS):
 
 
 class _TolerantChannel(redis.Channel):
-    Message = _PlainMessage
     QoS = _TolerantQoS
 
     def with_sound_keys(self, work: Callable[[], Result]) -> Result:
@@ -127,12 +124,19 @@ class _TolerantChannel(redis.Channel):
 
 
 def _has_the_shape_of_a_message(payload: Any) -> bool:  # noqa: ANN401 - any JSON
-    if not isinstance(payload, Mapping) or not isinstance(payload.get("headers"), Mapping):
+    if not isinstance(payload, Mapping) or not isinstance(payload.get("body"), str):
         return False
-    properties = payload.get("properties")
-    if not isinstance(properties, Mapping) or not isinstance(properties.get("priority"), int | None):
-        return False
-    return isinstance(properties.get("delivery_info"), Mapping)
+    headers, properties = payload.get("headers"), payload.get("properties")
+    return (
+        isinstance(headers, Mapping)
+        and not headers.get("compression")
+        and payload.get("content-type") == JSON  # kombu takes plain data whatever is accepted, and unpacks that too
+        and isinstance(properties, Mapping)
+        and isinstance(properties.get("priority"), int | None)
+        and isinstance(properties.get("delivery_info"), Mapping)
+        and isinstance(tag := properties.get("delivery_tag"), str)
+        and _TAG.fullmatch(tag) is not None
+    )
 
 
 class _TolerantSentinelChannel(_TolerantChannel, redis.SentinelChannel):
@@ -142,10 +146,12 @@ class _TolerantSentinelChannel(_TolerantChannel, redis.SentinelChannel):
 def _bounded_loads(text: str) -> Any:  # noqa: ANN401 - as kombu's
     if len(text) > LARGEST_ENTRY_BYTES:
         raise ValueError("too large")
-    return json.loads(text)
+    return json.loads(text)  # not kombu's, which makes a decimal of what says that it is one, and may fail at it
 
 
 def _deliver(transport: Any, message: Any, queue: str) -> None:  # noqa: ANN401 - kombu's transport and envelope
+    if not _has_the_shape_of_a_message(message):
+        raise ValueError("not a message of ours")
     # Time limits and shares of users follow from the queue: the one it was taken from, not the one it names.
     message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
     virtual.Transport._deliver(transport, message, queue)  # noqa: SLF001 - as kombu's own transports
