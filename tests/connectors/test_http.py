@@ -18,7 +18,7 @@ from worker.connectors.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from worker.connectors.http import ProviderResponse, Request, call, call_text, is_secure, retry_after_s
+from worker.connectors.http import ProviderResponse, Request, asked_wait_s, call, call_text, is_secure
 from worker.net.http import USER_AGENT, HttpLimits, open_client
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -92,6 +92,8 @@ WAITS = [
     ),
     ("past-date", {"Retry-After": "Sun, 15 Mar 2020 12:00:00 GMT"}, 0),
     ("words", {"Retry-After": "later"}, None),
+    ("no-calendar-has-it", {"Retry-After": f"Sun, 15 Mar {'9' * 20} 12:00:00 GMT"}, None),
+    ("endless", {"Retry-After": "9" * 100}, None),
     ("none", {}, None),
 ]
 
@@ -101,7 +103,7 @@ def test_a_rate_limit_carries_what_the_provider_asked_for(headers, wait_s):
     with pytest.raises(RateLimitError) as caught:
         answered(lambda _: httpx2.Response(429, headers=headers))
     assert caught.value.retry_after_s == wait_s
-    assert retry_after_s(httpx2.Headers(headers), NOW) == wait_s
+    assert asked_wait_s(httpx2.Headers(headers), NOW) == wait_s
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,10 @@ and errors of the HTTP library are dropped, not chained, because they carry the 
 """
 
 import codecs
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -29,8 +27,8 @@ from worker.connectors.errors import (
 )
 from worker.connectors.json_answers import read_json
 from worker.net.bodies import BodyTooLargeError
+from worker.net.retry_after import retry_after_s
 
-_LONGEST_WAIT_S = 7 * 86_400.0
 _LOGIN_REASONS = {401: "credentials", 402: "payment_required", 403: "revoked"}
 _TRANSIENT = {408, 423, 425}
 _GONE = {404, 410}
@@ -133,20 +131,9 @@ def is_secure(url: str | httpx2.URL) -> bool:
     return bool(parsed.host) and (parsed.scheme == "https" or (parsed.scheme == "http" and _is_loopback(parsed.host)))
 
 
-def retry_after_s(headers: httpx2.Headers, now: datetime) -> float | None:
-    """Return the seconds a `Retry-After` asks for, as number or HTTP date, within 0 to 7 days; None if it says nothing.
-
-    A date is compared with the response's `Date` header if there is one, which is the provider's clock.
-    """
-    value = headers.get("retry-after", "").strip()
-    try:
-        asked_s = float(value)
-    except ValueError:
-        until_at, sent_at = _http_date(value), _http_date(headers.get("date", ""))
-        if until_at is None:
-            return None
-        asked_s = (until_at - (sent_at or now)).total_seconds()
-    return None if math.isnan(asked_s) else min(max(asked_s, 0.0), _LONGEST_WAIT_S)
+def asked_wait_s(headers: httpx2.Headers, now: datetime) -> float | None:
+    """Return how long a provider asks to be left alone (s); None when it says nothing."""
+    return retry_after_s(headers.get("retry-after", ""), now, sent=headers.get("date", ""))
 
 
 def _exchange(http: httpx2.Client, request: Request) -> ProviderResponse | ConnectorError:
@@ -206,7 +193,7 @@ def _refusal(answer: ProviderResponse, request: Request, now: datetime) -> Conne
         case status if answer.ok:
             return None
         case 429:
-            return RateLimitError(message, retry_after_s=retry_after_s(answer.headers, now))
+            return RateLimitError(message, retry_after_s=asked_wait_s(answer.headers, now))
         case status if status in _LOGIN_REASONS and not (status == _FORBIDDEN and _OF_A_FIREWALL.match(answer.content)):
             return AuthenticationError(message, reason=_LOGIN_REASONS[status])
         case status if status in {*_TRANSIENT, _FORBIDDEN} or status < 400 or status >= 500:  # noqa: PLR2004 - also a redirect
@@ -227,11 +214,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        parsed = parsedate_to_datetime(value)
-    except (TypeError, ValueError, OverflowError):  # also a date beyond the calendar
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

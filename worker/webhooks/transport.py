@@ -10,7 +10,6 @@ from collections.abc import AsyncIterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from httpcore2 import (
     URL,
@@ -28,13 +27,13 @@ from httpcore2 import (
 
 from worker import __version__
 from worker.net.addresses import RefusedTargetError
+from worker.net.retry_after import retry_after_s
 from worker.webhooks.guard import DirectBackend, GuardedBackend, Resolve, system_resolver
 from worker.webhooks.response import ReceiverResponse, ResponseCode
 from worker.webhooks.target import EgressPolicy, WebhookTarget, parse_target
 
 MAX_RESPONSE_BYTES = 16 * 1024
 USER_AGENT = f"FinMind-Webhooks/{__version__}"
-_MAX_RETRY_AFTER_CHARS = 64
 
 
 # Statuses of a CONNECT proxy that refuses or cannot reach the destination; any other is the proxy's own failure.
@@ -140,7 +139,7 @@ def _head_of(response: Response) -> ReceiverResponse:
     return ReceiverResponse(
         code=ResponseCode.ANSWERED,
         status=response.status,
-        retry_after_s=parse_retry_after(retry_after.decode("latin-1")),
+        retry_after_s=retry_after_s(retry_after.decode("latin-1"), datetime.now(UTC)),
     )
 
 
@@ -153,18 +152,3 @@ async def _read_head(response: Response) -> str:
         if len(raw) >= MAX_RESPONSE_BYTES:
             break
     return bytes(raw[:MAX_RESPONSE_BYTES]).decode("utf-8", "replace").replace("\x00", "\ufffd")
-
-
-def parse_retry_after(value: str, *, now: datetime | None = None) -> float | None:
-    """Return the seconds that a Retry-After header asks for (number or HTTP date); None when it is invalid."""
-    text = value.strip()
-    if not text or len(text) > _MAX_RETRY_AFTER_CHARS:
-        return None
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - (now or datetime.now(UTC))).total_seconds())

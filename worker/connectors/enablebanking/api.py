@@ -12,7 +12,7 @@ from worker.connectors.base import ConnectorContext
 from worker.connectors.enablebanking.config import EnableBankingApp, read_key
 from worker.connectors.enablebanking.errors import read_error, read_refusal
 from worker.connectors.errors import ConnectorError, InvalidDataError
-from worker.connectors.http import ProviderResponse, Request, call, retry_after_s
+from worker.connectors.http import ProviderResponse, Request, asked_wait_s, call
 from worker.connectors.reading import objects
 
 _HOST = "https://api.enablebanking.com"
@@ -116,7 +116,7 @@ class EnableBankingApi:
         if answer.ok or not isinstance(answer.body, Mapping) or not answer.body:
             return None
         now = self._context.now()
-        wait_s = retry_after_s(answer.headers, now)
+        wait_s = asked_wait_s(answer.headers, now)
         return read(answer.status, answer.body, now=now, retry_after_s=wait_s)
 
     def _bearer(self) -> str:

@@ -23,7 +23,7 @@ from worker.connectors.error_table import (
     Meaning,
 )
 from worker.connectors.errors import ConnectorError, RateLimitError
-from worker.connectors.http import ProviderResponse, retry_after_s
+from worker.connectors.http import ProviderResponse, asked_wait_s
 from worker.connectors.manifest.fields import Scene, conditions, walk
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.rules import ErrorRule
@@ -92,7 +92,7 @@ def _made(rule: ErrorRule, answer: ProviderResponse, endpoint: str, now: datetim
     if isinstance(error, RateLimitError):
         asked = walk(answer.body, rule.retry_after.split(".")) if rule.retry_after else None
         stated = float(asked) if isinstance(asked, int | Decimal) and not isinstance(asked, bool) else None
-        error.retry_after_s = stated if stated is not None else retry_after_s(answer.headers, now)
+        error.retry_after_s = stated if stated is not None else asked_wait_s(answer.headers, now)
     return error
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from worker.connectors.base import ConnectorContext
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.errors import ConnectorError, InvalidDataError
-from worker.connectors.http import ProviderResponse, Request, call, retry_after_s
+from worker.connectors.http import ProviderResponse, Request, asked_wait_s, call
 from worker.connectors.plaid.errors import read_error
 from worker.connectors.reading import inside, part, text
 
@@ -111,4 +111,4 @@ class PlaidApi:
     def _explain(self, answer: ProviderResponse) -> ConnectorError | None:
         if not isinstance(answer.body, Mapping) or not isinstance(answer.body.get("error_code"), str):
             return None
-        return read_error(answer.status, answer.body, retry_after_s(answer.headers, self._context.now()))
+        return read_error(answer.status, answer.body, asked_wait_s(answer.headers, self._context.now()))

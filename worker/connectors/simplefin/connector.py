@@ -34,7 +34,7 @@ from worker.connectors.errors import (
     RateLimitError,
     RateLimitScope,
 )
-from worker.connectors.http import ProviderResponse, Request, call, call_text, retry_after_s
+from worker.connectors.http import ProviderResponse, Request, asked_wait_s, call, call_text
 from worker.connectors.reading import RepeatedRecords
 from worker.connectors.simplefin.account_set import AccountSet, read_account_set, read_transactions
 from worker.connectors.simplefin.config import SimpleFinConfig, is_access_url
@@ -176,7 +176,7 @@ class SimpleFinConnector(BankConnector):
         """Treat a 429 as a spent daily quota, also where it states seconds: the server counts requests per day."""
         if answer.status != _TOO_MANY_REQUESTS:
             return None
-        wait_s = retry_after_s(answer.headers, self.context.now())
+        wait_s = asked_wait_s(answer.headers, self.context.now())
         return RateLimitError("accounts: answered 429", retry_after_s=wait_s, scope=RateLimitScope.QUOTA)
 
 
