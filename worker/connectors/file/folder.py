@@ -10,7 +10,6 @@ from typing import Self
 
 from worker.connectors.base import Account, Transaction
 from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
-from worker.connectors.file.balance_proof import Imbalance
 from worker.connectors.file.balances_apart import separate_chains
 from worker.connectors.file.config import AccountOverride, FileConfig
 from worker.connectors.file.indexed_files import FilesReadBefore, IndexedFile, RowKeeper, StoredIndex, index_file
@@ -24,6 +23,7 @@ from worker.connectors.file.statement.details import JoinedDetails, join_details
 from worker.connectors.file.statement.errors import StatementError, StatementMissingError, StatementUnbalancedError
 from worker.connectors.file.statement.events import Details, Event
 from worker.connectors.file.statement.files import Member, digest, folder_files, members
+from worker.connectors.file.statement_proof import Imbalance
 from worker.connectors.file.summary import AccountSummary
 from worker.errors import InvalidRequestError
 

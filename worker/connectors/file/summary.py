@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from worker.connectors.base import Account, IdClass, Window
-from worker.connectors.file.balance_proof import Imbalance, StatementProof, gap_between
 from worker.connectors.file.balances_apart import DayBalances
 from worker.connectors.file.day_order import DayOrder
 from worker.connectors.file.overlap import join_windows
@@ -28,6 +27,7 @@ from worker.connectors.file.statement.events import (
     StatedBalance,
     day_of,
 )
+from worker.connectors.file.statement_proof import Imbalance, StatementProof, gap_between
 
 _KEPT = 50
 _MAX_ENTRIES = 10_000
