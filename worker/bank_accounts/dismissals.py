@@ -18,7 +18,7 @@ from worker.bank_accounts.action_runs import begin_action, end_action
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.store.judgement import judge_again, judge_connection_again
-from worker.importer.store.rejections import IS_DISMISSED, IS_OPEN
+from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
 from worker.runs.states import RunKind
 
 MAX_WHY = 200
@@ -88,7 +88,7 @@ class RejectionsDecided:
     open: int
 
 
-_STATE = f"CASE WHEN {IS_OPEN} THEN 'open' WHEN {IS_DISMISSED} THEN 'dismissed' ELSE 'resolved' END"
+_STATE = f"CASE WHEN {REJECTION_IS_OPEN} THEN 'open' WHEN {REJECTION_IS_DISMISSED} THEN 'dismissed' ELSE 'resolved' END"
 _LIST = text(
     f"""SELECT r.id, r.run_id, r.connection_id, c.display_name AS connection_name, a.external_id AS account_external_id,
       a.name AS account, r.code, r.message, r.external_id, r.raw, r.created_at, r.resolved_at, r.dismissed_at,
@@ -102,7 +102,7 @@ _LIST = text(
 )
 _GROUPS = text(
     f"""SELECT a.name AS account, a.external_id AS account_external_id, r.code,
-      count(*) FILTER (WHERE {IS_OPEN}) AS open, count(*) FILTER (WHERE {IS_DISMISSED}) AS dismissed
+      count(*) FILTER (WHERE {REJECTION_IS_OPEN}) AS open, count(*) FILTER (WHERE {REJECTION_IS_DISMISSED}) AS dismissed
     FROM bank_import_rejections r LEFT JOIN bank_connection_accounts a ON a.id = r.account_id
     WHERE r.connection_id = :connection_id AND r.resolved_at IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 3"""  # noqa: S608 - constants
 )
@@ -118,17 +118,17 @@ _SET = f"""WITH chosen AS (SELECT r.id {_CHOSEN} AND {{standing}} ORDER BY r.id 
     RETURNING r.id, r.account_id, r.code"""  # noqa: S608 - constants
 _DISMISS = text(
     _SET.format(
-        standing=IS_OPEN,
+        standing=REJECTION_IS_OPEN,
         values="dismissed_at = now(), dismissed_by = :by, dismissed_why = :why, dismissed_run_id = :run_id",
     )
 )
 _REOPEN = text(
     _SET.format(
-        standing=IS_DISMISSED,
+        standing=REJECTION_IS_DISMISSED,
         values="dismissed_at = NULL, dismissed_by = NULL, dismissed_why = NULL, dismissed_run_id = NULL",
     )
 )
-_OPEN = text(f"SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND {IS_OPEN}")  # noqa: S608 - constants
+_OPEN = text(f"SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND {REJECTION_IS_OPEN}")  # noqa: S608 - constants
 
 
 def list_rejections(

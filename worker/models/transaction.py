@@ -140,6 +140,10 @@ class BankTransactionChange(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
 
 
+REJECTION_IS_OPEN = "resolved_at IS NULL AND dismissed_at IS NULL"
+REJECTION_IS_DISMISSED = "resolved_at IS NULL AND dismissed_at IS NOT NULL"
+
+
 class BankImportRejection(Base):
     """A row that could not be imported, with its reason and its raw text.
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from worker.models import BankConnection
+from worker.models.transaction import REJECTION_IS_OPEN
 from worker.runs.run_filter import After, id_range, named, read_user_id
 
 DAYS = 14
@@ -71,8 +72,7 @@ _VIEWS = {
         " JOIN bank_connection_accounts a ON a.id = t.account_id WHERE s.status = 'open')"
     ),
     ConnectionView.REJECTIONS: text(
-        "bank_connections.id IN (SELECT connection_id FROM bank_import_rejections"
-        " WHERE resolved_at IS NULL AND dismissed_at IS NULL)"
+        f"bank_connections.id IN (SELECT connection_id FROM bank_import_rejections WHERE {REJECTION_IS_OPEN})"  # noqa: S608 - a constant
     ),
 }
 _NEVER = 10**12
@@ -91,14 +91,13 @@ _HISTORY = """
     WHERE connection_id = ANY(:ids) AND finished_at > CURRENT_DATE - :days AND started_at IS NOT NULL AND NOT dry_run
     GROUP BY 1, 2"""
 _OPEN = text(
-    """
+    f"""
     SELECT
-      (SELECT count(*) FROM bank_import_rejections
-       WHERE connection_id = :id AND resolved_at IS NULL AND dismissed_at IS NULL) AS rejections,
+      (SELECT count(*) FROM bank_import_rejections WHERE connection_id = :id AND {REJECTION_IS_OPEN}) AS rejections,
       (SELECT count(*) FROM bank_match_suggestions s JOIN bank_connections c ON c.id = :id AND c.user_id = s.user_id
        WHERE s.status = 'open' AND EXISTS (
          SELECT 1 FROM bank_connection_accounts a WHERE a.connection_id = c.id AND (a.id = s.account_id
-           OR a.id = (SELECT t.account_id FROM bank_transactions t WHERE t.id = s.transaction_id)))) AS suggestions"""
+           OR a.id = (SELECT t.account_id FROM bank_transactions t WHERE t.id = s.transaction_id)))) AS suggestions"""  # noqa: S608 - a constant
 )
 _ALLOWANCES = text(
     """

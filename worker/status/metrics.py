@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
+from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
 from worker.status.kept_readings import KeptReadings
 from worker.status.overview import queue_lengths
 from worker.telemetry.latency_endpoint import LatencyCollector
@@ -127,12 +128,12 @@ GAUGES: Sequence[Gauge] = (
     Gauge(
         name="finmind_rejections_unresolved",
         help="Rows that could not be imported and were neither resolved nor dismissed since.",
-        query="SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL AND dismissed_at IS NULL",
+        query=f"SELECT count(*) FROM bank_import_rejections WHERE {REJECTION_IS_OPEN}",  # noqa: S608 - a constant
     ),
     Gauge(
         name="finmind_rejections_dismissed",
         help="Rows that could not be imported and that a person left out.",
-        query="SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL AND dismissed_at IS NOT NULL",
+        query=f"SELECT count(*) FROM bank_import_rejections WHERE {REJECTION_IS_DISMISSED}",  # noqa: S608 - a constant
     ),
     Gauge(
         name="finmind_sign_of_life_age_seconds",

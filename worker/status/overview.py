@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.broker import Queue
+from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
 
 SIGN_MAX_AGE_S = 120
 """A queue without a canary for this long has no consumer; canaries are written every 30 s."""
@@ -80,7 +81,7 @@ _PROOFS_AND_MISMATCHES = f"""
 _CIRCUITS = """
     SELECT connector_name || CASE scope WHEN '' THEN '' ELSE ' (' || scope || ')' END AS connector, state, open_until
     FROM bank_connector_circuits WHERE state <> 'closed' ORDER BY 1 LIMIT 100"""
-_OPEN = """
+_OPEN = f"""
     SELECT
       (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead') AS dead_letters,
       (SELECT count(*) FROM webhook_deliveries WHERE state = 'pending')
@@ -91,10 +92,8 @@ _OPEN = """
       (SELECT count(*) FROM bank_connections WHERE problem_code IS NOT NULL AND status <> 'disconnected')
         AS connections_in_doubt,
       (SELECT count(*) FROM bank_match_suggestions WHERE status = 'open') AS suggestions_open,
-      (SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL AND dismissed_at IS NULL)
-        AS rejections_unresolved,
-      (SELECT count(*) FROM bank_import_rejections WHERE resolved_at IS NULL AND dismissed_at IS NOT NULL)
-        AS rejections_dismissed"""
+      (SELECT count(*) FROM bank_import_rejections WHERE {REJECTION_IS_OPEN}) AS rejections_unresolved,
+      (SELECT count(*) FROM bank_import_rejections WHERE {REJECTION_IS_DISMISSED}) AS rejections_dismissed"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,12 @@ from worker.connectors.base import BankConnector, RejectedRow, Transaction, Tran
 from worker.connectors.errors import InvalidDataError
 from worker.importer.decide.line import kept_transaction
 from worker.importer.job import Job
-from worker.importer.store.rejections import IS_OPEN
+from worker.models.transaction import REJECTION_IS_OPEN
 
 _OPEN = text(
     f"""SELECT r.id, r.external_id, r.code, r.message, r.raw, a.external_id AS account
     FROM bank_import_rejections r LEFT JOIN bank_connection_accounts a ON a.id = r.account_id
-    WHERE r.connection_id = :connection_id AND {IS_OPEN}
+    WHERE r.connection_id = :connection_id AND {REJECTION_IS_OPEN}
       AND (CAST(:run_id AS uuid) IS NULL OR r.run_id = :run_id)
     ORDER BY r.id"""  # noqa: S608 - constants
 )

@@ -13,14 +13,15 @@ from worker.connectors.base import RejectedRow, Transaction
 from worker.importer.decide.arrived_rejections import (
     MoneyAndWords,
     arrived_rejections,
+    is_same_record,
     read_rejection,
-    says_the_same,
 )
 from worker.importer.decide.identity import digest
 from worker.importer.decide.line import Rejection, transaction_as_text
 from worker.importer.decide.text import id_text, plain_text
 from worker.importer.job import Job
 from worker.importer.outcome import StandingRejections
+from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
 from worker.redaction import redact
 
 # What stays open is kept as the bank says it last, which is what a replay imports.
@@ -38,9 +39,9 @@ _INSERT = text(
         IS DISTINCT FROM (EXCLUDED.code, EXCLUDED.message, EXCLUDED.raw)"""
 )
 _DISMISSED = text(
-    """SELECT identity, code, raw FROM bank_import_rejections
+    f"""SELECT identity, code, raw FROM bank_import_rejections
     WHERE connection_id = :connection_id AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint)
-      AND dismissed_at IS NOT NULL AND resolved_at IS NULL AND identity = ANY(:identities)"""
+      AND {REJECTION_IS_DISMISSED} AND identity = ANY(:identities)"""  # noqa: S608 - a constant
 )
 _ARRIVED = text(
     """UPDATE bank_import_rejections r SET resolved_at = now(), resolved_run_id = :run_id
@@ -62,10 +63,9 @@ _CREATED = text(
     WHERE first_run_id = :run_id AND account_id = :account_id AND abs(amount) = ANY(:amounts) ORDER BY id LIMIT 1000"""
 )
 _RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved_run_id = :run_id WHERE id = ANY(:ids)")
-IS_OPEN = "resolved_at IS NULL AND dismissed_at IS NULL"
-IS_DISMISSED = "resolved_at IS NULL AND dismissed_at IS NOT NULL"
 _STANDING = text(
-    f"""SELECT count(*) FILTER (WHERE {IS_OPEN}) AS open, count(*) FILTER (WHERE {IS_DISMISSED}) AS dismissed
+    f"""SELECT count(*) FILTER (WHERE {REJECTION_IS_OPEN}) AS open,
+      count(*) FILTER (WHERE {REJECTION_IS_DISMISSED}) AS dismissed
     FROM bank_import_rejections
     WHERE connection_id = :connection_id AND account_id IS NOT DISTINCT FROM CAST(:account_id AS bigint)"""  # noqa: S608 - constants
 )
@@ -120,7 +120,7 @@ def record_rejections(
     for row in rows:
         seen = dismissed.get(row["identity"])
         row["says_something_else"] = seen is not None and not (
-            seen.code == row["code"] and says_the_same(seen.raw, row["raw"])
+            seen.code == row["code"] and is_same_record(seen.raw, row["raw"])
         )
     session.execute(_INSERT, rows)
     return standing_rejections(session, job.connection_id, account_id).open - before
