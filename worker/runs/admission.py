@@ -80,10 +80,15 @@ def admit(facts: AdmissionFacts, *, attempt: int, limits: AdmissionLimits) -> Ou
 
 def _give_up(facts: AdmissionFacts, limits: AdmissionLimits) -> Outcome:
     """End a run without attempts left: as `poison` when it killed its workers, as `no_progress` when time ran out."""
-    code, reason = "poison", f"gave up after {limits.max_attempts} attempts"
-    if facts.last_code == "stopped":
-        code, reason = "no_progress", f"{limits.max_attempts} attempts used up their time and got no further"
-    return Outcome(status=RunStatus.FAILED, code=code, message=reason)
+    if facts.last_code != "stopped":
+        return poisonous(limits.max_attempts)
+    reason = f"{limits.max_attempts} attempts used up their time and got no further"
+    return Outcome(status=RunStatus.FAILED, code="no_progress", message=reason)
+
+
+def poisonous(attempts: int) -> Outcome:
+    """Return the end of a run that killed its worker in each of its attempts."""
+    return Outcome(status=RunStatus.FAILED, code="poison", message=f"the worker was lost in {attempts} attempts")
 
 
 def _has_to_wait(facts: AdmissionFacts, limits: AdmissionLimits) -> bool:

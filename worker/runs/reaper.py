@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.models import BankImportRun
+from worker.runs.admission import poisonous
 from worker.runs.ending import apply_consequences
 from worker.runs.states import EndedRun, Outcome, RunStatus
 
@@ -65,8 +66,7 @@ def recover(session: Session, silent: SilentRun, *, max_attempts: int) -> str | 
     if silent.cancelled:
         return _close(session, silent, Outcome(status=RunStatus.CANCELLED, code="cancelled"))
     if silent.attempt >= max_attempts:
-        message = f"the worker was lost in {silent.attempt} attempts"
-        return _close(session, silent, Outcome(status=RunStatus.FAILED, code="poison", message=message))
+        return _close(session, silent, poisonous(silent.attempt))
     try:
         with session.begin_nested():
             return "queued" if _requeue(session, silent) else None
