@@ -51,54 +51,54 @@ class HistoryLimits:
         return self.today - timedelta(days=self.history_days)
 
 
-def refresh_windows(progress: Progress, reach: HistoryLimits) -> list[Window]:
+def refresh_windows(progress: Progress, limits: HistoryLimits) -> list[Window]:
     """Return the windows of a refresh: the overlap and the gap since the watermark, then unread history newest first.
 
     The gap is walked forward, so that the watermark follows it and an interrupted one goes on where it stopped. An
     account that was never read gets its whole history.
     """
-    progress = _without_future_days(progress, reach)
+    progress = _without_future_days(progress, limits)
     if progress.watermark_on is None:
-        return pieces(reach.oldest_on, reach.today, reach)
-    overlap = max(reach.overlap_days, progress.lateness_days + LATENESS_MARGIN_DAYS if progress.lateness_days else 0)
-    since = max(progress.watermark_on - timedelta(days=overlap), reach.oldest_on)
-    recent = pieces(since, reach.today, reach)[::-1]
+        return pieces(limits.oldest_on, limits.today, limits)
+    overlap = max(limits.overlap_days, progress.lateness_days + LATENESS_MARGIN_DAYS if progress.lateness_days else 0)
+    since = max(progress.watermark_on - timedelta(days=overlap), limits.oldest_on)
+    recent = pieces(since, limits.today, limits)[::-1]
     if progress.history_complete or progress.history_from_on is None or since <= progress.history_from_on:
         older_to = since - timedelta(days=1)
     else:
         older_to = progress.history_from_on - timedelta(days=1)
-    if progress.history_complete or older_to < reach.oldest_on:
+    if progress.history_complete or older_to < limits.oldest_on:
         return recent
-    return recent + pieces(reach.oldest_on, older_to, reach)
+    return recent + pieces(limits.oldest_on, older_to, limits)
 
 
-def _without_future_days(progress: Progress, reach: HistoryLimits) -> Progress:
+def _without_future_days(progress: Progress, limits: HistoryLimits) -> Progress:
     """Return the progress without days that cannot have been read yet.
 
     A watermark after tomorrow, for zones differ by a day, was written by a clock that was ahead. What was read then is
     unknown, so that everything is read again.
     """
-    if progress.watermark_on is None or progress.watermark_on <= reach.today:
+    if progress.watermark_on is None or progress.watermark_on <= limits.today:
         return progress
-    if progress.watermark_on <= reach.today + timedelta(days=1):
-        return replace(progress, watermark_on=reach.today)
+    if progress.watermark_on <= limits.today + timedelta(days=1):
+        return replace(progress, watermark_on=limits.today)
     return Progress(lateness_days=progress.lateness_days)
 
 
-def out_of_reach(progress: Progress, reach: HistoryLimits) -> bool:
+def out_of_reach(progress: Progress, limits: HistoryLimits) -> bool:
     """Say whether days after the watermark are older than the oldest day that may be requested."""
-    return progress.watermark_on is not None and progress.watermark_on + timedelta(days=1) < reach.oldest_on
+    return progress.watermark_on is not None and progress.watermark_on + timedelta(days=1) < limits.oldest_on
 
 
-def import_windows(from_on: date | None, to_on: date | None, reach: HistoryLimits) -> list[Window]:
+def import_windows(from_on: date | None, to_on: date | None, limits: HistoryLimits) -> list[Window]:
     """Return the windows of an import of stated days, newest first; what is beyond the provider's history is cut."""
-    last = min(to_on or reach.today, reach.today + timedelta(days=366))
-    return pieces(max(from_on or reach.oldest_on, reach.oldest_on), last, reach)
+    last = min(to_on or limits.today, limits.today + timedelta(days=366))
+    return pieces(max(from_on or limits.oldest_on, limits.oldest_on), last, limits)
 
 
-def pieces(from_on: date, to_on: date, reach: HistoryLimits) -> list[Window]:
+def pieces(from_on: date, to_on: date, limits: HistoryLimits) -> list[Window]:
     """Cut a range into windows the provider allows, newest first, without holes or overlaps."""
-    return list(split_window(Window(from_on=from_on, to_on=to_on), reach.window_days))
+    return list(split_window(Window(from_on=from_on, to_on=to_on), limits.window_days))
 
 
 def split_window(window: Window, window_days: int | None) -> Iterator[Window]:
@@ -120,15 +120,15 @@ def without(windows: Iterable[Window], read: Window) -> list[Window]:
     return left
 
 
-def advance(progress: Progress, window: Window, reach: HistoryLimits, *, latest_late_days: int = 0) -> Progress:
+def advance(progress: Progress, window: Window, limits: HistoryLimits, *, latest_late_days: int = 0) -> Progress:
     """Return the progress after a window was read completely.
 
     The watermark never passes today, and never goes back unless it had passed it.
     """
-    progress = _without_future_days(progress, reach)
-    seen_to = min(window.to_on, reach.today)
+    progress = _without_future_days(progress, limits)
+    seen_to = min(window.to_on, limits.today)
     watermark_on = progress.watermark_on
-    joins = watermark_on is None or window.from_on <= max(watermark_on + timedelta(days=1), reach.oldest_on)
+    joins = watermark_on is None or window.from_on <= max(watermark_on + timedelta(days=1), limits.oldest_on)
     if joins and (watermark_on is None or seen_to > watermark_on):
         watermark_on = seen_to
     history_from_on = progress.history_from_on
@@ -137,6 +137,6 @@ def advance(progress: Progress, window: Window, reach: HistoryLimits, *, latest_
     return Progress(
         watermark_on=watermark_on,
         history_from_on=history_from_on,
-        history_complete=progress.history_complete or history_from_on <= reach.oldest_on,
+        history_complete=progress.history_complete or history_from_on <= limits.oldest_on,
         lateness_days=max(progress.lateness_days, latest_late_days),
     )
