@@ -7,7 +7,7 @@ import pytest
 
 from tests.importer.decide.rows import day, row
 from worker.importer.decide.booked_beside import inherited_effect, match_booked_beside, pairs_in_doubt
-from worker.importer.decide.match_pending import MAX_DAYS
+from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.stored_row import ExpenseState, State
 
 PENDING = row(id=1, pending=True)
@@ -18,8 +18,8 @@ POSTED = row(id=2)
     ("pending", "posted", "pairs"),
     [
         ([PENDING], [POSTED], [(1, 2)]),
-        ([PENDING], [row(id=2, text="COFFEE BAR BERLIN 4711", booking_on=day(MAX_DAYS))], [(1, 2)]),
-        ([PENDING], [row(id=2, booking_on=day(MAX_DAYS + 1))], []),
+        ([PENDING], [row(id=2, text="COFFEE BAR BERLIN 4711", booking_on=day(MAX_DAYS_TO_POST))], [(1, 2)]),
+        ([PENDING], [row(id=2, booking_on=day(MAX_DAYS_TO_POST + 1))], []),
         ([PENDING], [row(id=2, booking_on=day(-1))], []),
         ([PENDING], [row("-3.60", id=2)], []),
         ([PENDING], [row("3.50", id=2)], []),
@@ -91,7 +91,7 @@ def test_otherwise_the_posted_row_stays_as_it_is(pending, posted):
         ([1, 2], [(5, 0)], [], [(1, 5)]),
         ([1, 2], [(5, 0)], [(2, 5)], [(2, 5)]),
         ([1], [(6, 1), (5, 0)], [], [(1, 5)]),
-        ([1], [(5, MAX_DAYS + 1)], [], []),
+        ([1], [(5, MAX_DAYS_TO_POST + 1)], [], []),
     ],
     ids=["one", "in order of days", "two for one", "asked before", "the nearest", "too late"],
 )

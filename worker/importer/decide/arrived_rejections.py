@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from worker.importer.decide.line import kept_transaction
-from worker.importer.decide.match_pending import MAX_DAYS, SURE
+from worker.importer.decide.match_pending import MAX_DAYS_TO_POST, SURE
 from worker.importer.decide.one_to_one import OneToOne, Rating
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.similarity import days_apart, similarity
@@ -49,7 +49,7 @@ def read_rejection(rejection_id: int, raw: str, seen_on: date | None = None) -> 
     return MoneyAndWords(id=rejection_id, amount=amount, words=words, on=on, pending=pending, seen_on=seen_on)
 
 
-def says_the_same(before: str, now: str) -> bool:
+def is_same_record(before: str, now: str) -> bool:
     """Say whether the text of a row that was dismissed is still that of the row a person saw.
 
     Of a transaction its money, day and words count, since a bank's record may name the moment of the answer; of a
@@ -99,7 +99,7 @@ def _days_between(rejected: MoneyAndWords, created: MoneyAndWords) -> int | None
     if created.on is None:
         return 0
     if rejected.on is not None:
-        days, most = days_apart(rejected.on, created.on), MAX_DAYS if rejected.pending else 0
+        days, most = days_apart(rejected.on, created.on), MAX_DAYS_TO_POST if rejected.pending else 0
     else:
-        days, most = max(0, (created.on - (rejected.seen_on or created.on)).days), MAX_DAYS
+        days, most = max(0, (created.on - (rejected.seen_on or created.on)).days), MAX_DAYS_TO_POST
     return days if days <= most else None

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from worker.importer.decide.decisions import ExpenseEffect
-from worker.importer.decide.match_pending import MAX_DAYS, MAX_SHARE_UNSEEN, SURE, share_apart
+from worker.importer.decide.match_pending import MAX_DAYS_TO_POST, MAX_SHARE_UNSEEN, SURE, share_apart
 from worker.importer.decide.one_to_one import unambiguous
 from worker.importer.decide.similarity import similarity
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
@@ -69,7 +69,7 @@ def are_two_expenses(pending: StoredRow, posted: StoredRow) -> bool:
 
 def may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
     """Return whether a posted row names the same merchant within the days in which a pending one is booked."""
-    near = timedelta(0) <= posted.effective_on - pending.effective_on <= timedelta(days=MAX_DAYS)
+    near = timedelta(0) <= posted.effective_on - pending.effective_on <= timedelta(days=MAX_DAYS_TO_POST)
     same_money = posted.currency == pending.currency and posted.amount * pending.amount > 0
     return near and same_money and similarity(payment_text(pending), payment_text(posted), common=common_words) >= SURE
 

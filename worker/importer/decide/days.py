@@ -6,13 +6,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from worker.connectors.base import Transaction
 from worker.importer.decide.read_context import ReadContext
 
+UNDATED = date.min
+"""The day of a row without any, which puts such rows before all others."""
+
 MIDNIGHT = time()
 MIN_MOMENTS = 5
 MIN_DAYS = 3
 MAX_BOOKING_LAG = timedelta(days=10)
 
 
-def day_of(moment: datetime | None, context: ReadContext) -> date | None:
+def day_of_moment(moment: datetime | None, context: ReadContext) -> date | None:
     """Return the day of a moment, or the day that was written as a moment.
 
     That is exactly midnight UTC, whatever the zone, and the time of day that all moments of the account have, unless
@@ -27,9 +30,18 @@ def day_of(moment: datetime | None, context: ReadContext) -> date | None:
 
 def stated_day(transaction: Transaction, context: ReadContext) -> date | None:
     """Return the first day that the bank states of a transaction: of its booking, the purchase, the value."""
-    booking_on = transaction.booking_on or day_of(transaction.booking_at, context)
-    purchase_on = transaction.transaction_on or day_of(transaction.transaction_at, context)
+    booking_on = transaction.booking_on or day_of_moment(transaction.booking_at, context)
+    purchase_on = transaction.transaction_on or day_of_moment(transaction.transaction_at, context)
     return booking_on or purchase_on or transaction.value_on
+
+
+def rough_day(transaction: Transaction) -> date:
+    """Return the day by which rows are ordered and seen to be near, whatever the bank's zone; UNDATED without any."""
+    day = transaction.booking_on or transaction.transaction_on
+    if day is not None:
+        return day
+    moment = transaction.booking_at or transaction.transaction_at
+    return (moment.date() if moment else transaction.value_on) or UNDATED
 
 
 def expense_day(

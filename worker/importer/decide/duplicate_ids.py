@@ -6,9 +6,9 @@ when only one row has it.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 from worker.connectors.base import Transaction
+from worker.importer.decide.days import rough_day
 from worker.importer.decide.line import FingerprintedTransaction
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import StoredKey
@@ -66,14 +66,8 @@ def latest_states(transactions: Sequence[FingerprintedTransaction]) -> list[Fing
 
 
 def _is_later_state(earlier: Transaction, later: Transaction) -> bool:
-    days = days_apart(_day_of(earlier), _day_of(later))
+    days = days_apart(rough_day(earlier), rough_day(later))
     return days <= MAX_DAYS_CHANGED and similarity(payment_text(earlier), payment_text(later)) >= ALIKE
-
-
-def _day_of(transaction: Transaction) -> date:
-    moment = transaction.booking_at or transaction.transaction_at
-    stated = transaction.booking_on or transaction.transaction_on or transaction.value_on
-    return stated or (moment.date() if moment else date.min)
 
 
 def distinct_transactions(

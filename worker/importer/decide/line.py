@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from worker.connectors.base import IdClass, Transaction, TransactionKind
-from worker.importer.decide.days import day_of, expense_day
+from worker.importer.decide.days import day_of_moment, expense_day
 from worker.importer.decide.identity import content_key, digest, id_identity, plain_amount
 from worker.importer.decide.read_context import ReadContext
 from worker.importer.decide.text import clean, id_text, plain_text
@@ -132,9 +132,9 @@ def read_line(fingerprinted: FingerprintedTransaction, context: ReadContext) -> 
     currency = (transaction.currency or context.currency).strip().upper()
     booking_on, transaction_on = transaction.booking_on, transaction.transaction_on
     if booking_on is None and transaction.booking_at is not None:
-        booking_on = day_of(transaction.booking_at, context)
+        booking_on = day_of_moment(transaction.booking_at, context)
     if transaction_on is None and transaction.transaction_at is not None:
-        transaction_on = day_of(transaction.transaction_at, context)
+        transaction_on = day_of_moment(transaction.transaction_at, context)
     stated_on = booking_on or transaction_on or transaction.value_on
     positive = expense_amount(transaction.amount)
     if positive is None or (stated_on is None and not transaction.pending) or not is_currency(currency):

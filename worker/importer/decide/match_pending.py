@@ -3,7 +3,7 @@
 A row is matched only when the bank withdrew it, or when line and row are evidently one purchase.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -26,7 +26,7 @@ from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.words import payment_text
 
-MAX_DAYS = 5
+MAX_DAYS_TO_POST = 5
 """A posting may be dated this many days from its pending row."""
 
 SURE = 0.75
@@ -67,9 +67,8 @@ def match_pending_rows(
         _rate_link,
     )
     matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
-    matching.choose(matching.pairs_by_key(_told_by_line, _told_by_row), _rate_retold)
-    matching.choose(matching.pairs_by_key(_told_by_line_of_value, _told_by_row_of_one_day), _rate_retold)
-    matching.choose(matching.pairs_by_key(_number_told_by_line, _number_told_by_row), _rate_retold)
+    for line_key, row_key in _RETOLD_KEYS:
+        matching.choose(matching.pairs_by_key(line_key, row_key), _rate_retold)
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
@@ -99,34 +98,27 @@ def _number_of_withdrawn(candidate: UnmatchedRow) -> Key:
     return (candidate.known.stated_on, candidate.known.amount) if candidate.withdrawn else None
 
 
-def _told_by_line(line: Line) -> Key:
-    return None if line.pending or line.identity is not None else (line.currency, line.amount, line.stated_on)
+def _may_retell(line: Line) -> bool:
+    return not line.pending and line.identity is None
 
 
-def _told_by_row(candidate: UnmatchedRow) -> Key:
+def _retold(candidate: UnmatchedRow) -> Key:
     known = candidate.known
     return (known.currency, known.amount, known.stated_on) if candidate.maybe_retold else None
 
 
-def _told_by_line_of_value(line: Line) -> Key:
-    return None if line.pending or line.identity is not None else (line.currency, line.amount, line.value_on)
-
-
-def _told_by_row_of_one_day(candidate: UnmatchedRow) -> Key:
-    """Return what a row says that was told without the day of booking: the day of value stands for it."""
-    return _told_by_row(candidate) if candidate.known.value_on is None else None
-
-
-def _number_told_by_line(line: Line) -> Key:
-    """Return what a line says but for its currency, which it states itself."""
-    told = line.currency_stated and line.identity is None and not line.pending
-    return (line.amount, line.stated_on) if told else None
-
-
-def _number_told_by_row(candidate: UnmatchedRow) -> Key:
-    """Return the same of a row of which nobody stated a currency."""
-    told = candidate.maybe_retold and candidate.currency_assumed
-    return (candidate.known.amount, candidate.known.stated_on) if told else None
+_RETOLD_KEYS: Sequence[tuple[Callable[[Line], Key], Callable[[UnmatchedRow], Key]]] = (
+    (lambda line: (line.currency, line.amount, line.stated_on) if _may_retell(line) else None, _retold),
+    (  # a row that was told without the day of booking: the day of value stands for it
+        lambda line: (line.currency, line.amount, line.value_on) if _may_retell(line) else None,
+        lambda row: _retold(row) if row.known.value_on is None else None,
+    ),
+    (  # a row of which nobody stated a currency, and a line that states its own
+        lambda line: (line.amount, line.stated_on) if _may_retell(line) and line.currency_stated else None,
+        lambda row: (row.known.amount, row.known.stated_on) if row.maybe_retold and row.currency_assumed else None,
+    ),
+)
+"""What a line and the row that it may tell otherwise have in common: the money and the day, each way once."""
 
 
 def _rate_retold(line: Line, candidate: UnmatchedRow) -> Rating | None:
@@ -191,7 +183,7 @@ def _rate_stated_otherwise(line: Line, candidate: UnmatchedRow, common: frozense
     other_currency = line.currency != known.currency and line.amount * known.amount > 0
     other_currency = other_currency and (not touched or _states_original(line, known))
     days = _days_apart(line, known)
-    if not (wrong_sign or other_currency) or days > MAX_DAYS or _likeness(line, candidate, common) < SURE:
+    if not (wrong_sign or other_currency) or days > MAX_DAYS_TO_POST or _likeness(line, candidate, common) < SURE:
         return None
     return Rating(days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
 
@@ -205,12 +197,10 @@ def _states_original(line: Line, known: StoredRow) -> bool:
 
 def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
     known, days = candidate.known, _days_apart(line, candidate.known)
-    if days > (MAX_DAYS_AHEAD if candidate.ahead else MAX_DAYS):
+    if days > (MAX_DAYS_AHEAD if candidate.ahead else MAX_DAYS_TO_POST):
         return None
-    is_said_by_words = known.state == State.PENDING or known.suppresses_expense
-    alike = (
-        1.0 if says_the_same(line, known) else _likeness(line, candidate, common if is_said_by_words else frozenset())
-    )
+    words_decide = known.state == State.PENDING or known.suppresses_expense
+    alike = 1.0 if says_the_same(line, known) else _likeness(line, candidate, common if words_decide else frozenset())
     if candidate.removed:
         return _rate_returned_row(known, alike, days)
     # A row without an expense hides the line that becomes it; but what the user deleted must not come back.
@@ -226,7 +216,7 @@ def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str
 
 def _rate_returned_row(known: StoredRow, alike: float, days: int) -> Rating | None:
     """Rate a row that was removed, and whose expense the user had deleted or changed: what they did holds again."""
-    if alike < SURE or days > (MAX_DAYS if known.former_state == State.PENDING else 0):
+    if alike < SURE or days > (MAX_DAYS_TO_POST if known.former_state == State.PENDING else 0):
         return None
     return Rating(1 - alike + days * _COST_PER_DAY, Reason.RETURNED)
 
@@ -244,7 +234,7 @@ def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[st
     known = candidate.known
     days = _days_apart(line, known)
     required = SURE if known.suppresses_expense else ALIKE
-    if days > MAX_DAYS or line.amount * known.amount < 0 or _likeness(line, candidate, common) < required:
+    if days > MAX_DAYS_TO_POST or line.amount * known.amount < 0 or _likeness(line, candidate, common) < required:
         return None
     cost = share_apart(line.amount, known.amount)
     own = known.expense.amount if known.has_own_amount and known.expense is not None else None

@@ -28,9 +28,10 @@ from worker.connectors.errors import (
 )
 from worker.errors import WorkerError
 from worker.importer.context import FetchProgress, ImportContext
+from worker.importer.decide.days import UNDATED, rough_day
 from worker.importer.decide.page_repeats import repeated_rows
 from worker.importer.decide.placeholder_days import without_placeholder_days
-from worker.importer.fetch.staging import UNDATED, Staging, day_of
+from worker.importer.fetch.staging import Staging
 
 T = TypeVar("T")
 
@@ -270,6 +271,6 @@ def _joined(left: Window | None, right: Window | None) -> Window | None:
 
 def _days_of_page(page: Page) -> Window | None:
     """Return the days between the first and the last row of a page."""
-    ends = [day_of(row) for row in without_placeholder_days(page.transactions[:1] + page.transactions[-1:])]
+    ends = [rough_day(row) for row in without_placeholder_days(page.transactions[:1] + page.transactions[-1:])]
     dated = [day for day in ends if day != UNDATED]
     return Window(from_on=min(dated), to_on=max(dated)) if dated else None

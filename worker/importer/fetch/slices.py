@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
-from worker.importer.decide import match_pending
+from worker.importer.decide.days import UNDATED, rough_day
 from worker.importer.decide.duplicate_ids import without_superseded_pending
 from worker.importer.decide.line import FingerprintedTransaction, fingerprint
+from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.read_context import ReadContext
 from worker.importer.fetch.delivery import Delivery
-from worker.importer.fetch.staging import UNDATED, day_of
 
 SLICE_ROWS = 20_000
 """How many rows are matched, planned and written at a time."""
@@ -22,7 +22,7 @@ SLICE_ROWS = 20_000
 _MARGIN = timedelta(days=10)
 """Stored rows are loaded this far beyond a slice's days: a row that changed its day is recognised by its content."""
 
-_OPEN_END = timedelta(days=match_pending.MAX_DAYS)
+_OPEN_END = timedelta(days=MAX_DAYS_TO_POST)
 """How many last days a slice proves nothing about: a pending row of them may be posted in the next slice."""
 
 
@@ -101,5 +101,5 @@ def _slice(
 
 
 def _last_day(transactions: list[Transaction], context: ReadContext) -> date:
-    last = max(map(day_of, transactions), default=UNDATED)
+    last = max(map(rough_day, transactions), default=UNDATED)
     return context.today if last == UNDATED else last

@@ -7,17 +7,14 @@ they lie by month, because banks deliver in any order and the oldest days are re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, timedelta
 from typing import IO
 
 from worker.connectors.base import Transaction
+from worker.importer.decide.days import rough_day
 from worker.importer.fetch.packing import pack, unpack
 
 SPILL_ROWS = 110_000
 """How many rows are held in memory; more than a light worker takes (`runs.heavy`) and a long history usually has."""
-
-UNDATED = date.min
-"""The day of a row without any, which puts such rows before all others."""
 
 
 class Staging:
@@ -110,26 +107,17 @@ def _grouped(transactions: Iterable[Transaction]) -> dict[int, list[Transaction]
 
 def _by_days(transactions: list[Transaction], slice_rows: int) -> Iterator[list[Transaction]]:
     """Cut at day borders: rows of one day stay together, because equal ones are told apart by counting."""
-    transactions = sorted(transactions, key=day_of)
+    transactions = sorted(transactions, key=rough_day)
     start = 0
     while start < len(transactions):
         end = min(start + slice_rows, len(transactions))
-        while end < len(transactions) and day_of(transactions[end]) - day_of(transactions[end - 1]) < timedelta(days=1):
+        while end < len(transactions) and rough_day(transactions[end]) == rough_day(transactions[end - 1]):
             end += 1
         yield transactions[start:end]
         start = end
 
 
-def day_of(transaction: Transaction) -> date:
-    """Return the day that rows are ordered by; UNDATED for a row without any."""
-    day = transaction.booking_on or transaction.transaction_on
-    if day is not None:
-        return day
-    moment = transaction.booking_at or transaction.transaction_at
-    return (moment.date() if moment else transaction.value_on) or UNDATED
-
-
 def _month(transaction: Transaction) -> int:
     """Return the number of months since year 0, which is faster to compute than a date."""
-    day = day_of(transaction)
+    day = rough_day(transaction)
     return day.year * 12 + day.month

@@ -12,7 +12,7 @@ from worker.errors import ConflictError
 from worker.importer.decide.booked_beside import Pairs, inherited_effect, match_booked_beside
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.expense import month
-from worker.importer.decide.match_pending import MAX_DAYS
+from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.similarity import common_words
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
@@ -102,7 +102,7 @@ def load_rows_beside(session: Session, account_id: int, went: Collection[int] = 
     Args:
         went: Rows that were pending until this run, and count as well.
     """
-    values = {"account_id": account_id, "went": list(went), "max_days": MAX_DAYS}
+    values = {"account_id": account_id, "went": list(went), "max_days": MAX_DAYS_TO_POST}
     found = session.execute(_BESIDE, values).all()
     if not found:
         return RowsBeside()

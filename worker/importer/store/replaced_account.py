@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Transaction
 from worker.importer.account_state import AccountState, load_accounts
+from worker.importer.decide.days import UNDATED, rough_day
 from worker.importer.decide.line import Line, read_transaction
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.recognise_account import Recognition
@@ -37,6 +38,7 @@ from worker.importer.store.bank_accounts import (
     attach,
     drop_if_empty,
     last_compared_on,
+    own_rows,
     recognise_source,
     rows_beside,
 )
@@ -72,12 +74,6 @@ _OLDER = text(
     ORDER BY o.status DESC, o.id"""
 )
 _ASKED = text("SELECT EXISTS (SELECT FROM bank_match_suggestions WHERE kind = 'account' AND account_id = :account_id)")
-_ROWS = text(
-    """SELECT coalesce(stated_on, effective_on) AS "on", amount, currency,
-        concat_ws(' ', counterparty, description) AS words, state = 'pending' AS pending
-    FROM bank_transactions WHERE account_id = :account_id AND state <> 'removed'
-    ORDER BY effective_on DESC, id DESC LIMIT :most"""
-)
 _WAIT = text(
     "UPDATE bank_connection_accounts SET status = 'waiting', status_code = 'similar_account' WHERE id = :account_id"
 )
@@ -99,7 +95,7 @@ def account_or_old_one(session: Session, share: AccountShare) -> AccountState | 
         return _with_bank_account(session, share)
     decided: dict[NewAccount, list[int]] = {decision: [] for decision in NewAccount}
     for row in older:
-        stored = _stored_rows(session, row.id)
+        stored = own_rows(session, row.id)
         compare = compare_listed_at_once if row.at_once else compare_accounts
         verdict = compare(_delivered_rows(share, last_compared_on(stored)), stored)
         facts = {"is_listed": row.is_listed, "other_anchor": row.other_anchor, "included": row.included}
@@ -184,8 +180,8 @@ def _delivered_rows(share: AccountShare, until_on: date | None) -> list[SourceRo
     """Return the newest delivered rows up to a day, as many as are compared; None for no such day."""
     transactions = share.delivery.staging.transactions(share.account.external_id)
     if until_on is not None and share.delivery.staging.rows(share.account.external_id) > MAX_COMPARED_ROWS:
-        transactions = (one for one in transactions if _stated_day(one) <= until_on)
-    newest = nlargest(MAX_COMPARED_ROWS, transactions, key=_stated_day)
+        transactions = (one for one in transactions if _day_or_latest(one) <= until_on)
+    newest = nlargest(MAX_COMPARED_ROWS, transactions, key=_day_or_latest)
     lines = (read_transaction(transaction, share.read_context) for transaction in newest)
     return [
         SourceRow(
@@ -201,12 +197,7 @@ def _delivered_rows(share: AccountShare, until_on: date | None) -> list[SourceRo
     ]
 
 
-def _stated_day(transaction: Transaction) -> date:
-    moment = transaction.booking_at or transaction.transaction_at
-    day = transaction.booking_on or transaction.transaction_on or transaction.value_on
-    return day or (moment.date() if moment else date.max)
-
-
-def _stored_rows(session: Session, account_id: int) -> list[SourceRow]:
-    rows = session.execute(_ROWS, {"account_id": account_id, "most": MAX_COMPARED_ROWS})
-    return [SourceRow(**row._asdict()) for row in rows]
+def _day_or_latest(transaction: Transaction) -> date:
+    """Return the day of a transaction; one without any is pending, and newer than all others."""
+    day = rough_day(transaction)
+    return date.max if day == UNDATED else day

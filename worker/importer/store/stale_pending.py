@@ -15,7 +15,7 @@ from worker.importer.decide.booked_beside import (
     is_doubtful,
     pairs_in_doubt,
 )
-from worker.importer.decide.match_pending import MAX_DAYS
+from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
@@ -91,7 +91,7 @@ def remove_abandoned(session: Session, job: Job, account: AccountState, target: 
     """
     grace_days = job.options.pending_grace_days
     values = {"account_id": account.id, "today": today, "grace_days": grace_days}
-    values |= {"max_days": MAX_DAYS, "near_days": NEAR_DAYS}
+    values |= {"max_days": MAX_DAYS_TO_POST, "near_days": NEAR_DAYS}
     ids = list(session.execute(_ABANDONED, values).scalars())
     values = {"connection_id": job.connection_id, "grace_days": grace_days}
     ids += session.execute(_OF_MISSING_ACCOUNTS, values).scalars()
