@@ -176,7 +176,8 @@ def _execute(
     months = hand_over(session, [_hand_over(pair) for pair in moved], run_id)
     months |= make_twins(session, [_hand_over(pair) for pair in joined], run_id)
     # Of two expenses the one that the person changed stays, and its row has it.
-    months |= make_twins(session, [_other_way(pair) for pair in [*kept_new, *kept_early]], run_id)
+    kept = [HandOver.of(pair.new, pair.old.id, pair.old.expense_id) for pair in [*kept_new, *kept_early]]
+    months |= make_twins(session, kept, run_id)
     session.expire_all()
     return run_id, frozenset(months), answered
 
@@ -204,23 +205,7 @@ def _dropped(plan: MovePlan) -> list[int]:
 
 
 def _hand_over(pair: MovePair) -> HandOver:
-    return HandOver(
-        old_id=pair.old.id,
-        new_id=pair.new.id,
-        expense_id=pair.old.expense_id,
-        expense_state=pair.old.expense_state,
-        dropped_expense_id=pair.new.expense_id if pair.doubled else None,
-    )
-
-
-def _other_way(pair: MovePair) -> HandOver:
-    return HandOver(
-        old_id=pair.new.id,
-        new_id=pair.old.id,
-        expense_id=pair.new.expense_id,
-        expense_state=pair.new.expense_state,
-        dropped_expense_id=pair.old.expense_id,
-    )
+    return HandOver.of(pair.old, pair.new.id, pair.new.expense_id if pair.doubled else None)
 
 
 def _report(plan: MovePlan, source_id: int, seam: Seam) -> MoveReport:

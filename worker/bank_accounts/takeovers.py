@@ -12,8 +12,8 @@ from worker.importer.decide.expense import month
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
-from worker.importer.store.bulk import insert_values, next_ids
-from worker.importer.store.change_rows import expense_from_json, image_row
+from worker.importer.store.bulk import next_ids
+from worker.importer.store.change_rows import expense_from_json, record_without_line
 from worker.importer.store.expense_rows import insert_expenses, update_expenses
 from worker.importer.store.load import load_details
 from worker.models import BankTransaction
@@ -93,7 +93,7 @@ def split_takeover(session: Session, row: BankTransaction, run_id: uuid.UUID) ->
     _restore_line(session, known, image, which)
     session.execute(_MOVE_TWINS, which | {"amount": known.amount, "amount_before": image["amount"]})
     months = _share_expense(session, known, change.before_image, new_id, run_id, row.user_id)
-    insert_values(session, "bank_transaction_changes", *image_row([known], run_id, Decision.UPDATED, Reason.UNMATCHED))
+    record_without_line(session, [known], run_id, Decision.UPDATED, Reason.UNMATCHED)
     session.expire_all()
     return new_id, months
 

@@ -38,5 +38,5 @@ def test_expenses_are_inserted_updated_and_deleted_by_name(sessions, user_id):
         assert stored(session, ids) == {bread_id: (category_id, BREAD), wage_id: (None, WAGE)}
         update_expenses(session, {bread_id: WAGE})
         assert stored(session, ids) == {bread_id: (category_id, WAGE), wage_id: (None, WAGE)}
-        delete_expenses(session, [bread_id])
+        delete_expenses(session, [bread_id], None)
         assert stored(session, ids) == {wage_id: (None, WAGE)}

@@ -5,7 +5,6 @@ twin: the answer holds for the row that has the expense now.
 """
 
 import uuid
-from collections.abc import Sequence
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -73,10 +72,10 @@ def join_expense(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     if row.expense_state == ExpenseState.TRANSFER or (row.expense_state == ExpenseState.LINKED and row.expense_id):
         raise ConflictError("the row is a leg of a transfer, or stands for another expense already")
     months = _apply_edits(session, row.id, suggestion.expense_id, suggestion.run_id)
-    ours = [row.expense_id] if row.expense_id is not None else []
+    ours = row.expense_id
     row.expense_id, row.expense_state = suggestion.expense_id, ExpenseState.LINKED
     session.flush()
-    return months | drop_expenses(session, ours, suggestion.run_id)
+    return months | delete_expenses(session, [ours], suggestion.run_id)
 
 
 def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
@@ -86,19 +85,11 @@ def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]
     )
     if one.transfer_peer_id is not None or other.transfer_peer_id is not None or one.amount != -other.amount:
         raise ConflictError("one of the rows changed or has another peer meanwhile")
-    ours = [row.expense_id for row in (one, other) if row.expense_state == "own" and row.expense_id is not None]
+    ours = [row.expense_id for row in (one, other) if row.expense_state == "own"]
     for row, peer in ((one, other), (other, one)):
         row.transfer_peer_id, row.expense_id, row.expense_state = peer.id, None, ExpenseState.TRANSFER
     session.flush()
-    return drop_expenses(session, ours, suggestion.run_id)
-
-
-def drop_expenses(session: Session, expense_ids: Sequence[int], run_id: uuid.UUID | None) -> set[str]:
-    """Delete expenses that were written for rows, and return their months."""
-    if not expense_ids:
-        return set()
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=run_id)
-    return delete_expenses(session, expense_ids)
+    return delete_expenses(session, ours, suggestion.run_id)
 
 
 def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID | None) -> set[str]:

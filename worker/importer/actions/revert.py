@@ -22,8 +22,8 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
-from worker.importer.store.bulk import insert_values, next_ids, run_values
-from worker.importer.store.change_rows import image_row
+from worker.importer.store.bulk import next_ids, run_values
+from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses, insert_expenses, set_categories, update_expenses
 from worker.importer.store.joined_rows import meet_again
 from worker.importer.store.leading_source import let_sources_lead
@@ -164,8 +164,6 @@ def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[
 
 
 def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted) -> None:
-    gone = [u.known.expense_id for u in undos if u.before is None and u.own and u.known.expense_id is not None]
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=gone, run_id=job.lease.run_id)
     new_ids, written = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
     changed = {u.known.expense_id: u.before for u in undos if u.before is not None and u.known.expense_id is not None}
     update_expenses(session, changed)
@@ -178,12 +176,9 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     for undo in undos:
         reverted.months |= {month(e) for e in (undo.before, undo.known.expense) if e is not None}
     reverted.months |= _release_peers(session, job, undos)
-    insert_values(
-        session,
-        "bank_transaction_changes",
-        *image_row([u.known for u in undos], job.lease.run_id, Decision.REVERTED, Reason.RUN_REVERTED),
-    )
-    delete_expenses(session, gone)
+    known = (undo.known for undo in undos)
+    record_without_line(session, known, job.lease.run_id, Decision.REVERTED, Reason.RUN_REVERTED)
+    delete_expenses(session, (u.known.expense_id for u in undos if u.before is None and u.own), job.lease.run_id)
     ids = [undo.known.id for undo in undos if undo.state == ExpenseState.TWIN]
     reverted.months |= point_to_ends(session, ids, job.user_id, job.lease.run_id)[1]
     reverted.months |= give_twins_of_reverted(session, ids, user_id=job.user_id, run_id=job.lease.run_id)

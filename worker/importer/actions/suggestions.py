@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
-from worker.importer.actions.joining import drop_expenses, join_expense, join_transfer, join_twin, standing_row
+from worker.importer.actions.joining import join_expense, join_transfer, join_twin, standing_row
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.bank_accounts import add_account, attach, other_sources, sources_of
+from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.joined_rows import meet_joined_rows
 from worker.importer.store.replaced_account import go_on_as
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
@@ -174,7 +175,7 @@ def _accept_withdrawn(session: Session, suggestion: BankMatchSuggestion) -> set[
     row.state = "pending" if waits else "removed"
     row.expense_id, row.expense_state, row.transfer_peer_id = None, "none", None
     session.flush()
-    return drop_expenses(session, [ours] if ours is not None else [], suggestion.run_id)
+    return delete_expenses(session, [ours], suggestion.run_id)
 
 
 def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[str]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account
@@ -20,14 +19,14 @@ from worker.importer.decide.match_listed_accounts import (
     with_own_anchors,
     without_repeats,
 )
-from worker.importer.decide.reasons import Reason
 from worker.importer.decide.text import clean, id_text
 from worker.importer.job import Job
 from worker.importer.outcome import NewAccountError, SimilarAccountError
 from worker.importer.store.bank_accounts import recognise_again
 from worker.importer.store.ledger_state import idle_accounts
 from worker.importer.store.progress import fail_account, reopen, set_total
-from worker.models import BankConnection, BankConnectionAccount, BankMatchSuggestion
+from worker.importer.store.suggestions import suggest_account
+from worker.models import BankConnection, BankConnectionAccount
 from worker.money import is_currency, is_money
 
 _GONE = "\x1fformer:"
@@ -273,17 +272,7 @@ def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: Accoun
     session.add(row)
     session.flush()
     if match.maybe_id is not None:
-        session.execute(
-            insert(BankMatchSuggestion)
-            .values(
-                user_id=user_id,
-                kind="account",
-                account_id=row.id,
-                other_account_id=match.maybe_id,
-                reason=Reason.SIMILAR_ACCOUNT,
-            )
-            .on_conflict_do_nothing()
-        )
+        suggest_account(session, user_id, row.id, match.maybe_id)
     return row.id
 
 

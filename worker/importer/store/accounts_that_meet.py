@@ -5,15 +5,14 @@ or a source that joined one account may have the rows of a second one as well: t
 purchases. Nothing is joined by that alone, because both have expenses.
 """
 
-import json
 import uuid
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.reasons import Reason
 from worker.importer.decide.recognise_account import AccountFacts, anchors_contradict
 from worker.importer.store.bank_accounts import MAX_COMPARED_ROWS, own_rows, recognise_source
+from worker.importer.store.suggestions import suggest_account
 from worker.models import BankAccount, BankConnectionAccount
 
 MIN_NEW_ROWS = 3
@@ -38,11 +37,6 @@ _STATES_THE_SAME = text(
         AND t.amount = a.amount AND t.currency = a.currency AND t.state <> 'removed'
       GROUP BY o.bank_account_id HAVING count(DISTINCT a.amount) >= :least)"""
 )
-_ASK = text(
-    """INSERT INTO bank_match_suggestions (user_id, kind, account_id, other_account_id, run_id, reason, detail)
-    VALUES (:user_id, 'account', :account_id, :other_account_id, :run_id, :reason, CAST(:detail AS jsonb))
-    ON CONFLICT DO NOTHING"""
-)
 
 
 def ask_whether_one_account(session: Session, source_id: int, run_id: uuid.UUID) -> None:
@@ -59,9 +53,7 @@ def ask_whether_one_account(session: Session, source_id: int, run_id: uuid.UUID)
         return
     if anchors_contradict(*(_anchors_of(session, one) for one in (source, other))):
         return
-    asked = {"user_id": source.user_id, "run_id": run_id, "reason": Reason.SIMILAR_ACCOUNT}
-    asked |= {"account_id": source_id, "other_account_id": other.id, "detail": json.dumps(evidence.as_json())}
-    session.execute(_ASK, asked)
+    suggest_account(session, source.user_id, source_id, other.id, run_id=run_id, evidence=evidence.as_json())
 
 
 def _anchors_of(session: Session, source: BankConnectionAccount) -> AccountFacts:

@@ -16,8 +16,7 @@ from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.similarity import common_words
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
-from worker.importer.store.bulk import insert_values
-from worker.importer.store.change_rows import expense_to_json, image_row
+from worker.importer.store.change_rows import expense_to_json, record_without_line
 from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
 from worker.importer.store.load import latest_texts, load_details
 from worker.importer.store.moved_rows import HandOver, hand_over, join_pair, let_follow, make_twins
@@ -169,10 +168,10 @@ def join_booked_beside(
     if _is_touched(before) and _is_touched(after):
         raise ConflictError("both rows were changed by the person, so that neither expense can go")
     if _is_touched(after):
-        months = make_twins(session, [_hand_over(after, before)], run_id)
+        months = make_twins(session, [HandOver.of(after, before.id, before.expense_id)], run_id)
         let_follow(session, [(before.id, after.id)])
         return months
-    return hand_over(session, [_hand_over(before, after)], run_id) | {month(before.expense)}
+    return hand_over(session, [HandOver.of(before, after.id, after.expense_id)], run_id) | {month(before.expense)}
 
 
 def _purchase(row: BankTransaction) -> int:
@@ -185,16 +184,6 @@ def _is_touched(row: StoredRow) -> bool:
     return row.expense_state != ExpenseState.OWN or row.changed_by_user
 
 
-def _hand_over(kept: StoredRow, gone: StoredRow) -> HandOver:
-    return HandOver(
-        old_id=kept.id,
-        new_id=gone.id,
-        expense_id=kept.expense_id,
-        expense_state=kept.expense_state,
-        dropped_expense_id=gone.expense_id,
-    )
-
-
 def _inherit(
     session: Session, target: WriteTarget, pending: StoredRow, posted: StoredRow, effect: ExpenseEffect
 ) -> set[str]:
@@ -202,8 +191,7 @@ def _inherit(
     assert posted.expense is not None
     assert posted.expense_id is not None
     detail = {"inherited": expense_to_json(effect.write, pending.category_id or posted.category_id)}
-    image = image_row([posted], target.run_id, Decision.UPDATED, Reason.BOOKED_BESIDE, detail=detail)
-    insert_values(session, "bank_transaction_changes", *image)
+    record_without_line(session, [posted], target.run_id, Decision.UPDATED, Reason.BOOKED_BESIDE, detail=detail)
     months = {month(posted.expense)}
     if effect.write is not None:
         update_expenses(session, {posted.expense_id: effect.write})
@@ -214,7 +202,6 @@ def _inherit(
         )
         return months | {month(effect.write)}
     link = {"id": posted.id, "expense_id": effect.link_expense_id, "state": effect.state, "run_id": target.run_id}
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=[posted.expense_id], run_id=target.run_id)
     session.execute(_LINK, link)
-    delete_expenses(session, [posted.expense_id])
+    delete_expenses(session, [posted.expense_id], target.run_id)
     return months

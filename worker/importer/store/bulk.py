@@ -19,11 +19,6 @@ _SPECIAL = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 _PAGE_ROWS = 1000
 
-ASK_AGAIN = """ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
-    DO UPDATE SET status = 'open', run_id = EXCLUDED.run_id, reason = EXCLUDED.reason
-    WHERE bank_match_suggestions.status = 'obsolete'"""
-"""Makes a suggestion again that was withdrawn without an answer; an answered one stays answered."""
-
 
 def array_text(values: Iterable[int | str | None]) -> str:
     """Return ids, or plain words, as Postgres reads an array: bind it as `CAST(:ids AS bigint[])`.

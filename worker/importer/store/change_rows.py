@@ -1,26 +1,28 @@
-"""Builds the rows of `bank_transaction_changes`: decision, reason and before-image. Pure."""
+"""Writes the rows of `bank_transaction_changes`: decision, reason and before-image."""
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from worker.importer.decide.decisions import RowChange
 from worker.importer.decide.line import Line
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, StoredRow
+from worker.importer.store.bulk import insert_values
 
+_TABLE = "bank_transaction_changes"
 _COLUMNS = ("run_id", "account_id", "transaction_id", "decision", "reason", "detail", "before_image")
 
 
-def change_rows(
-    changes: Sequence[RowChange], account_id: int, run_id: uuid.UUID
-) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
-    """Return columns and rows of `bank_transaction_changes` for what is written."""
-    return _COLUMNS, [
+def record_changes(session: Session, changes: Sequence[RowChange], account_id: int, run_id: uuid.UUID) -> None:
+    """Record what a plan changes."""
+    rows = [
         (
             str(run_id),
             account_id,
@@ -32,25 +34,29 @@ def change_rows(
         )
         for change in changes
     ]
+    insert_values(session, _TABLE, _COLUMNS, rows)
 
 
-def image_row(
-    rows: Sequence[StoredRow],
+def record_without_line(
+    session: Session,
+    rows: Iterable[StoredRow],
     run_id: uuid.UUID,
     decision: Decision,
     reason: Reason,
     *,
     detail: Mapping[str, Any] | None = None,
-) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
-    """Return columns and rows for a change without a line of the bank, such as a revert."""
-    return ("run_id", "transaction_id", "decision", "reason", "detail", "before_image"), [
+) -> None:
+    """Record changes of rows that no line of the bank led to, such as a revert; before they are written."""
+    images = [
         (str(run_id), row.id, decision, reason, json.dumps(detail or {}), json.dumps(before_image(row))) for row in rows
     ]
+    columns = ("run_id", "transaction_id", "decision", "reason", "detail", "before_image")
+    insert_values(session, _TABLE, columns, images)
 
 
-def unchanged_rows(plan: Plan, account_id: int, run_id: uuid.UUID) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
-    """Return the same for rows that stay as they are, which only a dry run mentions."""
-    return _COLUMNS, [
+def record_unchanged(session: Session, plan: Plan, account_id: int, run_id: uuid.UUID) -> None:
+    """Record the rows that stay as they are, which only a dry run reports."""
+    rows = [
         (
             str(run_id),
             account_id,
@@ -62,6 +68,7 @@ def unchanged_rows(plan: Plan, account_id: int, run_id: uuid.UUID) -> tuple[Sequ
         )
         for match in plan.unchanged
     ]
+    insert_values(session, _TABLE, _COLUMNS, rows)
 
 
 def before_image(known: StoredRow) -> dict[str, Any]:

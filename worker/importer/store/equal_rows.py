@@ -12,16 +12,14 @@ from datetime import date
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker import outbox
 from worker.importer.account_state import AccountState
 from worker.importer.decide.expense import month
 from worker.importer.decide.rearrange_rows import PairChain, find_chains
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MovableRow
-from worker.importer.decide.stored_row import ExpenseState, StoredRow
+from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.bank_accounts import other_sources
-from worker.importer.store.bulk import insert_values
-from worker.importer.store.change_rows import image_row
+from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.leading_source import let_sources_lead
@@ -149,29 +147,18 @@ def _can_go(row: MovableRow) -> bool:
 
 def _write(session: Session, target: WriteTarget, found: Sequence[_Passed]) -> set[str]:
     losers = load_details(session, [passed.loser.id for passed in found])  # locks their expenses
-    passed = [one for one in found if _is_untouched(losers[one.loser.id])]
+    passed = [one for one in found if (loser := losers[one.loser.id]).expense is not None and not loser.changed_by_user]
     if not passed:
         return set()
     gone = [losers[one.loser.id] for one in passed]
-    images = image_row(gone, target.run_id, Decision.LINKED, Reason.SAME_ACCOUNT_TWIN)
-    insert_values(session, "bank_transaction_changes", *images)
-    ids = [row.expense_id for row in gone if row.expense_id is not None]
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=ids, run_id=target.run_id)
-    handed = [
-        HandOver(old_id=row.id, new_id=other.id, expense_id=row.expense_id, expense_state=row.expense_state)
-        for one in passed
-        for row, other in one.handed
-    ]
+    record_without_line(session, gone, target.run_id, Decision.LINKED, Reason.SAME_ACCOUNT_TWIN)
+    handed = [HandOver.of(row, other.id) for one in passed for row, other in one.handed]
     hand_over(session, handed, target.run_id, reason=Reason.TWIN_TOOK_OVER)
     pairs = [pair for one in passed for pair in one.pairs]
     twin_ids = [twin.id for twin, _ in pairs]
     values = {"ids": twin_ids, "twin_ids": [owner.id for _, owner in pairs], "run_id": target.run_id}
     session.execute(_POINT, values)
     session.execute(_CLOSE_SUGGESTIONS, {"ids": [row.id for row in gone]})
-    delete_expenses(session, ids)
+    delete_expenses(session, (row.expense_id for row in gone), target.run_id)
     months = {month(row.expense) for row in gone if row.expense is not None}
     return months | let_sources_lead(session, twin_ids, target.run_id)
-
-
-def _is_untouched(row: StoredRow) -> bool:
-    return row.expense is not None and row.expense == row.base and row.category_id is None

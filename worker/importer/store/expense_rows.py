@@ -1,12 +1,17 @@
-"""Inserts, updates and deletes rows of FinMind's `expenses`, a statement for many; callers record the events."""
+"""Inserts, updates and deletes rows of FinMind's `expenses`, a statement for many.
 
-from collections.abc import Iterable, Mapping, Sequence
+Of what they insert and update callers record the events; what they delete is recorded here.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker import outbox
 from worker.importer.decide.stored_row import ExpenseFields
-from worker.importer.store.bulk import copy, run_values
+from worker.importer.store.bulk import array_text, copy, run_values
 
 _COLUMN_OF = {"spent_on": "spent_at"}
 _FIELD_COLUMNS = tuple(_COLUMN_OF.get(field, field) for field in ExpenseFields._fields)
@@ -15,7 +20,11 @@ _UPDATE = f"""UPDATE expenses e SET amount = v.amount, currency = v.currency, ex
     FROM (VALUES %s) AS v(id, {", ".join(_FIELD_COLUMNS)}) WHERE e.id = v.id"""  # noqa: S608 - constant names
 _CATEGORISE = """UPDATE expenses e SET category_id = v.category_id::int
     FROM (VALUES %s) AS v(id, category_id) WHERE e.id = v.id"""
-_DELETE = text("DELETE FROM expenses WHERE id = ANY(:ids) RETURNING to_char(spent_at, 'YYYY-MM')")
+_DELETE = text(
+    """WITH gone AS (
+      DELETE FROM expenses WHERE id = ANY(CAST(:ids AS bigint[])) RETURNING to_char(spent_at, 'YYYY-MM') AS month)
+    SELECT DISTINCT month FROM gone"""
+)
 
 
 def insert_expenses(session: Session, user_id: int, rows: Iterable[tuple[int, int | None, ExpenseFields]]) -> None:
@@ -36,6 +45,10 @@ def set_categories(session: Session, categories: Mapping[int, int | None]) -> No
         run_values(session, _CATEGORISE, list(categories.items()))
 
 
-def delete_expenses(session: Session, ids: Sequence[int]) -> set[str]:
-    """Delete these expenses; return their months (`YYYY-MM`)."""
-    return set(session.execute(_DELETE, {"ids": list(ids)}).scalars()) if ids else set()
+def delete_expenses(session: Session, ids: Iterable[int | None], run_id: uuid.UUID | None) -> set[str]:
+    """Delete those of these expenses that there are, and announce it; return their months (`YYYY-MM`)."""
+    present = [expense_id for expense_id in ids if expense_id is not None]
+    if not present:
+        return set()
+    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=present, run_id=run_id)
+    return set(session.execute(_DELETE, {"ids": array_text(present)}).scalars())

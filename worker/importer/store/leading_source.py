@@ -14,8 +14,8 @@ from worker.importer.decide.leading_source import StatedExpense, leading_fields
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields
 from worker.importer.decide.user_edits import merge_user_edits
-from worker.importer.store.bulk import array_text, insert_values, run_values
-from worker.importer.store.change_rows import image_row
+from worker.importer.store.bulk import array_text, run_values
+from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import update_expenses
 from worker.importer.store.load import load_details
 from worker.money import expense_amount
@@ -89,8 +89,7 @@ def let_sources_lead(
     update_expenses(session, expenses)
     outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(expenses), run_id=run_id)
     if run_id is not None:
-        images = image_row(changed, run_id, Decision.UPDATED, Reason.LEADING_SOURCE)
-        insert_values(session, "bank_transaction_changes", *images)
+        record_without_line(session, changed, run_id, Decision.UPDATED, Reason.LEADING_SOURCE)
     session.expire_all()
     return months
 

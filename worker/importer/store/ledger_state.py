@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.reasons import Reason
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
-from worker.importer.store.bulk import ASK_AGAIN
 from worker.importer.store.rejections import standing_rejections
+from worker.importer.store.suggestions import ASK_AGAIN
 from worker.runs.ending import announce_needs_user
 
 _OF_ACCOUNT = text(

@@ -3,15 +3,33 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker import outbox
 from worker.errors import ConflictError
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.bulk import array_text
+from worker.importer.store.expense_rows import delete_expenses
+
+
+class _RowWithExpense(Protocol):
+    """A row, and how it stands to its expense."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def expense_id(self) -> int | None: ...
+    @property
+    def expense_state(self) -> str: ...
+
+
+class _TouchableRow(_RowWithExpense, Protocol):
+    """Also: whether the person changed the expense."""
+
+    @property
+    def touched(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +46,17 @@ class HandOver:
     expense_id: int | None
     expense_state: str
     dropped_expense_id: int | None = None
+
+    @classmethod
+    def of(cls, old: _RowWithExpense, new_id: int, dropped_expense_id: int | None = None) -> Self:
+        """Return what goes from a row to another."""
+        return cls(
+            old_id=old.id,
+            new_id=new_id,
+            expense_id=old.expense_id,
+            expense_state=old.expense_state,
+            dropped_expense_id=dropped_expense_id,
+        )
 
 
 _BASE = """jsonb_build_array(n.base_amount, n.base_currency, n.base_type, n.base_notes, n.base_spent_on)"""
@@ -96,11 +125,6 @@ _WHY_APART = text(
       EXISTS (SELECT FROM pairs p JOIN bank_match_suggestions s ON s.kind = 'twin' AND s.status = 'declined'
         AND s.transaction_id IN (p.id, p.other_id) AND s.other_transaction_id IN (p.id, p.other_id)) AS are_parted"""
 )
-_DROP = text(
-    """WITH gone AS (
-      DELETE FROM expenses WHERE id = ANY(CAST(:ids AS bigint[])) RETURNING to_char(spent_at, 'YYYY-MM') AS month)
-    SELECT DISTINCT month FROM gone"""
-)
 
 
 def hand_over(
@@ -127,7 +151,7 @@ def hand_over(
     session.execute(_TAKE, values)
     session.execute(_FOLLOW, values)
     repeer(session, [(peers[pair.old_id], pair.new_id) for pair in pairs if pair.old_id in peers])
-    return _drop(session, pairs, run_id)
+    return delete_expenses(session, (pair.dropped_expense_id for pair in pairs), run_id)
 
 
 def make_twins(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | None) -> set[str]:
@@ -138,7 +162,7 @@ def make_twins(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | 
     if run_id is not None:
         session.execute(_RECORD, values)
     session.execute(_BECOME_TWINS, values)
-    return _drop(session, pairs, run_id)
+    return delete_expenses(session, (pair.dropped_expense_id for pair in pairs), run_id)
 
 
 def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | None) -> set[str]:
@@ -165,38 +189,13 @@ def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | 
     return join_pairs(session, [(old, new)], run_id) | {old.month}
 
 
-class _WithExpense(Protocol):
-    """A row with an expense, and whether the person changed that."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def expense_id(self) -> int | None: ...
-    @property
-    def expense_state(self) -> str: ...
-    @property
-    def touched(self) -> bool: ...
-
-
 def join_pairs(
-    session: Session, pairs: Sequence[tuple[_WithExpense, _WithExpense]], run_id: uuid.UUID | None
+    session: Session, pairs: Sequence[tuple[_TouchableRow, _TouchableRow]], run_id: uuid.UUID | None
 ) -> set[str]:
     """Make pairs of rows with an expense each one purchase: the second's expense goes, unless the person changed it."""
     kept_and_gone = [(new, old) if new.touched else (old, new) for old, new in pairs]
-    months = make_twins(
-        session,
-        [
-            HandOver(
-                old_id=kept.id,
-                new_id=gone.id,
-                expense_id=kept.expense_id,
-                expense_state=kept.expense_state,
-                dropped_expense_id=gone.expense_id,
-            )
-            for kept, gone in kept_and_gone
-        ],
-        run_id,
-    )
+    twins = [HandOver.of(kept, gone.id, gone.expense_id) for kept, gone in kept_and_gone]
+    months = make_twins(session, twins, run_id)
     let_follow(session, [(gone.id, kept.id) for kept, gone in kept_and_gone])
     return months
 
@@ -222,11 +221,3 @@ def repeer(session: Session, peers: Sequence[tuple[int, int]]) -> None:
     if peers:
         values = {"peer_ids": array_text(peer for peer, _ in peers), "new_ids": array_text(new for _, new in peers)}
         session.execute(_REPEER, values)
-
-
-def _drop(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | None) -> set[str]:
-    dropped = [pair.dropped_expense_id for pair in pairs if pair.dropped_expense_id is not None]
-    if not dropped:
-        return set()
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=dropped, run_id=run_id)
-    return set(session.execute(_DROP, {"ids": array_text(dropped)}).scalars())

@@ -5,7 +5,6 @@ source of the same account of the person. What may be is asked, and not imported
 with the rows of one that the bank lists as well, or that has another account number.
 """
 
-import json
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -19,7 +18,6 @@ from worker.connectors.base import Transaction
 from worker.importer.account_state import AccountState, load_accounts
 from worker.importer.decide.days import UNDATED, rough_day
 from worker.importer.decide.line import Line, read_transaction
-from worker.importer.decide.reasons import Reason
 from worker.importer.decide.recognise_account import Recognition
 from worker.importer.decide.replaced_account import (
     NewAccount,
@@ -44,6 +42,7 @@ from worker.importer.store.bank_accounts import (
 )
 from worker.importer.store.load import has_rows
 from worker.importer.store.progress import reopen
+from worker.importer.store.suggestions import suggest_account
 from worker.models import BankConnectionAccount
 from worker.telemetry.logs import get_logger
 from worker.words import payment_text
@@ -76,11 +75,6 @@ _OLDER = text(
 _ASKED = text("SELECT EXISTS (SELECT FROM bank_match_suggestions WHERE kind = 'account' AND account_id = :account_id)")
 _WAIT = text(
     "UPDATE bank_connection_accounts SET status = 'waiting', status_code = 'similar_account' WHERE id = :account_id"
-)
-_ASK = text(
-    """INSERT INTO bank_match_suggestions (user_id, kind, account_id, other_account_id, run_id, reason, detail)
-    VALUES (:user_id, 'account', :account_id, :other_account_id, :run_id, :reason, CAST(:detail AS jsonb))
-    ON CONFLICT DO NOTHING"""
 )
 
 
@@ -164,10 +158,9 @@ def _as_old_one(session: Session, share: AccountShare, old_id: int) -> AccountSt
 
 
 def _ask(session: Session, share: AccountShare, old_id: int, evidence: dict[str, Any]) -> None:
-    values = {"user_id": share.job.user_id, "run_id": share.job.lease.run_id, "reason": Reason.SIMILAR_ACCOUNT}
-    asked = {"account_id": share.account.id, "other_account_id": old_id, "detail": json.dumps(evidence)}
-    session.execute(_ASK, values | asked)
-    session.execute(_WAIT, {"account_id": share.account.id})
+    job, account_id = share.job, share.account.id
+    suggest_account(session, job.user_id, account_id, old_id, run_id=job.lease.run_id, evidence=evidence)
+    session.execute(_WAIT, {"account_id": account_id})
 
 
 def _only_blank_one(older: list[Row[Any]]) -> int | None:

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker import outbox
 from worker.importer.account_state import AccountState
 from worker.importer.decide.expense import month
 from worker.importer.decide.line import Line
@@ -22,16 +21,17 @@ from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import StoredRow
 from worker.importer.job import Job
 from worker.importer.store.booked_beside import let_posted_rows_inherit
-from worker.importer.store.bulk import ASK_AGAIN, insert_values
-from worker.importer.store.change_rows import image_row
+from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.equal_rows import let_equal_rows_meet
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
+from worker.importer.store.moved_rows import let_follow
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.stale_pending import remove_abandoned, settle_pending
+from worker.importer.store.suggestions import suggest
 from worker.importer.store.transfers import hide_shown_legs, link_transfers, unpaired_ids
-from worker.importer.store.twins import follow, point_to_ends, successors
+from worker.importer.store.twins import point_to_ends, successors
 from worker.importer.store.user_expenses import (
     load_asked,
     load_counterparts,
@@ -156,7 +156,7 @@ def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> 
         session.execute(_TAKE_BACK_TWINS, {"ids": taken_back, "run_id": target.run_id})
     alone = [row for row in orphans if not row.is_taken_back]
     heirs = successors(session, {row.twin_id for row in alone if row.twin_id is not None})
-    follow(session, heirs)
+    let_follow(session, list(heirs.items()))
     ids = [row.id for row in alone if heirs.get(row.twin_id, row.id) == row.id]
     return months | give_expenses(session, ids, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
 
@@ -203,7 +203,7 @@ def _match_rows(
         row, expense = rows[match.left_place], match.right
         if (row.id, expense.partner) in asked:
             continue
-        if row.expense != row.base or row.category_id is not None:
+        if row.changed_by_user:
             if expense.twin_id is None:
                 _suggest(session, target, row, expense, match.reason)
             continue
@@ -267,8 +267,7 @@ def _replace_expense(
     session: Session, target: WriteTarget, row: StoredRow, expense: Counterpart, reason: Reason
 ) -> set[str]:
     """Link the row with the other expense, and delete the one that was written for it."""
-    insert_values(session, "bank_transaction_changes", *image_row([row], target.run_id, Decision.LINKED, reason))
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=[_id(row)], run_id=target.run_id)
+    record_without_line(session, [row], target.run_id, Decision.LINKED, reason)
     own = expense.twin_id is None
     values: Mapping[str, object] = {
         "id": row.id,
@@ -279,19 +278,13 @@ def _replace_expense(
     }
     session.execute(_TAKE_OVER, values)
     session.execute(_CLOSE_SUGGESTIONS, {"id": row.id})
-    delete_expenses(session, [_id(row)])
+    delete_expenses(session, [row.expense_id], target.run_id)
     assert row.expense is not None
     return {month(row.expense)}
 
 
-def _id(row: StoredRow) -> int:
-    assert row.expense_id is not None
-    return row.expense_id
-
-
 def _suggest(session: Session, target: WriteTarget, row: StoredRow, expense: Counterpart, reason: Reason) -> None:
-    kind, other = ("expense", "expense_id") if expense.twin_id is None else ("twin", "other_transaction_id")
-    pair = (row.id, expense.expense_id) if expense.twin_id is None else sorted((row.id, expense.twin_id))
-    columns = ("user_id", "kind", "transaction_id", other, "run_id", "reason")
-    suggested = (target.user_id, kind, *pair, str(target.run_id), reason)
-    insert_values(session, "bank_match_suggestions", columns, [suggested], on_conflict=ASK_AGAIN)
+    if expense.twin_id is not None:
+        suggest(session, target.user_id, target.run_id, "twin", [(row.id, expense.twin_id, reason)])
+    elif expense.expense_id is not None:
+        suggest(session, target.user_id, target.run_id, "expense", [(row.id, expense.expense_id, reason)])

@@ -8,9 +8,8 @@ from worker.importer.decide.plan import Plan
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally
 from worker.importer.store.account_share import AccountShare
-from worker.importer.store.bulk import insert_values
 from worker.importer.store.categories import suggest_categories
-from worker.importer.store.change_rows import unchanged_rows
+from worker.importer.store.change_rows import record_unchanged
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.seen_rows import SeenRows
 from worker.importer.store.slice_plan import plan_slice
@@ -49,7 +48,7 @@ def _write(session: Session, share: AccountShare, plan: Plan) -> Written:
     """Write the plan, and what follows from the new rows: transfers and suggested categories."""
     target = share.target
     if share.job.dry_run:
-        insert_values(session, "bank_transaction_changes", *unchanged_rows(plan, target.account_id, target.run_id))
+        record_unchanged(session, plan, target.account_id, target.run_id)
     written = write_plan(session, plan, target)
     written.months |= pair_transfers(session, share.job, target, plan, written)
     ids = [id_ for new, id_ in zip(plan.creates, written.transaction_ids, strict=True) if new.twin_id is not None]

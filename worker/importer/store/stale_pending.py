@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from worker.importer.account_state import AccountState
 from worker.importer.decide.booked_beside import (
     MAX_PENDING_DAYS,
-    Pairs,
     are_about_equal,
     are_two_expenses,
     is_doubtful,
@@ -22,8 +21,8 @@ from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.booked_beside import ids_of, load_rows_beside
-from worker.importer.store.bulk import ASK_AGAIN, insert_values
 from worker.importer.store.load import load_details
+from worker.importer.store.suggestions import ASK_AGAIN, suggest
 from worker.importer.store.write import WriteTarget, write_plan
 
 MAX_QUESTIONS = 100
@@ -132,7 +131,8 @@ def settle_pending(
     told_long = set[int]() if by_cursor else told & old
     possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in told_long]
     pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)
-    _ask_about_pairs(session, target, pairs)
+    asked_pairs = ((*ids_of(pair), Reason.STILL_PENDING) for pair in pairs[:MAX_QUESTIONS])
+    suggest(session, target.user_id, target.run_id, "twin", asked_pairs)
     lasting = [pair for pair in possible if pair[0].id in old]
     lasting = [pair for pair in lasting if ids_of(pair) in beside.came_after or are_about_equal(*pair)]
     doubtful = {pending.id for pending, posted in lasting if is_doubtful(pending, posted, beside.common_words)}
@@ -142,16 +142,6 @@ def settle_pending(
         values = {"user_id": job.user_id, "run_id": target.run_id, "reason": Reason.STILL_PENDING}
         session.execute(_ASK, values | {"ids": sorted(asked)})
     return months
-
-
-def _ask_about_pairs(session: Session, target: WriteTarget, pairs: Pairs) -> None:
-    """Ask whether a pending and a posted row are one purchase."""
-    columns = ("user_id", "kind", "transaction_id", "other_transaction_id", "run_id", "reason")
-    rows = [
-        (target.user_id, "twin", *sorted(ids_of(pair)), str(target.run_id), Reason.STILL_PENDING)
-        for pair in pairs[:MAX_QUESTIONS]
-    ]
-    insert_values(session, "bank_match_suggestions", columns, rows, on_conflict=ASK_AGAIN)
 
 
 def _remove(session: Session, target: WriteTarget, rows: Sequence[StoredRow]) -> set[str]:

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker import outbox
 from worker.importer.decide.expense import month
 from worker.importer.decide.match_transfer import MAX_DAYS_NAMED, TransferLeg, match_transfers
 from worker.importer.decide.one_to_one import Match
@@ -19,12 +18,12 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
-from worker.importer.store.bulk import ASK_AGAIN, insert_values
-from worker.importer.store.change_rows import image_row
+from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.load import load_details
+from worker.importer.store.moved_rows import let_follow
 from worker.importer.store.own_expenses import give_expenses
-from worker.importer.store.twins import follow
+from worker.importer.store.suggestions import suggest
 from worker.importer.store.write import WriteTarget, Written
 
 # A twin is no leg, because the row of the other connection is; a reverted row is not in the ledger.
@@ -149,8 +148,7 @@ def link_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, T
         return set()
     session.execute(_LINK, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
     session.execute(_ANSWERED, {"ids": [match.left.id, match.right.id]})
-    image = image_row(list(details.values()), target.run_id, Decision.UPDATED, match.reason)
-    insert_values(session, "bank_transaction_changes", *image)
+    record_without_line(session, details.values(), target.run_id, Decision.UPDATED, match.reason)
     return _hide_legs(session, target, details) if hide else set()
 
 
@@ -161,27 +159,22 @@ def hide_shown_legs(session: Session, target: WriteTarget) -> set[str]:
         details = load_details(session, (pair.id, pair.peer_id))
         if any(_touched(row) for row in details.values()):
             continue
-        image = image_row(list(details.values()), target.run_id, Decision.UPDATED, Reason.TRANSFER_HIDDEN)
-        insert_values(session, "bank_transaction_changes", *image)
+        record_without_line(session, details.values(), target.run_id, Decision.UPDATED, Reason.TRANSFER_HIDDEN)
         months |= _hide_legs(session, target, details)
     return months
 
 
 def _hide_legs(session: Session, target: WriteTarget, details: Mapping[int, StoredRow]) -> set[str]:
     """Delete the expenses of both legs; what the user deleted stays so."""
-    expense_ids = [row.expense_id for row in details.values() if row.expense_id is not None]
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=target.run_id)
     keepers = [row.id for row in details.values() if not row.deleted_by_user]
     session.execute(_HIDE, {"ids": keepers, "run_id": target.run_id})
-    delete_expenses(session, expense_ids)
+    delete_expenses(session, (row.expense_id for row in details.values()), target.run_id)
     return {month(row.expense) for row in details.values() if row.expense is not None}
 
 
 def _touched(row: StoredRow) -> bool:
     """Whether the user typed the expense in or changed it: then it is theirs to decide about."""
-    if row.expense_id is None:
-        return False
-    return row.expense_state == ExpenseState.LINKED or row.expense != row.base or row.category_id is not None
+    return row.expense_id is not None and (row.expense_state == ExpenseState.LINKED or row.changed_by_user)
 
 
 def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
@@ -201,16 +194,13 @@ def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
 def give_twins_of_reverted(session: Session, ids: Sequence[int], *, user_id: int, run_id: uuid.UUID) -> set[str]:
     """Write expenses of rows that became twins again though the row that had theirs was reverted; return the months."""
     heirs = {row.holder_id: row.id for row in session.execute(_TWINS_OF_REVERTED, {"ids": list(ids)})} if ids else {}
-    follow(session, heirs)
+    let_follow(session, list(heirs.items()))
     return give_expenses(session, list(heirs.values()), Reason.RUN_REVERTED, user_id=user_id, run_id=run_id)
 
 
 def _suggest(session: Session, target: WriteTarget, matches: Sequence[Match[TransferLeg, TransferLeg]]) -> None:
-    columns = ("user_id", "kind", "transaction_id", "other_transaction_id", "run_id", "reason")
-    rows = [
-        (target.user_id, "transfer", *sorted((m.left.id, m.right.id)), str(target.run_id), m.reason) for m in matches
-    ]
-    insert_values(session, "bank_match_suggestions", columns, rows, on_conflict=ASK_AGAIN)
+    pairs = ((match.left.id, match.right.id, match.reason) for match in matches)
+    suggest(session, target.user_id, target.run_id, "transfer", pairs)
 
 
 def _owner_values(target: WriteTarget) -> dict[str, Any]:

@@ -31,12 +31,6 @@ _SUCCESSORS = text(
       AND t.expense_state = 'twin' AND t.state <> 'removed'
     ORDER BY t.twin_id, t.state = 'posted' DESC, c.status = 'active' DESC, t.id"""
 )
-_FOLLOW = text(
-    """UPDATE bank_transactions t SET twin_id = v.new_id
-    FROM unnest(CAST(:old_ids AS bigint[]), CAST(:new_ids AS bigint[])) v(old_id, new_id)
-    WHERE t.twin_id = v.old_id AND t.id <> v.new_id AND t.id <> ALL(CAST(:but AS bigint[]))
-      AND t.expense_state = 'twin'"""
-)
 # The row at the end of each chain of twins. Where another row of its source states that purchase, it is not this one.
 _ENDS = text(
     """WITH RECURSIVE chain AS (
@@ -81,16 +75,6 @@ def successors(session: Session, ids: Collection[int], *, but: Collection[int] =
     return {row.twin_id: row.id for row in rows}
 
 
-def follow(session: Session, pairs: Mapping[int, int], *, but: Collection[int] = ()) -> None:
-    """Let the other twins of the first row of each pair point to the second one.
-
-    Args:
-        but: Twins that stay as they are.
-    """
-    values = {"old_ids": array_text(pairs), "new_ids": array_text(pairs.values()), "but": array_text(but)}
-    session.execute(_FOLLOW, values)
-
-
 def point_to_ends(session: Session, ids: Collection[int], user_id: int, run_id: uuid.UUID) -> tuple[set[int], set[str]]:
     """Let twins of rows that are twins themselves point to the row that they all are the purchase of.
 
@@ -124,15 +108,7 @@ def hand_to_twins(session: Session, rows: Sequence[StoredRow], run_id: uuid.UUID
     """
     leaving = {row.id: row for row in rows if row.expense_state in _HANDED_OVER}
     heirs = successors(session, leaving, but=[row.id for row in rows])
-    pairs = [
-        HandOver(
-            old_id=old_id,
-            new_id=new_id,
-            expense_id=leaving[old_id].expense_id,
-            expense_state=leaving[old_id].expense_state,
-        )
-        for old_id, new_id in heirs.items()
-    ]
+    pairs = [HandOver.of(leaving[old_id], new_id) for old_id, new_id in heirs.items()]
     hand_over(session, pairs, run_id, reason=Reason.TWIN_TOOK_OVER)
     return heirs
 

@@ -20,9 +20,10 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
-from worker.importer.store.change_rows import change_rows
+from worker.importer.store.change_rows import record_changes
 from worker.importer.store.expense_rows import delete_expenses, insert_expenses, update_expenses
 from worker.importer.store.leading_source import let_sources_lead
+from worker.importer.store.suggestions import suggest
 from worker.importer.store.twins import leave_to_twins
 from worker.importer.store.user_expenses import lock_as_read
 
@@ -123,8 +124,6 @@ def _has_own_expense(create: NewRow) -> bool:
 def _write_changes(session: Session, changes: Sequence[RowChange], target: WriteTarget, written: Written) -> None:
     if not changes:
         return
-    dropped = [c.known.expense_id for c in changes if c.effect.drop and c.known.expense_id is not None]
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=dropped, run_id=target.run_id)
     new = [change for change in changes if change.effect.write and change.known.expense_id is None]
     new_ids = dict(zip((c.known.id for c in new), next_ids(session, "expenses", len(new)), strict=True))
     insert_expenses(
@@ -133,12 +132,12 @@ def _write_changes(session: Session, changes: Sequence[RowChange], target: Write
         ((new_ids[c.known.id], c.known.category_id, w) for c in new if (w := c.effect.write) is not None),
     )
     _update_transactions(session, changes, new_ids, target)
+    delete_expenses(session, (c.known.expense_id for c in changes if c.effect.drop), target.run_id)
     updated = {
         c.known.expense_id: w for c in changes if (w := c.effect.write) is not None and c.known.expense_id is not None
     }
     update_expenses(session, updated)
     outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(updated), run_id=target.run_id)
-    delete_expenses(session, dropped)
     outbox.record_expenses(
         session, event_type="expense.created", expense_ids=list(new_ids.values()), run_id=target.run_id
     )
@@ -154,7 +153,7 @@ def _write_changes(session: Session, changes: Sequence[RowChange], target: Write
             and beside.identity != c.known.identity
         ],
     )
-    insert_values(session, "bank_transaction_changes", *change_rows(changes, target.account_id, target.run_id))
+    record_changes(session, changes, target.account_id, target.run_id)
     for change in changes:
         for expense in (change.known.expense, change.effect.write):
             if expense is not None:
@@ -219,19 +218,13 @@ def _insert_aliases(session: Session, target: WriteTarget, aliases: Sequence[tup
 def _write_suggestions(
     session: Session, suggestions: Sequence[Suggestion], target: WriteTarget, written: Written
 ) -> None:
-    of_expenses = [
-        (target.user_id, "expense", written.transaction_ids[s.new_place], s.expense_id, str(target.run_id), s.reason)
-        for s in suggestions
-        if s.twin_id is None
-    ]
-    of_rows = [
-        (target.user_id, "twin", s.twin_id, written.transaction_ids[s.new_place], str(target.run_id), s.reason)
-        for s in suggestions
-        if s.twin_id is not None
-    ]
-    columns = ("user_id", "kind", "transaction_id", "{other}", "run_id", "reason")
-    for rows, other in ((of_expenses, "expense_id"), (of_rows, "other_transaction_id")):
-        insert_values(session, "bank_match_suggestions", tuple(c.format(other=other) for c in columns), rows)
+    for kind in ("expense", "twin"):
+        pairs = (
+            (written.transaction_ids[one.new_place], other_id, one.reason)
+            for one in suggestions
+            if (other_id := one.expense_id if kind == "expense" else one.twin_id) is not None
+        )
+        suggest(session, target.user_id, target.run_id, kind, pairs)
 
 
 def _set_absent_since(session: Session, ids: Sequence[int], moment: str) -> None:

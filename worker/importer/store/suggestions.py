@@ -1,0 +1,62 @@
+"""Writes questions to the person: about a row and an expense, two rows, or two accounts; an answered one stays."""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.importer.decide.reasons import Reason
+from worker.importer.store.bulk import insert_values
+
+ASK_AGAIN = """ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
+    DO UPDATE SET status = 'open', run_id = EXCLUDED.run_id, reason = EXCLUDED.reason
+    WHERE bank_match_suggestions.status = 'obsolete'"""
+"""Makes a suggestion again that was withdrawn without an answer; an answered one stays answered."""
+
+RowPair: TypeAlias = tuple[int, int, Reason]
+"""A row, the expense or the row that it may be one with, and why."""
+
+_SUGGEST_ACCOUNT = text(
+    """INSERT INTO bank_match_suggestions (user_id, kind, account_id, other_account_id, run_id, reason, detail)
+    VALUES (:user_id, 'account', :account_id, :other_account_id, :run_id, :reason, CAST(:detail AS jsonb))
+    ON CONFLICT DO NOTHING"""
+)
+
+
+def suggest(
+    session: Session,
+    user_id: int,
+    run_id: uuid.UUID,
+    kind: Literal["expense", "twin", "transfer"],
+    pairs: Iterable[RowPair],
+) -> None:
+    """Ask whether a row is the expense, or two rows are one purchase or the legs of a transfer."""
+    other = "expense_id" if kind == "expense" else "other_transaction_id"
+    rows = [
+        (user_id, kind, *((one, another) if kind == "expense" else sorted((one, another))), str(run_id), reason)
+        for one, another, reason in pairs
+    ]
+    columns = ("user_id", "kind", "transaction_id", other, "run_id", "reason")
+    insert_values(session, "bank_match_suggestions", columns, rows, on_conflict=ASK_AGAIN)
+
+
+def suggest_account(
+    session: Session,
+    user_id: int,
+    account_id: int,
+    other_id: int,
+    *,
+    run_id: uuid.UUID | None = None,
+    evidence: Mapping[str, Any] | None = None,
+) -> None:
+    """Ask whether two accounts of connections are one, unless that was asked before.
+
+    Args:
+        evidence: What speaks for it, for the person who answers.
+    """
+    asked: dict[str, object] = {"user_id": user_id, "run_id": run_id, "reason": Reason.SIMILAR_ACCOUNT}
+    asked |= {"account_id": account_id, "other_account_id": other_id, "detail": json.dumps(evidence or {})}
+    session.execute(_SUGGEST_ACCOUNT, asked)
