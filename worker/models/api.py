@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, Now
 
 
 class IdempotencyKey(Base):
@@ -17,14 +16,14 @@ class IdempotencyKey(Base):
     __table_args__ = (Index("idx_idempotency_keys_age", "created_at"),)
 
     user_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
-    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    fingerprint: Mapped[bytes]
     status_code: Mapped[int | None] = mapped_column(SmallInteger)
-    headers: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    body: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    headers: Mapped[dict[str, Any] | None]
+    body: Mapped[dict[str, Any] | None]
+    created_at: Mapped[Now]
 
 
 class UserPreference(Base):
@@ -33,9 +32,9 @@ class UserPreference(Base):
     __tablename__ = "user_preferences"
 
     user_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     timezone: Mapped[str] = mapped_column(String(64), server_default="UTC")
-    warn_by_mail: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
-    last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    warn_by_mail: Mapped[bool] = mapped_column(server_default=text("true"))
+    last_seen_at: Mapped[datetime | None]
+    updated_at: Mapped[Now]

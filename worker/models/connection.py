@@ -7,29 +7,20 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
-    Date,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
-    Integer,
-    Interval,
-    LargeBinary,
-    Numeric,
     SmallInteger,
     String,
     Text,
-    Time,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, Now
 
 
 class BankConnection(Base):
@@ -80,48 +71,48 @@ class BankConnection(Base):
         Index("idx_bank_connections_key", "config_key_id", postgresql_where=text("config_key_id IS NOT NULL")),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     connector_name: Mapped[str] = mapped_column(String(50))
     display_name: Mapped[str] = mapped_column(String(200))
     institution_name: Mapped[str | None] = mapped_column(String(200))
-    institution_chosen: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    institution_chosen: Mapped[bool] = mapped_column(server_default=text("false"))
     outage_scope: Mapped[str] = mapped_column(String(200), server_default=text("''"))
     login_ref: Mapped[str | None] = mapped_column(String(255))
-    linked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    linked_at: Mapped[Now]
     webhook_url: Mapped[str | None] = mapped_column(String(2048))
-    webhook_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    new_accounts_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    webhook_seen_at: Mapped[datetime | None]
+    new_accounts_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(20), server_default="active")
     status_code: Mapped[str | None] = mapped_column(String(40))
     status_message: Mapped[str | None] = mapped_column(String(500))
-    config_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
-    config_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    config_encrypted: Mapped[bytes | None]
+    config_version: Mapped[int] = mapped_column(server_default=text("1"))
     config_key_id: Mapped[str | None] = mapped_column(String(64))
-    config_sealed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    options: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
-    link_epoch: Mapped[int] = mapped_column(Integer, server_default=text("1"))
-    cursor: Mapped[str | None] = mapped_column(Text)
-    refresh_interval: Mapped[timedelta | None] = mapped_column(Interval, server_default=text("'24:00:00'::interval"))
+    config_sealed_at: Mapped[datetime | None]
+    options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    link_epoch: Mapped[int] = mapped_column(server_default=text("1"))
+    cursor: Mapped[str | None]
+    refresh_interval: Mapped[timedelta | None] = mapped_column(server_default=text("'24:00:00'::interval"))
     refresh_from_hour: Mapped[int | None] = mapped_column(SmallInteger)
     refresh_until_hour: Mapped[int | None] = mapped_column(SmallInteger)
-    next_refresh_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    rate_limited_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    next_refresh_at: Mapped[datetime | None]
+    rate_limited_until: Mapped[datetime | None]
     rate_limit_code: Mapped[str | None] = mapped_column(String(40))
-    consent_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    consent_expires_at: Mapped[datetime | None]
     consent_warned_days: Mapped[int | None] = mapped_column(SmallInteger)
-    consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    consecutive_failures: Mapped[int] = mapped_column(server_default=text("0"))
     last_failure_code: Mapped[str | None] = mapped_column(String(40))
-    last_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    last_good_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
-    last_good_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    answer_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
-    answer_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    last_failure_at: Mapped[datetime | None]
+    last_good_run_id: Mapped[uuid.UUID | None]
+    last_good_at: Mapped[datetime | None]
+    answer_digest: Mapped[bytes | None]
+    answer_run_id: Mapped[uuid.UUID | None]
     problem_code: Mapped[str | None] = mapped_column(String(40))
     problem_message: Mapped[str | None] = mapped_column(String(1000))
-    problem_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    problem_since_at: Mapped[datetime | None]
+    created_at: Mapped[Now]
+    updated_at: Mapped[Now]
 
 
 class BankAccount(Base):
@@ -131,14 +122,14 @@ class BankAccount(Base):
     __table_args__ = (Index("idx_bank_accounts_user", "user_id"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(200))
     institution_name: Mapped[str | None] = mapped_column(String(200))
     account_type: Mapped[str] = mapped_column(String(20), server_default="unknown")
     mask: Mapped[str | None] = mapped_column(String(10))
     currency: Mapped[str | None] = mapped_column(String(10))
     anchors: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'::text[]"))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    created_at: Mapped[Now]
 
 
 class BankConnectionAccount(Base):
@@ -171,8 +162,8 @@ class BankConnectionAccount(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     external_id: Mapped[str] = mapped_column(String(255))
     former_external_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'::text[]"))
     anchor: Mapped[str | None] = mapped_column(String(100))
@@ -184,32 +175,32 @@ class BankConnectionAccount(Base):
     currency: Mapped[str | None] = mapped_column(String(10))
     status: Mapped[str] = mapped_column(String(20), server_default="active")
     status_code: Mapped[str | None] = mapped_column(String(40))
-    included: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
-    inverted: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    included: Mapped[bool] = mapped_column(server_default=text("true"))
+    inverted: Mapped[bool] = mapped_column(server_default=text("false"))
     problem_code: Mapped[str | None] = mapped_column(String(40))
     problem_message: Mapped[str | None] = mapped_column(String(1000))
-    problem_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    balance_amount: Mapped[Decimal | None] = mapped_column(Numeric)
+    problem_since_at: Mapped[datetime | None]
+    balance_amount: Mapped[Decimal | None]
     balance_kind: Mapped[str | None] = mapped_column(String(20))
-    balance_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    opening_amount: Mapped[Decimal | None] = mapped_column(Numeric)
-    opening_on: Mapped[date | None] = mapped_column(Date)
-    opening_balance: Mapped[Decimal | None] = mapped_column(Numeric)
-    opening_balance_on: Mapped[date | None] = mapped_column(Date)
-    opening_pending: Mapped[Decimal] = mapped_column(Numeric, server_default=text("0"))
-    cursor: Mapped[str | None] = mapped_column(Text)
-    watermark_on: Mapped[date | None] = mapped_column(Date)
-    history_from_on: Mapped[date | None] = mapped_column(Date)
-    history_complete: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    lateness_days: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    balance_at: Mapped[datetime | None]
+    opening_amount: Mapped[Decimal | None]
+    opening_on: Mapped[date | None]
+    opening_balance: Mapped[Decimal | None]
+    opening_balance_on: Mapped[date | None]
+    opening_pending: Mapped[Decimal] = mapped_column(server_default=text("0"))
+    cursor: Mapped[str | None]
+    watermark_on: Mapped[date | None]
+    history_from_on: Mapped[date | None]
+    history_complete: Mapped[bool] = mapped_column(server_default=text("false"))
+    lateness_days: Mapped[int] = mapped_column(server_default=text("0"))
     same_as_account_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="SET NULL")
     )
-    days_at: Mapped[time | None] = mapped_column(Time)
+    days_at: Mapped[time | None]
     bank_account_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("bank_accounts.id", ondelete="SET NULL"))
-    leads_from_on: Mapped[date | None] = mapped_column(Date)
+    leads_from_on: Mapped[date | None]
     unread_days: Mapped[str] = mapped_column(DATEMULTIRANGE, server_default=text("'{}'"), deferred=True)
     currency_assumed: Mapped[str | None] = mapped_column(String(3))
-    last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    last_seen_at: Mapped[datetime | None]
+    created_at: Mapped[Now]
+    updated_at: Mapped[Now]

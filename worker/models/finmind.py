@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import Boolean, Date, DateTime, Enum, ForeignKey, Index, Integer, Numeric, String, desc, text
+from sqlalchemy import DateTime, Enum, ForeignKey, Index, Numeric, String, desc, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base
@@ -14,7 +14,7 @@ class User(Base):
 
     __tablename__ = "users"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(255), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     preferred_currency: Mapped[str] = mapped_column(String(10), server_default="INR")
@@ -27,8 +27,8 @@ class Category(Base):
 
     __tablename__ = "categories"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(DateTime, server_default=text("now()"))
 
@@ -39,17 +39,17 @@ class RecurringExpense(Base):
     __tablename__ = "recurring_expenses"
     __table_args__ = (Index("idx_recurring_expenses_user_start", "user_id", "start_date"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
-    category_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("categories.id", ondelete="SET NULL"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
     amount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     currency: Mapped[str] = mapped_column(String(10), server_default="INR")
     expense_type: Mapped[str] = mapped_column(String(20), server_default="EXPENSE")
     notes: Mapped[str] = mapped_column(String(500))
     cadence: Mapped[str] = mapped_column(Enum("DAILY", "WEEKLY", "MONTHLY", "YEARLY", name="recurring_cadence"))
-    start_date: Mapped[date] = mapped_column(Date)
-    end_date: Mapped[date | None] = mapped_column(Date)
-    active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    start_date: Mapped[date]
+    end_date: Mapped[date | None]
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(DateTime, server_default=text("now()"))
 
 
@@ -59,17 +59,15 @@ class Expense(Base):
     __tablename__ = "expenses"
     __table_args__ = (Index("idx_expenses_user_spent_at", "user_id", desc("spent_at")),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
-    category_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("categories.id", ondelete="SET NULL"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
     amount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     currency: Mapped[str] = mapped_column(String(10), server_default="INR")
     expense_type: Mapped[str] = mapped_column(String(20), server_default="EXPENSE")
     notes: Mapped[str | None] = mapped_column(String(500))
-    spent_at: Mapped[date] = mapped_column(Date, server_default=text("CURRENT_DATE"))
-    source_recurring_id: Mapped[int | None] = mapped_column(
-        Integer, ForeignKey("recurring_expenses.id", ondelete="SET NULL")
-    )
+    spent_at: Mapped[date] = mapped_column(server_default=text("CURRENT_DATE"))
+    source_recurring_id: Mapped[int | None] = mapped_column(ForeignKey("recurring_expenses.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(DateTime, server_default=text("now()"))
 
 
@@ -79,17 +77,17 @@ class Bill(Base):
     __tablename__ = "bills"
     __table_args__ = (Index("idx_bills_user_due", "user_id", "next_due_date"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(200))
     amount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     currency: Mapped[str] = mapped_column(String(10), server_default="INR")
-    next_due_date: Mapped[date] = mapped_column(Date)
+    next_due_date: Mapped[date]
     cadence: Mapped[str] = mapped_column(Enum("MONTHLY", "WEEKLY", "YEARLY", "ONCE", name="bill_cadence"))
-    autopay_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    channel_whatsapp: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    channel_email: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
-    active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    autopay_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
+    channel_whatsapp: Mapped[bool] = mapped_column(server_default=text("false"))
+    channel_email: Mapped[bool] = mapped_column(server_default=text("true"))
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(DateTime, server_default=text("now()"))
 
 
@@ -99,12 +97,12 @@ class Reminder(Base):
     __tablename__ = "reminders"
     __table_args__ = (Index("idx_reminders_due", "user_id", "sent", "send_at"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
-    bill_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("bills.id", ondelete="SET NULL"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    bill_id: Mapped[int | None] = mapped_column(ForeignKey("bills.id", ondelete="SET NULL"))
     message: Mapped[str] = mapped_column(String(500))
     send_at: Mapped[datetime] = mapped_column(DateTime)
-    sent: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    sent: Mapped[bool] = mapped_column(server_default=text("false"))
     channel: Mapped[str] = mapped_column(String(20), server_default="email")
 
 
@@ -113,7 +111,7 @@ class AuditLog(Base):
 
     __tablename__ = "audit_logs"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    user_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("users.id", ondelete="SET NULL"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     action: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(DateTime, server_default=text("now()"))

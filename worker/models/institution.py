@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Boolean, CheckConstraint, Date, DateTime, Float, Integer, PrimaryKeyConstraint, String, text
+from sqlalchemy import CheckConstraint, Float, Integer, PrimaryKeyConstraint, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,15 +19,15 @@ class InstitutionWeather(Base):
     institution: Mapped[str] = mapped_column(String(200))
     score: Mapped[float] = mapped_column(Float(53), server_default=text("0"))
     failed_users: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
-    answered: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    failing_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    outage_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    answered: Mapped[int] = mapped_column(server_default=text("0"))
+    failing_since_at: Mapped[datetime | None]
+    outage_since_at: Mapped[datetime | None]
     last_code: Mapped[str | None] = mapped_column(String(40))
-    last_good_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    connections: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    users: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    fresh: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    lateness_days: Mapped[int | None] = mapped_column(Integer)
+    last_good_at: Mapped[datetime | None]
+    connections: Mapped[int] = mapped_column(server_default=text("0"))
+    users: Mapped[int] = mapped_column(server_default=text("0"))
+    fresh: Mapped[int] = mapped_column(server_default=text("0"))
+    lateness_days: Mapped[int | None]
 
 
 class InstitutionDay(Base):
@@ -38,9 +38,9 @@ class InstitutionDay(Base):
 
     connector_name: Mapped[str] = mapped_column(String(50))
     institution: Mapped[str] = mapped_column(String(200))
-    day_on: Mapped[date] = mapped_column(Date)
-    runs: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    good: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    day_on: Mapped[date]
+    runs: Mapped[int] = mapped_column(server_default=text("0"))
+    good: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class InstitutionWeatherProgress(Base):
@@ -49,6 +49,6 @@ class InstitutionWeatherProgress(Base):
     __tablename__ = "institution_weather_progress"
     __table_args__ = (CheckConstraint("id", name="ck_institution_weather_progress_one"),)
 
-    id: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
-    until_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    figures_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    id: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    until_at: Mapped[datetime]
+    figures_at: Mapped[datetime | None]

@@ -5,22 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Index,
-    Integer,
-    LargeBinary,
     String,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, Now
 
 
 class BankLinkAttempt(Base):
@@ -44,15 +38,15 @@ class BankLinkAttempt(Base):
         ),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     connector_name: Mapped[str] = mapped_column(String(50))
-    connection_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    renews: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    state_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    connection_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    renews: Mapped[bool] = mapped_column(server_default=text("false"))
+    state_hash: Mapped[bytes]
     status: Mapped[str] = mapped_column(String(12), server_default="started")
     provider_ref: Mapped[str | None] = mapped_column(String(255))
-    details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    created_at: Mapped[Now]
+    expires_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

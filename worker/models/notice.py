@@ -6,24 +6,18 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
-    Integer,
-    LargeBinary,
     PrimaryKeyConstraint,
     String,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, Now
 
 
 class ReceivedNotice(Base):
@@ -60,27 +54,27 @@ class ReceivedNotice(Base):
         Index("idx_provider_notices_key", "secret_key_id", postgresql_where=text("secret_key_id IS NOT NULL")),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
     connector_name: Mapped[str] = mapped_column(String(50))
     login_ref: Mapped[str] = mapped_column(String(255))
     action: Mapped[str] = mapped_column(String(20))
     code: Mapped[str] = mapped_column(String(100))
     account_external_id: Mapped[str | None] = mapped_column(String(255))
     reason: Mapped[str | None] = mapped_column(String(40))
-    repaired: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    works_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    delivery_digest: Mapped[bytes] = mapped_column(LargeBinary)
-    issued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    not_before: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    user_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
-    secret_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
-    secret_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    repaired: Mapped[bool] = mapped_column(server_default=text("false"))
+    works_until: Mapped[datetime | None]
+    delivery_digest: Mapped[bytes]
+    issued_at: Mapped[datetime]
+    received_at: Mapped[Now]
+    not_before: Mapped[Now]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    secret_encrypted: Mapped[bytes | None]
+    secret_version: Mapped[int] = mapped_column(server_default=text("1"))
     secret_key_id: Mapped[str | None] = mapped_column(String(64))
-    secret_sealed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    handled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    secret_sealed_at: Mapped[datetime | None]
+    handled_at: Mapped[datetime | None]
     result: Mapped[str | None] = mapped_column(String(20))
-    run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    run_id: Mapped[uuid.UUID | None]
 
 
 class ProviderWebhookKey(Base):
@@ -91,8 +85,8 @@ class ProviderWebhookKey(Base):
 
     connector_name: Mapped[str] = mapped_column(String(50))
     key_id: Mapped[str] = mapped_column(String(100))
-    key: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    fetched_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    key: Mapped[dict[str, Any]]
+    fetched_at: Mapped[datetime]
 
 
 class ConnectionWarning(Base):
@@ -115,15 +109,15 @@ class ConnectionWarning(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(20))
     cause: Mapped[str] = mapped_column(String(120))
-    consent_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    consent_expires_at: Mapped[datetime | None]
     state: Mapped[str] = mapped_column(String(10), server_default="pending")
-    attempt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    next_attempt_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[Now]
+    lease_token: Mapped[uuid.UUID | None]
     last_code: Mapped[str | None] = mapped_column(String(40))
-    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    sent_at: Mapped[datetime | None]
+    created_at: Mapped[Now]

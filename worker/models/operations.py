@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
     Double,
     ForeignKey,
     Identity,
@@ -16,13 +15,12 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, Now
 
 
 class BankQuotaUsage(Base):
@@ -47,15 +45,15 @@ class BankQuotaUsage(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     connector_name: Mapped[str] = mapped_column(String(50))
-    connection_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    connection_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
     account_external_id: Mapped[str | None] = mapped_column(String(255))
     endpoint: Mapped[str] = mapped_column(String(50))
-    window_s: Mapped[int] = mapped_column(Integer)
-    window_started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    window_ends_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    calls_limit: Mapped[int] = mapped_column(Integer)
-    calls_used: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    window_s: Mapped[int]
+    window_started_at: Mapped[datetime]
+    window_ends_at: Mapped[datetime]
+    calls_limit: Mapped[int]
+    calls_used: Mapped[int] = mapped_column(server_default=text("0"))
+    updated_at: Mapped[Now]
 
 
 class BankConnectorCircuit(Base):
@@ -76,13 +74,13 @@ class BankConnectorCircuit(Base):
     connector_name: Mapped[str] = mapped_column(String(50))
     scope: Mapped[str] = mapped_column(String(200), server_default=text("''"))
     state: Mapped[str] = mapped_column(String(10), server_default="closed")
-    consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    consecutive_failures: Mapped[int] = mapped_column(server_default=text("0"))
     failed_users: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
-    opened_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    open_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    trips: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    opened_at: Mapped[datetime | None]
+    open_until: Mapped[datetime | None]
+    trips: Mapped[int] = mapped_column(server_default=text("0"))
     last_code: Mapped[str | None] = mapped_column(String(40))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    updated_at: Mapped[Now]
 
 
 class WorkerHeartbeat(Base):
@@ -91,8 +89,8 @@ class WorkerHeartbeat(Base):
     __tablename__ = "worker_heartbeats"
 
     component: Mapped[str] = mapped_column(String(100), primary_key=True)
-    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
-    seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    seen_at: Mapped[Now]
 
 
 class RunActivity(Base):
@@ -101,18 +99,18 @@ class RunActivity(Base):
     __tablename__ = "run_activity"
     __table_args__ = (PrimaryKeyConstraint("hour_at", "connector_name", name="pk_run_activity"),)
 
-    hour_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    hour_at: Mapped[datetime]
     connector_name: Mapped[str] = mapped_column(String(50))
-    succeeded: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    partial: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    failed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    cancelled: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    succeeded: Mapped[int] = mapped_column(server_default=text("0"))
+    partial: Mapped[int] = mapped_column(server_default=text("0"))
+    failed: Mapped[int] = mapped_column(server_default=text("0"))
+    cancelled: Mapped[int] = mapped_column(server_default=text("0"))
     rows_changed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     wait_p95_s: Mapped[float | None] = mapped_column(Double)
     run_p50_s: Mapped[float | None] = mapped_column(Double)
     run_p95_s: Mapped[float | None] = mapped_column(Double)
-    connections: Mapped[int | None] = mapped_column(Integer)
-    fresh: Mapped[int | None] = mapped_column(Integer)
+    connections: Mapped[int | None]
+    fresh: Mapped[int | None]
 
 
 class CredentialAudit(Base):
@@ -135,11 +133,11 @@ class CredentialAudit(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    at: Mapped[Now]
     actor: Mapped[str] = mapped_column(String(100))
     action: Mapped[str] = mapped_column(String(20))
     table_name: Mapped[str] = mapped_column(String(63))
     row_id: Mapped[str] = mapped_column(String(64))
-    user_id: Mapped[int | None] = mapped_column(Integer)
+    user_id: Mapped[int | None]
     key_id: Mapped[str | None] = mapped_column(String(64))
-    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))

@@ -6,43 +6,35 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
-    Date,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
-    Integer,
-    LargeBinary,
     SmallInteger,
     String,
-    Text,
     UniqueConstraint,
-    Uuid,
     desc,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, Now
 
 
 class CountColumns:
     """The columns of `worker.runs.states.Counts`."""
 
-    pages: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    fetched: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    created: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    updated: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    unchanged: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    linked: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    removed: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    rejected: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    suggested: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    delivered: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    accounted: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    pages: Mapped[int] = mapped_column(server_default=text("0"))
+    fetched: Mapped[int] = mapped_column(server_default=text("0"))
+    created: Mapped[int] = mapped_column(server_default=text("0"))
+    updated: Mapped[int] = mapped_column(server_default=text("0"))
+    unchanged: Mapped[int] = mapped_column(server_default=text("0"))
+    linked: Mapped[int] = mapped_column(server_default=text("0"))
+    removed: Mapped[int] = mapped_column(server_default=text("0"))
+    rejected: Mapped[int] = mapped_column(server_default=text("0"))
+    suggested: Mapped[int] = mapped_column(server_default=text("0"))
+    delivered: Mapped[int] = mapped_column(server_default=text("0"))
+    accounted: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class BankImportRun(CountColumns, Base):
@@ -131,39 +123,39 @@ class BankImportRun(CountColumns, Base):
         Index("idx_bank_import_runs_target", "target_run_id", postgresql_where=text("target_run_id IS NOT NULL")),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
-    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(10))
     trigger: Mapped[str] = mapped_column(String(12))
     account_external_id: Mapped[str | None] = mapped_column(String(255))
-    from_on: Mapped[date | None] = mapped_column(Date)
-    to_on: Mapped[date | None] = mapped_column(Date)
-    dry_run: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    reimport: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    target_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
-    scheduled_for: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    from_on: Mapped[date | None]
+    to_on: Mapped[date | None]
+    dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
+    reimport: Mapped[bool] = mapped_column(server_default=text("false"))
+    target_run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    scheduled_for: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(10), server_default="queued")
     code: Mapped[str | None] = mapped_column(String(40))
     message: Mapped[str | None] = mapped_column(String(1000))
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
-    queued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    not_before: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    dispatched_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    dispatch_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    heartbeat_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
-    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    queued_at: Mapped[Now]
+    not_before: Mapped[datetime | None]
+    dispatched_at: Mapped[datetime | None]
+    dispatch_count: Mapped[int] = mapped_column(server_default=text("0"))
+    started_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    lease_token: Mapped[uuid.UUID | None]
+    lease_expires_at: Mapped[datetime | None]
     worker_name: Mapped[str | None] = mapped_column(String(200))
-    accounts_total: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    accounts_done: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    read_from_on: Mapped[date | None] = mapped_column(Date)
-    read_to_on: Mapped[date | None] = mapped_column(Date)
-    part_days: Mapped[int | None] = mapped_column(Integer)
-    report: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    accounts_total: Mapped[int] = mapped_column(server_default=text("0"))
+    accounts_done: Mapped[int] = mapped_column(server_default=text("0"))
+    read_from_on: Mapped[date | None]
+    read_to_on: Mapped[date | None]
+    part_days: Mapped[int | None]
+    report: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     trace_context: Mapped[str | None] = mapped_column(String(512))
 
 
@@ -185,16 +177,14 @@ class BankRecording(Base):
         Index("idx_bank_recordings_user", "user_id"),
     )
 
-    run_id: Mapped[uuid.UUID] = mapped_column(
-        Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"), primary_key=True
-    )
-    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
-    scrub_key: Mapped[bytes] = mapped_column(LargeBinary)
-    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"), primary_key=True)
+    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    scrub_key: Mapped[bytes]
+    content: Mapped[bytes | None]
     problem: Mapped[str | None] = mapped_column(String(200))
-    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    requested_at: Mapped[Now]
+    finished_at: Mapped[datetime | None]
 
 
 class BankImportRunAccount(CountColumns, Base):
@@ -208,14 +198,14 @@ class BankImportRunAccount(CountColumns, Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    run_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
     account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
-    from_on: Mapped[date | None] = mapped_column(Date)
-    to_on: Mapped[date | None] = mapped_column(Date)
+    from_on: Mapped[date | None]
+    to_on: Mapped[date | None]
     status: Mapped[str] = mapped_column(String(10))
     code: Mapped[str] = mapped_column(String(40))
     message: Mapped[str | None] = mapped_column(String(1000))
-    cursor_before: Mapped[str | None] = mapped_column(Text)
-    cursor_after: Mapped[str | None] = mapped_column(Text)
-    balance_proof: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    finished_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    cursor_before: Mapped[str | None]
+    cursor_after: Mapped[str | None]
+    balance_proof: Mapped[dict[str, Any] | None]
+    finished_at: Mapped[Now]

@@ -8,24 +8,17 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Date,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
-    Integer,
-    LargeBinary,
     Numeric,
     String,
-    Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, Now
 
 
 class BankTransaction(Base):
@@ -56,47 +49,47 @@ class BankTransaction(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(cache=1000), primary_key=True)
     account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
-    identity: Mapped[bytes] = mapped_column(LargeBinary)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    identity: Mapped[bytes]
     external_id: Mapped[str | None] = mapped_column(String(255))
-    content_key: Mapped[bytes] = mapped_column(LargeBinary)
-    occurrence: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    content_key: Mapped[bytes]
+    occurrence: Mapped[int] = mapped_column(server_default=text("0"))
+    fingerprint: Mapped[bytes]
     state: Mapped[str] = mapped_column(String(10))
-    absent_since_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    stated_on: Mapped[date | None] = mapped_column(Date)
-    effective_on: Mapped[date] = mapped_column(Date)
-    booking_on: Mapped[date | None] = mapped_column(Date)
-    value_on: Mapped[date | None] = mapped_column(Date)
-    transaction_on: Mapped[date | None] = mapped_column(Date)
-    amount: Mapped[Decimal] = mapped_column(Numeric)
+    absent_since_at: Mapped[datetime | None]
+    stated_on: Mapped[date | None]
+    effective_on: Mapped[date]
+    booking_on: Mapped[date | None]
+    value_on: Mapped[date | None]
+    transaction_on: Mapped[date | None]
+    amount: Mapped[Decimal]
     currency: Mapped[str] = mapped_column(String(10))
-    description: Mapped[str] = mapped_column(Text)
+    description: Mapped[str]
     counterparty: Mapped[str | None] = mapped_column(String(500))
     counterparty_account: Mapped[str | None] = mapped_column(String(100))
     kind: Mapped[str | None] = mapped_column(String(20))
     pending_external_id: Mapped[str | None] = mapped_column(String(255))
     reference: Mapped[str | None] = mapped_column(String(255))
-    stated_amounts: Mapped[dict[str, str] | None] = mapped_column(JSONB)
+    stated_amounts: Mapped[dict[str, str] | None]
     transfer_peer_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_transactions.id", ondelete="SET NULL")
     )
     twin_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("bank_transactions.id", ondelete="SET NULL"))
-    raw: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    raw: Mapped[dict[str, Any] | None]
     expense_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("expenses.id", ondelete="SET NULL"))
     expense_state: Mapped[str] = mapped_column(String(10))
     base_amount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
     base_currency: Mapped[str | None] = mapped_column(String(10))
     base_type: Mapped[str | None] = mapped_column(String(20))
     base_notes: Mapped[str | None] = mapped_column(String(500))
-    base_spent_on: Mapped[date | None] = mapped_column(Date)
-    base_category_id: Mapped[int | None] = mapped_column(Integer)
-    first_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    base_spent_on: Mapped[date | None]
+    base_category_id: Mapped[int | None]
+    first_run_id: Mapped[uuid.UUID | None]
     first_decision: Mapped[str] = mapped_column(String(12))
     first_reason: Mapped[str] = mapped_column(String(40))
-    last_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    last_run_id: Mapped[uuid.UUID | None]
+    created_at: Mapped[Now]
+    updated_at: Mapped[Now]
 
 
 class BankTransactionAlias(Base):
@@ -108,10 +101,10 @@ class BankTransactionAlias(Base):
     account_id: Mapped[int] = mapped_column(
         BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    identity: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    identity: Mapped[bytes] = mapped_column(primary_key=True)
     transaction_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE"))
     external_id: Mapped[str | None] = mapped_column(String(255))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    created_at: Mapped[Now]
 
 
 class BankTransactionChange(Base):
@@ -125,7 +118,7 @@ class BankTransactionChange(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    run_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
     account_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
     )
@@ -134,10 +127,10 @@ class BankTransactionChange(Base):
     )
     decision: Mapped[str] = mapped_column(String(12))
     reason: Mapped[str] = mapped_column(String(40))
-    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
-    before_image: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    reverted_by_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    before_image: Mapped[dict[str, Any] | None]
+    reverted_by_run_id: Mapped[uuid.UUID | None]
+    created_at: Mapped[Now]
 
 
 REJECTION_IS_OPEN = "resolved_at IS NULL AND dismissed_at IS NULL"
@@ -168,23 +161,23 @@ class BankImportRejection(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    run_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
-    connection_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
     account_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
     )
-    identity: Mapped[bytes] = mapped_column(LargeBinary)
+    identity: Mapped[bytes]
     external_id: Mapped[str | None] = mapped_column(String(255))
     code: Mapped[str] = mapped_column(String(40))
     message: Mapped[str] = mapped_column(String(1000))
-    raw: Mapped[str] = mapped_column(Text)
-    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    resolved_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    dismissed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    raw: Mapped[str]
+    resolved_at: Mapped[datetime | None]
+    resolved_run_id: Mapped[uuid.UUID | None]
+    created_at: Mapped[Now]
+    dismissed_at: Mapped[datetime | None]
     dismissed_by: Mapped[str | None] = mapped_column(String(100))
     dismissed_why: Mapped[str | None] = mapped_column(String(500))
-    dismissed_run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
+    dismissed_run_id: Mapped[uuid.UUID | None]
 
 
 class BankMatchSuggestion(Base):
@@ -216,7 +209,7 @@ class BankMatchSuggestion(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(12))
     transaction_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
@@ -231,9 +224,9 @@ class BankMatchSuggestion(Base):
     other_account_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
     )
-    run_id: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("bank_import_runs.id", ondelete="SET NULL"))
+    run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="SET NULL"))
     reason: Mapped[str] = mapped_column(String(40))
-    detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     status: Mapped[str] = mapped_column(String(10), server_default="open")
-    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    decided_at: Mapped[datetime | None]
+    created_at: Mapped[Now]

@@ -7,24 +7,20 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
-    Integer,
-    LargeBinary,
     SmallInteger,
     String,
     Text,
     UniqueConstraint,
-    Uuid,
     desc,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, Now
 
 
 class WebhookSubscription(Base):
@@ -41,28 +37,28 @@ class WebhookSubscription(Base):
         Index("idx_webhook_subscriptions_key", "secret_key_id"),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     url: Mapped[str] = mapped_column(String(2048))
     description: Mapped[str | None] = mapped_column(String(500))
     event_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
     api_version: Mapped[str] = mapped_column(String(20))
     status: Mapped[str] = mapped_column(String(10), server_default="active")
     status_code: Mapped[str | None] = mapped_column(String(40))
-    secret_encrypted: Mapped[bytes] = mapped_column(LargeBinary)
-    secret_version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    secret_encrypted: Mapped[bytes]
+    secret_version: Mapped[int] = mapped_column(server_default=text("1"))
     secret_key_id: Mapped[str] = mapped_column(String(64))
-    secret_sealed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    rate_limit_per_s: Mapped[int | None] = mapped_column(Integer)
-    rate_next_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    breaker_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    breaker_trips: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    consecutive_failures: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    first_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    last_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    last_success_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    secret_sealed_at: Mapped[Now]
+    rate_limit_per_s: Mapped[int | None]
+    rate_next_at: Mapped[datetime | None]
+    breaker_until: Mapped[datetime | None]
+    breaker_trips: Mapped[int] = mapped_column(server_default=text("0"))
+    consecutive_failures: Mapped[int] = mapped_column(server_default=text("0"))
+    first_failure_at: Mapped[datetime | None]
+    last_failure_at: Mapped[datetime | None]
+    last_success_at: Mapped[datetime | None]
+    created_at: Mapped[Now]
+    updated_at: Mapped[Now]
 
 
 class WebhookEvent(Base):
@@ -86,18 +82,18 @@ class WebhookEvent(Base):
         ),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, server_default=text("finmind_uuid7()"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(server_default=text("finmind_uuid7()"), primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     subscription_id: Mapped[uuid.UUID | None] = mapped_column(
-        Uuid, ForeignKey("webhook_subscriptions.id", ondelete="CASCADE")
+        ForeignKey("webhook_subscriptions.id", ondelete="CASCADE")
     )
     type: Mapped[str] = mapped_column(String(60))
     api_version: Mapped[str] = mapped_column(String(20))
-    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    data: Mapped[dict[str, Any]]
     dedup_key: Mapped[str | None] = mapped_column(String(200))
-    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    fanned_out_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    occurred_at: Mapped[Now]
+    fanned_out_at: Mapped[datetime | None]
 
 
 class WebhookInbox(Base):
@@ -113,12 +109,12 @@ class WebhookInbox(Base):
         Index("idx_webhook_inbox_waiting", "created_at", postgresql_where=text("refused_reason IS NULL")),
     )
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, server_default=text("finmind_uuid7()"))
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=text("finmind_uuid7()"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     type: Mapped[str] = mapped_column(String(60))
-    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    data: Mapped[dict[str, Any]]
     dedup_key: Mapped[str | None] = mapped_column(String(200))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    created_at: Mapped[Now]
     refused_reason: Mapped[str | None] = mapped_column(String(500))
 
 
@@ -129,11 +125,11 @@ class WebhookEventBatch(Base):
     __table_args__ = (Index("idx_webhook_event_batches_user", "user_id"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     type: Mapped[str] = mapped_column(String(60))
     api_version: Mapped[str] = mapped_column(String(20))
     items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    occurred_at: Mapped[Now]
 
 
 class WebhookDelivery(Base):
@@ -174,18 +170,18 @@ class WebhookDelivery(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    event_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("webhook_events.id", ondelete="CASCADE"))
-    subscription_id: Mapped[uuid.UUID] = mapped_column(Uuid, ForeignKey("webhook_subscriptions.id", ondelete="CASCADE"))
-    replay: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    event_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook_events.id", ondelete="CASCADE"))
+    subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook_subscriptions.id", ondelete="CASCADE"))
+    replay: Mapped[int] = mapped_column(server_default=text("0"))
     state: Mapped[str] = mapped_column(String(10), server_default="pending")
-    attempt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
-    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None]
+    lease_token: Mapped[uuid.UUID | None]
+    lease_expires_at: Mapped[datetime | None]
     last_status_code: Mapped[int | None] = mapped_column(SmallInteger)
     last_code: Mapped[str | None] = mapped_column(String(40))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[Now]
+    finished_at: Mapped[datetime | None]
 
 
 class WebhookAttempt(Base):
@@ -196,13 +192,13 @@ class WebhookAttempt(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     delivery_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("webhook_deliveries.id", ondelete="CASCADE"))
-    attempt: Mapped[int] = mapped_column(Integer)
-    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
-    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    attempt: Mapped[int]
+    started_at: Mapped[Now]
+    finished_at: Mapped[datetime | None]
     status_code: Mapped[int | None] = mapped_column(SmallInteger)
     code: Mapped[str | None] = mapped_column(String(40))
-    duration_ms: Mapped[int | None] = mapped_column(Integer)
-    response_head: Mapped[str | None] = mapped_column(Text)
+    duration_ms: Mapped[int | None]
+    response_head: Mapped[str | None]
 
 
 class ReminderDelivery(Base):
@@ -218,13 +214,13 @@ class ReminderDelivery(Base):
     )
 
     reminder_id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("reminders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        ForeignKey("reminders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     state: Mapped[str] = mapped_column(String(10), server_default="pending")
-    attempt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-    next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    lease_token: Mapped[uuid.UUID | None] = mapped_column(Uuid)
-    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None]
+    lease_token: Mapped[uuid.UUID | None]
+    lease_expires_at: Mapped[datetime | None]
     last_code: Mapped[str | None] = mapped_column(String(40))
-    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    sent_at: Mapped[datetime | None]
+    created_at: Mapped[Now]
