@@ -82,7 +82,7 @@ def test_a_source_that_is_removed_with_its_expenses_leads_no_more(feed, statemen
     statement.refresh()
     gone = statement if leaving == "statement" else feed
     with gone.sessions() as session:
-        forget(session, find(session, gone.connection_id, lock=True), delete_expenses=True, revoked=False)
+        forget(session, find(session, gone.connection_id, lock=True), with_expenses=True, revoked=False)
     assert feed.expenses() == [BY_FEED if leaving == "statement" else BY_STATEMENT]
 
 

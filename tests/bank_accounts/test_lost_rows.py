@@ -48,7 +48,7 @@ def withdraw(harness, number):
 
 def remove(harness):
     with harness.sessions() as session:
-        return forget(session, find(session, harness.connection_id, lock=True), delete_expenses=True, revoked=False)
+        return forget(session, find(session, harness.connection_id, lock=True), with_expenses=True, revoked=False)
 
 
 def part(harness):

@@ -91,7 +91,7 @@ def test_the_new_source_leads_from_then_on(two):
     report = move(two)
     assert report.cut_over_on == TODAY - timedelta(days=19)
     with two[0].sessions() as session:
-        forget(session, find(session, two[0].connection_id, lock=True), delete_expenses=False, revoked=False)
+        forget(session, find(session, two[0].connection_id, lock=True), with_expenses=False, revoked=False)
     corrected = next(row for row in two[1].bank.rows if row.external_id == "7")
     two[1].bank.rows[two[1].bank.rows.index(corrected)] = replace(corrected, amount=corrected.amount - 1)
     two[1].bank.buy("-99", "Hotel", external_id="new")

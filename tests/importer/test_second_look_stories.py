@@ -159,7 +159,7 @@ def test_rows_of_a_link_that_stands_keep_their_expenses_when_another_is_removed_
         harness.bank.buy("-4.20", "Cafe Central", external_id="1")
         harness.refresh()
     with sessions() as session:
-        forget(session, find(session, two[0].connection_id, lock=True), delete_expenses=True, revoked=False)
+        forget(session, find(session, two[0].connection_id, lock=True), with_expenses=True, revoked=False)
     assert two[0].amounts() == ["-4.20"]
     two[1].bank.buy("-1", "Tram", external_id="2")
     two[1].refresh()
@@ -179,7 +179,7 @@ def test_a_bank_that_is_linked_again_brings_back_nothing_deleted_and_doubles_not
         first.bank.buy(f"-{number + 1}", words, external_id=str(number))
     first.refresh()
     with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), delete_expenses=False, revoked=False)
+        forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
     first.sql("DELETE FROM expenses WHERE notes = 'Deleted'")
     first.sql("UPDATE expenses SET amount = 22 WHERE notes = 'Other amount'")
     first.sql("UPDATE expenses SET spent_at = spent_at - 20 WHERE notes = 'Other day'")
@@ -195,7 +195,7 @@ def test_what_is_typed_after_a_bank_was_linked_again_is_the_purchase_of_the_form
     first.bank.buy("-4.20", "Cafe Central", external_id="1")
     first.refresh()
     with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), delete_expenses=False, revoked=False)
+        forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
     second = linked_again(sessions, user_id, first)
     second.refresh()
     type_in(second, "4.20", "Cafe Central")
@@ -209,7 +209,7 @@ def test_expenses_that_went_with_their_bank_come_back_with_it(sessions, user_id,
     first.bank.buy("-4", "Cafe Central", external_id="1")
     first.refresh()
     with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), delete_expenses=True, revoked=False)
+        forget(session, find(session, first.connection_id, lock=True), with_expenses=True, revoked=False)
     assert first.amounts() == []
     second = linked_again(sessions, user_id, first)
     second.refresh()
@@ -231,7 +231,7 @@ def test_an_account_of_another_connection_is_known_by_its_rows(sessions, two, ma
     first.refresh()
     if removed:
         with sessions() as session:
-            forget(session, find(session, first.connection_id, lock=True), delete_expenses=False, revoked=False)
+            forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
     first.sql("DELETE FROM expenses WHERE notes = 'Bus'")
     first.sql("UPDATE expenses SET spent_at = spent_at - 20 WHERE notes = 'Bookshop'")
     for _ in range(2):
@@ -250,7 +250,7 @@ def test_pending_rows_of_a_removed_connection_go_once_its_bank_was_read_again_wi
     first.bank.capabilities = CURSOR
     first.refresh()
     with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), delete_expenses=False, revoked=False)
+        forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
     second = linked_again(sessions, user_id, first)
     second.bank.rows.pop()
     second.refresh()
@@ -406,7 +406,7 @@ def test_a_twin_that_takes_an_expense_over_states_what_of_it_the_person_left_alo
             first.refresh()
     elif end == "removed":
         with sessions() as session:
-            forget(session, find(session, first.connection_id, lock=True), delete_expenses=True, revoked=False)
+            forget(session, find(session, first.connection_id, lock=True), with_expenses=True, revoked=False)
     else:
         first.run(RunKind.REVERT, target_run_id=first.run_id)
     told = [(amount, notes) for _, amount, _, notes in first.expenses()]
@@ -434,7 +434,7 @@ def test_rows_of_the_other_connection_have_the_expenses_when_one_is_removed_with
         harness.refresh()
     first.sql("DELETE FROM expenses WHERE amount = 9")  # one by one, so that it stays deleted
     with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), delete_expenses=True, revoked=False)
+        forget(session, find(session, first.connection_id, lock=True), with_expenses=True, revoked=False)
     for _ in range(2):
         assert second.amounts() == ["-1.00"]
         second.refresh()

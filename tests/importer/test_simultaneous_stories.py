@@ -105,7 +105,7 @@ def test_a_connection_is_removed_with_its_expenses_while_it_imports(harness):
         def remove():
             with harness.sessions() as session:
                 lock_user(session, harness.user_id)
-                forget(session, find(session, harness.connection_id, lock=True), delete_expenses=True, revoked=False)
+                forget(session, find(session, harness.connection_id, lock=True), with_expenses=True, revoked=False)
 
         claimed = harness.claim()
         raised = at_once(partial(run, claimed, harness.context()), partial(with_contention_retries, remove))
@@ -123,7 +123,7 @@ def test_a_run_that_is_claimed_while_the_connection_is_removed_writes_nothing(ha
     wanted = {"kind": RunKind.REVERT, "target_run_id": harness.run_id} if what == "restore" else {}
     with sessions() as removing:
         lock_user(removing, harness.user_id)
-        forget(removing, find(removing, harness.connection_id, lock=True), delete_expenses=True, revoked=False)
+        forget(removing, find(removing, harness.connection_id, lock=True), with_expenses=True, revoked=False)
         claimed = harness.claim(**wanted)  # which cannot see yet that the connection goes
         assert claimed.facts.connection_status == "active"
     with pytest.raises(CancelRequestedError):

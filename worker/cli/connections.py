@@ -9,7 +9,7 @@ from worker.cli.arguments import read_choices, read_hours, read_interval
 from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
 from worker.cli.failures import ExitCode
 from worker.cli.ids import ConnectionId
-from worker.cli.output import JsonFlag, WideFlag, on_terminal, print_json, print_record, print_rows, say
+from worker.cli.output import JsonFlag, WideFlag, on_terminal, print_json, print_record, print_result, print_rows, say
 from worker.cli.recordings import record
 from worker.cli.watching import exit_code, follow, summary
 from worker.cli.workspace import client, database, workspace
@@ -86,11 +86,8 @@ def add(  # noqa: PLR0913 - one parameter per flag
         connection_id = lifecycle.add(open_connection_service(opened), wanted)
     if import_:
         raise typer.Exit(_first_import(connection_id, as_json=as_json))
-    if as_json:
-        print_json({"id": connection_id})
-        return
-    say(connection_id)
-    if on_terminal():
+    print_result({"id": connection_id}, connection_id, as_json=as_json)
+    if on_terminal() and not as_json:
         say(f"next: `finmind-worker import {connection_id} --wait` reads its accounts and rows", err=True)
 
 
@@ -105,10 +102,7 @@ def _first_import(connection_id: uuid.UUID, *, as_json: bool) -> ExitCode:
         assert run is not None, "without a timeout it is followed to its end"
         with sessions() as session:
             accounts = connection_queries.list_accounts(session, connection_id)
-    if as_json:
-        print_json({"id": connection_id, "accounts": accounts, "run": run})
-    else:
-        say(summary(run))
+    print_result({"id": connection_id, "accounts": accounts, "run": run}, summary(run), as_json=as_json)
     return exit_code(run)
 
 
@@ -208,11 +202,10 @@ def remove(connection: ConnectionId, *, delete_expenses: Expenses = False, as_js
     with workspace() as opened:
         removed = lifecycle.remove(open_connection_service(opened), connection, delete_expenses=delete_expenses)
         opened.cache.clear(removed.user_id, removed.months)
-    if as_json:
-        print_json({"id": connection, "revoked": removed.revoked, "expenses_deleted": removed.expenses_deleted})
-        return
     where = "also at the provider" if removed.revoked else "here; the provider has no way to end it, or did not answer"
-    say(f"removed {connection}: credentials are forgotten {where}; expenses deleted: {removed.expenses_deleted}")
+    text = f"removed {connection}: credentials are forgotten {where}; expenses deleted: {removed.expenses_deleted}"
+    record = {"id": connection, "revoked": removed.revoked, "expenses_deleted": removed.expenses_deleted}
+    print_result(record, text, as_json=as_json)
 
 
 app.command("record")(record)

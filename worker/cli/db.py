@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, print_json, say
+from worker.cli.output import JsonFlag, print_json, print_result, say
 from worker.cli.progress import progress
 from worker.cli.workspace import workspace
 from worker.db.engine import open_engine
@@ -134,10 +134,8 @@ def check(
         with engine.connect() as connection:
             differences += role_differences(connection)
             connection.rollback()
-    if as_json:
-        print_json({"differences": differences})
-    else:
-        say("\n".join(differences) or "database, schema.sql and models agree")
+    text = "\n".join(differences) or "database, schema.sql and models agree"
+    print_result({"differences": differences}, text, as_json=as_json)
     raise typer.Exit(ExitCode.FAILED if differences else ExitCode.DONE)
 
 

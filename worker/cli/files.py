@@ -15,7 +15,7 @@ from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.imports import TimeoutOption, WaitFlag, tell
 from worker.cli.inspection import print_report
-from worker.cli.output import JsonFlag, print_json, print_rows, say
+from worker.cli.output import JsonFlag, print_json, print_result, print_rows
 from worker.cli.progress import progress
 from worker.cli.users import require_user
 from worker.cli.workspace import client, workspace
@@ -148,10 +148,7 @@ def propose(  # noqa: PLR0913 - one parameter per flag
         while proposal.doubts and not as_json and sys.stdin.isatty():
             config = settled(config, proposal.doubts[0], _ask(proposal.doubts[0]))
             proposal = propose_profile(readable, config)
-    if as_json:
-        print_json(proposal.as_report())
-    else:
-        say(proposal.as_toml())
+    print_result(proposal.as_report(), proposal.as_toml(), as_json=as_json)
     if proposal.doubts:
         raise typer.Exit(ExitCode.IN_PART)
 
@@ -165,7 +162,7 @@ def profiles(
     """List the CSV layouts that are known, or show one as a start for your own."""
     if name is not None:
         shown = profile_keys(built_in_profile(name))
-        print_json(shown) if as_json else say(profile_toml(shown))
+        print_result(shown, profile_toml(shown), as_json=as_json)
         return
     rows = [{"name": one.name, "title": one.title, "columns": list(one.recognised_by)} for one in built_in_profiles()]
     print_rows(rows, ("name", "title"), as_json=as_json, empty="no profiles")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.cli.arguments import read_day, read_interval
 from worker.cli.ids import ConnectionId
-from worker.cli.output import JsonFlag, print_json, say
+from worker.cli.output import JsonFlag, print_result
 from worker.cli.watching import watch
 from worker.cli.workspace import client, database
 from worker.client import WorkerClient
@@ -82,7 +82,4 @@ def tell(sessions: Sessions, run_id: uuid.UUID, *, wait: bool, timeout_s: float 
     """Name a run that was asked for, or watch it to its end."""
     if wait:
         raise typer.Exit(watch(sessions, run_id, timeout_s=timeout_s, as_json=as_json))
-    if as_json:
-        print_json({"run_id": run_id})
-    else:
-        say(run_id)
+    print_result({"run_id": run_id}, run_id, as_json=as_json)

@@ -54,6 +54,14 @@ def print_record(record: Record, *, as_json: bool) -> None:
         say(f"{_heading(name):<{width}}  {value}")
 
 
+def print_result(record: Record | Sequence[Record], text: object, *, as_json: bool) -> None:
+    """Print what a command did: as JSON, or as text for a person."""
+    if as_json:
+        print_json(record)
+    else:
+        say(text)
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - anything JSON can hold
     """Print `value` as indented JSON; moments in ISO 8601, money as text, durations in seconds."""
     typer.echo(inert_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from worker.bank_accounts import dismissals
 from worker.bank_accounts.dismissals import RejectionChoice, RejectionFilter, RejectionsDecided, RejectionState
 from worker.cli.ids import read_connection_id
-from worker.cli.output import JsonFlag, WideFlag, print_json, print_rows, say
+from worker.cli.output import JsonFlag, WideFlag, print_result, print_rows
 from worker.cli.workspace import database
 
 app = typer.Typer(no_args_is_help=True, help="Rows that could not be imported: list, dismiss, reopen.")
@@ -97,7 +98,5 @@ def _decide(decision: Callable[[Session], RejectionsDecided]) -> RejectionsDecid
 
 
 def _say(what: str, decided: RejectionsDecided, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"run_id": str(decided.run_id), "rejections": decided.rejections, "open": decided.open})
-        return
-    say(f"{decided.rejections} {what}; {decided.open} of the connection are open; run {decided.run_id}")
+    text = f"{decided.rejections} {what}; {decided.open} of the connection are open; run {decided.run_id}"
+    print_result(asdict(decided), text, as_json=as_json)

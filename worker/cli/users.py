@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, WideFlag, print_json, print_rows, say
+from worker.cli.output import JsonFlag, WideFlag, print_json, print_result, print_rows, say
 from worker.cli.progress import Advance, progress
 from worker.cli.workspace import database, workspace
 from worker.connections.lifecycle import revoke_at_provider
@@ -43,10 +43,7 @@ def add(
         made = add_user(session, email, currency.upper())
         if made is None:
             raise ConflictError(f"there is a user with the address {email} already")
-    if as_json:
-        print_json({"id": made})
-    else:
-        say(made)
+    print_result({"id": made}, made, as_json=as_json)
 
 
 @app.command("list")

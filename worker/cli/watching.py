@@ -5,7 +5,7 @@ import uuid
 from typing import Any, Self
 
 from worker.cli.failures import ExitCode
-from worker.cli.output import on_terminal, print_json, say, warn
+from worker.cli.output import on_terminal, print_result, say, warn
 from worker.connections.connection_queries import list_accounts
 from worker.db.engine import Sessions
 from worker.inert_text import inert_lines
@@ -36,10 +36,7 @@ def watch(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, as_
     run = follow(sessions, run_id, timeout_s=timeout_s, quiet=as_json)
     if run is None:
         return ExitCode.FAILED
-    if as_json:
-        print_json(run)
-    else:
-        say(summary(run))
+    print_result(run, summary(run), as_json=as_json)
     return exit_code(run)
 
 

@@ -8,7 +8,7 @@ import typer
 from worker.cli.arguments import read_interval, read_moment
 from worker.cli.environment import settings
 from worker.cli.ids import SubscriptionId, read_subscription_id
-from worker.cli.output import JsonFlag, print_json, print_record, print_rows, say
+from worker.cli.output import JsonFlag, print_record, print_result, print_rows, say
 from worker.cli.workspace import database, workspace
 from worker.errors import InvalidRequestError
 from worker.events import API_VERSION, event_id, event_types, parse_event_id
@@ -146,7 +146,7 @@ def send_test(subscription: SubscriptionId, *, as_json: JsonFlag = False) -> Non
     """Send a `webhook.test` event to this subscription alone; `deliveries` shows whether it arrived."""
     with database() as sessions, sessions() as session:
         written = subscriptions.send_test(session, subscriptions.owner_of(session, subscription), subscription)
-    _print_result({"event_id": event_id(written)}, event_id(written), as_json=as_json)
+    print_result({"event_id": event_id(written)}, event_id(written), as_json=as_json)
 
 
 @app.command()
@@ -223,7 +223,7 @@ def replay_dead(
     """Send deliveries again that were given up (10,000 at a time), of all active subscriptions or of one."""
     with database() as sessions, sessions() as session:
         count = replay.replay_dead(session, subscription)
-    _print_result({"queued": count}, f"queued {count}", as_json=as_json)
+    print_result({"queued": count}, f"queued {count}", as_json=as_json)
 
 
 @app.command("replay")
@@ -246,7 +246,7 @@ def replay_(
         else:
             assert moment is not None
             count = replay.replay_since(session, user_id, subscription, moment)
-    _print_result({"queued": count}, f"queued {count}", as_json=as_json)
+    print_result({"queued": count}, f"queued {count}", as_json=as_json)
 
 
 def _shown(row: WebhookSubscription) -> dict[str, Any]:
@@ -255,11 +255,4 @@ def _shown(row: WebhookSubscription) -> dict[str, Any]:
 
 def _print_secret(made: NewSecret, *, as_json: bool) -> None:
     text = f"{made.subscription_id}\n{made.secret}\nkeep the secret now: it is not shown again"
-    _print_result({"id": made.subscription_id, "secret": made.secret}, text, as_json=as_json)
-
-
-def _print_result(record: dict[str, Any], text: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(record)
-    else:
-        say(text)
+    print_result({"id": made.subscription_id, "secret": made.secret}, text, as_json=as_json)

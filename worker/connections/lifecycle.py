@@ -199,7 +199,7 @@ def remove(
             if row.status != "disconnected":
                 subject = _subject(connection_id, row.user_id, row.config_key_id)
                 record(session, Action.REMOVED, subject, revoked_at_provider=revoked)
-            return forget(session, row, delete_expenses=delete_expenses, revoked=revoked)
+            return forget(session, row, with_expenses=delete_expenses, revoked=revoked)
 
     return with_contention_retries(forget_connection)
 

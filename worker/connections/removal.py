@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from worker import outbox
+from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.load import load_details
 from worker.importer.store.twins import hand_to_twins
-from worker.models import BankConnection, BankConnectionAccount, BankImportRun, BankTransaction, Expense
+from worker.models import BankConnection, BankConnectionAccount, BankImportRun, BankTransaction
 from worker.runs.states import WAITING, RunStatus
 
 
@@ -28,8 +28,12 @@ class Removed:
     months: frozenset[str] = frozenset()
 
 
-def forget(session: Session, row: BankConnection, *, delete_expenses: bool, revoked: bool) -> Removed:
-    """Remove the credentials and the schedule from the row; its rows in `bank_transactions` stay."""
+def forget(session: Session, row: BankConnection, *, with_expenses: bool, revoked: bool) -> Removed:
+    """Remove the credentials and the schedule from the row; its rows in `bank_transactions` stay.
+
+    Args:
+        with_expenses: Also delete the expenses that imports wrote.
+    """
     row.status = "disconnected"
     row.status_code = row.status_message = None
     row.config_encrypted = row.config_key_id = row.config_sealed_at = None
@@ -37,7 +41,7 @@ def forget(session: Session, row: BankConnection, *, delete_expenses: bool, revo
     row.updated_at = func.now()
     session.flush()
     _end_runs(session, row)
-    deleted, months = _delete_expenses(session, row) if delete_expenses else (0, frozenset())
+    deleted, months = _delete_written(session, row) if with_expenses else (0, frozenset())
     return Removed(user_id=row.user_id, revoked=revoked, expenses_deleted=deleted, months=months)
 
 
@@ -55,7 +59,7 @@ def _end_runs(session: Session, row: BankConnection) -> None:
     )
 
 
-def _delete_expenses(session: Session, row: BankConnection) -> tuple[int, frozenset[str]]:
+def _delete_written(session: Session, row: BankConnection) -> tuple[int, frozenset[str]]:
     """Delete the expenses that the connection wrote, but those of purchases that another source of the account states.
 
     Nobody deleted these one by one: the other source's row has the expense from now on. The connection's own rows state
@@ -73,12 +77,10 @@ def _delete_expenses(session: Session, row: BankConnection) -> tuple[int, frozen
     handed = hand_to_twins(session, list(load_details(session, session.scalars(with_expense)).values()), None)
     rows = select(BankTransaction.expense_id).where(BankTransaction.id.in_(with_expense))
     expense_ids = [expense_id for expense_id in session.scalars(rows) if expense_id is not None]
-    outbox.record_expenses(session, event_type="expense.deleted", expense_ids=expense_ids, run_id=None)
     # Unlike expenses that a user deleted one by one, these return when the bank is linked again.
     without = BankTransaction.expense_id.in_(expense_ids) | BankTransaction.id.in_(handed)
     session.execute(update(BankTransaction).where(without).values(expense_id=None, expense_state="reverted"))
-    deleted = delete(Expense).where(Expense.id.in_(expense_ids)).returning(Expense.spent_at)
-    days = session.scalars(deleted).all()
+    months = delete_expenses(session, expense_ids, None)
     owner_ids = {*handed.values(), *(owner_id for owner_id in left if owner_id is not None)}
-    months = let_sources_lead(session, owner_ids, None, also_alone=True)
-    return len(days), frozenset(months | {f"{day:%Y-%m}" for day in days})
+    months |= let_sources_lead(session, owner_ids, None, also_alone=True)
+    return len(expense_ids), frozenset(months)

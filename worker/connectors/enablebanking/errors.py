@@ -6,21 +6,9 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
+from worker.connectors import error_table as means
 from worker.connectors.berlin.allowance import allowance_spent, rest_of_day_s
-from worker.connectors.error_table import (
-    ACCOUNT_GONE,
-    ACTION_REQUIRED,
-    BANK_DOWN,
-    DEFECT,
-    LOGIN_EXPIRED,
-    OPERATOR,
-    PROVIDER_DOWN,
-    REVOKED,
-    SHORT_LIMIT,
-    SPENT,
-    WRONG_LOGIN,
-    Meaning,
-)
+from worker.connectors.error_table import Meaning
 from worker.connectors.errors import ConnectorError, ProviderUnavailableError, RateLimitError, RateLimitScope
 
 SAFE_PERIOD = timedelta(days=89)
@@ -44,40 +32,40 @@ class PeriodRefusedError(ConnectorError):
 PERIOD_REFUSED = Meaning(error=PeriodRefusedError, run="asks for fewer days, and warns of the others", user="nothing")
 
 ERRORS: Mapping[str, Meaning] = {
-    "EXPIRED_SESSION": LOGIN_EXPIRED,
-    "SESSION_DOES_NOT_EXIST": LOGIN_EXPIRED,
-    "WRONG_SESSION_STATUS": LOGIN_EXPIRED,
-    "EXPIRED_AUTHORIZATION_CODE": LOGIN_EXPIRED,
-    "WRONG_AUTHORIZATION_CODE": LOGIN_EXPIRED,
-    "ALREADY_AUTHORIZED": LOGIN_EXPIRED,
-    "CLOSED_SESSION": REVOKED,
-    "REVOKED_SESSION": REVOKED,
-    "ASPSP_PSU_ACTION_REQUIRED": ACTION_REQUIRED,
-    "NO_ACCOUNTS_ADDED": ACTION_REQUIRED,
-    "WRONG_CREDENTIALS_PROVIDED": WRONG_LOGIN,
-    "AUTHORIZATION_NOT_PROVIDED": OPERATOR,
-    "UNAUTHORIZED_ACCESS": OPERATOR,
-    "UNAUTHORIZED_IP": OPERATOR,
-    "ACCESS_DENIED": OPERATOR,
-    "INVALID_HOST": OPERATOR,
-    "REDIRECT_URI_NOT_ALLOWED": OPERATOR,
-    "WEBHOOK_URI_NOT_ALLOWED": OPERATOR,
-    "ACCOUNT_DOES_NOT_EXIST": ACCOUNT_GONE,
-    "INVALID_ACCOUNT_ID": ACCOUNT_GONE,
-    "ASPSP_ACCOUNT_NOT_ACCESSIBLE": ACCOUNT_GONE,
-    "ASPSP_ERROR": BANK_DOWN,
-    "ASPSP_TIMEOUT": BANK_DOWN,
-    "WRONG_CONTINUATION_KEY": BANK_DOWN,
-    "ASPSP_RATE_LIMIT_EXCEEDED": SPENT,
+    "EXPIRED_SESSION": means.LOGIN_EXPIRED,
+    "SESSION_DOES_NOT_EXIST": means.LOGIN_EXPIRED,
+    "WRONG_SESSION_STATUS": means.LOGIN_EXPIRED,
+    "EXPIRED_AUTHORIZATION_CODE": means.LOGIN_EXPIRED,
+    "WRONG_AUTHORIZATION_CODE": means.LOGIN_EXPIRED,
+    "ALREADY_AUTHORIZED": means.LOGIN_EXPIRED,
+    "CLOSED_SESSION": means.REVOKED,
+    "REVOKED_SESSION": means.REVOKED,
+    "ASPSP_PSU_ACTION_REQUIRED": means.ACTION_REQUIRED,
+    "NO_ACCOUNTS_ADDED": means.ACTION_REQUIRED,
+    "WRONG_CREDENTIALS_PROVIDED": means.WRONG_LOGIN,
+    "AUTHORIZATION_NOT_PROVIDED": means.OPERATOR,
+    "UNAUTHORIZED_ACCESS": means.OPERATOR,
+    "UNAUTHORIZED_IP": means.OPERATOR,
+    "ACCESS_DENIED": means.OPERATOR,
+    "INVALID_HOST": means.OPERATOR,
+    "REDIRECT_URI_NOT_ALLOWED": means.OPERATOR,
+    "WEBHOOK_URI_NOT_ALLOWED": means.OPERATOR,
+    "ACCOUNT_DOES_NOT_EXIST": means.ACCOUNT_GONE,
+    "INVALID_ACCOUNT_ID": means.ACCOUNT_GONE,
+    "ASPSP_ACCOUNT_NOT_ACCESSIBLE": means.ACCOUNT_GONE,
+    "ASPSP_ERROR": means.BANK_DOWN,
+    "ASPSP_TIMEOUT": means.BANK_DOWN,
+    "WRONG_CONTINUATION_KEY": means.BANK_DOWN,
+    "ASPSP_RATE_LIMIT_EXCEEDED": means.SPENT,
     "WRONG_TRANSACTIONS_PERIOD": PERIOD_REFUSED,
     "WRONG_DATE_INTERVAL": PERIOD_REFUSED,
     "DATE_FROM_IN_FUTURE": PERIOD_REFUSED,
-    "DATE_TO_WITHOUT_DATE_FROM": DEFECT,
-    "WRONG_REQUEST_PARAMETERS": DEFECT,
-    "WRONG_ASPSP_PROVIDED": DEFECT,
-    "PSU_HEADER_NOT_PROVIDED": DEFECT,
-    "PSU_HEADER_INVALID": DEFECT,
-    "TRANSACTION_DOES_NOT_EXIST": DEFECT,
+    "DATE_TO_WITHOUT_DATE_FROM": means.DEFECT,
+    "WRONG_REQUEST_PARAMETERS": means.DEFECT,
+    "WRONG_ASPSP_PROVIDED": means.DEFECT,
+    "PSU_HEADER_NOT_PROVIDED": means.DEFECT,
+    "PSU_HEADER_INVALID": means.DEFECT,
+    "TRANSACTION_DOES_NOT_EXIST": means.DEFECT,
 }
 """What Enable Banking documents, but for payments."""
 
@@ -116,11 +104,11 @@ def read_error(
     """
     code = str(body.get("error") or "")
     message = f"Enable Banking: HTTP {status} {code}".rstrip()
-    meaning = SPENT if _is_spent(status, body) else ERRORS.get(code) or _by_status(status, code)
-    if meaning is SPENT:
+    meaning = means.SPENT if _is_spent(status, body) else ERRORS.get(code) or _by_status(status, code)
+    if meaning is means.SPENT:
         wait_s = rest_of_day_s(now) if retry_after_s is None else retry_after_s
         return RateLimitError(message, retry_after_s=wait_s, scope=RateLimitScope.QUOTA)
-    if meaning is SHORT_LIMIT:
+    if meaning is means.SHORT_LIMIT:
         return RateLimitError(message, retry_after_s=retry_after_s)
     return (
         PeriodRefusedError(message, from_on=_first_day(body)) if meaning is PERIOD_REFUSED else meaning.error(message)
@@ -130,13 +118,13 @@ def read_error(
 def _by_status(status: int, code: str) -> Meaning:
     match status:
         case HTTPStatus.UNAUTHORIZED if not code:
-            return OPERATOR
+            return means.OPERATOR
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return SHORT_LIMIT
+            return means.SHORT_LIMIT
         case HTTPStatus.REQUEST_TIMEOUT:
-            return BANK_DOWN
+            return means.BANK_DOWN
         case _:
-            return PROVIDER_DOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else DEFECT
+            return means.PROVIDER_DOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else means.DEFECT
 
 
 def read_refusal(status: int, body: Mapping[str, Any], **surroundings: Any) -> ConnectorError:  # noqa: ANN401 - of read_error

@@ -7,19 +7,10 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from worker.connectors import error_table as means
 from worker.connectors.base import QuotaReading
 from worker.connectors.berlin.allowance import allowance_spent, rest_of_day_s
-from worker.connectors.error_table import (
-    ACCOUNT_GONE,
-    ACTION_REQUIRED,
-    BANK_DOWN,
-    DEFECT,
-    LOGIN_EXPIRED,
-    OPERATOR,
-    PROVIDER_DOWN,
-    UNPAID,
-    Meaning,
-)
+from worker.connectors.error_table import Meaning
 from worker.connectors.errors import (
     AuthenticationError,
     ConnectorError,
@@ -33,19 +24,19 @@ _SECONDS = re.compile(r"try again in (-?\d+) seconds?", re.IGNORECASE)
 _QUOTA_HEADERS = "HTTP_X_RATELIMIT_ACCOUNT_SUCCESS_"
 
 ERRORS: Mapping[str, Meaning] = {
-    "AccountInactiveError|account has been deactivated": ACCOUNT_GONE,
-    "Account ID .* not found|not a valid Account UUID": ACCOUNT_GONE,
-    "AccountResourceUnavailable": ACCOUNT_GONE,
-    "AccessExpiredError|access has expired": LOGIN_EXPIRED,
-    "EUA.* has expired|no valid end user agreement": LOGIN_EXPIRED,
-    "AccountAccessForbidden|access to account is forbidden": ACTION_REQUIRED,
-    "access scope error|EUA doesn't allow access": ACTION_REQUIRED,
-    "suspended": ACTION_REQUIRED,
-    "no active account found with the given credentials|authentication failed": OPERATOR,
-    "payment required|free usage limit": UNPAID,
-    "being processed|is processing": BANK_DOWN,
-    "ServiceError|ConnectionError|UnknownRequestError": BANK_DOWN,
-    "IP address access denied|incorrect date range": DEFECT,
+    "AccountInactiveError|account has been deactivated": means.ACCOUNT_GONE,
+    "Account ID .* not found|not a valid Account UUID": means.ACCOUNT_GONE,
+    "AccountResourceUnavailable": means.ACCOUNT_GONE,
+    "AccessExpiredError|access has expired": means.LOGIN_EXPIRED,
+    "EUA.* has expired|no valid end user agreement": means.LOGIN_EXPIRED,
+    "AccountAccessForbidden|access to account is forbidden": means.ACTION_REQUIRED,
+    "access scope error|EUA doesn't allow access": means.ACTION_REQUIRED,
+    "suspended": means.ACTION_REQUIRED,
+    "no active account found with the given credentials|authentication failed": means.OPERATOR,
+    "payment required|free usage limit": means.UNPAID,
+    "being processed|is processing": means.BANK_DOWN,
+    "ServiceError|ConnectionError|UnknownRequestError": means.BANK_DOWN,
+    "IP address access denied|incorrect date range": means.DEFECT,
 }
 """What GoCardless documents, by a pattern of its type, summary or detail; the first that is found counts."""
 
@@ -66,9 +57,9 @@ REQUISITION_STATES: Mapping[str, str] = {
 
 
 ACCOUNT_STATES: Mapping[str, Meaning] = {
-    "ERROR": ACTION_REQUIRED,
-    "SUSPENDED": ACTION_REQUIRED,
-    "EXPIRED": LOGIN_EXPIRED,
+    "ERROR": means.ACTION_REQUIRED,
+    "SUSPENDED": means.ACTION_REQUIRED,
+    "EXPIRED": means.LOGIN_EXPIRED,
 }
 """Every status of an account that only its user can mend; in the others GoCardless is still at work on it."""
 
@@ -110,13 +101,13 @@ def counts_to_suspension(error: ConnectorError) -> bool:
 def _by_status(status: int, account_status: str) -> Meaning:
     match status:
         case HTTPStatus.UNAUTHORIZED:
-            return LOGIN_EXPIRED
+            return means.LOGIN_EXPIRED
         case HTTPStatus.PAYMENT_REQUIRED:
-            return UNPAID
+            return means.UNPAID
         case HTTPStatus.CONFLICT:
-            return ACCOUNT_STATES.get(account_status, BANK_DOWN)
+            return ACCOUNT_STATES.get(account_status, means.BANK_DOWN)
         case _:
-            return PROVIDER_DOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else DEFECT
+            return means.PROVIDER_DOWN if status >= HTTPStatus.INTERNAL_SERVER_ERROR else means.DEFECT
 
 
 def _rate_limit(message: str, words: str, headers: Mapping[str, str], now: datetime) -> RateLimitError:

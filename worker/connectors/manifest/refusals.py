@@ -5,23 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from worker.connectors.error_table import (
-    ACCOUNT_GONE,
-    ACTION_REQUIRED,
-    BANK_DOWN,
-    CURSOR_FORGOTTEN,
-    DEFECT,
-    LOGIN_EXPIRED,
-    OPERATOR,
-    PROVIDER_DOWN,
-    REVOKED,
-    SHORT_LIMIT,
-    SPENT,
-    START_OVER,
-    UNPAID,
-    WRONG_LOGIN,
-    Meaning,
-)
+from worker.connectors import error_table as means
+from worker.connectors.error_table import Meaning
 from worker.connectors.errors import ConnectorError, RateLimitError
 from worker.connectors.http import ProviderResponse, asked_wait_s
 from worker.connectors.manifest.fields import Scene, conditions, walk
@@ -36,20 +21,20 @@ class NothingListedError(ConnectorError):
 NOTHING = Meaning(error=NothingListedError, run="takes the list for an empty one", user="nothing")
 
 MEANINGS: Mapping[str, Meaning] = {
-    "login_expired": LOGIN_EXPIRED,
-    "revoked": REVOKED,
-    "wrong_login": WRONG_LOGIN,
-    "action_required": ACTION_REQUIRED,
-    "operator": OPERATOR,
-    "unpaid": UNPAID,
-    "account_gone": ACCOUNT_GONE,
-    "bank_down": BANK_DOWN,
-    "provider_down": PROVIDER_DOWN,
-    "too_fast": SHORT_LIMIT,
-    "allowance_spent": SPENT,
-    "start_over": START_OVER,
-    "cursor_forgotten": CURSOR_FORGOTTEN,
-    "defect": DEFECT,
+    "login_expired": means.LOGIN_EXPIRED,
+    "revoked": means.REVOKED,
+    "wrong_login": means.WRONG_LOGIN,
+    "action_required": means.ACTION_REQUIRED,
+    "operator": means.OPERATOR,
+    "unpaid": means.UNPAID,
+    "account_gone": means.ACCOUNT_GONE,
+    "bank_down": means.BANK_DOWN,
+    "provider_down": means.PROVIDER_DOWN,
+    "too_fast": means.SHORT_LIMIT,
+    "allowance_spent": means.SPENT,
+    "start_over": means.START_OVER,
+    "cursor_forgotten": means.CURSOR_FORGOTTEN,
+    "defect": means.DEFECT,
     "nothing": NOTHING,
 }
 

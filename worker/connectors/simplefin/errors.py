@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 
-from worker.connectors.error_table import ACTION_REQUIRED, BANK_DOWN, REVOKED, Meaning
+from worker.connectors import error_table as means
+from worker.connectors.error_table import Meaning
 
 ERRORS: Mapping[str, Meaning] = {
-    "gen.auth": REVOKED,
-    "gen.": BANK_DOWN,
-    "con.auth": ACTION_REQUIRED,
-    "con.": BANK_DOWN,
-    "act.": BANK_DOWN,
+    "gen.auth": means.REVOKED,
+    "gen.": means.BANK_DOWN,
+    "con.auth": means.ACTION_REQUIRED,
+    "con.": means.BANK_DOWN,
+    "act.": means.BANK_DOWN,
 }
 """`gen.` is about the token, `con.` about one bank behind it, `act.` about one account. Version 1 has no codes: a
 sentence that names a bank is `con.auth`."""
@@ -18,4 +19,4 @@ sentence that names a bank is `con.auth`."""
 def meaning_of(code: str) -> Meaning:
     """Return what a code means."""
     prefix = code.partition(".")[0] + "."
-    return ERRORS.get(code or "con.auth") or ERRORS.get(prefix, BANK_DOWN)
+    return ERRORS.get(code or "con.auth") or ERRORS.get(prefix, means.BANK_DOWN)
