@@ -1,14 +1,19 @@
 """Decides every row of a slice: loads what the decisions need, matches the lines and plans."""
 
+from collections.abc import Mapping, Sequence
+
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.expense import has_expense
+from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatches, match_by_identity
+from worker.importer.decide.match_user_expense import Counterpart
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
 from worker.importer.decide.similarity import common_words
+from worker.importer.decide.source_rows import Spans
 from worker.importer.decide.stored_row import State
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import SignsFlippedError
@@ -38,22 +43,8 @@ def plan_slice(
     coverage = Coverage(
         window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(share.read_context.today)
     )
-    matches = match_by_identity(
-        rows.lines,
-        rows.known,
-        rows.aliases,
-        coverage,
-        rows.shared_ids,
-        links_pending=share.capabilities.links_pending,
-    )
-    matches.returned += rows.split.returned
-    if not seen.first_load:
-        # Rows of equal content may be filed under far days: booked together, bought weeks apart.
-        _take_stored_identities(session, share, matches)
-    opposite = opposite_fingerprints(matches, rows.split, share.read_context)
-    match_inverted_rows(matches, opposite)
-
     removed -= seen.row_ids
+    matches, opposite = _match(session, share, rows, coverage, seen)
     links = [line.pending_external_id for line in matches.new if line.pending_external_id]
     linked = ids_by_external_id(session, share.account.id, links)
     details = load_details(session, matches.undecided(coverage) | removed | linked.keys())
@@ -68,29 +59,56 @@ def plan_slice(
     told = matches.maybe_retold() if share.holds_whole_days else set()
     retold = frozenset(id_ for id_ in told if not seen.has(id_))
     details = {**load_details(session, retold - details.keys()), **details}
-    without_expense = [m for m in matches.changed if details[m.known_id].expense_id is None]
-    lines, rules = [*matches.new, *(m.line for m in without_expense)], share.rules
-    visible = [line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)]
-    days, amounts = [line.effective_on for line in visible], {line.expense_amount for line in visible}
-    found = load_counterparts(session, share.job.user_id, share.account, days, amounts)
-    existing = [expense for expense in found if expense.expense_id not in seen.expense_ids]
-    texts = latest_texts(session, share.account.id) if matches.new and details else ()
-    has_twins = any(one.twin_id is not None for one in existing)
+    without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]
+    existing, spans = _existing(session, share, [*matches.new, *(match.line for match in without_expense)], seen)
     evidence = Evidence(
         coverage=coverage,
         only_changes=share.request.by_cursor and share.request.moves and share.delivery.complete,
         details=details,
         removed=removed,
         existing=existing,
-        spans=load_spans(session, share.account, visible) if has_twins else None,
-        asked=load_asked(session, [m.known_id for m in without_expense]) if existing else frozenset(),
+        spans=spans,
+        asked=load_asked(session, [match.known_id for match in without_expense]) if existing else frozenset(),
         unchanged_elsewhere=len(rows.split.seen),
         linked=linked,
         delivered=frozenset(id_ for id_ in linked if id_ in rows.split.seen or seen.has(id_)),
-        common_words=common_words(texts),
+        common_words=common_words(latest_texts(session, share.account.id) if matches.new and details else ()),
         maybe_retold=retold,
     )
-    return matches, make_plan(matches, evidence, rules)
+    return matches, make_plan(matches, evidence, share.rules)
+
+
+def _match(
+    session: Session, share: AccountShare, rows: SliceRows, coverage: Coverage, seen: SeenRows
+) -> tuple[IdentityMatches, Mapping[bytes, bytes]]:
+    """Match lines with stored rows by identity and content; return with it the fingerprints of opposite signs."""
+    matches = match_by_identity(
+        rows.lines,
+        rows.known,
+        rows.aliases,
+        coverage,
+        rows.shared_ids,
+        links_pending=share.capabilities.links_pending,
+    )
+    matches.returned += rows.split.returned
+    if not seen.first_load:
+        # Rows of equal content may be filed under far days: booked together, bought weeks apart.
+        _take_stored_identities(session, share, matches)
+    opposite = opposite_fingerprints(matches, rows.split, share.read_context)
+    match_inverted_rows(matches, opposite)
+    return matches, opposite
+
+
+def _existing(
+    session: Session, share: AccountShare, lines: Sequence[Line], seen: SeenRows
+) -> tuple[list[Counterpart], Spans | None]:
+    """Return what lines that get an expense may be matched with, and the days of the sources where there are any."""
+    visible = [line for line in lines if has_expense(line, pending_hidden=share.rules.pending_hidden)]
+    days, amounts = [line.effective_on for line in visible], {line.expense_amount for line in visible}
+    found = load_counterparts(session, share.job.user_id, share.account, days, amounts)
+    existing = [expense for expense in found if expense.expense_id not in seen.expense_ids]
+    has_twins = any(one.twin_id is not None for one in existing)
+    return existing, load_spans(session, share.account, visible) if has_twins else None
 
 
 def _take_stored_identities(session: Session, share: AccountShare, matches: IdentityMatches) -> None:
