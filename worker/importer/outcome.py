@@ -191,7 +191,7 @@ def _problems(
         yield "rows_withdrawn", sentence
     if still_pending:
         sentence = (
-            f"{still_pending} pending rows may be booked or called off, told beside a booking or for long:"
+            f"{still_pending} pending rows may be booked or called off, delivered beside a booking or for long:"
             " accept the suggestion that they are, or decline it"
         )
         yield "still_pending", sentence

@@ -81,7 +81,7 @@ def test_rows_that_are_not_proven_to_be_gone_are_no_migration():
 def lacking(number, text, **more):
     """A row without an id that its day lacks in an answer which proves nothing else."""
     known = row("-4.50", text, id=number, context=UNTRUSTED, **more)
-    return UnmatchedRow(known=known, withdrawn=False, complete=False, maybe_retold=True)
+    return UnmatchedRow(known=known, withdrawn=False, complete=False, maybe_restated=True)
 
 
 def told(*texts, **more):

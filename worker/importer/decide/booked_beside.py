@@ -1,6 +1,6 @@
-"""Finds the posted row that a pending row became although the bank told both, and what it inherits of the pending one.
+"""Finds the posted row that a pending one became although the bank delivered both, and what it inherits.
 
-Nothing tells such a pair from two purchases while both are told without a link or a common id, so both are expenses,
+Nothing tells such a pair from two purchases while both are delivered without a link or a common id: both are expenses,
 and the person is asked. When the pending row goes, one posted row that came beside it and says the same is what became
 of it, and what the person did to the expense of the pending row holds for that of the posted one.
 """

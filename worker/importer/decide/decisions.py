@@ -94,7 +94,7 @@ class RowChange:
     Attributes:
         line: What the bank says now; None when it took the row back.
         base: What is to be remembered as last written to the expense.
-        told_beside: The pending line by which the same delivery tells the row that the posted line links.
+        delivered_beside: The pending line by which the same delivery tells the row that the posted line links.
     """
 
     known: StoredRow
@@ -106,7 +106,7 @@ class RowChange:
     occurrence: int
     line: Line | None = None
     base: ExpenseFields | None = None
-    told_beside: Line | None = None
+    delivered_beside: Line | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from worker.importer.decide.text import id_text
 from worker.words import payment_text
 
 MAX_DAYS_CHANGED = 5
-"""So far a row may move when it changes."""
+"""By so many days a row may move when it changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

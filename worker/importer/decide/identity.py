@@ -8,7 +8,7 @@ DIGEST_BYTES = 16
 MAX_PLAIN_ID_BYTES = 64
 _LONGEST = 1000
 _QUIET = Context(prec=28, traps=[])
-"""Computes with numbers that are none, too: every record is identified before it is known whether it can be read."""
+"""Computes with NaN and infinities as well: a record gets its identity before it is known whether it can be read."""
 
 
 def digest(*parts: str) -> bytes:
@@ -39,7 +39,7 @@ def content_key(*, day: date | None, amount: Decimal, currency: str, texts: tupl
 
 
 def plain_amount(amount: Decimal) -> str:
-    """Return the amount as digits: 12.50 and 12.5 are one amount. What is none of money stays as it is written."""
+    """Return the amount as digits: 12.50 and 12.5 are one amount. One of over 1,000 digits stays as it is written."""
     if not -_LONGEST < amount.adjusted() < _LONGEST:
         return str(amount)
     return format(_QUIET.normalize(amount), "f")

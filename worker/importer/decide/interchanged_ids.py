@@ -1,8 +1,8 @@
 """Finds lines whose ids changed places: the stored rows say the same as before, each under the id of another one.
 
-Nothing tells an id that moved from a row that was amended but the other rows: where every content that an id left is
-there again under another id, the ids moved, and rows are recognised by their content. A line that says what no row
-said, under the id of a row that moved, is a row of its own. So what a person did to a purchase stays with it.
+Only the other rows tell an id that moved from a row that was amended: where every content that an id left is there
+again under another id, the ids moved, and rows are recognised by their content. A line with new content under the id
+of a row that moved is a row of its own. So what a person did to a purchase stays with it.
 """
 
 from collections import Counter
@@ -54,7 +54,7 @@ def _unproven(
     new_contents: set[bytes],
     coverage: Coverage,
 ) -> list[int]:
-    """Return the lines that may have been amended: the row they would be is not free, or nothing says theirs again."""
+    """Return the lines that may be amended rows: their row is not free, or no line has the content that it had."""
     stays_ids = {row.id for place, row in left.items() if place not in moved}
     said = {lines[place].content_key for place, row in moved.items() if row is not None}
     unproven = []

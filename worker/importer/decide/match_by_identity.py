@@ -39,7 +39,7 @@ class IdentityMatches:
         next_occurrence: By content key, the first occurrence that no row has.
         taken_identities: Identities that rows have already.
         shared_ids: Ids that stand for several rows, and the identities they would give.
-        told_beside: Pending lines whose rows a posted line of the delivery links by a former id, by the rows' ids.
+        delivered_beside: Pending lines whose rows a posted line of the delivery links by a former id, by the rows' ids.
     """
 
     unchanged: list[IdentityMatch] = field(default_factory=list)
@@ -52,7 +52,7 @@ class IdentityMatches:
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
     taken_identities: Collection[bytes] = ()
     shared_ids: Mapping[str, bytes] = field(default_factory=dict)
-    told_beside: dict[int, Line] = field(default_factory=dict)
+    delivered_beside: dict[int, Line] = field(default_factory=dict)
 
     def possible_identities(self) -> list[bytes]:
         """Return the identities that new rows without trusted ids may get, with room for as many equal ones again."""
@@ -70,10 +70,10 @@ class IdentityMatches:
         back = {row.id for row in self.removed if any(days_apart(row.day, day) <= MAX_DAYS_BACK for day in days)}
         return gone | back | {match.known_id for match in self.changed}
 
-    def maybe_retold(self) -> set[int]:
-        """Return the posted rows without a trusted id on the days of new lines, which may tell them otherwise."""
-        told = [line for line in self.new if line.identity is None and not line.pending]
-        days = {day for line in told for day in (line.stated_on, line.value_on)}
+    def maybe_restated(self) -> set[int]:
+        """Return the posted rows without a trusted id on the days of new lines, which may state them otherwise."""
+        lines = [line for line in self.new if line.identity is None and not line.pending]
+        days = {day for line in lines for day in (line.stated_on, line.value_on)}
         there = (row for row in self.absent if row.state == State.POSTED and row.day in days)
         return {row.id for row in there if not row.has_trusted_id}
 
@@ -91,14 +91,14 @@ class IdentityMatches:
             self.returned.append(row.id)
 
     def release_linked(self, linked: Collection[int]) -> None:
-        """Let posted lines have the rows that they link, although pending lines tell these under an id of today."""
+        """Let posted lines have the rows that they link, although pending lines deliver these under an id of today."""
         for match in [m for m in (*self.changed, *self.unchanged) if m.known_id in linked and m.line.pending]:
-            self.told_beside[match.known_id] = match.line
+            self.delivered_beside[match.known_id] = match.line
             self.seen.discard(match.known_id)
             if match in self.changed:
                 self.changed.remove(match)
                 self.unchanged.append(match)
-        self.returned = [row_id for row_id in self.returned if row_id not in self.told_beside]
+        self.returned = [row_id for row_id in self.returned if row_id not in self.delivered_beside]
 
     def assign_identity(self, line: Line) -> RowIdentity:
         """Return the identity that the row of a line gets now.
@@ -115,7 +115,7 @@ class IdentityMatches:
 
 
 MAX_DAYS_BACK = 5
-"""So far a row may have moved that was removed and comes back under a new id."""
+"""By so many days a row may have moved that was removed and comes back under a new id."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -209,12 +209,12 @@ def _match_by_former_id(
     rest: list[Line] = []
     for line in lines:
         row = former.get(line.identity) if line.identity else None
-        told_again = links_pending and row is not None and _is_posted_already(line, row)
-        if row is None or (row.id in matches.seen and not told_again):
+        delivered_again = links_pending and row is not None and _is_posted_already(line, row)
+        if row is None or (row.id in matches.seen and not delivered_again):
             rest.append(line)
         elif row.id not in matches.seen and _may_return_to_former_id(line, row, coverage):
             matches.take(line, row)
-        elif told_again:
+        elif delivered_again:
             matches.seen.add(row.id)
             matches.unchanged.append(IdentityMatch(line, row.id))
         else:
@@ -233,7 +233,7 @@ def _may_return_to_former_id(line: Line, row: StoredKey, coverage: Coverage) -> 
 
 
 def _is_posted_already(line: Line, row: StoredKey) -> bool:
-    """Return whether a pending line tells again what became a posted row."""
+    """Return whether a pending line delivers again what became a posted row."""
     return line.pending and row.state == State.POSTED
 
 

@@ -15,7 +15,7 @@ from worker.importer.decide.match_rewritten import (
     pairs_in_day_order,
     rate_migrated,
     rate_posted_row,
-    rate_retold,
+    rate_restated,
     says_the_same,
 )
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
@@ -33,8 +33,8 @@ SURE = 0.75
 """How similar a line must be to a row without an expense to be matched with it, because it gets none then either."""
 
 MAX_SHARE_UNSEEN = 0.3
-"""A row without an expense, or of an amount that the user changed, is no line whose amount differs by more than this
-share: it may be another purchase, which would be hidden or shown with the amount of this one."""
+"""A line whose amount differs by a larger share is not matched with a row that has no expense, or whose amount the user
+changed: it may be another purchase, which would be hidden or shown with the amount of that row."""
 
 _COST_PER_DAY = 0.05
 _COST_UNLIKE = 2.0
@@ -67,7 +67,7 @@ def match_pending_rows(
         _rate_link,
     )
     matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
-    for line_key, row_key in _RETOLD_KEYS:
+    for line_key, row_key in _RESTATED_KEYS:
         matching.choose(matching.pairs_by_key(line_key, row_key), _rate_retold)
     migration = is_migration(candidates, delivered_known)
     if migration:
@@ -98,31 +98,31 @@ def _number_of_withdrawn(candidate: UnmatchedRow) -> Key:
     return (candidate.known.stated_on, candidate.known.amount) if candidate.withdrawn else None
 
 
-def _may_retell(line: Line) -> bool:
+def _may_restate(line: Line) -> bool:
     return not line.pending and line.identity is None
 
 
-def _retold(candidate: UnmatchedRow) -> Key:
+def _restated(candidate: UnmatchedRow) -> Key:
     known = candidate.known
-    return (known.currency, known.amount, known.stated_on) if candidate.maybe_retold else None
+    return (known.currency, known.amount, known.stated_on) if candidate.maybe_restated else None
 
 
-_RETOLD_KEYS: Sequence[tuple[Callable[[Line], Key], Callable[[UnmatchedRow], Key]]] = (
-    (lambda line: (line.currency, line.amount, line.stated_on) if _may_retell(line) else None, _retold),
-    (  # a row that was told without the day of booking: the day of value stands for it
-        lambda line: (line.currency, line.amount, line.value_on) if _may_retell(line) else None,
-        lambda row: _retold(row) if row.known.value_on is None else None,
+_RESTATED_KEYS: Sequence[tuple[Callable[[Line], Key], Callable[[UnmatchedRow], Key]]] = (
+    (lambda line: (line.currency, line.amount, line.stated_on) if _may_restate(line) else None, _restated),
+    (  # a row that was stated without the day of booking: the day of value stands for it
+        lambda line: (line.currency, line.amount, line.value_on) if _may_restate(line) else None,
+        lambda row: _restated(row) if row.known.value_on is None else None,
     ),
     (  # a row of which nobody stated a currency, and a line that states its own
-        lambda line: (line.amount, line.stated_on) if _may_retell(line) and line.currency_stated else None,
-        lambda row: (row.known.amount, row.known.stated_on) if row.maybe_retold and row.currency_assumed else None,
+        lambda line: (line.amount, line.stated_on) if _may_restate(line) and line.currency_stated else None,
+        lambda row: (row.known.amount, row.known.stated_on) if row.maybe_restated and row.currency_assumed else None,
     ),
 )
-"""What a line and the row that it may tell otherwise have in common: the money and the day, each way once."""
+"""What a line has in common with the row that it may state in other words: the money and the day."""
 
 
 def _rate_retold(line: Line, candidate: UnmatchedRow) -> Rating | None:
-    return rate_retold(line, candidate.known)
+    return rate_restated(line, candidate.known)
 
 
 def _rate_former_currency(line: Line, candidate: UnmatchedRow) -> Rating | None:

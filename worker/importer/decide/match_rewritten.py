@@ -42,7 +42,7 @@ class UnmatchedRow:
         maybe_cut_off: The answer should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
         removed: It was removed before, and a person had deleted or changed its expense.
-        maybe_retold: It is posted and has no trusted id, and the answer holds its day as a whole without it.
+        maybe_restated: It is posted and has no trusted id, and the answer holds its day as a whole without it.
         currency_assumed: Its currency is the one that was assumed before the bank stated any.
         linked_as: The id, present or former, by which a line names it as its pending one.
     """
@@ -53,7 +53,7 @@ class UnmatchedRow:
     maybe_cut_off: bool = False
     ahead: bool = False
     removed: bool = False
-    maybe_retold: bool = False
+    maybe_restated: bool = False
     currency_assumed: bool = False
     linked_as: str | None = None
 
@@ -84,10 +84,10 @@ def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int
     return None
 
 
-def rate_retold(line: Line, known: StoredRow) -> Rating | None:
+def rate_restated(line: Line, known: StoredRow) -> Rating | None:
     """Rate a row and a line of the same amount and day, of an answer that has the day as a whole without the row.
 
-    One may have been told with more words. Words of its own on either side speak of two purchases.
+    One of them may have more words. Where each has words that the other lacks, they are two purchases.
     """
     apart = words_apart(payment_text(line), payment_text(known))
     return Rating(float(apart), Reason.REWRITTEN) if apart is not None else None

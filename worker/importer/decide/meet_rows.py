@@ -33,7 +33,7 @@ MIN_LAGS = 5
 """From so many amounts that occur once on, the days between the two sources are known."""
 
 SLACK = ((10, 2), (30, 1))
-"""Lags of fewer rows than the first number may be so many days longer either way."""
+"""Pairs of rows and days: a lag learned from fewer rows may be so many days longer either way."""
 
 MAX_COMPARED_PAIRS = 40_000
 """More rows of one amount are paired in their order alone, because comparing their words would take minutes."""
@@ -46,7 +46,7 @@ class RowMeetings:
     Attributes:
         met: Rows that are one purchase.
         doubtful: Rows of one amount and near days of which nothing tells whether they are one purchase: that one source
-            ends between them, or that either source lacks the other's row though it told the days.
+            ends between them, or that either source lacks the other's row though it delivered the days.
     """
 
     met: Sequence[Meeting] = ()
@@ -107,7 +107,7 @@ def _doubtful(
     spans: Spans,
     lag: Lag,
 ) -> list[Meeting]:
-    """Return pairs of what is left on both sides, the nearest days first: near the end of a source, or of told days."""
+    """Return pairs of what is left on both sides, the nearest days first: near where a source or delivered days end."""
     met_left, met_right = {one.left for one in met}, {one.right for one in met}
     found: list[Meeting] = []
     for left_places, right_places in groups:
@@ -118,7 +118,7 @@ def _doubtful(
                 (left, right): cost
                 for (left, right), cost in _near_pairs(lefts, rights, left_over, right_over, ANYWHERE).items()
                 if not spans.decide(lefts[left], rights[right], ANYWHERE)
-                or (lag.allows(lefts[left], rights[right]) and spans.are_told(lefts[left], rights[right]))
+                or (lag.allows(lefts[left], rights[right]) and spans.are_delivered(lefts[left], rights[right]))
             }
             matching = _Matching(lefts, rights, left_over, right_over)
             matching.take(best_pairs(lefts, rights, near, None), MetBy.ORDER)
@@ -156,7 +156,7 @@ def _meet_single(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], left: 
 
 
 def _learned_lag(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], found: Sequence[Meeting]) -> Lag | None:
-    """Return how many days later the right source books; None when too few rows tell."""
+    """Return how many days later the right source books; None when there are too few rows to say."""
     days = [(rights[one.right].on - lefts[one.left].on).days for one in found]
     if len(days) < MIN_LAGS:
         return None

@@ -36,7 +36,7 @@ class Evidence:
         linked: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
         delivered: Ids of those of `details` that were, or that an earlier slice had: neither absent nor replaced.
         common_words: Words that most texts of the account have.
-        maybe_retold: Ids of those of `details` whose days the delivery has as a whole, and not these rows.
+        maybe_restated: Ids of those of `details` whose days the delivery has as a whole, and not these rows.
     """
 
     coverage: Coverage
@@ -50,7 +50,7 @@ class Evidence:
     linked: Mapping[int, str] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
     common_words: frozenset[str] = frozenset()
-    maybe_retold: frozenset[int] = frozenset()
+    maybe_restated: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +136,8 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
             continue
         withdrawn = explicit or evidence.coverage.covers(row.day)
         guessed = row.state == State.PENDING and rules.guess_pending
-        retold = row.id in evidence.maybe_retold
-        if withdrawn or guessed or linked or retold:
+        restated = row.id in evidence.maybe_restated
+        if withdrawn or guessed or linked or restated:
             complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
             ahead = evidence.coverage.is_ahead(row.day)
             candidates.append(
@@ -148,7 +148,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
                     maybe_cut_off=cut_off,
                     ahead=ahead,
                     linked_as=evidence.linked.get(row.id),
-                    maybe_retold=retold,
+                    maybe_restated=restated,
                     currency_assumed=row.currency == rules.currency_assumed,
                 )
             )
@@ -162,8 +162,8 @@ def _update(
     says_the_same = line.identity is None and known.has_content_identity(line.content_key)
     identity = RowIdentity(known.identity, known.occurrence) if says_the_same else matches.assign_identity(line)
     change = update_from_bank(known, line, identity, rules, reason=reason)
-    beside = matches.told_beside.get(known.id)
-    return change if beside is None else replace(change, told_beside=beside)
+    beside = matches.delivered_beside.get(known.id)
+    return change if beside is None else replace(change, delivered_beside=beside)
 
 
 def _removal_reason(row: StoredRow, evidence: Evidence, rules: RowRules) -> Reason | None:

@@ -1,7 +1,7 @@
 """Finds how equal purchases of two sources meet anew where rows are left alone on both sides. Pure.
 
-Sources that are read day by day tell equal purchases one at a time. A row meets the nearest one that is free then, so
-that a later row may find its partner taken, while a row of some days before is alone in the other source: one purchase
+Sources that are read day by day deliver equal purchases one at a time. A row meets the nearest one that is free then.
+So a later row may find its partner taken, while a row of some days before is alone in the other source: one purchase
 too many. Taken together (`meet_rows`), as many meet as the source with fewer rows has: every row between the two that
 are alone passes its partner on.
 """

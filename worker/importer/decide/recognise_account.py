@@ -20,7 +20,7 @@ MIN_AGREEING = 4
 
 MIN_AMOUNTS = 3
 MIN_AGREEING_RENAMED = 8
-"""So many are none even where the two sources name no merchant alike."""
+"""So many are no coincidence even where the two sources name no merchant alike."""
 
 MIN_AMOUNTS_RENAMED = 6
 MAX_GAP_DAYS = 31

@@ -10,7 +10,7 @@ MAX_DAYS_ALIKE = 5
 """A purchase is booked at most so many days later in the other source: a long weekend between."""
 
 MAX_DAYS_BY_ORDER = 3
-"""Without a word in common."""
+"""The same of rows whose texts have no word in common."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Lag:
     """How many days after the left row the right one may be, at least and at most.
 
     Attributes:
-        typical: How many days it is where nothing else tells.
+        typical: How many days it is where nothing else decides.
     """
 
     least: int
@@ -130,8 +130,8 @@ class Spans:
         """Return whether each of two rows is beyond the days of the other source, on either side of a seam."""
         return not (self.right_covers(left) or self.left_covers(right))
 
-    def are_told(self, left: SourceRow, right: SourceRow) -> bool:
-        """Return whether both sources told the days near two rows, so that another partner of either comes no more."""
+    def are_delivered(self, left: SourceRow, right: SourceRow) -> bool:
+        """Return whether both sources delivered the days near two rows, so that no other partner of either comes."""
 
         def waits(row: SourceRow, to_on: date, last_on: date | None) -> bool:
             return to_on == date.max and row.on + timedelta(days=MAX_DAYS_ALIKE) > (last_on or to_on)

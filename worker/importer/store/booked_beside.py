@@ -25,7 +25,7 @@ from worker.importer.store.write import WriteTarget
 from worker.models import BankTransaction
 
 # Each row that is pending and stands for a purchase, or was until this run, with the posted rows of its days that took
-# no row's place, or the place of this one, which is told again; unless both are one purchase already.
+# no row's place, or the place of this one, which is delivered again; unless both are one purchase already.
 _BESIDE = text(
     """SELECT p.id AS pending_id, q.id AS posted_id, s.status,
       q.created_at > p.created_at OR a.identity IS NOT NULL AS came_after
@@ -153,7 +153,7 @@ def join_booked_beside(
 ) -> set[str]:
     """Make a pending row and a posted one of its account one purchase, with what the person did to either.
 
-    The pending row goes on being told. It is a twin of the posted one until it is posted itself.
+    The pending row is still delivered. It is a twin of the posted one until it is posted itself.
 
     Returns the months (`YYYY-MM`) of expenses that changed.
 

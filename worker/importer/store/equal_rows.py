@@ -89,7 +89,7 @@ def _sides(
     """Return the rows of both sides that have met or are alone, and the pairs there are, by their places.
 
     Of several sources that confirm one row, the first one stands for them. Legs of transfers stay as they are. Amounts
-    of which no row is alone tell nothing but the days between the sources, where they occur once.
+    of which no row is alone show nothing but the days between the sources, where they occur once.
     """
     lefts = [row for row in ours if row.id in alone]
     rights = [row for row in theirs if row.id in alone]

@@ -68,13 +68,13 @@ def judge_connection_again(session: Session, connection_id: uuid.UUID) -> None:
 
 
 def _mismatch_before(session: Session, account: BankConnectionAccount) -> str | None:
-    """Return what was said last of a balance that did not fit, also where another problem was told instead of it."""
+    """Return the last sentence about a balance that did not fit, also where another problem was reported instead."""
     if account.problem_code not in JUDGED:
         return None
     if account.problem_code == "balance_mismatch":
         return account.problem_message
-    told = next((proof for proof in _proofs(session, account.id) if not proof.says_nothing), None)
-    return mismatch_sentence(told) if told is not None and told.result == "mismatch" else None
+    latest = next((proof for proof in _proofs(session, account.id) if not proof.says_nothing), None)
+    return mismatch_sentence(latest) if latest is not None and latest.result == "mismatch" else None
 
 
 def _proofs(session: Session, account_id: int) -> list[BalanceProof]:

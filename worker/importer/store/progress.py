@@ -70,7 +70,7 @@ def note_unread_days(session: Session, account_id: int, window: Window, *, by_cu
     """Store the days between the watermark and a window that was read, and remove those that the window covers.
 
     Args:
-        by_cursor: The bank tells changes since the last time, so that no day is left out.
+        by_cursor: The bank delivers changes since the last time, so that no day is left out.
     """
     values = {"account_id": account_id, "from_on": window.from_on, "to_on": window.to_on, "by_cursor": by_cursor}
     session.execute(_NOTE_UNREAD, values)

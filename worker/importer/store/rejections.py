@@ -103,7 +103,7 @@ def record_rejections(
         return 0
     before = standing_rejections(session, job.connection_id, account_id).open
     # Of several records of one id the last one counts, so that what a person left out is compared with itself.
-    told = dict(zip(_identities(rejections), rejections, strict=True))
+    latest = dict(zip(_identities(rejections), rejections, strict=True))
     rows: list[dict[str, Any]] = [
         {
             **arrived,
@@ -113,7 +113,7 @@ def record_rejections(
             "message": plain_text(redact(rejection.message))[:1000],
             "raw": plain_text(redact(rejection.raw))[:_MAX_RAW],
         }
-        for identity, rejection in told.items()
+        for identity, rejection in latest.items()
     ]
     known = session.execute(_DISMISSED, {**arrived, "identities": [row["identity"] for row in rows]})
     dismissed = {bytes(row.identity): row for row in known}

@@ -36,8 +36,8 @@ from worker.importer.store.user_expenses import (
     load_asked,
     load_counterparts,
     load_spans,
-    lock_as_read,
-    until_as_read,
+    lock_if_unchanged,
+    retry_while_changed,
 )
 from worker.importer.store.write import WriteTarget
 
@@ -125,14 +125,14 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
         job: The run.
         account: Whose rows are looked at.
         today: In the bank's zone.
-        by_cursor: The bank tells changes, so that a row which it does not mention stands.
+        by_cursor: The bank delivers changes, so that a row which it does not mention stands.
     """
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
     since_on = today - timedelta(days=DAYS)
     show_both = job.options.transfers == "show_both"
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
-    months |= until_as_read(lambda: _match_expenses(session, job, account, target, since_on))
+    months |= retry_while_changed(lambda: _match_expenses(session, job, account, target, since_on))
     months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)
     months |= settle_pending(session, job, account, target, today, by_cursor=by_cursor)
@@ -195,7 +195,7 @@ def _match_rows(
     beside = [one for one in beside if with_twins or one.twin_id is None]
     spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in beside) else None
     found = match_user_expenses([_as_line(row) for row in rows], beside, spans)
-    lock_as_read(session, [m.right for m in (*found.matches, *found.suggestions) if m.right.twin_id is None])
+    lock_if_unchanged(session, [m.right for m in (*found.matches, *found.suggestions) if m.right.twin_id is None])
     asked = load_asked(session, ids)
     months: set[str] = set()
     twins: list[int] = []

@@ -15,7 +15,7 @@ from worker.importer.store.seen_rows import SeenRows
 from worker.importer.store.slice_plan import plan_slice
 from worker.importer.store.slice_rows import read_slice
 from worker.importer.store.transfers import pair_transfers
-from worker.importer.store.user_expenses import until_as_read
+from worker.importer.store.user_expenses import retry_while_changed
 from worker.importer.store.write import Written, write_plan
 
 
@@ -34,12 +34,12 @@ def import_slice(
         matches, plan = plan_slice(session, share, slice_, rows, removed, seen)
         return matches, plan, _write(session, share, plan)
 
-    matches, plan, written = until_as_read(decide_and_write)
+    matches, plan, written = retry_while_changed(decide_and_write)
     seen.add(rows.split, matches, plan, written)
     tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, share.account.watermark_on)
     tally.months |= written.months
     if share.is_list_of_changes and not share.job.resumed and any(one.line.identity is None for one in plan.unchanged):
-        # Told again, or one more equal purchase: without ids nothing tells which, until a balance does.
+        # Delivered again, or one more equal purchase: without ids nothing tells which, until a balance does.
         tally.warnings.add("rows_told_again")
     return list(rows.rejections)
 

@@ -56,9 +56,9 @@ def plan_slice(
         raise SignsFlippedError
 
     # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
-    told = matches.maybe_retold() if share.holds_whole_days else set()
-    retold = frozenset(id_ for id_ in told if not seen.has(id_))
-    details = {**load_details(session, retold - details.keys()), **details}
+    possible = matches.maybe_restated() if share.holds_whole_days else set()
+    restated = frozenset(id_ for id_ in possible if not seen.has(id_))
+    details = {**load_details(session, restated - details.keys()), **details}
     without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]
     existing, spans = _existing(session, share, [*matches.new, *(match.line for match in without_expense)], seen)
     evidence = Evidence(
@@ -73,7 +73,7 @@ def plan_slice(
         linked=linked,
         delivered=frozenset(id_ for id_ in linked if id_ in rows.split.seen or seen.has(id_)),
         common_words=common_words(latest_texts(session, share.account.id) if matches.new and details else ()),
-        maybe_retold=retold,
+        maybe_restated=restated,
     )
     return matches, make_plan(matches, evidence, share.rules)
 

@@ -60,7 +60,7 @@ def read_slice(session: Session, share: AccountShare, slice_: Slice, seen: SeenR
     if not job.dry_run:  # it decides every row, because it reports every row
         split = split_unchanged(distinct.transactions, {key.identity: key for key in unseen})
     if share.capabilities.links_pending:
-        _leave_out_told_again(split, aliases, unseen)
+        _leave_out_delivered_again(split, aliases, unseen)
     read = [read_line(item, share.read_context) for item in split.rest]
     return SliceRows(
         lines=[item for item in read if isinstance(item, Line)],
@@ -73,8 +73,8 @@ def read_slice(session: Session, share: AccountShare, slice_: Slice, seen: SeenR
     )
 
 
-def _leave_out_told_again(split: UnchangedSplit, aliases: Mapping[bytes, int], known: Sequence[StoredKey]) -> None:
-    """Count pending transactions as unchanged that tell again what became one of the unchanged posted rows."""
+def _leave_out_delivered_again(split: UnchangedSplit, aliases: Mapping[bytes, int], known: Sequence[StoredKey]) -> None:
+    """Count pending transactions as unchanged that deliver again what became one of the unchanged posted rows."""
     posted = {key.id for key in known if key.id in split.seen and key.state == State.POSTED}
     rest = [
         item

@@ -1,4 +1,4 @@
-"""Removes pending rows that are not told of any more or that were booked beside themselves, and asks about old ones."""
+"""Removes pending rows that are no longer delivered or whose booking came beside them, and asks about old ones."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -84,7 +84,7 @@ _ASK = text(
 
 
 def remove_abandoned(session: Session, job: Job, account: AccountState, target: WriteTarget, today: date) -> set[str]:
-    """Remove pending rows, and bookings of days to come, that nobody tells of any more; what the user changed stays.
+    """Remove pending rows, and bookings of days to come, that nobody delivers any more; what the user changed stays.
 
     They are of removed connections and did not come with this one, or of missing accounts of this connection.
     """
@@ -101,21 +101,21 @@ def remove_abandoned(session: Session, job: Job, account: AccountState, target: 
 def settle_pending(
     session: Session, job: Job, account: AccountState, target: WriteTarget, today: date, *, by_cursor: bool
 ) -> set[str]:
-    """Settle pending rows beside which the bank told what may be their booking, or that are pending for long.
+    """Settle pending rows beside which the bank delivered what may be their booking, or that are pending for long.
 
-    Where a posted row is evidently what became of one, it goes: as soon as the bank tells it no longer, or after the
-    days of grace where the bank tells changes alone. About others the person is asked. Returns the months of expenses
+    Where a posted row is evidently what became of one, it goes: once the bank delivers it no longer, or after the days
+    of grace where the bank delivers changes alone. About others the person is asked. Returns the months of expenses
     that changed.
 
     Args:
-        by_cursor: The bank tells changes, so that nothing says whether it still has a row.
+        by_cursor: The bank delivers changes, so that nothing says whether it still has a row.
     """
     standing = session.execute(_PENDING, {"account_id": account.id, "today": today}).all()
     if not standing:
         return set()
     old = {row.id for row in standing if row.days >= job.options.pending_grace_days}
     absent = {row.id for row in standing if row.is_absent}
-    told = {row.id for row in standing} - absent
+    delivered = {row.id for row in standing} - absent
     beside = load_rows_beside(session, account.id)
     settled = absent | old if by_cursor else absent
     gone = {
@@ -126,10 +126,10 @@ def settle_pending(
         and not (pending.changed_by_user and posted.changed_by_user)
     }
     months = _remove(session, target, list(gone.values()))
-    # What a bank tells together are two rows, until it goes on so for longer than it takes to book one.
+    # What a bank delivers together are two rows, until it does so for longer than it takes to book one.
     possible = [pair for pair in beside.pairs if pair[0].id not in gone and are_two_expenses(*pair)]
-    told_long = set[int]() if by_cursor else told & old
-    possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in told_long]
+    delivered_long = set[int]() if by_cursor else delivered & old
+    possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in delivered_long]
     pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)
     asked_pairs = ((*ids_of(pair), Reason.STILL_PENDING) for pair in pairs[:MAX_QUESTIONS])
     suggest(session, target.user_id, target.run_id, "twin", asked_pairs)
@@ -137,7 +137,7 @@ def settle_pending(
     lasting = [pair for pair in lasting if ids_of(pair) in beside.came_after or are_about_equal(*pair)]
     doubtful = {pending.id for pending, posted in lasting if is_doubtful(pending, posted, beside.common_words)}
     expired = {row.id for row in standing if row.days >= MAX_PENDING_DAYS}
-    asked = told & (doubtful | expired) - gone.keys() - {pending.id for pending, _ in pairs}
+    asked = delivered & (doubtful | expired) - gone.keys() - {pending.id for pending, _ in pairs}
     if asked:
         values = {"user_id": job.user_id, "run_id": target.run_id, "reason": Reason.STILL_PENDING}
         session.execute(_ASK, values | {"ids": sorted(asked)})

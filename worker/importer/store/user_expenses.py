@@ -161,7 +161,7 @@ class ExpensesChangedError(Exception):
     """A person changed or deleted expenses that a plan is about, after they were read."""
 
 
-def lock_as_read(session: Session, expenses: Sequence[Counterpart]) -> None:
+def lock_if_unchanged(session: Session, expenses: Sequence[Counterpart]) -> None:
     """Lock the user's own expenses that rows are to be linked with.
 
     Raises:
@@ -176,8 +176,8 @@ def lock_as_read(session: Session, expenses: Sequence[Counterpart]) -> None:
         raise ExpensesChangedError
 
 
-def until_as_read(decide_and_write: Callable[[], T]) -> T:
-    """Decide and write again when the user changed expenses in between; each try locks those it read."""
+def retry_while_changed(decide_and_write: Callable[[], T]) -> T:
+    """Decide and write; do it again while the user changed expenses in between: each try locks those it read."""
     while True:
         try:
             return decide_and_write()

@@ -25,7 +25,7 @@ from worker.importer.store.expense_rows import delete_expenses, insert_expenses,
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.suggestions import suggest
 from worker.importer.store.twins import leave_to_twins
-from worker.importer.store.user_expenses import lock_as_read
+from worker.importer.store.user_expenses import lock_if_unchanged
 
 _LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
 _stated_values: Callable[[Line], tuple[Any, ...]] = attrgetter(*STATED_FIELDS)
@@ -71,7 +71,7 @@ def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
     Raises:
         ExpensesChangedError: An expense of the user's that it is about is another one now; nothing is written.
     """
-    lock_as_read(session, plan.expenses)
+    lock_if_unchanged(session, plan.expenses)
     written = Written()
     changes, heirs = leave_to_twins(session, plan.changes, target.run_id)
     _write_changes(session, changes, target, written)
@@ -148,7 +148,7 @@ def _write_changes(session: Session, changes: Sequence[RowChange], target: Write
         + [
             (beside.identity, c.known.id, beside.external_id)
             for c in changes
-            if (beside := c.told_beside) is not None
+            if (beside := c.delivered_beside) is not None
             and beside.identity is not None
             and beside.identity != c.known.identity
         ],
