@@ -3,7 +3,8 @@
 import pytest
 
 from tests.file.test_imported import FileHarness
-from worker.runs.states import RunKind
+from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.runs.states import RunKind, RunStatus
 
 
 @pytest.fixture
@@ -110,3 +111,34 @@ def test_rows_of_an_assumed_currency_become_those_of_the_currency_that_a_later_e
     folder.drop("a.csv", table("£"))
     folder.refresh()
     assert [row[1:3] for row in folder.expenses()] == [("-4.50", "GBP"), ("-4.50", "GBP"), ("20.00", "GBP")]
+
+
+@pytest.mark.parametrize("code", ["EUR", "USD"])
+@pytest.mark.parametrize("is_replaced", [True, False], ids=["in place of it", "beside it"])
+def test_a_file_with_a_column_of_currencies_doubles_no_row_of_one_without(
+    sessions, user_id, tmp_path, code, is_replaced
+):
+    """It names another account. In place of the first file it goes on as that one; beside it, the person is asked.
+
+    A file of the first kind that comes later is read as well.
+    """
+    folder = FileHarness(sessions, user_id, tmp_path)
+    rows = [f"2026-01-{day:02d},Shop {day},-{day}.50" for day in range(1, 12)]
+    folder.drop("a.csv", "\n".join(["Date,Description,Amount", *rows[:9]]))
+    folder.refresh()
+    with_codes = "\n".join(["Date,Description,Amount,Currency", *(f"{row},{code}" for row in rows)])
+    folder.drop("a.csv" if is_replaced else "b.csv", with_codes)
+    outcome = folder.refresh()
+    if is_replaced:
+        assert outcome.status == RunStatus.SUCCEEDED
+    else:
+        assert (outcome.code, len(folder.amounts())) == ("similar_account", 9)
+        with sessions() as session:
+            [question] = list_suggestions(session, user_id)
+            accept(session, question.id, user_id=user_id)
+    folder.drop("c.csv", "Date,Description,Amount\n2026-01-20,Late,-99.50")
+    for _ in range(2):
+        assert folder.refresh().status == RunStatus.SUCCEEDED
+    told = {(f"-{day}.50", code) for day in (*range(1, 12), 99)}
+    assert len(folder.amounts()) == len(told)
+    assert {(amount, currency) for _, amount, currency, _ in folder.expenses()} == told

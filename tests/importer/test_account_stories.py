@@ -303,19 +303,31 @@ def booked(amount):
 
 
 @pytest.mark.parametrize("answer", [accept, decline])
-@pytest.mark.parametrize("second", [{}, {"balance": None, "name": "Girokonto"}], ids=str)
-def test_one_account_that_is_listed_under_two_ids_from_the_beginning_is_asked_about(harness, second, answer):
+@pytest.mark.parametrize(
+    ("second", "window_days", "quiet_days"),
+    [({}, None, 0), ({"balance": None, "name": "Girokonto"}, None, 0), ({"currency": None}, 300, 0), ({}, 200, 250)],
+    ids=["alike", "named otherwise", "in parts, and one without a currency", "in parts, of which the first has no row"],
+)
+def test_one_account_that_is_listed_under_two_ids_from_the_beginning_is_asked_about(
+    harness, second, window_days, quiet_days, answer
+):
+    harness.bank.capabilities = replace(harness.bank.capabilities, window_days=window_days)
     list_twice(harness, **second)
+    harness.bank.rows += [
+        replace(row, external_id=f"old {row.external_id}", booking_on=row.booking_on - timedelta(days=350))
+        for row in harness.bank.rows
+    ]
+    harness.bank.today += timedelta(days=quiet_days)
     outcome = harness.refresh()
     assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "similar_account")
-    assert len(harness.amounts()) == HISTORY_ROWS
+    assert len(harness.amounts()) == HISTORY_ROWS * 2
     with harness.sessions() as session:
         (question,) = list_suggestions(session, harness.user_id)
         answer(session, question.id, user_id=harness.user_id)
     for _ in range(2):
         outcome = harness.refresh()
     assert outcome.status == RunStatus.SUCCEEDED
-    assert len(harness.amounts()) == HISTORY_ROWS * (1 if answer is accept else 2)
+    assert len(harness.amounts()) == HISTORY_ROWS * (2 if answer is accept else 4)
 
 
 @pytest.mark.parametrize("difference", ["balance", "currency", "number", "a few rows", "texts"])

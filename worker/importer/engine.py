@@ -88,7 +88,7 @@ class _ImportRun:
         with self.context.sessions() as session, session.begin_nested() as savepoint:
             lock_user(session, self.job.user_id, wait=self.context.wait)
             known = {account.id for account in load_accounts(session, self.job.connection_id, None)}
-            requests = self._plan_requests(accounts_to_import(session, self.job, listed))
+            requests = self._plan_requests(accounts_to_import(session, self.job, listed), listed)
             savepoint.rollback()
         self.deliveries.prefetch_all(requests)
         with dry_run_transaction(self.context, self.job, known) as (dry_run_context, session):
@@ -128,7 +128,7 @@ class _ImportRun:
         """Import the accounts that the bank lists, request by request."""
         accounts = self._sync_accounts(listed)
         self.findings.digest = self._digest_of(listed, accounts)
-        requests = self._plan_requests(accounts)
+        requests = self._plan_requests(accounts, listed)
         requested = {account.id for request in requests for account in request.accounts}
         for number, request in enumerate(requests, start=1):
             self.imports.import_request(request)
@@ -148,11 +148,12 @@ class _ImportRun:
         """
         if self.job.answer_digest is None:
             return None
-        requests = plan_requests(self.job, self.job.accounts, self.connector.capabilities, self.context)
+        ids = {account.external_id for account in listed}
+        requests = plan_requests(self.job, self.job.accounts, self.connector.capabilities, self.context, ids)
         digest = self._digest_of(listed, self.job.accounts)
         asked = {account.external_id for request in requests for account in request.accounts}
         # Of an account that the bank lists no longer nothing is asked: its rows would be imported nowhere.
-        same_list = asked <= {account.external_id for account in listed}
+        same_list = asked <= ids
         if same_list and self.deliveries.prefetch_into(digest, requests) == self.job.answer_digest:
             outcome = copy_previous_run(self.job, self.context, requests, listed)
             if outcome is not None:
@@ -167,8 +168,9 @@ class _ImportRun:
         digest.add_accounts(now, listed, accounts)
         return digest
 
-    def _plan_requests(self, accounts: list[AccountState]) -> list[FetchRequest]:
-        requests = plan_requests(self.job, accounts, self.connector.capabilities, self.context)
+    def _plan_requests(self, accounts: list[AccountState], listed: Sequence[Account]) -> list[FetchRequest]:
+        ids = {account.external_id for account in listed}
+        requests = plan_requests(self.job, accounts, self.connector.capabilities, self.context, ids)
         if days_lost(self.job, requests, self.connector.capabilities, self.context):
             self.findings.warnings.add("days_out_of_reach")
         return requests

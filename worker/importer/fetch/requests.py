@@ -3,7 +3,7 @@
 Asks neither the bank nor the database; of the context it takes the present moment and the policy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -83,9 +83,21 @@ def history_limits(job: Job, capabilities: Capabilities, context: ImportContext)
 
 
 def plan_requests(
-    job: Job, accounts: list[AccountState], capabilities: Capabilities, context: ImportContext
+    job: Job,
+    accounts: list[AccountState],
+    capabilities: Capabilities,
+    context: ImportContext,
+    listed_ids: Collection[str] = (),
 ) -> list[FetchRequest]:
-    """Return the deliveries of a run, in order: newest windows first, each account's own where the provider allows."""
+    """Return the deliveries of a run, in order: newest windows first, each account's own where the provider allows.
+
+    Args:
+        job: The run.
+        accounts: The accounts that it imports.
+        capabilities: The connector's.
+        context: Of the run.
+        listed_ids: The ids that the bank lists.
+    """
     todo = [account for account in accounts if account.id not in job.done]
     if not todo:
         return []
@@ -94,7 +106,9 @@ def plan_requests(
     if capabilities.cursor_scope is not None and not stated_days:
         # One cursor of the connection passes the rows of all its accounts, so that all of them are read with it.
         together = capabilities.cursor_scope == Scope.CONNECTION
-        return _cursor_requests(job, accounts if together else todo, capabilities, limits)
+        named_otherwise = listed_ids if capabilities.whole_days else ()
+        named = accounts if together else [one for account in todo for one in _under_its_ids(account, named_otherwise)]
+        return _cursor_requests(job, named, capabilities, limits)
     if capabilities.fetch_scope == Scope.CONNECTION:
         widest = max((_windows(job, account, limits) for account in todo), key=_days)
         return [FetchRequest(accounts=todo, account_id=None, window=window, by_cursor=False) for window in widest]
@@ -140,6 +154,12 @@ def _cursor_requests(
         )
         for account in todo
     ]
+
+
+def _under_its_ids(account: AccountState, listed_ids: Collection[str]) -> list[AccountState]:
+    """Return an account under its present id and each former one that is listed: files name it by what they say."""
+    former = [external_id for external_id in account.former_external_ids if external_id in listed_ids]
+    return [account, *(replace(account, external_id=external_id) for external_id in former)]
 
 
 def _windows(job: Job, account: AccountState, limits: HistoryLimits) -> list[Window]:

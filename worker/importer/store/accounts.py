@@ -215,7 +215,7 @@ def _refresh(row: BankConnectionAccount, account: Account) -> None:
     row.mask = account.mask or row.mask
     if account.id_class is not None:  # what it delivered since may show that its ids are no identities, or are again
         row.id_class = str(account.id_class)
-    _take_currency(row, _stated_currency(account))
+    take_currency(row, _stated_currency(account))
     row.institution_name = account.institution_name or row.institution_name
     row.last_seen_at = func.now()
     mended = row.status == "unsupported" and _stated_currency(account) is not None
@@ -224,7 +224,7 @@ def _refresh(row: BankConnectionAccount, account: Account) -> None:
     _balance(row, account)
 
 
-def _take_currency(row: BankConnectionAccount, stated: str | None) -> None:
+def take_currency(row: BankConnectionAccount, stated: str | None) -> None:
     """Take the currency that the bank states; where another one was assumed before, everything is read again."""
     if stated is None:
         return

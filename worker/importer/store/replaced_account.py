@@ -5,6 +5,7 @@ source of the same account of the person. What may be is asked, and not imported
 with the rows of one that the bank lists as well, or that has another account number.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 from sqlalchemy import Row, func, text
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import Transaction
+from worker.connectors.base import Transaction, Window
 from worker.importer.account_state import AccountState, load_accounts
 from worker.importer.decide.days import UNDATED, rough_day
 from worker.importer.decide.line import Line, read_transaction
@@ -30,6 +31,7 @@ from worker.importer.decide.sign_flip import states_opposite_signs
 from worker.importer.decide.source_rows import SourceRow
 from worker.importer.outcome import SignsFlippedError
 from worker.importer.store.account_share import AccountShare
+from worker.importer.store.accounts import take_currency
 from worker.importer.store.bank_accounts import (
     MAX_COMPARED_ROWS,
     add_account,
@@ -49,13 +51,16 @@ from worker.words import payment_text
 
 log = get_logger(__name__)
 
+_ALL_DAYS = Window(from_on=date.min, to_on=date.max)
+
 # An account that has a suggestion, open or answered, gets no second one. Of accounts that the bank began to list at the
-# same time none took the place of another; those without another number, with one balance and about as many rows, may
-# be one under two ids.
+# same time none took the place of another; those without another number, with one balance and about as many rows of the
+# days that were read of the new one, may be one under two ids. One of which the bank states no currency may be in any.
 _OLDER = text(
     """SELECT o.id, o.included, o.status = 'active' AS is_listed,
       o.status = 'active' AND o.created_at = n.created_at AS at_once,
       coalesce(o.anchor <> n.anchor, FALSE) AS other_anchor,
+      o.currency IS NOT DISTINCT FROM n.currency AS in_one_currency,
       o.status = 'missing' AND coalesce(o.anchor = n.anchor, TRUE) AND o.included AND NOT o.inverted
         AND o.account_type = n.account_type
         AND NOT EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = o.id) AS is_blank
@@ -66,9 +71,10 @@ _OLDER = text(
           AND CAST(:rows AS int) > 0
           AND coalesce(o.anchor = n.anchor, TRUE) AND coalesce(o.mask = n.mask, TRUE)
           AND coalesce(o.balance_amount = n.balance_amount, TRUE)
-          AND (SELECT count(*) FROM bank_transactions t WHERE t.account_id = o.id)
+          AND (SELECT count(*) FROM bank_transactions t WHERE t.account_id = o.id AND t.state <> 'removed'
+              AND coalesce(t.stated_on, t.effective_on) BETWEEN :from_on AND :to_on)
             BETWEEN 0.9 * CAST(:rows AS int) AND 1.1 * CAST(:rows AS int))
-      AND o.currency IS NOT DISTINCT FROM n.currency
+      AND coalesce(o.currency = n.currency, TRUE)
       AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'account' AND s.account_id = n.id)
     ORDER BY o.status DESC, o.id"""
 )
@@ -84,14 +90,20 @@ def account_or_old_one(session: Session, share: AccountShare) -> AccountState | 
     if has_rows(session, account.id):
         return _with_bank_account(session, share)
     delivered = share.delivery.staging.rows(account.external_id)
-    older = list(session.execute(_OLDER, {"account_id": account.id, "rows": delivered}))
+    days = _days_read(share)
+    older = list(
+        session.execute(
+            _OLDER, {"account_id": account.id, "rows": delivered, "from_on": days.from_on, "to_on": days.to_on}
+        )
+    )
     if not older:
         return _with_bank_account(session, share)
     decided: dict[NewAccount, list[int]] = {decision: [] for decision in NewAccount}
     for row in older:
-        stored = own_rows(session, row.id)
+        stored = [other for other in own_rows(session, row.id) if other.on in days or not row.at_once]
+        told = _delivered_rows(share, last_compared_on(stored))
         compare = compare_listed_at_once if row.at_once else compare_accounts
-        verdict = compare(_delivered_rows(share, last_compared_on(stored)), stored)
+        verdict = compare(*((told, stored) if row.in_one_currency else map(_by_amount_alone, (told, stored))))
         facts = {"is_listed": row.is_listed, "other_anchor": row.other_anchor, "included": row.included}
         decided[decide_new_account(verdict, **facts)].append(row.id)
     match decided[NewAccount.GOES_ON], decided[NewAccount.ASK]:
@@ -136,7 +148,7 @@ def go_on_as(session: Session, old: BankConnectionAccount, new: BankConnectionAc
         for name in ("anchor", "mask", "id_class", "institution_name")
         if (value := getattr(new, name)) is not None
     }
-    empty_id = new.bank_account_id
+    currency, empty_id = new.currency, new.bank_account_id
     session.delete(new)
     session.flush()
     if empty_id is not None and empty_id != old.bank_account_id:
@@ -145,6 +157,7 @@ def go_on_as(session: Session, old: BankConnectionAccount, new: BankConnectionAc
     for name, value in stated.items():
         setattr(old, name, value)
     old.status, old.status_code, old.cursor = "active", None, None
+    take_currency(old, currency)
     old.last_seen_at = func.now()
     session.flush()
 
@@ -194,3 +207,16 @@ def _day_or_latest(transaction: Transaction) -> date:
     """Return the day of a transaction; one without any is pending, and newer than all others."""
     day = rough_day(transaction)
     return date.max if day == UNDATED else day
+
+
+def _days_read(share: AccountShare) -> Window:
+    """Return the days of which the delivery may have rows: by a cursor, and booked ahead, those of any day."""
+    window = share.request.window
+    if share.request.by_cursor:
+        return _ALL_DAYS
+    return replace(window, to_on=date.max) if window.to_on >= share.read_context.today else window
+
+
+def _by_amount_alone(rows: Sequence[SourceRow]) -> list[SourceRow]:
+    """Return rows of an account whose currency is stated on one side alone: what the other was read in was assumed."""
+    return [replace(row, currency="") for row in rows]
