@@ -54,12 +54,16 @@ def test_what_the_user_said_of_the_currency_stays(harness):
     assert currencies(harness) == ["CHF", "USD"]
 
 
-def test_a_user_who_prefers_another_currency_now_keeps_the_rows_in_theirs(harness):
-    """The bank states none still; what it delivers again was half in one currency, and half in the other."""
+def test_a_user_who_prefers_another_currency_now_keeps_the_account_in_its_own_until_the_bank_states_one(harness):
+    """What the bank delivers again, or anew, was half in one currency and half in the other."""
     harness.refresh()
     harness.sql("UPDATE users SET preferred_currency = 'USD'")
+    harness.bank.buy("-3", "Shop 3", external_id="3", currency=None)
     harness.refresh()
-    assert currencies(harness) == ["EUR", "EUR"]
+    assert currencies(harness) == ["EUR"] * 3
+    state(harness, "USD")
+    harness.refresh()
+    assert currencies(harness) == ["USD"] * 3
 
 
 def test_a_currency_that_was_assumed_rightly_changes_nothing(harness):

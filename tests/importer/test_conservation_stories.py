@@ -6,7 +6,7 @@ import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
 from worker.bank_accounts.answers import undo_answer
-from worker.connectors.base import Account, AccountFailure, IdClass, RejectedRow
+from worker.connectors.base import Account, AccountFailure, IdClass, RejectedRow, Scope
 from worker.connectors.errors import AuthenticationError
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.importer.fetch.staging import Staging
@@ -31,15 +31,34 @@ def open_rejections(harness):
     return harness.sql("SELECT code FROM bank_import_rejections WHERE resolved_at IS NULL ORDER BY id")
 
 
-def test_an_equal_purchase_that_a_list_of_changes_without_ids_tells_alone_is_said(harness):
-    """It may be a row that is told again, so that nothing is written."""
-    harness.bank.capabilities = replace(CURSOR, id_class=IdClass.NONE)
-    for _ in range(2):
+@pytest.mark.parametrize("scope", [Scope.CONNECTION, Scope.ACCOUNT])
+@pytest.mark.parametrize("one_more", [True, False])
+@pytest.mark.parametrize("states_balance", [True, False])
+def test_a_row_that_a_list_of_changes_without_ids_tells_alone_is_counted_once_everything_is_read_again(
+    harness, scope, one_more, states_balance
+):
+    """It equals a known one, and may be that or one more. A balance says which; without one the run does not know."""
+    harness.bank.capabilities = replace(CURSOR, id_class=IdClass.NONE, cursor_scope=scope, balances=states_balance)
+    for days in range(3):
         harness.bank.buy("-3.50")
-    assert "warnings" not in harness.refresh().report
-    harness.bank.buy("-3.50")
+        if states_balance:
+            harness.bank.balance(f"{-3.5 * (days + 1)}")
+        outcome = harness.refresh()
+        assert (outcome.status, len(harness.amounts())) == (RunStatus.SUCCEEDED, days + 1)
+        if days < 2:
+            harness.day_later()
+    coffee = harness.bank.rows[-1]
+    if one_more and states_balance:
+        harness.bank.balance("-14")
+    harness.bank.rows.append(coffee)
     outcome = harness.refresh()
-    assert (harness.amounts(), outcome.report["warnings"]) == (["-3.50"] * 2, ["rows_told_again"])
+    said = "balance_mismatch" if one_more else "nothing_new"
+    assert (outcome.code, len(harness.amounts())) == (said if states_balance else "rows_told_again", 3)
+    if not one_more:
+        harness.bank.rows.pop()
+    outcome = harness.refresh()
+    assert (outcome.status, len(harness.amounts())) == (RunStatus.SUCCEEDED, 4 if one_more else 3)
+    assert problem(harness) is None
 
 
 def test_every_row_is_counted_on_both_sides(harness):

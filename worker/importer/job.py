@@ -108,7 +108,8 @@ def read_context_for(
     return ReadContext(
         zone=zone,
         today=now.astimezone(zone).date(),
-        currency=account.currency or job.currency,
+        # An account is in one currency: what was assumed of it holds until the bank states another one.
+        currency=account.currency or account.currency_assumed or job.currency,
         trusted=trusts_ids(id_class),
         namespace=(session or "") if id_class == IdClass.SESSION else "",
         date_basis=job.options.date_basis,

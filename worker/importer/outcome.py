@@ -52,6 +52,22 @@ class StandingRejections:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnsettledRows:
+    """How many rows of an account may not be as the ledger has them.
+
+    Attributes:
+        withdrawn: Posted rows that stand, although answers which cover their days come without them and no balance
+            or answer of the user says that they are right.
+        still_pending: Rows about which the user is asked whether they are pending still.
+        told_again: Rows of this run that are known ones or more equal purchases.
+    """
+
+    withdrawn: int = 0
+    still_pending: int = 0
+    told_again: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountResult:
     """The result of a run for one account, or for the connection itself where there is no account.
 
@@ -74,6 +90,8 @@ class AccountTally:
         months: Months (`YYYY-MM`) whose expenses changed.
         late_days: By how many days new rows lay before the watermark, at most.
         rows_with_balance: The delivered rows that state the balance after them.
+        told_again: Rows without an id that a list of changes told alone, and that equal known ones: nothing but the
+            whole list, or a balance, says whether they are those or more equal purchases.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -81,6 +99,7 @@ class AccountTally:
     warnings: set[str] = field(default_factory=set)
     late_days: int = 0
     rows_with_balance: list[RowWithBalance] = field(default_factory=list)
+    told_again: int = 0
 
     def add(self, plan: Plan, same: int, watermark_on: date | None) -> None:
         """Count what a slice decided, how late its new rows came, and what had to be rounded or shortened.
@@ -125,8 +144,7 @@ def judge_account(
     counted: AccountResult,
     *,
     rejections: StandingRejections,
-    withdrawn: int,
-    still_pending: int,
+    unsettled: UnsettledRows,
     proof: BalanceProof,
     mismatch_before: str | None = None,
 ) -> AccountResult:
@@ -135,16 +153,14 @@ def judge_account(
     Args:
         counted: The account with its counts, as the deliveries left it.
         rejections: Rows of this or an earlier run that could not be imported and are not mended.
-        withdrawn: Posted rows that stand, although answers which cover their days come without them and no balance
-            or answer of the user says that they are right.
-        still_pending: Rows about which the user is asked whether they are pending still.
+        unsettled: Rows that may not be as the ledger has them.
         proof: Its balance proof.
         mismatch_before: What an earlier run said of a balance that did not fit.
     """
     if counted.status != "succeeded":
         return counted
     code, message = next(
-        _problems(counted.counts, rejections.open, withdrawn, still_pending, proof, mismatch_before),
+        _problems(counted.counts, rejections.open, unsettled, proof, mismatch_before),
         (counted.code, counted.message),
     )
     if code != counted.code:
@@ -165,8 +181,7 @@ def mismatch_sentence(proof: BalanceProof) -> str:
 def _problems(
     counts: Counts,
     open_rejections: int,
-    withdrawn: int,
-    still_pending: int,
+    unsettled: UnsettledRows,
     proof: BalanceProof,
     mismatch_before: str | None,
 ) -> Iterator[tuple[str, str | None]]:
@@ -174,6 +189,13 @@ def _problems(
     if counts.delivered != counts.accounted:
         missing = counts.delivered - counts.accounted
         yield UNACCOUNTED, f"{missing} of {counts.delivered} rows are not accounted for: report it"
+    if unsettled.told_again and proof.result == "unproven":
+        # Before what a person can settle, which would end it.
+        sentence = (
+            f"{unsettled.told_again} rows equal known ones, and are those or more purchases:"
+            " the next run reads everything again and counts them"
+        )
+        yield "rows_told_again", sentence
     if open_rejections:
         yield (
             "rows_rejected",
@@ -183,16 +205,16 @@ def _problems(
         yield "balance_mismatch", mismatch_sentence(proof)
     if mismatch_before is not None and proof.says_nothing:
         yield "balance_mismatch", mismatch_before
-    if withdrawn:
+    if unsettled.withdrawn:
         sentence = (
-            f"{withdrawn} rows are no longer in the bank's answers: compare them with a statement of the bank,"
-            " and accept the suggestion to remove them or decline it"
+            f"{unsettled.withdrawn} rows are no longer in the bank's answers: compare them with a statement of the"
+            " bank, and accept the suggestion to remove them or decline it"
         )
         yield "rows_withdrawn", sentence
-    if still_pending:
+    if unsettled.still_pending:
         sentence = (
-            f"{still_pending} pending rows may be booked or called off, delivered beside a booking or for long:"
-            " accept the suggestion that they are, or decline it"
+            f"{unsettled.still_pending} pending rows may be booked or called off, delivered beside a booking or for"
+            " long: accept the suggestion that they are, or decline it"
         )
         yield "still_pending", sentence
 

@@ -1,6 +1,7 @@
 """Imports what the requests of a run deliver, account by account, each in a transaction of its own."""
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -46,6 +47,7 @@ class RequestImports:
     Attributes:
         failed: Accounts of which nothing more is imported, by id.
         balances: Balances that deliveries stated besides the present ones, by account.
+        told_again: How many rows may be known ones or more equal purchases, by account.
     """
 
     def __init__(
@@ -63,11 +65,18 @@ class RequestImports:
         self.findings = findings
         self.failed: set[int] = set()
         self.balances: dict[int, StatedBalances] = {}
+        self.told_again: Counter[int] = Counter()
         self._imported_as: dict[int, AccountState] = {}
 
     def accounts_of(self, request: FetchRequest) -> list[AccountState]:
-        """Return the accounts of a request; one that was imported as an older account is that one from then on."""
-        return [self._present(account) for account in request.accounts]
+        """Return the accounts of a request; one that was imported as an older account is that one from then on.
+
+        One that is asked for by itself has the id by which it is asked for.
+        """
+        accounts = [self._present(account) for account in request.accounts]
+        if request.account_id is None:
+            return accounts
+        return [replace(account, external_id=request.account_id) for account in accounts]
 
     def import_request(self, request: FetchRequest) -> None:
         """Import what a request asks for, in parts where the bank takes too long to deliver it at once."""
@@ -152,6 +161,7 @@ class RequestImports:
         share, tally = written
         self._imported_as[account.id] = share.account
         self.findings.warnings |= tally.warnings
+        self.told_again[share.account.id] += tally.told_again
         evidence = self.balances.setdefault(share.account.id, StatedBalances())
         of_account = (stated for stated in delivery.balances if stated.account_id == share.account.external_id)
         evidence.days += [stated for stated in of_account if is_money(stated.amount)]
@@ -195,7 +205,7 @@ class RequestImports:
 
         Both are one transaction, so that another import of the person sees an account with its rows or not at all.
         """
-        if share.account.history_from_on is None or share.account.bank_account_id is None:
+        if not share.account.history_complete or share.account.bank_account_id is None:
             account = account_or_old_one(session, share)
             if account is None:
                 return None
@@ -232,10 +242,12 @@ class RequestImports:
         today = self.context.now().astimezone(zone).date()
         balances = self.balances.get(account.id, StatedBalances())
         by_cursor = self.connector.capabilities.cursor_scope is not None
+        told_again = self.told_again[account.id]
 
         def look_again_and_close(session: Session) -> tuple[set[str], BalanceProof]:
             months = look_again(session, self.job, account, today, by_cursor=by_cursor)
-            return months, prove_and_close_account(session, self.job, account.id, zone, balances)
+            proof = prove_and_close_account(session, self.job, account.id, zone, balances, told_again=told_again)
+            return months, proof
 
         months, proof = self.commit(look_again_and_close)
         self.context.note_progress()

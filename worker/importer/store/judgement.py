@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.balance_proof import BalanceProof
-from worker.importer.outcome import AccountResult, judge_account, mismatch_sentence
+from worker.importer.outcome import AccountResult, UnsettledRows, judge_account, mismatch_sentence
 from worker.importer.store.ledger_state import (
     problem_of_connection,
     save_connection_problem,
@@ -31,7 +31,13 @@ _PROOFS = text(
 
 
 def judge(
-    session: Session, counted: AccountResult, account: BankConnectionAccount, proof: BalanceProof, run_id: uuid.UUID
+    session: Session,
+    counted: AccountResult,
+    account: BankConnectionAccount,
+    proof: BalanceProof,
+    run_id: uuid.UUID,
+    *,
+    told_again: int = 0,
 ) -> AccountResult:
     """Return the result of an account whose deliveries were all applied.
 
@@ -40,12 +46,16 @@ def judge(
         account: Its row.
         proof: Its balance proof.
         run_id: The run that asks about rows the bank comes without.
+        told_again: Rows of this run that may be known ones or more equal purchases.
     """
     return judge_account(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),
-        withdrawn=withdrawn_rows(session, account.id, proof.fits_after_on, user_id=account.user_id, run_id=run_id),
-        still_pending=still_pending_rows(session, account.id, user_id=account.user_id),
+        unsettled=UnsettledRows(
+            withdrawn=withdrawn_rows(session, account.id, proof.fits_after_on, user_id=account.user_id, run_id=run_id),
+            still_pending=still_pending_rows(session, account.id, user_id=account.user_id),
+            told_again=told_again,
+        ),
         proof=proof,
         mismatch_before=_mismatch_before(session, account),
     )
@@ -69,7 +79,7 @@ def judge_connection_again(session: Session, connection_id: uuid.UUID) -> None:
 
 def _mismatch_before(session: Session, account: BankConnectionAccount) -> str | None:
     """Return the last sentence about a balance that did not fit, also where another problem was reported instead."""
-    if account.problem_code not in JUDGED:
+    if account.problem_code is None:
         return None
     if account.problem_code == "balance_mismatch":
         return account.problem_message

@@ -91,13 +91,14 @@ def fail_account(session: Session, job: Job, account_id: int, error: WorkerError
 
 
 def prove_and_close_account(
-    session: Session, job: Job, account_id: int, zone: ZoneInfo, evidence: StatedBalances
+    session: Session, job: Job, account_id: int, zone: ZoneInfo, evidence: StatedBalances, *, told_again: int = 0
 ) -> BalanceProof:
     """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows.
 
     Args:
         zone: Of the bank's days.
         evidence: Balances that came with the deliveries.
+        told_again: Rows of this run that may be known ones or more equal purchases.
     """
     result = next(iter(account_results(session, job, account_id)), None)
     ended = result or AccountResult(account_id=account_id, status="succeeded", code="nothing_new")
@@ -105,7 +106,7 @@ def prove_and_close_account(
         ended = replace(ended, status="succeeded", code="ok")
     account = session.get_one(BankConnectionAccount, account_id)
     proof = prove_balance(session, job, account_id, zone, evidence)
-    ended = judge(session, ended, account, proof, job.lease.run_id)
+    ended = judge(session, ended, account, proof, job.lease.run_id, told_again=told_again)
     close_account(session, job, ended)
     session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})
     log.info("account.finished", account_id=account_id, code=ended.code, proof=proof.result)

@@ -128,10 +128,14 @@ def _save_progress(session: Session, share: AccountShare, tally: AccountTally, c
     row.history_complete = progress.history_complete
     row.lateness_days = progress.lateness_days
     _save_own_cursor(session, share)
+    if tally.told_again:
+        # Read from the beginning, equal rows can be counted.
+        row.history_from_on, row.history_complete, row.cursor = None, False, None
 
 
 def _save_own_cursor(session: Session, share: AccountShare) -> None:
-    """Move the cursor of an account that has one of its own."""
+    """Move the cursor of an account that has one of its own; what is told under a former id of it moves none."""
     if share.request.by_cursor and share.request.account_id is not None:
         row = session.get_one(BankConnectionAccount, share.account.id)
-        row.cursor = share.delivery.next_cursor or row.cursor
+        if share.request.account_id == row.external_id:
+            row.cursor = share.delivery.next_cursor or row.cursor

@@ -38,9 +38,8 @@ def import_slice(
     seen.add(rows.split, matches, plan, written)
     tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, share.account.watermark_on)
     tally.months |= written.months
-    if share.is_list_of_changes and not share.job.resumed and any(one.line.identity is None for one in plan.unchanged):
-        # Delivered again, or one more equal purchase: without ids nothing tells which, until a balance does.
-        tally.warnings.add("rows_told_again")
+    if share.is_list_of_changes and not share.holds_whole_days:
+        tally.told_again += sum(one.line.identity is None for one in plan.unchanged)
     return list(rows.rejections)
 
 
