@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -117,8 +117,8 @@ def _facts(row: Row[Any], reach_of: Callable[[str], int | None]) -> SourceFacts:
         days=_days(row),
         online=row.online and row.connector_name != "file",
         reach_days=reach_of(row.connector_name) if row.connector_name != "file" else 0,
-        proven=_range(proven.get("from_on"), proven.get("balance_on"), first=1),
-        mismatch=_range(mismatch.get("since_on"), mismatch.get("balance_on"), first=1),
+        proven=_days_after(proven.get("from_on"), proven.get("balance_on")),
+        mismatch=_days_after(mismatch.get("since_on"), mismatch.get("balance_on")),
         difference=None if difference is None else Decimal(difference),
     )
 
@@ -151,9 +151,10 @@ def _follows(before: date, after: date) -> bool:
     return (after.year * 12 + after.month) - (before.year * 12 + before.month) <= 1
 
 
-def _range(from_on: str | None, to_on: str | None, *, first: int) -> Days | None:
-    if not from_on or not to_on:
+def _days_after(on: str | None, to_on: str | None) -> Days | None:
+    """Return the days after the first one, up to the other."""
+    if not on or not to_on:
         return None
-    start = date.fromordinal(date.fromisoformat(from_on).toordinal() + first)
+    start = date.fromisoformat(on) + timedelta(days=1)
     end = date.fromisoformat(to_on)
     return Days(from_on=start, to_on=end) if start <= end else None

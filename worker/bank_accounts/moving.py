@@ -24,6 +24,7 @@ from worker.importer.decide.source_rows import MovableRow
 from worker.importer.request_imports import gc_paused
 from worker.importer.store.bank_accounts import attach, other_sources
 from worker.importer.store.bulk import array_text
+from worker.importer.store.expense_rows import IS_EDITED
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.moved_rows import HandOver, hand_over, make_twins
 from worker.models import BankConnectionAccount
@@ -34,16 +35,14 @@ SHOWN_ROWS = 50
 
 # What the person changes meanwhile waits for this transaction, or is seen by it.
 _LOCK = text(
-    """WITH held AS MATERIALIZED (
-      SELECT e.id AS expense_id, t.id, e.category_id IS NOT NULL
-        OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
-          (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on) AS touched
+    f"""WITH held AS MATERIALIZED (
+      SELECT e.id AS expense_id, t.id, {IS_EDITED} AS touched
       FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
       WHERE e.id = ANY(CAST(:ids AS bigint[])) ORDER BY e.id FOR UPDATE OF e
     )
     SELECT count(*) AS there,
       array_agg(id) FILTER (WHERE touched AND expense_id = ANY(CAST(:dropped_ids AS bigint[]))) AS changed_ids
-    FROM held"""
+    FROM held"""  # noqa: S608 - a constant
 )
 _ANSWER = text(
     """UPDATE bank_match_suggestions SET status = 'accepted', decided_at = now()
@@ -137,12 +136,12 @@ def _planned(
 ) -> MovePlan:
     """Plan a move; with `locked`, no expense of the plan can change or go any more."""
     apart = pairs_apart(session, user_id)
-    plan = plan_move(
-        load_movable_rows(session, old_ids),
-        load_movable_rows(session, [source.id]),
-        apart=apart,
-        cut_over_on=cut_over_on,
-    )
+
+    def plan_now() -> MovePlan:
+        old, new = load_movable_rows(session, old_ids), load_movable_rows(session, [source.id])
+        return plan_move(old, new, apart=apart, cut_over_on=cut_over_on)
+
+    plan = plan_now()
     rows = [row for pair in [*plan.moved, *plan.joined] for row in (pair.old, pair.new) if row.expense_id is not None]
     if not locked or not rows:
         return plan
@@ -152,12 +151,7 @@ def _planned(
     touched_ids = {row.id for row in rows if row.touched}
     if held.there == len(expense_ids) and touched_ids.issuperset(held.changed_ids or ()):
         return plan
-    return plan_move(
-        load_movable_rows(session, old_ids),
-        load_movable_rows(session, [source.id]),
-        apart=apart,
-        cut_over_on=cut_over_on,
-    )
+    return plan_now()
 
 
 def _execute(

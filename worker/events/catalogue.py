@@ -81,13 +81,13 @@ def schema(name: str, api_version: str = API_VERSION) -> dict[str, Any]:
     }
 
 
-def check_data(name: str, data: Mapping[str, Any], api_version: str = API_VERSION) -> None:
+def check_data(name: str, data: Mapping[str, Any]) -> None:
     """Raise when data has unknown or missing fields or wrong JSON types for its event type.
 
     It checks no formats and needs no library, for callers in the web app; tests validate against the full schema.
     Raises: InvalidRequestError naming the field.
     """
-    entry = event_type(name, api_version)
+    entry = event_type(name, API_VERSION)
     properties = entry.schema["properties"]
     if missing := [field for field in entry.schema["required"] if field not in data]:
         raise InvalidRequestError(f"{name}: missing {', '.join(missing)}")

@@ -89,14 +89,16 @@ _SENT = text(
     """
 )
 
+TRIED_IN_VAIN = """state = CASE WHEN CAST(:delay_s AS float8) IS NULL THEN 'dead' ELSE 'pending' END,
+      next_attempt_at = now() + make_interval(secs => coalesce(CAST(:delay_s AS float8), 0)),
+      last_code = :code, lease_token = NULL"""
+"""SQL: what a failed attempt sets of a mail, which is tried again after `delay_s`, or given up without it."""
+
 _FAILED = text(
-    """
-    UPDATE reminder_deliveries
-    SET state = CASE WHEN CAST(:delay_s AS float8) IS NULL THEN 'dead' ELSE 'pending' END,
-        next_attempt_at = now() + make_interval(secs => coalesce(CAST(:delay_s AS float8), 0)),
-        last_code = :code, lease_token = NULL, lease_expires_at = NULL
+    f"""
+    UPDATE reminder_deliveries SET {TRIED_IN_VAIN}, lease_expires_at = NULL
     WHERE reminder_id = :id AND lease_token = CAST(:token AS uuid)
-    """
+    """  # noqa: S608 - a constant
 )
 
 
@@ -108,14 +110,23 @@ def send_due_reminders(
     Args:
         send: Sends one e-mail, or raises MailError.
     """
-    sent = 0
-    while not stopping():
+
+    def send_batch() -> int:
         with sessions() as session:
             due = claim_due(session, policy)
-        accepted = sum(_send_one(sessions, send, reminder, policy) for reminder in due)
+        return sum(_send_one(sessions, send, reminder, policy) for reminder in due)
+
+    return send_in_batches(send_batch, stopping)
+
+
+def send_in_batches(send_batch: Callable[[], int], stopping: Callable[[], bool]) -> int:
+    """Send batches until none of a batch is accepted; return how many were.
+
+    Then nothing is due, or the mail server is down: the next tick tries again.
+    """
+    sent = 0
+    while not stopping() and (accepted := send_batch()):
         sent += accepted
-        if not accepted:  # nothing is due, or the mail server is down: the next tick tries again
-            break
     return sent
 
 
@@ -149,17 +160,22 @@ def retry_delay_s(attempt: int, policy: ReminderPolicy) -> float | None:
     return policy.retry_delays_s[attempt - 1] if attempt <= len(policy.retry_delays_s) else None
 
 
+def after_failure(error: MailError, attempt: int, policy: ReminderPolicy) -> dict[str, object]:
+    """Return the parameters of `TRIED_IN_VAIN`. Pure."""
+    delay_s = None if isinstance(error, MailRefusedError) else retry_delay_s(attempt, policy)
+    return {"code": error.code, "delay_s": delay_s}
+
+
 def _send_one(
     sessions: Sessions, send: Callable[[EmailMessage], None], reminder: DueReminder, policy: ReminderPolicy
 ) -> bool:
     try:
         send(compose(reminder))
     except MailError as error:
-        delay_s = None if isinstance(error, MailRefusedError) else retry_delay_s(reminder.attempt, policy)
         log.warning("reminder.failed", reminder_id=reminder.id, attempt=reminder.attempt, code=error.code)
         with sessions() as session:
-            parameters = {"id": reminder.id, "token": str(reminder.token), "code": error.code, "delay_s": delay_s}
-            session.execute(_FAILED, parameters)
+            which = {"id": reminder.id, "token": str(reminder.token)}
+            session.execute(_FAILED, which | after_failure(error, reminder.attempt, policy))
         return False
     fault_injection.point("reminder_after_send")
     with sessions() as session:

@@ -18,8 +18,8 @@ from worker import fault_injection
 from worker.db.engine import Sessions
 from worker.inert_text import inert
 from worker.reminders.consent import CONSENT_DAYS
-from worker.reminders.mail import MailError, MailRefusedError, compose_mail
-from worker.reminders.sending import ReminderPolicy, retry_delay_s
+from worker.reminders.mail import MailError, compose_mail
+from worker.reminders.sending import TRIED_IN_VAIN, ReminderPolicy, after_failure, send_in_batches
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -65,13 +65,7 @@ _SENT = text(
     """
 )
 _FAILED = text(
-    """
-    UPDATE connection_warnings
-    SET state = CASE WHEN CAST(:delay_s AS float8) IS NULL THEN 'dead' ELSE 'pending' END,
-      next_attempt_at = now() + make_interval(secs => coalesce(CAST(:delay_s AS float8), 0)),
-      last_code = :code, lease_token = NULL
-    WHERE id = :id AND lease_token = CAST(:token AS uuid)
-    """
+    f"UPDATE connection_warnings SET {TRIED_IN_VAIN} WHERE id = :id AND lease_token = CAST(:token AS uuid)"  # noqa: S608 - a constant
 )
 
 
@@ -99,17 +93,15 @@ def send_due_warnings(
     stopping: Callable[[], bool],
 ) -> int:
     """Send what is due and still true, a batch at a time; return how many the mail server accepted."""
-    sent = 0
-    while not stopping():
+
+    def send_batch() -> int:
         token = str(uuid.uuid4())
         with sessions() as session:
             session.execute(_DROP, {"catch_up_days": policy.catch_up_days, "first_days": max(CONSENT_DAYS)})
             due = _claim(session, policy, token)
-        accepted = sum(_send_one(sessions, send, warning, policy, token, renew_url) for warning in due)
-        sent += accepted
-        if not accepted:
-            break
-    return sent
+        return sum(_send_one(sessions, send, warning, policy, token, renew_url) for warning in due)
+
+    return send_in_batches(send_batch, stopping)
 
 
 def compose_warning(warning: DueWarning, renew_url: str | None) -> EmailMessage:
@@ -149,10 +141,10 @@ def _send_one(
     try:
         send(compose_warning(warning, renew_url))
     except MailError as error:
-        delay_s = None if isinstance(error, MailRefusedError) else retry_delay_s(warning.attempt, policy)
         log.warning("connection_warning.failed", warning_id=warning.id, attempt=warning.attempt, code=error.code)
         with sessions() as session:
-            session.execute(_FAILED, {"id": warning.id, "token": token, "code": error.code, "delay_s": delay_s})
+            which = {"id": warning.id, "token": token}
+            session.execute(_FAILED, which | after_failure(error, warning.attempt, policy))
         return False
     fault_injection.point("warning_after_send")
     with sessions() as session:

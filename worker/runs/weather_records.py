@@ -42,17 +42,18 @@ _RESULTS = text(
     ORDER BY r.finished_at LIMIT :page
     """  # noqa: S608 - constants
 )
-_STATES = text(
-    """
-    SELECT w.*, coalesce(d.runs, 0) AS counted_runs, coalesce(d.good, 0) AS counted_good
+_WITH_COUNTS = """
+    SELECT w.*, coalesce(d.runs, 0) AS counted_runs, coalesce(d.good, 0) AS counted_good, now() AS now_at
     FROM institution_weather w
     LEFT JOIN LATERAL (
       SELECT sum(runs)::bigint AS runs, sum(good)::bigint AS good FROM institution_days d
       WHERE d.connector_name = w.connector_name AND d.institution = w.institution
-        AND d.day_on > current_date - :days) d ON TRUE
+        AND d.day_on > current_date - :days) d ON TRUE"""
+_STATES = text(
+    f"""{_WITH_COUNTS}
     WHERE (w.connector_name, w.institution) IN (
       SELECT * FROM unnest(CAST(:connectors AS text[]), CAST(:institutions AS text[])))
-    """
+    """  # noqa: S608 - a constant
 )
 _SAVE = text(
     """
@@ -108,13 +109,7 @@ _FORGET_BANKS = text(
     """
 )
 _LIST = text(
-    """
-    SELECT w.*, coalesce(d.runs, 0) AS counted_runs, coalesce(d.good, 0) AS counted_good, now() AS now_at
-    FROM institution_weather w
-    LEFT JOIN LATERAL (
-      SELECT sum(runs)::bigint AS runs, sum(good)::bigint AS good FROM institution_days d
-      WHERE d.connector_name = w.connector_name AND d.institution = w.institution
-        AND d.day_on > current_date - :days) d ON TRUE
+    f"""{_WITH_COUNTS}
     WHERE (CAST(:user_id AS integer) IS NULL OR w.users >= :fewest OR EXISTS (
         SELECT FROM bank_connections c WHERE c.user_id = CAST(:user_id AS integer)
           AND c.connector_name = w.connector_name AND c.institution_name = w.institution))

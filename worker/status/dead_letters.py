@@ -29,7 +29,7 @@ _RECEIVERS = """
       waiting.since_at
     FROM webhook_subscriptions s LEFT JOIN waiting ON waiting.subscription_id = s.id
     WHERE s.status <> 'removed' AND (waiting.deliveries > 0 OR s.consecutive_failures > 0 OR s.status <> 'active')
-    ORDER BY s.breaker_until DESC NULLS LAST, waiting DESC, s.id LIMIT :limit"""
+    ORDER BY s.breaker_until DESC NULLS LAST, waiting DESC, s.id LIMIT 100"""
 
 
 def dead_letters(
@@ -45,6 +45,6 @@ def dead_letters(
     return [dict(row) for row in session.execute(text(_DEAD_LETTERS), values).mappings()]
 
 
-def receivers(session: Session, *, limit: int = 100) -> list[dict[str, Any]]:
+def receivers(session: Session) -> list[dict[str, Any]]:
     """Return the subscriptions that something waits for or that do not simply work, the worst first."""
-    return [dict(row) for row in session.execute(text(_RECEIVERS), {"limit": limit}).mappings()]
+    return [dict(row) for row in session.execute(text(_RECEIVERS)).mappings()]

@@ -38,6 +38,14 @@ class Gauge:
     labels: tuple[str, ...] = ()
 
 
+def _quantiles_of_runs(interval: str) -> str:
+    """Return the query for the quantiles of an interval of the runs of a day, in seconds."""
+    return f"""SELECT q, value FROM (SELECT percentile_disc(ARRAY[0.5, 0.9, 0.99])
+        WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM {interval})) AS found FROM bank_import_runs
+        WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL) day,
+        unnest(ARRAY[0.5, 0.9, 0.99], day.found) AS quantiles(q, value) WHERE value IS NOT NULL"""  # noqa: S608 - constants
+
+
 GAUGES: Sequence[Gauge] = (
     Gauge(
         name="finmind_institutions_down",
@@ -179,19 +187,13 @@ GAUGES: Sequence[Gauge] = (
         name="finmind_run_seconds_last_day",
         help="From start to end of the runs of a day, as quantiles.",
         labels=("quantile",),
-        query="SELECT q, value FROM (SELECT percentile_disc(ARRAY[0.5, 0.9, 0.99])"
-        " WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM finished_at - started_at)) AS found FROM bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL) day,"
-        " unnest(ARRAY[0.5, 0.9, 0.99], day.found) AS quantiles(q, value) WHERE value IS NOT NULL",
+        query=_quantiles_of_runs("finished_at - started_at"),
     ),
     Gauge(
         name="finmind_run_wait_seconds_last_day",
         help="From request to start of the runs of a day, as quantiles.",
         labels=("quantile",),
-        query="SELECT q, value FROM (SELECT percentile_disc(ARRAY[0.5, 0.9, 0.99])"
-        " WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM started_at - queued_at)) AS found FROM bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL) day,"
-        " unnest(ARRAY[0.5, 0.9, 0.99], day.found) AS quantiles(q, value) WHERE value IS NOT NULL",
+        query=_quantiles_of_runs("started_at - queued_at"),
     ),
     Gauge(
         name="finmind_rows_last_day",

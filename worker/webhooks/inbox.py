@@ -17,7 +17,7 @@ _REASON_CHARS = 500
 log = get_logger(__name__)
 
 
-def take_over(session: Session, *, only: uuid.UUID | None = None, batch: int = BATCH) -> int:
+def take_over(session: Session, *, only: uuid.UUID | None = None) -> int:
     """Turn waiting rows into events and return how many were looked at.
 
     A row that does not match its type's schema is refused and kept with the reason until it is pruned.
@@ -29,7 +29,7 @@ def take_over(session: Session, *, only: uuid.UUID | None = None, batch: int = B
         select(WebhookInbox)
         .where(WebhookInbox.refused_reason.is_(None))
         .order_by(WebhookInbox.created_at, WebhookInbox.id)
-        .limit(batch)
+        .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
     rows: Sequence[WebhookInbox] = session.scalars(

@@ -61,15 +61,13 @@ def replay_event(session: Session, user_id: int, subscription_id: uuid.UUID, eve
     return int(delivery_id)
 
 
-def replay_since(
-    session: Session, user_id: int, subscription_id: uuid.UUID, since: datetime, *, limit: int = MAX_REPLAYS
-) -> int:
-    """Queue what the subscription missed since a moment, once each, and return how many; `limit` at most at a time.
+def replay_since(session: Session, user_id: int, subscription_id: uuid.UUID, since: datetime) -> int:
+    """Queue what the subscription missed since a moment, once each, and return how many; `MAX_REPLAYS` at a time.
 
     Raises: NotFoundError, ConflictError when the subscription is not active.
     """
     _require_active(session, user_id, subscription_id)
-    parameters = {"subscription_id": subscription_id, "since": since, "limit": min(limit, MAX_REPLAYS)}
+    parameters = {"subscription_id": subscription_id, "since": since, "limit": MAX_REPLAYS}
     return session.execute(_REPLAY_SINCE, parameters).rowcount  # type: ignore[attr-defined, no-any-return]  # an INSERT
 
 
@@ -88,15 +86,13 @@ _REPLAY_DEAD = text(
 )
 
 
-def replay_dead(session: Session, subscription_id: uuid.UUID | None, *, limit: int = MAX_REPLAYS) -> int:
-    """Queue dead letters again and return how many, for an operator.
+def replay_dead(session: Session, subscription_id: uuid.UUID | None) -> int:
+    """Queue dead letters again, the oldest `MAX_REPLAYS`, and return how many, for an operator.
 
     Args:
-        session: The caller's transaction.
         subscription_id: Only of this subscription; None for all. Subscriptions that are not active are left out.
-        limit: How many at most, oldest first.
     """
-    parameters = {"subscription_id": subscription_id, "limit": min(limit, MAX_REPLAYS)}
+    parameters = {"subscription_id": subscription_id, "limit": MAX_REPLAYS}
     return session.execute(_REPLAY_DEAD, parameters).rowcount  # type: ignore[attr-defined, no-any-return]  # an INSERT
 
 

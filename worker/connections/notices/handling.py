@@ -89,7 +89,7 @@ class _Login:
     ref: str
 
 
-def handle_notices(session: Session, burst_of: Callable[[str], Burst | None], *, batch: int = BATCH) -> int:
+def handle_notices(session: Session, burst_of: Callable[[str], Burst | None]) -> int:
     """Act on notices that are due and return how many were dealt with; runs are taken up by the dispatcher.
 
     Args:
@@ -97,7 +97,7 @@ def handle_notices(session: Session, burst_of: Callable[[str], Burst | None], *,
     """
     asked = {row.connector_name: row.runs for row in session.execute(_ASKED_LATELY)}
     spent = [name for name, runs in asked.items() if runs >= runs_per_minute(burst_of(name))]
-    ids = session.scalars(_WAITING, {"batch": batch, "spent": spent}).all()
+    ids = session.scalars(_WAITING, {"batch": BATCH, "spent": spent}).all()
     rows = session.scalars(select(ReceivedNotice).where(ReceivedNotice.id.in_(ids))).all()
     by_login: dict[_Login, list[ReceivedNotice]] = {}
     for row in rows:

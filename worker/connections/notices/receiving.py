@@ -37,6 +37,7 @@ _KEEP = text(
     ON CONFLICT (delivery_digest) DO NOTHING
     """  # noqa: S608 - constants of this module
 )
+_PRUNED_AT_ONCE = 2000
 _PRUNE = text(
     """
     DELETE FROM provider_notices WHERE id IN (
@@ -126,9 +127,9 @@ def waiting_notices(session: Session) -> int:
     ) or 0  # fmt: skip
 
 
-def prune_notices(session: Session, *, batch: int = 2000) -> int:
+def prune_notices(session: Session) -> int:
     """Delete handled notices that are older than `KEEP_DAYS`; return how many."""
-    result = session.execute(_PRUNE, {"keep_days": KEEP_DAYS, "batch": batch})
+    result = session.execute(_PRUNE, {"keep_days": KEEP_DAYS, "batch": _PRUNED_AT_ONCE})
     assert isinstance(result, CursorResult)
     return result.rowcount
 

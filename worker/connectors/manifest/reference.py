@@ -1,6 +1,7 @@
 """Writes the tables of docs/manifest.md: every key of a manifest with its values and meaning, from the model itself."""
 
 import re
+import textwrap
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Literal, get_args, get_origin
@@ -73,7 +74,7 @@ def _table(title: str, model: type[BaseModel]) -> Iterator[str]:
     yield f"### `{title}`"
     yield ""
     first = (model.__doc__ or "").strip().splitlines()[0]
-    yield from _wrapped(first)
+    yield from textwrap.wrap(first, 118, break_long_words=False, break_on_hyphens=False)
     yield ""
     shown = {name: field for name, field in model.model_fields.items() if _is_shown(model, name, field)}
     if shown:
@@ -88,17 +89,6 @@ def _is_shown(model: type[BaseModel], name: str, field: FieldInfo) -> bool:
     if name == "kind":
         return len(_kinds(field)) != 1
     return name not in ("certificate", "certificate_key", "signature") or model is login.NoAuth
-
-
-def _wrapped(text: str, width: int = 118) -> Iterator[str]:
-    line = ""
-    for word in text.split():
-        if line and len(line) + len(word) + 1 > width:
-            yield line
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    yield line
 
 
 def _kinds(field: FieldInfo) -> tuple[Any, ...]:

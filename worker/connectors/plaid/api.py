@@ -67,7 +67,6 @@ class PlaidApi:
         redirect_uri: str | None,
         access_token: str | None,
         hosted: bool = False,
-        language: str = "en",
     ) -> Mapping[str, Any]:
         """Return the token that opens Plaid Link.
 
@@ -78,11 +77,10 @@ class PlaidApi:
             access_token: Renew this login in place (update mode), where the user may add accounts that are new at the
                 bank.
             hosted: Plaid shows Link on a page of its own, whose address is in the answer (`hosted_link_url`).
-            language: Of Link.
         """
         body: dict[str, Any] = {
             "client_name": "FinMind",
-            "language": language,
+            "language": "en",
             "country_codes": list(self._app.country_codes),
             "user": {"client_user_id": user},
         }

@@ -118,12 +118,12 @@ class Subject:
         for account_id in self._streams(connector, self.capabilities.fetch_scope):
             yield from bounded(connector.get_transactions(account_id, window.from_on, window.to_on))
 
-    def sync(self, cursors: Mapping[str | None, str | None], window: Window | None = None) -> "Sync":
+    def sync(self, cursors: Mapping[str | None, str | None]) -> "Sync":
         """Refresh by cursor, one stream per account or one for all, as `capabilities.cursor_scope` says."""
         result = Sync()
         with self.opened() as connector:
             for account_id in self._streams(connector, self.capabilities.cursor_scope):
-                state = SyncState(account_id=account_id, cursor=cursors.get(account_id), window=window or self.window())
+                state = SyncState(account_id=account_id, cursor=cursors.get(account_id), window=self.window())
                 pages = list(bounded(connector.refresh(state)))
                 result.pages += pages
                 result.cursors[account_id] = pages[-1].next_cursor if pages else None

@@ -13,23 +13,22 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.source_rows import MovableRow, SourceRow, Spans
 from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.store.expense_rows import IS_EDITED
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pairs
 
 _OWNING = frozenset({ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER})
 _ROWS = text(
-    """SELECT t.id, t.account_id AS source_id, coalesce(t.base_spent_on, t.effective_on) AS "on", t.amount, t.currency,
+    f"""SELECT t.id, t.account_id AS source_id, coalesce(t.base_spent_on, t.effective_on) AS "on", t.amount, t.currency,
       coalesce(t.base_notes, concat_ws(' ', t.counterparty, t.description)) AS words, t.state = 'pending' AS pending,
       CAST(t.stated_amounts ->> 'balance_after' AS numeric) AS balance,
       t.expense_state, t.expense_id, t.twin_id, t.transfer_peer_id,
-      t.expense_state = 'linked' OR e.category_id IS NOT NULL
-        OR e.id IS NOT NULL AND (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
-          (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on)
+      t.expense_state = 'linked' OR e.id IS NOT NULL AND {IS_EDITED}
         OR e.id IS NULL AND t.expense_state = 'own' AS touched
     FROM bank_connection_accounts s JOIN bank_transactions t ON t.account_id = s.id AND t.state <> 'removed'
     LEFT JOIN expenses e ON e.id = t.expense_id
     WHERE s.id = ANY(:source_ids) AND (CAST(:since_on AS date) IS NULL OR t.effective_on >= :since_on)
-    ORDER BY t.effective_on, t.id"""
+    ORDER BY t.effective_on, t.id"""  # noqa: S608 - a constant
 )
 _SOURCES = text(
     """SELECT s.id, array_agg(o.id ORDER BY o.id) AS other_ids FROM bank_connection_accounts s

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from worker.errors import ConflictError
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.bulk import array_text
-from worker.importer.store.expense_rows import delete_expenses
+from worker.importer.store.expense_rows import IS_EDITED, delete_expenses
 
 
 class _RowWithExpense(Protocol):
@@ -102,15 +102,13 @@ _BECOME_TWINS = text(
 )
 # Of a row that became a twin since, the row that has the expense now.
 _PAIR = text(
-    """SELECT w.id AS asked_id, t.id, t.expense_id, t.expense_state, to_char(e.spent_at, 'YYYY-MM') AS month,
-      t.expense_state = 'linked' OR e.category_id IS NOT NULL
-        OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at) IS DISTINCT FROM
-          (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on) AS touched
+    f"""SELECT w.id AS asked_id, t.id, t.expense_id, t.expense_state, to_char(e.spent_at, 'YYYY-MM') AS month,
+      t.expense_state = 'linked' OR {IS_EDITED} AS touched
     FROM bank_transactions w
     JOIN bank_transactions t ON t.id = CASE WHEN w.expense_state = 'twin' THEN w.twin_id ELSE w.id END
     JOIN expenses e ON e.id = t.expense_id
     WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
-    ORDER BY t.id FOR UPDATE OF t, e"""
+    ORDER BY t.id FOR UPDATE OF t, e"""  # noqa: S608 - a constant
 )
 _WHY_APART = text(
     """WITH members AS (

@@ -60,7 +60,10 @@ def plan_slice(
     restated = frozenset(id_ for id_ in possible if not seen.has(id_))
     details = {**load_details(session, restated - details.keys()), **details}
     without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]
-    existing, spans = _existing(session, share, [*matches.new, *(match.line for match in without_expense)], seen)
+    rules = share.rules
+    lines = [*matches.new, *(match.line for match in without_expense)]
+    visible = [line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)]
+    existing, spans = _existing(session, share, visible, seen)
     evidence = Evidence(
         coverage=coverage,
         only_changes=share.request.by_cursor and share.request.moves and share.delivery.complete,
@@ -75,7 +78,7 @@ def plan_slice(
         common_words=common_words(latest_texts(session, share.account.id) if matches.new and details else ()),
         maybe_restated=restated,
     )
-    return matches, make_plan(matches, evidence, share.rules)
+    return matches, make_plan(matches, evidence, rules)
 
 
 def _match(
@@ -100,10 +103,9 @@ def _match(
 
 
 def _existing(
-    session: Session, share: AccountShare, lines: Sequence[Line], seen: SeenRows
+    session: Session, share: AccountShare, visible: Sequence[Line], seen: SeenRows
 ) -> tuple[list[Counterpart], Spans | None]:
     """Return what lines that get an expense may be matched with, and the days of the sources where there are any."""
-    visible = [line for line in lines if has_expense(line, pending_hidden=share.rules.pending_hidden)]
     days, amounts = [line.effective_on for line in visible], {line.expense_amount for line in visible}
     found = load_counterparts(session, share.job.user_id, share.account, days, amounts)
     existing = [expense for expense in found if expense.expense_id not in seen.expense_ids]

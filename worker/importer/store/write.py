@@ -218,12 +218,12 @@ def _insert_aliases(session: Session, target: WriteTarget, aliases: Sequence[tup
 def _write_suggestions(
     session: Session, suggestions: Sequence[Suggestion], target: WriteTarget, written: Written
 ) -> None:
-    for kind in ("expense", "twin"):
-        pairs = (
+    for kind in ("expense", "twin") if suggestions else ():
+        pairs = [
             (written.transaction_ids[one.new_place], other_id, one.reason)
             for one in suggestions
             if (other_id := one.expense_id if kind == "expense" else one.twin_id) is not None
-        )
+        ]
         suggest(session, target.user_id, target.run_id, kind, pairs)
 
 
