@@ -162,12 +162,12 @@ class RequestImports:
         self._imported_as[account.id] = share.account
         self.findings.warnings |= tally.warnings
         self.told_again[share.account.id] += tally.told_again
-        evidence = self.balances.setdefault(share.account.id, StatedBalances())
+        balances = self.balances.setdefault(share.account.id, StatedBalances())
         of_account = (stated for stated in delivery.balances if stated.account_id == share.account.external_id)
-        evidence.days += [stated for stated in of_account if is_money(stated.amount)]
+        balances.days += [stated for stated in of_account if is_money(stated.amount)]
         if delivery.complete:
-            evidence.rows += tally.rows_with_balance
-        if tally.months or (request.moves and delivery.complete):
+            balances.rows += tally.rows_with_balance
+        if tally.months or (delivery.complete and not request.replays):
             self.context.note_progress()
         if tally.months:
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))

@@ -46,7 +46,7 @@ class FetchRequest:
     Attributes:
         accounts: Our accounts that it is for.
         account_id: The bank's id of the account; None for all accounts of the connection in one call.
-        moves: Whether the watermark and cursor of the accounts move with it; a replay of single rows moves nothing.
+        replays: Whether it is for rejected rows that are replayed: they come alone, and move no watermark or cursor.
     """
 
     accounts: Sequence[AccountState]
@@ -54,7 +54,7 @@ class FetchRequest:
     window: Window
     by_cursor: bool
     cursor: str | None = None
-    moves: bool = True
+    replays: bool = False
 
     @property
     def key(self) -> RequestKey:
@@ -122,7 +122,7 @@ def plan_requests(
 def request_for_single_rows(accounts: list[AccountState], today: date) -> FetchRequest:
     """Return the request for rows that are replayed: it proves no absence and moves neither watermark nor cursor."""
     return FetchRequest(
-        accounts=accounts, account_id=None, window=Window(from_on=today, to_on=today), by_cursor=True, moves=False
+        accounts=accounts, account_id=None, window=Window(from_on=today, to_on=today), by_cursor=True, replays=True
     )
 
 

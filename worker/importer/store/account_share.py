@@ -42,12 +42,12 @@ class AccountShare:
     @property
     def is_list_of_changes(self) -> bool:
         """Whether the delivery says what changed since a cursor, so that one row may be in it in several states."""
-        return self.request.by_cursor and self.request.moves and self.request.cursor is not None
+        return self.request.by_cursor and not self.request.replays and self.request.cursor is not None
 
     @property
     def holds_whole_days(self) -> bool:
         """Whether the delivery holds each of its days as a whole; rows that are replayed come alone."""
-        return self.capabilities.whole_days and self.request.moves
+        return self.capabilities.whole_days and not self.request.replays
 
     @property
     def rules(self) -> RowRules:

@@ -73,20 +73,18 @@ _SUSPECTS = text(
 )
 
 
-def prove_balance(
-    session: Session, job: Job, account_id: int, zone: ZoneInfo, evidence: StatedBalances
-) -> BalanceProof:
+def prove_balance(session: Session, job: Job, account_id: int, zone: ZoneInfo, stated: StatedBalances) -> BalanceProof:
     """Compare the account's booked balance, and those of past days, with its rows.
 
     Args:
         zone: Of the bank's days.
-        evidence: Balances that came with the deliveries.
+        stated: Balances that came with the deliveries.
     """
     account = session.get_one(BankConnectionAccount, account_id)
-    by_day = _by_day(account, job, evidence)
+    by_day = _by_day(account, job, stated)
     if account.opening_amount is None:
         _open_by_statement(account, by_day)
-    of_days = _check_day_ends(session, account, by_day, evidence.rests_on)
+    of_days = _check_day_ends(session, account, by_day, stated.rests_on)
     proof = of_days if of_days is not None and of_days.difference is not None else _prove(session, job, account, zone)
     if of_days is not None and proof.result == "unproven":
         proof = of_days
@@ -138,12 +136,12 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
     )
 
 
-def _by_day(account: BankConnectionAccount, job: Job, evidence: StatedBalances) -> dict[date, Decimal]:
+def _by_day(account: BankConnectionAccount, job: Job, stated: StatedBalances) -> dict[date, Decimal]:
     """Return the balances of past days with the account's sign, in order of days; those of statements come first."""
     sign = -1 if is_inverted(account, job.options) else 1
     # Of the first day of a later delivery the bank may have left out a part.
-    by_day = dict(day_ends(evidence.rows, with_start=account.opening_amount is None))
-    by_day |= {balance.on: balance.amount for balance in evidence.days}
+    by_day = dict(day_ends(stated.rows, with_start=account.opening_amount is None))
+    by_day |= {balance.on: balance.amount for balance in stated.days}
     return {on: sign * by_day[on] for on in sorted(by_day)}
 
 

@@ -91,13 +91,13 @@ def fail_account(session: Session, job: Job, account_id: int, error: WorkerError
 
 
 def prove_and_close_account(
-    session: Session, job: Job, account_id: int, zone: ZoneInfo, evidence: StatedBalances, *, told_again: int = 0
+    session: Session, job: Job, account_id: int, zone: ZoneInfo, stated: StatedBalances, *, told_again: int = 0
 ) -> BalanceProof:
     """Close an account whose deliveries were all applied, as its counts say, and compare its balance with its rows.
 
     Args:
         zone: Of the bank's days.
-        evidence: Balances that came with the deliveries.
+        stated: Balances that came with the deliveries.
         told_again: Rows of this run that may be known ones or more equal purchases.
     """
     result = next(iter(account_results(session, job, account_id)), None)
@@ -105,7 +105,7 @@ def prove_and_close_account(
     if ended.code == "in_progress":
         ended = replace(ended, status="succeeded", code="ok")
     account = session.get_one(BankConnectionAccount, account_id)
-    proof = prove_balance(session, job, account_id, zone, evidence)
+    proof = prove_balance(session, job, account_id, zone, stated)
     ended = judge(session, ended, account, proof, job.lease.run_id, told_again=told_again)
     close_account(session, job, ended)
     session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})

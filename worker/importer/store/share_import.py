@@ -48,7 +48,7 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
         tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
         rejections += import_slice(session, share, slice_, removed, seen, tally)
     # A replay notes itself what it mends: its rows are rejected ones, and stand for no other.
-    today = share.read_context.today if share.request.moves else None
+    today = None if share.request.replays else share.read_context.today
     rejected = record_rejections(session, job, account.id, rejections, today)
     repeated = delivery.repeated[account.external_id]
     tally.counts += Counts(
@@ -67,7 +67,7 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
     _note_assumed_currency(session, share, tally)
     if read.window is not None:
         note_unread_days(session, account.id, read.window, by_cursor=share.request.by_cursor)
-    if share.request.moves and account.external_id not in delivery.failures:
+    if not share.request.replays and account.external_id not in delivery.failures:
         if delivery.continues:
             _save_own_cursor(session, share)
         elif delivery.complete:

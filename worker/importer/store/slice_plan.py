@@ -66,7 +66,7 @@ def plan_slice(
     existing, spans = _existing(session, share, visible, seen)
     evidence = Evidence(
         coverage=coverage,
-        only_changes=share.request.by_cursor and share.request.moves and share.delivery.complete,
+        only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
         details=details,
         removed=removed,
         existing=existing,
