@@ -25,6 +25,7 @@ class Books:
         opening: The amount before the first row, of the day `opening_on`.
         opening_balance: The balance that the opening amount was taken from, of the day `opening_balance_on`.
         opening_pending: Sum of the rows that were pending then.
+        posted_on_opening_day: Sum of the posted rows of the day `opening_balance_on`.
         posted: Sum of posted rows from `opening_on` to the balance's day.
         posted_on_day: Sum of those of the balance's day alone.
         pending: Sum of pending rows.
@@ -40,6 +41,7 @@ class Books:
     opening_balance: Decimal | None = None
     opening_balance_on: date | None = None
     opening_pending: Decimal = Decimal(0)
+    posted_on_opening_day: Decimal = Decimal(0)
     posted_on_day: Decimal = Decimal(0)
     pending: Decimal = Decimal(0)
     proven_on: date | None = None
@@ -194,7 +196,8 @@ def prove(books: Books) -> BalanceProof:
     difference = books.booked - books.opening - books.posted
     if difference == 0 and (books.booked, books.balance_on) == (books.opening_balance, books.opening_balance_on):
         return BalanceProof(result="unproven", reason="no_other_balance", balance_on=books.balance_on)
-    if difference != 0 and books.posted_on_day and difference + books.posted_on_day == 0:
+    not_counted = -books.posted_on_day
+    if difference and not_counted and not_counted in {difference, difference - books.posted_on_opening_day}:
         # The bank will count the rows of the day by tomorrow, or not.
         return BalanceProof(result="unproven", reason="day_not_counted", balance_on=books.balance_on)
     counted = _counted(books, difference)
@@ -228,6 +231,8 @@ def _counted(books: Books, difference: Decimal) -> str | None:
         return BALANCES
     if (books.opening_pending or books.pending) and difference + books.opening_pending - books.pending == 0:
         return "pending_counted"
+    if books.posted_on_opening_day and difference == books.posted_on_opening_day:
+        return "opening_day_not_counted"
     return None
 
 

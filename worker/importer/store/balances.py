@@ -42,6 +42,8 @@ class StatedBalances:
 _SUMS = text(
     """SELECT coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on), 0) AS posted,
         coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day = :to_on), 0) AS posted_on_day,
+        coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day = :opening_balance_on AND day >= :from_on), 0)
+          AS posted_on_opening_day,
         coalesce(sum(amount) FILTER (WHERE state = 'pending'), 0) AS pending,
         min(day) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on) AS first_on,
         count(*) FILTER (WHERE currency <> :currency AND day BETWEEN :from_on AND :to_on) AS in_other_currencies
@@ -128,6 +130,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             opening_balance_on=account.opening_balance_on,
             opening_pending=account.opening_pending,
             posted=sums.posted,
+            posted_on_opening_day=sums.posted_on_opening_day,
             posted_on_day=sums.posted_on_day,
             pending=sums.pending,
             proven_on=session.execute(_PROVEN_ON, {"account_id": account.id}).scalar(),
@@ -188,4 +191,4 @@ def _equal_rows(session: Session, account: BankConnectionAccount) -> tuple[int, 
 
 def _sums(session: Session, account: BankConnectionAccount, from_on: date, to_on: date) -> Row[Any]:
     values = {"account_id": account.id, "currency": account.currency, "from_on": from_on, "to_on": to_on}
-    return session.execute(_SUMS, values).one()
+    return session.execute(_SUMS, values | {"opening_balance_on": account.opening_balance_on}).one()
