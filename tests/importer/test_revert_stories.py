@@ -38,6 +38,19 @@ def test_with_reimport_the_next_refresh_brings_them_back(harness):
     assert harness.amounts() == ["-1.00"]
 
 
+@pytest.mark.parametrize("reimport", [True, False])
+def test_what_a_run_changed_is_as_before_and_follows_the_bank_again_with_reimport_alone(harness, reimport):
+    pending = harness.bank.buy("-93.13", "Trattoria Luigi", external_id="1", pending=True)
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Dinner with Bo'")
+    harness.bank.change(pending, amount=Decimal("-92.78"), pending=False)
+    harness.refresh()
+    revert(harness, harness.run_id, reimport=reimport)
+    assert [row[1::2] for row in harness.expenses()] == [("-93.13", "Dinner with Bo")]
+    harness.refresh()
+    assert [row[1::2] for row in harness.expenses()] == [("-92.78" if reimport else "-93.13", "Dinner with Bo")]
+
+
 def test_a_revert_can_be_reverted(harness):
     harness.bank.buy("-1", external_id="1")
     harness.refresh()

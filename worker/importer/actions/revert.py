@@ -58,6 +58,9 @@ _SET_EXPENSE_LINKS = """UPDATE bank_transactions t SET expense_id = v.expense_id
     last_run_id = '{by}', transfer_peer_id = CASE WHEN v.unpair THEN NULL ELSE t.transfer_peer_id END,
     fingerprint = CASE WHEN v.forget THEN ''::bytea ELSE t.fingerprint END
     FROM (VALUES %s) AS v(id, expense_id, state, unpair, forget) WHERE t.id = v.id"""
+_SET_BASES = """UPDATE bank_transactions t SET base_amount = v.amount::numeric, base_currency = v.currency,
+    base_type = v.type, base_notes = v.notes, base_spent_on = v.spent_on::date
+    FROM (VALUES %s) AS v(id, amount, currency, type, notes, spent_on) WHERE t.id = v.id"""
 _RELEASE_PEERS = text(
     """UPDATE bank_transactions SET transfer_peer_id = NULL
     WHERE transfer_peer_id = ANY(:unpaired) AND id <> ALL(:unpaired) RETURNING id"""
@@ -173,6 +176,9 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     run_values(
         session, _SET_EXPENSE_LINKS.format(by=job.lease.run_id), [_expense_link(job, undo, new_ids) for undo in undos]
     )
+    if job.reimport:
+        # What the bank says now is news to an expense that is as it was: the next refresh writes it again.
+        run_values(session, _SET_BASES, [(u.known.id, *u.base) for u in undos if u.base is not None])
     for undo in undos:
         reverted.months |= {month(e) for e in (undo.before, undo.known.expense) if e is not None}
     reverted.months |= _release_peers(session, job, undos)
@@ -235,6 +241,7 @@ def _expense_link(job: Job, undo: Undo, new_ids: Mapping[int, int]) -> tuple[Any
     """
     known = undo.known
     expense_id = None if undo.before is None else new_ids.get(known.id, known.expense_id)
-    returns = job.reimport and undo.state == ExpenseState.REVERTED
-    state = ExpenseState.NONE if returns else undo.state
+    taken_back = undo.state == ExpenseState.REVERTED
+    returns = job.reimport and (taken_back or undo.base is not None)
+    state = ExpenseState.NONE if returns and taken_back else undo.state
     return known.id, expense_id, str(state), _was_hidden_leg(undo), returns

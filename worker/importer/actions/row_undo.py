@@ -18,6 +18,7 @@ class Undo:
         before_id: The id of that expense.
         state: The expense state it gets.
         own: Whether its present expense was written by the importer.
+        base: What the bank stated of it before the run; None where it had no expense then.
     """
 
     known: StoredRow
@@ -26,6 +27,7 @@ class Undo:
     state: ExpenseState
     own: bool
     before_id: int | None = None
+    base: ExpenseFields | None = None
 
 
 def undo_rows(
@@ -70,6 +72,7 @@ def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
         state=ExpenseState.REVERTED if takes_back and not had else state,
         own=_has_own_expense(row),
         before_id=image.get("expense_id") if had else None,
+        base=expense_from_json(base) if had and (base := image["transaction"].get("base")) else None,
     )
 
 
