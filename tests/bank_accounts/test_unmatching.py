@@ -5,9 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from tests.importer.bank import TODAY, Harness
 from worker.bank_accounts.answers import undo_answer
+from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.row_story import story_of
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
 from worker.connectors.base import Account, TransactionKind
@@ -55,6 +57,9 @@ def test_a_row_linked_with_a_typed_expense_gets_its_own_and_is_not_linked_again(
         harness.bank.buy("-1", "Tram", external_id=f"t{len(harness.bank.rows)}")
         harness.refresh()
     assert harness.amounts().count("-4.20") == 2
+    with harness.sessions() as session:
+        undo_answer(session, undone.suggestion_id, user_id=harness.user_id)
+    assert harness.amounts().count("-4.20") == 1
 
 
 def test_unmatched_twins_stay_two_when_the_run_of_one_is_reverted_and_read_again(two):
@@ -75,7 +80,11 @@ def test_twins_that_were_two_purchases_stay_two_and_are_one_again_when_that_is_u
         harness.bank.buy("-4.20", "Cafe Central", external_id="1")
         harness.refresh()
     assert two[0].amounts() == ["-4.20"]
-    undone = take_back(two[1], row_id(two[1], "Cafe Central", 1))
+    with two[0].sessions() as session:
+        (account_id,) = session.scalars(text("SELECT id FROM bank_accounts"))
+        move_account(session, account_id, two[1].connection_id, user_id=two[0].user_id)
+    before = two[0].sql("SELECT id, amount, notes FROM expenses")
+    undone = take_back(two[0], row_id(two[0], "Cafe Central", 0))
     for harness in two:
         harness.bank.buy("-1", "Tram", external_id="2")
         harness.refresh()
@@ -83,6 +92,7 @@ def test_twins_that_were_two_purchases_stay_two_and_are_one_again_when_that_is_u
     with two[0].sessions() as session:
         undo_answer(session, undone.suggestion_id, user_id=two[0].user_id)
     assert two[0].amounts() == ["-4.20", "-1.00"]
+    assert two[0].sql("SELECT id, amount, notes FROM expenses WHERE amount > 2") == before
 
 
 def test_legs_that_were_no_transfer_are_two_expenses_also_after_the_next_run(sessions, user_id):
@@ -99,6 +109,9 @@ def test_legs_that_were_no_transfer_are_two_expenses_also_after_the_next_run(ses
         harness.bank.buy("-1", "Tram", external_id="2")
         harness.refresh()
     assert sorted(both[0].amounts()) == ["-1.00", "-1.00", "-50.00", "50.00"]
+    with sessions() as session:
+        undo_answer(session, undone.suggestion_id, user_id=user_id)
+    assert both[0].amounts() == ["-1.00", "-1.00"]
 
 
 def test_a_posted_row_that_took_a_pending_ones_place_is_parted_from_it_and_edits_stay(harness):

@@ -1,6 +1,6 @@
 """Takes an answer to a suggestion back: what was accepted is parted again, and the question is open again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -9,14 +9,12 @@ from worker.bank_accounts.action_runs import begin_action, end_action
 from worker.bank_accounts.unmatching import RowMatch, detach, find_row, unmatch
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
-from worker.importer.actions.joining import row_with_expense
+from worker.importer.actions.joining import join_expense, join_transfer, join_twin, row_with_expense
 from worker.importer.actions.suggestions import find_suggestion
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 from worker.importer.store.bank_accounts import attach, other_sources
 from worker.importer.store.joined_rows import meet_joined_rows
-from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.moved_rows import join_pair
 from worker.importer.store.own_expenses import give_expenses
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.runs.states import RunKind
@@ -36,8 +34,15 @@ _FORGET_APART = text(
 )
 
 
+_JOIN: Mapping[str, Callable[[Session, BankMatchSuggestion], set[str]]] = {
+    "twin": join_twin,
+    "transfer": join_transfer,
+    "expense": join_expense,
+}
+
+
 def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[str]:
-    """Open an answered suggestion again, and undo what its answer did.
+    """Open an answered suggestion again, and undo what its answer did; what was unmatched is matched again.
 
     Returns the months (`YYYY-MM`) of expenses that changed, for FinMind's caches.
 
@@ -50,7 +55,7 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
     months: set[str] = set()
     if suggestion.status == "accepted":
         months = _part(session, suggestion, user_id)
-    elif suggestion.reason == Reason.UNMATCHED and suggestion.kind in {"twin", "takeover"}:
+    elif suggestion.reason == Reason.UNMATCHED and suggestion.kind != "account":
         return frozenset(_rejoin(session, suggestion))
     elif suggestion.kind == "account":
         _wait_again(session, suggestion)
@@ -122,16 +127,12 @@ def _part_account(session: Session, source_ids: Sequence[int], user_id: int) -> 
 
 
 def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Make two rows twins again that were unmatched, and forget that they were."""
-    if suggestion.kind == "takeover" or suggestion.transaction_id is None or suggestion.other_transaction_id is None:
+    """Match again what was unmatched: twins, legs, or a row and an expense; and forget that they were parted."""
+    if suggestion.kind not in _JOIN:
         raise ConflictError("the two rows went on apart: decline or delete the expense of one of them")
-    pair, run_id = (suggestion.transaction_id, suggestion.other_transaction_id), suggestion.run_id
     session.delete(suggestion)
     session.flush()
-    months = join_pair(session, *pair, run_id)
-    months |= let_sources_lead(session, pair, None)
-    session.expire_all()
-    return months
+    return _JOIN[suggestion.kind](session, suggestion)
 
 
 def _wait_again(session: Session, suggestion: BankMatchSuggestion) -> None:

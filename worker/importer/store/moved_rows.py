@@ -108,7 +108,7 @@ _PAIR = text(
     JOIN bank_transactions t ON t.id = CASE WHEN w.expense_state = 'twin' THEN w.twin_id ELSE w.id END
     JOIN expenses e ON e.id = t.expense_id
     WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
-    ORDER BY t.id FOR UPDATE OF t, e"""  # noqa: S608 - a constant
+    ORDER BY e.id FOR UPDATE OF t, e"""  # noqa: S608 - a constant
 )
 _WHY_APART = text(
     """WITH members AS (
