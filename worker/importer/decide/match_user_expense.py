@@ -45,6 +45,7 @@ class Counterpart:
         expense_id: None where the row of the other source has none, because it is a transfer or the user deleted it.
         twin_id: The row of another source of the same account that has it; None for the user's own.
         balance: The account's balance after that row, where its source states it.
+        stated_on: The first day that the bank states of that row.
         is_split_off: An imported expense nearby lacks exactly this amount: the user split it, and this is the rest.
     """
 
@@ -56,6 +57,7 @@ class Counterpart:
     spent_on: date
     twin_id: int | None = None
     balance: Decimal | None = None
+    stated_on: date | None = None
     is_split_off: bool = False
 
     @property
@@ -126,6 +128,7 @@ def _row_of_line(line: Line) -> SourceRow | None:
         words=wanted.notes or "",
         pending=line.pending,
         balance=balance_after(line.stated_amounts),
+        stated_on=line.stated_on,
     )
 
 
@@ -136,6 +139,7 @@ def _row_of_expense(expense: Counterpart) -> SourceRow:
         currency=expense.currency,
         words=expense.notes,
         balance=expense.balance,
+        stated_on=expense.stated_on,
     )
 
 

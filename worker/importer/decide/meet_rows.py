@@ -15,6 +15,7 @@ from decimal import Decimal
 from statistics import multimode
 
 from worker.importer.decide.align_rows import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
+from worker.importer.decide.common_days import by_common_days
 from worker.importer.decide.one_to_one import PlacePair
 from worker.importer.decide.seam_rows import away_from_seam, is_decided, without_hints
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
@@ -61,6 +62,7 @@ def meet_rows(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], *, spans:
         rights: Rows of the other.
         spans: The days of both sources; None where they are compared on common days alone, so that there is no seam.
     """
+    lefts, rights = by_common_days(lefts, rights)
     by_balance = _meet_by_balance(lefts, rights)
     left_groups = _by_amount(lefts, {one.left for one in by_balance})
     right_groups = _by_amount(rights, {one.right for one in by_balance})

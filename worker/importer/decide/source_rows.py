@@ -18,7 +18,8 @@ class SourceRow:
     """A row of one source, as far as it is paired with rows of another.
 
     Attributes:
-        on: The day that the source states.
+        on: The day of its expense: that of the purchase, where the source states it.
+        stated_on: The day of the booking, where the source states it, else the first day that it states.
         words: Counterparty and description.
         balance: The account's balance after the row, where the source states it.
     """
@@ -29,6 +30,7 @@ class SourceRow:
     words: str
     pending: bool = False
     balance: Decimal | None = None
+    stated_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

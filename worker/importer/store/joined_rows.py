@@ -21,7 +21,7 @@ _OWNING = frozenset({ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFE
 _ROWS = text(
     f"""SELECT t.id, t.account_id AS source_id, coalesce(t.base_spent_on, t.effective_on) AS "on", t.amount, t.currency,
       coalesce(t.base_notes, concat_ws(' ', t.counterparty, t.description)) AS words, t.state = 'pending' AS pending,
-      CAST(t.stated_amounts ->> 'balance_after' AS numeric) AS balance,
+      CAST(t.stated_amounts ->> 'balance_after' AS numeric) AS balance, t.stated_on,
       t.expense_state, t.expense_id, t.twin_id, t.transfer_peer_id,
       t.expense_state = 'linked' OR e.id IS NOT NULL AND {IS_EDITED}
         OR e.id IS NULL AND t.expense_state = 'own' AS touched
@@ -126,6 +126,7 @@ def _movable(row: Row[Any]) -> MovableRow:
             words=row.words,
             pending=row.pending,
             balance=row.balance,
+            stated_on=row.stated_on,
         ),
         expense_state=row.expense_state,
         owns=row.expense_state in _OWNING,

@@ -22,7 +22,7 @@ _NEAR = timedelta(days=MAX_DAYS_OF_ANY)
 _EXISTING = text(
     """SELECT e.id AS expense_id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes,
         e.spent_at AS spent_on, CAST(NULL AS bigint) AS twin_id, FALSE AS is_pending,
-        CAST(NULL AS numeric) AS balance,
+        CAST(NULL AS numeric) AS balance, CAST(NULL AS date) AS stated_on,
         EXISTS (SELECT 1 FROM bank_transactions b JOIN expenses k ON k.id = b.expense_id
           WHERE b.user_id = e.user_id AND b.effective_on BETWEEN e.spent_at - 7 AND e.spent_at + 7
             AND b.base_amount - k.amount = e.amount AND b.base_currency = e.currency AND b.base_type = e.expense_type
@@ -32,7 +32,8 @@ _EXISTING = text(
       AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
     UNION ALL
     SELECT b.expense_id, b.base_amount, b.base_currency, b.base_type, coalesce(b.base_notes, ''), b.base_spent_on, b.id,
-      b.state = 'pending', CAST(b.stated_amounts ->> 'balance_after' AS numeric), FALSE
+      b.state = 'pending', CAST(b.stated_amounts ->> 'balance_after' AS numeric),
+      CASE WHEN b.state = 'posted' THEN b.stated_on END, FALSE
     FROM bank_connection_accounts a JOIN bank_transactions b ON b.account_id = a.id
     WHERE a.bank_account_id = :bank_account_id AND a.id <> :account_id AND b.state <> 'removed'
       AND b.expense_state IN ('own', 'linked', 'transfer') AND b.base_amount = ANY(:amounts)
@@ -143,6 +144,7 @@ def load_counterparts(
             spent_on=row.spent_on,
             twin_id=row.twin_id,
             balance=row.balance,
+            stated_on=row.stated_on,
             is_split_off=row.is_split_off,
         )
         for row in rows
