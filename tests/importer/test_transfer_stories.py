@@ -1,5 +1,6 @@
 """Transfers between a person's banks, where an account is seen twice, a run is reverted, or a question went stale."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_leg_that_two_connections_show_is_paired_once(banks, order):
         ("transfer", 2),
         ("twin", 1),
     ]
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_leg_is_no_expense_of_a_source_that_turns_out_to_be_its_account_later(banks, late):
+    banks[late].bank.accounts = [replace(GIRO, anchor=None)]
+    for place in (1 - late, 2, late):
+        banks[place].refresh()
+    assert banks[0].amounts() == ["-50.00"]
+    banks[late].bank.accounts = [GIRO]
+    banks[late].refresh()
+    assert (banks[0].amounts(), banks[0].sql(UNPAIRED)) == ([], [])
 
 
 @pytest.mark.parametrize("reverted", [0, 1, 2])

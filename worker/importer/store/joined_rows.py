@@ -69,8 +69,9 @@ def meet_joined_rows(
 ) -> set[str]:
     """Make the rows of a source that was joined after it had some meet those of the others, whatever their days.
 
-    The expense that the person left alone goes; where both were changed, both stay. The source leads from then on
-    where it knows better. Returns the months (`YYYY-MM`) of expenses that changed.
+    The expense that the person left alone goes; where both were changed, both stay. A row that is a leg of a transfer
+    stays one, and the other's expense goes. The source leads from then on where it knows better. Returns the months
+    (`YYYY-MM`) of expenses that changed.
 
     Args:
         run_id: The run in whose history it is noted what met and what leads now, where there is one.
@@ -78,22 +79,36 @@ def meet_joined_rows(
     """
     ours, theirs = load_movable_rows(session, [source_id]), load_movable_rows(session, other_ids)
     stated_by = _sources_by_purchase([*ours, *theirs])
-    new = [row for row in ours if row.owns and row.expense_id is not None]
-    old = [row for row in theirs if row.owns and row.expense_id is not None and source_id not in stated_by[row.id]]
+    new = [row for row in ours if _stands(row)]
+    old = [row for row in theirs if _stands(row) and source_id not in stated_by[row.id]]
     spans = Spans.of([row.row for row in ours], [row.row for row in theirs])
     met = meet_rows([row.row for row in new], [row.row for row in old], spans=spans).met
     apart = pairs_apart(session, user_id)
-    pairs = [(old[one.right], new[one.left]) for one in met]
+    pairs = [_leg_first(old[one.right], new[one.left]) for one in met]
     wanted = [
         (one, other)
         for one, other in pairs
         if (only is None or one.id in only or other.id in only)
         and frozenset({one.id, other.id}) not in apart
+        and not (_is_leg(one) and (_is_leg(other) or other.touched))
         and not (one.touched and other.touched)
         and stated_by[one.id].isdisjoint(stated_by[other.id])
     ]
     months = join_pairs(session, wanted, run_id)
     return months | let_sources_lead(session, [row.id for pair in wanted for row in pair], run_id)
+
+
+def _stands(row: MovableRow) -> bool:
+    """Return whether a row stands for a purchase that the person sees, or that a transfer hides."""
+    return row.owns and (row.expense_id is not None or _is_leg(row))
+
+
+def _is_leg(row: MovableRow) -> bool:
+    return row.expense_state == ExpenseState.TRANSFER
+
+
+def _leg_first(old: MovableRow, new: MovableRow) -> tuple[MovableRow, MovableRow]:
+    return (new, old) if _is_leg(new) else (old, new)
 
 
 def _sources_by_purchase(rows: Sequence[MovableRow]) -> Mapping[int, AbstractSet[int]]:
