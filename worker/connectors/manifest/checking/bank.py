@@ -2,22 +2,18 @@
 
 import copy
 import json
-from collections.abc import Mapping
-from datetime import timedelta
-from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx2
-from pydantic import SecretStr
 
 from worker.connectors.manifest.checking.answers import paged, with_pending
-from worker.connectors.manifest.checking.leaves import Zones, get, places_of, put, steps_of, write_time
+from worker.connectors.manifest.checking.leaves import Zones, get, places_of, put, steps_of
 from worker.connectors.manifest.checking.questions import AskedRequest, asked_days, flat, understand
+from worker.connectors.manifest.checking.sample_login import SampleLogin, sample_base_url
 from worker.connectors.manifest.checking.samples import Samples
 from worker.connectors.manifest.checking.templates import choose, write_account, write_balance, write_gone, write_row
 from worker.connectors.manifest.fields import Scene, conditions
-from worker.connectors.manifest.login import BaseUrls, chosen_address
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.paging_kinds import LastMomentPaging
 from worker.connectors.manifest.records import AROUND
@@ -28,38 +24,10 @@ from worker.connectors.manifest.requests import (
     ListRequest,
     TransactionsRequest,
 )
-from worker.connectors.manifest.signing import SignedRequest, sample_key
 from worker.connectors.manifest.values import AmountValue
 from worker.connectors.testing import Entry, Ledger, LedgerAccount
 
-ACCESS_TOKEN = "sample-access-token-5b1c"  # noqa: S105 - opens nothing but this bank
-SERVER = "https://bank.test"
-
 Json = Any
-
-
-def sample_config(manifest: Manifest) -> dict[str, str]:
-    """Return what a person would type, with secrets that are unlike anything else."""
-    typed = {}
-    for name, declared in manifest.config.items():
-        if manifest.base_url == f"{{{name}}}":
-            typed[name] = SERVER
-        elif declared.choices:
-            typed[name] = declared.default or declared.choices[0]
-        else:
-            typed[name] = f"check-{name.replace('_', '-')}-7f3a9c41"
-    signature = manifest.auth.signature
-    if signature is not None:
-        typed[signature.secret.strip("{}")] = sample_key(signature)
-    return typed
-
-
-def sample_base_url(manifest: Manifest) -> str:
-    """Return where the bank of the samples is."""
-    declared = manifest.base_url
-    if isinstance(declared, BaseUrls):
-        return declared.urls[sample_config(manifest).get(declared.by, "")]
-    return SERVER if declared.startswith("{") else declared
 
 
 class SampleBank:
@@ -69,14 +37,14 @@ class SampleBank:
         self._manifest = manifest
         self._samples = samples
         self._ledger = ledger
-        self._config = sample_config(manifest)
+        self._login = SampleLogin(manifest, self._zones, lambda: ledger.now)
         self._base_url = sample_base_url(manifest)
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         """Answer one request."""
-        if self._is_for_a_token(request):
-            return _json(self._token())
-        if not self._is_logged_in(request):
+        if self._login.asks_for_a_token(request):
+            return _json(self._login.token(self._samples.body("token") or {}))
+        if not self._login.lets_in(request):
             return httpx2.Response(401, json={})
         asked = understand(self._manifest, self._base_url, request, _body(request))
         if asked is None:
@@ -206,64 +174,6 @@ class SampleBank:
     @property
     def _zones(self) -> Zones:
         return Zones(bank=self._ledger.zone, samples=ZoneInfo(self._manifest.timezone))
-
-    def _is_for_a_token(self, request: httpx2.Request) -> bool:
-        declared: str | BaseUrls | None = getattr(self._manifest.auth, "url", None)
-        if declared is None:
-            return False
-        url = chosen_address(declared, self._config)
-        whole = url if "://" in url else f"{self._base_url.rstrip('/')}/{url.lstrip('/')}"
-        return str(request.url) == whole
-
-    def _token(self) -> Json:
-        body = self._samples.body("token") or {}
-        auth: Any = self._manifest.auth
-        put(body, steps_of(auth.token), ACCESS_TOKEN)
-        if auth.expires_at is not None:
-            shown = get(body, steps_of(auth.expires_at.path))
-            ends_at = self._ledger.now + timedelta(seconds=auth.lives_s)
-            pattern = auth.expires_at.format if "%" in auth.expires_at.format else ""
-            put(body, steps_of(auth.expires_at.path), write_time(shown, ends_at, None, self._zones, pattern))
-        return body
-
-    @cached_property
-    def _signer(self) -> SignedRequest:
-        assert self._manifest.auth.signature is not None
-        return SignedRequest(self._manifest.auth.signature, lambda: self._config, lambda: self._ledger.now)
-
-    def _is_signed(self, request: httpx2.Request) -> bool:
-        declared = self._manifest.auth.signature
-        if declared is None:
-            return True
-        own = httpx2.Request(request.method, request.url, content=request.content)
-        next(self._signer.auth_flow(own))
-        return own.headers[declared.header] == request.headers.get(declared.header)
-
-    def _is_logged_in(self, request: httpx2.Request) -> bool:
-        """Say whether every secret that the manifest sends came along, and the signature of what was asked."""
-        if not self._is_signed(request):
-            return False
-        auth: Any = self._manifest.auth
-        named = {**self._config, "access_token": ACCESS_TOKEN}
-        sent = {name.lower(): value for name, value in request.headers.items()}
-        match auth.kind:
-            case "none":
-                return True
-            case "bearer":
-                return sent.get("authorization") == f"Bearer {_filled(auth.token, named)}"
-            case "basic":
-                user, password = _filled(auth.user, named), _filled(auth.password, named)
-                return sent.get("authorization") == httpx2.BasicAuth(user, password)._auth_header  # noqa: SLF001 - how the client writes it
-            case "query":
-                return all(request.url.params.get(name) == _filled(text, named) for name, text in auth.params.items())
-            case _:
-                return all(sent.get(name.lower()) == _filled(text, named) for name, text in auth.headers.items())
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value.get_secret_value() if isinstance(value, SecretStr) else value)
-    return text
 
 
 def _with_records(body: Json, path: str, records: list[Json]) -> Json:

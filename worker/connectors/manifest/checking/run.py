@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.connectors.manifest.checking.bank import SampleBank, sample_base_url, sample_config
+from worker.connectors.manifest.checking.bank import SampleBank
 from worker.connectors.manifest.checking.edges import misplaced_edges
 from worker.connectors.manifest.checking.findings import ManifestFinding, written
 from worker.connectors.manifest.checking.lists import misread_errors, turned_pages
 from worker.connectors.manifest.checking.meanings import Meanings
+from worker.connectors.manifest.checking.sample_login import sample_base_url, sample_config
 from worker.connectors.manifest.checking.samples import Samples
 from worker.connectors.manifest.checking.shown import ShownPlaces
 from worker.connectors.manifest.connector import make_connector
