@@ -27,6 +27,8 @@ from worker.importer.actions import suggestions
 from worker.runs.states import Outcome, RunKind, RunStatus
 
 GRACE_DAYS = 7
+HOLD_DAYS = 30
+"""A bank books a pending purchase by then, whatever it is: no hold of a card lasts longer."""
 
 
 class Behaviour(StrEnum):
@@ -119,6 +121,8 @@ class Life:
         """The purchase that an expense was typed for, by the expense's id."""
         self.parted: dict[int, int] = {}
         """The purchase whose rows were parted, by the number of the suggestion that keeps them apart."""
+        self.refused: list[str] = []
+        """True answers that were refused when the person gave them last."""
         self.moves: list[tuple[int, uuid.UUID]] = []
         """The moves of account A: the provider, and the run."""
         self.person = Person(accounts=self._accounts())
@@ -218,6 +222,8 @@ class Life:
     def days(self, days: int) -> None:
         """Let days pass, for the banks and for the rows that wait for days to pass."""
         self.person.today += timedelta(days=days)
+        for purchase in self.person.standing():
+            purchase.pending = purchase.pending and (self.person.today - purchase.on).days < HOLD_DAYS
         self.sql(
             f"UPDATE bank_transactions SET absent_since_at = absent_since_at - interval '{days} days'"
             " WHERE user_id = :user_id AND absent_since_at IS NOT NULL"
@@ -501,6 +507,7 @@ class Life:
             self._answer_questions()
 
     def _answer_questions(self) -> None:
+        self.refused.clear()
         with self.sessions() as session:
             questions = suggestions.list_suggestions(session, self.user_id)
         for question in questions:
@@ -509,8 +516,8 @@ class Life:
                 try:
                     with self.sessions() as session:
                         answer(session, question.id, user_id=self.user_id)
-                except ConflictError:
-                    pass
+                except ConflictError as error:
+                    self.refused.append(f"{answer.__name__} {question.kind} {question.reason}: {error}")
 
     def _answer(self, question: suggestions.SuggestionView) -> Callable[..., None] | None:
         match question.kind:

@@ -23,6 +23,7 @@ class Fault(StrEnum):
     FALSE_SUCCESS = "a run that succeeded although the bank said otherwise"
     FALSE_ALARM = "a run that did not succeed although all is well"
     CRASH = "a run that ends in a defect"
+    REFUSED = "a true answer of the person that is refused"
     UNACCOUNTED = "a run that does not account for all rows it was told"
 
 
@@ -96,6 +97,8 @@ class Oracle:
         self.figures.held += held.total()
         self.figures.right += right.total()
         self._judge_amounts(missing=owed - held, extra=held - owed)
+        for refusal in life.refused:
+            self.find(Fault.REFUSED, refusal)
         unhappy = [run for provider in life.connected if not (run := life.read(provider)).claims_success]
         if owed == held:
             for run in unhappy:
