@@ -78,8 +78,15 @@ def test_a_run_that_something_refers_to_stays(sessions, connect, add_run, left, 
     execute(
         "INSERT INTO bank_transaction_changes (run_id, decision, reason) VALUES (:id, 'unchanged', 'same')", id=asked
     )
+    rejecting, dismissing = (add_run(connection_id, "400 days", kind=kind) for kind in ("refresh", "dismiss"))
+    execute(
+        "INSERT INTO bank_import_rejections (run_id, connection_id, identity, code, message, raw, dismissed_at,"
+        " dismissed_by, dismissed_why, dismissed_run_id)"
+        " VALUES (:run_id, :connection_id, 'x', 'bad', 'x', 'x', now(), 'operator', 'x', :dismissed_run_id)",
+        run_id=rejecting, connection_id=connection_id, dismissed_run_id=dismissing,
+    )  # fmt: skip
     clean(sessions)
-    assert left() == {good, target, asked, undo}
+    assert left() == {good, target, asked, undo, rejecting, dismissing}
 
 
 def test_the_latest_proof_of_an_account_stays(sessions, connect, add_run, left, execute):

@@ -37,12 +37,14 @@ UNNEEDED = """NOT EXISTS (SELECT FROM bank_connections c
       AND NOT EXISTS (SELECT FROM bank_import_runs about WHERE about.target_run_id = r.id)
       AND NOT EXISTS (SELECT FROM bank_transaction_changes change WHERE change.run_id = r.id)
       AND NOT EXISTS (SELECT FROM bank_import_rejections rejection WHERE rejection.run_id = r.id)
+      AND NOT (r.kind = 'dismiss' AND EXISTS (SELECT FROM bank_import_rejections rejection
+        WHERE rejection.connection_id = r.connection_id AND rejection.dismissed_run_id = r.id))
       AND NOT EXISTS (
         SELECT FROM bank_import_run_accounts proof
         WHERE proof.run_id = r.id AND proof.balance_proof IS NOT NULL AND NOT EXISTS (
           SELECT FROM bank_import_run_accounts later
           WHERE later.account_id = proof.account_id AND later.id > proof.id AND later.balance_proof IS NOT NULL))"""
-"""The condition of a run `r` that no undo, no proof, no open question and no other run needs."""
+"""The condition of a run `r` that no undo, proof, open question or dismissed row needs, and no other run."""
 
 # Three days are looked at: what was missed in a longer outage goes with all the others. A page is chosen by the time
 # alone, whose share of the rows Postgres knows. It takes the condition of a quiet run for rare: with that beside it, it

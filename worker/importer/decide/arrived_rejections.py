@@ -1,9 +1,10 @@
 """Finds rejected rows without a lasting id that the bank has mended since: they arrived as rows that say the same."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from worker.importer.decide.line import kept_transaction
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST, SURE
@@ -35,8 +36,10 @@ class MoneyAndWords:
 def read_rejection(rejection_id: int, raw: str, seen_on: date | None = None) -> MoneyAndWords | None:
     """Read the text that a rejection keeps of a transaction; None where it is a record of the provider's own."""
     record = kept_transaction(raw)
-    if record is None:
-        return None
+    return None if record is None else _read(rejection_id, record, seen_on)
+
+
+def _read(rejection_id: int, record: Mapping[str, Any], seen_on: date | None) -> MoneyAndWords | None:
     try:
         amount, pending = Decimal(str(record["amount"])).copy_abs(), bool(record["pending"])
         days = [record[name] for name in ("booking_on", "transaction_on", "value_on") if name in record]
@@ -57,13 +60,15 @@ def is_same_record(before: str, now: str) -> bool:
     """
     if before == now:
         return True
-    earlier, later = read_rejection(0, before), read_rejection(0, now)
-    return earlier is not None and earlier == later and _stated_money(before) == _stated_money(now)
+    earlier, later = kept_transaction(before), kept_transaction(now)
+    if earlier is None or later is None:
+        return False
+    read = _read(0, earlier, None)
+    return read is not None and read == _read(0, later, None) and _stated_money(earlier) == _stated_money(later)
 
 
-def _stated_money(raw: str) -> tuple[Decimal, str | None]:
+def _stated_money(record: Mapping[str, Any]) -> tuple[Decimal, str | None]:
     """Return the amount of a kept transaction with its sign, and its currency."""
-    record = kept_transaction(raw) or {}
     return Decimal(str(record["amount"])), record.get("currency")
 
 
