@@ -179,7 +179,7 @@ def test_a_flood_of_every_message_changes_neither_ledger_nor_events(
 
 
 @pytest.mark.processes
-def test_an_expired_message_of_a_run_stops_no_later_one(worker, sessions, connection_id, redis_url):  # noqa: ARG001 - it runs
+def test_no_run_waits_for_an_expired_message_or_behind_a_flood(worker, sessions, connection_id, redis_url):  # noqa: ARG001 - it runs
     with sessions() as session:
         run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH))
     with redis.Redis.from_url(redis_url) as writer:
@@ -187,7 +187,12 @@ def test_an_expired_message_of_a_run_stops_no_later_one(worker, sessions, connec
             "interactive", envelope(broker.EXECUTE, [str(run_id)], id=str(run_id), expires="2020-01-01T00:00:00Z")
         )
         until(lambda: not writer.llen("interactive"), timeout_s=30)
-    assert run_to_its_end(sessions, connection_id, redis_url) == run_id
+        assert run_to_its_end(sessions, connection_id, redis_url) == run_id
+        made_up = [[broker.EXECUTE, broker.REFRESH_CONNECTION][number % 2] for number in range(1000)]
+        writer.lpush("interactive", *(envelope(task, [str(uuid.uuid4())]) for task in made_up))
+        run_to_its_end(sessions, connection_id, redis_url)
+        assert writer.llen("interactive") > 500
+        writer.delete("interactive")
 
 
 @pytest.mark.processes

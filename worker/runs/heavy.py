@@ -17,12 +17,14 @@ LIGHT_ROWS = 5000
 CONSUMER = "queue:heavy"
 """The component whose heartbeat says that the queue of heavy runs has a consumer."""
 
+HEAVY_RUN = "(r.kind NOT IN ('import', 'refresh') OR c.connector_name = 'file')"
+"""Condition on a run `r` of a connection `c`."""
+
 _IS_HEAVY = prepared(
-    """
-    SELECT r.kind NOT IN ('import', 'refresh') OR c.connector_name = 'file'
-    FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
+    f"""
+    SELECT {HEAVY_RUN} FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
     WHERE r.id = :run_id AND r.status IN ('queued', 'deferred')
-    """
+    """  # noqa: S608 - a constant
 )
 _IS_CONSUMED = prepared(
     "SELECT 1 FROM worker_heartbeats WHERE component = :component AND seen_at > now() - INTERVAL '2 minutes'"

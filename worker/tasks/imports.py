@@ -19,11 +19,13 @@ from worker.celery_hooks.pools import has_threads, places
 from worker.db.trouble import is_away, is_contention
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankImportRun
+from worker.process.stop_flag import STOP
 from worker.runs.admission import share_of
 from worker.runs.heavy import LightWorker
+from worker.runs.longest_waiting import longest_waiting_run
 from worker.runs.message_allowance import check_message_allowance
 from worker.runs.request import request_run
-from worker.runs.states import WAITING, RunKind, RunRequest, RunStatus
+from worker.runs.states import WAITING, Outcome, RunKind, RunRequest, RunStatus
 from worker.runtime import process_runtime
 from worker.tasks.execution import execute_run
 from worker.telemetry.logs import get_logger
@@ -80,6 +82,7 @@ def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -
                 run_id = request_run(session, wanted, run_id=run_id)
     except (NotFoundError, ConflictError, InvalidRequestError) as error:
         log.warning("run.refused", task_id=task.request.id, code=error.code, reason=str(error))
+        _execute_one_that_waits(task)
         raise RunFailedError(f"{error.code}: {error}") from None
     if run_id != uuid.UUID(task.request.id):
         log.info("run.joined", task_id=task.request.id, run_id=str(run_id))
@@ -90,18 +93,13 @@ def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -
 def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
     runtime = process_runtime()
     try:
-        outcome = execute_run(
-            runtime,
-            run_id,
-            worker_name=str(task.request.hostname),
-            soft_limit_s=_soft_limit_s(task),
-            light=_LIGHT if has_threads() else None,
-            share=_share(task),
-        )
+        outcome = _execute_run(task, run_id)
         if outcome is not None and outcome.status is RunStatus.SUCCEEDED:
             return _done(run_id, outcome.status, outcome.code, outcome.counts.created)
         with runtime.sessions() as session:
             row = session.get(BankImportRun, run_id)
+        if outcome is None and (row is None or RunStatus(row.status) not in WAITING):
+            _execute_one_that_waits(task)
     except DBAPIError as error:
         if not is_away(error) and not is_contention(error):
             raise
@@ -111,6 +109,28 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
     if row is None:
         raise Reject(f"no run {run_id}", requeue=False)
     return _as_task_state(row)
+
+
+def _execute_run(task: Task[Any, Any], run_id: uuid.UUID) -> Outcome | None:
+    return execute_run(
+        process_runtime(),
+        run_id,
+        worker_name=str(task.request.hostname),
+        soft_limit_s=_soft_limit_s(task),
+        light=_LIGHT if has_threads() else None,
+        share=_share(task),
+    )
+
+
+def _execute_one_that_waits(task: Task[Any, Any]) -> None:
+    """Execute another run in the place of a message that was of no use: nobody waits behind a flood of them."""
+    queue = (task.request.delivery_info or {}).get("routing_key")
+    if STOP.is_set or queue == Queue.HEAVY:
+        return
+    with process_runtime().sessions() as session:
+        run_id = longest_waiting_run(session, scheduled=queue == Queue.SCHEDULED, light=has_threads())
+    if run_id is not None:
+        _execute_run(task, run_id)
 
 
 def _share(task: Task[Any, Any]) -> int | None:
