@@ -23,6 +23,7 @@ from worker.broker import (
     Queue,
     celery_address,
     declared_queues,
+    tls_options,
     transport_options,
 )
 from worker.celery_hooks import pools, task_latencies
@@ -34,7 +35,7 @@ from worker.keys import check_keys
 from worker.process import heartbeat_files
 from worker.process.core_dumps import forbid_core_dumps
 from worker.process.stop_flag import STOP
-from worker.runtime import check_event_key, close_process_runtime, forget_process_runtime, runtime
+from worker.runtime import check_broker, check_event_key, close_process_runtime, forget_process_runtime, runtime
 from worker.settings import load_messaging_settings, load_settings
 from worker.telemetry.logs import get_logger, setup_logging
 from worker.telemetry.tracing import start_tracing, stop_tracing
@@ -49,6 +50,7 @@ def configuration() -> dict[str, Any]:
     settings = load_messaging_settings()
     return {
         "broker_url": celery_address(settings.messages_url),
+        "broker_use_ssl": tls_options(settings.messages_url),
         "broker_transport_options": transport_options("worker", url=settings.messages_url),
         "task_queues": declared_queues(url=settings.messages_url),
         **_BROKER,
@@ -199,6 +201,7 @@ def _refuse_to_start_without_keys(**_details: object) -> None:
     try:
         with runtime(role="start") as opened:
             check_event_key(opened.settings)
+            check_broker(opened.settings)
             check_keys(opened.sessions, opened.vault)
     except ConfigurationError as error:
         raise SystemExit(f"error: {error}") from None

@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import Celery
 from kombu import Queue as KombuQueue
+from kombu.utils.url import parse_url
 
 from worker.redis_address import names_sentinels, parse_sentinels
 
@@ -88,6 +89,19 @@ def is_rabbitmq(url: str) -> bool:
 def celery_address(url: str) -> str:
     """Return the address of a broker as Celery reads it."""
     return parse_sentinels(url).kombu_url if names_sentinels(url) else url
+
+
+def tls_options(url: str) -> dict[str, Any] | bool:
+    """Return what kombu is told of TLS to a broker, so that it refuses whom it cannot verify; False without TLS.
+
+    By itself it takes any certificate for Redis, and for RabbitMQ that of any host. An address may name other options.
+    """
+    if names_sentinels(url):
+        tls = parse_sentinels(url).tls
+        return False if tls is None else {"ssl_cert_reqs": "required", **tls}
+    if url.startswith("rediss://"):
+        return {"ssl_cert_reqs": "required", **parse_url(url).get("ssl", {})}
+    return {"server_hostname": None} if url.startswith("amqps://") else False  # kombu takes the host of the address
 
 
 def declared_queues(url: str) -> list[KombuQueue]:
@@ -170,6 +184,7 @@ class Messages:
         """
         self._app = Celery("finmind-client", broker=celery_address(url), set_as_current=False)
         self._app.conf.update(
+            broker_use_ssl=tls_options(url),
             broker_transport_options=transport_options(
                 "client", url=url, socket_timeout_s=timeout_s, connect_timeout_s=timeout_s
             ),

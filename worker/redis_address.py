@@ -3,10 +3,12 @@
     redis://:password@host:6379/0
     sentinel://:password@host1:26379,host2:26379/0?master=mymaster
 
-With Sentinels, user and password are those of Redis; `sentinel_password` in the query is that of the Sentinels. Imports
-nothing but redis, so that the web app can publish with the same code as the worker.
+`rediss` and `sentinels` are the same over TLS, of which `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile` in the query
+name files. With Sentinels, user and password are those of Redis; `sentinel_password` in the query is that of the
+Sentinels. Imports nothing but redis, so that the web app can publish with the same code as the worker.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -16,7 +18,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-_SCHEME = "sentinel"
+_SCHEME, _OVER_TLS = "sentinel", "sentinels"
+_TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _SENTINEL_PORT = 26379
 
 
@@ -31,6 +34,7 @@ class SentinelAddress:
         username: User of Redis.
         password: Password of Redis.
         sentinel_password: Password of the Sentinels themselves.
+        tls: Files of TLS to Redis and the Sentinels, by redis' names; empty for what the system trusts; None: no TLS.
     """
 
     sentinels: tuple[tuple[str, int], ...]
@@ -39,6 +43,7 @@ class SentinelAddress:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     sentinel_password: str | None = field(default=None, repr=False)
+    tls: Mapping[str, str] | None = None
 
     def sentinel_options(self, *, timeout_s: float, connect_timeout_s: float) -> dict[str, Any]:
         """Return what connections to the Sentinels themselves need."""
@@ -46,8 +51,14 @@ class SentinelAddress:
             "socket_timeout": timeout_s,
             "socket_connect_timeout": connect_timeout_s,
             "password": self.sentinel_password,
+            **self.tls_options,
             "retry": Retry(NoBackoff(), 0),  # the next Sentinel is asked instead; retries would take seconds
         }
+
+    @property
+    def tls_options(self) -> dict[str, Any]:
+        """What redis is told of TLS."""
+        return {} if self.tls is None else {"ssl": True, **self.tls}
 
     @property
     def kombu_url(self) -> str:
@@ -61,7 +72,7 @@ class SentinelAddress:
 
 def names_sentinels(url: str) -> bool:
     """Say whether an address is one of Sentinels."""
-    return url.startswith(f"{_SCHEME}://")
+    return url.startswith((f"{_SCHEME}://", f"{_OVER_TLS}://"))
 
 
 def parse_sentinels(url: str) -> SentinelAddress:
@@ -75,7 +86,8 @@ def parse_sentinels(url: str) -> SentinelAddress:
     parts = urlsplit(f"{_SCHEME}:///{behind}")
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     username, has_password, password = login.partition(":")
-    if scheme != _SCHEME or not options.get("master") or options.keys() - {"master", "sentinel_password"}:
+    known = {"master", "sentinel_password"} | (_TLS_FILES if scheme == _OVER_TLS else set())
+    if scheme not in {_SCHEME, _OVER_TLS} or not options.get("master") or options.keys() - known:
         raise ValueError("the address of Sentinels ends with ?master= and the name of what they watch")
     return SentinelAddress(
         sentinels=tuple(_place(host) for host in hosts.split(",")),
@@ -84,6 +96,7 @@ def parse_sentinels(url: str) -> SentinelAddress:
         username=unquote(username) or None,
         password=unquote(password) if has_password else None,
         sentinel_password=options.get("sentinel_password"),
+        tls={name: options[name] for name in _TLS_FILES & options.keys()} if scheme == _OVER_TLS else None,
     )
 
 
@@ -92,6 +105,14 @@ def _place(host_and_port: str) -> tuple[str, int]:
     if parts.hostname is None:
         raise ValueError("a Sentinel has no host")
     return parts.hostname, parts.port or _SENTINEL_PORT
+
+
+def is_cluster(client: "redis.Redis") -> bool:
+    """Say whether a server belongs to a Redis Cluster; False while it does not answer."""
+    try:
+        return bool(client.info("cluster").get("cluster_enabled"))
+    except redis.RedisError:
+        return False
 
 
 def open_redis(url: str, *, timeout_s: float) -> "redis.Redis":
@@ -108,6 +129,11 @@ def open_redis(url: str, *, timeout_s: float) -> "redis.Redis":
     options = address.sentinel_options(timeout_s=timeout_s, connect_timeout_s=timeout_s)
     sentinels = Sentinel(address.sentinels, sentinel_kwargs=options)  # type: ignore[no-untyped-call]  # redis types
     master: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]  # only some
-        address.master_name, db=address.database, username=address.username, password=address.password, **timeouts
+        address.master_name,
+        db=address.database,
+        username=address.username,
+        password=address.password,
+        **timeouts,
+        **address.tls_options,
     )
     return master

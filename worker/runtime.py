@@ -15,6 +15,7 @@ from kombu import Connection
 from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine
 
+from worker.broker import tls_options
 from worker.connections.confinement import Bounds, confine
 from worker.connections.lifecycle import ConnectionService
 from worker.connections.linking import LinkService, read_link_apps
@@ -27,7 +28,7 @@ from worker.db.engine import Sessions, open_engine, open_sessions, open_statemen
 from worker.errors import ConfigurationError, InvalidRequestError
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.net.http import ReachableHosts, open_client, parse_private_hosts
-from worker.redis_address import open_redis
+from worker.redis_address import is_cluster, open_redis
 from worker.reminders.mail import MailServer, parse_mail_server
 from worker.runs.lease_renewal import LeaseRenewer
 from worker.settings import Settings, check_addresses, load_settings
@@ -64,7 +65,8 @@ class Runtime:
         """What is asked for the lengths of queues."""
         if self.settings.broker_url is None:
             return self.redis
-        return Connection(self.settings.messages_url, connect_timeout=3)
+        url = self.settings.messages_url
+        return Connection(url, connect_timeout=3, ssl=tls_options(url))
 
     def close(self) -> None:
         """Close what this process opened."""
@@ -143,6 +145,16 @@ def check_event_key(settings: Settings) -> None:
     event_key = _revealed(settings.event_signing_key)
     if event_key is not None:
         check_signing_secret("EVENT_SIGNING_KEY", event_key)
+
+
+def check_broker(settings: Settings) -> None:
+    """Refuse a Redis Cluster, which would only fail later, message by message. Raises: ConfigurationError."""
+    with open_redis(settings.redis_url.get_secret_value(), timeout_s=1) as client:
+        if is_cluster(client):
+            raise ConfigurationError(
+                "REDIS_URL leads to a Redis Cluster, which refuses the commands over several queues that workers send:"
+                " take one Redis, Sentinels, or RabbitMQ in BROKER_URL with a Redis of its own"
+            )
 
 
 def check_signing_secrets(settings: Settings) -> None:

@@ -31,8 +31,8 @@ class BrokerSettings(BaseSettings):
     """The broker."""
 
     redis_url: SecretStr = Field(
-        description="Redis 6.2 or newer for the broker, not FinMind's cache; or"
-        " `sentinel://:password@host,host/0?master=name`."
+        description="Redis 6.2 or newer for the broker, not FinMind's cache: `redis(s)://`, or"
+        " `sentinel(s)://:password@host,host/0?master=name`."
     )
     broker_url: SecretStr | None = Field(
         default=None,
@@ -249,7 +249,7 @@ def _load(kind: type[_AnySettings]) -> _AnySettings:
 _SCHEMES = {
     "DATABASE_URL": ("postgresql", "postgres", "postgresql+psycopg2"),
     "BROKER_URL": ("amqp", "amqps"),
-    "REDIS_URL": ("redis", "rediss", "redis+socket", "unix", "sentinel"),
+    "REDIS_URL": ("redis", "rediss", "redis+socket", "unix", "sentinel", "sentinels"),
     "FINMIND_CACHE_URL": ("redis", "rediss", "unix"),
 }
 

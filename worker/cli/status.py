@@ -8,7 +8,7 @@ import redis
 import typer
 from kombu import Connection
 
-from worker.broker import is_rabbitmq
+from worker.broker import is_rabbitmq, tls_options
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json, print_rows, say
@@ -28,7 +28,8 @@ def status(
 ) -> None:
     """Show a summary for operators; exit 1 when something needs to be done now."""
     url = settings().messages_url
-    broker = Connection(url, connect_timeout=2) if is_rabbitmq(url) else open_redis(url, timeout_s=2)
+    rabbitmq = Connection(url, connect_timeout=2, ssl=tls_options(url)) if is_rabbitmq(url) else None
+    broker = rabbitmq or open_redis(url, timeout_s=2)
     with database() as sessions, broker:
         seen = _read(sessions, broker)
         while watch:
