@@ -4,7 +4,9 @@
 
 A connection's first import and its first refresh, which is worked through, are not timed: what is measured is what goes
 on every few hours from then on. Both kinds of task are published in one go and timed until the last is done. The memory
-of the worker's children is read on the way.
+of the worker's child, or of the worker where it has threads, is read after each round:
+
+    python -m benchmarks.roundtrip --refreshes 20000 --rounds 10 --empty 100 --pool threads --concurrency 20
 """
 
 import argparse
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -30,6 +33,7 @@ from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
 from worker.credentials import open_vault
 from worker.db.engine import Sessions, open_engine, open_sessions
+from worker.local.services import FEW_ARENAS
 from worker.models import BankConnection
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
@@ -119,13 +123,26 @@ class Bench:
         time.sleep(LOOK_S)
 
 
+def growth_bytes(memory_mib: Sequence[float], refreshes: int) -> int | None:
+    """Return what each refresh adds to the memory, by the later half of the readings; None for fewer than four.
+
+    Args:
+        memory_mib: A reading after each round.
+        refreshes: How many there are in a round.
+    """
+    later = memory_mib[len(memory_mib) // 2 :]
+    if len(memory_mib) < 4:
+        return None
+    return round(statistics.linear_regression(range(len(later)), later).slope * 2**20 / refreshes)
+
+
 def measure(options: argparse.Namespace, local: Servers) -> dict[str, object]:
     """Warm up, then time both, in turns."""
     sessions = open_sessions(open_engine(os.environ["DATABASE_URL"], role="bench"))
     program = [sys.executable, "-m", "celery", "-A", "benchmarks.empty_task", "worker", "-P", options.pool]
     program += ["--max-tasks-per-child", "1000000"]
     flags = ["-c", str(options.concurrency), "-Q", "interactive", "--without-gossip", "--without-mingle"]
-    worker = local.start([*program, *flags], "worker.log")
+    worker = local.start([*program, *flags], "worker.log", **FEW_ARENAS)
     bench = Bench(sessions, worker, options.connections, options.delay_s)
     bench.empty_per_s(20)
     bench.refreshes_per_s(2 * len(bench.connections))  # the first import, and the first time there is nothing new
@@ -148,7 +165,8 @@ def measure(options: argparse.Namespace, local: Servers) -> dict[str, object]:
         "refreshes_per_s": round(refreshed, 1),
         "ratio": round(statistics.median(refreshed / empty for empty, refreshed, _ in rounds), 3),
         "child_cpu_ms_per_refresh": round(child_ms, 1),
-        "child_rss_mb": memory,
+        "rss_mib": memory,
+        "growth_bytes_per_refresh": growth_bytes(memory, options.refreshes // options.rounds),
         "codes": {row.code: row.count for row in codes},
     }
 

@@ -21,7 +21,7 @@ from fastapi.routing import APIRoute
 from worker.api.limiting import UserPlaces, cost_of_upload
 from worker.api.problems import ProblemError
 from worker.api.services import authenticate, services
-from worker.connections.statement_files import folder_of_user
+from worker.connections.statement_folders import folder_of_user
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.files import count_lines, unpacked_bytes
 from worker.errors import InvalidRequestError

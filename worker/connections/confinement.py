@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from worker.connections.statement_files import folder_of_user
+from worker.connections.statement_folders import folder_of_user
 from worker.errors import InvalidRequestError
 from worker.net.addresses import RefusedTargetError, is_literal, vetted
 from worker.net.http import ReachableHosts

@@ -9,16 +9,12 @@ from pathlib import Path
 from worker.connections.connection_queries import list_connections
 from worker.connections.credentials import open_taken, take_config
 from worker.connections.lifecycle import ConnectionService, NewConnection, add
+from worker.connections.statement_folders import folder_of_user
 from worker.connectors.file import FileConfig
 from worker.connectors.file.statement.files import is_skipped
 from worker.errors import InvalidRequestError
 
 CONNECTOR = "file"
-
-
-def folder_of_user(root: Path, user_id: int) -> Path:
-    """Return the folder of all statements of one user, as an absolute path."""
-    return root.absolute() / f"user-{user_id}"
 
 
 def folder_of(root: Path, user_id: int, config: FileConfig) -> Path:

@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 from sqlalchemy import LargeBinary, text
 from sqlalchemy.orm import Session
 
-from worker.connections.statement_files import folder_of_user
+from worker.connections.statement_folders import folder_of_user
 from worker.db.engine import Sessions
 from worker.errors import NotFoundError
 from worker.inert_text import inert, inert_json

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.audit import record_operation
-from worker.connections.statement_files import folder_of_user
+from worker.connections.statement_folders import folder_of_user
 from worker.db.engine import Sessions, with_contention_retries
 from worker.finmind_cache import FinMindCache
 from worker.personal_data.tables import PASSING, TABLES, whose
