@@ -110,9 +110,10 @@ def _place(host_and_port: str) -> tuple[str, int]:
 def is_cluster(client: "redis.Redis") -> bool:
     """Say whether a server belongs to a Redis Cluster; False while it does not answer."""
     try:
-        return bool(client.info("cluster").get("cluster_enabled"))
+        told: Any = client.info("cluster")
     except redis.RedisError:
         return False
+    return bool(told.get("cluster_enabled"))
 
 
 def open_redis(url: str, *, timeout_s: float) -> "redis.Redis":

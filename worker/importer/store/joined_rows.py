@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.meet_rows import meet_rows
@@ -130,7 +130,7 @@ def meet_again(session: Session, ids: Sequence[int], user_id: int, run_id: uuid.
     return months
 
 
-def _movable(row: Row[Any]) -> MovableRow:
+def _movable(row: Sequence[Any]) -> MovableRow:
     # Taken apart at once: of 20,000 rows, asking each for its columns by name takes as long as reading them.
     row_id, source_id, on, amount, currency, words, pending, balance, stated_on, *standing = row
     state, expense_id, twin_id, peer_id, touched = standing
