@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tests.importer.bank import Harness
+from worker.bank_accounts.answers import undo_answer
+from worker.bank_accounts.unmatching import unmatch
 from worker.connectors.base import Account, TransactionKind
 from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.runs.states import RunKind
@@ -55,6 +57,13 @@ def test_a_leg_is_no_expense_of_a_source_that_turns_out_to_be_its_account_later(
     assert banks[0].amounts() == ["-50.00"]
     banks[late].bank.accounts = [GIRO]
     banks[late].refresh()
+    assert (banks[0].amounts(), banks[0].sql(UNPAIRED)) == ([], [])
+    ((twin_id, user_id),) = banks[0].sql("SELECT id, user_id FROM bank_transactions WHERE expense_state = 'twin'")
+    with banks[0].sessions() as session:
+        parted = unmatch(session, twin_id, user_id=user_id)
+    assert banks[0].amounts() == ["-50.00"]
+    with banks[0].sessions() as session:
+        undo_answer(session, parted.suggestion_id, user_id=user_id)
     assert (banks[0].amounts(), banks[0].sql(UNPAIRED)) == ([], [])
 
 

@@ -110,6 +110,14 @@ _PAIR = text(
     WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
     ORDER BY e.id FOR UPDATE OF t, e"""  # noqa: S608 - a constant
 )
+# A leg has no expense: the transfer hides the purchase.
+_LEGS = text(
+    """SELECT w.id AS asked_id, t.id, t.expense_id, t.expense_state, CAST(NULL AS text) AS month, FALSE AS touched
+    FROM bank_transactions w
+    JOIN bank_transactions t ON t.id = CASE WHEN w.expense_state = 'twin' THEN w.twin_id ELSE w.id END
+    WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state = 'transfer'
+    FOR UPDATE OF t"""
+)
 _WHY_APART = text(
     """WITH members AS (
       SELECT id, account_id, state, id = :one_id OR expense_state = 'twin' AND twin_id = :one_id AS is_one
@@ -166,12 +174,16 @@ def make_twins(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | 
 def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | None) -> set[str]:
     """Join the purchases of two rows: the expense that the person did not change is deleted, else the newer one.
 
+    A leg of a transfer stays one, and the other row's expense goes.
+
     Returns the months (`YYYY-MM`) of the expenses that changed; none where both rows are one purchase already.
 
     Raises: ConflictError when a purchase has no expense any more, a source has booked both, or the person changed both
-        or said of rows of both that they are two.
+        (or the one beside a leg) or said of rows of both that they are two.
     """
-    rows = session.execute(_PAIR, {"ids": array_text([one_id, other_id])}).all()
+    which = {"ids": array_text([one_id, other_id])}
+    legs = session.execute(_LEGS, which).all()
+    rows = [*legs, *session.execute(_PAIR, which)]
     if {row.asked_id for row in rows} != {one_id, other_id}:
         raise ConflictError("one of the two purchases has no expense any more")
     old, new = rows
@@ -182,9 +194,12 @@ def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | 
         raise ConflictError("a source has booked both, so that they are two purchases")
     if apart.are_parted:
         raise ConflictError("the person said of rows of both that they are two: take that answer back first")
-    if old.touched and new.touched:
-        raise ConflictError("both rows were changed by the person, so that neither expense can go")
-    return join_pairs(session, [(old, new)], run_id) | {old.month}
+    if len(legs) > 1:
+        raise ConflictError("both rows are legs of transfers: unmatch one of them first")
+    if new.touched and (old.touched or legs):
+        raise ConflictError("the person changed what the rows say, so that no expense can go")
+    months = join_pairs(session, [(old, new)], run_id)
+    return months | {row.month for row in rows if row.month is not None}
 
 
 def join_pairs(
