@@ -23,6 +23,8 @@ UPLOADS = 3
 UPLOAD_BYTES = 32 * 1024 * 1024 - 4096
 ROW_BYTES = 2000
 BACKUP = "/var/lib/postgresql/backup"
+# Whoever asks while a server starts or ends is told so as FATAL; the healthcheck does.
+_POSTGRES_ERROR = re.compile(r"\b(ERROR|FATAL|PANIC):  (?!the database system is (starting up|shutting down))")
 
 
 def deploy(deployment: Deployment) -> None:
@@ -168,10 +170,10 @@ def read_the_logs(deployment: Deployment) -> None:
     lines = [line for container in deployment.containers() for line in _log(deployment, container)]
     plain = [line for line in lines if not line.startswith("{")]
     (postgres,) = deployment.compose("ps", "--quiet", "postgres").split()
-    errors = [line for line in _log(deployment, postgres) if re.search(r"\b(ERROR|FATAL|PANIC):", line)]
+    errors = [line for line in _log(deployment, postgres) if _POSTGRES_ERROR.search(line)]
     deployment.notes.append(f"{len(lines)} lines, {len(plain)} not JSON; {len(errors)} errors of Postgres")
-    if plain:
-        raise StepError("\n".join(plain[:5]))
+    if plain or errors:
+        raise StepError("\n".join([*plain[:5], *errors[:5]]))
 
 
 def take_down(deployment: Deployment) -> None:

@@ -85,9 +85,10 @@ def test_a_run_is_taken_back_once_and_says_by_which_run(command, sessions, conne
     assert command("runs", "revert", revert_id).code == 0
 
 
-def test_the_beginning_of_an_id_is_enough_where_it_names_one_row(command, sessions, user_id, connection_id):
+def test_the_beginning_or_the_end_of_an_id_is_enough_where_it_names_one_row(command, sessions, user_id, connection_id):
     run_id = command("import", str(connection_id)[:8]).out.strip()
     assert run_id in command("runs", "show", run_id[:6]).out
+    assert run_id in command("runs", "show", run_id[-6:]).out
     assert command("runs", "show", "zz").code == 2
     twin = uuid.UUID(str(connection_id)[:8] + uuid.uuid4().hex[8:])
     with sessions() as session:

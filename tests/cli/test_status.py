@@ -80,11 +80,20 @@ def test_what_is_wrong_is_said_first(command, sessions, user_id, change, says):
 @pytest.mark.usefixtures("_workers_alive")
 def test_connections_that_need_a_person_are_named_and_are_no_emergency(command, sessions, user_id):
     with sessions() as session:
-        connection_id = make_connection(session, user_id, status="needs_user", status_code="expired")
+        connection_id = make_connection(
+            session, user_id, display_name="Lost Bank", status="needs_user", status_code="expired"
+        )
     answer = command("status")
     assert answer.code == 0
     assert answer.out.splitlines()[0] == "- 1 connection needs its user"
     assert str(connection_id) in answer.out
+    assert "Lost Bank" in answer.out
+    with sessions() as session:
+        for _ in range(20):
+            make_connection(session, user_id, status="error")
+    answer = command("status")
+    assert answer.out.splitlines()[0] == "- 21 connections need their users"
+    assert "CONNECTIONS THAT NEED A PERSON: 20 OF 21" in answer.out
 
 
 @pytest.mark.usefixtures("_workers_alive")

@@ -17,10 +17,18 @@ from worker.local.demo.telling import Teller
 @pytest.mark.processes
 def test_the_whole_story_holds_and_nothing_is_left_behind(home: Path) -> None:
     program = Path(sys.executable).parent / "finmind-worker"
+    of_a_real_worker = {
+        "DATABASE_URL": "postgresql://nobody@nowhere/none",
+        "BROKER_URL": "amqp://nobody@nowhere/",
+        "CREDENTIAL_KEYS": "of:another",
+        "STATEMENT_FOLDER": "/nowhere",
+        "TICK_S": "600",
+    }
+    (home / ".env").write_text("REDIS_URL=redis://nowhere\nCREDENTIAL_KMS_KEYS=of=another\n")
     told = subprocess.run(
         [str(program), "demo"],
         cwd=home,
-        env={"PATH": os.environ["PATH"], "TMPDIR": str(home), "DATABASE_URL": "postgresql://nobody@nowhere/none"},
+        env={"PATH": os.environ["PATH"], "TMPDIR": str(home)} | of_a_real_worker,
         capture_output=True,
         text=True,
         timeout=180,
@@ -30,7 +38,7 @@ def test_the_whole_story_holds_and_nothing_is_left_behind(home: Path) -> None:
     assert told.stdout.count("✓") == 7
     assert "\x1b" not in told.stdout
     assert told.stderr == ""
-    assert list(home.iterdir()) == []
+    assert [path.name for path in home.iterdir()] == [".env"]
     assert not [process for process in psutil.process_iter() if str(home) in " ".join(_command(process))]
 
 

@@ -26,9 +26,10 @@ def read_config(connector: type[BankConnector], text: str | None, path: Path | N
     if text is not None and path is not None:
         raise InvalidRequestError("give --config or --config-file, not both")
     if text is not None:
-        if _secret_fields(connector):
+        given = _parse(text, "--config")
+        if _secret_fields(connector) & given.keys():
             warn("--config leaves credentials in the shell's history; --config-file - reads them from stdin")
-        return _parse(text, "--config")
+        return given
     if path is not None:
         return _parse(_read(path), f"--config-file {path}")
     if sys.stdin.isatty():

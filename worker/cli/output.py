@@ -30,7 +30,7 @@ def print_rows(
     Args:
         rows: The records.
         columns: Their fields to show as a table, the most important first: a terminal that is too narrow for all shows
-            the first ones whole and names the rest.
+            whole columns, each that has room beside those before it, and names the rest.
         as_json: Print every field of every record as JSON instead.
         empty: The sentence for no rows.
         wide: Show all columns however wide the terminal is; None: the command has no --wide.
@@ -86,14 +86,12 @@ def _table(rows: list[list[str]], columns: Sequence[str], *, wide: bool | None) 
     headings = [_heading(column) for column in columns]
     widths = [max(len(line[index]) for line in [headings, *rows]) for index in range(len(columns))]
     screen = shutil.get_terminal_size()
-    shown = _fitting(widths, screen.columns) if on_terminal() and not wide else len(columns)
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line[:shown], widths, strict=False)).rstrip()
-        for line in [headings, *rows]
-    ]
-    if shown < len(columns):
+    shown = _fitting(widths, screen.columns) if on_terminal() and not wide else list(range(len(columns)))
+    lines = ["  ".join(line[index].ljust(widths[index]) for index in shown).rstrip() for line in [headings, *rows]]
+    if len(shown) < len(columns):
         whole = "--json shows all" if wide is None else "--wide or --json shows all"
-        left_out = f"not shown at this width: {', '.join(headings[shown:])} ({whole})"
+        hidden = [heading for index, heading in enumerate(headings) if index not in shown]
+        left_out = f"not shown at this width: {', '.join(hidden)} ({whole})"
         lines += ["", *textwrap.wrap(left_out, max(screen.columns, _NARROWEST))]
     if on_terminal():
         lines[0] = typer.style(lines[0], bold=True)
@@ -109,14 +107,13 @@ def show(lines: Sequence[str]) -> None:
         typer.echo("\n".join(lines))
 
 
-def _fitting(widths: Sequence[int], width: int) -> int:
-    """Return how many of the first columns fit in `width`, two spaces apart; one at least."""
-    fits, used = 1, widths[0]
-    for column in widths[1:]:
-        used += 2 + column
-        if used > width:
-            break
-        fits += 1
+def _fitting(widths: Sequence[int], width: int) -> list[int]:
+    """Return which columns fit in `width`, two spaces apart: the first one, and each that still has room."""
+    fits, used = [0], widths[0]
+    for index, column in enumerate(widths[1:], start=1):
+        if used + 2 + column <= width:
+            fits.append(index)
+            used += 2 + column
     return fits
 
 

@@ -1,6 +1,7 @@
 """`finmind-worker status`: a summary for operators, with an exit code for probes."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -74,14 +75,18 @@ def _print(seen: Status) -> None:
         ("signs of life", seen.signs, "none yet: running workers write one every 30 s"),
         ("runs of the last day", seen.runs, "none"),
         ("connections", seen.connections, "none"),
-        ("connections that need a person", seen.need_a_person, ""),
+        (_some("connections that need a person", seen.need_a_person, seen.people_needed), seen.need_a_person, ""),
         ("allowances nearly used", seen.quota, ""),
         ("balance proofs", seen.proofs, ""),
-        ("balances that do not follow from the rows", seen.mismatches, ""),
+        (_some("balances that do not follow from the rows", seen.mismatches, seen.balances_off), seen.mismatches, ""),
     ):
         if rows or empty:
             _heading(title)
             print_rows(rows, list(rows[0]) if rows else (), as_json=False, empty=empty)
+
+
+def _some(title: str, shown: Sequence[object], count: int) -> str:
+    return title if len(shown) == count else f"{title}: {len(shown)} of {count}"
 
 
 def _heading(title: str) -> None:

@@ -164,9 +164,17 @@ class _LiveLine:
 
     def __init__(self) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+        from rich.table import Column  # noqa: PLC0415
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
-        self._progress = Progress(*columns, TextColumn("{task.fields[counts]}"), transient=True)
+        # Where the terminal is narrow the counts give way, from their end; nothing else is cut.
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", table_column=Column(min_width=len(RunStatus.SUCCEEDED))),
+            BarColumn(bar_width=12, table_column=Column(min_width=12)),
+            TimeElapsedColumn(table_column=Column(min_width=len("0:00:00"))),
+        )
+        counts = TextColumn("{task.fields[counts]}", table_column=Column(ratio=1, no_wrap=True))
+        self._progress = Progress(*columns, counts, transient=True, expand=True)
         self._task = self._progress.add_task("queued", total=None, counts="")
 
     def __enter__(self) -> Self:
@@ -179,7 +187,7 @@ class _LiveLine:
     def show(self, run: dict[str, Any]) -> None:
         """Redraw."""
         total = run["accounts_total"] or None
-        counts = f"{fetched(run).removeprefix(', ')} {counted(run)}"
+        counts = ", ".join(filter(None, (counted(run), fetched(run).removeprefix(", "))))
         self._progress.update(
             self._task, description=run["status"], total=total, completed=run["accounts_done"], counts=counts
         )

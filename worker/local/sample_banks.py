@@ -32,7 +32,7 @@ class DemoBank:
 
 
 BANKS = (
-    DemoBank(name="Blue Bank"),
+    DemoBank(name="Blue Bank", config={"seed": "blue"}),
     DemoBank(name="Slow Savings Bank", config={"seed": "slow", "mode": "slow", "page_size": 20, "delay_s": 1}),
     DemoBank(
         name="Strict Bank",

@@ -56,7 +56,8 @@ _CONNECTIONS = """
       EXTRACT(EPOCH FROM now() - min(last_good_at) FILTER (WHERE status = 'active'))::int AS oldest_data_s
     FROM bank_connections WHERE status <> 'disconnected' GROUP BY connector_name ORDER BY connector_name"""
 _NEED_A_PERSON = """
-    SELECT id AS connection_id, user_id, connector_name AS connector, status, status_code, last_good_at
+    SELECT id AS connection_id, display_name AS bank, status, user_id, status_code, last_good_at,
+      connector_name AS connector
     FROM bank_connections WHERE status IN ('needs_user', 'error') ORDER BY updated_at DESC LIMIT 20"""
 _QUOTA = """
     SELECT connector_name AS connector, connection_id, endpoint, calls_used, calls_limit, window_ends_at
@@ -102,8 +103,10 @@ class Status:
 
     Attributes:
         queues: Messages per queue; None when Redis does not answer.
+        need_a_person: The connections that were the last to need one, 20 at most.
+        quota: The allowances that are nearest to their end, 20 at most.
         proofs: Number of accounts per result of their last balance proof.
-        mismatches: Accounts whose balance is off, by how much and since which day.
+        mismatches: The accounts whose balance is off by most, 20 at most, by how much and since which day.
     """
 
     signs: Sequence[Mapping[str, Any]]
@@ -117,6 +120,16 @@ class Status:
     mismatches: Sequence[Mapping[str, Any]]
     circuits: Sequence[Mapping[str, Any]]
     open: Mapping[str, Any]
+
+    @property
+    def people_needed(self) -> int:
+        """How many connections need a person."""
+        return sum(one["need_a_person"] for one in self.connections)
+
+    @property
+    def balances_off(self) -> int:
+        """How many accounts have a balance that does not follow from their rows."""
+        return sum(proof["accounts"] for proof in self.proofs if proof["result"] == "mismatch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,14 +212,14 @@ def concerns(status: Status) -> list[str]:
     """Return what needs a person but no alarm. Pure."""
     open_, runs = status.open, {(run["status"], run["code"]): run["runs"] for run in status.runs}
     counts = (
-        (len(status.need_a_person), "connection needs its user", "connections need their users"),
+        (status.people_needed, "connection needs its user", "connections need their users"),
         (open_["connections_failing"], "connection failed twice or more", "connections failed twice or more"),
         (
             open_["connections_in_doubt"],
             "ledger may not agree with its bank",
             "ledgers may not agree with their banks",
         ),
-        (len(status.mismatches), "balance does not follow from its rows", "balances do not follow from their rows"),
+        (status.balances_off, "balance does not follow from its rows", "balances do not follow from their rows"),
         (open_["rejections_unresolved"], "rejected row is unresolved", "rejected rows are unresolved"),
         (runs.get(("failed", "poison"), 0), "run was given up (poison)", "runs were given up (poison)"),
         (runs.get(("failed", "internal"), 0), "run failed by a defect of ours", "runs failed by a defect of ours"),

@@ -4,11 +4,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import chdir
 
 from worker.client import WorkerClient
 from worker.errors import WorkerError
 from worker.local.demo import facts
-from worker.local.demo.stage import Stage, stage
+from worker.local.demo.stage import Stage, stage, without_settings
 from worker.local.demo.story import Claim, Story
 from worker.local.demo.telling import Teller
 from worker.runtime import Runtime, runtime
@@ -36,8 +37,11 @@ def run_demo() -> None:
 
 
 def _play(built: Stage, teller: Teller) -> list[Claim]:
-    os.environ.update(built.addresses())
-    with runtime(role="demo") as opened:
+    environment = {**without_settings(os.environ), **built.addresses()}
+    os.environ.clear()
+    os.environ.update(environment)
+    # There, because a file `.env` where the demo was called may have settings as well.
+    with chdir(built.directory), runtime(role="demo") as opened:
         client = WorkerClient(opened.settings.redis_url.get_secret_value())
         try:
             story = Story(runtime=opened, client=client, teller=teller, scratch=built.directory)

@@ -16,10 +16,11 @@ import psutil
 from worker.errors import WorkerError
 from worker.local.children import Program, kill_session, start_child
 from worker.process.state_directory import published_addresses
+from worker.settings import Settings
 
 _START_TIMEOUT_S = 90
 _STOP_TIMEOUT_S = 40
-_OURS = ("DATABASE_URL", "REDIS_URL", "FINMIND_CACHE_URL", "FINMIND_HEALTH_DIR")
+_SETTINGS = frozenset(name.upper() for name in Settings.model_fields) | {"FINMIND_HEALTH_DIR", "FINMIND_STATE_DIR"}
 _UP = (sys.executable, "-m", "worker", "up")
 _QUICK = {"TICK_S": "0.5", "PYTHONWARNINGS": "ignore"}
 
@@ -81,7 +82,7 @@ def stage() -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="finmind-demo-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         directory.chmod(0o711)
-        environment = {name: value for name, value in os.environ.items() if not _is_ours(name)} | _QUICK
+        environment = without_settings(os.environ) | _QUICK
         command = [*_UP, "--state-dir", str(directory / "state"), "--no-flower", "--no-api"]
         program = Program(command=command, directory=directory, death_signal=signal.SIGTERM, environment=environment)
         with (directory / "up.log").open("wb") as log:
@@ -96,5 +97,6 @@ def stage() -> Iterator[Stage]:
             process.wait()
 
 
-def _is_ours(name: str) -> bool:
-    return name in _OURS or name.startswith("CREDENTIAL_")
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without our settings: a worker that is set up here is none of the demo's."""
+    return {name: value for name, value in environment.items() if name.upper() not in _SETTINGS}
