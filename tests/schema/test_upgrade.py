@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from worker.db.engine import Sessions, open_engine
 from worker.errors import ConflictError
-from worker.migrations import Standing, Upgrade, initialise, inspect_schema, open_chain, upgrade
+from worker.migrations import Standing, Upgrade, initialise, inspect_schema, open_chain, upgrade, upgrading
 from worker.migrations.chain import baseline_sql
 from worker.models import Base
 from worker.schema import apply_schema, check_schema
@@ -182,9 +182,12 @@ def test_an_upgrade_that_stopped_half_way_goes_on_where_it_was(engine: Engine, l
 
 
 @pytest.mark.usefixtures("row_of_old")
-def test_a_writer_in_the_way_ends_the_upgrade_with_a_sentence_instead_of_a_queue_behind_it(
-    engine: Engine, later: Callable[..., Path]
+def test_a_writer_in_the_way_goes_first_and_ends_the_upgrade_with_a_sentence_when_it_stays(
+    engine: Engine, later: Callable[..., Path], monkeypatch
 ) -> None:
+    monkeypatch.setattr(upgrading, "_PAUSES_S", (1.0, 2.0))
+    pauses_s: list[float] = []
+    monkeypatch.setattr(upgrading.time, "sleep", pauses_s.append)
     upgrade(engine)
     impatient = f"op.execute(\"SET LOCAL lock_timeout = '50ms'\")\n    {MOOD}"
     chain = open_chain(later(impatient))
@@ -192,7 +195,9 @@ def test_a_writer_in_the_way_ends_the_upgrade_with_a_sentence_instead_of_a_queue
         writer.execute(text("UPDATE bank_connections SET updated_at = now()"))
         with pytest.raises(ConflictError, match=r"r9001 did not go through.*lock timeout"):
             upgrade(engine, chain)
-    assert upgrade(engine, chain).applied == ("r9001",)
+        assert pauses_s == [1.0, 2.0]
+        monkeypatch.setattr(upgrading.time, "sleep", lambda _pause_s: writer.rollback())
+        assert upgrade(engine, chain).applied == ("r9001",)
 
 
 @pytest.mark.parametrize("kind", ["fresh", "behind"])

@@ -1,13 +1,14 @@
 """Upgrades a database to the newest revision, one process at a time."""
 
 import copy
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from psycopg2.errors import DatabaseError
+from psycopg2.errors import DatabaseError, LockNotAvailable
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -15,6 +16,9 @@ from worker.errors import ConflictError
 from worker.migrations.chain import Chain, baseline_sql, open_chain
 from worker.migrations.state import SchemaState, Standing, migration_context, read_state
 from worker.schema import create_missing, database_differences, grant_again, schema_locked, schema_sql
+
+_PAUSES_S = (5.0,) * 20
+"""How long writers go first after each wait for a lock that was in vain (s). An import may write for minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,17 +117,22 @@ def _stamp(connection: Connection, chain: Chain, revision: str) -> None:
 
 
 def _run(connection: Connection, chain: Chain, on_revision: Callable[[str], None]) -> None:
-    try:
-        command.upgrade(_on(connection, chain.config, on_revision), "head")
-    except DBAPIError as error:
-        if error.connection_invalidated or not isinstance(error.orig, DatabaseError):
-            raise
-        connection.rollback()
-        stopped_at = read_state(connection, chain).pending[0]
-        raise ConflictError(
-            f"revision {stopped_at} did not go through, the ones before it did: {error.orig.diag.message_primary};"
-            " `finmind-worker db upgrade` goes on from there"
-        ) from error
+    """Apply what is pending. Where a writer is in the way, everybody else goes first and it is tried again."""
+    configured = _on(connection, chain.config, on_revision)
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            return command.upgrade(configured, "head")
+        except DBAPIError as error:
+            if error.connection_invalidated or not isinstance(error.orig, DatabaseError):
+                raise
+            connection.rollback()
+            if pause_s is None or not isinstance(error.orig, LockNotAvailable):
+                stopped_at = read_state(connection, chain).pending[0]
+                raise ConflictError(
+                    f"revision {stopped_at} did not go through, the ones before it did:"
+                    f" {error.orig.diag.message_primary}; `finmind-worker db upgrade` goes on from there"
+                ) from error
+        time.sleep(pause_s)
 
 
 def _on(connection: Connection, config: Config, on_revision: Callable[[str], None]) -> Config:
