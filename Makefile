@@ -61,7 +61,7 @@ check: install ## format, lint, types, import rules, schema.sql and models
 	$(BIN)/python -m tools.supply_chain audit
 
 test: install ## all tests, on an embedded Postgres and Redis; ARGS="-k word"
-	@$(if $(ARGS),,echo "some 7,000 tests on $(JOBS) processes: 20 to 25 minutes on two cores; ARGS='-k word' picks some")
+	@$(if $(ARGS),,echo "some 9,000 tests on $(JOBS) processes: 20 to 25 minutes on two cores; ARGS='-k word' picks some")
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-roles: install ## all tests, with the rights of docs/operator/install.md

@@ -121,7 +121,7 @@ def _run(connection: Connection, chain: Chain, on_revision: Callable[[str], None
     configured = _on(connection, chain.config, on_revision)
     for pause_s in (*_PAUSES_S, None):
         try:
-            return command.upgrade(configured, "head")
+            command.upgrade(configured, "head")
         except DBAPIError as error:
             if error.connection_invalidated or not isinstance(error.orig, DatabaseError):
                 raise
@@ -132,7 +132,9 @@ def _run(connection: Connection, chain: Chain, on_revision: Callable[[str], None
                     f"revision {stopped_at} did not go through, the ones before it did:"
                     f" {error.orig.diag.message_primary}; `finmind-worker db upgrade` goes on from there"
                 ) from error
-        time.sleep(pause_s)
+            time.sleep(pause_s)
+        else:
+            return
 
 
 def _on(connection: Connection, config: Config, on_revision: Callable[[str], None]) -> Config:
