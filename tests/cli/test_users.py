@@ -71,10 +71,15 @@ def test_an_export_is_a_new_file_that_nobody_else_reads(command, person, tmp_pat
 
 
 def test_an_erasure_is_shown_asked_for_and_done(command, person, tmp_path, sessions):
+    with sessions() as session:
+        session.execute(text("INSERT INTO categories (user_id, name) VALUES (:user, 'Food')"), {"user": person})
     shown = command("users", "erase", person, "--dry-run")
     assert shown.code == 0, shown.err
     assert "bank_connections  1" in shown.out
     assert "1 statement files, 1 authorisations at providers" in shown.out
+    of_finmind = shown.out.partition("with the user goes what FinMind itself keeps:")[2]
+    assert "categories  1" in of_finmind
+    assert "bank_" not in of_finmind
     assert max(map(len, shown.out.splitlines())) <= 80
     asked = command("users", "erase", person)
     assert asked.code == 1, "nobody answered"

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -161,15 +161,18 @@ def _place(runtime: Runtime) -> DataStores:
 def _print_plan(plan: ErasurePlan) -> None:
     if not plan.exists:
         say(f"there is no user {plan.user_id}; what is left of one is erased")
-    print_rows(
-        [{"table": name, "rows": count} for name, count in plan.rows.items()],
-        ("table", "rows"),
-        as_json=False,
-        empty="no rows",
-    )
+    _print_counts(plan.rows)
     say(f"{plan.files} statement files, {len(plan.connections)} authorisations at providers")
+    if plan.finmind_rows:
+        say("with the user goes what FinMind itself keeps:")
+        _print_counts(plan.finmind_rows)
     if plan.reason_kept and plan.exists:
         say(f"the user stays in FinMind: {plan.reason_kept}")
+
+
+def _print_counts(rows: Mapping[str, int]) -> None:
+    tables = [{"table": name, "rows": count} for name, count in rows.items()]
+    print_rows(tables, ("table", "rows"), as_json=False, empty="no rows")
 
 
 def _print_erased(erased: Erased) -> None:
@@ -180,6 +183,9 @@ def _print_erased(erased: Erased) -> None:
     say(f"erased {sum(erased.plan.rows.values())} rows, {erased.plan.files} files, {keys}")
     say(f"{erased.revoked} of {len(erased.plan.connections)} authorisations were ended at their provider")
     say(f"{erased.audit_lines} lines of the audit became counts")
+    if not search.values:
+        say("nothing of the user is known any more that could be searched for")
+        return
     say(f"searched {search.columns} columns of the database for {search.values} values of the user:")
     shared = [trace for trace in search.traces if trace.of_others]
     for trace in search.left:

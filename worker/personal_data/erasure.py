@@ -6,7 +6,7 @@ were used. What identified the person is collected before, and looked for in the
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import redis
@@ -49,6 +49,7 @@ class ErasurePlan:
 
     Attributes:
         rows: Rows per table; tables without any are left out.
+        finmind_rows: Rows per table that FinMind itself keeps and that go with the person's row in `users`.
         connections: Connections with credentials, whose authorisation is ended at the provider.
         erases_account: Whether the person's row in `users` goes as well, with all that FinMind keeps.
         reason_kept: Why it stays; None when it goes.
@@ -57,6 +58,7 @@ class ErasurePlan:
     user_id: int
     exists: bool
     rows: Mapping[str, int]
+    finmind_rows: Mapping[str, int]
     connections: Sequence[str]
     files: int
     reason_kept: str | None
@@ -98,6 +100,7 @@ def plan_erasure(place: DataStores, user_id: int, *, keep_account: bool = False)
         )
         connections = list(session.scalars(alive, {"id": user_id}))
         rows = _count(session, user_id)
+        finmind_rows = _count_of_finmind(session, user_id) if may and not keep_account else {}
     reason = None
     if keep_account:
         reason = "it was asked to stay"
@@ -105,8 +108,9 @@ def plan_erasure(place: DataStores, user_id: int, *, keep_account: bool = False)
         reason = "this log-in may not delete from `users`: delete the user in FinMind, or run this as its owner"
     files = sum(path.is_file() for path in _folder(place, user_id).rglob("*")) if place.statement_folder else 0
     return ErasurePlan(
-        user_id=user_id, exists=exists, rows=rows, connections=connections, files=files, reason_kept=reason
-    )
+        user_id=user_id, exists=exists, rows=rows, finmind_rows=finmind_rows, connections=connections, files=files,
+        reason_kept=reason,
+    )  # fmt: skip
 
 
 def erase(place: DataStores, plan: ErasurePlan) -> Erased:
@@ -126,10 +130,7 @@ def erase(place: DataStores, plan: ErasurePlan) -> Erased:
         record_operation(session, "users erase", table="users", row_id="", rows=kept, files=plan.files)
     with place.sessions() as session:
         found = search(session, values, user_id=user_id)
-    done = ErasurePlan(
-        user_id=user_id, exists=plan.exists, rows=rows, connections=plan.connections, files=plan.files,
-        reason_kept=plan.reason_kept,
-    )  # fmt: skip
+    done = replace(plan, rows=rows)
     return Erased(plan=done, revoked=revoked, redis_keys=keys, audit_lines=lines, search=found)
 
 
@@ -138,6 +139,21 @@ def _count(session: Session, user_id: int) -> dict[str, int]:
     counts = {
         name: session.scalar(text(f'SELECT count(*) FROM "{name}" WHERE {whose(name)}'), {"user_id": user_id}) or 0  # noqa: S608 - constants
         for name in names
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _count_of_finmind(session: Session, user_id: int) -> dict[str, int]:
+    """Count the rows of tables other than ours that refer to the user; of the expenses all, imported ones or not."""
+    ours = {table.name for table in TABLES} - {"expenses"} | set(PASSING)
+    places = [row for row in session.execute(_REFERRING_READABLE) if row.table_name not in ours]
+    counts = {
+        row.table_name: session.scalar(
+            text(f'SELECT count(*) FROM {row.table_name} WHERE "{row.column_name}" = :user_id'),  # noqa: S608 - names of the catalog
+            {"user_id": user_id},
+        )
+        or 0
+        for row in places
     }
     return {name: count for name, count in counts.items() if count}
 
@@ -223,10 +239,13 @@ _ROOTS = (
 )  # fmt: skip
 """The tables from which everything else of a person is deleted by cascade."""
 
-_REFERRING = text(
-    """SELECT k.conrelid::regclass::text AS table_name, a.attname AS column_name
+_REFERENCES = """
+    SELECT k.conrelid::regclass::text AS table_name, a.attname AS column_name
     FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-    WHERE k.confrelid = to_regclass('users') AND k.contype = 'f' AND k.confdeltype IN ('a', 'r')"""
+    WHERE k.confrelid = to_regclass('users') AND k.contype = 'f'"""
+_REFERRING = text(f"{_REFERENCES} AND k.confdeltype IN ('a', 'r')")
+_REFERRING_READABLE = text(
+    f"{_REFERENCES} AND k.confdeltype IN ('a', 'c', 'r') AND has_table_privilege(k.conrelid, 'SELECT') ORDER BY 1"
 )
 
 
