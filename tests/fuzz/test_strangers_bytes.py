@@ -1,4 +1,4 @@
-"""Tokens, signatures, cursors and bodies that a stranger made: refused with the error that is meant for them."""
+"""Tokens, signatures, cursors, bodies and entries of queues of a stranger: refused with the error meant for them."""
 
 import base64
 import json
@@ -7,17 +7,21 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import jwt
+import kombu
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from kombu.transport import redis
+from kombu.utils.encoding import bytes_to_str
 
 from tests.fuzz.conftest import fuzzed
 from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id
 from worker.api.paging import read_cursor
 from worker.broker import EXECUTE, IMPORT_CONNECTION, PUBLISH_EVENT
 from worker.celery_hooks.messages import MessageFilter, RefusedMessageError
+from worker.celery_hooks.queue_entries import UNREADABLE, check_queue_entries
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.plaid.webhook import read_notice
 from worker.errors import InvalidRequestError
@@ -151,3 +155,34 @@ def test_any_message_is_reduced_to_ours_or_refused(headers, payload, body, deliv
         return
     assert message.headers["task"] in TASKS
     assert message.headers["timelimit"][0] <= 3600
+
+
+TYPED = st.builds(
+    lambda kind, value: {"__type__": kind, "__value__": value}, st.sampled_from(["decimal", "uuid"]), JSON
+)
+PROPERTIES = st.fixed_dictionaries(
+    {"delivery_info": JSON, "delivery_tag": JSON | TYPED | st.uuids().map(str), "priority": JSON | TYPED}
+)
+ENTRIES = st.fixed_dictionaries(
+    {
+        "body": JSON | st.text(max_size=20),
+        "content-type": st.sampled_from(["application/json", "application/data", None, 5]),
+        "headers": JSON | st.just({"compression": "zlib"}),
+        "properties": JSON | PROPERTIES,
+    }
+)
+
+
+@fuzzed
+@given(st.binary(max_size=100) | (JSON | TYPED | ENTRIES).map(lambda value: json.dumps(value).encode()))
+def test_any_entry_of_a_queue_is_delivered_whole_or_dropped(entry):
+    check_queue_entries()
+    transport = kombu.Connection("redis://localhost").transport
+    delivered = []
+    transport._callbacks["interactive"] = delivered.append
+    try:
+        transport._deliver(redis.loads(bytes_to_str(entry)), "interactive")
+    except UNREADABLE:
+        return
+    (message,) = delivered
+    assert (message["content-type"], len(message["properties"]["delivery_tag"])) == ("application/json", 36)

@@ -21,7 +21,7 @@ from worker.celery_hooks.refusals import DroppedEntries
 
 Result = TypeVar("Result")
 
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What kombu raises for invalid JSON or an envelope of another shape."""
 
 _KEPT_FOR_EVER = -1
@@ -62,7 +62,7 @@ class _TolerantQoS(redis.QoS):
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002 - as the base class
         try:
             super().restore_by_tag(tag, client, leftmost)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             _dropped.note(type(error).__name__)
             self._remove_from_indices(tag).execute()  # type: ignore[attr-defined]  # kombu's stubs leave it out
 
@@ -84,7 +84,7 @@ class _TolerantChannel(redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 - as the base class
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]  # kombu's stubs leave it out
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             _dropped.note(type(error).__name__)
             return True
         except ResponseError as error:
