@@ -25,7 +25,7 @@ class Books:
         opening: The amount before the first row, of the day `opening_on`.
         opening_balance: The balance that the opening amount was taken from, of the day `opening_balance_on`.
         opening_pending: Sum of the rows that were pending then.
-        posted_on_opening_day: Sum of the posted rows of the day `opening_balance_on`.
+        posted_on_opening_day: Sum of the posted rows of the day `opening_balance_on`, which that balance may not count.
         posted: Sum of posted rows from `opening_on` to the balance's day.
         posted_on_day: Sum of those of the balance's day alone.
         pending: Sum of pending rows.

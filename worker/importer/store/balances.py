@@ -14,7 +14,16 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import DatedBalance
 from worker.importer.account_state import is_inverted
-from worker.importer.decide.balance_proof import BalanceProof, Books, DayEnd, PostedRow, check_day_ends, explain, prove
+from worker.importer.decide.balance_proof import (
+    BALANCES,
+    BalanceProof,
+    Books,
+    DayEnd,
+    PostedRow,
+    check_day_ends,
+    explain,
+    prove,
+)
 from worker.importer.decide.running_balance import RowWithBalance, day_ends
 from worker.importer.job import Job
 from worker.models import BankConnectionAccount
@@ -50,10 +59,13 @@ _SUMS = text(
     FROM (SELECT amount, currency, state, coalesce(stated_on, effective_on) AS day FROM bank_transactions
           WHERE account_id = :account_id AND state <> 'removed') t"""
 )
-_PROVEN_ON = text(
-    """SELECT max((p.balance_proof ->> 'balance_on')::date) FROM bank_import_run_accounts p
+_PROVEN = text(
+    f"""SELECT max((p.balance_proof ->> 'balance_on')::date) AS last_on,
+      count(*) FILTER (WHERE p.balance_proof ->> 'reason' = '{BALANCES}'
+        AND (p.balance_proof ->> 'balance_on')::date > CAST(:opening_balance_on AS date)) > 0 AS as_it_stands
+    FROM bank_import_run_accounts p
     JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
-    WHERE p.account_id = :account_id AND p.balance_proof ->> 'result' = 'proven'"""
+    WHERE p.account_id = :account_id AND p.balance_proof ->> 'result' = 'proven'"""  # noqa: S608 - a constant
 )
 _POSTED_BY_DAY = text(
     """SELECT coalesce(stated_on, effective_on) AS "on", sum(amount) AS posted FROM bank_transactions
@@ -120,6 +132,8 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
         account.opening_balance, account.opening_balance_on = booked, balance_on
         account.opening_pending = sums.pending
         return BalanceProof(result="unproven", reason="opening_taken", balance_on=balance_on)
+    values = {"account_id": account.id, "opening_balance_on": account.opening_balance_on}
+    proven = session.execute(_PROVEN, values).one()
     return prove(
         Books(
             booked=booked,
@@ -130,10 +144,11 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             opening_balance_on=account.opening_balance_on,
             opening_pending=account.opening_pending,
             posted=sums.posted,
-            posted_on_opening_day=sums.posted_on_opening_day,
+            # Where a balance fitted as it stood, the first one had counted its day: now rows of that sum are missing.
+            posted_on_opening_day=Decimal(0) if proven.as_it_stands else sums.posted_on_opening_day,
             posted_on_day=sums.posted_on_day,
             pending=sums.pending,
-            proven_on=session.execute(_PROVEN_ON, {"account_id": account.id}).scalar(),
+            proven_on=proven.last_on,
             equal_rows=_equal_rows(session, account),
         )
     )
