@@ -40,6 +40,12 @@ class AccountShare:
         return rows + len(self.rejected)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the delivery holds all that was asked for of the account."""
+        delivery = self.delivery
+        return delivery.complete and not delivery.continues and self.account.external_id not in delivery.failures
+
+    @property
     def is_list_of_changes(self) -> bool:
         """Whether the delivery says what changed since a cursor, so that one row may be in it in several states."""
         return self.request.by_cursor and not self.request.replays and self.request.cursor is not None

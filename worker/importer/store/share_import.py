@@ -13,16 +13,14 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Transaction
 from worker.importer.context import ImportContext
 from worker.importer.decide.days import common_time_of_day
+from worker.importer.decide.line import Rejection
 from worker.importer.decide.running_balance import rows_with_balance
 from worker.importer.fetch.requests import history_limits, progress_of
 from worker.importer.fetch.slices import SLICE_ROWS, slices
 from worker.importer.fetch.window import advance
 from worker.importer.outcome import AccountResult, AccountTally
 from worker.importer.store.account_share import AccountShare
-from worker.importer.store.load import (
-    has_rows,
-    removable_ids,
-)
+from worker.importer.store.load import has_rows, removable_ids
 from worker.importer.store.progress import ReadSoFar, add_counts, close_account, note_unread_days
 from worker.importer.store.rejections import record_rejections
 from worker.importer.store.seen_rows import SeenIds, SeenRows
@@ -36,48 +34,67 @@ SAMPLED_MOMENTS = 500
 def import_share(session: Session, share: AccountShare, context: ImportContext) -> AccountTally:
     """Import the account's share of a delivery; the watermark and the cursor move only if the delivery was complete."""
     share = _with_days_at(session, share)
-    job, account, delivery = share.job, share.account, share.delivery
-    fetched = delivery.staging.rows(account.external_id)
+    tally = AccountTally()
+    rejections = _import_rows(session, share, tally, context)
+    _note_rejections_and_counts(session, share, tally, rejections)
+    _note_assumed_currency(session, share, tally)
+    _note_progress(session, share, tally, context)
+    return tally
+
+
+def _import_rows(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> list[Rejection]:
+    """Import the rows slice by slice; return those that cannot be, with those the connector could not read."""
+    account, delivery = share.account, share.delivery
     fresh = account.history_from_on is None and not has_rows(session, account.id)
-    seen, tally = SeenRows(new_ids=SeenIds(fetched) if fresh else None), AccountTally()
+    seen = SeenRows(new_ids=SeenIds(delivery.staging.rows(account.external_id)) if fresh else None)
     removed = removable_ids(session, account.id, delivery.removed_ids(account.external_id))
     rejections = share.rejected
-    unreadable = len(rejections)
     for slice_ in slices(delivery, account.external_id, share.read_context, SLICE_ROWS):
         context.check()
         tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
         rejections += import_slice(session, share, slice_, removed, seen, tally)
+    return rejections
+
+
+def _note_rejections_and_counts(
+    session: Session, share: AccountShare, tally: AccountTally, rejections: list[Rejection]
+) -> None:
+    account, delivery = share.account, share.delivery
     # A replay notes itself what it mends: its rows are rejected ones, and stand for no other.
     today = None if share.request.replays else share.read_context.today
-    rejected = record_rejections(session, job, account.id, rejections, today)
+    rejected = record_rejections(session, share.job, account.id, rejections, today)
     repeated = delivery.repeated[account.external_id]
     tally.counts += Counts(
         rejected=rejected,
-        fetched=fetched + repeated,
+        fetched=delivery.staging.rows(account.external_id) + repeated,
         unchanged=repeated,
         pages=delivery.pages,
-        delivered=fetched + repeated + unreadable,
+        delivered=share.records,
         accounted=len(rejections) + repeated,
     )
-    whole = delivery.complete and not delivery.continues and account.external_id not in delivery.failures
     read = ReadSoFar(
-        window=share.request.window if whole else None, cursor=delivery.next_cursor if delivery.continues else None
+        window=share.request.window if share.is_whole else None,
+        cursor=delivery.next_cursor if delivery.continues else None,
     )
-    add_counts(session, job, account.id, tally.counts, read)
-    _note_assumed_currency(session, share, tally)
-    if read.window is not None:
-        note_unread_days(session, account.id, read.window, by_cursor=share.request.by_cursor)
-    if not share.request.replays and account.external_id not in delivery.failures:
-        if delivery.continues:
-            _save_own_cursor(session, share)
-        elif delivery.complete:
-            _save_progress(session, share, tally, context)
-        else:
-            cut = AccountResult(
-                account_id=account.id, status="partial", code="truncated", message="the provider cut its answer"
-            )
-            close_account(session, job, cut)
-    return tally
+    add_counts(session, share.job, account.id, tally.counts, read)
+
+
+def _note_progress(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> None:
+    """Note the days that were read, and move watermark and cursor or say that the provider cut its answer."""
+    account, delivery, request = share.account, share.delivery, share.request
+    if share.is_whole:
+        note_unread_days(session, account.id, request.window, by_cursor=request.by_cursor)
+    if request.replays or account.external_id in delivery.failures:
+        return
+    if delivery.continues:
+        _save_own_cursor(session, share)
+    elif delivery.complete:
+        _save_progress(session, share, tally, context)
+    else:
+        cut = AccountResult(
+            account_id=account.id, status="partial", code="truncated", message="the provider cut its answer"
+        )
+        close_account(session, share.job, cut)
 
 
 _IN_ASSUMED_CURRENCY = text(
@@ -134,7 +151,7 @@ def _save_progress(session: Session, share: AccountShare, tally: AccountTally, c
 
 
 def _save_own_cursor(session: Session, share: AccountShare) -> None:
-    """Move the cursor of an account that has one of its own; what is told under a former id of it moves none."""
+    """Move the cursor of an account that has one of its own; what is delivered under a former id of it moves none."""
     if share.request.by_cursor and share.request.account_id is not None:
         row = session.get_one(BankConnectionAccount, share.account.id)
         if share.request.account_id == row.external_id:
