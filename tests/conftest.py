@@ -4,13 +4,17 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, event, make_url, text
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.util import LRUCache
 
 from tests import roles
 from worker.db.engine import Sessions, open_engine, open_sessions
@@ -24,6 +28,9 @@ pytest_plugins = ["tests.browser"]
 IN_MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 2**30
 
+CreateDatabase: TypeAlias = Callable[[str, str], AbstractContextManager[str]]
+"""Makes a database: its kind, which begins its name, and its template."""
+
 
 def pytest_configure() -> None:
     """Print tracebacks as Python does; without a set-up structlog draws every local of every frame, for a minute."""
@@ -32,9 +39,21 @@ def pytest_configure() -> None:
     # How long an example takes says how busy the machine is.
     settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("untimed")
+    compile_statements_once()
     if "TMPDIR" not in os.environ and IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES:
         os.environ["TMPDIR"] = str(IN_MEMORY)
         tempfile.tempdir = None  # asks for TMPDIR anew
+
+
+def compile_statements_once() -> None:
+    """Let all engines of a test process share what SQLAlchemy compiled, for each test opens engines of its own.
+
+    All are on one server, so that their dialects, which are part of a statement's key, differ in nothing.
+    """
+    shared = LRUCache(10_000)
+    PGDialect_psycopg2.__eq__ = lambda one, other: type(one) is type(other)
+    PGDialect_psycopg2.__hash__ = lambda dialect: hash(type(dialect))
+    event.listen(Engine, "engine_connect", lambda connection: connection.execution_options(compiled_cache=shared))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,6 +95,29 @@ def named(url: str, database: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def create_database(postgres_url: str) -> Iterator[CreateDatabase]:
+    """Make databases of a template, each dropped at the end of its block, over one connection that stays open."""
+    # Without a flush to disk it is cheaper to copy files than to write each page to the log.
+    strategy = "" if "TEST_DATABASE_URL" in os.environ else "STRATEGY FILE_COPY"
+    engine = open_engine(postgres_url, role="test")
+    outside = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def run(statement: str) -> None:
+        with outside.connect() as connection:
+            connection.execute(text(statement))
+
+    @contextmanager
+    def create(kind: str, template: str) -> Iterator[str]:
+        name = f"{kind}_{uuid.uuid4().hex[:12]}"
+        run(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+        yield named(postgres_url, name)
+        run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    yield create
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
 def template_database(postgres_url: str) -> str:
     """A database with the schema applied, cloned for every test."""
     name = f"template_{uuid.uuid4().hex[:8]}"
@@ -91,21 +133,17 @@ def template_database(postgres_url: str) -> str:
 
 
 @pytest.fixture
-def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
+def database_url(create_database: CreateDatabase, template_database: str) -> Iterator[str]:
     """A fresh database with the whole schema."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    maintain(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    yield named(postgres_url, name)
-    maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    with create_database("test", template_database) as url:
+        yield url
 
 
 @pytest.fixture
-def empty_database_url(postgres_url: str) -> Iterator[str]:
+def empty_database_url(create_database: CreateDatabase) -> Iterator[str]:
     """A database that holds nothing."""
-    name = f"empty_{uuid.uuid4().hex[:12]}"
-    maintain(postgres_url, f"CREATE DATABASE {name}")
-    yield named(postgres_url, name)
-    maintain(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    with create_database("empty", "template1") as url:
+        yield url
 
 
 @pytest.fixture
