@@ -11,10 +11,10 @@ from worker.bank_accounts.accounts import bank_account_of, find_bank_account, li
 from worker.bank_accounts.coverage_report import coverage_of, reach_by
 from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.unmatching import detach
+from worker.cli.database import clear_finmind_cache, database
 from worker.cli.environment import settings
 from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
 from worker.cli.progress import progress
-from worker.cli.workspace import clear_finmind_cache, database
 from worker.connectors.registry import ConnectorRegistry
 
 app = typer.Typer(no_args_is_help=True, help="Accounts of a person: sources, coverage, moving to another provider.")

@@ -7,12 +7,13 @@ import typer
 
 from worker.cli.arguments import read_choices, read_hours, read_interval
 from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
+from worker.cli.database import client, database
 from worker.cli.failures import ExitCode
 from worker.cli.ids import ConnectionId
 from worker.cli.output import JsonFlag, WideFlag, on_terminal, print_json, print_record, print_result, print_rows, say
 from worker.cli.recordings import record
 from worker.cli.watching import exit_code, follow, summary
-from worker.cli.workspace import client, database, workspace
+from worker.cli.workspace import workspace
 from worker.connections import connection_changes, connection_queries, lifecycle
 from worker.connections.connection_changes import Schedule
 from worker.connections.lifecycle import NewConnection

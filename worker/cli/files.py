@@ -11,6 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.prompt import Prompt
 
+from worker.cli.database import client
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.imports import TimeoutOption, WaitFlag, tell
@@ -18,7 +19,7 @@ from worker.cli.inspection import print_report
 from worker.cli.output import JsonFlag, print_json, print_result, print_rows
 from worker.cli.progress import progress
 from worker.cli.users import require_user
-from worker.cli.workspace import client, workspace
+from worker.cli.workspace import workspace
 from worker.connections.statement_files import connection_for, folder_of, keep
 from worker.connectors.file import FileConfig
 from worker.connectors.file.config import stated_columns

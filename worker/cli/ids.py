@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import String, cast, or_, select
 
-from worker.cli.workspace import database
+from worker.cli.database import database
 from worker.errors import InvalidRequestError, NotFoundError
 from worker.models import BankConnection, BankImportRun, WebhookSubscription
 

@@ -9,10 +9,10 @@ import typer
 from sqlalchemy.orm import Session
 
 from worker.cli.arguments import read_day, read_interval
+from worker.cli.database import client, database
 from worker.cli.ids import ConnectionId
 from worker.cli.output import JsonFlag, print_result
 from worker.cli.watching import watch
-from worker.cli.workspace import client, database
 from worker.client import WorkerClient
 from worker.db.engine import Sessions
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from worker.cli.database import database
 from worker.cli.output import JsonFlag, WideFlag, print_rows
-from worker.cli.workspace import database
 from worker.runs.weather_records import institutions as known_institutions
 
 _COLUMNS = (

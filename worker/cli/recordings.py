@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 
+from worker.cli.database import client, database
 from worker.cli.failures import ExitCode
 from worker.cli.ids import ConnectionId
 from worker.cli.output import JsonFlag, print_json, print_rows, say, warn
 from worker.cli.progress import progress
 from worker.cli.watching import POLL_S
-from worker.cli.workspace import client, database
 from worker.connectors.registry import ConnectorRegistry
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.errors import ConflictError, InvalidRequestError

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from worker.bank_accounts import dismissals
 from worker.bank_accounts.dismissals import RejectionChoice, RejectionFilter, RejectionsDecided, RejectionState
+from worker.cli.database import database
 from worker.cli.ids import read_connection_id
 from worker.cli.output import JsonFlag, WideFlag, print_result, print_rows
-from worker.cli.workspace import database
 
 app = typer.Typer(no_args_is_help=True, help="Rows that could not be imported: list, dismiss, reopen.")
 

@@ -10,11 +10,11 @@ import typer
 from sqlalchemy.orm import Session
 
 from worker.cli.arguments import read_moment
+from worker.cli.database import database
 from worker.cli.ids import RunId, read_connection_id
 from worker.cli.imports import TimeoutOption, WaitFlag, request
 from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
 from worker.cli.watching import kind_of, summary
-from worker.cli.workspace import database
 from worker.client import WorkerClient
 from worker.runs import commands, run_queries
 from worker.runs.run_filter import RunFilter, RunOrder

@@ -10,10 +10,10 @@ import typer
 from kombu import Connection
 
 from worker.broker import is_rabbitmq, tls_options
+from worker.cli.database import database
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json, print_rows, say
-from worker.cli.workspace import database
 from worker.db.engine import Sessions
 from worker.redis_address import open_redis
 from worker.status import Status, concerns, problems, read_status

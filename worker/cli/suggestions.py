@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from worker.bank_accounts.answers import undo_answer
+from worker.cli.database import clear_finmind_cache, database
 from worker.cli.output import JsonFlag, print_rows, say
-from worker.cli.workspace import clear_finmind_cache, database
 from worker.importer.actions.suggestions import SuggestionView, accept, decline, list_suggestions
 
 app = typer.Typer(no_args_is_help=True, help="Matches the importer left to a person: list, accept, decline, undo.")

@@ -6,8 +6,8 @@ import typer
 
 from worker.bank_accounts.row_story import story_of
 from worker.bank_accounts.unmatching import RowMatch, unmatch
+from worker.cli.database import clear_finmind_cache, database
 from worker.cli.output import JsonFlag, print_json, print_record, print_rows, say
-from worker.cli.workspace import clear_finmind_cache, database
 
 app = typer.Typer(no_args_is_help=True, help="Rows of banks: show the story of one, take back one match.")
 

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
+from worker.cli.database import database
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, WideFlag, print_json, print_result, print_rows, say
 from worker.cli.progress import Advance, progress
-from worker.cli.workspace import database, workspace
+from worker.cli.workspace import workspace
 from worker.connections.lifecycle import revoke_at_provider
 from worker.connections.users import add_user
 from worker.errors import ConflictError, InvalidRequestError

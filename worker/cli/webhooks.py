@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.arguments import read_interval, read_moment
+from worker.cli.database import database
 from worker.cli.environment import settings
 from worker.cli.ids import SubscriptionId, read_subscription_id
 from worker.cli.output import JsonFlag, print_record, print_result, print_rows, say
-from worker.cli.workspace import database, workspace
+from worker.cli.workspace import workspace
 from worker.errors import InvalidRequestError
 from worker.events import API_VERSION, event_id, event_types, parse_event_id
 from worker.models import WebhookSubscription
