@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
@@ -56,14 +56,53 @@ _NOTE_UNREAD = text(
     WHERE id = :account_id AND (unread_days <> '{}' OR watermark_on + 1 < CAST(:from_on AS date))"""
 )
 _IN_PROGRESS = {"status": "partial", "code": "in_progress"}
+_RESULT = ("status", "code", "message")
 _SAVE_PROOF = text(
     "UPDATE bank_import_run_accounts SET balance_proof = :proof WHERE run_id = :run_id AND account_id = :account_id"
 ).bindparams(bindparam("proof", type_=JSONB))
 
 
+def _add_to_row(replaced: tuple[str, ...] = ()) -> Insert:
+    """Return the statement that adds counts and days to the row of an account; `replaced` columns are set anew.
+
+    It is made once: making it takes longer than executing it.
+    """
+    table = BankImportRunAccount.metadata.tables[BankImportRunAccount.__tablename__]
+    written = ("run_id", "account_id", "from_on", "to_on", "cursor_after", *_RESULT, *COUNTED)
+    statement = insert(table).values({name: bindparam(name) for name in written})
+    old, new = table.c, statement.excluded
+    return statement.on_conflict_do_update(
+        constraint="uq_bank_import_run_accounts",
+        set_={
+            **{name: new[name] for name in replaced},
+            **{name: old[name] + new[name] for name in COUNTED},
+            "from_on": func.least(old.from_on, new.from_on),
+            "to_on": func.greatest(old.to_on, new.to_on),
+            "cursor_after": func.coalesce(new.cursor_after, old.cursor_after),
+            "finished_at": func.now(),
+        },
+    )
+
+
+_ADD_DELIVERY, _CLOSE = _add_to_row(), _add_to_row(_RESULT)
+
+
 def add_counts(session: Session, job: Job, account_id: int, counts: Counts, read: ReadSoFar) -> None:
     """Add the counts of a delivery to the run's row of this account."""
-    _upsert(session, job, account_id, None, counts, read)
+    window = read.window
+    values = _IN_PROGRESS | {
+        "message": None,
+        "from_on": window.from_on if window else None,
+        "to_on": window.to_on if window else None,
+        "cursor_after": read.cursor,
+    }
+    _write_row(session, job, account_id, _ADD_DELIVERY, values | count_values(counts))
+
+
+def _write_row(session: Session, job: Job, account_id: int, statement: Insert, values: dict[str, Any]) -> None:
+    session.execute(statement, values | {"run_id": job.lease.run_id, "account_id": account_id})
+    if not job.dry_run:  # the run's own row must stay unlocked in a dry run, so that its lease can be renewed
+        session.execute(_SUM_UP, {"run_id": job.lease.run_id})
 
 
 def note_unread_days(session: Session, account_id: int, window: Window, *, by_cursor: bool) -> None:
@@ -79,8 +118,9 @@ def note_unread_days(session: Session, account_id: int, window: Window, *, by_cu
 def close_account(session: Session, job: Job, result: AccountResult) -> None:
     """Record how the account ended; the counts of its deliveries stay as they are."""
     assert result.account_id is not None
-    values: dict[str, Any] = {"status": result.status, "code": result.code, "message": result.message}
-    _upsert(session, job, result.account_id, values, Counts(), ReadSoFar())
+    values = {"status": result.status, "code": result.code, "message": result.message}
+    nothing_read = {"from_on": None, "to_on": None, "cursor_after": None}
+    _write_row(session, job, result.account_id, _CLOSE, values | nothing_read | count_values(Counts()))
     save_problem(session, result)
 
 
@@ -130,38 +170,6 @@ def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
         )
         .values(_IN_PROGRESS)
     )
-
-
-def _upsert(
-    session: Session, job: Job, account_id: int, ending: dict[str, Any] | None, counts: Counts, read: ReadSoFar
-) -> None:
-    """Add counts to the row of an account; `ending` None leaves its result unchanged."""
-    table = BankImportRunAccount
-    statement = insert(table).values(
-        run_id=job.lease.run_id,
-        account_id=account_id,
-        from_on=read.window.from_on if read.window else None,
-        to_on=read.window.to_on if read.window else None,
-        cursor_after=read.cursor,
-        **(ending or _IN_PROGRESS),
-        **count_values(counts),
-    )
-    new = statement.excluded
-    session.execute(
-        statement.on_conflict_do_update(
-            constraint="uq_bank_import_run_accounts",
-            set_={
-                **(ending or {}),
-                **{name: getattr(table, name) + new[name] for name in count_values(counts)},
-                "from_on": func.least(table.from_on, new.from_on),
-                "to_on": func.greatest(table.to_on, new.to_on),
-                "cursor_after": func.coalesce(new.cursor_after, table.cursor_after),
-                "finished_at": func.now(),
-            },
-        )
-    )
-    if not job.dry_run:  # the run's own row must stay unlocked in a dry run, so that its lease can be renewed
-        session.execute(_SUM_UP, {"run_id": job.lease.run_id})
 
 
 def account_results(session: Session, job: Job, account_id: int | None = None) -> list[AccountResult]:
