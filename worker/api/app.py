@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -78,7 +78,6 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = _services(runtime)
-    api = APIRouter(prefix=_PREFIX, responses=contract.PROBLEMS, dependencies=[KnownQuery])
     parts = (
         accounts,
         connectors,
@@ -96,8 +95,7 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
         institutions,
     )
     for part in parts:
-        api.include_router(part.router)
-    app.include_router(api)
+        app.include_router(part.router, prefix=_PREFIX, responses=contract.PROBLEMS, dependencies=[KnownQuery])
     app.include_router(provider_webhooks.router, prefix=_PREFIX)
     app.include_router(ops.router)
     app.include_router(reference.router)

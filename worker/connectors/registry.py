@@ -76,9 +76,10 @@ class ConnectorRegistry:
             InstalledConnector(name=name, target=target, manifest=None if name in _CLASSES else "")
             for name, target in BUILT_IN.items()
         ]
-        points = entry_points(group=ENTRY_POINT_GROUP) if self._announced is None else self._announced
+        everything = entry_points()  # reads a file of every installed package, whatever it is asked for
+        points = everything.select(group=ENTRY_POINT_GROUP) if self._announced is None else self._announced
         candidates = [_describe(point) for point in points if BUILT_IN.get(point.name) != point.value]
-        candidates += [_describe(point, manifest=point.value) for point in entry_points(group=MANIFEST_GROUP)]
+        candidates += [_describe(point, manifest=point.value) for point in everything.select(group=MANIFEST_GROUP)]
         for candidate in (*sorted(candidates, key=lambda one: (one.name, one.target)), *self._own()):
             taken = any(other.name == candidate.name for other in found)
             found.append(replace(candidate, shadowed=taken))
