@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.processes]
 
 EXIT_BOUND_S = 5.0
 START_BOUND_S = 2.0
-LONG_IMPORT_ROWS = 100_000
+LONG_IMPORT_ROWS = 40_000
 
 
 @contextmanager

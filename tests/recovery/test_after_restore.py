@@ -140,7 +140,7 @@ def finish(opened: Runtime) -> None:
 @contextmanager
 def imports_under_way(source: Runtime, connect: Callable[..., uuid.UUID]) -> Iterator[None]:
     """Import from three banks, wait until some of it is committed, and let it end after the block."""
-    connections = [connect(mode="large", rows=6000, accounts=2, seed=f"bank {number}") for number in range(3)]
+    connections = [connect(mode="large", rows=2500, accounts=2, seed=f"bank {number}") for number in range(3)]
     with ThreadPoolExecutor(3) as pool:
         imports = [pool.submit(execute, source, ask(source, connection_id)) for connection_id in connections]
         begun = "SELECT count(*) FROM bank_transactions"

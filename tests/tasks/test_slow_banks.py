@@ -1,4 +1,4 @@
-"""An import of a bank that needs five times as long as a run may, in a real worker that is told to stop every 3 s."""
+"""An import of a bank that needs five times as long as a run may, in a real worker that is told to stop every 2 s."""
 
 import os
 import signal
@@ -21,11 +21,11 @@ from worker.runs.states import RunKind, RunRequest
 pytestmark = pytest.mark.processes
 
 PAGE_S = 0.25
-# A run hands itself back after 3 s.
+# A run hands itself back after 2 s.
 APP = """
 from worker import broker
 
-broker.TIME_LIMITS[broker.Queue.INTERACTIVE] = broker.TimeLimit(soft_s=23, hard_s=60)
+broker.TIME_LIMITS[broker.Queue.INTERACTIVE] = broker.TimeLimit(soft_s=22, hard_s=60)
 
 from worker.app import app
 """
@@ -65,7 +65,7 @@ def publish(settings):
 
 @pytest.fixture
 def connection_id(opened, user_id):
-    slow = MockConfig(mode="slow", delay_s=PAGE_S, accounts=1, page_size=4, history_days=365)
+    slow = MockConfig(mode="slow", delay_s=PAGE_S, accounts=1, page_size=4, history_days=150)
     return make_sealed_connection(opened.sessions, opened.vault, user_id, slow)
 
 
