@@ -529,13 +529,25 @@ def test_a_booking_far_from_a_pending_row_is_another_purchase(harness, days):
     assert harness.amounts() == ["-9.99"] * 2
 
 
-@pytest.mark.parametrize("capabilities", FEEDS.values(), ids=FEEDS)
-def test_a_pending_row_that_is_told_again_after_its_booking_took_its_place_is_asked_about(harness, capabilities):
+@pytest.mark.parametrize(
+    ("capabilities", "was_removed"),
+    [*((feed, False) for feed in FEEDS.values()), (WINDOWED, True)],
+    ids=[*FEEDS, "removed before its booking came"],
+)
+def test_a_pending_row_that_is_told_again_after_its_booking_took_its_place_is_asked_about(
+    harness, capabilities, was_removed
+):
     harness.bank.capabilities = capabilities
     pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.bank.buy("20", "Refund", external_id="r")
     harness.refresh()
+    harness.sql("DELETE FROM expenses WHERE expense_type = 'INCOME'")
     harness.bank.rows.remove(pending)
-    harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
+    if was_removed:
+        harness.refresh()
+        harness.day_later(8)
+        assert (harness.refresh().status, harness.amounts()) == (RunStatus.SUCCEEDED, [])
+    harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q", booking_on=pending.booking_on)
     harness.refresh()
     assert harness.amounts() == ["-20.00"]
     harness.bank.rows.append(pending)
