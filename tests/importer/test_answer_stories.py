@@ -111,6 +111,8 @@ def test_an_answer_about_a_leg_that_became_a_twin_hides_both_legs_until_it_is_un
     question = ask(savings, "transfer", rows(savings, "Standing order")[1], rows(savings, "Credit")[0])
     say_yes(savings, question)
     assert savings.amounts() == []
+    say_yes(savings, ask(savings, "transfer", rows(savings, "Standing order")[0], rows(savings, "Credit")[0]))
+    assert savings.amounts() == []
     with sessions() as session:
         undo_answer(session, question, user_id=user_id)
     assert savings.amounts() == ["-500.00", "500.00"]

@@ -83,6 +83,8 @@ def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]
     one, other = (
         row_with_expense(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id)
     )
+    if (one.transfer_peer_id, other.transfer_peer_id) == (other.id, one.id):
+        return set()  # paired meanwhile, as rows of other sources
     if one.transfer_peer_id is not None or other.transfer_peer_id is not None or one.amount != -other.amount:
         raise ConflictError("one of the rows changed or has another peer meanwhile")
     ours = [row.expense_id for row in (one, other) if row.expense_state == "own"]
