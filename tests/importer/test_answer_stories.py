@@ -11,6 +11,7 @@ from worker.bank_accounts.unmatching import unmatch
 from worker.connectors.base import Account
 from worker.errors import ConflictError
 from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.importer.store.moved_rows import join_pair
 
 IBAN = "DE02120300000000202051"
 LOWERED = "UPDATE expenses SET amount = 2.10 WHERE id = :id"
@@ -197,3 +198,13 @@ def test_two_amounts_that_the_person_wrote_are_not_chosen_between(harness):
         say_yes(harness, question.id)
     assert sorted(harness.amounts()) == ["-2.10", "-3.00"]
     assert [one.id for one in questions(harness, "expense")] == [question.id]
+
+
+def test_rows_that_are_twins_of_one_row_are_one_purchase_already(links):
+    for harness in links[:2]:
+        harness.bank.buy("-9", "Hotel", external_id="1")
+        harness.refresh()
+    first, second = rows(links[0], "Hotel")
+    with links[0].sessions() as session:
+        assert join_pair(session, first, first, None) == join_pair(session, first, second, None) == set()
+    assert links[0].amounts() == ["-9.00"]

@@ -181,6 +181,8 @@ def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | 
     Raises: ConflictError when a purchase has no expense any more, a source has booked both, or the person changed both
         (or the one beside a leg) or said of rows of both that they are two.
     """
+    if one_id == other_id:
+        return set()
     which = {"ids": array_text([one_id, other_id])}
     legs = session.execute(_LEGS, which).all()
     rows = [*legs, *session.execute(_PAIR, which)]
