@@ -78,6 +78,20 @@ def test_what_is_wrong_is_said_first(command, sessions, user_id, change, says):
 
 
 @pytest.mark.usefixtures("_workers_alive")
+def test_of_many_open_circuits_the_first_are_named_and_the_rest_is_counted(command, sessions):
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO bank_connector_circuits (connector_name, scope, state, open_until)"
+                " SELECT 'mock', 'bank ' || n, 'open', now() FROM generate_series(1, 7) n"
+            )
+        )
+    problems = json.loads(command("status", "--json").out)["problems"]
+    assert problems[0] == "the circuit of mock (bank 1) is open"
+    assert problems[5:] == ["2 more circuits are not closed"]
+
+
+@pytest.mark.usefixtures("_workers_alive")
 def test_connections_that_need_a_person_are_named_and_are_no_emergency(command, sessions, user_id):
     with sessions() as session:
         connection_id = make_connection(

@@ -79,9 +79,10 @@ _PROOFS_AND_MISMATCHES = f"""
       NULL AS since_on, NULL AS balance_on FROM p GROUP BY result
     UNION ALL (SELECT result, NULL, connection_id, account, off_by, currency, since_on, balance_on FROM p
       WHERE result = 'mismatch' ORDER BY abs(off_by::numeric) DESC LIMIT 20)"""  # noqa: S608 - constant parts
+_CIRCUITS_NAMED = 5
 _CIRCUITS = """
     SELECT connector_name || CASE scope WHEN '' THEN '' ELSE ' (' || scope || ')' END AS connector, state, open_until
-    FROM bank_connector_circuits WHERE state <> 'closed' ORDER BY 1 LIMIT 100"""
+    FROM bank_connector_circuits WHERE state <> 'closed' ORDER BY 1"""
 _OPEN = f"""
     SELECT
       (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead') AS dead_letters,
@@ -204,7 +205,9 @@ def problems(status: Status) -> list[str]:
         found.append(
             f"{status.work['runs_without_space']} runs wait because a worker has no temporary space (disk_full)"
         )
-    found += [f"the circuit of {one['connector']} is {one['state']}" for one in status.circuits]
+    found += [f"the circuit of {one['connector']} is {one['state']}" for one in status.circuits[:_CIRCUITS_NAMED]]
+    if (more := len(status.circuits) - _CIRCUITS_NAMED) > 0:
+        found.append(f"{more} more circuits are not closed")
     return found
 
 
