@@ -43,6 +43,15 @@ def test_a_lock_that_is_not_given_in_time_and_a_cancelled_statement_are_contenti
     assert (late, slow) == (DatabaseTrouble.CONTENTION, DatabaseTrouble.CONTENTION)
 
 
+def test_a_pool_whose_connections_are_all_in_use_is_crowded(engine: Engine) -> None:
+    small = open_engine(engine.url, pool_size=1)
+    small.pool._timeout = 0.01  # 30 s otherwise
+    with small.connect(), small.connect():
+        assert trouble_with(lambda: run(small, "SELECT 1")) is DatabaseTrouble.CROWDED
+    run(small, "SELECT 1")
+    small.dispose()
+
+
 def test_a_deadlock_is_contention(engine: Engine) -> None:
     met, seen = threading.Barrier(2), []
 

@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg2
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from psycopg2 import errors
+from sqlalchemy import URL, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
+from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
@@ -50,6 +52,7 @@ def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> 
     """
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg2"),
+        poolclass=_Pool,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_recycle=1800,
@@ -63,6 +66,17 @@ def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> 
     prepare_marked(engine)
     _cancel_at_interrupt(engine)
     return engine
+
+
+class _Pool(QueuePool):
+    """A pool that says of its own end what a server says of its: too many connections are in use for now."""
+
+    def connect(self) -> PoolProxiedConnection:
+        """Take a connection. Raises: psycopg2.errors.TooManyConnections when none comes free in time."""
+        try:
+            return super().connect()
+        except sqlalchemy_errors.TimeoutError as error:
+            raise errors.TooManyConnections("all connections of this process are in use") from error
 
 
 def _cancel_at_interrupt(engine: Engine) -> None:
