@@ -115,6 +115,7 @@ def test_rows_that_a_first_load_doubles_are_never_proven_by_the_balance_that_loa
         "2026-06-15",
     )
     assert found["explanation"] == {"code": "row_doubled", "transaction_ids": ids_of(harness, "1", "1b")}
+    misses_a_row_of(harness, "93")
 
 
 def test_where_no_rows_of_the_first_load_are_equal_another_balance_proves_those_after_it(harness):
@@ -128,6 +129,14 @@ def test_where_no_rows_of_the_first_load_are_equal_another_balance_proves_those_
     harness.refresh()
     found = whole_proof(harness)
     assert (found["result"], found["rests_on"], found["from_on"]) == ("proven", "other_balance", "2026-06-15")
+    misses_a_row_of(harness, "94")
+
+
+def misses_a_row_of(harness, balance):
+    """A row of the sum of the first day is missing: that day was counted, or no balance had fitted as it stood."""
+    harness.day_later()
+    harness.bank.balance(balance)
+    assert harness.refresh().code == "balance_mismatch"
 
 
 def running(harness, *steps):

@@ -46,6 +46,12 @@ PROOFS = {
         "opening_day_not_counted",
         None,
     ),
+    "the same, with rows that the first load may have doubled": (
+        {"booked": Decimal(73), "posted_on_opening_day": Decimal(-7), "equal_rows": (1, 2)},
+        "unproven",
+        "equal_rows_in_first_load",
+        None,
+    ),
     "neither balance counts its own day": (
         {"booked": Decimal(76), "posted_on_opening_day": Decimal(-7), "posted_on_day": Decimal(-3)},
         "unproven",
@@ -88,6 +94,14 @@ def test_a_proof_without_figures_is_stored_without_them():
 def test_a_proof_says_what_it_rests_on_and_since_when():
     proof = prove(Books(**(FITS | {"opening_balance": Decimal(90), "opening_balance_on": PROVEN_ON})))
     assert (proof.rests_on, proof.from_on) == ("other_balance", PROVEN_ON)
+
+
+@pytest.mark.parametrize(("booked", "fits"), [(80, True), (73, False)])
+@pytest.mark.parametrize("equal_rows", [(), (1, 2)])
+def test_rows_fit_where_the_balance_follows_from_them_as_they_stand(booked, fits, equal_rows):
+    said = {"booked": Decimal(booked), "posted_on_opening_day": Decimal(-7), "opening_balance_on": PROVEN_ON}
+    proof = prove(Books(**(FITS | said), equal_rows=equal_rows))
+    assert proof.fits_after_on == (PROVEN_ON if fits else None)
 
 
 def row(number, amount, alike=b"", *, removed=False):

@@ -59,7 +59,8 @@ class BalanceProof:
         since_on: The day since which it does not fit.
         rests_on: The evidence that is independent of the rows: `stated_balances` of several days, `running_balances`
             that rows state, or `other_balance` than the one that the opening amount was taken from.
-        from_on: The rows after this day are proven; those of the first load are not.
+        from_on: The rows after this day are proven; those of the first load are not. Of `equal_rows_in_first_load`:
+            they fit as they stand; None where they fit only otherwise, such as with pending rows.
         explanation: What a mismatch would be explained by.
     """
 
@@ -222,7 +223,8 @@ def prove(books: Books) -> BalanceProof:
 def _doubted(proof: BalanceProof, equal_rows: tuple[int, ...]) -> BalanceProof:
     """Return that the balances fit, but would fit as well if rows of the first load were there twice."""
     explanation = Explanation(code="row_doubled", transaction_ids=equal_rows)
-    return replace(proof, result="unproven", reason=EQUAL_ROWS, explanation=explanation)
+    from_on = proof.from_on if proof.reason == BALANCES else None
+    return replace(proof, result="unproven", reason=EQUAL_ROWS, from_on=from_on, explanation=explanation)
 
 
 def _counted(books: Books, difference: Decimal) -> str | None:

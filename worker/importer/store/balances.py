@@ -16,6 +16,7 @@ from worker.connectors.base import DatedBalance
 from worker.importer.account_state import is_inverted
 from worker.importer.decide.balance_proof import (
     BALANCES,
+    EQUAL_ROWS,
     BalanceProof,
     Books,
     DayEnd,
@@ -60,12 +61,14 @@ _SUMS = text(
           WHERE account_id = :account_id AND state <> 'removed') t"""
 )
 _PROVEN = text(
-    f"""SELECT max((p.balance_proof ->> 'balance_on')::date) AS last_on,
-      count(*) FILTER (WHERE p.balance_proof ->> 'reason' = '{BALANCES}'
-        AND (p.balance_proof ->> 'balance_on')::date > CAST(:opening_balance_on AS date)) > 0 AS as_it_stands
-    FROM bank_import_run_accounts p
-    JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
-    WHERE p.account_id = :account_id AND p.balance_proof ->> 'result' = 'proven'"""  # noqa: S608 - a constant
+    f"""SELECT max(fitted_on) FILTER (WHERE result = 'proven') AS last_on,
+      coalesce(bool_or(fitted_on > CAST(:opening_balance_on AS date) AND from_on IS NOT NULL
+        AND reason IN ('{BALANCES}', '{EQUAL_ROWS}')), FALSE) AS as_it_stands
+    FROM (SELECT p.balance_proof ->> 'result' AS result, p.balance_proof ->> 'reason' AS reason,
+        p.balance_proof ->> 'from_on' AS from_on, (p.balance_proof ->> 'balance_on')::date AS fitted_on
+      FROM bank_import_run_accounts p
+      JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
+      WHERE p.account_id = :account_id AND p.balance_proof IS NOT NULL) t"""  # noqa: S608 - constants
 )
 _POSTED_BY_DAY = text(
     """SELECT coalesce(stated_on, effective_on) AS "on", sum(amount) AS posted FROM bank_transactions
