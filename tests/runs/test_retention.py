@@ -89,22 +89,23 @@ def test_a_run_that_something_refers_to_stays(sessions, connect, add_run, left, 
     assert left() == {good, target, asked, undo, rejecting, dismissing}
 
 
-def test_the_latest_proof_of_an_account_stays(sessions, connect, add_run, left, execute):
+def test_the_latest_proof_of_an_account_stays_and_the_last_one_that_fitted(sessions, connect, add_run, left, execute):
     connection_id = connect()
-    runs = [add_run(connection_id, f"{days} days") for days in (50, 40)]
+    runs = {add_run(connection_id, f"{days} days"): days for days in (60, 50, 40)}
     ((account_id,),) = execute(
         "INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name, currency)"
         " SELECT id, user_id, 'a', 'A', 'EUR' FROM bank_connections RETURNING id"
     )
-    for run_id in runs:
+    for run_id, days in runs.items():
         execute(
             "INSERT INTO bank_import_run_accounts (run_id, account_id, status, code, balance_proof)"
-            " VALUES (:run, :account, 'succeeded', 'ok', '{\"result\": \"proven\"}')",
+            " VALUES (:run, :account, 'succeeded', 'ok', jsonb_build_object('reason', CAST(:reason AS text)))",
             run=run_id,
             account=account_id,
+            reason="balances" if days > 40 else "does_not_balance",
         )
     clean(sessions)
-    assert left() == {runs[1]}
+    assert {runs[run_id] for run_id in left()} == {50, 40}
 
 
 def test_of_scheduled_runs_without_news_the_last_of_each_day_stays(sessions, connect, add_run, left, execute):

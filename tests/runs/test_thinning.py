@@ -23,7 +23,7 @@ REFRESHES = """
       INSERT INTO bank_import_run_accounts (run_id, account_id, from_on, to_on, status, code, pages, fetched, unchanged,
         delivered, accounted, balance_proof)
       SELECT runs.id, a.id, now() - INTERVAL '45 days', now(), 'succeeded', 'nothing_new', 1, 12, 12, 12, 12,
-        '{"result": "proven", "booked": "1204.50", "since_on": "2026-01-01", "rests_on": "2026-01-02"}'
+        '{"result": "proven", "reason": "balances", "balance_on": "2026-01-02", "rests_on": "other_balance"}'
       FROM runs JOIN bank_connection_accounts a USING (connection_id) ORDER BY finished_at
     )
     INSERT INTO credential_audit (at, actor, action, table_name, row_id, user_id, key_id)
@@ -47,7 +47,7 @@ CONNECTIONS = """
       SELECT last_good_run_id, id, user_id, 'refresh', 'schedule', 'succeeded', 'nothing_new', now() FROM connections
     )
     INSERT INTO bank_import_run_accounts (id, run_id, account_id, status, code, balance_proof)
-    SELECT 1000000 + a.id, c.last_good_run_id, a.id, 'succeeded', 'nothing_new', '{}'
+    SELECT 1000000 + a.id, c.last_good_run_id, a.id, 'succeeded', 'nothing_new', '{"reason": "balances"}'
     FROM connections c JOIN accounts a ON a.connection_id = c.id
 """
 
@@ -91,6 +91,14 @@ def test_after_a_day_one_run_without_parts_and_one_line_that_counts_stay(session
     )
     assert lines == [("runs", 8, True)] * 5
     assert not any(clean(sessions, page=page).values()), "what is thin stays as it is"
+
+
+def test_the_last_balance_that_fitted_stays_beside_a_later_one_that_does_not(sessions, refresh, read):
+    refresh(2, 3)
+    read('UPDATE bank_import_run_accounts SET balance_proof = \'{"reason": "does_not_balance"}\' WHERE id > 1000000')
+    clean(sessions)
+    proofs = read("SELECT account_id, balance_proof ->> 'reason' FROM bank_import_run_accounts ORDER BY 1, 2")
+    assert [reason for _, reason in proofs] == ["balances", "does_not_balance"] * 2
 
 
 def test_a_week_has_one_line_though_it_is_counted_day_by_day(sessions, refresh, read):

@@ -43,8 +43,12 @@ UNNEEDED = """NOT EXISTS (SELECT FROM bank_connections c
         SELECT FROM bank_import_run_accounts proof
         WHERE proof.run_id = r.id AND proof.balance_proof IS NOT NULL AND NOT EXISTS (
           SELECT FROM bank_import_run_accounts later
-          WHERE later.account_id = proof.account_id AND later.id > proof.id AND later.balance_proof IS NOT NULL))"""
-"""The condition of a run `r` that no undo, proof, open question or dismissed row needs, and no other run."""
+          WHERE later.account_id = proof.account_id AND later.id > proof.id
+            AND later.balance_proof ->> 'reason' = proof.balance_proof ->> 'reason'))"""
+"""The condition of a run `r` that no undo, proof, open question or dismissed row needs, and no other run.
+
+Of the proofs of an account the last one of each reason is needed: a balance that fitted tells of what is amiss later.
+"""
 
 # Three days are looked at: what was missed in a longer outage goes with all the others. A page is chosen by the time
 # alone, whose share of the rows Postgres knows. It takes the condition of a quiet run for rare: with that beside it, it
@@ -77,7 +81,8 @@ _THIN_RUNS = text(
                         WHERE c.id = page.connection_id AND page.id IN (c.last_good_run_id, c.answer_run_id))
         AND EXISTS (SELECT FROM bank_import_run_accounts later
                     WHERE later.account_id = part.account_id AND later.id > part.id
-                      AND (part.balance_proof IS NULL OR later.balance_proof IS NOT NULL))
+                      AND (part.balance_proof IS NULL
+                        OR later.balance_proof ->> 'reason' = part.balance_proof ->> 'reason'))
       RETURNING 1
     )
     SELECT (SELECT count(*) FROM thinned) AS thinned_runs, (SELECT count(*) FROM parts) AS thinned_parts,
