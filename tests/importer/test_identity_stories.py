@@ -94,6 +94,20 @@ def test_one_id_twice_with_equal_content_is_one_row(harness):
     assert harness.amounts() == ["-1.00"]
 
 
+@pytest.mark.parametrize("apart", [0, 6], ids=["on one day", "beside rows of other days"])
+def test_equal_purchases_under_an_id_of_all_rows_are_counted_in_every_answer(harness, apart):
+    harness.bank.buy("-7", "Butcher", external_id="0", booking_on=TODAY - timedelta(days=apart))
+    for _ in range(2):
+        harness.bank.buy("-20", "Savings club", external_id="0")
+    for _ in range(2):
+        harness.refresh()
+        assert sorted(harness.amounts()) == ["-20.00", "-20.00", "-7.00"]
+    del harness.bank.rows[0]
+    harness.bank.buy("-20", "Savings club", external_id="0")
+    harness.refresh()
+    assert harness.amounts().count("-20.00") == 3
+
+
 def test_one_id_for_two_rows_keeps_both_and_the_other_ids_stay_identities(harness):
     harness.bank.buy("-1", "Baker", external_id="1")
     harness.bank.buy("-2", "Butcher", external_id="1")

@@ -48,10 +48,14 @@ DELIVERIES = {
     "different ids": ([said("x"), said("y")], ["x", "y"], 0, {}),
     "one row twice": ([said("x"), said("x")], ["x"], 1, {}),
     "two rows under one id": ([said("x"), said("x", "Bar"), said("y")], [None, None, "y"], 0, {"x": X}),
-    "two rows under one id, each twice": ([said("x"), said("x", "Bar")] * 2, [None, None], 2, {"x": X}),
+    "two rows under one id, each twice": ([said("x"), said("x", "Bar")] * 2, [None] * 4, 0, {"x": X}),
+    "one row thrice under an id that another has, too": (
+        [said("x"), said("x"), said("y"), said("x", "Bar"), said("x")], [None, None, "y", None, None], 0, {"x": X},
+    ),
+    "one row thrice": ([said("x"), said("y")] * 3, ["x", "y"], 4, {}),
     "equal rows without ids are two": ([said(None), said(None)], [None, None], 0, {}),
     "ids that are no identities": ([said("x", context=UNTRUSTED)] * 2, [None, None], 0, {}),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("items", "identities", "repeated", "shared"), DELIVERIES.values(), ids=DELIVERIES)
@@ -62,9 +66,9 @@ def test_rows_under_one_id(items, identities, repeated, shared):
 
 
 def test_an_id_that_is_known_to_lie_is_not_trusted_and_the_others_are():
-    distinct = distinct_transactions([said("x"), said("y")], {X})
-    assert [item.identity for item in distinct.transactions] == [None, id_identity("y")]
-    assert distinct.shared_ids == {"x": X}
+    distinct = distinct_transactions([said("x"), said("y")] * 2, {X})
+    assert [item.identity for item in distinct.transactions] == [None, id_identity("y"), None]
+    assert (distinct.repeated, distinct.shared_ids) == (1, {"x": X})
 
 
 CHANGES = {

@@ -9,6 +9,7 @@ A, B, C = (transaction(text=name, external_id=name) for name in "ABC")
 REFERENCE = transaction(reference="E2E-1")
 COFFEE, LUNCH = transaction(), transaction("-12", "Lunch")
 BLANK = transaction(external_id=" ")
+ZERO, OTHER_ZERO = (transaction(text=name, external_id="0") for name in "AB")
 
 PAGES = {
     "the last row": ([A, B], [B, C], 1),
@@ -21,6 +22,8 @@ PAGES = {
     "a row that comes later on the page": ([A, B], [C, B], 0),
     "twins without ids": ([A, COFFEE], [COFFEE, B], 0),
     "twins with blank ids": ([A, BLANK], [BLANK, B], 0),
+    "twins with an id that another row has, too": ([OTHER_ZERO, ZERO], [ZERO, B], 0),
+    "different rows of one id": ([A, OTHER_ZERO, ZERO], [OTHER_ZERO, ZERO, B], 2),
     "four equal rows": ([COFFEE, COFFEE], [COFFEE, COFFEE], 0),
     "a row that says something else now": ([A], [transaction(text="A", external_id="A", pending=True)], 0),
     "no page before": ([], [A], 0),

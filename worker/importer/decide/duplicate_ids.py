@@ -73,29 +73,25 @@ def _is_later_state(earlier: Transaction, later: Transaction) -> bool:
 def distinct_transactions(
     transactions: Iterable[FingerprintedTransaction], distrusted: Collection[bytes] = ()
 ) -> DistinctTransactions:
-    """Drop rows delivered twice under one id; rows that differ under one id are all kept, without an identity.
+    """Drop rows delivered twice under one id; those of an id of different rows are all kept, without an identity.
+
+    Such an id says nothing: equal rows under it are as many purchases, as equal rows without ids are.
 
     Args:
         transactions: The transactions of a slice.
         distrusted: Identities that other rows are known to have too.
     """
-    fingerprints: dict[bytes, bytes] = {}
-    further: set[tuple[bytes, bytes]] = set()
-    shared: set[bytes] = set(distrusted)
+    items = list(transactions)
+    shared = {*distrusted, *_identities_of_different_rows(items)}
+    delivered: set[bytes] = set()
     kept: list[FingerprintedTransaction] = []
-    repeated = 0
-    for item in transactions:
-        identity, fingerprint = item.identity, item.fingerprint
-        if identity is None or identity not in fingerprints:
+    for item in items:
+        if item.identity is None or item.identity in shared:
             kept.append(item)
-            if identity is not None:
-                fingerprints[identity] = fingerprint
-        elif fingerprints[identity] == fingerprint or (identity, fingerprint) in further:
-            repeated += 1
-        else:
-            shared.add(identity)
-            further.add((identity, fingerprint))
+        elif item.identity not in delivered:
+            delivered.add(item.identity)
             kept.append(item)
+    repeated = len(items) - len(kept)
     if not shared:
         return DistinctTransactions(transactions=kept, repeated=repeated)
     doubtful = [item for item in kept if item.identity in shared]
@@ -104,6 +100,15 @@ def distinct_transactions(
         repeated=repeated,
         shared_ids={stored_id: item.identity for item in doubtful if item.identity and (stored_id := _stored_id(item))},
     )
+
+
+def _identities_of_different_rows(items: Sequence[FingerprintedTransaction]) -> set[bytes]:
+    fingerprints: dict[bytes, bytes] = {}
+    return {
+        item.identity
+        for item in items
+        if item.identity is not None and fingerprints.setdefault(item.identity, item.fingerprint) != item.fingerprint
+    }
 
 
 def possibly_shared_ids(

@@ -1,7 +1,7 @@
 """Drops rows that a page repeats from the end of the previous page, as offset paging does while rows are added.
 
 Equal rows on one page are purchases of their own. So are equal rows on two pages that nothing tells apart: an overlap
-is a repeat only if its rows have an id or a reference, or if it is a sequence of different rows.
+is a repeat only if it is a sequence of different rows, or if its rows have a reference, or an id that no other row has.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,14 @@ def repeated_rows(previous: Sequence[Transaction], page: Sequence[Transaction]) 
         if previous[start].amount != first.amount or previous[start] != first:
             continue
         overlap = previous[start:]
-        if list(overlap) == list(page[: len(overlap)]) and _is_evident(overlap):
+        if list(overlap) == list(page[: len(overlap)]) and _is_evident(overlap, [*previous, *page]):
             return len(overlap)
     return 0
 
 
-def _is_evident(rows: Sequence[Transaction]) -> bool:
-    return any(row != rows[0] for row in rows) or bool((rows[0].external_id or "").strip() or rows[0].reference)
+def _is_evident(overlap: Sequence[Transaction], rows: Sequence[Transaction]) -> bool:
+    first = overlap[0]
+    if first.reference or any(row != first for row in overlap):
+        return True
+    has_id = bool((first.external_id or "").strip())
+    return has_id and all(row == first for row in rows if row.external_id == first.external_id)
