@@ -161,8 +161,25 @@ def test_an_answer_to_a_question_can_be_undone(harness, answer):
     with harness.sessions() as session:
         undo_answer(session, question.id, user_id=harness.user_id)
     with harness.sessions() as session:
-        assert [again.id for again in list_suggestions(session, harness.user_id)] == [question.id]
+        reopened = list_suggestions(session, harness.user_id)
+    assert [(again.id, again.reason) for again in reopened] == [(question.id, question.reason)]
     assert harness.amounts() == ["-4.20", "-4.20"]
+
+
+def test_a_match_that_was_asked_about_and_taken_back_is_one_again_when_that_is_undone(harness):
+    typed(harness, notes="Parking")
+    harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+    harness.refresh()
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        accept(session, question.id, user_id=harness.user_id)
+    undone = take_back(harness, row_id(harness, "Cafe Central"))
+    assert harness.amounts() == ["-4.20", "-4.20"]
+    with harness.sessions() as session:
+        undo_answer(session, undone.suggestion_id, user_id=harness.user_id)
+    assert harness.amounts() == ["-4.20"]
+    with harness.sessions() as session:
+        assert not list_suggestions(session, harness.user_id)
 
 
 def test_the_story_of_a_row_tells_its_sources_and_what_was_taken_back(two):

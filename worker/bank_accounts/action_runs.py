@@ -47,7 +47,8 @@ DECLINE_PAIR = text(
     VALUES (:user_id, :kind, :transaction_id, :expense_id, :other_transaction_id, :account_id, :other_account_id,
         :run_id, 'unmatched', 'declined', now())
     ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
-    DO UPDATE SET status = 'declined', decided_at = now(), run_id = EXCLUDED.run_id RETURNING id"""
+    DO UPDATE SET status = 'declined', decided_at = now(), run_id = EXCLUDED.run_id, reason = EXCLUDED.reason
+    RETURNING id"""
 )
 """Says that two are not one; every later run reads it."""
 

@@ -53,6 +53,7 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
     if suggestion.status not in {"accepted", "declined"}:
         raise ConflictError(f"suggestion {suggestion_id} is {suggestion.status}: it has no answer to take back")
     months: set[str] = set()
+    asked_because = suggestion.reason
     if suggestion.status == "accepted":
         months = _part(session, suggestion, user_id)
     elif suggestion.reason == Reason.UNMATCHED and suggestion.kind != "account":
@@ -60,8 +61,8 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
     elif suggestion.kind == "account":
         _wait_again(session, suggestion)
     session.execute(
-        text("UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL WHERE id = :id"),
-        {"id": suggestion_id},
+        text("UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL, reason = :reason WHERE id = :id"),
+        {"id": suggestion_id, "reason": asked_because},
     )
     session.expire_all()
     return frozenset(months)
