@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import CURSOR, Harness
+from tests.importer.bank import CURSOR, WINDOWED, Harness
 from tests.importer.test_existing_stories import typed
 from tests.importer.test_kind_stories import TWO
 from worker.connectors.base import Account, RemovedTransaction, TransactionKind
@@ -93,6 +93,29 @@ def test_amended_and_removed_expenses_become_what_they_were(harness):
     assert harness.expenses() == before
     harness.refresh()
     assert harness.expenses() == before
+
+
+@pytest.mark.parametrize("pending", [True, False], ids=["pending", "posted"])
+@pytest.mark.parametrize("capabilities", [CURSOR, WINDOWED], ids=["changes", "windows"])
+def test_a_removal_that_is_taken_back_with_reimport_is_done_again_by_the_next_refresh(harness, capabilities, pending):
+    harness.bank.capabilities = capabilities
+    row = harness.bank.buy("-16.76", "Cinema", external_id="1", pending=pending)
+    harness.bank.buy("-2", "Butcher", external_id="2")
+    harness.refresh()
+    before = harness.expenses()
+    harness.bank.rows.remove(row)
+    harness.bank.removed = [RemovedTransaction(external_id="1")] if capabilities is CURSOR else []
+    if capabilities is WINDOWED and pending:
+        harness.refresh()
+        harness.day_later(7)
+    harness.refresh()
+    assert harness.amounts() == ["-2.00"]
+    harness.bank.removed = []
+    revert(harness, harness.run_id, reimport=True)
+    assert harness.expenses() == before
+    for _ in range(2):
+        outcome = harness.refresh()
+        assert (harness.amounts(), outcome.status) == (["-2.00"], RunStatus.SUCCEEDED)
 
 
 def test_what_the_user_edited_since_is_kept_and_said(harness):

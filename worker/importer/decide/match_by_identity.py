@@ -68,6 +68,7 @@ class IdentityMatches:
         gone = {row.id for row in self.absent if row.state == State.PENDING or coverage.covers(row.day)}
         days = {line.stated_on or line.effective_on for line in self.new} if self.removed else ()
         back = {row.id for row in self.removed if any(days_apart(row.day, day) <= MAX_DAYS_BACK for day in days)}
+        back |= {row.id for row in self.removed if row.is_forgotten}
         return gone | back | {match.known_id for match in self.changed}
 
     def maybe_restated(self) -> set[int]:

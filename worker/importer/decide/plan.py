@@ -100,7 +100,8 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     changes = [_update(evidence.details[match.known_id], match.line, None, matches, rules) for match in matches.changed]
     changes += [_update(match.right.known, match.left, match.reason, matches, rules) for match in became]
     delivered = {match.right.known.id for match in became} | matches.seen | (evidence.delivered - evidence.removed)
-    left_over = [r for r in evidence.details.values() if r.id not in delivered and r.state != State.REMOVED]
+    undelivered = [row for row in evidence.details.values() if row.id not in delivered]
+    left_over = [row for row in undelivered if row.state != State.REMOVED or row.returned_by_revert]
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
     changes += removals
     removed = {change.known.id for change in removals}

@@ -55,7 +55,7 @@ def removal_reason(
 
     A posted row goes when its day is covered and the provider promises complete windows. A pending row goes after it
     was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one that was
-    booked ahead and vanished before its day.
+    booked ahead and vanished before its day. One that was gone before a revert gave it its expense back goes at once.
 
     Args:
         row: A stored row that the delivery does not have.
@@ -64,7 +64,7 @@ def removal_reason(
         removed_by_bank: The delivery lists the row as removed.
         only_changes: The delivery is a whole list of changes, in which what was gone before is gone still.
     """
-    if removed_by_bank:
+    if removed_by_bank or row.returned_by_revert:
         return Reason.REMOVED_BY_BANK
     covered = coverage.covers(row.day)
     if row.state == State.PENDING:

@@ -62,6 +62,11 @@ class StoredKey:
     absent: bool
 
     @property
+    def is_forgotten(self) -> bool:
+        """Whether a revert with `reimport` took back what the bank said of the row, so that it is news again."""
+        return not self.fingerprint
+
+    @property
     def has_trusted_id(self) -> bool:
         """Whether the identity of the row comes from a trusted id."""
         return self.identity != content_identity(self.content_key, self.occurrence)
@@ -110,6 +115,11 @@ class StoredRow:
     def day(self) -> date:
         """The day the bank states, else the day of the expense."""
         return self.stated_on or self.effective_on
+
+    @property
+    def returned_by_revert(self) -> bool:
+        """Whether a revert with `reimport` gave a removed row its expense back, until a refresh removes it again."""
+        return self.state == State.REMOVED and not self.fingerprint and self.expense_id is not None
 
     @property
     def deleted_by_user(self) -> bool:
