@@ -139,6 +139,27 @@ def misses_a_row_of(harness, balance):
     assert harness.refresh().code == "balance_mismatch"
 
 
+def test_a_balance_that_lags_is_recognised_though_a_day_of_the_first_days_sum_hid_it(harness):
+    """Coffee on the first day and on the next one: the balance of the second day fits, whichever of them it counts."""
+    harness.bank.buy("-3", "Coffee", external_id="1")
+    harness.bank.balance("100")
+    harness.refresh()
+    said = []
+    for bought, balance in (("-3", "97"), (None, "94"), ("-11", "94"), (None, "83")):
+        harness.day_later()
+        if bought:
+            harness.bank.buy(bought, f"Shop {bought}", external_id=balance)
+        harness.bank.balance(balance)
+        status = harness.refresh().status
+        said.append((status, whole_proof(harness)["reason"]))
+    assert said == [
+        ("succeeded", "equal_days"),
+        ("partial", "does_not_balance"),
+        ("partial", "day_not_counted"),
+        ("succeeded", "opening_day_not_counted"),
+    ]
+
+
 def running(harness, *steps):
     """Book rows of May, each with the balance that the bank states after it."""
     for number, (day, amount, balance) in enumerate(steps):

@@ -58,6 +58,24 @@ PROOFS = {
         "day_not_counted",
         None,
     ),
+    "a balance fits with the rows of both days or of neither": (
+        {"posted_on_opening_day": Decimal(-7), "posted_on_day": Decimal(-7), "opening_balance_on": PROVEN_ON},
+        "proven",
+        "equal_days",
+        None,
+    ),
+    "another balance of the first balance's day": (
+        {"posted_on_opening_day": Decimal(-7), "posted_on_day": Decimal(-7), "opening_balance_on": TODAY},
+        "proven",
+        "balances",
+        None,
+    ),
+    "the day of the first balance was counted by it": (
+        {"booked": Decimal(73), "posted_on_opening_day": Decimal(-7), "opening_day_counted": True},
+        "mismatch",
+        "does_not_balance",
+        Decimal(-7),
+    ),
     "rows of the first balance's day are there twice": (
         {"booked": Decimal(87), "posted_on_opening_day": Decimal(-7)},
         "mismatch",

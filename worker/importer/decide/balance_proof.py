@@ -13,7 +13,16 @@ from decimal import Decimal
 from typing import Any
 
 BALANCES = "balances"
+"""Reason of a balance that fits as the rows stand."""
+
 EQUAL_ROWS = "equal_rows_in_first_load"
+"""Reason of one that fits, and would fit as well if rows of the first load were there twice."""
+
+EQUAL_DAYS = "equal_days"
+"""Reason of a balance that fits with the rows of its day and of the first balance's, or without both."""
+
+NOT_COUNTED = ("day_not_counted", "opening_day_not_counted")
+"""Reasons of a bank whose balance comes before it counts the rows of the day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +34,8 @@ class Books:
         opening: The amount before the first row, of the day `opening_on`.
         opening_balance: The balance that the opening amount was taken from, of the day `opening_balance_on`.
         opening_pending: Sum of the rows that were pending then.
-        posted_on_opening_day: Sum of the posted rows of the day `opening_balance_on`, which that balance may not count.
+        posted_on_opening_day: Sum of the posted rows of the day `opening_balance_on`.
+        opening_day_counted: Whether that balance counts them, as a later one showed.
         posted: Sum of posted rows from `opening_on` to the balance's day.
         posted_on_day: Sum of those of the balance's day alone.
         pending: Sum of pending rows.
@@ -42,6 +52,7 @@ class Books:
     opening_balance_on: date | None = None
     opening_pending: Decimal = Decimal(0)
     posted_on_opening_day: Decimal = Decimal(0)
+    opening_day_counted: bool = False
     posted_on_day: Decimal = Decimal(0)
     pending: Decimal = Decimal(0)
     proven_on: date | None = None
@@ -229,11 +240,13 @@ def _doubted(proof: BalanceProof, equal_rows: tuple[int, ...]) -> BalanceProof:
 
 def _counted(books: Books, difference: Decimal) -> str | None:
     """Return which rows the bank's balance counts, None when it fits with none of the usual ways."""
+    may_lag = books.posted_on_opening_day and not books.opening_day_counted
     if difference == 0:
-        return BALANCES
+        equal_days = books.posted_on_day == books.posted_on_opening_day and books.balance_on != books.opening_balance_on
+        return EQUAL_DAYS if may_lag and equal_days else BALANCES
     if (books.opening_pending or books.pending) and difference + books.opening_pending - books.pending == 0:
         return "pending_counted"
-    if books.posted_on_opening_day and difference == books.posted_on_opening_day:
+    if may_lag and difference == books.posted_on_opening_day:
         return "opening_day_not_counted"
     return None
 

@@ -16,7 +16,9 @@ from worker.connectors.base import DatedBalance
 from worker.importer.account_state import is_inverted
 from worker.importer.decide.balance_proof import (
     BALANCES,
+    EQUAL_DAYS,
     EQUAL_ROWS,
+    NOT_COUNTED,
     BalanceProof,
     Books,
     DayEnd,
@@ -62,10 +64,12 @@ _SUMS = text(
 )
 _PROVEN = text(
     f"""SELECT max(fitted_on) FILTER (WHERE result = 'proven') AS last_on,
-      coalesce(bool_or(fitted_on > CAST(:opening_balance_on AS date) AND from_on IS NOT NULL
-        AND reason IN ('{BALANCES}', '{EQUAL_ROWS}')), FALSE) AS as_it_stands
+      coalesce(bool_or(later AND from_on IS NOT NULL AND reason IN ('{BALANCES}', '{EQUAL_ROWS}'))
+        OR bool_or(later AND reason = '{EQUAL_DAYS}') AND NOT bool_or(later AND reason IN {NOT_COUNTED}), FALSE)
+        AS opening_day_counted
     FROM (SELECT p.balance_proof ->> 'result' AS result, p.balance_proof ->> 'reason' AS reason,
-        p.balance_proof ->> 'from_on' AS from_on, (p.balance_proof ->> 'balance_on')::date AS fitted_on
+        p.balance_proof ->> 'from_on' AS from_on, (p.balance_proof ->> 'balance_on')::date AS fitted_on,
+        (p.balance_proof ->> 'balance_on')::date > CAST(:opening_balance_on AS date) AS later
       FROM bank_import_run_accounts p
       JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
       WHERE p.account_id = :account_id AND p.balance_proof IS NOT NULL) t"""  # noqa: S608 - constants
@@ -147,8 +151,8 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             opening_balance_on=account.opening_balance_on,
             opening_pending=account.opening_pending,
             posted=sums.posted,
-            # Where a balance fitted as it stood, the first one had counted its day: now rows of that sum are missing.
-            posted_on_opening_day=Decimal(0) if proven.as_it_stands else sums.posted_on_opening_day,
+            posted_on_opening_day=sums.posted_on_opening_day,
+            opening_day_counted=proven.opening_day_counted,
             posted_on_day=sums.posted_on_day,
             pending=sums.pending,
             proven_on=proven.last_on,
