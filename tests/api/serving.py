@@ -1,4 +1,4 @@
-"""Serves an application on a port of its own, for tests that need sockets."""
+"""Serves an application on a port of its own, for tests that need sockets, and lists what it answers."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from worker.api.request_deadlines import PromptRequestProtocol
 
@@ -30,3 +32,12 @@ def serving(
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+def routes_of(router: APIRouter, prefix: str = "") -> Iterator[tuple[str, APIRoute]]:
+    """Yield the paths and routes of routers within routers."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield prefix + route.path, route
+        elif (inner := getattr(route, "original_router", None)) is not None:
+            yield from routes_of(inner, prefix + router.prefix)

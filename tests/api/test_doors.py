@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
+from tests.api.serving import routes_of
 from worker.api import ops
 from worker.api.app import create_app
 from worker.runtime import open_runtime
@@ -38,20 +38,11 @@ def closed(settings):
         yield client
 
 
-def _flat(router, prefix=""):
-    """Yield the paths and routes of routers within routers."""
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            yield prefix + route.path, route
-        elif (inner := getattr(route, "original_router", None)) is not None:
-            yield from _flat(inner, prefix + router.prefix)
-
-
 def _doors(client):
     """Return every method and path: those of the contract, and those that it leaves out."""
     published = client.app.openapi()["paths"]
     found = {(method.upper(), path) for path, methods in published.items() for method in methods}
-    for path, route in (*_flat(client.app.router), *_flat(ops.router)):
+    for path, route in (*routes_of(client.app.router), *routes_of(ops.router)):
         is_hidden = not route.include_in_schema or path.startswith("/ops")
         if is_hidden and not path.startswith("/provider-webhooks"):
             found |= {(method, path) for method in route.methods}
