@@ -1,6 +1,7 @@
-"""Invalidates FinMind's Redis cache for the months whose expenses an import changed.
+"""Invalidates what FinMind's Redis cache holds of the expenses that an import changed.
 
-A summary depends on its own month; dashboards and insights also depend on the months before theirs.
+A summary depends on its own month, insights also on the months before theirs. The dashboard of any month lists a
+person's newest expenses, of whatever month.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,10 @@ from worker.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 _OF_ITS_MONTH = "user:{user}:monthly_summary:{month}"
-_LOOKING_BACK = ("user:{user}:dashboard_summary:{month}", "insights:{user}:{month}")
+_LOOKING_BACK = "insights:{user}:{month}"
+_DASHBOARD = "user:{user}:dashboard_summary:{month}"
+_DASHBOARD_YEARS = 10
+"""How far back a person is thought to leaf through dashboards: their keys are named, for a search reads all keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +32,12 @@ class FinMindCache:
         touched = set(months)
         if self.client is None or not touched:
             return
-        later = list(_months(min(touched), max(touched | {datetime.now(UTC).strftime("%Y-%m")})))
-        keys = [_OF_ITS_MONTH.format(user=user_id, month=month) for month in touched]
+        now = datetime.now(UTC)
+        first, last = min(touched), max(touched | {f"{now:%Y-%m}"})
+        shown = _months(min(first, f"{now.year - _DASHBOARD_YEARS:04}-{now:%m}"), last)
+        keys = [(_OF_ITS_MONTH, touched), (_LOOKING_BACK, _months(first, last)), (_DASHBOARD, shown)]
         try:
-            self.client.unlink(*keys, *(key.format(user=user_id, month=m) for m in later for key in _LOOKING_BACK))
+            self.client.unlink(*(key.format(user=user_id, month=month) for key, months in keys for month in months))
         except redis.RedisError as error:
             log.warning("finmind_cache.not_cleared", user_id=user_id, reason=type(error).__name__)
 

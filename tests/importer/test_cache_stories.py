@@ -28,11 +28,12 @@ def finmind(redis_url):
     client.close()
 
 
-def test_the_caches_of_touched_months_are_dropped_and_no_others(sessions, user_id, finmind, redis_url):
+def test_what_depends_on_touched_months_is_dropped_and_nothing_else(sessions, user_id, finmind, redis_url):
     other = user_id + 1
     gone = [f"user:{user_id}:monthly_summary:{FIRST}"]
     gone += [f"{name}:{month}" for month in (FIRST, "2025-06")
              for name in (f"user:{user_id}:dashboard_summary", f"insights:{user_id}")]  # fmt: skip
+    gone.append(f"user:{user_id}:dashboard_summary:2020-02")  # every dashboard lists the newest expenses
     stay = [f"user:{user_id}:monthly_summary:2025-04", f"insights:{user_id}:2025-04", f"user:{user_id}:categories",
             f"user:{user_id}:monthly_summary:2025-06", f"insights:{other}:{FIRST}"]  # fmt: skip
     for key in gone + stay:
