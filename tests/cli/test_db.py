@@ -80,6 +80,21 @@ def test_a_schema_that_is_not_known_is_refused(command, monkeypatch, database_ur
     assert "the database has a column bank_connections.mood that is not expected" in answer.err
 
 
+def test_tables_of_another_program_with_our_names_are_named_and_not_answered_with_the_command_itself(
+    command, monkeypatch, database_url, engine
+):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE bank_connections, webhook_subscriptions CASCADE"))
+        connection.execute(text("CREATE TABLE bank_connections (id SERIAL PRIMARY KEY, status VARCHAR(20))"))
+    for verb in ("init", "upgrade"):
+        refused = command("db", verb)
+        assert refused.code == 1
+        assert "bank_connections.id is integer in the database, expected uuid" in refused.err
+        assert "more, which `finmind-worker db check` lists" in refused.err
+        assert len(refused.err) < 1000
+
+
 @pytest.mark.parametrize(("verb", "code"), [("upgrade", 0), ("check", 1)])
 def test_a_database_of_a_newer_version_is_only_named(command, monkeypatch, database_url, engine, verb, code):
     monkeypatch.setenv("DATABASE_URL", database_url)

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alembic import command
@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg2.errors import DatabaseError, LockNotAvailable
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from worker.errors import ConflictError
 from worker.migrations.chain import Chain, baseline_sql, open_chain
@@ -19,6 +19,8 @@ from worker.schema import create_missing, database_differences, grant_again, sch
 
 _PAUSES_S = (5.0,) * 20
 """How long writers go first after each wait for a lock that was in vain (s). An import may write for minutes."""
+_NAMED = 5
+"""Differences that a refusal names; `db check` lists all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,8 @@ def upgrade(
 def initialise(engine: Engine) -> bool:
     """Apply schema.sql: create what is missing, and write the revision where all agrees. False: nothing was missing.
 
-    Raises ConflictError when revisions are pending: creating what they create would be in their way.
+    Raises ConflictError when revisions are pending, for creating what they create would be in their way, and when
+    tables of another program have the names of ours.
     """
     chain = open_chain()
     with schema_locked(engine) as connection:
@@ -85,7 +88,13 @@ def initialise(engine: Engine) -> bool:
             raise ConflictError("; ".join(state.sentences()))
         if state.standing is Standing.AHEAD:
             return False
-        changed = create_missing(connection)
+        try:
+            changed = create_missing(connection)
+        except ProgrammingError as error:
+            connection.rollback()
+            if differences := database_differences(engine, schema_sql()):
+                raise _unknown(differences) from error
+            raise
         connection.commit()
         if state.revision is None and not database_differences(engine, schema_sql()):
             _stamp(connection, chain, chain.head)
@@ -108,7 +117,15 @@ def _adopt(engine: Engine, connection: Connection, chain: Chain) -> None:
     elif not database_differences(engine, baseline_sql()):
         _stamp(connection, chain, chain.baseline)
     else:
-        raise ConflictError("nothing was changed, because this schema is not a known one: " + "; ".join(differences))
+        raise _unknown(differences)
+
+
+def _unknown(differences: Sequence[str]) -> ConflictError:
+    """Say what differs from every schema that is known: first what is there, then what is missing."""
+    named = sorted(differences, key=lambda difference: " has no table " in difference)[:_NAMED]
+    more = len(differences) - len(named)
+    rest = f"; {more} more, which `finmind-worker db check` lists" if more else ""
+    return ConflictError(f"nothing was changed, because this schema is not a known one: {'; '.join(named)}{rest}")
 
 
 def _stamp(connection: Connection, chain: Chain, revision: str) -> None:
