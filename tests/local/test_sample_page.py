@@ -4,6 +4,7 @@ import re
 import socket
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,14 @@ def _type_expense(home: Path, notes: str) -> None:
             (notes,),
         )
     connection.close()
+
+
+def test_a_person_saves_everything_that_is_kept_about_them(screen):
+    with screen.expect_download() as saved:
+        screen.get_by_role("button", name="Download my data").click()
+    assert re.fullmatch(r"finmind-export-\d+\.zip", saved.value.suggested_filename)
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        assert {"manifest.json", "bank_connections.csv"} <= set(archive.namelist())
 
 
 def test_the_token_is_given_on_this_machine_only(address):

@@ -18,7 +18,7 @@ async function accessToken() {
   return token.text;
 }
 
-async function call(method, path, body, headers = {}) {
+async function ask(method, path, body, headers = {}) {
   const isForm = body instanceof FormData;
   const answer = await fetch(API + path, {
     method,
@@ -29,9 +29,14 @@ async function call(method, path, body, headers = {}) {
     },
     body: body === undefined || isForm ? body : JSON.stringify(body),
   });
-  const read = answer.status === 204 ? null : await answer.json();
-  if (!answer.ok) throw Object.assign(new Error(read.message), { fields: read.errors ?? [] });
-  return read;
+  if (answer.ok) return answer;
+  const { message, errors } = await answer.json();
+  throw Object.assign(new Error(message), { fields: errors ?? [] });
+}
+
+async function call(...asked) {
+  const answer = await ask(...asked);
+  return answer.status === 204 ? null : answer.json();
 }
 
 function make(tag, facts = {}, ...children) {
@@ -477,6 +482,17 @@ async function importFile(file, answers) {
   $("chosen").value = "";
 }
 
+// --- everything that is kept about the person -------------------------------------------------------------------------
+
+// A link cannot send the token, and no token belongs in an address: the answer is read, and then saved.
+async function saveExport() {
+  const answer = await ask("GET", "/export");
+  const [, name] = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"));
+  const address = URL.createObjectURL(await answer.blob());
+  make("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
 // --- the page --------------------------------------------------------------------------------------------------------
 
 $("connector").addEventListener("change", showConnector);
@@ -496,6 +512,7 @@ $("drop").addEventListener("drop", (event) => {
   if (event.dataTransfer.files[0]) once($("chosen"), () => understand(event.dataTransfer.files[0]));
 });
 $("story-close").addEventListener("click", () => $("story").close());
+$("data").append(button("Download my data", saveExport));
 
 try {
   await showConnectors();
