@@ -199,6 +199,18 @@ def test_runs_are_filtered(page, query, shown, hidden):
     assert hidden not in answer.text
 
 
+@pytest.mark.usefixtures("filled")
+def test_several_states_are_shown_at_once_and_stay_chosen_in_the_form_and_in_what_is_done_for_all(page):
+    runs = page.get("/ops/runs?status=partial&status=failed&range=all").text
+    assert set(re.findall(r'class="badge (\w+)"', runs)) == {"partial", "failed"}
+    assert set(re.findall(r'value="(\w+)" checked', runs)) == {"partial", "failed"}
+    assert "/ops/runs/bulk/retry?status=partial&amp;status=failed&amp;range=all" in runs
+    connections = page.get("/ops/connections?status=needs_user&status=error").text
+    assert set(re.findall(r'value="(\w+)" checked', connections)) == {"needs_user", "error"}
+    assert "Locked Bank" in connections
+    assert "Blue Bank" not in connections
+
+
 def cursor(value):
     place = ["2026-06-01T12:00:00+00:00", str(uuid.UUID(int=7)), value]
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
