@@ -31,10 +31,12 @@ _ROWS = text(
     """
     WITH run AS (SELECT id, finished_at FROM bank_import_runs
                  WHERE connection_id = :connection_id AND status = 'partial' ORDER BY id LIMIT 1),
+    p AS (INSERT INTO bank_accounts (user_id, name, mask, currency) VALUES (:user_id, 'Giro', '4711', 'EUR')
+          RETURNING id),
     a AS (INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name, mask, currency,
-            account_type, balance_amount, watermark_on, history_from_on, last_seen_at)
-          VALUES (:connection_id, :user_id, 'giro', 'Giro', '4711', 'EUR', 'checking', 1843.20, CURRENT_DATE,
-            CURRENT_DATE - 90, now()) RETURNING id),
+            account_type, balance_amount, watermark_on, history_from_on, last_seen_at, bank_account_id)
+          SELECT :connection_id, :user_id, 'giro', 'Giro', '4711', 'EUR', 'checking', 1843.20, CURRENT_DATE,
+            CURRENT_DATE - 90, now(), p.id FROM p RETURNING id),
     t AS (INSERT INTO bank_transactions (account_id, user_id, identity, content_key, fingerprint, state, effective_on,
             amount, currency, description, expense_state, first_run_id, first_decision, first_reason)
           SELECT a.id, :user_id, n::text::bytea, '', '', 'posted', CURRENT_DATE - n,

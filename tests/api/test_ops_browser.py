@@ -23,7 +23,7 @@ FOLLOW_RUN = Path(__file__).parents[2] / "examples" / "finmind" / "page" / "foll
 @pytest.fixture
 def connection_id(sessions, user_id):
     with sessions() as session:
-        return fill(session, user_id)
+        return fill(session, user_id, runs=60 if "PICTURES" in os.environ else 12)
 
 
 @pytest.fixture
@@ -54,7 +54,10 @@ def screen(request, chromium, address, connection_id):  # noqa: ARG001 - the ser
 def _paths(connection_id, sessions):
     with sessions() as session:
         run_id = session.scalar(text("SELECT run_id FROM bank_import_run_accounts"))
-    return ["", "/runs", f"/runs/{run_id}", "/connections", f"/connections/{connection_id}", "/deliveries", "/work"]
+        account_id = session.scalar(text("SELECT id FROM bank_accounts"))
+        row_id = session.scalar(text("SELECT max(id) FROM bank_transactions"))
+    return ["", "/runs", f"/runs/{run_id}", "/connections", f"/connections/{connection_id}", "/deliveries", "/work",
+            "/institutions", f"/accounts/{account_id}", f"/transactions/{row_id}"]  # fmt: skip
 
 
 def test_every_page_is_accessible_and_fits_its_screen(screen, address, connection_id, sessions):

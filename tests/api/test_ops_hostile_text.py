@@ -39,8 +39,6 @@ WRITTEN = {
 """The columns that hold what somebody else wrote, which a page shows."""
 
 MORE_ROWS = """
-WITH p AS (INSERT INTO bank_accounts (user_id, name) SELECT id, 'Giro' FROM users LIMIT 1 RETURNING id)
-UPDATE bank_connection_accounts SET bank_account_id = p.id FROM p;
 UPDATE bank_import_runs SET status = 'running', finished_at = NULL, lease_token = gen_random_uuid(),
   lease_expires_at = now(), heartbeat_at = now()
 WHERE id = (SELECT max(id::text)::uuid FROM bank_import_runs WHERE status = 'succeeded');
