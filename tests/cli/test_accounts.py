@@ -50,3 +50,18 @@ def test_a_source_is_detached(command, harness):
     source_id = account["sources"][1]["id"]
     assert command("accounts", "detach", source_id, "--user", harness.user_id).code == 0
     assert len(json.loads(command("accounts", "list", "--user", harness.user_id, "--json").out)) == 2
+
+
+def test_a_move_is_shown_first_and_then_done_with_the_command_that_undoes_it(command, harness):
+    user, owner = harness.user_id, "SELECT id, account_id FROM bank_transactions WHERE expense_id IS NOT NULL"
+    (account,) = json.loads(command("accounts", "list", "--user", user, "--json").out)
+    old, new = account["sources"]
+    asked = ("accounts", "move", account["id"], "--to", new["connection_id"], "--user", user)
+    before = harness.sql(owner)
+    assert "nothing was changed" in command(*asked, "--dry-run").out
+    assert (harness.sql(owner), before[0].account_id) == (before, old["id"])
+    assert command(*asked[:-1], user + 1).code == 1
+    said = command(*asked).out
+    assert [row.account_id for row in harness.sql(owner)] == [new["id"]]
+    [run_id] = harness.sql("SELECT id FROM bank_import_runs ORDER BY queued_at DESC LIMIT 1")[0]
+    assert f"finmind-worker runs revert {run_id}" in said
