@@ -31,6 +31,7 @@ from worker.connectors.file.config import stated_columns
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
 from worker.connectors.file.reading import check_beginning
+from worker.connectors.file.statement.dates import Order
 from worker.connectors.file.statement.files import members
 from worker.connectors.file.table.profile_files import built_in_profile
 from worker.errors import InvalidRequestError
@@ -59,7 +60,7 @@ class FileOptions:
     ignore: Annotated[ShortTexts | None, Form(description="A column that is not read; may be sent several times.")] = (
         None
     )
-    date_order: Annotated[Literal["dmy", "mdy", "ymd"] | None, Form(description="Where it is not proved.")] = None
+    date_order: Annotated[Order | None, Form(description="Where it is not proved.")] = None
     decimal: Annotated[Literal[".", ","] | None, Form(description="Decimal mark, where it is not proved.")] = None
     positive_is: Annotated[Literal["in", "out"] | None, Form(description="Which way positive amounts went.")] = None
     direction_from: Annotated[
