@@ -101,7 +101,17 @@ def tls_options(url: str) -> dict[str, Any] | bool:
         return False if tls is None else {"ssl_cert_reqs": "required", **tls}
     if url.startswith("rediss://"):
         return {"ssl_cert_reqs": "required", **parse_url(url).get("ssl", {})}
-    return {"server_hostname": None} if url.startswith("amqps://") else False  # kombu takes the host of the address
+    return _OwnHost(server_hostname=None) if url.startswith("amqps://") else False
+
+
+class _OwnHost(dict[str, Any]):
+    """Options by which each of several RabbitMQ servers must show the certificate of its own host.
+
+    Without a name, kombu writes that of the first server into the options, and would ask the next ones for it too.
+    """
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any option
+        return None if name == "server_hostname" else super().__getitem__(name)
 
 
 def declared_queues(url: str) -> list[KombuQueue]:

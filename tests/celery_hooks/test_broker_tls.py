@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from unittest.mock import Mock
 
 import pytest
 import redis
@@ -82,3 +83,14 @@ def test_what_sends_messages_and_what_takes_them_have_the_options(address, monke
     monkeypatch.setenv("BROKER_URL" if url.startswith("amqps") else "REDIS_URL", url)
     assert configuration()["broker_use_ssl"] == tls_options(url)
     assert Messages(url, timeout_s=1)._app.conf.broker_use_ssl == tls_options(url)
+
+
+def test_each_of_several_brokers_shows_the_certificate_of_its_own_host():
+    url = "amqps://one.example//;amqps://two.example//"
+    broker, asked = Connection(url, ssl=tls_options(url)), []
+    for _ in range(2):
+        transport = broker.transport
+        transport.Connection = lambda *, host, ssl, **_options: asked.append((host, {**ssl})) or Mock()
+        transport.establish_connection()
+        broker.maybe_switch_next()
+    assert asked == [(f"{host}:5671", {"server_hostname": host}) for host in ("one.example", "two.example")]
