@@ -187,17 +187,20 @@ def test_a_writer_in_the_way_goes_first_and_ends_the_upgrade_with_a_sentence_whe
 ) -> None:
     monkeypatch.setattr(upgrading, "_PAUSES_S", (1.0, 2.0))
     pauses_s: list[float] = []
-    monkeypatch.setattr(upgrading.time, "sleep", pauses_s.append)
+    monkeypatch.setattr(upgrading.time, "sleep", lambda pause_s: pauses_s.append(pause_s) or writer.rollback())
     upgrade(engine)
-    impatient = f"op.execute(\"SET LOCAL lock_timeout = '50ms'\")\n    {MOOD}"
-    chain = open_chain(later(impatient))
+    impatient = "op.execute(\"SET lock_timeout = '50ms'\")\n    "
+    revisions = [impatient + INDEX.replace("(mood)", "(updated_at)"), impatient + MOOD]
     with engine.connect() as writer:
         writer.execute(text("UPDATE bank_connections SET updated_at = now()"))
-        with pytest.raises(ConflictError, match=r"r9001 did not go through.*lock timeout"):
-            upgrade(engine, chain)
-        assert pauses_s == [1.0, 2.0]
-        monkeypatch.setattr(upgrading.time, "sleep", lambda _pause_s: writer.rollback())
-        assert upgrade(engine, chain).applied == ("r9001",)
+        assert upgrade(engine, open_chain(later(*revisions[:1]))).applied == ("r9001",)
+        assert pauses_s == [1.0]
+        assert writer.scalars(text("SELECT DISTINCT indisvalid FROM pg_index")).all() == [True]
+        monkeypatch.setattr(upgrading.time, "sleep", pauses_s.append)
+        writer.execute(text("UPDATE bank_connections SET updated_at = now()"))
+        with pytest.raises(ConflictError, match=r"r9002 did not go through.*lock timeout"):
+            upgrade(engine, open_chain(later(*revisions)))
+        assert pauses_s == [1.0, 1.0, 2.0]
 
 
 @pytest.mark.parametrize("kind", ["fresh", "behind"])

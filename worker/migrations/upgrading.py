@@ -15,7 +15,14 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from worker.errors import ConflictError
 from worker.migrations.chain import Chain, baseline_sql, open_chain
 from worker.migrations.state import SchemaState, Standing, migration_context, read_state
-from worker.schema import create_missing, database_differences, grant_again, schema_locked, schema_sql
+from worker.schema import (
+    create_missing,
+    database_differences,
+    drop_half_built_indexes,
+    grant_again,
+    schema_locked,
+    schema_sql,
+)
 
 _PAUSES_S = (5.0,) * 20
 """How long writers go first after each wait for a lock that was in vain (s). An import may write for minutes."""
@@ -138,6 +145,7 @@ def _run(connection: Connection, chain: Chain, on_revision: Callable[[str], None
     configured = _on(connection, chain.config, on_revision)
     for pause_s in (*_PAUSES_S, None):
         try:
+            drop_half_built_indexes(connection)
             command.upgrade(configured, "head")
         except DBAPIError as error:
             if error.connection_invalidated or not isinstance(error.orig, DatabaseError):

@@ -17,6 +17,14 @@ _LOCK = 0x66696E6D696E64  # "finmind": the advisory lock for applying the schema
 _POLL_S = 0.2
 _OURS = re.compile(r"^\s*CREATE (?:TABLE|UNIQUE INDEX|INDEX) IF NOT EXISTS (\w+)", re.MULTILINE)
 _TABLES = re.compile(r"^\s*CREATE TABLE IF NOT EXISTS (\w+)", re.MULTILINE)
+_HALF_BUILT = text(
+    """
+    SELECT i.indexrelid::regclass::text FROM pg_index i JOIN unnest(CAST(:tables AS text[])) AS name
+      ON i.indrelid = to_regclass(name)
+    WHERE NOT i.indisvalid
+      AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
+    """
+)
 
 
 def schema_sql() -> str:
@@ -48,8 +56,22 @@ def create_missing(connection: Connection) -> bool:
 
 def is_fresh(connection: Connection) -> bool:
     """Return whether none of the worker's own tables exist: the database is empty, or FinMind's alone."""
-    own = set(_TABLES.findall(schema_sql())) - FINMIND
-    return len(_absent(connection, sorted(own))) == len(own)
+    own = _own_tables()
+    return len(_absent(connection, own)) == len(own)
+
+
+def drop_half_built_indexes(connection: Connection) -> None:
+    """Drop indexes whose `CREATE INDEX CONCURRENTLY` was interrupted: `IF NOT EXISTS` would take them for whole ones.
+
+    One that somebody builds at the moment stays.
+    """
+    for name in connection.scalars(_HALF_BUILT, {"tables": _own_tables()}).all():
+        connection.exec_driver_sql(f"DROP INDEX {name}")
+    connection.commit()
+
+
+def _own_tables() -> list[str]:
+    return sorted(set(_TABLES.findall(schema_sql())) - FINMIND)
 
 
 @contextmanager
