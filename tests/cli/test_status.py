@@ -83,12 +83,13 @@ def test_of_many_open_circuits_the_first_are_named_and_the_rest_is_counted(comma
         session.execute(
             text(
                 "INSERT INTO bank_connector_circuits (connector_name, scope, state, open_until)"
-                " SELECT 'mock', 'bank ' || n, 'open', now() FROM generate_series(1, 7) n"
+                " SELECT 'mock', 'bank ' || n, 'open', now() FROM generate_series(1, 107) n"
             )
         )
-    problems = json.loads(command("status", "--json").out)["problems"]
-    assert problems[0] == "the circuit of mock (bank 1) is open"
-    assert problems[5:] == ["2 more circuits are not closed"]
+    told = json.loads(command("status", "--json").out)
+    assert len(told["circuits"]) == 100
+    assert told["problems"][0] == "the circuit of mock (bank 1) is open"
+    assert told["problems"][5:] == ["102 more circuits are not closed"]
 
 
 @pytest.mark.usefixtures("_workers_alive")

@@ -79,10 +79,11 @@ _PROOFS_AND_MISMATCHES = f"""
       NULL AS since_on, NULL AS balance_on FROM p GROUP BY result
     UNION ALL (SELECT result, NULL, connection_id, account, off_by, currency, since_on, balance_on FROM p
       WHERE result = 'mismatch' ORDER BY abs(off_by::numeric) DESC LIMIT 20)"""  # noqa: S608 - constant parts
+_NOT_CLOSED = "bank_connector_circuits WHERE state <> 'closed'"
 _CIRCUITS_NAMED = 5
-_CIRCUITS = """
+_CIRCUITS = f"""
     SELECT connector_name || CASE scope WHEN '' THEN '' ELSE ' (' || scope || ')' END AS connector, state, open_until
-    FROM bank_connector_circuits WHERE state <> 'closed' ORDER BY 1"""
+    FROM {_NOT_CLOSED} ORDER BY 1 LIMIT 100"""  # noqa: S608 - a constant
 _OPEN = f"""
     SELECT
       (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead') AS dead_letters,
@@ -93,6 +94,7 @@ _OPEN = f"""
         AS connections_failing,
       (SELECT count(*) FROM bank_connections WHERE problem_code IS NOT NULL AND status <> 'disconnected')
         AS connections_in_doubt,
+      (SELECT count(*) FROM {_NOT_CLOSED}) AS circuits_not_closed,
       (SELECT count(*) FROM bank_match_suggestions WHERE status = 'open') AS suggestions_open,
       (SELECT count(*) FROM bank_import_rejections WHERE {REJECTION_IS_OPEN}) AS rejections_unresolved,
       (SELECT count(*) FROM bank_import_rejections WHERE {REJECTION_IS_DISMISSED}) AS rejections_dismissed"""  # noqa: S608 - constants
@@ -107,6 +109,7 @@ class Status:
         need_a_person: The connections that were the last to need one, 20 at most.
         quota: The allowances that are nearest to their end, 20 at most.
         proofs: Number of accounts per result of their last balance proof.
+        circuits: Those that are not closed, 100 at most.
         mismatches: The accounts whose balance is off by most, 20 at most, by how much and since which day.
     """
 
@@ -206,7 +209,7 @@ def problems(status: Status) -> list[str]:
             f"{status.work['runs_without_space']} runs wait because a worker has no temporary space (disk_full)"
         )
     found += [f"the circuit of {one['connector']} is {one['state']}" for one in status.circuits[:_CIRCUITS_NAMED]]
-    if (more := len(status.circuits) - _CIRCUITS_NAMED) > 0:
+    if (more := status.open["circuits_not_closed"] - _CIRCUITS_NAMED) > 0:
         found.append(f"{more} more circuits are not closed")
     return found
 
