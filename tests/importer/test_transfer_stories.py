@@ -8,8 +8,10 @@ import pytest
 from tests.importer.bank import Harness
 from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import unmatch
+from worker.cli.watching import summary
 from worker.connectors.base import Account, TransactionKind
 from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.runs.run_queries import run_of
 from worker.runs.states import RunKind
 
 GIRO = Account(external_id="G", name="Giro", currency="EUR", anchor="iban:DE1")
@@ -144,3 +146,16 @@ def test_legs_that_were_hidden_are_expenses_once_both_are_shown(banks):
     for harness in (giro, savings, giro, savings):
         harness.refresh()
     assert sorted(giro.amounts()) == ["-50.00", "50.00"]
+
+
+def test_a_run_counts_legs_of_transfers_beside_what_it_created(sessions, user_id):
+    harness = Harness(sessions, user_id)
+    harness.bank.accounts = [GIRO, SAVINGS]
+    harness.bank.buy("-50", "To savings", external_id="g", account_id="G", kind=TRANSFER)
+    harness.bank.buy("50", "From giro", external_id="s", account_id="S", kind=TRANSFER)
+    harness.bank.buy("-3", "Coffee", external_id="c", account_id="G")
+    harness.refresh()
+    with sessions() as session:
+        run = run_of(session, harness.run_id)
+    assert (run["created"], run["transfer_legs"], harness.amounts()) == (3, 2, ["-3.00"])
+    assert summary(run).endswith("3 created, 2 legs of transfers")

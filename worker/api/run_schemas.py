@@ -151,6 +151,9 @@ class RejectionPage(BaseModel):
 class RunStory(RunOut):
     """A run with its accounts and the first decisions."""
 
+    transfer_legs: int = Field(
+        description="Rows, created or known before, that it took for legs of transfers: no expenses where these hide."
+    )
     accounts: list[RunAccountOut]
     decisions: DecisionPage
     rejections: RejectionPage

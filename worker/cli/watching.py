@@ -113,7 +113,8 @@ def kind_of(run: dict[str, Any]) -> str:
 
 def counted(run: dict[str, Any]) -> str:
     """Say what happened to rows so far: only what is not zero."""
-    return ", ".join(f"{run[name]} {name}" for name in _SHOWN if run[name])
+    found = [f"{run[name]} {name}" for name in _SHOWN if run[name]]
+    return ", ".join([*found, f"{run['transfer_legs']} legs of transfers"] if run["transfer_legs"] else found)
 
 
 def fetched(run: dict[str, Any]) -> str:

@@ -58,14 +58,16 @@ def _with_few_names(session: Session, wanted: RunFilter) -> RunFilter:
 
 
 def run_of(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> dict[str, Any]:
-    """Return the fields of one run that may be shown: all but its lease, and four that are derived.
+    """Return the fields of one run that may be shown: all but its lease, and five that are derived.
 
     These are `connection_name`, `connector_name`, `duration_s` (from its first start to its end or to now; of one that
-    waits, to when it was handed back), and `reverted_by_run_id` (the run that reverted it and was not reverted itself).
+    waits, to when it was handed back), `reverted_by_run_id` (the run that reverted it and was not reverted itself), and
+    `transfer_legs` (rows, created or known before, that it took for legs of transfers; lists of runs do without).
 
     Raises: NotFoundError.
     """
-    return _shown(session, [find(session, run_id, user_id=user_id)])[0]
+    run = _shown(session, [find(session, run_id, user_id=user_id)])[0]
+    return run | {"transfer_legs": session.scalar(_TRANSFER_LEGS, {"run_id": run_id})}
 
 
 def reverted_by(session: Session, runs: Sequence[BankImportRun]) -> dict[uuid.UUID, uuid.UUID]:
@@ -76,6 +78,10 @@ def reverted_by(session: Session, runs: Sequence[BankImportRun]) -> dict[uuid.UU
     return {row.target_run_id: row.id for row in taken_back}
 
 
+_TRANSFER_LEGS = text(
+    """SELECT count(*) FROM bank_transaction_changes WHERE run_id = :run_id
+    AND reason IN ('names_the_account', 'called_a_transfer', 'transfer_hidden')"""
+)
 _REVERTED_BY = text(
     """SELECT r.target_run_id, r.id FROM bank_import_runs r
     WHERE r.connection_id = ANY(:connection_ids) AND r.kind = 'revert' AND r.status = 'succeeded'

@@ -219,7 +219,8 @@ async function followOpenRuns(runs) {
 }
 
 function result(run) {
-  const done = `${run.connection_name}: ${run.created} new, ${run.updated} changed, ${run.unchanged} known.`;
+  const legs = run.transfer_legs ? `, ${run.transfer_legs} between your accounts` : "";
+  const done = `${run.connection_name}: ${run.created} new, ${run.updated} changed, ${run.unchanged} known${legs}.`;
   if (run.status === "succeeded") return done;
   if (run.status === "deferred") return `${run.connection_name}: ${run.message ?? "it goes on later"}.`;
   return `${run.status === "partial" ? done : run.connection_name + ":"} ${run.message ?? run.code}`;
