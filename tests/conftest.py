@@ -68,7 +68,8 @@ def look_for_packages_once() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what has no roles when the tests run with them."""
+    """Begin the longest tests first, and leave out what has no roles when the tests run with them."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     left_out = pytest.mark.skip(reason="has tables, log-ins or a Postgres of its own")
     for item in items:
         if roles.wanted() and roles.is_left_out(item.path):

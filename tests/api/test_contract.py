@@ -58,6 +58,7 @@ def explore(server, user_id, folder, config, *options):
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_quiet")
 def test_the_running_server_keeps_the_contract(server, user_id, tmp_path):
     explore(server, user_id, tmp_path, CONFIG, "--max-examples", "3")

@@ -268,6 +268,7 @@ def test_the_sample_page_has_every_word_that_a_persons_tutorial_tells_to_look_fo
     assert [word for word in words if f'"{word}"' not in there and not re.search(rf">{word} *<", there)] == []
 
 
+@pytest.mark.long
 @pytest.mark.processes
 def test_the_commands_of_every_page_do_what_they_say(reader):
     connection_id = ""

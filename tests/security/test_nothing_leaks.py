@@ -137,6 +137,7 @@ def test_every_connector_with_secrets_keeps_them_out_of_reprs_and_pickles():
         assert not secret or issubclass(config, ConnectorConfig), f"{name}: {config} holds {secret}"
 
 
+@pytest.mark.long
 @pytest.mark.processes
 def test_canaries_are_nowhere_but_in_their_blobs(scene, canaries):
     user_id = add_user(scene)

@@ -69,6 +69,7 @@ def connection_id(opened, user_id):
     return make_sealed_connection(opened.sessions, opened.vault, user_id, slow)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("worker")
 def test_an_import_that_needs_five_deadlines_arrives_once_and_spends_no_attempt(sessions, connection_id, publish):
     with sessions() as session:
