@@ -127,3 +127,22 @@ def test_a_pending_twin_told_beside_its_booking_is_no_second_expense_behind_a_su
 def later(two, days):
     two[0].day_later(days)
     two[1].bank.today = two[0].bank.today
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["the one that took it over first", "the other one first"])
+def test_a_pending_twin_whose_row_became_another_purchase_meets_the_row_of_its_own_amount(two, order):
+    one, other = two
+    for harness in two:
+        harness.bank.buy("-13.19", "Video shop", external_id="p", pending=True)
+        harness.refresh()
+    one.bank.rows.clear()
+    for harness in two:
+        harness.bank.buy("-9.50", "Video shop", external_id="q")
+        harness.refresh()
+    other.bank.rows.pop(0)
+    for harness in two:
+        harness.bank.buy("-13.19", "Video shop", external_id="r")
+    for place in (*order, *order):
+        two[place].refresh()
+    assert one.amounts() == ["-13.19", "-9.50"]
+    assert len(one.sql("SELECT FROM bank_transactions WHERE expense_state = 'twin' AND state <> 'removed'")) == 2

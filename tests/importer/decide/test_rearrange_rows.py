@@ -38,6 +38,9 @@ CASES = {
         [fare(0), fare(0), fare(1)], [fare(0), fare(0), fare(0)], {0: 1, 2: 2}, [[(1, 1), (0, 0)]],
     ),
     "rows of another amount pass nothing on": ([fare(0), fare(1, "-3")], [fare(0, "-3"), fare(1)], {1: 0}, [[(0, 1)]]),
+    "a pair of two amounts, of which each side has the other one alone": (
+        [fare(0), fare(1, "-3")], [fare(0), fare(1, "-3")], {1: 0}, [[(0, 0), (1, 1)]],
+    ),
     "too far for a chain": ([fare(0), fare(20)], [fare(0), fare(6)], {0: 0}, []),
     "sources of equal days lack one each": (
         [*once(), fare(1), fare(2), fare(3)], [*once(), fare(2), fare(3), fare(5)],

@@ -3,7 +3,7 @@
 Sources that are read day by day deliver equal purchases one at a time. A row meets the nearest one that is free then.
 So a later row may find its partner taken, while a row of some days before is alone in the other source: one purchase
 too many. Taken together (`meet_rows`), as many meet as the source with fewer rows has: every row between the two that
-are alone passes its partner on.
+are alone passes its partner on. So does a row whose partner became another purchase, of another amount.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from worker.importer.decide.source_rows import SourceRow, Spans
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairChain:
-    """Rows of one amount that meet anew, from a left row that was alone to a right one that was.
+    """Rows that meet anew, from a left row that was alone to a right one that was.
 
     Attributes:
         pairs: The new pairs in their order: the left row of each but the first had the right row of the one before.

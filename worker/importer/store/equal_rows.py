@@ -29,6 +29,7 @@ from worker.importer.store.user_expenses import load_spans
 from worker.importer.store.write import WriteTarget
 
 # Rows that no other source confirms, of amounts that both sides have such rows of; none that a person was asked about.
+# Two that differ may have met each other's: of a pair of two amounts each side has one, and the other amount alone.
 _ALONE = text(
     """WITH alone AS MATERIALIZED (
       SELECT t.id, a.id = :account_id AS is_ours, t.amount, t.currency
@@ -39,9 +40,18 @@ _ALONE = text(
           WHERE w.twin_id = t.id AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
         AND NOT EXISTS (SELECT FROM bank_match_suggestions s WHERE s.kind = 'twin' AND s.status IN ('open', 'declined')
           AND (s.transaction_id = t.id OR s.other_transaction_id = t.id))
+    ), unlike AS MATERIALIZED (
+      SELECT v.is_ours, v.amount, t.currency
+      FROM bank_connection_accounts a JOIN bank_transactions w ON w.account_id = a.id AND w.effective_on >= :since_on
+        AND w.expense_state = 'twin' AND w.state <> 'removed'
+      JOIN bank_transactions t ON t.id = w.twin_id AND t.account_id <> w.account_id
+        AND t.amount <> w.amount AND t.currency = w.currency
+      CROSS JOIN LATERAL (VALUES (a.id = :account_id, t.amount), (a.id <> :account_id, w.amount)) v(is_ours, amount)
+      WHERE a.bank_account_id = :bank_account_id AND EXISTS (SELECT FROM alone)
     )
     SELECT id FROM alone t WHERE EXISTS (
-      SELECT FROM alone o WHERE o.is_ours <> t.is_ours AND o.amount = t.amount AND o.currency = t.currency)"""
+      SELECT FROM alone o WHERE o.is_ours <> t.is_ours AND o.amount = t.amount AND o.currency = t.currency)
+    UNION SELECT id FROM alone JOIN unlike USING (is_ours, amount, currency)"""
 )
 _POINT = text(
     """UPDATE bank_transactions t SET expense_id = NULL, expense_state = 'twin', twin_id = v.twin_id,
@@ -102,7 +112,7 @@ def _sides(
         owner = owners.get(row.twin_id or 0)
         if owner is None or (row.id in our_ids) == (owner.id in our_ids) or owner.id in confirmed:
             continue
-        if owner.row.amount not in wanted:
+        if wanted.isdisjoint((owner.row.amount, row.row.amount)):
             continue
         confirmed.add(owner.id)
         present[len(lefts)] = len(rights)
@@ -133,16 +143,18 @@ def _passed(
     left, right = lefts[chain.first_left], rights[chain.last_right]
     old = [(lefts[place], rights[present[place]]) for place, _ in chain.pairs[1:]]
     new = [(lefts[one], rights[other]) for one, other in chain.pairs]
-    if _can_go(left):
-        return _Passed(loser=left, pairs=new, handed=[(one, other) for one, other in old if one.owns])
-    if _can_go(right):
-        turned = [(other, one) for one, other in reversed(new)]
-        return _Passed(loser=right, pairs=turned, handed=[(other, one) for one, other in old if other.owns])
-    return None
+    turned = [(other, one) for one, other in reversed(new)]
+    ways = (
+        _Passed(loser=left, pairs=new, handed=[(one, other) for one, other in old if one.owns]),
+        _Passed(loser=right, pairs=turned, handed=[(other, one) for one, other in old if other.owns]),
+    )
+    return next((way for way in ways if _can_go(way)), None)
 
 
-def _can_go(row: MovableRow) -> bool:
-    return row.expense_state == ExpenseState.OWN and row.expense_id is not None and not row.touched
+def _can_go(way: _Passed) -> bool:
+    """Return whether an expense can go this way, and none goes to a row of another amount."""
+    loser, alike = way.loser, all(one.row.amount == other.row.amount for one, other in way.handed)
+    return loser.expense_state == ExpenseState.OWN and loser.expense_id is not None and not loser.touched and alike
 
 
 def _write(session: Session, target: WriteTarget, found: Sequence[_Passed]) -> set[str]:
