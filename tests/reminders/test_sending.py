@@ -214,14 +214,19 @@ def test_plain_text_is_refused_when_tls_was_asked_for(server):
         mailer.send(compose_one())
 
 
-def compose_one():
+def compose_one(message="m"):
     import uuid
 
     from worker.reminders.sending import DueReminder
 
-    return compose(
-        DueReminder(id=1, user_id=1, bill_id=None, email="a@example.test", message="m", attempt=1, token=uuid.uuid4())
-    )
+    about = {"id": 1, "user_id": 1, "bill_id": None, "email": "a@example.test", "attempt": 1, "token": uuid.uuid4()}
+    return compose(DueReminder(message=message, **about))
+
+
+def test_what_a_person_wrote_stands_in_the_mail_and_acts_on_nothing():
+    mail = compose_one("Rent\u202e\x1b[2J is due\r\nBcc: eve@example.test\r\n\r\n.\r\nQUIT\x9b\u2028")
+    assert set(mail.keys()) == set(compose_one().keys())
+    assert mail.get_content().splitlines() == ["Rent [2J is due ", "Bcc: eve@example.test ", " ", ". ", "QUIT  "]
 
 
 @pytest.fixture(scope="module")
