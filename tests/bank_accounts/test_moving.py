@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
@@ -84,6 +85,17 @@ def test_what_was_doubled_is_one_and_ids_edits_and_deletions_stay(two):
     for harness in (two[1], two[0], two[1]):
         harness.refresh()
     assert ledger(two[0]) == after
+
+
+def test_a_preview_says_by_how_much_purchases_differ_from_the_balance_before_and_after(two):
+    apart(two, range(20))
+    for harness, booked in zip(two, ("1015.50", "1000.00"), strict=True):  # 1.10 to 5.10 are in the new one alone
+        harness.bank.balance(booked)
+        harness.refresh()
+    report = move(two, preview=True)
+    doubled = -sum(Decimal(f"{n + 1}.10") for n in range(5, 20))
+    assert (report.difference_before, report.difference_after) == (doubled, 0)
+    assert report.says.endswith(f"differ by {doubled} now, by 0.00 after it")
 
 
 def test_the_new_source_leads_from_then_on(two):

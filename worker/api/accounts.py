@@ -151,6 +151,10 @@ class MovedOut(BaseModel):
     gone: int = Field(description="Expenses that are deleted, because another one of the same purchase stays.")
     seam: Literal["proven", "mismatch", "unproven"]
     seam_difference: Decimal | None
+    difference_before: Decimal | None = Field(
+        description="What the account's purchases add up to, doubled ones twice, less the balance of the new source."
+    )
+    difference_after: Decimal | None = Field(description="The same after the move.")
     examples: dict[str, list[MoveExampleOut]]
     says: str
 

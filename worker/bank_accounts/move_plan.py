@@ -1,7 +1,7 @@
 """Plans the move of an account to another source: which rows meet, from which day the new source leads. Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from worker.importer.decide.meet_rows import meet_rows
@@ -33,6 +33,7 @@ class MovePlan:
         only_old: Rows of the old sources within the new one's days that it does not have.
         only_new: Rows of the new source within the old ones' days that they do not have.
         in_doubt: Pairs that nothing decides, or of which the person changed both expenses; both rows stay.
+        standing: Rows of both that stand for a purchase before the move.
     """
 
     cut_over_on: date
@@ -41,7 +42,13 @@ class MovePlan:
     met: int = 0
     only_old: Sequence[MovableRow] = ()
     only_new: Sequence[MovableRow] = ()
-    in_doubt: Sequence[MovePair] = field(default=())
+    in_doubt: Sequence[MovePair] = ()
+    standing: Sequence[MovableRow] = ()
+
+    @property
+    def ended(self) -> list[MovableRow]:
+        """Rows that stand for a purchase before the move, and not after it."""
+        return [pair.new for pair in (*self.moved, *self.joined) if pair.old.owns and pair.new.owns]
 
 
 def plan_move(
@@ -92,6 +99,7 @@ def plan_move(
         only_old=only_old,
         only_new=only_new,
         in_doubt=doubt,
+        standing=[row for row in (*old, *new) if row.owns],
     )
 
 

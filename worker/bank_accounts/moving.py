@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from worker.bank_accounts.accounts import find_bank_account
 from worker.bank_accounts.action_runs import begin_action, end_action
 from worker.bank_accounts.move_plan import MovePair, MovePlan, plan_move
+from worker.bank_accounts.move_proof import MoveProof, prove_move
 from worker.bank_accounts.move_target import check_evidence, find_target
 from worker.bank_accounts.seams import Seam, prove_seam
 from worker.db.user_lock import lock_user
@@ -63,6 +64,9 @@ class MoveReport:
         in_doubt: Pairs that nothing decides, or of which the person changed both expenses; both stay.
         gone: Expenses that are deleted, because another one of the same purchase stays.
         seam: Whether the balances of both sources agree on the day before: `proven`, `mismatch` or `unproven`.
+        difference_before: What the account's purchases add up to, doubled ones twice, less the balance of the new
+            source on its last day; None where no balance is stated, and of a source that still waits.
+        difference_after: The same after the move.
         examples: Some of these rows, by kind.
         months: Months (`YYYY-MM`) of expenses that went, for FinMind's caches.
     """
@@ -79,6 +83,8 @@ class MoveReport:
     gone: int
     seam: str
     seam_difference: Decimal | None
+    difference_before: Decimal | None
+    difference_after: Decimal | None
     examples: dict[str, list[dict[str, Any]]]
     says: str
     months: frozenset[str] = frozenset()
@@ -112,7 +118,8 @@ def move_account(
     if attached:
         check_evidence(session, account, source, plan)
     seam = prove_seam(session, others, source.id, plan.cut_over_on - timedelta(days=1))
-    report = _report(plan, source.id, seam)
+    proof = None if source.status == "waiting" else prove_move(session, others, source.id, plan)
+    report = _report(plan, source.id, seam, proof)
     if not preview:
         waited = source.status == "waiting"
         run_id, months, answered = _execute(session, account.id, source, plan, user_id)
@@ -202,7 +209,7 @@ def _hand_over(pair: MovePair) -> HandOver:
     return HandOver.of(pair.old, pair.new.id, pair.new.expense_id if pair.doubled else None)
 
 
-def _report(plan: MovePlan, source_id: int, seam: Seam) -> MoveReport:
+def _report(plan: MovePlan, source_id: int, seam: Seam, proof: MoveProof | None) -> MoveReport:
     doubled = sum(pair.doubled for pair in [*plan.moved, *plan.joined])
     gone = len(_dropped(plan))
     words = {"proven": "the balances of both agree there", "unproven": "no balance proves the seam"}
@@ -219,6 +226,8 @@ def _report(plan: MovePlan, source_id: int, seam: Seam) -> MoveReport:
         gone=gone,
         seam=seam.result,
         seam_difference=seam.difference,
+        difference_before=proof.before if proof else None,
+        difference_after=proof.after if proof else None,
         examples={
             "only_old": [_shown(row) for row in plan.only_old[:SHOWN_ROWS]],
             "only_new": [_shown(row) for row in plan.only_new[:SHOWN_ROWS]],
@@ -227,8 +236,17 @@ def _report(plan: MovePlan, source_id: int, seam: Seam) -> MoveReport:
         says=f"{plan.met} rows meet, {len(plan.only_old)} are only in the old sources,"
         f" {len(plan.only_new)} only in the new one, {len(plan.in_doubt)} in doubt; {gone} doubled expenses go;"
         f" from {plan.cut_over_on} on the new source leads; "
-        + words.get(seam.result, f"the balances of both differ there by {seam.difference}"),
+        + words.get(seam.result, f"the balances of both differ there by {seam.difference}")
+        + _in_words(proof),
     )
+
+
+def _in_words(proof: MoveProof | None) -> str:
+    if proof is None:
+        return ""
+    if proof.before == proof.after == 0:
+        return f"; purchases fit the balance of {proof.on} before and after"
+    return f"; purchases and balance of {proof.on} differ by {proof.before} now, by {proof.after} after it"
 
 
 def _shown(row: MovableRow) -> dict[str, Any]:

@@ -36,13 +36,18 @@ class Seam:
 
 def prove_seam(session: Session, earlier_ids: Sequence[int], source_id: int, on: date) -> Seam:
     """Compare the balances that the earlier sources and a later one give for the end of a day."""
-    before = session.execute(_BALANCE_AT, {"source_ids": list(earlier_ids), "on": on}).scalar()
-    after = session.execute(_BALANCE_AT, {"source_ids": [source_id], "on": on}).scalar()
+    before, after = balance_at(session, earlier_ids, on), balance_at(session, [source_id], on)
     if before is None or after is None:
         return Seam(on=on, result="unproven")
     if after == before:
         return Seam(on=on, result="proven")
     return Seam(on=on, result="mismatch", difference=after - before)
+
+
+def balance_at(session: Session, source_ids: Sequence[int], on: date) -> Decimal | None:
+    """Return the balance at the end of a day by the source that begins first; None where none states one."""
+    found: Decimal | None = session.execute(_BALANCE_AT, {"source_ids": list(source_ids), "on": on}).scalar()
+    return found
 
 
 def seams_of(session: Session, sources: Sequence[dict[str, Any]]) -> dict[int, Seam]:

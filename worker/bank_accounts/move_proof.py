@@ -1,0 +1,56 @@
+"""Proves by balances what an account's purchases add up to, before a move to another source and after it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.bank_accounts.move_plan import MovePlan
+from worker.bank_accounts.seams import balance_at
+from worker.importer.decide.source_rows import MovableRow
+
+_OPENING = text(
+    """SELECT opening_amount, opening_on FROM bank_connection_accounts
+    WHERE id = ANY(:source_ids) AND opening_amount IS NOT NULL ORDER BY opening_on, id LIMIT 1"""
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveProof:
+    """By how much an account's purchases differ from the balance of the source that it moves to.
+
+    Attributes:
+        on: The day at whose end both are compared: the last one of which the new source has a posted row.
+        before: The purchases less the balance, as they stand; a doubled purchase counts twice.
+        after: The same after the move.
+    """
+
+    on: date
+    before: Decimal
+    after: Decimal
+
+
+def prove_move(session: Session, old_ids: Sequence[int], source_id: int, plan: MovePlan) -> MoveProof | None:
+    """Compare an account's purchases with the balance of its new source; None where no balance is stated."""
+    days = [_day(row) for row in plan.standing if row.source_id == source_id and not row.row.pending]
+    opening = session.execute(_OPENING, {"source_ids": [*old_ids, source_id]}).one_or_none()
+    if not days or opening is None:
+        return None
+    on = max(days)
+    balance = balance_at(session, [source_id], on)
+    if balance is None:
+        return None
+
+    def total(rows: Iterable[MovableRow]) -> Decimal:
+        inside = (row for row in rows if not row.row.pending and opening.opening_on <= _day(row) <= on)
+        return sum((row.row.amount for row in inside), Decimal(0))
+
+    before = opening.opening_amount + total(plan.standing) - balance
+    return MoveProof(on=on, before=before, after=before - total(plan.ended))
+
+
+def _day(row: MovableRow) -> date:
+    return row.row.stated_on or row.row.on
