@@ -86,6 +86,7 @@ def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -
         raise RunFailedError(f"{error.code}: {error}") from None
     if run_id != uuid.UUID(task.request.id):
         log.info("run.joined", task_id=task.request.id, run_id=str(run_id))
+        _execute_one_that_waits(task)
         return {"run_id": str(run_id), "joined": True}
     return _execute(task, run_id)
 
@@ -125,7 +126,7 @@ def _execute_run(task: Task[Any, Any], run_id: uuid.UUID) -> Outcome | None:
 def _execute_one_that_waits(task: Task[Any, Any]) -> None:
     """Execute another run in the place of a message that was of no use: nobody waits behind a flood of them."""
     queue = (task.request.delivery_info or {}).get("routing_key")
-    if STOP.is_set or queue == Queue.HEAVY:
+    if STOP.is_set or queue == Queue.HEAVY or task.request.called_directly:
         return
     with process_runtime().sessions() as session:
         run_id = longest_waiting_run(session, scheduled=queue == Queue.SCHEDULED, light=has_threads())
