@@ -6,11 +6,13 @@ from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN,
 from worker.connectors.base import Window
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
+from worker.importer.decide.stored_row import State
 
 PROMISED = rules(windows_complete=True)
 BEFORE_JUNE = day(-30)
 UP_TO_TODAY = Coverage(window=Window(from_on=BEFORE_JUNE, to_on=DAY), up_to_now=True)
 POSTED, PENDING = row(), row(pending=True, absent_days=None)
+RETURNED = row(state=State.REMOVED, fingerprint=b"")
 
 
 def waiting(days, **more):
@@ -48,6 +50,11 @@ CASES = {
         waiting(7), NOTHING_PROVEN, rules(), {"only_changes": True}, Reason.PENDING_VANISHED,
     ),
     "pending, but nothing is proven": (waiting(7), NOTHING_PROVEN, rules(), {}, None),
+    "removed, and back by a revert": (RETURNED, COMPLETE, rules(), {}, Reason.REMOVED_BY_BANK),
+    "removed and back, after a list of changes": (
+        RETURNED, NOTHING_PROVEN, rules(), {"only_changes": True}, Reason.REMOVED_BY_BANK,
+    ),
+    "removed and back, the answer was cut": (RETURNED, CUT, PROMISED, {}, None),
 }  # fmt: skip
 
 

@@ -55,7 +55,8 @@ def removal_reason(
 
     A posted row goes when its day is covered and the provider promises complete windows. A pending row goes after it
     was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one that was
-    booked ahead and vanished before its day. One that was gone before a revert gave it its expense back goes at once.
+    booked ahead and vanished before its day. One that was gone before a revert gave it its expense back goes when the
+    delivery would have it.
 
     Args:
         row: A stored row that the delivery does not have.
@@ -64,9 +65,9 @@ def removal_reason(
         removed_by_bank: The delivery lists the row as removed.
         only_changes: The delivery is a whole list of changes, in which what was gone before is gone still.
     """
-    if removed_by_bank or row.returned_by_revert:
-        return Reason.REMOVED_BY_BANK
     covered = coverage.covers(row.day)
+    if removed_by_bank or (row.returned_by_revert and (covered or only_changes)):
+        return Reason.REMOVED_BY_BANK
     if row.state == State.PENDING:
         waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
         settled = covered or only_changes or coverage.is_past(row.day)
