@@ -87,13 +87,15 @@ def test_what_was_doubled_is_one_and_ids_edits_and_deletions_stay(two):
     assert ledger(two[0]) == after
 
 
-def test_a_preview_says_by_how_much_purchases_differ_from_the_balance_before_and_after(two):
-    apart(two, range(20))
-    for harness, booked in zip(two, ("1015.50", "1000.00"), strict=True):  # 1.10 to 5.10 are in the new one alone
-        harness.bank.balance(booked)
+@pytest.mark.parametrize(("first", "shift", "last"), [(0, 0, 5), (5, -1, 6)], ids=["newer rows", "a day earlier"])
+def test_a_preview_says_by_how_much_purchases_differ_from_the_balance_before_and_after(two, first, shift, last):
+    apart(two, range(first, 20), shift=shift)
+    newer = sum(Decimal(f"{n + 1}.10") for n in range(first, 5))
+    for harness, booked in zip(two, (1000 + newer, 1000), strict=True):
+        harness.bank.balance(f"{booked:.2f}")
         harness.refresh()
     report = move(two, preview=True)
-    doubled = -sum(Decimal(f"{n + 1}.10") for n in range(5, 20))
+    doubled = -sum(Decimal(f"{n + 1}.10") for n in range(last, 20))  # up to the last day of the new one
     assert (report.difference_before, report.difference_after) == (doubled, 0)
     assert report.says.endswith(f"differ by {doubled} now, by 0.00 after it")
 

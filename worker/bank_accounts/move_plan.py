@@ -47,8 +47,8 @@ class MovePlan:
 
     @property
     def ended(self) -> list[MovableRow]:
-        """Rows that stand for a purchase before the move, and not after it."""
-        return [pair.new for pair in (*self.moved, *self.joined) if pair.old.owns and pair.new.owns]
+        """Old rows of purchases that stand twice before the move, and once after it, as the new row says."""
+        return [pair.old for pair in (*self.moved, *self.joined) if pair.old.owns and pair.new.owns]
 
 
 def plan_move(
