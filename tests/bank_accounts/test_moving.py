@@ -98,6 +98,9 @@ def test_a_preview_says_by_how_much_purchases_differ_from_the_balance_before_and
     doubled = -sum(Decimal(f"{n + 1}.10") for n in range(last, 20))  # up to the last day of the new one
     assert (report.difference_before, report.difference_after) == (doubled, 0)
     assert report.says.endswith(f"differ by {doubled} now, by 0.00 after it")
+    move(two)
+    back = move(two[::-1], preview=True)
+    assert (back.difference_before, back.difference_after) == (0, 0)
 
 
 def test_the_new_source_leads_from_then_on(two):

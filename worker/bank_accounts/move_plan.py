@@ -33,7 +33,8 @@ class MovePlan:
         only_old: Rows of the old sources within the new one's days that it does not have.
         only_new: Rows of the new source within the old ones' days that they do not have.
         in_doubt: Pairs that nothing decides, or of which the person changed both expenses; both rows stay.
-        standing: Rows of both that stand for a purchase before the move.
+        standing: Rows of both that stand for a purchase before the move; one that has a twin in the new source, under
+            the days of the twin.
     """
 
     cut_over_on: date
@@ -99,8 +100,20 @@ def plan_move(
         only_old=only_old,
         only_new=only_new,
         in_doubt=doubt,
-        standing=[row for row in (*old, *new) if row.owns],
+        standing=_standing(old, new, known),
     )
+
+
+def _standing(old: Sequence[MovableRow], new: Sequence[MovableRow], known: Sequence[MovePair]) -> Sequence[MovableRow]:
+    twins = {pair.old.id: pair.new.row for pair in known}
+
+    def as_new(row: MovableRow) -> MovableRow:
+        twin = twins.get(row.id)
+        if twin is None:
+            return row
+        return replace(row, row=replace(row.row, on=twin.on, stated_on=twin.stated_on, pending=twin.pending))
+
+    return [*(as_new(row) for row in old if row.owns), *(row for row in new if row.owns)]
 
 
 def _without_deleted_doubles(pairs: Sequence[MovePair]) -> list[MovePair]:

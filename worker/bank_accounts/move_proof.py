@@ -16,6 +16,9 @@ _OPENING = text(
     """SELECT opening_amount, opening_on FROM bank_connection_accounts
     WHERE id = ANY(:source_ids) AND opening_amount IS NOT NULL ORDER BY opening_on, id LIMIT 1"""
 )
+_LAST_ON = text(
+    "SELECT max(coalesce(stated_on, effective_on)) FROM bank_transactions WHERE account_id = :id AND state = 'posted'"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +38,10 @@ class MoveProof:
 
 def prove_move(session: Session, old_ids: Sequence[int], source_id: int, plan: MovePlan) -> MoveProof | None:
     """Compare an account's purchases with the balance of its new source; None where no balance is stated."""
-    days = [_day(row) for row in plan.standing if row.source_id == source_id and not row.row.pending]
+    on = session.execute(_LAST_ON, {"id": source_id}).scalar()
     opening = session.execute(_OPENING, {"source_ids": [*old_ids, source_id]}).one_or_none()
-    if not days or opening is None:
+    if on is None or opening is None:
         return None
-    on = max(days)
     balance = balance_at(session, [source_id], on)
     if balance is None:
         return None
