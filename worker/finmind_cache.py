@@ -43,10 +43,10 @@ class FinMindCache:
 
 
 def _months(first: str, last: str) -> Iterator[str]:
-    year, month = int(first[:4]), int(first[5:7])
-    while f"{year:04}-{month:02}" <= last:
-        yield f"{year:04}-{month:02}"
-        year, month = year + month // 12, month % 12 + 1
+    def number(month: str) -> int:
+        return int(month[:4]) * 12 + int(month[5:7]) - 1
+
+    return (f"{count // 12:04}-{count % 12 + 1:02}" for count in range(number(first), number(last) + 1))
 
 
 def open_cache(url: str | None) -> FinMindCache:

@@ -71,3 +71,10 @@ def test_a_run_that_changes_nothing_drops_nothing(sessions, user_id):
     harness.refresh()
     harness.refresh()
     assert cleared == [frozenset({"2026-06"})]
+
+
+def test_months_end_with_the_last_one_of_the_calendar(redis_url):
+    with redis.Redis.from_url(redis_url) as finmind:
+        finmind.set("user:1:dashboard_summary:9999-12", "{}")
+        open_cache(redis_url).clear(1, {"9999-12"})
+        assert not finmind.exists("user:1:dashboard_summary:9999-12")
