@@ -10,9 +10,9 @@ from typing import Any, TypeAlias, TypeVar
 import psycopg2
 from psycopg2 import errors
 from sqlalchemy import URL, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
-from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from worker.db.pooler import is_pooled, set_parameters
@@ -75,7 +75,7 @@ class _Pool(QueuePool):
         """Take a connection. Raises: psycopg2.errors.TooManyConnections when none comes free in time."""
         try:
             return super().connect()
-        except sqlalchemy_errors.TimeoutError as error:
+        except PoolTimeoutError as error:
             raise errors.TooManyConnections("all connections of this process are in use") from error
 
 
