@@ -40,6 +40,16 @@ def answer(harness, how):
     return len(asked)
 
 
+def pending_until_asked(harness):
+    """Deliver a pending row beside its booking until it is asked about; returns the pending row."""
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.bank.buy("-23", "Trattoria Luigi", external_id="q")
+    harness.refresh()
+    harness.day_later(9)
+    harness.refresh()
+    return pending
+
+
 def says_so(harness, outcome):
     return (outcome.status, outcome.code) == (RunStatus.PARTIAL, "still_pending") and questions(harness)
 
@@ -206,11 +216,7 @@ def test_a_purchase_of_another_amount_told_together_with_one_that_is_pending_for
 
 
 def test_what_the_person_said_is_gone_returns_when_it_is_posted(harness):
-    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
-    harness.bank.buy("-23", "Trattoria Luigi", external_id="q")
-    harness.refresh()
-    harness.day_later(9)
-    harness.refresh()
+    pending = pending_until_asked(harness)
     assert answer(harness, accept) == 1
     harness.refresh()
     assert harness.amounts() == ["-23.00"]
@@ -220,11 +226,7 @@ def test_what_the_person_said_is_gone_returns_when_it_is_posted(harness):
 
 
 def test_that_a_pending_row_is_gone_can_be_taken_back(harness):
-    harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
-    harness.bank.buy("-23", "Trattoria Luigi", external_id="q")
-    harness.refresh()
-    harness.day_later(9)
-    harness.refresh()
+    pending_until_asked(harness)
     (question,) = questions(harness)
     answer(harness, accept)
     assert harness.amounts() == ["-23.00"]
@@ -239,11 +241,7 @@ def test_that_a_pending_row_is_gone_can_be_taken_back(harness):
 
 
 def test_what_the_bank_posted_since_is_not_taken_back(harness):
-    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
-    harness.bank.buy("-23", "Trattoria Luigi", external_id="q")
-    harness.refresh()
-    harness.day_later(9)
-    harness.refresh()
+    pending = pending_until_asked(harness)
     (question,) = questions(harness)
     answer(harness, accept)
     harness.bank.change(pending, pending=False)
