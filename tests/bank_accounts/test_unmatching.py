@@ -150,14 +150,20 @@ def test_a_source_that_was_joined_wrongly_is_an_account_of_its_own_and_its_rows_
     assert len(two[0].amounts()) == 8
 
 
-@pytest.mark.parametrize("answer", [accept, decline])
-def test_an_answer_to_a_question_can_be_undone(harness, answer):
+def asked_and_answered(harness, answer):
+    """Import a row beside an expense that may be it, and answer the question; returns it."""
     typed(harness, notes="Parking")
     harness.bank.buy("-4.20", "Cafe Central", external_id="1")
     harness.refresh()
     with harness.sessions() as session:
         (question,) = list_suggestions(session, harness.user_id)
         answer(session, question.id, user_id=harness.user_id)
+    return question
+
+
+@pytest.mark.parametrize("answer", [accept, decline])
+def test_an_answer_to_a_question_can_be_undone(harness, answer):
+    question = asked_and_answered(harness, answer)
     with harness.sessions() as session:
         undo_answer(session, question.id, user_id=harness.user_id)
     with harness.sessions() as session:
@@ -167,12 +173,7 @@ def test_an_answer_to_a_question_can_be_undone(harness, answer):
 
 
 def test_a_match_that_was_asked_about_and_taken_back_is_one_again_when_that_is_undone(harness):
-    typed(harness, notes="Parking")
-    harness.bank.buy("-4.20", "Cafe Central", external_id="1")
-    harness.refresh()
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        accept(session, question.id, user_id=harness.user_id)
+    asked_and_answered(harness, accept)
     undone = take_back(harness, row_id(harness, "Cafe Central"))
     assert harness.amounts() == ["-4.20", "-4.20"]
     with harness.sessions() as session:
