@@ -24,6 +24,8 @@ from worker.connectors.mock import MockConfig
 from worker.credentials import LocalKeyring, generate_key
 from worker.credentials.envelope import EnvelopeVault
 from worker.credentials.local import parse_keys
+from worker.runs.dispatch import take_due_runs
+from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 
@@ -35,6 +37,7 @@ DEEP = json.dumps([[None], {}, {}]).replace("null", "[" * 900 + "]" * 900)
 NAMES_A_TYPE = b'{"__type__": "decimal", "__value__": "x"}'
 GARBAGE = [b"", b"x", b"{}", b"[]", b"null", b"1", b'{"body": 1}', b"[" * 50_000, b"\xff\xfe", b'{"properties": {}}']
 GARBAGE += [NAMES_A_TYPE]
+LIMITS = DispatchLimits(ahead=10, per_user=10, per_connector=10, redispatch_s=60)
 
 
 def envelope(task: object, args: object, *, embed: object = None, body: object = None, **headers: object) -> bytes:
@@ -140,6 +143,8 @@ def ledger(sessions):
 def run_to_its_end(sessions, connection_id, redis_url):
     with sessions() as session:
         run_id = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH))
+        # As the dispatcher does: before that a run is nobody's work, and a message of no use does not find it.
+        take_due_runs(session, interactive=True, limits=LIMITS)
     app = Celery(broker=redis_url)
     app.send_task(broker.EXECUTE, args=[str(run_id)], task_id=str(run_id), queue="interactive")
     app.close()
