@@ -80,6 +80,9 @@ def _ask_and_execute(task: Task[Any, Any], connection_id: str, **request: Any) -
                 if not task.request.called_directly:
                     check_message_allowance(session, wanted.connection_id)
                 run_id = request_run(session, wanted, run_id=run_id)
+    except DBAPIError as error:
+        _note_trouble(error, None)
+        raise RunFailedError("database_down: the request could not be written; send it again") from None
     except (NotFoundError, ConflictError, InvalidRequestError) as error:
         log.warning("run.refused", task_id=task.request.id, code=error.code, reason=str(error))
         _execute_one_that_waits(task)
@@ -102,10 +105,7 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
         if outcome is None and (row is None or RunStatus(row.status) not in WAITING):
             _execute_one_that_waits(task)
     except DBAPIError as error:
-        if not is_away(error) and not is_contention(error):
-            raise
-        # The database is gone, so nothing can be recorded: the lease runs out, and the reaper queues the run again.
-        log.warning("run.database_away", run_id=str(run_id), reason=type(error.orig).__name__)
+        _note_trouble(error, run_id)
         raise Retry(f"run {run_id}: the database is away or busy") from None
     if row is None:
         raise Reject(f"no run {run_id}", requeue=False)
@@ -124,14 +124,31 @@ def _execute_run(task: Task[Any, Any], run_id: uuid.UUID) -> Outcome | None:
 
 
 def _execute_one_that_waits(task: Task[Any, Any]) -> None:
-    """Execute another run in the place of a message that was of no use: nobody waits behind a flood of them."""
+    """Execute another run in the place of a message that was of no use: nobody waits behind a flood of them.
+
+    The message says what became of itself, also where the database goes away under the other run.
+    """
     queue = (task.request.delivery_info or {}).get("routing_key")
     if STOP.is_set or queue == Queue.HEAVY or task.request.called_directly:
         return
-    with process_runtime().sessions() as session:
-        run_id = longest_waiting_run(session, scheduled=queue == Queue.SCHEDULED, light=has_threads())
-    if run_id is not None:
-        _execute_run(task, run_id)
+    run_id = None
+    try:
+        with process_runtime().sessions() as session:
+            run_id = longest_waiting_run(session, scheduled=queue == Queue.SCHEDULED, light=has_threads())
+        if run_id is not None:
+            _execute_run(task, run_id)
+    except DBAPIError as error:
+        _note_trouble(error, run_id)
+
+
+def _note_trouble(error: DBAPIError, run_id: uuid.UUID | None) -> None:
+    """Log that the database is away or busy, where it is, and raise what is a defect.
+
+    Nothing can be recorded then: the lease of a run that was under way runs out, and the reaper queues it again.
+    """
+    if not is_away(error) and not is_contention(error):
+        raise error
+    log.warning("run.database_away", run_id=run_id and str(run_id), reason=type(error.orig).__name__)
 
 
 def _share(task: Task[Any, Any]) -> int | None:
