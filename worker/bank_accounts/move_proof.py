@@ -9,13 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.bank_accounts.move_plan import MovePlan
-from worker.bank_accounts.seams import balance_at
+from worker.bank_accounts.seams import stated_at
 from worker.importer.decide.source_rows import MovableRow
 
-_OPENING = text(
-    """SELECT opening_amount, opening_on FROM bank_connection_accounts
-    WHERE id = ANY(:source_ids) AND opening_amount IS NOT NULL ORDER BY opening_on, id LIMIT 1"""
-)
 _LAST_ON = text(
     "SELECT max(coalesce(stated_on, effective_on)) FROM bank_transactions WHERE account_id = :id AND state = 'posted'"
 )
@@ -39,18 +35,17 @@ class MoveProof:
 def prove_move(session: Session, old_ids: Sequence[int], source_id: int, plan: MovePlan) -> MoveProof | None:
     """Compare an account's purchases with the balance of its new source; None where no balance is stated."""
     on = session.execute(_LAST_ON, {"id": source_id}).scalar()
-    opening = session.execute(_OPENING, {"source_ids": [*old_ids, source_id]}).one_or_none()
-    if on is None or opening is None:
+    if on is None:
         return None
-    balance = balance_at(session, [source_id], on)
-    if balance is None:
+    opening, balance = stated_at(session, [*old_ids, source_id], on), stated_at(session, [source_id], on)
+    if opening is None or balance is None:
         return None
 
     def total(rows: Iterable[MovableRow]) -> Decimal:
         inside = (row for row in rows if not row.row.pending and opening.opening_on <= _day(row) <= on)
         return sum((row.row.amount for row in inside), Decimal(0))
 
-    before = opening.opening_amount + total(plan.standing) - balance
+    before = opening.opening_amount + total(plan.standing) - balance.amount
     return MoveProof(on=on, before=before, after=before - total(plan.ended))
 
 

@@ -9,14 +9,28 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_BALANCE_AT = text(
-    """SELECT a.opening_amount + coalesce((SELECT sum(t.amount) FROM bank_transactions t
+_STATED_AT = text(
+    """SELECT a.opening_amount, a.opening_on, a.opening_amount + coalesce((SELECT sum(t.amount) FROM bank_transactions t
       WHERE t.account_id = a.id AND t.state = 'posted'
-        AND coalesce(t.stated_on, t.effective_on) BETWEEN a.opening_on AND :on), 0) AS balance
+        AND coalesce(t.stated_on, t.effective_on) BETWEEN a.opening_on AND :on), 0) AS amount
     FROM bank_connection_accounts a
     WHERE a.id = ANY(:source_ids) AND a.opening_amount IS NOT NULL AND a.opening_on <= CAST(:on AS date) + 1
-    ORDER BY a.opening_on LIMIT 1"""
+    ORDER BY a.opening_on, a.id LIMIT 1"""
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBalance:
+    """What the first of some sources gives for the end of a day.
+
+    Attributes:
+        opening_amount: The balance before `opening_on`.
+        amount: The balance at the end of the day.
+    """
+
+    opening_amount: Decimal
+    opening_on: date
+    amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +50,18 @@ class Seam:
 
 def prove_seam(session: Session, earlier_ids: Sequence[int], source_id: int, on: date) -> Seam:
     """Compare the balances that the earlier sources and a later one give for the end of a day."""
-    before, after = balance_at(session, earlier_ids, on), balance_at(session, [source_id], on)
+    before, after = stated_at(session, earlier_ids, on), stated_at(session, [source_id], on)
     if before is None or after is None:
         return Seam(on=on, result="unproven")
-    if after == before:
+    if after.amount == before.amount:
         return Seam(on=on, result="proven")
-    return Seam(on=on, result="mismatch", difference=after - before)
+    return Seam(on=on, result="mismatch", difference=after.amount - before.amount)
 
 
-def balance_at(session: Session, source_ids: Sequence[int], on: date) -> Decimal | None:
+def stated_at(session: Session, source_ids: Sequence[int], on: date) -> AccountBalance | None:
     """Return the balance at the end of a day by the source that begins first; None where none states one."""
-    found: Decimal | None = session.execute(_BALANCE_AT, {"source_ids": list(source_ids), "on": on}).scalar()
-    return found
+    found = session.execute(_STATED_AT, {"source_ids": list(source_ids), "on": on}).mappings().one_or_none()
+    return None if found is None else AccountBalance(**found)
 
 
 def seams_of(session: Session, sources: Sequence[dict[str, Any]]) -> dict[int, Seam]:
