@@ -5,4 +5,4 @@ the importer fetches (`connectors`), decides (`importer.decide`) and applies (`i
 are delivered by `webhooks`. Rows are the hand-over, Celery messages only nudges that carry ids.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
