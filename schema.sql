@@ -406,6 +406,8 @@ CREATE INDEX IF NOT EXISTS idx_bank_import_runs_in_order ON bank_import_runs(que
 -- an operator looks for what went wrong, or for one code, among very many runs that found nothing new
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_trouble ON bank_import_runs(code, queued_at, id)
   WHERE code NOT IN ('ok', 'nothing_new');
+-- an operator looks for imports, reverts and replays; most runs are refreshes
+CREATE INDEX IF NOT EXISTS idx_bank_import_runs_kind ON bank_import_runs(kind, queued_at, id) WHERE kind <> 'refresh';
 -- an operator sorts by length and by what changed; most runs are short and change nothing, and stand in neither
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_longest
   ON bank_import_runs((EXTRACT(EPOCH FROM finished_at - started_at)), queued_at, id)

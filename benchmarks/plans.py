@@ -11,7 +11,7 @@ from sqlalchemy.sql import ClauseElement
 from worker.runs import dispatch, lease, planning
 from worker.runs.run_filter import After, RunFilter
 from worker.runs.run_queries import list_runs
-from worker.runs.states import RunStatus
+from worker.runs.states import RunKind, RunStatus
 from worker.status import connection_pages, overview
 from worker.status.gauges import GAUGES
 
@@ -58,7 +58,8 @@ def list_statements(session: Session) -> Iterator[PlannedStatement]:
     engine = session.get_bind()
     event.listen(engine, "before_execute", keep)
     try:
-        for wanted in (RunFilter(), RunFilter(statuses=[RunStatus.SUCCEEDED]), RunFilter(user_id=1)):
+        few = (RunFilter(user_id=1), RunFilter(kinds=[RunKind.REVERT]))
+        for wanted in (RunFilter(), RunFilter(statuses=[RunStatus.SUCCEEDED]), *few):
             if first := list_runs(session, wanted)[-1:]:
                 after = After(queued_at=first[0]["queued_at"], run_id=first[0]["id"])
                 list_runs(session, RunFilter(user_id=wanted.user_id, statuses=wanted.statuses, after=after))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.api.ops.chart_shapes import HEIGHT, LEFT, TOP, WIDTH, freshness, nice_top, outcomes, seconds
+from worker.api.ops.chart_shapes import HEIGHT, LEFT, TOP, WIDTH, bar_paths, freshness, nice_top, outcomes, seconds
 from worker.status.charts import Activity, Span
 
 FROM_AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -53,3 +53,11 @@ def test_a_scale_ends_at_a_round_number(value, top):
 def test_a_step_without_a_value_interrupts_its_line():
     steps = [Activity(from_at=FROM_AT, run_p50_s=value) for value in (1.0, None, 2.0)]
     assert len(seconds(steps, Span.DAY).lines[0].points) == 2
+
+
+def test_small_bars_are_one_path_with_those_of_days_with_a_failure_apart():
+    assert bar_paths([4, 0, 2], [False, True, False]) == [
+        ("bar", "M0 26v-24.0h6V26zM16 26v-12.0h6V26z"),
+        ("failed", "M8 26v-6.0h6V26z"),
+    ]
+    assert bar_paths([0]) == [("bar", "M0 26v-1.0h6V26z")]

@@ -83,6 +83,7 @@ class BankImportRun(CountColumns, Base):
             "id",
             postgresql_where=text("code NOT IN ('ok', 'nothing_new')"),
         ),
+        Index("idx_bank_import_runs_kind", "kind", "queued_at", "id", postgresql_where=text("kind <> 'refresh'")),
         Index(
             "idx_bank_import_runs_longest",
             text("(EXTRACT(EPOCH FROM finished_at - started_at))"),

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -48,10 +48,10 @@ class RunFilter:
 
     Attributes:
         text: The beginning of an id of a run or connection, a user's id, or words of a bank's name or of a message.
-        named_so: The connections with the words of `text` in their names, where somebody looked and found few.
         institution: Words of the name of the bank or of its connection.
         from_at: Asked for at this moment or later.
         until_at: Asked for before this moment.
+        few_named: Connections by the words in their names, where somebody looked and found few.
     """
 
     user_id: int | None = None
@@ -63,12 +63,12 @@ class RunFilter:
     institution: str | None = None
     dry_run: bool | None = None
     text: str | None = None
-    named_so: Sequence[uuid.UUID] | None = None
     from_at: datetime | None = None
     until_at: datetime | None = None
     order: RunOrder = RunOrder.NEWEST
     after: After | None = None
     limit: int = 50
+    few_named: Mapping[str, Sequence[uuid.UUID]] = field(default_factory=dict)
 
 
 def id_range(beginning: str) -> tuple[uuid.UUID, uuid.UUID] | None:
@@ -155,21 +155,25 @@ def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
     if wanted.connector_name is not None:
         found.append(_of_connections(BankConnection.connector_name == wanted.connector_name))
     if wanted.institution:
-        found.append(_of_connections(named(wanted.institution)))
+        found.append(_of_names(wanted.institution, wanted.few_named))
     if wanted.text and wanted.text.strip():
-        found.append(_matches(wanted.text.strip(), wanted.named_so))
+        found.append(_matches(wanted.text.strip(), wanted.few_named))
     return found
 
 
-def _matches(text: str, named_so: Sequence[uuid.UUID] | None) -> ColumnElement[bool]:
+def _matches(text: str, few_named: Mapping[str, Sequence[uuid.UUID]]) -> ColumnElement[bool]:
     among = id_range(text)
     if among is not None:
         return or_(BankImportRun.id.between(*among), BankImportRun.connection_id.between(*among))
     user_id = read_user_id(text)
     if user_id is not None:
         return BankImportRun.user_id == user_id
-    of_connections = _of_connections(named(text)) if named_so is None else BankImportRun.connection_id.in_(named_so)
-    return or_(BankImportRun.message.icontains(text, autoescape=True), of_connections)
+    return or_(BankImportRun.message.icontains(text, autoescape=True), _of_names(text, few_named))
+
+
+def _of_names(words: str, few_named: Mapping[str, Sequence[uuid.UUID]]) -> ColumnElement[bool]:
+    ids = few_named.get(words)
+    return _of_connections(named(words)) if ids is None else BankImportRun.connection_id.in_(ids)
 
 
 def _of_connections(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -178,7 +182,6 @@ def _of_connections(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def named(words: str) -> ColumnElement[bool]:
     """Return the condition that the name of a connection or of its bank contains these words."""
-    return or_(
-        BankConnection.display_name.icontains(words, autoescape=True),
-        BankConnection.institution_name.icontains(words, autoescape=True),
-    )
+    # Half the time of ILIKE, which looks for the letters of both cases at every place.
+    names = (BankConnection.display_name, BankConnection.institution_name)
+    return or_(*(func.strpos(func.lower(name), func.lower(words)) > literal_column("0") for name in names))

@@ -50,11 +50,19 @@ def list_runs(session: Session, wanted: RunFilter) -> list[dict[str, Any]]:
 
 def _with_few_names(session: Session, wanted: RunFilter) -> RunFilter:
     """Look up the connections that words name: when they are few, their runs and messages are found by index."""
-    words = words_of(wanted.text)
-    if words is None or wanted.user_id is not None or wanted.connection_id is not None:
+    if wanted.user_id is not None or wanted.connection_id is not None:
         return wanted
-    ids = session.scalars(select(BankConnection.id).where(named(words)).limit(_FEW + 1)).all()
-    return wanted if len(ids) > _FEW else replace(wanted, named_so=ids)
+    return replace(wanted, few_named=few_named(session, words_of(wanted.text), wanted.institution))
+
+
+def few_named(session: Session, *words: str | None) -> dict[str, Sequence[uuid.UUID]]:
+    """Return the connections by the words in their names; words that many connections are named with are left out."""
+    found = {}
+    for one in filter(None, words):
+        ids = session.scalars(select(BankConnection.id).where(named(one)).limit(_FEW + 1)).all()
+        if len(ids) <= _FEW:
+            found[one] = ids
+    return found
 
 
 def run_of(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> dict[str, Any]:

@@ -44,13 +44,13 @@ _RESULTS = text(
 )
 _WITH_COUNTS = """
     SELECT w.*, coalesce(d.runs, 0) AS counted_runs, coalesce(d.good, 0) AS counted_good, now() AS now_at
-    FROM institution_weather w
+    FROM {banks} w
     LEFT JOIN LATERAL (
       SELECT sum(runs)::bigint AS runs, sum(good)::bigint AS good FROM institution_days d
       WHERE d.connector_name = w.connector_name AND d.institution = w.institution
         AND d.day_on > current_date - :days) d ON TRUE"""
 _STATES = text(
-    f"""{_WITH_COUNTS}
+    f"""{_WITH_COUNTS.format(banks="institution_weather")}
     WHERE (w.connector_name, w.institution) IN (
       SELECT * FROM unnest(CAST(:connectors AS text[]), CAST(:institutions AS text[])))
     """  # noqa: S608 - a constant
@@ -108,16 +108,16 @@ _FORGET_BANKS = text(
         AND c.status IN ('active', 'needs_user', 'error'))
     """
 )
-_LIST = text(
-    f"""{_WITH_COUNTS}
+_DOWN_FIRST = "w.outage_since_at IS NULL, w.connections DESC, w.connector_name, w.institution"
+# Days are counted of the banks that are shown alone.
+_SHOWN = f"""(SELECT w.* FROM institution_weather w
     WHERE (CAST(:user_id AS integer) IS NULL OR w.users >= :fewest OR EXISTS (
         SELECT FROM bank_connections c WHERE c.user_id = CAST(:user_id AS integer)
           AND c.connector_name = w.connector_name AND c.institution_name = w.institution))
       AND (CAST(:connector_name AS text) IS NULL OR w.connector_name = :connector_name)
       AND (CAST(:words AS text) IS NULL OR strpos(lower(w.institution), lower(:words)) > 0)
-    ORDER BY w.outage_since_at IS NULL, w.connections DESC, w.connector_name, w.institution LIMIT :limit
-    """
-)
+    ORDER BY {_DOWN_FIRST} LIMIT :limit)"""  # noqa: S608 - a constant
+_LIST = text(f"{_WITH_COUNTS.format(banks=_SHOWN)} ORDER BY {_DOWN_FIRST}")  # noqa: S608 - constants
 _SENTENCES = text(
     """
     SELECT c.id, w.outage_since_at, w.users, now() AS now_at

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from worker.models import BankConnection
 from worker.models.transaction import REJECTION_IS_OPEN
-from worker.runs.run_filter import After, id_range, named, read_user_id
+from worker.runs.run_filter import After, id_range, named, read_user_id, words_of
+from worker.runs.run_queries import few_named
 
 DAYS = 14
 
@@ -64,12 +65,11 @@ _VIEWS = {
         " OR (problem_code IS NOT NULL AND status <> 'disconnected'))"
     ),
     ConnectionView.QUESTIONS: text(
-        "bank_connections.id IN ("
-        "SELECT a.connection_id FROM bank_match_suggestions s"
-        " JOIN bank_connection_accounts a ON a.id = s.account_id WHERE s.status = 'open' AND s.account_id IS NOT NULL"
-        " UNION SELECT a.connection_id FROM bank_match_suggestions s"
-        " JOIN bank_transactions t ON t.id = s.transaction_id"
-        " JOIN bank_connection_accounts a ON a.id = t.account_id WHERE s.status = 'open')"
+        # Suggestion by suggestion: of the open ones there are few, of the transactions very many.
+        "bank_connections.id = ANY(ARRAY(SELECT unnest(ARRAY["
+        "(SELECT a.connection_id FROM bank_connection_accounts a WHERE a.id = s.account_id),"
+        " (SELECT a.connection_id FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id"
+        " WHERE t.id = s.transaction_id)]) FROM bank_match_suggestions s WHERE s.status = 'open'))"
     ),
     ConnectionView.REJECTIONS: text(
         f"bank_connections.id IN (SELECT connection_id FROM bank_import_rejections WHERE {REJECTION_IS_OPEN})"  # noqa: S608 - a constant
@@ -130,7 +130,7 @@ def list_connections(session: Session, wanted: ConnectionFilter) -> list[dict[st
     row = BankConnection
     value, ascending = _SORTED_BY.get(wanted.order), wanted.order not in _DESCENDING
     key = tuple_(*([] if value is None else [value]), row.created_at, row.id)
-    query = select(*(getattr(row, name) for name in _SHOWN)).where(*_conditions(wanted)).limit(wanted.limit)
+    query = select(*(getattr(row, name) for name in _SHOWN)).where(*_conditions(session, wanted)).limit(wanted.limit)
     if wanted.after is not None:
         place = (*([] if value is None else [wanted.after.value]), wanted.after.queued_at, wanted.after.run_id)
         query = query.where(key > place if ascending else key < place)
@@ -185,22 +185,28 @@ def history(days: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _conditions(wanted: ConnectionFilter) -> list[Any]:
+def _conditions(session: Session, wanted: ConnectionFilter) -> list[Any]:
+    few = {} if wanted.user_id is not None else few_named(session, words_of(wanted.text), wanted.institution)
     row = BankConnection
     found: list[Any] = [_VIEWS[wanted.view]] if wanted.view else []
     found += [row.status.in_(wanted.statuses)] if wanted.statuses else [row.status != "disconnected"]
     equal = {row.user_id: wanted.user_id, row.connector_name: wanted.connector_name}
     found += [column == value for column, value in equal.items() if value is not None]
     if wanted.institution:
-        found.append(named(wanted.institution))
+        found.append(_of_names(wanted.institution, few))
     if wanted.text and wanted.text.strip():
-        found.append(_matches(wanted.text.strip()))
+        found.append(_matches(wanted.text.strip(), few))
     return found
 
 
-def _matches(words: str) -> ColumnElement[bool]:
+def _matches(words: str, few: Mapping[str, Sequence[uuid.UUID]]) -> ColumnElement[bool]:
     among = id_range(words)
     if among is not None:
         return BankConnection.id.between(*among)
     user_id = read_user_id(words)
-    return named(words) if user_id is None else BankConnection.user_id == user_id
+    return _of_names(words, few) if user_id is None else BankConnection.user_id == user_id
+
+
+def _of_names(words: str, few: Mapping[str, Sequence[uuid.UUID]]) -> ColumnElement[bool]:
+    ids = few.get(words)
+    return named(words) if ids is None else BankConnection.id.in_(ids)

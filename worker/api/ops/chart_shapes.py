@@ -90,6 +90,20 @@ def freshness(steps: Sequence[Activity], span: Span) -> Chart:
     return _lines("Connections with data of the last day, share", steps, span, ("fresh_ratio",), ("share",), least=1.0)
 
 
+def bar_paths(values: Sequence[float], failed: Sequence[bool] = ()) -> list[tuple[str, str]]:
+    """Return a row of small bars as two SVG paths with their classes: usual ones, and those of days with a failure.
+
+    A table of fifty rows has some thousand bars; an element for each would take most of the time of the page.
+    """
+    top = max(values, default=0)
+    paths = {"bar": "", "failed": ""}
+    for index, value in enumerate(values):
+        is_failed = bool(failed) and failed[index]
+        height = max(24 * value / top if top else 0, 6 if is_failed else 1)
+        paths["failed" if is_failed else "bar"] += f"M{8 * index} 26v{-height:.1f}h6V26z"
+    return [(kind, path) for kind, path in paths.items() if path]
+
+
 def nice_top(value: float) -> float:
     """Return the end of a scale: 1, 2 or 5 times a power of ten, at least `value` and at least 1."""
     if value <= 1:

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from worker.api import problems
+from worker.api.ops.chart_shapes import bar_paths
 from worker.errors import WorkerError
 from worker.inert_text import inert
 
@@ -73,6 +74,7 @@ _PAGES = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown
 )
 _PAGES.filters["moment"] = lambda value: "-" if value is None else f"{value:%Y-%m-%d %H:%M:%S}Z"
+_PAGES.filters["bar_paths"] = bar_paths
 _PAGES.filters["interval"] = lambda value: "-" if value is None else _interval(value)
 _PAGES.filters["short"] = lambda value: str(value)[:13]  # ids follow time: the first 8 are the same for a minute
 
