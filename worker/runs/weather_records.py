@@ -117,7 +117,7 @@ _SHOWN = f"""(SELECT w.* FROM institution_weather w
       AND (CAST(:connector_name AS text) IS NULL OR w.connector_name = :connector_name)
       AND (CAST(:words AS text) IS NULL OR strpos(lower(w.institution), lower(:words)) > 0)
     ORDER BY {_DOWN_FIRST} LIMIT :limit)"""  # noqa: S608 - a constant
-_LIST = text(f"{_WITH_COUNTS.format(banks=_SHOWN)} ORDER BY {_DOWN_FIRST}")  # noqa: S608 - constants
+_LIST = text(f"{_WITH_COUNTS.format(banks=_SHOWN)} ORDER BY {_DOWN_FIRST}")
 _SENTENCES = text(
     """
     SELECT c.id, w.outage_since_at, w.users, now() AS now_at
