@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from tests.importer.decide.rows import day, row
-from worker.importer.decide.booked_beside import inherited_effect, match_booked_beside, pairs_in_doubt
+from worker.importer.decide.booked_beside import inherited_effect, is_hidden, match_booked_beside, pairs_in_doubt
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.stored_row import ExpenseState, State
 
@@ -99,3 +99,20 @@ def test_a_row_is_in_one_question_at_most(pending, posted, asked, pairs):
     rows = [row(id=id_, pending=True) for id_ in pending], [row(id=id_, booking_on=day(on)) for id_, on in posted]
     doubtful = pairs_in_doubt(list(product(*rows)), asked)
     assert [(one.id, other.id) for one, other in doubtful] == pairs
+
+
+@pytest.mark.parametrize(
+    ("pending", "posted", "hidden"),
+    [
+        ({}, {}, True),
+        ({"expense_id": 7}, {}, False),
+        ({}, {"expense": POSTED.expense._replace(notes="Birthday")}, False),
+        ({}, {"expense_id": None}, False),
+        ({}, {"expense_state": ExpenseState.TWIN, "expense_id": None}, False),
+        ({}, {"description": "Garden Centre"}, False),
+    ],
+    ids=["deleted", "not deleted", "the posted one changed", "or deleted", "hidden already", "other words"],
+)
+def test_a_booking_is_hidden_beside_a_pending_row_whose_expense_the_person_deleted(pending, posted, hidden):
+    one = replace(PENDING, **({"expense_id": None, "expense": None} | pending))
+    assert is_hidden(one, replace(POSTED, **posted)) is hidden

@@ -85,6 +85,15 @@ def are_about_equal(pending: StoredRow, posted: StoredRow) -> bool:
     return share_apart(pending.amount, posted.amount) <= MAX_SHARE_UNSEEN
 
 
+def is_hidden(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
+    """Return whether a posted row is no expense while the bank tells the pending one whose expense the person deleted.
+
+    Both are one purchase then, until the person says that they are two.
+    """
+    own = posted.expense_state == ExpenseState.OWN and not posted.changed_by_user
+    return pending.deleted_by_user and own and may_be_booked_as(pending, posted, common_words)
+
+
 def inherited_effect(
     pending: StoredRow, posted: StoredRow, typed_expense_id: int | None, *, were_both_shown: bool = False
 ) -> ExpenseEffect | None:

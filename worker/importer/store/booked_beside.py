@@ -58,8 +58,8 @@ _WENT = text(
       AND c.before_image #>> '{transaction,state}' = 'pending'"""
 )
 _LINK = text(
-    """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, last_run_id = :run_id
-    WHERE id = :id"""
+    """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, twin_id = :twin_id,
+      last_run_id = :run_id WHERE id = :id"""
 )
 
 
@@ -148,6 +148,15 @@ def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
     return months
 
 
+def hide_posted_rows(session: Session, target: WriteTarget, pairs: Pairs) -> set[str]:
+    """Hide posted rows beside pending ones whose expense the person deleted; return the months of their expenses."""
+    months: set[str] = set()
+    for pending, posted in pairs:
+        effect = ExpenseEffect(state=ExpenseState.TWIN, twin_id=pending.id, drop=True)
+        months |= _inherit(session, target, pending, posted, effect)
+    return months
+
+
 def join_booked_beside(
     session: Session, pending: BankTransaction, posted: BankTransaction, run_id: uuid.UUID | None
 ) -> set[str]:
@@ -159,6 +168,8 @@ def join_booked_beside(
 
     Raises: ConflictError when a row has no expense of its own any more, or the person changed both.
     """
+    if _purchase(pending) == _purchase(posted):
+        return set()
     if ExpenseState.TWIN in (pending.expense_state, posted.expense_state):
         return join_pair(session, _purchase(pending), _purchase(posted), run_id)
     rows = load_details(session, [pending.id, posted.id])
@@ -201,7 +212,7 @@ def _inherit(
             session, event_type="expense.updated", expense_ids=[posted.expense_id], run_id=target.run_id
         )
         return months | {month(effect.write)}
-    link = {"id": posted.id, "expense_id": effect.link_expense_id, "state": effect.state, "run_id": target.run_id}
-    session.execute(_LINK, link)
+    link = {"id": posted.id, "expense_id": effect.link_expense_id, "state": effect.state, "twin_id": effect.twin_id}
+    session.execute(_LINK, link | {"run_id": target.run_id})
     delete_expenses(session, [posted.expense_id], target.run_id)
     return months

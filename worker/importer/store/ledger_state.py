@@ -59,7 +59,7 @@ _RETURNED = text(
       AND s.status = 'open' AND CASE s.reason WHEN 'still_pending' THEN t.state <> 'pending' OR t.expense_id IS NULL
         ELSE t.absent_since_at IS NULL OR t.state <> 'posted' END"""
 )
-# Of a pending row and the posted one that may be what became of it.
+# Of a pending row and the posted one that may be what became of it, or that it hides because the person deleted it.
 _PARTED = text(
     """UPDATE bank_match_suggestions s SET status = 'obsolete' FROM bank_transactions t, bank_transactions o
     WHERE t.id = s.transaction_id AND t.account_id = :account_id AND o.id = s.other_transaction_id
@@ -70,7 +70,10 @@ _PARTED = text(
         AND (o.expense_id IS NOT NULL OR o.expense_state = 'twin'
           OR o.state = 'posted' AND o.expense_state = 'transfer')
         AND CASE t.expense_state WHEN 'twin' THEN t.twin_id ELSE t.id END
-          IS DISTINCT FROM CASE o.expense_state WHEN 'twin' THEN o.twin_id ELSE o.id END)"""
+          IS DISTINCT FROM CASE o.expense_state WHEN 'twin' THEN o.twin_id ELSE o.id END)
+      AND NOT EXISTS (SELECT FROM bank_transactions p JOIN bank_transactions q ON q.twin_id = p.id
+        WHERE p.id IN (t.id, o.id) AND q.id IN (t.id, o.id) AND q.expense_state = 'twin'
+          AND p.state = 'pending' AND p.expense_state = 'own' AND p.expense_id IS NULL)"""
 )
 # A row that the user keeps is not asked about again. Of very many rows the first ones are asked about.
 _ASK_ABOUT_WITHDRAWN = text(

@@ -85,18 +85,21 @@ _DOUBTFUL = text(
     ORDER BY 1"""
 )
 # What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the
-# account are looked at: a statement file has no later run of its own. Two posted rows of one source are two purchases,
-# also where the one was pending beside the other and was taken for it.
+# account are looked at: a statement file has no later run of its own. Two rows of which a person said so are two
+# purchases, and two posted rows of one source, also where the one was pending beside the other and was taken for it.
 _ORPHANS = text(
     """SELECT t.id, t.twin_id, o.state = 'removed' AND (o.expense_state = 'reverted'
         OR o.expense_state IN ('own', 'linked') AND o.expense_id IS NULL) AS is_taken_back,
-      t.expense_state = 'twin' AND o.expense_state = 'twin' AS is_twin_of_twin
+      t.expense_state = 'twin' AND o.expense_state = 'twin' AS is_twin_of_twin, d.id IS NOT NULL AS is_parted
     FROM bank_connection_accounts n JOIN bank_connection_accounts a
       ON a.id = n.id OR a.bank_account_id = n.bank_account_id
     JOIN bank_transactions t ON t.account_id = a.id AND t.state <> 'removed'
     LEFT JOIN bank_transactions o ON o.id = t.twin_id
+    LEFT JOIN bank_match_suggestions d ON d.kind = 'twin' AND d.status = 'declined' AND t.expense_state = 'twin'
+      AND d.transaction_id = least(t.id, o.id) AND d.other_transaction_id = greatest(t.id, o.id)
     WHERE n.id = :account_id
       AND (t.expense_state = 'twin' AND (o.id IS NULL OR o.state = 'removed' OR o.expense_state = 'twin'
+          OR d.id IS NOT NULL
           OR t.state = 'posted' AND EXISTS (SELECT FROM bank_transactions b
             WHERE b.account_id = t.account_id AND b.state = 'posted' AND b.id <> t.id
               AND (b.id = o.id OR b.twin_id = o.id AND b.expense_state = 'twin' AND b.id < t.id)))
@@ -151,13 +154,14 @@ def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> 
     chained = [row.id for row in orphans if row.is_twin_of_twin]
     pointed, months = point_to_ends(session, chained, target.user_id, target.run_id)
     orphans = session.execute(_ORPHANS, which).all() if pointed else orphans
+    parted = [row.id for row in orphans if row.is_parted and not row.is_taken_back]
     taken_back = [row.id for row in orphans if row.is_taken_back]
     if taken_back:
         session.execute(_TAKE_BACK_TWINS, {"ids": taken_back, "run_id": target.run_id})
-    alone = [row for row in orphans if not row.is_taken_back]
+    alone = [row for row in orphans if not (row.is_taken_back or row.is_parted)]
     heirs = successors(session, {row.twin_id for row in alone if row.twin_id is not None})
     let_follow(session, list(heirs.items()))
-    ids = [row.id for row in alone if heirs.get(row.twin_id, row.id) == row.id]
+    ids = [*parted, *(row.id for row in alone if heirs.get(row.twin_id, row.id) == row.id)]
     return months | give_expenses(session, ids, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
 
 

@@ -12,6 +12,7 @@ from worker.importer.decide.booked_beside import (
     are_about_equal,
     are_two_expenses,
     is_doubtful,
+    is_hidden,
     pairs_in_doubt,
 )
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
@@ -20,7 +21,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
-from worker.importer.store.booked_beside import ids_of, load_rows_beside
+from worker.importer.store.booked_beside import hide_posted_rows, ids_of, load_rows_beside
 from worker.importer.store.load import load_details
 from worker.importer.store.suggestions import ASK_AGAIN, suggest
 from worker.importer.store.write import WriteTarget, write_plan
@@ -68,8 +69,10 @@ _OF_MISSING_ACCOUNTS = text(
         WHERE w.twin_id = t.id AND w.state <> 'removed' AND w.expense_state = 'twin')"""
 )
 _PENDING = text(
-    """SELECT id, CAST(:today AS date) - effective_on AS days, absent_since_at IS NOT NULL AS is_absent
-    FROM bank_transactions
+    """SELECT id, CAST(:today AS date) - effective_on AS days, absent_since_at IS NOT NULL AS is_absent,
+      EXISTS (SELECT FROM bank_transactions q WHERE q.twin_id = t.id AND q.account_id = t.account_id
+        AND q.state = 'posted' AND q.expense_state = 'twin') AS hides_another
+    FROM bank_transactions t
     WHERE account_id = :account_id AND state = 'pending' AND expense_state IN ('own', 'linked', 'twin')"""
 )
 _ASK = text(
@@ -125,14 +128,18 @@ def settle_pending(
         and pending.expense_state != ExpenseState.TWIN
         and not (pending.changed_by_user and posted.changed_by_user)
     }
+    gone |= load_details(session, settled & {row.id for row in standing if row.hides_another})
     months = _remove(session, target, list(gone.values()))
     # What a bank delivers together are two rows, until it does so for longer than it takes to book one.
-    possible = [pair for pair in beside.pairs if pair[0].id not in gone and are_two_expenses(*pair)]
+    hidden = {ids_of(pair) for pair in beside.that_came_after if is_hidden(*pair, beside.common_words)} - beside.asked
+    possible = [pair for pair in beside.pairs if are_two_expenses(*pair) or ids_of(pair) in hidden]
+    possible = [pair for pair in possible if pair[0].id not in gone]
     delivered_long = set[int]() if by_cursor else delivered & old
     possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in delivered_long]
-    pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)
-    asked_pairs = ((*ids_of(pair), Reason.STILL_PENDING) for pair in pairs[:MAX_QUESTIONS])
+    pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)[:MAX_QUESTIONS]
+    asked_pairs = ((*ids_of(pair), Reason.STILL_PENDING) for pair in pairs)
     suggest(session, target.user_id, target.run_id, "twin", asked_pairs)
+    months |= hide_posted_rows(session, target, [pair for pair in pairs if ids_of(pair) in hidden])
     lasting = [pair for pair in possible if pair[0].id in old]
     lasting = [pair for pair in lasting if ids_of(pair) in beside.came_after or are_about_equal(*pair)]
     doubtful = {pending.id for pending, posted in lasting if is_doubtful(pending, posted, beside.common_words)}
