@@ -304,19 +304,79 @@ def test_an_action_that_cannot_be_done_says_why(page, sessions):
     assert "has ended" in answer.text
 
 
+def asked_for_all(page, path):
+    """Ask for all of a filter; return the question, and how its form is confirmed."""
+    asked = page.post(path, headers=ORIGIN).text
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', asked))
+    return re.search(r"<p>(.*)</p>", asked)[1], fields | {"confirmed": "yes"}
+
+
+OF_ALL = {
+    "retry": (
+        "status=failed",
+        "Ask again for 2 of the 10 runs of this filter? Each asks its bank for the same again."
+        " Left alone: 8 behind another run of the same connection",
+        "refresh",
+    ),
+    "revert": (
+        "status=partial&institution=blue",
+        "Take back 1 of the 8 runs of this filter? They created 2, changed 1 and removed 0 rows."
+        " What people edited since is left alone",
+        "revert",
+    ),
+    "replay": (
+        "kind=refresh",
+        "Try the rejected rows of 1 of the 120 runs of this filter again? They have 1 open rejected row;"
+        " one that is refused again stays rejected. Left alone: 119 without an open rejected row",
+        "replay",
+    ),
+}
+
+
+@pytest.mark.parametrize("action", OF_ALL)
 @pytest.mark.usefixtures("filled")
-def test_a_filter_is_retried_and_cancelled_as_a_whole(page, sessions):
+def test_what_is_done_for_all_of_a_filter_is_counted_first_and_audited_run_by_run(page, sessions, action):
+    query, said, kind = OF_ALL[action]
     with sessions() as session:
         session.execute(text("DELETE FROM bank_import_runs WHERE status = 'deferred'"))
-    asked = page.post("/ops/runs/bulk/retry?status=failed&range=all", headers=ORIGIN)
-    assert "Ask again for 10 runs of this filter?" in asked.text
-    page.post("/ops/runs/bulk/retry?status=failed&range=all", data={"confirmed": "yes"}, headers=ORIGIN)
+    path = f"/ops/runs/bulk/{action}?range=all&{query}"
+    question, form = asked_for_all(page, path)
+    assert question.startswith(said)
+    assert page.post(path, data=form).status_code == 403
+    done = page.post(path, data=form, headers=ORIGIN)
     with sessions() as session:
-        waiting = session.execute(text("SELECT connection_id FROM bank_import_runs WHERE status = 'queued'")).all()
-    assert len(waiting) == len(set(waiting)) == 2
-    page.post("/ops/runs/bulk/cancel?status=queued&range=all", data={"confirmed": "yes"}, headers=ORIGIN)
+        asked = session.execute(
+            text("SELECT kind, connection_id, target_run_id FROM bank_import_runs WHERE status = 'queued'")
+        ).all()
+        audited = session.execute(
+            text("SELECT actor, row_id, detail ->> 'command' FROM credential_audit WHERE action = 'operated'")
+        ).all()
+    assert {run.kind for run in asked} == {kind}
+    assert len(asked) == len({run.connection_id for run in asked}) == len(audited)
+    assert {line.actor for line in audited} == {"ops:ops"}
+    if kind != "refresh":
+        assert [line.row_id for line in audited] == [str(run.target_run_id) for run in asked]
+    told = page.get(done.headers["Location"]).text
+    assert f"Done for {len(asked)}. What has changed meanwhile was left alone: 0." in told
+    page.post(path, data=form, headers=ORIGIN)  # joins what waits
+    cancel = "/ops/runs/bulk/cancel?status=queued&range=all"
+    question, form = asked_for_all(page, cancel)
+    assert f"{len(asked)} that wait end at once, 0 at the next step" in question
+    page.post(cancel, data=form, headers=ORIGIN)
+    assert asked_for_all(page, cancel)[0].startswith("Of the 0 runs of this filter there is none")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_run_asked_for_after_the_question_is_none_of_those_that_were_counted(page, sessions, user_id):
+    path = "/ops/runs/bulk/cancel?status=queued&status=deferred&range=all"
+    question, form = asked_for_all(page, path)
+    assert question.startswith("Cancel 1 run of this filter?")
     with sessions() as session:
-        assert session.scalar(text("SELECT count(*) FROM bank_import_runs WHERE status = 'queued'")) == 0
+        request_run(session, RunRequest(connection_id=make_connection(session, user_id), kind=RunKind.REFRESH))
+    page.post(path, data=form, headers=ORIGIN)
+    with sessions() as session:
+        left = session.scalars(text("SELECT status FROM bank_import_runs WHERE finished_at IS NULL")).all()
+    assert left == ["queued"]
 
 
 @pytest.mark.parametrize(
@@ -340,10 +400,13 @@ def test_a_connection_is_paused_resumed_and_refreshed(page, sessions, user_id, a
 
 @pytest.mark.usefixtures("filled")
 def test_dead_letters_are_sent_again_all_at_once(page, sessions):
-    assert "Please confirm" in page.post("/ops/dead-letters/replay-all", headers=ORIGIN).text
-    page.post("/ops/dead-letters/replay-all", data={"confirmed": "yes"}, headers=ORIGIN)
+    question, form = asked_for_all(page, "/ops/dead-letters/replay-all")
+    assert question.startswith("Send 3 dead letters again, to 1 receiver?")
+    page.post("/ops/dead-letters/replay-all", data=form, headers=ORIGIN)
     with sessions() as session:
         assert session.scalar(text("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'")) == 3
+        sent = session.scalars(text("SELECT detail ->> 'event_id' FROM credential_audit WHERE action = 'operated'"))
+        assert len(set(sent)) == 3
     assert "3" in re.search(r'data-label="Waiting">(\d+)', page.get("/ops/deliveries").text)[1]
 
 

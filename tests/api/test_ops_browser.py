@@ -84,7 +84,7 @@ def test_an_operator_finds_a_run_by_its_error_and_asks_for_it_again(screen, addr
     ).click()
     screen.get_by_role("button", name="Ask again").click()
     screen.get_by_text("Ask for the same again?").wait_for()
-    screen.get_by_role("button", name="Retry").click()
+    screen.get_by_role("button", name="Ask again").click()
     screen.get_by_text("It was asked for again.").wait_for()
     with sessions() as session:
         assert session.scalar(text("SELECT count(*) FROM bank_import_runs WHERE trigger = 'retry'")) == 1

@@ -19,6 +19,7 @@ from worker.models import (
     BankImportRun,
     BankImportRunAccount,
 )
+from worker.models.transaction import REJECTION_IS_OPEN
 from worker.runs.run_filter import RunFilter, named, select_runs, words_of
 from worker.runs.states import CLOSED, COUNTED, WAITING
 
@@ -210,6 +211,18 @@ def decisions_of(
     values = {"run_id": run_id, "after_id": after_id, "limit": limit, "decision": decision}
     rows = session.execute(_DECISIONS, values | {"created_from": _CREATED_FROM})
     return [{name: value for name, value in row.items() if name != "account_id"} for row in rows.mappings()]
+
+
+def open_rejections(session: Session, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Return by run how many of its rejected rows are open; runs without any are left out."""
+    rows = session.execute(_OPEN_REJECTIONS, {"run_ids": list(run_ids)})
+    return {row.run_id: row.rows_ for row in rows}
+
+
+_OPEN_REJECTIONS = text(
+    f"""SELECT run_id, count(*) AS rows_ FROM bank_import_rejections
+    WHERE run_id = ANY(:run_ids) AND {REJECTION_IS_OPEN} GROUP BY run_id"""  # noqa: S608 - a constant
+)
 
 
 def rejections_of(session: Session, run_id: uuid.UUID, *, after_id: int = 0, limit: int = 100) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 
 from worker.api.ops import (
     accounts,
+    bulk_runs,
     connections,
     deliveries,
     elsewhere,
@@ -28,6 +29,7 @@ for _part in (
     overview.router,
     recordings.router,
     institutions.router,
+    bulk_runs.router,
     runs.router,
     rejections.router,
     connections.router,

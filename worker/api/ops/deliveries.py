@@ -1,23 +1,27 @@
 """Operator's pages of webhook deliveries: receivers with waiting deliveries, and dead letters."""
 
 import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
-from worker.api.ops.access import Operator, OwnForm, acting_operator
-from worker.api.ops.rendering import RELOAD_S, PageRoute, confirmation, done, page
+from worker.api.ops.access import Operator, OwnForm
+from worker.api.ops.bulk import BULK_LIMIT, BulkAction, BulkItem, ask_or_do, counted, do_audited, left_alone
+from worker.api.ops.rendering import RELOAD_S, PageRoute, done, page
 from worker.api.problems import ProblemError
 from worker.api.services import ServicesDep
-from worker.audit import record_operation
 from worker.status.dead_letters import dead_letters, receivers
-from worker.webhooks.replay import MAX_REPLAYS, replay_dead, replay_event
+from worker.webhooks.replay import replay_event
 
 router = APIRouter(prefix="/ops", route_class=PageRoute)
 _ROWS = 50
 _PATH = "/ops/deliveries"
+_COMMAND, _TABLE = "webhooks replay", "webhook_subscriptions"
 
 
 @router.get("/deliveries")
@@ -50,17 +54,9 @@ def replay(
     services: ServicesDep,
 ) -> Response:
     """Send one dead letter again."""
-    with acting_operator(services, name) as session:
+    with services.sessions() as session:
         letter = _dead_letter(session, event_id, subscription_id)
-        replay_event(session, letter["user_id"], subscription_id, event_id)
-        record_operation(
-            session,
-            "webhooks replay",
-            table="webhook_subscriptions",
-            row_id=str(subscription_id),
-            user_id=letter["user_id"],
-            event_id=str(event_id),
-        )
+    do_audited(services, name, _COMMAND, _TABLE, _item(letter))
     return done(_PATH, "send-again")
 
 
@@ -77,16 +73,42 @@ def replay_all(
         only = uuid.UUID(subscription_id) if subscription_id else None
     except ValueError:
         raise ProblemError(422, "invalid_request", "subscription_id: an id") from None
-    if not confirmed:
-        question = f"Send again what was given up{' for this receiver' if only else ''}? At most {MAX_REPLAYS} at once."
-        fields = {"subscription_id": subscription_id}
-        return confirmation(request, question=question, button="Send all again", fields=fields, back=_PATH)
-    with acting_operator(services, name) as session:
-        count = replay_dead(session, only)
-        record_operation(
-            session, "webhooks replay-dead", table="webhook_subscriptions", row_id=str(only or "all"), count=count
-        )
-    return done(_PATH, "bulk")
+    with services.sessions() as session:
+        letters = dead_letters(session, subscription_id=only, limit=BULK_LIMIT)
+    sent = [letter for letter in letters if letter["subscription_status"] == "active"]
+    bulk = BulkAction(
+        question=_question(letters, sent),
+        button="Send all again",
+        command=_COMMAND,
+        table=_TABLE,
+        items=[_item(letter) for letter in sent],
+        back=f"{_PATH}?subscription={only}" if only else _PATH,
+        fields={"subscription_id": subscription_id},
+    )
+    return ask_or_do(request, services, name, bulk, confirmed=bool(confirmed))
+
+
+def _question(letters: Sequence[Mapping[str, Any]], sent: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many dead letters are sent again and to how many receivers, and what is left alone."""
+    left = left_alone(
+        Counter(f"to a subscription that is {one['subscription_status']}" for one in letters if one not in sent)
+    )
+    more = f" At most {BULK_LIMIT} are sent at once." if len(letters) == BULK_LIMIT else ""
+    if not sent:
+        return f"There is no dead letter that can be sent again.{left}"
+    receivers_ = counted(len({letter["subscription_id"] for letter in sent}), "receiver")
+    what = f"Send {counted(len(sent), 'dead letter')} again, to {receivers_}?"
+    return f"{what} Each is a new delivery of its event, with the event's own id.{left}{more}"
+
+
+def _item(letter: Mapping[str, Any]) -> BulkItem[int]:
+    user_id, subscription_id, event_id = letter["user_id"], letter["subscription_id"], letter["event_id"]
+    return BulkItem(
+        row_id=str(subscription_id),
+        user_id=user_id,
+        do=partial(replay_event, user_id=user_id, subscription_id=subscription_id, event_id=event_id),
+        detail={"event_id": str(event_id)},
+    )
 
 
 def _dead_letter(session: Session, event_id: uuid.UUID, subscription_id: uuid.UUID) -> dict[str, Any]:

@@ -23,11 +23,19 @@ RANGES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelt
 CONNECTION_STATUSES = ("active", "needs_user", "paused", "error", "disconnected")
 
 
-def run_filter(query: QueryParams, now_at: datetime, *, limit: int = PAGE_ROWS) -> RunFilter:
-    """Return the runs a form asks for. Raises: InvalidRequestError."""
+def run_filter(
+    query: QueryParams, now_at: datetime, *, limit: int = PAGE_ROWS, until_at: datetime | None = None
+) -> RunFilter:
+    """Return the runs a form asks for.
+
+    Args:
+        until_at: Only runs that were asked for before this moment, whatever the form says.
+
+    Raises: InvalidRequestError.
+    """
     words = _text(query, "q")
-    from_at, until_at = _moment(query, "from"), _moment(query, "until")
-    named = query.get("range") or ("all" if from_at or until_at or (words and id_range(words)) else "day")
+    from_at, stated_until_at = _moment(query, "from"), _moment(query, "until")
+    named = query.get("range") or ("all" if from_at or stated_until_at or (words and id_range(words)) else "day")
     if named != "all":
         if named not in RANGES:
             raise InvalidRequestError(f"range: one of {', '.join([*RANGES, 'all'])}")
@@ -43,7 +51,7 @@ def run_filter(query: QueryParams, now_at: datetime, *, limit: int = PAGE_ROWS) 
         connection_id=_id(query, "connection"),
         dry_run={"dry": True, "real": False}.get(query.get("dry", "")),
         from_at=from_at,
-        until_at=until_at,
+        until_at=min(filter(None, (until_at, stated_until_at)), default=None),
         order=next(iter(_choices([query.get("sort", "")], RunOrder, "sort")), RunOrder.NEWEST),
         after=read_cursor(query.get("after") or None),
         limit=limit,
@@ -71,7 +79,11 @@ def connection_filter(query: QueryParams) -> ConnectionFilter:
 
 def without_page(query: QueryParams, **also: str) -> str:
     """Return the query string of the same filter from its first page, with other values where given."""
-    kept = [(name, value) for name, value in query.multi_items() if value and name not in {"after", "done", *also}]
+    kept = [
+        (name, value)
+        for name, value in query.multi_items()
+        if value and name not in {"after", "done", "did", "left", *also}
+    ]
     return urlencode([*kept, *((name, value) for name, value in also.items() if value)])
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
+from starlette.datastructures import QueryParams
 
 from worker.api import problems
 from worker.api.ops.chart_shapes import bar_paths
@@ -20,6 +22,7 @@ from worker.errors import WorkerError
 from worker.inert_text import inert
 
 TEMPLATES = Path(__file__).parent / "templates"
+_DIGITS = 7
 RELOAD_S = 30
 """How often a page without scripts reloads itself."""
 HEADERS = {
@@ -41,7 +44,7 @@ NOTICES = {
     "reopen": "The rejected rows are open again.",
     "unmatch": "The match was taken back, and stays so.",
     "send-again": "The delivery waits to be sent again.",
-    "bulk": "Done for everything that could be done; what has changed meanwhile was left alone.",
+    "bulk": "Done for {did}. What has changed meanwhile was left alone: {left}.",
 }
 
 
@@ -81,25 +84,42 @@ _PAGES.filters["short"] = lambda value: str(value)[:13]  # ids follow time: the 
 
 def page(template: str, request: Request, *, http_status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 - what templates show
     """Return a page. It shows the notice that the query parameter `done` names."""
-    notice = NOTICES.get(request.query_params.get("done", ""))
+    query = request.query_params
+    notice = NOTICES.get(query.get("done", ""), "").format(did=_number(query, "did"), left=_number(query, "left"))
     rendered = _PAGES.get_template(template).render(
         notice=notice,
         path=request.url.path,
-        query=request.query_params,
+        query=query,
         reload_s=values.pop("reload_s", None),
         **values,
     )
     return HTMLResponse(rendered, status_code=http_status, headers=HEADERS)
 
 
-def confirmation(request: Request, *, question: str, button: str, fields: dict[str, str], back: str) -> HTMLResponse:
-    """Return the page that asks before an action is done; its form is sent to the same address."""
+def _number(query: QueryParams, name: str) -> int:
+    given = query.get(name, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < _DIGITS else 0
+
+
+def confirmation(
+    request: Request, *, question: str, button: str | None, fields: dict[str, str], back: str
+) -> HTMLResponse:
+    """Return the page that asks before an action is done; its form is sent to the same address.
+
+    Args:
+        button: None where there is nothing to do.
+    """
     return page("confirm.html", request, question=question, button=button, fields=fields, back=back)
 
 
-def done(path: str, notice: str) -> RedirectResponse:
-    """Lead back to a page after an action, with a notice of what was done."""
-    return RedirectResponse(f"{path}{'&' if '?' in path else '?'}done={notice}", status_code=303)
+def done(path: str, notice: str, **counts: int) -> RedirectResponse:
+    """Lead back to a page after an action, with a notice of what was done.
+
+    Args:
+        counts: Numbers in the words of the notice.
+    """
+    query = urlencode({"done": notice, **counts})
+    return RedirectResponse(f"{path}{'&' if '?' in path else '?'}{query}", status_code=303)
 
 
 class PageRoute(APIRoute):
