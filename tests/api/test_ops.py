@@ -314,20 +314,26 @@ def asked_for_all(page, path):
 OF_ALL = {
     "retry": (
         "status=failed",
-        "Ask again for 2 of the 10 runs of this filter? Each asks its bank for the same again."
-        " Left alone: 8 behind another run of the same connection",
+        (
+            "Ask again for 2 of the 10 runs of this filter? Each asks its bank for the same again."
+            " Left alone: 8 behind another run of the same connection"
+        ),
         "refresh",
     ),
     "revert": (
         "status=partial&institution=blue",
-        "Take back 1 of the 8 runs of this filter? They created 2, changed 1 and removed 0 rows."
-        " What people edited since is left alone",
+        (
+            "Take back 1 of the 8 runs of this filter? They created 2, changed 1 and removed 0 rows."
+            " What people edited since is left alone"
+        ),
         "revert",
     ),
     "replay": (
         "kind=refresh",
-        "Try the rejected rows of 1 of the 120 runs of this filter again? They have 1 open rejected row;"
-        " one that is refused again stays rejected. Left alone: 119 without an open rejected row",
+        (
+            "Try the rejected rows of 1 of the 120 runs of this filter again? They have 1 open rejected row;"
+            " one that is refused again stays rejected. Left alone: 119 without an open rejected row"
+        ),
         "replay",
     ),
 }
