@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from sqlalchemy import text
 
 from tests.keys.conftest import Safe
+from tests.waiting import until
 from worker.credentials.keyfile import ensure_key_file, read_key_file
 from worker.credentials.local import parse_keys
 
@@ -86,21 +87,31 @@ def test_without_a_key_the_sentence_says_how_to_make_one(command, monkeypatch):
     assert "finmind-worker keys generate" in answer.err
 
 
+HALT = """
+CREATE FUNCTION halt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  PERFORM pg_advisory_xact_lock(1);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER halt BEFORE UPDATE ON bank_connections FOR EACH ROW WHEN (OLD.id = '{last}') EXECUTE FUNCTION halt()
+"""
+WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+
+
 @pytest.mark.processes
 def test_a_rotation_that_is_killed_goes_on_where_it_was(command, key_file, safe):
-    safe.add_connections(400, first_key(key_file))
+    old = first_key(key_file)
+    rows = sorted(safe.add_connections(10, old))
     command("keys", "generate", "--file", key_file)
     new = first_key(key_file)
-    rotation = subprocess.Popen([sys.executable, "-m", "worker", "keys", "rotate", "--batch", "1"], env=os.environ)
-    deadline_s = time.monotonic() + 60
-    while safe.per_key().get(new, 0) < 10:
-        assert rotation.poll() is None
-        assert time.monotonic() < deadline_s
-    rotation.send_signal(signal.SIGKILL)
-    assert rotation.wait() == -signal.SIGKILL
-    moved = safe.per_key()[new]
-    assert 10 <= moved < 400
-    answer = json.loads(command("keys", "rotate", "--json").out)
-    assert answer["rotated"] in (400 - moved, 399 - moved)  # a commit may have been on its way
-    assert safe.per_key() == {new: 400}
+    safe.sql(HALT.format(last=rows[-1]))
+    with safe.sessions() as holding:
+        holding.execute(text("SELECT pg_advisory_xact_lock(1)"))
+        rotation = subprocess.Popen([sys.executable, "-m", "worker", "keys", "rotate", "--batch", "1"], env=os.environ)
+        until(lambda: safe.sql(WAITS) or rotation.poll() is not None, timeout_s=60)
+        rotation.send_signal(signal.SIGKILL)
+        assert rotation.wait() == -signal.SIGKILL
+    until(lambda: not safe.sql(WAITS))
+    assert safe.per_key() == {new: 9, old: 1}
+    assert json.loads(command("keys", "rotate", "--json").out)["rotated"] == 1
+    assert safe.per_key() == {new: 10}
     assert command("keys", "verify").code == 0
