@@ -2,14 +2,15 @@
 
 import json
 import tempfile
-import threading
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
 from tests.factories import make_connection
+from worker.cli import db
 from worker.credentials import generate_key
 from worker.local.postgres import EmbeddedPostgres
 from worker.migrations import open_chain
@@ -41,28 +42,26 @@ def test_a_new_database_is_upgraded_from_nothing(command, monkeypatch, empty_dat
 
 def test_an_upgrade_waits_for_a_restart_of_postgres(command, monkeypatch):
     monkeypatch.delenv("PGOPTIONS", raising=False)  # a server of its own has no roles
-    with tempfile.TemporaryDirectory(prefix="finmind-test-", ignore_cleanup_errors=True) as folder:
+    monkeypatch.setattr(db, "_NEXT_TRY_S", 0)
+    with (
+        tempfile.TemporaryDirectory(prefix="finmind-test-", ignore_cleanup_errors=True) as folder,
+        ExitStack() as stack,
+    ):
         Path(folder).chmod(0o711)
         server = EmbeddedPostgres(Path(folder) / "postgres")
         monkeypatch.setenv("DATABASE_URL", server.url)
         server.stop()
-        over = threading.Event()
+        say = db.say
 
-        def restart():  # the server lives as long as the thread that started it
-            over.wait(3)
-            started = EmbeddedPostgres(Path(folder) / "postgres")
-            over.wait()
-            started.stop()
+        def hear(sentence, **how):
+            say(sentence, **how)
+            if "trying again" in sentence:
+                stack.callback(EmbeddedPostgres(Path(folder) / "postgres").stop)
 
-        restarting = threading.Thread(target=restart)
-        restarting.start()
-        try:
-            answer = command("db", "upgrade")
-        finally:
-            over.set()
-            restarting.join()
+        monkeypatch.setattr(db, "say", hear)
+        answer = command("db", "upgrade")
     assert answer.out == f"the schema is applied ({HEAD})\n", answer.err
-    assert "trying again" in answer.err
+    assert answer.err.count("trying again") == 1
 
 
 def test_upgrade_says_in_json_what_it_did(command, monkeypatch, database_url):
