@@ -20,10 +20,10 @@ from worker.importer.decide.balance_proof import BalanceProof
 from worker.importer.fetch.delivery import Delivery, DeliveryTooLongError
 from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.fetch.requests import FetchRequest, parts_of
-from worker.importer.job import Job, read_context_for, zone_of
+from worker.importer.job import Job, zone_of
 from worker.importer.outcome import AccountTally, SignsFlippedError, SimilarAccountError, stops_connection
 from worker.importer.run_closing import RunFindings
-from worker.importer.store.account_share import AccountShare
+from worker.importer.store.account_share import AccountShare, share_of
 from worker.importer.store.accounts import save_connection_cursor, update_balance
 from worker.importer.store.accounts_that_meet import MIN_NEW_ROWS, ask_whether_one_account
 from worker.importer.store.balances import StatedBalances
@@ -100,7 +100,6 @@ class RequestImports:
             self._fail(request.accounts[0], error)
             return []
         with closing(delivery.staging):
-            self.context.refuse_if_heavy(sum(map(delivery.staging.rows, delivery.staging.account_ids())))
             return self._import_accounts(request, delivery)
 
     def _import_accounts(self, request: FetchRequest, delivery: Delivery) -> list[FetchRequest]:
@@ -172,8 +171,7 @@ class RequestImports:
         if tally.months:
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))
         if (failure := delivery.failures.get(share.account.external_id)) is not None:
-            rows = delivery.staging.rows(share.account.external_id)
-            self._fail(share.account, failure, status="partial" if rows else "failed")
+            self._fail(share.account, failure, status="partial" if share.rows else "failed")
         return tally.counts.delivered
 
     def _present(self, account: AccountState) -> AccountState:
@@ -181,15 +179,7 @@ class RequestImports:
         return account if present is account else self._present(present)
 
     def _share(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> AccountShare:
-        capabilities = self.connector.capabilities
-        return AccountShare(
-            job=self.job,
-            account=account,
-            request=request,
-            capabilities=capabilities,
-            read_context=read_context_for(self.job, account, capabilities, self.context.now(), delivery.session),
-            delivery=delivery,
-        )
+        return share_of(self.job, account, request, self.connector.capabilities, delivery, self.context.now())
 
     def _leave_out(self, share: AccountShare, error: WorkerError) -> int:
         """Import nothing of an account until a person has answered; return how many delivered records are its own."""

@@ -8,17 +8,14 @@ from tests.importer.decide.rows import (
     COMPLETE,
     CUT,
     NOTHING_PROVEN,
-    TRUSTED,
     UNTRUSTED,
     day,
     key,
     line,
     row,
-    transaction,
 )
 from worker.importer.decide.identity import content_identity, id_identity
-from worker.importer.decide.line import fingerprint
-from worker.importer.decide.match_by_identity import match_by_identity, split_unchanged
+from worker.importer.decide.match_by_identity import match_by_identity
 from worker.importer.decide.stored_row import State
 
 
@@ -116,28 +113,6 @@ def test_rows_to_be_loaded_whole_are_changed_ones_and_those_whose_absence_may_me
     said = [line(text="Bar", external_id="a")]
     matches = match_by_identity(said, [key(r) for r in (changed, covered, far, pending)], {}, COMPLETE)
     assert matches.undecided(COMPLETE) == {1, 2, 4}
-
-
-def said_with(external_id, text="Coffee Bar"):
-    return fingerprint(transaction(text=text, external_id=external_id), TRUSTED, TRUSTED.fingerprint_salt)
-
-
-KNOWN = row(external_id="a")
-SPLITS = {
-    "unchanged": ([said_with("a")], KNOWN, {"unchanged": 1}),
-    "unchanged, and absent before": ([said_with("a")], replace(KNOWN, absent_days=1), {"unchanged": 1, "returned": 1}),
-    "changed": ([said_with("a", "Bar")], KNOWN, {"rest": 1}),
-    "removed before": ([said_with("a")], replace(KNOWN, state=State.REMOVED), {"rest": 1}),
-    "new": ([said_with("b")], KNOWN, {"rest": 1}),
-    "without an id": ([said_with(None)], KNOWN, {"rest": 1}),
-}
-
-
-@pytest.mark.parametrize(("said", "known", "expected"), SPLITS.values(), ids=SPLITS)
-def test_what_needs_no_further_look(said, known, expected):
-    split = split_unchanged(said, {known.identity: key(known)})
-    found = {"unchanged": split.unchanged, "returned": len(split.returned), "rest": len(split.rest)}
-    assert {name: count for name, count in found.items() if count} == expected
 
 
 X = id_identity("x")

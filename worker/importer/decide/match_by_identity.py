@@ -4,13 +4,13 @@ Lines without a partner here go on to `match_pending`, which weighs evidence.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.importer.decide.decisions import RowIdentity
 from worker.importer.decide.identity import content_identity
 from worker.importer.decide.interchanged_ids import interchanged_ids
-from worker.importer.decide.line import FingerprintedTransaction, Line
+from worker.importer.decide.line import Line
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.similarity import days_apart
 from worker.importer.decide.stored_row import State, StoredKey
@@ -55,8 +55,9 @@ class IdentityMatches:
     delivered_beside: dict[int, Line] = field(default_factory=dict)
 
     def possible_identities(self) -> list[bytes]:
-        """Return the identities that new rows without trusted ids may get, with room for as many equal ones again."""
-        counts = Counter(line.content_key for line in self.new if line.identity is None)
+        """Return the identities that rows without trusted ids may get, with room for as many equal ones again."""
+        lines = (*self.new, *(match.line for match in self.changed))
+        counts = Counter(line.content_key for line in lines if line.identity is None)
         return [
             content_identity(key, occurrence)
             for key, count in counts.items()
@@ -117,42 +118,6 @@ class IdentityMatches:
 
 MAX_DAYS_BACK = 5
 """By so many days a row may have moved that was removed and comes back under a new id."""
-
-
-@dataclass(slots=True, kw_only=True)
-class UnchangedSplit:
-    """The rows of a delivery that are known by their id and unchanged, apart from all others.
-
-    Attributes:
-        unchanged: How many are known and unchanged.
-        seen: Ids of the unchanged rows.
-        returned: Those of them that had been absent.
-        rest: All other transactions, to be read.
-    """
-
-    unchanged: int = 0
-    seen: set[int] = field(default_factory=set)
-    returned: list[int] = field(default_factory=list)
-    rest: Sequence[FingerprintedTransaction] = field(default_factory=list)
-
-
-def split_unchanged(
-    transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]
-) -> UnchangedSplit:
-    """Split off unchanged rows, which are most rows of most refreshes. No identity may occur twice."""
-    split = UnchangedSplit()
-    rest: list[FingerprintedTransaction] = []
-    for item in transactions:
-        row = known.get(item.identity) if item.identity is not None else None
-        if row is None or row.fingerprint != item.fingerprint or row.state == State.REMOVED:
-            rest.append(item)
-            continue
-        split.unchanged += 1
-        split.seen.add(row.id)
-        if row.absent:
-            split.returned.append(row.id)
-    split.rest = rest
-    return split
 
 
 def match_by_identity(

@@ -37,6 +37,7 @@ class Evidence:
         delivered: Ids of those of `details` that were, or that an earlier slice had: neither absent nor replaced.
         common_words: Words that most texts of the account have.
         maybe_restated: Ids of those of `details` whose days the delivery has as a whole, and not these rows.
+        taken_identities: Identities that rows on other days have.
     """
 
     coverage: Coverage
@@ -51,6 +52,7 @@ class Evidence:
     delivered: frozenset[int] = frozenset()
     common_words: frozenset[str] = frozenset()
     maybe_restated: frozenset[int] = frozenset()
+    taken_identities: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ class _ExistingMatches:
 
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
     """Decide every row of a slice."""
+    matches.taken_identities = {*matches.taken_identities, *evidence.taken_identities}
     delivered_known = evidence.unchanged_elsewhere + len(matches.seen)
     became = match_pending_rows(
         matches.new,

@@ -14,8 +14,8 @@ MAX_DAYS_UNDER_ONE_ID = 31
 """A row that changes moves no further, as one that was booked ahead may; another purchase under its id is further."""
 
 
-def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage) -> bool:
-    """Make lines rows of their own whose id stood for another purchase before; return whether there are any.
+def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage) -> None:
+    """Make lines rows of their own whose id stood for another purchase before.
 
     Args:
         matches: What was recognised; lines that are no longer their rows are new ones then.
@@ -36,7 +36,6 @@ def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredR
         matches.new.append(line)
         if line.external_id is not None and identity is not None:
             matches.shared_ids = {**matches.shared_ids, line.external_id: identity}
-    return bool(reused)
 
 
 def _give_rows_their_next_ids(matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage) -> None:

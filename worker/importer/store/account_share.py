@@ -1,6 +1,8 @@
 """One account's share of a delivery, with what importing it needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
@@ -9,7 +11,7 @@ from worker.importer.decide.line import Rejection
 from worker.importer.decide.read_context import ReadContext
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.requests import FetchRequest
-from worker.importer.job import Job
+from worker.importer.job import Job, read_context_for
 from worker.importer.store.rejections import as_rejection
 from worker.importer.store.write import WriteTarget
 
@@ -19,11 +21,20 @@ class AccountShare:
     """One account's share of a delivery: what the delivery says of this account.
 
     Attributes:
+        job: The run.
         account: The account, in its state at the start of the run.
         request: What was asked for.
         capabilities: The connector's.
         read_context: What is known of the account before its rows are read.
         delivery: The whole delivery, which may be for other accounts too.
+        rejected: The rows of this account that the connector could not read.
+        rows: How many transactions of it were read.
+        records: How many of the delivered records are the account's, read or not.
+        is_whole: The delivery holds all that was asked for of the account.
+        is_list_of_changes: It says what changed since a cursor, so that one row may be in it in several states.
+        holds_whole_days: It holds each of its days as a whole; rows that are replayed come alone.
+        rules: What decisions about its rows depend on, of the connection's options and its provider's promises.
+        target: Where its rows are written.
     """
 
     job: Job
@@ -32,52 +43,56 @@ class AccountShare:
     capabilities: Capabilities
     read_context: ReadContext
     delivery: Delivery
+    rejected: Sequence[Rejection]
+    rows: int
+    records: int
+    is_whole: bool
+    is_list_of_changes: bool
+    holds_whole_days: bool
+    rules: RowRules
+    target: WriteTarget
 
-    @property
-    def records(self) -> int:
-        """How many of the delivered records are the account's, read or not."""
-        rows = self.delivery.staging.rows(self.account.external_id) + self.delivery.repeated[self.account.external_id]
-        return rows + len(self.rejected)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the delivery holds all that was asked for of the account."""
-        delivery = self.delivery
-        return delivery.complete and not delivery.continues and self.account.external_id not in delivery.failures
+def share_of(
+    job: Job,
+    account: AccountState,
+    request: FetchRequest,
+    capabilities: Capabilities,
+    delivery: Delivery,
+    now: datetime,
+) -> AccountShare:
+    """Return what a delivery says of an account, with all that importing it depends on."""
+    failed = account.external_id in delivery.failures
+    rows = delivery.staging.rows(account.external_id)
+    # A delivery for one account need not name it.
+    own = {account.external_id, account.external_id if request.account_id is None else None}
+    rejected = [as_rejection(row) for row in delivery.rejected if row.account_id in own]
+    return AccountShare(
+        job=job,
+        account=account,
+        request=request,
+        capabilities=capabilities,
+        read_context=read_context_for(job, account, capabilities, now, delivery.session),
+        delivery=delivery,
+        rejected=rejected,
+        rows=rows,
+        records=rows + delivery.repeated[account.external_id] + len(rejected),
+        is_whole=delivery.complete and not delivery.continues and not failed,
+        is_list_of_changes=request.by_cursor and not request.replays and request.cursor is not None,
+        holds_whole_days=capabilities.whole_days and not request.replays,
+        rules=_rules(job, account, capabilities, rows),
+        target=WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id),
+    )
 
-    @property
-    def is_list_of_changes(self) -> bool:
-        """Whether the delivery says what changed since a cursor, so that one row may be in it in several states."""
-        return self.request.by_cursor and not self.request.replays and self.request.cursor is not None
 
-    @property
-    def holds_whole_days(self) -> bool:
-        """Whether the delivery holds each of its days as a whole; rows that are replayed come alone."""
-        return self.capabilities.whole_days and not self.request.replays
-
-    @property
-    def rules(self) -> RowRules:
-        """What decisions about its rows depend on, of the connection's options and of what its provider promises."""
-        options = self.job.options
-        return RowRules(
-            pending_hidden=options.import_pending == "hide",
-            pending_grace_days=options.pending_grace_days,
-            # An empty delivery proves nothing about posted rows: providers give one when they fail.
-            windows_complete=self.capabilities.windows_complete
-            and self.delivery.staging.rows(self.account.external_id) > 0,
-            guess_pending=not self.capabilities.links_pending,
-            reimport=options.reimport,
-            # A user who prefers another currency now says nothing of rows that are there already.
-            currency_assumed=None if self.account.currency is None else self.account.currency_assumed,
-        )
-
-    @property
-    def target(self) -> WriteTarget:
-        """Where its rows are written."""
-        return WriteTarget(account_id=self.account.id, user_id=self.job.user_id, run_id=self.job.lease.run_id)
-
-    @property
-    def rejected(self) -> list[Rejection]:
-        """The rows of this account that the connector could not read; a delivery for one account need not name it."""
-        own = {self.account.external_id, self.account.external_id if self.request.account_id is None else None}
-        return [as_rejection(row) for row in self.delivery.rejected if row.account_id in own]
+def _rules(job: Job, account: AccountState, capabilities: Capabilities, rows: int) -> RowRules:
+    return RowRules(
+        pending_hidden=job.options.import_pending == "hide",
+        pending_grace_days=job.options.pending_grace_days,
+        # An empty delivery proves nothing about posted rows: providers give one when they fail.
+        windows_complete=capabilities.windows_complete and rows > 0,
+        guess_pending=not capabilities.links_pending,
+        reimport=job.options.reimport,
+        # A user who prefers another currency now says nothing of rows that are there already.
+        currency_assumed=None if account.currency is None else account.currency_assumed,
+    )

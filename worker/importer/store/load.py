@@ -1,45 +1,19 @@
 """Loads stored rows with one query per batch, never one per row, in the caller's transaction."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredKey, StoredRow
+from worker.importer.decide.slice_matches import CorrectedMatches, RowsInFull, SliceMatches
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
 from worker.importer.decide.text import id_text
 from worker.importer.store.bulk import array_text
 from worker.importer.store.change_rows import expense_from_json
+from worker.importer.store.stored_keys import stored_identities
 
-_KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
-    CASE WHEN :reimport AND expense_state = 'reverted' THEN ''::bytea ELSE fingerprint END AS fingerprint, state,
-    coalesce(stated_on, effective_on) AS day, absent_since_at IS NOT NULL AS absent"""
-
-_KEYS = text(
-    f"""SELECT {_KEY_COLUMNS} FROM bank_transactions
-    WHERE account_id = :account_id AND (effective_on BETWEEN :from_on AND :to_on OR state = 'pending')"""  # noqa: S608 - constant columns
-)
-_KEYS_BY_IDENTITY = text(
-    f"""SELECT {_KEY_COLUMNS} FROM bank_transactions
-    WHERE account_id = :account_id AND identity = ANY(:identities)"""  # noqa: S608 - constant columns
-)
-_KEYS_BY_ID = text(
-    f"""SELECT {_KEY_COLUMNS} FROM bank_transactions WHERE account_id = :account_id AND id = ANY(:ids)"""  # noqa: S608 - constant columns
-)
-# LATERAL and OFFSET 0 force a lookup of each. The planner else reads a table of a million rows for a few hundred ids.
-_STORED = text(
-    """SELECT w.identity FROM unnest(:identities) AS w(identity), LATERAL (
-        SELECT 1 FROM bank_transactions t WHERE t.account_id = :account_id AND t.identity = w.identity OFFSET 0) t"""
-)
-_HAS = text(
-    """SELECT EXISTS (SELECT 1 FROM bank_transactions WHERE account_id = :account_id) AS has_rows,
-        EXISTS (SELECT 1 FROM bank_transaction_aliases WHERE account_id = :account_id) AS has_aliases"""
-)
-_ALIASES = text(
-    "SELECT identity, transaction_id FROM bank_transaction_aliases"
-    " WHERE account_id = :account_id AND identity = ANY(:identities)"
-)
 _BY_EXTERNAL_ID = text(
     """WITH present AS (
         SELECT id, external_id FROM bank_transactions
@@ -48,17 +22,6 @@ _BY_EXTERNAL_ID = text(
     UNION SELECT a.transaction_id, a.external_id FROM bank_transaction_aliases a
     WHERE a.account_id = :account_id AND a.external_id = ANY(:external_ids)
       AND NOT EXISTS (SELECT 1 FROM present p WHERE p.external_id = a.external_id)"""
-)
-# That a former id is gone says nothing of a row that has another one now.
-_REMOVABLE = text(
-    """SELECT id FROM bank_transactions WHERE account_id = :account_id AND external_id = ANY(:external_ids)
-    UNION SELECT t.id FROM bank_transaction_aliases a JOIN bank_transactions t ON t.id = a.transaction_id
-    WHERE a.account_id = :account_id AND a.external_id = ANY(:external_ids) AND t.external_id IS NULL"""
-)
-_SHARED_EXTERNAL_IDS = text(
-    """SELECT external_id FROM bank_transactions
-    WHERE account_id = :account_id AND external_id = ANY(:external_ids) AND state <> 'removed'
-    GROUP BY external_id HAVING count(*) > 1"""
 )
 _LOCK_EXPENSES = text(
     """SELECT e.id FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
@@ -98,92 +61,57 @@ _CATEGORIES = text("SELECT id FROM categories WHERE id = ANY(:ids)")
 _LOCK_KEPT = text("SELECT id FROM expenses WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 
 
-def has_rows(session: Session, account_id: int) -> bool:
-    """Say whether anything of this account was ever imported."""
-    return bool(session.execute(_HAS, {"account_id": account_id}).one().has_rows)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsBeside:
+    """What is stored beside the rows that were recognised.
+
+    Attributes:
+        restated: Posted rows that new lines may state otherwise, with all fields.
+        taken_identities: Identities that rows on other days have.
+        latest_texts: What the latest rows of the account say.
+    """
+
+    restated: Mapping[int, StoredRow]
+    taken_identities: frozenset[bytes]
+    latest_texts: Sequence[str]
 
 
-def stored_identities(session: Session, account_id: int, identities: Sequence[bytes]) -> frozenset[bytes]:
-    """Return those of the identities that rows of the account have."""
-    if not identities:
-        return frozenset()
-    rows = session.execute(_STORED, {"account_id": account_id, "identities": list(identities)})
-    return frozenset(map(bytes, rows.scalars()))
+def load_undecided(session: Session, account_id: int, found: SliceMatches, removed: Collection[int]) -> RowsInFull:
+    """Return the rows of a slice that are not decided yet, those that its lines name, and those of `removed`."""
+    linked = _ids_by_external_id(session, account_id, found.links)
+    details = load_details(session, found.undecided.union(removed, linked))
+    return RowsInFull(details=details, linked=linked)
 
 
-def load_keys(
-    session: Session, account_id: int, days: tuple[date, date], identities: Collection[bytes], *, reimport: bool
-) -> tuple[list[StoredKey], dict[bytes, int]]:
-    """Return the known rows of these days, of these identities wherever they are, and what aliases point to.
+def load_beside(
+    session: Session, account_id: int, corrected: CorrectedMatches, full: RowsInFull, restated: frozenset[int]
+) -> RowsBeside:
+    """Return what else the plan of a slice needs of the account's rows.
 
     Args:
-        reimport: Rows that were taken back count as changed.
+        session: The transaction of the account.
+        account_id: Whose rows they are.
+        corrected: What was recognised.
+        full: The rows that are loaded already.
+        restated: Ids of the rows that new lines may state otherwise.
     """
-    has = session.execute(_HAS, {"account_id": account_id}).one()
-    if not has.has_rows:
-        return [], {}
-    which = {"account_id": account_id, "reimport": reimport}
-    span = {"from_on": days[0], "to_on": days[1]}
-    rows = [_key(row) for row in session.execute(_KEYS, which | span).all()]
-    have = {row.identity for row in rows}
-    missing = [identity for identity in identities if identity not in have]
-    aliases: dict[bytes, int] = {}
-    if missing:
-        rows += _load_further_keys(session, _KEYS_BY_IDENTITY, rows, which | {"identities": missing})
-    if missing and has.has_aliases:
-        found = session.execute(_ALIASES, {"account_id": account_id, "identities": missing})
-        aliases = {bytes(row.identity): row.transaction_id for row in found}
-        rows += _load_further_keys(session, _KEYS_BY_ID, rows, which | {"ids": list(aliases.values())})
-    return rows, aliases
-
-
-def _load_further_keys(
-    session: Session, query: TextClause, rows: Sequence[StoredKey], which: dict[str, Any]
-) -> list[StoredKey]:
-    have = {row.id for row in rows}
-    return [key for key in map(_key, session.execute(query, which).all()) if key.id not in have]
-
-
-def _key(row: Row[Any]) -> StoredKey:
-    return StoredKey(
-        id=row.id,
-        identity=bytes(row.identity),
-        external_id=row.external_id,
-        content_key=bytes(row.content_key),
-        occurrence=row.occurrence,
-        fingerprint=bytes(row.fingerprint),
-        state=row.state,
-        day=row.day,
-        absent=row.absent,
+    # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
+    further = load_details(session, restated - full.details.keys())
+    is_like_some = corrected.matches.new and (further or full.details)
+    return RowsBeside(
+        restated=further,
+        # Rows of equal content may be filed under far days: booked together, bought weeks apart.
+        taken_identities=stored_identities(session, account_id, corrected.identities),
+        latest_texts=latest_texts(session, account_id) if is_like_some else (),
     )
 
 
-def ids_by_external_id(session: Session, account_id: int, external_ids: Sequence[str]) -> dict[int, str]:
+def _ids_by_external_id(session: Session, account_id: int, external_ids: Sequence[str]) -> dict[int, str]:
     """Return the rows that have these provider ids, or had one that no other row has now, each with that id."""
-    return dict(_rows_of(session, _BY_EXTERNAL_ID, account_id, external_ids))
-
-
-def removable_ids(session: Session, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
-    """Return the rows that are gone when the provider lists these ids as removed."""
-    return frozenset(id_ for (id_,) in _rows_of(session, _REMOVABLE, account_id, external_ids))
-
-
-def _rows_of(
-    session: Session, query: TextClause, account_id: int, external_ids: Sequence[str]
-) -> Sequence[tuple[Any, ...]]:
     if not external_ids:
-        return ()
-    stored = [id_text(external_id) for external_id in external_ids]
-    found = session.execute(query, {"account_id": account_id, "external_ids": stored})
-    return [tuple(row) for row in found]
-
-
-def shared_external_ids(session: Session, account_id: int, external_ids: Collection[str]) -> frozenset[str]:
-    """Return those of the provider's ids that several rows have now."""
-    if not external_ids:
-        return frozenset()
-    rows = session.execute(_SHARED_EXTERNAL_IDS, {"account_id": account_id, "external_ids": list(external_ids)})
-    return frozenset(rows.scalars())
+        return {}
+    values = {"account_id": account_id, "external_ids": list(map(id_text, external_ids))}
+    return {row.id: row.external_id for row in session.execute(_BY_EXTERNAL_ID, values)}
 
 
 def latest_texts(session: Session, account_id: int) -> Sequence[str]:

@@ -42,8 +42,8 @@ from worker.importer.store.bank_accounts import (
     recognise_source,
     rows_beside,
 )
-from worker.importer.store.load import has_rows
 from worker.importer.store.progress import reopen
+from worker.importer.store.stored_keys import has_rows
 from worker.importer.store.suggestions import suggest_account
 from worker.models import BankConnectionAccount
 from worker.telemetry.logs import get_logger
@@ -89,11 +89,10 @@ def account_or_old_one(session: Session, share: AccountShare) -> AccountState | 
     account = share.account
     if has_rows(session, account.id):
         return _with_bank_account(session, share)
-    delivered = share.delivery.staging.rows(account.external_id)
     days = _days_read(share)
     older = list(
         session.execute(
-            _OLDER, {"account_id": account.id, "rows": delivered, "from_on": days.from_on, "to_on": days.to_on}
+            _OLDER, {"account_id": account.id, "rows": share.rows, "from_on": days.from_on, "to_on": days.to_on}
         )
     )
     if not older:
@@ -185,7 +184,7 @@ def _only_blank_one(older: list[Row[Any]]) -> int | None:
 def _delivered_rows(share: AccountShare, until_on: date | None) -> list[SourceRow]:
     """Return the newest delivered rows up to a day, as many as are compared; None for no such day."""
     transactions = share.delivery.staging.transactions(share.account.external_id)
-    if until_on is not None and share.delivery.staging.rows(share.account.external_id) > MAX_COMPARED_ROWS:
+    if until_on is not None and share.rows > MAX_COMPARED_ROWS:
         transactions = (one for one in transactions if _day_or_latest(one) <= until_on)
     newest = nlargest(MAX_COMPARED_ROWS, transactions, key=_day_or_latest)
     lines = (read_transaction(transaction, share.read_context) for transaction in newest)

@@ -1,11 +1,11 @@
 """Keeps which rows and ids of a delivery were processed, because it is imported in slices."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from worker.importer.decide.match_by_identity import IdentityMatches, UnchangedSplit
+from worker.importer.decide.match_by_identity import IdentityMatches
 from worker.importer.decide.plan import Plan
-from worker.importer.store.write import Written
+from worker.importer.decide.slice_rows import UnchangedSplit
 
 _BITS_PER_ROW = 64
 
@@ -59,13 +59,9 @@ class SeenRows:
         """Whether the account had no rows before the delivery, so that no stored row is loaded."""
         return self.new_ids is not None
 
-    def has(self, row_id: int) -> bool:
-        """Whether an earlier slice delivered or created the row."""
-        return row_id in self.row_ids
-
-    def add(self, split: UnchangedSplit, matches: IdentityMatches, plan: Plan, written: Written) -> None:
-        """Add the rows that a slice processed."""
+    def add(self, split: UnchangedSplit, matches: IdentityMatches, plan: Plan, new_ids: Collection[int]) -> None:
+        """Add the rows that a slice processed; `new_ids` are those of the rows that it created."""
         self.row_ids |= split.seen | matches.seen | {change.known.id for change in plan.changes}
         if not self.first_load:
-            self.row_ids.update(written.transaction_ids)
+            self.row_ids.update(new_ids)
         self.expense_ids |= plan.linked_expense_ids

@@ -20,11 +20,11 @@ from worker.importer.fetch.slices import SLICE_ROWS, slices
 from worker.importer.fetch.window import advance
 from worker.importer.outcome import AccountResult, AccountTally
 from worker.importer.store.account_share import AccountShare
-from worker.importer.store.load import has_rows, removable_ids
 from worker.importer.store.progress import ReadSoFar, add_counts, close_account, note_unread_days
 from worker.importer.store.rejections import record_rejections
 from worker.importer.store.seen_rows import SeenIds, SeenRows
 from worker.importer.store.slice_import import import_slice
+from worker.importer.store.stored_keys import has_rows, removable_ids
 from worker.models import BankConnectionAccount
 from worker.runs.states import Counts
 
@@ -46,9 +46,9 @@ def _import_rows(session: Session, share: AccountShare, tally: AccountTally, con
     """Import the rows slice by slice; return those that cannot be, with those the connector could not read."""
     account, delivery = share.account, share.delivery
     fresh = account.history_from_on is None and not has_rows(session, account.id)
-    seen = SeenRows(new_ids=SeenIds(delivery.staging.rows(account.external_id)) if fresh else None)
+    seen = SeenRows(new_ids=SeenIds(share.rows) if fresh else None)
     removed = removable_ids(session, account.id, delivery.removed_ids(account.external_id))
-    rejections = share.rejected
+    rejections = [*share.rejected]
     for slice_ in slices(delivery, account.external_id, share.read_context, SLICE_ROWS):
         context.check()
         tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
@@ -66,7 +66,7 @@ def _note_rejections_and_counts(
     repeated = delivery.repeated[account.external_id]
     tally.counts += Counts(
         rejected=rejected,
-        fetched=delivery.staging.rows(account.external_id) + repeated,
+        fetched=share.rows + repeated,
         unchanged=repeated,
         pages=delivery.pages,
         delivered=share.records,

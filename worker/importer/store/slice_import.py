@@ -1,21 +1,26 @@
-"""Imports some days of an account's delivery: read (`slice_rows`), decide (`slice_plan`), write."""
+"""Imports some days of an account's delivery: load, read, match, load what decisions need, plan, write."""
 
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.line import Rejection
 from worker.importer.decide.match_by_identity import IdentityMatches
-from worker.importer.decide.plan import Plan
+from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.similarity import common_words
+from worker.importer.decide.slice_matches import correct_matches, match_slice
+from worker.importer.decide.slice_rows import read_slice
 from worker.importer.fetch.slices import Slice
-from worker.importer.outcome import AccountTally
+from worker.importer.outcome import AccountTally, SignsFlippedError
 from worker.importer.store.account_share import AccountShare
 from worker.importer.store.categories import suggest_categories
 from worker.importer.store.change_rows import record_unchanged
+from worker.importer.store.expense_locks import retry_while_changed
 from worker.importer.store.leading_source import let_sources_lead
+from worker.importer.store.load import load_beside, load_undecided
 from worker.importer.store.seen_rows import SeenRows
-from worker.importer.store.slice_plan import plan_slice
-from worker.importer.store.slice_rows import read_slice
+from worker.importer.store.stored_keys import load_slice_keys
 from worker.importer.store.transfers import pair_transfers
-from worker.importer.store.user_expenses import retry_while_changed
+from worker.importer.store.user_expenses import load_expenses_beside
 from worker.importer.store.write import Written, write_plan
 
 
@@ -27,16 +32,72 @@ def import_slice(
     seen: SeenRows,
     tally: AccountTally,
 ) -> list[Rejection]:
-    """Import some days of the delivery, and return the rows that cannot be imported."""
-    rows = read_slice(session, share, slice_, seen)
+    """Import some days of the delivery, and return the rows that cannot be imported.
+
+    Args:
+        session: The transaction of the account.
+        share: The account's share of the delivery.
+        slice_: The days.
+        removed: Ids of the stored rows that the bank lists as removed.
+        seen: The rows of earlier slices; those of this one are added.
+        tally: What was done so far; what is done here is added.
+
+    Raises:
+        SignsFlippedError: all amounts of the account have the opposite sign now.
+    """
+    account, context, today = share.account, share.read_context, share.read_context.today
+    stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=share.job.options.reimport)
+    rows = read_slice(
+        slice_.transactions,
+        stored,
+        context,
+        only_changes=share.is_list_of_changes,
+        links_pending=share.capabilities.links_pending,
+        report_all=share.job.dry_run,
+    )
+    coverage = Coverage(window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(today))
+    gone = removed - seen.row_ids
 
     def decide_and_write() -> tuple[IdentityMatches, Plan, Written]:
-        matches, plan = plan_slice(session, share, slice_, rows, removed, seen)
+        found = match_slice(rows, coverage, context, links_pending=share.capabilities.links_pending)
+        full = load_undecided(session, account.id, found, gone)
+        corrected = correct_matches(
+            found,
+            full,
+            coverage,
+            pending_hidden=share.rules.pending_hidden,
+            whole_days=share.holds_whole_days,
+            first_load=seen.first_load,
+        )
+        if corrected.signs_flipped:
+            raise SignsFlippedError
+        matches, details = corrected.matches, full.details
+        restated = corrected.maybe_restated - seen.row_ids
+        beside = load_beside(session, account.id, corrected, full, restated)
+        expenses = load_expenses_beside(
+            session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
+        )
+        evidence = Evidence(
+            coverage=coverage,
+            only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
+            details={**beside.restated, **details},
+            removed=gone,
+            existing=expenses.counterparts,
+            spans=expenses.spans,
+            asked=expenses.asked,
+            unchanged_elsewhere=found.unchanged,
+            linked=full.linked,
+            delivered=frozenset(id_ for id_ in full.linked if id_ in rows.split.seen or id_ in seen.row_ids),
+            common_words=common_words(beside.latest_texts),
+            maybe_restated=restated,
+            taken_identities=beside.taken_identities,
+        )
+        plan = make_plan(matches, evidence, share.rules)
         return matches, plan, _write(session, share, plan)
 
     matches, plan, written = retry_while_changed(decide_and_write)
-    seen.add(rows.split, matches, plan, written)
-    tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, share.account.watermark_on)
+    seen.add(rows.split, matches, plan, written.transaction_ids)
+    tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
     if share.is_list_of_changes and not share.holds_whole_days:
         tally.told_again += sum(one.line.identity is None for one in plan.unchanged)

@@ -1,9 +1,9 @@
 """Loads the user's expenses that imported rows may match: own ones, and those of other sources of the account."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -12,8 +12,6 @@ from worker.importer.account_state import AccountState
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_user_expense import MAX_DAYS_OF_ANY, Counterpart, Partner
 from worker.importer.decide.source_rows import Spans
-
-T = TypeVar("T")
 
 _NEAR = timedelta(days=MAX_DAYS_OF_ANY)
 
@@ -61,10 +59,6 @@ _ASKED = text(
     FROM asked a JOIN bank_transactions o ON o.id = a.other_id"""
 )
 
-_LOCKED = text(
-    """SELECT id, amount, currency, expense_type, coalesce(notes, '') AS notes, spent_at FROM expenses
-    WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"""
-)
 QUIET_DAYS = 7
 """A source that states no row for more days than this, while another one does, has ended."""
 
@@ -80,6 +74,48 @@ _DAYS_OF_SOURCES = text(
           ORDER BY effective_on DESC LIMIT 1) AS last_on) d
     WHERE a.bank_account_id = :bank_account_id"""
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpensesBeside:
+    """What the user has for the rows of a slice, and what is known about the pairs.
+
+    Attributes:
+        counterparts: Expenses that the rows may be matched with.
+        spans: The days of this source and of the account's others, where there are rows of others.
+        asked: Pairs of a stored row and a partner about which the person was asked, or which they parted.
+    """
+
+    counterparts: Sequence[Counterpart]
+    spans: Spans | None
+    asked: frozenset[tuple[int, Partner]]
+
+
+def load_expenses_beside(
+    session: Session,
+    user_id: int,
+    account: AccountState,
+    lines: Sequence[Line],
+    row_ids: Collection[int],
+    linked: Collection[int],
+) -> ExpensesBeside:
+    """Return what lines that get an expense may be matched with.
+
+    Args:
+        session: The transaction of the account.
+        user_id: Whose expenses they are.
+        account: The account of the lines.
+        lines: The lines that get an expense.
+        row_ids: Ids of the stored rows among them.
+        linked: Ids of expenses that earlier slices were linked with.
+    """
+    days, amounts = [line.effective_on for line in lines], {line.expense_amount for line in lines}
+    found = [one for one in load_counterparts(session, user_id, account, days, amounts) if one.expense_id not in linked]
+    return ExpensesBeside(
+        counterparts=found,
+        spans=load_spans(session, account, lines) if any(one.twin_id is not None for one in found) else None,
+        asked=load_asked(session, row_ids) if found else frozenset(),
+    )
 
 
 def load_spans(session: Session, account: AccountState, lines: Sequence[Line]) -> Spans | None:
@@ -157,31 +193,3 @@ def load_asked(session: Session, ids: Collection[int]) -> frozenset[tuple[int, P
         return frozenset()
     rows = session.execute(_ASKED, {"ids": list(ids)})
     return frozenset((row.row_id, Partner(row.expense_id, row.twin_id)) for row in rows)
-
-
-class ExpensesChangedError(Exception):
-    """A person changed or deleted expenses that a plan is about, after they were read."""
-
-
-def lock_if_unchanged(session: Session, expenses: Sequence[Counterpart]) -> None:
-    """Lock the user's own expenses that rows are to be linked with.
-
-    Raises:
-        ExpensesChangedError: One of them is no longer what it was when it was read. All are locked now.
-    """
-    wanted = {one.expense_id: one for one in expenses}
-    if not wanted:
-        return
-    rows = session.execute(_LOCKED, {"ids": list(wanted)})
-    found = {row.id: (row.amount, row.currency, row.expense_type, row.notes, row.spent_at) for row in rows}
-    if found != {id_: (e.amount, e.currency, e.expense_type, e.notes, e.spent_on) for id_, e in wanted.items()}:
-        raise ExpensesChangedError
-
-
-def retry_while_changed(decide_and_write: Callable[[], T]) -> T:
-    """Decide and write; do it again while the user changed expenses in between: each try locks those it read."""
-    while True:
-        try:
-            return decide_and_write()
-        except ExpensesChangedError:
-            continue

@@ -21,11 +21,11 @@ from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import record_changes
+from worker.importer.store.expense_locks import lock_if_unchanged
 from worker.importer.store.expense_rows import delete_expenses, insert_expenses, update_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.suggestions import suggest
 from worker.importer.store.twins import leave_to_twins
-from worker.importer.store.user_expenses import lock_if_unchanged
 
 _LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
 _stated_values: Callable[[Line], tuple[Any, ...]] = attrgetter(*STATED_FIELDS)

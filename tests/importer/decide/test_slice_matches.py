@@ -1,0 +1,83 @@
+"""What is loaded for the rows of a slice, and what the loaded rows correct."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, day, key, line, row, transaction
+from worker.importer.decide.line import fingerprint
+from worker.importer.decide.slice_matches import RowsInFull, correct_matches, match_slice
+from worker.importer.decide.slice_rows import StoredKeys, read_slice
+
+CHOICES = {"pending_hidden": False, "whole_days": True, "first_load": False}
+
+
+def found_and_corrected(said, stored, context=TRUSTED, linked=(), **choices):
+    """Match transactions with stored rows of which all that is undecided is loaded."""
+    rows = read_slice(
+        [fingerprint(one, context, context.fingerprint_salt) for one in said],
+        StoredKeys(rows=[key(one) for one in stored]),
+        context,
+        only_changes=False,
+        links_pending=False,
+        report_all=False,
+    )
+    found = match_slice(rows, COMPLETE, context, links_pending=False)
+    details = {one.id: one for one in stored if one.id in found.undecided.union(linked)}
+    full = RowsInFull(details=details, linked=dict.fromkeys(linked, "p"))
+    return found, correct_matches(found, full, COMPLETE, **(CHOICES | choices))
+
+
+SIGNS = {
+    "both rows have the other sign": (["3.50", "9"], True),
+    "one has": (["3.50", "-9"], False),
+    "both are as they were": (["-3.50", "-9"], False),
+}
+
+
+@pytest.mark.parametrize(("amounts", "flipped"), SIGNS.values(), ids=SIGNS)
+def test_signs_flipped_where_every_row_has_the_other_one(amounts, flipped):
+    stored = [row("-3.50", id=1, external_id="a"), row("-9", id=2, external_id="b")]
+    said = [transaction(amount, external_id=id_) for amount, id_ in zip(amounts, "ab", strict=True)]
+    assert found_and_corrected(said, stored)[1].signs_flipped is flipped
+
+
+def test_a_sign_that_the_user_chose_has_not_flipped():
+    stored = [row("-3.50", id=1, external_id="a"), row("-9", id=2, external_id="b")]
+    said = [transaction("-3.50", external_id="a"), transaction("-9", external_id="b")]
+    inverted = replace(TRUSTED, sign=-1)
+    assert not found_and_corrected(said, stored, inverted)[1].signs_flipped
+
+
+def test_what_is_to_be_loaded_follows_from_what_was_recognised():
+    changed, absent = row(id=1, external_id="a", expense_id=None), row(id=2, text="Books", external_id="b")
+    said = [transaction(text="Bar", external_id="a"), transaction("-1", "Tea", pending_external_id="p")]
+    found, corrected = found_and_corrected(said, [changed, absent])
+    assert (found.undecided, list(found.links), found.unchanged) == ({1, 2}, ["p"], 0)
+    assert list(corrected.without_expense) == [1]
+    assert [one.description for one in corrected.visible] == ["Tea", "Bar"]
+
+
+def test_a_row_without_an_id_may_be_restated_where_its_days_are_whole():
+    stored, said = row(id=1), [transaction(text="Coffee Bar Mitte")]
+    for whole_days, restated in ((True, {1}), (False, set())):
+        _, corrected = found_and_corrected(said, [stored], UNTRUSTED, whole_days=whole_days)
+        assert corrected.maybe_restated == restated
+
+
+def test_identities_are_looked_up_for_rows_without_ids_where_the_account_has_rows():
+    said = [transaction(booking_on=day(1))]
+    for first_load in (True, False):
+        _, corrected = found_and_corrected(said, [row(id=1, text="Books")], UNTRUSTED, first_load=first_load)
+        assert bool(corrected.identities) is not first_load
+
+
+def test_a_pending_row_that_a_posted_one_links_is_released():
+    pending = row(id=1, external_id="p2", pending=True)
+    said = [
+        transaction(external_id="p2", pending=True),
+        transaction("-4", external_id="b", pending_external_id="p"),
+    ]
+    _, corrected = found_and_corrected(said, [replace(pending, fingerprint=b"other")], linked=[1])
+    assert corrected.matches.delivered_beside == {1: line(external_id="p2", pending=True)}
+    assert 1 not in corrected.matches.seen

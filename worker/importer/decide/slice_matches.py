@@ -1,0 +1,126 @@
+"""Matches the rows of a slice with stored ones, before and after the stored ones are known in full."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from worker.importer.decide.expense import has_expense
+from worker.importer.decide.line import Line
+from worker.importer.decide.match_by_identity import IdentityMatches, match_by_identity
+from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.reused_ids import set_reused_ids_apart
+from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
+from worker.importer.decide.slice_rows import SliceRows
+from worker.importer.decide.stored_row import State, StoredRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceMatches:
+    """What was recognised by identity and content.
+
+    Attributes:
+        matches: Lines with their stored rows.
+        opposite: By the fingerprint of a line, the one that it has with the opposite sign.
+        undecided: Ids of the stored rows that are to be loaded in full.
+        links: Provider ids of the pending rows that new lines name.
+        unchanged: How many rows of the slice were set aside as unchanged.
+    """
+
+    matches: IdentityMatches
+    opposite: Mapping[bytes, bytes]
+    undecided: frozenset[int]
+    links: Sequence[str]
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsInFull:
+    """Stored rows with all fields.
+
+    Attributes:
+        details: The undecided rows and those that new lines name, by their ids.
+        linked: Ids of the rows that new lines name, each with the provider's id by which they do.
+    """
+
+    details: Mapping[int, StoredRow]
+    linked: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedMatches:
+    """What is recognised for good, and what is still to be loaded.
+
+    Attributes:
+        matches: Lines with their stored rows.
+        signs_flipped: All amounts of the account have the opposite sign now, and the user did not ask for it.
+        maybe_restated: Ids of stored rows that new lines may state otherwise.
+        identities: Identities that new rows may get, of an account that has rows on other days.
+        without_expense: Ids of the changed rows that have no expense.
+        visible: The new lines, and those of these rows, that get an expense.
+    """
+
+    matches: IdentityMatches
+    signs_flipped: bool
+    maybe_restated: frozenset[int]
+    identities: Sequence[bytes]
+    without_expense: Sequence[int]
+    visible: Sequence[Line]
+
+
+def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, *, links_pending: bool) -> SliceMatches:
+    """Match lines with stored rows by identity and content.
+
+    Args:
+        rows: What was read of the slice.
+        coverage: What the delivery proves.
+        context: What is known of the account.
+        links_pending: The provider says which pending row a posted one was.
+    """
+    matches = match_by_identity(
+        rows.lines, rows.known, rows.aliases, coverage, rows.shared_ids, links_pending=links_pending
+    )
+    matches.returned += rows.split.returned
+    opposite = opposite_fingerprints(matches, rows.split, context)
+    match_inverted_rows(matches, opposite)
+    return SliceMatches(
+        matches=matches,
+        opposite=opposite,
+        undecided=frozenset(matches.undecided(coverage)),
+        links=[line.pending_external_id for line in matches.new if line.pending_external_id],
+        unchanged=len(rows.split.seen),
+    )
+
+
+def correct_matches(
+    found: SliceMatches,
+    rows: RowsInFull,
+    coverage: Coverage,
+    *,
+    pending_hidden: bool,
+    whole_days: bool,
+    first_load: bool,
+) -> CorrectedMatches:
+    """Correct what was recognised by what the stored rows say: links, ids of other purchases, signs.
+
+    Args:
+        found: What was recognised; its matches are changed.
+        rows: The stored rows in full.
+        coverage: What the delivery proves.
+        pending_hidden: Pending rows get no expense.
+        whole_days: The delivery holds each of its days as a whole.
+        first_load: The account had no rows before.
+    """
+    matches, details = found.matches, rows.details
+    matches.release_linked([id_ for id_ in rows.linked if details[id_].state == State.PENDING])
+    set_reused_ids_apart(matches, details, coverage)
+    flipped = signs_flipped(matches, details, coverage, found.unchanged)
+    without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]
+    lines = [*matches.new, *(match.line for match in without_expense)]
+    return CorrectedMatches(
+        matches=matches,
+        signs_flipped=flipped and not inverted_by_user(matches, details, found.opposite),
+        maybe_restated=frozenset(matches.maybe_restated()) if whole_days else frozenset(),
+        identities=[] if first_load else matches.possible_identities(),
+        without_expense=[match.known_id for match in without_expense],
+        visible=[line for line in lines if has_expense(line, pending_hidden=pending_hidden)],
+    )
