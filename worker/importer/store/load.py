@@ -62,7 +62,7 @@ _LOCK_KEPT = text("SELECT id FROM expenses WHERE id = ANY(:ids) ORDER BY id FOR 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowsBeside:
+class StoredBeside:
     """What is stored beside the rows that were recognised.
 
     Attributes:
@@ -85,7 +85,7 @@ def load_undecided(session: Session, account_id: int, found: SliceMatches, remov
 
 def load_beside(
     session: Session, account_id: int, corrected: CorrectedMatches, full: RowsInFull, restated: frozenset[int]
-) -> RowsBeside:
+) -> StoredBeside:
     """Return what else the plan of a slice needs of the account's rows.
 
     Args:
@@ -98,7 +98,7 @@ def load_beside(
     # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
     further = load_details(session, restated - full.details.keys())
     is_like_some = corrected.matches.new and (further or full.details)
-    return RowsBeside(
+    return StoredBeside(
         restated=further,
         # Rows of equal content may be filed under far days: booked together, bought weeks apart.
         taken_identities=stored_identities(session, account_id, corrected.identities),
