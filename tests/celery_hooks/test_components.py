@@ -84,23 +84,23 @@ def last_touch(name):
 
 def test_a_worker_that_waits_for_its_broker_is_alive_and_one_that_stands_still_is_not(start, redis):
     worker = start(*WORKER)
-    until(lambda: heartbeat_files.problem("worker") is None, timeout_s=60)
+    until(lambda: heartbeat_files.problem("worker") is None)
     redis.stop()
     # The loop touches every 5 s at most; so many seconds later only the wait for the broker can have done it.
     since = last_touch("worker-one@here")
-    until(touched_after("worker-one@here", since + 12), timeout_s=30)
+    until(touched_after("worker-one@here", since + 12))
     assert worker.poll() is None
     worker.send_signal(signal.SIGSTOP)
-    until(lambda: heartbeat_files.age_s("worker-one@here") > 7, timeout_s=20)
+    until(lambda: heartbeat_files.age_s("worker-one@here") > 7)
 
 
 def test_a_worker_and_beat_that_start_before_their_broker_are_alive_and_end_when_asked(start, redis):
     redis.stop()
     programs = [start(*WORKER), start("beat", "-s", "schedule", "--pidfile", "")]
     for name in ("worker", "beat"):
-        until(lambda name=name: heartbeat_files.problem(name) is None, timeout_s=60)
+        until(lambda name=name: heartbeat_files.problem(name) is None)
     since = last_touch("beat")
-    until(touched_after("beat", since + 3), timeout_s=30)
+    until(touched_after("beat", since + 3))
     for program in programs:
         program.terminate()
     assert [program.wait(timeout=60) for program in programs] == [0, 0]
@@ -135,10 +135,10 @@ def test_beat_keeps_its_pace_when_the_clock_of_its_host_jumps(start, redis, envi
     (tmp_path / "jump_s").write_text("0")
     with Redis.from_url(redis.url) as broker:
         start("beat", app="jumpy")
-        until(lambda: ticks() >= 2, timeout_s=30)
+        until(lambda: ticks() >= 2)
         (tmp_path / "jump_s").write_text(str(jump_s))
         before, jumped_s = ticks(), time.monotonic()
-        until(lambda: ticks() >= before + 4, timeout_s=15)
+        until(lambda: ticks() >= before + 4)
         assert ticks() - before <= time.monotonic() - jumped_s + 2
 
 

@@ -51,7 +51,7 @@ def rabbitmq(tmp_path):
         return True
 
     try:
-        until(answers, timeout_s=90, every_s=0.3)
+        until(answers, every_s=0.3)
         yield url
     finally:
         server.terminate()
@@ -74,8 +74,8 @@ def test_an_import_goes_through_quorum_queues(environment, sessions, connection_
     with Connection(settings.messages_url) as broker:
         assert queue_lengths(broker) is None, "no worker has declared its queues yet"
         with worker() as log:
-            until(lambda: status_of(run_id) == "succeeded", timeout_s=60, every_s=0.2)
-            until(lambda: queue_lengths(broker) == dict.fromkeys(map(str, Queue), 0), timeout_s=30, every_s=0.2)
+            until(lambda: status_of(run_id) == "succeeded", every_s=0.2)
+            until(lambda: queue_lengths(broker) == dict.fromkeys(map(str, Queue), 0), every_s=0.2)
             with broker.channel() as channel, pytest.raises(broker.channel_errors, match="x-queue-type"):
                 channel.queue_declare("interactive", durable=True, auto_delete=False)
     assert "ERROR" not in log.read_text()

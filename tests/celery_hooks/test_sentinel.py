@@ -45,7 +45,7 @@ class WatchedRedis:
         sentinel = SENTINEL.format(port=self.sentinel_port, master=master_port, password=PASSWORD)
         self._start("sentinel", sentinel, "--sentinel")
         asked = redis.Redis(port=self.sentinel_port, decode_responses=True)
-        until(lambda: _answers(asked) and asked.sentinel_master("finmind")["num-slaves"] == 1, timeout_s=60)
+        until(lambda: _answers(asked) and asked.sentinel_master("finmind")["num-slaves"] == 1)
         asked.close()
 
     @property
@@ -94,13 +94,13 @@ def test_imports_go_on_after_the_master_failed(environment, watched, sessions, c
     with worker() as log, open_redis(url, timeout_s=3) as broker:
         client, limit = WorkerClient(url, timeout_s=5), UserLimit(60, url)
         first = import_through(client)
-        until(lambda: status_of(first) == "succeeded", timeout_s=60, every_s=0.2)
+        until(lambda: status_of(first) == "succeeded", every_s=0.2)
         until(lambda: queue_lengths(broker) is not None)
         watched.master.kill()
-        until(lambda: watched.replica.info("replication")["role"] == "master", timeout_s=60, every_s=0.1)
-        until(lambda: queue_lengths(broker) is not None, timeout_s=60, every_s=0.1)
+        until(lambda: watched.replica.info("replication")["role"] == "master", every_s=0.1)
+        until(lambda: queue_lengths(broker) is not None, every_s=0.1)
         second = import_through(client)
-        until(lambda: status_of(second) == "succeeded", timeout_s=60, every_s=0.2)
+        until(lambda: status_of(second) == "succeeded", every_s=0.2)
         limit.take(1)
         client.close()
         limit.close()

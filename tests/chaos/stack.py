@@ -72,7 +72,7 @@ class Stack:
             witness.install(self.engine)
             self.start("worker")
             self.start("beat")
-            until(self.is_up, timeout_s=60, every_s=0.1)
+            until(self.is_up, every_s=0.1)
         except BaseException:
             self.__exit__()
             raise
@@ -247,7 +247,7 @@ class Stack:
             except DBAPIError:
                 return None
 
-        found = until(answered, timeout_s=60, every_s=0.2)
+        found = until(answered, every_s=0.2)
         return found[0] if found else []
 
     def redis_client(self) -> redis.Redis:

@@ -66,7 +66,7 @@ def test_without_beat_the_workers_keep_time(campaign):
     stack.kill("beat")
     try:
         stack.ask(next(iter(campaign.connections.values())), "clock")
-        until(campaign.is_done, timeout_s=60, every_s=0.2)
+        until(campaign.is_done, every_s=0.2)
     finally:
         stack.start("beat")
 
@@ -83,7 +83,7 @@ def test_a_run_that_kills_its_worker_every_time_fails_as_poison(campaign):
         return stack.rows("SELECT status, code, attempt FROM bank_import_runs WHERE code = 'poison'")
 
     try:
-        ((status, _code, attempt),) = until(closed, timeout_s=90, every_s=0.2)
+        ((status, _code, attempt),) = until(closed, every_s=0.2)
     finally:
         armed.unlink()
     assert status in CLOSED

@@ -15,7 +15,7 @@ from sqlalchemy import insert, text
 
 from tests.chaos import witness
 from tests.chaos.bank import Bank
-from tests.chaos.stack import LEASE_S, Stack
+from tests.chaos.stack import Stack
 from tests.waiting import until
 from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
@@ -57,9 +57,9 @@ def stack_for_a_crowd():
     """
     with a_stack(RUNS_PER_CONNECTOR="2", RUNS_PER_USER="8") as stack:
         stack.start("worker-interactive", queues="interactive,celery")
-        until(lambda: len(stack.children("worker-interactive")) > 1, timeout_s=30)
+        until(lambda: len(stack.children("worker-interactive")) > 1)
         stack.restart("worker", queues="scheduled,maintenance,webhooks")
-        until(stack.is_up, timeout_s=60)
+        until(stack.is_up)
         yield stack
 
 
@@ -117,7 +117,6 @@ def test_term_during_a_long_import_ends_the_worker_at_once_and_the_import_later(
         lambda: stack.rows(
             "SELECT 1 FROM bank_import_runs WHERE connection_id = :id AND created > 0", id=connection_id
         ),
-        timeout_s=60,
     )
     worker = stack.processes["worker"]
     asked_s = time.monotonic()
@@ -127,7 +126,7 @@ def test_term_during_a_long_import_ends_the_worker_at_once_and_the_import_later(
     checkpoint = run_of(stack, connection_id)
     assert (checkpoint.status, checkpoint.code, checkpoint.attempt) == ("queued", "stopped", 0)
     assert 0 < checkpoint.created < LONG_IMPORT_ROWS
-    until(is_closed(stack, connection_id), timeout_s=120)
+    until(is_closed(stack, connection_id))
     stored = stack.rows(
         "SELECT count(*), count(DISTINCT (t.account_id, t.external_id)), count(DISTINCT t.expense_id)"
         " FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id WHERE a.connection_id = :id",
@@ -143,14 +142,12 @@ def test_a_hard_time_limit_costs_a_child_and_the_run_goes_on(stack_alone):
     stack = stack_alone
     name, connection_id = join(stack, 100)
     stack.restart("worker", app="short_limits")
-    until(stack.is_up, timeout_s=30)
+    until(stack.is_up)
     (stack.faults / "after_claim.stop").touch()  # stuck beyond the reach of deadline and soft limit
     stack.ask(connection_id, "client")
-    (stuck,) = until(
-        lambda: [child for child in stack.children() if child.status() == psutil.STATUS_STOPPED], timeout_s=30
-    )
-    until(lambda: not stuck.is_running(), timeout_s=60)
-    until(is_closed(stack, connection_id), timeout_s=60)
+    (stuck,) = until(lambda: [child for child in stack.children() if child.status() == psutil.STATUS_STOPPED])
+    until(lambda: not stuck.is_running())
+    until(is_closed(stack, connection_id))
     assert run_of(stack, connection_id).attempt == 2
     assert_all_there_once(stack, name, connection_id)
 
@@ -161,15 +158,13 @@ def test_a_worker_that_stood_still_for_longer_than_its_lease_writes_nothing(stac
     name, connection_id = join(stack, 100)
     (stack.faults / f"{point}.stop").touch()
     stack.ask(connection_id, "client")
-    (zombie,) = until(
-        lambda: [child for child in stack.children() if child.status() == psutil.STATUS_STOPPED], timeout_s=30
-    )
-    until(is_closed(stack, connection_id), timeout_s=20 * LEASE_S)
+    (zombie,) = until(lambda: [child for child in stack.children() if child.status() == psutil.STATUS_STOPPED])
+    until(is_closed(stack, connection_id))
     closed = run_of(stack, connection_id)
     assert closed.attempt == 2
     zombie.send_signal(signal.SIGCONT)
     lost = f'"run_id": "{closed.id}"'
-    until(lambda: any(lost in line and "run.lost" in line for line in stack.log_lines("worker")), timeout_s=30)
+    until(lambda: any(lost in line and "run.lost" in line for line in stack.log_lines("worker")))
     assert run_of(stack, connection_id) == closed
     assert_all_there_once(stack, name, connection_id)
 
@@ -181,10 +176,10 @@ def test_redis_restarting_under_running_imports_ends_no_worker(stack, person):
     for _, connection_id in people:
         stack.ask(connection_id, "client")
     for _, connection_id in people:
-        until(is_running(stack, connection_id), timeout_s=30)
+        until(is_running(stack, connection_id))
     stack.restart_redis()
     for name, connection_id in people:
-        until(is_closed(stack, connection_id), timeout_s=60)
+        until(is_closed(stack, connection_id))
         assert_all_there_once(stack, name, connection_id)
     assert stack.processes["worker"].pid == worker
 
@@ -201,10 +196,9 @@ def test_a_person_is_served_at_once_while_ten_thousand_connections_wait_their_tu
         session.execute(insert(BankConnection), many)
     until(
         lambda: stack.rows("SELECT 1 FROM bank_import_runs WHERE trigger = 'schedule' LIMIT 1"),
-        timeout_s=60,
     )
     stack.ask(connection_id, "client")
-    until(is_closed(stack, connection_id), timeout_s=30)
+    until(is_closed(stack, connection_id))
     row = run_of(stack, connection_id)
     assert row.started_at - row.queued_at < timedelta(seconds=START_BOUND_S)
     ((due, queued),) = stack.rows(
@@ -224,10 +218,10 @@ def test_a_bank_that_hangs_keeps_nobody_waiting_but_its_own_customers(stack_for_
         stack.ask(connection_id, "client")
     for connection_id in scheduled:
         stack.ask(connection_id, "due")
-    until(lambda: all(hanging(stack).get(trigger, 0) >= 2 for trigger in ("user", "schedule")), timeout_s=90)
+    until(lambda: all(hanging(stack).get(trigger, 0) >= 2 for trigger in ("user", "schedule")))
     connection_id = stack.add_connection("customer of another bank", MockConfig(accounts=1, history_days=30))
     stack.ask(connection_id, "client")
-    until(is_closed(stack, connection_id), timeout_s=20)
+    until(is_closed(stack, connection_id))
     row = run_of(stack, connection_id)
     assert row.status == "succeeded"
     assert row.started_at - row.queued_at < timedelta(seconds=START_BOUND_S)
@@ -257,7 +251,7 @@ def test_an_hour_in_which_nobody_planned_brings_each_connection_one_run_and_the_
     for name in ("worker", "beat", "beat-of-another-host"):
         stack.start(name)
     for connection_id in ids:
-        until(is_closed(stack, connection_id), timeout_s=60)
+        until(is_closed(stack, connection_id))
     missed = stack.rows(
         "SELECT connection_id, scheduled_for FROM bank_import_runs"
         " WHERE connection_id = ANY(:ids) AND scheduled_for <= :back_at",

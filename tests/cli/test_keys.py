@@ -107,7 +107,7 @@ def test_a_rotation_that_is_killed_goes_on_where_it_was(command, key_file, safe)
     with safe.sessions() as holding:
         holding.execute(text("SELECT pg_advisory_xact_lock(1)"))
         rotation = subprocess.Popen([sys.executable, "-m", "worker", "keys", "rotate", "--batch", "1"], env=os.environ)
-        until(lambda: safe.sql(WAITS) or rotation.poll() is not None, timeout_s=60)
+        until(lambda: safe.sql(WAITS) or rotation.poll() is not None)
         rotation.send_signal(signal.SIGKILL)
         assert rotation.wait() == -signal.SIGKILL
     until(lambda: not safe.sql(WAITS))

@@ -64,8 +64,8 @@ def worker_that_never_ticks(tmp_path, database_url, redis_url, settings, monkeyp
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", "one@here", "-c", "2"]
     with (tmp_path / "output").open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=tmp_path)
-    until(lambda: b"requests.heard" in (tmp_path / "output").read_bytes(), timeout_s=60)
-    until(lambda: heartbeat_files.problem("worker") is None, timeout_s=60)
+    until(lambda: b"requests.heard" in (tmp_path / "output").read_bytes())
+    until(lambda: heartbeat_files.problem("worker") is None)
     yield
     process.terminate()
     assert process.wait(60) == 0

@@ -75,7 +75,7 @@ def pooled_url(database_url, folder):
             probe.dispose()
 
     try:
-        until(answers, timeout_s=15)
+        until(answers)
         yield found
     finally:
         process.terminate()
@@ -160,7 +160,7 @@ def test_nothing_listens_through_a_pooler_and_what_is_requested_through_one_is_h
     woken = threading.Event()
     through = RequestListener(pooled_url, woken.set)
     through.start()
-    until(lambda: not through.is_alive(), timeout_s=60)
+    until(lambda: not through.is_alive())
     assert not woken.is_set()
     straight = RequestListener(database_url, woken.set)
     straight.start()

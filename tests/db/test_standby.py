@@ -79,7 +79,7 @@ def test_what_operators_look_at_comes_from_the_standby_and_from_the_primary_with
         with opened.sessions() as session:
             assert not session.scalar(IS_STANDBY)
             session.execute(text("INSERT INTO users (email, password_hash) VALUES ('a@standby.test', 'x')"))
-        until(copied, timeout_s=30)
+        until(copied)
         assert b"finmind_open_runs" in exposition(opened.readings, broker)
         standby.stop()
         opened.reading_engine.dispose()

@@ -112,7 +112,7 @@ class Reader:
             "PYTHONWARNINGS": "ignore",
         }
         self.up = self.start("finmind-worker up --no-flower", "up")
-        until(lambda: b"everything is up" in self.log("up"), timeout_s=90)
+        until(lambda: b"everything is up" in self.log("up"))
         addresses = dict(line.split("=", 1) for line in (home / ".finmind" / "env").read_text().splitlines())
         self.engine = open_engine(addresses["DATABASE_URL"], role="test")
         self.sessions = open_sessions(self.engine)
@@ -299,7 +299,7 @@ def test_the_programs_that_go_on_start_and_stop(reader):
         spelled = command.replace("8400", str(reader.second_port))
         started.append((reader.start(f"env $(cat .finmind/env) {spelled}", f"program-{number}"), number, command))
     for process, number, command in started:
-        until(lambda number=number: READY.search(reader.log(f"program-{number}")), timeout_s=60)
+        until(lambda number=number: READY.search(reader.log(f"program-{number}")))
         assert process.poll() is None, command
     for process, _number, command in started:
         assert stop(process) in {0, -signal.SIGTERM}, command  # uvicorn passes the signal on when it has ended

@@ -2,9 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
@@ -15,16 +14,3 @@ def home() -> Iterator[Path]:
     directory.chmod(0o711)
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until a condition about another process holds; fail after a bound."""
-
-    def wait(condition: Callable[[], bool], *, within_s: float = 20) -> None:
-        deadline_s = monotonic() + within_s
-        while not condition():
-            assert monotonic() < deadline_s, "it did not come true"
-            sleep(0.05)
-
-    return wait

@@ -38,7 +38,7 @@ def address(home: Path) -> Iterator[str]:
     command = [str(Path(sys.executable).parent / "finmind-worker"), "up", "--demo", "--no-flower"]
     # The tests load in a minute more pages than a person does.
     up = Up(command, home, API_PORT=str(port), API_REQUESTS_PER_MINUTE="5000")
-    up.wait_for("everything is up", within_s=120)
+    up.wait_for("everything is up")
     assert f"a person's sample page: http://127.0.0.1:{port}/sample" in up.output
     yield f"http://127.0.0.1:{port}/sample"
     up.process.terminate()

@@ -15,6 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tests.waiting import until
 from worker.errors import ConfigurationError
 from worker.local import accounts
 from worker.local import postgres as postgres_module
@@ -73,7 +74,7 @@ def test_redis_finds_its_data_and_its_address_after_a_restart(home: Path) -> Non
         second.stop()
 
 
-def test_a_killed_parent_leaves_no_server_behind(home: Path, eventually) -> None:
+def test_a_killed_parent_leaves_no_server_behind(home: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -83,7 +84,7 @@ def test_a_killed_parent_leaves_no_server_behind(home: Path, eventually) -> None
         assert len(pids) == 2
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids))
+    until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
 
 
 def test_a_server_that_outlived_its_parent_is_replaced(home: Path) -> None:

@@ -4,10 +4,13 @@ import os
 import queue
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
 import psutil
+
+from tests.waiting import PATIENCE_S
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
 
@@ -35,19 +38,20 @@ class Up:
     def stop_reading(self) -> None:
         self._deaf = True
 
-    def wait_for(self, words: str, *, within_s: float = 60) -> str:
-        deadline_s = monotonic() + within_s
-        while monotonic() < deadline_s:
-            line = self._lines.get(timeout=within_s)
-            assert line is not None, f"it ended before it said {words!r}:\n" + "\n".join(self.said)
-            self.said.append(line)
-            if words in line:
-                return line
-        raise AssertionError(words)
+    def wait_for(self, words: str) -> str:
+        """Return the first line with these words; fail with all that was said when none comes."""
+        deadline_s = monotonic() + PATIENCE_S
+        with suppress(queue.Empty):
+            while monotonic() < deadline_s and (line := self._lines.get(timeout=PATIENCE_S)) is not None:
+                self.said.append(line)
+                if words in line:
+                    return line
+        raise AssertionError(f"it did not say {words!r}:\n{self.output}")
 
-    def ended(self, *, within_s: float = 60) -> int:
-        code = self.process.wait(within_s)
-        while (line := self._lines.get(timeout=10)) is not None:
+    def ended(self) -> int:
+        """Wait for the end of the program and of what it says; return the exit code."""
+        code = self.process.wait(PATIENCE_S)
+        while (line := self._lines.get(timeout=PATIENCE_S)) is not None:
             self.said.append(line)
         return code
 

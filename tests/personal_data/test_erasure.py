@@ -123,7 +123,7 @@ def import_many(connect, ask, execute):
         ]
         with ThreadPoolExecutor(6) as pool:
             imports = [pool.submit(execute, run_id) for run_id in [*runs, ask(others)]]
-            until(lambda: "bank_transactions" in left(user_id) or all(run.done() for run in imports), timeout_s=60)
+            until(lambda: "bank_transactions" in left(user_id) or all(run.done() for run in imports))
             yield
             for run in imports:
                 run.result()

@@ -144,7 +144,7 @@ def imports_under_way(source: Runtime, connect: Callable[..., uuid.UUID]) -> Ite
     with ThreadPoolExecutor(3) as pool:
         imports = [pool.submit(execute, source, ask(source, connection_id)) for connection_id in connections]
         begun = "SELECT count(*) FROM bank_transactions"
-        until(lambda: one(source, begun) or all(done.done() for done in imports), timeout_s=60)
+        until(lambda: one(source, begun) or all(done.done() for done in imports))
         yield
         for done in imports:
             done.result()

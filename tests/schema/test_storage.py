@@ -28,7 +28,7 @@ def test_quiet_refreshes_update_accounts_and_connections_in_place(harness, engin
         harness.refresh()
     assert harness.refresh().code == "nothing_new"
     engine.dispose()  # a session says what it did when it ends
-    until(lambda: updates(engine, "bank_connections").n_tup_upd >= REFRESHES, timeout_s=20)
+    until(lambda: updates(engine, "bank_connections").n_tup_upd >= REFRESHES)
     for table in ("bank_connections", "bank_connection_accounts"):
         updated, in_place = updates(engine, table)
         assert in_place >= 0.9 * updated, table

@@ -108,9 +108,9 @@ class Scene:
         self.start("flower", "flower", f"--port={self.flower_port}", "--address=127.0.0.1")
         self.start("beat", "beat")
         self.run("api", "-m", "worker", "api", f"--port={self.api_port}")
-        until(lambda: b"Uvicorn running" in self.log("api"), timeout_s=60)
-        until(lambda: b"ready." in self.log("worker"), timeout_s=60)
-        until(lambda: self._page("api/workers"), timeout_s=60, every_s=0.2)
+        until(lambda: b"Uvicorn running" in self.log("api"))
+        until(lambda: b"ready." in self.log("worker"))
+        until(lambda: self._page("api/workers"), every_s=0.2)
 
     def start(self, name: str, *arguments: str, **environment: str) -> None:
         self.run(name, "-m", "celery", "-A", "worker.app", *arguments, **environment)
@@ -217,7 +217,7 @@ class Scene:
         self._thread = threading.Thread(target=read, daemon=True)
         self._thread.start()
         client = redis.Redis.from_url(self.redis.url)
-        until(lambda: client.ping() and self._heard, timeout_s=30)
+        until(lambda: client.ping() and self._heard)
         client.close()
 
     def _rows(self) -> dict[str, bytes]:

@@ -100,7 +100,7 @@ def worker(database_url, redis_url, tmp_path):
         stdout=log,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
-    until(lambda: b"ready." in (tmp_path / "worker.log").read_bytes() or process.poll() is not None, timeout_s=60)
+    until(lambda: b"ready." in (tmp_path / "worker.log").read_bytes() or process.poll() is not None)
     yield process
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=60)
@@ -157,7 +157,7 @@ def wait_for_its_success(sessions, run_id):
             found = session.execute(query, {"id": run_id}).one()
         return found if found.status not in ("queued", "running") else None
 
-    run = until(ended, timeout_s=120, every_s=0.1)
+    run = until(ended, every_s=0.1)
     assert run.status == "succeeded"
     return run.dispatch_count
 
@@ -185,7 +185,7 @@ def test_a_flood_of_every_message_changes_neither_ledger_nor_events(
                     writer.lpush(queue, message)
         for command in ({"method": "shutdown"}, {"method": "cancel_consumer", "arguments": {"queue": "interactive"}}):
             writer.publish("/0.celery.pidbox", envelope("", [], body=json.dumps(command)))
-        until(lambda: not any(writer.llen(queue) for queue in QUEUES), timeout_s=240, every_s=0.2)
+        until(lambda: not any(writer.llen(queue) for queue in QUEUES), every_s=0.2)
     run_to_its_end(sessions, connection_id, redis_url)
     assert worker.poll() is None
     assert ledger(sessions) == before
@@ -204,7 +204,7 @@ def test_no_run_waits_for_an_expired_message_or_behind_a_flood(worker, sessions,
         writer.lpush(
             "interactive", envelope(broker.EXECUTE, [str(run_id)], id=str(run_id), expires="2020-01-01T00:00:00Z")
         )
-        until(lambda: not writer.llen("interactive"), timeout_s=30)
+        until(lambda: not writer.llen("interactive"))
         assert run_to_its_end(sessions, connection_id, redis_url) == run_id
         for task in (broker.EXECUTE, broker.REFRESH_CONNECTION):
             run_id = publish(sessions, connection_id)
@@ -223,9 +223,9 @@ def test_no_entry_fills_the_memory_of_a_worker_and_no_key_ends_it(worker, sessio
     with redis.Redis.from_url(redis_url) as writer:
         writer.lpush("interactive", json.dumps(bomb), json.dumps(encoded))
         writer.lpush("interactive", b"[" + b"{}," * (8 << 20) + b"{}]")
-        until(lambda: not writer.llen("interactive"), timeout_s=30)
+        until(lambda: not writer.llen("interactive"))
         writer.set("interactive", "not a list")
-        until(lambda: writer.type("interactive") == b"none", timeout_s=30)
+        until(lambda: writer.type("interactive") == b"none")
     run_to_its_end(sessions, connection_id, redis_url)
     assert worker.poll() is None
     assert _peak_mib(worker.pid) < 400

@@ -211,7 +211,7 @@ def ask_for_runs(scene: Scene, connections: dict[str, uuid.UUID], *, kind: RunKi
         waiting.intersection_update(unfinished(scene))
         return not waiting
 
-    until(all_ended_or_deferred, timeout_s=120, every_s=0.1)
+    until(all_ended_or_deferred, every_s=0.1)
 
 
 def unfinished(scene: Scene) -> list[str]:
@@ -271,7 +271,7 @@ def knock_at_the_door(scene: Scene, user_id: int, canaries: Canaries, connection
     body = json.dumps({"connector_name": "mock", "config": limited}).encode()
     made = json.loads(scene.ask(user_id, "POST", f"{base}/connections", body)[1])
     scene.ask(user_id, "POST", f"{base}/connections/{made['id']}/import")
-    until(lambda: not unfinished(scene), timeout_s=60, every_s=0.2)
+    until(lambda: not unfinished(scene), every_s=0.2)
     runs = json.loads(scene.ask(user_id, "GET", f"{base}/connections/{made['id']}/import-runs")[1])
     assert runs["items"][0]["status"] == "succeeded", "asked again within the run, as the bank wished"
 
@@ -281,7 +281,7 @@ def crash(scene: Scene, connection_id: uuid.UUID) -> None:
     fault = scene.faults / "after_claim.kill"
     fault.touch()
     scene.command("import", connection_id, "--json")
-    until(lambda: not fault.exists() and b"WorkerLostError" in scene.log("worker"), timeout_s=120)
+    until(lambda: not fault.exists() and b"WorkerLostError" in scene.log("worker"))
     assert b"Max core file size        0 " in Path(f"/proc/{scene.pid('worker')}/limits").read_bytes()
     if os.getuid() != 0:
         assert not os.access(f"/proc/{scene.pid('worker')}/environ", os.R_OK)

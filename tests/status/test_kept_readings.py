@@ -43,8 +43,8 @@ def test_a_slow_reading_is_answered_from_the_last_one_until_it_is_renewed_in_the
     clock.now_s += 2
     assert readings.get("slow", read) == readings.get("slow", read) == 1, "nobody waits, and one thread reads"
     may_end.set()
-    until(lambda: len(taken) == 2, timeout_s=10)
-    until(lambda: readings.get("slow", read) == 2, timeout_s=10)
+    until(lambda: len(taken) == 2)
+    until(lambda: readings.get("slow", read) == 2)
     assert len(taken) == 2
 
 

@@ -112,17 +112,17 @@ def test_hanging_banks_hold_their_users_share_and_a_cancel_ends_their_wait(
         return found if len(found) == HOSTILE * PER_USER else None
 
     hanging = ask(hostile)
-    until(running, timeout_s=60)
+    until(running)
 
     quick = MockConfig(history_days=5, accounts=1)
     asked = ask([link(user_id, "mock", quick) for user_id in people(HONEST)])
-    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in asked), timeout_s=60)
-    held = until(running, timeout_s=60)  # the silent bank's time may have run out, and the user's next run begun
+    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in asked))
+    held = until(running)  # the silent bank's time may have run out, and the user's next run begun
     assert "queued" in {row_of(run_id).status for run_id in hanging}
 
     for run_id in held:
         with sessions() as session, suppress(ConflictError):  # it ended by itself this very moment
             commands.cancel(session, run_id)
-    until(lambda: not any(row_of(run_id).status == "running" for run_id in held), timeout_s=30)
+    until(lambda: not any(row_of(run_id).status == "running" for run_id in held))
     assert "cancelled" in {row_of(run_id).status for run_id in held}
     client.close()

@@ -185,7 +185,7 @@ def test_threads_wait_and_processes_compute(start, nudge, connect_mock, ask_impo
     imports = [ask_import(connection_id) for connection_id in connections]
     for run_id in imports:
         nudge(run_id)
-    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in imports), timeout_s=60)
+    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in imports))
     assert {row_of(run_id).worker_name for run_id in imports} == {"light@test"}
     with sessions() as session:
         requests = [
@@ -195,7 +195,7 @@ def test_threads_wait_and_processes_compute(start, nudge, connect_mock, ask_impo
         reverts = [request_run(session, request) for request in requests]
     for run_id in reverts:
         nudge(run_id)
-    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in reverts), timeout_s=60)
+    until(lambda: all(row_of(run_id).status == "succeeded" for run_id in reverts))
     assert {row_of(run_id).worker_name for run_id in reverts} == {"heavy@test"}
 
 
@@ -208,7 +208,7 @@ def test_a_worker_of_threads_hands_back_all_its_runs_within_seconds_of_term(
     runs = [ask_refresh(connect_mock(**slow)) for _ in range(10)]
     for run_id in runs:
         nudge(run_id)
-    until(lambda: all(row_of(run_id).status == "running" for run_id in runs), timeout_s=60)
+    until(lambda: all(row_of(run_id).status == "running" for run_id in runs))
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=40) == 0
     assert {(row_of(run_id).status, row_of(run_id).attempt) for run_id in runs} == {("queued", 0)}

@@ -39,7 +39,7 @@ class Worker:
         with (directory / "log").open("ab") as log:
             program = Program(command=command, directory=directory, environment={**os.environ, **environment, **own})
             self.process = start_child(program, output=log)
-        until(lambda: b"ready." in (directory / "log").read_bytes(), timeout_s=60)
+        until(lambda: b"ready." in (directory / "log").read_bytes())
 
     def count(self, name: str, **labels: str) -> float:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
@@ -92,7 +92,7 @@ def refresh(environment, sessions, user_id):
             with sessions() as session:
                 return session.scalar(query, {"id": run_id})
 
-        until(lambda: status() in {"succeeded", "failed"}, timeout_s=30)
+        until(lambda: status() in {"succeeded", "failed"})
         assert status() == "succeeded"
 
     yield run

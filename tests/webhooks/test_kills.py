@@ -85,7 +85,7 @@ def test_redis_flushed_at_any_moment_loses_nothing(  # noqa: PLR0917 - fixtures
             for number in range(30):
                 publish(id=number)
                 broker.flushall()
-            until(lambda: rows(DELIVERED) == [(30,)], timeout_s=180)
+            until(lambda: rows(DELIVERED) == [(30,)])
         finally:
             worker.terminate()
             worker.wait(30)
