@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from worker.db.prepared import prepared
 from worker.models import BankConnectionAccount
 from worker.models.connection_options import ConnectionOptions
-from worker.runs.lease import ACTIVE_ACCOUNTS
+from worker.runs.imported_accounts import IMPORTED_ACCOUNTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class AccountState:
 
 
 _ACTIVE = prepared(
-    f"""{ACTIVE_ACCOUNTS.format(connection_id=":connection_id")}
+    f"""{IMPORTED_ACCOUNTS.format(connection_id=":connection_id")}
       AND (CAST(:only AS text) IS NULL OR external_id = :only OR (:only = ANY(former_external_ids) AND NOT EXISTS (
         SELECT 1 FROM bank_connection_accounts n WHERE n.connection_id = :connection_id AND n.external_id = :only)))
     ORDER BY id

@@ -19,6 +19,7 @@ from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.runs import circuit
 from worker.runs.admission import AdmissionFacts
+from worker.runs.imported_accounts import IMPORTED_ACCOUNTS
 from worker.runs.states import Lease, RunStatus
 
 COUNT_UP_TO = 100
@@ -38,14 +39,6 @@ class ClaimedRun:
     facts: AdmissionFacts
     row: Mapping[str, Any]
 
-
-ACTIVE_ACCOUNTS = """
-    SELECT id, external_id, former_external_ids, inverted, anchor, mask, id_class, currency, cursor, watermark_on,
-      history_from_on, history_complete, lateness_days, bank_account_id, days_at::text,
-      currency_assumed,
-      CASE WHEN balance_kind = 'booked' THEN balance_amount::text END AS booked
-    FROM bank_connection_accounts WHERE connection_id = {connection_id} AND status = 'active' AND included"""
-"""The accounts of a connection that are imported."""
 
 # Until the commit no other unscheduled run of the user or of the connector is claimed, so that each claim counts those
 # before it; the dispatcher bounds the runs of the schedule. The row comes first: who waits for it, because its former
@@ -104,7 +97,7 @@ _CLAIM = prepared(
            SELECT account_id, status, from_on, to_on, cursor_after
            FROM bank_import_run_accounts WHERE run_id = r.id) a) AS earlier,
         CASE WHEN c.answer_digest IS NOT NULL THEN
-          (SELECT json_agg(a ORDER BY a.id) FROM ({ACTIVE_ACCOUNTS.format(connection_id="c.id")}) a) END AS accounts
+          (SELECT json_agg(a ORDER BY a.id) FROM ({IMPORTED_ACCOUNTS.format(connection_id="c.id")}) a) END AS accounts
     """,  # noqa: S608 - constants
 )
 
