@@ -55,7 +55,7 @@ class AdmissionLimits:
     per_user_here: int | None = None
 
 
-def share_of(places: int) -> int:
+def places_per_user(places: int) -> int:
     """Return how many of the places of a worker one user may hold: a quarter, and one at least."""
     return max(1, places // 4)
 

@@ -61,7 +61,7 @@ def execute_run(
     worker_name: str,
     soft_limit_s: float,
     light: LightWorker | None = None,
-    share: int | None = None,
+    per_user_here: int | None = None,
 ) -> Outcome | None:
     """Claim the run and execute it until it is closed, deferred, handed back or lost.
 
@@ -71,7 +71,7 @@ def execute_run(
         worker_name: Name of this worker, which is stored in the row.
         soft_limit_s: Celery's soft limit; the run hands itself back before it.
         light: Set when this worker executes light runs only.
-        share: Runs of one user that may be under way in this worker; None for no such bound.
+        per_user_here: Runs of one user that may be under way in this worker; None for no such bound.
 
     Returns:
         The outcome when this worker ended the run, otherwise None.
@@ -82,7 +82,7 @@ def execute_run(
         log.info("run.passed_on", run_id=str(run_id))
         return None
     try:
-        claimed = _start(runtime, run_id, worker_name, share)
+        claimed = _start(runtime, run_id, worker_name, per_user_here)
     except LostLeaseError as reason:
         log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
         return None
@@ -112,7 +112,7 @@ def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
         return is_heavy(session, run_id) and is_consumed(session)
 
 
-def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, share: int | None) -> ClaimedRun | None:
+def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, per_user_here: int | None) -> ClaimedRun | None:
     """Claim the run, and end it or let it wait when it may not start now."""
     settings = runtime.settings
     with runtime.statements() as session:
@@ -130,7 +130,7 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, share: int | N
         per_user=settings.runs_per_user,
         per_connector=settings.runs_per_connector,
         max_attempts=settings.max_attempts,
-        per_user_here=share,
+        per_user_here=per_user_here,
     )
     decision = admit(facts, attempt=lease.attempt, limits=limits)
     if decision is None:

@@ -20,7 +20,7 @@ from worker.db.trouble import is_away, is_contention
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankImportRun
 from worker.process.stop_flag import STOP
-from worker.runs.admission import share_of
+from worker.runs.admission import places_per_user
 from worker.runs.heavy import LightWorker
 from worker.runs.longest_waiting import longest_waiting_run
 from worker.runs.message_allowance import check_message_allowance
@@ -119,7 +119,7 @@ def _execute_run(task: Task[Any, Any], run_id: uuid.UUID) -> Outcome | None:
         worker_name=str(task.request.hostname),
         soft_limit_s=_soft_limit_s(task),
         light=_LIGHT if has_threads() else None,
-        share=_share(task),
+        per_user_here=_per_user_here(task),
     )
 
 
@@ -151,12 +151,12 @@ def _note_trouble(error: DBAPIError, run_id: uuid.UUID | None) -> None:
     log.warning("run.database_away", run_id=run_id and str(run_id), reason=type(error.orig).__name__)
 
 
-def _share(task: Task[Any, Any]) -> int | None:
+def _per_user_here(task: Task[Any, Any]) -> int | None:
     """Return how many runs of one user may be under way here; None where RUNS_PER_USER or the schedule bounds them."""
     known = places()
     by_schedule = (task.request.delivery_info or {}).get("routing_key") == Queue.SCHEDULED
     stated = "runs_per_user" in process_runtime().settings.model_fields_set
-    return None if known is None or by_schedule or stated else share_of(known)
+    return None if known is None or by_schedule or stated else places_per_user(known)
 
 
 def _pass_on(run_id: uuid.UUID) -> None:
