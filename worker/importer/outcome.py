@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.connectors.errors import ProviderUnavailableError, RateLimitError
 from worker.errors import KeyProviderUnavailableError, WorkerError
+from worker.importer import run_messages
 from worker.importer.decide.balance_proof import BalanceProof
 from worker.importer.decide.expense import MAX_NOTES
 from worker.importer.decide.plan import Plan
@@ -132,14 +133,6 @@ class AccountTally:
                 self.warnings.add("notes_shortened")
 
 
-_EXPLAINED = {
-    "row_doubled": ", which is one row that is there twice",
-    "row_removed": ", which is a row that the bank took back",
-    "sign_of_one_row": ", which is twice a row whose sign may be wrong",
-    "signs_of_all_rows": ", which is what inverted signs would make",
-}
-
-
 def judge_account(
     counted: AccountResult,
     *,
@@ -166,16 +159,7 @@ def judge_account(
     if code != counted.code:
         return replace(counted, status="partial", code=code, message=message)
     left_out = rejections.dismissed
-    return replace(counted, message=f"{left_out} rejected rows were left out by a person") if left_out else counted
-
-
-def mismatch_sentence(proof: BalanceProof) -> str:
-    """Say by how much a balance differs from the rows, and what to do."""
-    return (
-        f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}"
-        f"{_EXPLAINED[proof.explanation.code] if proof.explanation else ''}:"
-        " compare the account's rows with a statement of the bank"
-    )
+    return replace(counted, message=run_messages.left_out(left_out)) if left_out else counted
 
 
 def _problems(
@@ -187,36 +171,20 @@ def _problems(
 ) -> Iterator[tuple[str, str | None]]:
     """Yield codes and sentences of what keeps an account from success, the most telling one first."""
     if counts.delivered != counts.accounted:
-        missing = counts.delivered - counts.accounted
-        yield UNACCOUNTED, f"{missing} of {counts.delivered} rows are not accounted for: report it"
+        yield UNACCOUNTED, run_messages.unaccounted(counts)
     if unsettled.told_again and proof.result == "unproven":
         # Before what a person can settle, which would end it.
-        sentence = (
-            f"{unsettled.told_again} rows equal known ones, and are those or more purchases:"
-            " the next run reads everything again and counts them"
-        )
-        yield "rows_told_again", sentence
+        yield "rows_told_again", run_messages.told_again(unsettled.told_again)
     if open_rejections:
-        yield (
-            "rows_rejected",
-            f"{open_rejections} rows could not be imported: look at the run's rejections, then replay or dismiss them",
-        )
+        yield "rows_rejected", run_messages.rejected(open_rejections)
     if proof.result == "mismatch":
-        yield "balance_mismatch", mismatch_sentence(proof)
+        yield "balance_mismatch", run_messages.mismatch(proof)
     if mismatch_before is not None and proof.says_nothing:
         yield "balance_mismatch", mismatch_before
     if unsettled.withdrawn:
-        sentence = (
-            f"{unsettled.withdrawn} rows are no longer in the bank's answers: compare them with a statement of the"
-            " bank, and accept the suggestion to remove them or decline it"
-        )
-        yield "rows_withdrawn", sentence
+        yield "rows_withdrawn", run_messages.withdrawn(unsettled.withdrawn)
     if unsettled.still_pending:
-        sentence = (
-            f"{unsettled.still_pending} pending rows may be booked or called off, delivered beside a booking or for"
-            " long: accept the suggestion that they are, or decline it"
-        )
-        yield "still_pending", sentence
+        yield "still_pending", run_messages.still_pending(unsettled.still_pending)
 
 
 def stops_connection(error: WorkerError) -> bool:
@@ -269,7 +237,7 @@ def outcome_of(
         code, message = _failure_of(named, stopped_by)
         if unaccounted and stopped_by is None:
             code = UNACCOUNTED
-            message = f"{counts.delivered} rows were delivered and {counts.accounted} accounted for: report it"
+            message = run_messages.unaccounted(counts)
         failed = not good and (stopped_by is not None or bool(bad))
         status = RunStatus.FAILED if failed else RunStatus.PARTIAL
         return Outcome(status=status, code=code, message=message, counts=counts, report=report)
@@ -277,15 +245,10 @@ def outcome_of(
     return Outcome(status=RunStatus.SUCCEEDED, code="ok" if moved else "nothing_new", counts=counts, report=report)
 
 
-def _sentence(result: AccountResult) -> str:
-    reason = result.message or result.code
-    return reason if result.account_id is None else f"account {result.account_id}: {reason}"
-
-
 def _failure_of(bad: Sequence[AccountResult], stopped_by: WorkerError | None) -> tuple[str, str | None]:
     """Return code and message of an unsuccessful run; several different codes become `account_failed`."""
     if stopped_by is not None:
         return stopped_by.code, str(stopped_by)
     codes = {result.code for result in bad}
-    message = "; ".join(_sentence(result) for result in bad)[:1000]
+    message = run_messages.of_accounts((result.account_id, result.message or result.code) for result in bad)
     return (codes.pop() if len(codes) == 1 else "account_failed"), message

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.errors import ConnectorError
 from worker.errors import KeyProviderUnavailableError, WorkerError
+from worker.importer import run_messages
 from worker.importer.context import ImportContext
 from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.job import Job
@@ -75,6 +76,5 @@ def _lost_rows(findings: RunFindings) -> AccountResult | None:
     counts = findings.elsewhere
     if findings.stopped_by is not None or counts.delivered == counts.accounted:
         return None
-    lost = counts.delivered - counts.accounted
-    sentence = f"{lost} delivered rows are not accounted for: report it"
-    return AccountResult(account_id=None, status="partial", code=UNACCOUNTED, message=sentence)
+    message = run_messages.unaccounted(counts)
+    return AccountResult(account_id=None, status="partial", code=UNACCOUNTED, message=message)

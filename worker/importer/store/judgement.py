@@ -8,8 +8,9 @@ import uuid
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.importer import run_messages
 from worker.importer.decide.balance_proof import BalanceProof
-from worker.importer.outcome import AccountResult, UnsettledRows, judge_account, mismatch_sentence
+from worker.importer.outcome import AccountResult, UnsettledRows, judge_account
 from worker.importer.store.ledger_state import (
     problem_of_connection,
     save_connection_problem,
@@ -84,7 +85,7 @@ def _mismatch_before(session: Session, account: BankConnectionAccount) -> str | 
     if account.problem_code == "balance_mismatch":
         return account.problem_message
     latest = next((proof for proof in _proofs(session, account.id) if not proof.says_nothing), None)
-    return mismatch_sentence(latest) if latest is not None and latest.result == "mismatch" else None
+    return run_messages.mismatch(latest) if latest is not None and latest.result == "mismatch" else None
 
 
 def _proofs(session: Session, account_id: int) -> list[BalanceProof]:
