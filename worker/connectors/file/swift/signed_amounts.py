@@ -1,4 +1,4 @@
-"""Reads balances and the fixed part of `:61:` lines, as SWIFT writes them. Pure."""
+"""Reads balances and the fixed part of `:61:` lines, as SWIFT writes them, with the signs of reversals. Pure."""
 
 import re
 from dataclasses import dataclass
