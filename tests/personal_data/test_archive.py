@@ -15,7 +15,7 @@ from sqlalchemy import text
 from worker.errors import NotFoundError
 from worker.personal_data import archive
 from worker.personal_data.archive import cell
-from worker.personal_data.tables import TABLES
+from worker.personal_data.personal_tables import TABLES
 
 
 @pytest.fixture

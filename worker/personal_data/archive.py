@@ -26,7 +26,7 @@ from worker.db.engine import Sessions
 from worker.errors import NotFoundError
 from worker.inert_text import inert, inert_json
 from worker.models import Base
-from worker.personal_data.tables import TABLES, PersonalTable, whose
+from worker.personal_data.personal_tables import TABLES, PersonalTable, whose
 
 FORMAT = "finmind-worker-export/1"
 _ROWS = 500

@@ -18,7 +18,7 @@ from worker.audit import record_operation
 from worker.connections.statement_folders import folder_of_user
 from worker.db.engine import Sessions, with_contention_retries
 from worker.finmind_cache import FinMindCache
-from worker.personal_data.tables import PASSING, TABLES, whose
+from worker.personal_data.personal_tables import PASSING, TABLES, whose
 from worker.personal_data.traces import Search, identifying_values, search
 from worker.runs.circuit import BANK_SCOPE
 

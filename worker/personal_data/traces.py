@@ -8,7 +8,7 @@ from itertools import groupby
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.personal_data.tables import TABLES, whose
+from worker.personal_data.personal_tables import TABLES, whose
 
 SHORTEST = 8
 """Shorter values are not looked for: `12345678` names an account, `1234` is in every second row."""

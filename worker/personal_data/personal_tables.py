@@ -1,4 +1,4 @@
-"""Lists which rows of which table are about a user. A test compares the list with the models."""
+"""Lists the tables that hold rows about a user, to be exported and erased. A test compares the list with the models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

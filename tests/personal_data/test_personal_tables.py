@@ -4,12 +4,12 @@ from sqlalchemy import text
 
 from worker.models import Base
 from worker.personal_data.archive import exported_columns
-from worker.personal_data.tables import IMPERSONAL, PASSING, TABLES, whose
+from worker.personal_data.personal_tables import IMPERSONAL, PASSING, TABLES, whose
 from worker.schema.compare import FINMIND
 
 
 def test_every_table_is_about_people_or_said_not_to_be():
-    """When this fails, a table was added: say in worker/personal_data/tables.py whose its rows are."""
+    """When this fails, a table was added: say in worker/personal_data/personal_tables.py whose its rows are."""
     named = [table.name for table in TABLES] + list(PASSING)
     assert len(named) == len(set(named))
     assert set(Base.metadata.tables) - FINMIND == (set(named) | IMPERSONAL) - {"expenses"}
