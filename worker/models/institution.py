@@ -10,7 +10,7 @@ from worker.models.base import Base
 
 
 class InstitutionWeather(Base):
-    """Whether a bank answers, and figures of its connections. Fields as `worker.runs.weather.BankState` has them."""
+    """Whether a bank answers, and figures of its connections; the fields are those of `runs.bank_outages.BankState`."""
 
     __tablename__ = "institution_weather"
     __table_args__ = (PrimaryKeyConstraint("connector_name", "institution", name="pk_institution_weather"),)

@@ -190,7 +190,7 @@ def _delete_rows(sessions: Sessions, plan: ErasurePlan) -> dict[str, int]:
         counts = _count(session, plan.user_id)
         session.execute(text(f"DELETE FROM provider_notices WHERE {whose('provider_notices')}"), user)  # noqa: S608 - a constant
         session.execute(_FORGET_IN_CIRCUITS, user)
-        session.execute(_FORGET_IN_WEATHER, user)
+        session.execute(_FORGET_FAILURES, user)
         session.execute(_OWN_EXPENSES, user)
         banks = [dict(row) for row in session.execute(_BANKS, user).mappings()]
         for table in _ROOTS:
@@ -211,7 +211,7 @@ _FORGET_IN_CIRCUITS = text(
     """UPDATE bank_connector_circuits SET failed_users = array_remove(failed_users, CAST(:user_id AS integer))
     WHERE :user_id = ANY(failed_users)"""
 )
-_FORGET_IN_WEATHER = text(
+_FORGET_FAILURES = text(
     """UPDATE institution_weather SET failed_users = array_remove(failed_users, CAST(:user_id AS integer))
     WHERE :user_id = ANY(failed_users)"""
 )

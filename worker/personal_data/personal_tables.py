@@ -132,7 +132,7 @@ IMPERSONAL = frozenset(
         "provider_webhook_keys",
     }
 )
-"""Tables without rows about people. Circuits and weather list users who met a failure; an erasure takes them out."""
+"""Tables without rows about people. Circuits and banks list users who met a failure; an erasure takes them out."""
 
 
 def whose(table: str, of: str = "= :user_id") -> str:

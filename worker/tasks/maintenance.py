@@ -9,10 +9,10 @@ from worker.process.stop_flag import STOP
 from worker.recordings.store import prune_recordings
 from worker.reminders.consent import warn_of_expiring_consents
 from worker.runs.activity import write_ended_hours
+from worker.runs.bank_outage_records import observe
 from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.reaper import PAGE, recover, silent_runs
 from worker.runs.retention import RetentionPolicy, expire_deferred, prune_old, remove_old_rows
-from worker.runs.weather_records import observe
 from worker.runtime import process_runtime
 from worker.telemetry.logs import get_logger
 

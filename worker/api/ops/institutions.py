@@ -6,7 +6,7 @@ from fastapi.responses import HTMLResponse
 from worker.api.ops.filters import institution_filter
 from worker.api.ops.rendering import RELOAD_S, PageRoute, page
 from worker.api.services import ServicesDep
-from worker.runs.weather_records import institutions
+from worker.runs.bank_outage_records import institutions
 
 router = APIRouter(prefix="/ops", route_class=PageRoute)
 _MOST = 500

@@ -1,6 +1,6 @@
-"""How soon an outage of a bank is noticed, and how often wrongly: by the weather, by the circuit, by a plain threshold.
+"""How soon an outage of a bank is noticed, and how often wrongly: by records of runs, by the circuit, by a threshold.
 
-    python -m benchmarks.bank_weather [--banks 200] [--days 60]
+    python -m benchmarks.bank_outages [--banks 200] [--days 60]
 
 A fleet of simulated banks: from 3 to 3,000 connections that are refreshed four times a day, each bank with a share of
 failures of its own (0.2 to 20 in 100) and now and then a minute of failures for everybody; about once a month it is
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.results import print_and_keep
+from worker.runs.bank_outages import DOWN_FAILS, BankState, RunResult, after, usual_failures
 from worker.runs.circuit import FAILURES_LAST, FAILURES_TO_OPEN, FEWEST_USERS_TO_OPEN, USERS_TO_OPEN
-from worker.runs.weather import DOWN_FAILS, BankState, RunResult, after, usual_failures
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=60)
     options = parser.parse_args()
     figures = measure(options.banks, options.days)
-    print_and_keep("bank_weather", figures)
+    print_and_keep("bank_outages", figures)
 
 
 if __name__ == "__main__":

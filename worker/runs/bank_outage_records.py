@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.runs.weather import FEWEST_USERS, BankState, RunResult, after, plain_words, sentence, usual_failures
+from worker.runs.bank_outages import FEWEST_USERS, BankState, RunResult, after, plain_words, sentence, usual_failures
 
 PAGE = 10_000
 WINDOW_DAYS = 14
