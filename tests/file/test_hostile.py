@@ -3,6 +3,7 @@
 import gzip
 import io
 import signal
+import struct
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,12 @@ def zipped(*entries: tuple[str, bytes]) -> bytes:
         for name, content in entries:
             archive.writestr(name, content)
     return target.getvalue()
+
+
+def listing(entries: bytes) -> bytes:
+    """A zip file whose list of entries is these bytes."""
+    begun = zipped(("a.csv", CSV.encode())).partition(b"PK\x01\x02")[0]
+    return begun + entries + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, len(entries), len(begun), 0)
 
 
 HOSTILE = {
@@ -96,6 +103,7 @@ HOSTILE = {
     "a zip bomb": (zipped(("a.csv", b"0" * 200_000_000)), "unpacks to far more"),
     "a zip file of zip files": (zipped(("a.zip", zipped(("b.csv", CSV.encode())))), "inside an archive"),
     "a zip file of too many files": (zipped(*((f"{n}.csv", b"x") for n in range(101))), "more than 100 files"),
+    "a zip file with a list longer than any, which is not even read": (listing(bytes(300_000)), "more than 100 files"),
     "a zip file cut off": (zipped(("a.csv", CSV.encode()))[:-30], "damaged"),
 }
 

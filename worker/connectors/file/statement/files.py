@@ -21,6 +21,9 @@ MAX_MEMBERS = 100
 MAX_FILES = 5000
 _FREE_BYTES = 1024**2  # the ratio is judged from here on: a few kilobytes of zeros harm nobody
 _CHUNK_BYTES = 1024**2
+_LARGEST_DIRECTORY = 256 * 1024
+"""Bytes in which a zip file may list its entries: some thousand of them, and each becomes an object in memory."""
+
 _SPREADSHEET_PARTS = frozenset({"[Content_Types].xml", "content.xml"})
 _SPREADSHEET_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -65,6 +68,18 @@ class _Metered(io.RawIOBase):
         return len(data)
 
 
+class _Opening(io.BufferedReader):
+    """A zip file whose list of entries is read while it is short; 32 MiB can list half a million."""
+
+    is_opened = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read; Raises: StatementError for more at once than a list of entries has."""
+        if not self.is_opened and size is not None and size > _LARGEST_DIRECTORY:
+            raise StatementError(f"holds more than {MAX_MEMBERS} files")
+        return super().read(size)
+
+
 def _is_zip(path: Path) -> bool:
     with path.open("rb") as stream:
         return stream.read(4) == b"PK\x03\x04"
@@ -83,12 +98,14 @@ def _require_regular(path: Path) -> None:
 
 @contextmanager
 def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        raise StatementError("the zip archive is damaged") from None
-    with archive:
-        yield archive
+    with _Opening(io.FileIO(path)) as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            raise StatementError("the zip archive is damaged") from None
+        stream.is_opened = True
+        with archive:
+            yield archive
 
 
 def _entries(path: Path) -> list[Member]:
@@ -211,7 +228,7 @@ def _raw(member: Member) -> io.BufferedReader:
 
 def _unpacked(member: Member, raw: io.BufferedReader) -> Iterator[io.BufferedReader]:
     if member.entry is not None:
-        with zipfile.ZipFile(raw) as archive, _open_entry(archive, member.entry) as inner:
+        with _opened_zip(member.path) as archive, _open_entry(archive, member.entry) as inner:
             packed_bytes = archive.getinfo(member.entry).compress_size
             stream = _metered(inner, packed_bytes)
             nested = (
