@@ -60,3 +60,16 @@ def test_a_stranger_gets_through_no_door_that_is_not_named(closed, headers):
         answer = closed.request(method, url, headers=headers)
         assert answer.status_code == 401, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
     assert tried > 45
+
+
+def test_no_answer_sends_anybody_to_where_the_host_header_says(closed):
+    for method, path in _doors(closed):
+        url = re.sub(r"{\w+(:\w+)?}", "1", path)
+        answer = closed.request(method, f"{url}/", headers={"Host": "evil.test"})
+        assert "evil.test" not in answer.headers.get("Location", ""), f"{method} {url}/"
+
+
+def test_a_body_of_two_lengths_is_refused_and_ends_its_connection(closed):
+    lengths = {"Content-Length": "2", "Transfer-Encoding": "chunked"}
+    answer = closed.post("/bank-connections/connections", content=b"{}", headers=lengths)
+    assert (answer.status_code, answer.headers["Connection"]) == (400, "close")

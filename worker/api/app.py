@@ -35,7 +35,7 @@ from worker.api import (
 )
 from worker.api.auth import token_policy
 from worker.api.limiting import UserLimit
-from worker.api.middleware import BareLists, RequestIds, RequestTimes, TooLargeProblems
+from worker.api.middleware import BareLists, OneLength, RequestIds, RequestTimes, TooLargeProblems
 from worker.api.query import KnownQuery
 from worker.api.services import Services
 from worker.api.uploads import spool_into
@@ -73,6 +73,7 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
         summary="Connect banks, import their transactions as expenses, and follow every run.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # Starlette would send people, and bodies with credentials, to where `Host` says
         openapi_url=f"{_PREFIX}/openapi.json",
         lifespan=_closing(runtime),
         generate_unique_id_function=_operation_id,
@@ -102,6 +103,7 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(BareLists)
     app.add_middleware(TooLargeProblems)
+    app.add_middleware(OneLength)
     app.add_middleware(RequestTimes)
     app.add_middleware(RequestIds)  # the last one added is the outermost
     problems.install(app)

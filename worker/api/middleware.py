@@ -1,4 +1,4 @@
-"""ASGI middleware: request ids, request durations, lists as arrays, and a problem for a body that is too large."""
+"""ASGI middleware: request ids and durations, lists as arrays, problems for bodies too large or of two lengths."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from worker.telemetry.latencies import API_REQUEST, observe
 
 _SOUND_ID = re.compile(r"[\x21-\x7e]{1,100}")
 _ARRAY = "list=array"
-_TOO_LARGE = 413
+_BAD_REQUEST, _TOO_LARGE = 400, 413
 _LARGEST = "a body has at most 64 KiB, a statement file 32 MiB: export fewer months at once"
 
 
@@ -75,6 +75,19 @@ class RequestTimes(_HttpMiddleware):
         finally:
             operation = getattr(scope.get("route"), "name", "unknown")
             observe(API_REQUEST, time.perf_counter() - started_s, operation, status)
+
+
+class OneLength(_HttpMiddleware):
+    """Refuses a body that states its length twice: a proxy that believes the other one would see another request."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 400 and close the connection, as RFC 9112 has it: what follows on it may belong to somebody else."""
+        headers = Headers(scope=scope)
+        if "Transfer-Encoding" in headers and "Content-Length" in headers:
+            said, closed = "state Content-Length or Transfer-Encoding, not both", {"Connection": "close"}
+            await problems.answer(_BAD_REQUEST, "bad_request", detail=said, headers=closed)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 class TooLargeProblems(_HttpMiddleware):
