@@ -104,8 +104,17 @@ def test_every_kind_of_difference_is_one_plain_sentence(engine: Engine, statemen
             ),
             "needs_user",
         ),
+        (
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'uq_bank_import_runs_running'::regclass",
+            "(half built: drop it, then run db init)` in the database",
+        ),
+        (
+            "ALTER TABLE credential_audit DISABLE TRIGGER credential_audit_append_only",
+            "(switched off)` in the database",
+        ),
+        ("ALTER TABLE idempotency_keys DISABLE TRIGGER ALL", "(switched off)` in the database"),
     ],
-    ids=["predicate of an index", "foreign key", "check"],
+    ids=["predicate of an index", "foreign key", "check", "index half built", "trigger", "foreign key switched off"],
 )
 def test_a_rule_of_the_same_name_that_says_something_else_is_shown_both_ways(
     engine: Engine, statement: str, word: str

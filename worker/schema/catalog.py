@@ -21,7 +21,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogTable:
-    """One table; constraints, indexes and triggers by name, each as the statement that Postgres would print."""
+    """One table; constraints, indexes and triggers by name, each as the statement that Postgres would print.
+
+    Behind it stands where one is there and does not work: an index half built, a trigger or foreign key switched off.
+    """
 
     columns: Mapping[str, Column] = field(default_factory=dict)
     constraints: Mapping[str, str] = field(default_factory=dict)
@@ -41,16 +44,20 @@ _COLUMNS = """
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
     WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind IN ('r', 'p') ORDER BY c.relname, a.attnum"""
 _CONSTRAINTS = """
-    SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
+    SELECT c.relname, k.conname, pg_get_constraintdef(k.oid) || CASE WHEN EXISTS (
+             SELECT FROM pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled = 'D') THEN ' (switched off)'
+           ELSE '' END
     FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid
     WHERE c.relnamespace = CAST(:schema AS regnamespace) AND k.contype IN ('c', 'f', 'p', 'u', 'x')"""
 _INDEXES = """
     SELECT c.relname, i.relname, pg_get_indexdef(i.oid, 0, true)
+           || CASE WHEN x.indisvalid THEN '' ELSE ' (half built: drop it, then run db init)' END
     FROM pg_class c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid
     WHERE c.relnamespace = CAST(:schema AS regnamespace)
       AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))"""
 _TRIGGERS = """
     SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid, true)
+           || CASE t.tgenabled WHEN 'D' THEN ' (switched off)' WHEN 'R' THEN ' (on replicas alone)' ELSE '' END
     FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal
     WHERE c.relnamespace = CAST(:schema AS regnamespace)"""
 
