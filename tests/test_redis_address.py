@@ -44,11 +44,22 @@ def test_an_address_names_all_sentinels(url, expected):
         "sentinel://one,/0?master=m",
         "sentinel://one/0?master=m&tls=true",
         "sentinel://one/0?master=m&ssl_ca_certs=/ca.pem",
+        "rediss://:secret@one/0?ssl_cert_reqs=bogus",
+        "redis://:secret@one/0?no_such_option=1",
+        "redis://:secret@one/0?protocol=9",
+        "unix:///tmp/redis.sock",
     ],
 )
 def test_what_cannot_be_read_is_refused_when_a_process_starts_and_tells_no_password(url):
     settings = Settings(_env_file=None, database_url="postgresql://h/d", redis_url=url)
     with pytest.raises(ConfigurationError, match="REDIS_URL is not an address") as refused:
+        check_addresses(settings)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_option_that_postgres_does_not_know_is_refused_too():
+    settings = Settings(_env_file=None, database_url="postgresql://u:secret@h/d?sslmod=require", redis_url="redis://h")
+    with pytest.raises(ConfigurationError, match="DATABASE_URL is not an address") as refused:
         check_addresses(settings)
     assert "secret" not in str(refused.value)
 

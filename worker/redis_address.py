@@ -107,6 +107,14 @@ def _place(host_and_port: str) -> tuple[str, int]:
     return parts.hostname, parts.port or _SENTINEL_PORT
 
 
+def check_options(url: str) -> None:
+    """Refuse an address of one server whose options mean nothing to redis; connects to nothing. Raises: ValueError."""
+    try:
+        redis.Redis.from_url(url).connection_pool.make_connection()
+    except (TypeError, redis.RedisError):  # a name that no connection has; a value that none takes
+        raise ValueError("an option that redis does not know") from None
+
+
 def is_cluster(client: "redis.Redis") -> bool:
     """Say whether a server belongs to a Redis Cluster; False while it does not answer."""
     try:

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
+import psycopg2
+from psycopg2.extensions import make_dsn
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
 
 from worker.errors import ConfigurationError
-from worker.redis_address import names_sentinels, parse_sentinels
+from worker.redis_address import check_options, names_sentinels, parse_sentinels
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
@@ -249,17 +252,31 @@ def _load(kind: type[_AnySettings]) -> _AnySettings:
 _SCHEMES = {
     "DATABASE_URL": ("postgresql", "postgres", "postgresql+psycopg2"),
     "BROKER_URL": ("amqp", "amqps"),
-    "REDIS_URL": ("redis", "rediss", "redis+socket", "unix", "sentinel", "sentinels"),
+    "REDIS_URL": ("redis", "rediss", "sentinel", "sentinels"),
     "FINMIND_CACHE_URL": ("redis", "rediss", "unix"),
 }
 
 
 def _is_readable(url: str, schemes: Collection[str]) -> bool:
-    """Say whether an address has one of the schemes. Raises: ValueError when it cannot be read."""
+    """Say whether an address has one of the schemes. Raises: ValueError when it, or an option in it, means nothing."""
     if names_sentinels(url) and "sentinel" in schemes:
         return bool(parse_sentinels(url).sentinels)
     parts = urlsplit(url)
-    return parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    if parts.scheme not in schemes or (parts.port is not None and parts.port <= 0):
+        return False
+    if "redis" in schemes:
+        check_options(url)
+    elif "postgresql" in schemes:
+        _check_libpq_options(url)
+    return True
+
+
+def _check_libpq_options(url: str) -> None:
+    """Refuse an option that Postgres' client does not know. Raises: ValueError."""
+    try:
+        make_dsn(**{name: str(value) for name, value in make_url(url).query.items()})
+    except psycopg2.ProgrammingError:
+        raise ValueError("an option that libpq does not know") from None
 
 
 def check_addresses(settings: Settings) -> None:
@@ -274,5 +291,6 @@ def check_addresses(settings: Settings) -> None:
             readable = False
         if not readable:
             raise ConfigurationError(
-                f"{variable} is not an address of the form {schemes[0]}://user:password@host:port/name"
+                f"{variable} is not an address of the form {schemes[0]}://user:password@host:port/name,"
+                " or has an option that means nothing"
             )
