@@ -22,10 +22,10 @@ from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
 from worker.runs.states import RunKind
 
 MAX_WHY = 200
-"""A reason has so many characters at most."""
+"""The most characters of a reason."""
 
 NAMED = 100
-"""The run of a decision names so many of its rows."""
+"""How many of its rows the run of a decision names."""
 
 
 class RejectionState(StrEnum):

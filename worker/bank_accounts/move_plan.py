@@ -117,7 +117,7 @@ def _standing(old: Sequence[MovableRow], new: Sequence[MovableRow], known: Seque
 
 
 def _without_deleted_doubles(pairs: Sequence[MovePair]) -> list[MovePair]:
-    """Take a double of the new source that the person deleted for what it is: the purchase is the old row's."""
+    """Return the pairs; where the person deleted the new expense of two, the old one is the purchase's and stays."""
     return [
         replace(pair, doubled=False, new=replace(pair.new, touched=False))
         if pair.doubled

@@ -32,7 +32,7 @@ from worker.models import BankConnectionAccount
 from worker.runs.states import RunKind
 
 SHOWN_ROWS = 50
-"""So many rows of each kind are listed in a preview."""
+"""How many rows of each kind a preview lists."""
 
 # What the person changes meanwhile waits for this transaction, or is seen by it.
 _LOCK = text(

@@ -83,7 +83,7 @@ def spread_allowance(quotas: Sequence[Quota]) -> timedelta:
 
 
 def slot_offset(connection_id: uuid.UUID) -> float:
-    """Return the connection's share, 0 <= share < 1, evenly spread over all connections (for v4 and v7 ids)."""
+    """Return at which part of an interval a connection is due, from 0 to below 1; ids (v4 and v7) spread evenly."""
     return (connection_id.int & 0xFFFFFFFF) / 2**32
 
 

@@ -102,7 +102,7 @@ _URGENCY = {RunTrigger.SCHEDULE: 0, RunTrigger.WEBHOOK: 1, RunTrigger.RETRY: 2, 
 
 
 def _promote(session: Session, run_id: uuid.UUID, trigger: RunTrigger) -> None:
-    """Make a waiting run one of the trigger, because more depends on it now, and have it published again.
+    """Give a waiting run the trigger of a more urgent request, and have it published again.
 
     When a person asks, a run that was deferred to keep the reserve is due at once, because people may use the reserve,
     and so is one that waits for a bank that is down: their request gets one try. News of a bank may do neither.

@@ -11,7 +11,7 @@ from worker.importer.decide.similarity import ALIKE, similarity
 from worker.importer.decide.source_rows import ANYWHERE, Lag, SourceRow, Spans
 
 WORTH_OF_A_PAIR = 3.5
-"""A pair is better than two rows alone while its rows are fewer days apart, where nothing else tells."""
+"""Rows that are more days apart are left alone instead of paired, where nothing else tells."""
 
 
 def equal_pairs(

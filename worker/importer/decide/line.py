@@ -92,7 +92,7 @@ class Rejection:
 
     @property
     def identity(self) -> bytes:
-        """What makes a row that is delivered broken every day one rejection."""
+        """The identity of the row; one that is delivered broken every day is one rejection."""
         return digest("rejection", self.external_id or self.raw)
 
 

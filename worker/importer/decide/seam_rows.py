@@ -11,7 +11,7 @@ COMMON_SHARE = 0.5
 """A word of more than this share of a source's rows names no merchant: `CARD`, `PAYMENT`, `BERLIN`."""
 
 MIN_COMMON = 4
-"""Of a word that fewer rows have that is not said."""
+"""A word that fewer rows have may name one."""
 
 
 def is_decided(

@@ -20,7 +20,7 @@ from worker.importer.job import Job
 from worker.runs.states import RunKind
 
 MAX_ROWS = 20_000
-"""A longer response is not worth its digest: reading it dominates."""
+"""A longer response gets no digest: reading it takes so long that skipping its import would save little."""
 
 
 class ResponseDigest:

@@ -13,7 +13,7 @@ HISTORY_DAYS = 730
 """How far a first import looks back, unless the connection or the provider says otherwise."""
 
 LATENESS_MARGIN_DAYS = 14
-"""Added to the latest a row ever came, so that the next one that late is not the first to be missed."""
+"""Days added to the longest delay of a row so far, so that one that comes a little later still is not missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,7 @@ def _ids_by_external_id(session: Session, account_id: int, external_ids: Sequenc
 
 
 def latest_texts(session: Session, account_id: int) -> Sequence[str]:
-    """Return what the latest rows of an account say, from which follows what most of them say."""
+    """Return the texts of the latest rows of an account."""
     return session.execute(_TEXTS, {"account_id": account_id}).scalars().all()
 
 

@@ -27,7 +27,7 @@ from worker.importer.store.suggestions import ASK_AGAIN, suggest
 from worker.importer.store.write import WriteTarget, write_plan
 
 MAX_QUESTIONS = 100
-"""Of very many rows of an account the first ones are asked about."""
+"""About how many rows of an account is asked, at most."""
 
 NEAR_DAYS = 31
 """A statement file without a row for longer is taken for two, and the days between them for days that nobody read."""
