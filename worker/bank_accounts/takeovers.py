@@ -15,7 +15,7 @@ from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.bulk import next_ids
 from worker.importer.store.change_rows import expense_from_json, record_without_line
 from worker.importer.store.expense_rows import insert_expenses, update_expenses
-from worker.importer.store.load import load_details
+from worker.importer.store.stored_rows import load_details
 from worker.models import BankTransaction
 
 TAKEOVERS = (

@@ -9,7 +9,7 @@ from worker.bank_accounts.unmatching import RowMatch, unmatch
 from worker.connectors.base import Account
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.change_rows import before_image
-from worker.importer.store.load import load_details
+from worker.importer.store.stored_rows import load_details
 
 
 @pytest.mark.parametrize("match", [RowMatch.EXPENSE, RowMatch.TWIN])

@@ -17,8 +17,8 @@ from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.load import load_details
 from worker.importer.store.moved_rows import join_pair
+from worker.importer.store.stored_rows import load_details
 from worker.models import BankMatchSuggestion, BankTransaction
 
 _MONEY = frozenset({"amount", "currency", "expense_type"})

@@ -27,8 +27,8 @@ from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses, insert_expenses, set_categories, update_expenses
 from worker.importer.store.joined_rows import meet_again
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.load import load_details, present_categories
 from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.stored_rows import load_details, present_categories
 from worker.importer.store.transfers import give_twins_of_reverted
 from worker.importer.store.twins import hand_to_twins, point_to_ends, without_expense
 from worker.importer.store.unchanged_response import forget

@@ -18,9 +18,9 @@ from worker.importer.decide.similarity import common_words
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.store.change_rows import expense_to_json, record_without_line
 from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
-from worker.importer.store.load import latest_texts, load_details
 from worker.importer.store.moved_rows import HandOver, hand_over, join_pair, let_follow, make_twins
 from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.stored_rows import latest_texts, load_details
 from worker.importer.store.write import WriteTarget
 from worker.models import BankTransaction
 

@@ -17,7 +17,7 @@ from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.bulk import array_text, run_values
 from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import update_expenses
-from worker.importer.store.load import load_details
+from worker.importer.store.stored_rows import load_details
 from worker.money import expense_amount
 
 _STATED = text(

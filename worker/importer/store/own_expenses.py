@@ -10,7 +10,7 @@ from worker import outbox
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.bulk import array_text
-from worker.importer.store.load import lock_expenses
+from worker.importer.store.stored_rows import lock_expenses
 
 HIDDEN = frozenset({ExpenseState.TRANSFER, ExpenseState.TWIN})
 

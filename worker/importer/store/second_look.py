@@ -22,14 +22,14 @@ from worker.importer.decide.stored_row import StoredRow
 from worker.importer.job import Job
 from worker.importer.store.booked_beside import let_posted_rows_inherit
 from worker.importer.store.change_rows import record_without_line
-from worker.importer.store.equal_rows import let_equal_rows_meet
 from worker.importer.store.expense_locks import lock_if_unchanged, retry_while_changed
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.load import load_details
 from worker.importer.store.moved_rows import let_follow
 from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.rearrange_rows import let_equal_rows_meet
 from worker.importer.store.stale_pending import remove_abandoned, settle_pending
+from worker.importer.store.stored_rows import load_details
 from worker.importer.store.suggestions import suggest
 from worker.importer.store.transfers import hide_shown_legs, link_transfers, unpaired_ids
 from worker.importer.store.twins import point_to_ends, successors

@@ -16,9 +16,9 @@ from worker.importer.store.categories import suggest_categories
 from worker.importer.store.change_rows import record_unchanged
 from worker.importer.store.expense_locks import retry_while_changed
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.load import load_beside, load_undecided
 from worker.importer.store.seen_rows import SeenRows
 from worker.importer.store.stored_keys import load_slice_keys
+from worker.importer.store.stored_rows import load_beside, load_undecided
 from worker.importer.store.transfers import pair_transfers
 from worker.importer.store.user_expenses import load_expenses_beside
 from worker.importer.store.write import Written, write_plan

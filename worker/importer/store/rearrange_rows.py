@@ -23,8 +23,8 @@ from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.load import load_details
 from worker.importer.store.moved_rows import HandOver, hand_over
+from worker.importer.store.stored_rows import load_details
 from worker.importer.store.user_expenses import load_spans
 from worker.importer.store.write import WriteTarget
 
