@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.util import LRUCache
 
 from tests import roles
+from tests.assets import is_there
 from worker.connectors import registry
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
@@ -67,8 +68,10 @@ def look_for_packages_once() -> None:
     registry.entry_points = lambda: found(tuple(sys.path))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin the longest tests first, and leave out what has no roles when the tests run with them."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin the longest tests first, and leave out what reads files that are not here, or has no roles to run with."""
+    config.hook.pytest_deselected(items=[item for item in items if not is_there(item)])
+    items[:] = [item for item in items if is_there(item)]
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     left_out = pytest.mark.skip(reason="has tables, log-ins or a Postgres of its own")
     for item in items:

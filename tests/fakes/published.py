@@ -1,29 +1,25 @@
 """The providers' published API descriptions, read from beside the checkout where they are present."""
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from openapi_schema_validator import OAS30Validator, OAS31Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "assets" / "openapi"
+from tests.assets import ASSETS
+
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Published:
-    """One description; without its file nothing is checked, and `require` skips the tests that are about checking."""
+    """One description; without its file nothing is checked. Tests that are about checking are `beside` its `name`."""
 
     def __init__(self, file_name: str, *, version: str = "3.0") -> None:
-        self.path = FOLDER / file_name
+        self.name = f"openapi/{file_name}"
+        self.path = ASSETS / "openapi" / file_name
         self._validator = OAS31Validator if version == "3.1" else OAS30Validator
-
-    def require(self) -> None:
-        if not self.path.is_file():
-            pytest.skip(f"the published description {self.path.name} is not beside the checkout")
 
     @cached_property
     def document(self) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import httpx2
 from worker.connectors.base import Account, ConnectorContext, Page, SyncState, Transaction, Window
 from worker.connectors.file import FileConfig, FileConnector
 
-ASSETS = Path(__file__).parents[3] / "shared" / "assets"
 ALL_DAYS = Window(from_on=date(1990, 1, 1), to_on=date(2040, 12, 31))
 
 

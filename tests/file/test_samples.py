@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.file.reader import ASSETS, read
+from tests.assets import ASSETS
+from tests.file.reader import read
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.summary import StatementProof
 from worker.money import MINOR_UNITS
 
-pytestmark = pytest.mark.skipif(not ASSETS.is_dir(), reason="the sample files of real banks are not here")
+pytestmark = pytest.mark.beside("camt", "csv", "mt940", "ofx")
 
 NO_ACCOUNT = "names no account"
 NO_LAYOUT = "no column of dates and amounts"

@@ -39,7 +39,8 @@ def install() -> None:
 
 def require(published: Published) -> str:
     """Return the path of node, or skip with the reason why Prism cannot run here."""
-    published.require()
+    if not published.path.is_file():
+        pytest.skip(f"the published description {published.path.name} is not beside the checkout")
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node on the PATH: Prism needs it")

@@ -147,9 +147,9 @@ def failure(connector, bank):
     return page.failures[0].error
 
 
+@pytest.mark.beside(GOCARDLESS.name)
 @pytest.mark.parametrize(("status", "example", "expected", "fields"), PUBLISHED, ids=[one[1] for one in PUBLISHED])
 def test_every_published_error_has_its_meaning(bank, connector, status, example, expected, fields):
-    GOCARDLESS.require()
     bank.fail_as_published(bank.transactions_path(), status, example)
     error = failure(connector, bank)
     assert type(error) is expected

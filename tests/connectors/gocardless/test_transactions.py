@@ -1,10 +1,10 @@
 import json
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
+from tests.assets import ASSETS
 from tests.fakes.gocardless_server import API, transaction
 from tests.fakes.provider_server import NOW
 from worker.connectors.errors import AuthenticationError, ProviderUnavailableError, RateLimitError, RateLimitScope
@@ -13,7 +13,7 @@ from worker.connectors.gocardless.errors import read_quota
 
 TODAY = NOW.date()
 FROM = TODAY - timedelta(days=45)
-PAYLOADS = Path(__file__).resolve().parents[4] / "shared/assets/gocardless/actual-server-mock-payloads.json"
+PAYLOADS = "gocardless/actual-server-mock-payloads.json"
 
 
 def read(connector, bank, from_date=FROM, to_date=TODAY):
@@ -147,10 +147,9 @@ def test_headers_that_are_no_numbers_say_nothing(text):
     assert read_quota({"HTTP_X_RATELIMIT_ACCOUNT_SUCCESS_RESET": text}, "balances", None) is None
 
 
+@pytest.mark.beside(PAYLOADS)
 def test_a_real_payload_is_read(bank, connector):
-    if not PAYLOADS.is_file():
-        pytest.skip("the sample payloads are not beside the checkout")
-    lists = json.loads(PAYLOADS.read_text())["mockTransactions"]["transactions"]
+    lists = json.loads((ASSETS / PAYLOADS).read_text())["mockTransactions"]["transactions"]
     dated = {"bookingDate": "2026-11-10", "valueDate": "2026-11-10"}  # the samples say `date` where a date belongs
     bank.booked = [one | dated for one in lists["booked"]]
     bank.pending = [one | {"valueDate": "2026-11-10"} for one in lists["pending"]]

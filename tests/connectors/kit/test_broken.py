@@ -109,3 +109,12 @@ def test_holes_between_windows_are_caught_without_knowing_the_truth(tmp_path):
 def test_a_check_can_only_be_left_out_by_its_name_and_with_a_reason():
     with pytest.raises(ValueError, match="no_such_check"):
         connector_tests(PagedConnector, config={"token": TOKEN}, skip={"no_such_check": "because"})
+
+
+def test_what_does_not_apply_makes_no_test_and_says_why():
+    bare = connector_tests(MockConnector, config={"token": "mock-token-5d21"}, skip={"normalising_is_pure": "by hand"})
+    tests = {name.removeprefix("test_") for name in vars(bare) if name.startswith("test_")}
+    assert tests.isdisjoint(bare.left_out)
+    assert tests | set(bare.left_out) == {check.name for check in ALL_CHECKS}
+    assert bare.left_out["normalising_is_pure"] == "by hand"
+    assert bare.left_out["every_page_is_read"] == "no server and no config function tell the connector what happened"

@@ -4,11 +4,11 @@ import logging
 import traceback
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from tests.assets import ASSETS
 from tests.connectors.simplefin.asking import NOW, TODAY, at, entry, ids, pages
 from tests.fakes.simplefin_bank import made_up_bank
 from tests.fakes.simplefin_server import Fault
@@ -21,8 +21,6 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.connectors.simplefin import SimpleFinConfig, SimpleFinConnector
-
-ASSETS = Path(__file__).parents[4] / "shared" / "assets" / "simplefin"
 
 
 @pytest.mark.parametrize("protocol", [1, 2])
@@ -219,19 +217,18 @@ def test_no_credential_reaches_a_log_a_repr_or_a_traceback(connect, server, capl
         assert not [text for text in seen if secret in text]
 
 
+@pytest.mark.beside("simplefin")
 def test_the_real_bodies_of_refusals_are_refusals(connect, server):
     for status, name in ((402, "simplefin4py-402.json"), (403, "simplefin4py-403.txt")):
-        if not (ASSETS / name).exists():
-            pytest.skip(f"the real answer {name} is not on this machine")
-        server.fail(Fault(status=status, body=(ASSETS / name).read_bytes()))
+        server.fail(Fault(status=status, body=(ASSETS / "simplefin" / name).read_bytes()))
         with pytest.raises(AuthenticationError):
             connect(server).list_accounts()
 
 
+@pytest.mark.beside("simplefin")
 def test_the_bridge_demo_served_over_http_imports_as_it_is(connect, server):
-    if not (ASSETS / "bridge-demo-transactions.json").exists():
-        pytest.skip("the real answer bridge-demo-transactions.json is not on this machine")
-    server.fail(Fault(status=200, body=(ASSETS / "bridge-demo-transactions.json").read_bytes()))
+    body = (ASSETS / "simplefin" / "bridge-demo-transactions.json").read_bytes()
+    server.fail(Fault(status=200, body=body))
     (page,) = pages(connect(server), date(2025, 1, 1), date(2025, 1, 31))
     assert sum(row.amount for row in page.transactions) == Decimal("-281.00")
     assert page.accounts[0].balance.amount == Decimal("114125.50")

@@ -5,11 +5,11 @@ import json
 import traceback
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from tests.assets import ASSETS
 from worker.connectors.base import AccountType, TransactionKind
 from worker.connectors.config import parse_config
 from worker.connectors.errors import InvalidDataError
@@ -18,7 +18,6 @@ from worker.connectors.simplefin.account_set import read_account_set
 from worker.errors import InvalidRequestError
 
 NOON = 1_736_510_400
-ASSETS = Path(__file__).parents[4] / "shared" / "assets" / "simplefin"
 
 
 def encoded(url: str) -> str:
@@ -106,12 +105,10 @@ def test_words_of_the_server_are_cleaned_before_anyone_sees_them():
 
 
 def real_answer(name: str):
-    path = ASSETS / name
-    if not path.exists():
-        pytest.skip(f"the real answer {name} is not on this machine")
-    return json.loads(path.read_text(), parse_float=Decimal)
+    return json.loads((ASSETS / "simplefin" / name).read_text(), parse_float=Decimal)
 
 
+@pytest.mark.beside("simplefin")
 def test_the_demo_accounts_of_the_bridge_are_read():
     found = read_account_set(real_answer("bridge-demo-accounts.json"))
     assert [(account.external_id, account.institution_name, account.currency) for account in found.accounts] == [
@@ -122,6 +119,7 @@ def test_the_demo_accounts_of_the_bridge_are_read():
     assert found.accounts[0].balance.at == datetime(2025, 1, 11, tzinfo=UTC)
 
 
+@pytest.mark.beside("simplefin")
 def test_the_demo_transactions_of_the_bridge_are_read():
     found = read_account_set(real_answer("bridge-demo-transactions.json"))
     assert [(row.external_id, row.amount, row.counterparty) for row in found.transactions] == [
@@ -135,6 +133,7 @@ def test_the_demo_transactions_of_the_bridge_are_read():
     assert not found.rejected
 
 
+@pytest.mark.beside("simplefin")
 def test_a_real_answer_with_errors_fails_the_named_banks_and_reads_the_others():
     found = read_account_set(real_answer("simplefin4py-200-with-errors.json"))
     named = {

@@ -7,8 +7,9 @@ from io import BytesIO
 
 import pytest
 
+from tests.assets import ASSETS
 from tests.file.mutants.samples import ofx_sgml, ofx_xml
-from tests.file.reader import ASSETS, read
+from tests.file.reader import read
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its parser of HTML warns about what OFX is
@@ -43,7 +44,7 @@ def test_an_invented_file_gives_the_same_days_amounts_and_ids(tmp_path, text):
     assert ours(path) == independent(path.read_bytes())
 
 
-@pytest.mark.skipif(not ASSETS.is_dir(), reason="the sample files of real banks are not here")
+@pytest.mark.beside("ofx")
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_file_gives_the_same_days_amounts_and_ids(name):
     path = ASSETS / "ofx" / name
