@@ -1,23 +1,17 @@
 """What the parts of a manifest have to agree about: names, hosts, references. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from worker.connectors.base import AccountType, IdClass, Scope, TransactionKind
 from worker.connectors.http import is_secure
 from worker.connectors.manifest.browser_login import link_problems
 from worker.connectors.manifest.lines import Loc
-from worker.connectors.manifest.login import (
-    BaseUrls,
-    ClientCredentialsAuth,
-    RefreshTokenAuth,
-    TokenRequestAuth,
-    addresses,
-    host_of,
-)
+from worker.connectors.manifest.login import BaseUrls, addresses, host_of
 from worker.connectors.manifest.model import ID, LIST, NAMED, Manifest, strings_of
+from worker.connectors.manifest.places import Problem, listed, located, paths_of
 from worker.connectors.manifest.requests import ChangesRequest, ManifestRequest, TransactionsRequest
+from worker.connectors.manifest.secret_places import secret_problems
 from worker.connectors.manifest.values import TextValue
 
 RESERVED = (
@@ -26,9 +20,6 @@ RESERVED = (
 )
 _NAME = re.compile(r"[a-z][a-z_]*")
 _FILLED = ("path", "params", "headers", "json_body", "form")
-
-Problem = tuple[Loc, str]
-"""Where in the file something does not fit, and what."""
 
 
 def disagreements(manifest: Manifest) -> Iterator[Problem]:
@@ -39,7 +30,7 @@ def disagreements(manifest: Manifest) -> Iterator[Problem]:
     yield from _needed_fields(manifest)
     yield from _references(manifest)
     yield from _paths(manifest)
-    yield from _secrets(manifest)
+    yield from secret_problems(manifest)
     yield from _closed_lists(manifest)
     yield from link_problems(manifest)
     yield from _links(manifest)
@@ -60,19 +51,6 @@ def _names(manifest: Manifest) -> Iterator[Problem]:
         if request.name in seen:
             yield loc, f"two requests are named '{request.name}': give each a name of its own"
         seen.add(request.name)
-
-
-def located(manifest: Manifest) -> Iterator[tuple[Loc, ManifestRequest]]:
-    """Yield every request with its place in the file."""
-    alone = {"status": manifest.status, "parents": manifest.parents, "changes": manifest.changes}
-    for section, request in {**alone, "revoke": manifest.revoke}.items():
-        if request is not None:
-            yield (section,), request
-    many: dict[str, Iterable[ManifestRequest]]
-    many = {"accounts": manifest.accounts, "balances": manifest.balances, "transactions": manifest.transactions}
-    for section, requests in many.items():
-        for number, request in enumerate(requests):
-            yield (section, number), request
 
 
 def _named_values(manifest: Manifest) -> Iterator[Problem]:
@@ -107,7 +85,7 @@ def _sayable(manifest: Manifest, request: ManifestRequest) -> set[str]:
 def _unknown(text: str, known: set[str], loc: Loc) -> Iterator[Problem]:
     for name in NAMED.findall(text):
         if name not in known:
-            yield loc, f"{{{name}}} names nothing that is known here; known are {_listed(known)}"
+            yield loc, f"{{{name}}} names nothing that is known here; known are {listed(known)}"
 
 
 def _addresses(manifest: Manifest) -> Iterator[Problem]:
@@ -135,11 +113,11 @@ def _addresses(manifest: Manifest) -> Iterator[Problem]:
 
 def _environments(manifest: Manifest, loc: Loc, declared: BaseUrls) -> Iterator[Problem]:
     if declared.by not in manifest.config:
-        yield loc, f"there is no config field '{declared.by}'; there are {_listed(manifest.config)}"
+        yield loc, f"there is no config field '{declared.by}'; there are {listed(manifest.config)}"
         return
     choices = manifest.config[declared.by].choices
     if not choices:
-        yield ("config", declared.by), f"state its choices: {_listed(declared.urls)}"
+        yield ("config", declared.by), f"state its choices: {listed(declared.urls)}"
     for choice in choices:
         if choice not in declared.urls:
             yield (*loc, "urls"), f"there is no address for '{choice}', a choice of config.{declared.by}"
@@ -183,7 +161,7 @@ def _references(manifest: Manifest) -> Iterator[Problem]:
         named.append((("changes", "like"), manifest.changes.like))
     for loc, name in named:
         if name not in known:
-            yield loc, f"there is no request '{name}'; there are {_listed(known)}"
+            yield loc, f"there is no request '{name}'; there are {listed(known)}"
     webhook = manifest.webhook
     if webhook is not None and webhook.connection_field not in manifest.config:
         yield ("webhook", "connection_field"), f"there is no config field '{webhook.connection_field}'"
@@ -208,13 +186,13 @@ def _paths(manifest: Manifest) -> Iterator[Problem]:
         for place, path in found:
             where, _, rest = path.partition(".")
             if where == "@account" and rest not in (*manifest.kept, LIST, ID):
-                yield place, f"{path}: nothing of that name is kept of accounts; kept are {_listed(manifest.kept)}"
+                yield place, f"{path}: nothing of that name is kept of accounts; kept are {listed(manifest.kept)}"
             if where == "@parent" and rest not in kept_of_parents:
-                yield place, f"{path}: nothing of that name is kept of parents; kept are {_listed(kept_of_parents)}"
+                yield place, f"{path}: nothing of that name is kept of parents; kept are {listed(kept_of_parents)}"
             if where == "@record" and not getattr(request, "each", None):
                 yield place, f"{path}: only a request with `each` reads the record around its parts"
             if where == "@config" and rest not in manifest.config:
-                yield place, f"{path}: there is no config field of that name; there are {_listed(manifest.config)}"
+                yield place, f"{path}: there is no config field of that name; there are {listed(manifest.config)}"
 
 
 def _closed_lists(manifest: Manifest) -> Iterator[Problem]:
@@ -233,64 +211,3 @@ def _closed_lists(manifest: Manifest) -> Iterator[Problem]:
                 yield loc, f"'{text}' is none of {', '.join(allowed)}"
         if loc[-1] == "kind" and not said and value.hook is None:
             yield loc, f"name with choices which value is which of {', '.join(allowed)}"
-
-
-_KEYS = ("token", "password", "client_secret", "refresh_token")
-"""Parts of `auth` that are secrets by their meaning."""
-
-
-def _secrets(manifest: Manifest) -> Iterator[Problem]:
-    """Yield keys that are no secrets, and secrets that would be stored with the rows or stand in an address."""
-    secret = {name for name, field in manifest.config.items() if field.secret}
-    yield from _unmarked(manifest, secret)
-    for loc, request in located(manifest):
-        for name in set(NAMED.findall(request.path)) & secret:
-            yield (*loc, "path"), f"{{{name}}} is a secret, which an address would show: send it in auth"
-        for place, path in _read_paths(request):
-            if path.startswith("@config.") and path.removeprefix("@config.") in secret:
-                yield (*loc, *place), f"{path} is a secret, which would be stored with the rows"
-
-
-def _unmarked(manifest: Manifest, secret: set[str]) -> Iterator[Problem]:
-    for loc, text in _key_texts(manifest):
-        for name in set(NAMED.findall(text)) & manifest.config.keys() - secret:
-            yield loc, f"{{{name}}} is a key: state config.{name}.secret = true"
-    match manifest.auth:
-        case ClientCredentialsAuth() | RefreshTokenAuth() | TokenRequestAuth() as made:
-            if "{access_token}" not in "".join(strings_of(made.headers)):
-                yield ("auth", "headers"), "the token that is made is sent nowhere: name {access_token} in a header"
-        case _:
-            pass
-    for name in sorted(secret):
-        if manifest.config[name].default is not None:
-            yield ("config", name, "default"), "a secret has no default"
-
-
-def _read_paths(request: ManifestRequest) -> Iterator[Problem]:
-    """Yield every place that the fields and the kept values of a request read, with where it is said."""
-    for name, path in getattr(request, "keep", {}).items():
-        yield ("keep", name), path
-    for name, value in getattr(request, "fields", ()):
-        for path in paths_of(value):
-            yield ("fields", name), path
-
-
-def _key_texts(manifest: Manifest) -> Iterator[tuple[Loc, str]]:
-    for name, value in manifest.auth:
-        if name in _KEYS and isinstance(value, str):
-            yield ("auth", name), value
-    if manifest.webhook:
-        yield ("webhook", "signature", "secret"), manifest.webhook.signature.secret
-    if manifest.auth.signature:
-        yield ("auth", "signature", "secret"), manifest.auth.signature.secret
-
-
-def paths_of(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - any value of a field
-    """Return every place that a value reads."""
-    single: str | None = getattr(value, "path", None)
-    several: tuple[str, ...] = getattr(value, "paths", ())
-    return several or ((single,) if single else ())
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "none"

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from worker.connectors.base import Balance, Burst, Capabilities, IdClass, Quota
 from worker.connectors.manifest.account_rows import AskedAccount, account_reader, balance_reader
-from worker.connectors.manifest.agreement import paths_of
 from worker.connectors.manifest.fields import (
     Hooks,
     Record,
@@ -17,6 +16,7 @@ from worker.connectors.manifest.fields import (
 )
 from worker.connectors.manifest.hooks import installed_hooks
 from worker.connectors.manifest.model import NAMED, Manifest, texts_of
+from worker.connectors.manifest.places import paths_of
 from worker.connectors.manifest.refusals import Refusal, refusal_reader
 from worker.connectors.manifest.requests import AccountsRequest, BalancesRequest, ManifestRequest, TransactionsRequest
 from worker.connectors.manifest.rows import ReadTransaction, transaction_reader

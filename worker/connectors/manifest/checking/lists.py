@@ -7,7 +7,6 @@ from typing import Any
 
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse, error_of_status
-from worker.connectors.manifest.agreement import located
 from worker.connectors.manifest.asking import Question
 from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample
 from worker.connectors.manifest.checking.leaves import get, steps_of
@@ -16,6 +15,7 @@ from worker.connectors.manifest.fields import Scene, conditions
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.paging import pager_of
 from worker.connectors.manifest.paging_kinds import HeaderPaging, LastMomentPaging, LinkPaging, Paging, TokenPaging
+from worker.connectors.manifest.places import located
 from worker.connectors.manifest.records import records_of
 from worker.connectors.manifest.refusals import MEANINGS, mark_of, refusal_reader, rule_fits
 from worker.connectors.manifest.requests import ListRequest, TransactionsRequest

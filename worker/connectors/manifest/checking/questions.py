@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 
-from worker.connectors.manifest.agreement import located
 from worker.connectors.manifest.model import NAMED, Manifest
+from worker.connectors.manifest.places import located
 from worker.connectors.manifest.requests import DayWindow, ManifestRequest, TransactionsRequest
 from worker.connectors.testing import Entry
 

@@ -12,11 +12,11 @@ import httpx2
 from worker.connectors.errors import ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse
 from worker.connectors.json_answers import read_json
-from worker.connectors.manifest.agreement import located
 from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample
 from worker.connectors.manifest.checking.templates import RowTemplate
 from worker.connectors.manifest.fields import Scene, conditions
 from worker.connectors.manifest.model import Manifest
+from worker.connectors.manifest.places import located
 from worker.connectors.manifest.records import parts_of, records_of
 from worker.connectors.manifest.refusals import MEANINGS, rule_of
 from worker.connectors.manifest.requests import ChangesRequest, ListRequest

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from worker.connectors.base import AccountType
-from worker.connectors.manifest.agreement import located, paths_of
 from worker.connectors.manifest.checking.findings import ManifestFinding
 from worker.connectors.manifest.checking.leaves import get, steps_of
 from worker.connectors.manifest.checking.samples import Samples
 from worker.connectors.manifest.lines import Loc
 from worker.connectors.manifest.login import TokenRequestAuth
 from worker.connectors.manifest.model import Manifest
+from worker.connectors.manifest.places import located, paths_of
 from worker.connectors.manifest.requests import AccountsRequest, ChangesRequest, ListRequest, TransactionsRequest
 from worker.connectors.manifest.values import AmountValue, StateValue, TextValue
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from worker.connectors.manifest.agreement import paths_of
 from worker.connectors.manifest.checking.leaves import (
     Zones,
     day_as_moment,
@@ -22,6 +21,7 @@ from worker.connectors.manifest.checking.leaves import (
     write_time,
     written_numbers,
 )
+from worker.connectors.manifest.places import paths_of
 from worker.connectors.manifest.records import AROUND
 from worker.connectors.manifest.requests import TransactionFields
 from worker.connectors.manifest.values import AmountValue, DayValue, StatedAccount, StatedRow, TextValue
