@@ -1,11 +1,10 @@
 """CAMT.052, 053 and 054 of any version: bank statements in XML, namespace-blind, one entry at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
 from typing import IO
 
-from worker.connectors.base import Account, Window
+from worker.connectors.base import Account
 from worker.connectors.file.camt.entries import (
     CamtEntry,
     awaits_details,
@@ -19,8 +18,9 @@ from worker.connectors.file.camt.entries import (
     payments_fit,
     whole_transaction,
 )
-from worker.connectors.file.camt.headers import CamtBalances, stated_account, stated_day, stated_moments, stated_period
-from worker.connectors.file.camt.totals import EntryTotals, batch_differences
+from worker.connectors.file.camt.headers import stated_account
+from worker.connectors.file.camt.open_statement import HEADERS, OpenStatement
+from worker.connectors.file.camt.totals import batch_differences
 from worker.connectors.file.camt.xml_stream import Node, branches
 from worker.connectors.file.statement.account_numbers import is_broken_iban
 from worker.connectors.file.statement.accounting import Part
@@ -31,13 +31,6 @@ from worker.connectors.file.statement.reader import StatementReader, bad_row
 _STATEMENTS = frozenset({"Stmt", "Rpt", "Ntfctn"})
 _WATCHED = frozenset({"Ntry", "MsgId"})
 _MARKS = _STATEMENTS | {"GrpHdr"}
-_HEADERS = frozenset(
-    {
-        *("Id", "ElctrncSeqNb", "RptgSeq", "LglSeqNb", "CreDtTm", "CpyDplctInd", "RptgSrc", "RltdAcct", "Intrst"),
-        *("AddtlStmtInf", "AddtlRptInf", "AddtlNtfctnInf", "SplmtryData"),
-        *("FrToDt", "StmtPgntn", "RptPgntn", "NtfctnPgntn", "TxsSummry", "Acct"),
-    }
-)
 _NOT_BOOKED = {"INFO": "an announcement, not booked", "FUTR": "announced for the future, not booked"}
 _BOOKED = frozenset({"BOOK", "BOOKED", "POSTED", "POST"})
 _PENDING = frozenset({"PDNG", "PENDING", "PEND"})
@@ -60,37 +53,6 @@ class CamtOptions:
     turned: frozenset[int] = frozenset()
 
 
-@dataclass(slots=True)
-class _Statement:
-    """The statement being read.
-
-    Attributes:
-        named: The element that names its account.
-        account: From the first entry on: balances and entries may tell its currency.
-        message: Its id, which the entries of another message may name.
-    """
-
-    kind: str
-    line: int
-    named: Node | None = None
-    account: Account | None = None
-    balances: CamtBalances = field(default_factory=CamtBalances)
-    period: Window | None = None
-    moments: tuple[datetime, datetime] | None = None
-    created_on: date | None = None
-    message: str | None = None
-    partial: bool = False
-    last_page: bool = True
-    sequence: int | None = None
-    stated_totals: Node | None = None
-    totals: EntryTotals = field(default_factory=EntryTotals)
-
-    @property
-    def day(self) -> date | None:
-        """The day of entries that state none: the end of the period, else the day the bank wrote the statement."""
-        return self.period.to_on if self.period else self.created_on
-
-
 def read_camt(stream: IO[bytes], options: CamtOptions | None = None) -> Iterator[Event]:
     """Yield the events of a CAMT file.
 
@@ -109,7 +71,7 @@ class _CamtReader(StatementReader):
         super().__init__("element")
         self.statements = self._notified = 0
         self._options = options
-        self._statement: _Statement | None = None
+        self._statement: OpenStatement | None = None
         self._in_header = False
         self._message: str | None = None
         self._unfinished: dict[str, int] = {}
@@ -125,7 +87,7 @@ class _CamtReader(StatementReader):
             self._message = node.text.strip() or None
         elif kind == "start":
             self.statements += 1
-            self._statement = _Statement(node.name, node.line)
+            self._statement = OpenStatement(node.name, node.line)
         elif kind == "end":
             yield from self._end()
         elif self._statement is None or self._in_header:
@@ -144,47 +106,23 @@ class _CamtReader(StatementReader):
         self.parts.use(Part.HEADER, max(0, self.parts.total - sum(self.parts.parts.values())))
         yield self.parts.event()
 
-    def _branch(self, statement: _Statement, node: Node) -> Iterator[Event]:
+    def _branch(self, statement: OpenStatement, node: Node) -> Iterator[Event]:
         if node.name == "Ntry":
             yield from self._entry(statement, node)
         elif node.name == "Bal":
             self.parts.use(Part.BALANCE, node.size)
             if (fault := statement.balances.keep(node)) is not None:
                 yield self.remark(node.line, fault, node.as_line())
-        elif node.name in _HEADERS:
+        elif node.name in HEADERS:
             self.parts.use(Part.HEADER, node.size)
-            self._header(statement, node)
+            statement.keep(node, self._options.currency)
         elif looks_like_entry(node):
             reason = f"<{node.name}> looks like an entry, but is none"
             yield self.reject(node.line, reason, node.as_line(), account=statement.account, pieces=node.size)
         else:
             yield self.remark(node.line, f"<{node.name}> is not known in a statement", node.as_line(), pieces=node.size)
 
-    def _header(self, statement: _Statement, node: Node) -> None:
-        text = node.text.strip()
-        if node.name == "Acct":
-            self._name(statement, node)
-        elif node.name == "FrToDt":
-            statement.period, statement.moments = stated_period(node), stated_moments(node)
-        elif node.name == "CreDtTm":
-            statement.created_on = stated_day(text)
-        elif node.name == "Id":
-            statement.message = text or None
-        elif node.name == "ElctrncSeqNb":
-            statement.sequence = int(text) if text.isdecimal() else None
-        elif node.name == "TxsSummry":
-            statement.stated_totals = node
-        elif node.name.endswith("Pgntn"):
-            statement.last_page = node.get("LastPgInd") != "false"
-            statement.partial = not statement.last_page or node.get("PgNb") not in {"1", None}
-
-    def _name(self, statement: _Statement, node: Node) -> None:
-        names = {stated_account(one, self._options.currency).external_id for one in (statement.named or node, node)}
-        if len(names) > 1:
-            raise StatementError("one statement names two accounts", line=node.line)
-        statement.named = statement.named or node
-
-    def _opened(self, statement: _Statement, entry: Node | None = None) -> Iterator[Event]:
+    def _opened(self, statement: OpenStatement, entry: Node | None = None) -> Iterator[Event]:
         """Yield the opening event of a statement whose account is named, once."""
         named = statement.named
         if statement.account is not None or named is None:
@@ -196,7 +134,7 @@ class _CamtReader(StatementReader):
             self._doubted.add(number)
             yield self.remark(named.line, "the account number is no IBAN: its check digits are wrong")
 
-    def _entry(self, statement: _Statement, node: Node) -> Iterator[Event]:
+    def _entry(self, statement: OpenStatement, node: Node) -> Iterator[Event]:
         yield from self._opened(statement, node)
         account = statement.account
         if account is None:
@@ -212,7 +150,7 @@ class _CamtReader(StatementReader):
             yield self.reject(node.line, str(error), node.as_line(), account=account, pieces=node.size)
         yield from _nested(node, account)
 
-    def _rows(self, statement: _Statement, account: Account, node: Node, status: str) -> Iterator[Event]:
+    def _rows(self, statement: OpenStatement, account: Account, node: Node, status: str) -> Iterator[Event]:
         """Yield an entry as rows, or as details. Raises: ValueError saying what cannot be read."""
         if (fault := entry_fault(node)) is not None:
             raise ValueError(fault)
@@ -244,7 +182,7 @@ class _CamtReader(StatementReader):
         if self._options.split_batches and len(transactions) == 1 and not payments_fit(node, transactions[0]):
             yield self.remark(node.line, "the payments of a collective entry do not add up to it")
 
-    def _notice(self, statement: _Statement, entry: CamtEntry) -> Iterator[Event]:
+    def _notice(self, statement: OpenStatement, entry: CamtEntry) -> Iterator[Event]:
         """Yield an entry of a notification: its payments, if it lists any, for the statement that books it."""
         self.parts.use(Part.LEFT_OUT, entry.node.size)
         if not lists_payments(entry.node):
