@@ -147,6 +147,27 @@ def test_what_a_person_parted_is_not_joined_by_an_answer_about_a_third_row_befor
     assert links[0].amounts() == ["-9.00"]
 
 
+def test_a_question_that_was_settled_without_an_answer_is_open_no_longer(links):
+    """The bank took a row back, a source has booked both, or both are one already; what nothing settled stays open."""
+    first, second, third = links
+    for harness in (first, second):
+        harness.bank.buy("-9", "Baker", external_id="1")
+        harness.bank.buy("-9", "Books", external_id="2")
+        harness.refresh()
+    for text in ("Soap", "Salt"):
+        third.bank.buy("-7", text, external_id=text)
+    third.refresh()
+    (gone,), (stays,) = rows(third, "Soap"), rows(third, "Salt")
+    baker, books = rows(third, "Baker"), rows(third, "Books")
+    for pair in ((gone, baker[0]), (baker[0], books[1]), tuple(baker)):
+        ask(third, "twin", *pair)
+    standing = ask(third, "twin", stays, baker[0])
+    third.sql("UPDATE bank_transactions SET state = 'removed' WHERE id = :id", id=gone)
+    second.bank.buy("-1", "Gum", external_id="3")
+    second.refresh()
+    assert [one.id for one in questions(third, "twin")] == [standing]
+
+
 def test_an_answer_that_says_what_is_so_already_changes_nothing(links):
     for harness in links[:2]:
         harness.bank.buy("-9", "Baker", external_id="1")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.source_rows import MovableRow, Spans
+from worker.importer.decide.source_rows import MovableRow, Spans, places_apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +74,10 @@ def plan_move(
         [row.row for row in free_new],
         [row.row for row in free_old],
         spans=Spans.of([row.row for row in new], [row.row for row in old]),
+        apart=places_apart(free_new, free_old, apart),
     )
     found, undecided = (
-        [
-            MovePair(old=free_old[m.right], new=free_new[m.left], doubled=True)
-            for m in pairs
-            if frozenset({free_old[m.right].id, free_new[m.left].id}) not in apart
-        ]
+        [MovePair(old=free_old[m.right], new=free_new[m.left], doubled=True) for m in pairs]
         for pairs in (meetings.met, meetings.doubtful)
     )
     met_old, met_new = {pair.old.id for pair in found}, {pair.new.id for pair in found}

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import DAY, counterpart, day, line
-from worker.importer.decide.match_user_expense import match_user_expenses
+from worker.importer.decide.match_user_expense import Asked, match_user_expenses
 from worker.importer.decide.reasons import Reason
+from worker.importer.decide.source_rows import SourceRow
 
 TWIN = {"twin_id": 5}
 
@@ -48,6 +49,22 @@ def test_a_line_that_may_be_one_is_a_suggestion(expense, reason):
 def test_a_line_that_is_none(expense):
     found = match_user_expenses([line()], [expense])
     assert (found.matches, found.suggestions) == ([], [])
+
+
+RIVAL = SourceRow(on=day(1), amount=Decimal("-3.50"), currency="EUR", words="Coffee", stated_on=day(1))
+
+
+@pytest.mark.parametrize(("rivals", "met"), [([], 1), ([RIVAL], 0)], ids=["alone", "beside a stored row"])
+def test_a_later_row_takes_no_row_of_another_source_that_a_stored_one_fits_better(rivals, met):
+    found = match_user_expenses([line(booking_on=day(3))], [counterpart(on=day(1), **TWIN)], rivals=rivals)
+    assert (len(found.matches), len(found.suggestions)) == (met, 0)
+
+
+def test_who_parted_a_row_from_one_expense_did_not_part_it_from_another():
+    own = [counterpart(on=day(1)), counterpart(on=day(-1), expense_id=8)]
+    parted = Asked(answered=frozenset({(70, own[0].partner)}))
+    found = match_user_expenses([line(), line(booking_on=day(9))], own, apart=parted.apart([70, None]))
+    assert [(match.right.expense_id, match.reason) for match in found.matches] == [(8, Reason.LIKELY_EXPENSE)]
 
 
 def test_two_candidates_on_other_days_are_a_question():

@@ -142,6 +142,35 @@ def test_rows_that_either_source_lacks_on_days_that_it_told_are_a_question(lefts
     assert (len(found.met), len(found.doubtful)) == (met, asked)
 
 
+PARTED = {
+    "the only two": ([bought(0)], [bought(0)], {(0, 0)}, [], 0),
+    "two of rows that look alike": ([bought(0), bought(0)], [bought(0), bought(0)], {(0, 0)}, [], 0),
+    "two beside one of another day": ([bought(0), bought(1)], [bought(0), bought(1)], {(0, 0)}, [(1, 1)], 0),
+    "the nearest two": ([bought(0), bought(9)], [bought(1), bought(2), bought(9)], {(0, 0)}, [(1, 2)], 1),
+    "two of the same balance": ([bought(0, balance=Decimal(9))], [bought(0, balance=Decimal(9))], {(0, 0)}, [], 0),
+    "two about which the source's end says nothing": (
+        [bought(0, "-7.77", "SQ"), bought(1, "-7.77", "SQ")], [bought(2, "-7.77")], {(0, 0)}, [], 1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lefts", "rights", "apart", "met", "asked"), PARTED.values(), ids=PARTED)
+def test_rows_that_a_person_parted_meet_others_alone(lefts, rights, apart, met, asked):
+    found = meet_rows(lefts, rights, spans=Spans.of(lefts, rights), apart=apart)
+    assert [(one.left, one.right) for one in found.met] == met
+    assert len(found.doubtful) == asked
+    assert apart.isdisjoint((one.left, one.right) for one in found.doubtful)
+
+
+def test_a_question_is_about_rows_of_one_merchant_where_there_are_such():
+    lefts, rights = (
+        [bought(0, words="Rewe"), bought(2, words="Trattoria")],
+        [bought(3, words="TRATTORIA"), bought(4, words="REWE")],
+    )
+    found = meet_rows(lefts, rights, spans=Spans.of(lefts, rights))
+    assert {(one.left, one.right) for one in (*found.met, *found.doubtful)} == {(0, 1), (1, 0)}
+
+
 def test_rows_of_one_amount_meet_by_their_texts_where_both_sources_have_each_of_them_once():
     rows = [bought(n % 5, words=f"Cafe {n}") for n in range(20)]
     found = meet_rows(rows, list(rows), spans=Spans.of(rows, rows))

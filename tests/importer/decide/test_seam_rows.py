@@ -26,6 +26,8 @@ DECIDED = {
     "near the end, as many on either side": (bought(0), [], bought(0), [], MetBy.WORDS, True),
     "near the end, one more here": (bought(0), [bought(0)], bought(0), [], MetBy.WORDS, False),
     "near the end, one more here of another text": (bought(0), [bought(0, "Bar")], bought(0), [], MetBy.WORDS, True),
+    "near the end, one more here after it": (bought(0), [bought(1)], bought(0), [], MetBy.WORDS, True),
+    "near the end, one more here before it": (bought(0), [bought(-1)], bought(0), [], MetBy.WORDS, False),
     "near the end, on other days": (bought(0), [], bought(1), [], MetBy.WORDS, False),
     "near the end, without a word in common": (bought(0), [], bought(0, "SQ"), [], MetBy.ORDER, False),
 }  # fmt: skip

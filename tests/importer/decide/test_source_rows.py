@@ -5,7 +5,19 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.source_rows import Lag, SourceRow, Spans
+from worker.importer.decide.source_rows import Lag, MovableRow, SourceRow, Spans, places_apart
+
+
+def stored(id_, twin_id=None):
+    return MovableRow(id=id_, source_id=1, row=on(0), expense_state="own", owns=True, twin_id=twin_id)
+
+
+@pytest.mark.parametrize(
+    ("apart", "places"), [({1, 3}, {(0, 0)}), ({4, 2}, {(1, 1)}), ({4, 1}, {(0, 1)}), ({1, 2}, set()), ({9, 1}, set())]
+)
+def test_rows_are_apart_where_a_person_parted_their_purchases(apart, places):
+    lefts, rights = [stored(1), stored(2)], [stored(3), stored(5, twin_id=4)]
+    assert places_apart(lefts, rights, {frozenset(apart)}) == places
 
 
 def on(offset):

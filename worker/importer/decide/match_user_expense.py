@@ -6,6 +6,7 @@ the same. Anything less: both are kept, with a suggestion.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -35,6 +36,26 @@ class Partner(NamedTuple):
 
     expense_id: int | None
     twin_id: int | None
+
+
+class Asked(NamedTuple):
+    """Pairs of the id of a row and a partner about which a person was asked.
+
+    Attributes:
+        open: Both wait for the answer.
+        answered: The person parted them, or matched them once. Either may be matched with another one.
+    """
+
+    open: frozenset[tuple[int, Partner]] = frozenset()
+    answered: frozenset[tuple[int, Partner]] = frozenset()
+
+    def apart(self, row_ids: Sequence[int | None]) -> frozenset[tuple[int, Partner]]:
+        """Return the answered pairs by the places of these rows; None stands for one that is not stored yet."""
+        places = {row_id: place for place, row_id in enumerate(row_ids)}
+        return frozenset((places[row_id], partner) for row_id, partner in self.answered if row_id in places)
+
+
+NOBODY_WAS_ASKED = Asked()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +96,12 @@ class ExpenseMatches:
 
 
 def match_user_expenses(
-    lines: Sequence[Line], expenses: Sequence[Counterpart], spans: Spans | None = None
+    lines: Sequence[Line],
+    expenses: Sequence[Counterpart],
+    spans: Spans | None = None,
+    *,
+    apart: AbstractSet[tuple[int, Partner]] = frozenset(),
+    rivals: Sequence[SourceRow] = (),
 ) -> ExpenseMatches:
     """Match new lines with existing expenses; no expense and no line is matched twice.
 
@@ -83,20 +109,28 @@ def match_user_expenses(
         lines: Lines that are about to get an expense.
         expenses: What the user has.
         spans: The days of this source and of the account's others.
+        apart: Pairs that a person parted, by the place of the line. Either may still be matched with another one.
+        rivals: Rows of this source that are stored and have no twin. Rows of other sources are theirs where they fit
+            better, so that a later row is decided as if all had come at once.
     """
-    twins, doubtful = _match_twins(lines, expenses, spans)
+    twins, doubtful = _match_twins(lines, expenses, spans, apart, rivals)
     matching = OneToOne(lines, expenses)
     matching.take(twins)
-    matching.choose(_near(matching, max_days=0), _rate_same_day)
-    matching.choose(unambiguous(_near(matching)), _rate_only_candidate)
+    matching.choose(_near(matching, apart, max_days=0), _rate_same_day)
+    matching.choose(unambiguous(_near(matching, apart)), _rate_only_candidate)
     certain = list(matching.matches)
     taken = {match.left_place for match in certain}
     asked = [match for match in doubtful if match.left_place not in taken]
-    return ExpenseMatches(matches=certain, suggestions=[*asked, *matching.choose(_near(matching), _rate_suggestion)])
+    rest = matching.choose(_near(matching, apart), _rate_suggestion)
+    return ExpenseMatches(matches=certain, suggestions=[*asked, *rest])
 
 
 def _match_twins(
-    lines: Sequence[Line], expenses: Sequence[Counterpart], spans: Spans | None
+    lines: Sequence[Line],
+    expenses: Sequence[Counterpart],
+    spans: Spans | None,
+    apart: AbstractSet[tuple[int, Partner]],
+    rivals: Sequence[SourceRow],
 ) -> tuple[list[Match[Line, Counterpart]], list[Match[Line, Counterpart]]]:
     """Pair lines with the rows of other sources of the same account; return what is certain and what is not."""
     places = [place for place, expense in enumerate(expenses) if expense.twin_id is not None]
@@ -105,11 +139,15 @@ def _match_twins(
     visible = {place: row for place, line in enumerate(lines) if (row := _row_of_line(line)) is not None}
     line_places = list(visible)
     rows, others = [visible[place] for place in line_places], [_row_of_expense(expenses[place]) for place in places]
-    meetings = meet_rows(rows, others, spans=spans)
+    left_of = {place: left for left, place in enumerate(line_places)}
+    right_of = {expenses[place].partner: right for right, place in enumerate(places)}
+    parted = frozenset((left_of[p], right_of[o]) for p, o in apart if p in left_of and o in right_of)
+    meetings = meet_rows([*rows, *rivals], others, spans=spans, apart=parted)
     met, doubtful = (
         [
             Match(lines[left], expenses[right], reason, left, right)
             for meeting in pairs
+            if meeting.left < len(rows)
             for left, right in [(line_places[meeting.left], places[meeting.right])]
         ]
         for pairs, reason in ((meetings.met, Reason.SAME_ACCOUNT_TWIN), (meetings.doubtful, Reason.MAYBE_TWIN))
@@ -147,9 +185,12 @@ def _signed(amount: Decimal, expense_type: str) -> Decimal:
     return amount if expense_type == "INCOME" else -amount
 
 
-def _near(matching: OneToOne[Line, Counterpart], *, max_days: int = MAX_DAYS) -> list[PlacePair]:
-    """Return the pairs of equal amount and direction that are at most so many days apart."""
-    return list(matching.pairs_by_key_and_day(_key_of_line, _key_of_expense, max_days))
+def _near(
+    matching: OneToOne[Line, Counterpart], apart: AbstractSet[tuple[int, Partner]], *, max_days: int = MAX_DAYS
+) -> list[PlacePair]:
+    """Return the pairs of equal amount and direction that are at most so many days apart, and that nobody parted."""
+    pairs = matching.pairs_by_key_and_day(_key_of_line, _key_of_expense, max_days)
+    return [pair for pair in pairs if (pair[0], matching.items(pair)[1].partner) not in apart]
 
 
 def _key_of_line(line: Line) -> tuple[Key, date]:

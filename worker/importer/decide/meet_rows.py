@@ -9,10 +9,13 @@ from amounts that occur once.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from statistics import multimode
+from typing import NamedTuple
 
 from worker.importer.decide.align_rows import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
 from worker.importer.decide.common_days import by_common_days
@@ -54,20 +57,31 @@ class RowMeetings:
     doubtful: Sequence[Meeting] = ()
 
 
-def meet_rows(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], *, spans: Spans | None = None) -> RowMeetings:
+def meet_rows(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    *,
+    spans: Spans | None = None,
+    apart: AbstractSet[PlacePair] = frozenset(),
+) -> RowMeetings:
     """Pair the rows of two sources of one account one-to-one.
 
     Args:
         lefts: Rows of one source.
         rights: Rows of the other.
         spans: The days of both sources; None where they are compared on common days alone, so that there is no seam.
+        apart: Pairs that a person parted, which holds for all rows that look like these. Either row may still be one
+            purchase with another one.
     """
+    apart = _all_alike(lefts, rights, apart)
     lefts, rights = by_common_days(lefts, rights)
-    by_balance = _meet_by_balance(lefts, rights)
+    sources = _Sources(lefts, rights, apart)
+    by_balance = [one for one in _meet_by_balance(lefts, rights) if (one.left, one.right) not in apart]
     left_groups = _by_amount(lefts, {one.left for one in by_balance})
     right_groups = _by_amount(rights, {one.right for one in by_balance})
     groups = [(places, right_groups[key]) for key, places in left_groups.items() if key in right_groups]
     single = [(group[0][0], group[1][0]) for group in groups if len(group[0]) == len(group[1]) == 1]
+    single = [pair for pair in single if pair not in apart]
     recurring = [group for group in groups if len(group[0]) > 1 or len(group[1]) > 1]
     found = [one for left, right in single if (one := _meet_single(lefts, rights, left, right)) is not None]
     if spans is not None:
@@ -77,10 +91,35 @@ def meet_rows(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], *, spans:
     days = spans or Spans.of(lefts, rights)
     for group in recurring:
         places = group if spans is None else away_from_seam(lefts, rights, *group, spans)
-        pairs = _meet_equal_amounts(lefts, rights, *places, lag, days)
+        pairs = _meet_equal_amounts(sources, *places, lag, days)
         found += [one for one in pairs if spans is None or is_decided(lefts, rights, group, one, spans, certain_lag)]
     met = sorted([*by_balance, *found], key=lambda meeting: meeting.left)
-    return RowMeetings(met=met, doubtful=[] if spans is None else _doubtful(lefts, rights, groups, met, spans, lag))
+    return RowMeetings(met=met, doubtful=[] if spans is None else _doubtful(sources, groups, met, spans, lag))
+
+
+def _all_alike(
+    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], apart: AbstractSet[PlacePair]
+) -> frozenset[PlacePair]:
+    """Return the pairs of all rows that a person cannot tell from those of these pairs."""
+    parted = {(_seen(lefts[left]), _seen(rights[right])) for left, right in apart}
+    seen_left, seen_right = {one for one, _ in parted}, {other for _, other in parted}
+    left_places = [(place, seen) for place, row in enumerate(lefts) if (seen := _seen(row)) in seen_left]
+    right_places = [(place, seen) for place, row in enumerate(rights) if (seen := _seen(row)) in seen_right]
+    return frozenset(
+        (left, right) for left, one in left_places for right, other in right_places if (one, other) in parted
+    )
+
+
+def _seen(row: SourceRow) -> tuple[date, str, Decimal, str]:
+    return row.on, row.currency, row.amount, row.words
+
+
+class _Sources(NamedTuple):
+    """The rows of both sources, and the pairs of them that are none."""
+
+    lefts: Sequence[SourceRow]
+    rights: Sequence[SourceRow]
+    apart: AbstractSet[PlacePair]
 
 
 def _meet_by_balance(lefts: Sequence[SourceRow], rights: Sequence[SourceRow]) -> list[Meeting]:
@@ -102,14 +141,17 @@ def _meet_by_balance(lefts: Sequence[SourceRow], rights: Sequence[SourceRow]) ->
 
 
 def _doubtful(
-    lefts: Sequence[SourceRow],
-    rights: Sequence[SourceRow],
+    sources: _Sources,
     groups: Sequence[tuple[Sequence[int], Sequence[int]]],
     met: Sequence[Meeting],
     spans: Spans,
     lag: Lag,
 ) -> list[Meeting]:
-    """Return pairs of what is left on both sides, the nearest days first: near where a source or delivered days end."""
+    """Return pairs of what is left on both sides, near where a source or delivered days end: those alike, the nearest.
+
+    Of two purchases of one amount at two merchants a question about the wrong pair would ask about neither.
+    """
+    lefts, rights, _ = sources
     met_left, met_right = {one.left for one in met}, {one.right for one in met}
     found: list[Meeting] = []
     for left_places, right_places in groups:
@@ -118,25 +160,28 @@ def _doubtful(
         if left_over and right_over:
             near = {
                 (left, right): cost
-                for (left, right), cost in _near_pairs(lefts, rights, left_over, right_over, ANYWHERE).items()
+                for (left, right), cost in _near_pairs(sources, left_over, right_over, ANYWHERE).items()
                 if not spans.decide(lefts[left], rights[right], ANYWHERE)
                 or (lag.allows(lefts[left], rights[right]) and spans.are_delivered(lefts[left], rights[right]))
             }
-            matching = _Matching(lefts, rights, left_over, right_over)
-            matching.take(best_pairs(lefts, rights, near, None), MetBy.ORDER)
+            alike = alike_pairs(lefts, rights, left_over, right_over, ANYWHERE)
+            matching = _Matching(sources, left_over, right_over)
+            for group in groups_of({pair: cost for pair, cost in alike.items() if pair in near}):
+                matching.take(best_pairs(lefts, rights, group, None), MetBy.WORDS)
+            matching.take(best_pairs(lefts, rights, matching.free(near), None), MetBy.ORDER)
             found += matching.found
     return found
 
 
 def _near_pairs(
-    lefts: Sequence[SourceRow],
-    rights: Sequence[SourceRow],
-    left_places: Sequence[int],
-    right_places: Sequence[int],
-    lag: Lag,
+    sources: _Sources, left_places: Sequence[int], right_places: Sequence[int], lag: Lag
 ) -> dict[PlacePair, float]:
+    lefts, rights, apart = sources
     return {
-        (left, right): 0.0 for left in left_places for right in right_places if lag.allows(lefts[left], rights[right])
+        (left, right): 0.0
+        for left in left_places
+        for right in right_places
+        if lag.allows(lefts[left], rights[right]) and (left, right) not in apart
     }
 
 
@@ -174,26 +219,22 @@ def _with_slack(lag: Lag, rows: int) -> Lag:
 
 
 def _meet_equal_amounts(
-    lefts: Sequence[SourceRow],
-    rights: Sequence[SourceRow],
-    left_places: Sequence[int],
-    right_places: Sequence[int],
-    lag: Lag,
-    spans: Spans | None,
+    sources: _Sources, left_places: Sequence[int], right_places: Sequence[int], lag: Lag, spans: Spans | None
 ) -> list[Meeting]:
-    matching = _Matching(lefts, rights, left_places, right_places)
+    lefts, rights, apart = sources
+    matching = _Matching(sources, left_places, right_places)
     if len(left_places) * len(right_places) > MAX_COMPARED_PAIRS:
         matching.take(equal_pairs(lefts, rights, left_places, right_places), MetBy.WORDS)
         near = lag.within(MAX_DAYS_BY_ORDER)
         matching.take(pairs_in_order(lefts, rights, matching.left_over, matching.right_over, near), MetBy.ORDER)
         return matching.found
     alike = alike_pairs(lefts, rights, left_places, right_places, lag.within(MAX_DAYS_ALIKE))
-    for group in groups_of(alike):
+    for group in groups_of({pair: cost for pair, cost in alike.items() if pair not in apart}):
         matching.take(best_pairs(lefts, rights, group, spans, lag), MetBy.WORDS)
     if not matching.left_over or not matching.right_over:
         return matching.found
     near = lag.within(MAX_DAYS_BY_ORDER)
-    rest = _near_pairs(lefts, rights, matching.left_over, matching.right_over, near)
+    rest = _near_pairs(sources, matching.left_over, matching.right_over, near)
     matching.take(best_pairs(lefts, rights, rest, spans, lag), MetBy.ORDER)
     return matching.found
 
@@ -201,25 +242,25 @@ def _meet_equal_amounts(
 class _Matching:
     """The pairs of one amount while they are chosen, and the places that are left."""
 
-    def __init__(
-        self,
-        lefts: Sequence[SourceRow],
-        rights: Sequence[SourceRow],
-        left_over: Sequence[int],
-        right_over: Sequence[int],
-    ) -> None:
-        self._lefts, self._rights = lefts, rights
+    def __init__(self, sources: _Sources, left_over: Sequence[int], right_over: Sequence[int]) -> None:
+        self._sources = sources
         self.left_over, self.right_over = list(left_over), list(right_over)
         self.found: list[Meeting] = []
 
+    def free(self, pairs: Mapping[PlacePair, float]) -> dict[PlacePair, float]:
+        """Return those of these pairs of which neither row is taken."""
+        left, right = set(self.left_over), set(self.right_over)
+        return {pair: cost for pair, cost in pairs.items() if pair[0] in left and pair[1] in right}
+
     def take(self, pairs: Iterable[PlacePair], by: MetBy) -> None:
-        """Keep pairs in their order, each place once."""
+        """Keep pairs in their order, each place once, without those that are apart."""
+        lefts, rights, apart = self._sources
         free_left, free_right = set(self.left_over), set(self.right_over)
         for left, right in pairs:
-            if left in free_left and right in free_right:
+            if left in free_left and right in free_right and (left, right) not in apart:
                 free_left.remove(left)
                 free_right.remove(right)
-                days = days_apart(self._lefts[left].on, self._rights[right].on)
+                days = days_apart(lefts[left].on, rights[right].on)
                 self.found.append(Meeting(left=left, right=right, by=by, days=days))
         self.left_over = [place for place in self.left_over if place in free_left]
         self.right_over = [place for place in self.right_over if place in free_right]

@@ -12,11 +12,11 @@ from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
 from worker.importer.decide.match_pending import match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
-from worker.importer.decide.match_user_expense import Counterpart, Partner, match_user_expenses
+from worker.importer.decide.match_user_expense import NOBODY_WAS_ASKED, Asked, Counterpart, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
 from worker.importer.decide.row_update import tombstone, update_from_bank
-from worker.importer.decide.source_rows import Spans
+from worker.importer.decide.source_rows import SourceRow, Spans
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 
 
@@ -31,7 +31,8 @@ class Evidence:
         removed: Ids of the rows that the bank lists as removed.
         existing: The user's expenses that new lines may match.
         spans: The days of this source and of the account's others.
-        asked: Pairs of a stored row and a partner about which the person was asked, or which they parted.
+        rivals: Rows of this source that may be the purchases of `existing` as well as new lines.
+        asked: Pairs of a stored row and a partner about which the person was asked.
         unchanged_elsewhere: How many rows of the delivery were split off as unchanged before.
         linked: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
         delivered: Ids of those of `details` that were, or that an earlier slice had: neither absent nor replaced.
@@ -46,7 +47,8 @@ class Evidence:
     removed: frozenset[int] = frozenset()
     existing: Sequence[Counterpart] = ()
     spans: Spans | None = None
-    asked: frozenset[tuple[int, Partner]] = frozenset()
+    rivals: Sequence[SourceRow] = ()
+    asked: Asked = NOBODY_WAS_ASKED
     unchanged_elsewhere: int = 0
     linked: Mapping[int, str] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
@@ -197,13 +199,15 @@ def _find_existing(
     }
     change_places = list(change_lines)
     visible = [*(new[place] for place in new_places), *change_lines.values()]
-    result = match_user_expenses(visible, candidates, evidence.spans)
+    row_ids = [*(None for _ in new_places), *(changes[place].known.id for place in change_places)]
+    apart = evidence.asked.apart(row_ids)
+    result = match_user_expenses(visible, candidates, evidence.spans, apart=apart, rivals=evidence.rivals)
     for match in result.matches:
         if match.left_place < len(new_places):
             found.of_new[new_places[match.left_place]] = (match.right, match.reason)
             continue
         place = change_places[match.left_place - len(new_places)]
-        if (changes[place].known.id, match.right.partner) not in evidence.asked:
+        if (changes[place].known.id, match.right.partner) not in evidence.asked.open:
             found.of_changes[place] = (match.right, match.reason)
     found.own = [m.right for m in (*result.matches, *result.suggestions) if m.right.twin_id is None]
     found.suggestions = [

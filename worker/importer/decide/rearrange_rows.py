@@ -7,6 +7,7 @@ are alone passes its partner on. So does a row whose partner became another purc
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from worker.importer.decide.meet_rows import meet_rows
@@ -36,7 +37,11 @@ class PairChain:
 
 
 def find_chains(
-    lefts: Sequence[SourceRow], rights: Sequence[SourceRow], present: Mapping[int, int], spans: Spans | None
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    present: Mapping[int, int],
+    spans: Spans | None,
+    apart: AbstractSet[PlacePair] = frozenset(),
 ) -> list[PairChain]:
     """Return the chains after which fewer rows are alone; no row is in two of them.
 
@@ -45,8 +50,9 @@ def find_chains(
         rights: Rows of the other sources.
         present: The pairs there are, left row to right row.
         spans: The days of both sides.
+        apart: Pairs that a person parted.
     """
-    wanted = {one.left: one.right for one in meet_rows(lefts, rights, spans=spans).met}
+    wanted = {one.left: one.right for one in meet_rows(lefts, rights, spans=spans, apart=apart).met}
     left_of = {right: left for left, right in present.items()}
     alone = (place for place in range(len(lefts)) if place not in present)
     chains = (list(_followed(place, wanted, left_of)) for place in alone)

@@ -25,7 +25,8 @@ def is_decided(
     """Return whether a pair of an amount that recurs is one purchase for certain.
 
     One of its rows must have its partner within the days of the other source; or both name the merchant, and both state
-    as many rows of that merchant on each of the days near it. Where both state one text, it is that of all such rows.
+    as many rows of that merchant on each of the days near it, up to the end of the source that ends. Where both state
+    one text, it is that of all such rows.
     """
     left, right = lefts[pair.left], rights[pair.right]
     if spans.decide(left, right, lag):
@@ -42,7 +43,9 @@ def is_decided(
         [
             rows[place].on
             for place in places
-            if days_apart(rows[place].on, left.on) <= MAX_DAYS_ALIKE and names_the_merchant(rows[place], other)
+            if days_apart(rows[place].on, left.on) <= MAX_DAYS_ALIKE
+            and rows[place].on <= spans.both_to_on
+            and names_the_merchant(rows[place], other)
         ]
         for rows, places, other in ((lefts, group[0], right), (rights, group[1], left))
     ]

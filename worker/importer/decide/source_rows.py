@@ -1,6 +1,7 @@
 """Rows of two sources of one account, as far as they are paired: the rows, their days, and how far they lie apart."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -108,6 +109,11 @@ class Spans:
             right_to_on=max(right_days),
         )
 
+    @property
+    def both_to_on(self) -> date:
+        """The last day of the source that ends first."""
+        return min(self.left_to_on, self.right_to_on)
+
     def right_covers(self, row: SourceRow) -> bool:
         """Return whether a left row lies within the days of the right source, which should have it too then."""
         return self.right_from_on <= row.on <= self.right_to_on
@@ -176,3 +182,32 @@ class MovableRow:
     twin_id: int | None = None
     transfer_peer_id: int | None = None
     touched: bool = False
+
+    @property
+    def purchase_id(self) -> int:
+        """The row that stands for the purchase: itself, or the one of which it is a twin."""
+        return self.twin_id or self.id
+
+
+def places_apart(
+    lefts: Sequence[MovableRow], rights: Sequence[MovableRow], apart: Collection[frozenset[int]]
+) -> frozenset[tuple[int, int]]:
+    """Return the places of the rows whose purchases a person parted, where `apart` has the ids of both."""
+    wanted = {id_ for pair in apart for id_ in pair}
+    left_places, right_places = _places_by_purchase(lefts, wanted), _places_by_purchase(rights, wanted)
+    return frozenset(
+        (left, right)
+        for pair in apart
+        for one in pair
+        for other in pair - {one}
+        for left in left_places[one]
+        for right in right_places[other]
+    )
+
+
+def _places_by_purchase(rows: Sequence[MovableRow], wanted: Collection[int]) -> dict[int, list[int]]:
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        if row.purchase_id in wanted:
+            places[row.purchase_id].append(place)
+    return places

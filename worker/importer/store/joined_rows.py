@@ -11,11 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.source_rows import MovableRow, SourceRow, Spans
+from worker.importer.decide.source_rows import MovableRow, SourceRow, Spans, places_apart
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.expense_rows import IS_EDITED
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pairs
+from worker.importer.store.suggestions import PURCHASE
 
 _OWNING = frozenset({ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER})
 _ROWS = text(
@@ -35,9 +36,8 @@ _SOURCES = text(
     JOIN bank_connection_accounts o ON o.bank_account_id = s.bank_account_id AND o.id <> s.id
     WHERE s.id IN (SELECT t.account_id FROM bank_transactions t WHERE t.id = ANY(:ids)) GROUP BY s.id ORDER BY s.id"""
 )
-_PURCHASE = "CASE WHEN {0}.expense_state = 'twin' THEN coalesce({0}.twin_id, {0}.id) ELSE {0}.id END"
 _APART = text(
-    f"""SELECT {_PURCHASE.format("t")}, {_PURCHASE.format("o")} FROM bank_match_suggestions s
+    f"""SELECT {PURCHASE.format("t")}, {PURCHASE.format("o")} FROM bank_match_suggestions s
     JOIN bank_transactions t ON t.id = s.transaction_id JOIN bank_transactions o ON o.id = s.other_transaction_id
     WHERE s.user_id = :user_id AND s.kind = 'twin' AND s.status = 'declined'"""  # noqa: S608 - constants
 )
@@ -82,14 +82,13 @@ def meet_joined_rows(
     new = [row for row in ours if _stands(row)]
     old = [row for row in theirs if _stands(row) and source_id not in stated_by[row.id]]
     spans = Spans.of([row.row for row in ours], [row.row for row in theirs])
-    met = meet_rows([row.row for row in new], [row.row for row in old], spans=spans).met
-    apart = pairs_apart(session, user_id)
+    apart = places_apart(new, old, pairs_apart(session, user_id))
+    met = meet_rows([row.row for row in new], [row.row for row in old], spans=spans, apart=apart).met
     pairs = [_leg_first(old[one.right], new[one.left]) for one in met]
     wanted = [
         (one, other)
         for one, other in pairs
         if (only is None or one.id in only or other.id in only)
-        and frozenset({one.id, other.id}) not in apart
         and not (_is_leg(one) and (_is_leg(other) or other.touched))
         and not (one.touched and other.touched)
         and stated_by[one.id].isdisjoint(stated_by[other.id])
@@ -115,7 +114,7 @@ def _sources_by_purchase(rows: Sequence[MovableRow]) -> Mapping[int, AbstractSet
     """Return which sources state a purchase, by its row with the expense: none states one purchase twice."""
     found: dict[int, set[int]] = defaultdict(set)
     for row in rows:
-        found[row.twin_id or row.id].add(row.source_id)
+        found[row.purchase_id].add(row.source_id)
     return found
 
 

@@ -5,7 +5,7 @@ point to other ones of them; of the two that were alone, one expense goes.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,7 +16,7 @@ from worker.importer.account_state import AccountState
 from worker.importer.decide.expense import month
 from worker.importer.decide.rearrange_rows import PairChain, find_chains
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.source_rows import MovableRow
+from worker.importer.decide.source_rows import MovableRow, places_apart
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.bank_accounts import other_sources
 from worker.importer.store.change_rows import record_without_line
@@ -28,7 +28,7 @@ from worker.importer.store.stored_rows import load_details
 from worker.importer.store.user_expenses import load_spans
 from worker.importer.store.write import WriteTarget
 
-# Rows that no other source confirms, of amounts that both sides have such rows of; none that a person was asked about.
+# Rows that no other source confirms, of amounts that both sides have such rows of; none that a person is asked about.
 # Two that differ may have met each other's: of a pair of two amounts each side has one, and the other amount alone.
 _ALONE = text(
     """WITH alone AS MATERIALIZED (
@@ -38,7 +38,7 @@ _ALONE = text(
         AND EXISTS (SELECT FROM bank_connection_accounts o WHERE o.bank_account_id = a.bank_account_id AND o.id <> a.id)
         AND NOT EXISTS (SELECT FROM bank_transactions w
           WHERE w.twin_id = t.id AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
-        AND NOT EXISTS (SELECT FROM bank_match_suggestions s WHERE s.kind = 'twin' AND s.status IN ('open', 'declined')
+        AND NOT EXISTS (SELECT FROM bank_match_suggestions s WHERE s.kind = 'twin' AND s.status = 'open'
           AND (s.transaction_id = t.id OR s.other_transaction_id = t.id))
     ), unlike AS MATERIALIZED (
       SELECT v.is_ours, v.amount, t.currency
@@ -78,19 +78,13 @@ def let_equal_rows_meet(session: Session, account: AccountState, target: WriteTa
     theirs = load_movable_rows(session, other_ids, since_on=since_on)
     lefts, rights, present = _sides(ours, theirs, alone)
     chains = find_chains(
-        [row.row for row in lefts], [row.row for row in rights], present, load_spans(session, account, ())
+        [row.row for row in lefts],
+        [row.row for row in rights],
+        present,
+        load_spans(session, account, ()),
+        places_apart(lefts, rights, pairs_apart(session, target.user_id)),
     )
-    apart = pairs_apart(session, target.user_id)
-    allowed = [chain for chain in chains if not _joins_parted(chain, lefts, rights, apart)]
-    return _write(session, target, [passed for chain in allowed if (passed := _passed(chain, lefts, rights, present))])
-
-
-def _joins_parted(
-    chain: PairChain, lefts: Sequence[MovableRow], rights: Sequence[MovableRow], apart: Collection[frozenset[int]]
-) -> bool:
-    """Return whether a chain would make one of two purchases that a person parted."""
-    purchases = [frozenset(row.twin_id or row.id for row in (lefts[one], rights[other])) for one, other in chain.pairs]
-    return any(pair in apart for pair in purchases)
+    return _write(session, target, [passed for chain in chains if (passed := _passed(chain, lefts, rights, present))])
 
 
 def _sides(

@@ -30,7 +30,7 @@ from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.rearrange_rows import let_equal_rows_meet
 from worker.importer.store.stale_pending import remove_abandoned, settle_pending
 from worker.importer.store.stored_rows import load_details
-from worker.importer.store.suggestions import suggest
+from worker.importer.store.suggestions import suggest, withdraw_settled
 from worker.importer.store.transfers import hide_shown_legs, link_transfers, unpaired_ids
 from worker.importer.store.twins import point_to_ends, successors
 from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans
@@ -130,13 +130,16 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     show_both = job.options.transfers == "show_both"
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
+    withdraw_settled(session, job.user_id)
     months |= retry_while_changed(lambda: _match_expenses(session, job, account, target, since_on))
     months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)
     months |= settle_pending(session, job, account, target, today, by_cursor=by_cursor)
     months |= let_posted_rows_inherit(session, target)
     unpaired = unpaired_ids(session, target, since_on)
-    return months | (link_transfers(session, job, target, unpaired) if unpaired else set())
+    months |= link_transfers(session, job, target, unpaired) if unpaired else set()
+    withdraw_settled(session, job.user_id)
+    return months
 
 
 def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> set[str]:
@@ -193,14 +196,15 @@ def _match_rows(
     beside = _expenses_beside(session, job, account, rows, added)
     beside = [one for one in beside if with_twins or one.twin_id is None]
     spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in beside) else None
-    found = match_user_expenses([_as_line(row) for row in rows], beside, spans)
-    lock_if_unchanged(session, [m.right for m in (*found.matches, *found.suggestions) if m.right.twin_id is None])
     asked = load_asked(session, ids)
+    apart = asked.apart([row.id for row in rows])
+    found = match_user_expenses([_as_line(row) for row in rows], beside, spans, apart=apart)
+    lock_if_unchanged(session, [m.right for m in (*found.matches, *found.suggestions) if m.right.twin_id is None])
     months: set[str] = set()
     twins: list[int] = []
     for match in found.matches:
         row, expense = rows[match.left_place], match.right
-        if (row.id, expense.partner) in asked:
+        if (row.id, expense.partner) in asked.open:
             continue
         if row.changed_by_user:
             if expense.twin_id is None:
@@ -211,7 +215,7 @@ def _match_rows(
     months |= let_sources_lead(session, twins, target.run_id)
     for match in found.suggestions:
         row, expense = rows[match.left_place], match.right
-        if (row.id, expense.partner) not in asked:
+        if (row.id, expense.partner) not in asked.open:
             _suggest(session, target, row, expense, match.reason)
     return months
 

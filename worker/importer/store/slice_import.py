@@ -84,6 +84,7 @@ def import_slice(
             removed=gone,
             existing=expenses.counterparts,
             spans=expenses.spans,
+            rivals=expenses.rivals,
             asked=expenses.asked,
             unchanged_elsewhere=found.unchanged,
             linked=full.linked,

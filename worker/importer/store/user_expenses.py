@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_user_expense import MAX_DAYS_OF_ANY, Counterpart, Partner
-from worker.importer.decide.source_rows import Spans
+from worker.importer.decide.match_user_expense import MAX_DAYS_OF_ANY, NOBODY_WAS_ASKED, Asked, Counterpart, Partner
+from worker.importer.decide.source_rows import SourceRow, Spans
 
 _NEAR = timedelta(days=MAX_DAYS_OF_ANY)
 
@@ -48,15 +48,33 @@ _ASKED = text(
       SELECT id AS member_id, id AS row_id FROM unnest(CAST(:ids AS bigint[])) w(id)
       UNION ALL SELECT t.id, t.twin_id FROM bank_transactions t WHERE t.twin_id = ANY(:ids) AND t.expense_state = 'twin'
     ), asked AS (
-      SELECT m.row_id, s.other_transaction_id AS other_id FROM members m JOIN bank_match_suggestions s
+      SELECT m.row_id, s.other_transaction_id AS other_id, s.status = 'open' AS is_open
+      FROM members m JOIN bank_match_suggestions s
         ON s.transaction_id = m.member_id AND s.kind = 'twin' AND s.status IN ('declined', 'open')
-      UNION ALL SELECT m.row_id, s.transaction_id FROM members m JOIN bank_match_suggestions s
+      UNION ALL SELECT m.row_id, s.transaction_id, s.status = 'open'
+      FROM members m JOIN bank_match_suggestions s
         ON s.other_transaction_id = m.member_id AND s.kind = 'twin' AND s.status IN ('declined', 'open')
     )
-    SELECT transaction_id AS row_id, expense_id, CAST(NULL AS bigint) AS twin_id FROM bank_match_suggestions
-    WHERE kind = 'expense' AND transaction_id = ANY(:ids) AND status <> 'obsolete'
-    UNION ALL SELECT a.row_id, NULL, CASE WHEN o.expense_state = 'twin' THEN coalesce(o.twin_id, o.id) ELSE o.id END
+    SELECT transaction_id AS row_id, expense_id, CAST(NULL AS bigint) AS twin_id, status = 'open' AS is_open
+    FROM bank_match_suggestions WHERE kind = 'expense' AND transaction_id = ANY(:ids) AND status <> 'obsolete'
+    UNION ALL SELECT a.row_id, NULL, CASE WHEN o.expense_state = 'twin' THEN coalesce(o.twin_id, o.id) ELSE o.id END,
+      a.is_open
     FROM asked a JOIN bank_transactions o ON o.id = a.other_id"""
+)
+
+_RIVALS = text(
+    """SELECT t.base_spent_on AS "on",
+      CASE WHEN t.base_type = 'INCOME' THEN t.base_amount ELSE -t.base_amount END AS amount,
+      t.base_currency AS currency, coalesce(t.base_notes, '') AS words, t.state = 'pending' AS is_pending,
+      CAST(t.stated_amounts ->> 'balance_after' AS numeric) AS balance, t.stated_on
+    FROM bank_transactions t
+    WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked', 'transfer')
+      AND t.base_amount = ANY(:amounts) AND t.id <> ALL(CAST(:but AS bigint[]))
+      AND t.effective_on BETWEEN CAST(:from_on AS date) - 7 AND CAST(:to_on AS date) + 7
+      AND t.base_spent_on BETWEEN :from_on AND :to_on
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions w
+        WHERE w.twin_id = t.id AND w.account_id <> t.account_id AND w.expense_state IN ('twin', 'reverted'))
+    ORDER BY t.effective_on, t.id"""
 )
 
 QUIET_DAYS = 7
@@ -83,12 +101,14 @@ class ExpensesBeside:
     Attributes:
         counterparts: Expenses that the rows may be matched with.
         spans: The days of this source and of the account's others, where there are rows of others.
-        asked: Pairs of a stored row and a partner about which the person was asked, or which they parted.
+        rivals: Stored rows of this source that may be the purchases of others' rows as well.
+        asked: Pairs of a stored row and a partner about which the person was asked.
     """
 
     counterparts: Sequence[Counterpart]
     spans: Spans | None
-    asked: frozenset[tuple[int, Partner]]
+    rivals: Sequence[SourceRow]
+    asked: Asked
 
 
 def load_expenses_beside(
@@ -111,10 +131,12 @@ def load_expenses_beside(
     """
     days, amounts = [line.effective_on for line in lines], {line.expense_amount for line in lines}
     found = [one for one in load_counterparts(session, user_id, account, days, amounts) if one.expense_id not in linked]
+    has_twins = any(one.twin_id is not None for one in found)
     return ExpensesBeside(
         counterparts=found,
-        spans=load_spans(session, account, lines) if any(one.twin_id is not None for one in found) else None,
-        asked=load_asked(session, row_ids) if found else frozenset(),
+        spans=load_spans(session, account, lines) if has_twins else None,
+        rivals=load_rivals(session, account, days, amounts, row_ids) if has_twins else (),
+        asked=load_asked(session, row_ids) if found else NOBODY_WAS_ASKED,
     )
 
 
@@ -187,9 +209,40 @@ def load_counterparts(
     ]
 
 
-def load_asked(session: Session, ids: Collection[int]) -> frozenset[tuple[int, Partner]]:
+def load_rivals(
+    session: Session, account: AccountState, days: Collection[date], amounts: Collection[Decimal], but: Collection[int]
+) -> list[SourceRow]:
+    """Return rows of this source near these days and of these amounts that no other source states, as far as is known.
+
+    Args:
+        but: Ids of rows that are left out.
+    """
+    values = {
+        "account_id": account.id,
+        "from_on": min(days) - _NEAR,
+        "to_on": max(days) + _NEAR,
+        "amounts": list(amounts),
+        "but": list(but),
+    }
+    return [
+        SourceRow(
+            on=row.on,
+            amount=row.amount,
+            currency=row.currency,
+            words=row.words,
+            pending=row.is_pending,
+            balance=row.balance,
+            stated_on=row.stated_on,
+        )
+        for row in session.execute(_RIVALS, values)
+    ]
+
+
+def load_asked(session: Session, ids: Collection[int]) -> Asked:
     """Return the pairs of these rows and a partner that a person was asked about or parted: none is matched again."""
     if not ids:
-        return frozenset()
-    rows = session.execute(_ASKED, {"ids": list(ids)})
-    return frozenset((row.row_id, Partner(row.expense_id, row.twin_id)) for row in rows)
+        return NOBODY_WAS_ASKED
+    pairs: dict[bool, set[tuple[int, Partner]]] = {True: set(), False: set()}
+    for row in session.execute(_ASKED, {"ids": list(ids)}):
+        pairs[row.is_open].add((row.row_id, Partner(row.expense_id, row.twin_id)))
+    return Asked(open=frozenset(pairs[True]), answered=frozenset(pairs[False]))
