@@ -3,15 +3,28 @@
 A column has the type that its annotation says, unless it names another one: text is `text`, a moment has a time zone.
 """
 
+import uuid
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import DateTime, Text, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 Now = Annotated[datetime, mapped_column(server_default=text("now()"))]
 """A moment that is that of the insert unless another one is stated."""
+
+FromZero = Annotated[int, mapped_column(server_default=text("0"))]
+"""A number that begins at 0."""
+
+SerialId = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+"""The id of a row, given by the database."""
+
+UserRef = Annotated[int, mapped_column(ForeignKey("users.id", ondelete="CASCADE"))]
+"""The user whose row it is, which goes with them."""
+
+ConnectionRef = Annotated[uuid.UUID, mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))]
+"""The connection whose row it is, which goes with it."""
 
 
 class Base(DeclarativeBase):

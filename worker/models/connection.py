@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
-    Identity,
     Index,
     SmallInteger,
     String,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, Now
+from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId, UserRef
 
 
 class BankConnection(Base):
@@ -72,7 +71,7 @@ class BankConnection(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UserRef]
     connector_name: Mapped[str] = mapped_column(String(50))
     display_name: Mapped[str] = mapped_column(String(200))
     institution_name: Mapped[str | None] = mapped_column(String(200))
@@ -101,7 +100,7 @@ class BankConnection(Base):
     rate_limit_code: Mapped[str | None] = mapped_column(String(40))
     consent_expires_at: Mapped[datetime | None]
     consent_warned_days: Mapped[int | None] = mapped_column(SmallInteger)
-    consecutive_failures: Mapped[int] = mapped_column(server_default=text("0"))
+    consecutive_failures: Mapped[FromZero]
     last_failure_code: Mapped[str | None] = mapped_column(String(40))
     last_failure_at: Mapped[datetime | None]
     last_good_run_id: Mapped[uuid.UUID | None]
@@ -121,8 +120,8 @@ class BankAccount(Base):
     __tablename__ = "bank_accounts"
     __table_args__ = (Index("idx_bank_accounts_user", "user_id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[SerialId]
+    user_id: Mapped[UserRef]
     name: Mapped[str] = mapped_column(String(200))
     institution_name: Mapped[str | None] = mapped_column(String(200))
     account_type: Mapped[str] = mapped_column(String(20), server_default="unknown")
@@ -161,9 +160,9 @@ class BankConnectionAccount(Base):
         Index("idx_bank_connection_accounts_bank_account", "bank_account_id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[SerialId]
+    connection_id: Mapped[ConnectionRef]
+    user_id: Mapped[UserRef]
     external_id: Mapped[str] = mapped_column(String(255))
     former_external_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'::text[]"))
     anchor: Mapped[str | None] = mapped_column(String(100))
@@ -192,7 +191,7 @@ class BankConnectionAccount(Base):
     watermark_on: Mapped[date | None]
     history_from_on: Mapped[date | None]
     history_complete: Mapped[bool] = mapped_column(server_default=text("false"))
-    lateness_days: Mapped[int] = mapped_column(server_default=text("0"))
+    lateness_days: Mapped[FromZero]
     same_as_account_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="SET NULL")
     )

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Float, Integer, PrimaryKeyConstraint, St
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base
+from worker.models.base import Base, FromZero
 
 
 class InstitutionWeather(Base):
@@ -19,14 +19,14 @@ class InstitutionWeather(Base):
     institution: Mapped[str] = mapped_column(String(200))
     score: Mapped[float] = mapped_column(Float(53), server_default=text("0"))
     failed_users: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
-    answered: Mapped[int] = mapped_column(server_default=text("0"))
+    answered: Mapped[FromZero]
     failing_since_at: Mapped[datetime | None]
     outage_since_at: Mapped[datetime | None]
     last_code: Mapped[str | None] = mapped_column(String(40))
     last_good_at: Mapped[datetime | None]
-    connections: Mapped[int] = mapped_column(server_default=text("0"))
-    users: Mapped[int] = mapped_column(server_default=text("0"))
-    fresh: Mapped[int] = mapped_column(server_default=text("0"))
+    connections: Mapped[FromZero]
+    users: Mapped[FromZero]
+    fresh: Mapped[FromZero]
     lateness_days: Mapped[int | None]
 
 
@@ -39,8 +39,8 @@ class InstitutionDay(Base):
     connector_name: Mapped[str] = mapped_column(String(50))
     institution: Mapped[str] = mapped_column(String(200))
     day_on: Mapped[date]
-    runs: Mapped[int] = mapped_column(server_default=text("0"))
-    good: Mapped[int] = mapped_column(server_default=text("0"))
+    runs: Mapped[FromZero]
+    good: Mapped[FromZero]
 
 
 class InstitutionWeatherProgress(Base):

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, Now
+from worker.models.base import Base, Now, UserRef
 
 
 class BankLinkAttempt(Base):
@@ -39,7 +39,7 @@ class BankLinkAttempt(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UserRef]
     connector_name: Mapped[str] = mapped_column(String(50))
     connection_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
     renews: Mapped[bool] = mapped_column(server_default=text("false"))

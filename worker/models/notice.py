@@ -5,10 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     ForeignKey,
-    Identity,
     Index,
     PrimaryKeyConstraint,
     String,
@@ -17,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, Now
+from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId, UserRef
 
 
 class ReceivedNotice(Base):
@@ -108,14 +106,14 @@ class ConnectionWarning(Base):
         Index("idx_connection_warnings_user", "user_id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[SerialId]
+    connection_id: Mapped[ConnectionRef]
+    user_id: Mapped[UserRef]
     kind: Mapped[str] = mapped_column(String(20))
     cause: Mapped[str] = mapped_column(String(120))
     consent_expires_at: Mapped[datetime | None]
     state: Mapped[str] = mapped_column(String(10), server_default="pending")
-    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    attempt: Mapped[FromZero]
     next_attempt_at: Mapped[Now]
     lease_token: Mapped[uuid.UUID | None]
     last_code: Mapped[str | None] = mapped_column(String(40))

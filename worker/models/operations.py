@@ -9,7 +9,6 @@ from sqlalchemy import (
     CheckConstraint,
     Double,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, Now
+from worker.models.base import Base, FromZero, Now, SerialId
 
 
 class BankQuotaUsage(Base):
@@ -43,7 +42,7 @@ class BankQuotaUsage(Base):
         Index("idx_bank_quota_usage_connection", "connection_id", "window_ends_at"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[SerialId]
     connector_name: Mapped[str] = mapped_column(String(50))
     connection_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
     account_external_id: Mapped[str | None] = mapped_column(String(255))
@@ -52,7 +51,7 @@ class BankQuotaUsage(Base):
     window_started_at: Mapped[datetime]
     window_ends_at: Mapped[datetime]
     calls_limit: Mapped[int]
-    calls_used: Mapped[int] = mapped_column(server_default=text("0"))
+    calls_used: Mapped[FromZero]
     updated_at: Mapped[Now]
 
 
@@ -74,11 +73,11 @@ class BankConnectorCircuit(Base):
     connector_name: Mapped[str] = mapped_column(String(50))
     scope: Mapped[str] = mapped_column(String(200), server_default=text("''"))
     state: Mapped[str] = mapped_column(String(10), server_default="closed")
-    consecutive_failures: Mapped[int] = mapped_column(server_default=text("0"))
+    consecutive_failures: Mapped[FromZero]
     failed_users: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
     opened_at: Mapped[datetime | None]
     open_until: Mapped[datetime | None]
-    trips: Mapped[int] = mapped_column(server_default=text("0"))
+    trips: Mapped[FromZero]
     last_code: Mapped[str | None] = mapped_column(String(40))
     updated_at: Mapped[Now]
 
@@ -101,10 +100,10 @@ class RunActivity(Base):
 
     hour_at: Mapped[datetime]
     connector_name: Mapped[str] = mapped_column(String(50))
-    succeeded: Mapped[int] = mapped_column(server_default=text("0"))
-    partial: Mapped[int] = mapped_column(server_default=text("0"))
-    failed: Mapped[int] = mapped_column(server_default=text("0"))
-    cancelled: Mapped[int] = mapped_column(server_default=text("0"))
+    succeeded: Mapped[FromZero]
+    partial: Mapped[FromZero]
+    failed: Mapped[FromZero]
+    cancelled: Mapped[FromZero]
     rows_changed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     wait_p95_s: Mapped[float | None] = mapped_column(Double)
     run_p50_s: Mapped[float | None] = mapped_column(Double)
@@ -132,7 +131,7 @@ class CredentialAudit(Base):
         ),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[SerialId]
     at: Mapped[Now]
     actor: Mapped[str] = mapped_column(String(100))
     action: Mapped[str] = mapped_column(String(20))

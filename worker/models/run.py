@@ -8,7 +8,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
-    Identity,
     Index,
     SmallInteger,
     String,
@@ -18,23 +17,23 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, Now
+from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId, UserRef
 
 
 class CountColumns:
     """The columns of `worker.runs.states.Counts`."""
 
-    pages: Mapped[int] = mapped_column(server_default=text("0"))
-    fetched: Mapped[int] = mapped_column(server_default=text("0"))
-    created: Mapped[int] = mapped_column(server_default=text("0"))
-    updated: Mapped[int] = mapped_column(server_default=text("0"))
-    unchanged: Mapped[int] = mapped_column(server_default=text("0"))
-    linked: Mapped[int] = mapped_column(server_default=text("0"))
-    removed: Mapped[int] = mapped_column(server_default=text("0"))
-    rejected: Mapped[int] = mapped_column(server_default=text("0"))
-    suggested: Mapped[int] = mapped_column(server_default=text("0"))
-    delivered: Mapped[int] = mapped_column(server_default=text("0"))
-    accounted: Mapped[int] = mapped_column(server_default=text("0"))
+    pages: Mapped[FromZero]
+    fetched: Mapped[FromZero]
+    created: Mapped[FromZero]
+    updated: Mapped[FromZero]
+    unchanged: Mapped[FromZero]
+    linked: Mapped[FromZero]
+    removed: Mapped[FromZero]
+    rejected: Mapped[FromZero]
+    suggested: Mapped[FromZero]
+    delivered: Mapped[FromZero]
+    accounted: Mapped[FromZero]
 
 
 class BankImportRun(CountColumns, Base):
@@ -125,8 +124,8 @@ class BankImportRun(CountColumns, Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    connection_id: Mapped[ConnectionRef]
+    user_id: Mapped[UserRef]
     kind: Mapped[str] = mapped_column(String(10))
     trigger: Mapped[str] = mapped_column(String(12))
     account_external_id: Mapped[str | None] = mapped_column(String(255))
@@ -143,7 +142,7 @@ class BankImportRun(CountColumns, Base):
     queued_at: Mapped[Now]
     not_before: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
-    dispatch_count: Mapped[int] = mapped_column(server_default=text("0"))
+    dispatch_count: Mapped[FromZero]
     started_at: Mapped[datetime | None]
     heartbeat_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -151,8 +150,8 @@ class BankImportRun(CountColumns, Base):
     lease_token: Mapped[uuid.UUID | None]
     lease_expires_at: Mapped[datetime | None]
     worker_name: Mapped[str | None] = mapped_column(String(200))
-    accounts_total: Mapped[int] = mapped_column(server_default=text("0"))
-    accounts_done: Mapped[int] = mapped_column(server_default=text("0"))
+    accounts_total: Mapped[FromZero]
+    accounts_done: Mapped[FromZero]
     read_from_on: Mapped[date | None]
     read_to_on: Mapped[date | None]
     part_days: Mapped[int | None]
@@ -179,8 +178,8 @@ class BankRecording(Base):
     )
 
     run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"), primary_key=True)
-    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    connection_id: Mapped[ConnectionRef]
+    user_id: Mapped[UserRef]
     scrub_key: Mapped[bytes]
     content: Mapped[bytes | None]
     problem: Mapped[str | None] = mapped_column(String(200))
@@ -198,7 +197,7 @@ class BankImportRunAccount(CountColumns, Base):
         Index("idx_bank_import_run_accounts_latest", "account_id", "id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[SerialId]
     run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
     account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
     from_on: Mapped[date | None]

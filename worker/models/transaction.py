@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, Now
+from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId, UserRef
 
 
 class BankTransaction(Base):
@@ -49,11 +49,11 @@ class BankTransaction(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(cache=1000), primary_key=True)
     account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UserRef]
     identity: Mapped[bytes]
     external_id: Mapped[str | None] = mapped_column(String(255))
     content_key: Mapped[bytes]
-    occurrence: Mapped[int] = mapped_column(server_default=text("0"))
+    occurrence: Mapped[FromZero]
     fingerprint: Mapped[bytes]
     state: Mapped[str] = mapped_column(String(10))
     absent_since_at: Mapped[datetime | None]
@@ -117,7 +117,7 @@ class BankTransactionChange(Base):
         Index("idx_bank_transaction_changes_account", "account_id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[SerialId]
     run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
     account_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
@@ -160,9 +160,9 @@ class BankImportRejection(Base):
         Index("idx_bank_import_rejections_account", "account_id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[SerialId]
     run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
-    connection_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    connection_id: Mapped[ConnectionRef]
     account_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
     )
@@ -208,8 +208,8 @@ class BankMatchSuggestion(Base):
         Index("idx_bank_match_suggestions_other", "other_transaction_id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[SerialId]
+    user_id: Mapped[UserRef]
     kind: Mapped[str] = mapped_column(String(12))
     transaction_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")

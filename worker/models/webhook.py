@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, Now
+from worker.models.base import Base, FromZero, Now, SerialId, UserRef
 
 
 class WebhookSubscription(Base):
@@ -38,7 +38,7 @@ class WebhookSubscription(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UserRef]
     url: Mapped[str] = mapped_column(String(2048))
     description: Mapped[str | None] = mapped_column(String(500))
     event_types: Mapped[list[str]] = mapped_column(ARRAY(Text))
@@ -52,8 +52,8 @@ class WebhookSubscription(Base):
     rate_limit_per_s: Mapped[int | None]
     rate_next_at: Mapped[datetime | None]
     breaker_until: Mapped[datetime | None]
-    breaker_trips: Mapped[int] = mapped_column(server_default=text("0"))
-    consecutive_failures: Mapped[int] = mapped_column(server_default=text("0"))
+    breaker_trips: Mapped[FromZero]
+    consecutive_failures: Mapped[FromZero]
     first_failure_at: Mapped[datetime | None]
     last_failure_at: Mapped[datetime | None]
     last_success_at: Mapped[datetime | None]
@@ -84,7 +84,7 @@ class WebhookEvent(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(server_default=text("finmind_uuid7()"), primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UserRef]
     subscription_id: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("webhook_subscriptions.id", ondelete="CASCADE")
     )
@@ -110,7 +110,7 @@ class WebhookInbox(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=text("finmind_uuid7()"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UserRef]
     type: Mapped[str] = mapped_column(String(60))
     data: Mapped[dict[str, Any]]
     dedup_key: Mapped[str | None] = mapped_column(String(200))
@@ -124,8 +124,8 @@ class WebhookEventBatch(Base):
     __tablename__ = "webhook_event_batches"
     __table_args__ = (Index("idx_webhook_event_batches_user", "user_id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    id: Mapped[SerialId]
+    user_id: Mapped[UserRef]
     type: Mapped[str] = mapped_column(String(60))
     api_version: Mapped[str] = mapped_column(String(20))
     items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
@@ -169,12 +169,12 @@ class WebhookDelivery(Base):
         Index("idx_webhook_deliveries_subscription", "subscription_id", desc("id")),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[SerialId]
     event_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook_events.id", ondelete="CASCADE"))
     subscription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook_subscriptions.id", ondelete="CASCADE"))
-    replay: Mapped[int] = mapped_column(server_default=text("0"))
+    replay: Mapped[FromZero]
     state: Mapped[str] = mapped_column(String(10), server_default="pending")
-    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    attempt: Mapped[FromZero]
     next_attempt_at: Mapped[datetime | None]
     lease_token: Mapped[uuid.UUID | None]
     lease_expires_at: Mapped[datetime | None]
@@ -190,7 +190,7 @@ class WebhookAttempt(Base):
     __tablename__ = "webhook_attempts"
     __table_args__ = (Index("idx_webhook_attempts_delivery", "delivery_id", "id"),)
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[SerialId]
     delivery_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("webhook_deliveries.id", ondelete="CASCADE"))
     attempt: Mapped[int]
     started_at: Mapped[Now]
@@ -217,7 +217,7 @@ class ReminderDelivery(Base):
         ForeignKey("reminders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     state: Mapped[str] = mapped_column(String(10), server_default="pending")
-    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    attempt: Mapped[FromZero]
     next_attempt_at: Mapped[datetime | None]
     lease_token: Mapped[uuid.UUID | None]
     lease_expires_at: Mapped[datetime | None]
