@@ -368,6 +368,9 @@ CREATE TABLE IF NOT EXISTS bank_import_runs (
   part_days INTEGER,
   report JSONB NOT NULL DEFAULT '{}',
   trace_context VARCHAR(512),
+  claimed_at TIMESTAMPTZ,
+  requests JSONB,
+  earlier_attempts JSONB,
   -- a kind no task handles would wait for ever
   CONSTRAINT ck_bank_import_runs_kind CHECK (kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move', 'dismiss')),
   -- an unknown trigger would land in no queue

@@ -13,9 +13,11 @@ REFRESHES = """
     WITH runs AS (
       INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, scheduled_for, status, code, attempt,
         queued_at, dispatched_at, dispatch_count, started_at, heartbeat_at, finished_at, worker_name, accounts_total,
-        accounts_done, pages, fetched, unchanged, delivered, accounted)
+        accounts_done, pages, fetched, unchanged, delivered, accounted, claimed_at, requests)
       SELECT finmind_uuid7(), c.id, c.user_id, 'refresh', 'schedule', at + INTERVAL '1 second' * :slot, 'succeeded',
-        'nothing_new', 1, at, at, 1, at, at, at, 'scheduled@worker-1', 1, 1, 1, 12, 12, 12, 12
+        'nothing_new', 1, at, at, 1, at, at, at, 'scheduled@worker-1', 1, 1, 1, 12, 12, 12, 12, at,
+        jsonb_build_object('asked', 3, 'kept', (SELECT jsonb_agg(
+          jsonb_build_array(100 * k, 'GET', 'transactions', '200', 321, 12345, 0, 1)) FROM generate_series(1, 3) k))
       FROM bank_connections c, generate_series(1, CAST(:times AS integer)) n,
         LATERAL (SELECT date_trunc('day', now(), 'UTC') - INTERVAL '36 hours' + n * INTERVAL '5 hours' / :times) t(at)
       RETURNING id, connection_id, finished_at

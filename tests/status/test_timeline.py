@@ -23,6 +23,9 @@ RUN = {
     "not_before": None,
     "finished_at": None,
     "code": None,
+    "claimed_at": None,
+    "requests": None,
+    "earlier_attempts": None,
 }
 STARTED = {"dispatched_at": AT, "dispatch_count": 1, "started_at": AT + timedelta(seconds=1), "worker_name": "w1"}
 ACCOUNT = {
@@ -78,6 +81,37 @@ ACCOUNT = {
                 ("last heartbeat; 4 pages, 0 rows so far", 8),
             ],
             id="runs for the second time",
+        ),
+        pytest.param(
+            STARTED
+            | {
+                "claimed_at": AT + timedelta(seconds=60),
+                "requests": {"asked": 2, "kept": [[100, "GET", "accounts", "200", 250, 2048, 1500, 1]]},
+                "earlier_attempts": [
+                    {
+                        "claimed_at": (AT + timedelta(seconds=1)).isoformat(),
+                        "ended_at": (AT + timedelta(seconds=20)).isoformat(),
+                        "worker_name": "w0",
+                        "code": "worker_lost",
+                        "requests": {"asked": 1, "kept": [[9000, "GET", "accounts", "timeout", 5000, 0, 0, 2]]},
+                    }
+                ],
+                "status": "partial",
+                "code": "rows_rejected",
+                "finished_at": AT + timedelta(seconds=61),
+            },
+            [],
+            [
+                ("queued: a person asked for it", 0),
+                ("sent to a worker", 0),
+                ("started by w0", 1),
+                ("GET accounts, try 2: timeout in 5.00 s", 9),
+                ("the last sign of its worker, which was lost", 10),
+                ("started by w1", 40),
+                ("GET accounts after a wait of 1.5 s: 200 in 0.25 s, 2.0 KiB", 0.1),
+                ("ended: partial (rows_rejected)", 0.9),
+            ],
+            id="two attempts and what they asked the bank",
         ),
     ],
 )

@@ -122,6 +122,34 @@ class DecisionOut(BaseModel):
     detail: dict[str, Any]
 
 
+class RequestOut(BaseModel):
+    """One request to the bank. label: the connector's own name of it; result: a status, or what happened instead."""
+
+    at: datetime
+    method: str
+    label: str = Field(examples=["transactions"])
+    result: str = Field(examples=["200", "timeout"])
+    took_s: float
+    body_bytes: int
+    waited_s: float = Field(description="How long the run waited before it (s).")
+    tried: int = Field(description="1, or which try in a row of the same it was.")
+
+
+class TimelineEntryOut(BaseModel):
+    """One moment of a run. after_s: seconds since the entry before."""
+
+    at: datetime
+    what: str = Field(examples=["queued: a person asked for it"])
+    after_s: float
+    request: RequestOut | None = Field(description="The request to the bank that this moment tells of.")
+
+
+class Timeline(BaseModel):
+    """The moments of a run, oldest first; of each attempt the first ten and the last thirty requests are kept."""
+
+    items: list[TimelineEntryOut]
+
+
 class DecisionPage(BaseModel):
     """Decisions in the order they were made. next: `after` of the page after, null on the last."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, time
 from typing import Annotated, Any
 
@@ -15,11 +16,12 @@ from worker.api.idempotency import OnlyOnce
 from worker.api.limiting import UserPlaces
 from worker.api.paging import AfterId, Cursor, Limit, next_cursor, next_id, read_cursor
 from worker.api.query import Day
-from worker.api.run_schemas import DecisionPage, RejectionPage, RunOut, RunPage, RunStory
+from worker.api.run_schemas import DecisionPage, RejectionPage, RunOut, RunPage, RunStory, Timeline
 from worker.api.services import Services, ServicesDep, UserId
 from worker.runs import commands, run_queries
 from worker.runs.run_filter import RunFilter
 from worker.runs.states import CLOSED, RunKind, RunRequest, RunStatus
+from worker.status.timeline import timeline
 
 router = APIRouter(prefix="/import-runs", tags=["runs"])
 
@@ -100,6 +102,15 @@ def show_run(run_id: uuid.UUID, user_id: UserId, services: ServicesDep, limit: L
                 "rejections": _page(run_queries.rejections_of(session, run_id, limit=limit), limit),
             }
         )
+
+
+@router.get("/{run_id}/timeline")
+def show_timeline(run_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> Timeline:
+    """Show when a run was queued, started, asked the bank for what, imported each account and ended."""
+    with services.sessions() as session:
+        run = run_queries.told_run(session, run_id, user_id=user_id)
+        moments = timeline(run, run_queries.accounts_of(session, run_id), names_workers=False)
+    return Timeline.model_validate({"items": [asdict(one) for one in moments]})
 
 
 @router.get("/{run_id}/decisions")

@@ -1,7 +1,8 @@
 """`finmind-worker runs`: list and show runs, row by row, and cancel, retry, revert or replay them."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from worker.client import WorkerClient
 from worker.runs import commands, run_queries
 from worker.runs.run_filter import RunFilter, RunOrder
 from worker.runs.states import RunRequest, RunStatus
+from worker.status.timeline import timeline
 
 app = typer.Typer(no_args_is_help=True, help="What happened, row by row, and what can be done about it.")
 
@@ -53,6 +55,7 @@ _ACCOUNT_COLUMNS = (
 )
 _DECISION_COLUMNS = ("decision", "reason", "effective_on", "amount", "currency", "description", "account")
 _REJECTION_COLUMNS = ("id", "code", "message", "external_id", "resolved_at", "dismissed_at")
+_MOMENT_COLUMNS = ("at", "what", "after_s")
 _ROWS = 1000
 """Rows read at a time; all are shown."""
 
@@ -109,16 +112,18 @@ def show(
     run: RunId,
     *,
     rows: Annotated[bool, typer.Option("--rows", help="Every row with its decision and reason.")] = False,
+    moments: Annotated[bool, typer.Option("--timeline", help="Its moments, with each request to the bank.")] = False,
     wide: WideFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show one run: how it ended, per account, and with --rows every decision."""
+    """Show one run: how it ended, per account, with --timeline its moments, and with --rows every decision."""
     with database() as sessions, sessions() as session:
         record = run_queries.run_of(session, run)
         accounts = run_queries.accounts_of(session, run)
         story = _story(session, run) if rows else {}
+        told = _moments(session, run, accounts) if moments else {}
     if as_json:
-        print_json({**record, "accounts": accounts, **story})
+        print_json({**record, "accounts": accounts, **told, **story})
         return
     say(summary(record))
     say()
@@ -126,12 +131,21 @@ def show(
     say()
     proven = [account | {"proof": _proof(account["balance_proof"])} for account in accounts]
     print_rows(proven, _ACCOUNT_COLUMNS, as_json=False, empty=_without_accounts(record), wide=wide)
+    if told:
+        say()
+        print_rows(told["timeline"], _MOMENT_COLUMNS, as_json=False, empty="", wide=wide)
     if story:
         say()
         print_rows(story["decisions"], _DECISION_COLUMNS, as_json=False, empty="nothing was decided", wide=wide)
     if story.get("rejections"):
         say()
         print_rows(story["rejections"], _REJECTION_COLUMNS, as_json=False, empty="", wide=wide)
+
+
+def _moments(
+    session: Session, run_id: uuid.UUID, accounts: Sequence[Mapping[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    return {"timeline": [asdict(one) for one in timeline(run_queries.told_run(session, run_id), accounts)]}
 
 
 @app.command()

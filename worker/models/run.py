@@ -15,6 +15,7 @@ from sqlalchemy import (
     desc,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId, UserRef
@@ -37,7 +38,13 @@ class CountColumns:
 
 
 class BankImportRun(CountColumns, Base):
-    """One execution for one connection: its request, its lease and its result."""
+    """One execution for one connection: its request, its lease and its result.
+
+    Attributes:
+        claimed_at: When the newest attempt began.
+        requests: What the newest attempt asked the bank, as `worker.runs.attempt_log` writes it.
+        earlier_attempts: The attempts before it.
+    """
 
     __tablename__ = "bank_import_runs"
     __table_args__ = (
@@ -157,6 +164,9 @@ class BankImportRun(CountColumns, Base):
     part_days: Mapped[int | None]
     report: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     trace_context: Mapped[str | None] = mapped_column(String(512))
+    claimed_at: Mapped[datetime | None]
+    requests: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    earlier_attempts: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB, deferred=True)
 
 
 class BankRecording(Base):

@@ -5,7 +5,6 @@ One deadline covers a whole exchange, so that a server that sends single bytes i
 
 import logging
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +19,6 @@ from worker.net.addresses import is_loopback_literal
 from worker.net.bodies import MAX_BYTES, BodyLimits, read_body
 from worker.net.bounded_network import BoundedNetwork, exchange
 from worker.net.certificates import ClientCertificate, context_with
-from worker.telemetry.latencies import PROVIDER_REQUEST, observe
 
 _PRIVATE_HOST = re.compile(r"(?P<host>[^\s:/@*\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}|\*))?")
 USER_AGENT = f"finmind-worker/{__version__}"
@@ -156,29 +154,6 @@ class _BoundedTransport(httpx2.HTTPTransport):
         )
         headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _HOP_BY_HOP]
         return httpx2.Response(answer.status_code, headers=headers, content=body)
-
-
-class MeasuredTransport(httpx2.BaseTransport):
-    """Measures the latency of every request of one connector, without the waits of transports around it."""
-
-    def __init__(self, inner: httpx2.BaseTransport, connector_name: str) -> None:
-        self._inner = inner
-        self._connector_name = connector_name
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request. Raises: what the wrapped transport raises."""
-        started_s, status = time.perf_counter(), "none"
-        try:
-            response = self._inner.handle_request(request)
-            status = str(response.status_code)
-            return response
-        finally:
-            endpoint = str(request.extensions.get("endpoint") or "other")
-            observe(PROVIDER_REQUEST, time.perf_counter() - started_s, self._connector_name, endpoint, status)
-
-    def close(self) -> None:
-        """Close the wrapped transport."""
-        self._inner.close()
 
 
 _HOP_BY_HOP = {b"content-encoding", b"content-length", b"transfer-encoding"}

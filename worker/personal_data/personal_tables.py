@@ -53,7 +53,7 @@ TABLES: tuple[PersonalTable, ...] = (
         name="bank_import_runs",
         whose=_USERS,
         says="the imports, refreshes, reverts and replays",
-        hidden=_LEASE | {"worker_name", "trace_context"},
+        hidden=_LEASE | {"worker_name", "trace_context", "earlier_attempts"},
     ),
     PersonalTable(name="bank_import_run_accounts", whose=_OF_RUNS, says="each run's result per account"),
     PersonalTable(name="bank_import_rejections", whose=_OF_CONNECTIONS, says="rows that could not be imported"),

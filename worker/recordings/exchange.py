@@ -8,19 +8,12 @@ from typing import Any
 import httpx2
 
 from worker.connectors.errors import RateLimitError, RateLimitScope
-from worker.net.bodies import BodyTooLargeError
+from worker.net.measured import FAILURES, failure_name
 
 MOST_BYTES = 16 * 1024 * 1024
 """More than this is no recording of one run that anybody could send."""
 
 _KEPT_HEADERS = ("retry-after", "date", "link", "content-type")
-_ERRORS: Mapping[str, type[httpx2.RequestError]] = {
-    "timeout": httpx2.ReadTimeout,
-    "no_connection": httpx2.ConnectError,
-    "undecodable": httpx2.DecodingError,
-    "too_large": BodyTooLargeError,
-    "unreadable": httpx2.ReadError,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +70,7 @@ class RecordingTransport(httpx2.BaseTransport):
             self._exchanges.append(RecordedExchange(**about, error="rate_limited", retry_after_s=error.retry_after_s))
             raise
         except httpx2.RequestError as error:
-            self._exchanges.append(RecordedExchange(**about, error=_name_of(error)))
+            self._exchanges.append(RecordedExchange(**about, error=failure_name(error)))
             raise
         headers = {name.lower(): value for name, value in response.headers.items() if self._is_read(name.lower())}
         self._exchanges.append(RecordedExchange(**about, status=response.status_code, headers=headers, content=content))
@@ -124,7 +117,7 @@ class ReplayTransport(httpx2.BaseTransport):
         if exchange.error == "rate_limited":
             raise RateLimitError("as recorded", retry_after_s=exchange.retry_after_s, scope=RateLimitScope.QUOTA)
         if exchange.error is not None or exchange.status is None:
-            raise _ERRORS.get(exchange.error or "", httpx2.ConnectError)("as recorded")
+            raise FAILURES.get(exchange.error or "", httpx2.ConnectError)("as recorded")
         return httpx2.Response(exchange.status, headers=dict(exchange.headers), content=exchange.content)
 
 
@@ -136,9 +129,3 @@ def _about(request: httpx2.Request) -> dict[str, Any]:
         "endpoint": str(extensions.get("endpoint") or "other"),
         "account_id": None if account_id is None else str(account_id),
     }
-
-
-def _name_of(error: httpx2.RequestError) -> str:
-    if isinstance(error, httpx2.TimeoutException):
-        return "timeout"
-    return next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), "unreadable")

@@ -3,6 +3,7 @@
 How long a connection rests after failed runs is in `refresh_schedule`, after a rate limit in `deferral`.
 """
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -74,6 +75,7 @@ def ending(*, source: str, totals: Mapping[str, str]) -> str:
         not_before = now() + make_interval(secs => :defer_s), finished_at = CASE WHEN :closed THEN now() END,
         attempt = attempt - CASE WHEN :waits THEN 1 ELSE 0 END,
         dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = :report,
+        heartbeat_at = CASE WHEN :waits THEN now() ELSE heartbeat_at END, requests = CAST(:requests AS jsonb),
         {", ".join(f"{column} = {expression}" for column, expression in totals.items())}
       FROM {source}
       WHERE bank_import_runs.id = :run_id AND lease_token = :token
@@ -115,6 +117,7 @@ def _end(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
 
 def end_values(lease: Lease, outcome: Outcome) -> dict[str, Any]:
     """Return the values of the parameters of `ending`, except for the counts."""
+    requests = lease.log.as_json()
     return {
         "run_id": lease.run_id,
         "token": lease.token,
@@ -126,6 +129,7 @@ def end_values(lease: Lease, outcome: Outcome) -> dict[str, Any]:
         "closed": outcome.status in CLOSED,
         "waits": outcome.status in WAITING,
         "report": redact_all(outcome.report),
+        "requests": None if requests is None else json.dumps(requests),
     }
 
 

@@ -52,6 +52,15 @@ _LOCK_CLAIMS = """
            pg_advisory_xact_lock(hashtext('finmind.claim_of_connector'), hashtext(c.connector_name))
     FROM claimable r JOIN bank_connections c ON c.id = r.connection_id"""
 
+EARLIER_ATTEMPTS = 10
+"""Attempts before the newest one that a run keeps, the last ones."""
+
+_EARLIER_ATTEMPTS = f"""CASE WHEN r.claimed_at IS NULL THEN r.earlier_attempts ELSE
+          CASE WHEN jsonb_array_length(r.earlier_attempts) >= {EARLIER_ATTEMPTS} THEN r.earlier_attempts - 0
+            ELSE coalesce(r.earlier_attempts, '[]') END
+          || jsonb_build_object('claimed_at', r.claimed_at, 'ended_at', r.heartbeat_at, 'worker_name', r.worker_name,
+            'code', CASE WHEN r.status = 'running' THEN 'worker_lost' ELSE r.code END, 'requests', r.requests) END"""
+
 # Does not wait for the disk: after a crash of Postgres that loses the claim the run still waits, and `fence` stops the
 # worker.
 _CLAIM = prepared(
@@ -62,7 +71,8 @@ _CLAIM = prepared(
     SET status = 'running', attempt = r.attempt + 1, lease_token = :token,
         lease_expires_at = now() + make_interval(secs => :lease_s), heartbeat_at = now(),
         started_at = coalesce(r.started_at, now()), not_before = NULL,
-        dispatched_at = coalesce(r.dispatched_at, now()), worker_name = :worker_name
+        dispatched_at = coalesce(r.dispatched_at, now()), worker_name = :worker_name,
+        claimed_at = now(), requests = NULL, earlier_attempts = {_EARLIER_ATTEMPTS}
     FROM no_disk_wait, bank_connections c JOIN users u ON u.id = c.user_id
     WHERE r.id = :run_id AND c.id = r.connection_id
       AND (r.status IN ('queued', 'deferred') AND (r.not_before IS NULL OR r.not_before <= now())
@@ -172,7 +182,7 @@ def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
     cancel_requested_at = session.execute(
         update(BankImportRun)
         .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
-        .values(heartbeat_at=at, lease_expires_at=at + timedelta(seconds=lease_s))
+        .values(heartbeat_at=at, lease_expires_at=at + timedelta(seconds=lease_s), **_logged(lease))
         .returning(BankImportRun.cancel_requested_at)
     ).one_or_none()
     if cancel_requested_at is None:
@@ -181,7 +191,14 @@ def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
         raise CancelRequestedError(f"run {lease.run_id} was cancelled")
 
 
-def hand_back(session: Session, lease: Lease, *, counted: bool = False, passed_on: bool = False) -> None:
+def _logged(lease: Lease) -> dict[str, Any]:
+    requests = lease.log.as_json()
+    return {} if requests is None else {"requests": requests}
+
+
+def hand_back(
+    session: Session, lease: Lease, *, counted: bool = False, passed_on: bool = False, started: bool = True
+) -> None:
     """Give the lease back and queue the run again; it will continue from what is committed.
 
     Args:
@@ -190,21 +207,25 @@ def hand_back(session: Session, lease: Lease, *, counted: bool = False, passed_o
         counted: Whether this was a failed attempt: it ran out of time or lost the database before it committed
             anything. A shutdown is none, nor is a long import that committed a part.
         passed_on: Whether the caller publishes the run itself.
+        started: Whether it began; an attempt that only found that it is not its turn is none to be told of.
 
     Raises:
         LostLeaseError: Another worker took the run over.
     """
     published = {"dispatched_at": func.now() if passed_on else None}
     attempt = BankImportRun.attempt if counted else BankImportRun.attempt - 1
+    told = {"heartbeat_at": func.now(), **_logged(lease)} if started else {"claimed_at": None}
     try:
         with session.begin_nested():
-            _release(session, lease, {"status": RunStatus.QUEUED, "code": "stopped", "attempt": attempt} | published)
+            _release(
+                session, lease, {"status": RunStatus.QUEUED, "code": "stopped", "attempt": attempt} | published | told
+            )
     except IntegrityError:
         # uq_bank_import_runs_waiting: another run of the connection waits; this one stays running, its lease expired.
         session.execute(
             update(BankImportRun)
             .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
-            .values(attempt=attempt, lease_expires_at=func.now() - timedelta(seconds=1), dispatched_at=None)
+            .values(attempt=attempt, lease_expires_at=func.now() - timedelta(seconds=1), dispatched_at=None, **told)
         )
 
 

@@ -114,6 +114,7 @@ class LeaseKeeper:
 
     def wait(self, seconds: float) -> None:
         """Sleep, and call `check` several times a second. Raises: what `check` raises."""
+        self.lease.log.note_wait(seconds)
         until_s = time.monotonic() + seconds
         self.check()
         while (left_s := until_s - time.monotonic()) > 0:

@@ -25,7 +25,8 @@ from worker.runs.states import CLOSED, COUNTED, WAITING
 
 COUNTS = COUNTED
 _FEW = 200
-_PRIVATE = frozenset({"lease_token", "lease_expires_at", "dispatched_at", "dispatch_count", "trace_context"})
+_TOLD = ("dispatched_at", "dispatch_count", "claimed_at", "requests", "earlier_attempts")
+_PRIVATE = frozenset({"lease_token", "lease_expires_at", "trace_context", *_TOLD})
 _PUBLIC = tuple(column.key for column in BankImportRun.__table__.columns if column.key not in _PRIVATE)
 
 
@@ -77,6 +78,13 @@ def run_of(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -
     """
     run = _shown(session, [find(session, run_id, user_id=user_id)])[0]
     return run | {"transfer_legs": session.scalar(_TRANSFER_LEGS, {"run_id": run_id})}
+
+
+def told_run(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> dict[str, Any]:
+    """Return a run as `run_of` shows it, with the columns that its timeline tells of. Raises: NotFoundError."""
+    run = run_of(session, run_id, user_id=user_id)
+    row = session.execute(select(*(getattr(BankImportRun, name) for name in _TOLD)).where(BankImportRun.id == run_id))
+    return run | dict(row.mappings().one())
 
 
 def reverted_by(session: Session, runs: Sequence[BankImportRun]) -> dict[uuid.UUID, uuid.UUID]:

@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from worker.runs.attempt_log import AttemptLog
+
 IDLE_AFTER = timedelta(days=30)
 """A user who was away for so long is polled less."""
 
@@ -88,11 +90,16 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to write for a run: valid while the row still carries `token`."""
+    """The right to write for a run: valid while the row still carries `token`.
+
+    Attributes:
+        log: What its attempt asked the bank so far.
+    """
 
     run_id: uuid.UUID
     token: uuid.UUID
     attempt: int
+    log: AttemptLog = field(default_factory=AttemptLog, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

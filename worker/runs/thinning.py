@@ -1,7 +1,7 @@
 """Deletes what refreshes without news leave behind, once it is a day old.
 
-Of the quiet scheduled runs of a connection the last one of each day (UTC) stays, without its part per account. Of the
-openings of a credential by runs one line a week stays, which says how many they were.
+Of the quiet scheduled runs of a connection the last one of each day (UTC) stays, without its part per account and
+what it asked the bank. Of the openings of a credential by runs one line a week stays, which says how many they were.
 """
 
 from collections.abc import Mapping
@@ -83,6 +83,12 @@ _THIN_RUNS = text(
                     WHERE later.account_id = part.account_id AND later.id > part.id
                       AND (part.balance_proof IS NULL
                         OR later.balance_proof ->> 'reason' = part.balance_proof ->> 'reason'))
+      RETURNING 1
+    ), stripped AS (
+      UPDATE bank_import_runs SET requests = NULL, earlier_attempts = NULL WHERE id IN (
+        SELECT r.id FROM page JOIN bank_import_runs r USING (id)
+        WHERE page.id NOT IN (SELECT id FROM thinned) AND (r.requests IS NOT NULL OR r.earlier_attempts IS NOT NULL)
+        FOR NO KEY UPDATE OF r SKIP LOCKED)
       RETURNING 1
     )
     SELECT (SELECT count(*) FROM thinned) AS thinned_runs, (SELECT count(*) FROM parts) AS thinned_parts,

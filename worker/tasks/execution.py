@@ -142,7 +142,7 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, per_user_here:
 
 def _do_not_start(session: Session, lease: Lease, decision: Outcome | WaitForTurn) -> None:
     if isinstance(decision, WaitForTurn):
-        hand_back(session, lease)
+        hand_back(session, lease, started=False)
         return
     close(session, lease, decision)
     log.info("run.not_started", run_id=str(lease.run_id), status=decision.status.value, code=decision.code)
@@ -198,6 +198,7 @@ def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: Lig
                 wait=keeper.wait,
                 stack=stack,
                 refuse_heavy_body=partial(refuse_if_heavy, runtime, light, LIGHT_ROWS + 1),
+                log=claimed.lease.log,
                 check=keeper.check_going_on,
                 recorder=recorder,
             )

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx2
@@ -13,9 +13,11 @@ from worker.connections.credentials import ConfigKeeper, StoredConfig, open_take
 from worker.connections.linking import read_link_apps
 from worker.connections.webhook_registration import register_webhook
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
-from worker.net.http import HttpLimits, MeasuredTransport, open_client
+from worker.net.http import HttpLimits, open_client
+from worker.net.measured import MeasuredTransport
 from worker.recordings.recorder import RunRecorder
 from worker.runs import provider_quota
+from worker.runs.attempt_log import AttemptLog
 from worker.runs.provider_throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 from worker.runtime import Runtime, provider_reach
 
@@ -28,6 +30,7 @@ class ConnectorOpener:
         wait: Sleeps, or raises when the run has to end.
         refuse_heavy_body: Called for a large response; raises where a worker for heavy runs is to read it.
         check: Called while a bank is waited for; raises when the run has to end.
+        log: Is told of every request.
         recorder: Keeps the exchanges of a run that is recorded.
         interactive: Whether a person waits for the run, so that it may use the reserve of an allowance.
     """
@@ -38,6 +41,7 @@ class ConnectorOpener:
     stack: ExitStack
     refuse_heavy_body: Callable[[], None]
     check: Callable[[], None]
+    log: AttemptLog = field(default_factory=AttemptLog)
     recorder: RunRecorder | None = None
     _spender: provider_quota.Spender | None = None
     _quotas: tuple[Quota, ...] = ()
@@ -87,7 +91,7 @@ class ConnectorOpener:
         )
 
         def wrap(inner: httpx2.BaseTransport) -> httpx2.BaseTransport:
-            throttled = ThrottledTransport(MeasuredTransport(inner, stored.connector_name), gate)
+            throttled = ThrottledTransport(MeasuredTransport(inner, stored.connector_name, self.log.note), gate)
             return throttled if self.recorder is None else self.recorder.wrap(throttled)
 
         return open_client(

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _SHORT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 _LONG_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900)
-_SOUND_LABEL = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
+SOUND_LABEL = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
+"""What a label of a request may be."""
+
 _MOST_VALUES = 60
 """Most values of one label in a process; further ones become `other`."""
 
@@ -154,7 +156,7 @@ def _bounded(latency: Latency, index: int, value: str) -> str:
     seen = _values_seen.setdefault((latency.name, index), set())
     if value in seen:
         return value
-    if len(seen) >= _MOST_VALUES or not _SOUND_LABEL.fullmatch(value):
+    if len(seen) >= _MOST_VALUES or not SOUND_LABEL.fullmatch(value):
         return "other"
     seen.add(value)
     return value

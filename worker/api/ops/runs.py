@@ -66,21 +66,18 @@ def show_run(
 ) -> HTMLResponse:
     """Show a run: its moments, its accounts, and every row with the reason."""
     with acting_operator(services, name) as session:
-        run = run_queries.run_of(session, run_id)
-        row = run_queries.find(session, run_id)
+        run = run_queries.told_run(session, run_id)
         record_view(session, table="bank_import_runs", row_id=str(run_id), user_id=run["user_id"])
         accounts = run_queries.accounts_of(session, run_id)
         decisions = run_queries.decisions_of(session, run_id, after_id=after, limit=_ROWS, decision=decision or None)
         rejections = run_queries.rejections_of(session, run_id, limit=_ROWS)
         open_rejections = run_queries.open_rejections(session, [run_id]).get(run_id, 0)
-        sent = {"dispatched_at": row.dispatched_at, "dispatch_count": row.dispatch_count}
-        moments = timeline(run | sent | {"worker_name": row.worker_name, "heartbeat_at": row.heartbeat_at}, accounts)
     closed = RunStatus(run["status"]) in CLOSED
     return page(
         "run.html",
         request,
         run=run,
-        timeline=moments,
+        timeline=timeline(run, accounts),
         accounts=accounts,
         decisions=decisions,
         decision=decision,
