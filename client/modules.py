@@ -19,6 +19,7 @@ MODULES = (
     "worker/outbox.py",
     "worker/redaction.py",
     "worker/runs/__init__.py",
+    "worker/runs/attempt_log.py",
     "worker/runs/request.py",
     "worker/runs/states.py",
     "worker/runs/wake_up.py",
