@@ -65,7 +65,7 @@ def test_a_drip_of_headers_ends_at_the_deadline(make_receiver):
 def test_a_drip_of_the_body_ends_at_the_deadline_and_its_status_counts(make_receiver):
     head = b"HTTP/1.1 500 No\r\nContent-Length: 9999\r\n\r\n"
     receiver = make_receiver(script=lambda writer: drip(writer, head, b"."))
-    transport = Transport(LOOPBACK, total_timeout_s=0.5)
+    transport = Transport(LOOPBACK, total_timeout_s=2)
     assert post(transport, receiver.url).status == 500
     transport.close()
 
