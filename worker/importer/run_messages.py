@@ -42,6 +42,14 @@ def rejected(rows: int) -> str:
     return f"{rows} rows could not be imported: look at the run's rejections, then replay or dismiss them"
 
 
+def of_no_account(rows: int) -> str:
+    """Say that rows belong to no account that the bank lists."""
+    return (
+        f"{rows} rows belong to no account that the bank lists: look at the run's rejections, then replay or dismiss"
+        " them"
+    )
+
+
 def left_out(rows: int) -> str:
     """Say that a person left rejected rows out."""
     return f"{rows} rejected rows were left out by a person"

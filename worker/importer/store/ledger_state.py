@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from worker.importer import run_messages
 from worker.importer.decide.reasons import Reason
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
@@ -121,11 +122,8 @@ def problem_of_connection(session: Session, connection_id: uuid.UUID) -> Account
     waiting = standing_rejections(session, connection_id, None).open
     if not waiting:
         return None
-    sentence = (
-        f"{waiting} rows belong to no account that the bank lists: look at the run's rejections, then replay or dismiss"
-        " them"
-    )
-    return AccountResult(account_id=None, status="partial", code="rows_rejected", message=sentence)
+    message = run_messages.of_no_account(waiting)
+    return AccountResult(account_id=None, status="partial", code="rows_rejected", message=message)
 
 
 def save_connection_problem(session: Session, connection_id: uuid.UUID, problem: AccountResult | None) -> None:
