@@ -186,12 +186,18 @@ def test_an_account_whose_currency_is_none_keeps_the_connection_from_success(har
     assert harness.refresh().status == RunStatus.SUCCEEDED
 
 
-def test_a_row_that_the_bank_has_no_longer_keeps_the_connection_from_success_until_it_is_settled(harness):
+def shoes_are_withdrawn(harness):
+    """Import two rows from a bank that promises no complete windows, and let its next answers come without one."""
     harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
     harness.bank.buy("-1", external_id="1")
     gone = harness.bank.buy("-2", "Shoes", external_id="2")
     harness.refresh()
     harness.bank.rows.remove(gone)
+    return gone
+
+
+def test_a_row_that_the_bank_has_no_longer_keeps_the_connection_from_success_until_it_is_settled(harness):
+    shoes_are_withdrawn(harness)
     for _ in range(2):
         outcome = harness.refresh()
         assert (outcome.status, outcome.code, problem(harness)) == (RunStatus.PARTIAL, "rows_withdrawn", outcome.code)
@@ -201,11 +207,7 @@ def test_a_row_that_the_bank_has_no_longer_keeps_the_connection_from_success_unt
 
 
 def test_a_withdrawn_row_that_the_bank_lists_again_is_no_problem_any_more(harness):
-    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
-    harness.bank.buy("-1", external_id="1")
-    gone = harness.bank.buy("-2", "Shoes", external_id="2")
-    harness.refresh()
-    harness.bank.rows.remove(gone)
+    gone = shoes_are_withdrawn(harness)
     assert harness.refresh().code == "rows_withdrawn"
     harness.bank.rows.append(gone)
     assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
@@ -213,11 +215,7 @@ def test_a_withdrawn_row_that_the_bank_lists_again_is_no_problem_any_more(harnes
 
 @pytest.mark.parametrize(("answer", "amounts"), [(decline, ["-2.00", "-1.00"]), (accept, ["-1.00"])])
 def test_the_user_says_of_a_withdrawn_row_whether_it_stays_and_is_not_asked_again(harness, sessions, answer, amounts):
-    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
-    harness.bank.buy("-1", external_id="1")
-    gone = harness.bank.buy("-2", "Shoes", external_id="2")
-    harness.refresh()
-    harness.bank.rows.remove(gone)
+    gone = shoes_are_withdrawn(harness)
     for _ in range(2):
         harness.refresh()
     with sessions() as session:
@@ -234,11 +232,7 @@ def test_the_user_says_of_a_withdrawn_row_whether_it_stays_and_is_not_asked_agai
 
 
 def test_that_a_withdrawn_row_is_gone_can_be_taken_back(harness, sessions):
-    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
-    harness.bank.buy("-1", external_id="1")
-    gone = harness.bank.buy("-2", "Shoes", external_id="2")
-    harness.refresh()
-    harness.bank.rows.remove(gone)
+    gone = shoes_are_withdrawn(harness)
     harness.refresh()
     with sessions() as session:
         (question,) = list_suggestions(session, harness.user_id)
@@ -254,11 +248,7 @@ def test_that_a_withdrawn_row_is_gone_can_be_taken_back(harness, sessions):
 
 
 def test_a_question_about_a_withdrawn_row_goes_when_the_bank_lists_it_again(harness):
-    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
-    harness.bank.buy("-1", external_id="1")
-    gone = harness.bank.buy("-2", "Shoes", external_id="2")
-    harness.refresh()
-    harness.bank.rows.remove(gone)
+    gone = shoes_are_withdrawn(harness)
     harness.refresh()
     assert open_questions(harness) == 1
     harness.bank.rows.append(gone)
