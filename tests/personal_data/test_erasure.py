@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.waiting import until
-from worker.connections.statement_folders import folder_of_user
-from worker.personal_data import erase, plan_erasure, remove_files_of_gone_users
+from worker.connections.statement_folders import folder_of_user, remove_files_of_gone_users
+from worker.personal_data import erase, plan_erasure
 from worker.personal_data.personal_tables import PASSING, TABLES, whose
 from worker.personal_data.traces import identifying_values, search
 

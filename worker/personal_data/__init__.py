@@ -2,7 +2,6 @@
 
 from worker.personal_data.archive import archive
 from worker.personal_data.erasure import DataStores, Erased, ErasurePlan, erase, plan_erasure
-from worker.personal_data.leftovers import remove_files_of_gone_users
 from worker.personal_data.traces import Trace
 
 __all__ = [
@@ -13,5 +12,4 @@ __all__ = [
     "archive",
     "erase",
     "plan_erasure",
-    "remove_files_of_gone_users",
 ]
