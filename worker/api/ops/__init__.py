@@ -12,7 +12,6 @@ from worker.api.ops import (
     bulk_runs,
     connections,
     deliveries,
-    elsewhere,
     institutions,
     live,
     overview,
@@ -20,6 +19,7 @@ from worker.api.ops import (
     rejections,
     runs,
     transactions,
+    unknown_page,
     work,
 )
 from worker.api.ops.access import operator
@@ -38,7 +38,7 @@ for _part in (
     deliveries.router,
     work.router,
     live.router,
-    elsewhere.router,  # the last one: it takes every address
+    unknown_page.router,  # the last one: it takes every address
 ):
     router.include_router(_part)
 
