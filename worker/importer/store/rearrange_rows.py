@@ -1,7 +1,7 @@
-"""Lets equal purchases of two sources of an account meet anew, where rows are left alone on both sides.
+"""Pairs equal purchases of two sources of an account anew, where rows are left alone on both sides.
 
-The rule is `decide.rearrange_rows`. The expenses of a chain stay with the rows of one side, and those of the other side
-point to other ones of them; of the two that were alone, one expense goes.
+The rule is `decide.rearrange_rows`: in a chain each row gets another partner. The rows of one side have the expenses
+afterwards, those of the other side are their twins. Of the two rows that were alone, one loses its expense.
 """
 
 from collections import Counter
@@ -117,7 +117,7 @@ def _sides(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Passed:
-    """How a chain is written.
+    """A chain with the side that has the expenses afterwards.
 
     Attributes:
         loser: The row whose expense goes.
