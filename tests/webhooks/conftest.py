@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from worker.credentials import generate_key, open_vault
 from worker.db.engine import Sessions
 from worker.settings import Settings
@@ -115,8 +116,8 @@ def receiver(make_receiver) -> Receiver:
 
 @pytest.fixture
 def transport() -> Iterator[Transport]:
-    """A transport for loopback with short limits."""
-    made = Transport(LOOPBACK, connect_timeout_s=2, total_timeout_s=2)
+    """A transport for loopback whose limits no receiver of these tests is too slow for."""
+    made = Transport(LOOPBACK, connect_timeout_s=PATIENCE_S, total_timeout_s=PATIENCE_S)
     yield made
     made.close()
 
@@ -143,7 +144,7 @@ def deliver(sessions: Sessions, vault, transport) -> Callable[..., DeliveryRepor
             sessions=sessions,
             vault=vault,
             sender=sender or transport,
-            policy=DeliveryPolicy(**policy),
+            policy=DeliveryPolicy(**{"claim_for_s": PATIENCE_S} | policy),
             stopping=stopping,
         )
         return deliver_due(parts)
