@@ -11,6 +11,7 @@ from tests.api.conftest import token
 from tests.api.ops_rows import fill
 from tests.api.serving import serving
 from tests.browser import CHROMIUM, WIDTHS
+from tests.waiting import PATIENCE_S
 from worker.runtime import open_runtime
 
 pytestmark = [
@@ -42,6 +43,7 @@ def screen(request, chromium, address, connection_id):  # noqa: ARG001 - the ser
     context = chromium.new_context(
         http_credentials={"username": "ops", "password": "wonderful"}, viewport=size, color_scheme=scheme
     )
+    context.set_default_timeout(PATIENCE_S * 1000)
     opened = context.new_page()
     complaints = []
     opened.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
@@ -139,6 +141,7 @@ def test_a_page_of_the_web_app_follows_a_run_with_the_users_token(chromium, addr
             {"id": connection_id},
         )
     context = chromium.new_context(bypass_csp=True)
+    context.set_default_timeout(PATIENCE_S * 1000)
     opened = context.new_page()
     opened.goto(address.removesuffix("/ops") + "/docs")
     module = FOLLOW_RUN.read_text().replace("export async", "async")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.factories import make_connection
+from tests.waiting import PATIENCE_S
 from worker.broker import Queue
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
@@ -69,7 +70,7 @@ def worker(environment, tmp_path):
                 yield log
             finally:
                 process.terminate()
-                process.wait(60)
+                process.wait(PATIENCE_S)
 
     return run
 

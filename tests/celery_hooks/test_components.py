@@ -14,7 +14,7 @@ from celery import Celery
 from kombu import Connection
 from redis import Redis
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from worker.broker import TICK
 from worker.celery_hooks.components import UnwaitingEvents
 from worker.credentials import generate_key
@@ -103,7 +103,7 @@ def test_a_worker_and_beat_that_start_before_their_broker_are_alive_and_end_when
     until(touched_after("beat", since + 3))
     for program in programs:
         program.terminate()
-    assert [program.wait(timeout=60) for program in programs] == [0, 0]
+    assert [program.wait(timeout=PATIENCE_S) for program in programs] == [0, 0]
 
 
 def test_a_worker_heartbeat_for_dashboards_does_not_wait_for_the_broker(redis):

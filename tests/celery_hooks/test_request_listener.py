@@ -5,6 +5,7 @@ import threading
 import pytest
 from sqlalchemy import text
 
+from tests.waiting import PATIENCE_S
 from worker.celery_hooks import request_listener
 from worker.celery_hooks.request_listener import RequestListener
 from worker.runs.wake_up import wake_at_commit
@@ -37,19 +38,19 @@ def test_one_worker_hears_requests_and_another_takes_over(listen, sessions):
             wake_at_commit(session)
 
     first, listener = listen()
-    assert first.wait(60)  # for what was requested before it listened
+    assert first.wait(PATIENCE_S)  # for what was requested before it listened
     second, _ = listen()
     first.clear()
     request()
-    assert first.wait(60)
+    assert first.wait(PATIENCE_S)
     assert not second.is_set()
     listener.stop()
-    assert second.wait(60)
+    assert second.wait(PATIENCE_S)
     second.clear()
     with sessions() as session:
         pid = session.execute(LISTENING).scalar_one()
         session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-    assert second.wait(60)  # it listens again
+    assert second.wait(PATIENCE_S)  # it listens again
     second.clear()
     request()
-    assert second.wait(60)
+    assert second.wait(PATIENCE_S)

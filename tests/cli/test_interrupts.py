@@ -14,6 +14,7 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.waiting import PATIENCE_S
 from worker.credentials import generate_key
 
 pytestmark = pytest.mark.processes
@@ -87,7 +88,7 @@ def started(arguments: tuple[str, ...], home: Path, environment: dict[str, str])
 
 def run_to_its_end(arguments: tuple[str, ...], home: Path, environment: dict[str, str]) -> tuple[int, str]:
     with started(arguments, home, environment) as process:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE_S)
     return process.returncode, said
 
 
@@ -120,7 +121,7 @@ def interrupted(process: subprocess.Popen[str], *, times: int = 1) -> tuple[int,
     for _ in range(0 if is_over else times):
         process.send_signal(signal.SIGINT)
     try:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
     _, alive = psutil.wait_procs(family, timeout=5)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from worker.cli.progress import progress
 from worker.credentials import generate_key
 
 ROWS = "".join(f"2026-01-{1 + n % 28:02},Shop {n},-{n % 90}.10,EUR\n" for n in range(20_000))
-HALF_A_MINUTE_S = 30
 LONG = f"{'long-' * 20}name.csv"
 HOSTILE = "[red]\x1b]0;owned\x07\u202e.csv"
 
@@ -54,7 +54,7 @@ def test_a_long_command_shows_one_narrow_line_to_a_person_and_nothing_to_a_pipe(
     except OSError:
         pass  # the other side is closed
     os.close(ours)
-    watched.wait(HALF_A_MINUTE_S)
+    watched.wait(PATIENCE_S)
     assert says in shown.decode()
     assert HOSTILE not in arguments or "[red]" in shown.decode()
     assert b"\x1b]0" not in shown

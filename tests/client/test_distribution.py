@@ -9,7 +9,7 @@ import pytest
 
 from client.modules import MODULES
 from tests.supply.environments import PYTHON, link
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from tools.release import CLIENT, build
 from worker.process import heartbeat_files
 
@@ -68,7 +68,7 @@ def worker_that_never_ticks(tmp_path, database_url, redis_url, settings, monkeyp
     until(lambda: heartbeat_files.problem("worker") is None)
     yield
     process.terminate()
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE_S) == 0
 
 
 def test_it_holds_what_it_imports_and_nothing_else(web_app):
@@ -87,5 +87,5 @@ def test_what_is_requested_without_a_broker_starts_at_once(web_app, database_url
     connection_id = connect_mock(history_days=3, accounts=1)
     given = {"DATABASE_URL": database_url, "PATH": os.defpath}
     command = [web_app, "-I", "-c", REQUESTS, str(connection_id), "3"]
-    ended = subprocess.run(command, env=given, capture_output=True, text=True, check=True, timeout=180)
+    ended = subprocess.run(command, env=given, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     assert ended.stdout.split() == ["succeeded"] * 3

@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
 from tests.factories import make_sealed_connection
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from worker.celery_hooks.request_listener import RequestListener
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
@@ -79,7 +79,7 @@ def pooled_url(database_url, folder):
         yield found
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 @pytest.fixture
@@ -164,9 +164,9 @@ def test_nothing_listens_through_a_pooler_and_what_is_requested_through_one_is_h
     assert not woken.is_set()
     straight = RequestListener(database_url, woken.set)
     straight.start()
-    assert woken.wait(60)
+    assert woken.wait(PATIENCE_S)
     woken.clear()
     with open_sessions(pooled)() as session:
         wake_at_commit(session)
-    assert woken.wait(60)
+    assert woken.wait(PATIENCE_S)
     straight.stop()

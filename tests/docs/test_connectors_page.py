@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from worker.connectors.base import Capabilities
 from worker.connectors.mock import MockConfig
 from worker.connectors.testing.checks import ALL_CHECKS
@@ -46,7 +47,7 @@ def run(command: str, home: Path) -> str:
     }
     environment = {**os.environ, **offline, "PATH": f"{home / 'env' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        spelled, shell=True, cwd=home, env=environment, capture_output=True, text=True, timeout=120, check=False
+        spelled, shell=True, cwd=home, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from worker.db.engine import open_engine, open_sessions
 from worker.local.children import Program, start_child
 from worker.local.redis import free_port
@@ -42,7 +42,6 @@ IN_ORDER = (
 FENCE = re.compile(r"^```(sh|bash|shell|zsh)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHOWN = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 READY = re.compile(rb"ready\.|beat\.started|Uvicorn running|Connected to redis")
-PATIENCE_S = 60
 STATEMENT = "Datum;Betrag;Zweck;Zusatz;Name\n02.01.2026;-3,50;Kaffee;;Bar\n03.01.2026;-4,50;Tee;;Bar\nSumme;-8,00;;;\n"
 REASONS = {
     "asks for a password",
@@ -155,7 +154,7 @@ class Reader:
     def close(self) -> None:
         assert self.shell.stdin
         self.shell.stdin.close()
-        self.shell.wait(10)
+        self.shell.wait(PATIENCE_S)
         assert self.shell.stdout
         self.shell.stdout.close()
         self.engine.dispose()
@@ -165,7 +164,7 @@ class Reader:
 def stop(process: subprocess.Popen[bytes]) -> int:
     process.send_signal(signal.SIGTERM)
     try:
-        return process.wait(40)
+        return process.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()

@@ -9,6 +9,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from tests.waiting import PATIENCE_S
 from worker.local.demo.run import DemoError, _judge
 from worker.local.demo.story import Claim
 from worker.local.demo.telling import Teller
@@ -31,7 +32,7 @@ def test_the_whole_story_holds_and_nothing_is_left_behind(home: Path) -> None:
         env={"PATH": os.environ["PATH"], "TMPDIR": str(home)} | of_a_real_worker,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr

@@ -14,6 +14,7 @@ import pytest
 
 from tests.browser import CHROMIUM, WIDTHS
 from tests.local.up_process import Up
+from tests.waiting import PATIENCE_S
 
 pytestmark = [
     pytest.mark.processes,
@@ -50,6 +51,7 @@ def screen(request, chromium, address):
     width, scheme = request.param
     size = dict(zip(("width", "height"), WIDTHS[width], strict=True))
     context = chromium.new_context(viewport=size, color_scheme=scheme)
+    context.set_default_timeout(PATIENCE_S * 1000)
     opened = context.new_page()
     complaints = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))

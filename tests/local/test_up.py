@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 
 from tests.local.up_process import ENVIRONMENT, Up
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
@@ -275,7 +275,7 @@ def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> N
             assert httpx2.get(url, follow_redirects=True, auth=operator).status_code == 200
         alive = subprocess.run(
             [str(Path(sys.executable).parent / "finmind-worker"), "healthcheck", "worker"],
-            cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
+            cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
         assert (alive.returncode, alive.stdout) == (0, "worker is alive\n")
         family = up.family()
@@ -285,7 +285,7 @@ def test_the_real_workers_beat_and_flower_start_answer_and_stop(home: Path) -> N
         assert {address for address, _, pid in _listening() - before if pid in ours} == {"127.0.0.1"}
         status = subprocess.run(
             [str(Path(sys.executable).parent / "finmind-worker"), "db", "check"],
-            cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
+            cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
         assert "agree" in status.stdout, status.stderr
         up.process.send_signal(signal.SIGINT)

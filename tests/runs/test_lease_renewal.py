@@ -5,7 +5,7 @@ import time
 import pytest
 from sqlalchemy import event, text
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
 from worker.models import BankImportRun
 from worker.runs.lease import fence
@@ -59,7 +59,7 @@ def test_a_run_that_was_taken_over_stops(sessions, lease, renewer):
         with sessions() as session:
             session.execute(text("UPDATE bank_import_runs SET lease_token = gen_random_uuid()"))
         with pytest.raises(LostLeaseError):
-            alive.wait(10)
+            alive.wait(PATIENCE_S)
 
 
 def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease, renewer):
@@ -67,17 +67,17 @@ def test_a_cancelled_run_stops_but_keeps_its_lease_to_the_end(sessions, lease, r
         with sessions() as session:
             session.execute(text("UPDATE bank_import_runs SET cancel_requested_at = now()"))
         with pytest.raises(CancelRequestedError):
-            alive.wait(10)
+            alive.wait(PATIENCE_S)
 
 
 def test_a_cancel_ends_a_wait_long_before_the_lease_is_extended(sessions, lease):
-    looking = LeaseRenewer(lease_s=600)
+    looking = LeaseRenewer(lease_s=86_400)
     try:
         with looking.renewing(keeper(sessions, lease)) as alive:
             with sessions() as session:
                 session.execute(text("UPDATE bank_import_runs SET cancel_requested_at = now()"))
             with pytest.raises(CancelRequestedError):
-                alive.wait(30)
+                alive.wait(PATIENCE_S)
     finally:
         looking.stop()
 
@@ -86,7 +86,7 @@ def test_a_shutdown_interrupts_a_wait(sessions, lease):
     asked_at = time.monotonic()
     alive = keeper(sessions, lease, stop=lambda: time.monotonic() > asked_at + 0.1)
     with pytest.raises(StopRequestedError):
-        alive.wait(30)
+        alive.wait(PATIENCE_S)
 
 
 def test_a_run_hands_itself_back_when_its_time_is_used_up(sessions, lease, renewer):

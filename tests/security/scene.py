@@ -19,7 +19,7 @@ import redis
 from sqlalchemy import text
 
 from tests.security.echo import EchoServer
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from worker.credentials import ensure_key_file
 from worker.db.engine import open_engine, open_sessions
 from worker.local.children import Program, start_child
@@ -141,7 +141,7 @@ class Scene:
             input=given,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         self._told_by_commands += (answer.stdout + answer.stderr).encode()

@@ -17,7 +17,7 @@ from celery import Celery
 from sqlalchemy import text
 
 from tests.factories import make_connection
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from worker import broker
 from worker.connections.credentials import new_config_values
 from worker.connectors.mock import MockConfig
@@ -103,7 +103,7 @@ def worker(database_url, redis_url, tmp_path):
     until(lambda: b"ready." in (tmp_path / "worker.log").read_bytes() or process.poll() is not None)
     yield process
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE_S)
     log.close()
 
 

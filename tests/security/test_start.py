@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from tests.factories import make_connection
+from tests.waiting import PATIENCE_S
 from worker.connections.credentials import new_config_values
 from worker.connectors.config import ConnectorConfig
 from worker.credentials import LocalKeyring, generate_key
@@ -43,7 +44,7 @@ def start_worker(database_url: str, **environment: str) -> subprocess.CompletedP
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from worker.client import WorkerClient
 from worker.connectors.mock.config import MockMode
 from worker.errors import StopRequestedError
@@ -210,5 +210,5 @@ def test_a_worker_of_threads_hands_back_all_its_runs_within_seconds_of_term(
         nudge(run_id)
     until(lambda: all(row_of(run_id).status == "running" for run_id in runs))
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=40) == 0
+    assert worker.wait(timeout=PATIENCE_S) == 0
     assert {(row_of(run_id).status, row_of(run_id).attempt) for run_id in runs} == {("queued", 0)}

@@ -9,7 +9,7 @@ import sys
 import pytest
 import redis
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 from worker.credentials import generate_key, open_vault
 from worker.settings import Settings
 
@@ -44,7 +44,7 @@ def vault(environment):
 
 
 def deliver(environment: dict[str, str]) -> int:
-    return subprocess.run([sys.executable, "-c", DELIVER], env=environment, check=False, timeout=180).returncode
+    return subprocess.run([sys.executable, "-c", DELIVER], env=environment, check=False, timeout=PATIENCE_S).returncode
 
 
 @pytest.mark.parametrize(
@@ -88,5 +88,5 @@ def test_redis_flushed_at_any_moment_loses_nothing(  # noqa: PLR0917 - fixtures
             until(lambda: rows(DELIVERED) == [(30,)])
         finally:
             worker.terminate()
-            worker.wait(30)
+            worker.wait(PATIENCE_S)
     assert {json.loads(request.body)["data"]["id"] for request in receiver.received} == set(range(30))
