@@ -199,7 +199,8 @@ def import_everything(scene: Scene, connections: dict[str, uuid.UUID]) -> None:
 
 def ask_for_runs(scene: Scene, connections: dict[str, uuid.UUID], *, kind: RunKind, dry_run: bool) -> None:
     with scene.sessions() as session:
-        session.execute(text("DELETE FROM bank_import_runs WHERE status = 'deferred'"))
+        # Deferred ones, which may be queued again by now, stand in the way of the next ones.
+        session.execute(text("DELETE FROM bank_import_runs WHERE status IN ('deferred', 'queued')"))
         session.execute(text("UPDATE bank_connections SET rate_limited_until = NULL"))
         waiting = {
             str(request_run(session, RunRequest(connection_id=connection_id, kind=kind, dry_run=dry_run)))
