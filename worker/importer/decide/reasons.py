@@ -55,6 +55,7 @@ class Reason(StrEnum):
     TRANSFER_HIDDEN = "transfer_hidden"
 
     MAYBE_TWIN = "maybe_twin"
+    OTHER_AMOUNT = "other_amount"
     SIMILAR_EXPENSE = "similar_expense"
     SAME_AMOUNT_AND_DAY = "same_amount_and_day"
     EQUAL_AND_OPPOSITE = "equal_and_opposite"

@@ -18,6 +18,7 @@ from worker.importer.store.ledger_state import (
     still_pending_rows,
     withdrawn_rows,
 )
+from worker.importer.store.moot_questions import close_moot_questions
 from worker.importer.store.rejections import standing_rejections
 from worker.models import BankConnectionAccount
 
@@ -49,6 +50,7 @@ def judge(
         run_id: The run that asks about rows the bank comes without.
         told_again: Rows of this run that may be known ones or more equal purchases.
     """
+    close_moot_questions(session, account.user_id, run_id)
     return judge_account(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),

@@ -54,28 +54,6 @@ _IDLE = text(
       AND (CAST(:only AS text) IS NULL OR external_id = :only)
     ORDER BY id"""
 )
-_RETURNED = text(
-    """UPDATE bank_match_suggestions s SET status = 'obsolete' FROM bank_transactions t
-    WHERE t.id = s.transaction_id AND t.account_id = :account_id AND s.user_id = :user_id AND s.kind = 'withdrawn'
-      AND s.status = 'open' AND CASE s.reason WHEN 'still_pending' THEN t.state <> 'pending' OR t.expense_id IS NULL
-        ELSE t.absent_since_at IS NULL OR t.state <> 'posted' END"""
-)
-# Of a pending row and the posted one that may be what became of it, or that it hides because the person deleted it.
-_PARTED = text(
-    """UPDATE bank_match_suggestions s SET status = 'obsolete' FROM bank_transactions t, bank_transactions o
-    WHERE t.id = s.transaction_id AND t.account_id = :account_id AND o.id = s.other_transaction_id
-      AND s.user_id = :user_id AND s.kind = 'twin' AND s.reason = 'still_pending' AND s.status = 'open'
-      AND NOT (least(t.state, o.state) = 'pending' AND greatest(t.state, o.state) = 'posted' AND t.amount = o.amount
-        AND (t.expense_id IS NOT NULL OR t.expense_state = 'twin'
-          OR t.state = 'posted' AND t.expense_state = 'transfer')
-        AND (o.expense_id IS NOT NULL OR o.expense_state = 'twin'
-          OR o.state = 'posted' AND o.expense_state = 'transfer')
-        AND CASE t.expense_state WHEN 'twin' THEN t.twin_id ELSE t.id END
-          IS DISTINCT FROM CASE o.expense_state WHEN 'twin' THEN o.twin_id ELSE o.id END)
-      AND NOT EXISTS (SELECT FROM bank_transactions p JOIN bank_transactions q ON q.twin_id = p.id
-        WHERE p.id IN (t.id, o.id) AND q.id IN (t.id, o.id) AND q.expense_state = 'twin'
-          AND p.state = 'pending' AND p.expense_state = 'own' AND p.expense_id IS NULL)"""
-)
 # A row that the user keeps is not asked about again. Of very many rows the first ones are asked about.
 _ASK_ABOUT_WITHDRAWN = text(
     f"""WITH withdrawn AS (
@@ -161,16 +139,13 @@ def withdrawn_rows(
         run_id: The run that asks.
     """
     values: dict[str, Any] = {"account_id": account_id, "user_id": user_id}
-    session.execute(_RETURNED, values)
     values |= {"fits_after_on": fits_after_on, "run_id": run_id, "reason": Reason.WITHDRAWN}
     return int(session.execute(_ASK_ABOUT_WITHDRAWN, values).scalar_one())
 
 
 def still_pending_rows(session: Session, account_id: int, *, user_id: int) -> int:
     """Return about how many rows the person is asked whether they are pending still."""
-    values = {"account_id": account_id, "user_id": user_id}
-    session.execute(_PARTED, values)
-    return int(session.execute(_STILL_PENDING, values).scalar_one())
+    return int(session.execute(_STILL_PENDING, {"account_id": account_id, "user_id": user_id}).scalar_one())
 
 
 def standing_of(session: Session, job: Job, external_ids: Sequence[str]) -> dict[str, str]:

@@ -28,11 +28,9 @@ from worker.importer.store.stored_rows import load_details
 from worker.importer.store.user_expenses import load_spans
 from worker.importer.store.write import WriteTarget
 
-# Rows that no other source confirms, of amounts that both sides have such rows of; none that a person is asked about.
-# Two that differ may have met each other's: of a pair of two amounts each side has one, and the other amount alone.
-_ALONE = text(
-    """WITH alone AS MATERIALIZED (
-      SELECT t.id, a.id = :account_id AS is_ours, t.amount, t.currency
+ALONE = """alone AS MATERIALIZED (
+      SELECT t.id, a.id = :account_id AS is_ours, t.amount, t.currency, t.effective_on,
+        t.expense_id IS NOT NULL AS is_shown
       FROM bank_connection_accounts a JOIN bank_transactions t ON t.account_id = a.id AND t.effective_on >= :since_on
       WHERE a.bank_account_id = :bank_account_id AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
         AND EXISTS (SELECT FROM bank_connection_accounts o WHERE o.bank_account_id = a.bank_account_id AND o.id <> a.id)
@@ -40,7 +38,13 @@ _ALONE = text(
           WHERE w.twin_id = t.id AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
         AND NOT EXISTS (SELECT FROM bank_match_suggestions s WHERE s.kind = 'twin' AND s.status = 'open'
           AND (s.transaction_id = t.id OR s.other_transaction_id = t.id))
-    ), unlike AS MATERIALIZED (
+    )"""
+"""Rows of an account's sources that no other source confirms; none that a person was asked about."""
+
+# Of amounts that both sides have such rows of. Two that differ may have met each other's: of a pair of two amounts each
+# side has one, and the other amount alone.
+_ALONE = text(
+    f"""WITH {ALONE}, unlike AS MATERIALIZED (
       SELECT v.is_ours, v.amount, t.currency
       FROM bank_connection_accounts a JOIN bank_transactions w ON w.account_id = a.id AND w.effective_on >= :since_on
         AND w.expense_state = 'twin' AND w.state <> 'removed'
@@ -51,16 +55,12 @@ _ALONE = text(
     )
     SELECT id FROM alone t WHERE EXISTS (
       SELECT FROM alone o WHERE o.is_ours <> t.is_ours AND o.amount = t.amount AND o.currency = t.currency)
-    UNION SELECT id FROM alone JOIN unlike USING (is_ours, amount, currency)"""
+    UNION SELECT id FROM alone JOIN unlike USING (is_ours, amount, currency)"""  # noqa: S608 - a constant
 )
 _POINT = text(
     """UPDATE bank_transactions t SET expense_id = NULL, expense_state = 'twin', twin_id = v.twin_id,
       last_run_id = :run_id
     FROM unnest(CAST(:ids AS bigint[]), CAST(:twin_ids AS bigint[])) v(id, twin_id) WHERE t.id = v.id"""
-)
-_CLOSE_SUGGESTIONS = text(
-    """UPDATE bank_match_suggestions SET status = 'obsolete'
-    WHERE kind = 'expense' AND status = 'open' AND transaction_id = ANY(:ids)"""
 )
 
 
@@ -164,7 +164,6 @@ def _write(session: Session, target: WriteTarget, found: Sequence[_Passed]) -> s
     twin_ids = [twin.id for twin, _ in pairs]
     values = {"ids": twin_ids, "twin_ids": [owner.id for _, owner in pairs], "run_id": target.run_id}
     session.execute(_POINT, values)
-    session.execute(_CLOSE_SUGGESTIONS, {"ids": [row.id for row in gone]})
     delete_expenses(session, (row.expense_id for row in gone), target.run_id)
     months = {month(row.expense) for row in gone if row.expense is not None}
     return months | let_sources_lead(session, twin_ids, target.run_id)

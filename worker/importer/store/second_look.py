@@ -25,14 +25,16 @@ from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_locks import lock_if_unchanged, retry_while_changed
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
+from worker.importer.store.moot_questions import close_moot_questions
 from worker.importer.store.moved_rows import let_follow
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.rearrange_rows import let_equal_rows_meet
 from worker.importer.store.stale_pending import remove_abandoned, settle_pending
 from worker.importer.store.stored_rows import load_details
-from worker.importer.store.suggestions import suggest, withdraw_settled
+from worker.importer.store.suggestions import suggest
 from worker.importer.store.transfers import hide_shown_legs, link_transfers, unpaired_ids
 from worker.importer.store.twins import point_to_ends, successors
+from worker.importer.store.unlike_rows import ask_about_unlike_rows
 from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans
 from worker.importer.store.write import WriteTarget
 
@@ -109,10 +111,6 @@ _TAKE_OVER = text(
     """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, twin_id = :twin_id,
       last_run_id = :run_id WHERE id = :id"""
 )
-_CLOSE_SUGGESTIONS = text(
-    """UPDATE bank_match_suggestions SET status = 'obsolete'
-    WHERE kind = 'expense' AND status = 'open' AND transaction_id = :id"""
-)
 
 
 def look_again(session: Session, job: Job, account: AccountState, today: date, *, by_cursor: bool) -> set[str]:
@@ -130,16 +128,15 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     show_both = job.options.transfers == "show_both"
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
-    withdraw_settled(session, job.user_id)
+    close_moot_questions(session, job.user_id, job.lease.run_id)
     months |= retry_while_changed(lambda: _match_expenses(session, job, account, target, since_on))
     months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)
     months |= settle_pending(session, job, account, target, today, by_cursor=by_cursor)
     months |= let_posted_rows_inherit(session, target)
+    ask_about_unlike_rows(session, account, target, since_on)
     unpaired = unpaired_ids(session, target, since_on)
-    months |= link_transfers(session, job, target, unpaired) if unpaired else set()
-    withdraw_settled(session, job.user_id)
-    return months
+    return months | (link_transfers(session, job, target, unpaired) if unpaired else set())
 
 
 def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> set[str]:
@@ -280,7 +277,6 @@ def _replace_expense(
         "twin_id": expense.twin_id,
     }
     session.execute(_TAKE_OVER, values)
-    session.execute(_CLOSE_SUGGESTIONS, {"id": row.id})
     delete_expenses(session, [row.expense_id], target.run_id)
     assert row.expense is not None
     return {month(row.expense)}

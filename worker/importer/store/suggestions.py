@@ -12,7 +12,8 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.store.bulk import insert_values
 
 ASK_AGAIN = """ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
-    DO UPDATE SET status = 'open', run_id = EXCLUDED.run_id, reason = EXCLUDED.reason
+    DO UPDATE SET status = 'open', run_id = EXCLUDED.run_id, reason = EXCLUDED.reason, decided_at = NULL,
+      detail = bank_match_suggestions.detail - 'settled_by'
     WHERE bank_match_suggestions.status = 'obsolete'"""
 """Makes a suggestion again that was withdrawn without an answer; an answered one stays answered."""
 
@@ -27,30 +28,6 @@ _SUGGEST_ACCOUNT = text(
 
 PURCHASE = "CASE WHEN {0}.expense_state = 'twin' THEN coalesce({0}.twin_id, {0}.id) ELSE {0}.id END"
 """The row that stands for the purchase of a row, which is itself or the one whose twin it is."""
-
-_WITHDRAW = text(
-    f"""WITH asked AS MATERIALIZED (
-      SELECT s.id, s.kind, {PURCHASE.format("t")} AS one_id, {PURCHASE.format("o")} AS other_id,
-        t.state = 'removed' OR coalesce(o.state = 'removed', FALSE) AS is_gone
-      FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
-      LEFT JOIN bank_transactions o ON o.id = s.other_transaction_id
-      WHERE s.user_id = :user_id AND s.status = 'open' AND s.kind IN ('expense', 'twin', 'transfer')
-    )
-    UPDATE bank_match_suggestions s SET status = 'obsolete' FROM asked a
-    WHERE s.id = a.id AND (a.is_gone OR a.kind = 'twin' AND (a.one_id = a.other_id OR EXISTS (
-        SELECT FROM bank_transactions m JOIN bank_transactions w
-          ON w.account_id = m.account_id AND w.state = 'posted' AND w.id <> m.id
-          AND (w.id = a.other_id OR w.twin_id = a.other_id AND w.expense_state = 'twin')
-        WHERE (m.id = a.one_id OR m.twin_id = a.one_id AND m.expense_state = 'twin') AND m.state = 'posted')))"""  # noqa: S608 - constants
-)
-
-
-def withdraw_settled(session: Session, user_id: int) -> None:
-    """Withdraw questions that were settled without an answer, so that each that is open can be answered.
-
-    The bank took a row back; or both rows are one purchase by now, or two, because a source has booked both.
-    """
-    session.execute(_WITHDRAW, {"user_id": user_id})
 
 
 def suggest(

@@ -66,10 +66,6 @@ _LINK = text(
     "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
     " ELSE CAST(:one AS bigint) END, last_run_id = :run_id WHERE id IN (:one, :other)"
 )
-_ANSWERED = text(
-    """UPDATE bank_match_suggestions SET status = 'obsolete'
-    WHERE kind = 'transfer' AND status = 'open' AND transaction_id = ANY(:ids)"""
-)
 _HIDE = text(
     "UPDATE bank_transactions SET expense_id = NULL, expense_state = 'transfer', last_run_id = :run_id"
     " WHERE id = ANY(:ids)"
@@ -147,7 +143,6 @@ def link_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, T
         _suggest(session, target, [match])
         return set()
     session.execute(_LINK, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
-    session.execute(_ANSWERED, {"ids": [match.left.id, match.right.id]})
     record_without_line(session, details.values(), target.run_id, Decision.UPDATED, match.reason)
     return _hide_legs(session, target, details) if hide else set()
 

@@ -1,0 +1,58 @@
+"""Which rows of two sources and two amounts may be one purchase."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from worker.importer.decide.source_rows import SourceRow, Spans
+from worker.importer.decide.unlike_rows import unlike_pairs
+
+ON = date(2026, 6, 15)
+LEFT = SourceRow(on=ON, amount=Decimal(-20), currency="EUR", words="Trattoria Luigi")
+RIGHT = replace(LEFT, amount=Decimal(-23), words="TRATTORIA LUIGI 4711")
+FAR = timedelta(days=60)
+SPANS = Spans(left_from_on=ON - FAR, left_to_on=date.max, right_from_on=ON - FAR, right_to_on=date.max)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "asked"),
+    [
+        ({}, {}, True),
+        ({}, {"on": ON + timedelta(days=5)}, True),
+        ({}, {"on": ON + timedelta(days=6)}, False),
+        ({}, {"words": "Garden Centre"}, False),
+        ({}, {"amount": Decimal(23)}, False),
+        ({}, {"amount": Decimal(-20)}, False),
+        ({}, {"currency": "USD"}, False),
+        ({}, {"amount": Decimal(-30)}, False),
+        ({"pending": True}, {"amount": Decimal(-60)}, True),
+        ({}, {"amount": Decimal(-60), "pending": True}, True),
+    ],
+    ids=[
+        "a tip", "booked later", "too late", "another merchant", "money back", "equal rows meet", "another currency",
+        "another amount by far", "a hold", "a hold in the other source",
+    ],
+)  # fmt: skip
+def test_rows_of_one_merchant_and_near_days_are_asked_about(left, right, asked):
+    pairs = unlike_pairs([replace(LEFT, **left)], [replace(RIGHT, **right)], SPANS)
+    assert pairs == ([(0, 0)] if asked else [])
+
+
+@pytest.mark.parametrize("end", ["left_to_on", "right_to_on"])
+def test_what_the_other_source_has_not_read_is_not_asked_about(end):
+    assert unlike_pairs([LEFT], [RIGHT], replace(SPANS, **{end: ON - timedelta(days=1)})) == []
+
+
+def test_a_text_that_most_rows_have_names_no_merchant():
+    texts = [f"CARD PAYMENT {name}" for name in ("Aldi", "Bio", "Cafe", "Deli", "Edeka", "Fisch")]
+    others = [replace(LEFT, words=words, amount=Decimal(-100 - place)) for place, words in enumerate(texts)]
+    card = [replace(LEFT, words="CARD PAYMENT"), *others], [replace(RIGHT, words="CARD PAYMENT")]
+    assert unlike_pairs(*card, SPANS) == []
+
+
+def test_each_row_is_asked_about_once_and_the_nearest_amounts_first():
+    lefts = [LEFT, replace(LEFT, amount=Decimal(-22))]
+    rights = [RIGHT, replace(RIGHT, amount=Decimal(-21))]
+    assert unlike_pairs(lefts, rights, SPANS) == [(1, 0), (0, 1)]

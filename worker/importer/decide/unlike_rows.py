@@ -1,0 +1,48 @@
+"""Finds rows of two sources that may be one purchase although their amounts differ: a tip, a fee, a hold. Pure.
+
+Either source lacks the other's row on a day that it covers, and both name the merchant. Nothing but the person says
+whether they are one: so no pair is decided here. Once one source tells the other's amount, the rows meet as others do.
+"""
+
+from collections.abc import Sequence
+
+from worker.importer.decide.match_pending import MAX_SHARE_UNSEEN, SURE, share_apart
+from worker.importer.decide.one_to_one import PlacePair
+from worker.importer.decide.similarity import common_words, days_apart, similarity
+from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
+
+
+def unlike_pairs(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], spans: Spans) -> list[PlacePair]:
+    """Return the pairs to ask about, each row in one at most: the nearest amounts first, then the nearest days.
+
+    Args:
+        lefts: Rows of one source that no other one has.
+        rights: The same of the others.
+        spans: The days of both.
+    """
+    common = common_words(row.words for row in (*lefts, *rights))
+    rated = sorted(
+        (share_apart(left.amount, right.amount), days_apart(left.on, right.on), left_place, right_place)
+        for left_place, left in enumerate(lefts)
+        for right_place, right in enumerate(rights)
+        if _may_be_one(left, right, spans, common)
+    )
+    taken_left, taken_right = set[int](), set[int]()
+    found: list[PlacePair] = []
+    for _share, _days, left_place, right_place in rated:
+        if left_place not in taken_left and right_place not in taken_right:
+            taken_left.add(left_place)
+            taken_right.add(right_place)
+            found.append((left_place, right_place))
+    return found
+
+
+def _may_be_one(left: SourceRow, right: SourceRow, spans: Spans, common: frozenset[str]) -> bool:
+    if left.currency != right.currency or left.amount == right.amount or left.amount * right.amount <= 0:
+        return False
+    # What is pending may be a hold, of whatever amount.
+    near = left.pending or right.pending or share_apart(left.amount, right.amount) <= MAX_SHARE_UNSEEN
+    if not near or days_apart(left.on, right.on) > MAX_DAYS_ALIKE:
+        return False
+    expected = spans.right_covers(left) and spans.left_covers(right)
+    return expected and similarity(left.words, right.words, common=common) >= SURE

@@ -1,0 +1,58 @@
+"""Closes questions whose answer would change nothing any more: the bank, another source or the person settled them.
+
+A closed question stays, as `obsolete`, with the time (`decided_at`) and the run that found it settled
+(`detail.settled_by`); it is open again when it is asked again.
+"""
+
+import uuid
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.importer.store.suggestions import PURCHASE
+
+SETTLE = """status = 'obsolete', decided_at = now(),
+      detail = s.detail || jsonb_build_object('settled_by', CAST(:settled_by AS text))"""
+"""What is written of a question `s` that a run found settled."""
+
+# An answer is about purchases: that of a twin is the row that has the expense. Of an answer that would be refused
+# nothing is asked: a source has booked both of two rows, a leg has its peer, a row stands for another expense.
+_STANDS = """CASE q.kind
+    WHEN 'category' THEN EXISTS (SELECT FROM expenses e WHERE e.id = q.expense_id AND e.category_id IS NULL)
+    WHEN 'withdrawn' THEN CASE q.reason WHEN 'still_pending' THEN t.state = 'pending' AND t.expense_id IS NOT NULL
+      ELSE t.absent_since_at IS NOT NULL AND t.state = 'posted' END
+    WHEN 'expense' THEN t.state <> 'removed' AND p.state <> 'removed'
+      AND p.expense_state = 'own' AND p.expense_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM bank_transactions b WHERE b.expense_id = q.expense_id)
+    WHEN 'transfer' THEN t.state <> 'removed' AND o.state <> 'removed' AND p.state <> 'removed' AND r.state <> 'removed'
+      AND p.transfer_peer_id IS NULL AND r.transfer_peer_id IS NULL AND p.amount = -r.amount
+    WHEN 'twin' THEN t.state <> 'removed' AND o.state <> 'removed' AND CASE WHEN p.id = r.id
+      THEN p.state = 'pending' AND p.expense_state = 'own' AND p.expense_id IS NULL
+      ELSE (p.expense_id IS NOT NULL OR p.expense_state = 'transfer')
+        AND (r.expense_id IS NOT NULL OR r.expense_state = 'transfer')
+        AND NOT EXISTS (SELECT FROM bank_transactions m JOIN bank_transactions n ON n.account_id = m.account_id
+          WHERE m.state = 'posted' AND (m.id = p.id OR m.twin_id = p.id AND m.expense_state = 'twin')
+            AND n.state = 'posted' AND (n.id = r.id OR n.twin_id = r.id AND n.expense_state = 'twin')) END
+      AND CASE q.reason
+        WHEN 'still_pending' THEN least(t.state, o.state) = 'pending' AND greatest(t.state, o.state) = 'posted'
+          AND t.amount = o.amount
+        WHEN 'other_amount' THEN t.amount <> o.amount
+        ELSE TRUE END
+    ELSE TRUE END"""
+_CLOSE = text(
+    f"""UPDATE bank_match_suggestions s SET {SETTLE}
+    FROM bank_match_suggestions q JOIN bank_transactions t ON t.id = q.transaction_id
+    LEFT JOIN bank_transactions o ON o.id = q.other_transaction_id
+    LEFT JOIN bank_transactions p ON p.id = {PURCHASE.format("t")}
+    LEFT JOIN bank_transactions r ON r.id = {PURCHASE.format("o")}
+    WHERE s.id = q.id AND q.user_id = :user_id AND q.status = 'open' AND NOT coalesce({_STANDS}, FALSE)"""  # noqa: S608 - constants
+)
+
+
+def close_moot_questions(session: Session, user_id: int, run_id: uuid.UUID) -> None:
+    """Close the questions to a person about rows and expenses that are settled.
+
+    Args:
+        run_id: The run that finds it.
+    """
+    session.execute(_CLOSE, {"user_id": user_id, "settled_by": str(run_id)})
