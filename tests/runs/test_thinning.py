@@ -95,12 +95,21 @@ def test_after_a_day_one_run_without_parts_and_one_line_that_counts_stay(session
     assert not any(clean(sessions, page=page).values()), "what is thin stays as it is"
 
 
-def test_the_last_balance_that_fitted_stays_beside_a_later_one_that_does_not(sessions, refresh, read):
+@pytest.mark.parametrize(
+    "later",
+    [
+        'UPDATE bank_import_run_accounts SET balance_proof = \'{"reason": "does_not_balance"}\' WHERE id > 1000000',
+        "UPDATE bank_import_runs SET dry_run = TRUE WHERE id IN (SELECT last_good_run_id FROM bank_connections)",
+    ],
+    ids=["one that does not fit", "one of a dry run"],
+)
+def test_the_last_balance_that_fitted_stays_beside_a_later_one_that_is_none(sessions, refresh, read, later):
     refresh(2, 3)
-    read('UPDATE bank_import_run_accounts SET balance_proof = \'{"reason": "does_not_balance"}\' WHERE id > 1000000')
+    read(later)
     clean(sessions)
     proofs = read("SELECT account_id, balance_proof ->> 'reason' FROM bank_import_run_accounts ORDER BY 1, 2")
-    assert [reason for _, reason in proofs] == ["balances", "does_not_balance"] * 2
+    last = "balances" if "dry_run" in later else "does_not_balance"
+    assert [reason for _, reason in proofs] == ["balances", last] * 2
 
 
 def test_a_week_has_one_line_though_it_is_counted_day_by_day(sessions, refresh, read):

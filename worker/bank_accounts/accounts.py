@@ -24,6 +24,7 @@ _SOURCES = text(
       FROM bank_transactions t WHERE t.account_id = a.id AND t.state <> 'removed') days ON TRUE
     LEFT JOIN LATERAL (
       SELECT p.balance_proof ->> 'result' AS result FROM bank_import_run_accounts p
+      JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
       WHERE p.account_id = a.id AND p.balance_proof IS NOT NULL ORDER BY p.id DESC LIMIT 1) proof ON TRUE
     WHERE a.bank_account_id = ANY(:ids) ORDER BY a.bank_account_id, a.id"""
 )

@@ -32,7 +32,12 @@ QUIET = """r.finished_at IS NOT NULL
     AND r.created + r.updated + r.linked + r.removed + r.rejected + r.suggested = 0 AND NOT r.dry_run"""
 """The condition of a run `r` that changed nothing."""
 
-UNNEEDED = """NOT EXISTS (SELECT FROM bank_connections c
+_LATER = """SELECT FROM bank_import_run_accounts later JOIN bank_import_runs n ON n.id = later.run_id AND NOT n.dry_run
+          WHERE later.account_id = {part}.account_id AND later.id > {part}.id
+            AND later.balance_proof ->> 'reason' = {part}.balance_proof ->> 'reason'"""
+"""A later proof of the same reason. That of a dry run is none: nobody reads it as the account's."""
+
+UNNEEDED = f"""NOT EXISTS (SELECT FROM bank_connections c
                         WHERE c.id = r.connection_id AND r.id IN (c.last_good_run_id, c.answer_run_id))
       AND NOT EXISTS (SELECT FROM bank_import_runs about WHERE about.target_run_id = r.id)
       AND NOT EXISTS (SELECT FROM bank_transaction_changes change WHERE change.run_id = r.id)
@@ -42,9 +47,7 @@ UNNEEDED = """NOT EXISTS (SELECT FROM bank_connections c
       AND NOT EXISTS (
         SELECT FROM bank_import_run_accounts proof
         WHERE proof.run_id = r.id AND proof.balance_proof IS NOT NULL AND NOT EXISTS (
-          SELECT FROM bank_import_run_accounts later
-          WHERE later.account_id = proof.account_id AND later.id > proof.id
-            AND later.balance_proof ->> 'reason' = proof.balance_proof ->> 'reason'))"""
+          {_LATER.format(part="proof")}))"""  # noqa: S608 - a constant
 """The condition of a run `r` that no undo, proof, open question or dismissed row needs, and no other run.
 
 Of the proofs of an account the last one of each reason is needed: a balance that fitted tells of what is amiss later.
@@ -80,9 +83,8 @@ _THIN_RUNS = text(
         AND NOT EXISTS (SELECT FROM bank_connections c
                         WHERE c.id = page.connection_id AND page.id IN (c.last_good_run_id, c.answer_run_id))
         AND EXISTS (SELECT FROM bank_import_run_accounts later
-                    WHERE later.account_id = part.account_id AND later.id > part.id
-                      AND (part.balance_proof IS NULL
-                        OR later.balance_proof ->> 'reason' = part.balance_proof ->> 'reason'))
+                    WHERE later.account_id = part.account_id AND later.id > part.id)
+        AND (part.balance_proof IS NULL OR EXISTS ({_LATER.format(part="part")}))
       RETURNING 1
     ), stripped AS (
       UPDATE bank_import_runs SET requests = NULL, earlier_attempts = NULL WHERE id IN (
