@@ -89,7 +89,7 @@ def test_an_id_that_appears_only_later_joins_its_row(harness):
 def test_one_id_twice_with_equal_content_is_one_row(harness):
     row = harness.bank.buy("-1", external_id="1")
     harness.bank.rows.append(row)
-    harness.refresh()
+    assert harness.refresh().report["warnings"] == ["ids_repeated"]
     harness.refresh()
     assert harness.amounts() == ["-1.00"]
 

@@ -50,6 +50,7 @@ class SliceRows:
         rejections: Those that cannot be imported.
         split: The unchanged rows, and the transactions that `lines` and `rejections` were read from.
         repeated: How many rows were delivered more than once.
+        of_one_id: How many of these equal another row under an id that no different row has.
         known: Stored rows without the unchanged ones and without those of earlier slices.
         aliases: Stored rows by identities that they had before.
         shared_ids: Ids that stand for several rows, and the identities they would give.
@@ -59,6 +60,7 @@ class SliceRows:
     rejections: Sequence[Rejection]
     split: UnchangedSplit
     repeated: int
+    of_one_id: int
     known: Sequence[StoredKey]
     aliases: Mapping[bytes, int]
     shared_ids: Mapping[str, bytes]
@@ -96,6 +98,7 @@ def read_slice(
         lines=[item for item in read if isinstance(item, Line)],
         rejections=[item for item in read if isinstance(item, Rejection)],
         split=split,
+        of_one_id=distinct.repeated,
         repeated=distinct.repeated + len(transactions) - len(latest),
         known=[key for key in stored.rows if key.id not in split.seen],
         aliases=stored.aliases,

@@ -100,6 +100,8 @@ def import_slice(
     seen.add(rows.split, matches, plan, written.transaction_ids)
     tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
+    if rows.of_one_id and not (share.is_list_of_changes or share.holds_whole_days):
+        tally.warnings.add("ids_repeated")
     if share.is_list_of_changes and not share.holds_whole_days:
         tally.told_again += sum(one.line.identity is None for one in plan.unchanged)
     return list(rows.rejections)
