@@ -192,6 +192,9 @@ CREATE TABLE IF NOT EXISTS bank_connections (
            AND refresh_from_hour BETWEEN 0 AND 23 AND refresh_until_hour BETWEEN 0 AND 23)
 );
 CREATE INDEX IF NOT EXISTS idx_bank_connections_user ON bank_connections(user_id);
+-- an operator looks at one bank
+CREATE INDEX IF NOT EXISTS idx_bank_connections_bank ON bank_connections(institution_name, connector_name)
+  WHERE institution_name IS NOT NULL;
 -- the operator's list, the newest first, and the few connections that need somebody
 CREATE INDEX IF NOT EXISTS idx_bank_connections_in_order ON bank_connections(created_at, id);
 CREATE INDEX IF NOT EXISTS idx_bank_connections_trouble ON bank_connections(created_at, id)
@@ -773,6 +776,17 @@ CREATE TABLE IF NOT EXISTS institution_days (
   day_on DATE NOT NULL,
   runs INTEGER NOT NULL DEFAULT 0,
   good INTEGER NOT NULL DEFAULT 0,
+  -- of all its runs, as in run_activity; written once the day has ended
+  succeeded INTEGER,
+  partial INTEGER,
+  failed INTEGER,
+  cancelled INTEGER,
+  rows_changed BIGINT,
+  wait_p95_s DOUBLE PRECISION,
+  run_p50_s DOUBLE PRECISION,
+  run_p95_s DOUBLE PRECISION,
+  connections INTEGER,
+  fresh INTEGER,
   -- a day that is counted in two rows would be counted twice
   CONSTRAINT pk_institution_days PRIMARY KEY (connector_name, institution, day_on)
 );
@@ -781,6 +795,7 @@ CREATE TABLE IF NOT EXISTS institution_weather_progress (
   id BOOLEAN PRIMARY KEY DEFAULT TRUE,
   until_at TIMESTAMPTZ NOT NULL,
   figures_at TIMESTAMPTZ,
+  days_until_on DATE,
   -- two places to go on from would count runs twice
   CONSTRAINT ck_institution_weather_progress_one CHECK (id)
 );

@@ -5,6 +5,7 @@ import json
 import re
 import uuid
 from datetime import date
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -254,6 +255,62 @@ def test_more_banks_than_a_page_has_are_found_by_their_name(page, sessions):
     assert found.count('data-label="Bank"') == 1
     assert "No bank fits" in page.get("/ops/institutions?q=bank_5").text
     assert "No bank fits" in page.get("/ops/institutions?connector=file").text
+
+
+ODD_BANK = "A&B/Bank? #1=ü"
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_bank_has_a_page_that_every_place_with_its_name_leads_to(page, sessions):
+    with sessions() as session:
+        session.execute(
+            text("UPDATE bank_connections SET institution_name = :odd WHERE display_name <> 'Blue Bank'"),
+            {"odd": ODD_BANK},
+        )
+        session.execute(
+            text(
+                "INSERT INTO bank_connector_circuits (connector_name, scope, state, consecutive_failures, open_until,"
+                " last_code) VALUES ('mock', :odd, 'open', 5, now() + INTERVAL '1 minute', 'bank_down'),"
+                " ('mock', 'Blue Bank AG', 'open', 7, now() + INTERVAL '1 minute', 'bank_down')"
+            ),
+            {"odd": ODD_BANK},
+        )
+        session.execute(
+            text("INSERT INTO institution_weather (connector_name, institution) VALUES ('mock', :odd)"),
+            {"odd": ODD_BANK},
+        )
+        red, run_id = session.execute(
+            text(
+                "SELECT c.id, r.id FROM bank_connections c JOIN bank_import_runs r ON r.connection_id = c.id"
+                " WHERE c.display_name = 'Red Bank' AND r.status = 'failed' LIMIT 1"
+            )
+        ).one()
+    address = f"/ops/institutions/one?connector=mock&amp;name={quote(ODD_BANK)}"
+    leading = ["/ops", f"/ops/connections/{red}", f"/ops/runs/{run_id}", "/ops/institutions", "/ops/connections"]
+    leading += ["/ops/connections?q=bank%3F", "/ops/runs?institution=a%26b", "/ops/institutions/one?connector=mock"]
+    for path in leading:
+        assert f'href="{address}"' in page.get(path).text, path
+    for span in ("hour", "day", "month"):
+        shown = page.get(f"{address.replace('&amp;', '&')}&span={span}").text
+        assert "<h1>A&amp;B/Bank? #1=ü</h1>" in shown
+        assert re.findall(r"<span>(needs user|active|fail now)</span> <strong>(\d+)", shown) == [
+            ("active", "1"), ("needs user", "1"), ("fail now", "1"),
+        ]  # fmt: skip
+        assert re.findall(r'data-label="Failures in a row">(\d+)', shown) == ["5"]
+        assert set(re.findall(r'data-label="Connection"><a href="[^"]*">([^<]*)<', shown)) == {
+            "Red Bank",
+            "Locked Bank",
+        }
+        assert "Blue Bank" not in shown
+        assert page.get(f"/ops/institutions/one?connector=mock&span={span}").status_code == 200
+    assert "provider_unavailable" in shown
+    for link in re.findall(r'href="(/ops/(?:runs|connections)\?[^"]*bank=[^"]*)"', shown):
+        told = page.get(link.replace("&amp;", "&")).text
+        assert "Red Bank" in told or "Locked Bank" in told, link
+        assert "Blue Bank" not in told, link
+    assert page.get("/ops/institutions/one?connector=mock&name=A%26B").status_code == 404
+    assert page.get("/ops/institutions/one?connector=none").status_code == 404
+    assert page.get("/ops/institutions/one").status_code == 422
 
 
 @pytest.mark.parametrize("sort", ["newest", "oldest", "longest", "most_changed"])

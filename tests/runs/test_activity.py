@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from worker.runs.activity import write_ended_hours
-from worker.status.charts import STEP, STEPS, Span, activity, fill_steps, first_step
+from worker.status.charts import STEP, STEPS, Bank, Span, activity, fill_steps, first_step
 
 
 @pytest.fixture
@@ -93,3 +93,29 @@ def test_parts_of_one_step_are_added_and_the_longest_time_is_kept():
     ]
     first = fill_steps(from_at, Span.DAY, rows)[0]
     assert (first.succeeded, first.run_p95_s, first.wait_p95_s) == (5, 4.0, None)
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_runs_of_a_bank_and_of_a_connector_are_counted_once_whether_their_days_were_written_or_not(sessions):
+    with sessions() as session:
+        session.execute(text("UPDATE bank_connections SET institution_name = 'Blue' WHERE connector_name = 'plaid'"))
+    banks = [Bank(connector_name="plaid", institution="Blue"), Bank(connector_name="plaid"), None]
+    told = {}
+    for passes in (0, 20):
+        for _ in range(passes):
+            with sessions() as session:
+                write_ended_hours(session)
+        with sessions() as session:
+            told[passes] = {
+                (of, span): [step.runs for step in activity(session, span, of)] for of in banks for span in Span
+            }
+            other = activity(session, Span.MONTH, Bank(connector_name="plaid", institution="Red"))
+    assert told[0] == told[20]
+    assert sum(told[20][banks[0], Span.MONTH]) == sum(told[20][banks[1], Span.MONTH]) == 24 * 6 * 4
+    assert sum(told[20][None, Span.MONTH]) == 2 * 24 * 6 * 4
+    assert [step.runs for step in other] == [0] * STEPS[Span.MONTH]
+    with sessions() as session:
+        days = session.scalar(text("SELECT count(*) FROM institution_days WHERE succeeded IS NOT NULL"))
+        until_on = session.scalar(text("SELECT days_until_on FROM institution_weather_progress"))
+        assert until_on == session.scalar(text("SELECT (now() AT TIME ZONE 'UTC')::date"))
+    assert days in {4, 5}  # the runs of four days end at this moment of a day

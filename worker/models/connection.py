@@ -44,6 +44,12 @@ class BankConnection(Base):
             name="ck_bank_connections_refresh_hours",
         ),
         Index("idx_bank_connections_user", "user_id"),
+        Index(
+            "idx_bank_connections_bank",
+            "institution_name",
+            "connector_name",
+            postgresql_where=text("institution_name IS NOT NULL"),
+        ),
         Index("idx_bank_connections_in_order", "created_at", "id"),
         Index(
             "idx_bank_connections_trouble",

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Float, Integer, PrimaryKeyConstraint, String, text
+from sqlalchemy import BigInteger, CheckConstraint, Float, Integer, PrimaryKeyConstraint, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,7 +31,11 @@ class InstitutionWeather(Base):
 
 
 class InstitutionDay(Base):
-    """The runs of a bank on one day, and how many of them were good."""
+    """The runs of a bank on one day, and how many of them were good.
+
+    `runs` and `good` count runs whose bank the provider named; all others count every run, once the day has ended, and
+    have the names and meanings of `run_activity`.
+    """
 
     __tablename__ = "institution_days"
     __table_args__ = (PrimaryKeyConstraint("connector_name", "institution", "day_on", name="pk_institution_days"),)
@@ -41,10 +45,20 @@ class InstitutionDay(Base):
     day_on: Mapped[date]
     runs: Mapped[FromZero]
     good: Mapped[FromZero]
+    succeeded: Mapped[int | None]
+    partial: Mapped[int | None]
+    failed: Mapped[int | None]
+    cancelled: Mapped[int | None]
+    rows_changed: Mapped[int | None] = mapped_column(BigInteger)
+    wait_p95_s: Mapped[float | None] = mapped_column(Float(53))
+    run_p50_s: Mapped[float | None] = mapped_column(Float(53))
+    run_p95_s: Mapped[float | None] = mapped_column(Float(53))
+    connections: Mapped[int | None]
+    fresh: Mapped[int | None]
 
 
 class InstitutionWeatherProgress(Base):
-    """Up to which run the banks were observed; the one row of its table."""
+    """Up to which run the banks were observed, and before which day days are counted; the one row of its table."""
 
     __tablename__ = "institution_weather_progress"
     __table_args__ = (CheckConstraint("id", name="ck_institution_weather_progress_one"),)
@@ -52,3 +66,4 @@ class InstitutionWeatherProgress(Base):
     id: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     until_at: Mapped[datetime]
     figures_at: Mapped[datetime | None]
+    days_until_on: Mapped[date | None]

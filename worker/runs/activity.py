@@ -8,6 +8,9 @@ from sqlalchemy.orm import Session
 
 KEEP_DAYS = 400
 """How long hours are kept."""
+KEEP_DAYS_OF_BANKS = 31
+"""How long the days of single banks are kept."""
+_DAYS_AT_ONCE = 2
 HOURS_AT_ONCE = 48
 """Hours written by one pass; a longer backlog takes several."""
 
@@ -48,11 +51,47 @@ _WRITE_HOURS = text(
 _WRITE_FRESHNESS = text(
     """
     UPDATE run_activity written SET connections = now_.connections, fresh = now_.fresh
-    FROM (SELECT count(*) AS connections, count(*) FILTER (WHERE last_good_at > now() - INTERVAL '1 day') AS fresh
-          FROM bank_connections WHERE status = 'active') now_
-    WHERE written.connector_name = '' AND written.connections IS NULL
+    FROM (SELECT coalesce(connector_name, '') AS connector_name, count(*) AS connections,
+            count(*) FILTER (WHERE last_good_at > now() - INTERVAL '1 day') AS fresh
+          FROM bank_connections WHERE status = 'active' GROUP BY GROUPING SETS ((), (connector_name))) now_
+    WHERE written.connector_name = now_.connector_name AND written.connections IS NULL
       AND written.hour_at = date_trunc('hour', now(), 'UTC') - INTERVAL '1 hour'
     """
+)
+_DAYS_UNTIL = text(
+    """
+    WITH today AS (SELECT (now() AT TIME ZONE 'UTC')::date AS day_on)
+    INSERT INTO institution_weather_progress (id, until_at, days_until_on)
+    SELECT TRUE, now() - INTERVAL '1 hour', day_on - CAST(:days AS integer) FROM today
+    ON CONFLICT (id) DO UPDATE SET
+      days_until_on = greatest(institution_weather_progress.days_until_on, excluded.days_until_on)
+    RETURNING days_until_on, least(days_until_on + CAST(:at_once AS integer), (SELECT day_on FROM today)) AS until_on
+    """
+)
+_WRITE_DAYS = text(
+    f"""
+    WITH counted AS (
+      SELECT c.connector_name, c.institution_name, (r.finished_at AT TIME ZONE 'UTC')::date AS day_on,
+      {FIGURES}
+      FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
+      WHERE r.finished_at >= CAST(:from_on AS timestamp) AT TIME ZONE 'UTC'
+        AND r.finished_at < CAST(:until_on AS timestamp) AT TIME ZONE 'UTC'
+        AND NOT r.dry_run AND c.institution_name IS NOT NULL
+      GROUP BY 1, 2, 3
+    ), progressed AS (
+      UPDATE institution_weather_progress SET days_until_on = :until_on
+    )
+    INSERT INTO institution_days (connector_name, institution, day_on, succeeded, partial, failed, cancelled,
+      rows_changed, wait_p95_s, run_p50_s, run_p95_s, connections, fresh)
+    SELECT counted.*, now_.connections, now_.fresh
+    FROM counted LEFT JOIN institution_weather now_
+      ON now_.connector_name = counted.connector_name AND now_.institution = counted.institution_name
+      AND counted.day_on = (now() AT TIME ZONE 'UTC')::date - 1
+    ON CONFLICT (connector_name, institution, day_on) DO UPDATE SET
+      (succeeded, partial, failed, cancelled, rows_changed, wait_p95_s, run_p50_s, run_p95_s, connections, fresh)
+      = (excluded.succeeded, excluded.partial, excluded.failed, excluded.cancelled, excluded.rows_changed,
+        excluded.wait_p95_s, excluded.run_p50_s, excluded.run_p95_s, excluded.connections, excluded.fresh)
+    """  # noqa: S608 - a constant
 )
 _FORGET = text("DELETE FROM run_activity WHERE hour_at < now() - make_interval(days => :days)")
 
@@ -63,5 +102,13 @@ def write_ended_hours(session: Session) -> int:
     written = session.execute(_WRITE_HOURS, {"hours": HOURS_AT_ONCE})
     session.execute(_WRITE_FRESHNESS)
     session.execute(_FORGET, {"days": KEEP_DAYS})
+    _write_ended_days(session)
     assert isinstance(written, CursorResult)
     return written.rowcount
+
+
+def _write_ended_days(session: Session) -> None:
+    """Write the days of each bank that have ended since the last pass, two at most."""
+    from_on, until_on = session.execute(_DAYS_UNTIL, {"days": KEEP_DAYS_OF_BANKS, "at_once": _DAYS_AT_ONCE}).one()
+    if from_on < until_on:
+        session.execute(_WRITE_DAYS, {"from_on": from_on, "until_on": until_on})

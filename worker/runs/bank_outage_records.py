@@ -12,10 +12,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.runs.activity import KEEP_DAYS_OF_BANKS
 from worker.runs.bank_outages import FEWEST_USERS, BankState, RunResult, after, plain_words, sentence, usual_failures
 
 PAGE = 10_000
 WINDOW_DAYS = 14
+_FEW = 5
 _FAILURES = ("bank_down", "provider_down")
 
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('institution_weather', 0))")
@@ -145,7 +147,7 @@ def observe(session: Session) -> int:
     if progress.figures_at is None or session.scalar(_FIGURES_DUE):
         session.execute(_FIGURES)
         session.execute(_FIGURES_DONE)
-        session.execute(_FORGET, {"days": WINDOW_DAYS + 1})
+        session.execute(_FORGET, {"days": KEEP_DAYS_OF_BANKS})
         session.execute(_FORGET_BANKS)
     return len(rows)
 
@@ -172,6 +174,18 @@ def institutions(
     values = {"user_id": user_id, "connector_name": connector_name, "words": words, "limit": limit}
     rows = session.execute(_LIST, values | {"fewest": FEWEST_USERS, "days": WINDOW_DAYS}).mappings()
     return [_shown(dict(row), in_full=user_id is None or row["users"] >= FEWEST_USERS) for row in rows]
+
+
+def banks_named(session: Session, *words: str | None) -> list[dict[str, Any]]:
+    """Return a few banks with any of these words in their names."""
+    return [bank for one in filter(None, words) for bank in institutions(session, words=one, limit=_FEW)]
+
+
+def institution_of(session: Session, connector_name: str, institution: str) -> dict[str, Any] | None:
+    """Return one bank in full, as `institutions` shows it; None of which nothing is known."""
+    named = {"connectors": [connector_name], "institutions": [institution], "days": WINDOW_DAYS}
+    row = session.execute(_STATES, named).mappings().one_or_none()
+    return None if row is None else _shown(dict(row), in_full=True)
 
 
 def outage_sentences(session: Session, connection_ids: Sequence[Any]) -> dict[Any, str]:

@@ -81,6 +81,32 @@ class TokenBucket:
         self._redis.set(self._keys[1], 1, px=max(1, int(seconds * 1000)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketState:
+    """What a burst limit has to give at a moment.
+
+    Attributes:
+        tokens: Requests that may be sent at once.
+        closed_s: For how long none may be sent, because the provider asked to wait (s).
+    """
+
+    burst: Burst
+    tokens: float
+    closed_s: float
+
+
+def read_bucket(client: redis.Redis, name: str, burst: Burst) -> BucketState:
+    """Return what is left of the burst limit of one client of a provider. Raises: redis.RedisError."""
+    with client.pipeline(transaction=False) as asked:
+        asked.hmget(f"finmind-worker:bucket:{name}", ["tokens", "at"])
+        asked.pttl(f"finmind-worker:closed:{name}")
+        asked.time()
+        (tokens, at_ms), closed_ms, (now_s, now_us) = asked.execute()
+    passed_s = 0.0 if at_ms is None else max(0.0, now_s + now_us / 1e6 - float(at_ms) / 1000)
+    left = burst.calls if tokens is None else float(tokens) + passed_s * burst.calls / burst.per_s
+    return BucketState(burst=burst, tokens=min(burst.calls, max(0.0, left)), closed_s=max(0, closed_ms) / 1000)
+
+
 class LocalBucket:
     """A quarter of the provider's rate for one process, used by interactive runs while Redis is away."""
 

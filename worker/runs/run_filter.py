@@ -49,9 +49,11 @@ class RunFilter:
     Attributes:
         text: The beginning of an id of a run or connection, a user's id, or words of a bank's name or of a message.
         institution: Words of the name of the bank or of its connection.
+        bank: The whole name of the bank.
         from_at: Asked for at this moment or later.
         until_at: Asked for before this moment.
         few_named: Connections by the words in their names, where somebody looked and found few.
+        few_of_bank: The connections of `bank`, where somebody looked and found few.
     """
 
     user_id: int | None = None
@@ -61,6 +63,7 @@ class RunFilter:
     code: str | None = None
     connector_name: str | None = None
     institution: str | None = None
+    bank: str | None = None
     dry_run: bool | None = None
     text: str | None = None
     from_at: datetime | None = None
@@ -69,6 +72,7 @@ class RunFilter:
     after: After | None = None
     limit: int = 50
     few_named: Mapping[str, Sequence[uuid.UUID]] = field(default_factory=dict)
+    few_of_bank: Sequence[uuid.UUID] | None = None
 
 
 def id_range(beginning: str) -> tuple[uuid.UUID, uuid.UUID] | None:
@@ -152,10 +156,19 @@ def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
         found.append(BankImportRun.queued_at >= wanted.from_at)
     if wanted.until_at is not None:
         found.append(BankImportRun.queued_at < wanted.until_at)
+    return found + _of_bank_and_words(wanted)
+
+
+def _of_bank_and_words(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    found = []
     if wanted.connector_name is not None:
         found.append(_of_connections(BankConnection.connector_name == wanted.connector_name))
     if wanted.institution:
         found.append(_of_names(wanted.institution, wanted.few_named))
+    if wanted.few_of_bank is not None:
+        found.append(BankImportRun.connection_id.in_(wanted.few_of_bank))
+    elif wanted.bank is not None:
+        found.append(_of_connections(BankConnection.institution_name == wanted.bank))
     if wanted.text and wanted.text.strip():
         found.append(_matches(wanted.text.strip(), wanted.few_named))
     return found

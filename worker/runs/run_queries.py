@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import any_, literal, or_, select, text
+from sqlalchemy import ColumnElement, any_, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from worker.errors import NotFoundError
@@ -54,25 +54,29 @@ def _with_few_names(session: Session, wanted: RunFilter) -> RunFilter:
     """Look up the connections that words name: when they are few, their runs and messages are found by index."""
     if wanted.user_id is not None or wanted.connection_id is not None:
         return wanted
-    return replace(wanted, few_named=few_named(session, words_of(wanted.text), wanted.institution))
+    named_so = few_named(session, words_of(wanted.text), wanted.institution)
+    of_bank = None if wanted.bank is None else _few(session, BankConnection.institution_name == wanted.bank)
+    return replace(wanted, few_named=named_so, few_of_bank=of_bank)
 
 
 def few_named(session: Session, *words: str | None) -> dict[str, Sequence[uuid.UUID]]:
     """Return the connections by the words in their names; words that many connections are named with are left out."""
-    found = {}
-    for one in filter(None, words):
-        ids = session.scalars(select(BankConnection.id).where(named(one)).limit(_FEW + 1)).all()
-        if len(ids) <= _FEW:
-            found[one] = ids
-    return found
+    found = {one: _few(session, named(one)) for one in filter(None, words)}
+    return {one: ids for one, ids in found.items() if ids is not None}
+
+
+def _few(session: Session, condition: ColumnElement[bool]) -> Sequence[uuid.UUID] | None:
+    ids = session.scalars(select(BankConnection.id).where(condition).limit(_FEW + 1)).all()
+    return ids if len(ids) <= _FEW else None
 
 
 def run_of(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> dict[str, Any]:
-    """Return the fields of one run that may be shown: all but its lease, and five that are derived.
+    """Return the fields of one run that may be shown: all but its lease, and six that are derived.
 
-    These are `connection_name`, `connector_name`, `duration_s` (from its first start to its end or to now; of one that
-    waits, to when it was handed back), `reverted_by_run_id` (the run that reverted it and was not reverted itself), and
-    `transfer_legs` (rows, created or known before, that it took for legs of transfers; lists of runs do without).
+    These are `connection_name`, `connector_name`, `institution_name`, `duration_s` (from its first start to its end or
+    to now; of one that waits, to when it was handed back), `reverted_by_run_id` (the run that reverted it and was not
+    reverted itself), and `transfer_legs` (rows, created or known before, that it took for legs of transfers; lists of
+    runs do without).
 
     Raises: NotFoundError.
     """
@@ -108,7 +112,8 @@ _REVERTED_BY = text(
             AND u.target_run_id = r.id)"""
 )
 _BANKS = text(
-    """SELECT id, connector_name, display_name, now() AS now_at FROM bank_connections WHERE id = ANY(:connection_ids)"""
+    """SELECT id, connector_name, display_name, institution_name, now() AS now_at FROM bank_connections
+    WHERE id = ANY(:connection_ids)"""
 )
 
 
@@ -126,6 +131,7 @@ def _shown(session: Session, runs: Sequence[BankImportRun]) -> list[dict[str, An
             | {
                 "connection_name": bank.display_name,
                 "connector_name": bank.connector_name,
+                "institution_name": bank.institution_name,
                 "duration_s": None if run.started_at is None else (end_at - run.started_at).total_seconds(),
                 "reverted_by_run_id": reverts.get(run.id),
             }

@@ -68,26 +68,58 @@ _SUMS = """sum(succeeded)::int AS succeeded, sum(partial)::int AS partial, sum(f
 _ENDED_HOURS = text(
     f"""
     SELECT date_bin(:step, hour_at, :from_at) AS from_at, {_SUMS}
-    FROM run_activity WHERE connector_name = '' AND hour_at >= :from_at AND hour_at < :until_at GROUP BY 1"""  # noqa: S608 - a constant
+    FROM run_activity WHERE connector_name = :connector_name AND hour_at >= :from_at AND hour_at < :until_at
+    GROUP BY 1"""  # noqa: S608 - a constant
 )
-_RUNS = text(
-    f"""
+_OF_RUNS = f"""
     SELECT date_bin(:step, r.finished_at, :from_at) AS from_at, {FIGURES}
-    FROM bank_import_runs r
+    FROM bank_import_runs r {{of}}
     WHERE r.finished_at >= :since_at AND NOT r.dry_run GROUP BY 1"""  # noqa: S608 - a constant
+_OF_BANK = """JOIN bank_connections c ON c.id = r.connection_id AND c.connector_name = :connector_name
+      AND (CAST(:institution AS text) IS NULL OR c.institution_name = :institution)"""
+_RUNS, _RUNS_OF_BANK = text(_OF_RUNS.format(of="")), text(_OF_RUNS.format(of=_OF_BANK))
+_ENDED_DAYS = text(
+    f"""
+    SELECT CAST(day_on AS timestamp) AT TIME ZONE 'UTC' AS from_at, {_SUMS}
+    FROM institution_days WHERE connector_name = :connector_name AND institution = :institution
+      AND succeeded IS NOT NULL AND day_on >= (:from_at AT TIME ZONE 'UTC')::date
+      AND day_on < (:until_at AT TIME ZONE 'UTC')::date GROUP BY 1"""  # noqa: S608 - a constant
 )
-_NOW = text("SELECT now(), (SELECT max(hour_at) + INTERVAL '1 hour' FROM run_activity)")
+_NOW = text(
+    """SELECT now() AS now_at, (SELECT max(hour_at) + INTERVAL '1 hour' FROM run_activity) AS hours_until_at,
+    (SELECT CAST(days_until_on AS timestamp) AT TIME ZONE 'UTC' FROM institution_weather_progress) AS days_until_at"""
+)
 
 
-def activity(session: Session, span: Span) -> list[Activity]:
-    """Return one entry per step of the span, oldest first; steps without a run hold zeros."""
-    now_at, ended_until_at = session.execute(_NOW).one()
-    from_at = first_step(now_at, span)
-    since_at = from_at if ended_until_at is None or span is Span.HOUR else max(from_at, ended_until_at)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """A bank behind a connector; without a name, everything behind the connector."""
+
+    connector_name: str
+    institution: str | None = None
+
+
+def activity(session: Session, span: Span, of: Bank | None = None) -> list[Activity]:
+    """Return one entry per step of the span, oldest first; steps without a run hold zeros.
+
+    Of a single bank days are kept and no hours: an hour and a day are counted from the runs themselves.
+
+    Args:
+        of: Only runs of this bank.
+    """
+    now = session.execute(_NOW).one()
+    from_at = first_step(now.now_at, span)
+    of_one_bank = of is not None and of.institution is not None
+    kept_from = Span.MONTH if of_one_bank else Span.DAY
+    ended_until_at = now.days_until_at if of_one_bank else now.hours_until_at
+    is_kept = ended_until_at is not None and STEP[span] >= STEP[kept_from]
+    since_at = max(from_at, ended_until_at) if is_kept else from_at
     values = {"step": STEP[span], "from_at": from_at, "since_at": since_at, "until_at": since_at}
-    rows = [dict(row) for row in session.execute(_RUNS, values).mappings()]
+    values |= {"connector_name": of.connector_name if of else "", "institution": of.institution if of else None}
+    rows = [dict(row) for row in session.execute(_RUNS_OF_BANK if of else _RUNS, values).mappings()]
     if since_at > from_at:
-        rows += [dict(row) for row in session.execute(_ENDED_HOURS, values).mappings()]
+        ended = session.execute(_ENDED_DAYS if of_one_bank else _ENDED_HOURS, values)
+        rows += [dict(row) for row in ended.mappings()]
     return fill_steps(from_at, span, rows)
 
 

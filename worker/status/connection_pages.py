@@ -43,6 +43,7 @@ class ConnectionFilter:
     Attributes:
         view: Only those that need a person, fail, or whose ledger may not agree with the bank (`trouble`), that have
             open suggestions (`questions`), or rejected rows that nobody has resolved (`rejections`).
+        bank: The whole name of the bank.
         text: The beginning of an id, a user's id, or words of a name.
         after: The last connection of the page before, as `place_of` names it.
     """
@@ -51,6 +52,7 @@ class ConnectionFilter:
     statuses: Sequence[str] = ()
     connector_name: str | None = None
     institution: str | None = None
+    bank: str | None = None
     user_id: int | None = None
     text: str | None = None
     order: ConnectionOrder = ConnectionOrder.NEWEST
@@ -190,7 +192,8 @@ def _conditions(session: Session, wanted: ConnectionFilter) -> list[Any]:
     row = BankConnection
     found: list[Any] = [_VIEWS[wanted.view]] if wanted.view else []
     found += [row.status.in_(wanted.statuses)] if wanted.statuses else [row.status != "disconnected"]
-    equal = {row.user_id: wanted.user_id, row.connector_name: wanted.connector_name}
+    equal: dict[Any, Any] = {row.user_id: wanted.user_id, row.connector_name: wanted.connector_name}
+    equal |= {row.institution_name: wanted.bank}
     found += [column == value for column, value in equal.items() if value is not None]
     if wanted.institution:
         found.append(_of_names(wanted.institution, few))

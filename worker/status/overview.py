@@ -82,7 +82,8 @@ _PROOFS_AND_MISMATCHES = f"""
 _NOT_CLOSED = "bank_connector_circuits WHERE state <> 'closed'"
 _CIRCUITS_NAMED = 5
 _CIRCUITS = f"""
-    SELECT connector_name || CASE scope WHEN '' THEN '' ELSE ' (' || scope || ')' END AS connector, state, open_until
+    SELECT connector_name || CASE scope WHEN '' THEN '' ELSE ' (' || scope || ')' END AS connector, connector_name,
+      scope, state, open_until
     FROM {_NOT_CLOSED} ORDER BY 1 LIMIT 100"""  # noqa: S608 - a constant
 _OPEN = f"""
     SELECT

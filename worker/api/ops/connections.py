@@ -16,7 +16,8 @@ from worker.bank_accounts.dismissals import rejection_groups
 from worker.connections import connection_queries, lifecycle
 from worker.errors import NotFoundError
 from worker.runs import run_queries
-from worker.runs.run_filter import RunFilter
+from worker.runs.bank_outage_records import banks_named
+from worker.runs.run_filter import RunFilter, words_of
 from worker.runs.states import RunKind, RunRequest
 from worker.status.connection_pages import ConnectionOrder, allowances, list_connections, open_questions, place_of
 
@@ -35,6 +36,7 @@ def list_(request: Request, services: ServicesDep) -> HTMLResponse:
     wanted = connection_filter(request.query_params)
     with services.sessions() as session:
         connections = list_connections(session, wanted)
+        banks = banks_named(session, wanted.institution, words_of(wanted.text))
     older = None
     if len(connections) == wanted.limit:
         cursor = cursor_of(place_of(connections[-1], wanted.order))
@@ -43,6 +45,7 @@ def list_(request: Request, services: ServicesDep) -> HTMLResponse:
         "connections.html",
         request,
         connections=connections,
+        banks=banks,
         older=older,
         orders=list(ConnectionOrder),
         statuses=CONNECTION_STATUSES,

@@ -13,11 +13,13 @@ from worker.api.paging import read_cursor
 from worker.errors import InvalidRequestError
 from worker.runs.run_filter import RunFilter, RunOrder, id_range, read_user_id
 from worker.runs.states import RunKind, RunStatus
+from worker.status.charts import Bank
 from worker.status.connection_pages import ConnectionFilter, ConnectionOrder, ConnectionView
 
 Choice = TypeVar("Choice", bound=StrEnum)
 PAGE_ROWS = 50
 _LONGEST_TEXT = 100
+_LONGEST_NAME = 200
 RANGES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=31)}
 """How far back a list of runs looks; `all` has no limit."""
 CONNECTION_STATUSES = ("active", "needs_user", "paused", "error", "disconnected")
@@ -47,6 +49,7 @@ def run_filter(
         code=_text(query, "code"),
         connector_name=_text(query, "connector"),
         institution=_text(query, "institution"),
+        bank=_text(query, "bank", longest=_LONGEST_NAME),
         user_id=_user_id(query),
         connection_id=_id(query, "connection"),
         dry_run={"dry": True, "real": False}.get(query.get("dry", "")),
@@ -70,6 +73,7 @@ def connection_filter(query: QueryParams) -> ConnectionFilter:
         text=_text(query, "q"),
         connector_name=_text(query, "connector"),
         institution=_text(query, "institution"),
+        bank=_text(query, "bank", longest=_LONGEST_NAME),
         user_id=_user_id(query),
         order=order,
         after=read_cursor(query.get("after") or None, by_name=order is ConnectionOrder.NAME),
@@ -92,10 +96,18 @@ def institution_filter(query: QueryParams) -> tuple[str | None, str | None]:
     return _text(query, "q"), _text(query, "connector")
 
 
-def _text(query: QueryParams, name: str) -> str | None:
+def read_bank(query: QueryParams) -> Bank:
+    """Return the bank that an address names; without `name`, all of the connector. Raises: InvalidRequestError."""
+    connector_name = _text(query, "connector")
+    if connector_name is None:
+        raise InvalidRequestError("connector: the connector of the bank")
+    return Bank(connector_name=connector_name, institution=_text(query, "name", longest=_LONGEST_NAME))
+
+
+def _text(query: QueryParams, name: str, *, longest: int = _LONGEST_TEXT) -> str | None:
     given = query.get(name, "").strip()
-    if len(given) > _LONGEST_TEXT or "\x00" in given:
-        raise InvalidRequestError(f"{name}: at most {_LONGEST_TEXT} characters")
+    if len(given) > longest or "\x00" in given:
+        raise InvalidRequestError(f"{name}: at most {longest} characters")
     return given or None
 
 

@@ -16,8 +16,9 @@ from worker.api.paging import next_cursor
 from worker.api.services import ServicesDep
 from worker.audit import record_view
 from worker.runs import run_queries
+from worker.runs.bank_outage_records import banks_named
 from worker.runs.run_actions import RunAction, reason_against
-from worker.runs.run_filter import RunOrder
+from worker.runs.run_filter import RunOrder, words_of
 from worker.runs.states import CLOSED, RunKind, RunStatus
 from worker.status.timeline import timeline
 
@@ -37,11 +38,13 @@ def list_runs(request: Request, services: ServicesDep) -> HTMLResponse:
     with services.sessions() as session:
         wanted = run_filter(request.query_params, session.execute(select(func.now())).scalar_one())
         runs = run_queries.list_runs(session, wanted)
+        banks = banks_named(session, wanted.institution, words_of(wanted.text))
     cursor = next_cursor(runs, wanted.limit, wanted.order)
     return page(
         "runs.html",
         request,
         runs=runs,
+        banks=banks,
         buttons=BUTTONS,
         older=without_page(request.query_params, after=cursor) if cursor else None,
         filter_query=without_page(request.query_params),
