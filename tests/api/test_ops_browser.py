@@ -59,7 +59,8 @@ def _paths(connection_id, sessions):
         account_id = session.scalar(text("SELECT id FROM bank_accounts"))
         row_id = session.scalar(text("SELECT max(id) FROM bank_transactions"))
     return ["", "/runs", f"/runs/{run_id}", "/connections", f"/connections/{connection_id}", "/deliveries", "/work",
-            "/institutions", "/institutions/one?connector=mock&name=Blue+Bank+AG", f"/accounts/{account_id}", f"/transactions/{row_id}"]  # fmt: skip
+            "/institutions", "/institutions/one?connector=mock&name=Blue+Bank+AG", "/institutions/one?connector=mock",
+            f"/accounts/{account_id}", f"/transactions/{row_id}"]  # fmt: skip
 
 
 def test_every_page_is_accessible_and_fits_its_screen(screen, address, connection_id, sessions):

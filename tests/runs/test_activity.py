@@ -50,7 +50,7 @@ def test_each_ended_hour_is_written_once_whatever_the_number_of_passes(sessions)
         )
         fresh = session.execute(text("SELECT connections, fresh FROM run_activity WHERE connections IS NOT NULL")).all()
     assert (rows, runs) == (2 * hours, ended)
-    assert fresh == [(2, 2)]
+    assert sorted(fresh) == [(1, 1), (1, 1), (2, 2)]
 
 
 @pytest.mark.usefixtures("runs")
@@ -100,22 +100,20 @@ def test_the_runs_of_a_bank_and_of_a_connector_are_counted_once_whether_their_da
     with sessions() as session:
         session.execute(text("UPDATE bank_connections SET institution_name = 'Blue' WHERE connector_name = 'plaid'"))
     banks = [Bank(connector_name="plaid", institution="Blue"), Bank(connector_name="plaid"), None]
-    told = {}
-    for passes in (0, 20):
-        for _ in range(passes):
-            with sessions() as session:
-                write_ended_hours(session)
-        with sessions() as session:
-            told[passes] = {
-                (of, span): [step.runs for step in activity(session, span, of)] for of in banks for span in Span
-            }
-            other = activity(session, Span.MONTH, Bank(connector_name="plaid", institution="Red"))
-    assert told[0] == told[20]
-    assert sum(told[20][banks[0], Span.MONTH]) == sum(told[20][banks[1], Span.MONTH]) == 24 * 6 * 4
-    assert sum(told[20][None, Span.MONTH]) == 2 * 24 * 6 * 4
-    assert [step.runs for step in other] == [0] * STEPS[Span.MONTH]
-    with sessions() as session:
+
+    def told(session):
+        return {(of, span): [step.runs for step in activity(session, span, of)] for of in banks for span in Span}
+
+    with sessions() as session:  # one transaction, so that it is one moment
+        before = told(session)
+        for _ in range(20):
+            write_ended_hours(session)
+        assert told(session) == before
+        other = activity(session, Span.MONTH, Bank(connector_name="plaid", institution="Red"))
         days = session.scalar(text("SELECT count(*) FROM institution_days WHERE succeeded IS NOT NULL"))
         until_on = session.scalar(text("SELECT days_until_on FROM institution_weather_progress"))
         assert until_on == session.scalar(text("SELECT (now() AT TIME ZONE 'UTC')::date"))
+    assert sum(before[banks[0], Span.MONTH]) == sum(before[banks[1], Span.MONTH]) == 24 * 6 * 4
+    assert sum(before[None, Span.MONTH]) == 2 * 24 * 6 * 4
+    assert [step.runs for step in other] == [0] * STEPS[Span.MONTH]
     assert days in {4, 5}  # the runs of four days end at this moment of a day
