@@ -26,9 +26,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from worker.errors import WorkerError
+from worker.local import supervisor
+from worker.local.restarts import RestartPolicy
 from worker.local.services import Command
 from worker.local.up import UpOptions, run_up
 state, *stand_ins = sys.argv[1:]
+supervisor.RestartPolicy = lambda: RestartPolicy(first_delay_s=0.01, longest_delay_s=0.01, within_s=86400)
 class Patient(Command):
     def service(self, environment):
         return replace(super().service(environment), patience_s=86400)  # who is killed is killed by what a test did
@@ -160,7 +163,7 @@ def test_a_process_that_does_not_stay_alive_ends_the_whole_with_its_name(start_u
     up = start_up(f"one={STEADY}", "two=print('no key'); raise SystemExit(3)")
     assert up.ended() == 1
     assert "two         | no key" in up.output
-    assert "error: two stopped with exit code 3, 5 times within 60 s: giving up" in up.output
+    assert "error: two stopped with exit code 3, 5 times within 86400 s: giving up" in up.output
 
 
 def test_a_process_that_ignores_the_wish_is_killed_by_a_second_ctrl_c(start_up) -> None:
