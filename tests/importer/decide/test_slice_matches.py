@@ -4,28 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, day, key, line, row, transaction
+from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, day, key, line, row, rules, transaction
 from worker.importer.decide.line import fingerprint
 from worker.importer.decide.slice_matches import RowsInFull, correct_matches, match_slice
 from worker.importer.decide.slice_rows import StoredKeys, read_slice
 
-CHOICES = {"pending_hidden": False, "whole_days": True, "first_load": False}
 
-
-def found_and_corrected(said, stored, context=TRUSTED, linked=(), **choices):
+def found_and_corrected(said, stored, context=TRUSTED, linked=(), *, whole_days=True, first_load=False):
     """Match transactions with stored rows of which all that is undecided is loaded."""
-    rows = read_slice(
-        [fingerprint(one, context, context.fingerprint_salt) for one in said],
-        StoredKeys(rows=[key(one) for one in stored]),
-        context,
-        only_changes=False,
-        links_pending=False,
-        report_all=False,
-    )
-    found = match_slice(rows, COMPLETE, context, links_pending=False)
+    chosen = rules(whole_days=whole_days)
+    delivered = [fingerprint(one, context, context.fingerprint_salt) for one in said]
+    rows = read_slice(delivered, StoredKeys(rows=[key(one) for one in stored]), context, chosen)
+    found = match_slice(rows, COMPLETE, context, chosen)
     details = {one.id: one for one in stored if one.id in found.undecided.union(linked)}
     full = RowsInFull(details=details, linked=dict.fromkeys(linked, "p"))
-    return found, correct_matches(found, full, COMPLETE, **(CHOICES | choices))
+    return found, correct_matches(found, full, COMPLETE, chosen, first_load=first_load)
 
 
 SIGNS = {
@@ -78,6 +71,6 @@ def test_a_pending_row_that_a_posted_one_links_is_released():
         transaction(external_id="p2", pending=True),
         transaction("-4", external_id="b", pending_external_id="p"),
     ]
-    _, corrected = found_and_corrected(said, [replace(pending, fingerprint=b"other")], linked=[1])
-    assert corrected.matches.delivered_beside == {1: line(external_id="p2", pending=True)}
-    assert 1 not in corrected.matches.seen
+    found, _ = found_and_corrected(said, [replace(pending, fingerprint=b"other")], linked=[1])
+    assert found.matches.delivered_beside == {1: line(external_id="p2", pending=True)}
+    assert 1 not in found.matches.seen

@@ -10,7 +10,7 @@ from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRules:
-    """The choices of a connection that decisions depend on.
+    """What decisions depend on besides rows: choices of the connection, promises of the provider, the kind of delivery.
 
     Attributes:
         pending_grace_days: How long an absent pending row stays; an option of the connection.
@@ -18,6 +18,9 @@ class RowRules:
         windows_complete: A posted row missing from a covered window is gone at the bank.
         guess_pending: The provider does not link posted rows to pending ones, so that evidence decides even where
             nothing was withdrawn.
+        list_of_changes: The delivery says what changed since a cursor, so that one row may be in it in several states.
+        whole_days: The delivery holds each of its days as a whole.
+        report_all: Every row is decided and reported, also an unchanged one.
         reimport: Rows that a revert took back are imported again.
         currency_assumed: What rows that state no currency were taken to be in before the bank stated the account's.
     """
@@ -26,6 +29,9 @@ class RowRules:
     pending_hidden: bool = False
     windows_complete: bool = False
     guess_pending: bool = True
+    list_of_changes: bool = False
+    whole_days: bool = False
+    report_all: bool = False
     reimport: bool = False
     currency_assumed: str | None = None
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expense import has_expense
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatches, match_by_identity
@@ -48,10 +49,9 @@ class RowsInFull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedMatches:
-    """What is recognised for good, and what is still to be loaded.
+    """What followed from the stored rows, and what is still to be loaded.
 
     Attributes:
-        matches: Lines with their stored rows.
         signs_flipped: All amounts of the account have the opposite sign now, and the user did not ask for it.
         maybe_restated: Ids of stored rows that new lines may state otherwise.
         identities: Identities that new rows may get, of an account that has rows on other days.
@@ -59,7 +59,6 @@ class CorrectedMatches:
         visible: The new lines, and those of these rows, that get an expense.
     """
 
-    matches: IdentityMatches
     signs_flipped: bool
     maybe_restated: frozenset[int]
     identities: Sequence[bytes]
@@ -67,17 +66,17 @@ class CorrectedMatches:
     visible: Sequence[Line]
 
 
-def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, *, links_pending: bool) -> SliceMatches:
+def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules: RowRules) -> SliceMatches:
     """Match lines with stored rows by identity and content.
 
     Args:
         rows: What was read of the slice.
         coverage: What the delivery proves.
         context: What is known of the account.
-        links_pending: The provider says which pending row a posted one was.
+        rules: What decisions depend on.
     """
     matches = match_by_identity(
-        rows.lines, rows.known, rows.aliases, coverage, rows.shared_ids, links_pending=links_pending
+        rows.lines, rows.known, rows.aliases, coverage, rows.shared_ids, links_pending=not rules.guess_pending
     )
     matches.returned += rows.split.returned
     opposite = opposite_fingerprints(matches, rows.split, context)
@@ -92,13 +91,7 @@ def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, *, li
 
 
 def correct_matches(
-    found: SliceMatches,
-    rows: RowsInFull,
-    coverage: Coverage,
-    *,
-    pending_hidden: bool,
-    whole_days: bool,
-    first_load: bool,
+    found: SliceMatches, rows: RowsInFull, coverage: Coverage, rules: RowRules, *, first_load: bool
 ) -> CorrectedMatches:
     """Correct what was recognised by what the stored rows say: links, ids of other purchases, signs.
 
@@ -106,8 +99,7 @@ def correct_matches(
         found: What was recognised; its matches are changed.
         rows: The stored rows in full.
         coverage: What the delivery proves.
-        pending_hidden: Pending rows get no expense.
-        whole_days: The delivery holds each of its days as a whole.
+        rules: What decisions depend on.
         first_load: The account had no rows before.
     """
     matches, details = found.matches, rows.details
@@ -117,10 +109,9 @@ def correct_matches(
     without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]
     lines = [*matches.new, *(match.line for match in without_expense)]
     return CorrectedMatches(
-        matches=matches,
         signs_flipped=flipped and not inverted_by_user(matches, details, found.opposite),
-        maybe_restated=frozenset(matches.maybe_restated()) if whole_days else frozenset(),
+        maybe_restated=frozenset(matches.maybe_restated()) if rules.whole_days else frozenset(),
         identities=[] if first_load else matches.possible_identities(),
         without_expense=[match.known_id for match in without_expense],
-        visible=[line for line in lines if has_expense(line, pending_hidden=pending_hidden)],
+        visible=[line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)],
     )

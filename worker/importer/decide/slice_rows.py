@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.duplicate_ids import distinct_transactions, latest_states
 from worker.importer.decide.line import FingerprintedTransaction, Line, Rejection, read_line
 from worker.importer.decide.read_context import ReadContext
@@ -67,13 +68,7 @@ class SliceRows:
 
 
 def read_slice(
-    transactions: Sequence[FingerprintedTransaction],
-    stored: StoredKeys,
-    context: ReadContext,
-    *,
-    only_changes: bool,
-    links_pending: bool,
-    report_all: bool,
+    transactions: Sequence[FingerprintedTransaction], stored: StoredKeys, context: ReadContext, rules: RowRules
 ) -> SliceRows:
     """Set repeated and unchanged rows aside and read the others.
 
@@ -81,17 +76,15 @@ def read_slice(
         transactions: The rows of the slice, in the bank's order.
         stored: The stored rows that they may be.
         context: What is known of the account.
-        only_changes: The delivery is a list of changes, in which the last state of a row counts.
-        links_pending: The provider says which pending row a posted one was.
-        report_all: No row is set aside as unchanged, because each is reported.
+        rules: What decisions depend on.
     """
     # An id that several rows have, here, in an earlier slice or stored, is not trusted.
-    latest = latest_states(transactions) if only_changes else transactions
+    latest = latest_states(transactions) if rules.list_of_changes else transactions
     distinct = distinct_transactions(latest, stored.distrusted)
     split = UnchangedSplit(rest=distinct.transactions)
-    if not report_all:
+    if not rules.report_all:
         split = split_unchanged(distinct.transactions, {key.identity: key for key in stored.rows})
-    if links_pending:
+    if not rules.guess_pending:
         _leave_out_delivered_again(split, stored.aliases, stored.rows)
     read = [read_line(item, context) for item in split.rest]
     return SliceRows(

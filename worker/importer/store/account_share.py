@@ -31,9 +31,7 @@ class AccountShare:
         rows: How many transactions of it were read.
         records: How many of the delivered records are the account's, read or not.
         is_whole: The delivery holds all that was asked for of the account.
-        is_list_of_changes: It says what changed since a cursor, so that one row may be in it in several states.
-        holds_whole_days: It holds each of its days as a whole; rows that are replayed come alone.
-        rules: What decisions about its rows depend on, of the connection's options and its provider's promises.
+        rules: What decisions about its rows depend on.
         target: Where its rows are written.
     """
 
@@ -47,8 +45,6 @@ class AccountShare:
     rows: int
     records: int
     is_whole: bool
-    is_list_of_changes: bool
-    holds_whole_days: bool
     rules: RowRules
     target: WriteTarget
 
@@ -78,20 +74,21 @@ def share_of(
         rows=rows,
         records=rows + delivery.repeated[account.external_id] + len(rejected),
         is_whole=delivery.complete and not delivery.continues and not failed,
-        is_list_of_changes=request.by_cursor and not request.replays and request.cursor is not None,
-        holds_whole_days=capabilities.whole_days and not request.replays,
-        rules=_rules(job, account, capabilities, rows),
+        rules=_rules(job, account, request, capabilities, rows),
         target=WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id),
     )
 
 
-def _rules(job: Job, account: AccountState, capabilities: Capabilities, rows: int) -> RowRules:
+def _rules(job: Job, account: AccountState, request: FetchRequest, capabilities: Capabilities, rows: int) -> RowRules:
     return RowRules(
         pending_hidden=job.options.import_pending == "hide",
         pending_grace_days=job.options.pending_grace_days,
         # An empty delivery proves nothing about posted rows: providers give one when they fail.
         windows_complete=capabilities.windows_complete and rows > 0,
         guess_pending=not capabilities.links_pending,
+        list_of_changes=request.by_cursor and not request.replays and request.cursor is not None,
+        whole_days=capabilities.whole_days and not request.replays,  # rows that are replayed come alone
+        report_all=job.dry_run,
         reimport=job.options.reimport,
         # A user who prefers another currency now says nothing of rows that are there already.
         currency_assumed=None if account.currency is None else account.currency_assumed,

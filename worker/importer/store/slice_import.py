@@ -45,42 +45,27 @@ def import_slice(
     Raises:
         SignsFlippedError: all amounts of the account have the opposite sign now.
     """
-    account, context, today = share.account, share.read_context, share.read_context.today
-    stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=share.job.options.reimport)
-    rows = read_slice(
-        slice_.transactions,
-        stored,
-        context,
-        only_changes=share.is_list_of_changes,
-        links_pending=share.capabilities.links_pending,
-        report_all=share.job.dry_run,
-    )
+    account, context, rules, today = share.account, share.read_context, share.rules, share.read_context.today
+    stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
+    rows = read_slice(slice_.transactions, stored, context, rules)
     coverage = Coverage(window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(today))
     gone = removed - seen.row_ids
 
     def decide_and_write() -> tuple[IdentityMatches, Plan, Written]:
-        found = match_slice(rows, coverage, context, links_pending=share.capabilities.links_pending)
+        found = match_slice(rows, coverage, context, rules)
         full = load_undecided(session, account.id, found, gone)
-        corrected = correct_matches(
-            found,
-            full,
-            coverage,
-            pending_hidden=share.rules.pending_hidden,
-            whole_days=share.holds_whole_days,
-            first_load=seen.first_load,
-        )
+        corrected = correct_matches(found, full, coverage, rules, first_load=seen.first_load)
         if corrected.signs_flipped:
             raise SignsFlippedError
-        matches, details = corrected.matches, full.details
         restated = corrected.maybe_restated - seen.row_ids
-        beside = load_beside(session, account.id, corrected, full, restated)
+        beside = load_beside(session, account.id, found, corrected, full, restated)
         expenses = load_expenses_beside(
             session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
         )
         evidence = Evidence(
             coverage=coverage,
             only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
-            details={**beside.restated, **details},
+            details={**beside.restated, **full.details},
             removed=gone,
             existing=expenses.counterparts,
             spans=expenses.spans,
@@ -93,16 +78,16 @@ def import_slice(
             maybe_restated=restated,
             taken_identities=beside.taken_identities,
         )
-        plan = make_plan(matches, evidence, share.rules)
-        return matches, plan, _write(session, share, plan)
+        plan = make_plan(found.matches, evidence, rules)
+        return found.matches, plan, _write(session, share, plan)
 
     matches, plan, written = retry_while_changed(decide_and_write)
     seen.add(rows.split, matches, plan, written.transaction_ids)
     tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
-    if rows.of_one_id and not (share.is_list_of_changes or share.holds_whole_days):
+    if rows.of_one_id and not (rules.list_of_changes or rules.whole_days):
         tally.warnings.add("ids_repeated")
-    if share.is_list_of_changes and not share.holds_whole_days:
+    if rules.list_of_changes and not rules.whole_days:
         tally.told_again += sum(one.line.identity is None for one in plan.unchanged)
     return list(rows.rejections)
 

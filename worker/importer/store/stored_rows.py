@@ -84,20 +84,26 @@ def load_undecided(session: Session, account_id: int, found: SliceMatches, remov
 
 
 def load_beside(
-    session: Session, account_id: int, corrected: CorrectedMatches, full: RowsInFull, restated: frozenset[int]
+    session: Session,
+    account_id: int,
+    found: SliceMatches,
+    corrected: CorrectedMatches,
+    full: RowsInFull,
+    restated: frozenset[int],
 ) -> StoredBeside:
     """Return what else the plan of a slice needs of the account's rows.
 
     Args:
         session: The transaction of the account.
         account_id: Whose rows they are.
-        corrected: What was recognised.
+        found: What was recognised.
+        corrected: What followed from the rows in full.
         full: The rows that are loaded already.
         restated: Ids of the rows that new lines may state otherwise.
     """
     # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
     further = load_details(session, restated - full.details.keys())
-    is_like_some = corrected.matches.new and (further or full.details)
+    is_like_some = found.matches.new and (further or full.details)
     return StoredBeside(
         restated=further,
         # Rows of equal content may be filed under far days: booked together, bought weeks apart.
