@@ -147,6 +147,40 @@ def test_what_a_person_parted_is_not_joined_by_an_answer_about_a_third_row_befor
     assert links[0].amounts() == ["-9.00"]
 
 
+def ask_about_one_of_two(links, *, deleted_first):
+    """Link a bank twice: either source states a purchase in words of its own, near where the second one begins."""
+    first, second, _ = links
+    for harness, day, words, far in ((first, 30, "Cafe Central", 50), (second, 28, "SQ 8821", 0)):
+        harness.bank.buy("-4.20", words, external_id="1", booking_on=TODAY - timedelta(days=day))
+        harness.bank.buy("-9.99", "Far away", external_id="2", booking_on=TODAY - timedelta(days=far))
+        harness.refresh()
+        if harness is first and deleted_first:
+            harness.sql("DELETE FROM expenses WHERE notes = 'Cafe Central'")
+    (question,) = questions(second, "twin")
+    return question
+
+
+def test_a_purchase_that_was_deleted_comes_back_with_a_question_and_goes_with_the_answer(links):
+    question = ask_about_one_of_two(links, deleted_first=True)
+    harness = links[1]
+    assert (question.reason, harness.amounts().count("-4.20")) == ("maybe_hidden", 1)
+    say_yes(harness, question.id)
+    for _ in range(2):
+        assert "-4.20" not in harness.amounts()
+        harness.refresh()
+    with harness.sessions() as session:
+        undo_answer(session, question.id, user_id=harness.user_id)
+    assert (harness.amounts().count("-4.20"), len(questions(harness, "twin"))) == (1, 1)
+
+
+def test_who_deleted_one_of_two_expenses_after_the_question_keeps_the_other(links):
+    question = ask_about_one_of_two(links, deleted_first=False)
+    links[0].sql("DELETE FROM expenses WHERE notes = 'Cafe Central'")
+    with pytest.raises(ConflictError, match="no expense any more"):
+        say_yes(links[0], question.id)
+    assert links[0].amounts().count("-4.20") == 1
+
+
 def test_a_question_that_was_settled_without_an_answer_is_open_no_longer(links):
     """The bank took a row back, a source has booked both, or both are one already; what nothing settled stays open."""
     first, second, third = links

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.errors import ConflictError
 from worker.importer.decide.expense import month
+from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.booked_beside import join_booked_beside
@@ -53,7 +54,9 @@ def join_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
             raise ConflictError("both rows are booked by now")
         months = join_booked_beside(session, pending, posted, suggestion.run_id)
     else:
-        months = join_pair(session, one.id, other.id, suggestion.run_id)
+        # Who deletes one of two expenses after the question means the double: the other one stays.
+        was_hidden = suggestion.reason == Reason.MAYBE_HIDDEN
+        months = join_pair(session, one.id, other.id, suggestion.run_id, deleted_too=was_hidden)
     # An answer is no part of the run that asked, or a revert of that run would take half of it back.
     months |= let_sources_lead(session, [one.id, other.id], None)
     session.expire_all()

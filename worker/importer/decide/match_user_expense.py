@@ -144,15 +144,18 @@ def _match_twins(
     parted = frozenset((left_of[p], right_of[o]) for p, o in apart if p in left_of and o in right_of)
     meetings = meet_rows([*rows, *rivals], others, spans=spans, apart=parted)
     met, doubtful = (
-        [
-            Match(lines[left], expenses[right], reason, left, right)
-            for meeting in pairs
-            if meeting.left < len(rows)
-            for left, right in [(line_places[meeting.left], places[meeting.right])]
-        ]
-        for pairs, reason in ((meetings.met, Reason.SAME_ACCOUNT_TWIN), (meetings.doubtful, Reason.MAYBE_TWIN))
+        [(line_places[meeting.left], places[meeting.right]) for meeting in pairs if meeting.left < len(rows)]
+        for pairs in (meetings.met, meetings.doubtful)
     )
-    return met, doubtful
+    return (
+        [Match(lines[left], expenses[right], Reason.SAME_ACCOUNT_TWIN, left, right) for left, right in met],
+        [Match(lines[left], expenses[right], _doubt(expenses[right]), left, right) for left, right in doubtful],
+    )
+
+
+def _doubt(expense: Counterpart) -> Reason:
+    """Return why a person is asked about the row of another source: who says yes hides what that one hides."""
+    return Reason.MAYBE_HIDDEN if expense.expense_id is None else Reason.MAYBE_TWIN
 
 
 def _row_of_line(line: Line) -> SourceRow | None:

@@ -218,7 +218,7 @@ def _find_existing(
             twin_id=match.right.twin_id,
         )
         for match in result.suggestions
-        if match.left_place < len(new_places) and match.right.expense_id is not None
+        if match.left_place < len(new_places)
     ]
     return found
 

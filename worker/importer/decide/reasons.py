@@ -56,6 +56,7 @@ class Reason(StrEnum):
 
     MAYBE_TWIN = "maybe_twin"
     OTHER_AMOUNT = "other_amount"
+    MAYBE_HIDDEN = "maybe_hidden"
     SIMILAR_EXPENSE = "similar_expense"
     SAME_AMOUNT_AND_DAY = "same_amount_and_day"
     EQUAL_AND_OPPOSITE = "equal_and_opposite"

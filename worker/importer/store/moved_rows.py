@@ -110,12 +110,13 @@ _PAIR = text(
     WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
     ORDER BY e.id FOR UPDATE OF t, e"""  # noqa: S608 - a constant
 )
-# A leg has no expense: the transfer hides the purchase.
-_LEGS = text(
+# A leg has no expense: the transfer hides the purchase. Nor has a purchase that the person deleted.
+_HIDDEN = text(
     """SELECT w.id AS asked_id, t.id, t.expense_id, t.expense_state, CAST(NULL AS text) AS month, FALSE AS touched
     FROM bank_transactions w
     JOIN bank_transactions t ON t.id = CASE WHEN w.expense_state = 'twin' THEN w.twin_id ELSE w.id END
-    WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state = 'transfer'
+    WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND (t.expense_state = 'transfer'
+      OR :deleted_too AND t.expense_id IS NULL AND t.expense_state IN ('own', 'linked'))
     FOR UPDATE OF t"""
 )
 _WHY_APART = text(
@@ -171,10 +172,19 @@ def make_twins(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | 
     return delete_expenses(session, (pair.dropped_expense_id for pair in pairs), run_id)
 
 
-def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | None) -> set[str]:
+def join_pair(
+    session: Session, one_id: int, other_id: int, run_id: uuid.UUID | None, *, deleted_too: bool = False
+) -> set[str]:
     """Join the purchases of two rows: the expense that the person did not change is deleted, else the newer one.
 
     A leg of a transfer stays one, and the other row's expense goes.
+
+    Args:
+        session: The transaction of the answer.
+        one_id: A row.
+        other_id: Another row.
+        run_id: The run in whose history it is noted, where there is one.
+        deleted_too: A purchase whose expense the person had deleted stays deleted, and the other row's expense goes.
 
     Returns the months (`YYYY-MM`) of the expenses that changed; none where both rows are one purchase already.
 
@@ -183,9 +193,9 @@ def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | 
     """
     if one_id == other_id:
         return set()
-    which = {"ids": array_text([one_id, other_id])}
-    legs = session.execute(_LEGS, which).all()
-    rows = [*legs, *session.execute(_PAIR, which)]
+    which: dict[str, object] = {"ids": array_text([one_id, other_id])}
+    hidden = session.execute(_HIDDEN, which | {"deleted_too": deleted_too}).all()
+    rows = [*hidden, *session.execute(_PAIR, which)]
     if {row.asked_id for row in rows} != {one_id, other_id}:
         raise ConflictError("one of the two purchases has no expense any more")
     old, new = rows
@@ -196,9 +206,9 @@ def join_pair(session: Session, one_id: int, other_id: int, run_id: uuid.UUID | 
         raise ConflictError("a source has booked both, so that they are two purchases")
     if apart.are_parted:
         raise ConflictError("the person said of rows of both that they are two: take that answer back first")
-    if len(legs) > 1:
-        raise ConflictError("both rows are legs of transfers: unmatch one of them first")
-    if new.touched and (old.touched or legs):
+    if len(hidden) > 1:
+        raise ConflictError("neither row has an expense: unmatch a leg of a transfer first")
+    if new.touched and (old.touched or hidden):
         raise ConflictError("the person changed what the rows say, so that no expense can go")
     months = join_pairs(session, [(old, new)], run_id)
     return months | {row.month for row in rows if row.month is not None}
