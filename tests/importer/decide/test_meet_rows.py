@@ -56,6 +56,9 @@ CASES = {
         [*(bought(n + 1) for n in range(8)), *LATER], [*(bought(n) for n in range(8)), *ONCE],
         [(n, n) for n in range(14)],
     ),
+    "a pending and a posted purchase, told in another order": (
+        [bought(0, pending=True), bought(0)], [bought(0), bought(0, pending=True)], [(0, 1), (1, 0)],
+    ),
     "two merchants of one price": (
         [bought(0, words="Netflix"), bought(0, words="Spotify")],
         [bought(0, words="SPOTIFY AB"), bought(0, words="NETFLIX.COM")],

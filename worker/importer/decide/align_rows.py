@@ -14,6 +14,11 @@ WORTH_OF_A_PAIR = 3.5
 """Rows that are more days apart are left alone instead of paired, where nothing else tells."""
 
 
+def _order(row: SourceRow, place: int) -> tuple[date, bool, int]:
+    """Return by what rows of one amount follow one another: of one day posted ones come before pending ones."""
+    return row.on, row.pending, place
+
+
 def equal_pairs(
     lefts: Sequence[SourceRow], rights: Sequence[SourceRow], left_places: Sequence[int], right_places: Sequence[int]
 ) -> Iterator[PlacePair]:
@@ -73,8 +78,8 @@ def best_pairs(
     """
     if len(pairs) == 1:
         return _only_pair(lefts, rights, pairs, spans, lag)
-    left_order = sorted({left for left, _ in pairs}, key=lambda place: (lefts[place].on, place))
-    right_order = sorted({right for _, right in pairs}, key=lambda place: (rights[place].on, place))
+    left_order = sorted({left for left, _ in pairs}, key=lambda place: _order(lefts[place], place))
+    right_order = sorted({right for _, right in pairs}, key=lambda place: _order(rights[place], place))
     alone_left = [int(spans is None or spans.right_has(lefts[place], lag)) for place in left_order]
     alone_right = [int(spans is None or spans.left_has(rights[place], lag)) for place in right_order]
     best: list[list[_Cost]] = [[(0, 0.0)] * (len(right_order) + 1) for _ in range(len(left_order) + 1)]
@@ -146,8 +151,8 @@ def pairs_in_order(
     lag: Lag,
 ) -> Iterator[PlacePair]:
     """Yield pairs of the lag, the earliest with the earliest: no choice makes more pairs."""
-    left_queue = deque(sorted(left_places, key=lambda place: (lefts[place].on, place)))
-    right_queue = deque(sorted(right_places, key=lambda place: (rights[place].on, place)))
+    left_queue = deque(sorted(left_places, key=lambda place: _order(lefts[place], place)))
+    right_queue = deque(sorted(right_places, key=lambda place: _order(rights[place], place)))
     while left_queue and right_queue:
         days = (rights[right_queue[0]].on - lefts[left_queue[0]].on).days
         if days > lag.most:

@@ -67,6 +67,7 @@ class Counterpart:
         twin_id: The row of another source of the same account that has it; None for the user's own.
         balance: The account's balance after that row, where its source states it.
         stated_on: The first day that the bank states of that row.
+        pending: That row is pending.
         is_split_off: An imported expense nearby lacks exactly this amount: the user split it, and this is the rest.
     """
 
@@ -79,6 +80,7 @@ class Counterpart:
     twin_id: int | None = None
     balance: Decimal | None = None
     stated_on: date | None = None
+    pending: bool = False
     is_split_off: bool = False
 
     @property
@@ -179,6 +181,7 @@ def _row_of_expense(expense: Counterpart) -> SourceRow:
         amount=_signed(expense.amount, expense.expense_type),
         currency=expense.currency,
         words=expense.notes,
+        pending=expense.pending,
         balance=expense.balance,
         stated_on=expense.stated_on,
     )

@@ -18,7 +18,7 @@ from worker.importer.decide.line import Line
 from worker.importer.decide.match_user_expense import MAX_DAYS, Counterpart, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
-from worker.importer.decide.stored_row import StoredRow
+from worker.importer.decide.stored_row import State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.booked_beside import let_posted_rows_inherit
 from worker.importer.store.change_rows import record_without_line
@@ -257,7 +257,7 @@ def _as_line(row: StoredRow) -> Line:
         reference=row.reference,
         stated_amounts=None,
         raw=None,
-        pending=False,
+        pending=row.state == State.PENDING,
         expense_amount=base.amount,
         currency_stated=True,
     )

@@ -203,6 +203,7 @@ def load_counterparts(
             twin_id=row.twin_id,
             balance=row.balance,
             stated_on=row.stated_on,
+            pending=row.is_pending,
             is_split_off=row.is_split_off,
         )
         for row in rows
