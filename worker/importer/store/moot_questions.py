@@ -28,8 +28,9 @@ _STANDS = """CASE q.kind
       AND p.transfer_peer_id IS NULL AND r.transfer_peer_id IS NULL AND p.amount = -r.amount
     WHEN 'twin' THEN t.state <> 'removed' AND o.state <> 'removed' AND CASE WHEN p.id = r.id
       THEN p.state = 'pending' AND p.expense_state = 'own' AND p.expense_id IS NULL
-      ELSE (p.expense_id IS NOT NULL OR p.expense_state = 'transfer')
-        AND (r.expense_id IS NOT NULL OR r.expense_state = 'transfer')
+      ELSE CASE q.reason WHEN 'maybe_hidden' THEN (p.expense_id IS NULL) <> (r.expense_id IS NULL)
+          ELSE (p.expense_id IS NOT NULL OR p.expense_state = 'transfer')
+            AND (r.expense_id IS NOT NULL OR r.expense_state = 'transfer') END
         AND NOT EXISTS (SELECT FROM bank_transactions m JOIN bank_transactions n ON n.account_id = m.account_id
           WHERE m.state = 'posted' AND (m.id = p.id OR m.twin_id = p.id AND m.expense_state = 'twin')
             AND n.state = 'posted' AND (n.id = r.id OR n.twin_id = r.id AND n.expense_state = 'twin')) END
