@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.connections.credentials import new_config_values
@@ -62,3 +63,9 @@ def subscribe(session: Session, user_id: int, **values: Any) -> uuid.UUID:
     session.add(row)
     session.flush()
     return row.id
+
+
+def delete_user(session: Session, user_id: int) -> None:
+    """Delete a user as FinMind does: in one statement, and on a connection that waits for a lock without end."""
+    session.execute(text("SET LOCAL lock_timeout = 0"))
+    session.execute(text("DELETE FROM users WHERE id = :id"), {"id": user_id})

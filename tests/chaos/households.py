@@ -26,6 +26,7 @@ from tests.chaos.bank import Bank
 from tests.chaos.campaign import NEVER
 from tests.chaos.faults import double_messages, kill_child, stop_child, term_worker
 from tests.chaos.stack import HERE, Stack
+from tests.factories import delete_user
 from worker.connections.lifecycle import ConnectionService, remove
 from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import open_vault
@@ -123,7 +124,7 @@ class Households:
             for household in self.people
             for disturbance in self.chance.sample(DISTURBANCES, 3)
         ]
-        threads.append(threading.Thread(target=self._disturb, args=(self._newcomer(), delete_user, 0.8)))
+        threads.append(threading.Thread(target=self._disturb, args=(self._newcomer(), leave, 0.8)))
         for household in self.people:
             self._ask(household)
         for thread in threads:
@@ -372,11 +373,10 @@ def delete_an_expense(households: Households, household: Household) -> None:
         household.deleted[-row.amount] += 1
 
 
-def delete_user(households: Households, household: Household) -> None:
-    """Delete the user as FinMind does: one statement, and everything of theirs goes with it."""
+def leave(households: Households, household: Household) -> None:
+    """Let the user be deleted, and with them everything that is theirs."""
     with households.stack.sessions() as session:
-        session.execute(text("SET LOCAL lock_timeout = 0"))  # ours has one, FinMind's connections have none
-        session.execute(text("DELETE FROM users WHERE id = :id"), {"id": household.user_id})
+        delete_user(session, household.user_id)
     left = households.stack.rows("SELECT id FROM expenses WHERE user_id = :id", id=household.user_id)
     if left:
         households.tally.errors.append(f"{len(left)} expenses of a user who is gone")

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from tests.factories import delete_user
 from tests.importer.bank import Harness, ScriptedConnector
 from worker.connectors.base import Account, Balance, BalanceKind, TransactionKind
 from worker.db.engine import open_engine, open_sessions
@@ -183,12 +183,12 @@ def test_an_import_beside_the_deletion_of_its_user_ends_and_the_deletion_too(rac
     for number in range(50):
         racer.bank.buy(f"-{number + 1}.00", f"Shop {number}", external_id=f"{number}")
 
-    def delete_user():
+    def leave():
         racer.meeting.reach(point)
         with racer.sessions() as session:
-            session.execute(text("DELETE FROM users WHERE id = :id"), {"id": racer.user_id})
+            delete_user(session, racer.user_id)
 
     claimed = racer.claim()
-    errors = at_once(lambda: run(claimed, racer.context()), delete_user)
+    errors = at_once(lambda: run(claimed, racer.context()), leave)
     assert all(isinstance(error, WorkerError) for error in errors), errors  # the run is gone, and says so
     assert racer.sql("SELECT 1 FROM users") == racer.sql("SELECT 1 FROM expenses") == []

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
+from tests.factories import delete_user
 from tests.importer.bank import TODAY, Harness
 from worker.connections.connection_queries import find
 from worker.connections.removal import forget
@@ -134,15 +135,15 @@ def test_a_run_that_is_claimed_while_the_connection_is_removed_writes_nothing(ha
 
 def test_finmind_deletes_a_user_while_an_import_writes(harness):
     grow(harness)
-    deleted = []
 
     def delete():
-        deleted.append(harness.sql("DELETE FROM users WHERE id = :u RETURNING id", u=harness.user_id))
+        with harness.sessions() as session:
+            delete_user(session, harness.user_id)
 
     claimed = harness.claim()
     raised = at_once(partial(run, claimed, harness.context()), delete)
     assert [error for error in raised if not isinstance(error, LostLeaseError)] == []
-    assert deleted == [[(harness.user_id,)]]
+    assert harness.sql("SELECT id FROM users") == []
     assert harness.sql("SELECT count(*) FROM expenses") == [(0,)]
 
 

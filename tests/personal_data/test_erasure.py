@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
+from tests.factories import delete_user
 from tests.waiting import until
 from worker.connections.statement_folders import folder_of_user, remove_files_of_gone_users
 from worker.personal_data import erase, plan_erasure
@@ -147,7 +148,7 @@ def test_beside_running_imports(how, place, connect, import_many, left, sessions
         with import_many(person, others, left):
             if how == "finmind":
                 with sessions() as session:
-                    session.execute(text("DELETE FROM users WHERE id = :id"), {"id": person})
+                    delete_user(session, person)
             else:
                 erase(place, plan_erasure(place, person, keep_account=how == "keep_account"))
         with sessions() as session:
