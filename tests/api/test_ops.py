@@ -257,7 +257,7 @@ def test_more_banks_than_a_page_has_are_found_by_their_name(page, sessions):
     assert "No bank fits" in page.get("/ops/institutions?connector=file").text
 
 
-ODD_BANK = "A&B/Bank? #1=ü"
+ODD_BANK = "A&B/Bank? #1=ü "
 
 
 @pytest.mark.usefixtures("filled")
@@ -292,7 +292,7 @@ def test_a_bank_has_a_page_that_every_place_with_its_name_leads_to(page, session
         assert f'href="{address}"' in page.get(path).text, path
     for span in ("hour", "day", "month"):
         shown = page.get(f"{address.replace('&amp;', '&')}&span={span}").text
-        assert "<h1>A&amp;B/Bank? #1=ü</h1>" in shown
+        assert "<h1>A&amp;B/Bank? #1=ü </h1>" in shown
         assert re.findall(r"<span>(needs user|active|fail now)</span> <strong>(\d+)", shown) == [
             ("active", "1"), ("needs user", "1"), ("fail now", "1"),
         ]  # fmt: skip

@@ -145,6 +145,9 @@ def test_no_page_of_operators_obeys_what_somebody_wrote_and_all_of_it_can_be_rea
     answers = [client.get(path) for path in [*asked, "/ops/runs?range=all"]]
     answers += [client.get(f"/ops/{page}", params={name: value}) for name, value in typed.items() for page in SEARCHED]
     answers += [client.post(path, data=form) for path, form in forms.items()]
+    bank = (mark("bank_connections", "institution_name") + HOSTILE)[:200]
+    answers.append(client.get("/ops/institutions/one", params={"connector": "mock", "name": bank}))
+    assert answers[-1].status_code == 200
     assert {answer.status_code for answer in answers} == {200, 404, 422}
     assert [(str(answer.url), acts) for answer in answers if (acts := obeyed(answer.text))] == []
     shown = "".join(answer.text for answer in answers)

@@ -49,7 +49,7 @@ def run_filter(
         code=_text(query, "code"),
         connector_name=_text(query, "connector"),
         institution=_text(query, "institution"),
-        bank=_text(query, "bank", longest=_LONGEST_NAME),
+        bank=_whole_name(query, "bank"),
         user_id=_user_id(query),
         connection_id=_id(query, "connection"),
         dry_run={"dry": True, "real": False}.get(query.get("dry", "")),
@@ -73,7 +73,7 @@ def connection_filter(query: QueryParams) -> ConnectionFilter:
         text=_text(query, "q"),
         connector_name=_text(query, "connector"),
         institution=_text(query, "institution"),
-        bank=_text(query, "bank", longest=_LONGEST_NAME),
+        bank=_whole_name(query, "bank"),
         user_id=_user_id(query),
         order=order,
         after=read_cursor(query.get("after") or None, by_name=order is ConnectionOrder.NAME),
@@ -101,11 +101,19 @@ def read_bank(query: QueryParams) -> Bank:
     connector_name = _text(query, "connector")
     if connector_name is None:
         raise InvalidRequestError("connector: the connector of the bank")
-    return Bank(connector_name=connector_name, institution=_text(query, "name", longest=_LONGEST_NAME))
+    return Bank(connector_name=connector_name, institution=_whole_name(query, "name"))
 
 
-def _text(query: QueryParams, name: str, *, longest: int = _LONGEST_TEXT) -> str | None:
-    given = query.get(name, "").strip()
+def _text(query: QueryParams, name: str) -> str | None:
+    return _bounded(name, query.get(name, "").strip(), _LONGEST_TEXT)
+
+
+def _whole_name(query: QueryParams, name: str) -> str | None:
+    """Return the name of a bank with blanks at its ends, if it has any: an address names it, nobody types it."""
+    return _bounded(name, query.get(name, ""), _LONGEST_NAME)
+
+
+def _bounded(name: str, given: str, longest: int) -> str | None:
     if len(given) > longest or "\x00" in given:
         raise InvalidRequestError(f"{name}: at most {longest} characters")
     return given or None
