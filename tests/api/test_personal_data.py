@@ -32,10 +32,15 @@ def test_the_caller_gets_their_own_archive(client, connection_id, user_id, other
     assert on_record == [(f"api:{user_id}", user_id), (f"api:{other_user_id}", other_user_id)]
 
 
-def test_a_user_who_is_gone_is_told_so(client, user_id, sessions):
+def test_a_user_who_is_gone_is_told_so_and_leaves_nothing_behind(client, user_id, sessions, settings):
     with sessions() as session:
         session.execute(text("DELETE FROM users WHERE id = :id"), {"id": user_id})
-    assert client.get(PLACE).status_code == 404
+    statement = {"file": ("a.csv", "Date,Description,Amount\n2026-01-31,Rent,-5.00\n2026-01-30,Tea,-1.00\n")}
+    answer = client.post("/bank-connections/files", files=statement, data={"currency": "EUR"})
+    assert (client.get(PLACE).status_code, answer.status_code) == (404, 404), answer.text
+    assert not list(settings.statement_folder.rglob("*.csv"))
+    with sessions() as session:
+        assert not session.scalars(text("SELECT actor FROM credential_audit")).all()
 
 
 def test_nobody_without_a_token(client):

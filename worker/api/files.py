@@ -24,6 +24,7 @@ from worker.api.uploads import (
 )
 from worker.audit import acting_as
 from worker.connections.statement_files import connection_for, folder_of, keep
+from worker.connections.statement_folders import remove_files_of_gone_users
 from worker.connections.validation import read
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.file import FileConfig
@@ -34,7 +35,7 @@ from worker.connectors.file.reading import check_beginning
 from worker.connectors.file.statement.dates import Order
 from worker.connectors.file.statement.files import members
 from worker.connectors.file.table.profile_files import built_in_profile
-from worker.errors import InvalidRequestError
+from worker.errors import InvalidRequestError, NotFoundError
 from worker.runs import run_queries
 from worker.runs.states import RunKind, RunRequest
 
@@ -150,7 +151,11 @@ def import_upload(
         folder = folder_of(root, user_id, config)
         keep(path, folder)
         shared = read(FileConfig, {"path": folder, **stated}, what="file")
-        connection_id, _ = connection_for(services.connection_service, user_id, shared, None)
+        try:
+            connection_id, _ = connection_for(services.connection_service, user_id, shared, None)
+        except NotFoundError:  # an erased person's token lives on for minutes; their file must not
+            remove_files_of_gone_users(services.sessions, root)
+            raise
     with services.sessions() as session:
         run_id = services.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
         return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))

@@ -12,6 +12,8 @@ from worker.api.limiting import UserPlaces
 from worker.api.problems import ProblemError
 from worker.api.services import Services, ServicesDep, UserId
 from worker.audit import acting_as, record_operation
+from worker.errors import NotFoundError
+from worker.models import User
 from worker.personal_data import archive
 
 router = APIRouter(tags=["personal data"])
@@ -39,6 +41,8 @@ async def _export_place(user_id: UserId) -> AsyncIterator[None]:
 def export_personal_data(user_id: UserId, services: ServicesDep) -> StreamingResponse:
     """Send the caller an archive of everything kept about them, without any secret."""
     with acting_as(f"api:{user_id}"), services.sessions() as session:
+        if session.get(User, user_id) is None:  # nothing is written about somebody who was erased
+            raise NotFoundError(f"no user {user_id}")
         record_operation(session, "users export", table="users", row_id="", user_id=user_id)
     file = _written(services, user_id)
     headers = {

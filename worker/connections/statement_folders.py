@@ -9,7 +9,7 @@ from sqlalchemy import select
 from worker.db.engine import Sessions
 from worker.models import User
 
-_FOLDER = re.compile(r"user-(\d{1,9})")
+_FOLDER = re.compile(r"user-([0-9]{1,10})")
 
 
 def folder_of_user(root: Path, user_id: int) -> Path:
