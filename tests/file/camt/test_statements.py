@@ -232,3 +232,14 @@ def test_reports_of_one_day_that_repeat_the_entries_so_far_give_each_once(camt):
     assert [str(one) for one in found.amounts] == ["-5.00", "-5.00", "-1.00", "-7.00"]
     assert any("3 lines left out: a row of an earlier statement in the file" in warning for warning in found.warnings)
     assert not any(page.failures for page in found.pages)
+
+
+LONG = "9" * 5000
+"""More figures than Python makes a number of."""
+
+
+def test_a_number_longer_than_any_count_is_no_error_of_ours(camt):
+    batch = f"<NtryDtls><Btch><NbOfTxs>{LONG}</NbOfTxs></Btch>{details('5.00', 'A')}{details('3.00', 'B')}</NtryDtls>"
+    number = f"<ElctrncSeqNb>{LONG}</ElctrncSeqNb>"
+    totals = f"<TxsSummry><TtlNtries><NbOfNtries>{LONG}</NbOfNtries></TtlNtries></TxsSummry>"
+    assert len(camt(statement(number + totals + entry("8.00", more=batch))).rows) == 2

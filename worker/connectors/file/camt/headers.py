@@ -11,6 +11,7 @@ from worker.connectors.file.statement.currencies import account_currency
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import StatedBalance
 
+_MOST_FIGURES = 18
 _KINDS = {
     "OPBD": ("opening", BalanceKind.BOOKED),
     "PRCD": ("opening", BalanceKind.BOOKED),
@@ -123,6 +124,11 @@ def stated_moments(node: Node) -> tuple[datetime, datetime] | None:
         return (start.astimezone(UTC), end.astimezone(UTC)) if start.tzinfo and end.tzinfo and start < end else None
     except (ValueError, OverflowError):  # the first and the last day of the calendar have no moment in other zones
         return None
+
+
+def stated_number(text: str) -> int | None:
+    """Return a number of figures alone; None for anything else, and for one that is longer than any count is."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_FIGURES else None
 
 
 def stated_day(text: str | None) -> date | None:

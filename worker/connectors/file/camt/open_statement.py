@@ -4,7 +4,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from worker.connectors.base import Account, Window
-from worker.connectors.file.camt.headers import CamtBalances, stated_account, stated_day, stated_moments, stated_period
+from worker.connectors.file.camt.headers import (
+    CamtBalances,
+    stated_account,
+    stated_day,
+    stated_moments,
+    stated_number,
+    stated_period,
+)
 from worker.connectors.file.camt.totals import EntryTotals
 from worker.connectors.file.camt.xml_stream import Node
 from worker.connectors.file.statement.errors import StatementError
@@ -68,7 +75,7 @@ class OpenStatement:
         elif node.name == "Id":
             self.message = text or None
         elif node.name == "ElctrncSeqNb":
-            self.sequence = int(text) if text.isdecimal() else None
+            self.sequence = stated_number(text)
         elif node.name == "TxsSummry":
             self.stated_totals = node
         elif node.name.endswith("Pgntn"):

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from worker.connectors.file.camt.entries import entry_amount
+from worker.connectors.file.camt.headers import stated_number
 from worker.connectors.file.camt.xml_stream import Node
 from worker.money import money_in
 
 _ALL, _IN, _OUT = "TtlNtries", "TtlCdtNtries", "TtlDbtNtries"
+_SHOWN = 20
 
 
 @dataclass(slots=True)
@@ -38,8 +40,8 @@ class EntryTotals:
             if name != _ALL and self._unread:
                 continue
             number, told = self._numbers[name], stated.get(f"{name}/NbOfNtries")
-            if told and told.isdecimal() and int(told) != number:
-                yield f"the statement says {told} entries ({name}) and holds {number}"
+            if told and told.isdecimal() and stated_number(told) != number:
+                yield f"the statement says {told[:_SHOWN]} entries ({name}) and holds {number}"
             told = stated.get(f"{name}/Sum")
             if told and name != _ALL and money_in(told) != self._sums.get(name, Decimal(0)):
                 yield f"the statement says entries of {told} ({name}), they sum to another"
@@ -51,8 +53,8 @@ def batch_differences(entry: Node) -> Iterator[str]:
         listed, told = list(details.all("TxDtls")), details.get("Btch/NbOfTxs")
         if len(listed) < 2:  # noqa: PLR2004 - a batch that lists no payments, or sums them up in one
             continue
-        if told and told.isdecimal() and int(told) != len(listed):
-            yield f"a batch says that it has {told} payments and lists {len(listed)}"
+        if told and told.isdecimal() and stated_number(told) != len(listed):
+            yield f"a batch says that it has {told[:_SHOWN]} payments and lists {len(listed)}"
         amounts = [one.find("Amt") or one.find("AmtDtls/TxAmt/Amt") for one in listed]
         values = [money_in(amount.text.strip()) for amount in amounts if amount is not None]
         total = money_in((details.get("Btch/TtlAmt") or "").strip())
