@@ -117,6 +117,7 @@ def test_a_file_made_to_harm_is_refused_with_its_reason(reading, content, reason
 ALIKE = [" ", "0", "a", "a ", "1.", ", ", "0 ", "1'", "-", "DC", "C1 ", "a1"]
 CELLS = {
     "date": "Date,Description,Amount\n2026-01-31,Rent,-5.00\n{},x,-5.00\n",
+    "between a day and its time": "Date,Description,Amount\n2026-01-31,Rent,-5.00\n2026-01-30{}10:00Z,x,-5.00\n",
     "amount": "Date,Description,Amount\n2026-01-31,Rent,-5.00\n2026-01-31,x,{}\n",
     "description": "31.01.2026;{};-5,00\n31.01.2026;x;-5,00\n",
     "line of MT940": ":20:X\n:25:1\n:60F:C260101EUR0,00\n:61:{0}\n:86:{0}\n{0}\n:62F:C260131EUR0,00\n-\n",

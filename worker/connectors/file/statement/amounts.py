@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Literal, cast
 
 from worker.connectors.file.statement.currencies import names_currency
+from worker.connectors.file.statement.remembering import SHORT, remembering
 
 Mark = Literal[".", ","]
 AmountKind = Literal["bare", "plus", "minus", "debit_mark", "credit_mark"]
@@ -59,9 +59,11 @@ def _direction(text: str) -> tuple[str, str | None]:
     return (text[found.end() :], found[1].upper()) if found else (text, None)
 
 
-@lru_cache(maxsize=8192)
+@remembering(8192)
 def _written(text: str) -> _Written:
-    """Take signs, brackets, currency and spaces off an amount."""
+    """Take signs, brackets, currency and spaces off an amount. Raises: ValueError for what no amount looks like."""
+    if len(text) > SHORT:
+        raise ValueError("is longer than an amount")
     bare = _APOSTROPHES.sub("'", _SPACES.sub(" ", text.translate(_MINUS)).strip())
     bare, direction = _direction(bare)
     if _BROKEN_GROUP.search(bare):
@@ -121,7 +123,7 @@ def decide_decimal(evidence: Iterable[Mark | None]) -> Mark | None:
     return marks.pop() if marks else None
 
 
-@lru_cache(maxsize=32768)
+@remembering(32768)
 def parse_amount(text: str, mark: Mark = ".") -> Decimal:
     """Read a signed amount written with the decimal mark `mark`.
 
@@ -149,7 +151,7 @@ def parse_amount(text: str, mark: Mark = ".") -> Decimal:
     return -value if written.negative and value else value
 
 
-@lru_cache(maxsize=8192)
+@remembering(8192)
 def written_currency(text: str) -> str:
     """Return the currency beside an amount as it is written (`EUR`, `$`); empty where there is none."""
     if _SIMPLE.fullmatch(text) is not None:
@@ -160,7 +162,7 @@ def written_currency(text: str) -> str:
         return ""
 
 
-@lru_cache(maxsize=32768)
+@remembering(32768)
 def amount_kind(text: str) -> AmountKind | None:
     """Return what an amount carries that may state a direction; None for zero and for what is no amount.
 

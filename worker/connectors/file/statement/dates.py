@@ -2,10 +2,10 @@
 
 import re
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from typing import Literal
 
 from worker.connectors.file.statement.month_words import in_croatian, month_number
+from worker.connectors.file.statement.remembering import SHORT, remembering
 
 Order = Literal["ymd", "dmy", "mdy"]
 ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
@@ -32,6 +32,13 @@ _OTHER_CALENDARS = (
     (re.compile(r"1\d{9}(?:\d{3})?(?:\.\d+)?"), "seconds or milliseconds since 1970"),
     (re.compile(r"[^/]*\d[^/]*"), "without a year, or of a calendar that is not read"),
 )
+
+
+def _short(text: str) -> str:
+    """Return a text without blanks around it. Raises: ValueError for one so long that no pattern should look at it."""
+    if len(text) > SHORT:
+        raise ValueError("is not a date")
+    return text.strip()
 
 
 def _year(text: str) -> int:
@@ -77,13 +84,13 @@ def _packed(text: str, order: Order) -> date:
     return date(_year(text[year : year + 4]), int(text[month : month + 2]), int(text[day : day + 2]))
 
 
-@lru_cache(maxsize=8192)
+@remembering(8192)
 def parse_day(text: str, order: Order) -> date:
     """Read a day written in `order`; a time of day behind it is ignored, month names are read in seventeen languages.
 
     Raises: ValueError when it is no day in that order.
     """
-    bare = _TIME.sub("", text.strip())
+    bare = _TIME.sub("", _short(text))
     if _SERIAL.fullmatch(bare) and order == "ymd":
         return _FIRST_OF_SERIAL + timedelta(days=int(bare[:5]))
     if _PACKED.fullmatch(bare):
@@ -100,23 +107,23 @@ def parse_day(text: str, order: Order) -> date:
     return date(_year(third), _month(month), int(day))
 
 
-@lru_cache(maxsize=8192)
+@remembering(8192)
 def parse_day_as(text: str, pattern: str) -> date:
     """Read a day in a profile's own `strptime` pattern; what follows the pattern (a time of day) is ignored.
 
     Raises: ValueError when it does not fit.
     """
-    bare = text.strip()
+    bare = _short(text)
     try:
         return datetime.strptime(bare, pattern).date()  # noqa: DTZ007 - a day has no zone
     except ValueError:
         return datetime.strptime(_TIME.sub("", bare), pattern).date()  # noqa: DTZ007 - same
 
 
-@lru_cache(maxsize=8192)
+@remembering(8192)
 def parse_moment(text: str) -> datetime | None:
     """Return the moment when the text states one in UTC (`2026-02-10T23:30:00Z`); None for a local day or time."""
-    if not _UTC.search(text):
+    if len(text) > SHORT or not _UTC.search(text):
         return None
     try:
         return datetime.fromisoformat(re.sub(r"\s*(?:UTC|GMT)$", "Z", text.strip(), flags=re.IGNORECASE))
@@ -124,9 +131,11 @@ def parse_moment(text: str) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=8192)
+@remembering(8192)
 def fitting_orders(text: str) -> frozenset[Order]:
     """Return every order in which `text` may be a day. Nobody writes the month first with dots (CLDR)."""
+    if len(text) > SHORT:
+        return frozenset()
     croatian = in_croatian(text)
     return _fitting_orders(text) | (_fitting_orders(croatian) if croatian != text else frozenset())
 

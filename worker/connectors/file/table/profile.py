@@ -4,7 +4,7 @@ import re
 from collections.abc import Container, Mapping
 from datetime import date as date_type
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -13,6 +13,7 @@ from worker.connectors.base import AccountType
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.dates import Order
 from worker.connectors.file.statement.encodings import known_encoding
+from worker.connectors.file.statement.remembering import remembering
 from worker.connectors.file.table.signs import Direction, DirectionFrom
 from worker.connectors.file.table.stated_patterns import is_date_format, is_quick
 from worker.money import is_currency
@@ -25,7 +26,7 @@ def _as_tuple(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 
-@lru_cache(maxsize=8192)
+@remembering(8192)
 def plain(name: str) -> str:
     """Return a column's name as names are compared: no quotes, no case, single spaces."""
     return " ".join(name.replace("\ufeff", "").strip().strip('"').split()).casefold()

@@ -31,10 +31,13 @@ MAX_CPU_S = 60
 MAX_ROWS = 500_000
 MAX_CELLS = 1000
 _LEAST_DECIMALS = 2
+_MOST_LETTERS = 3
+"""Of a column's name: the last one is XFD."""
+
 _MIDNIGHT = time()
 _PERCENT = frozenset({9, 10})
 _CURRENCY = re.compile(r"\[\$([^\]\-]{1,5})(?:-[0-9A-Fa-f]+)?\]|\"?([\u20ac\u00a3\u00a5\u20b9])\"?")
-_HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\b[^>]*\bhidden="(?:1|true)"')
+_HIDDEN_ROW = re.compile(rb'<(?:\w+:)?row\b[^<>]*\bhidden="(?:1|true)"')
 _CHUNK_BYTES = 1024**2
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -164,7 +167,7 @@ def _formats_of(row: Element, formats: dict[int, str]) -> dict[int, str]:
     for cell in row:
         letters = (cell.get("r") or "").rstrip("0123456789")
         behind = formats.get(int(cell.get("s") or 0), "")
-        if letters and behind:
+        if 0 < len(letters) <= _MOST_LETTERS and behind:
             found[sum((ord(letter) - 64) * 26**power for power, letter in enumerate(reversed(letters))) - 1] = behind
     return found
 
