@@ -59,18 +59,23 @@ def _direction(text: str) -> tuple[str, str | None]:
     return (text[found.end() :], found[1].upper()) if found else (text, None)
 
 
-@remembering(8192)
-def _written(text: str) -> _Written:
-    """Take signs, brackets, currency and spaces off an amount. Raises: ValueError for what no amount looks like."""
+def _without_spaces(text: str) -> tuple[str, str | None]:
+    """Take spaces, apostrophes and a CR/DR off an amount. Raises: ValueError for what no amount looks like."""
     if len(text) > SHORT:
         raise ValueError("is longer than an amount")
-    bare = _APOSTROPHES.sub("'", _SPACES.sub(" ", text.translate(_MINUS)).strip())
-    bare, direction = _direction(bare)
+    bare, direction = _direction(_APOSTROPHES.sub("'", _SPACES.sub(" ", text.translate(_MINUS)).strip()))
     if _BROKEN_GROUP.search(bare):
         raise ValueError("is grouped as no amount is")
     bare = bare.replace(" ", "").replace("'", "")
     if _PRICE.search(bare):
         raise ValueError("ends in a dash that is no sign")
+    return bare, direction
+
+
+@remembering(8192)
+def _written(text: str) -> _Written:
+    """Take signs, brackets, currency and spaces off an amount. Raises: ValueError for what no amount looks like."""
+    bare, direction = _without_spaces(text)
     in_front = _CURRENCY_OF_BRACKETS.match(bare)
     bare = _CURRENCY_OF_BRACKETS.sub("(", bare)
     bracketed = bare.startswith("(") and bare.endswith(")")
