@@ -21,14 +21,15 @@ def typed(harness, amount, notes, day="2026-06-15", kind="EXPENSE", currency="EU
         (("20.00", "luigi", "2026-06-13"), 1, 0),
         (("20.00", "lunch"), 0, 1),
         (("20.00", ""), 0, 1),
-        (("20.00", "Trattoria Luigi", "2026-06-10"), 0, 0),
+        (("20.00", "Trattoria Luigi", "2026-06-10"), 0, 1),
+        (("20.00", "Trattoria Luigi", "2026-06-09"), 0, 0),
         (("20.01", "Trattoria Luigi"), 0, 0),
         (("20.00", "Trattoria Luigi", "2026-06-15", "INCOME"), 0, 0),
         (("20.00", "Trattoria Luigi", "2026-06-15", "EXPENSE", "USD"), 0, 0),
     ],
     ids=[
-        "same day and merchant", "near day and merchant", "other words", "no words", "too far", "other amount",
-        "other direction", "other currency",
+        "same day and merchant", "near day and merchant", "other words", "no words", "days away", "too far",
+        "other amount", "other direction", "other currency",
     ],
 )  # fmt: skip
 def test_an_expense_typed_by_hand(harness, expense, linked, suggested):

@@ -63,16 +63,45 @@ def test_it_is_a_question_until_the_bank_or_the_person_says(sources, pending, th
         assert first.sql("SELECT count(decided_at) FROM bank_match_suggestions") == [(1,)]
 
 
-@pytest.mark.parametrize("lag", [1, 3])
-def test_purchases_at_one_merchant_that_one_source_books_later_raise_no_question(sources, lag):
+def test_a_booking_that_comes_late_is_a_question(sources):
+    first, second = sources
+    first.bank.buy("-20", "Trattoria Luigi", external_id="a", booking_on=TODAY - timedelta(days=8))
+    second.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="b")
+    refresh(sources)
+    (question,) = questions(first)
+    assert (question.reason, len(first.amounts())) == ("maybe_twin", 3)
+    with first.sessions() as session:
+        accept(session, question.id, user_id=first.user_id)
+    refresh(sources, 1)
+    assert (questions(first), sorted(first.amounts())) == ([], ["-20.00", "-50.00"])
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["typed first", "imported first"])
+def test_an_expense_typed_days_away_is_a_question(sources, is_first):
+    first, _ = sources
+    if not is_first:
+        first.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="a")
+        first.refresh()
+    first.sql(
+        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
+        " VALUES (:u, 20, 'EUR', 'EXPENSE', 'Trattoria Luigi', :on)", u=first.user_id, on=TODAY - timedelta(days=4),
+    )  # fmt: skip
+    if is_first:
+        first.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="a")
+    first.refresh()
+    assert [one.reason for one in questions(first)] == ["similar_expense"]
+
+
+@pytest.mark.parametrize(("lag", "step"), [(1, 1), (3, 0)])
+def test_purchases_at_one_merchant_that_one_source_books_later_raise_no_question(sources, lag, step):
     first, second = sources
     start = first.bank.today
     for number in range(8):
         bought_on = start + timedelta(days=number)
-        first.bank.buy(f"-3.{50 + number}", "Bar Centrale", external_id=f"{number}", booking_on=bought_on)
+        first.bank.buy(f"-3.{50 + step * number}", "Bar Centrale", external_id=f"{number}", booking_on=bought_on)
         if number >= lag:
             booked = {"external_id": f"b{number}", "booking_on": bought_on}
-            second.bank.buy(f"-3.{50 + number - lag}", "BAR CENTRALE 4711", **booked)
+            second.bank.buy(f"-3.{50 + step * (number - lag)}", "BAR CENTRALE 4711", **booked)
         refresh(sources, days=number and 1)
         assert questions(first) == []
         assert len(first.amounts()) == number + 2

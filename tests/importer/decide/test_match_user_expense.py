@@ -21,9 +21,12 @@ MATCHED = {
 SUGGESTED = {
     "same day, other words": (counterpart("lunch"), Reason.SAME_AMOUNT_AND_DAY),
     "within three days, other words": (counterpart("lunch", day(2)), Reason.SIMILAR_EXPENSE),
+    "of the same merchant, booked late": (counterpart(on=day(-5)), Reason.SIMILAR_EXPENSE),
+    "of the same merchant, typed in late": (counterpart(on=day(4)), Reason.SIMILAR_EXPENSE),
 }
 NEITHER = {
-    "too far": counterpart(on=day(4)),
+    "too far": counterpart(on=day(6)),
+    "after three days, other words": counterpart("lunch", day(4)),
     "another amount": counterpart(amount=Decimal("3.51")),
     "another direction": counterpart(expense_type="INCOME"),
     "another currency": counterpart(currency="USD"),

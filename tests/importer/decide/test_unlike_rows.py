@@ -1,4 +1,4 @@
-"""Which rows of two sources and two amounts may be one purchase."""
+"""Which rows of two sources may be one purchase though they differ too much to meet."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -24,14 +24,19 @@ SPANS = Spans(left_from_on=ON - FAR, left_to_on=date.max, right_from_on=ON - FAR
         ({}, {"on": ON + timedelta(days=6)}, False),
         ({}, {"words": "Garden Centre"}, False),
         ({}, {"amount": Decimal(23)}, False),
-        ({}, {"amount": Decimal(-20)}, False),
+        ({}, {"amount": Decimal(-20), "on": ON + timedelta(days=5)}, False),
+        ({}, {"amount": Decimal(-20), "on": ON + timedelta(days=6)}, True),
+        ({"on": ON + timedelta(days=14)}, {"amount": Decimal(-20)}, True),
+        ({}, {"amount": Decimal(-20), "on": ON + timedelta(days=15)}, False),
+        ({}, {"amount": Decimal(-20), "on": ON + timedelta(days=6), "words": "Garden Centre"}, False),
         ({}, {"currency": "USD"}, False),
         ({}, {"amount": Decimal(-30)}, False),
         ({"pending": True}, {"amount": Decimal(-60)}, True),
         ({}, {"amount": Decimal(-60), "pending": True}, True),
     ],
     ids=[
-        "a tip", "booked later", "too late", "another merchant", "money back", "equal rows meet", "another currency",
+        "a tip", "booked later", "too late", "another merchant", "money back", "near equal rows meet", "booked late",
+        "late in the other source", "later than any booking", "late and of another merchant", "another currency",
         "another amount by far", "a hold", "a hold in the other source",
     ],
 )  # fmt: skip
@@ -40,9 +45,12 @@ def test_rows_of_one_merchant_and_near_days_are_asked_about(left, right, asked):
     assert pairs == ([(0, 0)] if asked else [])
 
 
-@pytest.mark.parametrize("end", ["left_to_on", "right_to_on"])
-def test_what_the_other_source_has_not_read_is_not_asked_about(end):
-    assert unlike_pairs([LEFT], [RIGHT], replace(SPANS, **{end: ON - timedelta(days=1)})) == []
+@pytest.mark.parametrize("ended", [("left_to_on",), ("right_to_on",), ("left_to_on", "right_to_on")])
+def test_what_the_other_source_has_not_read_is_not_asked_about(ended):
+    spans = replace(SPANS, **dict.fromkeys(ended, ON - timedelta(days=1)))
+    assert unlike_pairs([LEFT], [RIGHT], spans) == []
+    late = replace(RIGHT, amount=LEFT.amount, on=ON + timedelta(days=7))
+    assert unlike_pairs([LEFT], [late], spans) == ([(0, 0)] if len(ended) == 1 else [])
 
 
 def test_a_text_that_most_rows_have_names_no_merchant():

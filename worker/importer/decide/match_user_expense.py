@@ -25,7 +25,13 @@ from worker.words import payment_text
 MAX_DAYS = 3
 """An expense of the user's own is at most so many days from the bank's row."""
 
-MAX_DAYS_OF_ANY = max(MAX_DAYS, MAX_DAYS_ALIKE)
+MAX_DAYS_ASKED = MAX_DAYS_ALIKE
+"""One that is further away, up to so many days, and names the same merchant is asked about."""
+
+SURE = 0.75
+"""How similar the words of such a pair must be."""
+
+MAX_DAYS_OF_ANY = max(MAX_DAYS_ASKED, MAX_DAYS_ALIKE)
 """So many days around a row hold all it may match: expenses of the user's own, and rows of other sources."""
 
 _COST_PER_DAY = 0.1
@@ -124,6 +130,7 @@ def match_user_expenses(
     taken = {match.left_place for match in certain}
     asked = [match for match in doubtful if match.left_place not in taken]
     rest = matching.choose(_near(matching, apart), _rate_suggestion)
+    rest += matching.choose(unambiguous(_near(matching, apart, max_days=MAX_DAYS_ASKED)), _rate_far)
     return ExpenseMatches(matches=certain, suggestions=[*asked, *rest])
 
 
@@ -229,6 +236,11 @@ def _rate_suggestion(line: Line, expense: Counterpart) -> Rating:
     days = days_apart(line.effective_on, expense.spent_on)
     reason = Reason.SIMILAR_EXPENSE if days else Reason.SAME_AMOUNT_AND_DAY
     return Rating(1 - _likeness(line, expense) + days * _COST_PER_DAY, reason)
+
+
+def _rate_far(line: Line, expense: Counterpart) -> Rating | None:
+    rating = _rate_alike(line, expense, Reason.SIMILAR_EXPENSE)
+    return rating if rating is not None and rating.cost <= 1 - SURE else None
 
 
 def _likeness(line: Line, expense: Counterpart) -> float:

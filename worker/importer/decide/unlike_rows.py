@@ -1,7 +1,8 @@
-"""Finds rows of two sources that may be one purchase although their amounts differ: a tip, a fee, a hold. Pure.
+"""Finds rows of two sources that may be one purchase though they differ too much to meet, in amount or in days. Pure.
 
-Either source lacks the other's row on a day that it covers, and both name the merchant. Nothing but the person says
-whether they are one: so no pair is decided here. Once one source tells the other's amount, the rows meet as others do.
+A tip, a fee or a hold; a booking that came late, or a source that states the purchase where the other states the
+booking. Either source lacks the other's row on a day that it covers, and both name the merchant. Nothing but the person
+says whether they are one: so no pair is decided here. Once the sources agree, the rows meet as others do.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,14 @@ from worker.importer.decide.one_to_one import PlacePair
 from worker.importer.decide.similarity import common_words, days_apart, similarity
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
 
+MAX_DAYS_LATE = 14
+"""So many days after the purchase a bank books it, where it is late."""
+
 
 def unlike_pairs(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], spans: Spans) -> list[PlacePair]:
     """Return the pairs to ask about, each row in one at most: the nearest amounts first, then the nearest days.
+
+    Rows of one amount and near days are no such pairs: `meet_rows` decides or asks about them.
 
     Args:
         lefts: Rows of one source that no other one has.
@@ -38,11 +44,13 @@ def unlike_pairs(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], spans:
 
 
 def _may_be_one(left: SourceRow, right: SourceRow, spans: Spans, common: frozenset[str]) -> bool:
-    if left.currency != right.currency or left.amount == right.amount or left.amount * right.amount <= 0:
+    if left.currency != right.currency or left.amount * right.amount <= 0:
         return False
-    # What is pending may be a hold, of whatever amount.
-    near = left.pending or right.pending or share_apart(left.amount, right.amount) <= MAX_SHARE_UNSEEN
-    if not near or days_apart(left.on, right.on) > MAX_DAYS_ALIKE:
-        return False
-    expected = spans.right_covers(left) and spans.left_covers(right)
-    return expected and similarity(left.words, right.words, common=common) >= SURE
+    days, covered = days_apart(left.on, right.on), (spans.right_covers(left), spans.left_covers(right))
+    if left.amount == right.amount:
+        possible = MAX_DAYS_ALIKE < days <= MAX_DAYS_LATE and any(covered)
+    else:
+        # What is pending may be a hold, of whatever amount.
+        near = left.pending or right.pending or share_apart(left.amount, right.amount) <= MAX_SHARE_UNSEEN
+        possible = near and days <= MAX_DAYS_ALIKE and all(covered)
+    return possible and similarity(left.words, right.words, common=common) >= SURE

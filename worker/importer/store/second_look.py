@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from worker.importer.account_state import AccountState
 from worker.importer.decide.expense import month
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_user_expense import MAX_DAYS, Counterpart, match_user_expenses
+from worker.importer.decide.match_user_expense import MAX_DAYS_ASKED, Counterpart, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
@@ -166,7 +166,7 @@ def _match_expenses(session: Session, job: Job, account: AccountState, target: W
         "user_id": job.user_id,
         "bank_account_id": account.bank_account_id,
         "since_on": since_on,
-        "max_days": MAX_DAYS,
+        "max_days": MAX_DAYS_ASKED,
         "twin_days": MAX_DAYS_ALIKE,
     }
     doubtful = session.execute(_DOUBTFUL, values).all()

@@ -1,4 +1,4 @@
-"""Asks about rows of two sources of an account that may be one purchase although their amounts differ."""
+"""Asks about rows of two sources of an account that may be one purchase although their amounts or days differ."""
 
 from datetime import date
 
@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
-from worker.importer.decide.unlike_rows import unlike_pairs
+from worker.importer.decide.unlike_rows import MAX_DAYS_LATE, unlike_pairs
 from worker.importer.store.bank_accounts import other_sources
 from worker.importer.store.joined_rows import load_movable_rows
 from worker.importer.store.rearrange_rows import ALONE
@@ -22,7 +21,7 @@ MAX_QUESTIONS = 100
 _CANDIDATES = text(
     f"""WITH {ALONE}
     SELECT v.id FROM alone t JOIN alone o ON t.is_ours AND NOT o.is_ours AND o.currency = t.currency
-      AND o.amount <> t.amount AND o.amount * t.amount > 0
+      AND o.amount * t.amount > 0
       AND o.effective_on BETWEEN t.effective_on - CAST(:max_days AS int) AND t.effective_on + CAST(:max_days AS int)
     CROSS JOIN LATERAL (VALUES (t.id), (o.id)) v(id) WHERE t.is_shown AND o.is_shown"""  # noqa: S608 - a constant
 )
@@ -31,7 +30,7 @@ _CANDIDATES = text(
 def ask_about_unlike_rows(session: Session, account: AccountState, target: WriteTarget, since_on: date) -> None:
     """Ask about the rows since a day that either source lacks, of one merchant and near days."""
     values = {"account_id": account.id, "bank_account_id": account.bank_account_id, "since_on": since_on}
-    ids = frozenset(session.execute(_CANDIDATES, values | {"max_days": MAX_DAYS_ALIKE}).scalars())
+    ids = frozenset(session.execute(_CANDIDATES, values | {"max_days": MAX_DAYS_LATE}).scalars())
     spans = load_spans(session, account, ()) if ids else None
     if spans is None:
         return
@@ -41,5 +40,9 @@ def ask_about_unlike_rows(session: Session, account: AccountState, target: Write
         for sources in ([account.id], other_ids)
     )
     pairs = unlike_pairs([row.row for row in ours], [row.row for row in theirs], spans)
-    asked = ((ours[left].id, theirs[right].id, Reason.OTHER_AMOUNT) for left, right in pairs[:MAX_QUESTIONS])
+    found = [(ours[left], theirs[right]) for left, right in pairs[:MAX_QUESTIONS]]
+    asked = (
+        (one.id, other.id, Reason.MAYBE_TWIN if one.row.amount == other.row.amount else Reason.OTHER_AMOUNT)
+        for one, other in found
+    )
     suggest(session, target.user_id, target.run_id, "twin", asked)
