@@ -130,9 +130,9 @@ def history(random: Random) -> list[Purchase]:
                 buy(day, "-3.50", "Blue Bottle Coffee")
         if day % 30 == 1:
             buy(day, "2150.00", "Employer GmbH salary")
-    # Rare: of a row that the other side never saw, nobody has a second one of the amount.
-    for only in ("old", "new"):
-        buy(random.randrange(SEAM - 60, SEAM - 10), f"-{random.randrange(40000, 50000)}.17", "Lost and found", only)
+    # Rare: of a row that the other side never saw, nobody has a second one of the amount, nor one of the merchant.
+    for only, merchant in (("old", "Lost and found"), ("new", "Umbrella repair")):
+        buy(random.randrange(SEAM - 60, SEAM - 10), f"-{random.randrange(40000, 50000)}.17", merchant, only)
     return found + _changes(len(found), random)
 
 
