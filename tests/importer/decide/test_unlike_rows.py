@@ -53,6 +53,11 @@ def test_what_the_other_source_has_not_read_is_not_asked_about(ended):
     assert unlike_pairs([LEFT], [late], spans) == ([(0, 0)] if len(ended) == 1 else [])
 
 
+def test_no_recurring_amount_is_taken_for_one_that_was_booked_late():
+    late = replace(RIGHT, amount=LEFT.amount, on=ON + timedelta(days=7))
+    assert unlike_pairs([LEFT], [late], SPANS, {LEFT.amount}) == []
+
+
 def test_a_text_that_most_rows_have_names_no_merchant():
     texts = [f"CARD PAYMENT {name}" for name in ("Aldi", "Bio", "Cafe", "Deli", "Edeka", "Fisch")]
     others = [replace(LEFT, words=words, amount=Decimal(-100 - place)) for place, words in enumerate(texts)]

@@ -6,6 +6,8 @@ says whether they are one: so no pair is decided here. Once the sources agree, t
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
 
 from worker.importer.decide.match_pending import MAX_SHARE_UNSEEN, SURE, share_apart
 from worker.importer.decide.one_to_one import PlacePair
@@ -16,7 +18,12 @@ MAX_DAYS_LATE = 14
 """So many days after the purchase a bank books it, where it is late."""
 
 
-def unlike_pairs(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], spans: Spans) -> list[PlacePair]:
+def unlike_pairs(
+    lefts: Sequence[SourceRow],
+    rights: Sequence[SourceRow],
+    spans: Spans,
+    recurring: AbstractSet[Decimal] = frozenset(),
+) -> list[PlacePair]:
     """Return the pairs to ask about, each row in one at most: the nearest amounts first, then the nearest days.
 
     Rows of one amount and near days are no such pairs: `meet_rows` decides or asks about them.
@@ -25,13 +32,15 @@ def unlike_pairs(lefts: Sequence[SourceRow], rights: Sequence[SourceRow], spans:
         lefts: Rows of one source that no other one has.
         rights: The same of the others.
         spans: The days of both.
+        recurring: Amounts of several rows of a source. Of such rows none is taken for one that was booked late: they
+            are arranged anew when more of them come (`rearrange_rows`).
     """
     common = common_words(row.words for row in (*lefts, *rights))
     rated = sorted(
         (share_apart(left.amount, right.amount), days_apart(left.on, right.on), left_place, right_place)
         for left_place, left in enumerate(lefts)
         for right_place, right in enumerate(rights)
-        if _may_be_one(left, right, spans, common)
+        if not (left.amount == right.amount and left.amount in recurring) and _may_be_one(left, right, spans, common)
     )
     taken_left, taken_right = set[int](), set[int]()
     found: list[PlacePair] = []
