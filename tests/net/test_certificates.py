@@ -1,6 +1,7 @@
 """A server that asks for a client certificate lets in a client that shows one, and nobody else."""
 
 import datetime as dt
+import inspect
 import ipaddress
 import ssl
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -36,6 +37,13 @@ def issued(name, issuer, issuer_key, key, *, is_authority=False):
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
     )
+    # Python 3.13 verifies strictly: it wants to be told whose key it is, and what an authority's is for.
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    builder = builder.add_extension(own, critical=False).add_extension(above, critical=False)
+    if is_authority:
+        uses = dict.fromkeys(inspect.signature(x509.KeyUsage).parameters, False) | {"key_cert_sign": True}
+        builder = builder.add_extension(x509.KeyUsage(**uses), critical=True)
     return builder.sign(issuer_key, hashes.SHA256())
 
 
