@@ -12,7 +12,7 @@ _QUIET = Context(prec=28, traps=[])
 
 
 def digest(*parts: str) -> bytes:
-    """Return a short digest of the parts; no two different lists of parts share one text."""
+    """Return a short digest of the parts; other parts have other texts as long as none holds the unit separator."""
     return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 

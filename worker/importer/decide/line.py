@@ -25,7 +25,7 @@ class FingerprintedTransaction(NamedTuple):
 
     Attributes:
         identity: Of its trusted id; None when its id is missing or not trusted.
-        fingerprint: A digest of everything the bank says of it.
+        fingerprint: A digest of its state, amount, days, currency, kind, texts and counterparty account.
     """
 
     transaction: Transaction
@@ -38,7 +38,8 @@ class Line(NamedTuple):
 
     Attributes:
         identity: Of its trusted id; None when it is recognised by its content alone.
-        fingerprint: Changes when the bank changes anything.
+        fingerprint: Changes with its state, amount, days, currency, kind, texts or counterparty account; what else
+            the bank says of a row is stored when one of these changes.
         stated_on: The first day the bank states; None for a transaction without any.
         effective_on: The day of the expense.
         expense_amount: The positive amount as FinMind's expenses hold it.

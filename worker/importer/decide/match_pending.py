@@ -68,7 +68,7 @@ def match_pending_rows(
     )
     matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
     for line_key, row_key in _RESTATED_KEYS:
-        matching.choose(matching.pairs_by_key(line_key, row_key), _rate_retold)
+        matching.choose(matching.pairs_by_key(line_key, row_key), _rate_restated)
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
@@ -121,7 +121,7 @@ _RESTATED_KEYS: Sequence[tuple[Callable[[Line], Key], Callable[[UnmatchedRow], K
 """What a line has in common with the row that it may state in other words: the money and the day."""
 
 
-def _rate_retold(line: Line, candidate: UnmatchedRow) -> Rating | None:
+def _rate_restated(line: Line, candidate: UnmatchedRow) -> Rating | None:
     return rate_restated(line, candidate.known)
 
 

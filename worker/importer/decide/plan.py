@@ -26,18 +26,18 @@ class Evidence:
 
     Attributes:
         coverage: What the delivery proves.
-        only_changes: The delivery is a whole list of changes, in which what was gone before is gone still.
+        only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
         details: The rows that changed, are absent or were removed, with all fields.
         removed: Ids of the rows that the bank lists as removed.
-        existing: The user's expenses that new lines may match.
+        existing: The user's expenses, and rows of the account's other sources, that new lines may match.
         spans: The days of this source and of the account's others.
         rivals: Rows of this source that may be the purchases of `existing` as well as new lines.
         asked: Pairs of a stored row and a partner about which the person was asked.
-        unchanged_elsewhere: How many rows of the delivery were split off as unchanged before.
+        unchanged_elsewhere: How many rows of the delivery `read_slice` set aside as unchanged.
         linked: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
-        delivered: Ids of those of `details` that were, or that an earlier slice had: neither absent nor replaced.
+        delivered: Ids of those of `details` that this slice or an earlier one has: neither absent nor replaced.
         common_words: Words that most texts of the account have.
-        maybe_restated: Ids of those of `details` whose days the delivery has as a whole, and not these rows.
+        maybe_restated: Ids of those of `details` that the delivery lacks although it has all rows of their days.
         taken_identities: Identities that rows on other days have.
     """
 
@@ -93,7 +93,7 @@ class _ExistingMatches:
 
 
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
-    """Decide every row of a slice."""
+    """Decide every row of a slice, and add the identities of `evidence` to those that `matches` holds as taken."""
     matches.taken_identities = {*matches.taken_identities, *evidence.taken_identities}
     delivered_known = evidence.unchanged_elsewhere + len(matches.seen)
     became = match_pending_rows(

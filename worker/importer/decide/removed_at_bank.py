@@ -19,8 +19,8 @@ class Coverage:
     Attributes:
         window: The days of which the delivery has every row; None when it proves nothing.
         days_cut_off: The days it was to hold, where something was cut off.
-        up_to_now: The delivery was asked for all days up to today. It says what is booked for later days too: the rows
-            of such days came with a delivery like this one.
+        up_to_now: The delivery was asked for all days up to today. It holds what is booked for later days too, so that
+            a row of such a day that it lacks is gone.
     """
 
     window: Window | None
@@ -55,15 +55,15 @@ def removal_reason(
 
     A posted row goes when its day is covered and the provider promises complete windows. A pending row goes after it
     was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one that was
-    booked ahead and vanished before its day. One that was gone before a revert gave it its expense back goes when the
-    delivery would have it.
+    booked ahead and vanished before its day. A removed row whose expense a revert restored is removed
+    again once a delivery covers its day.
 
     Args:
         row: A stored row that the delivery does not have.
         coverage: What the delivery proves.
         rules: The choices of the connection.
         removed_by_bank: The delivery lists the row as removed.
-        only_changes: The delivery is a whole list of changes, in which what was gone before is gone still.
+        only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
     """
     covered = coverage.covers(row.day)
     if removed_by_bank or (row.returned_by_revert and (covered or only_changes)):

@@ -17,7 +17,7 @@ class StoredKeys:
     Attributes:
         rows: Stored rows, without those of earlier slices.
         aliases: Stored rows by identities that they had before.
-        distrusted: Identities that other rows than the slice's are known to have.
+        distrusted: Identities that more than one row is known to have; not used.
     """
 
     rows: Sequence[StoredKey] = ()
@@ -51,7 +51,7 @@ class SliceRows:
         rejections: Those that cannot be imported.
         split: The unchanged rows, and the transactions that `lines` and `rejections` were read from.
         repeated: How many rows were delivered more than once.
-        of_one_id: How many of these equal another row under an id that no different row has.
+        exact_repeats: How many of these equal another row under an id that no different row has.
         known: Stored rows without the unchanged ones and without those of earlier slices.
         aliases: Stored rows by identities that they had before.
         shared_ids: Ids that stand for several rows, and the identities they would give.
@@ -61,7 +61,7 @@ class SliceRows:
     rejections: Sequence[Rejection]
     split: UnchangedSplit
     repeated: int
-    of_one_id: int
+    exact_repeats: int
     known: Sequence[StoredKey]
     aliases: Mapping[bytes, int]
     shared_ids: Mapping[str, bytes]
@@ -91,7 +91,7 @@ def read_slice(
         lines=[item for item in read if isinstance(item, Line)],
         rejections=[item for item in read if isinstance(item, Rejection)],
         split=split,
-        of_one_id=distinct.repeated,
+        exact_repeats=distinct.repeated,
         repeated=distinct.repeated + len(transactions) - len(latest),
         known=[key for key in stored.rows if key.id not in split.seen],
         aliases=stored.aliases,

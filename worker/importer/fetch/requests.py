@@ -1,6 +1,7 @@
 """Plans the requests of a run: per account or per connection, by cursor or by windows.
 
-Asks neither the bank nor the database; of the context it takes the present moment and the policy.
+Asks neither the bank nor the database; of the context it takes the present moment and the policy. What was asked in
+the end is kept by `worker.runs.attempt_log`.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Stores the accounts that the bank lists, and says which of them a run imports."""
+"""Stores the accounts that the bank lists, and reads those that a run imports (`worker.runs.imported_accounts`)."""
 
 import re
 import uuid

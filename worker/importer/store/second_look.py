@@ -38,7 +38,7 @@ from worker.importer.store.unlike_rows import ask_about_unlike_rows
 from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans
 from worker.importer.store.write import WriteTarget
 
-DAYS = 60
+LOOK_BACK_DAYS = 60
 """How far back rows are looked at again."""
 
 # A row that others are twins of is nobody's twin: they would be expenses again, and the next run would look once more.
@@ -114,7 +114,7 @@ _TAKE_OVER = text(
 
 
 def look_again(session: Session, job: Job, account: AccountState, today: date, *, by_cursor: bool) -> set[str]:
-    """Match recent rows (`DAYS` days) with expenses and rows added since; return the months whose expenses changed.
+    """Match recent rows with expenses and rows added since; return the months whose expenses changed.
 
     Args:
         session: The transaction of the run.
@@ -124,7 +124,7 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
         by_cursor: The bank delivers changes, so that a row which it does not mention stands.
     """
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
-    since_on = today - timedelta(days=DAYS)
+    since_on = today - timedelta(days=LOOK_BACK_DAYS)
     show_both = job.options.transfers == "show_both"
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)

@@ -85,7 +85,7 @@ def import_slice(
     seen.add(rows.split, matches, plan, written.transaction_ids)
     tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
-    if rows.of_one_id and not (rules.list_of_changes or rules.whole_days):
+    if rows.exact_repeats and not (rules.list_of_changes or rules.whole_days):
         tally.warnings.add("ids_repeated")
     if rules.list_of_changes and not rules.whole_days:
         tally.told_again += sum(one.line.identity is None for one in plan.unchanged)

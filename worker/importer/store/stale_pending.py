@@ -1,4 +1,7 @@
-"""Removes pending rows that are no longer delivered or whose booking came beside them, and asks about old ones."""
+"""Settles pending rows that no delivery can remove: of removed or missing sources, beside their booking, or old.
+
+The ordinary case, a delivery that lacks the row, is decided by `decide.removed_at_bank`.
+"""
 
 from collections.abc import Sequence
 from datetime import date

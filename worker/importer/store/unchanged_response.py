@@ -19,7 +19,7 @@ from worker.fault_injection import point
 from worker.importer.context import ImportContext
 from worker.importer.fetch.requests import FetchRequest
 from worker.importer.job import Job
-from worker.importer.store.second_look import DAYS as SECOND_LOOK_DAYS
+from worker.importer.store.second_look import LOOK_BACK_DAYS
 from worker.outbox import LISTENS
 from worker.runs.ending import HELD, apply_consequences, end_values, ending
 from worker.runs.states import COUNTED, Counts, EndedRun, Outcome, RunStatus
@@ -109,7 +109,7 @@ def copy_previous_run(
     """
     outcome = Outcome(status=RunStatus.SUCCEEDED, code="nothing_new")
     values = _values(job, requests, listed) | end_values(job.lease, outcome)
-    values["since_on"] = context.now().date() - timedelta(days=SECOND_LOOK_DAYS)
+    values["since_on"] = context.now().date() - timedelta(days=LOOK_BACK_DAYS)
     point("before_close")
     with context.statements() as session:  # one statement and one round trip, where no event is to be written
         row = session.execute(_REPEAT, values | {"without_listeners": True}).mappings().one_or_none()
