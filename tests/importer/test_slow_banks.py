@@ -14,7 +14,7 @@ from tests.importer.bank import CURSOR, TODAY, WINDOWED, Bank, Harness, Scripted
 from worker.connectors.base import Account, Page, Scope, SyncState
 from worker.errors import StopRequestedError
 from worker.importer.engine import run
-from worker.importer.fetch.requests import FetchRequest, parts_of
+from worker.importer.fetch.request_plan import FetchRequest, parts_of
 from worker.importer.fetch.window import Window, without
 from worker.runs.lease import claim, hand_back
 from worker.runs.states import Outcome, RunKind

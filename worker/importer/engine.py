@@ -22,7 +22,7 @@ from worker.importer.context import ImportContext
 from worker.importer.decide.placeholder_days import without_placeholder_days
 from worker.importer.fetch.delivery import Delivery, with_retries
 from worker.importer.fetch.prefetch import PrefetchedDeliveries
-from worker.importer.fetch.requests import (
+from worker.importer.fetch.request_plan import (
     FetchRequest,
     days_lost,
     plan_requests,

@@ -19,7 +19,7 @@ from worker.importer.context import ImportContext
 from worker.importer.decide.balance_proof import BalanceProof
 from worker.importer.fetch.delivery import Delivery, DeliveryTooLongError
 from worker.importer.fetch.prefetch import PrefetchedDeliveries
-from worker.importer.fetch.requests import FetchRequest, parts_of
+from worker.importer.fetch.request_plan import FetchRequest, parts_of
 from worker.importer.job import Job, zone_of
 from worker.importer.outcome import AccountTally, SignsFlippedError, SimilarAccountError, stops_connection
 from worker.importer.run_closing import RunFindings

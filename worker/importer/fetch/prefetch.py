@@ -7,7 +7,7 @@ from worker.connectors.base import BankConnector, Page, Scope, SyncState
 from worker.connectors.errors import ConnectorError
 from worker.importer.context import ImportContext
 from worker.importer.fetch.delivery import Cut, Delivery, DeliveryTooLongError, Reading, fetch
-from worker.importer.fetch.requests import FetchRequest, RequestKey
+from worker.importer.fetch.request_plan import FetchRequest, RequestKey
 from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.fetch.window import split_window
 from worker.importer.outcome import stops_connection

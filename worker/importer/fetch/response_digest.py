@@ -15,7 +15,7 @@ from worker.connectors.base import Account
 from worker.importer.account_state import AccountState
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.packing import comparable_bytes
-from worker.importer.fetch.requests import FetchRequest
+from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job
 from worker.runs.states import RunKind
 

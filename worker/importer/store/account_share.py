@@ -10,7 +10,7 @@ from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.line import Rejection
 from worker.importer.decide.read_context import ReadContext
 from worker.importer.fetch.delivery import Delivery
-from worker.importer.fetch.requests import FetchRequest
+from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job, read_context_for
 from worker.importer.store.rejections import as_rejection
 from worker.importer.store.write import WriteTarget

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import RejectedRow
 from worker.importer.fetch.delivery import Delivery
-from worker.importer.fetch.requests import FetchRequest
+from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job
 from worker.importer.store.ledger_state import standing_of
 from worker.importer.store.rejections import as_rejection, not_listed, record_rejections
