@@ -17,6 +17,7 @@ SETTLE = """status = 'obsolete', decided_at = now(),
 
 # An answer is about purchases: that of a twin is the row that has the expense. Of an answer that would be refused
 # nothing is asked: a source has booked both of two rows, a leg has its peer, a row stands for another expense.
+# The `+ 0` lets Postgres look rows up by their ids: by the account as well it would read all days of the account.
 _STANDS = """CASE q.kind
     WHEN 'category' THEN EXISTS (SELECT FROM expenses e WHERE e.id = q.expense_id AND e.category_id IS NULL)
     WHEN 'withdrawn' THEN CASE q.reason WHEN 'still_pending' THEN t.state = 'pending' AND t.expense_id IS NOT NULL
@@ -31,7 +32,7 @@ _STANDS = """CASE q.kind
       ELSE CASE q.reason WHEN 'maybe_hidden' THEN (p.expense_id IS NULL) <> (r.expense_id IS NULL)
           ELSE (p.expense_id IS NOT NULL OR p.expense_state = 'transfer')
             AND (r.expense_id IS NOT NULL OR r.expense_state = 'transfer') END
-        AND NOT EXISTS (SELECT FROM bank_transactions m JOIN bank_transactions n ON n.account_id = m.account_id
+        AND NOT EXISTS (SELECT FROM bank_transactions m JOIN bank_transactions n ON n.account_id + 0 = m.account_id + 0
           WHERE m.state = 'posted' AND (m.id = p.id OR m.twin_id = p.id AND m.expense_state = 'twin')
             AND n.state = 'posted' AND (n.id = r.id OR n.twin_id = r.id AND n.expense_state = 'twin')) END
       AND CASE q.reason

@@ -84,6 +84,7 @@ _DOUBTFUL = text(
 # What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the
 # account are looked at: a statement file has no later run of its own. Two rows of which a person said so are two
 # purchases, and two posted rows of one source, also where the one was pending beside the other and was taken for it.
+# The `+ 0` lets Postgres look each twin up by its row: by the account as well it would read all days of the account.
 _ORPHANS = text(
     """SELECT t.id, t.twin_id, o.state = 'removed' AND (o.expense_state = 'reverted'
         OR o.expense_state IN ('own', 'linked') AND o.expense_id IS NULL) AS is_taken_back,
@@ -97,9 +98,9 @@ _ORPHANS = text(
     WHERE n.id = :account_id
       AND (t.expense_state = 'twin' AND (o.id IS NULL OR o.state = 'removed' OR o.expense_state = 'twin'
           OR d.id IS NOT NULL
-          OR t.state = 'posted' AND EXISTS (SELECT FROM bank_transactions b
-            WHERE b.account_id = t.account_id AND b.state = 'posted' AND b.id <> t.id
-              AND (b.id = o.id OR b.twin_id = o.id AND b.expense_state = 'twin' AND b.id < t.id)))
+          OR t.state = 'posted' AND (o.account_id = t.account_id AND o.state = 'posted'
+            OR EXISTS (SELECT FROM bank_transactions b WHERE b.twin_id = o.id AND b.account_id + 0 = t.account_id
+              AND b.state = 'posted' AND b.expense_state = 'twin' AND b.id < t.id)))
         OR t.expense_state = 'transfer' AND a.id = n.id AND (t.transfer_peer_id IS NULL OR :show_both))
     ORDER BY t.id"""
 )

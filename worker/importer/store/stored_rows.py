@@ -27,6 +27,7 @@ _LOCK_EXPENSES = text(
     """SELECT e.id FROM expenses e JOIN bank_transactions t ON t.expense_id = e.id
     WHERE t.id = ANY(CAST(:ids AS bigint[])) ORDER BY e.id FOR UPDATE OF e"""
 )
+# The `+ 0` lets Postgres look a twin up by its row: by the account as well it would read all days of the account.
 _DETAILS = text(
     """SELECT t.id, t.identity, t.external_id, t.content_key, t.occurrence, t.fingerprint, t.state, t.stated_on,
         t.effective_on, t.value_on, t.amount, t.currency, t.description, t.counterparty, t.reference,
@@ -36,7 +37,7 @@ _DETAILS = text(
         former.expense AS former_expense, former.state AS former_state, kept.id AS kept_expense_id,
         category.id AS former_category_id,
         t.expense_state = 'twin' AND t.state <> 'posted' AND EXISTS (SELECT FROM bank_transactions b
-          WHERE b.account_id = t.account_id AND b.state = 'posted'
+          WHERE b.account_id + 0 = t.account_id AND b.state = 'posted'
             AND (b.id = t.twin_id OR b.twin_id = t.twin_id AND b.expense_state = 'twin')) AS booked_as_other
     FROM bank_transactions t
     LEFT JOIN expenses e ON e.id = t.expense_id
