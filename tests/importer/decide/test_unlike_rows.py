@@ -69,3 +69,8 @@ def test_each_row_is_asked_about_once_and_the_nearest_amounts_first():
     lefts = [LEFT, replace(LEFT, amount=Decimal(-22))]
     rights = [RIGHT, replace(RIGHT, amount=Decimal(-21))]
     assert unlike_pairs(lefts, rights, SPANS) == [(1, 0), (0, 1)]
+
+
+def test_who_parted_two_rows_is_asked_about_the_next_one():
+    rights = [RIGHT, replace(RIGHT, amount=Decimal(-21))]
+    assert unlike_pairs([LEFT], rights, SPANS, apart={(0, 1)}) == [(0, 0)]

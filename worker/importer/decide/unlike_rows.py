@@ -23,6 +23,7 @@ def unlike_pairs(
     rights: Sequence[SourceRow],
     spans: Spans,
     recurring: AbstractSet[Decimal] = frozenset(),
+    apart: AbstractSet[PlacePair] = frozenset(),
 ) -> list[PlacePair]:
     """Return the pairs to ask about, each row in one at most: the nearest amounts first, then the nearest days.
 
@@ -34,13 +35,16 @@ def unlike_pairs(
         spans: The days of both.
         recurring: Amounts of several rows of a source. Of such rows none is taken for one that was booked late: they
             are arranged anew when more of them come (`rearrange_rows`).
+        apart: Pairs that a person parted. Either row may still be one purchase with another one.
     """
     common = common_words(row.words for row in (*lefts, *rights))
     rated = sorted(
         (share_apart(left.amount, right.amount), days_apart(left.on, right.on), left_place, right_place)
         for left_place, left in enumerate(lefts)
         for right_place, right in enumerate(rights)
-        if not (left.amount == right.amount and left.amount in recurring) and _may_be_one(left, right, spans, common)
+        if (left_place, right_place) not in apart
+        and not (left.amount == right.amount and left.amount in recurring)
+        and _may_be_one(left, right, spans, common)
     )
     taken_left, taken_right = set[int](), set[int]()
     found: list[PlacePair] = []

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.reasons import Reason
+from worker.importer.decide.source_rows import places_apart
 from worker.importer.decide.unlike_rows import MAX_DAYS_LATE, unlike_pairs
 from worker.importer.store.bank_accounts import other_sources
-from worker.importer.store.joined_rows import load_movable_rows
+from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.rearrange_rows import ALONE
 from worker.importer.store.suggestions import suggest
 from worker.importer.store.user_expenses import load_spans
@@ -40,7 +41,8 @@ def ask_about_unlike_rows(session: Session, account: AccountState, target: Write
     counted = (Counter(row.row.amount for row in side) for side in sides)
     recurring = {amount for amounts in counted for amount, rows in amounts.items() if rows > 1}
     ours, theirs = ([row for row in side if row.id in ids] for side in sides)
-    pairs = unlike_pairs([row.row for row in ours], [row.row for row in theirs], spans, recurring)
+    apart = places_apart(ours, theirs, pairs_apart(session, target.user_id))
+    pairs = unlike_pairs([row.row for row in ours], [row.row for row in theirs], spans, recurring, apart)
     found = [(ours[left], theirs[right]) for left, right in pairs[:MAX_QUESTIONS]]
     asked = (
         (one.id, other.id, Reason.MAYBE_TWIN if one.row.amount == other.row.amount else Reason.OTHER_AMOUNT)
