@@ -15,6 +15,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 from worker.importer.store.bank_accounts import attach, other_sources
 from worker.importer.store.joined_rows import meet_joined_rows
+from worker.importer.store.moot_questions import is_moot
 from worker.importer.store.own_expenses import give_expenses
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.runs.states import RunKind
@@ -46,14 +47,15 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
 
     Returns the months (`YYYY-MM`) of expenses that changed, for FinMind's caches.
 
-    Raises: NotFoundError, ConflictError when it has no answer, or the answer cannot be undone any more.
+    Raises: NotFoundError, ConflictError when it has no answer, the answer cannot be undone any more, or the question is
+    settled without it.
     """
     lock_user(session, user_id)
     suggestion = find_suggestion(session, suggestion_id, user_id)
     if suggestion.status not in {"accepted", "declined"}:
         raise ConflictError(f"suggestion {suggestion_id} is {suggestion.status}: it has no answer to take back")
     months: set[str] = set()
-    asked_because = suggestion.reason
+    asked_because, was_declined = suggestion.reason, suggestion.status == "declined"
     if suggestion.status == "accepted":
         months = _part(session, suggestion, user_id)
     elif suggestion.reason == Reason.UNMATCHED and suggestion.kind != "account":
@@ -64,6 +66,8 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
         text("UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL, reason = :reason WHERE id = :id"),
         {"id": suggestion_id, "reason": asked_because},
     )
+    if was_declined and is_moot(session, suggestion_id, user_id):
+        raise ConflictError(f"suggestion {suggestion_id} is settled: another answer would change nothing any more")
     session.expire_all()
     return frozenset(months)
 

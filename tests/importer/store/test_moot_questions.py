@@ -2,6 +2,8 @@
 
 import pytest
 
+from worker.bank_accounts.answers import undo_answer
+from worker.errors import ConflictError
 from worker.importer.store.moot_questions import close_moot_questions
 
 ONE, OTHER = "id = (SELECT min(id) FROM bank_transactions)", "id = (SELECT max(id) FROM bank_transactions)"
@@ -83,7 +85,7 @@ def test_a_question_is_closed_once_its_answer_would_change_nothing(harness, kind
     assert (status, settled_by, is_dated) == expected
 
 
-def test_questions_to_others_stay_and_so_do_answers(harness, sessions):
+def test_questions_to_others_stay_and_so_do_answers_of_which_nothing_would_follow_any_more(harness, sessions):
     harness.bank.buy("-20", external_id="a")
     harness.refresh()
     harness.sql(
@@ -95,4 +97,8 @@ def test_questions_to_others_stay_and_so_do_answers(harness, sessions):
     harness.sql("UPDATE bank_match_suggestions SET status = 'declined' WHERE status = 'open'")
     with sessions() as session:
         close_moot_questions(session, harness.user_id, harness.run_id)
+    ((question_id, status),) = harness.sql("SELECT id, status FROM bank_match_suggestions")
+    assert status == "declined"
+    with pytest.raises(ConflictError, match="settled"), sessions() as session:
+        undo_answer(session, question_id, user_id=harness.user_id)
     assert harness.sql("SELECT status FROM bank_match_suggestions") == [("declined",)]

@@ -41,14 +41,13 @@ _STANDS = """CASE q.kind
         WHEN 'other_amount' THEN t.amount <> o.amount
         ELSE TRUE END
     ELSE TRUE END"""
-_CLOSE = text(
-    f"""UPDATE bank_match_suggestions s SET {SETTLE}
-    FROM bank_match_suggestions q JOIN bank_transactions t ON t.id = q.transaction_id
+_MOOT = f"""SELECT q.id FROM bank_match_suggestions q JOIN bank_transactions t ON t.id = q.transaction_id
     LEFT JOIN bank_transactions o ON o.id = q.other_transaction_id
     LEFT JOIN bank_transactions p ON p.id = {PURCHASE.format("t")}
     LEFT JOIN bank_transactions r ON r.id = {PURCHASE.format("o")}
-    WHERE s.id = q.id AND q.user_id = :user_id AND q.status = 'open' AND NOT coalesce({_STANDS}, FALSE)"""  # noqa: S608 - constants
-)
+    WHERE q.user_id = :user_id AND q.status = 'open' AND NOT coalesce({_STANDS}, FALSE)"""  # noqa: S608 - constants
+_CLOSE = text(f"UPDATE bank_match_suggestions s SET {SETTLE} WHERE s.id IN ({_MOOT})")  # noqa: S608 - constants
+_IS_MOOT = text(f"SELECT :id IN ({_MOOT})")
 
 
 def close_moot_questions(session: Session, user_id: int, run_id: uuid.UUID) -> None:
@@ -58,3 +57,8 @@ def close_moot_questions(session: Session, user_id: int, run_id: uuid.UUID) -> N
         run_id: The run that finds it.
     """
     session.execute(_CLOSE, {"user_id": user_id, "settled_by": str(run_id)})
+
+
+def is_moot(session: Session, suggestion_id: int, user_id: int) -> bool:
+    """Return whether an open question is one that the next run would close."""
+    return bool(session.scalar(_IS_MOOT, {"id": suggestion_id, "user_id": user_id}))
