@@ -20,6 +20,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 @pytest.fixture
 def server(app) -> Iterator[str]:
     """The application on a port of its own."""
+    app.openapi()  # is built once, which takes longer on a busy machine than schemathesis waits for it
     with serving(app) as port:
         yield f"http://127.0.0.1:{port}"
 
@@ -53,7 +54,7 @@ def explore(server, user_id, folder, config, *options):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
