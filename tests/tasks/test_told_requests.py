@@ -98,5 +98,5 @@ def test_the_requests_of_all_attempts_are_told_without_anything_secret(opened, b
         assert "GET accounts: timeout in 1.25 s" in where
     assert ("lost@host" in shown, "lost@host" in str(told)) == (True, False)
     for where in (str(told), stored, shown, printed):
-        for secret in (bank.password, bank.user, bank.access_url, str(bank.port), CANARY):
+        for secret in (bank.password, bank.user, bank.access_url, f":{bank.port}", CANARY):
             assert secret not in where
