@@ -261,8 +261,10 @@ ODD_BANK = "A&B/Bank? #1=ü "
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_bank_has_a_page_that_every_place_with_its_name_leads_to(page, sessions):
+def test_a_bank_has_a_page_that_every_place_with_its_name_leads_to(page, sessions, user_id):
     with sessions() as session:
+        removed = {"status": "disconnected", "config_encrypted": None, "config_key_id": None}
+        make_connection(session, user_id, display_name="Old Red Bank", consecutive_failures=3, **removed)
         session.execute(
             text("UPDATE bank_connections SET institution_name = :odd WHERE display_name <> 'Blue Bank'"),
             {"odd": ODD_BANK},
@@ -296,6 +298,7 @@ def test_a_bank_has_a_page_that_every_place_with_its_name_leads_to(page, session
         assert re.findall(r"<span>(needs user|active|fail now)</span> <strong>(\d+)", shown) == [
             ("active", "1"), ("needs user", "1"), ("fail now", "1"),
         ]  # fmt: skip
+        assert "0 of 2 connections" in shown
         assert re.findall(r'data-label="Failures in a row">(\d+)', shown) == ["5"]
         assert set(re.findall(r'data-label="Connection"><a href="[^"]*">([^<]*)<', shown)) == {
             "Red Bank",
@@ -434,6 +437,8 @@ def test_a_run_asked_for_after_the_question_is_none_of_those_that_were_counted(p
     path = "/ops/runs/bulk/cancel?status=queued&status=deferred&range=all"
     question, form = asked_for_all(page, path)
     assert question.startswith("Cancel 1 run of this filter?")
+    for odd in ("2026-11-29T10:00:00", "0001-01-01T00:00:00Z"):
+        assert page.post(f"{path}&until=2026-11-29", data={"asked_at": odd}, headers=ORIGIN).status_code == 422
     with sessions() as session:
         request_run(session, RunRequest(connection_id=make_connection(session, user_id), kind=RunKind.REFRESH))
     page.post(path, data=form, headers=ORIGIN)

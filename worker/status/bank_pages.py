@@ -13,9 +13,9 @@ _OF_BANK = """c.connector_name = :connector_name
       AND (CAST(:institution AS text) IS NULL OR c.institution_name = :institution)"""
 _STATES = text(
     f"""
-    SELECT c.status, count(*) AS connections,
-      count(*) FILTER (WHERE c.last_good_at > now() - INTERVAL '1 day') AS fresh,
-      count(*) FILTER (WHERE c.consecutive_failures > 0) AS failing,
+    SELECT c.status, count(*) AS connections, count(*) FILTER (WHERE c.status <> 'disconnected') AS connected,
+      count(*) FILTER (WHERE c.status <> 'disconnected' AND c.last_good_at > now() - INTERVAL '1 day') AS fresh,
+      count(*) FILTER (WHERE c.status <> 'disconnected' AND c.consecutive_failures > 0) AS failing,
       count(*) FILTER (WHERE c.rate_limited_until > now()) AS limited, max(c.last_good_at) AS last_good_at
     FROM bank_connections c WHERE {_OF_BANK} GROUP BY 1 ORDER BY 2 DESC, 1"""  # noqa: S608 - a constant
 )
@@ -40,7 +40,10 @@ _CODES = text(
 
 
 def connection_states(session: Session, bank: Bank) -> list[dict[str, Any]]:
-    """Return by state how many connections the bank has, and how many are fresh, failing and limited."""
+    """Return by state how many connections the bank has, and how many are fresh, failing and limited.
+
+    Removed ones have a state of their own and count as nothing else.
+    """
     return [dict(row) for row in session.execute(_STATES, _values(bank)).mappings()]
 
 

@@ -1,11 +1,12 @@
 """Operator's actions on all runs of a filter: cancel, ask again, take back, try rejected rows again."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Form, Request
 from fastapi.responses import Response
+from pydantic import AwareDatetime
 from sqlalchemy import func, select
 
 from worker.api.ops.access import Operator, OwnForm
@@ -14,11 +15,13 @@ from worker.api.ops.filters import run_filter, without_page
 from worker.api.ops.rendering import PageRoute
 from worker.api.ops.run_actions import BUTTONS, TABLE, command_of, item_of
 from worker.api.services import ServicesDep
+from worker.errors import InvalidRequestError
 from worker.runs import run_queries
 from worker.runs.run_actions import RunAction, RunChoice, choose
 from worker.runs.states import RunStatus
 
 router = APIRouter(prefix="/ops/runs/bulk", route_class=PageRoute)
+_LONGEST_QUESTION = timedelta(days=1)
 
 
 @router.post("/{action}", dependencies=[OwnForm])
@@ -30,14 +33,19 @@ def act_on_filtered(  # noqa: PLR0913 - one argument per parameter
     *,
     background: BackgroundTasks,
     confirmed: Annotated[str, Form()] = "",
-    asked_at: Annotated[datetime | None, Form()] = None,
+    asked_at: Annotated[AwareDatetime | None, Form()] = None,
 ) -> Response:
     """Do it for every run that the filter of the query names, `BULK_LIMIT` at most; asks before it does.
 
     A run that was asked for after the question is none of those that were counted.
+
+    Raises: InvalidRequestError, also for a question of days ago.
     """
     with services.sessions() as session:
-        asked_at = asked_at or session.execute(select(func.clock_timestamp())).scalar_one()
+        now_at = session.execute(select(func.clock_timestamp())).scalar_one()
+        asked_at = min(asked_at or now_at, now_at)
+        if asked_at < now_at - _LONGEST_QUESTION:
+            raise InvalidRequestError("asked_at: the question is of days ago, ask again")
         wanted = run_filter(request.query_params, asked_at, limit=BULK_LIMIT, until_at=asked_at)
         runs = run_queries.list_runs(session, wanted)
         rejections = run_queries.open_rejections(session, [run["id"] for run in runs])
