@@ -5,9 +5,9 @@ booking. Either source lacks the other's row on a day that it covers, and both n
 says whether they are one: so no pair is decided here. Once the sources agree, the rows meet as others do.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from decimal import Decimal
 
 from worker.importer.decide.match_pending import MAX_SHARE_UNSEEN, SURE, share_apart
 from worker.importer.decide.one_to_one import PlacePair
@@ -22,26 +22,35 @@ def unlike_pairs(
     lefts: Sequence[SourceRow],
     rights: Sequence[SourceRow],
     spans: Spans,
-    recurring: AbstractSet[Decimal] = frozenset(),
+    *,
+    left_out: tuple[AbstractSet[int], AbstractSet[int]] = (frozenset(), frozenset()),
     apart: AbstractSet[PlacePair] = frozenset(),
 ) -> list[PlacePair]:
     """Return the pairs to ask about, each row in one at most: the nearest amounts first, then the nearest days.
 
-    Rows of one amount and near days are no such pairs: `meet_rows` decides or asks about them.
+    Rows of one amount and near days are no such pairs: `meet_rows` decides or asks about them. Of amounts that several
+    rows of a source have none is taken for one that was booked late: they are arranged anew when more of them come
+    (`rearrange_rows`).
 
     Args:
-        lefts: Rows of one source that no other one has.
-        rights: The same of the others.
+        lefts: Rows of one source.
+        rights: Rows of the others.
         spans: The days of both.
-        recurring: Amounts of several rows of a source. Of such rows none is taken for one that was booked late: they
-            are arranged anew when more of them come (`rearrange_rows`).
+        left_out: Places of the left and of the right rows that both sides have, or that a person was asked about.
         apart: Pairs that a person parted. Either row may still be one purchase with another one.
     """
     common = common_words(row.words for row in (*lefts, *rights))
+    recurring = {
+        amount for rows in (lefts, rights) for amount, number in Counter(r.amount for r in rows).items() if number > 1
+    }
+    alone_left, alone_right = (
+        [(place, row) for place, row in enumerate(rows) if place not in places]
+        for rows, places in zip((lefts, rights), left_out, strict=True)
+    )
     rated = sorted(
         (share_apart(left.amount, right.amount), days_apart(left.on, right.on), left_place, right_place)
-        for left_place, left in enumerate(lefts)
-        for right_place, right in enumerate(rights)
+        for left_place, left in alone_left
+        for right_place, right in alone_right
         if (left_place, right_place) not in apart
         and not (left.amount == right.amount and left.amount in recurring)
         and _may_be_one(left, right, spans, common)

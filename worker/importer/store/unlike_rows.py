@@ -1,6 +1,5 @@
 """Asks about rows of two sources of an account that may be one purchase although their amounts or days differ."""
 
-from collections import Counter
 from datetime import date
 
 from sqlalchemy import text
@@ -37,12 +36,15 @@ def ask_about_unlike_rows(session: Session, account: AccountState, target: Write
     if spans is None:
         return
     other_ids = other_sources(session, account.bank_account_id, account.id)
-    sides = [load_movable_rows(session, sources, since_on=since_on) for sources in ([account.id], other_ids)]
-    counted = (Counter(row.row.amount for row in side) for side in sides)
-    recurring = {amount for amounts in counted for amount, rows in amounts.items() if rows > 1}
-    ours, theirs = ([row for row in side if row.id in ids] for side in sides)
-    apart = places_apart(ours, theirs, pairs_apart(session, target.user_id))
-    pairs = unlike_pairs([row.row for row in ours], [row.row for row in theirs], spans, recurring, apart)
+    ours, theirs = (load_movable_rows(session, sources, since_on=since_on) for sources in ([account.id], other_ids))
+    ours_out, theirs_out = ({place for place, row in enumerate(side) if row.id not in ids} for side in (ours, theirs))
+    pairs = unlike_pairs(
+        [row.row for row in ours],
+        [row.row for row in theirs],
+        spans,
+        left_out=(ours_out, theirs_out),
+        apart=places_apart(ours, theirs, pairs_apart(session, target.user_id)),
+    )
     found = [(ours[left], theirs[right]) for left, right in pairs[:MAX_QUESTIONS]]
     asked = (
         (one.id, other.id, Reason.MAYBE_TWIN if one.row.amount == other.row.amount else Reason.OTHER_AMOUNT)
