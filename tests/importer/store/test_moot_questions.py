@@ -32,6 +32,7 @@ SETTLED = {
         "one is pending": (f"{ROW} state = 'pending' WHERE {ONE}", False),
         "its expense is deleted": (GONE, True),
         "they are one": (JOIN, True),
+        "one, pending and deleted": (f"{JOIN}; {ROW} state = 'pending', expense_id = NULL WHERE {OTHER}", True),
     },
     ("twin", "other_amount"): {
         "their amounts differ": (f"{ROW} state = 'pending', amount = -21 WHERE {ONE}", False),

@@ -28,7 +28,7 @@ _STANDS = """CASE q.kind
     WHEN 'transfer' THEN t.state <> 'removed' AND o.state <> 'removed' AND p.state <> 'removed' AND r.state <> 'removed'
       AND p.transfer_peer_id IS NULL AND r.transfer_peer_id IS NULL AND p.amount = -r.amount
     WHEN 'twin' THEN t.state <> 'removed' AND o.state <> 'removed' AND CASE WHEN p.id = r.id
-      THEN p.state = 'pending' AND p.expense_state = 'own' AND p.expense_id IS NULL
+      THEN q.reason = 'still_pending' AND p.state = 'pending' AND p.expense_state = 'own' AND p.expense_id IS NULL
       ELSE CASE q.reason WHEN 'maybe_hidden' THEN (p.expense_id IS NULL) <> (r.expense_id IS NULL)
           ELSE (p.expense_id IS NOT NULL OR p.expense_state = 'transfer')
             AND (r.expense_id IS NOT NULL OR r.expense_state = 'transfer') END
