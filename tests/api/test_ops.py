@@ -13,16 +13,18 @@ from sqlalchemy import text
 
 from tests.api.conftest import token
 from tests.api.ops_rows import fill
-from tests.factories import make_connection
+from tests.factories import make_connection, subscribe
 from tests.leases import claim
+from worker.api.ops import deliveries
 from worker.cli.watching import fetched
-from worker.errors import ConfigurationError
+from worker.errors import ConfigurationError, NotFoundError
 from worker.runs import fetch_progress
 from worker.runs.request import request_run
 from worker.runs.run_queries import run_of
 from worker.runs.states import RunKind, RunRequest
 from worker.runtime import open_runtime
 from worker.status.connection_pages import DAYS, history
+from worker.status.dead_letters import dead_letters
 
 NASTY = "<script>alert(1)</script>"
 
@@ -467,11 +469,26 @@ def test_a_connection_is_paused_resumed_and_refreshed(page, sessions, user_id, a
 
 
 @pytest.mark.usefixtures("filled")
-def test_dead_letters_are_sent_again_all_at_once(page, sessions):
+def test_dead_letters_are_sent_again_all_at_once_and_each_once(page, sessions, user_id, monkeypatch):
+    monkeypatch.setattr(deliveries, "BULK_LIMIT", 3)
+    with sessions() as session:
+        paused = subscribe(session, user_id, status="paused")
+        session.execute(
+            text(
+                "INSERT INTO webhook_deliveries (event_id, subscription_id, state, finished_at, attempt, last_code)"
+                " SELECT event_id, :paused, 'dead', now(), 9, 'timeout' FROM webhook_deliveries ORDER BY id"
+            ),
+            {"paused": paused},
+        )
     question, form = asked_for_all(page, "/ops/dead-letters/replay-all")
     assert question.startswith("Send 3 dead letters again, to 1 receiver?")
+    assert "Left alone: 3 to a subscription that is paused" in question
+    with sessions() as session:
+        seen_before = dead_letters(session, sendable=True)
     page.post("/ops/dead-letters/replay-all", data=form, headers=ORIGIN)
     with sessions() as session:
+        with pytest.raises(NotFoundError, match="not a dead letter any more"):
+            deliveries._item(seen_before[0]).do(session)
         assert session.scalar(text("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'")) == 3
         sent = session.scalars(text("SELECT detail ->> 'event_id' FROM credential_audit WHERE action = 'operated'"))
         assert len(set(sent)) == 3

@@ -16,6 +16,7 @@ _DEAD_LETTERS = """
         AND later.subscription_id = d.subscription_id AND later.replay > d.replay)
       AND (CAST(:subscription_id AS uuid) IS NULL OR d.subscription_id = :subscription_id)
       AND (CAST(:event_id AS uuid) IS NULL OR d.event_id = :event_id)
+      AND (CAST(:sendable AS boolean) IS NULL OR (s.status = 'active') = :sendable)
       AND (CAST(:before_id AS bigint) IS NULL OR d.id < :before_id)
     ORDER BY d.id DESC LIMIT :limit"""
 _RECEIVERS = """
@@ -37,11 +38,18 @@ def dead_letters(
     *,
     subscription_id: uuid.UUID | None = None,
     event_id: uuid.UUID | None = None,
+    sendable: bool | None = None,
     before_id: int | None = None,
     limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """Return deliveries that were given up and not sent again since, newest first; `before_id`: the page before."""
+    """Return deliveries that were given up and not sent again since, newest first.
+
+    Args:
+        sendable: Only those to subscriptions that are active, or that are not.
+        before_id: The page before.
+    """
     values = {"subscription_id": subscription_id, "event_id": event_id, "before_id": before_id, "limit": limit}
+    values["sendable"] = sendable
     return [dict(row) for row in session.execute(text(_DEAD_LETTERS), values).mappings()]
 
 

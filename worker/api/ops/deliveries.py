@@ -3,7 +3,6 @@
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
@@ -15,8 +14,10 @@ from worker.api.ops.bulk import BULK_LIMIT, BulkAction, BulkItem, ask_or_do, cou
 from worker.api.ops.rendering import RELOAD_S, PageRoute, done, page
 from worker.api.problems import ProblemError
 from worker.api.services import ServicesDep
+from worker.errors import NotFoundError
 from worker.status.dead_letters import dead_letters, receivers
 from worker.webhooks.replay import replay_event
+from worker.webhooks.subscriptions import subscription_of
 
 router = APIRouter(prefix="/ops", route_class=PageRoute)
 _ROWS = 50
@@ -74,26 +75,24 @@ def replay_all(
     except ValueError:
         raise ProblemError(422, "invalid_request", "subscription_id: an id") from None
     with services.sessions() as session:
-        letters = dead_letters(session, subscription_id=only, limit=BULK_LIMIT)
-    sent = [letter for letter in letters if letter["subscription_status"] == "active"]
+        sent = dead_letters(session, subscription_id=only, sendable=True, limit=BULK_LIMIT)
+        others = dead_letters(session, subscription_id=only, sendable=False, limit=BULK_LIMIT)
     bulk = BulkAction(
-        question=_question(letters, sent),
+        question=_question(sent, others),
         button="Send all again",
         command=_COMMAND,
         table=_TABLE,
-        items=[_item(letter) for letter in sent],
+        items=[_item(letter) for letter in reversed(sent)],  # the oldest first, as they happened
         back=f"{_PATH}?subscription={only}" if only else _PATH,
         fields={"subscription_id": subscription_id},
     )
     return ask_or_do(request, services, name, bulk, confirmed=bool(confirmed))
 
 
-def _question(letters: Sequence[Mapping[str, Any]], sent: Sequence[Mapping[str, Any]]) -> str:
+def _question(sent: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> str:
     """Say how many dead letters are sent again and to how many receivers, and what is left alone."""
-    left = left_alone(
-        Counter(f"to a subscription that is {one['subscription_status']}" for one in letters if one not in sent)
-    )
-    more = f" At most {BULK_LIMIT} are sent at once." if len(letters) == BULK_LIMIT else ""
+    left = left_alone(Counter(f"to a subscription that is {one['subscription_status']}" for one in others))
+    more = f" At most {BULK_LIMIT} are sent at once." if len(sent) == BULK_LIMIT else ""
     if not sent:
         return f"There is no dead letter that can be sent again.{left}"
     receivers_ = counted(len({letter["subscription_id"] for letter in sent}), "receiver")
@@ -103,15 +102,16 @@ def _question(letters: Sequence[Mapping[str, Any]], sent: Sequence[Mapping[str, 
 
 def _item(letter: Mapping[str, Any]) -> BulkItem[int]:
     user_id, subscription_id, event_id = letter["user_id"], letter["subscription_id"], letter["event_id"]
-    return BulkItem(
-        row_id=str(subscription_id),
-        user_id=user_id,
-        do=partial(replay_event, user_id=user_id, subscription_id=subscription_id, event_id=event_id),
-        detail={"event_id": str(event_id)},
-    )
+
+    def do(session: Session) -> int:
+        subscription_of(session, user_id, subscription_id, locked=True)  # of two operators the second finds it sent
+        _dead_letter(session, event_id, subscription_id)
+        return replay_event(session, user_id, subscription_id, event_id)
+
+    return BulkItem(row_id=str(subscription_id), user_id=user_id, do=do, detail={"event_id": str(event_id)})
 
 
 def _dead_letter(session: Session, event_id: uuid.UUID, subscription_id: uuid.UUID) -> dict[str, Any]:
     for letter in dead_letters(session, subscription_id=subscription_id, event_id=event_id, limit=1):
         return letter
-    raise ProblemError(404, "not_found", "this delivery is not a dead letter any more")
+    raise NotFoundError("this delivery is not a dead letter any more")
