@@ -10,6 +10,7 @@ from tests.importer.test_existing_stories import typed
 from tests.importer.test_kind_stories import TWO
 from worker.connectors.base import Account, IdClass, RemovedTransaction, TransactionKind
 from worker.connectors.errors import InvalidDataError, RateLimitError, RateLimitScope
+from worker.importer.store.expense_locks import ExpensesChangedError
 from worker.runs.run_queries import decisions_of
 from worker.runs.states import RunKind
 
@@ -145,6 +146,20 @@ def test_rejected_rows_are_in_the_report_and_nowhere_else(harness):
     assert (outcome.code, outcome.counts.rejected) == ("rows_rejected", 1)
     assert [row[:2] for row in told(harness)] == [("rejected", "currency_unknown")]
     assert harness.sql("SELECT count(*) FROM bank_import_rejections") == [(0,)]
+
+
+def test_what_is_decided_again_because_the_person_changed_an_expense_is_told_once(harness, monkeypatch):
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    tries = iter([ExpensesChangedError])
+
+    def lock_if_unchanged(_session, _expenses):
+        if (error := next(tries, None)) is not None:
+            raise error
+
+    monkeypatch.setattr("worker.importer.store.write.lock_if_unchanged", lock_if_unchanged)
+    harness.refresh(dry_run=True)
+    assert (next(tries, None), [row[0] for row in told(harness)]) == (None, ["unchanged"])
 
 
 def test_one_failing_account_is_told_and_the_others_are_tried(harness):

@@ -95,9 +95,9 @@ def import_slice(
 def _write(session: Session, share: AccountShare, plan: Plan) -> Written:
     """Write the plan, and what follows from the new rows: transfers and suggested categories."""
     target = share.target
+    written = write_plan(session, plan, target)
     if share.job.dry_run:
         record_unchanged(session, plan, target.account_id, target.run_id)
-    written = write_plan(session, plan, target)
     written.months |= pair_transfers(session, share.job, target, plan, written)
     ids = [id_ for new, id_ in zip(plan.creates, written.transaction_ids, strict=True) if new.twin_id is not None]
     ids += [change.known.id for change in plan.changes if change.line is not None]
