@@ -47,6 +47,7 @@ def test_an_address_names_all_sentinels(url, expected):
         "rediss://:secret@one/0?ssl_cert_reqs=bogus",
         "redis://:secret@one/0?no_such_option=1",
         "redis://:secret@one/0?protocol=9",
+        "redis://:secret@one/0?maint_notifications_config=x",
         "unix:///tmp/redis.sock",
     ],
 )

@@ -111,7 +111,7 @@ def check_options(url: str) -> None:
     """Refuse an address of one server whose options mean nothing to redis; connects to nothing. Raises: ValueError."""
     try:
         redis.Redis.from_url(url).connection_pool.make_connection()
-    except (TypeError, redis.RedisError):  # a name that no connection has; a value that none takes
+    except (TypeError, AttributeError, redis.RedisError):  # a name that no connection has; a value that none takes
         raise ValueError("an option that redis does not know") from None
 
 
