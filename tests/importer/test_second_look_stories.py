@@ -13,6 +13,7 @@ from worker.connections.connection_queries import find
 from worker.connections.removal import forget
 from worker.connectors.base import Account
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
+from worker.importer.store.expense_locks import ExpensesChangedError
 from worker.runs.states import RunKind
 
 IBAN = "DE02120300000000202051"
@@ -339,6 +340,28 @@ def test_an_expense_typed_after_rows_of_a_source_that_rests_is_seen_by_a_run_of_
     assert len(read.amounts()) == left
     assert read.sql("SELECT count(*) FROM bank_match_suggestions WHERE status = 'open'") == [(left - 3,)]
     assert read.sql("SELECT count(*) FROM bank_transactions WHERE expense_state = 'linked'") == [(4 - left,)]
+
+
+def test_a_month_stays_told_of_when_rows_are_matched_again(one_account, monkeypatch):
+    """The person changes an expense between two steps of a second look, the first of which is done."""
+    rests, read = one_account
+    may = TODAY - timedelta(days=20)
+    rests.bank.buy("-4.20", "Bakery Lane", external_id="4")
+    read.bank.buy("-7", "Novel", external_id="7", account_id="X", booking_on=may)
+    rests.refresh()
+    read.refresh()
+    type_in(read, "4.20", "Bakery Lane")
+    type_in(read, "7", "Novel", on=may)
+    tries = iter([None, ExpensesChangedError])
+
+    def lock_if_unchanged(_session, _expenses):
+        if (error := next(tries, None)) is not None:
+            raise error
+
+    monkeypatch.setattr("worker.importer.store.second_look.lock_if_unchanged", lock_if_unchanged)
+    read.cleared.clear()
+    read.refresh()
+    assert {month for _, months in read.cleared for month in months} == {f"{may:%Y-%m}", f"{TODAY:%Y-%m}"}
 
 
 def test_a_deleted_pending_row_stays_deleted_when_the_other_connection_posts_it(one_account):

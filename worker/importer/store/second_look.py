@@ -130,7 +130,7 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
     close_moot_questions(session, job.user_id, job.lease.run_id)
-    months |= retry_while_changed(lambda: _match_expenses(session, job, account, target, since_on))
+    months |= _match_expenses(session, job, account, target, since_on)
     months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)
     months |= settle_pending(session, job, account, target, today, by_cursor=by_cursor)
@@ -171,10 +171,11 @@ def _match_expenses(session: Session, job: Job, account: AccountState, target: W
         "twin_days": MAX_DAYS_ALIKE,
     }
     doubtful = session.execute(_DOUBTFUL, values).all()
-    months = _match_rows(session, job, account, target, [row for row in doubtful if row.account_id == account.id])
+    ours = [row for row in doubtful if row.account_id == account.id]
     # The expenses of other sources are compared with the user's own only: this source's rows are their twins.
     others = [row for row in doubtful if row.account_id != account.id]
-    return months | _match_rows(session, job, account, target, others, with_twins=False)
+    months = retry_while_changed(lambda: _match_rows(session, job, account, target, ours))
+    return months | retry_while_changed(lambda: _match_rows(session, job, account, target, others, with_twins=False))
 
 
 def _match_rows(
