@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -235,6 +235,33 @@ def test_days_that_were_read_are_left_out(read, left):
     assert windows == [Window(from_on=day(first), to_on=day(last)) for first, last in left]
 
 
+def test_what_is_left_is_asked_for_beside_the_days_that_were_read():
+    """Windows of a refresh that walk forward from before the days that a first attempt read of a first load."""
+    day = lambda number: date(2026, 1, number)  # noqa: E731
+    walked = [Window(from_on=day(n), to_on=day(n + 4)) for n in (6, 11, 16, 21, 26)] + [
+        Window(from_on=day(1), to_on=day(5))
+    ]
+    left = without(walked, Window(from_on=day(16), to_on=day(22)))
+    assert [(window.from_on.day, window.to_on.day) for window in left] == [
+        (23, 25),
+        (26, 30),
+        (11, 15),
+        (6, 10),
+        (1, 5),
+    ]
+
+
+# A first load that was cut, taken over, and cut again: days between those of two attempts counted as read.
+TAKEN_OVER = {
+    "ages": [25, 43, 2, 9, 7, 18, 4, 120, 4],
+    "page_rows": 1,
+    "deadline_s": 9,
+    "accounts": 1,
+    "by_cursor": False,
+    "scope": Scope.CONNECTION,
+    "kind": RunKind.REFRESH,
+    "kills": {2, 5, 28},
+}
 LIVES = st.fixed_dictionaries(
     {
         "ages": st.lists(st.integers(0, 120), max_size=60),
@@ -252,10 +279,11 @@ LIVES = st.fixed_dictionaries(
 @settings(
     max_examples=25,
     deadline=None,
-    phases=[Phase.reuse, Phase.generate],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(life=LIVES)
+@example(life=TAKEN_OVER)
 def test_however_slow_a_bank_is_and_whenever_workers_die_each_row_arrives_once(sessions, new_user, life):
     most_in_a_day = max(Counter(life["ages"]).values(), default=0)
     assume(most_in_a_day / life["page_rows"] < life["deadline_s"] - 2)  # a day is never cut

@@ -111,13 +111,22 @@ def split_window(window: Window, window_days: int | None) -> Iterator[Window]:
 
 
 def without(windows: Iterable[Window], read: Window) -> list[Window]:
-    """Return what is left of the windows beside the days that were read."""
-    left: list[Window] = []
+    """Return what is left of the windows beside the days that were read: newer ones forward, then older ones backward.
+
+    So what was read stays one range: of days apart from each other, those between would count as read.
+    """
+    newer: list[Window] = []
+    older: list[Window] = []
     for window in windows:
-        newer = Window(from_on=max(window.from_on, read.to_on + timedelta(days=1)), to_on=window.to_on)
-        older = Window(from_on=window.from_on, to_on=min(window.to_on, read.from_on - timedelta(days=1)))
-        left += [part for part in (newer, older) if part.from_on <= part.to_on]
-    return left
+        if window.to_on > read.to_on:
+            newer.append(replace(window, from_on=max(window.from_on, read.to_on + timedelta(days=1))))
+        if window.from_on < read.from_on:
+            older.append(replace(window, to_on=min(window.to_on, read.from_on - timedelta(days=1))))
+    return sorted(newer, key=_first_day) + sorted(older, key=_first_day, reverse=True)
+
+
+def _first_day(window: Window) -> date:
+    return window.from_on
 
 
 def advance(progress: Progress, window: Window, limits: HistoryLimits, *, latest_late_days: int = 0) -> Progress:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import and_, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.orm import Session
 
@@ -71,13 +71,17 @@ def _add_to_row(replaced: tuple[str, ...] = ()) -> Insert:
     written = ("run_id", "account_id", "from_on", "to_on", "cursor_after", *_RESULT, *COUNTED)
     statement = insert(table).values({name: bindparam(name) for name in written})
     old, new = table.c, statement.excluded
+    # Days apart from those that were read are read again: one range cannot leave out the days between.
+    joins = and_(new.from_on <= old.to_on + 1, new.to_on >= old.from_on - 1)
     return statement.on_conflict_do_update(
         constraint="uq_bank_import_run_accounts",
         set_={
             **{name: new[name] for name in replaced},
             **{name: old[name] + new[name] for name in COUNTED},
-            "from_on": func.least(old.from_on, new.from_on),
-            "to_on": func.greatest(old.to_on, new.to_on),
+            "from_on": case(
+                (joins, func.least(old.from_on, new.from_on)), else_=func.coalesce(old.from_on, new.from_on)
+            ),
+            "to_on": case((joins, func.greatest(old.to_on, new.to_on)), else_=func.coalesce(old.to_on, new.to_on)),
             "cursor_after": func.coalesce(new.cursor_after, old.cursor_after),
             "finished_at": func.now(),
         },
