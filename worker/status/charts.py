@@ -4,7 +4,7 @@ Hours that have ended are read from `run_activity`; what is younger is counted f
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -75,9 +75,12 @@ _OF_RUNS = f"""
     SELECT date_bin(:step, r.finished_at, :from_at) AS from_at, {FIGURES}
     FROM bank_import_runs r {{of}}
     WHERE r.finished_at >= :since_at AND NOT r.dry_run GROUP BY 1"""  # noqa: S608 - a constant
-_OF_BANK = """JOIN bank_connections c ON c.id = r.connection_id AND c.connector_name = :connector_name
+OF_BANK = """c.connector_name = :connector_name
       AND (CAST(:institution AS text) IS NULL OR c.institution_name = :institution)"""
-_RUNS, _RUNS_OF_BANK = text(_OF_RUNS.format(of="")), text(_OF_RUNS.format(of=_OF_BANK))
+"""The condition that a connection `c` is one of a `Bank`, whose fields are the parameters."""
+
+_JOIN_OF_BANK = f"JOIN bank_connections c ON c.id = r.connection_id AND {OF_BANK}"
+_RUNS, _RUNS_OF_BANK = text(_OF_RUNS.format(of="")), text(_OF_RUNS.format(of=_JOIN_OF_BANK))
 _ENDED_DAYS = text(
     f"""
     SELECT CAST(day_on AS timestamp) AT TIME ZONE 'UTC' AS from_at, {_SUMS}
@@ -115,7 +118,7 @@ def activity(session: Session, span: Span, of: Bank | None = None) -> list[Activ
     is_kept = ended_until_at is not None and STEP[span] >= STEP[kept_from]
     since_at = max(from_at, ended_until_at) if is_kept else from_at
     values = {"step": STEP[span], "from_at": from_at, "since_at": since_at, "until_at": since_at}
-    values |= {"connector_name": of.connector_name if of else "", "institution": of.institution if of else None}
+    values |= asdict(of or Bank(connector_name=""))  # the hours of all connectors have no name
     rows = [dict(row) for row in session.execute(_RUNS_OF_BANK if of else _RUNS, values).mappings()]
     if since_at > from_at:
         ended = session.execute(_ENDED_DAYS if of_one_bank else _ENDED_HOURS, values)
