@@ -9,6 +9,7 @@ from worker.importer.decide.balance_proof import BalanceProof
 from worker.runs.states import Counts
 
 _LONGEST = 1000
+_SETTLE_REJECTIONS = "look at the run's rejections, then replay or dismiss them"
 
 _EXPLAINED = {
     "row_doubled": ", which is one row that is there twice",
@@ -39,15 +40,12 @@ def told_again(rows: int) -> str:
 
 def rejected(rows: int) -> str:
     """Say that rows could not be imported."""
-    return f"{rows} rows could not be imported: look at the run's rejections, then replay or dismiss them"
+    return f"{rows} rows could not be imported: {_SETTLE_REJECTIONS}"
 
 
 def of_no_account(rows: int) -> str:
     """Say that rows belong to no account that the bank lists."""
-    return (
-        f"{rows} rows belong to no account that the bank lists: look at the run's rejections, then replay or dismiss"
-        " them"
-    )
+    return f"{rows} rows belong to no account that the bank lists: {_SETTLE_REJECTIONS}"
 
 
 def left_out(rows: int) -> str:
