@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -183,14 +184,7 @@ def load_counterparts(
         return []
     rows = session.execute(
         _EXISTING,
-        {
-            "user_id": user_id,
-            "account_id": account.id,
-            "bank_account_id": account.bank_account_id,
-            "from_on": min(days) - _NEAR,
-            "to_on": max(days) + _NEAR,
-            "amounts": list(amounts),
-        },
+        {"user_id": user_id, "bank_account_id": account.bank_account_id, **_beside(account, days, amounts)},
     )
     return [
         Counterpart(
@@ -218,13 +212,6 @@ def load_rivals(
     Args:
         but: Ids of rows that are left out.
     """
-    values = {
-        "account_id": account.id,
-        "from_on": min(days) - _NEAR,
-        "to_on": max(days) + _NEAR,
-        "amounts": list(amounts),
-        "but": list(but),
-    }
     return [
         SourceRow(
             on=row.on,
@@ -235,8 +222,17 @@ def load_rivals(
             balance=row.balance,
             stated_on=row.stated_on,
         )
-        for row in session.execute(_RIVALS, values)
+        for row in session.execute(_RIVALS, {"but": list(but), **_beside(account, days, amounts)})
     ]
+
+
+def _beside(account: AccountState, days: Collection[date], amounts: Collection[Decimal]) -> dict[str, Any]:
+    return {
+        "account_id": account.id,
+        "from_on": min(days) - _NEAR,
+        "to_on": max(days) + _NEAR,
+        "amounts": list(amounts),
+    }
 
 
 def load_asked(session: Session, ids: Collection[int]) -> Asked:
