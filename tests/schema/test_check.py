@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Index, Integer, MetaData, String, text
+from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Integer, MetaData, String, UniqueConstraint, text
 
 from worker.models import Base
 from worker.schema import check_models, check_schema, schema_sql
@@ -147,11 +147,11 @@ def test_what_finmind_and_operators_may_change_is_no_difference(engine: Engine, 
     ("change", "word"),
     [
         (lambda tables: tables["expenses"].append_column(Column("mood", String(3))), "expenses.mood"),
-        (lambda tables: Index("idx_extra", tables["users"].c.role, unique=True), "idx_extra"),
-        (lambda tables: tables["users"].append_constraint(CheckConstraint("id > 0", name="ck_id")), "ck_id"),
+        (lambda tables: setattr(tables["users"].c.role, "nullable", True), "users.role"),
+        (lambda tables: tables["bills"].c.id.append_foreign_key(ForeignKey("users.id")), "FOREIGN KEY (id)"),
         (lambda tables: tables["bills"].append_column(Column("u", Integer, ForeignKey("users.id"))), "bills.u"),
     ],
-    ids=["column", "index", "check", "foreign key"],
+    ids=["column", "nullable", "foreign key", "column with a foreign key"],
 )
 def test_a_model_that_says_more_than_the_schema_is_found(engine: Engine, change, word: str) -> None:
     changed = MetaData()
@@ -161,6 +161,16 @@ def test_a_model_that_says_more_than_the_schema_is_found(engine: Engine, change,
     sentences = check_models(engine, changed)
     assert sentences
     assert any(word in sentence and "the models" in sentence for sentence in sentences)
+
+
+def test_rules_and_indexes_stand_in_schema_sql_alone() -> None:
+    kinds = (CheckConstraint, UniqueConstraint)
+    found = [
+        rule
+        for table in Base.metadata.tables.values()
+        for rule in (*table.indexes, *(one for one in table.constraints if isinstance(one, kinds)))
+    ]
+    assert found == []
 
 
 def test_checking_leaves_nothing_behind(engine: Engine) -> None:

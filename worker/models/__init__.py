@@ -1,4 +1,7 @@
-"""Tables as classes, no queries and no I/O. `schema.sql` is authoritative; a test checks that these agree with it."""
+"""Tables as classes, no queries and no I/O: their columns, keys and references, as `schema.sql` has them.
+
+Rules and indexes stand in `schema.sql` alone. `db check` and a test compare both.
+"""
 
 from worker.models.api import IdempotencyKey, UserPreference
 from worker.models.base import Base

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, text
+from sqlalchemy import ForeignKey, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base, Now
@@ -13,7 +13,6 @@ class IdempotencyKey(Base):
     """A request seen before, and its answer."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index("idx_idempotency_keys_age", "created_at"),)
 
     user_id: Mapped[int] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False

@@ -26,6 +26,12 @@ UserRef = Annotated[int, mapped_column(ForeignKey("users.id", ondelete="CASCADE"
 ConnectionRef = Annotated[uuid.UUID, mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))]
 """The connection whose row it is, which goes with it."""
 
+SourceRef = Annotated[int, mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))]
+"""The source, or account of a connection, that a row is about; the row goes with it, as with those that follow."""
+
+TransactionRef = Annotated[int, mapped_column(BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE"))]
+RunRef = Annotated[uuid.UUID, mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))]
+
 
 class Base(DeclarativeBase):
     """Root of all tables of the worker and of the FinMind tables that it reads or writes."""

@@ -5,17 +5,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    SmallInteger,
-    String,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import BigInteger, ForeignKey, SmallInteger, String, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,55 +16,6 @@ class BankConnection(Base):
     """One user's authorised link through a connector, with its sealed config and its schedule."""
 
     __tablename__ = "bank_connections"
-    __table_args__ = (
-        CheckConstraint(
-            "status IN ('active', 'needs_user', 'paused', 'error', 'disconnected')", name="ck_bank_connections_status"
-        ),
-        CheckConstraint("(config_encrypted IS NULL) = (status = 'disconnected')", name="ck_bank_connections_config"),
-        CheckConstraint("(config_encrypted IS NULL) = (config_key_id IS NULL)", name="ck_bank_connections_key"),
-        CheckConstraint("(problem_code IS NULL) = (problem_since_at IS NULL)", name="ck_bank_connections_problem"),
-        CheckConstraint("(answer_digest IS NULL) = (answer_run_id IS NULL)", name="ck_bank_connections_answer"),
-        CheckConstraint(
-            "refresh_interval IS NULL OR refresh_interval >= INTERVAL '1 minute'",
-            name="ck_bank_connections_refresh_interval",
-        ),
-        CheckConstraint(
-            "(refresh_from_hour IS NULL) = (refresh_until_hour IS NULL)"
-            " AND refresh_from_hour BETWEEN 0 AND 23 AND refresh_until_hour BETWEEN 0 AND 23",
-            name="ck_bank_connections_refresh_hours",
-        ),
-        Index("idx_bank_connections_user", "user_id"),
-        Index(
-            "idx_bank_connections_bank",
-            "institution_name",
-            "connector_name",
-            postgresql_where=text("institution_name IS NOT NULL"),
-        ),
-        Index("idx_bank_connections_in_order", "created_at", "id"),
-        Index(
-            "idx_bank_connections_trouble",
-            "created_at",
-            "id",
-            postgresql_where=text(
-                "status IN ('needs_user', 'error') OR consecutive_failures > 0"
-                " OR (problem_code IS NOT NULL AND status <> 'disconnected')"
-            ),
-        ),
-        Index(
-            "idx_bank_connections_ready",
-            "connector_name",
-            text("(GREATEST(next_refresh_at, rate_limited_until))"),
-            "id",
-            postgresql_where=text("status = 'active' AND next_refresh_at IS NOT NULL"),
-        ),
-        Index(
-            "idx_bank_connections_login_ref",
-            "connector_name",
-            "login_ref",
-            postgresql_where=text("login_ref IS NOT NULL"),
-        ),
-        Index("idx_bank_connections_key", "config_key_id", postgresql_where=text("config_key_id IS NOT NULL")),
-    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UserRef]
@@ -124,7 +65,6 @@ class BankAccount(Base):
     """One account of a person, above the accounts of connections that are its sources."""
 
     __tablename__ = "bank_accounts"
-    __table_args__ = (Index("idx_bank_accounts_user", "user_id"),)
 
     id: Mapped[SerialId]
     user_id: Mapped[UserRef]
@@ -141,30 +81,6 @@ class BankConnectionAccount(Base):
     """One account as a connection lists it: a source of a person's account, with cursor, watermark and balance."""
 
     __tablename__ = "bank_connection_accounts"
-    __table_args__ = (
-        CheckConstraint(
-            "status IN ('active', 'waiting', 'missing', 'unsupported', 'closed')",
-            name="ck_bank_connection_accounts_status",
-        ),
-        CheckConstraint(
-            "id_class IS NULL OR id_class IN ('stable', 'session', 'positional', 'delivery', 'none')",
-            name="ck_bank_connection_accounts_id_class",
-        ),
-        CheckConstraint("(opening_amount IS NULL) = (opening_on IS NULL)", name="ck_bank_connection_accounts_opening"),
-        CheckConstraint(
-            "(problem_code IS NULL) = (problem_since_at IS NULL)", name="ck_bank_connection_accounts_problem"
-        ),
-        CheckConstraint("lateness_days >= 0", name="ck_bank_connection_accounts_lateness"),
-        UniqueConstraint("connection_id", "external_id", name="uq_bank_connection_accounts_external_id"),
-        UniqueConstraint("connection_id", "anchor", "currency", name="uq_bank_connection_accounts_anchor"),
-        Index(
-            "idx_bank_connection_accounts_same_as",
-            "same_as_account_id",
-            postgresql_where=text("same_as_account_id IS NOT NULL"),
-        ),
-        Index("idx_bank_connection_accounts_user", "user_id"),
-        Index("idx_bank_connection_accounts_bank_account", "bank_account_id"),
-    )
 
     id: Mapped[SerialId]
     connection_id: Mapped[ConnectionRef]

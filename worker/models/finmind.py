@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import DateTime, Enum, ForeignKey, Index, Numeric, String, desc, text
+from sqlalchemy import DateTime, Enum, ForeignKey, Numeric, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base
@@ -15,7 +15,7 @@ class User(Base):
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(String(255), unique=True)
+    email: Mapped[str] = mapped_column(String(255))
     password_hash: Mapped[str] = mapped_column(String(255))
     preferred_currency: Mapped[str] = mapped_column(String(10), server_default="INR")
     role: Mapped[str] = mapped_column(String(20), server_default="USER")
@@ -37,7 +37,6 @@ class RecurringExpense(Base):
     """An expense that repeats; FinMind's own table."""
 
     __tablename__ = "recurring_expenses"
-    __table_args__ = (Index("idx_recurring_expenses_user_start", "user_id", "start_date"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -57,7 +56,6 @@ class Expense(Base):
     """What the user sees and may edit; FinMind's own table, holds income too (positive `amount`, `expense_type`)."""
 
     __tablename__ = "expenses"
-    __table_args__ = (Index("idx_expenses_user_spent_at", "user_id", desc("spent_at")),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -75,7 +73,6 @@ class Bill(Base):
     """A bill with its next due date; FinMind's own table."""
 
     __tablename__ = "bills"
-    __table_args__ = (Index("idx_bills_user_due", "user_id", "next_due_date"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -95,7 +92,6 @@ class Reminder(Base):
     """A reminder to send; `send_at` is naive UTC. FinMind's own table."""
 
     __tablename__ = "reminders"
-    __table_args__ = (Index("idx_reminders_due", "user_id", "sent", "send_at"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Float, Integer, PrimaryKeyConstraint, String, text
+from sqlalchemy import BigInteger, Float, Integer, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,10 +13,9 @@ class InstitutionWeather(Base):
     """Whether a bank answers, and figures of its connections; the fields are those of `runs.bank_outages.BankState`."""
 
     __tablename__ = "institution_weather"
-    __table_args__ = (PrimaryKeyConstraint("connector_name", "institution", name="pk_institution_weather"),)
 
-    connector_name: Mapped[str] = mapped_column(String(50))
-    institution: Mapped[str] = mapped_column(String(200))
+    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    institution: Mapped[str] = mapped_column(String(200), primary_key=True)
     score: Mapped[float] = mapped_column(Float(53), server_default=text("0"))
     failed_users: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
     answered: Mapped[FromZero]
@@ -38,11 +37,10 @@ class InstitutionDay(Base):
     """
 
     __tablename__ = "institution_days"
-    __table_args__ = (PrimaryKeyConstraint("connector_name", "institution", "day_on", name="pk_institution_days"),)
 
-    connector_name: Mapped[str] = mapped_column(String(50))
-    institution: Mapped[str] = mapped_column(String(200))
-    day_on: Mapped[date]
+    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    institution: Mapped[str] = mapped_column(String(200), primary_key=True)
+    day_on: Mapped[date] = mapped_column(primary_key=True)
     runs: Mapped[FromZero]
     good: Mapped[FromZero]
     succeeded: Mapped[int | None]
@@ -61,7 +59,6 @@ class InstitutionWeatherProgress(Base):
     """Up to which run the banks were observed, and before which day days are counted; the one row of its table."""
 
     __tablename__ = "institution_weather_progress"
-    __table_args__ = (CheckConstraint("id", name="ck_institution_weather_progress_one"),)
 
     id: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     until_at: Mapped[datetime]

@@ -4,15 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    PrimaryKeyConstraint,
-    String,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import ForeignKey, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId, UserRef
@@ -26,31 +18,6 @@ class ReceivedNotice(Base):
     """
 
     __tablename__ = "provider_notices"
-    __table_args__ = (
-        UniqueConstraint("delivery_digest", name="uq_provider_notices_delivery"),
-        CheckConstraint(
-            "action IN ('refresh', 'needs_user', 'access_ending', 'new_accounts', 'account_revoked', 'link_finished',"
-            " 'none')",
-            name="ck_provider_notices_action",
-        ),
-        CheckConstraint("(handled_at IS NULL) = (result IS NULL)", name="ck_provider_notices_handled"),
-        CheckConstraint(
-            "(secret_encrypted IS NULL) = (secret_key_id IS NULL)"
-            " AND (secret_encrypted IS NULL OR user_id IS NOT NULL AND handled_at IS NULL)",
-            name="ck_provider_notices_secret",
-        ),
-        Index("idx_provider_notices_waiting", "not_before", postgresql_where=text("handled_at IS NULL")),
-        Index(
-            "idx_provider_notices_login",
-            "connector_name",
-            "login_ref",
-            "action",
-            postgresql_where=text("handled_at IS NULL"),
-        ),
-        Index("idx_provider_notices_handled", "handled_at", postgresql_where=text("handled_at IS NOT NULL")),
-        Index("idx_provider_notices_user", "user_id", postgresql_where=text("user_id IS NOT NULL")),
-        Index("idx_provider_notices_key", "secret_key_id", postgresql_where=text("secret_key_id IS NOT NULL")),
-    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
     connector_name: Mapped[str] = mapped_column(String(50))
@@ -79,10 +46,9 @@ class ProviderWebhookKey(Base):
     """A public key with which a provider signs its webhooks."""
 
     __tablename__ = "provider_webhook_keys"
-    __table_args__ = (PrimaryKeyConstraint("connector_name", "key_id", name="pk_provider_webhook_keys"),)
 
-    connector_name: Mapped[str] = mapped_column(String(50))
-    key_id: Mapped[str] = mapped_column(String(100))
+    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(100), primary_key=True)
     key: Mapped[dict[str, Any]]
     fetched_at: Mapped[datetime]
 
@@ -91,20 +57,6 @@ class ConnectionWarning(Base):
     """One e-mail to a person about a connection."""
 
     __tablename__ = "connection_warnings"
-    __table_args__ = (
-        UniqueConstraint("connection_id", "cause", name="uq_connection_warnings_cause"),
-        CheckConstraint("kind IN ('consent_ends', 'needs_user')", name="ck_connection_warnings_kind"),
-        CheckConstraint(
-            "state IN ('pending', 'leased', 'sent', 'dead', 'obsolete')", name="ck_connection_warnings_state"
-        ),
-        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="ck_connection_warnings_sent"),
-        Index(
-            "idx_connection_warnings_due",
-            "next_attempt_at",
-            postgresql_where=text("state IN ('pending', 'leased')"),
-        ),
-        Index("idx_connection_warnings_user", "user_id"),
-    )
 
     id: Mapped[SerialId]
     connection_id: Mapped[ConnectionRef]

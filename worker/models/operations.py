@@ -1,50 +1,23 @@
 """Allowances, circuits, heartbeats and the credential audit."""
 
-import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    PrimaryKeyConstraint,
-    String,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import BigInteger, Double, Integer, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, FromZero, Now, SerialId
+from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId
 
 
 class BankQuotaUsage(Base):
     """Calls used of a provider's allowance in one window."""
 
     __tablename__ = "bank_quota_usage"
-    __table_args__ = (
-        CheckConstraint("calls_used >= 0 AND calls_limit >= 0", name="ck_bank_quota_usage_calls"),
-        CheckConstraint("window_s > 0 AND window_ends_at > window_started_at", name="ck_bank_quota_usage_window"),
-        UniqueConstraint(
-            "connector_name",
-            "connection_id",
-            "account_external_id",
-            "endpoint",
-            "window_s",
-            "window_started_at",
-            name="uq_bank_quota_usage_window",
-            postgresql_nulls_not_distinct=True,
-        ),
-        Index("idx_bank_quota_usage_connection", "connection_id", "window_ends_at"),
-    )
 
     id: Mapped[SerialId]
     connector_name: Mapped[str] = mapped_column(String(50))
-    connection_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_connections.id", ondelete="CASCADE"))
+    connection_id: Mapped[ConnectionRef | None]
     account_external_id: Mapped[str | None] = mapped_column(String(255))
     endpoint: Mapped[str] = mapped_column(String(50))
     window_s: Mapped[int]
@@ -64,14 +37,9 @@ class BankConnectorCircuit(Base):
     """
 
     __tablename__ = "bank_connector_circuits"
-    __table_args__ = (
-        CheckConstraint("state IN ('closed', 'open', 'half_open')", name="ck_bank_connector_circuits_state"),
-        CheckConstraint("state = 'closed' OR open_until IS NOT NULL", name="ck_bank_connector_circuits_open"),
-        PrimaryKeyConstraint("connector_name", "scope", name="pk_bank_connector_circuits"),
-    )
 
-    connector_name: Mapped[str] = mapped_column(String(50))
-    scope: Mapped[str] = mapped_column(String(200), server_default=text("''"))
+    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(200), primary_key=True, server_default=text("''"))
     state: Mapped[str] = mapped_column(String(10), server_default="closed")
     consecutive_failures: Mapped[FromZero]
     failed_users: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
@@ -96,10 +64,9 @@ class RunActivity(Base):
     """What happened in one hour; without a connector name: of all connectors together."""
 
     __tablename__ = "run_activity"
-    __table_args__ = (PrimaryKeyConstraint("hour_at", "connector_name", name="pk_run_activity"),)
 
-    hour_at: Mapped[datetime]
-    connector_name: Mapped[str] = mapped_column(String(50))
+    hour_at: Mapped[datetime] = mapped_column(primary_key=True)
+    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
     succeeded: Mapped[FromZero]
     partial: Mapped[FromZero]
     failed: Mapped[FromZero]
@@ -116,20 +83,6 @@ class CredentialAudit(Base):
     """Who touched a credential, and what operators did; append-only."""
 
     __tablename__ = "credential_audit"
-    __table_args__ = (
-        CheckConstraint(
-            "action IN ('sealed', 'opened', 'replaced', 'rotated', 'removed', 'revoked', 'refused',"
-            " 'operated', 'viewed')",
-            name="ck_credential_audit_action",
-        ),
-        Index("idx_credential_audit_subject", "row_id"),
-        Index("idx_credential_audit_age", "at", postgresql_using="brin"),
-        Index(
-            "idx_credential_audit_openings",
-            "row_id",
-            postgresql_where=text("action = 'opened' AND starts_with(actor, 'run:')"),
-        ),
-    )
 
     id: Mapped[SerialId]
     at: Mapped[Now]

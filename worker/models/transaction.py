@@ -5,50 +5,29 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    ForeignKey,
-    Identity,
-    Index,
-    Numeric,
-    String,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import BigInteger, ForeignKey, Identity, Numeric, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId, UserRef
+from worker.models.base import (
+    Base,
+    ConnectionRef,
+    FromZero,
+    Now,
+    RunRef,
+    SerialId,
+    SourceRef,
+    TransactionRef,
+    UserRef,
+)
 
 
 class BankTransaction(Base):
     """The bank's line, its identities, and the base copy of what was written to its expense."""
 
     __tablename__ = "bank_transactions"
-    __table_args__ = (
-        CheckConstraint("state IN ('pending', 'posted', 'removed')", name="ck_bank_transactions_state"),
-        CheckConstraint(
-            "expense_state IN ('none', 'own', 'linked', 'transfer', 'twin', 'reverted')",
-            name="ck_bank_transactions_expense_state",
-        ),
-        CheckConstraint(
-            "expense_id IS NULL OR expense_state IN ('own', 'linked')", name="ck_bank_transactions_expense"
-        ),
-        UniqueConstraint("account_id", "identity", name="uq_bank_transactions_identity"),
-        Index(
-            "uq_bank_transactions_expense", "expense_id", unique=True, postgresql_where=text("expense_id IS NOT NULL")
-        ),
-        Index("idx_bank_transactions_account_day", "account_id", "effective_on"),
-        Index("idx_bank_transactions_pending", "account_id", postgresql_where=text("state = 'pending'")),
-        Index("idx_bank_transactions_absent", "account_id", postgresql_where=text("absent_since_at IS NOT NULL")),
-        Index("idx_bank_transactions_first_run", "first_run_id"),
-        Index("idx_bank_transactions_user_day", "user_id", "effective_on"),
-        Index("idx_bank_transactions_peer", "transfer_peer_id", postgresql_where=text("transfer_peer_id IS NOT NULL")),
-        Index("idx_bank_transactions_twin", "twin_id", postgresql_where=text("twin_id IS NOT NULL")),
-    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(cache=1000), primary_key=True)
-    account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"))
+    account_id: Mapped[SourceRef]
     user_id: Mapped[UserRef]
     identity: Mapped[bytes]
     external_id: Mapped[str | None] = mapped_column(String(255))
@@ -96,13 +75,10 @@ class BankTransactionAlias(Base):
     """An identity that a transaction had before."""
 
     __tablename__ = "bank_transaction_aliases"
-    __table_args__ = (Index("idx_bank_transaction_aliases_transaction", "transaction_id"),)
 
-    account_id: Mapped[int] = mapped_column(
-        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    account_id: Mapped[SourceRef] = mapped_column(primary_key=True, autoincrement=False)
     identity: Mapped[bytes] = mapped_column(primary_key=True)
-    transaction_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE"))
+    transaction_id: Mapped[TransactionRef]
     external_id: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[Now]
 
@@ -111,20 +87,11 @@ class BankTransactionChange(Base):
     """Lineage: what a run decided about a row, why, and how the row was before."""
 
     __tablename__ = "bank_transaction_changes"
-    __table_args__ = (
-        Index("idx_bank_transaction_changes_run", "run_id", "id"),
-        Index("idx_bank_transaction_changes_transaction", "transaction_id", "id"),
-        Index("idx_bank_transaction_changes_account", "account_id"),
-    )
 
     id: Mapped[SerialId]
-    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
-    account_id: Mapped[int | None] = mapped_column(
-        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
-    )
-    transaction_id: Mapped[int | None] = mapped_column(
-        BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
-    )
+    run_id: Mapped[RunRef]
+    account_id: Mapped[SourceRef | None]
+    transaction_id: Mapped[TransactionRef | None]
     decision: Mapped[str] = mapped_column(String(12))
     reason: Mapped[str] = mapped_column(String(40))
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
@@ -144,28 +111,11 @@ class BankImportRejection(Base):
     """
 
     __tablename__ = "bank_import_rejections"
-    __table_args__ = (
-        UniqueConstraint(
-            "connection_id",
-            "account_id",
-            "identity",
-            name="uq_bank_import_rejections_identity",
-            postgresql_nulls_not_distinct=True,
-        ),
-        CheckConstraint(
-            "num_nonnulls(dismissed_at, dismissed_by, dismissed_why, dismissed_run_id) IN (0, 4)",
-            name="ck_bank_import_rejections_dismissed",
-        ),
-        Index("idx_bank_import_rejections_run", "run_id"),
-        Index("idx_bank_import_rejections_account", "account_id"),
-    )
 
     id: Mapped[SerialId]
-    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="CASCADE"))
+    run_id: Mapped[RunRef]
     connection_id: Mapped[ConnectionRef]
-    account_id: Mapped[int | None] = mapped_column(
-        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
-    )
+    account_id: Mapped[SourceRef | None]
     identity: Mapped[bytes]
     external_id: Mapped[str | None] = mapped_column(String(255))
     code: Mapped[str] = mapped_column(String(40))
@@ -184,46 +134,15 @@ class BankMatchSuggestion(Base):
     """An ambiguous match, offered to the user instead of merged."""
 
     __tablename__ = "bank_match_suggestions"
-    __table_args__ = (
-        CheckConstraint(
-            "kind IN ('expense', 'transfer', 'account', 'category', 'twin', 'takeover', 'withdrawn')",
-            name="ck_bank_match_suggestions_kind",
-        ),
-        CheckConstraint(
-            "status IN ('open', 'accepted', 'declined', 'obsolete')", name="ck_bank_match_suggestions_status"
-        ),
-        UniqueConstraint(
-            "kind",
-            "transaction_id",
-            "expense_id",
-            "other_transaction_id",
-            "account_id",
-            "other_account_id",
-            name="uq_bank_match_suggestions",
-            postgresql_nulls_not_distinct=True,
-        ),
-        Index("idx_bank_match_suggestions_open", "user_id", "created_at", postgresql_where=text("status = 'open'")),
-        Index("idx_bank_match_suggestions_expense", "expense_id"),
-        Index("idx_bank_match_suggestions_run", "run_id", postgresql_where=text("run_id IS NOT NULL")),
-        Index("idx_bank_match_suggestions_other", "other_transaction_id"),
-    )
 
     id: Mapped[SerialId]
     user_id: Mapped[UserRef]
     kind: Mapped[str] = mapped_column(String(12))
-    transaction_id: Mapped[int | None] = mapped_column(
-        BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
-    )
+    transaction_id: Mapped[TransactionRef | None]
     expense_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("expenses.id", ondelete="CASCADE"))
-    other_transaction_id: Mapped[int | None] = mapped_column(
-        BigInteger, ForeignKey("bank_transactions.id", ondelete="CASCADE")
-    )
-    account_id: Mapped[int | None] = mapped_column(
-        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
-    )
-    other_account_id: Mapped[int | None] = mapped_column(
-        BigInteger, ForeignKey("bank_connection_accounts.id", ondelete="CASCADE")
-    )
+    other_transaction_id: Mapped[TransactionRef | None]
+    account_id: Mapped[SourceRef | None]
+    other_account_id: Mapped[SourceRef | None]
     run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="SET NULL"))
     reason: Mapped[str] = mapped_column(String(40))
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))

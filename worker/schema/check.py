@@ -4,12 +4,11 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, MetaData, text
 
 from worker.schema.apply import schema_sql
-from worker.schema.catalog import Catalog, read_catalog
+from worker.schema.catalog import Catalog, CatalogTable, read_catalog
 from worker.schema.compare import differences, exact_differences
 
 _FUNCTIONS = re.compile(r"^CREATE OR REPLACE FUNCTION \w+\(\) RETURNS uuid .*?^\$\$;", re.MULTILINE | re.DOTALL)
@@ -44,8 +43,19 @@ def _database_differences(engine: Engine, expected: Catalog) -> list[str]:
 
 def _model_differences(engine: Engine, metadata: MetaData, expected: Catalog) -> list[str]:
     described = _catalog_of(engine, lambda connection: _create_models(connection, metadata))
-    without_triggers = {name: replace(table, triggers={}) for name, table in expected.items()}
-    return exact_differences(without_triggers, described, found_name="the models")
+    return exact_differences(_columns_and_keys(expected), _columns_and_keys(described), found_name="the models")
+
+
+def _columns_and_keys(catalog: Catalog) -> Catalog:
+    """Return what models describe of tables: rules, indexes, triggers and names of keys stand in schema.sql alone."""
+    return {
+        name: CatalogTable(columns=table.columns, constraints={key: key for key in _keys(table)})
+        for name, table in catalog.items()
+    }
+
+
+def _keys(table: CatalogTable) -> list[str]:
+    return [rule for rule in table.constraints.values() if rule.startswith(("PRIMARY KEY", "FOREIGN KEY"))]
 
 
 def _create_models(connection: Connection, metadata: MetaData) -> None:
