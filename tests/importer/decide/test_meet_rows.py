@@ -82,6 +82,8 @@ def test_thousands_of_equal_rows_meet_in_their_order_within_a_second():
     rows = [bought(place % 30, words=f"Row {place}") for place in range(3000)]
     renamed = [bought(place % 30, words=f"Other {place}") for place in range(3000)]
     assert len(meet_rows(rows, renamed).met) == 3000
+    before = [replace(row, on=row.on - timedelta(days=30 + MAX_DAYS_BY_ORDER)) for row in rows]
+    assert len(meet_rows(before, renamed, spans=LIVE).doubtful) == 200
 
 
 AT_SEAM = {

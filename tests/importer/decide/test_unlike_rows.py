@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from worker.importer.decide import unlike_rows
 from worker.importer.decide.source_rows import SourceRow, Spans
 from worker.importer.decide.unlike_rows import unlike_pairs
 
@@ -31,13 +32,17 @@ SPANS = Spans(left_from_on=ON - FAR, left_to_on=date.max, right_from_on=ON - FAR
         ({}, {"amount": Decimal(-20), "on": ON + timedelta(days=6), "words": "Garden Centre"}, False),
         ({}, {"currency": "USD"}, False),
         ({}, {"amount": Decimal(-30)}, False),
+        ({}, {"amount": Decimal(-14)}, True),
+        ({}, {"amount": Decimal("-13.99")}, False),
+        ({"amount": Decimal(0)}, {"amount": Decimal(0), "on": ON + timedelta(days=7)}, False),
         ({"pending": True}, {"amount": Decimal(-60)}, True),
         ({}, {"amount": Decimal(-60), "pending": True}, True),
     ],
     ids=[
         "a tip", "booked later", "too late", "another merchant", "money back", "near equal rows meet", "booked late",
         "late in the other source", "later than any booking", "late and of another merchant", "another currency",
-        "another amount by far", "a hold", "a hold in the other source",
+        "another amount by far", "three tenths less", "less yet", "nothing at all", "a hold",
+        "a hold in the other source",
     ],
 )  # fmt: skip
 def test_rows_of_one_merchant_and_near_days_are_asked_about(left, right, asked):
@@ -71,6 +76,12 @@ def test_each_row_is_asked_about_once_and_the_nearest_amounts_first():
     lefts = [LEFT, replace(LEFT, amount=Decimal(-22))]
     rights = [RIGHT, replace(RIGHT, amount=Decimal(-21))]
     assert unlike_pairs(lefts, rights, SPANS) == [(1, 0), (0, 1)]
+
+
+def test_of_very_many_pairs_the_nearest_ones_are_compared(monkeypatch):
+    monkeypatch.setattr(unlike_rows, "MAX_COMPARED_TEXTS", 1)
+    lefts = [LEFT, replace(LEFT, amount=Decimal(-22))]
+    assert unlike_pairs(lefts, [RIGHT, replace(RIGHT, amount=Decimal(-19))], SPANS) == [(1, 0)]
 
 
 def test_who_parted_two_rows_is_asked_about_the_next_one():

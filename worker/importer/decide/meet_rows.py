@@ -153,23 +153,27 @@ def _doubtful(
     """
     lefts, rights, _ = sources
     met_left, met_right = {one.left for one in met}, {one.right for one in met}
+
+    def may_be_one(left: int, right: int) -> bool:
+        one, other = lefts[left], rights[right]
+        return not spans.decide(one, other, ANYWHERE) or (lag.allows(one, other) and spans.are_delivered(one, other))
+
     found: list[Meeting] = []
     for left_places, right_places in groups:
         left_over = [place for place in left_places if place not in met_left]
         right_over = [place for place in right_places if place not in met_right]
-        if left_over and right_over:
-            near = {
-                (left, right): cost
-                for (left, right), cost in _near_pairs(sources, left_over, right_over, ANYWHERE).items()
-                if not spans.decide(lefts[left], rights[right], ANYWHERE)
-                or (lag.allows(lefts[left], rights[right]) and spans.are_delivered(lefts[left], rights[right]))
-            }
+        matching = _Matching(sources, left_over, right_over)
+        if len(left_over) * len(right_over) > MAX_COMPARED_PAIRS:
+            in_order = pairs_in_order(lefts, rights, left_over, right_over, ANYWHERE)
+            matching.take((pair for pair in in_order if may_be_one(*pair)), MetBy.ORDER)
+        elif left_over and right_over:
+            near = _near_pairs(sources, left_over, right_over, ANYWHERE)
+            near = {pair: cost for pair, cost in near.items() if may_be_one(*pair)}
             alike = alike_pairs(lefts, rights, left_over, right_over, ANYWHERE)
-            matching = _Matching(sources, left_over, right_over)
             for group in groups_of({pair: cost for pair, cost in alike.items() if pair in near}):
                 matching.take(best_pairs(lefts, rights, group, None), MetBy.WORDS)
             matching.take(best_pairs(lefts, rights, matching.free(near), None), MetBy.ORDER)
-            found += matching.found
+        found += matching.found
     return found
 
 

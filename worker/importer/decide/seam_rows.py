@@ -89,12 +89,19 @@ def away_from_seam(
     spans: Spans,
 ) -> tuple[list[int], list[int]]:
     """Return the places of rows that have a partner on a day that its source has rows of."""
-    beside = {
-        (left, right)
-        for left in left_places
-        for right in right_places
-        if days_apart(lefts[left].on, rights[right].on) <= MAX_DAYS_ALIKE
-        and not spans.straddled_by(lefts[left], rights[right])
-    }
+    # Only days matter; of thousands of rows there are few.
+    left_days, right_days = (
+        {rows[place].on: rows[place] for place in places}
+        for rows, places in ((lefts, left_places), (rights, right_places))
+    )
+    beside = [
+        (left.on, right.on)
+        for left in left_days.values()
+        for right in right_days.values()
+        if days_apart(left.on, right.on) <= MAX_DAYS_ALIKE and not spans.straddled_by(left, right)
+    ]
     kept_left, kept_right = {left for left, _ in beside}, {right for _, right in beside}
-    return [p for p in left_places if p in kept_left], [p for p in right_places if p in kept_right]
+    return (
+        [place for place in left_places if lefts[place].on in kept_left],
+        [place for place in right_places if rights[place].on in kept_right],
+    )

@@ -5,9 +5,14 @@ booking. Either source lacks the other's row on a day that it covers, and both n
 says whether they are one: so no pair is decided here. Once the sources agree, the rows meet as others do.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import date, timedelta
+from decimal import Decimal
+from heapq import nsmallest
+from typing import TypeAlias
 
 from worker.importer.decide.match_pending import MAX_SHARE_UNSEEN, SURE, share_apart
 from worker.importer.decide.one_to_one import PlacePair
@@ -16,6 +21,11 @@ from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
 
 MAX_DAYS_LATE = 14
 """So many days after the purchase a bank books it, where it is late."""
+
+MAX_COMPARED_TEXTS = 40_000
+"""Of more pairs only the nearest ones are compared by their texts, because comparing all would take minutes."""
+
+_PlacedRow: TypeAlias = tuple[int, SourceRow]
 
 
 def unlike_pairs(
@@ -47,32 +57,70 @@ def unlike_pairs(
         [(place, row) for place, row in enumerate(rows) if place not in places]
         for rows, places in zip((lefts, rights), left_out, strict=True)
     )
-    rated = sorted(
+    near = (
         (share_apart(left.amount, right.amount), days_apart(left.on, right.on), left_place, right_place)
-        for left_place, left in alone_left
-        for right_place, right in alone_right
+        for (left_place, left), (right_place, right) in _near_pairs(alone_left, alone_right, spans, recurring)
         if (left_place, right_place) not in apart
-        and not (left.amount == right.amount and left.amount in recurring)
-        and _may_be_one(left, right, spans, common)
     )
     taken_left, taken_right = set[int](), set[int]()
     found: list[PlacePair] = []
-    for _share, _days, left_place, right_place in rated:
-        if left_place not in taken_left and right_place not in taken_right:
+    for _share, _days, left_place, right_place in nsmallest(MAX_COMPARED_TEXTS, near):
+        if left_place in taken_left or right_place in taken_right:
+            continue
+        if similarity(lefts[left_place].words, rights[right_place].words, common=common) >= SURE:
             taken_left.add(left_place)
             taken_right.add(right_place)
             found.append((left_place, right_place))
     return found
 
 
-def _may_be_one(left: SourceRow, right: SourceRow, spans: Spans, common: frozenset[str]) -> bool:
-    if left.currency != right.currency or left.amount * right.amount <= 0:
-        return False
-    days, covered = days_apart(left.on, right.on), (spans.right_covers(left), spans.left_covers(right))
-    if left.amount == right.amount:
-        possible = MAX_DAYS_ALIKE < days <= MAX_DAYS_LATE and any(covered)
-    else:
-        # What is pending may be a hold, of whatever amount.
-        near = left.pending or right.pending or share_apart(left.amount, right.amount) <= MAX_SHARE_UNSEEN
-        possible = near and days <= MAX_DAYS_ALIKE and all(covered)
-    return possible and similarity(left.words, right.words, common=common) >= SURE
+def _near_pairs(
+    lefts: Sequence[_PlacedRow], rights: Sequence[_PlacedRow], spans: Spans, recurring: AbstractSet[Decimal]
+) -> Iterator[tuple[_PlacedRow, _PlacedRow]]:
+    """Yield the pairs that may be one purchase by their amounts and days, without looking at all others."""
+    once = {(r.currency, r.amount): (place, r) for place, r in rights if r.amount and r.amount not in recurring}
+    covered = _ByDay((place, row) for place, row in rights if spans.left_covers(row))
+    for left in lefts:
+        row = left[1]
+        equal = once.get((row.currency, row.amount))
+        if equal is not None and _is_late(row, equal[1], spans):
+            yield left, equal
+        if spans.right_covers(row):
+            yield from ((left, right) for right in covered.near(row) if right[1].amount != row.amount)
+
+
+def _is_late(left: SourceRow, right: SourceRow, spans: Spans) -> bool:
+    days = days_apart(left.on, right.on)
+    return MAX_DAYS_ALIKE < days <= MAX_DAYS_LATE and (spans.right_covers(left) or spans.left_covers(right))
+
+
+class _ByDay:
+    """Finds rows of one direction by their days and amounts."""
+
+    def __init__(self, rows: Iterable[_PlacedRow]) -> None:
+        self._pending: dict[Hashable, list[_PlacedRow]] = defaultdict(list)
+        self._posted: dict[Hashable, list[_PlacedRow]] = defaultdict(list)
+        for placed in sorted(rows, key=_size):
+            row = placed[1]
+            (self._pending if row.pending else self._posted)[_group(row, row.on)].append(placed)
+
+    def near(self, row: SourceRow) -> Iterator[_PlacedRow]:
+        """Yield the rows of near days and amounts. What is pending may be a hold, of whatever amount."""
+        least, most = abs(row.amount) * _SHARE_SEEN, abs(row.amount) / _SHARE_SEEN
+        for days in range(-MAX_DAYS_ALIKE, MAX_DAYS_ALIKE + 1):
+            group = _group(row, row.on + timedelta(days=days))
+            yield from self._pending.get(group, ())
+            posted = self._posted.get(group, [])
+            first, end = bisect_left(posted, least, key=_size), bisect_right(posted, most, key=_size)
+            yield from posted if row.pending else posted[first:end]
+
+
+_SHARE_SEEN = 1 - Decimal(str(MAX_SHARE_UNSEEN))
+
+
+def _size(placed: _PlacedRow) -> Decimal:
+    return abs(placed[1].amount)
+
+
+def _group(row: SourceRow, on: date) -> Hashable:
+    return on, row.currency, (row.amount > 0) - (row.amount < 0)

@@ -53,8 +53,10 @@ _ALONE = text(
       CROSS JOIN LATERAL (VALUES (a.id = :account_id, t.amount), (a.id <> :account_id, w.amount)) v(is_ours, amount)
       WHERE a.bank_account_id = :bank_account_id AND EXISTS (SELECT FROM alone)
     )
-    SELECT id FROM alone t WHERE EXISTS (
-      SELECT FROM alone o WHERE o.is_ours <> t.is_ours AND o.amount = t.amount AND o.currency = t.currency)
+    SELECT id FROM (
+      SELECT id, bool_or(is_ours) OVER equal AND bool_or(NOT is_ours) OVER equal AS has_other FROM alone
+      WINDOW equal AS (PARTITION BY amount, currency)
+    ) t WHERE has_other
     UNION SELECT id FROM alone JOIN unlike USING (is_ours, amount, currency)"""  # noqa: S608 - a constant
 )
 _POINT = text(

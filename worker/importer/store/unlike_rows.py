@@ -19,12 +19,15 @@ from worker.importer.store.write import WriteTarget
 MAX_QUESTIONS = 100
 """Of very many pairs the first ones are asked about."""
 
+# By windows, which are sorted: compared row by row, thousands of rows would make millions of pairs.
 _CANDIDATES = text(
     f"""WITH {ALONE}
-    SELECT v.id FROM alone t JOIN alone o ON t.is_ours AND NOT o.is_ours AND o.currency = t.currency
-      AND o.amount * t.amount > 0
-      AND o.effective_on BETWEEN t.effective_on - CAST(:max_days AS int) AND t.effective_on + CAST(:max_days AS int)
-    CROSS JOIN LATERAL (VALUES (t.id), (o.id)) v(id) WHERE t.is_shown AND o.is_shown"""  # noqa: S608 - a constant
+    SELECT id FROM (
+      SELECT id, bool_or(is_ours) OVER near AND bool_or(NOT is_ours) OVER near AS has_other FROM alone
+      WHERE is_shown AND amount <> 0
+      WINDOW near AS (PARTITION BY currency, amount > 0 ORDER BY effective_on
+        RANGE BETWEEN make_interval(days => :max_days) PRECEDING AND make_interval(days => :max_days) FOLLOWING)
+    ) t WHERE has_other"""  # noqa: S608 - a constant
 )
 
 
