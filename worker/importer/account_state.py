@@ -22,7 +22,7 @@ class AccountState:
 
     Attributes:
         inverted: The user declared that the bank states the account's amounts with the opposite sign.
-        bank_account_id: The person's account that it is a source of; None before it was recognised.
+        bank_account_id: The user's account that it is a source of; None before it was recognised.
         days_at: The time of day (UTC) of all its moments, where the bank writes days as moments.
         currency_assumed: The currency its rows were taken to be in while the bank stated none of the account.
         booked: Its booked balance.

@@ -182,7 +182,7 @@ class RequestImports:
         return share_of(self.job, account, request, self.connector.capabilities, delivery, self.context.now())
 
     def _leave_out(self, share: AccountShare, error: WorkerError) -> int:
-        """Import nothing of an account until a person has answered; return how many delivered records are its own."""
+        """Import nothing of an account until a user has answered; return how many delivered records are its own."""
         self._fail(share.account, error, status="partial")
         self.findings.rows_not_imported[error.code] += share.records
         self.findings.elsewhere += Counts(fetched=share.records, delivered=share.records, accounted=share.records)
@@ -193,7 +193,7 @@ class RequestImports:
     ) -> tuple[AccountShare, AccountTally] | None:
         """Import a share as the account that it evidently is of; return both, or None when the account waits.
 
-        Both are one transaction, so that another import of the person sees an account with its rows or not at all.
+        Both are one transaction, so that another import of the user sees an account with its rows or not at all.
         """
         if not share.account.history_complete or share.account.bank_account_id is None:
             account = account_or_old_one(session, share)

@@ -64,9 +64,9 @@ def join_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
 
 
 def join_expense(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Link the line with the person's own expense, and delete the one that was written for it.
+    """Link the line with the user's own expense, and delete the one that was written for it.
 
-    What the person changed in the deleted one is applied to their own, where that says what the bank says.
+    What the user changed in the deleted one is applied to their own, where that says what the bank says.
     """
     row = row_with_expense(session, suggestion.transaction_id)
     taken = session.scalar(select(BankTransaction.id).where(BankTransaction.expense_id == suggestion.expense_id))
@@ -98,7 +98,7 @@ def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]
 
 
 def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID | None) -> set[str]:
-    """Apply what the person changed in the expense of a row to one that they typed; return the months of the latter.
+    """Apply what the user changed in the expense of a row to one that they typed; return the months of the latter.
 
     Raises: ConflictError when the two differ in money and in neither it is what the bank says.
     """
@@ -109,7 +109,7 @@ def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID
     typed = ExpenseFields(*fields)
     merged = merge_user_edits(row.base, typed, row.expense)
     if not _MONEY.isdisjoint(merged.kept):
-        raise ConflictError("the person changed the amount of both expenses: delete one of them, or decline")
+        raise ConflictError("the user changed the amount of both expenses: delete one of them, or decline")
     update_expenses(session, {typed_id: merged.expense})
     set_categories(session, {typed_id: category_id if category_id is not None else row.category_id})
     outbox.record_expenses(session, event_type="expense.updated", expense_ids=[typed_id], run_id=run_id)

@@ -42,7 +42,7 @@ _CHANGED = text(
     WHERE run_id = :run_id AND transaction_id IS NOT NULL AND before_image IS NOT NULL AND reverted_by_run_id IS NULL
     ORDER BY transaction_id, id"""
 )
-# What the run itself wrote of a person's edits of a pending row; null where it deleted an expense, as they had.
+# What the run itself wrote of a user's edits of a pending row; null where it deleted an expense, as they had.
 _INHERITED = text(
     """SELECT DISTINCT ON (transaction_id) transaction_id, detail -> 'inherited' AS expense
     FROM bank_transaction_changes
@@ -173,7 +173,7 @@ def _apply(session: Session, job: Job, undos: Sequence[Undo], reverted: Reverted
     new_ids, written = _insert(session, job, [u for u in undos if u.before is not None and u.known.expense_id is None])
     changed = {u.known.expense_id: u.before for u in undos if u.before is not None and u.known.expense_id is not None}
     update_expenses(session, changed)
-    # A category is a run's own doing only where it inherited it; on an expense that the person had it is theirs.
+    # A category is a run's own doing only where it inherited it; on an expense that the user had it is theirs.
     categories = {u.known.expense_id: u.category_id for u in undos if u.own and u.known.expense_id in changed}
     set_categories(session, categories)
     run_values(
@@ -213,7 +213,7 @@ def _was_hidden_leg(undo: Undo) -> bool:
 def _insert(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[dict[int, int], list[int]]:
     """Give rows back the expenses that are gone, with their ids; return their ids by the rows, and those written.
 
-    What the person has had all along, a row is linked with again, unless they deleted it meanwhile; what another row
+    What the user has had all along, a row is linked with again, unless they deleted it meanwhile; what another row
     has by now is written anew.
     """
     found = session.execute(_BEFORE, {"ids": [undo.before_id for undo in undos if undo.before_id is not None]})

@@ -1,4 +1,4 @@
-"""Decides how the rows of a run are reverted: which expense each gets back, and which ones a person edited since."""
+"""Decides how the rows of a run are reverted: which expense each gets back, and which ones a user edited since."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -43,8 +43,8 @@ def undo_rows(
         rows: As they are now.
         created: Ids of those that the run created.
         images: How the others were before the run.
-        inherited: What the run wrote of a person's edits of other rows; None where it deleted an expense, as they had.
-        kept: Gets the ids of rows whose expense the person has edited since; they stay as they are.
+        inherited: What the run wrote of a user's edits of other rows; None where it deleted an expense, as they had.
+        kept: Gets the ids of rows whose expense the user has edited since; they stay as they are.
     """
     for row in rows:
         written = inherited.get(row.id)

@@ -124,7 +124,7 @@ def accept(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[s
 
 
 def find_suggestion(session: Session, suggestion_id: int, user_id: int) -> BankMatchSuggestion:
-    """Return a person's suggestion, locked. Raises: NotFoundError."""
+    """Return a user's suggestion, locked. Raises: NotFoundError."""
     suggestion = session.scalar(
         select(BankMatchSuggestion)
         .where(BankMatchSuggestion.id == suggestion_id, BankMatchSuggestion.user_id == user_id)

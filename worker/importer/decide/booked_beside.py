@@ -1,8 +1,8 @@
 """Finds the posted row that a pending one became although the bank delivered both, and what it inherits.
 
 Nothing tells such a pair from two purchases while both are delivered without a link or a common id: both are expenses,
-and the person is asked. When the pending row goes, one posted row that came beside it and says the same is what became
-of it, and what the person did to the expense of the pending row holds for that of the posted one.
+and the user is asked. When the pending row goes, one posted row that came beside it and says the same is what became
+of it, and what the user did to the expense of the pending row holds for that of the posted one.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,7 +29,7 @@ def match_booked_beside(beside: Pairs, common_words: frozenset[str] = frozenset(
 
     Args:
         beside: Each row that is pending, or was until it went, with every posted row that came after it, took no other
-            row's place and was not parted from it by the person. Two rows that are no pair here are two purchases.
+            row's place and was not parted from it by the user. Two rows that are no pair here are two purchases.
         common_words: Words that most texts of the account have. They name no merchant.
     """
     fitting = {
@@ -47,7 +47,7 @@ def pairs_in_doubt(
 
     Args:
         beside: Rows that are pending, each with every posted row that it may be; both have an expense.
-        asked: Ids of the pairs about which the person is asked already; they stay.
+        asked: Ids of the pairs about which the user is asked already; they stay.
         common_words: Words that most texts of the account have.
     """
     equal = [pair for pair in beside if pair[0].amount == pair[1].amount and is_doubtful(*pair, common_words)]
@@ -86,9 +86,9 @@ def are_about_equal(pending: StoredRow, posted: StoredRow) -> bool:
 
 
 def is_hidden(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
-    """Return whether a posted row is no expense while the bank tells the pending one whose expense the person deleted.
+    """Return whether a posted row is no expense while the bank tells the pending one whose expense the user deleted.
 
-    Both are one purchase then, until the person says that they are two.
+    Both are one purchase then, until the user says that they are two.
     """
     own = posted.expense_state == ExpenseState.OWN and not posted.changed_by_user
     return pending.deleted_by_user and own and may_be_booked_as(pending, posted, common_words)
@@ -102,7 +102,7 @@ def inherited_effect(
     Args:
         pending: The row that went, with the expense that it had.
         posted: The row that it became.
-        typed_expense_id: The expense that the person had typed for the pending row, and that is free now.
+        typed_expense_id: The expense that the user had typed for the pending row, and that is free now.
         were_both_shown: Both were expenses, so that who deleted one of them deleted a double.
     """
     if posted.expense_state != ExpenseState.OWN or posted.base is None or posted.changed_by_user:

@@ -117,7 +117,7 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """A new row that may be an expense the user has, or a row of another source; both stay until a person decides.
+    """A new row that may be an expense the user has, or a row of another source; both stay until a user decides.
 
     Attributes:
         new_place: The place of the row among the plan's new rows.

@@ -2,7 +2,7 @@
 
 Only the other rows tell an id that moved from a row that was amended: where every content that an id left is there
 again under another id, the ids moved, and rows are recognised by their content. A line with new content under the id
-of a row that moved is a row of its own. So what a person did to a purchase stays with it.
+of a row that moved is a row of its own. So what a user did to a purchase stays with it.
 """
 
 from collections import Counter

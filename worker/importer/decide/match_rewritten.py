@@ -41,7 +41,7 @@ class UnmatchedRow:
         complete: The provider promises complete windows, so that the absence of a posted row is evidence too.
         maybe_cut_off: The answer should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
-        removed: It was removed before, and a person had deleted or changed its expense.
+        removed: It was removed before, and a user had deleted or changed its expense.
         maybe_restated: It is posted and has no trusted id, and the answer holds its day as a whole without it.
         currency_assumed: Its currency is the one that was assumed before the bank stated any.
         linked_as: The id, present or former, by which a line names it as its pending one.

@@ -1,4 +1,4 @@
-"""Matches two rows as a transfer by evidence for and against it, and suggests pairs that only a person can judge.
+"""Matches two rows as a transfer by evidence for and against it, and suggests pairs that only a user can judge.
 
 A pair needs evidence beyond amount and day: a leg names the other account, or the provider calls it a transfer and
 nothing contradicts. Without that two unrelated rows of one amount would vanish from the books together.
@@ -57,7 +57,7 @@ class TransferLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferMatches:
-    """Certain pairs, and pairs that a person should decide."""
+    """Certain pairs, and pairs that a user should decide."""
 
     certain: Sequence[Match[TransferLeg, TransferLeg]]
     suggestions: Sequence[Match[TransferLeg, TransferLeg]]

@@ -45,11 +45,11 @@ class Partner(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Pairs of the id of a row and a partner about which a person was asked.
+    """Pairs of the id of a row and a partner about which a user was asked.
 
     Attributes:
         open: Both wait for the answer.
-        answered: The person parted them, or matched them once. Either may be matched with another one.
+        answered: The user parted them, or matched them once. Either may be matched with another one.
     """
 
     open: frozenset[tuple[int, Partner]] = frozenset()
@@ -97,7 +97,7 @@ class Counterpart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpenseMatches:
-    """Certain matches, and pairs that a person should decide."""
+    """Certain matches, and pairs that a user should decide."""
 
     matches: Sequence[Match[Line, Counterpart]] = ()
     suggestions: Sequence[Match[Line, Counterpart]] = ()
@@ -117,7 +117,7 @@ def match_user_expenses(
         lines: Lines that are about to get an expense.
         expenses: What the user has.
         spans: The days of this source and of the account's others.
-        apart: Pairs that a person parted, by the place of the line. Either may still be matched with another one.
+        apart: Pairs that a user parted, by the place of the line. Either may still be matched with another one.
         rivals: Rows of this source that are stored and have no twin. Rows of other sources are theirs where they fit
             better, so that a later row is decided as if all had come at once.
     """
@@ -163,7 +163,7 @@ def _match_twins(
 
 
 def _doubt(expense: Counterpart) -> Reason:
-    """Return why a person is asked about the row of another source: who says yes hides what that one hides."""
+    """Return why a user is asked about the row of another source: who says yes hides what that one hides."""
     return Reason.MAYBE_HIDDEN if expense.expense_id is None else Reason.MAYBE_TWIN
 
 

@@ -70,7 +70,7 @@ def meet_rows(
         lefts: Rows of one source.
         rights: Rows of the other.
         spans: The days of both sources; None where they are compared on common days alone, so that there is no seam.
-        apart: Pairs that a person parted, which holds for all rows that look like these. Either row may still be one
+        apart: Pairs that a user parted, which holds for all rows that look like these. Either row may still be one
             purchase with another one.
     """
     apart = _all_alike(lefts, rights, apart)
@@ -100,7 +100,7 @@ def meet_rows(
 def _all_alike(
     lefts: Sequence[SourceRow], rights: Sequence[SourceRow], apart: AbstractSet[PlacePair]
 ) -> frozenset[PlacePair]:
-    """Return the pairs of all rows that a person cannot tell from those of these pairs."""
+    """Return the pairs of all rows that a user cannot tell from those of these pairs."""
     parted = {(_seen(lefts[left]), _seen(rights[right])) for left, right in apart}
     seen_left, seen_right = {one for one, _ in parted}, {other for _, other in parted}
     left_places = [(place, seen) for place, row in enumerate(lefts) if (seen := _seen(row)) in seen_left]

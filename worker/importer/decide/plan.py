@@ -32,7 +32,7 @@ class Evidence:
         existing: The user's expenses, and rows of the account's other sources, that new lines may match.
         spans: The days of this source and of the account's others.
         rivals: Rows of this source that may be the purchases of `existing` as well as new lines.
-        asked: Pairs of a stored row and a partner about which the person was asked.
+        asked: Pairs of a stored row and a partner about which the user was asked.
         unchanged_elsewhere: How many rows of the delivery `read_slice` set aside as unchanged.
         linked: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
         delivered: Ids of those of `details` that this slice or an earlier one has: neither absent nor replaced.
@@ -127,7 +127,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
 def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> list[UnmatchedRow]:
     """Return the rows that a new line may match: removed ones, linked ones, and pending ones without a link.
 
-    Of rows that were removed before those matter whose expense a person had deleted or changed.
+    Of rows that were removed before those matter whose expense a user had deleted or changed.
     """
     candidates = []
     for row in evidence.details.values():

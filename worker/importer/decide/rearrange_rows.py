@@ -50,7 +50,7 @@ def find_chains(
         rights: Rows of the other sources.
         present: The pairs there are, left row to right row.
         spans: The days of both sides.
-        apart: Pairs that a person parted.
+        apart: Pairs that a user parted.
     """
     wanted = {one.left: one.right for one in meet_rows(lefts, rights, spans=spans, apart=apart).met}
     left_of = {right: left for left, right in present.items()}

@@ -1,4 +1,4 @@
-"""Decides whether a new source is an account that the person has already, may be one, or is another. Pure.
+"""Decides whether a new source is an account that the user has already, may be one, or is another. Pure.
 
 An equal anchor decides; so do rows: a list of payments is as good as a fingerprint when enough of them agree. Last
 digits, names and institutions are hints. A hint alone never joins anything: it makes a question.
@@ -68,7 +68,7 @@ class AccountEvidence:
     """What was decided about a source and an account, and by what.
 
     Attributes:
-        sentences: The evidence for a person, strongest first.
+        sentences: The evidence for a user, strongest first.
         strength: To compare several accounts that a source may be.
     """
 
@@ -87,7 +87,7 @@ class AccountEvidence:
 
 
 def recognise(new: AccountFacts, known: AccountFacts) -> AccountEvidence:
-    """Decide whether a new source is a known account of the same person."""
+    """Decide whether a new source is a known account of the same user."""
     if new.currency and known.currency and new.currency != known.currency:
         return AccountEvidence(verdict=Recognition.OTHER)
     if new.anchors & known.anchors:

@@ -74,7 +74,7 @@ def decide_new_account(verdict: SameAccount, *, is_listed: bool, other_anchor: b
 def compare_listed_at_once(new: Sequence[SourceRow], other: Sequence[SourceRow]) -> SameAccount:
     """Compare the rows of two accounts that the bank began to list at the same time, such as one under two ids.
 
-    Neither took the place of the other, and a person may have two accounts with the same standing orders. So only rows
+    Neither took the place of the other, and a user may have two accounts with the same standing orders. So only rows
     that are equal in day, amount and text count, and nearly all have to be.
     """
     equal = Counter(map(_content, new)) & Counter(map(_content, other))

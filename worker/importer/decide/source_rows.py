@@ -167,10 +167,10 @@ class MovableRow:
     Attributes:
         source_id: The source that states it.
         row: What it is paired by.
-        expense_id: Its expense; None when the person deleted it, or it is a leg.
-        owns: It stands for the purchase: it has the expense, or had it until the person deleted it.
+        expense_id: Its expense; None when the user deleted it, or it is a leg.
+        owns: It stands for the purchase: it has the expense, or had it until the user deleted it.
         twin_id: The row that has its purchase.
-        touched: The person changed its expense or gave it a category, or typed it in.
+        touched: The user changed its expense or gave it a category, or typed it in.
     """
 
     id: int
@@ -192,7 +192,7 @@ class MovableRow:
 def places_apart(
     lefts: Sequence[MovableRow], rights: Sequence[MovableRow], apart: Collection[frozenset[int]]
 ) -> frozenset[tuple[int, int]]:
-    """Return the places of the rows whose purchases a person parted, where `apart` has the ids of both."""
+    """Return the places of the rows whose purchases a user parted, where `apart` has the ids of both."""
     wanted = {id_ for pair in apart for id_ in pair}
     left_places, right_places = _places_by_purchase(lefts, wanted), _places_by_purchase(rights, wanted)
     return frozenset(

@@ -80,10 +80,10 @@ class StoredRow:
         absent_days: Whole days since a complete delivery first came without the row.
         base: What was last written to its expense.
         expense: The expense now; for a row that has none any more, as it was when it went.
-        category_id: The category of the expense; None also where the person deleted it from their categories since.
+        category_id: The category of the expense; None also where the user deleted it from their categories since.
         former_state: The state that a removed row had.
-        kept_expense_id: The person's own expense that a removed row was linked with, if no other row has it now.
-        booked_as_other: The person said that another row of the account, a posted one, is what became of it.
+        kept_expense_id: The user's own expense that a removed row was linked with, if no other row has it now.
+        booked_as_other: The user said that another row of the account, a posted one, is what became of it.
     """
 
     id: int

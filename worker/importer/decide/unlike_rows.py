@@ -1,7 +1,7 @@
 """Finds rows of two sources that may be one purchase though they differ too much to meet, in amount or in days. Pure.
 
 A tip, a fee or a hold; a booking that came late, or a source that states the purchase where the other states the
-booking. Either source lacks the other's row on a day that it covers, and both name the merchant. Nothing but the person
+booking. Either source lacks the other's row on a day that it covers, and both name the merchant. Nothing but the user
 says whether they are one: so no pair is decided here. Once the sources agree, the rows meet as others do.
 """
 
@@ -46,8 +46,8 @@ def unlike_pairs(
         lefts: Rows of one source.
         rights: Rows of the others.
         spans: The days of both.
-        left_out: Places of the left and of the right rows that both sides have, or that a person was asked about.
-        apart: Pairs that a person parted. Either row may still be one purchase with another one.
+        left_out: Places of the left and of the right rows that both sides have, or that a user was asked about.
+        apart: Pairs that a user parted. Either row may still be one purchase with another one.
     """
     common = common_words(row.words for row in (*lefts, *rights))
     recurring = {

@@ -90,7 +90,7 @@ def sync_accounts(
 def _refresh_known(
     session: Session, rows: Mapping[int, BankConnectionAccount], matches: Sequence[AccountMatch]
 ) -> None:
-    """Write what the bank says of stored accounts; one that it says more of may be another account of the person."""
+    """Write what the bank says of stored accounts; one that it says more of may be another account of the user."""
     _release_reassigned_ids(rows, matches)
     session.flush()
     pairs = [(rows[match.known_id], match.account) for match in matches if match.known_id is not None]

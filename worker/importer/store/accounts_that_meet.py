@@ -1,6 +1,6 @@
-"""Asks whether two accounts of a person are one, once rows show it that neither had when they were first compared.
+"""Asks whether two accounts of a user are one, once rows show it that neither had when they were first compared.
 
-A source is compared with the person's accounts when it is new. Later a file may extend it to days of another account,
+A source is compared with the user's accounts when it is new. Later a file may extend it to days of another account,
 or a source that joined one account may have the rows of a second one as well: two accounts that begin to state the same
 purchases. Nothing is joined by that alone, because both have expenses.
 """

@@ -1,4 +1,4 @@
-"""Joins accounts of connections with the person's accounts: reads what both sides state, and writes which is which.
+"""Joins accounts of connections with the user's accounts: reads what both sides state, and writes which is which.
 
 The rule is `decide.recognise_account`. A source has no account until its first import recognised it.
 """
@@ -105,7 +105,7 @@ def recognise_source(
 
 
 def attach(session: Session, source: BankConnectionAccount, bank_account_id: int) -> None:
-    """Make an account of a connection a source of a person's account, which learns what the source states of it."""
+    """Make an account of a connection a source of a user's account, which learns what the source states of it."""
     account = session.get_one(BankAccount, bank_account_id, with_for_update=True)
     before_id = source.bank_account_id
     source.bank_account_id = bank_account_id
@@ -127,7 +127,7 @@ def learn(account: BankAccount, source: BankConnectionAccount) -> None:
 
 
 def add_account(session: Session, source: BankConnectionAccount) -> int:
-    """Add an account of the person with its first source; return its id."""
+    """Add an account of the user with its first source; return its id."""
     account = BankAccount(
         user_id=source.user_id,
         name=source.name,
@@ -181,7 +181,7 @@ def recognise_again(session: Session, source: BankConnectionAccount) -> bool:
 
 
 def _known_accounts(session: Session, source_id: int) -> dict[int, AccountFacts]:
-    """Return what the sources of the person's other accounts state, by account; rows are read when they are needed."""
+    """Return what the sources of the user's other accounts state, by account; rows are read when they are needed."""
     accounts: dict[int, AccountFacts] = {}
     for row in session.execute(_SOURCES, {"source_id": source_id}):
         facts = accounts.get(row.bank_account_id, AccountFacts(served=False))

@@ -47,7 +47,7 @@ _BESIDE = text(
         AND d.transaction_id = least(p.id, q.id) AND d.other_transaction_id = greatest(p.id, q.id))
     ORDER BY p.id, q.id"""
 )
-# With the expense that the person had typed for it, if it is free now.
+# With the expense that the user had typed for it, if it is free now.
 _WENT = text(
     """SELECT c.transaction_id AS id, e.id AS typed_expense_id
     FROM bank_transaction_changes c JOIN bank_transactions t ON t.id = c.transaction_id AND t.state = 'removed'
@@ -68,7 +68,7 @@ class RowsBeside:
     """Pending rows with the posted ones that they may have become.
 
     Attributes:
-        pairs: All of them, but for those that the person parted.
+        pairs: All of them, but for those that the user parted.
         came_after: Those whose posted row came after the pending one, by their ids.
         asked: Those that are or were a question, by their ids: both rows had an expense then.
         common_words: Words that most texts of the account have.
@@ -117,7 +117,7 @@ def load_rows_beside(session: Session, account_id: int, went: Collection[int] = 
 
 
 def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
-    """Apply what the person did to pending rows that this run removed to the posted rows of the same purchases.
+    """Apply what the user did to pending rows that this run removed to the posted rows of the same purchases.
 
     Returns the months of expenses that changed.
     """
@@ -133,7 +133,7 @@ def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
             continue
         were_both_shown = ids_of(pair) in beside.asked
         if were_both_shown and posted.deleted_by_user and not pending.deleted_by_user:
-            # The person deleted one of two expenses of one purchase. The other one went with its row.
+            # The user deleted one of two expenses of one purchase. The other one went with its row.
             months |= give_expenses(
                 session,
                 [posted.id],
@@ -149,7 +149,7 @@ def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
 
 
 def hide_posted_rows(session: Session, target: WriteTarget, pairs: Pairs) -> set[str]:
-    """Hide posted rows beside pending ones whose expense the person deleted; return the months of their expenses."""
+    """Hide posted rows beside pending ones whose expense the user deleted; return the months of their expenses."""
     months: set[str] = set()
     for pending, posted in pairs:
         effect = ExpenseEffect(state=ExpenseState.TWIN, twin_id=pending.id, drop=True)
@@ -160,13 +160,13 @@ def hide_posted_rows(session: Session, target: WriteTarget, pairs: Pairs) -> set
 def join_booked_beside(
     session: Session, pending: BankTransaction, posted: BankTransaction, run_id: uuid.UUID | None
 ) -> set[str]:
-    """Make a pending row and a posted one of its account one purchase, with what the person did to either.
+    """Make a pending row and a posted one of its account one purchase, with what the user did to either.
 
     The pending row is still delivered. It is a twin of the posted one until it is posted itself.
 
     Returns the months (`YYYY-MM`) of expenses that changed.
 
-    Raises: ConflictError when a row has no expense of its own any more, or the person changed both.
+    Raises: ConflictError when a row has no expense of its own any more, or the user changed both.
     """
     if _purchase(pending) == _purchase(posted):
         return set()
@@ -177,7 +177,7 @@ def join_booked_beside(
     if before.expense is None or (after.expense_id is None and after.expense_state != ExpenseState.TRANSFER):
         raise ConflictError("one of the two rows has no expense of its own any more")
     if _is_touched(before) and _is_touched(after):
-        raise ConflictError("both rows were changed by the person, so that neither expense can go")
+        raise ConflictError("both rows were changed by the user, so that neither expense can go")
     if _is_touched(after):
         months = make_twins(session, [HandOver.of(after, before.id, before.expense_id)], run_id)
         let_follow(session, [(before.id, after.id)])
@@ -191,7 +191,7 @@ def _purchase(row: BankTransaction) -> int:
 
 
 def _is_touched(row: StoredRow) -> bool:
-    """Return whether the expense of a row must stay: the person changed or typed it, or a transfer hides it."""
+    """Return whether the expense of a row must stay: the user changed or typed it, or a transfer hides it."""
     return row.expense_state != ExpenseState.OWN or row.changed_by_user
 
 

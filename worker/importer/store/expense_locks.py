@@ -17,7 +17,7 @@ _LOCKED = text(
 
 
 class ExpensesChangedError(Exception):
-    """A person changed or deleted expenses that a plan is about, after they were read."""
+    """A user changed or deleted expenses that a plan is about, after they were read."""
 
 
 def lock_if_unchanged(session: Session, expenses: Sequence[Counterpart]) -> None:

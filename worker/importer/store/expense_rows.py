@@ -15,7 +15,7 @@ from worker.importer.store.bulk import array_text, copy, run_values
 
 IS_EDITED = """(e.category_id IS NOT NULL OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at)
       IS DISTINCT FROM (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on))"""
-"""SQL: whether the person changed the expense `e` of a row `t`, or gave it a category."""
+"""SQL: whether the user changed the expense `e` of a row `t`, or gave it a category."""
 
 _COLUMN_OF = {"spent_on": "spent_at"}
 _FIELD_COLUMNS = tuple(_COLUMN_OF.get(field, field) for field in ExpenseFields._fields)

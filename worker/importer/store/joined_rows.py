@@ -1,4 +1,4 @@
-"""Loads the rows of sources with what a person did to their expenses, and matches the rows of a joined source once."""
+"""Loads the rows of sources with what a user did to their expenses, and matches the rows of a joined source once."""
 
 import uuid
 from collections import defaultdict
@@ -54,7 +54,7 @@ def load_movable_rows(session: Session, source_ids: Sequence[int], *, since_on: 
 
 
 def pairs_apart(session: Session, user_id: int) -> frozenset[frozenset[int]]:
-    """Return pairs of rows with an expense of which a person said that they, or twins of them, are two purchases."""
+    """Return pairs of rows with an expense of which a user said that they, or twins of them, are two purchases."""
     return frozenset(frozenset(pair) for pair in session.execute(_APART, {"user_id": user_id}))
 
 
@@ -69,7 +69,7 @@ def meet_joined_rows(
 ) -> set[str]:
     """Make the rows of a source that was joined after it had some meet those of the others, whatever their days.
 
-    The expense that the person left alone goes; where both were changed, both stay. A row that is a leg of a transfer
+    The expense that the user left alone goes; where both were changed, both stay. A row that is a leg of a transfer
     stays one, and the other's expense goes. The source leads from then on where it knows better. Returns the months
     (`YYYY-MM`) of expenses that changed.
 
@@ -98,7 +98,7 @@ def meet_joined_rows(
 
 
 def _stands(row: MovableRow) -> bool:
-    """Return whether a row stands for a purchase that the person sees, or that a transfer hides."""
+    """Return whether a row stands for a purchase that the user sees, or that a transfer hides."""
     return row.owns and (row.expense_id is not None or _is_leg(row))
 
 

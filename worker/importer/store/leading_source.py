@@ -53,7 +53,7 @@ def stated_by_owner(session: Session, ids: Collection[int]) -> Mapping[int, Sequ
 def let_sources_lead(
     session: Session, ids: Collection[int], run_id: uuid.UUID | None, *, also_alone: bool = False
 ) -> set[str]:
-    """Write what leads to the expenses of these rows, or of those whose twins they are; the person's edits stay.
+    """Write what leads to the expenses of these rows, or of those whose twins they are; the user's edits stay.
 
     Returns the months (`YYYY-MM`) of the expenses that changed.
 

@@ -144,7 +144,7 @@ def withdrawn_rows(
 
 
 def still_pending_rows(session: Session, account_id: int, *, user_id: int) -> int:
-    """Return about how many rows the person is asked whether they are pending still."""
+    """Return about how many rows the user is asked whether they are pending still."""
     return int(session.execute(_STILL_PENDING, {"account_id": account_id, "user_id": user_id}).scalar_one())
 
 

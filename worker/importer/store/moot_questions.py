@@ -1,4 +1,4 @@
-"""Closes questions whose answer would change nothing any more: the bank, another source or the person settled them.
+"""Closes questions whose answer would change nothing any more: the bank, another source or the user settled them.
 
 A closed question stays, as `obsolete`, with the time (`decided_at`) and the run that found it settled
 (`detail.settled_by`); it is open again when it is asked again.
@@ -51,7 +51,7 @@ _IS_MOOT = text(f"SELECT :id IN ({_MOOT})")
 
 
 def close_moot_questions(session: Session, user_id: int, run_id: uuid.UUID) -> None:
-    """Close the questions to a person about rows and expenses that are settled.
+    """Close the questions to a user about rows and expenses that are settled.
 
     Args:
         run_id: The run that finds it.

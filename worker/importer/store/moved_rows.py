@@ -26,7 +26,7 @@ class _RowWithExpense(Protocol):
 
 
 class _TouchableRow(_RowWithExpense, Protocol):
-    """Also: whether the person changed the expense."""
+    """Also: whether the user changed the expense."""
 
     @property
     def touched(self) -> bool: ...
@@ -110,7 +110,7 @@ _PAIR = text(
     WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
     ORDER BY e.id FOR UPDATE OF t, e"""  # noqa: S608 - a constant
 )
-# A leg has no expense: the transfer hides the purchase. Nor has a purchase that the person deleted.
+# A leg has no expense: the transfer hides the purchase. Nor has a purchase that the user deleted.
 _HIDDEN = text(
     """SELECT w.id AS asked_id, t.id, t.expense_id, t.expense_state, CAST(NULL AS text) AS month, FALSE AS touched
     FROM bank_transactions w
@@ -175,7 +175,7 @@ def make_twins(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | 
 def join_pair(
     session: Session, one_id: int, other_id: int, run_id: uuid.UUID | None, *, deleted_too: bool = False
 ) -> set[str]:
-    """Join the purchases of two rows: the expense that the person did not change is deleted, else the newer one.
+    """Join the purchases of two rows: the expense that the user did not change is deleted, else the newer one.
 
     A leg of a transfer stays one, and the other row's expense goes.
 
@@ -184,11 +184,11 @@ def join_pair(
         one_id: A row.
         other_id: Another row.
         run_id: The run in whose history it is noted, where there is one.
-        deleted_too: A purchase whose expense the person had deleted stays deleted, and the other row's expense goes.
+        deleted_too: A purchase whose expense the user had deleted stays deleted, and the other row's expense goes.
 
     Returns the months (`YYYY-MM`) of the expenses that changed; none where both rows are one purchase already.
 
-    Raises: ConflictError when a purchase has no expense any more, a source has booked both, or the person changed both
+    Raises: ConflictError when a purchase has no expense any more, a source has booked both, or the user changed both
         (or the one beside a leg) or said of rows of both that they are two.
     """
     if one_id == other_id:
@@ -205,11 +205,11 @@ def join_pair(
     if apart.are_booked:
         raise ConflictError("a source has booked both, so that they are two purchases")
     if apart.are_parted:
-        raise ConflictError("the person said of rows of both that they are two: take that answer back first")
+        raise ConflictError("the user said of rows of both that they are two: take that answer back first")
     if len(hidden) > 1:
         raise ConflictError("neither row has an expense: unmatch a leg of a transfer first")
     if new.touched and (old.touched or hidden):
-        raise ConflictError("the person changed what the rows say, so that no expense can go")
+        raise ConflictError("the user changed what the rows say, so that no expense can go")
     months = join_pairs(session, [(old, new)], run_id)
     return months | {row.month for row in rows if row.month is not None}
 
@@ -217,7 +217,7 @@ def join_pair(
 def join_pairs(
     session: Session, pairs: Sequence[tuple[_TouchableRow, _TouchableRow]], run_id: uuid.UUID | None
 ) -> set[str]:
-    """Make pairs of rows with an expense each one purchase: the second's expense goes, unless the person changed it."""
+    """Make pairs of rows with an expense each one purchase: the second's expense goes, unless the user changed it."""
     kept_and_gone = [(new, old) if new.touched else (old, new) for old, new in pairs]
     twins = [HandOver.of(kept, gone.id, gone.expense_id) for kept, gone in kept_and_gone]
     months = make_twins(session, twins, run_id)

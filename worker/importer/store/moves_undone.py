@@ -64,7 +64,7 @@ _OWN_AGAIN = text(
 
 
 def take_back_move(session: Session, moved_run_id: uuid.UUID, run_id: uuid.UUID) -> tuple[int, set[str]]:
-    """Undo what a move did to rows: expenses return to the rows that had them, with their ids and the person's edits.
+    """Undo what a move did to rows: expenses return to the rows that had them, with their ids and the user's edits.
 
     Returns how many rows have their expense again, and the months (`YYYY-MM`) of expenses that are back.
     """

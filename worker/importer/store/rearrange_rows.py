@@ -39,7 +39,7 @@ ALONE = """alone AS MATERIALIZED (
         AND NOT EXISTS (SELECT FROM bank_match_suggestions s WHERE s.kind = 'twin' AND s.status = 'open'
           AND (s.transaction_id = t.id OR s.other_transaction_id = t.id))
     )"""
-"""Rows of an account's sources that no other source confirms; none that a person was asked about."""
+"""Rows of an account's sources that no other source confirms; none that a user was asked about."""
 
 # Of amounts that both sides have such rows of. Two that differ may have met each other's: of a pair of two amounts each
 # side has one, and the other amount alone.

@@ -1,7 +1,7 @@
 """Detects a new account that is another one: an older one of its connection, or one of another connection.
 
 What evidently is an account that went missing goes on as it; what evidently is one of another connection becomes a
-source of the same account of the person. What may be is asked, and not imported until the user answers: also an account
+source of the same account of the user. What may be is asked, and not imported until the user answers: also an account
 with the rows of one that the bank lists as well, or that has another account number.
 """
 
@@ -117,7 +117,7 @@ def account_or_old_one(session: Session, share: AccountShare) -> AccountState | 
 
 
 def _with_bank_account(session: Session, share: AccountShare) -> AccountState | None:
-    """Return the account as a source of the person's account that it is or begins; None when that has to be asked."""
+    """Return the account as a source of the user's account that it is or begins; None when that has to be asked."""
     if share.account.bank_account_id is not None:
         return share.account
     source = session.get_one(BankConnectionAccount, share.account.id)

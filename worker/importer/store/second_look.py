@@ -82,7 +82,7 @@ _DOUBTFUL = text(
     ORDER BY 1"""
 )
 # What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the
-# account are looked at: a statement file has no later run of its own. Two rows of which a person said so are two
+# account are looked at: a statement file has no later run of its own. Two rows of which a user said so are two
 # purchases, and two posted rows of one source, also where the one was pending beside the other and was taken for it.
 # The `+ 0` lets Postgres look each twin up by its row: by the account as well it would read all days of the account.
 _ORPHANS = text(

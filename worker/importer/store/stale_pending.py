@@ -110,7 +110,7 @@ def settle_pending(
     """Settle pending rows beside which the bank delivered what may be their booking, or that are pending for long.
 
     Where a posted row is evidently what became of one, it goes: once the bank delivers it no longer, or after the days
-    of grace where the bank delivers changes alone. About others the person is asked. Returns the months of expenses
+    of grace where the bank delivers changes alone. About others the user is asked. Returns the months of expenses
     that changed.
 
     Args:
@@ -155,7 +155,7 @@ def settle_pending(
 
 
 def _remove(session: Session, target: WriteTarget, rows: Sequence[StoredRow]) -> set[str]:
-    """Remove rows whose expense is their own or the person's; return the months of expenses that changed."""
+    """Remove rows whose expense is their own or the user's; return the months of expenses that changed."""
     wanted = [row for row in rows if row.expense_state in (ExpenseState.OWN, ExpenseState.LINKED)]
     changes = [
         tombstone(row, Reason.PENDING_VANISHED if row.state == State.PENDING else Reason.CALLED_OFF) for row in wanted

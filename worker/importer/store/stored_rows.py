@@ -127,7 +127,7 @@ def latest_texts(session: Session, account_id: int) -> Sequence[str]:
 
 
 def present_categories(session: Session, ids: Collection[int | None]) -> frozenset[int]:
-    """Return those of the categories of former expenses that the person has not deleted since."""
+    """Return those of the categories of former expenses that the user has not deleted since."""
     return frozenset(session.execute(_CATEGORIES, {"ids": list(ids)}).scalars()) if ids else frozenset()
 
 

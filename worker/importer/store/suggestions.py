@@ -1,4 +1,4 @@
-"""Writes questions to the person: about a row and an expense, two rows, or two accounts; an answered one stays."""
+"""Writes questions to the user: about a row and an expense, two rows, or two accounts; an answered one stays."""
 
 import json
 import uuid
@@ -59,7 +59,7 @@ def suggest_account(
     """Ask whether two accounts of connections are one, unless that was asked before.
 
     Args:
-        evidence: What speaks for it, for the person who answers.
+        evidence: What speaks for it, for the user who answers.
     """
     asked: dict[str, object] = {"user_id": user_id, "run_id": run_id, "reason": Reason.SIMILAR_ACCOUNT}
     asked |= {"account_id": account_id, "other_account_id": other_id, "detail": json.dumps(evidence or {})}

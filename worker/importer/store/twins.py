@@ -2,7 +2,7 @@
 
 Rows of one purchase at several sources of an account share an expense: one row has it, the others are its twins. When
 the bank of the first withdraws the row, its run is reverted, or its source is removed or made an account of its own,
-one twin goes on with the expense, its id and what the person did to it; the other twins point to that one. A row that
+one twin goes on with the expense, its id and what the user did to it; the other twins point to that one. A row that
 returns as a twin, because its run is restored, points to the row that has the expense by then.
 """
 
@@ -78,7 +78,7 @@ def successors(session: Session, ids: Collection[int], *, but: Collection[int] =
 def point_to_ends(session: Session, ids: Collection[int], user_id: int, run_id: uuid.UUID) -> tuple[set[int], set[str]]:
     """Let twins of rows that are twins themselves point to the row that they all are the purchase of.
 
-    Two rows of one source are two purchases, and so are rows that a person parted: such a twin stays as it is. Returns
+    Two rows of one source are two purchases, and so are rows that a user parted: such a twin stays as it is. Returns
     the twins that point elsewhere now, and the months (`YYYY-MM`) of expenses that changed.
     """
     found = session.execute(_ENDS, {"ids": array_text(ids), "most": _MOST_STEPS}).all() if ids else []
@@ -98,7 +98,7 @@ def _point(session: Session, twins: Mapping[int, int], run_id: uuid.UUID | None)
 def hand_to_twins(session: Session, rows: Sequence[StoredRow], run_id: uuid.UUID | None) -> dict[int, int]:
     """Give the expenses of rows that lose them to their twins; return the twins by the rows that had one.
 
-    A deletion by the person goes over as well: the twin has no expense then, either. The expense still says what the
+    A deletion by the user goes over as well: the twin has no expense then, either. The expense still says what the
     old row stated: once that is gone, `let_sources_lead` has to write what is left.
 
     Args:

@@ -103,7 +103,7 @@ class ExpensesBeside:
         counterparts: Expenses that the rows may be matched with.
         spans: The days of this source and of the account's others, where there are rows of others.
         rivals: Stored rows of this source that may be the purchases of others' rows as well.
-        asked: Pairs of a stored row and a partner about which the person was asked.
+        asked: Pairs of a stored row and a partner about which the user was asked.
     """
 
     counterparts: Sequence[Counterpart]
@@ -236,7 +236,7 @@ def _beside(account: AccountState, days: Collection[date], amounts: Collection[D
 
 
 def load_asked(session: Session, ids: Collection[int]) -> Asked:
-    """Return the pairs of these rows and a partner that a person was asked about or parted: none is matched again."""
+    """Return the pairs of these rows and a partner that a user was asked about or parted: none is matched again."""
     if not ids:
         return NOBODY_WAS_ASKED
     pairs: dict[bool, set[tuple[int, Partner]]] = {True: set(), False: set()}
