@@ -96,12 +96,12 @@ def job_of(claimed: ClaimedRun) -> Job:
 
 
 def read_context_for(
-    job: Job, account: AccountState, capabilities: Capabilities, now: datetime, session: str | None
+    job: Job, account: AccountState, capabilities: Capabilities, now: datetime, provider_session: str | None
 ) -> ReadContext:
     """Return what is known of an account before its rows are read.
 
     Args:
-        session: The provider's, of session ids.
+        provider_session: Within which session ids are valid.
     """
     zone = zone_of(job, capabilities)
     id_class = IdClass(job.options.id_class or account.id_class or capabilities.id_class)
@@ -111,7 +111,7 @@ def read_context_for(
         # An account is in one currency: what was assumed of it holds until the bank states another one.
         currency=account.currency or account.currency_assumed or job.currency,
         trusted=trusts_ids(id_class),
-        namespace=(session or "") if id_class == IdClass.SESSION else "",
+        namespace=(provider_session or "") if id_class == IdClass.SESSION else "",
         date_basis=job.options.date_basis,
         sign=-1 if is_inverted(account, job.options) else 1,
         days_at=None if account.days_at is None else time.fromisoformat(account.days_at),

@@ -17,7 +17,7 @@ class ReadContext:
         today: Today in that zone.
         currency: The account's, else the user's, for transactions that name none.
         trusted: The ids of this account are identities.
-        namespace: The session of session ids, empty otherwise.
+        namespace: The provider session of session ids, empty otherwise.
         date_basis: Which of the bank's days is the day of the expense, where the bank states it.
         sign: -1 where the bank states the account with inverted signs.
         days_at: The time of day (UTC) of all moments of the account, where the bank writes days as moments.

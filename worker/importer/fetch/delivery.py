@@ -102,7 +102,7 @@ class Delivery:
     covers: Window | None = None
     complete: bool = True
     next_cursor: str | None = None
-    session: str | None = None
+    provider_session: str | None = None
     last_page: Sequence[Transaction] = ()
     days: Window | None = None
     continues: bool = False
@@ -126,7 +126,7 @@ class Delivery:
             self.repeated,
         ):
             collected.clear()
-        self.covers, self.complete, self.session, self.records = None, True, None, 0
+        self.covers, self.complete, self.provider_session, self.records = None, True, None, 0
         self.last_page, self.days = (), None
 
 
@@ -257,7 +257,7 @@ def _take_in(delivery: Delivery, page: Page) -> None:
     delivery.balances += page.balances
     delivery.complete = delivery.complete and page.complete
     delivery.next_cursor = page.next_cursor
-    delivery.session = page.session or delivery.session
+    delivery.provider_session = page.session or delivery.provider_session
     delivery.covers = _joined(delivery.covers, page.covers)
 
 

@@ -55,7 +55,7 @@ class ResponseDigest:
         if not self._enabled or odd or not delivery.complete or rows is None or sum(map(len, rows.values())) > MAX_ROWS:
             self.disable()
             return
-        self._update(request.account_id, delivery.next_cursor, delivery.session, delivery.covers is None)
+        self._update(request.account_id, delivery.next_cursor, delivery.provider_session, delivery.covers is None)
         self._update(*(_without_time_of_day(account, self._zone) for account in delivery.accounts.values()))
         for account_id, transactions in rows.items():
             self._update(account_id, comparable_bytes(transactions))

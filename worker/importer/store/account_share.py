@@ -68,7 +68,7 @@ def share_of(
         account=account,
         request=request,
         capabilities=capabilities,
-        read_context=read_context_for(job, account, capabilities, now, delivery.session),
+        read_context=read_context_for(job, account, capabilities, now, delivery.provider_session),
         delivery=delivery,
         rejected=rejected,
         rows=rows,
