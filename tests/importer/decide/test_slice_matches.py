@@ -10,14 +10,14 @@ from worker.importer.decide.slice_matches import RowsInFull, correct_matches, ma
 from worker.importer.decide.slice_rows import StoredKeys, read_slice
 
 
-def found_and_corrected(said, stored, context=TRUSTED, linked=(), *, whole_days=True, first_load=False):
+def found_and_corrected(said, stored, context=TRUSTED, named=(), *, whole_days=True, first_load=False):
     """Match transactions with stored rows of which all that is undecided is loaded."""
     chosen = rules(whole_days=whole_days)
     delivered = [fingerprint(one, context, context.fingerprint_salt) for one in said]
     rows = read_slice(delivered, StoredKeys(rows=[key(one) for one in stored]), context, chosen)
     found = match_slice(rows, COMPLETE, context, chosen)
-    details = {one.id: one for one in stored if one.id in found.undecided.union(linked)}
-    full = RowsInFull(details=details, linked=dict.fromkeys(linked, "p"))
+    details = {one.id: one for one in stored if one.id in found.undecided.union(named)}
+    full = RowsInFull(details=details, named=dict.fromkeys(named, "p"))
     return found, correct_matches(found, full, COMPLETE, chosen, first_load=first_load)
 
 
@@ -46,7 +46,7 @@ def test_what_is_to_be_loaded_follows_from_what_was_recognised():
     changed, absent = row(id=1, external_id="a", expense_id=None), row(id=2, text="Books", external_id="b")
     said = [transaction(text="Bar", external_id="a"), transaction("-1", "Tea", pending_external_id="p")]
     found, corrected = found_and_corrected(said, [changed, absent])
-    assert (found.undecided, list(found.links), found.unchanged) == ({1, 2}, ["p"], 0)
+    assert (found.undecided, list(found.named_ids), found.unchanged) == ({1, 2}, ["p"], 0)
     assert list(corrected.without_expense) == [1]
     assert [one.description for one in corrected.visible] == ["Tea", "Bar"]
 
@@ -71,6 +71,6 @@ def test_a_pending_row_that_a_posted_one_links_is_released():
         transaction(external_id="p2", pending=True),
         transaction("-4", external_id="b", pending_external_id="p"),
     ]
-    found, _ = found_and_corrected(said, [replace(pending, fingerprint=b"other")], linked=[1])
+    found, _ = found_and_corrected(said, [replace(pending, fingerprint=b"other")], named=[1])
     assert found.matches.delivered_beside == {1: line(external_id="p2", pending=True)}
     assert 1 not in found.matches.seen

@@ -100,7 +100,7 @@ class RowChange:
     Attributes:
         line: What the bank says now; None when it took the row back.
         base: What is to be remembered as last written to the expense.
-        delivered_beside: The pending line by which the same delivery tells the row that the posted line links.
+        delivered_beside: The pending line by which the same delivery tells the row that the posted line names.
     """
 
     known: StoredRow

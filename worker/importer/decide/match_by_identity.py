@@ -39,7 +39,7 @@ class IdentityMatches:
         next_occurrence: By content key, the first occurrence that no row has.
         taken_identities: Identities that rows have already.
         shared_ids: Ids that stand for several rows, and the identities they would give.
-        delivered_beside: Pending lines whose rows a posted line of the delivery links by a former id, by the rows' ids.
+        delivered_beside: Pending lines whose rows a posted line of the delivery names by a former id, by the rows' ids.
     """
 
     unchanged: list[IdentityMatch] = field(default_factory=list)
@@ -92,9 +92,9 @@ class IdentityMatches:
         if row.absent:
             self.returned.append(row.id)
 
-    def release_linked(self, linked: Collection[int]) -> None:
-        """Let posted lines have the rows that they link, although pending lines deliver these under an id of today."""
-        for match in [m for m in (*self.changed, *self.unchanged) if m.known_id in linked and m.line.pending]:
+    def release_named(self, named: Collection[int]) -> None:
+        """Let posted lines have the rows that they name, although pending lines deliver these under an id of today."""
+        for match in [m for m in (*self.changed, *self.unchanged) if m.known_id in named and m.line.pending]:
             self.delivered_beside[match.known_id] = match.line
             self.seen.discard(match.known_id)
             if match in self.changed:

@@ -62,9 +62,9 @@ def match_pending_rows(
     rate_other_amount = partial(_rate_other_amount, common=common_words)
     matching.choose(
         matching.pairs_by_key(
-            lambda line: line.pending_external_id, lambda candidate: candidate.linked_as or candidate.known.external_id
+            lambda line: line.pending_external_id, lambda candidate: candidate.named_as or candidate.known.external_id
         ),
-        _rate_link,
+        _rate_named,
     )
     matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
     for line_key, row_key in _RESTATED_KEYS:
@@ -161,7 +161,7 @@ def _is_shown_and_cut_off(candidate: UnmatchedRow) -> bool:
     return shown and candidate.maybe_cut_off and not candidate.withdrawn
 
 
-def _rate_link(_line: Line, candidate: UnmatchedRow) -> Rating | None:
+def _rate_named(_line: Line, candidate: UnmatchedRow) -> Rating | None:
     # A row that another part of the purchase became already is not taken from it.
     return None if candidate.known.state == State.POSTED else Rating(0.0, Reason.POSTED_LINK)
 

@@ -44,7 +44,7 @@ class UnmatchedRow:
         removed: It was removed before, and a user had deleted or changed its expense.
         maybe_restated: It is posted and has no trusted id, and the answer holds its day as a whole without it.
         currency_assumed: Its currency is the one that was assumed before the bank stated any.
-        linked_as: The id, present or former, by which a line names it as its pending one.
+        named_as: The id, present or former, by which a line names it as its pending one.
     """
 
     known: StoredRow
@@ -55,7 +55,7 @@ class UnmatchedRow:
     removed: bool = False
     maybe_restated: bool = False
     currency_assumed: bool = False
-    linked_as: str | None = None
+    named_as: str | None = None
 
     @property
     def is_withdrawn_posted_row(self) -> bool:

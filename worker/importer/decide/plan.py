@@ -34,7 +34,7 @@ class Evidence:
         rivals: Rows of this source that may be the purchases of `existing` as well as new lines.
         asked: Pairs of a stored row and a partner about which the user was asked.
         unchanged_elsewhere: How many rows of the delivery `read_slice` set aside as unchanged.
-        linked: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
+        named: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
         delivered: Ids of those of `details` that this slice or an earlier one has: neither absent nor replaced.
         common_words: Words that most texts of the account have.
         maybe_restated: Ids of those of `details` that the delivery lacks although it has all rows of their days.
@@ -50,7 +50,7 @@ class Evidence:
     rivals: Sequence[SourceRow] = ()
     asked: Asked = NOBODY_WAS_ASKED
     unchanged_elsewhere: int = 0
-    linked: Mapping[int, str] = field(default_factory=dict)
+    named: Mapping[int, str] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
     common_words: frozenset[str] = frozenset()
     maybe_restated: frozenset[int] = frozenset()
@@ -125,25 +125,25 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
 
 
 def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> list[UnmatchedRow]:
-    """Return the rows that a new line may match: removed ones, linked ones, and pending ones without a link.
+    """Return the rows that a new line may match: removed ones, those that a line names, other pending ones.
 
     Of rows that were removed before those matter whose expense a user had deleted or changed.
     """
     candidates = []
     for row in evidence.details.values():
-        explicit, linked = row.id in evidence.removed, row.id in evidence.linked
+        explicit, named = row.id in evidence.removed, row.id in evidence.named
         if row.id in matches.seen or (row.id in evidence.delivered and row.state == State.POSTED and not explicit):
             continue
-        if row.booked_as_other and not linked:
+        if row.booked_as_other and not named:
             continue
-        if row.state == State.REMOVED and not explicit and not linked:
+        if row.state == State.REMOVED and not explicit and not named:
             if row.changed_by_user:
                 candidates.append(UnmatchedRow(known=row, withdrawn=False, complete=False, removed=True))
             continue
         withdrawn = explicit or evidence.coverage.covers(row.day)
         guessed = row.state == State.PENDING and rules.guess_pending
         restated = row.id in evidence.maybe_restated
-        if withdrawn or guessed or linked or restated:
+        if withdrawn or guessed or named or restated:
             complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
             ahead = evidence.coverage.is_ahead(row.day)
             candidates.append(
@@ -153,7 +153,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
                     complete=complete,
                     maybe_cut_off=cut_off,
                     ahead=ahead,
-                    linked_as=evidence.linked.get(row.id),
+                    named_as=evidence.named.get(row.id),
                     maybe_restated=restated,
                     currency_assumed=row.currency == rules.currency_assumed,
                 )

@@ -23,14 +23,14 @@ class SliceMatches:
         matches: Lines with their stored rows.
         opposite: By the fingerprint of a line, the one that it has with the opposite sign.
         undecided: Ids of the stored rows that are to be loaded in full.
-        links: Provider ids of the pending rows that new lines name.
+        named_ids: Provider ids of the pending rows that new lines name.
         unchanged: How many rows of the slice were set aside as unchanged.
     """
 
     matches: IdentityMatches
     opposite: Mapping[bytes, bytes]
     undecided: frozenset[int]
-    links: Sequence[str]
+    named_ids: Sequence[str]
     unchanged: int
 
 
@@ -40,11 +40,11 @@ class RowsInFull:
 
     Attributes:
         details: The undecided rows and those that new lines name, by their ids.
-        linked: Ids of the rows that new lines name, each with the provider's id by which they do.
+        named: Ids of the rows that new lines name, each with the provider's id by which they do.
     """
 
     details: Mapping[int, StoredRow]
-    linked: Mapping[int, str]
+    named: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules
         matches=matches,
         opposite=opposite,
         undecided=frozenset(matches.undecided(coverage)),
-        links=[line.pending_external_id for line in matches.new if line.pending_external_id],
+        named_ids=[line.pending_external_id for line in matches.new if line.pending_external_id],
         unchanged=len(rows.split.seen),
     )
 
@@ -93,7 +93,7 @@ def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules
 def correct_matches(
     found: SliceMatches, rows: RowsInFull, coverage: Coverage, rules: RowRules, *, first_load: bool
 ) -> CorrectedMatches:
-    """Correct what was recognised by what the stored rows say: links, ids of other purchases, signs.
+    """Correct what was recognised by what the stored rows say: named pending rows, ids of other purchases, signs.
 
     Args:
         found: What was recognised; its matches are changed.
@@ -103,7 +103,7 @@ def correct_matches(
         first_load: The account had no rows before.
     """
     matches, details = found.matches, rows.details
-    matches.release_linked([id_ for id_ in rows.linked if details[id_].state == State.PENDING])
+    matches.release_named([id_ for id_ in rows.named if details[id_].state == State.PENDING])
     set_reused_ids_apart(matches, details, coverage)
     flipped = signs_flipped(matches, details, coverage, found.unchanged)
     without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]

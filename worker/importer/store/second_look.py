@@ -32,7 +32,7 @@ from worker.importer.store.rearrange_rows import let_equal_rows_meet
 from worker.importer.store.stale_pending import remove_abandoned, settle_pending
 from worker.importer.store.stored_rows import load_details
 from worker.importer.store.suggestions import suggest
-from worker.importer.store.transfers import hide_shown_legs, link_transfers, unpaired_ids
+from worker.importer.store.transfers import hide_shown_legs, pair_legs_of, unpaired_ids
 from worker.importer.store.twins import point_to_ends, successors
 from worker.importer.store.unlike_rows import ask_about_unlike_rows
 from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans
@@ -137,7 +137,7 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     months |= let_posted_rows_inherit(session, target)
     ask_about_unlike_rows(session, account, target, since_on)
     unpaired = unpaired_ids(session, target, since_on)
-    return months | (link_transfers(session, job, target, unpaired) if unpaired else set())
+    return months | (pair_legs_of(session, job, target, unpaired) if unpaired else set())
 
 
 def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> set[str]:

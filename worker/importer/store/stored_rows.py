@@ -79,9 +79,9 @@ class StoredBeside:
 
 def load_undecided(session: Session, account_id: int, found: SliceMatches, removed: Collection[int]) -> RowsInFull:
     """Return the rows of a slice that are not decided yet, those that its lines name, and those of `removed`."""
-    linked = _ids_by_external_id(session, account_id, found.links)
-    details = load_details(session, found.undecided.union(removed, linked))
-    return RowsInFull(details=details, linked=linked)
+    named = _ids_by_external_id(session, account_id, found.named_ids)
+    details = load_details(session, found.undecided.union(removed, named))
+    return RowsInFull(details=details, named=named)
 
 
 def load_beside(

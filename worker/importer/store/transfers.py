@@ -1,6 +1,6 @@
-"""Finds and links both legs of a transfer between two accounts of one user, so that neither counts as spending.
+"""Finds and pairs both legs of a transfer between two accounts of one user, so that neither counts as spending.
 
-The rules are in `decide.match_transfer`; this file reads candidates, links what is certain and asks about the rest.
+The rules are in `decide.match_transfer`; this file reads candidates, pairs what is certain and asks about the rest.
 """
 
 import uuid
@@ -62,7 +62,7 @@ _HAS_OTHERS = text(
     """SELECT EXISTS (SELECT 1 FROM bank_connection_accounts a WHERE a.user_id = :user_id AND a.id <> :account_id
         AND EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = a.id))"""
 )
-_LINK = text(
+_PAIR = text(
     "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
     " ELSE CAST(:one AS bigint) END, last_run_id = :run_id WHERE id IN (:one, :other)"
 )
@@ -91,12 +91,12 @@ _RELEASED = text(
 
 
 def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, written: Written) -> set[str]:
-    """Find and link the other legs of the rows that were just written; return the months of expenses that changed."""
+    """Find and pair the other legs of the rows that were just written; return the months of expenses that changed."""
     months = _release(session, target, plan)
     ids = [*written.transaction_ids, *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
     if not ids or not session.execute(_HAS_OTHERS, _owner_values(target)).scalar_one():
         return months
-    return months | link_transfers(session, job, target, ids)
+    return months | pair_legs_of(session, job, target, ids)
 
 
 def unpaired_ids(session: Session, target: WriteTarget, since_on: date) -> list[int]:
@@ -105,10 +105,10 @@ def unpaired_ids(session: Session, target: WriteTarget, since_on: date) -> list[
     return list(session.execute(_UNPAIRED, values).scalars())
 
 
-def link_transfers(session: Session, job: Job, target: WriteTarget, ids: Sequence[int]) -> set[str]:
-    """Find the other legs of these rows and link them; return the months of expenses that changed.
+def pair_legs_of(session: Session, job: Job, target: WriteTarget, ids: Sequence[int]) -> set[str]:
+    """Find the other legs of these rows and pair them; return the months of expenses that changed.
 
-    A pair that the user declined is not linked, nor asked about again.
+    A pair that the user declined is not paired, nor asked about again.
     """
     months: set[str] = set()
     ours = [_leg(row) for row in session.execute(_OURS, {"ids": ids})]
@@ -131,18 +131,18 @@ def link_transfers(session: Session, job: Job, target: WriteTarget, ids: Sequenc
     for match in matches.certain:
         if (min(match.left.id, match.right.id), max(match.left.id, match.right.id)) in declined:
             continue
-        months |= link_legs(session, target, match, hide=job.options.transfers == "hide")
+        months |= pair_legs(session, target, match, hide=job.options.transfers == "hide")
     _suggest(session, target, matches.suggestions)
     return months
 
 
-def link_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, TransferLeg], *, hide: bool) -> set[str]:
-    """Link two legs; with `hide`, neither is an expense any more, unless the user has made one of them their own."""
+def pair_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, TransferLeg], *, hide: bool) -> set[str]:
+    """Pair two legs; with `hide`, neither is an expense any more, unless the user has made one of them their own."""
     details = load_details(session, (match.left.id, match.right.id))
     if hide and any(_touched(row) for row in details.values()):
         _suggest(session, target, [match])
         return set()
-    session.execute(_LINK, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
+    session.execute(_PAIR, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
     record_without_line(session, details.values(), target.run_id, Decision.UPDATED, match.reason)
     return _hide_legs(session, target, details) if hide else set()
 
