@@ -181,8 +181,8 @@ def _not_reached(session: Session, run: BankImportRun, reached: int) -> list[dic
     if run.account_external_id is not None:
         asked_for = run.account_external_id
         wanted.append(or_(account.external_id == asked_for, literal(asked_for) == any_(account.former_external_ids)))
-    seen = select(mine.account_id).where(mine.run_id == run.id)
-    query = select(account.external_id, account.name).where(*wanted, account.id.not_in(seen))
+    with_row = select(mine.account_id).where(mine.run_id == run.id)
+    query = select(account.external_id, account.name).where(*wanted, account.id.not_in(with_row))
     query = query.order_by(account.status != "active", account.id)
     ended = {"status": "failed", "code": run.code, "message": run.message, "from_on": None, "to_on": None}
     nothing = {**dict.fromkeys(COUNTS, 0), "balance_proof": None, "finished_at": run.finished_at}

@@ -41,7 +41,7 @@ def test_an_id_is_counted_anew_where_nobody_asked_about_the_row_that_had_it(aske
     known, asked = row(external_id="a"), Coverage(window=Window(from_on=day(asked_from), to_on=day(50)))
     matches = match_by_identity([line(external_id="a", booking_on=on)], [key(known)], {}, asked)
     set_reused_ids_apart(matches, {known.id: known}, asked)
-    assert (known.id not in matches.seen) is reused
+    assert (known.id not in matches.delivered_ids) is reused
 
 
 NEXT = {

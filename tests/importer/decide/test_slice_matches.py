@@ -46,7 +46,7 @@ def test_what_is_to_be_loaded_follows_from_what_was_recognised():
     changed, absent = row(id=1, external_id="a", expense_id=None), row(id=2, text="Books", external_id="b")
     said = [transaction(text="Bar", external_id="a"), transaction("-1", "Tea", pending_external_id="p")]
     found, corrected = found_and_corrected(said, [changed, absent])
-    assert (found.undecided, list(found.named_ids), found.unchanged) == ({1, 2}, ["p"], 0)
+    assert (found.undecided, list(found.named_ids), found.rows_set_aside) == ({1, 2}, ["p"], 0)
     assert list(corrected.without_expense) == [1]
     assert [one.description for one in corrected.visible] == ["Tea", "Bar"]
 
@@ -73,4 +73,4 @@ def test_a_pending_row_that_a_posted_one_links_is_released():
     ]
     found, _ = found_and_corrected(said, [replace(pending, fingerprint=b"other")], named=[1])
     assert found.matches.delivered_beside == {1: line(external_id="p2", pending=True)}
-    assert 1 not in found.matches.seen
+    assert 1 not in found.matches.delivered_ids

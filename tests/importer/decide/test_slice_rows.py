@@ -4,7 +4,7 @@ import pytest
 
 from tests.importer.decide.rows import TRUSTED, key, row, transaction
 from worker.importer.decide.line import fingerprint
-from worker.importer.decide.slice_rows import split_unchanged
+from worker.importer.decide.slice_rows import set_unchanged_aside
 from worker.importer.decide.stored_row import State
 
 
@@ -25,6 +25,6 @@ SPLITS = {
 
 @pytest.mark.parametrize(("said", "known", "expected"), SPLITS.values(), ids=SPLITS)
 def test_what_needs_no_further_look(said, known, expected):
-    split = split_unchanged(said, {known.identity: key(known)})
-    found = {"unchanged": split.unchanged, "returned": len(split.returned), "rest": len(split.rest)}
+    set_aside = set_unchanged_aside(said, {known.identity: key(known)})
+    found = {"unchanged": set_aside.transactions, "returned": len(set_aside.returned), "rest": len(set_aside.rest)}
     assert {name: count for name, count in found.items() if count} == expected

@@ -22,7 +22,7 @@ class MoneyAndWords:
         id: Of the rejection, or of the stored row.
         amount: Without its sign, which the user may have inverted.
         on: The day that the bank states; None without one.
-        seen_on: The day on which a row was first rejected; None of one that arrived.
+        rejected_on: The day on which a row was first rejected; None of one that arrived.
     """
 
     id: int
@@ -30,16 +30,16 @@ class MoneyAndWords:
     words: str
     on: date | None = None
     pending: bool = False
-    seen_on: date | None = None
+    rejected_on: date | None = None
 
 
-def read_rejection(rejection_id: int, raw: str, seen_on: date | None = None) -> MoneyAndWords | None:
+def read_rejection(rejection_id: int, raw: str, rejected_on: date | None = None) -> MoneyAndWords | None:
     """Read the text that a rejection keeps of a transaction; None where it is a record of the provider's own."""
     record = kept_transaction(raw)
-    return None if record is None else _read(rejection_id, record, seen_on)
+    return None if record is None else _read(rejection_id, record, rejected_on)
 
 
-def _read(rejection_id: int, record: Mapping[str, Any], seen_on: date | None) -> MoneyAndWords | None:
+def _read(rejection_id: int, record: Mapping[str, Any], rejected_on: date | None) -> MoneyAndWords | None:
     try:
         amount, pending = Decimal(str(record["amount"])).copy_abs(), bool(record["pending"])
         days = [record[name] for name in ("booking_on", "transaction_on", "value_on") if name in record]
@@ -49,7 +49,7 @@ def _read(rejection_id: int, record: Mapping[str, Any], seen_on: date | None) ->
     if not is_money(amount):
         return None
     words = f"{record.get('counterparty') or ''} {record.get('description') or ''}"
-    return MoneyAndWords(id=rejection_id, amount=amount, words=words, on=on, pending=pending, seen_on=seen_on)
+    return MoneyAndWords(id=rejection_id, amount=amount, words=words, on=on, pending=pending, rejected_on=rejected_on)
 
 
 def is_same_record(before: str, now: str) -> bool:
@@ -98,13 +98,13 @@ def _rate(rejected: MoneyAndWords, created: MoneyAndWords) -> Rating | None:
 def _days_between(rejected: MoneyAndWords, created: MoneyAndWords) -> int | None:
     """Return how many days the two are apart; None where they are two purchases.
 
-    A rejected row without a day is of a day before it was seen, or is booked a few days later. An equal purchase of the
-    next month is another one.
+    A rejected row without a day is of a day before it was rejected, or is booked a few days later. An equal purchase of
+    the next month is another one.
     """
     if created.on is None:
         return 0
     if rejected.on is not None:
         days, most = days_apart(rejected.on, created.on), MAX_DAYS_TO_POST if rejected.pending else 0
     else:
-        days, most = max(0, (created.on - (rejected.seen_on or created.on)).days), MAX_DAYS_TO_POST
+        days, most = max(0, (created.on - (rejected.rejected_on or created.on)).days), MAX_DAYS_TO_POST
     return days if days <= most else None

@@ -35,7 +35,7 @@ class IdentityMatches:
         absent: Rows without a line.
         removed: Rows without a line that were removed before.
         returned: Ids of unchanged rows that had been absent.
-        seen: Ids of all rows that were delivered.
+        delivered_ids: Ids of all rows that were delivered.
         next_occurrence: By content key, the first occurrence that no row has.
         taken_identities: Identities that rows have already.
         shared_ids: Ids that stand for several rows, and the identities they would give.
@@ -48,7 +48,7 @@ class IdentityMatches:
     absent: list[StoredKey] = field(default_factory=list)
     removed: list[StoredKey] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
+    delivered_ids: set[int] = field(default_factory=set)
     next_occurrence: dict[bytes, int] = field(default_factory=dict)
     taken_identities: Collection[bytes] = ()
     shared_ids: Mapping[str, bytes] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class IdentityMatches:
 
     def take(self, line: Line, row: StoredKey) -> None:
         """Keep that a line is this row, and whether it says something else of it."""
-        self.seen.add(row.id)
+        self.delivered_ids.add(row.id)
         renumbered = (line.identity is not None and line.identity != row.identity) or (
             line.external_id is not None and self.shared_ids.get(line.external_id) == row.identity
         )
@@ -96,7 +96,7 @@ class IdentityMatches:
         """Let posted lines have the rows that they name, although pending lines deliver these under an id of today."""
         for match in [m for m in (*self.changed, *self.unchanged) if m.known_id in named and m.line.pending]:
             self.delivered_beside[match.known_id] = match.line
-            self.seen.discard(match.known_id)
+            self.delivered_ids.discard(match.known_id)
             if match in self.changed:
                 self.changed.remove(match)
                 self.unchanged.append(match)
@@ -149,7 +149,7 @@ def match_by_identity(
     without_present_id: list[Line] = []
     for place, line in enumerate(lines):
         row = moved[place] if place in moved else by_identity.get(line.identity) if line.identity else None
-        if row is None or row.id in matches.seen:
+        if row is None or row.id in matches.delivered_ids:
             without_present_id.append(line)
         else:
             matches.take(line, row)
@@ -158,7 +158,7 @@ def match_by_identity(
     rest = _match_by_former_id(matches, without_present_id, former, coverage, links_pending=links_pending)
     _match_by_content(matches, rest, known, coverage)
     for row in known:
-        if row.id not in matches.seen:
+        if row.id not in matches.delivered_ids:
             (matches.removed if row.state == State.REMOVED else matches.absent).append(row)
     return matches
 
@@ -176,12 +176,12 @@ def _match_by_former_id(
     for line in lines:
         row = former.get(line.identity) if line.identity else None
         delivered_again = links_pending and row is not None and _is_posted_already(line, row)
-        if row is None or (row.id in matches.seen and not delivered_again):
+        if row is None or (row.id in matches.delivered_ids and not delivered_again):
             rest.append(line)
-        elif row.id not in matches.seen and _may_return_to_former_id(line, row, coverage):
+        elif row.id not in matches.delivered_ids and _may_return_to_former_id(line, row, coverage):
             matches.take(line, row)
         elif delivered_again:
-            matches.seen.add(row.id)
+            matches.delivered_ids.add(row.id)
             matches.unchanged.append(IdentityMatch(line, row.id))
         else:
             rest.append(line)
@@ -215,7 +215,7 @@ def _match_by_content(
             matches.next_occurrence[row.content_key] = max(
                 matches.next_occurrence.get(row.content_key, 0), row.occurrence + 1
             )
-            if row.id not in matches.seen:
+            if row.id not in matches.delivered_ids:
                 free[row.content_key].append(row)
     for rows in free.values():
         rows.sort(key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))

@@ -101,16 +101,16 @@ def _all_alike(
     lefts: Sequence[SourceRow], rights: Sequence[SourceRow], apart: AbstractSet[PlacePair]
 ) -> frozenset[PlacePair]:
     """Return the pairs of all rows that a user cannot tell from those of these pairs."""
-    parted = {(_seen(lefts[left]), _seen(rights[right])) for left, right in apart}
-    seen_left, seen_right = {one for one, _ in parted}, {other for _, other in parted}
-    left_places = [(place, seen) for place, row in enumerate(lefts) if (seen := _seen(row)) in seen_left]
-    right_places = [(place, seen) for place, row in enumerate(rights) if (seen := _seen(row)) in seen_right]
+    parted = {(_looks(lefts[left]), _looks(rights[right])) for left, right in apart}
+    looks_left, looks_right = {one for one, _ in parted}, {other for _, other in parted}
+    left_places = [(place, looks) for place, row in enumerate(lefts) if (looks := _looks(row)) in looks_left]
+    right_places = [(place, looks) for place, row in enumerate(rights) if (looks := _looks(row)) in looks_right]
     return frozenset(
         (left, right) for left, one in left_places for right, other in right_places if (one, other) in parted
     )
 
 
-def _seen(row: SourceRow) -> tuple[date, str, Decimal, str]:
+def _looks(row: SourceRow) -> tuple[date, str, Decimal, str]:
     return row.on, row.currency, row.amount, row.words
 
 

@@ -33,7 +33,7 @@ class Evidence:
         spans: The days of this source and of the account's others.
         rivals: Rows of this source that may be the purchases of `existing` as well as new lines.
         asked: Pairs of a stored row and a partner about which the user was asked.
-        unchanged_elsewhere: How many rows of the delivery `read_slice` set aside as unchanged.
+        rows_set_aside: How many stored rows `read_slice` set aside as unchanged.
         named: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
         delivered: Ids of those of `details` that this slice or an earlier one has: neither absent nor replaced.
         common_words: Words that most texts of the account have.
@@ -49,7 +49,7 @@ class Evidence:
     spans: Spans | None = None
     rivals: Sequence[SourceRow] = ()
     asked: Asked = NOBODY_WAS_ASKED
-    unchanged_elsewhere: int = 0
+    rows_set_aside: int = 0
     named: Mapping[int, str] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
     common_words: frozenset[str] = frozenset()
@@ -95,7 +95,7 @@ class _ExistingMatches:
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
     """Decide every row of a slice, and add the identities of `evidence` to those that `matches` holds as taken."""
     matches.taken_identities = {*matches.taken_identities, *evidence.taken_identities}
-    delivered_known = evidence.unchanged_elsewhere + len(matches.seen)
+    delivered_known = evidence.rows_set_aside + len(matches.delivered_ids)
     became = match_pending_rows(
         matches.new,
         _candidates(matches, evidence, rules),
@@ -104,7 +104,9 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     )
     changes = [_update(evidence.details[match.known_id], match.line, None, matches, rules) for match in matches.changed]
     changes += [_update(match.right.known, match.left, match.reason, matches, rules) for match in became]
-    delivered = {match.right.known.id for match in became} | matches.seen | (evidence.delivered - evidence.removed)
+    delivered = (
+        {match.right.known.id for match in became} | matches.delivered_ids | (evidence.delivered - evidence.removed)
+    )
     undelivered = [row for row in evidence.details.values() if row.id not in delivered]
     left_over = [row for row in undelivered if row.state != State.REMOVED or row.returned_by_revert]
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
@@ -132,7 +134,9 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
     candidates = []
     for row in evidence.details.values():
         explicit, named = row.id in evidence.removed, row.id in evidence.named
-        if row.id in matches.seen or (row.id in evidence.delivered and row.state == State.POSTED and not explicit):
+        if row.id in matches.delivered_ids or (
+            row.id in evidence.delivered and row.state == State.POSTED and not explicit
+        ):
             continue
         if row.booked_as_other and not named:
             continue

@@ -26,7 +26,7 @@ def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredR
     reused = [match for match in matches.changed if _is_other_purchase(match.line, details[match.known_id], coverage)]
     for match in reused:
         matches.changed.remove(match)
-        matches.seen.discard(match.known_id)
+        matches.delivered_ids.discard(match.known_id)
         line, identity = match.line._replace(identity=None), match.line.identity
         row = next((row for row in matches.absent if _is_stored_as(line, row)), None)
         if row is not None:

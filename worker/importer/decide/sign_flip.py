@@ -11,7 +11,7 @@ from worker.importer.decide.line import fingerprint
 from worker.importer.decide.match_by_identity import IdentityMatches
 from worker.importer.decide.read_context import ReadContext
 from worker.importer.decide.removed_at_bank import Coverage
-from worker.importer.decide.slice_rows import UnchangedSplit
+from worker.importer.decide.slice_rows import SetAside
 from worker.importer.decide.source_rows import SourceRow
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow
 
@@ -21,7 +21,7 @@ MIN_TIMES_MORE = 4
 
 
 def signs_flipped(
-    matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage, unchanged_elsewhere: int
+    matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage, rows_set_aside: int
 ) -> bool:
     """Return whether every delivered posted row has the opposite sign now.
 
@@ -31,9 +31,9 @@ def signs_flipped(
         matches: What was recognised in the delivery.
         details: The stored rows that changed or are absent.
         coverage: What the delivery proves.
-        unchanged_elsewhere: How many rows were split off as unchanged before.
+        rows_set_aside: How many stored rows were set aside as unchanged before.
     """
-    if unchanged_elsewhere or matches.unchanged:
+    if rows_set_aside or matches.unchanged:
         return False
     flipped = 0
     for match in matches.changed:
@@ -55,15 +55,13 @@ def signs_flipped(
     return flipped >= MIN_FLIPPED
 
 
-def opposite_fingerprints(
-    matches: IdentityMatches, split: UnchangedSplit, context: ReadContext
-) -> Mapping[bytes, bytes]:
+def opposite_fingerprints(matches: IdentityMatches, set_aside: SetAside, context: ReadContext) -> Mapping[bytes, bytes]:
     """Return by the fingerprint of a line the one that it has with the opposite sign, where all known rows changed."""
-    if split.unchanged or matches.unchanged or not (matches.changed or matches.absent):
+    if set_aside.transactions or matches.unchanged or not (matches.changed or matches.absent):
         return {}
     context = replace(context, sign=-context.sign)
     salt = context.fingerprint_salt
-    return {item.fingerprint: fingerprint(item.transaction, context, salt).fingerprint for item in split.rest}
+    return {item.fingerprint: fingerprint(item.transaction, context, salt).fingerprint for item in set_aside.rest}
 
 
 def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes]) -> None:

@@ -24,14 +24,14 @@ class SliceMatches:
         opposite: By the fingerprint of a line, the one that it has with the opposite sign.
         undecided: Ids of the stored rows that are to be loaded in full.
         named_ids: Provider ids of the pending rows that new lines name.
-        unchanged: How many rows of the slice were set aside as unchanged.
+        rows_set_aside: How many stored rows were set aside as unchanged.
     """
 
     matches: IdentityMatches
     opposite: Mapping[bytes, bytes]
     undecided: frozenset[int]
     named_ids: Sequence[str]
-    unchanged: int
+    rows_set_aside: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +78,15 @@ def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules
     matches = match_by_identity(
         rows.lines, rows.known, rows.aliases, coverage, rows.shared_ids, links_pending=not rules.guess_pending
     )
-    matches.returned += rows.split.returned
-    opposite = opposite_fingerprints(matches, rows.split, context)
+    matches.returned += rows.set_aside.returned
+    opposite = opposite_fingerprints(matches, rows.set_aside, context)
     match_inverted_rows(matches, opposite)
     return SliceMatches(
         matches=matches,
         opposite=opposite,
         undecided=frozenset(matches.undecided(coverage)),
         named_ids=[line.pending_external_id for line in matches.new if line.pending_external_id],
-        unchanged=len(rows.split.seen),
+        rows_set_aside=len(rows.set_aside.row_ids),
     )
 
 
@@ -105,7 +105,7 @@ def correct_matches(
     matches, details = found.matches, rows.details
     matches.release_named([id_ for id_ in rows.named if details[id_].state == State.PENDING])
     set_reused_ids_apart(matches, details, coverage)
-    flipped = signs_flipped(matches, details, coverage, found.unchanged)
+    flipped = signs_flipped(matches, details, coverage, found.rows_set_aside)
     without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]
     lines = [*matches.new, *(match.line for match in without_expense)]
     return CorrectedMatches(

@@ -26,18 +26,18 @@ class StoredKeys:
 
 
 @dataclass(slots=True, kw_only=True)
-class UnchangedSplit:
-    """The rows of a delivery that are known by their id and unchanged, apart from all others.
+class SetAside:
+    """The rows of a slice that were set aside as unchanged, apart from all others.
 
     Attributes:
-        unchanged: How many are known and unchanged.
-        seen: Ids of the unchanged rows.
+        transactions: How many transactions: those of these rows, and pending ones that deliver a posted row again.
+        row_ids: Ids of the stored rows.
         returned: Those of them that had been absent.
         rest: All other transactions, to be read.
     """
 
-    unchanged: int = 0
-    seen: set[int] = field(default_factory=set)
+    transactions: int = 0
+    row_ids: set[int] = field(default_factory=set)
     returned: list[int] = field(default_factory=list)
     rest: Sequence[FingerprintedTransaction] = field(default_factory=list)
 
@@ -49,7 +49,7 @@ class SliceRows:
     Attributes:
         lines: The delivered rows that are neither repeated nor unchanged.
         rejections: Those that cannot be imported.
-        split: The unchanged rows, and the transactions that `lines` and `rejections` were read from.
+        set_aside: The unchanged rows, and the transactions that `lines` and `rejections` were read from.
         repeated: How many rows were delivered more than once.
         exact_repeats: How many of these equal another row under an id that no different row has.
         known: Stored rows without the unchanged ones and without those of earlier slices.
@@ -59,7 +59,7 @@ class SliceRows:
 
     lines: Sequence[Line]
     rejections: Sequence[Rejection]
-    split: UnchangedSplit
+    set_aside: SetAside
     repeated: int
     exact_repeats: int
     known: Sequence[StoredKey]
@@ -81,50 +81,48 @@ def read_slice(
     # An id that several rows have, here, in an earlier slice or stored, is not trusted.
     latest = latest_states(transactions) if rules.list_of_changes else transactions
     distinct = distinct_transactions(latest, stored.distrusted)
-    split = UnchangedSplit(rest=distinct.transactions)
+    set_aside = SetAside(rest=distinct.transactions)
     if not rules.report_all:
-        split = split_unchanged(distinct.transactions, {key.identity: key for key in stored.rows})
+        set_aside = set_unchanged_aside(distinct.transactions, {key.identity: key for key in stored.rows})
     if not rules.guess_pending:
-        _leave_out_delivered_again(split, stored.aliases, stored.rows)
-    read = [read_line(item, context) for item in split.rest]
+        _leave_out_delivered_again(set_aside, stored.aliases, stored.rows)
+    read = [read_line(item, context) for item in set_aside.rest]
     return SliceRows(
         lines=[item for item in read if isinstance(item, Line)],
         rejections=[item for item in read if isinstance(item, Rejection)],
-        split=split,
+        set_aside=set_aside,
         exact_repeats=distinct.repeated,
         repeated=distinct.repeated + len(transactions) - len(latest),
-        known=[key for key in stored.rows if key.id not in split.seen],
+        known=[key for key in stored.rows if key.id not in set_aside.row_ids],
         aliases=stored.aliases,
         shared_ids=distinct.shared_ids,
     )
 
 
-def split_unchanged(
-    transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]
-) -> UnchangedSplit:
-    """Split off unchanged rows, which are most rows of most refreshes. No identity may occur twice."""
-    split = UnchangedSplit()
+def set_unchanged_aside(transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]) -> SetAside:
+    """Set unchanged rows aside, which are most rows of most refreshes. No identity may occur twice."""
+    set_aside = SetAside()
     rest: list[FingerprintedTransaction] = []
     for item in transactions:
         row = known.get(item.identity) if item.identity is not None else None
         if row is None or row.fingerprint != item.fingerprint or row.state == State.REMOVED:
             rest.append(item)
             continue
-        split.unchanged += 1
-        split.seen.add(row.id)
+        set_aside.transactions += 1
+        set_aside.row_ids.add(row.id)
         if row.absent:
-            split.returned.append(row.id)
-    split.rest = rest
-    return split
+            set_aside.returned.append(row.id)
+    set_aside.rest = rest
+    return set_aside
 
 
-def _leave_out_delivered_again(split: UnchangedSplit, aliases: Mapping[bytes, int], known: Sequence[StoredKey]) -> None:
-    """Count pending transactions as unchanged that deliver again what became one of the unchanged posted rows."""
-    posted = {key.id for key in known if key.id in split.seen and key.state == State.POSTED}
+def _leave_out_delivered_again(set_aside: SetAside, aliases: Mapping[bytes, int], known: Sequence[StoredKey]) -> None:
+    """Set pending transactions aside that deliver again what became one of the unchanged posted rows."""
+    posted = {key.id for key in known if key.id in set_aside.row_ids and key.state == State.POSTED}
     rest = [
         item
-        for item in split.rest
+        for item in set_aside.rest
         if not (item.transaction.pending and item.identity is not None and aliases.get(item.identity) in posted)
     ]
-    split.unchanged += len(split.rest) - len(rest)
-    split.rest = rest
+    set_aside.transactions += len(set_aside.rest) - len(rest)
+    set_aside.rest = rest

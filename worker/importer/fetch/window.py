@@ -135,11 +135,11 @@ def advance(progress: Progress, window: Window, limits: HistoryLimits, *, latest
     The watermark never passes today, and never goes back unless it had passed it.
     """
     progress = _without_future_days(progress, limits)
-    seen_to = min(window.to_on, limits.today)
+    read_to = min(window.to_on, limits.today)
     watermark_on = progress.watermark_on
     joins = watermark_on is None or window.from_on <= max(watermark_on + timedelta(days=1), limits.oldest_on)
-    if joins and (watermark_on is None or seen_to > watermark_on):
-        watermark_on = seen_to
+    if joins and (watermark_on is None or read_to > watermark_on):
+        watermark_on = read_to
     history_from_on = progress.history_from_on
     if history_from_on is None or window.from_on < history_from_on <= window.to_on + timedelta(days=1):
         history_from_on = window.from_on

@@ -118,9 +118,9 @@ def record_rejections(
     known = session.execute(_DISMISSED, {**arrived, "identities": [row["identity"] for row in rows]})
     dismissed = {bytes(row.identity): row for row in known}
     for row in rows:
-        seen = dismissed.get(row["identity"])
-        row["says_something_else"] = seen is not None and not (
-            seen.code == row["code"] and is_same_record(seen.raw, row["raw"])
+        before_row = dismissed.get(row["identity"])
+        row["says_something_else"] = before_row is not None and not (
+            before_row.code == row["code"] and is_same_record(before_row.raw, row["raw"])
         )
     session.execute(_INSERT, rows)
     return standing_rejections(session, job.connection_id, account_id).open - before
@@ -129,8 +129,8 @@ def record_rejections(
 def _resolve_mended(session: Session, which: Mapping[str, Any], today: date) -> None:
     """Resolve rejections whose rows arrived in this run without the id by which they would be known."""
     stored = session.execute(_NOT_ARRIVED, which).all()
-    seen = [(row, today - timedelta(days=row.days_open)) for row in stored]
-    rejected = [read for row, on in seen if (read := read_rejection(row.id, row.raw, on)) is not None]
+    rejected_on = [(row, today - timedelta(days=row.days_open)) for row in stored]
+    rejected = [read for row, on in rejected_on if (read := read_rejection(row.id, row.raw, on)) is not None]
     if not rejected:
         return
     found = session.execute(_CREATED, {**which, "amounts": [one.amount for one in rejected]})
@@ -146,12 +146,12 @@ def resolve(session: Session, run_id: uuid.UUID, rejection_ids: Sequence[int]) -
 
 def _identities(rejections: Sequence[Rejection]) -> list[bytes]:
     """Return the identities of rejections; equal rows without an id are told apart by counting."""
-    seen: Counter[bytes] = Counter()
+    counted: Counter[bytes] = Counter()
     identities = []
     for rejection in rejections:
         identity = rejection.identity
-        occurrence = 0 if rejection.external_id else seen[identity]
-        seen[identity] += 1
+        occurrence = 0 if rejection.external_id else counted[identity]
+        counted[identity] += 1
         identities.append(digest("rejection", identity.hex(), str(occurrence)) if occurrence else identity)
     return identities
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from worker.importer.decide.match_by_identity import IdentityMatches
 from worker.importer.decide.plan import Plan
-from worker.importer.decide.slice_rows import UnchangedSplit
+from worker.importer.decide.slice_rows import SetAside
 
 _BITS_PER_ROW = 64
 
@@ -59,9 +59,9 @@ class SeenRows:
         """Whether the account had no rows before the delivery, so that no stored row is loaded."""
         return self.new_ids is not None
 
-    def add(self, split: UnchangedSplit, matches: IdentityMatches, plan: Plan, new_ids: Collection[int]) -> None:
+    def add(self, set_aside: SetAside, matches: IdentityMatches, plan: Plan, new_ids: Collection[int]) -> None:
         """Add the rows that a slice processed; `new_ids` are those of the rows that it created."""
-        self.row_ids |= split.seen | matches.seen | {change.known.id for change in plan.changes}
+        self.row_ids |= set_aside.row_ids | matches.delivered_ids | {change.known.id for change in plan.changes}
         if not self.first_load:
             self.row_ids.update(new_ids)
         self.expense_ids |= plan.linked_expense_ids

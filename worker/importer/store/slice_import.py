@@ -71,9 +71,9 @@ def import_slice(
             spans=expenses.spans,
             rivals=expenses.rivals,
             asked=expenses.asked,
-            unchanged_elsewhere=found.unchanged,
+            rows_set_aside=found.rows_set_aside,
             named=full.named,
-            delivered=frozenset(id_ for id_ in full.named if id_ in rows.split.seen or id_ in seen.row_ids),
+            delivered=frozenset(id_ for id_ in full.named if id_ in rows.set_aside.row_ids or id_ in seen.row_ids),
             common_words=common_words(beside.latest_texts),
             maybe_restated=restated,
             taken_identities=beside.taken_identities,
@@ -82,8 +82,8 @@ def import_slice(
         return found.matches, plan, _write(session, share, plan)
 
     matches, plan, written = retry_while_changed(decide_and_write)
-    seen.add(rows.split, matches, plan, written.transaction_ids)
-    tally.add(plan, rows.split.unchanged + rows.repeated + slice_.superseded, account.watermark_on)
+    seen.add(rows.set_aside, matches, plan, written.transaction_ids)
+    tally.add(plan, rows.set_aside.transactions + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
     if rows.exact_repeats and not (rules.list_of_changes or rules.whole_days):
         tally.warnings.add("ids_repeated")

@@ -67,7 +67,7 @@ _REPEAT = prepared(
         balance_proof
       FROM previous, ours
       RETURNING *
-    ), seen AS (
+    ), listed AS (
       UPDATE bank_connection_accounts a SET last_seen_at = now(), balance_at = coalesce(l.balance_at, a.balance_at)
       FROM ours, unnest(CAST(:external_ids AS text[]), CAST(:balances_at AS timestamptz[])) l(external_id, balance_at)
       WHERE a.connection_id = :connection_id AND a.external_id = l.external_id
