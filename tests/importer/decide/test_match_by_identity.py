@@ -57,7 +57,7 @@ def test_a_line_and_a_row(said, known, coverage, outcome):
     assert {name: len(getattr(matches, name)) for name in ("unchanged", "changed", "new")} == {
         "unchanged": 0, "changed": 0, "new": 0, outcome: 1,
     }  # fmt: skip
-    assert [absent.id for absent in matches.absent] == ([1] if outcome == "new" else [])
+    assert [absent.id for absent in matches.undelivered] == ([1] if outcome == "new" else [])
 
 
 FORMER = {

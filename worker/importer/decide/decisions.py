@@ -15,7 +15,7 @@ class RowRules:
     Attributes:
         pending_grace_days: How long an absent pending row stays; an option of the connection.
         pending_hidden: Pending rows get no expense.
-        windows_complete: A posted row missing from a covered window is gone at the bank.
+        windows_complete: A posted row absent from a covered window is removed at the bank.
         guess_pending: The provider does not link posted rows to pending ones, so that evidence decides even where
             nothing was withdrawn.
         list_of_changes: The delivery says what changed since a cursor, so that one row may be in it in several states.

@@ -32,7 +32,7 @@ class IdentityMatches:
         unchanged: Lines that say what their rows say.
         changed: Lines that say something else, or whose rows were removed.
         new: Lines without a row.
-        absent: Rows without a line.
+        undelivered: Rows without a line.
         removed: Rows without a line that were removed before.
         returned: Ids of unchanged rows that had been absent.
         delivered_ids: Ids of all rows that were delivered.
@@ -45,7 +45,7 @@ class IdentityMatches:
     unchanged: list[IdentityMatch] = field(default_factory=list)
     changed: list[IdentityMatch] = field(default_factory=list)
     new: list[Line] = field(default_factory=list)
-    absent: list[StoredKey] = field(default_factory=list)
+    undelivered: list[StoredKey] = field(default_factory=list)
     removed: list[StoredKey] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     delivered_ids: set[int] = field(default_factory=set)
@@ -66,17 +66,17 @@ class IdentityMatches:
 
     def undecided(self, coverage: Coverage) -> set[int]:
         """Return the rows to load in full: changed ones, those whose absence may mean something or that may be back."""
-        gone = {row.id for row in self.absent if row.state == State.PENDING or coverage.covers(row.day)}
+        missing = {row.id for row in self.undelivered if row.state == State.PENDING or coverage.covers(row.day)}
         days = {line.stated_on or line.effective_on for line in self.new} if self.removed else ()
         back = {row.id for row in self.removed if any(days_apart(row.day, day) <= MAX_DAYS_BACK for day in days)}
         back |= {row.id for row in self.removed if row.is_forgotten}
-        return gone | back | {match.known_id for match in self.changed}
+        return missing | back | {match.known_id for match in self.changed}
 
     def maybe_restated(self) -> set[int]:
         """Return the posted rows without a trusted id on the days of new lines, which may state them otherwise."""
         lines = [line for line in self.new if line.identity is None and not line.pending]
         days = {day for line in lines for day in (line.stated_on, line.value_on)}
-        there = (row for row in self.absent if row.state == State.POSTED and row.day in days)
+        there = (row for row in self.undelivered if row.state == State.POSTED and row.day in days)
         return {row.id for row in there if not row.has_trusted_id}
 
     def take(self, line: Line, row: StoredKey) -> None:
@@ -159,7 +159,7 @@ def match_by_identity(
     _match_by_content(matches, rest, known, coverage)
     for row in known:
         if row.id not in matches.delivered_ids:
-            (matches.removed if row.state == State.REMOVED else matches.absent).append(row)
+            (matches.removed if row.state == State.REMOVED else matches.undelivered).append(row)
     return matches
 
 

@@ -37,7 +37,7 @@ class UnmatchedRow:
     """A stored row that matched no line.
 
     Attributes:
-        withdrawn: The bank says or proves that the row is gone as it was.
+        withdrawn: The bank says or proves that it has the row no longer as it was.
         complete: The provider promises complete windows, so that the absence of a posted row is evidence too.
         maybe_cut_off: The answer should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
@@ -72,7 +72,7 @@ def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int
         alike: How alike their texts are.
         days: How many days they are apart.
     """
-    # Posted rows seldom vanish: where words agree, this one was rewritten rather than a pending row posted so.
+    # Posted rows are seldom withdrawn: where words agree, this one was rewritten rather than a pending row posted so.
     cost = 1 - alike + days * _COST_PER_DAY - _BONUS_POSTED
     if alike >= ALIKE and (candidate.complete or candidate.ahead):
         return Rating(cost, Reason.AMENDED)
@@ -105,8 +105,8 @@ def is_migration(candidates: Sequence[UnmatchedRow], delivered_known: int) -> bo
         candidates: The stored rows that the delivery does not have.
         delivered_known: How many stored rows it has.
     """
-    gone = sum(candidate.is_withdrawn_posted_row for candidate in candidates)
-    return gone >= MIN_MIGRATED and gone > delivered_known
+    withdrawn = sum(candidate.is_withdrawn_posted_row for candidate in candidates)
+    return withdrawn >= MIN_MIGRATED and withdrawn > delivered_known
 
 
 def pairs_in_day_order(lines: Sequence[Line], candidates: Sequence[UnmatchedRow]) -> Iterator[PlacePair]:

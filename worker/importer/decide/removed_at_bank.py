@@ -20,7 +20,7 @@ class Coverage:
         window: The days of which the delivery has every row; None when it proves nothing.
         days_cut_off: The days it was to hold, where something was cut off.
         up_to_now: The delivery was asked for all days up to today. It holds what is booked for later days too, so that
-            a row of such a day that it lacks is gone.
+            a row of such a day that it lacks is removed at the bank.
     """
 
     window: Window | None
@@ -51,11 +51,11 @@ class Coverage:
 def removal_reason(
     row: StoredRow, coverage: Coverage, rules: RowRules, *, removed_by_bank: bool, only_changes: bool
 ) -> Reason | None:
-    """Return why an undelivered row is gone at the bank, or None while it stays.
+    """Return why an undelivered row is removed at the bank, or None while it stays.
 
     A posted row goes when its day is covered and the provider promises complete windows. A pending row goes after it
     was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one that was
-    booked ahead and vanished before its day. A removed row whose expense a revert restored is removed
+    booked ahead and was absent from before its day. A removed row whose expense a revert restored is removed
     again once a delivery covers its day.
 
     Args:

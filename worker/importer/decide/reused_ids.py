@@ -28,9 +28,9 @@ def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredR
         matches.changed.remove(match)
         matches.delivered_ids.discard(match.known_id)
         line, identity = match.line._replace(identity=None), match.line.identity
-        row = next((row for row in matches.absent if _is_stored_as(line, row)), None)
+        row = next((row for row in matches.undelivered if _is_stored_as(line, row)), None)
         if row is not None:
-            matches.absent.remove(row)
+            matches.undelivered.remove(row)
             matches.take(line, row)
             continue
         matches.new.append(line)

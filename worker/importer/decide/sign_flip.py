@@ -45,7 +45,7 @@ def signs_flipped(
         flipped += 1
     # Words do not count: ids and texts may have changed with the signs.
     new = Counter((line.currency, line.amount, line.stated_on) for line in matches.new)
-    for key in matches.absent:
+    for key in matches.undelivered:
         if key.state != State.POSTED or not (coverage.window is None or coverage.covers(key.day)):
             continue
         absent = details.get(key.id)
@@ -57,7 +57,7 @@ def signs_flipped(
 
 def opposite_fingerprints(matches: IdentityMatches, set_aside: SetAside, context: ReadContext) -> Mapping[bytes, bytes]:
     """Return by the fingerprint of a line the one that it has with the opposite sign, where all known rows changed."""
-    if set_aside.transactions or matches.unchanged or not (matches.changed or matches.absent):
+    if set_aside.transactions or matches.unchanged or not (matches.changed or matches.undelivered):
         return {}
     context = replace(context, sign=-context.sign)
     salt = context.fingerprint_salt
@@ -72,7 +72,7 @@ def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes
         opposite: See `opposite_fingerprints`.
     """
     rows: dict[bytes, deque[StoredKey]] = defaultdict(deque)
-    for row in matches.absent:
+    for row in matches.undelivered:
         rows[row.fingerprint].append(row)
     left, matched = [], set()
     for line in matches.new:
@@ -84,7 +84,7 @@ def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes
         matched.add(row.id)
         matches.take(line, row)
     matches.new[:] = left
-    matches.absent[:] = [row for row in matches.absent if row.id not in matched]
+    matches.undelivered[:] = [row for row in matches.undelivered if row.id not in matched]
 
 
 def inverted_by_user(

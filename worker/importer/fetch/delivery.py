@@ -112,7 +112,7 @@ class Delivery:
         """Return the ids of rows that the provider lists as removed, of this account or without saying of which."""
         return [row.external_id for row in self.removed if row.account_id in (None, account_id)]
 
-    def withdraw(self) -> None:
+    def start_over(self) -> None:
         """Discard everything that was read, except the allowances that the calls used."""
         self.staging.close()
         self.staging = Staging()
@@ -237,7 +237,7 @@ def _days_of(delivery: Delivery) -> int:
 
 def _take_in(delivery: Delivery, page: Page) -> None:
     if page.starts_over:
-        delivery.withdraw()
+        delivery.start_over()
     delivery.pages += 1
     delivery.records += len(page.transactions) + len(page.rejected)
     repeated = repeated_rows(delivery.last_page, page.transactions)

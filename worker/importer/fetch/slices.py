@@ -33,7 +33,7 @@ class Slice:
     Attributes:
         transactions: The transactions of these days.
         superseded: How many transactions were left out, because the same delivery has them posted or removes them.
-        covers: The days of which the slice has every row, so that a stored row which it lacks is gone at the bank.
+        covers: The days of which the slice has every row, so that a stored row which it lacks is removed at the bank.
         days_cut_off: The days that were asked for, where the provider left something out.
     """
 

@@ -29,7 +29,7 @@ from worker.importer.store.suggestions import suggest_account
 from worker.models import BankConnection, BankConnectionAccount
 from worker.money import is_currency, is_money
 
-_GONE = "\x1fformer:"
+_REASSIGNED = "\x1fformer:"
 """Prefix of the id of an account whose own now belongs to another; no provider's id begins with a control character."""
 
 MAX_NAME, MAX_MASK, MAX_ANCHOR = 200, 10, 100
@@ -196,7 +196,7 @@ def _release_reassigned_ids(rows: Mapping[int, BankConnectionAccount], matches: 
     for row in rows.values():
         if owners.get(row.external_id, row.id) != row.id:
             row.former_external_ids = [*row.former_external_ids, row.external_id]
-            row.external_id = f"{_GONE}{row.id}"
+            row.external_id = f"{_REASSIGNED}{row.id}"
 
 
 def _tells_more(row: BankConnectionAccount, account: Account) -> bool:
@@ -207,7 +207,7 @@ def _tells_more(row: BankConnectionAccount, account: Account) -> bool:
 
 def _refresh(row: BankConnectionAccount, account: Account) -> None:
     if row.external_id != account.external_id:
-        if not row.external_id.startswith(_GONE):
+        if not row.external_id.startswith(_REASSIGNED):
             row.former_external_ids = [*row.former_external_ids, row.external_id]
         row.external_id = account.external_id
     row.anchor = account.anchor or row.anchor

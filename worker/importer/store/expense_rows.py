@@ -25,9 +25,9 @@ _UPDATE = f"""UPDATE expenses e SET amount = v.amount, currency = v.currency, ex
 _CATEGORISE = """UPDATE expenses e SET category_id = v.category_id::int
     FROM (VALUES %s) AS v(id, category_id) WHERE e.id = v.id"""
 _DELETE = text(
-    """WITH gone AS (
+    """WITH deleted AS (
       DELETE FROM expenses WHERE id = ANY(CAST(:ids AS bigint[])) RETURNING to_char(spent_at, 'YYYY-MM') AS month)
-    SELECT DISTINCT month FROM gone"""
+    SELECT DISTINCT month FROM deleted"""
 )
 
 

@@ -218,10 +218,10 @@ def join_pairs(
     session: Session, pairs: Sequence[tuple[_TouchableRow, _TouchableRow]], run_id: uuid.UUID | None
 ) -> set[str]:
     """Make pairs of rows with an expense each one purchase: the second's expense goes, unless the user changed it."""
-    kept_and_gone = [(new, old) if new.touched else (old, new) for old, new in pairs]
-    twins = [HandOver.of(kept, gone.id, gone.expense_id) for kept, gone in kept_and_gone]
+    kept_and_twin = [(new, old) if new.touched else (old, new) for old, new in pairs]
+    twins = [HandOver.of(kept, twin.id, twin.expense_id) for kept, twin in kept_and_twin]
     months = make_twins(session, twins, run_id)
-    let_follow(session, [(gone.id, kept.id) for kept, gone in kept_and_gone])
+    let_follow(session, [(twin.id, kept.id) for kept, twin in kept_and_twin])
     return months
 
 

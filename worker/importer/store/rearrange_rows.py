@@ -158,14 +158,14 @@ def _write(session: Session, target: WriteTarget, found: Sequence[_Passed]) -> s
     passed = [one for one in found if (loser := losers[one.loser.id]).expense is not None and not loser.changed_by_user]
     if not passed:
         return set()
-    gone = [losers[one.loser.id] for one in passed]
-    record_without_line(session, gone, target.run_id, Decision.LINKED, Reason.SAME_ACCOUNT_TWIN)
+    lost = [losers[one.loser.id] for one in passed]
+    record_without_line(session, lost, target.run_id, Decision.LINKED, Reason.SAME_ACCOUNT_TWIN)
     handed = [HandOver.of(row, other.id) for one in passed for row, other in one.handed]
     hand_over(session, handed, target.run_id, reason=Reason.TWIN_TOOK_OVER)
     pairs = [pair for one in passed for pair in one.pairs]
     twin_ids = [twin.id for twin, _ in pairs]
     values = {"ids": twin_ids, "twin_ids": [owner.id for _, owner in pairs], "run_id": target.run_id}
     session.execute(_POINT, values)
-    delete_expenses(session, (row.expense_id for row in gone), target.run_id)
-    months = {month(row.expense) for row in gone if row.expense is not None}
+    delete_expenses(session, (row.expense_id for row in lost), target.run_id)
+    months = {month(row.expense) for row in lost if row.expense is not None}
     return months | let_sources_lead(session, twin_ids, target.run_id)

@@ -49,11 +49,11 @@ def import_slice(
     stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
     rows = read_slice(slice_.transactions, stored, context, rules)
     coverage = Coverage(window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(today))
-    gone = removed - seen.row_ids
+    removed -= seen.row_ids
 
     def decide_and_write() -> tuple[IdentityMatches, Plan, Written]:
         found = match_slice(rows, coverage, context, rules)
-        full = load_undecided(session, account.id, found, gone)
+        full = load_undecided(session, account.id, found, removed)
         corrected = correct_matches(found, full, coverage, rules, first_load=seen.first_load)
         if corrected.signs_flipped:
             raise SignsFlippedError
@@ -66,7 +66,7 @@ def import_slice(
             coverage=coverage,
             only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
             details={**beside.restated, **full.details},
-            removed=gone,
+            removed=removed,
             existing=expenses.counterparts,
             spans=expenses.spans,
             rivals=expenses.rivals,

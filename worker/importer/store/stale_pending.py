@@ -123,20 +123,20 @@ def settle_pending(
     absent = {row.id for row in standing if row.is_absent}
     delivered = {row.id for row in standing} - absent
     beside = load_rows_beside(session, account.id)
-    settled = absent | old if by_cursor else absent
-    gone = {
+    undecided = absent | old if by_cursor else absent
+    to_remove = {
         pending.id: pending
         for pending, posted in beside.evident
-        if pending.id in settled
+        if pending.id in undecided
         and pending.expense_state != ExpenseState.TWIN
         and not (pending.changed_by_user and posted.changed_by_user)
     }
-    gone |= load_details(session, settled & {row.id for row in standing if row.hides_another})
-    months = _remove(session, target, list(gone.values()))
+    to_remove |= load_details(session, undecided & {row.id for row in standing if row.hides_another})
+    months = _remove(session, target, list(to_remove.values()))
     # What a bank delivers together are two rows, until it does so for longer than it takes to book one.
     hidden = {ids_of(pair) for pair in beside.that_came_after if is_hidden(*pair, beside.common_words)} - beside.asked
     possible = [pair for pair in beside.pairs if are_two_expenses(*pair) or ids_of(pair) in hidden]
-    possible = [pair for pair in possible if pair[0].id not in gone]
+    possible = [pair for pair in possible if pair[0].id not in to_remove]
     delivered_long = set[int]() if by_cursor else delivered & old
     possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in delivered_long]
     pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)[:MAX_QUESTIONS]
@@ -147,7 +147,7 @@ def settle_pending(
     lasting = [pair for pair in lasting if ids_of(pair) in beside.came_after or are_about_equal(*pair)]
     doubtful = {pending.id for pending, posted in lasting if is_doubtful(pending, posted, beside.common_words)}
     expired = {row.id for row in standing if row.days >= MAX_PENDING_DAYS}
-    asked = delivered & (doubtful | expired) - gone.keys() - {pending.id for pending, _ in pairs}
+    asked = delivered & (doubtful | expired) - to_remove.keys() - {pending.id for pending, _ in pairs}
     if asked:
         values = {"user_id": job.user_id, "run_id": target.run_id, "reason": Reason.STILL_PENDING}
         session.execute(_ASK, values | {"ids": sorted(asked)})

@@ -42,7 +42,7 @@ _ALIASES = text(
     "SELECT identity, transaction_id FROM bank_transaction_aliases"
     " WHERE account_id = :account_id AND identity = ANY(:identities)"
 )
-# That a former id is gone says nothing of a row that has another one now.
+# That a former id is removed says nothing of a row that has another one now.
 _REMOVABLE = text(
     """SELECT id FROM bank_transactions WHERE account_id = :account_id AND external_id = ANY(:external_ids)
     UNION SELECT t.id FROM bank_transaction_aliases a JOIN bank_transactions t ON t.id = a.transaction_id
@@ -143,7 +143,7 @@ def _key(row: Row[Any]) -> StoredKey:
 
 
 def removable_ids(session: Session, account_id: int, external_ids: Sequence[str]) -> frozenset[int]:
-    """Return the rows that are gone when the provider lists these ids as removed."""
+    """Return the rows that are removed when the provider lists these ids as removed."""
     if not external_ids:
         return frozenset()
     values = {"account_id": account_id, "external_ids": list(map(id_text, external_ids))}
