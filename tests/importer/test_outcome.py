@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from worker.importer.decide.balance_proof import BalanceProof
-from worker.importer.outcome import AccountResult, StandingRejections, UnsettledRows, judge_account
+from worker.importer.outcome import AccountResult, StandingRejections, DoubtfulRows, judge_account
 
 COUNTED = AccountResult(account_id=1, status="succeeded", code="nothing_new")
 MISMATCH = BalanceProof(result="mismatch", reason="does_not_balance", difference=Decimal(5))
@@ -27,7 +27,7 @@ def test_a_mismatch_holds_until_a_balance_fits(proof, code):
     judged = judge_account(
         COUNTED,
         rejections=StandingRejections(),
-        unsettled=UnsettledRows(),
+        doubtful=DoubtfulRows(),
         proof=proof,
         mismatch_before="differs by 5",
     )
@@ -45,5 +45,5 @@ def test_a_mismatch_holds_until_a_balance_fits(proof, code):
 )
 def test_a_row_told_again_is_known_or_one_more_as_a_balance_says(proof, code):
     rejections = StandingRejections(open=0 if code != "rows_told_again" else 1)
-    judged = judge_account(COUNTED, rejections=rejections, unsettled=UnsettledRows(told_again=1), proof=proof)
+    judged = judge_account(COUNTED, rejections=rejections, doubtful=DoubtfulRows(told_again=1), proof=proof)
     assert judged.code == code

@@ -15,7 +15,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 from worker.importer.store.bank_accounts import attach, other_sources
 from worker.importer.store.joined_rows import meet_joined_rows
-from worker.importer.store.moot_questions import is_moot
+from worker.importer.store.obsolete_questions import is_obsolete
 from worker.importer.store.own_expenses import give_expenses
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.runs.states import RunKind
@@ -66,7 +66,7 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
         text("UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL, reason = :reason WHERE id = :id"),
         {"id": suggestion_id, "reason": asked_because},
     )
-    if was_declined and is_moot(session, suggestion_id, user_id):
+    if was_declined and is_obsolete(session, suggestion_id, user_id):
         raise ConflictError(f"suggestion {suggestion_id} is settled: another answer would change nothing any more")
     session.expire_all()
     return frozenset(months)

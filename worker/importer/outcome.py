@@ -53,7 +53,7 @@ class StandingRejections:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnsettledRows:
+class DoubtfulRows:
     """How many rows of an account may not be as the ledger has them.
 
     Attributes:
@@ -137,7 +137,7 @@ def judge_account(
     counted: AccountResult,
     *,
     rejections: StandingRejections,
-    unsettled: UnsettledRows,
+    doubtful: DoubtfulRows,
     proof: BalanceProof,
     mismatch_before: str | None = None,
 ) -> AccountResult:
@@ -146,14 +146,14 @@ def judge_account(
     Args:
         counted: The account with its counts, as the deliveries left it.
         rejections: Rows of this or an earlier run that could not be imported and are not mended.
-        unsettled: Rows that may not be as the ledger has them.
+        doubtful: Rows that may not be as the ledger has them.
         proof: Its balance proof.
         mismatch_before: What an earlier run said of a balance that did not fit.
     """
     if counted.status != "succeeded":
         return counted
     code, message = next(
-        _problems(counted.counts, rejections.open, unsettled, proof, mismatch_before),
+        _problems(counted.counts, rejections.open, doubtful, proof, mismatch_before),
         (counted.code, counted.message),
     )
     if code != counted.code:
@@ -165,26 +165,26 @@ def judge_account(
 def _problems(
     counts: Counts,
     open_rejections: int,
-    unsettled: UnsettledRows,
+    doubtful: DoubtfulRows,
     proof: BalanceProof,
     mismatch_before: str | None,
 ) -> Iterator[tuple[str, str | None]]:
     """Yield codes and sentences of what keeps an account from success, the most telling one first."""
     if counts.delivered != counts.accounted:
         yield UNACCOUNTED, run_messages.unaccounted(counts)
-    if unsettled.told_again and proof.result == "unproven":
-        # Before what a person can settle, which would end it.
-        yield "rows_told_again", run_messages.told_again(unsettled.told_again)
+    if doubtful.told_again and proof.result == "unproven":
+        # Before what a person can answer, which would end it.
+        yield "rows_told_again", run_messages.told_again(doubtful.told_again)
     if open_rejections:
         yield "rows_rejected", run_messages.rejected(open_rejections)
     if proof.result == "mismatch":
         yield "balance_mismatch", run_messages.mismatch(proof)
     if mismatch_before is not None and proof.says_nothing:
         yield "balance_mismatch", mismatch_before
-    if unsettled.withdrawn:
-        yield "rows_withdrawn", run_messages.withdrawn(unsettled.withdrawn)
-    if unsettled.still_pending:
-        yield "still_pending", run_messages.still_pending(unsettled.still_pending)
+    if doubtful.withdrawn:
+        yield "rows_withdrawn", run_messages.withdrawn(doubtful.withdrawn)
+    if doubtful.still_pending:
+        yield "still_pending", run_messages.still_pending(doubtful.still_pending)
 
 
 def stops_connection(error: WorkerError) -> bool:

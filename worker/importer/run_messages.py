@@ -9,7 +9,7 @@ from worker.importer.decide.balance_proof import BalanceProof
 from worker.runs.states import Counts
 
 _LONGEST = 1000
-_SETTLE_REJECTIONS = "look at the run's rejections, then replay or dismiss them"
+_ABOUT_REJECTIONS = "look at the run's rejections, then replay or dismiss them"
 
 _EXPLAINED = {
     "row_doubled": ", which is one row that is there twice",
@@ -40,12 +40,12 @@ def told_again(rows: int) -> str:
 
 def rejected(rows: int) -> str:
     """Say that rows could not be imported."""
-    return f"{rows} rows could not be imported: {_SETTLE_REJECTIONS}"
+    return f"{rows} rows could not be imported: {_ABOUT_REJECTIONS}"
 
 
 def of_no_account(rows: int) -> str:
     """Say that rows belong to no account that the bank lists."""
-    return f"{rows} rows belong to no account that the bank lists: {_SETTLE_REJECTIONS}"
+    return f"{rows} rows belong to no account that the bank lists: {_ABOUT_REJECTIONS}"
 
 
 def left_out(rows: int) -> str:

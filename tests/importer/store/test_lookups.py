@@ -5,11 +5,11 @@ import re
 import pytest
 from sqlalchemy import text
 
-from worker.importer.store import moot_questions, second_look, stored_rows
+from worker.importer.store import obsolete_questions, second_look, stored_rows
 
 STATEMENTS = {
     "orphans": (second_look._ORPHANS, {"account_id": 1, "show_both": False}),
-    "moot questions": (moot_questions._CLOSE, {"user_id": 1, "settled_by": ""}),
+    "obsolete questions": (obsolete_questions._CLOSE, {"user_id": 1, "settled_by": ""}),
     "rows in full": (stored_rows._DETAILS, {"ids": "{1}"}),
 }
 

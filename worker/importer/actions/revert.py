@@ -27,7 +27,7 @@ from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses, insert_expenses, set_categories, update_expenses
 from worker.importer.store.joined_rows import meet_again
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.moot_questions import SETTLE
+from worker.importer.store.obsolete_questions import CLOSED_AS_OBSOLETE
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.stored_rows import load_details, present_categories
 from worker.importer.store.transfers import give_twins_of_reverted
@@ -54,8 +54,8 @@ _MARK = text(
     """UPDATE bank_transaction_changes SET reverted_by_run_id = :by
     WHERE run_id = :run_id AND (transaction_id IS NULL OR transaction_id <> ALL(CAST(:kept AS bigint[])))"""
 )
-_OBSOLETE = text(
-    f"UPDATE bank_match_suggestions s SET {SETTLE} WHERE s.run_id = :run_id AND s.status = 'open'"  # noqa: S608 - a constant
+_CLOSE_QUESTIONS = text(
+    f"UPDATE bank_match_suggestions s SET {CLOSED_AS_OBSOLETE} WHERE s.run_id = :run_id AND s.status = 'open'"  # noqa: S608 - a constant
 )
 _SET_EXPENSE_LINKS = """UPDATE bank_transactions t SET expense_id = v.expense_id::bigint, expense_state = v.state,
     last_run_id = '{by}', transfer_peer_id = CASE WHEN v.unpair THEN NULL ELSE t.transfer_peer_id END,
@@ -133,7 +133,7 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     reverted.months |= meet_again(session, again, job.user_id, job.lease.run_id)
     values = {"by": job.lease.run_id, "run_id": job.target_run_id, "kept": reverted.kept}
     session.execute(_MARK, values)
-    session.execute(_OBSOLETE, {"run_id": job.target_run_id, "settled_by": str(job.lease.run_id)})
+    session.execute(_CLOSE_QUESTIONS, {"run_id": job.target_run_id, "settled_by": str(job.lease.run_id)})
     counts = Counts(removed=reverted.taken_back, updated=reverted.restored, unchanged=len(reverted.kept))
     return (
         Outcome(

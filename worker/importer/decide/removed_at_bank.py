@@ -70,8 +70,8 @@ def removal_reason(
         return Reason.REMOVED_BY_BANK
     if row.state == State.PENDING:
         waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
-        settled = covered or only_changes or coverage.is_past(row.day)
-        return Reason.PENDING_VANISHED if waited and settled else None
+        decidable = covered or only_changes or coverage.is_past(row.day)
+        return Reason.PENDING_VANISHED if waited and decidable else None
     if not covered:
         return None
     if rules.windows_complete:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer import run_messages
 from worker.importer.decide.balance_proof import BalanceProof
-from worker.importer.outcome import AccountResult, UnsettledRows, judge_account
+from worker.importer.outcome import AccountResult, DoubtfulRows, judge_account
 from worker.importer.store.ledger_state import (
     problem_of_connection,
     save_connection_problem,
@@ -18,7 +18,7 @@ from worker.importer.store.ledger_state import (
     still_pending_rows,
     withdrawn_rows,
 )
-from worker.importer.store.moot_questions import close_moot_questions
+from worker.importer.store.obsolete_questions import close_obsolete_questions
 from worker.importer.store.rejections import standing_rejections
 from worker.models import BankConnectionAccount
 
@@ -50,11 +50,11 @@ def judge(
         run_id: The run that asks about rows the bank comes without.
         told_again: Rows of this run that may be known ones or more equal purchases.
     """
-    close_moot_questions(session, account.user_id, run_id)
+    close_obsolete_questions(session, account.user_id, run_id)
     return judge_account(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),
-        unsettled=UnsettledRows(
+        doubtful=DoubtfulRows(
             withdrawn=withdrawn_rows(session, account.id, proof.fits_after_on, user_id=account.user_id, run_id=run_id),
             still_pending=still_pending_rows(session, account.id, user_id=account.user_id),
             told_again=told_again,

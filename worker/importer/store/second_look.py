@@ -25,7 +25,7 @@ from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_locks import lock_if_unchanged, retry_while_changed
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.moot_questions import close_moot_questions
+from worker.importer.store.obsolete_questions import close_obsolete_questions
 from worker.importer.store.moved_rows import let_follow
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.rearrange_rows import let_equal_rows_meet
@@ -129,7 +129,7 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     show_both = job.options.transfers == "show_both"
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
-    close_moot_questions(session, job.user_id, job.lease.run_id)
+    close_obsolete_questions(session, job.user_id, job.lease.run_id)
     months |= _match_expenses(session, job, account, target, since_on)
     months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)

@@ -1,6 +1,6 @@
-"""Closes questions whose answer would change nothing any more: the bank, another source or the user settled them.
+"""Closes questions whose answer would change nothing any more: by the bank, another source or the user.
 
-A closed question stays, as `obsolete`, with the time (`decided_at`) and the run that found it settled
+A closed question stays, as `obsolete`, with the time (`decided_at`) and the run that found it so
 (`detail.settled_by`); it is open again when it is asked again.
 """
 
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from worker.importer.store.suggestions import PURCHASE
 
-SETTLE = """status = 'obsolete', decided_at = now(),
+CLOSED_AS_OBSOLETE = """status = 'obsolete', decided_at = now(),
       detail = s.detail || jsonb_build_object('settled_by', CAST(:settled_by AS text))"""
-"""What is written of a question `s` that a run found settled."""
+"""What is written of a question `s` that a run finds obsolete."""
 
 # An answer is about purchases: that of a twin is the row that has the expense. Of an answer that would be refused
 # nothing is asked: a source has booked both of two rows, a leg has its peer, a row stands for another expense.
@@ -41,17 +41,17 @@ _STANDS = """CASE q.kind
         WHEN 'other_amount' THEN t.amount <> o.amount
         ELSE TRUE END
     ELSE TRUE END"""
-_MOOT = f"""SELECT q.id FROM bank_match_suggestions q JOIN bank_transactions t ON t.id = q.transaction_id
+_OBSOLETE_IDS = f"""SELECT q.id FROM bank_match_suggestions q JOIN bank_transactions t ON t.id = q.transaction_id
     LEFT JOIN bank_transactions o ON o.id = q.other_transaction_id
     LEFT JOIN bank_transactions p ON p.id = {PURCHASE.format("t")}
     LEFT JOIN bank_transactions r ON r.id = {PURCHASE.format("o")}
     WHERE q.user_id = :user_id AND q.status = 'open' AND NOT coalesce({_STANDS}, FALSE)"""  # noqa: S608 - constants
-_CLOSE = text(f"UPDATE bank_match_suggestions s SET {SETTLE} WHERE s.id IN ({_MOOT})")  # noqa: S608 - constants
-_IS_MOOT = text(f"SELECT :id IN ({_MOOT})")
+_CLOSE = text(f"UPDATE bank_match_suggestions s SET {CLOSED_AS_OBSOLETE} WHERE s.id IN ({_OBSOLETE_IDS})")  # noqa: S608 - constants
+_IS_OBSOLETE = text(f"SELECT :id IN ({_OBSOLETE_IDS})")
 
 
-def close_moot_questions(session: Session, user_id: int, run_id: uuid.UUID) -> None:
-    """Close the questions to a user about rows and expenses that are settled.
+def close_obsolete_questions(session: Session, user_id: int, run_id: uuid.UUID) -> None:
+    """Close the questions to a user that are obsolete.
 
     Args:
         run_id: The run that finds it.
@@ -59,6 +59,6 @@ def close_moot_questions(session: Session, user_id: int, run_id: uuid.UUID) -> N
     session.execute(_CLOSE, {"user_id": user_id, "settled_by": str(run_id)})
 
 
-def is_moot(session: Session, suggestion_id: int, user_id: int) -> bool:
+def is_obsolete(session: Session, suggestion_id: int, user_id: int) -> bool:
     """Return whether an open question is one that the next run would close."""
-    return bool(session.scalar(_IS_MOOT, {"id": suggestion_id, "user_id": user_id}))
+    return bool(session.scalar(_IS_OBSOLETE, {"id": suggestion_id, "user_id": user_id}))

@@ -4,7 +4,7 @@ import pytest
 
 from worker.bank_accounts.answers import undo_answer
 from worker.errors import ConflictError
-from worker.importer.store.moot_questions import close_moot_questions
+from worker.importer.store.obsolete_questions import close_obsolete_questions
 
 ONE, OTHER = "id = (SELECT min(id) FROM bank_transactions)", "id = (SELECT max(id) FROM bank_transactions)"
 ROW = "UPDATE bank_transactions SET"
@@ -59,8 +59,8 @@ CASES = [(*question, *case) for question, cases in SETTLED.items() for case in c
 IDS = [f"{question[1]}: {case}" for question, cases in SETTLED.items() for case in cases]
 
 
-@pytest.mark.parametrize(("kind", "reason", "statement", "is_moot"), CASES, ids=IDS)
-def test_a_question_is_closed_once_its_answer_would_change_nothing(harness, kind, reason, statement, is_moot):
+@pytest.mark.parametrize(("kind", "reason", "statement", "is_obsolete"), CASES, ids=IDS)
+def test_a_question_is_closed_once_its_answer_would_change_nothing(harness, kind, reason, statement, is_obsolete):
     for name in "ab":
         harness.bank.buy("-20", f"Shop {name}", external_id=name)
     harness.refresh()
@@ -78,11 +78,11 @@ def test_a_question_is_closed_once_its_answer_would_change_nothing(harness, kind
     if statement is not None:
         harness.sql(statement)
     with harness.sessions() as session:
-        close_moot_questions(session, harness.user_id, harness.run_id)
+        close_obsolete_questions(session, harness.user_id, harness.run_id)
     ((status, settled_by, is_dated),) = harness.sql(
         "SELECT status, detail ->> 'settled_by', decided_at IS NOT NULL FROM bank_match_suggestions"
     )
-    expected = ("obsolete", str(harness.run_id), True) if is_moot else ("open", None, False)
+    expected = ("obsolete", str(harness.run_id), True) if is_obsolete else ("open", None, False)
     assert (status, settled_by, is_dated) == expected
 
 
@@ -94,10 +94,10 @@ def test_questions_to_others_stay_and_so_do_answers_of_which_nothing_would_follo
         " SELECT :u, 'withdrawn', min(id), 'withdrawn' FROM bank_transactions", u=harness.user_id,
     )  # fmt: skip
     with sessions() as session:
-        close_moot_questions(session, harness.user_id + 1, harness.run_id)
+        close_obsolete_questions(session, harness.user_id + 1, harness.run_id)
     harness.sql("UPDATE bank_match_suggestions SET status = 'declined' WHERE status = 'open'")
     with sessions() as session:
-        close_moot_questions(session, harness.user_id, harness.run_id)
+        close_obsolete_questions(session, harness.user_id, harness.run_id)
     ((question_id, status),) = harness.sql("SELECT id, status FROM bank_match_suggestions")
     assert status == "declined"
     with pytest.raises(ConflictError, match="settled"), sessions() as session:
