@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from worker.importer.decide.balance_proof import BalanceProof
-from worker.importer.outcome import AccountResult, StandingRejections, DoubtfulRows, judge_account
+from worker.importer.outcome import AccountResult, DoubtfulRows, StandingRejections, judge_account
 
 COUNTED = AccountResult(account_id=1, status="succeeded", code="nothing_new")
 MISMATCH = BalanceProof(result="mismatch", reason="does_not_balance", difference=Decimal(5))

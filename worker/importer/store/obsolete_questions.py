@@ -1,4 +1,4 @@
-"""Closes questions whose answer would change nothing any more: by the bank, another source or the user.
+"""Closes questions whose answer would change nothing any more, because of the bank, another source or the user.
 
 A closed question stays, as `obsolete`, with the time (`decided_at`) and the run that found it so
 (`detail.settled_by`); it is open again when it is asked again.

@@ -25,11 +25,11 @@ from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_locks import lock_if_unchanged, retry_while_changed
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.obsolete_questions import close_obsolete_questions
 from worker.importer.store.moved_rows import let_follow
+from worker.importer.store.obsolete_questions import close_obsolete_questions
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.rearrange_rows import let_equal_rows_meet
-from worker.importer.store.stale_pending import remove_abandoned, settle_pending
+from worker.importer.store.stale_pending import decide_pending, remove_abandoned
 from worker.importer.store.stored_rows import load_details
 from worker.importer.store.suggestions import suggest
 from worker.importer.store.transfers import hide_shown_legs, pair_legs_of, unpaired_ids
@@ -133,7 +133,7 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     months |= _match_expenses(session, job, account, target, since_on)
     months |= let_equal_rows_meet(session, account, target, since_on)
     months |= remove_abandoned(session, job, account, target, today)
-    months |= settle_pending(session, job, account, target, today, by_cursor=by_cursor)
+    months |= decide_pending(session, job, account, target, today, by_cursor=by_cursor)
     months |= let_posted_rows_inherit(session, target)
     ask_about_unlike_rows(session, account, target, since_on)
     unpaired = unpaired_ids(session, target, since_on)

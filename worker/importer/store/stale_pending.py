@@ -1,4 +1,4 @@
-"""Settles pending rows that no delivery can remove: of removed or missing sources, beside their booking, or old.
+"""Decides about pending rows that no delivery can remove: of removed or missing sources, beside their booking, or old.
 
 The ordinary case, a delivery that lacks the row, is decided by `decide.removed_at_bank`.
 """
@@ -104,10 +104,10 @@ def remove_abandoned(session: Session, job: Job, account: AccountState, target: 
     return _remove(session, target, rows)
 
 
-def settle_pending(
+def decide_pending(
     session: Session, job: Job, account: AccountState, target: WriteTarget, today: date, *, by_cursor: bool
 ) -> set[str]:
-    """Settle pending rows beside which the bank delivered what may be their booking, or that are pending for long.
+    """Decide about pending rows beside which the bank delivered what may be their booking, or that are pending for long.
 
     Where a posted row is evidently what became of one, it goes: once the bank delivers it no longer, or after the days
     of grace where the bank delivers changes alone. About others the user is asked. Returns the months of expenses
