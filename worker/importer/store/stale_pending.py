@@ -107,7 +107,7 @@ def remove_abandoned(session: Session, job: Job, account: AccountState, target: 
 def decide_pending(
     session: Session, job: Job, account: AccountState, target: WriteTarget, today: date, *, by_cursor: bool
 ) -> set[str]:
-    """Decide about pending rows beside which the bank delivered what may be their booking, or that are pending for long.
+    """Decide about pending rows beside which the bank delivered a possible booking, or that are pending for long.
 
     Where a posted row is evidently what became of one, it goes: once the bank delivers it no longer, or after the days
     of grace where the bank delivers changes alone. About others the user is asked. Returns the months of expenses
