@@ -1,4 +1,4 @@
-"""Messages through a real RabbitMQ, in quorum queues, with one setting: BROKER_URL."""
+"""Messages through a real RabbitMQ, in quorum queues, with one setting: BROKER_URL; workers over TLS."""
 
 import os
 import shutil
@@ -8,20 +8,30 @@ from pathlib import Path
 import pytest
 from kombu import Connection
 
+from tests.certificates import write_certificate
 from tests.waiting import until
 from worker.broker import Queue
 from worker.client import WorkerClient
 from worker.local.redis import free_port
 from worker.status import queue_lengths
 
+TLS = """
+listeners.ssl.1 = 127.0.0.1:{port}
+ssl_options.cacertfile = {certificate}
+ssl_options.certfile = {certificate}
+ssl_options.keyfile = {certificate}
+"""
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 pytestmark = pytest.mark.skipif(not SERVER.exists(), reason="needs rabbitmq-server (Debian's package)")
 
 
 @pytest.fixture
 def rabbitmq(tmp_path):
-    """A RabbitMQ of its own, with its own port mapper; yields its address."""
-    port, mapper_port = free_port(), free_port()
+    """A RabbitMQ of its own, with its own port mapper; yields its address without and with TLS."""
+    port, tls_port, mapper_port = free_port(), free_port(), free_port()
+    certificate = write_certificate(tmp_path / "server.pem", "localhost")
+    config = tmp_path / "rabbitmq.conf"
+    config.write_text(TLS.format(port=tls_port, certificate=certificate))
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
@@ -32,6 +42,7 @@ def rabbitmq(tmp_path):
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_CONFIG_FILE": str(config),
         "RABBITMQ_MNESIA_BASE": str(tmp_path / "mnesia"),
         "RABBITMQ_LOG_BASE": str(tmp_path / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(tmp_path / "plugins"),
@@ -52,7 +63,7 @@ def rabbitmq(tmp_path):
 
     try:
         until(answers, every_s=0.3)
-        yield url
+        yield url, f"amqps://guest:guest@127.0.0.1:{tls_port}//"
     finally:
         server.terminate()
         server.wait(60)
@@ -61,17 +72,18 @@ def rabbitmq(tmp_path):
 
 
 @pytest.fixture
-def environment(base_environment, rabbitmq, redis_url):
-    return base_environment | {"REDIS_URL": redis_url, "BROKER_URL": rabbitmq}
+def environment(base_environment, rabbitmq, redis_url, tmp_path):
+    trusted = {"SSL_CERT_FILE": str(tmp_path / "server.pem")}
+    return base_environment | trusted | {"REDIS_URL": redis_url, "BROKER_URL": rabbitmq[1]}
 
 
-def test_an_import_goes_through_quorum_queues(environment, sessions, connection_id, worker, settings_of, status_of):
-    settings = settings_of(environment)
-    client = WorkerClient(settings.messages_url, timeout_s=5)
+def test_an_import_goes_through_quorum_queues(rabbitmq, sessions, connection_id, worker, status_of):
+    plain_url, _ = rabbitmq
+    client = WorkerClient(plain_url, timeout_s=5)
     with sessions() as session:
         run_id = client.request_import(session, connection_id)
     client.close()
-    with Connection(settings.messages_url) as broker:
+    with Connection(plain_url) as broker:
         assert queue_lengths(broker) is None, "no worker has declared its queues yet"
         with worker() as log:
             until(lambda: status_of(run_id) == "succeeded", every_s=0.2)
