@@ -3,8 +3,9 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import chdir
+from typing import Any
 
 from worker.client import WorkerClient
 from worker.errors import WorkerError
@@ -12,6 +13,8 @@ from worker.local.demo import facts
 from worker.local.demo.stage import Stage, stage, without_settings
 from worker.local.demo.story import Claim, Story
 from worker.local.demo.telling import Teller
+from worker.runs.run_filter import RunFilter, RunOrder
+from worker.runs.run_queries import list_runs
 from worker.runtime import Runtime, runtime
 
 _RUN_COLUMNS = ("bank", "kind", "trigger", "status", "code", "new", "known", "seconds")
@@ -54,11 +57,17 @@ def _play(built: Stage, teller: Teller) -> list[Claim]:
 
 def _show(opened: Runtime, teller: Teller) -> None:
     with opened.sessions() as session:
-        teller.table("runs", _RUN_COLUMNS, [tuple(run) for run in facts.all_runs(session)])
+        runs = list_runs(session, RunFilter(order=RunOrder.OLDEST))
         months = facts.months(session)
-    rows = [(month.month, month.currency, month.rows, month.spent, month.earned) for month in months]
-    teller.table("expenses by month", _MONTH_COLUMNS, rows)
+    fields = ("connection_name", "kind", "trigger", "status", "code", "created", "unchanged")
+    teller.table("runs", _RUN_COLUMNS, [(*(run[name] for name in fields), _seconds(run)) for run in runs])
+    teller.table("expenses by month", _MONTH_COLUMNS, [tuple(month) for month in months])
     teller.say()
+
+
+def _seconds(run: Mapping[str, Any]) -> float | None:
+    """Return how long a run took from its request on."""
+    return round((run["finished_at"] - run["queued_at"]).total_seconds(), 1) if run["finished_at"] else None
 
 
 def _judge(teller: Teller, claims: Sequence[Claim]) -> None:

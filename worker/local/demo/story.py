@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import text
 
 from worker.client import WorkerClient
-from worker.connections import lifecycle
+from worker.connections import connection_queries, lifecycle
 from worker.connections.lifecycle import NewConnection
 from worker.connections.users import add_user
 from worker.errors import WorkerError
 from worker.local.demo import facts
-from worker.local.demo.facts import RunFacts, Totals
+from worker.local.demo.facts import Totals
 from worker.local.demo.telling import Advance, Teller
+from worker.runs.run_queries import run_of
 from worker.runs.states import CLOSED
 from worker.runtime import Runtime, open_connection_service
 
@@ -80,8 +81,8 @@ class Story:
             run = self._wait(run_id, advance)
         now = self._totals()
         yield Claim(
-            words=f"a first import brought {run.created} transactions as {now.expenses} expenses",
-            holds=run.status == "succeeded" and run.created == now.transactions > 0 and now.expenses > 0,
+            words=f"a first import brought {run['created']} transactions as {now.expenses} expenses",
+            holds=run["status"] == "succeeded" and run["created"] == now.transactions > 0 and now.expenses > 0,
         )
 
     def _refresh_by_the_clock(self) -> Iterator[Claim]:
@@ -94,10 +95,10 @@ class Story:
             earliest = facts.earliest_new(session, run_id)
         oldest_allowed = datetime.now(UTC).date() - timedelta(days=UNSEEN_DAYS)
         yield Claim(
-            words=f"a refresh that beat started found only what is new: {run.created} of {run.fetched} rows",
-            holds=run.status == "succeeded"
-            and run.trigger == "schedule"
-            and 0 < run.created == gained < run.fetched
+            words=f"a refresh that beat started found only what is new: {run['created']} of {run['fetched']} rows",
+            holds=run["status"] == "succeeded"
+            and run["trigger"] == "schedule"
+            and 0 < run["created"] == gained < run["fetched"]
             and earliest is not None
             and earliest >= oldest_allowed,
         )
@@ -108,17 +109,17 @@ class Story:
         calls = self._calls.with_suffix(".limited").stat().st_size
         yield Claim(
             words=f"a bank that refused {REFUSALS} calls was asked again within the same run, and it succeeded",
-            holds=run.status == "succeeded" and run.attempt == 1 and calls > REFUSALS and run.created > 0,
+            holds=run["status"] == "succeeded" and run["attempt"] == 1 and calls > REFUSALS and run["created"] > 0,
         )
 
     def _expired_login(self) -> Iterator[Claim]:
         with self.teller.step("a bank whose login expired") as advance:
             run = self._wait(self._ask(self.banks["expired"]), advance)
         with self.runtime.sessions() as session:
-            status = facts.connection_status(session, self.banks["expired"])
+            status = connection_queries.find(session, self.banks["expired"]).status
         yield Claim(
             words="a bank whose login expired was not asked again: its connection needs its user",
-            holds=run.status == "failed" and run.attempt == 1 and status == "needs_user",
+            holds=run["status"] == "failed" and run["attempt"] == 1 and status == "needs_user",
         )
 
     def _everything_again(self) -> Iterator[Claim]:
@@ -129,7 +130,7 @@ class Story:
             twins = facts.doubled(session)
         yield Claim(
             words=f"a second run of everything added nothing: {before.expenses} expenses, none doubled",
-            holds=self._totals() == before and twins == 0 and sum(run.created for run in runs) == 0,
+            holds=self._totals() == before and twins == 0 and sum(run["created"] for run in runs) == 0,
         )
 
     @property
@@ -166,16 +167,16 @@ class Story:
             time.sleep(0.1)
         raise StoryError("beat did not start a refresh that was due")
 
-    def _wait(self, run_id: uuid.UUID, advance: Advance) -> RunFacts:
+    def _wait(self, run_id: uuid.UUID, advance: Advance) -> dict[str, Any]:
         deadline_s = time.monotonic() + _PATIENCE_S
         while True:
             with self.runtime.sessions() as session:
-                run = facts.run_facts(session, run_id)
-            advance(*run.progress, f"{run.fetched} rows, {run.created} new")
-            if run.status in CLOSED:
+                run = run_of(session, run_id)
+            advance(run["accounts_done"], run["accounts_total"], f"{run['fetched']} rows, {run['created']} new")
+            if run["status"] in CLOSED:
                 return run
             if time.monotonic() > deadline_s:
-                raise StoryError(f"run {run_id} is still {run.status} after {_PATIENCE_S} s")
+                raise StoryError(f"run {run_id} is still {run['status']} after {_PATIENCE_S} s")
             time.sleep(0.1)
 
     def _totals(self) -> Totals:
