@@ -26,6 +26,16 @@ ONE_ANSWER = {
     "both without an id": ([PENDING, POSTED], [0, 1]),
     "both with a blank id": ([PENDING | {"external_id": " "}, {"external_id": " "}], [0, 1]),
     "two pending rows under one id": ([PENDING | {"external_id": "x"}, PENDING | {"external_id": "x"}], [0, 1]),
+    "two states of a pending row, and the posted one": (
+        [PENDING | {"external_id": "x", "amount": "-1"}, PENDING | {"external_id": "x"}, {"external_id": "x"}], [2],
+    ),
+    "pending purchases under the id of a posted one": (
+        [PENDING | {"external_id": "0", "text": "Book Bar"}, {"external_id": "0"}, PENDING | {"external_id": "0"}],
+        [0, 1, 2],
+    ),
+    "a pending purchase under the id of posted ones": (
+        [PENDING | {"external_id": "0"}, {"external_id": "0", "text": "Book Bar"}, {"external_id": "0"}], [0, 1, 2],
+    ),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from worker.importer.decide.line import FingerprintedTransaction
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.decide.text import id_text
-from worker.words import payment_text
+from worker.words import payment_text, words_apart
 
 MAX_DAYS_CHANGED = 5
 """By so many days a row may move when it changes."""
@@ -37,14 +37,29 @@ class DistinctTransactions:
 def without_superseded_pending(transactions: list[Transaction], *, trusted: bool) -> list[Transaction]:
     """Leave out pending transactions of which the same answer has the posted one: by its link, or under the same id.
 
+    An id under which the answer has two purchases in one state tells nothing of what became of a pending one.
+
     Args:
         transactions: Those of one answer.
         trusted: The ids of the account are identities.
     """
     posted = {t.pending_external_id for t in transactions if t.pending_external_id}
-    if trusted and any(t.pending for t in transactions):
-        posted |= {t.external_id for t in transactions if not t.pending and t.external_id and t.external_id.strip()}
+    pending_ids = {t.external_id for t in transactions if t.pending and t.external_id and t.external_id.strip()}
+    if trusted and pending_ids:
+        in_both_states = {t.external_id for t in transactions if not t.pending and t.external_id in pending_ids}
+        posted |= in_both_states - _ids_of_several_purchases(transactions, in_both_states)
     return [t for t in transactions if not (t.pending and t.external_id in posted)] if posted else transactions
+
+
+def _ids_of_several_purchases(transactions: Iterable[Transaction], among: Collection[str | None]) -> set[str | None]:
+    """Return ids of two transactions in one state of which each has words of its own: no states of one row are so."""
+    words: dict[tuple[str | None, bool], str] = {}
+    return {
+        one.external_id
+        for one in transactions
+        if one.external_id in among
+        and words_apart(words.setdefault((one.external_id, one.pending), payment_text(one)), payment_text(one)) is None
+    }
 
 
 def latest_states(transactions: Sequence[FingerprintedTransaction]) -> list[FingerprintedTransaction]:
