@@ -821,6 +821,10 @@ CREATE TABLE IF NOT EXISTS run_activity (
   run_p95_s DOUBLE PRECISION,
   connections INTEGER,
   fresh INTEGER,
+  -- of all connectors together: how the runs of the hour ended, and how many took and waited how long
+  outcomes JSONB,
+  run_seconds JSONB,
+  wait_seconds JSONB,
   -- two passes at once must not count an hour twice
   CONSTRAINT pk_run_activity PRIMARY KEY (hour_at, connector_name)
 );

@@ -7,7 +7,9 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from worker.runs.activity import write_ended_hours
+from worker.status import overview
 from worker.status.charts import STEP, STEPS, Bank, Span, activity, fill_steps, first_step
+from worker.status.gauges import GAUGES
 
 
 @pytest.fixture
@@ -117,3 +119,31 @@ def test_the_runs_of_a_bank_and_of_a_connector_are_counted_once_whether_their_da
     assert sum(before[None, Span.MONTH]) == 2 * 24 * 6 * 4
     assert [step.runs for step in other] == [0] * STEPS[Span.MONTH]
     assert days in {3, 4}  # the last run was now, the first ten minutes short of four days ago
+
+
+@pytest.mark.usefixtures("runs")
+def test_metrics_and_status_say_the_same_of_the_last_day_before_and_after_its_hours_were_written(sessions):
+    def told(session):
+        of_the_day = [gauge for gauge in GAUGES if gauge.name.endswith("_last_day")]
+        metrics = {gauge.name: sorted(map(tuple, session.execute(text(gauge.query)))) for gauge in of_the_day}
+        return metrics, session.execute(text(overview._RUNS)).all()
+
+    with sessions() as session:  # one transaction, so that it is one moment
+        before = told(session)
+        for _ in range(20):
+            write_ended_hours(session)
+        counted = session.scalar(text("SELECT count(*) FROM run_activity WHERE outcomes IS NOT NULL"))
+        assert told(session) == before
+        session.execute(text("UPDATE bank_import_runs SET created = 9"))
+        assert told(session) != before  # the runs of the current hour are read, those of the others are not
+        metrics, _ = before
+        ended = session.scalar(
+            text(
+                "SELECT count(*) FROM bank_import_runs"
+                " WHERE finished_at >= date_trunc('hour', now(), 'UTC') - INTERVAL '24 hours'"
+            )
+        )
+    assert counted in {23, 24}  # an hour is given five minutes
+    assert sum(runs for *_, runs in metrics["finmind_runs_last_day"]) == ended
+    quantiles = metrics["finmind_run_seconds_last_day"]
+    assert [seconds for _, seconds in quantiles] == pytest.approx([2, 2, 2], rel=0.025)

@@ -17,27 +17,28 @@ from benchmarks.plans import (
 from tests.factories import make_connection
 
 RUNS = 20_000
-DAYS = 100
+HOURS = 26
 
 
 @pytest.fixture
 def history(sessions, user_id, engine):
-    """Write a hundred days of closed runs."""
+    """Write the runs of a day and some hours: retention leaves many of the last day, and few of those before."""
     with sessions() as session:
-        connection_id = make_connection(session, user_id)
+        connections = [make_connection(session, user_id) for _ in range(20)]
         session.execute(
             text(
                 "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, status, code, queued_at,"
                 " started_at, finished_at, created)"
-                " SELECT gen_random_uuid(), :connection_id, :user_id, 'refresh', 'schedule', 'succeeded', 'ok', ended,"
+                " SELECT gen_random_uuid(), (CAST(:connections AS uuid[]))[1 + n % 20], :user_id, 'refresh',"
+                " 'schedule', 'succeeded', 'ok', ended,"
                 " ended, ended, n % 3 FROM generate_series(1, :runs) n,"
-                " LATERAL (SELECT now() - n * make_interval(days => :days) / :runs AS ended) e"
+                " LATERAL (SELECT now() - n * make_interval(hours => :hours) / :runs AS ended) e"
             ),
-            {"connection_id": connection_id, "user_id": user_id, "runs": RUNS, "days": DAYS},
+            {"connections": connections, "user_id": user_id, "runs": RUNS, "hours": HOURS},
         )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE bank_import_runs"))
-    return connection_id
+    return connections[0]
 
 
 def test_no_statement_of_screens_or_dispatcher_scans_all_runs_and_a_scan_would_be_seen(sessions, history):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, Integer, String, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId
@@ -61,7 +61,12 @@ class WorkerHeartbeat(Base):
 
 
 class RunActivity(Base):
-    """What happened in one hour; without a connector name: of all connectors together."""
+    """What happened in one hour; without a connector name: of all connectors together.
+
+    Attributes:
+        outcomes, run_seconds, wait_seconds: Of all connectors together: the rows of the queries of these names in
+            `worker.runs.activity`.
+    """
 
     __tablename__ = "run_activity"
 
@@ -77,6 +82,9 @@ class RunActivity(Base):
     run_p95_s: Mapped[float | None] = mapped_column(Double)
     connections: Mapped[int | None]
     fresh: Mapped[int | None]
+    outcomes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    run_seconds: Mapped[list[dict[str, int]] | None] = mapped_column(JSONB)
+    wait_seconds: Mapped[list[dict[str, int]] | None] = mapped_column(JSONB)
 
 
 class CredentialAudit(Base):

@@ -1,6 +1,7 @@
 """Counts what happened in each hour in a small table, for the charts of operators when runs are deleted.
 
-An hour is written once, after it has ended. The row of all connectors together has an empty connector name.
+An hour is written once, after it has ended. The row of all connectors together has an empty connector name; it also
+says how the runs of its hour ended, so that nobody reads every run of a day (`worker.status.last_day`).
 """
 
 from sqlalchemy import CursorResult, text
@@ -26,6 +27,40 @@ FIGURES = """count(*) FILTER (WHERE r.status = 'succeeded') AS succeeded,
       percentile_cont(0.95) WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM r.finished_at - r.started_at)::float)
         AS run_p95_s"""
 """What is counted of a group of runs `r`, in the order and under the names of the columns of `run_activity`."""
+
+_IN_THE_HOUR = "r.finished_at >= h.hour_at AND r.finished_at < h.hour_at + INTERVAL '1 hour'"
+OUTCOMES = f"""SELECT r.kind, r.status, r.code, r.dry_run, count(*) AS runs,
+      count(*) FILTER (WHERE r.attempt > 1 OR r.code = 'lost') AS lost,
+      sum(r.created) AS created, sum(r.updated) AS updated, sum(r.unchanged) AS unchanged, sum(r.linked) AS linked,
+      sum(r.removed) AS removed, sum(r.rejected) AS rejected, sum(r.suggested) AS suggested,
+      sum(r.delivered - r.accounted) AS unaccounted
+    FROM bank_import_runs r WHERE {_IN_THE_HOUR} GROUP BY r.kind, r.status, r.code, r.dry_run"""  # noqa: S608 - a constant
+"""How the runs of the hour `h` ended, and what they did with the rows of banks."""
+
+BUCKET_RATIO = 1.05
+"""By how much the longest run of a bucket of `seconds_of_runs` is longer than the shortest."""
+_SHORTEST_S = 0.001
+
+
+def seconds_of_runs(interval: str) -> str:
+    """Return the query for how many runs of the hour `h` took how long.
+
+    Args:
+        interval: Of a run `r`.
+
+    Returns:
+        The query of `bucket`, which holds what took more than `BUCKET_RATIO ** (bucket - 1)` seconds and at most
+        `BUCKET_RATIO ** bucket`, and of `runs`.
+    """
+    seconds = f"greatest(EXTRACT(EPOCH FROM {interval})::float, {_SHORTEST_S})"
+    return f"""SELECT ceil(ln({seconds}) / ln({BUCKET_RATIO}::float))::int AS bucket, count(*) AS runs
+    FROM bank_import_runs r WHERE {_IN_THE_HOUR} AND r.started_at IS NOT NULL GROUP BY 1"""  # noqa: S608 - constants
+
+
+RUN_SECONDS = seconds_of_runs("r.finished_at - r.started_at")
+"""From start to end."""
+WAIT_SECONDS = seconds_of_runs("r.started_at - r.queued_at")
+"""From request to start."""
 
 _WRITE_HOURS = text(
     f"""
@@ -57,6 +92,17 @@ _WRITE_FRESHNESS = text(
     WHERE written.connector_name = now_.connector_name AND written.connections IS NULL
       AND written.hour_at = date_trunc('hour', now(), 'UTC') - INTERVAL '1 hour'
     """
+)
+_AS_JSON = "(SELECT coalesce(jsonb_agg(to_jsonb(found)), '[]') FROM ({query}) found)"
+# a run is given five minutes to commit its end, which is of the moment when its last transaction began
+_WRITE_OUTCOMES = text(
+    f"""
+    UPDATE run_activity h SET outcomes = {_AS_JSON.format(query=OUTCOMES)},
+      run_seconds = {_AS_JSON.format(query=RUN_SECONDS)}, wait_seconds = {_AS_JSON.format(query=WAIT_SECONDS)}
+    WHERE h.connector_name = '' AND h.outcomes IS NULL
+      AND h.hour_at >= date_trunc('hour', now(), 'UTC') - INTERVAL '24 hours'
+      AND h.hour_at < date_trunc('hour', now() - INTERVAL '5 minutes', 'UTC')
+    """  # noqa: S608 - constants
 )
 _DAYS_UNTIL = text(
     """
@@ -101,6 +147,7 @@ def write_ended_hours(session: Session) -> int:
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('run_activity', 0))"))
     written = session.execute(_WRITE_HOURS, {"hours": HOURS_AT_ONCE})
     session.execute(_WRITE_FRESHNESS)
+    session.execute(_WRITE_OUTCOMES)
     session.execute(_FORGET, {"days": KEEP_DAYS})
     _write_ended_days(session)
     assert isinstance(written, CursorResult)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
+from worker.status.last_day import OUTCOMES_OF_THE_DAY, RUN_QUANTILES_OF_THE_DAY, WAIT_QUANTILES_OF_THE_DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,14 +18,6 @@ class Gauge:
     help: str
     query: str
     labels: tuple[str, ...] = ()
-
-
-def _quantiles_of_runs(interval: str) -> str:
-    """Return the query for the quantiles of an interval of the runs of a day, in seconds."""
-    return f"""SELECT q, value FROM (SELECT percentile_disc(ARRAY[0.5, 0.9, 0.99])
-        WITHIN GROUP (ORDER BY EXTRACT(EPOCH FROM {interval})) AS found FROM bank_import_runs
-        WHERE finished_at > now() - INTERVAL '1 day' AND started_at IS NOT NULL) day,
-        unnest(ARRAY[0.5, 0.9, 0.99], day.found) AS quantiles(q, value) WHERE value IS NOT NULL"""  # noqa: S608 - constants
 
 
 GAUGES: Sequence[Gauge] = (
@@ -130,7 +123,7 @@ GAUGES: Sequence[Gauge] = (
         labels=("component",),
         query="SELECT component, EXTRACT(EPOCH FROM now() - seen_at) FROM worker_heartbeats",
     ),
-    # Those that read every connection, or every run of a day, come last: a first scrape has the others.
+    # Those that read every connection, or the runs of an hour, come last: a first scrape has the others.
     Gauge(
         name="finmind_newest_data_age_seconds",
         help="Since the last good run of any active connection of the connector.",
@@ -155,43 +148,40 @@ GAUGES: Sequence[Gauge] = (
         name="finmind_runs_last_day",
         help="Runs that ended within a day, by how and why.",
         labels=("kind", "status", "code"),
-        query="SELECT kind, status, code, count(*) FROM bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day' GROUP BY 1, 2, 3",
+        query=f"SELECT kind, status, code, sum(runs) FROM {OUTCOMES_OF_THE_DAY} day GROUP BY 1, 2, 3",  # noqa: S608 - a constant
     ),
     Gauge(
         name="finmind_lost_runs_last_day",
         help="Runs that lost their worker at least once within a day.",
-        query="SELECT count(*) FROM bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day' AND (attempt > 1 OR code = 'lost')",
+        query=f"SELECT COALESCE(sum(lost), 0) FROM {OUTCOMES_OF_THE_DAY} day",  # noqa: S608 - a constant
     ),
     Gauge(
         name="finmind_run_seconds_last_day",
         help="From start to end of the runs of a day, as quantiles.",
         labels=("quantile",),
-        query=_quantiles_of_runs("finished_at - started_at"),
+        query=RUN_QUANTILES_OF_THE_DAY,
     ),
     Gauge(
         name="finmind_run_wait_seconds_last_day",
         help="From request to start of the runs of a day, as quantiles.",
         labels=("quantile",),
-        query=_quantiles_of_runs("started_at - queued_at"),
+        query=WAIT_QUANTILES_OF_THE_DAY,
     ),
     Gauge(
         name="finmind_rows_last_day",
         help="Rows of the bank by what was decided about them within a day.",
         labels=("decision",),
-        query="SELECT decision, n FROM (SELECT sum(created) AS created, sum(updated) AS updated,"
-        " sum(unchanged) AS unchanged, sum(linked) AS linked, sum(removed) AS removed, sum(rejected) AS rejected,"
-        " sum(suggested) AS suggested FROM bank_import_runs WHERE finished_at > now() - INTERVAL '1 day') day,"
-        " LATERAL (VALUES ('created', created), ('updated', updated), ('unchanged', unchanged), ('linked', linked),"
-        " ('removed', removed), ('rejected', rejected), ('suggested', suggested)) AS rows_(decision, n)"
-        " WHERE n IS NOT NULL",
+        query=f"""SELECT decision, n FROM (SELECT sum(created) AS created, sum(updated) AS updated,
+          sum(unchanged) AS unchanged, sum(linked) AS linked, sum(removed) AS removed, sum(rejected) AS rejected,
+          sum(suggested) AS suggested FROM {OUTCOMES_OF_THE_DAY} hours) day,
+        LATERAL (VALUES ('created', created), ('updated', updated), ('unchanged', unchanged), ('linked', linked),
+          ('removed', removed), ('rejected', rejected), ('suggested', suggested)) AS rows_(decision, n)
+        WHERE n IS NOT NULL""",  # noqa: S608 - a constant
     ),
     Gauge(
         name="finmind_rows_unaccounted_last_day",
         help="Rows that banks delivered within a day and that no run accounts for; more than 0 is a defect.",
-        query="SELECT COALESCE(sum(delivered - accounted), 0) FROM bank_import_runs"
-        " WHERE finished_at > now() - INTERVAL '1 day'",
+        query=f"SELECT COALESCE(sum(unaccounted), 0) FROM {OUTCOMES_OF_THE_DAY} day",  # noqa: S608 - a constant
     ),
     Gauge(
         name="finmind_ledger_problems",

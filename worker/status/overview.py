@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from worker.broker import Queue
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
+from worker.status.last_day import OUTCOMES_OF_THE_DAY
 
 SIGN_MAX_AGE_S = 120
 """A queue without a canary for this long has no consumer; canaries are written every 30 s."""
@@ -43,10 +44,9 @@ _WORK = """
       SELECT status, code, queued_at, heartbeat_at FROM bank_import_runs WHERE status IN ('queued', 'deferred')
       UNION ALL
       SELECT status, code, queued_at, heartbeat_at FROM bank_import_runs WHERE status = 'running') open_runs"""
-_RUNS = """
-    SELECT status, code, count(*) AS runs, sum(created)::int AS created, sum(rejected)::int AS rejected
-    FROM bank_import_runs
-    WHERE finished_at > now() - INTERVAL '1 day' AND NOT dry_run GROUP BY status, code ORDER BY runs DESC"""
+_RUNS = f"""
+    SELECT status, code, sum(runs)::bigint AS runs, sum(created)::bigint AS created, sum(rejected)::bigint AS rejected
+    FROM {OUTCOMES_OF_THE_DAY} day WHERE NOT dry_run GROUP BY status, code ORDER BY runs DESC"""  # noqa: S608 - a constant
 _CONNECTIONS = """
     SELECT connector_name AS connector, count(*) AS connections,
       count(*) FILTER (WHERE status = 'active') AS active,
