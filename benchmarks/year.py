@@ -53,10 +53,12 @@ _RUNS = """
     WITH runs AS (
       INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, scheduled_for, status, code, attempt,
         queued_at, dispatched_at, dispatch_count, started_at, heartbeat_at, finished_at, worker_name, accounts_total,
-        accounts_done, pages, fetched, created, unchanged, delivered, accounted)
+        accounts_done, pages, fetched, created, unchanged, delivered, accounted, claimed_at, requests)
       SELECT finmind_uuid7(), c.id, c.user_id, 'refresh', 'schedule', at, 'succeeded',
         CASE news WHEN 1 THEN 'ok' ELSE 'nothing_new' END, 1, at, at, 1, at, at, at + INTERVAL '2 seconds',
-        'scheduled@bench', 1, 1, 1, 12, news, 12 - news, 12, 12
+        'scheduled@bench', 1, 1, 1, 12, news, 12 - news, 12, 12, at,
+        '{"asked": 2, "kept": [[3, "GET", "accounts", "200", 321, 2345, 0, 1], [330, "GET", "transactions", "200", 654,
+          34567, 0, 1]]}'
       FROM generate_series(1, 4) part CROSS JOIN bank_connections c,
         LATERAL (SELECT now() - INTERVAL '22 hours' + part * INTERVAL '5 hours'
                           + (c.user_id % 3600) * INTERVAL '1 second' AS at,

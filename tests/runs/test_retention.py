@@ -70,6 +70,20 @@ def test_a_run_that_changed_something_can_be_taken_back_for_ever(sessions, conne
     assert left() == {run_id}
 
 
+def test_what_a_run_asked_the_bank_goes_though_the_run_stays(sessions, connect, add_run, execute):
+    connection_id, log = connect(), '{"asked": 1, "kept": []}'
+    for name in ("requests", "earlier_attempts"):
+        for age in ("29 days", "31 days"):
+            run_id = add_run(connection_id, age, created=1)
+            execute(f"UPDATE bank_import_runs SET {name} = CAST(:log AS jsonb) WHERE id = :id", log=log, id=run_id)
+    assert clean(sessions)["forgotten_requests"] == 2
+    told = "requests IS NOT NULL OR earlier_attempts IS NOT NULL"
+    assert execute(f"SELECT finished_at > now() - INTERVAL '30 days', {told} FROM bank_import_runs ORDER BY 1") == [
+        (False, False), (False, False), (True, True), (True, True),
+    ]  # fmt: skip
+    assert clean(sessions)["forgotten_requests"] == 0
+
+
 def test_a_run_that_something_refers_to_stays(sessions, connect, add_run, left, execute):
     connection_id = connect()
     good, target, asked = (add_run(connection_id, "400 days") for _ in range(3))

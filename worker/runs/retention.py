@@ -19,7 +19,7 @@ from worker.models import BankImportRun, BankQuotaUsage, WorkerHeartbeat
 from worker.runs.ending import apply_consequences
 from worker.runs.removal_pace import RemovalPace
 from worker.runs.states import EndedRun, Outcome, RunStatus
-from worker.runs.thinning import FOLD_OPENINGS, REMOVE_OLD_RUNS, THIN_RUNS, Walk
+from worker.runs.thinning import FOLD_OPENINGS, FORGET_REQUESTS, REMOVE_OLD_RUNS, THIN_RUNS, Walk
 
 LONGEST_DEFERRAL = timedelta(days=7)
 """A run that was deferred for this long fails; the next refresh covers the same days."""
@@ -36,7 +36,8 @@ class RetentionPolicy:
     """How long rows are kept, and how fast they go.
 
     Attributes:
-        run_days: `RUN_RETENTION_DAYS`: runs that changed nothing, resolved rejections, links that nobody completed.
+        run_days: `RUN_RETENTION_DAYS`: runs that changed nothing, what others asked the bank, resolved rejections,
+            links that nobody completed.
         audit_days: `AUDIT_RETENTION_DAYS`: openings of credentials; Postgres refuses to remove them before 90 days.
         rows_per_s: rows removed per second, so that removing never crowds out importing.
         batch: rows removed in one transaction.
@@ -129,7 +130,7 @@ def remove_old_rows(
     pace = RemovalPace(
         rows_per_s=policy.rows_per_s, stop_after_s=policy.stop_after_s, wait=wait, stop_requested=stop_requested
     )
-    walks = (THIN_RUNS, REMOVE_OLD_RUNS, FOLD_OPENINGS)
+    walks = (THIN_RUNS, REMOVE_OLD_RUNS, FORGET_REQUESTS, FOLD_OPENINGS)
     removed: Counter[str] = Counter(dict.fromkeys((*_STATEMENTS, *(name for walk in walks for name in walk.counts)), 0))
     for walk in walks:
         _walk(sessions, walk, values, pace, removed)

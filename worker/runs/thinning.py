@@ -2,6 +2,7 @@
 
 Of the quiet scheduled runs of a connection the last one of each day (UTC) stays, without its part per account and
 what it asked the bank. Of the openings of a credential by runs one line a week stays, which says how many they were.
+What any other run asked the bank goes after the time for which quiet runs are kept, though the run itself may stay.
 """
 
 from collections.abc import Mapping
@@ -117,15 +118,30 @@ _REMOVE_OLD_RUNS = text(
     """  # noqa: S608 - constants
 )
 
+# Two days are looked at, as above: what is older was treated by an earlier pass.
+_FORGET_REQUESTS = text(
+    """
+    WITH page AS MATERIALIZED (
+      SELECT r.id, r.finished_at, r.requests IS NOT NULL OR r.earlier_attempts IS NOT NULL AS tells
+      FROM bank_import_runs r
+      WHERE r.finished_at > GREATEST(CAST(:after_at AS timestamptz), now() - make_interval(days => :run_days + 2))
+        AND r.finished_at < now() - make_interval(days => :run_days)
+      ORDER BY r.finished_at FETCH FIRST :page ROWS WITH TIES
+    ), forgotten AS (
+      UPDATE bank_import_runs SET requests = NULL, earlier_attempts = NULL WHERE id IN (
+        SELECT r.id FROM page JOIN bank_import_runs r USING (id) WHERE page.tells FOR NO KEY UPDATE OF r SKIP LOCKED)
+      RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM forgotten) AS forgotten_requests, last.after_at
+    FROM (SELECT max(finished_at) AS after_at FROM page) last WHERE last.after_at IS NOT NULL
+    """
+)
+
 # A function of the database, because no role of a process may delete from the audit.
 _FOLD_OPENINGS = text("SELECT folded_openings, after_row_id FROM fold_credential_openings(:after_row_id, :page)")
 
-THIN_RUNS = Walk(
-    statement=_THIN_RUNS,
-    start={"after_at": datetime(1970, 1, 1, tzinfo=UTC)},
-    counts=("thinned_runs", "thinned_parts"),
-)
-REMOVE_OLD_RUNS = Walk(
-    statement=_REMOVE_OLD_RUNS, start={"after_at": datetime(1970, 1, 1, tzinfo=UTC)}, counts=("old_runs",)
-)
+_FIRST_AT = {"after_at": datetime(1970, 1, 1, tzinfo=UTC)}
+THIN_RUNS = Walk(statement=_THIN_RUNS, start=_FIRST_AT, counts=("thinned_runs", "thinned_parts"))
+REMOVE_OLD_RUNS = Walk(statement=_REMOVE_OLD_RUNS, start=_FIRST_AT, counts=("old_runs",))
+FORGET_REQUESTS = Walk(statement=_FORGET_REQUESTS, start=_FIRST_AT, counts=("forgotten_requests",))
 FOLD_OPENINGS = Walk(statement=_FOLD_OPENINGS, start={"after_row_id": ""}, counts=("folded_openings",))
