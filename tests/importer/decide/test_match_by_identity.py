@@ -89,7 +89,7 @@ def test_equal_coffees_match_one_to_one_and_one_more_is_new():
     matches = match_by_identity([line()] * 3, [key(first), key(second)], {}, COMPLETE)
     assert [m.known_id for m in matches.unchanged] == [1, 2]
     assert len(matches.new) == 1
-    assert matches.assign_identity(matches.new[0]) == (content_identity(first.content_key, 2), 2)
+    assert matches.next_occurrence == {first.content_key: 2}
 
 
 def test_a_posted_twin_matches_the_posted_row():
@@ -97,22 +97,6 @@ def test_a_posted_twin_matches_the_posted_row():
     pending, posted = row(id=1, pending=True, external_id="p"), row(id=2, external_id="q")
     matches = match_by_identity([line()], [key(pending), key(posted)], {}, COMPLETE)
     assert [m.known_id for m in matches.unchanged] == [2]
-
-
-def test_a_new_row_gets_an_identity_that_no_row_has():
-    matches = match_by_identity([line()], [], {}, COMPLETE)
-    taken = content_identity(line().content_key, 0)
-    matches.taken_identities = {taken}
-    assert taken in matches.possible_identities()
-    assert matches.assign_identity(line()).occurrence == 1
-
-
-def test_rows_to_be_loaded_whole_are_changed_ones_and_those_whose_absence_may_mean_something():
-    changed, covered, far = row(id=1, external_id="a"), row(id=2, text="x"), row(id=3, text="y", booking_on=day(-90))
-    pending = row(id=4, text="z", booking_on=day(-90), pending=True)
-    said = [line(text="Bar", external_id="a")]
-    matches = match_by_identity(said, [key(r) for r in (changed, covered, far, pending)], {}, COMPLETE)
-    assert matches.undecided(COMPLETE) == {1, 2, 4}
 
 
 X = id_identity("x")

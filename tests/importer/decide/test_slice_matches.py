@@ -6,7 +6,8 @@ import pytest
 
 from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, day, key, line, row, rules, transaction
 from worker.importer.decide.line import fingerprint
-from worker.importer.decide.slice_matches import RowsInFull, correct_matches, match_slice
+from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.slice_matches import RowsInFull, correct_matches, match_slice, undecided_ids
 from worker.importer.decide.slice_rows import StoredKeys, read_slice
 
 
@@ -49,6 +50,14 @@ def test_what_is_to_be_loaded_follows_from_what_was_recognised():
     assert (found.undecided, list(found.named_ids), found.rows_set_aside) == ({1, 2}, ["p"], 0)
     assert list(corrected.without_expense) == [1]
     assert [one.description for one in corrected.visible] == ["Tea", "Bar"]
+
+
+def test_rows_to_be_loaded_whole_are_changed_ones_and_those_whose_absence_may_mean_something():
+    changed, covered, far = row(id=1, external_id="a"), row(id=2, text="x"), row(id=3, text="y", booking_on=day(-90))
+    pending = row(id=4, text="z", booking_on=day(-90), pending=True)
+    said = [line(text="Bar", external_id="a")]
+    matches = match_by_identity(said, [key(r) for r in (changed, covered, far, pending)], {}, COMPLETE)
+    assert undecided_ids(matches, COMPLETE) == {1, 2, 4}
 
 
 def test_a_row_without_an_id_may_be_restated_where_its_days_are_whole():

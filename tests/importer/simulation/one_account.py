@@ -19,6 +19,7 @@ from worker.importer.decide.match_by_identity import match_by_identity
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.read_context import ReadContext
 from worker.importer.decide.removed_at_bank import Coverage
+from worker.importer.decide.slice_matches import undecided_ids
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredKey, StoredRow
 
 START = date(2026, 3, 1)
@@ -241,7 +242,7 @@ class MemoryLedger:
         }
         details = {
             i: replace(self.rows[i], absent_days=self._absent_days(self.rows[i], world))
-            for i in sorted(matches.undecided(coverage) | removed | linked)
+            for i in sorted(undecided_ids(matches, coverage) | removed | linked)
         }
         plan = make_plan(
             matches,

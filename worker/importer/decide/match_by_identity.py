@@ -3,16 +3,13 @@
 Lines without a partner here go on to `match_pending`, which weighs evidence.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.importer.decide.decisions import RowIdentity
-from worker.importer.decide.identity import content_identity
 from worker.importer.decide.interchanged_ids import interchanged_ids
 from worker.importer.decide.line import Line
 from worker.importer.decide.removed_at_bank import Coverage
-from worker.importer.decide.similarity import days_apart
 from worker.importer.decide.stored_row import State, StoredKey
 
 
@@ -54,31 +51,6 @@ class IdentityMatches:
     shared_ids: Mapping[str, bytes] = field(default_factory=dict)
     delivered_beside: dict[int, Line] = field(default_factory=dict)
 
-    def possible_identities(self) -> list[bytes]:
-        """Return the identities that rows without trusted ids may get, with room for as many equal ones again."""
-        lines = (*self.new, *(match.line for match in self.changed))
-        counts = Counter(line.content_key for line in lines if line.identity is None)
-        return [
-            content_identity(key, occurrence)
-            for key, count in counts.items()
-            for occurrence in range(self.next_occurrence.get(key, 0), self.next_occurrence.get(key, 0) + 2 * count)
-        ]
-
-    def undecided(self, coverage: Coverage) -> set[int]:
-        """Return the rows to load in full: changed ones, those whose absence may mean something or that may be back."""
-        missing = {row.id for row in self.undelivered if row.state == State.PENDING or coverage.covers(row.day)}
-        days = {line.stated_on or line.effective_on for line in self.new} if self.removed else ()
-        back = {row.id for row in self.removed if any(days_apart(row.day, day) <= MAX_DAYS_BACK for day in days)}
-        back |= {row.id for row in self.removed if row.is_forgotten}
-        return missing | back | {match.known_id for match in self.changed}
-
-    def maybe_restated(self) -> set[int]:
-        """Return the posted rows without a trusted id on the days of new lines, which may state them otherwise."""
-        lines = [line for line in self.new if line.identity is None and not line.pending]
-        days = {day for line in lines for day in (line.stated_on, line.value_on)}
-        there = (row for row in self.undelivered if row.state == State.POSTED and row.day in days)
-        return {row.id for row in there if not row.has_trusted_id}
-
     def take(self, line: Line, row: StoredKey) -> None:
         """Keep that a line is this row, and whether it says something else of it."""
         self.delivered_ids.add(row.id)
@@ -91,33 +63,6 @@ class IdentityMatches:
         self.unchanged.append(IdentityMatch(line, row.id))
         if row.absent:
             self.returned.append(row.id)
-
-    def release_named(self, named: Collection[int]) -> None:
-        """Let posted lines have the rows that they name, although pending lines deliver these under an id of today."""
-        for match in [m for m in (*self.changed, *self.unchanged) if m.known_id in named and m.line.pending]:
-            self.delivered_beside[match.known_id] = match.line
-            self.delivered_ids.discard(match.known_id)
-            if match in self.changed:
-                self.changed.remove(match)
-                self.unchanged.append(match)
-        self.returned = [row_id for row_id in self.returned if row_id not in self.delivered_beside]
-
-    def assign_identity(self, line: Line) -> RowIdentity:
-        """Return the identity that the row of a line gets now.
-
-        A line without a trusted id takes the next free occurrence of its content, which no other line gets then.
-        """
-        if line.identity is not None:
-            return RowIdentity(line.identity, 0)
-        occurrence = self.next_occurrence.get(line.content_key, 0)
-        while (identity := content_identity(line.content_key, occurrence)) in self.taken_identities:
-            occurrence += 1
-        self.next_occurrence[line.content_key] = occurrence + 1
-        return RowIdentity(identity, occurrence)
-
-
-MAX_DAYS_BACK = 5
-"""By so many days a row may have moved that was removed and comes back under a new id."""
 
 
 def match_by_identity(

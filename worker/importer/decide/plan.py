@@ -6,6 +6,7 @@ A plan says what should be so. `store.write` makes it so, and the unique keys of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from worker.importer.decide.assign_identities import assign_identities
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.expense import expense_of, has_expense, why_no_expense
 from worker.importer.decide.line import Line
@@ -93,8 +94,7 @@ class _ExistingMatches:
 
 
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
-    """Decide every row of a slice, and add the identities of `evidence` to those that `matches` holds as taken."""
-    matches.taken_identities = {*matches.taken_identities, *evidence.taken_identities}
+    """Decide every row of a slice."""
     delivered_known = evidence.rows_set_aside + len(matches.delivered_ids)
     became = match_pending_rows(
         matches.new,
@@ -102,8 +102,20 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         delivered_known=delivered_known,
         common_words=evidence.common_words,
     )
-    changes = [_update(evidence.details[match.known_id], match.line, None, matches, rules) for match in matches.changed]
-    changes += [_update(match.right.known, match.left, match.reason, matches, rules) for match in became]
+    updates: list[tuple[StoredRow, Line, Reason | None]]
+    updates = [(evidence.details[match.known_id], match.line, None) for match in matches.changed]
+    updates += [(match.right.known, match.left, match.reason) for match in became]
+    matched_lines = {match.left_place for match in became}
+    new = [line for place, line in enumerate(matches.new) if place not in matched_lines]
+    identities = assign_identities(
+        [*((line, known) for known, line, _ in updates), *((line, None) for line in new)],
+        matches.next_occurrence,
+        {*matches.taken_identities, *evidence.taken_identities},
+    )
+    changes = [
+        update_from_bank(known, line, identity, rules, reason=reason, beside=matches.delivered_beside.get(known.id))
+        for (known, line, reason), identity in zip(updates, identities, strict=False)  # those of new rows follow
+    ]
     delivered = (
         {match.right.known.id for match in became} | matches.delivered_ids | (evidence.delivered - evidence.removed)
     )
@@ -112,11 +124,12 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
     changes += removals
     removed = {change.known.id for change in removals}
-    matched_lines = {match.left_place for match in became}
-    new = [line for place, line in enumerate(matches.new) if place not in matched_lines]
     existing = _find_existing(new, changes, evidence, rules)
     return Plan(
-        creates=[_new_row(line, existing.of_new.get(place), matches, rules) for place, line in enumerate(new)],
+        creates=[
+            _new_row(line, identity, existing.of_new.get(place), matches.shared_ids, rules)
+            for place, (line, identity) in enumerate(zip(new, identities[len(updates) :], strict=True))
+        ],
         changes=[_linked(change, existing.of_changes.get(place)) for place, change in enumerate(changes)],
         suggestions=existing.suggestions,
         returned=matches.returned,
@@ -163,17 +176,6 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
                 )
             )
     return candidates
-
-
-def _update(
-    known: StoredRow, line: Line, reason: Reason | None, matches: IdentityMatches, rules: RowRules
-) -> RowChange:
-    """Update a row and its identity to what the bank states now; the former identity becomes an alias."""
-    says_the_same = line.identity is None and known.has_content_identity(line.content_key)
-    identity = RowIdentity(known.identity, known.occurrence) if says_the_same else matches.assign_identity(line)
-    change = update_from_bank(known, line, identity, rules, reason=reason)
-    beside = matches.delivered_beside.get(known.id)
-    return change if beside is None else replace(change, delivered_beside=beside)
 
 
 def _removal_reason(row: StoredRow, evidence: Evidence, rules: RowRules) -> Reason | None:
@@ -238,9 +240,12 @@ def _linked(change: RowChange, existing: tuple[Counterpart, Reason] | None) -> R
 
 
 def _new_row(
-    line: Line, existing: tuple[Counterpart, Reason] | None, matches: IdentityMatches, rules: RowRules
+    line: Line,
+    identity: RowIdentity,
+    existing: tuple[Counterpart, Reason] | None,
+    shared_ids: Mapping[str, bytes],
+    rules: RowRules,
 ) -> NewRow:
-    identity, occurrence = matches.assign_identity(line)
     why_none = why_no_expense(line, pending_hidden=rules.pending_hidden)
     state, decision = ExpenseState.OWN, Decision.CREATED
     reason = Reason.NEW_ID if line.identity else Reason.NEW_CONTENT
@@ -254,13 +259,13 @@ def _new_row(
         state = ExpenseState.LINKED if twin_id is None else ExpenseState.TWIN
     return NewRow(
         line=line,
-        identity=identity,
-        occurrence=occurrence,
+        identity=identity.identity,
+        occurrence=identity.occurrence,
         decision=decision,
         reason=reason,
         expense_state=state,
         expense=expense_of(line) if why_none is None else None,
         link_expense_id=link_expense_id,
         twin_id=twin_id,
-        shared_identity=matches.shared_ids.get(line.external_id) if line.external_id else None,
+        shared_identity=shared_ids.get(line.external_id) if line.external_id else None,
     )

@@ -9,16 +9,23 @@ from worker.importer.decide.user_edits import effect_on_expense
 
 
 def update_from_bank(
-    known: StoredRow, line: Line, identity: RowIdentity, rules: RowRules, *, reason: Reason | None = None
+    known: StoredRow,
+    line: Line,
+    identity: RowIdentity,
+    rules: RowRules,
+    *,
+    reason: Reason | None = None,
+    beside: Line | None = None,
 ) -> RowChange:
     """Update a stored row to what the bank states now; its expense follows where the user did not edit it.
 
     Args:
         known: The stored row.
         line: What the bank says now.
-        identity: The row's identity from here on.
+        identity: The row's identity from here on; the former one becomes an alias.
         rules: The choices of the connection.
         reason: Why line and row belong together, where that is not the identity.
+        beside: The pending line by which the same delivery tells the row that the posted line names.
     """
     if in_former_currency(line, known) and known.currency != rules.currency_assumed:
         line = line._replace(currency=known.currency)
@@ -36,6 +43,7 @@ def update_from_bank(
         occurrence=identity.occurrence,
         base=wanted or known.base,
         effect=effect_on_expense(known, wanted, rules),
+        delivered_beside=beside,
     )
 
 

@@ -1,8 +1,9 @@
 """Matches the rows of a slice with stored ones, before and after the stored ones are known in full."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from worker.importer.decide.assign_identities import possible_identities
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expense import has_expense
 from worker.importer.decide.line import Line
@@ -11,8 +12,12 @@ from worker.importer.decide.read_context import ReadContext
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
+from worker.importer.decide.similarity import days_apart
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.decide.stored_row import State, StoredRow
+
+MAX_DAYS_BACK = 5
+"""By so many days a row may have moved that was removed and comes back under a new id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +89,7 @@ def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules
     return SliceMatches(
         matches=matches,
         opposite=opposite,
-        undecided=frozenset(matches.undecided(coverage)),
+        undecided=frozenset(undecided_ids(matches, coverage)),
         named_ids=[line.pending_external_id for line in matches.new if line.pending_external_id],
         rows_set_aside=len(rows.set_aside.row_ids),
     )
@@ -103,15 +108,44 @@ def correct_matches(
         first_load: The account had no rows before.
     """
     matches, details = found.matches, rows.details
-    matches.release_named([id_ for id_ in rows.named if details[id_].state == State.PENDING])
+    _release_named(matches, [id_ for id_ in rows.named if details[id_].state == State.PENDING])
     set_reused_ids_apart(matches, details, coverage)
     flipped = signs_flipped(matches, details, coverage, found.rows_set_aside)
     without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]
     lines = [*matches.new, *(match.line for match in without_expense)]
+    changed = (match.line for match in matches.changed)
     return CorrectedMatches(
         signs_flipped=flipped and not inverted_by_user(matches, details, found.opposite),
-        maybe_restated=frozenset(matches.maybe_restated()) if rules.whole_days else frozenset(),
-        identities=[] if first_load else matches.possible_identities(),
+        maybe_restated=frozenset(_maybe_restated(matches)) if rules.whole_days else frozenset(),
+        identities=[] if first_load else possible_identities((*matches.new, *changed), matches.next_occurrence),
         without_expense=[match.known_id for match in without_expense],
         visible=[line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)],
     )
+
+
+def undecided_ids(matches: IdentityMatches, coverage: Coverage) -> set[int]:
+    """Return the rows to load in full: changed ones, those whose absence may mean something or that may be back."""
+    missing = {row.id for row in matches.undelivered if row.state == State.PENDING or coverage.covers(row.day)}
+    days = {line.stated_on or line.effective_on for line in matches.new} if matches.removed else ()
+    back = {row.id for row in matches.removed if any(days_apart(row.day, day) <= MAX_DAYS_BACK for day in days)}
+    back |= {row.id for row in matches.removed if row.is_forgotten}
+    return missing | back | {match.known_id for match in matches.changed}
+
+
+def _maybe_restated(matches: IdentityMatches) -> set[int]:
+    """Return the posted rows without a trusted id on the days of new lines, which may state them otherwise."""
+    lines = [line for line in matches.new if line.identity is None and not line.pending]
+    days = {day for line in lines for day in (line.stated_on, line.value_on)}
+    there = (row for row in matches.undelivered if row.state == State.POSTED and row.day in days)
+    return {row.id for row in there if not row.has_trusted_id}
+
+
+def _release_named(matches: IdentityMatches, named: Collection[int]) -> None:
+    """Let posted lines have the rows that they name, although pending lines deliver these under an id of today."""
+    for match in [m for m in (*matches.changed, *matches.unchanged) if m.known_id in named and m.line.pending]:
+        matches.delivered_beside[match.known_id] = match.line
+        matches.delivered_ids.discard(match.known_id)
+        if match in matches.changed:
+            matches.changed.remove(match)
+            matches.unchanged.append(match)
+    matches.returned = [row_id for row_id in matches.returned if row_id not in matches.delivered_beside]
