@@ -71,14 +71,15 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
     removed = frozenset(delivery.removed_ids(account_id))
     current = next(following, [])
     start = covers.from_on if covers else date.min
+    is_only = True
     for later in following:
+        is_only = False
         end = _last_day(current, context) - _OPEN_END
         yield _slice(current, context, removed, Window(from_on=start, to_on=end) if covers and start <= end else None)
         start = max(start, end + timedelta(days=1))
         current = later
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
-    whole = len(current) == delivery.staging.rows(account_id)
-    yield _slice(current, context, removed, rest, delivery.covers if whole and covers is None else None)
+    yield _slice(current, context, removed, rest, delivery.covers if is_only and covers is None else None)
 
 
 def _slice(

@@ -41,9 +41,9 @@ class Staging:
         """Return all transactions by account, in the bank's order; None when they were spilled to the file."""
         return None if self._spilled else self._held
 
-    def account_ids(self) -> list[str]:
-        """Return the ids of accounts with transactions."""
-        return list(dict.fromkeys((*self._spilled, *self._held)))
+    def counts(self) -> Mapping[str, int]:
+        """Return how many transactions there are, by account."""
+        return {account_id: self.rows(account_id) for account_id in dict.fromkeys((*self._spilled, *self._held))}
 
     def transactions(self, account_id: str) -> Iterator[Transaction]:
         """Yield the transactions of an account."""

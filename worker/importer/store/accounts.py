@@ -23,8 +23,7 @@ from worker.importer.decide.text import clean, id_text
 from worker.importer.job import Job
 from worker.importer.outcome import NewAccountError, SimilarAccountError
 from worker.importer.store.bank_accounts import recognise_again
-from worker.importer.store.ledger_state import idle_accounts
-from worker.importer.store.progress import fail_account, reopen, set_total
+from worker.importer.store.progress import start_accounts
 from worker.importer.store.suggestions import suggest_account
 from worker.models import BankConnection, BankConnectionAccount
 from worker.money import is_currency, is_money
@@ -45,6 +44,14 @@ _WHY_IDLE = {
 }
 """Why a wanted account is not imported, by its standing."""
 
+# A waiting account says by its code what it waits for.
+_IDLE = text(
+    """SELECT id, CASE status WHEN 'waiting' THEN status_code ELSE status END AS standing FROM bank_connection_accounts
+    WHERE connection_id = :connection_id AND included AND status IN ('missing', 'unsupported', 'waiting')
+      AND (CAST(:only AS text) IS NULL OR external_id = :only)
+    ORDER BY id"""
+)
+
 
 def accounts_to_import(session: Session, job: Job, listed: Sequence[Account]) -> list[AccountState]:
     """Write which accounts the bank lists, and return those to import.
@@ -53,11 +60,8 @@ def accounts_to_import(session: Session, job: Job, listed: Sequence[Account]) ->
     """
     sync_accounts(session, job.connection_id, job.user_id, listed, ask=job.options.new_accounts == "ask")
     accounts = load_accounts(session, job.connection_id, job.account_external_id)
-    reopen(session, job, [account.id for account in accounts])
-    idle = idle_accounts(session, job)
-    set_total(session, job, len(accounts) + len(idle))
-    for account_id, standing in idle:
-        fail_account(session, job, account_id, _WHY_IDLE[standing], status="partial")
+    idle = session.execute(_IDLE, {"connection_id": job.connection_id, "only": job.account_external_id})
+    start_accounts(session, job, [one.id for one in accounts], {row.id: _WHY_IDLE[row.standing] for row in idle})
     return accounts
 
 

@@ -4,22 +4,19 @@ The rule is `outcome.judge_account`; here is what it needs to know.
 """
 
 import uuid
+from datetime import date
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer import run_messages
 from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.decide.reasons import Reason
 from worker.importer.outcome import AccountResult, DoubtfulRows, judge_account
-from worker.importer.store.ledger_state import (
-    problem_of_connection,
-    save_connection_problem,
-    save_problem,
-    still_pending_rows,
-    withdrawn_rows,
-)
+from worker.importer.store.ledger_state import save_connection_problem, save_problem
 from worker.importer.store.obsolete_questions import close_obsolete_questions
 from worker.importer.store.rejections import standing_rejections
+from worker.importer.store.suggestions import ASK_AGAIN
 from worker.models import BankConnectionAccount
 
 JUDGED = frozenset({"rows_rejected", "balance_mismatch", "rows_withdrawn", "still_pending"})
@@ -29,6 +26,27 @@ _PROOFS = text(
     """SELECT p.balance_proof FROM bank_import_run_accounts p
     JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
     WHERE p.account_id = :account_id AND p.balance_proof IS NOT NULL ORDER BY p.id DESC LIMIT 100"""
+)
+# A row that the user keeps is not asked about again. Of very many rows the first ones are asked about.
+_ASK_ABOUT_WITHDRAWN = text(
+    f"""WITH withdrawn AS (
+      SELECT t.id, count(*) OVER () AS rows FROM bank_transactions t
+      WHERE t.account_id = :account_id AND t.absent_since_at IS NOT NULL AND t.state = 'posted'
+        AND (t.expense_id IS NOT NULL OR t.expense_state = 'transfer')
+        AND NOT coalesce(coalesce(t.stated_on, t.effective_on) > CAST(:fits_after_on AS date), FALSE)
+        AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s
+          WHERE s.transaction_id = t.id AND s.kind = 'withdrawn' AND s.status = 'declined')
+      ORDER BY t.id LIMIT 100
+    ), asked AS (
+      INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, run_id, reason)
+      SELECT :user_id, 'withdrawn', id, :run_id, :reason FROM withdrawn
+      {ASK_AGAIN}
+    )
+    SELECT coalesce(max(rows), 0) FROM withdrawn"""  # noqa: S608 - a constant
+)
+_STILL_PENDING = text(
+    """SELECT count(*) FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
+    WHERE s.user_id = :user_id AND s.status = 'open' AND s.reason = 'still_pending' AND t.account_id = :account_id"""
 )
 
 
@@ -55,8 +73,8 @@ def judge(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),
         doubtful=DoubtfulRows(
-            withdrawn=withdrawn_rows(session, account.id, proof.fits_after_on, user_id=account.user_id, run_id=run_id),
-            still_pending=still_pending_rows(session, account.id, user_id=account.user_id),
+            withdrawn=_ask_about_withdrawn(session, account, proof.fits_after_on, run_id),
+            still_pending=_still_pending(session, account),
             told_again=told_again,
         ),
         proof=proof,
@@ -75,9 +93,37 @@ def judge_again(session: Session, account_id: int, run_id: uuid.UUID) -> None:
     save_problem(session, judge(session, agrees, account, proof, run_id))
 
 
+def problem_of_connection(session: Session, connection_id: uuid.UUID) -> AccountResult | None:
+    """Return the problem of rejected rows that belong to no stored account."""
+    waiting = standing_rejections(session, connection_id, None).open
+    if not waiting:
+        return None
+    message = run_messages.of_no_account(waiting)
+    return AccountResult(account_id=None, status="partial", code="rows_rejected", message=message)
+
+
 def judge_connection_again(session: Session, connection_id: uuid.UUID) -> None:
     """Sum up the problems of a connection after some of its accounts were judged again."""
     save_connection_problem(session, connection_id, problem_of_connection(session, connection_id))
+
+
+def _ask_about_withdrawn(
+    session: Session, account: BankConnectionAccount, fits_after_on: date | None, run_id: uuid.UUID
+) -> int:
+    """Return how many posted rows stand of which the bank's answers come without, and ask the user about each.
+
+    Args:
+        fits_after_on: Rows after this day are what the bank's balance says; None when nothing says so.
+    """
+    values = {"account_id": account.id, "user_id": account.user_id, "fits_after_on": fits_after_on}
+    asked = session.execute(_ASK_ABOUT_WITHDRAWN, values | {"run_id": run_id, "reason": Reason.WITHDRAWN})
+    return int(asked.scalar_one())
+
+
+def _still_pending(session: Session, account: BankConnectionAccount) -> int:
+    """Return about how many rows the user is asked whether they are pending still."""
+    values = {"account_id": account.id, "user_id": account.user_id}
+    return int(session.execute(_STILL_PENDING, values).scalar_one())
 
 
 def _mismatch_before(session: Session, account: BankConnectionAccount) -> str | None:

@@ -1,12 +1,12 @@
 """Writes the run's row of every account: counts, result and balance proof."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, bindparam, case, func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
@@ -24,19 +24,6 @@ from worker.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSoFar:
-    """What a later attempt need not read again of an account.
-
-    Attributes:
-        window: Days that were read completely.
-        cursor: What to go on from, when the delivery was cut after one of its pages.
-    """
-
-    window: Window | None = None
-    cursor: str | None = None
-
-
 # The counts are kept per account; the run's are their sums, for those who watch it.
 _SUM_UP = text(
     f"""UPDATE bank_import_runs r SET accounts_done = s.accounts_done,
@@ -47,19 +34,10 @@ _SUM_UP = text(
           FROM bank_import_run_accounts WHERE run_id = :run_id) s
     WHERE r.id = :run_id"""  # noqa: S608 - constant names
 )
-# What lies between the watermark and a later window was not read; what a window covers was.
-_NOTE_UNREAD = text(
-    """UPDATE bank_connection_accounts SET unread_days = unread_days
-      + CASE WHEN NOT :by_cursor AND watermark_on + 1 < CAST(:from_on AS date)
-          THEN datemultirange(daterange(watermark_on + 1, :from_on)) ELSE '{}' END
-      - datemultirange(daterange(:from_on, CAST(:to_on AS date), '[]'))
-    WHERE id = :account_id AND (unread_days <> '{}' OR watermark_on + 1 < CAST(:from_on AS date))"""
-)
-_IN_PROGRESS = {"status": "partial", "code": "in_progress"}
+IN_PROGRESS = "in_progress"
+"""The code of an account that is not imported to its end."""
+
 _RESULT = ("status", "code", "message")
-_SAVE_PROOF = text(
-    "UPDATE bank_import_run_accounts SET balance_proof = :proof WHERE run_id = :run_id AND account_id = :account_id"
-).bindparams(bindparam("proof", type_=JSONB))
 
 
 def _add_to_row(replaced: tuple[str, ...] = ()) -> Insert:
@@ -68,8 +46,8 @@ def _add_to_row(replaced: tuple[str, ...] = ()) -> Insert:
     It is made once: making it takes longer than executing it.
     """
     table = BankImportRunAccount.metadata.tables[BankImportRunAccount.__tablename__]
-    written = ("run_id", "account_id", "from_on", "to_on", "cursor_after", *_RESULT, *COUNTED)
-    statement = insert(table).values({name: bindparam(name) for name in written})
+    written = ("run_id", "account_id", "from_on", "to_on", "cursor_after", *_RESULT, *COUNTED, *replaced)
+    statement = insert(table).values({name: bindparam(name) for name in dict.fromkeys(written)})
     old, new = table.c, statement.excluded
     # Days apart from those that were read are read again: one range cannot leave out the days between.
     joins = and_(new.from_on <= old.to_on + 1, new.to_on >= old.from_on - 1)
@@ -88,50 +66,46 @@ def _add_to_row(replaced: tuple[str, ...] = ()) -> Insert:
     )
 
 
-_ADD_DELIVERY, _CLOSE = _add_to_row(), _add_to_row(_RESULT)
+_ADD, _CLOSE, _CLOSE_PROVEN = _add_to_row(), _add_to_row(_RESULT), _add_to_row((*_RESULT, "balance_proof"))
 
 
-def add_counts(session: Session, job: Job, account_id: int, counts: Counts, read: ReadSoFar) -> None:
-    """Add the counts of a delivery to the run's row of this account."""
-    window = read.window
-    values = _IN_PROGRESS | {
-        "message": None,
-        "from_on": window.from_on if window else None,
-        "to_on": window.to_on if window else None,
-        "cursor_after": read.cursor,
-    }
-    _write_row(session, job, account_id, _ADD_DELIVERY, values | count_values(counts))
-
-
-def _write_row(session: Session, job: Job, account_id: int, statement: Insert, values: dict[str, Any]) -> None:
-    session.execute(statement, values | {"run_id": job.lease.run_id, "account_id": account_id})
-    if not job.dry_run:  # the run's own row must stay unlocked in a dry run, so that its lease can be renewed
-        session.execute(_SUM_UP, {"run_id": job.lease.run_id})
-
-
-def note_unread_days(session: Session, account_id: int, window: Window, *, by_cursor: bool) -> None:
-    """Store the days between the watermark and a window that was read, and remove those that the window covers.
+def add_delivery(
+    session: Session, job: Job, result: AccountResult, *, window: Window | None, cursor: str | None
+) -> None:
+    """Add a delivery to the run's row of an account, with what a later attempt need not read again.
 
     Args:
-        by_cursor: The bank delivers changes since the last time, so that no day is left out.
+        result: Its counts, and how the account ends by it; `IN_PROGRESS` while it goes on.
+        window: Days that were read completely.
+        cursor: What to go on from, when the delivery was cut after one of its pages.
     """
-    values = {"account_id": account_id, "from_on": window.from_on, "to_on": window.to_on, "by_cursor": by_cursor}
-    session.execute(_NOTE_UNREAD, values)
+    days = {"from_on": window.from_on if window else None, "to_on": window.to_on if window else None}
+    _add(session, job, result, days | {"cursor_after": cursor})
 
 
-def close_account(session: Session, job: Job, result: AccountResult) -> None:
+def _add(session: Session, job: Job, result: AccountResult, read: dict[str, Any]) -> None:
+    """Add a result to the row of its account; one in progress leaves how the account ended by an earlier one."""
+    values = count_values(result.counts) | read | {"run_id": job.lease.run_id, "account_id": result.account_id}
+    values |= {"status": result.status, "code": result.code, "message": result.message}
+    statement = _ADD if result.code == IN_PROGRESS else _CLOSE_PROVEN if "balance_proof" in read else _CLOSE
+    session.execute(statement, values)
+    if not job.dry_run:  # the run's own row must stay unlocked in a dry run, so that its lease can be renewed
+        session.execute(_SUM_UP, {"run_id": job.lease.run_id})
+    if result.code != IN_PROGRESS:
+        save_problem(session, result)
+
+
+def _close_account(session: Session, job: Job, result: AccountResult, proof: BalanceProof | None = None) -> None:
     """Record how the account ended; the counts of its deliveries stay as they are."""
-    assert result.account_id is not None
-    values = {"status": result.status, "code": result.code, "message": result.message}
-    nothing_read = {"from_on": None, "to_on": None, "cursor_after": None}
-    _write_row(session, job, result.account_id, _CLOSE, values | nothing_read | count_values(Counts()))
-    save_problem(session, result)
+    nothing_read: dict[str, Any] = {"from_on": None, "to_on": None, "cursor_after": None}
+    proven = {} if proof is None else {"balance_proof": proof.as_json()}
+    _add(session, job, replace(result, counts=Counts()), nothing_read | proven)
 
 
 def fail_account(session: Session, job: Job, account_id: int, error: WorkerError, *, status: str = "failed") -> None:
     """Record that one account failed, wholly or in part; what was written of it stays."""
     result = AccountResult(account_id=account_id, status=status, code=error.code, message=str(error)[:1000])
-    close_account(session, job, result)
+    _close_account(session, job, result)
 
 
 def prove_and_close_account(
@@ -146,25 +120,34 @@ def prove_and_close_account(
     """
     result = next(iter(account_results(session, job, account_id)), None)
     ended = result or AccountResult(account_id=account_id, status="succeeded", code="nothing_new")
-    if ended.code == "in_progress":
+    if ended.code == IN_PROGRESS:
         ended = replace(ended, status="succeeded", code="ok")
     account = session.get_one(BankConnectionAccount, account_id)
     proof = prove_balance(session, job, account_id, zone, stated)
     ended = judge(session, ended, account, proof, job.lease.run_id, told_again=told_again)
-    close_account(session, job, ended)
-    session.execute(_SAVE_PROOF, {"proof": proof.as_json(), "run_id": job.lease.run_id, "account_id": account_id})
+    _close_account(session, job, ended, proof)
     log.info("account.finished", account_id=account_id, code=ended.code, proof=proof.result)
     return proof
 
 
-def set_total(session: Session, job: Job, accounts: int) -> None:
-    """Say how many accounts the run has to deal with; a dry run leaves its row unlocked."""
-    if not job.dry_run:
-        session.get_one(BankImportRun, job.lease.run_id).accounts_total = accounts
+def start_accounts(
+    session: Session, job: Job, account_ids: Sequence[int], not_imported: Mapping[int, WorkerError]
+) -> None:
+    """Start an attempt: say how many accounts there are to deal with, and close those that cannot be imported.
+
+    Args:
+        account_ids: The accounts to import.
+        not_imported: Why others that the user wants are not imported, by their ids.
+    """
+    reopen(session, job, account_ids)
+    if not job.dry_run:  # the run's own row must stay unlocked in a dry run
+        session.get_one(BankImportRun, job.lease.run_id).accounts_total = len(account_ids) + len(not_imported)
+    for account_id, error in not_imported.items():
+        fail_account(session, job, account_id, error, status="partial")
 
 
 def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
-    """Start an attempt: what an earlier one left unfinished of these accounts goes on."""
+    """Let go on what an earlier attempt left unfinished of these accounts."""
     session.execute(
         update(BankImportRunAccount)
         .where(
@@ -172,7 +155,7 @@ def reopen(session: Session, job: Job, account_ids: Sequence[int]) -> None:
             BankImportRunAccount.account_id.in_(account_ids),
             BankImportRunAccount.status != "succeeded",
         )
-        .values(_IN_PROGRESS)
+        .values(status="partial", code=IN_PROGRESS)
     )
 
 

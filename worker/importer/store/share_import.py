@@ -20,7 +20,7 @@ from worker.importer.fetch.slices import SLICE_ROWS, slices
 from worker.importer.fetch.window import advance
 from worker.importer.outcome import AccountResult, AccountTally
 from worker.importer.store.account_share import AccountShare
-from worker.importer.store.progress import ReadSoFar, add_counts, close_account, note_unread_days
+from worker.importer.store.progress import IN_PROGRESS, add_delivery
 from worker.importer.store.rejections import record_rejections
 from worker.importer.store.seen_rows import SeenIds, SeenRows
 from worker.importer.store.slice_import import import_slice
@@ -72,29 +72,47 @@ def _note_rejections_and_counts(
         delivered=share.records,
         accounted=len(rejections) + repeated,
     )
-    read = ReadSoFar(
+    add_delivery(
+        session,
+        share.job,
+        _result(share, tally.counts),
         window=share.request.window if share.is_whole else None,
         cursor=delivery.next_cursor if delivery.continues else None,
     )
-    add_counts(session, share.job, account.id, tally.counts, read)
+
+
+def _result(share: AccountShare, counts: Counts) -> AccountResult:
+    """Return how the account stands after the delivery: in progress, unless the provider left rows out."""
+    account, delivery = share.account, share.delivery
+    goes_on = delivery.complete or delivery.continues or share.request.replays
+    code, message = IN_PROGRESS, None
+    if not goes_on and account.external_id not in delivery.failures:
+        code, message = "truncated", "the provider cut its answer"
+    return AccountResult(account_id=account.id, status="partial", code=code, message=message, counts=counts)
+
+
+# Days between the watermark and a later window were not read, unless the bank delivers changes; those of a window were.
+_NOTE_UNREAD = text(
+    """UPDATE bank_connection_accounts SET unread_days = unread_days
+      + CASE WHEN NOT :by_cursor AND watermark_on + 1 < CAST(:from_on AS date)
+          THEN datemultirange(daterange(watermark_on + 1, :from_on)) ELSE '{}' END
+      - datemultirange(daterange(:from_on, CAST(:to_on AS date), '[]'))
+    WHERE id = :account_id AND (unread_days <> '{}' OR watermark_on + 1 < CAST(:from_on AS date))"""
+)
 
 
 def _note_progress(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> None:
-    """Note the days that were read, and move watermark and cursor or say that the provider cut its answer."""
+    """Note the days that were read, and move watermark and cursor."""
     account, delivery, request = share.account, share.delivery, share.request
     if share.is_whole:
-        note_unread_days(session, account.id, request.window, by_cursor=request.by_cursor)
+        days = {"from_on": request.window.from_on, "to_on": request.window.to_on}
+        session.execute(_NOTE_UNREAD, days | {"account_id": account.id, "by_cursor": request.by_cursor})
     if request.replays or account.external_id in delivery.failures:
         return
     if delivery.continues:
         _save_own_cursor(session, share)
     elif delivery.complete:
         _save_progress(session, share, tally, context)
-    else:
-        cut = AccountResult(
-            account_id=account.id, status="partial", code="truncated", message="the provider cut its answer"
-        )
-        close_account(session, share.job, cut)
 
 
 _IN_ASSUMED_CURRENCY = text(
