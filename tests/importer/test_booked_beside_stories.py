@@ -40,7 +40,8 @@ def test_what_was_done_to_a_pending_row_holds_for_the_posted_one_told_beside_it(
         harness.refresh()
     harness.day_later(8)
     for _ in range(2):
-        assert harness.refresh().status == RunStatus.SUCCEEDED
+        # What was deleted may be another purchase than the one that is hidden: it is asked about until it is answered.
+        assert harness.refresh().status == (RunStatus.PARTIAL if not amounts else RunStatus.SUCCEEDED)
         assert harness.amounts() == amounts
 
 

@@ -13,7 +13,7 @@ from worker import outbox
 from worker.errors import ConflictError
 from worker.importer.decide.expense import month
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
@@ -28,10 +28,17 @@ _TYPED = text(
 )
 
 
+def _row(session: Session, transaction_id: int | None) -> BankTransaction:
+    row = transaction_id and session.get(BankTransaction, transaction_id, with_for_update=True)
+    if not row:
+        raise ConflictError("a row of the question is gone")
+    return row
+
+
 def standing_row(session: Session, transaction_id: int | None) -> BankTransaction:
     """Return a row, locked. Raises: ConflictError when the bank took it back."""
-    row = transaction_id and session.get(BankTransaction, transaction_id, with_for_update=True)
-    if not row or row.state == "removed":
+    row = _row(session, transaction_id)
+    if row.state == State.REMOVED:
         raise ConflictError("the bank took this row back meanwhile")
     return row
 
@@ -47,13 +54,13 @@ def row_with_expense(session: Session, transaction_id: int | None) -> BankTransa
 
 def join_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     """Make rows of two sources one purchase, or a pending and a posted row of one source."""
-    one, other = (standing_row(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
+    one, other = (_row(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
     if one.account_id == other.account_id:
-        pending, posted = sorted((one, other), key=lambda row: row.state)
-        if (pending.state, posted.state) != ("pending", "posted"):
-            raise ConflictError("both rows are booked by now")
+        pending, posted = sorted((one, other), key=lambda row: row.state == State.POSTED)
         months = join_booked_beside(session, pending, posted, suggestion.run_id)
     else:
+        for row in (one, other):
+            standing_row(session, row.id)
         # Who deletes one of two expenses after the question means the double: the other one stays.
         was_hidden = suggestion.reason == Reason.MAYBE_HIDDEN
         months = join_pair(session, one.id, other.id, suggestion.run_id, deleted_too=was_hidden)

@@ -2,7 +2,8 @@
 
 Nothing tells such a pair from two purchases while both are delivered without a link or a common id: both are expenses,
 and the user is asked. When the pending row goes, one posted row that came beside it and says the same is what became
-of it, and what the user did to the expense of the pending row holds for that of the posted one.
+of it, and what the user changed in the expense of the pending row holds for that of the posted one. What the user
+deleted is asked about until they answer, because the posted row may be a purchase that nobody has seen.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,7 +14,7 @@ from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST, MAX_SHARE_UNSEEN, SURE, share_apart
 from worker.importer.decide.one_to_one import unambiguous
 from worker.importer.decide.similarity import similarity
-from worker.importer.decide.stored_row import ExpenseState, StoredRow
+from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.decide.user_edits import merge_user_edits
 from worker.words import payment_text
 
@@ -46,12 +47,13 @@ def pairs_in_doubt(
     """Return the pairs of equal amount that may be one purchase, at most one of each row: the first with the first.
 
     Args:
-        beside: Rows that are pending, each with every posted row that it may be; both have an expense.
+        beside: Rows that are pending, or were when the user deleted their expense, each with every posted row that it
+            may be.
         asked: Ids of the pairs about which the user is asked already; they stay.
         common_words: Words that most texts of the account have.
     """
     equal = [pair for pair in beside if pair[0].amount == pair[1].amount and is_doubtful(*pair, common_words)]
-    equal.sort(key=lambda pair: ((pair[0].id, pair[1].id) not in asked, *((row.day, row.id) for row in pair)))
+    equal.sort(key=lambda pair: _rank(pair, asked))
     chosen: list[tuple[StoredRow, StoredRow]] = []
     taken: set[int] = set()
     for pending, posted in equal:
@@ -59,6 +61,13 @@ def pairs_in_doubt(
             taken |= {pending.id, posted.id}
             chosen.append((pending, posted))
     return chosen
+
+
+def _rank(pair: tuple[StoredRow, StoredRow], asked: Collection[tuple[int, int]]) -> tuple[object, ...]:
+    """Return which pair is chosen before others; a row that is pending has its booking before one that went."""
+    pending, posted = pair
+    days = ((row.day, row.id) for row in pair)
+    return (pending.id, posted.id) not in asked, pending.state == State.REMOVED, *days
 
 
 def are_two_expenses(pending: StoredRow, posted: StoredRow) -> bool:
@@ -86,9 +95,10 @@ def are_about_equal(pending: StoredRow, posted: StoredRow) -> bool:
 
 
 def is_hidden(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
-    """Return whether a posted row is no expense while the bank tells the pending one whose expense the user deleted.
+    """Return whether a posted row is no expense while the user is asked, who deleted that of a pending row beside it.
 
-    Both are one purchase then, until the user says that they are two.
+    Both are one purchase until the user says that they are two, also when the bank took the pending row back: it told
+    both, or none for a while, so that the posted one may be another purchase that nobody has seen.
     """
     own = posted.expense_state == ExpenseState.OWN and not posted.changed_by_user
     return pending.deleted_by_user and own and may_be_booked_as(pending, posted, common_words)

@@ -15,7 +15,7 @@ from worker.importer.decide.expense import month
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.similarity import common_words
-from worker.importer.decide.stored_row import ExpenseState, StoredRow
+from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.store.change_rows import expense_to_json, record_without_line
 from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
 from worker.importer.store.moved_rows import HandOver, hand_over, join_pair, let_follow, make_twins
@@ -24,8 +24,8 @@ from worker.importer.store.stored_rows import latest_texts, load_details
 from worker.importer.store.write import WriteTarget
 from worker.models import BankTransaction
 
-# Each row that is pending and stands for a purchase, or was until this run, with the posted rows of its days that took
-# no row's place, or the place of this one, which is delivered again; unless both are one purchase already.
+# Each row that is pending and stands for a purchase, and those that were until they went, with the posted rows of its
+# days that took no row's place, or the place of this one, which is delivered again; unless both are one purchase.
 _BESIDE = text(
     """SELECT p.id AS pending_id, q.id AS posted_id, s.status,
       q.created_at > p.created_at OR a.identity IS NOT NULL AS came_after
@@ -84,11 +84,6 @@ class RowsBeside:
         """The pairs whose posted row came after the pending one."""
         return [pair for pair in self.pairs if ids_of(pair) in self.came_after]
 
-    @property
-    def evident(self) -> Pairs:
-        """The pairs that are one purchase, once the bank has the pending row no longer."""
-        return match_booked_beside(self.that_came_after, self.common_words)
-
 
 def ids_of(pair: tuple[StoredRow, StoredRow]) -> tuple[int, int]:
     """Return the ids of a pending and a posted row."""
@@ -99,7 +94,7 @@ def load_rows_beside(session: Session, account_id: int, went: Collection[int] = 
     """Return the pending rows of an account that stand for a purchase, with the posted ones that they may have become.
 
     Args:
-        went: Rows that were pending until this run, and count as well.
+        went: Rows that were pending, and count as well.
     """
     values = {"account_id": account_id, "went": list(went), "max_days": MAX_DAYS_TO_POST}
     found = session.execute(_BESIDE, values).all()
@@ -127,7 +122,7 @@ def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
         return set()
     months: set[str] = set()
     beside = load_rows_beside(session, target.account_id, went)
-    for pair in beside.evident:
+    for pair in match_booked_beside(beside.that_came_after, beside.common_words):
         pending, posted = pair
         if pending.id not in went:
             continue
@@ -162,14 +157,20 @@ def join_booked_beside(
 ) -> set[str]:
     """Make a pending row and a posted one of its account one purchase, with what the user did to either.
 
-    The pending row is still delivered. It is a twin of the posted one until it is posted itself.
+    A pending row that is still delivered is a twin of the posted one until it is posted itself.
 
     Returns the months (`YYYY-MM`) of expenses that changed.
 
-    Raises: ConflictError when a row has no expense of its own any more, or the user changed both.
+    Raises: ConflictError when one row is not pending or the other not booked, a row has no expense of its own any more,
+        or the user changed both.
     """
     if _purchase(pending) == _purchase(posted):
+        if pending.state == State.REMOVED:  # the deletion that it kept for the answer is that of the posted row
+            before = load_details(session, [pending.id])[pending.id]
+            hand_over(session, [HandOver.of(before, posted.id)], run_id)
         return set()
+    if (pending.state, posted.state) != (State.PENDING, State.POSTED):
+        raise ConflictError("the bank took one of the rows back, or both rows are booked by now")
     if ExpenseState.TWIN in (pending.expense_state, posted.expense_state):
         return join_pair(session, _purchase(pending), _purchase(posted), run_id)
     rows = load_details(session, [pending.id, posted.id])

@@ -27,19 +27,21 @@ _STANDS = """CASE q.kind
       AND NOT EXISTS (SELECT FROM bank_transactions b WHERE b.expense_id = q.expense_id)
     WHEN 'transfer' THEN t.state <> 'removed' AND o.state <> 'removed' AND p.state <> 'removed' AND r.state <> 'removed'
       AND p.transfer_peer_id IS NULL AND r.transfer_peer_id IS NULL AND p.amount = -r.amount
-    WHEN 'twin' THEN t.state <> 'removed' AND o.state <> 'removed' AND CASE WHEN p.id = r.id
-      THEN q.reason = 'still_pending' AND p.state = 'pending' AND p.expense_state = 'own' AND p.expense_id IS NULL
-      ELSE CASE q.reason WHEN 'maybe_hidden' THEN (p.expense_id IS NULL) <> (r.expense_id IS NULL)
+    WHEN 'twin' THEN CASE WHEN p.id = r.id
+      THEN q.reason = 'still_pending' AND p.state <> 'posted' AND p.expense_state IN ('own', 'linked')
+        AND p.expense_id IS NULL AND 'posted' IN (t.state, o.state)
+      ELSE t.state <> 'removed' AND o.state <> 'removed'
+        AND CASE q.reason WHEN 'maybe_hidden' THEN (p.expense_id IS NULL) <> (r.expense_id IS NULL)
           ELSE (p.expense_id IS NOT NULL OR p.expense_state = 'transfer')
             AND (r.expense_id IS NOT NULL OR r.expense_state = 'transfer') END
         AND NOT EXISTS (SELECT FROM bank_transactions m JOIN bank_transactions n ON n.account_id + 0 = m.account_id + 0
           WHERE m.state = 'posted' AND (m.id = p.id OR m.twin_id = p.id AND m.expense_state = 'twin')
-            AND n.state = 'posted' AND (n.id = r.id OR n.twin_id = r.id AND n.expense_state = 'twin')) END
-      AND CASE q.reason
-        WHEN 'still_pending' THEN least(t.state, o.state) = 'pending' AND greatest(t.state, o.state) = 'posted'
-          AND t.amount = o.amount
-        WHEN 'other_amount' THEN t.amount <> o.amount
-        ELSE TRUE END
+            AND n.state = 'posted' AND (n.id = r.id OR n.twin_id = r.id AND n.expense_state = 'twin'))
+        AND CASE q.reason
+          WHEN 'still_pending' THEN least(t.state, o.state) = 'pending' AND greatest(t.state, o.state) = 'posted'
+            AND t.amount = o.amount
+          WHEN 'other_amount' THEN t.amount <> o.amount
+          ELSE TRUE END END
     ELSE TRUE END"""
 _OBSOLETE_IDS = f"""SELECT q.id FROM bank_match_suggestions q JOIN bank_transactions t ON t.id = q.transaction_id
     LEFT JOIN bank_transactions o ON o.id = q.other_transaction_id

@@ -31,7 +31,7 @@ from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.rearrange_rows import let_equal_rows_meet
 from worker.importer.store.stale_pending import decide_pending, remove_abandoned
 from worker.importer.store.stored_rows import load_details
-from worker.importer.store.suggestions import suggest
+from worker.importer.store.suggestions import IS_ASKED, suggest
 from worker.importer.store.transfers import hide_shown_legs, pair_legs_of, unpaired_ids
 from worker.importer.store.twins import point_to_ends, successors
 from worker.importer.store.unlike_rows import ask_about_unlike_rows
@@ -86,7 +86,7 @@ _DOUBTFUL = text(
 # purchases, and two posted rows of one source, also where the one was pending beside the other and was taken for it.
 # The `+ 0` lets Postgres look each twin up by its row: by the account as well it would read all days of the account.
 _ORPHANS = text(
-    """SELECT t.id, t.twin_id, o.state = 'removed' AND (o.expense_state = 'reverted'
+    f"""SELECT t.id, t.twin_id, o.state = 'removed' AND (o.expense_state = 'reverted'
         OR o.expense_state IN ('own', 'linked') AND o.expense_id IS NULL) AS is_taken_back,
       t.expense_state = 'twin' AND o.expense_state = 'twin' AS is_twin_of_twin, d.id IS NOT NULL AS is_parted
     FROM bank_connection_accounts n JOIN bank_connection_accounts a
@@ -96,13 +96,14 @@ _ORPHANS = text(
     LEFT JOIN bank_match_suggestions d ON d.kind = 'twin' AND d.status = 'declined' AND t.expense_state = 'twin'
       AND d.transaction_id = least(t.id, o.id) AND d.other_transaction_id = greatest(t.id, o.id)
     WHERE n.id = :account_id
-      AND (t.expense_state = 'twin' AND (o.id IS NULL OR o.state = 'removed' OR o.expense_state = 'twin'
+      AND (t.expense_state = 'twin' AND (o.id IS NULL OR o.state = 'removed' AND NOT {IS_ASKED.format("t")}
+          OR o.expense_state = 'twin'
           OR d.id IS NOT NULL
           OR t.state = 'posted' AND (o.account_id = t.account_id AND o.state = 'posted'
             OR EXISTS (SELECT FROM bank_transactions b WHERE b.twin_id = o.id AND b.account_id + 0 = t.account_id
               AND b.state = 'posted' AND b.expense_state = 'twin' AND b.id < t.id)))
         OR t.expense_state = 'transfer' AND a.id = n.id AND (t.transfer_peer_id IS NULL OR :show_both))
-    ORDER BY t.id"""
+    ORDER BY t.id"""  # noqa: S608 - a constant
 )
 _TAKE_BACK_TWINS = text(
     """UPDATE bank_transactions t SET expense_state = o.expense_state, twin_id = NULL, last_run_id = :run_id
@@ -150,8 +151,8 @@ def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> 
     chained = [row.id for row in orphans if row.is_twin_of_twin]
     pointed, months = point_to_ends(session, chained, target.user_id, target.run_id)
     orphans = session.execute(_ORPHANS, which).all() if pointed else orphans
-    parted = [row.id for row in orphans if row.is_parted and not row.is_taken_back]
-    taken_back = [row.id for row in orphans if row.is_taken_back]
+    parted = [row.id for row in orphans if row.is_parted]
+    taken_back = [row.id for row in orphans if row.is_taken_back and not row.is_parted]
     if taken_back:
         session.execute(_TAKE_BACK_TWINS, {"ids": taken_back, "run_id": target.run_id})
     alone = [row for row in orphans if not (row.is_taken_back or row.is_parted)]

@@ -16,6 +16,7 @@ from worker.importer.decide.booked_beside import (
     are_two_expenses,
     is_doubtful,
     is_hidden,
+    match_booked_beside,
     pairs_in_doubt,
 )
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
@@ -71,12 +72,20 @@ _OF_MISSING_ACCOUNTS = text(
       AND NOT EXISTS (SELECT 1 FROM bank_transactions w
         WHERE w.twin_id = t.id AND w.state <> 'removed' AND w.expense_state = 'twin')"""
 )
+# With the rows whose expense the user deleted while they were pending: they went, and may come as another row, unless
+# the user said of one that it is another purchase.
 _PENDING = text(
-    """SELECT id, CAST(:today AS date) - effective_on AS days, absent_since_at IS NOT NULL AS is_absent,
+    """SELECT id, state, CAST(:today AS date) - effective_on AS days, absent_since_at IS NOT NULL AS is_absent,
       EXISTS (SELECT FROM bank_transactions q WHERE q.twin_id = t.id AND q.account_id = t.account_id
         AND q.state = 'posted' AND q.expense_state = 'twin') AS hides_another
     FROM bank_transactions t
-    WHERE account_id = :account_id AND state = 'pending' AND expense_state IN ('own', 'linked', 'twin')"""
+    WHERE account_id = :account_id AND (state = 'pending' AND expense_state IN ('own', 'linked', 'twin')
+      OR state = 'removed' AND expense_state IN ('own', 'linked') AND expense_id IS NULL
+        AND effective_on >= CAST(:today AS date) - :max_days
+        AND (SELECT c.before_image #>> '{transaction,state}' FROM bank_transaction_changes c
+          WHERE c.transaction_id = t.id AND c.decision = 'removed' ORDER BY c.id DESC LIMIT 1) = 'pending'
+        AND NOT EXISTS (SELECT FROM bank_match_suggestions s WHERE s.kind = 'twin' AND s.status = 'declined'
+          AND t.id IN (s.transaction_id, s.other_transaction_id)))"""
 )
 _ASK = text(
     f"""INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, run_id, reason)
@@ -116,27 +125,38 @@ def decide_pending(
     Args:
         by_cursor: The bank delivers changes, so that nothing says whether it still has a row.
     """
-    standing = session.execute(_PENDING, {"account_id": account.id, "today": today}).all()
-    if not standing:
+    values = {"account_id": account.id, "today": today, "max_days": MAX_PENDING_DAYS}
+    waiting = session.execute(_PENDING, values).all()
+    if not waiting:
         return set()
+    hiding = {row.id for row in waiting if row.hides_another}
+    standing = [row for row in waiting if row.state == State.PENDING]
     old = {row.id for row in standing if row.days >= job.options.pending_grace_days}
     absent = {row.id for row in standing if row.is_absent}
     delivered = {row.id for row in standing} - absent
-    beside = load_rows_beside(session, account.id)
+    beside = load_rows_beside(session, account.id, {row.id for row in waiting if row.state == State.REMOVED})
     undecided = absent | old if by_cursor else absent
-    to_remove = {
-        pending.id: pending
-        for pending, posted in beside.evident
+    evident = [
+        (pending, posted)
+        for pending, posted in match_booked_beside(
+            [pair for pair in beside.that_came_after if pair[0].state == State.PENDING], beside.common_words
+        )
         if pending.id in undecided
         and pending.expense_state != ExpenseState.TWIN
         and not (pending.changed_by_user and posted.changed_by_user)
-    }
-    to_remove |= load_details(session, undecided & {row.id for row in standing if row.hides_another})
+    ]
+    booked = {posted.id for _, posted in evident}
+    to_remove = {pending.id: pending for pending, _ in evident}
+    to_remove |= load_details(session, undecided & hiding)
     months = _remove(session, target, list(to_remove.values()))
     # What a bank delivers together are two rows, until it does so for longer than it takes to book one.
-    hidden = {ids_of(pair) for pair in beside.that_came_after if is_hidden(*pair, beside.common_words)} - beside.asked
+    hidden = {
+        ids_of(pair)
+        for pair in beside.that_came_after
+        if pair[0].id not in hiding and is_hidden(*pair, beside.common_words)
+    } - beside.asked
     possible = [pair for pair in beside.pairs if are_two_expenses(*pair) or ids_of(pair) in hidden]
-    possible = [pair for pair in possible if pair[0].id not in to_remove]
+    possible = [pair for pair in possible if pair[0].id not in to_remove and pair[1].id not in booked]
     delivered_long = set[int]() if by_cursor else delivered & old
     possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in delivered_long]
     pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)[:MAX_QUESTIONS]

@@ -30,6 +30,13 @@ PURCHASE = "CASE WHEN {0}.expense_state = 'twin' THEN coalesce({0}.twin_id, {0}.
 """The row that stands for the purchase of a row, which is itself or the one whose twin it is."""
 
 
+IS_ASKED = """EXISTS (SELECT FROM bank_match_suggestions s
+        WHERE s.kind = 'twin' AND s.reason = 'still_pending' AND s.status = 'open'
+          AND s.transaction_id = least({0}.id, {0}.twin_id)
+          AND s.other_transaction_id = greatest({0}.id, {0}.twin_id))"""
+"""Whether the user is asked if a row is the booking of the pending row whose twin it is."""
+
+
 def suggest(
     session: Session,
     user_id: int,

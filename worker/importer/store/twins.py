@@ -20,16 +20,18 @@ from worker.importer.store.bulk import array_text
 from worker.importer.store.joined_rows import pairs_apart
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import HandOver, hand_over
+from worker.importer.store.suggestions import IS_ASKED
 
 _HANDED_OVER = {ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER}
 
-# A posted row before a pending one, and one of a connection that is read before one that is not.
+# A posted row before a pending one, and one of a connection that is read before one that is not. None that waits for
+# an answer: what the user deleted is not known to be its purchase.
 _SUCCESSORS = text(
-    """SELECT DISTINCT ON (t.twin_id) t.twin_id, t.id FROM bank_transactions t
+    f"""SELECT DISTINCT ON (t.twin_id) t.twin_id, t.id FROM bank_transactions t
     JOIN bank_connection_accounts a ON a.id = t.account_id JOIN bank_connections c ON c.id = a.connection_id
     WHERE t.twin_id = ANY(CAST(:ids AS bigint[])) AND t.id <> ALL(CAST(:but AS bigint[]))
-      AND t.expense_state = 'twin' AND t.state <> 'removed'
-    ORDER BY t.twin_id, t.state = 'posted' DESC, c.status = 'active' DESC, t.id"""
+      AND t.expense_state = 'twin' AND t.state <> 'removed' AND NOT {IS_ASKED.format("t")}
+    ORDER BY t.twin_id, t.state = 'posted' DESC, c.status = 'active' DESC, t.id"""  # noqa: S608 - a constant
 )
 # The row at the end of each chain of twins. Where another row of its source states that purchase, it is not this one.
 _ENDS = text(
