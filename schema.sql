@@ -462,6 +462,7 @@ CREATE TABLE IF NOT EXISTS bank_import_run_accounts (
   suggested INTEGER NOT NULL DEFAULT 0,
   delivered INTEGER NOT NULL DEFAULT 0,
   accounted INTEGER NOT NULL DEFAULT 0,
+  -- empty: nothing writes it, and only workers of 0.3.0 read it; the release after this one may drop it
   cursor_before TEXT,
   cursor_after TEXT,
   balance_proof JSONB,

@@ -111,7 +111,7 @@ class BankImportRunAccount(CountColumns, Base):
     status: Mapped[str] = mapped_column(String(10))
     code: Mapped[str] = mapped_column(String(40))
     message: Mapped[str | None] = mapped_column(String(1000))
-    cursor_before: Mapped[str | None]
+    cursor_before: Mapped[str | None] = mapped_column(deferred=True)
     cursor_after: Mapped[str | None]
     balance_proof: Mapped[dict[str, Any] | None]
     finished_at: Mapped[Now]

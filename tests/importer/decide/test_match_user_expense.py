@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import DAY, counterpart, day, line
-from worker.importer.decide.match_user_expense import Asked, match_user_expenses
+from worker.importer.decide.match_user_expense import MAX_DAYS_OF_ANY, Asked, match_user_expenses
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.source_rows import SourceRow
 
@@ -52,6 +52,13 @@ def test_a_line_that_may_be_one_is_a_suggestion(expense, reason):
 def test_a_line_that_is_none(expense):
     found = match_user_expenses([line()], [expense])
     assert (found.matches, found.suggestions) == ([], [])
+
+
+@pytest.mark.parametrize("whose", [{}, TWIN], ids=["the user's own", "of the same account elsewhere"])
+def test_no_expense_is_matched_from_further_away_than_expenses_are_loaded(whose):
+    found = {days: match_user_expenses([line()], [counterpart(on=day(days), **whose)]) for days in range(-40, 41)}
+    reached = {abs(days) for days, result in found.items() if result.matches or result.suggestions}
+    assert max(reached) == MAX_DAYS_OF_ANY
 
 
 RIVAL = SourceRow(on=day(1), amount=Decimal("-3.50"), currency="EUR", words="Coffee", stated_on=day(1))

@@ -40,9 +40,9 @@ NEW = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("said", "existing", "rules", "decision", "reason", "state"), NEW.values(), ids=NEW)
-def test_a_new_row(said, existing, rules, decision, reason, state):
-    (create,) = plan([said], existing=existing, rules=rules).creates
+@pytest.mark.parametrize(("said", "counterparts", "rules", "decision", "reason", "state"), NEW.values(), ids=NEW)
+def test_a_new_row(said, counterparts, rules, decision, reason, state):
+    (create,) = plan([said], counterparts=counterparts, rules=rules).creates
     assert (create.decision, create.reason, create.expense_state) == (decision, reason, state)
     assert (create.link_expense_id, create.twin_id) == {
         ExpenseState.LINKED: (7, None), ExpenseState.TWIN: (None, 5),
@@ -104,20 +104,20 @@ def test_a_row_that_a_new_line_links_to_is_neither_absent_nor_replaced_where_it_
 
 
 def test_a_suggestion_names_the_place_of_its_row():
-    decided = plan([line("0"), line()], existing=[counterpart("lunch")])
+    decided = plan([line("0"), line()], counterparts=[counterpart("lunch")])
     assert [(s.new_place, s.expense_id, s.reason) for s in decided.suggestions] == [(1, 7, Reason.SAME_AMOUNT_AND_DAY)]
     assert decided.creates[1].expense is not None
 
 
 def test_a_row_that_returns_stands_for_the_expense_the_user_has_meanwhile():
     known = row(external_id="a", state=State.REMOVED, expense_id=None, expense_state=ExpenseState.NONE)
-    (change,) = plan([line(external_id="a")], [known], existing=[counterpart()]).changes
+    (change,) = plan([line(external_id="a")], [known], counterparts=[counterpart()]).changes
     assert (change.effect.state, change.effect.link_expense_id) == (ExpenseState.LINKED, 7)
 
 
 def test_a_row_that_returns_is_the_twin_of_the_one_that_another_connection_has_meanwhile():
     known = row(external_id="a", state=State.REMOVED, expense_id=None, expense_state=ExpenseState.NONE)
-    (change,) = plan([line(external_id="a")], [known], existing=[counterpart(twin_id=5)]).changes
+    (change,) = plan([line(external_id="a")], [known], counterparts=[counterpart(twin_id=5)]).changes
     assert (change.effect.state, change.effect.twin_id, change.effect.write) == (ExpenseState.TWIN, 5, None)
 
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 
 from worker.importer.decide import unlike_rows
+from worker.importer.decide.leading_source import MAX_DAYS_LED
+from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.source_rows import SourceRow, Spans
 from worker.importer.decide.unlike_rows import unlike_pairs
 
@@ -87,3 +89,13 @@ def test_of_very_many_pairs_the_nearest_ones_are_compared(monkeypatch):
 def test_who_parted_two_rows_is_asked_about_the_next_one():
     rights = [RIGHT, replace(RIGHT, amount=Decimal(-21))]
     assert unlike_pairs([LEFT], rights, SPANS, apart={(0, 1)}) == [(0, 0)]
+
+
+def test_no_two_rows_are_one_purchase_from_further_apart_than_a_source_may_lead():
+    reached = set()
+    for days in range(-40, 41):
+        right = replace(LEFT, on=ON + timedelta(days=days))
+        met = meet_rows([LEFT], [right], spans=SPANS)
+        if met.met or met.doubtful or unlike_pairs([LEFT], [right], SPANS):
+            reached.add(abs(days))
+    assert max(reached) == MAX_DAYS_LED

@@ -31,6 +31,9 @@ MAX_DAYS_ASKED = MAX_DAYS_ALIKE
 SURE = 0.75
 """How similar the words of such a pair must be."""
 
+MAX_DAYS_SPLIT = 7
+"""An expense is taken for the rest of an imported one that the user split when both are at most so many days apart."""
+
 MAX_DAYS_OF_ANY = max(MAX_DAYS_ASKED, MAX_DAYS_ALIKE)
 """So many days around a row hold all it may match: expenses of the user's own, and rows of other sources."""
 

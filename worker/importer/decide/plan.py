@@ -30,9 +30,9 @@ class Evidence:
         only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
         details: The rows that changed, are absent or were removed, with all fields.
         removed: Ids of the rows that the bank lists as removed.
-        existing: The user's expenses, and rows of the account's other sources, that new lines may match.
+        counterparts: The user's expenses, and rows of the account's other sources, that new lines may match.
         spans: The days of this source and of the account's others.
-        rivals: Rows of this source that may be the purchases of `existing` as well as new lines.
+        rivals: Rows of this source that may be the purchases of `counterparts` as well as new lines.
         asked: Pairs of a stored row and a partner about which the user was asked.
         rows_set_aside: How many stored rows `read_slice` set aside as unchanged.
         named: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
@@ -46,7 +46,7 @@ class Evidence:
     only_changes: bool = False
     details: Mapping[int, StoredRow] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
-    existing: Sequence[Counterpart] = ()
+    counterparts: Sequence[Counterpart] = ()
     spans: Spans | None = None
     rivals: Sequence[SourceRow] = ()
     asked: Asked = NOBODY_WAS_ASKED
@@ -84,7 +84,7 @@ class Plan:
 
 
 @dataclass(slots=True, kw_only=True)
-class _ExistingMatches:
+class _CounterpartMatches:
     """The user's expenses behind new lines and behind changes, by their places in the two lists."""
 
     of_new: dict[int, tuple[Counterpart, Reason]] = field(default_factory=dict)
@@ -124,18 +124,18 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
     changes += removals
     removed = {change.known.id for change in removals}
-    existing = _find_existing(new, changes, evidence, rules)
+    found = _match_counterparts(new, changes, evidence, rules)
     return Plan(
         creates=[
-            _new_row(line, identity, existing.of_new.get(place), matches.shared_ids, rules)
+            _new_row(line, identity, found.of_new.get(place), matches.shared_ids, rules)
             for place, (line, identity) in enumerate(zip(new, identities[len(updates) :], strict=True))
         ],
-        changes=[_linked(change, existing.of_changes.get(place)) for place, change in enumerate(changes)],
-        suggestions=existing.suggestions,
+        changes=[_linked(change, found.of_changes.get(place)) for place, change in enumerate(changes)],
+        suggestions=found.suggestions,
         returned=matches.returned,
         newly_absent=[r.id for r in left_over if r.id not in removed and is_newly_absent(r, evidence.coverage)],
         unchanged=matches.unchanged,
-        expenses=existing.own,
+        expenses=found.own,
     )
 
 
@@ -189,13 +189,13 @@ def _removal_reason(row: StoredRow, evidence: Evidence, rules: RowRules) -> Reas
     )
 
 
-def _find_existing(
+def _match_counterparts(
     new: Sequence[Line], changes: Sequence[RowChange], evidence: Evidence, rules: RowRules
-) -> _ExistingMatches:
+) -> _CounterpartMatches:
     """Look for the user's own expenses behind all lines that are about to get one."""
-    found = _ExistingMatches()
+    found = _CounterpartMatches()
     taken = {change.effect.link_expense_id for change in changes} - {None}
-    candidates = [one for one in evidence.existing if one.twin_id is not None or one.expense_id not in taken]
+    candidates = [one for one in evidence.counterparts if one.twin_id is not None or one.expense_id not in taken]
     if not candidates:
         return found
     new_places = [place for place, line in enumerate(new) if has_expense(line, pending_hidden=rules.pending_hidden)]
@@ -230,11 +230,11 @@ def _find_existing(
     return found
 
 
-def _linked(change: RowChange, existing: tuple[Counterpart, Reason] | None) -> RowChange:
+def _linked(change: RowChange, counterpart: tuple[Counterpart, Reason] | None) -> RowChange:
     """Link a row that returns, or becomes visible, with the expense that the user has for it in the meantime."""
-    if existing is None:
+    if counterpart is None:
         return change
-    expense, _reason = existing
+    expense, _reason = counterpart
     if expense.twin_id is not None:
         return replace(change, effect=ExpenseEffect(state=ExpenseState.TWIN, twin_id=expense.twin_id))
     return replace(change, effect=ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=expense.expense_id))
@@ -243,7 +243,7 @@ def _linked(change: RowChange, existing: tuple[Counterpart, Reason] | None) -> R
 def _new_row(
     line: Line,
     identity: RowIdentity,
-    existing: tuple[Counterpart, Reason] | None,
+    counterpart: tuple[Counterpart, Reason] | None,
     shared_ids: Mapping[str, bytes],
     rules: RowRules,
 ) -> NewRow:
@@ -253,8 +253,8 @@ def _new_row(
     link_expense_id = twin_id = None
     if why_none is not None:
         state, reason = ExpenseState.NONE, why_none
-    elif existing is not None:
-        (expense, reason), decision = existing, Decision.LINKED
+    elif counterpart is not None:
+        (expense, reason), decision = counterpart, Decision.LINKED
         twin_id = expense.twin_id
         link_expense_id = expense.expense_id if twin_id is None else None
         state = ExpenseState.LINKED if twin_id is None else ExpenseState.TWIN

@@ -67,7 +67,7 @@ def import_slice(
             only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
             details={**beside.restated, **full.details},
             removed=removed,
-            existing=expenses.counterparts,
+            counterparts=expenses.counterparts,
             spans=expenses.spans,
             rivals=expenses.rivals,
             asked=expenses.asked,

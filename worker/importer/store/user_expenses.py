@@ -10,20 +10,29 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
+from worker.importer.decide.leading_source import MAX_DAYS_LED
 from worker.importer.decide.line import Line
-from worker.importer.decide.match_user_expense import MAX_DAYS_OF_ANY, NOBODY_WAS_ASKED, Asked, Counterpart, Partner
+from worker.importer.decide.match_user_expense import (
+    MAX_DAYS_OF_ANY,
+    MAX_DAYS_SPLIT,
+    NOBODY_WAS_ASKED,
+    Asked,
+    Counterpart,
+    Partner,
+)
 from worker.importer.decide.source_rows import SourceRow, Spans
 
 _NEAR = timedelta(days=MAX_DAYS_OF_ANY)
 
 # The user's own expenses by what the user sees; rows of other sources by what the bank stated, so that they are
-# recognised whatever the user did to their expenses since.
-_EXISTING = text(
+# recognised whatever the user did to their expenses since. Rows are found by their own days, which are indexed, and
+# judged by those of what was last written to their expenses.
+_COUNTERPARTS = text(
     """SELECT e.id AS expense_id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes,
-        e.spent_at AS spent_on, CAST(NULL AS bigint) AS twin_id, FALSE AS is_pending,
+        e.spent_at AS spent_on, CAST(NULL AS bigint) AS twin_id, FALSE AS pending,
         CAST(NULL AS numeric) AS balance, CAST(NULL AS date) AS stated_on,
         EXISTS (SELECT 1 FROM bank_transactions b JOIN expenses k ON k.id = b.expense_id
-          WHERE b.user_id = e.user_id AND b.effective_on BETWEEN e.spent_at - 7 AND e.spent_at + 7
+          WHERE b.user_id = e.user_id AND b.effective_on BETWEEN e.spent_at - :split_days AND e.spent_at + :split_days
             AND b.base_amount - k.amount = e.amount AND b.base_currency = e.currency AND b.base_type = e.expense_type
         ) AS is_split_off
     FROM expenses e
@@ -36,11 +45,11 @@ _EXISTING = text(
     FROM bank_connection_accounts a JOIN bank_transactions b ON b.account_id = a.id
     WHERE a.bank_account_id = :bank_account_id AND a.id <> :account_id AND b.state <> 'removed'
       AND b.expense_state IN ('own', 'linked', 'transfer') AND b.base_amount = ANY(:amounts)
-      AND b.effective_on BETWEEN CAST(:from_on AS date) - 7 AND CAST(:to_on AS date) + 7
+      AND b.effective_on BETWEEN CAST(:from_on AS date) - :led_days AND CAST(:to_on AS date) + :led_days
       AND b.base_spent_on BETWEEN :from_on AND :to_on
       AND NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = b.id AND w.account_id = :account_id
         AND w.expense_state IN ('twin', 'reverted'))
-    ORDER BY is_pending, expense_id, twin_id"""
+    ORDER BY pending, expense_id, twin_id"""
 )
 
 # Whoever was said to be another purchase than a row is another one than its twins, too.
@@ -66,12 +75,12 @@ _ASKED = text(
 _RIVALS = text(
     """SELECT t.base_spent_on AS "on",
       CASE WHEN t.base_type = 'INCOME' THEN t.base_amount ELSE -t.base_amount END AS amount,
-      t.base_currency AS currency, coalesce(t.base_notes, '') AS words, t.state = 'pending' AS is_pending,
+      t.base_currency AS currency, coalesce(t.base_notes, '') AS words, t.state = 'pending' AS pending,
       CAST(t.stated_amounts ->> 'balance_after' AS numeric) AS balance, t.stated_on
     FROM bank_transactions t
     WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked', 'transfer')
       AND t.base_amount = ANY(:amounts) AND t.id <> ALL(CAST(:but AS bigint[]))
-      AND t.effective_on BETWEEN CAST(:from_on AS date) - 7 AND CAST(:to_on AS date) + 7
+      AND t.effective_on BETWEEN CAST(:from_on AS date) - :led_days AND CAST(:to_on AS date) + :led_days
       AND t.base_spent_on BETWEEN :from_on AND :to_on
       AND NOT EXISTS (SELECT 1 FROM bank_transactions w
         WHERE w.twin_id = t.id AND w.account_id <> t.account_id AND w.expense_state IN ('twin', 'reverted'))
@@ -182,26 +191,9 @@ def load_counterparts(
     """
     if not days:
         return []
-    rows = session.execute(
-        _EXISTING,
-        {"user_id": user_id, "bank_account_id": account.bank_account_id, **_beside(account, days, amounts)},
-    )
-    return [
-        Counterpart(
-            expense_id=row.expense_id,
-            amount=row.amount,
-            currency=row.currency,
-            expense_type=row.expense_type,
-            notes=row.notes,
-            spent_on=row.spent_on,
-            twin_id=row.twin_id,
-            balance=row.balance,
-            stated_on=row.stated_on,
-            pending=row.is_pending,
-            is_split_off=row.is_split_off,
-        )
-        for row in rows
-    ]
+    values = _beside(account, days, amounts) | {"user_id": user_id, "split_days": MAX_DAYS_SPLIT}
+    rows = session.execute(_COUNTERPARTS, values | {"bank_account_id": account.bank_account_id})
+    return [Counterpart(**row._asdict()) for row in rows]
 
 
 def load_rivals(
@@ -212,18 +204,8 @@ def load_rivals(
     Args:
         but: Ids of rows that are left out.
     """
-    return [
-        SourceRow(
-            on=row.on,
-            amount=row.amount,
-            currency=row.currency,
-            words=row.words,
-            pending=row.is_pending,
-            balance=row.balance,
-            stated_on=row.stated_on,
-        )
-        for row in session.execute(_RIVALS, {"but": list(but), **_beside(account, days, amounts)})
-    ]
+    rows = session.execute(_RIVALS, _beside(account, days, amounts) | {"but": list(but)})
+    return [SourceRow(**row._asdict()) for row in rows]
 
 
 def _beside(account: AccountState, days: Collection[date], amounts: Collection[Decimal]) -> dict[str, Any]:
@@ -231,6 +213,7 @@ def _beside(account: AccountState, days: Collection[date], amounts: Collection[D
         "account_id": account.id,
         "from_on": min(days) - _NEAR,
         "to_on": max(days) + _NEAR,
+        "led_days": MAX_DAYS_LED,
         "amounts": list(amounts),
     }
 
