@@ -130,6 +130,7 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     show_both = job.options.transfers == "show_both"
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
+    # An open question keeps its rows from others. What becomes obsolete by these steps is closed by `judge`.
     close_obsolete_questions(session, job.user_id, job.lease.run_id)
     months |= _match_expenses(session, job, account, target, since_on)
     months |= let_equal_rows_meet(session, account, target, since_on)
