@@ -1,7 +1,6 @@
 """Follows a list from page to page, and notices one that turns in circles."""
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,20 +19,26 @@ from worker.connectors.manifest.paging_kinds import (
     TokenPaging,
 )
 
+CountedPaging = OffsetPaging | NumberPaging | LastIdPaging
+
 _NEXT_LINK = re.compile(r"<([^<>]*)>\s*;[^,<]*\brel=\"?next\"?", re.IGNORECASE)
 
 
-class Pager(ABC):
+class Pager:
     """Where a list goes on. One for each list that is read.
 
     Args:
+        declared: how it goes on; None for one that does not.
         hosts: hosts that a link may lead to.
     """
 
-    def __init__(self, hosts: frozenset[str]) -> None:
+    def __init__(self, declared: Paging | None, hosts: frozenset[str]) -> None:
+        self._declared = declared
         self._hosts = hosts
         self._seen: set[str] = set()
         self._last: Sequence[Any] = ()
+        self._read = 0
+        self._page = declared.start if isinstance(declared, NumberPaging) else 0
 
     def after(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
         """Return the question for the next page, None after the last one. Raises: InvalidDataError in a circle."""
@@ -47,68 +52,39 @@ class Pager(ABC):
         self._last = records
         return following
 
-    @abstractmethod
     def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
-        """Return the next question by what the answer says."""
+        """Return the next question by what the answer says; a list that goes on by its window is followed there."""
+        match self._declared:
+            case TokenPaging() as paging:
+                token = _at(answer, paging.next)
+                ended = token in (None, "", False) or (paging.more and not _flag(answer, paging.more))
+                value = token if isinstance(token, int) else str(token)
+                return None if ended else question.with_value(paging.param, value)
+            case LinkPaging() as paging:
+                return self._linked(question, _at(answer, paging.next), paging.next)
+            case LinkHeaderPaging():
+                found = _NEXT_LINK.search(answer.headers.get("link", ""))
+                return question.at(found[1], self._hosts) if found else None
+            case HeaderPaging() as paging:
+                named = answer.headers.get(paging.header, "").strip()
+                return question.with_value(paging.param, named) if named else None
+            case OffsetPaging() | NumberPaging() | LastIdPaging() as paging:
+                return self._counted(paging, question, answer, records)
+            case _:
+                return None
 
-
-class _ByToken(Pager):
-    def __init__(self, declared: TokenPaging, hosts: frozenset[str]) -> None:
-        super().__init__(hosts)
-        self._declared = declared
-
-    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
-        del records
-        token = _at(answer, self._declared.next)
-        if token in (None, "", False) or (self._declared.more and not _flag(answer, self._declared.more)):
-            return None
-        return question.with_value(self._declared.param, token if isinstance(token, int) else str(token))
-
-
-class _ByLink(Pager):
-    def __init__(self, declared: LinkPaging, hosts: frozenset[str]) -> None:
-        super().__init__(hosts)
-        self._declared = declared
-
-    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
-        del records
-        link = _at(answer, self._declared.next)
+    def _linked(self, question: Question, link: object, path: str) -> Question | None:
         if link in (None, "", False):
             return None
         if not isinstance(link, str):
-            raise InvalidDataError(f"{question.endpoint}: {self._declared.next} is no address")
+            raise InvalidDataError(f"{question.endpoint}: {path} is no address")
         return question.at(link, self._hosts)
 
-
-class _ByLinkHeader(Pager):
-    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
-        del records
-        found = _NEXT_LINK.search(answer.headers.get("link", ""))
-        return question.at(found[1], self._hosts) if found else None
-
-
-class _ByHeader(Pager):
-    def __init__(self, declared: HeaderPaging, hosts: frozenset[str]) -> None:
-        super().__init__(hosts)
-        self._declared = declared
-
-    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
-        del records
-        token = answer.headers.get(self._declared.header, "").strip()
-        return question.with_value(self._declared.param, token) if token else None
-
-
-class _ByCount(Pager):
-    def __init__(self, declared: OffsetPaging | NumberPaging | LastIdPaging, hosts: frozenset[str]) -> None:
-        super().__init__(hosts)
-        self._declared = declared
-        self._read = 0
-        self._page = declared.start if isinstance(declared, NumberPaging) else 0
-
-    def _following(self, question: Question, answer: ProviderResponse, records: Sequence[Any]) -> Question | None:
+    def _counted(
+        self, declared: CountedPaging, question: Question, answer: ProviderResponse, records: Sequence[Any]
+    ) -> Question | None:
         self._read += len(records)
-        declared = self._declared
-        if self._ends(answer, len(records)):
+        if self._ends(declared, answer, len(records)):
             return None
         match declared:
             case OffsetPaging():
@@ -122,8 +98,7 @@ class _ByCount(Pager):
                     raise InvalidDataError(f"{question.endpoint}: the last record has no {declared.id}")
                 return question.with_value(declared.param, str(last))
 
-    def _ends(self, answer: ProviderResponse, count: int) -> bool:
-        declared = self._declared
+    def _ends(self, declared: CountedPaging, answer: ProviderResponse, count: int) -> bool:
         if declared.more is not None:
             return not _flag(answer, declared.more) or not count
         if declared.last is not None:
@@ -133,23 +108,6 @@ class _ByCount(Pager):
         if declared.total is not None:
             return self._read >= _count(answer, declared.total) or not count
         return count < (declared.short_page_ends or 1)
-
-
-def pager_of(declared: Paging | None, hosts: frozenset[str]) -> Pager | None:
-    """Return who follows a list; None for one that does not go on, or goes on by its window."""
-    match declared:
-        case TokenPaging():
-            return _ByToken(declared, hosts)
-        case LinkPaging():
-            return _ByLink(declared, hosts)
-        case LinkHeaderPaging():
-            return _ByLinkHeader(hosts)
-        case HeaderPaging():
-            return _ByHeader(declared, hosts)
-        case OffsetPaging() | NumberPaging() | LastIdPaging():
-            return _ByCount(declared, hosts)
-        case _:
-            return None
 
 
 def _at(answer: ProviderResponse, path: str) -> Any:  # noqa: ANN401 - the provider's own JSON

@@ -13,7 +13,7 @@ from worker.connectors.manifest.asking import Question, Values, ask, fill
 from worker.connectors.manifest.authentication import Login, values_of
 from worker.connectors.manifest.login import BaseUrls, host_of
 from worker.connectors.manifest.model import Manifest
-from worker.connectors.manifest.paging import pager_of
+from worker.connectors.manifest.paging import Pager
 from worker.connectors.manifest.plan import ManifestPlan
 from worker.connectors.manifest.records import records_of
 from worker.connectors.manifest.refusals import NothingListedError
@@ -65,7 +65,7 @@ class ProviderSession:
         self, request: ListRequest, values: Values, account_id: str | None = None
     ) -> Iterator[tuple[list[Any], Any]]:
         """Yield the records of every page of a list, with the answer that holds them. Raises: ConnectorError."""
-        pager = pager_of(request.paging, self.hosts)
+        pager = Pager(request.paging, self.hosts)
         question: Question | None = self.question(request, values, account_id)
         while question is not None:
             try:
@@ -74,7 +74,7 @@ class ProviderSession:
                 return
             records = records_of(answer.body, request.records, request.name, single=request.single)
             yield records, answer.body
-            question = pager.after(question, answer, records) if pager else None
+            question = pager.after(question, answer, records)
 
     def public_values(self) -> Mapping[str, str | None]:
         """Return the config's values that are no secrets."""

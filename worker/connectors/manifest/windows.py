@@ -9,7 +9,7 @@ from worker.connectors.base import Page, RejectedRow, Transaction, Window
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.manifest.asking import Edges, Question, Values
 from worker.connectors.manifest.fields import Scene, walk
-from worker.connectors.manifest.paging import pager_of
+from worker.connectors.manifest.paging import Pager
 from worker.connectors.manifest.paging_kinds import LastIdPaging, LastMomentPaging, NumberPaging, OffsetPaging
 from worker.connectors.manifest.plan import TransactionsPlan
 from worker.connectors.manifest.records import EarlierPages, parts_of, records_of
@@ -38,7 +38,7 @@ class WindowPages:
         asked = {**values, **edges.values(self.window)}
         question: Question | None = self.session.question(self.plan.request, asked, account_id)
         paging = self.plan.request.paging
-        pager = pager_of(paging, self.session.hosts)
+        pager = Pager(paging, self.session.hosts)
         earlier = self._earlier_pages()
         while question is not None:
             try:
@@ -58,7 +58,7 @@ class WindowPages:
             if isinstance(paging, LastMomentPaging):
                 question = self._rest(paging, asked, edges, records, rows, account_id)
             else:
-                question = pager.after(question, answer, records) if pager else None
+                question = pager.after(question, answer, records)
 
     def _pending(self, body: Any, scene: Scene) -> tuple[tuple[Transaction, ...], tuple[RejectedRow, ...]]:  # noqa: ANN401 - the provider's own JSON
         """Read the second list of an answer, where the manifest names one; it may be absent."""

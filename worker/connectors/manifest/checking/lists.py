@@ -13,7 +13,7 @@ from worker.connectors.manifest.checking.leaves import get, steps_of
 from worker.connectors.manifest.checking.samples import Samples, answer_of
 from worker.connectors.manifest.fields import Scene, conditions
 from worker.connectors.manifest.model import Manifest
-from worker.connectors.manifest.paging import pager_of
+from worker.connectors.manifest.paging import Pager
 from worker.connectors.manifest.paging_kinds import HeaderPaging, LastMomentPaging, LinkPaging, Paging, TokenPaging
 from worker.connectors.manifest.places import located
 from worker.connectors.manifest.records import records_of
@@ -53,19 +53,18 @@ def _turned(
 ) -> Iterator[ManifestFinding]:
     if request.paging is None and sample.next is not None:
         yield of_sample(number, f"`next` is stated, but '{request.name}' has no paging", "next")
-    pager = pager_of(request.paging, hosts)
-    if pager is None:
+    if request.paging is None or isinstance(request.paging, LastMomentPaging):
         return
     answer = answer_of(sample)
     question = Question(method=request.method, url=f"{base_url.rstrip('/')}/", endpoint=request.name)
     try:
         records = records_of(answer.body, request.records, request.name, single=request.single)
-        following = pager.after(question, answer, records)
+        following = Pager(request.paging, hosts).after(question, answer, records)
     except InvalidDataError as error:
         yield of_sample(number, str(error))
         return
     by_size = getattr(request.paging, "short_page_ends", None) is not None
-    if request.paging is None or not (_tells_the_end(request.paging) or (by_size and sample.next is not None)):
+    if not (_tells_the_end(request.paging) or (by_size and sample.next is not None)):
         return
     if following is None and sample.next is not None:
         yield of_sample(
