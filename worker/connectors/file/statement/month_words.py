@@ -4,78 +4,51 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_MONTHS = (
-    (
-        "ianuarie ian "
-        "jan january januar januari janvier janv enero ene janeiro gennaio gen stycznia styczeń sty ledna leden led "
-        "ocak oca january tammikuuta tammi siječnja siječanj sij"
-    ),
-    (
-        "februarie "
-        "feb february februar februari février fevrier févr fevr febrero fevereiro fev febbraio lutego luty lut února "
-        "únor úno şubat şub helmikuuta helmi veljače veljača velj"
-    ),
-    (
-        "martie "
-        "mar march märz maerz mär mrz maart mrt mars marzo março marca marzec března březen bře mart marts maaliskuuta "
-        "maalis ožujka ožujak ožu"
-    ),
-    (
-        "aprilie "
-        "apr april avril avr abril abr aprile kwietnia kwiecień kwi dubna duben dub nisan nis huhtikuuta huhti "
-        "travnja travanj tra"
-    ),
-    "may mai mei mayo maio maggio mag maja maj května květen kvě may\u0131s toukokuuta touko svibnja svibanj svi",
-    (
-        "iunie iun "
-        "jun june juni juin junio junho giugno giu czerwca czerwiec cze června červen čvn haziran haz kesäkuuta kesä "
-        "lipnja lipanj"
-    ),
-    (
-        "iulie iul "
-        "jul july juli juillet juil julio julho luglio lug lipca lipiec lip července červenec čvc temmuz tem "
-        "heinäkuuta heinä srpnja srpanj"
-    ),
-    (
-        "aug august augustus augusti août aout agosto ago sierpnia sierpień sie srpna srpen srp ağustos ağu elokuuta "
-        "elo kolovoza kolovoz kol"
-    ),
-    (
-        "septembrie "
-        "sep sept september septembre septiembre setembro set settembre września wrzesień wrz září zář eylül eyl "
-        "syyskuuta syys rujna rujan ruj"
-    ),
-    (
-        "octombrie "
-        "oct october oktober okt octobre octubre outubro out ottobre ott października październik paź října říjen říj "
-        "ekim eki lokakuuta loka"
-    ),
-    (
-        "noiembrie noi "
-        "nov november novembre noviembre novembro listopada listopad lis kas\u0131m kas marraskuuta marras studenoga "
-        "studenog studeni stu"
-    ),
-    (
-        "decembrie "
-        "dec december dezember dez décembre decembre déc diciembre dic dezembro dicembre des desember grudnia grudzień "
-        "gru prosince prosinec pro aral\u0131k ara joulukuuta joulu prosinca prosinac"
-    ),
-)
-_MONTH_OF = {name: number for number, names in enumerate(_MONTHS, start=1) for name in names.split()}
+_MONTHS = {
+    "English": "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|"
+    "oct october|nov november|dec december",
+    "German": "januar|februar|märz maerz mär mrz|april|mai|juni|juli|august|september|oktober okt|november|"
+    "dezember dez",
+    "French": "janvier janv|février fevrier févr fevr|mars|avril avr|mai|juin|juillet juil|août aout|septembre|"
+    "octobre|novembre|décembre decembre déc",
+    "Spanish": "enero ene|febrero|marzo|abril abr|mayo|junio|julio|agosto ago|septiembre set|octubre|noviembre|"
+    "diciembre dic",
+    "Portuguese": "janeiro|fevereiro fev|março|abril abr|maio|junho|julho|agosto ago|setembro set|outubro out|"
+    "novembro|dezembro dez",
+    "Italian": "gennaio gen|febbraio|marzo|aprile|maggio mag|giugno giu|luglio lug|agosto ago|settembre set|"
+    "ottobre ott|novembre|dicembre dic",
+    "Dutch": "januari|februari|maart mrt|april|mei|juni|juli|augustus|september|oktober okt|november|december",
+    "Swedish": "januari|februari|mars|april|maj|juni|juli|augusti|september|oktober okt|november|december",
+    "Danish and Norwegian": "januar|februar|marts mars mart|april|maj mai|juni|juli|august|september|oktober okt|"
+    "november|december desember des",
+    "Romanian": "ianuarie ian|februarie|martie|aprilie|mai|iunie iun|iulie iul|august|septembrie|octombrie|"
+    "noiembrie noi|decembrie",
+    "Turkish": "ocak oca|şubat şub|mart|nisan nis|may\u0131s|haziran haz|temmuz tem|ağustos ağu|eylül eyl|ekim eki|"
+    "kas\u0131m kas|aral\u0131k ara",
+    "Finnish": "tammikuuta tammi|helmikuuta helmi|maaliskuuta maalis|huhtikuuta huhti|toukokuuta touko|"
+    "kesäkuuta kesä|heinäkuuta heinä|elokuuta elo|syyskuuta syys|lokakuuta loka|marraskuuta marras|joulukuuta joulu",
+    "Polish": "stycznia styczeń sty|lutego luty lut|marca marzec|kwietnia kwiecień kwi|maja maj|"
+    "czerwca czerwiec cze|lipca lipiec lip|sierpnia sierpień sie|września wrzesień wrz|października październik paź|"
+    "listopada listopad lis|grudnia grudzień gru",
+    "Czech": "ledna leden led|února únor úno|března březen bře|dubna duben dub|května květen kvě|června červen čvn|"
+    "července červenec čvc|srpna srpen srp|září zář|října říjen říj|listopad lis|prosince prosinec pro",
+    "Croatian": "siječnja siječanj sij|veljače veljača velj|ožujka ožujak ožu|travnja travanj tra|"
+    "svibnja svibanj svi|lipnja lipanj lip|srpnja srpanj srp|kolovoza kolovoz kol|rujna rujan ruj|"
+    "listopada listopad lis|studenoga studenog studeni stu|prosinca prosinac pro",
+}
+"""The words of each language for January to December, those of one month with a blank between."""
+_BY_LANGUAGE = {
+    language: {word: number for number, words in enumerate(months.split("|"), start=1) for word in words.split()}
+    for language, months in _MONTHS.items()
+}
+_ENGLISH = {number: word for word, number in reversed(_BY_LANGUAGE["English"].items())}
+_CROATIAN, _POLISH_OR_CZECH = _BY_LANGUAGE.pop("Croatian"), _BY_LANGUAGE.pop("Polish") | _BY_LANGUAGE.pop("Czech")
+_OF_OTHERS = {word: number for words in _BY_LANGUAGE.values() for word, number in words.items()}
+_MONTH_OF = {**_CROATIAN, **_POLISH_OR_CZECH, **_OF_OTHERS}
 # Words that name another month in Croatian than in Polish and Czech, with an English word for the Croatian month.
-_CROATIAN = {"listopada": "oct", "listopad": "oct", "lis": "oct", "lip": "jun", "srp": "jul"}
-_CROATIAN_ONLY_NAMES = (
-    "siječnja siječanj sij veljače veljača velj ožujka ožujak ožu travnja travanj tra svibnja svibanj svi lipnja lipanj"
-    " srpnja srpanj kolovoza kolovoz kol rujna rujan ruj studenoga studenog studeni stu prosinca prosinac"
-)
-_CROATIAN_ONLY = frozenset(_CROATIAN_ONLY_NAMES.split())
-_POLISH_OR_CZECH_ONLY_NAMES = (
-    "stycznia styczeń sty ledna leden led lutego luty lut února únor úno marca marzec března březen bře kwietnia"
-    " kwiecień kwi dubna duben dub května květen kvě czerwca czerwiec cze června červen čvn lipca lipiec července"
-    " červenec čvc sierpnia sierpień sie srpna srpen września wrzesień wrz září zář października październik paź října"
-    " říjen říj grudnia grudzień gru prosince prosinec"
-)
-_POLISH_OR_CZECH_ONLY = frozenset(_POLISH_OR_CZECH_ONLY_NAMES.split())
+_OTHERWISE_CROATIAN = {word: _ENGLISH[number] for word, number in _CROATIAN.items() if _MONTH_OF[word] != number}
+_CROATIAN_ONLY = _CROATIAN.keys() - _POLISH_OR_CZECH.keys() - _OF_OTHERS.keys()
+_POLISH_OR_CZECH_ONLY = _POLISH_OR_CZECH.keys() - _CROATIAN.keys() - _OF_OTHERS.keys() - {"maja"}  # Slovene, too
 _CROATIAN_HEADING = re.compile(r"\b(?:iznos|uplata|isplata|stanje|primatelj|platitelj)")
 _POLISH_OR_CZECH_HEADING = re.compile(
     r"\b(?:kwota|waluta|data|tytuł|nadawca|odbiorca|částka|castka|měna|objem|zůstatek)"
@@ -90,7 +63,7 @@ def month_number(word: str) -> int | None:
 
 def in_croatian(text: str) -> str:
     """Return a day with the words that Croatian has for other months than Polish and Czech in English."""
-    return _WORD.sub(lambda word: _CROATIAN.get(word[0].casefold(), word[0]), text)
+    return _WORD.sub(lambda word: _OTHERWISE_CROATIAN.get(word[0].casefold(), word[0]), text)
 
 
 @dataclass(slots=True)
@@ -116,7 +89,7 @@ class MonthWords:
             fits_croatian: Whether it is one in Croatian.
         """
         words = {word.casefold() for word in _WORD.findall(text)}
-        if words & _CROATIAN.keys():
+        if words & _OTHERWISE_CROATIAN.keys():
             self.unclear = self.unclear or text
             self.croatian = self.croatian or not fits
             self.other = self.other or not fits_croatian
