@@ -11,7 +11,7 @@ from worker.connectors.file.table.column_questions import AMOUNT, questions_abou
 from worker.connectors.file.table.column_samples import column_samples
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout, numbered
-from worker.connectors.file.table.lines_above import LinesAbove, lines_above
+from worker.connectors.file.table.lines_above import lines_above
 from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.roles_by_values import roles_by_values
 from worker.connectors.file.table.told_by_values import told_by_values
@@ -33,7 +33,6 @@ def detect_layout(
 
     Args:
         heads: The first records, for each delimiter that may be meant.
-        profiles: The known profiles.
         chosen: A profile somebody named; it is used or refused, never replaced.
         stated: Columns whose meaning a person states, as name (or number) to role.
         ignored: Columns that a person wants unread, whatever their names or values say.
@@ -104,14 +103,7 @@ def _by_numbers(rows: list[Record], delimiter: str, stated: Mapping[str, str]) -
     dated = [row for row in filled if any(fitting_orders(row.cells[at]) for at in _days_at(stated, len(row.cells)))]
     if len(dated) * 2 < len(filled):
         return None  # split by another mark, the columns would be others
-    return Layout(
-        profile=guess[0],
-        delimiter=delimiter,
-        header_line=named.line if named is not None else 0,
-        header=header,
-        confidence=_HEADERLESS,
-        guessed=True,
-    )
+    return replace(_laid(guess[0], rows, delimiter, header, named, _HEADERLESS), guessed=True)
 
 
 def _by_values(rows: list[Record], delimiter: str, stated: Mapping[str, str]) -> Layout | None:
@@ -131,15 +123,27 @@ def _by_values(rows: list[Record], delimiter: str, stated: Mapping[str, str]) ->
     held = ", ".join(
         f"'{name}' = {role}" for name, role in roles.items() if name not in {**named_roles(header), **said}
     )
+    notes = (f"columns without a known name are read as what they hold: {held}",)
+    return replace(_laid(profile, rows, delimiter, header, named, _HEADERLESS), guessed=True, notes=notes)
+
+
+def _laid(
+    profile: Profile,
+    rows: Sequence[Record],
+    delimiter: str,
+    header: tuple[str, ...],
+    named: Record | None,
+    confidence: float,
+) -> Layout:
+    """Lay a profile over a table. named: the row with the names of the columns."""
+    line = named.line if named is not None else 0
     return Layout(
         profile=profile,
         delimiter=delimiter,
-        header_line=named.line if named is not None else 0,
+        header_line=line,
         header=header,
-        confidence=_HEADERLESS,
-        above=lines_above(rows, named.line) if named is not None else LinesAbove(),
-        guessed=True,
-        notes=(f"columns without a known name are read as what they hold: {held}",),
+        confidence=confidence,
+        above=lines_above(rows, line),
     )
 
 
@@ -213,14 +217,7 @@ def _lay(profile: Profile, rows: list[Record], delimiter: str) -> Layout | None:
             known = len(needed | (set(profile.used) & set(header)))
             share = known / max(1, len([name for name in header if name]))
             confidence = min(_NAMED, 0.8 + 0.2 * share)
-            return Layout(
-                profile=profile,
-                delimiter=delimiter,
-                header_line=row.line,
-                header=header,
-                confidence=round(confidence, 2),
-                above=lines_above(rows, row.line),
-            )
+            return _laid(profile, rows, delimiter, header, row, round(confidence, 2))
     return None
 
 
@@ -268,13 +265,5 @@ def _guess(rows: list[Record], delimiter: str, roles: Mapping[str, str]) -> Layo
             better = guess_profile(header, {**told, **roles})
             guess = (better[0], min(guess[1], better[1])) if better is not None else None
         if guess is not None and (best is None or guess[1] > best.confidence):
-            best = Layout(
-                profile=guess[0],
-                delimiter=delimiter,
-                header_line=row.line,
-                header=header,
-                confidence=guess[1],
-                above=lines_above(rows, row.line),
-                guessed=True,
-            )
+            best = replace(_laid(guess[0], rows, delimiter, header, row, guess[1]), guessed=True)
     return best
