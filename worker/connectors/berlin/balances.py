@@ -37,7 +37,6 @@ def pick_balance(
     """Choose the balance that tells most: booked before available, in the account's currency; unreadable ones are left.
 
     Args:
-        balances: What the bank states.
         currency: Of the account; None: any.
         now: When the list was read, for balances without a time of their own.
         zone: Of the bank's days.

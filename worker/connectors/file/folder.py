@@ -63,7 +63,6 @@ class Folder:
         """Do the same, and keep all refusals in the result.
 
         Args:
-            config: The path, and what is stated about its files.
             remember: Store what is found beside the files, for other processes.
             rows: Keeps the rows that are read; None: a new one.
 

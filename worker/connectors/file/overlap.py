@@ -74,7 +74,6 @@ class Overlap:
         """Yield the row, unless it came from an earlier file or waits for the end of this one.
 
         Args:
-            transaction: The row.
             delivered_as: The id that it is delivered under; None for its own.
         """
         day = day_of(transaction)

@@ -100,7 +100,6 @@ def without_overlap(events: Iterable[Event], repeating: frozenset[int] | None = 
     proves nothing about the rows that are left.
 
     Args:
-        events: Of the whole file.
         repeating: Numbers, from 0, of the statements that repeat rows; all others tell new rows. None for all.
     """
     number = -1

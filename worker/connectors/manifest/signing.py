@@ -37,7 +37,6 @@ class SignedRequest(httpx2.Auth):
     """Adds the signature of a request to its headers. One for each connection, which reads its key once.
 
     Args:
-        declared: what the manifest says.
         values: returns the connection's values by name, with the secret.
         now: returns the moment that is signed.
     """

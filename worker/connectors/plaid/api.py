@@ -71,7 +71,6 @@ class PlaidApi:
         """Return the token that opens Plaid Link.
 
         Args:
-            user: Our name for the user.
             webhook: Where Plaid reports on the login.
             redirect_uri: Where a bank's own page sends the user back to.
             access_token: Renew this login in place (update mode), where the user may add accounts that are new at the

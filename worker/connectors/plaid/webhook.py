@@ -94,7 +94,6 @@ def verify_signature(body: bytes, signature: str, keys: WebhookKeys) -> datetime
     Args:
         body: Exactly as received.
         signature: The `Plaid-Verification` header.
-        keys: Plaid's keys.
 
     Raises: AuthenticationError when it is not Plaid's, and what looking up an unknown key raises.
     """

@@ -63,7 +63,6 @@ def read_account_set(body: object, repeated: dict[str, RepeatedRecords] | None =
     """Read a whole answer.
 
     Args:
-        body: The JSON.
         repeated: What the answers for earlier windows held, by account: the windows have no day in common, so a
             record that comes again is no second one. It is added to.
 

@@ -250,8 +250,6 @@ def entry_reference(node: Node, whole: Transaction, messages: frozenset[str]) ->
     """Return what finds an entry again in a notification, or in the statement that a notification is about.
 
     Args:
-        node: The entry.
-        whole: The entry as one line.
         messages: Ids of the notification that holds the entry; empty for a statement.
     """
     stated_keys = {

@@ -85,7 +85,6 @@ def stated_account(node: Node, stated_currency: str | None) -> Account:
     """Return the account of an `Acct` element.
 
     Args:
-        node: The element.
         stated_currency: Used where the element's own currency is missing, as it may be, or not understood.
 
     Raises: StatementError when it has no number, or a currency that nobody understands.

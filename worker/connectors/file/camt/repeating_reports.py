@@ -132,7 +132,6 @@ def repeating_reports(events: Iterable[Event], stated: Reports | None) -> frozen
     which nothing is shown is taken as all others of the file.
 
     Args:
-        events: Of the whole file.
         stated: What a person says of all reports.
 
     Raises: StatementError with a question where equal entries may be one payment or two.

@@ -137,7 +137,6 @@ def branches(
     The last item is `("total", node)`, whose `size` is the number of all elements.
 
     Args:
-        stream: The file.
         watched: Names of elements that are kept wherever they stand.
         marks: Names of elements whose beginning and end are told.
         containers: Marks whose direct children are all kept.

@@ -25,7 +25,6 @@ def ofx_account(
         facts: Tags of the statement outside of its transactions and balances.
         signon: Tags outside of the statement, such as the name of the bank.
         kind: Type of account that the statement's own tag implies.
-        line: Line of the statement, for the refusal.
         currency: Used where the statement's own is missing or not understood.
 
     Raises: StatementError when it has no number, or a currency that nobody understands.

@@ -9,7 +9,6 @@ def why_left_out(values: Mapping[str, str], corrected: Collection[str]) -> str |
     """Return why a record is no payment any more: another one corrects it, or it only deletes another.
 
     Args:
-        values: The fields of the record.
         corrected: Ids of records of the file that other records of it correct or delete.
     """
     if values.get("FITID") in corrected and values.get("CORRECTFITID") != values.get("FITID"):

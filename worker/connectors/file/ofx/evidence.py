@@ -107,7 +107,6 @@ def decide_ofx(open_chunks: Callable[[], Iterable[str]], mark: Mark | None, dire
 
     Args:
         open_chunks: Opens the text of the file anew each time.
-        mark: Decimal mark that is stated.
         direction_from: What is stated about contradictions between sign and type.
 
     Raises: StatementError where the signs of the amounts contradict the types of the records.

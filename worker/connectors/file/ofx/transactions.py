@@ -24,9 +24,7 @@ def ofx_transaction(account: Account, values: Mapping[str, str], reading: OfxRea
     """Return the transaction.
 
     Args:
-        account: The account of the statement.
         values: Fields of the record under their tags, a nested one as `OUTER.TAG`.
-        reading: How the records of the file are read.
         pending: Whether the record is one of a list of pending transactions.
 
     Raises: ValueError saying what is missing or wrong.

@@ -44,7 +44,6 @@ def parse_ofx_amount(text: str, mark: Mark | None, currency: str | None) -> Deci
     """Read an amount; OFX allows comma or point, and some banks group thousands with the other one.
 
     Args:
-        text: The amount as it stands in the file.
         mark: The decimal mark of the file; decides amounts like `1.234` that fit both.
         currency: Decides the same where it has three decimals and the file proves nothing.
 

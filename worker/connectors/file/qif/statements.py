@@ -53,8 +53,6 @@ def read_qif(lines: Iterable[str], reading: QifReading, currency: str | None = N
     """Yield the events of a QIF file.
 
     Args:
-        lines: The lines of the file.
-        reading: How days and amounts are read.
         currency: Code of all accounts, as a person states it: the format has none.
 
     Raises: StatementError when it holds no section of transactions.

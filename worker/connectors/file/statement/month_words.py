@@ -84,7 +84,6 @@ class MonthWords:
         """Take note of a day.
 
         Args:
-            text: The day.
             fits: Whether it is a day of the calendar in Polish or Czech.
             fits_croatian: Whether it is one in Croatian.
         """

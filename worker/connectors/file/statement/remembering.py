@@ -15,9 +15,6 @@ def remembering(
     most: int,
 ) -> Callable[[Callable[Concatenate[str, Rest], Read]], Callable[Concatenate[str, Rest], Read]]:
     """Let a pure function remember its answers for short texts: a process lives longer than the files it is sent.
-
-    Args:
-        most: How many answers.
     """
 
     def decorate(read: Callable[Concatenate[str, Rest], Read]) -> Callable[Concatenate[str, Rest], Read]:

@@ -18,8 +18,6 @@ def read_day(text: str, order: Order, *, croatian: bool) -> date:
     """Read a day. Raises: ValueError when it is none in that order.
 
     Args:
-        text: The day.
-        order: Order of day, month and year.
         croatian: Whether words that name two months are meant as in Croatian.
     """
     return parse_day(in_croatian(text) if croatian else text, order)
@@ -62,9 +60,6 @@ class WrittenDays:
     def are_croatian(self, header: Sequence[str] = ()) -> bool:
         """Decide whether words that name two months are meant as in Croatian.
 
-        Args:
-            header: Names of the columns of a table.
-
         Raises: StatementError where nothing tells the language.
         """
         try:
@@ -77,7 +72,6 @@ class WrittenDays:
 
         Args:
             croatian: Whether words that name two months are meant as in Croatian.
-            evidence: What the file shows besides its days.
 
         Raises: StatementError with the question where the days fit two orders and nothing proves either.
         """

@@ -58,7 +58,6 @@ def read_swift(lines: Iterable[str], currency: str | None = None) -> Iterator[Ev
     """Yield the events of an MT940 or MT942 file; MT942 lines are pending, because the day is not over.
 
     Args:
-        lines: The lines of the file.
         currency: Code of accounts whose balances state none, as a person states it.
 
     Raises: StatementError when there is no statement or account in it.

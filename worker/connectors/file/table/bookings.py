@@ -55,7 +55,6 @@ class BookingReader:
         """Read a record as its bookings: one, or two of a conversion of one's own money.
 
         Args:
-            record: The record.
             state: The state that a title above the row states.
 
         Raises: ValueError saying what is missing or wrong.

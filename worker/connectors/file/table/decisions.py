@@ -125,7 +125,6 @@ def decide_reading(
     Args:
         layout: What the columns hold, by their names.
         rows: The file's rows, anew each time.
-        hints: What a person states.
         stated: Columns whose meaning a person states.
 
     Returns: The layout, with what only the values of a column name, and the decisions.

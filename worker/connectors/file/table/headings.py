@@ -32,9 +32,7 @@ def refuse_headings(layout: Layout, stated: Mapping[str, str], currency: str | N
     """Refuse a table whose column names say that its amounts are not plain amounts of one currency.
 
     Args:
-        layout: The columns.
         stated: Columns whose meaning a person states: they are read as they are.
-        currency: Currency that a person states.
 
     Raises: StatementError with what to state.
     """

@@ -44,9 +44,6 @@ def repeated_amounts(layout: Layout, rows: Iterable[Record], mark: Mark, names: 
     """Return which of some unread columns say nothing that the rows do not say without them.
 
     Args:
-        layout: The columns.
-        rows: All rows of the table.
-        mark: The decimal mark of the file.
         names: Unread columns that hold amounts.
     """
     compared = {name: _Compared() for name in names}

@@ -24,7 +24,6 @@ def roles_by_values(samples: Sequence[ColumnSample], named: Mapping[str, str]) -
     """Return the roles of the columns that hold days and money, and of those that can be told beside them.
 
     Args:
-        samples: The columns of the first rows.
         named: Roles that names tell already, by column.
 
     Returns: The roles of `named` and those found; None where the values leave a choice, or there is no statement.

@@ -19,12 +19,6 @@ def cell(record: Record, index: int | None) -> str:
 def row_amount(layout: Layout, record: Record, mark: Mark, signs: SignReading) -> Decimal:
     """Return the amount of a row: negative = money out, a separate fee taken off.
 
-    Args:
-        layout: The columns.
-        record: The row.
-        mark: The decimal mark of the file.
-        signs: How the direction of an amount is read.
-
     Raises: ValueError saying what is missing or wrong.
     """
     profile = layout.profile
@@ -49,9 +43,6 @@ def stated_amounts(
     """Return what a row states of the money besides its amount; None where it states nothing.
 
     Args:
-        layout: The columns.
-        record: The row.
-        mark: The decimal mark of the file.
         net: The amount, from which fee and refund were taken off.
         balance: The balance after the row, with the account's sign.
     """

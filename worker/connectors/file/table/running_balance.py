@@ -45,7 +45,6 @@ class RunningBalance:
         """Take the next row of one account that has a balance.
 
         Args:
-            amount: Of the row.
             balance: Behind the row.
             skipped: Sum of the rows between it and the one before that have no balance.
         """

@@ -52,7 +52,6 @@ class SignReading:
 
         Args:
             value: The amount, negative for a minus or a debit mark.
-            text: As it is written.
             said: What a word or column of the row says.
         """
         if not value:
@@ -119,7 +118,6 @@ def undirected_doubt(kinds: Mapping[AmountKind, int], card: str | None, *, by_ti
     """Return the doubt about amounts that no word or column directs; None where every one states its direction.
 
     Args:
-        kinds: How many amounts there are of each kind.
         card: What says that the table is of a card.
         by_title: Whether only a title says so: then purchases are what most rows are.
     """
@@ -157,8 +155,6 @@ def directed_doubt(amounts: AmountKinds, said: Direction, *, by_column: str | No
     """Return the doubt about a minus or mark beside amounts that a word or a column directs; None where none is.
 
     Args:
-        amounts: What the amounts of the direction carry.
-        said: The direction.
         by_column: Name of the column of money out or in; None where a word in the row says it.
     """
     total, against = amounts.kinds.total(), amounts.contrary(said)
