@@ -11,14 +11,14 @@ from worker.connectors.file.camt.statements import CamtOptions, read_camt
 from worker.connectors.file.ofx.evidence import OfxReading, decide_ofx
 from worker.connectors.file.ofx.statements import OfxReader
 from worker.connectors.file.qif.evidence import QifReading, decide_qif
-from worker.connectors.file.qif.statements import read_qif
+from worker.connectors.file.qif.statements import QifReader
 from worker.connectors.file.repeated_statements import without_overlap
 from worker.connectors.file.statement.accounting import PartCounter
 from worker.connectors.file.statement.encodings import Encoding, detect_encoding, head_of, text_chunks, text_lines
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import Event, Note
 from worker.connectors.file.statement.files import Member, is_spreadsheet, open_member
-from worker.connectors.file.swift.statements import read_swift
+from worker.connectors.file.swift.statements import SwiftReader
 from worker.connectors.file.table.decisions import Hints
 from worker.connectors.file.table.profile import Profile
 from worker.connectors.file.table.profile_files import built_in_profiles
@@ -270,7 +270,8 @@ def read(understood: Understood, choices: Choices) -> Iterator[Event]:
                 several = understood.ofx is None or understood.ofx.several_statements
                 yield from without_overlap(events) if several else events  # it remembers every row
             case Format.QIF if understood.qif is not None:
-                lines = text_lines(stream, understood.encoding.name)
-                yield from read_qif(lines, understood.qif, choices.hints.currency)
+                qif = QifReader(understood.qif, choices.hints.currency)
+                yield from qif.events(text_lines(stream, understood.encoding.name))
             case _:
-                yield from read_swift(text_lines(stream, understood.encoding.name), choices.hints.currency)
+                swift = SwiftReader(choices.hints.currency)
+                yield from swift.events(text_lines(stream, understood.encoding.name))

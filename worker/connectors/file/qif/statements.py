@@ -49,19 +49,11 @@ class _Record:
         return " ".join(f"{code}{text}" for code, text in self.values.items())
 
 
-def read_qif(lines: Iterable[str], reading: QifReading, currency: str | None = None) -> Iterator[Event]:
-    """Yield the events of a QIF file.
+class QifReader(StatementReader):
+    """Turns the lines of one file into events."""
 
-    Args:
-        currency: Code of all accounts, as a person states it: the format has none.
-
-    Raises: StatementError when it holds no section of transactions.
-    """
-    yield from _QifReader(reading, currency).events(lines)
-
-
-class _QifReader(StatementReader):
     def __init__(self, reading: QifReading, currency: str | None) -> None:
+        """Args: currency: code of all accounts, as a person states it: the format has none."""
         super().__init__("line")
         self._reading, self._currency = reading, currency
         self._record: _Record | None = None
@@ -73,6 +65,7 @@ class _QifReader(StatementReader):
         self._left_out = 0
 
     def events(self, lines: Iterable[str]) -> Iterator[Event]:
+        """Yield the events of a file. Raises: StatementError when it holds no section of transactions."""
         yield from (Note(message=note) for note in self._reading.notes)
         number, sections = 0, 0
         for number, raw in enumerate(lines, start=1):

@@ -54,19 +54,11 @@ class _Statement:
     group: list[SwiftField] = field(default_factory=list)
 
 
-def read_swift(lines: Iterable[str], currency: str | None = None) -> Iterator[Event]:
-    """Yield the events of an MT940 or MT942 file; MT942 lines are pending, because the day is not over.
+class SwiftReader(StatementReader):
+    """Turns the fields of one file into events; MT942 lines are pending, because the day is not over."""
 
-    Args:
-        currency: Code of accounts whose balances state none, as a person states it.
-
-    Raises: StatementError when there is no statement or account in it.
-    """
-    yield from _SwiftReader(currency).events(lines)
-
-
-class _SwiftReader(StatementReader):
     def __init__(self, currency: str | None) -> None:
+        """Args: currency: code of accounts whose balances state none, as a person states it."""
         super().__init__("field")
         self._currency = currency
         self._without_currency = False
@@ -75,6 +67,7 @@ class _SwiftReader(StatementReader):
         self._last_page: tuple[int, int] | None = None
 
     def events(self, lines: Iterable[str]) -> Iterator[Event]:
+        """Yield the events of a file. Raises: StatementError when there is no statement or account in it."""
         found = False
         for item in split_fields(lines):
             if item.tag == CUT:
