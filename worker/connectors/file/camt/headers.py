@@ -95,10 +95,7 @@ def stated_account(node: Node, stated_currency: str | None) -> Account:
     bank = node.get("Svcr/FinInstnId/BICFI", "Svcr/FinInstnId/BIC", "Svcr/FinInstnId/ClrSysMmbId/MmbId") or ""
     institution = node.get("Svcr/FinInstnId/Nm", "Svcr/FinInstnId/NmAndAdr/Nm")
     anchor = account_anchor(find_iban(number) or number, bank)
-    try:
-        currency = account_currency(node.get("Ccy"), stated_currency)
-    except ValueError as error:
-        raise StatementError(str(error), line=node.line) from None
+    currency = account_currency(node.get("Ccy"), stated_currency, node.line)
     mask = account_mask(number)
     return Account(
         external_id=account_key(anchor, currency),

@@ -35,10 +35,7 @@ def ofx_account(
     anchor = account_anchor(number, facts.get("BANKID") or facts.get("BROKERID") or "")
     kind = _ACCOUNT_TYPES.get(facts.get("ACCTTYPE", "").upper(), kind)
     institution, mask = signon.get("ORG"), account_mask(number)
-    try:
-        stated = account_currency(facts.get("CURDEF"), currency)
-    except ValueError as error:
-        raise StatementError(str(error), line=line) from None
+    stated = account_currency(facts.get("CURDEF"), currency, line)
     return Account(
         external_id=account_key(anchor, stated),
         name=" ".join(part for part in (institution, kind.value, mask) if part),

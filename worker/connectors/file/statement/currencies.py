@@ -1,5 +1,6 @@
 """Reads currencies written as codes, words or signs. Pure."""
 
+from worker.connectors.file.statement.errors import StatementError
 from worker.money import is_currency
 
 _WORDS = {
@@ -85,18 +86,18 @@ def parse_currency(text: str) -> str:
     return _CODE_OF[plain]
 
 
-def account_currency(text: str | None, stated: str | None) -> str | None:
+def account_currency(text: str | None, stated: str | None, line: int) -> str | None:
     """Return the currency of an account as its file writes it, else as a person states it.
 
-    Raises: ValueError when the file's is not understood and nobody stated one.
+    Raises: StatementError when the file's is not understood and nobody stated one.
     """
     if not text or not text.strip():
         return stated
     try:
         return parse_currency(text)
-    except ValueError:
+    except ValueError as error:
         if stated is None:
-            raise
+            raise StatementError(str(error), line=line) from None
         return stated
 
 

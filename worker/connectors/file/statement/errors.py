@@ -23,6 +23,11 @@ class Doubt:
     column: str | None = None
 
 
+def about_column(column: str | None, text: str, *choices: str) -> Doubt:
+    """Return the question what a column of a table holds."""
+    return Doubt(field="columns", column=column, text=text, choices=choices)
+
+
 class StatementError(InvalidDataError):
     """The file as a whole cannot be read; nothing of it is used.
 

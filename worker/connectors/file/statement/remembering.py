@@ -14,8 +14,7 @@ Read = TypeVar("Read")
 def remembering(
     most: int,
 ) -> Callable[[Callable[Concatenate[str, Rest], Read]], Callable[Concatenate[str, Rest], Read]]:
-    """Let a pure function remember its answers for short texts: a process lives longer than the files it is sent.
-    """
+    """Let a pure function remember its answers for short texts: a process lives longer than the files it is sent."""
 
     def decorate(read: Callable[Concatenate[str, Rest], Read]) -> Callable[Concatenate[str, Rest], Read]:
         remembered = lru_cache(maxsize=most)(read)

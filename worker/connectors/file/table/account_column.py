@@ -7,7 +7,7 @@ accounts stand in one file.
 import re
 from collections.abc import Collection
 
-from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.statement.errors import StatementError, about_column
 from worker.connectors.file.table.profile import Profile
 from worker.connectors.file.table.unknown_columns import MOST_VALUES, ColumnValues
 
@@ -39,15 +39,9 @@ def with_own_account(profile: Profile, values: ColumnValues, ignored: Collection
         update = {"account": None, "counterparty_account": other, "match": matched}
         said = f"column '{values.name}' holds the other side's accounts: rows have none, or one of their own"
         return profile.model_copy(update=update), said
+    question = f"Whose account does column '{values.name}' hold?"
     raise StatementError(
         f"column '{values.name}' may hold the statement's own account or the other side's: state"
         f" --column '{values.name}=account' or '{values.name}=counterparty_account', or --ignore '{values.name}'",
-        doubts=(
-            Doubt(
-                field="columns",
-                column=values.name,
-                text=f"Whose account does column '{values.name}' hold?",
-                choices=("counterparty_account", "account", "ignore"),
-            ),
-        ),
+        doubts=(about_column(values.name, question, "counterparty_account", "account", "ignore"),),
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from worker.connectors.file.statement.currencies import currency_sign
 from worker.connectors.file.statement.dates import fitting_orders
-from worker.connectors.file.statement.errors import Doubt
+from worker.connectors.file.statement.errors import Doubt, about_column
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.state_words import IN_WORDS, OUT_WORDS
 
@@ -31,7 +31,7 @@ def questions_about_columns(heads: Mapping[str, list[Record]]) -> tuple[Doubt, .
             question = f"What does column {at + 1} hold, as in '{values[-1][:40]}'?" if values else ""
             choices = tuple(dict.fromkeys((held, *CHOICES.get(held, ("date", "amount", "description")), "ignore")))
             if values:
-                doubts.append(Doubt(field="columns", column=str(at + 1), text=question, choices=choices))
+                doubts.append(about_column(str(at + 1), question, *choices))
         first = {doubt.choices[0] for doubt in doubts}
         if {"date", "amount"} <= first and len(doubts) > len(best):
             best = tuple(doubts)

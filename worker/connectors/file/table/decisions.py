@@ -8,7 +8,7 @@ from worker.connectors.base import AccountType
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.date_orders import DayEvidence
 from worker.connectors.file.statement.dates import Order, fitting_orders, parse_day_as, why_no_day
-from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.statement.errors import StatementError, about_column
 from worker.connectors.file.table.account_column import with_own_account
 from worker.connectors.file.table.balance_column import BalanceColumn
 from worker.connectors.file.table.column_names import day_first_word
@@ -215,18 +215,12 @@ def _refuse_owed(layout: Layout, seen: TableEvidence) -> None:
     owed = profile.account_type in {AccountType.CREDIT, AccountType.LOAN} or card_title(layout) or card_words(seen)
     if owed or profile.amount is not None or profile.debit is None or profile.credit is None:
         return
+    question = "Does the balance say what is owed? Then it is left unread."
     raise StatementError(
         f"the balance rises with column '{profile.debit}', as what is owed on a card or loan does: state"
         f" --ignore '{profile.balance}' if it is owed, or --column '{profile.debit}=credit' --column"
         f" '{profile.credit}=debit' if the columns are the other way round",
-        doubts=(
-            Doubt(
-                field="columns",
-                column=profile.balance,
-                text="Does the balance say what is owed? Then it is left unread.",
-                choices=("ignore", "balance"),
-            ),
-        ),
+        doubts=(about_column(profile.balance, question, "ignore", "balance"),),
     )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from worker.connectors.file.statement.currencies import currency_sign
-from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.statement.errors import StatementError, about_column
 from worker.connectors.file.table.layout import Layout
 from worker.connectors.file.table.profile import Profile
 
@@ -45,7 +45,7 @@ def refuse_headings(layout: Layout, stated: Mapping[str, str], currency: str | N
         raise StatementError(
             f"column '{name}' holds amounts in {word}: convert them in a spreadsheet program, or state"
             f" --column '{name}=amount' if they are whole amounts",
-            doubts=(Doubt(field="columns", column=name, text=question, choices=("amount", "ignore")),),
+            doubts=(about_column(name, question, "amount", "ignore"),),
         )
     codes = heading_currencies(profile)
     if len(codes) > 1 and currency is None and profile.currency is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from worker.connectors.file.statement.amounts import AmountKind, Mark, parse_amount
 from worker.connectors.file.statement.currencies import currency_sign
 from worker.connectors.file.statement.dates import fitting_orders
-from worker.connectors.file.statement.errors import Doubt, StatementError
+from worker.connectors.file.statement.errors import Doubt, StatementError, about_column
 from worker.connectors.file.table.column_questions import CHOICES
 from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.state_words import (
@@ -139,16 +139,13 @@ def refuse_unknown(columns: Iterable[ColumnValues], profile: Profile, ignored: C
         others = " (or balance, debit, credit, fee)" if what == "amount" else ""
         raise StatementError(
             f"{named}: state --column '{name}={what}'{others}, or --ignore '{name}'",
-            doubts=tuple(
-                Doubt(
-                    field="columns",
-                    column=name,
-                    text=f"What does column '{name}' hold?",
-                    choices=("ignore", *CHOICES["amount"]) if what == "amount" else (what, "ignore"),
-                )
-                for name, what in doubts
-            ),
+            doubts=tuple(_doubt(name, what) for name, what in doubts),
         )
+
+
+def _doubt(name: str, what: str) -> Doubt:
+    choices = ("ignore", *CHOICES["amount"]) if what == "amount" else (what, "ignore")
+    return about_column(name, f"What does column '{name}' hold?", *choices)
 
 
 def _article(word: str) -> str:
