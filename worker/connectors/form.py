@@ -63,7 +63,7 @@ def _field(connector: type[BankConnector], name: str, field: FieldInfo) -> FormF
         secret=is_secret,
         required=field.is_required(),
         link=stated.get("link"),
-        choices=_choices(field.annotation),
+        choices=tuple(str(one) for one in _kinds(field.annotation) if isinstance(one, str)),
         default=None if default is None or is_secret else str(default),
     )
 
@@ -73,7 +73,3 @@ def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - any annotation
     yield annotation
     for inner in get_args(annotation):
         yield from _kinds(inner)
-
-
-def _choices(annotation: Any) -> tuple[str, ...]:  # noqa: ANN401 - any annotation
-    return tuple(str(one) for one in _kinds(annotation) if isinstance(one, str))

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker.connectors.base import IdClass, Window
+from worker.connectors.base import IdClass
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.indexed_files import IndexedFile
 from worker.connectors.file.reused_ids import IdDoubt
 from worker.connectors.file.statement.accounting import Accounted, Part
 from worker.connectors.file.statement.errors import StatementError
-from worker.connectors.file.statement.events import BadRow, StatedBalance
+from worker.connectors.file.statement.events import StatedBalance
 from worker.connectors.file.summary import AccountSummary
 
 Report = dict[str, Any]
@@ -26,10 +26,7 @@ def report(folder: Folder) -> Report:
 
 
 def _refusal(error: StatementError) -> Report:
-    questions = [
-        {"field": one.field, "column": one.column, "text": one.text, "choices": list(one.choices)}
-        for one in error.doubts
-    ]
+    questions = [one.as_report() for one in error.doubts]
     return {"file": error.file, "line": error.line, "reason": error.reason, "questions": questions}
 
 
@@ -54,7 +51,7 @@ def _file(file: IndexedFile, distrusted: Mapping[str, IdDoubt]) -> Report:
         "remark_count": counted.remark_count,
         "remarks": [{"line": one.line, "reason": one.reason, "text": one.raw} for one in counted.remarks],
         "rejected_count": counted.bad_count,
-        "rejected": [_bad_row(row) for row in counted.bad_rows],
+        "rejected": [{"line": row.line, "reason": row.reason} for row in counted.bad_rows],
     }
 
 
@@ -90,7 +87,7 @@ def _account(one: AccountSummary, doubt: IdDoubt | None) -> Report:
         "adds_up": one.proof.value,
         "off_by": one.off_by,
         "imbalances": [{"on": each.on, "amount": each.amount, "reason": each.reason} for each in one.imbalances],
-        "covers": [_window(window) for window in one.periods],
+        "covers": [{"from": period.from_on, "to": period.to_on} for period in one.periods],
         "ids": _ids(one, doubt),
     }
 
@@ -111,11 +108,3 @@ def _accounted(accounted: Accounted | None) -> Report | None:
 
 def _balance(stated: StatedBalance | None) -> Report | None:
     return None if stated is None else {"amount": stated.amount, "currency": stated.currency, "on": stated.on}
-
-
-def _window(window: Window) -> Report:
-    return {"from": window.from_on, "to": window.to_on}
-
-
-def _bad_row(row: BadRow) -> Report:
-    return {"line": row.line, "reason": row.reason}

@@ -30,11 +30,7 @@ class ProfileProposal:
 
     def as_report(self) -> dict[str, Any]:
         """Return the proposal as plain data, for the web app."""
-        questions = [
-            {"field": one.field, "column": one.column, "text": one.text, "choices": list(one.choices)}
-            for one in self.doubts
-        ]
-        return {"profile": profile_keys(self.profile), "questions": questions}
+        return {"profile": profile_keys(self.profile), "questions": [one.as_report() for one in self.doubts]}
 
     def as_toml(self) -> str:
         """Return the proposal as a TOML file, its questions as comments."""

@@ -58,11 +58,8 @@ def batch_differences(entry: Node) -> Iterator[str]:
         amounts = [one.find("Amt") or one.find("AmtDtls/TxAmt/Amt") for one in listed]
         values = [money_in(amount.text.strip()) for amount in amounts if amount is not None]
         total = money_in((details.get("Btch/TtlAmt") or "").strip())
-        if total is not None and len(values) == len(listed) and None not in values and not _directions_differ(listed):
+        one_way = len({one.get("CdtDbtInd") for one in listed}) == 1
+        if total is not None and len(values) == len(listed) and None not in values and one_way:
             made = sum((value for value in values if value is not None), Decimal(0))
             if made != total:
                 yield f"a batch says that its payments make {total:f}, they make {made:f}"
-
-
-def _directions_differ(listed: list[Node]) -> bool:
-    return len({one.get("CdtDbtInd") for one in listed}) > 1

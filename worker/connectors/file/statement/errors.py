@@ -1,6 +1,7 @@
 """Why a statement file is refused or doubted, and what a person may state about it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from worker.connectors.errors import InvalidDataError
 
@@ -21,6 +22,10 @@ class Doubt:
     text: str
     choices: tuple[str, ...]
     column: str | None = None
+
+    def as_report(self) -> dict[str, Any]:
+        """Return the question as plain data, for the web app."""
+        return {"field": self.field, "column": self.column, "text": self.text, "choices": list(self.choices)}
 
 
 def about_column(column: str | None, text: str, *choices: str) -> Doubt:

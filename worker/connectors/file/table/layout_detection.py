@@ -56,7 +56,7 @@ def detect_layout(
     unknown = [name for name in stated or () if name not in best.header and best.header_line and not by_number]
     if unknown:
         raise StatementError(f"there is no column '{unknown[0]}' (--column); {_listed(best.header)}")
-    return _sure(best) if chosen else best
+    return replace(best, confidence=1.0) if chosen else best
 
 
 def _refuse_twice(stated: Mapping[str, str]) -> None:
@@ -109,9 +109,10 @@ def _by_numbers(rows: list[Record], delimiter: str, stated: Mapping[str, str]) -
 def _by_values(rows: list[Record], delimiter: str, stated: Mapping[str, str]) -> Layout | None:
     """Lay out a table by what its columns hold, where their names do not say enough, or it has none."""
     filled = [row for row in rows if not row.blank]
-    widths = Counter(len(row.cells) for row in filled if any(map(fitting_orders, row.cells)))
+    dated = [(at, len(row.cells)) for at, row in enumerate(filled) if any(map(fitting_orders, row.cells))]
+    widths = Counter(cells for _, cells in dated)
     width = max(widths, key=lambda one: (widths[one], one), default=0)
-    begins = next((at for at, row in enumerate(filled) if len(row.cells) == width and _holds_day(row)), 0)
+    begins = next((at for at, cells in dated if cells == width), 0)
     named = next((row for row in reversed(filled[:begins]) if _may_name_columns(row, width)), None)
     header = numbered([*(named.cells if named is not None else ()), *[""] * width][:width])
     said = {header[int(name) - 1] if name.isdecimal() and int(name) <= width else name: stated[name] for name in stated}
@@ -147,10 +148,6 @@ def _laid(
     )
 
 
-def _holds_day(row: Record) -> bool:
-    return any(map(fitting_orders, row.cells))
-
-
 def _may_name_columns(row: Record, width: int) -> bool:
     """Return whether a row may name so many columns: most of them, and with neither a day nor an amount."""
     texts = [text for text in row.cells if text]
@@ -163,10 +160,6 @@ def _names_only(row: Record) -> bool:
     """Return whether a row holds names of columns, in whatever language: no day, no amount, no cell twice."""
     texts = [text for text in row.cells if text]
     return len(set(texts)) == len(texts) > 1 and not any(fitting_orders(one) or AMOUNT.fullmatch(one) for one in texts)
-
-
-def _sure(layout: Layout) -> Layout:
-    return replace(layout, confidence=1.0)
 
 
 def _days_at(stated: Mapping[str, str], width: int) -> list[int]:

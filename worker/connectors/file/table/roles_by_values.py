@@ -135,12 +135,9 @@ def _sides(
     ordered = permutations(columns, 2) if not (out or into) else ((a, b) for a in firsts for b in seconds if a is not b)
     for first, second in ordered:
         paid, received = first.amounts or (), second.amounts or ()
-        if paid and received and any(paid) and any(received) and all(map(_is_one, paid, received)):
+        each_fills_one = all(bool(out) != bool(into) for out, into in zip(paid, received, strict=False))
+        if any(paid) and any(received) and each_fills_one:
             yield first, second
-
-
-def _is_one(paid: Decimal, received: Decimal) -> bool:
-    return bool(paid) != bool(received)
 
 
 def _is_signed(out: ColumnSample, into: ColumnSample) -> bool:

@@ -141,7 +141,8 @@ class RowReader:
         stated = self.totals.read(record)
         if (stated or says_total(record)) and not (booking and paid):
             return Skipped(line=record.line, reason="a total or a remark")
-        if (booking and _has_day(dated)) or paid or looks_like_booking(record) or stands_in_one_cell(record):
+        has_day = sum(map(str.isdigit, dated)) >= _LEAST_DATE_DIGITS
+        if (booking and has_day) or paid or looks_like_booking(record) or stands_in_one_cell(record):
             return BadRow(line=record.line, reason=reason, raw=record.raw)
         return self._title(record)
 
@@ -180,10 +181,6 @@ class RowReader:
                 f"another table begins here, below '{title[:40]}': save each account in a file of its own",
                 line=record.line,
             )
-
-
-def _has_day(text: str) -> bool:
-    return sum(mark.isdigit() for mark in text) >= _LEAST_DATE_DIGITS
 
 
 def _title_of(record: Record) -> str:

@@ -102,7 +102,7 @@ def meaning(column: ColumnValues, profile: Profile) -> str | None:
     days = _share(column, fitting_orders)
     seems = {
         "date": days and column.empty > 0 and _BOOKED_DAY.search(column.name) is not None,
-        "currency": not foreign and profile.currency_column is None and _share(column, _is_currency),
+        "currency": not foreign and profile.currency_column is None and _share(column, currency_sign),
         "account": profile.account is None and _names_accounts(column),
         "status": not days and _is_status(column),
         "fee": charged and profile.fee is None and _FEE.search(column.name) is not None,
@@ -150,10 +150,6 @@ def _doubt(name: str, what: str) -> Doubt:
 
 def _article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"
-
-
-def _is_currency(text: str) -> bool:
-    return currency_sign(text) is not None
 
 
 def _is_status(column: ColumnValues) -> bool:
