@@ -70,16 +70,15 @@ def ask(base_url: str, request: ManifestRequest, values: Values, account_id: str
     url = path if "://" in path else f"{base_url.rstrip('/')}/{path.lstrip('/')}"
     named = [(name, text) for name, value in request.params.items() for text in _texts(value)]
     params = tuple((name, found) for name, text in named if (found := fill(text, values)) is not None)
-    headers = {name: found for name, text in request.headers.items() if (found := fill(text, values)) is not None}
     return Question(
         method=request.method,
         url=url if path.strip("/") else base_url,
         endpoint=request.name,
         account_id=account_id,
         params=params,
-        headers=headers,
+        headers=fill_known(request.headers, values),
         json=None if request.json_body is None else _filled(request.json_body, values),
-        form=None if request.form is None else _form(request.form, values),
+        form=None if request.form is None else fill_known(request.form, values),
     )
 
 
@@ -113,8 +112,9 @@ def _filled(found: Any, values: Values) -> Any:  # noqa: ANN401 - a body of a ma
             return found
 
 
-def _form(form: Mapping[str, str], values: Values) -> dict[str, str]:
-    return {name: found for name, text in form.items() if (found := fill(text, values)) is not None}
+def fill_known(texts: Mapping[str, str], values: Values) -> dict[str, str]:
+    """Return the texts whose values are known: an optional key that is missing is left out."""
+    return {name: found for name, text in texts.items() if (found := fill(text, values)) is not None}
 
 
 def pieces(window: Window, longest_days: int | None) -> Iterator[Window]:

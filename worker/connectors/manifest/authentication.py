@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 from worker.connectors.base import ConnectorContext
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse, Request, call
-from worker.connectors.manifest.asking import Question, Values, fill
+from worker.connectors.manifest.asking import Question, Values, fill, fill_known
 from worker.connectors.manifest.fields import Scene, moment_reader, walk
 from worker.connectors.manifest.login import (
     Auth,
@@ -125,9 +125,7 @@ class Login:
         return found
 
     def _all_said(self, texts: Mapping[str, str]) -> dict[str, str]:
-        """Return the texts whose values are known: an optional key that is missing is left out."""
-        values = self.values()
-        return {name: found for name, text in texts.items() if (found := fill(text, values)) is not None}
+        return fill_known(texts, self.values())
 
     def _ensure_token(self) -> None:
         held: Any = self.config

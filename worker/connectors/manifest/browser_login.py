@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from worker.connectors.http import is_secure
-from worker.connectors.manifest.asking import fill
+from worker.connectors.manifest.asking import fill_known
 from worker.connectors.manifest.lines import Loc
 from worker.connectors.manifest.login import BrowserLogin, RefreshTokenAuth, addresses, chosen_address
 from worker.connectors.manifest.model import NAMED, Manifest
@@ -38,7 +38,7 @@ def login_page(
     params = {"response_type": "code", "client_id": client_id, "redirect_uri": redirect_url, "state": state}
     if link.scope:
         params["scope"] = link.scope
-    params |= {name: found for name, text in link.params.items() if (found := fill(text, values)) is not None}
+    params |= fill_known(link.params, values)
     if link.pkce:
         params |= {"code_challenge": _challenge(verifier), "code_challenge_method": "S256"}
     parts = urlsplit(chosen_address(link.url, values))

@@ -7,7 +7,7 @@ from typing import Any
 from worker.connectors.base import Page, RemovedTransaction, SyncState
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.manifest.asking import Values
-from worker.connectors.manifest.fields import Record, Scene, as_text, conditions, walk
+from worker.connectors.manifest.fields import Scene, as_text, conditions, walk
 from worker.connectors.manifest.plan import TransactionsPlan
 from worker.connectors.manifest.records import parts_of, records_of
 from worker.connectors.manifest.requests import ChangesRequest
@@ -55,17 +55,14 @@ def page_of_changes(request: ChangesRequest, plan: TransactionsPlan, scene: Scen
     scene = replace(scene, answer=body)
     records = [record for path in request.records for record in records_of(body, path, request.name)]
     records = parts_of(records, plan.request.each) if plan.request.each else records
-    is_gone = conditions(request.removed_when) if request.removed_when else _never
+    is_gone = conditions(request.removed_when)
     gone, kept = list[Any](), list[Any]()
     for record in records:
-        (gone if isinstance(record, dict) and is_gone(record, scene) else kept).append(record)
+        leaves = bool(request.removed_when) and isinstance(record, dict) and is_gone(record, scene)
+        (gone if leaves else kept).append(record)
     rows, rejected = read_records(kept, plan.read, scene, plan.id)
     removed = (*_removed(request, scene, body), *_named(plan, scene, gone))
     return Page(transactions=rows, rejected=rejected, removed=removed)
-
-
-def _never(_record: Record, _scene: Scene) -> bool:
-    return False
 
 
 def _named(plan: TransactionsPlan, scene: Scene, gone: list[Any]) -> Iterator[RemovedTransaction]:

@@ -147,7 +147,8 @@ class ManifestConnector(BankConnector):
         if row.account_id and self.plan.needs_accounts:
             self._accounts.get(row.account_id)
         for plan in self.plan.transactions:
-            given = f'{{"of": "{plan.request.name}", "account_id": {_quoted(row.account_id)}, "records": [{row.raw}]}}'
+            account_id = json.dumps(row.account_id)
+            given = f'{{"of": "{plan.request.name}", "account_id": {account_id}, "records": [{row.raw}]}}'
             try:
                 return self.normalize_transactions(json.loads(given, parse_float=Decimal))
             except (InvalidDataError, ValueError) as error:
@@ -192,7 +193,3 @@ def make_connector(manifest: Manifest) -> type[ManifestConnector]:
         "__doc__": manifest.summary or manifest.title,
     }
     return type(f"{title}Connector", (ManifestConnector,), members)
-
-
-def _quoted(text: str | None) -> str:
-    return json.dumps(text)

@@ -185,7 +185,8 @@ def _check_claims(claims: Mapping[str, Any], body: bytes, now: datetime) -> date
     if not abs(now.timestamp() - issued_at_s) <= MAX_AGE.total_seconds():  # also false for what is no number
         raise AuthenticationError("the webhook is too old", reason="credentials")
     stated = claims.get("request_body_sha256")
-    if not isinstance(stated, str) or not stated.isascii() or not hmac.compare_digest(stated, _sha256(body)):
+    made = hashlib.sha256(body).hexdigest()
+    if not isinstance(stated, str) or not stated.isascii() or not hmac.compare_digest(stated, made):
         raise AuthenticationError("the webhook's body is not the one that was signed", reason="credentials")
     return datetime.fromtimestamp(issued_at_s, UTC)
 
@@ -209,7 +210,3 @@ def _verified_claims(signature: str, keys: WebhookKeys) -> Mapping[str, Any]:
     except jwt.PyJWTError as error:
         raise AuthenticationError("the webhook's signature is not Plaid's", reason="credentials") from error
     return claims
-
-
-def _sha256(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()

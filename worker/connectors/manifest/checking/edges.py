@@ -84,7 +84,7 @@ def _different(
     if found is None:
         yield of_sample(number, f"`asked` is no request to '{request.path}'", "asked")
         return
-    for name in sorted(_named(sample.asked) - _sent(request)):
+    for name in sorted(_texts_of(sample.asked).keys() - _sent(request)):
         yield of_sample(number, f"`asked` has '{name}', which the manifest never sends", "asked")
     for message in _other_constants(request, sample.asked):
         yield of_sample(number, message, "asked")
@@ -106,11 +106,6 @@ def _other_constants(request: TransactionsRequest, asked: str) -> Iterator[str]:
     for name, text in sorted(_constant(request).items()):
         if name in shown and shown[name] != text:
             yield f"`asked` has {name} = '{shown[name]}', and the manifest sends '{text}'"
-
-
-def _named(asked: str) -> set[str]:
-    """Return the parameters of a documented request."""
-    return set(_texts_of(asked))
 
 
 def _texts_of(asked: str) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Meanings:
         found: dict[str, Any] = {}
         if parents is not None and self._samples.good(parents.name):
             record: Record = next(iter(self._samples.read(self._samples.good(parents.name)[0])), {})
-            found = {f"parent.{name}": _at(record, path) for name, path in parents.keep.items()}
+            found = {f"parent.{name}": walk(record, path.split(".")) for name, path in parents.keep.items()}
         for plan in self._plan.accounts:
             for sample in self._samples.good(plan.request.name):
                 for record in self._samples.read(sample)[:1]:
@@ -228,10 +228,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValueError) and "TransactionKind" in str(error):
         return f"kind is none of {', '.join(TransactionKind)}: use choices"
     return str(error) or type(error).__name__
-
-
-def _at(record: Record, path: str) -> Any:  # noqa: ANN401 - the provider's own JSON
-    return walk(record, path.split("."))
 
 
 def _shown(value: object) -> str:

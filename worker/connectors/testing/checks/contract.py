@@ -153,9 +153,5 @@ def _fits(owner: type, name: str, held: object) -> bool:
 @cache
 def _field_type(owner: type, name: str) -> tuple[TypeAdapter[Any], bool]:
     hint = get_type_hints(owner)[name]
-    config = None if _is_own(hint) else ConfigDict(arbitrary_types_allowed=True)
+    config = None if is_dataclass(hint) else ConfigDict(arbitrary_types_allowed=True)
     return TypeAdapter(hint, config=config), "datetime" in str(hint)
-
-
-def _is_own(hint: object) -> bool:
-    return is_dataclass(hint)

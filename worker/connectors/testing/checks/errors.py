@@ -76,7 +76,8 @@ def slowness_is_bounded(subject: Subject) -> None:
     for fault in _SLOW:
         for error in _outcomes(subject, fault):
             _expect_kind(error, fault, ProviderUnavailableError)
-    unbounded = [name for request in subject.transport.requests for name, limit in _timeouts(request) if limit is None]
+    limits = [pair for one in subject.transport.requests for pair in one.extensions.get("timeout", {}).items()]
+    unbounded = [name for name, limit in limits if limit is None]
     expect(not unbounded, f"a request switches off the timeouts of its client: {sorted(set(unbounded))}")
 
 
@@ -170,7 +171,3 @@ def _fetch(subject: Subject, connector: BankConnector) -> BaseException | _Whole
     failure = next((failure.error for page in pages for failure in page.failures), None)
     warnings = frozenset(warning for page in pages for warning in page.warnings)
     return failure or _Whole(rows=tuple(rows_of(pages)), warnings=warnings)
-
-
-def _timeouts(request: httpx2.Request) -> list[tuple[str, float | None]]:
-    return list(request.extensions.get("timeout", {}).items())
