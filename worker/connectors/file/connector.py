@@ -168,8 +168,7 @@ class FileConnector(BankConnector):
 
     def _pages(self, delivery: FileDelivery, cursor: str | None) -> Iterator[Page]:
         folder, account_id = self._index(), delivery.account_id
-        for rows in delivery.batches(_PAGE_ROWS):
-            yield Page(transactions=rows.transactions, rejected=rows.rejected)
+        yield from delivery.pages(_PAGE_ROWS)
         reports_all = account_id in {None, folder.first_account()}
         refused = folder.refused if reports_all else []
         again = folder.duplicates if reports_all else {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeAlias
 
-from worker.connectors.base import DatedBalance, RejectedRow, RemovedTransaction, Transaction, Window
+from worker.connectors.base import DatedBalance, Page, RejectedRow, RemovedTransaction, Transaction, Window
 from worker.connectors.file.indexed_files import IndexedFile
 from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
 from worker.connectors.file.reading import Format
@@ -15,14 +15,6 @@ from worker.connectors.file.statement.events import BadRow, Event, Row, day_of
 
 # A row, and the id of its entry where its payments are not known.
 _OpenRow: TypeAlias = tuple[Transaction, str | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Some rows, good and bad, in the order of the files."""
-
-    transactions: tuple[Transaction, ...]
-    rejected: tuple[RejectedRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +42,8 @@ class FileDelivery:
     chains: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     _differing: list[str] = field(default_factory=list)
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """Yield the rows in batches of at most `size`.
+    def pages(self, size: int) -> Iterator[Page]:
+        """Yield the rows, good and bad, in the order of the files, at most `size` on a page.
 
         Raises: StatementError when a file changed and broke since it was looked at.
         """
@@ -63,10 +55,10 @@ class FileDelivery:
             else:
                 bad.append(item)
             if len(good) + len(bad) >= size:
-                yield Batch(transactions=tuple(good), rejected=tuple(bad))
+                yield Page(transactions=tuple(good), rejected=tuple(bad))
                 good, bad = [], []
         if good or bad:
-            yield Batch(transactions=tuple(good), rejected=tuple(bad))
+            yield Page(transactions=tuple(good), rejected=tuple(bad))
 
     def _items(self) -> Iterator[Transaction | RejectedRow]:
         overlaps: dict[tuple[str, int], Overlap] = {}

@@ -45,25 +45,11 @@ class JoinedDetails:
 
     Attributes:
         of_entry: Id of a statement's entry to the id of the notified entry that lists its payments.
-        ambiguous: Notified entries that fit several entries, or are themselves several.
         unmatched: Notified entries that fit none.
     """
 
     of_entry: Mapping[str, str] = field(default_factory=dict)
-    ambiguous: tuple[EntryReference, ...] = ()
     unmatched: tuple[EntryReference, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Entries:
-    """The entries of several files by id.
-
-    Attributes:
-        doubled: Ids that one file holds more than once.
-    """
-
-    by_id: Mapping[str, EntryReference]
-    doubled: frozenset[str]
 
 
 def join_details(
@@ -78,33 +64,30 @@ def join_details(
         booked: For each statement its entries that state no payments.
         notified: For each notification its entries.
     """
-    entries, notices = _entries(booked), _entries(notified)
+    (entries, doubled), (notices, doubled_notices) = _by_id(booked), _by_id(notified)
     by_amount: dict[tuple[str, Decimal], list[EntryReference]] = defaultdict(list)
-    for entry in entries.by_id.values():
+    for entry in entries.values():
         by_amount[entry.account, entry.amount].append(entry)
     found: dict[str, list[EntryReference]] = defaultdict(list)
-    ambiguous: list[EntryReference] = []
     unmatched: list[EntryReference] = []
-    for notice in notices.by_id.values():
+    for notice in notices.values():
         fitting = _fitting(notice, by_amount[notice.account, notice.amount])
         if not fitting:
             unmatched.append(notice)
-        elif len(fitting) > 1 or fitting[0].id in entries.doubled or notice.id in notices.doubled:
-            ambiguous.append(notice)
-        else:
+        elif len(fitting) == 1 and fitting[0].id not in doubled and notice.id not in doubled_notices:
             found[fitting[0].id].append(notice)
     of_entry = {entry: several[0].id for entry, several in found.items() if len(several) == 1}
-    ambiguous += [one for entry, several in found.items() if entry not in of_entry for one in several]
-    return JoinedDetails(of_entry=of_entry, ambiguous=tuple(ambiguous), unmatched=tuple(unmatched))
+    return JoinedDetails(of_entry=of_entry, unmatched=tuple(unmatched))
 
 
-def _entries(files: Iterable[Iterable[EntryReference]]) -> _Entries:
+def _by_id(files: Iterable[Iterable[EntryReference]]) -> tuple[dict[str, EntryReference], set[str]]:
+    """Return the entries of several files by id, and the ids that one file holds more than once."""
     by_id: dict[str, EntryReference] = {}
     doubled: set[str] = set()
     for entries in files:
         numbers = Counter((entry.id, by_id.setdefault(entry.id, entry)) for entry in entries)
         doubled |= {key for (key, _), number in numbers.items() if number > 1}
-    return _Entries(by_id, frozenset(doubled))
+    return by_id, doubled
 
 
 def _fitting(notice: EntryReference, entries: list[EntryReference]) -> list[EntryReference]:
