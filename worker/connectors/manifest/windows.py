@@ -7,13 +7,11 @@ from typing import Any
 
 from worker.connectors.base import Page, RejectedRow, Transaction, Window
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.manifest.asking import Edges, Question, Values
+from worker.connectors.manifest.asking import Edges, Values
 from worker.connectors.manifest.fields import Scene, walk
-from worker.connectors.manifest.paging import Pager
 from worker.connectors.manifest.paging_kinds import LastIdPaging, LastMomentPaging, NumberPaging, OffsetPaging
 from worker.connectors.manifest.plan import TransactionsPlan
 from worker.connectors.manifest.records import EarlierPages, parts_of, records_of
-from worker.connectors.manifest.refusals import NothingListedError
 from worker.connectors.manifest.rows import read_records
 from worker.connectors.manifest.session import ProviderSession
 
@@ -34,31 +32,24 @@ class WindowPages:
 
     def pages(self, account_id: str | None, values: Values) -> Iterator[Page]:
         """Yield the window's pages. Raises: ConnectorError."""
-        edges = Edges(said=self.plan.request.window, zone=self.session.zone)
-        asked = {**values, **edges.values(self.window)}
-        question: Question | None = self.session.question(self.plan.request, asked, account_id)
-        paging = self.plan.request.paging
-        pager = Pager(paging, self.session.hosts)
+        request = self.plan.request
+        edges = Edges(said=request.window, zone=self.session.zone)
+        asked: dict[str, str | None] | None = {**values, **edges.values(self.window)}
         earlier = self._earlier_pages()
-        while question is not None:
-            try:
-                answer = self.session.send(question)
-            except NothingListedError:
-                return
-            request = self.plan.request
-            records = records_of(answer.body, request.records, request.name, single=request.single)
-            parts = parts_of(records, request.each) if request.each else records
-            fresh = parts if earlier is None else earlier.leave_out(parts, self._ids(parts))
-            scene = replace(self.scene, answer=answer.body)
-            rows, rejected = read_records(fresh, self.plan.read, scene, self.plan.id)
-            pending, refused = self._pending(answer.body, scene)
-            yield self._page((*rows, *pending), (*rejected, *refused))
-            if request.newest_first and self._is_before_the_window(rows):
-                return
-            if isinstance(paging, LastMomentPaging):
-                question = self._rest(paging, asked, edges, records, rows, account_id)
-            else:
-                question = pager.after(question, answer, records)
+        while asked is not None:
+            rest = None
+            for records, body in self.session.lists(request, asked, account_id):
+                parts = parts_of(records, request.each) if request.each else records
+                fresh = parts if earlier is None else earlier.leave_out(parts, self._ids(parts))
+                scene = replace(self.scene, answer=body)
+                rows, rejected = read_records(fresh, self.plan.read, scene, self.plan.id)
+                pending, refused = self._pending(body, scene)
+                yield self._page((*rows, *pending), (*rejected, *refused))
+                if request.newest_first and self._is_before_the_window(rows):
+                    return
+                if isinstance(request.paging, LastMomentPaging):
+                    rest = self._rest(request.paging, asked, edges, records, rows)
+            asked = rest
 
     def _pending(self, body: Any, scene: Scene) -> tuple[tuple[Transaction, ...], tuple[RejectedRow, ...]]:  # noqa: ANN401 - the provider's own JSON
         """Read the second list of an answer, where the manifest names one; it may be absent."""
@@ -120,9 +111,8 @@ class WindowPages:
         edges: Edges,
         records: Sequence[Any],
         rows: Sequence[Transaction],
-        account_id: str | None,
-    ) -> Question | None:
-        """Return the question for what a full page has cut off: the same window up to the last row that was read."""
+    ) -> dict[str, str | None] | None:
+        """Return what to ask for where a full page has cut off rows: the same window up to the last row of it."""
         if len(records) < paging.full_page:
             return None
         moments = [at for row in rows if (at := row.booking_at or row.transaction_at) is not None]
@@ -135,8 +125,7 @@ class WindowPages:
             edge = edges.moment(_shifted(max(moments), -1 if said.from_edge == "exclusive" else 0))
         if asked[paging.moves] == edge:
             raise InvalidDataError(f"{self.plan.request.name}: more rows at one moment than a page holds")
-        asked[paging.moves] = edge
-        return self.session.question(self.plan.request, asked, account_id)
+        return {**asked, paging.moves: edge}
 
 
 def _shifted(at: datetime, seconds: int) -> datetime:
