@@ -156,15 +156,10 @@ def values_about(account: AskedAccount | None) -> Values:
     if account is None:
         return {}
     named = {name if name.startswith("parent.") else f"account.{name}": value for name, value in account.kept.items()}
-    texts = {name: None if value is None else as_text_or_same(value, name) for name, value in named.items()}
+    texts = {name: None if value is None else as_text(value, name) for name, value in named.items()}
     return texts | {"account": account.account.external_id}
-
-
-def as_text_or_same(value: Any, name: str) -> str:  # noqa: ANN401 - the provider's own JSON
-    """Return a kept value as text."""
-    return value if isinstance(value, str) else as_text(value, name)
 
 
 def _text(record: Any, path: str) -> str | None:  # noqa: ANN401 - the provider's own JSON
     found = walk(record, path.split("."))
-    return None if found is None else as_text_or_same(found, path)
+    return None if found is None else as_text(found, path)

@@ -81,5 +81,5 @@ def _removed(request: ChangesRequest, scene: Scene, body: Any) -> tuple[RemovedT
     if not isinstance(found, list):
         raise InvalidDataError(f"{request.name}: {request.removed} is no list")
     ids = [walk(one, request.removed_id.split(".")) if request.removed_id else one for one in found]
-    texts = [one if isinstance(one, str) else as_text(one, request.removed) for one in ids]
+    texts = [as_text(one, request.removed) for one in ids]
     return tuple(RemovedTransaction(external_id=text, account_id=scene.account_id) for text in texts)

@@ -133,6 +133,8 @@ def _text_of_key(key: str) -> TextReader:
 
 def as_text(found: object, path: str) -> str:
     """Return a plain JSON value as text; texts of a list are joined with blanks. Raises: InvalidDataError."""
+    if isinstance(found, str):
+        return found
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, int | Decimal):

@@ -111,8 +111,7 @@ def _text(found: Any, path: str | None) -> str | None:  # noqa: ANN401 - the pro
     value = walk(found, path.split(".")) if path else None
     if value is None or isinstance(value, dict | list):
         return None
-    text = value if isinstance(value, str) else as_text(value, path or "")
-    return text[:_LONGEST_TEXT] or None
+    return as_text(value, path or "")[:_LONGEST_TEXT] or None
 
 
 def _taken_apart(signature: WebhookSignature, stated: str, received: ReceivedWebhook) -> tuple[str | None, list[str]]:
