@@ -34,11 +34,6 @@ class Meaning:
     user: str
     reason: str | None = None
 
-    @property
-    def asks_the_user(self) -> bool:
-        """Whether nothing goes on without the user or the operator."""
-        return self.reason is not None
-
 
 def _needs_user(reason: str, user: str) -> Meaning:
     error = partial(AuthenticationError, reason=reason)
@@ -78,9 +73,3 @@ DEFECT = Meaning(
 def by_code(codes: Mapping[Meaning, str]) -> dict[str, Meaning]:
     """Return the meaning of each of a provider's codes. codes: with blanks between, by what they mean."""
     return {code: meaning for meaning, several in codes.items() for code in several.split()}
-
-
-def table_of(errors: Mapping[str, Meaning]) -> str:
-    """Return a provider's table as docs/providers.md has it; alternatives of a pattern are told apart by slashes."""
-    rows = [f"| `{code.replace('|', ' / ')}` | {meaning.run} | {meaning.user} |" for code, meaning in errors.items()]
-    return "\n".join(["| the provider says | the run | the user |", "|---|---|---|", *rows])

@@ -116,7 +116,8 @@ def call_text(context: ConnectorContext, request: Request, explain: Explain | No
     answer = _exchange(context.http, request)
     if isinstance(answer, ConnectorError):
         raise answer
-    error = (explain(answer) if explain else None) or _refusal(answer, request, context.now())
+    error = explain(answer) if explain else None
+    error = error or error_of_status(answer, request.endpoint, context.now(), request.account_id)
     if error is not None:
         raise error
     return answer
@@ -180,15 +181,10 @@ def _read(response: httpx2.Response) -> ProviderResponse:
 
 
 def error_of_status(
-    answer: ProviderResponse, endpoint: str, now: datetime, account_id: str | None = None
+    answer: ProviderResponse, endpoint: str, now: datetime, account_id: str | None
 ) -> ConnectorError | None:
     """Return the error that the status of an answer alone means, None for a good one."""
-    return _refusal(answer, Request(method="GET", url="", endpoint=endpoint, account_id=account_id), now)
-
-
-def _refusal(answer: ProviderResponse, request: Request, now: datetime) -> ConnectorError | None:
-    """Return the error that a status alone means."""
-    message = f"{request.endpoint}: answered {answer.status}"
+    message = f"{endpoint}: answered {answer.status}"
     match answer.status:
         case status if answer.ok:
             return None
@@ -198,7 +194,7 @@ def _refusal(answer: ProviderResponse, request: Request, now: datetime) -> Conne
             return AuthenticationError(message, reason=_LOGIN_REASONS[status])
         case status if status in {*_TRANSIENT, _FORBIDDEN} or status < 400 or status >= 500:  # noqa: PLR2004 - also a redirect
             return ProviderUnavailableError(message)
-        case status if status in _GONE and request.account_id is not None:
+        case status if status in _GONE and account_id is not None:
             return AccountNotFoundError(message)
         case _:
             return ConnectorError(message)

@@ -169,7 +169,7 @@ class FileConnector(BankConnector):
     def _pages(self, delivery: FileDelivery, cursor: str | None) -> Iterator[Page]:
         folder, account_id = self._index(), delivery.account_id
         yield from delivery.pages(_PAGE_ROWS)
-        reports_all = account_id in {None, folder.first_account()}
+        reports_all = account_id in {None, *folder.account_keys()[:1]}  # the first account tells what is of none
         refused = folder.refused if reports_all else []
         again = folder.duplicates if reports_all else {}
         yield Page(

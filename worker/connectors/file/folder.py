@@ -147,10 +147,6 @@ class Folder:
         """Return every account, in the order the files name them."""
         return list(dict.fromkeys(key for file in self.files for key in file.summary.accounts))
 
-    def first_account(self) -> str | None:
-        """Return the account that reports what belongs to none."""
-        return next(iter(self.account_keys()), None)
-
     def summaries(self, key: str) -> list[AccountSummary]:
         """Return what each file says about an account."""
         return [file.summary.accounts[key] for file in self.files if key in file.summary.accounts]

@@ -70,11 +70,6 @@ class TransactionsPlan:
     filters: bool
     per_parent: bool
 
-    @property
-    def only_pending(self) -> bool:
-        """Whether it is a list of pending rows, which proves nothing about posted ones."""
-        return self.request.fields.state == "pending"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestPlan:

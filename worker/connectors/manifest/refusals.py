@@ -1,7 +1,6 @@
 """Turns a provider's own errors into those of the contract, as a manifest's `errors` say. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,7 +9,6 @@ from worker.connectors.error_table import Meaning
 from worker.connectors.errors import ConnectorError, RateLimitError
 from worker.connectors.http import ProviderResponse, asked_wait_s
 from worker.connectors.manifest.fields import Scene, conditions, walk
-from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.rules import ErrorRule
 
 
@@ -87,8 +85,3 @@ def mark_of(rule: ErrorRule) -> str:
     marks += [f"{path} {' / '.join(map(str, values))}" for path, values in rule.when.items()]
     marks += [f'"{rule.text}"'] if rule.text else []
     return ", ".join(marks)
-
-
-def error_table(manifest: Manifest) -> dict[str, Meaning]:
-    """Return a manifest's errors as docs/providers.md shows those of every provider."""
-    return {mark_of(rule): replace(MEANINGS[rule.means]) for rule in manifest.errors}

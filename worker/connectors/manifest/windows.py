@@ -86,8 +86,8 @@ class WindowPages:
 
     def _covers(self, rows: Sequence[Transaction]) -> Window | None:
         """Say which days are read to the end with the last page; a list that may have been cut proves only its own."""
-        if self.plan.only_pending:
-            return None
+        if self.plan.request.fields.state == "pending":
+            return None  # a list of pending rows proves nothing about posted ones
         if self.plan.names_from or self.plan.request.paging is not None:
             return self.window
         days = [day for row in rows if (day := self._day(row)) is not None]

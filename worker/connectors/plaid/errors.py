@@ -41,7 +41,7 @@ ERRORS: Mapping[str, Meaning] = by_code(
 )
 """What Plaid documents for the endpoints we use. `INVALID_FIELD` about a cursor is a cursor that the login forgot."""
 
-NEEDS_USER = frozenset(code for code, meaning in ERRORS.items() if meaning.asks_the_user)
+NEEDS_USER = frozenset(code for code, meaning in ERRORS.items() if meaning.reason is not None)
 _BY_TYPE: Mapping[str, Meaning] = {
     "RATE_LIMIT_EXCEEDED": means.SHORT_LIMIT,
     "INSTITUTION_ERROR": means.BANK_DOWN,

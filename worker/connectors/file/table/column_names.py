@@ -230,8 +230,3 @@ def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> P
         skip={status: states["void"]} if states["void"] else {},
         booked={status: states["booked"]} if states["booked"] else {},
     )
-
-
-def names_columns(header: Sequence[str]) -> bool:
-    """Return whether the cells of a row are the column names of a table."""
-    return guess_profile(header) is not None

@@ -16,7 +16,7 @@ from worker.connectors.file.statement.amounts import (
 from worker.connectors.file.statement.dates import fitting_orders
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.written_days import WrittenDays
-from worker.connectors.file.table.column_names import names_columns
+from worker.connectors.file.table.column_names import guess_profile
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout, numbered
 from worker.connectors.file.table.lines_above import states_balance
@@ -190,7 +190,7 @@ def _judge(
 def _refuse_second_header(layout: Layout, record: Record) -> None:
     """Raises: StatementError where another table with columns of its own begins."""
     header = numbered(record.cells)
-    if header != layout.header and not any(mark.isdigit() for mark in record.raw) and names_columns(header):
+    if header != layout.header and not any(map(str.isdigit, record.raw)) and guess_profile(header) is not None:
         raise StatementError(
             f"holds a second table below line {layout.header_line}: save each table in a file of its own",
             line=record.line,

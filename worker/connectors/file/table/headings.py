@@ -22,12 +22,6 @@ def heading_currencies(profile: Profile) -> frozenset[str]:
     return frozenset(code for one in found if one is not None and (code := currency_sign(one[1])) is not None)
 
 
-def scale_word(name: str) -> str | None:
-    """Return the word by which a column's name says that its amounts are cents or thousands; None for plain ones."""
-    found = _SCALE.search(name)
-    return found[1] if found is not None else None
-
-
 def refuse_headings(layout: Layout, stated: Mapping[str, str], currency: str | None) -> None:
     """Refuse a table whose column names say that its amounts are not plain amounts of one currency.
 
@@ -38,7 +32,7 @@ def refuse_headings(layout: Layout, stated: Mapping[str, str], currency: str | N
     """
     profile = layout.profile
     names = [name for name in (profile.amount, profile.debit, profile.credit) if name] if layout.guessed else []
-    scaled = next(((name, word) for name in names if name not in stated and (word := scale_word(name))), None)
+    scaled = next(((name, said[1]) for name in names if name not in stated and (said := _SCALE.search(name))), None)
     if scaled is not None:
         name, word = scaled
         question = f"What does column '{name}' hold?"

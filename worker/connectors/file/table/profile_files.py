@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -25,16 +24,8 @@ def parse_profile(text: str, name: str = "custom") -> Profile:
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidRequestError(f"the profile is not valid TOML: {error}") from None
-    return make_profile({"name": name, **data})
-
-
-def make_profile(data: Mapping[str, Any]) -> Profile:
-    """Build a profile from its keys.
-
-    Raises: InvalidRequestError naming the first wrong key and what is wrong with it.
-    """
     try:
-        return Profile.model_validate(dict(data))
+        return Profile.model_validate({"name": name, **data})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "the profile"

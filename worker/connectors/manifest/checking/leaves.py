@@ -8,8 +8,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from worker.connectors.testing import Entry
-
 Steps = tuple[str | int, ...]
 _NUMBER = re.compile(r"^[+-]?\d+(\.\d+)?$")
 _WITH_COMMA = re.compile(r"^[+-]?[\d.]*\d,\d+$")
@@ -156,8 +154,3 @@ def _as_written(sample: str, at: datetime, stated_on: date | None, zones: Zones)
 def day_as_moment(sample: Any, on: date) -> Any:  # noqa: ANN401 - a sample's JSON
     """Write a day in a sample's manner, where the sample has a time that means nothing."""
     return on.isoformat() + sample[_DAY_LENGTH:] if isinstance(sample, str) else on.isoformat()
-
-
-def moment_of(entry: Entry, *, booked: bool) -> datetime:
-    """Return when an entry was booked, or made."""
-    return (entry.booked_at if booked else None) or entry.made_at

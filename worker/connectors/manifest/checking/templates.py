@@ -14,7 +14,6 @@ from worker.connectors.manifest.checking.leaves import (
     Zones,
     day_as_moment,
     get,
-    moment_of,
     places_of,
     put,
     steps_of,
@@ -156,7 +155,7 @@ def _write_day(
     if sample in (None, ""):
         return
     booked = name.startswith(("booking", "value"))
-    at = moment_of(entry, booked=booked)
+    at = (entry.booked_at if booked else None) or entry.made_at
     if isinstance(value, DayValue) and value.format == "moment":
         written = day_as_moment(sample, at.astimezone(zones.bank).date())
     else:
