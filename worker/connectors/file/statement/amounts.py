@@ -156,6 +156,14 @@ def parse_amount(text: str, mark: Mark = ".") -> Decimal:
     return -value if written.negative and value else value
 
 
+def readable_amount(text: str, mark: Mark) -> Decimal | None:
+    """Return a signed amount; None for what `parse_amount` refuses, and for nothing."""
+    try:
+        return parse_amount(text, mark) if text else None
+    except ValueError:
+        return None
+
+
 @remembering(8192)
 def written_currency(text: str) -> str:
     """Return the currency beside an amount as it is written (`EUR`, `$`); empty where there is none."""

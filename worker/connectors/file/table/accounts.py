@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from worker.connectors.base import Account, IdClass, Transaction
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask, find_iban
-from worker.connectors.file.statement.amounts import Mark, parse_amount, written_currency
+from worker.connectors.file.statement.amounts import Mark, readable_amount, written_currency
 from worker.connectors.file.statement.currencies import NO_CURRENCY, currency_sign, may_mean, parse_currency
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import Closed, Event, Note, Opened, StatedBalance, day_of
@@ -204,11 +204,7 @@ class Accounts:
 
     def balance(self, record: Record, mark: Mark) -> Decimal | None:
         """Return the balance behind a row; None where there is none that can be read."""
-        text = cell(record, self._balance_at)
-        try:
-            return parse_amount(text, mark) if text else None
-        except ValueError:
-            return None
+        return readable_amount(cell(record, self._balance_at), mark)
 
     def signed(self, balance: Decimal | None) -> Decimal | None:
         """Return a balance with the account's sign; None where the column has not proved itself."""

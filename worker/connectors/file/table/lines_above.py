@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from worker.connectors.file.statement.account_numbers import find_iban
-from worker.connectors.file.statement.amounts import Mark, parse_amount, written_currency
+from worker.connectors.file.statement.amounts import Mark, readable_amount, written_currency
 from worker.connectors.file.statement.currencies import currency_sign
 from worker.connectors.file.statement.dates import fitting_orders
 from worker.connectors.file.table.csv_records import Record
@@ -154,13 +154,9 @@ def stated_balance(record: Record, mark: Mark) -> tuple[BalanceEnd, Decimal] | N
     end = next((found for text in record.cells if (found := balance_end(text))), None)
     if end is None:
         return None
-    for text in record.cells:
-        if any(letter.isdigit() for letter in text) and not fitting_orders(text):
-            try:
-                return end, parse_amount(text, mark)
-            except ValueError:
-                continue
-    return None
+    figures = (text for text in record.cells if any(map(str.isdigit, text)) and not fitting_orders(text))
+    amounts = (readable_amount(text, mark) for text in figures)
+    return next(((end, amount) for amount in amounts if amount is not None), None)
 
 
 def stated_count(record: Record) -> int | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from worker.connectors.base import Transaction
-from worker.connectors.file.statement.amounts import Mark, parse_amount
+from worker.connectors.file.statement.amounts import Mark, readable_amount
 from worker.connectors.file.statement.events import Remark
 from worker.connectors.file.statement.reader import MAX_RAW_CHARACTERS
 from worker.connectors.file.table.csv_records import Record
@@ -81,11 +81,8 @@ class StatedTotals:
             return None
         made = {abs(self._in + self._out), self._in, abs(self._out)}
         for at in self.money_at:
-            try:
-                stated = parse_amount(cell(record, at), self.mark)
-            except ValueError:
-                continue
-            if abs(stated) not in made:
+            stated = readable_amount(cell(record, at), self.mark)
+            if stated is not None and abs(stated) not in made:
                 return f"a line states a total of {stated:f}, the rows above it make {self._in + self._out:f}"
         return None
 

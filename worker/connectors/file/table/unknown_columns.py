@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from worker.connectors.file.statement.amounts import AmountKind, Mark, parse_amount
+from worker.connectors.file.statement.amounts import AmountKind, Mark, readable_amount
 from worker.connectors.file.statement.currencies import currency_sign
 from worker.connectors.file.statement.dates import fitting_orders
 from worker.connectors.file.statement.errors import Doubt, StatementError, about_column
@@ -176,17 +176,8 @@ def _is_text(column: ColumnValues) -> bool:
 
 
 def _is_amount(text: str) -> bool:
-    return (
-        _AMOUNT.fullmatch(text) is not None and not fitting_orders(text) and any(_parses(text, one) for one in _MARKS)
-    )
-
-
-def _parses(text: str, mark: Mark) -> bool:
-    try:
-        parse_amount(text, mark)
-    except ValueError:
-        return False
-    return True
+    looks_so = _AMOUNT.fullmatch(text) is not None and not fitting_orders(text)
+    return looks_so and any(readable_amount(text, mark) is not None for mark in _MARKS)
 
 
 def _names_accounts(column: ColumnValues) -> bool:
