@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -60,22 +60,19 @@ class FileConnector(BankConnector):
         whole_days=True,
     )
 
+    config: FileConfig
     _folder: Folder | None = None
-
-    @property
-    def _settings(self) -> FileConfig:
-        return cast("FileConfig", self.config)
 
     def _index(self) -> Folder:
         """Look at every file once per run."""
         if self._folder is None:
-            self._folder = Folder.scan(self._settings)
+            self._folder = Folder.scan(self.config)
         return self._folder
 
     def get_auth_status(self) -> AuthStatus:
         """Say whether the path can be read; there is nothing to log in to."""
         try:
-            readable = self._settings.path.exists()
+            readable = self.config.path.exists()
         except OSError:
             readable = False
         if readable:
@@ -189,10 +186,10 @@ class FileConnector(BankConnector):
         Raises: InvalidDataError with the line when the file is refused or any row of it cannot be read.
         """
         data = raw.encode() if isinstance(raw, str) else bytes(raw)
-        choices = self._settings.choices()
-        member = Member(self._settings.path, data=data)
+        choices = self.config.choices()
+        member = Member(self.config.path, data=data)
         rows: list[Transaction] = []
-        for event in EventOverrides(self._settings).events(read(understand(member, choices), choices)):
+        for event in EventOverrides(self.config).events(read(understand(member, choices), choices)):
             if isinstance(event, BadRow):
                 raise StatementError(event.reason, line=event.line)
             if isinstance(event, Row):

@@ -5,9 +5,8 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -15,9 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from pydantic import BaseModel
 
-from worker.connectors.base import ConnectorContext, ProviderWebhooks
+from worker.connectors.base import ProviderWebhooks
 from worker.connectors.errors import AuthenticationError, InvalidDataError
 from worker.connectors.manifest.asking import fill
 from worker.connectors.manifest.authentication import values_of
@@ -35,11 +33,9 @@ class ManifestWebhooks(ProviderWebhooks):
     needs_app = True
     declared: ClassVar[Webhook]
 
-    def __init__(
-        self, app: BaseModel | None, open_context: Callable[[], AbstractContextManager[ConnectorContext]]
-    ) -> None:
-        super().__init__(app, open_context)
-        self._secret = fill(self.declared.signature.secret, values_of(app)) if app is not None else None
+    @cached_property
+    def _secret(self) -> str | None:
+        return fill(self.declared.signature.secret, values_of(self.app)) if self.app is not None else None
 
     def verify(self, received: ReceivedWebhook) -> VerifiedWebhook:
         """Check the signature, and the age where the time is signed. Raises: AuthenticationError."""

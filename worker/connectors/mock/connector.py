@@ -53,15 +53,15 @@ class MockConnector(BankConnector):
     capabilities: ClassVar[Capabilities] = Capabilities(
         id_class=IdClass.STABLE, pending=True, windows_complete=True, balances=True
     )
+    config: MockConfig
 
     def __init__(self, config: MockConfig, context: ConnectorContext) -> None:
         super().__init__(config, context)
-        self._settings = config
         self._calls = _Calls(config.state_path)
 
     def get_auth_status(self) -> AuthStatus:
         """Say that the login works, except in `auth_expired` mode."""
-        if self._settings.mode is MockMode.AUTH_EXPIRED:
+        if self.config.mode is MockMode.AUTH_EXPIRED:
             return AuthStatus(state=AuthState.NEEDS_USER, reason="expired")
         return AuthStatus()
 
@@ -69,7 +69,7 @@ class MockConnector(BankConnector):
         """Return the made-up accounts with their booked balances."""
         self._refuse()
         bank = self._bank()
-        return [self._account(bank, index) for index in range(self._settings.accounts)]
+        return [self._account(bank, index) for index in range(self.config.accounts)]
 
     def get_transactions(self, account_id: str | None, from_date: date, to_date: date) -> Iterator[Page]:
         """Yield the days' transactions, `page_size` at a time; the first page carries the account."""
@@ -77,13 +77,13 @@ class MockConnector(BankConnector):
         bank = self._bank()
         index = self._index(bank, account_id)
         self._fail(bank.account_id(index))
-        breaks_off = self._settings.mode is MockMode.FLAKY and self._calls.count("flaky") % 2 == 1
+        breaks_off = self.config.mode is MockMode.FLAKY and self._calls.count("flaky") % 2 == 1
         known = bank.history
         window = Window(from_on=max(from_date, known.from_on), to_on=min(to_date, known.to_on))
         accounts: tuple[Account, ...] = (self._account(bank, index),)
         for records in self._pages(bank, index, window):
-            if self._settings.mode is MockMode.SLOW:
-                self.context.wait(self._settings.delay_s)  # the bank's own slowness: there is no network to be slow
+            if self.config.mode is MockMode.SLOW:
+                self.context.wait(self.config.delay_s)  # the bank's own slowness: there is no network to be slow
             covers = window if window.from_on <= window.to_on else None
             yield Page(transactions=tuple(self.normalize_transactions(records)), accounts=accounts, covers=covers)
             accounts = ()
@@ -101,25 +101,25 @@ class MockConnector(BankConnector):
 
     def _bank(self) -> MockBank:
         today = self.context.now().astimezone(ZoneInfo(self.context.timezone)).date()
-        return MockBank(self._settings, today)
+        return MockBank(self.config, today)
 
     def _pages(self, bank: MockBank, index: int, window: Window) -> Iterator[list[Record]]:
         """Cut the records into pages; an account without any has one empty page."""
         records = bank.records(index, window)
-        page = list(islice(records, self._settings.page_size))
+        page = list(islice(records, self.config.page_size))
         yield page
-        while page := list(islice(records, self._settings.page_size)):
+        while page := list(islice(records, self.config.page_size)):
             yield page
 
     def _index(self, bank: MockBank, account_id: str | None) -> int:
-        for index in range(self._settings.accounts):
+        for index in range(self.config.accounts):
             if bank.account_id(index) == account_id:
                 return index
         raise AccountNotFoundError(f"the mock bank has no account {account_id}")
 
     def _refuse(self) -> None:
         """Raise the error of the mode, at every call. Raises: AuthenticationError, RateLimitError."""
-        config = self._settings
+        config = self.config
         if config.mode is MockMode.AUTH_EXPIRED:
             raise AuthenticationError("the login at the mock bank has expired", reason="expired")
         if config.mode is MockMode.RATE_LIMITED and self._calls.count("limited") <= config.limited_calls:
@@ -128,9 +128,8 @@ class MockConnector(BankConnector):
             )
 
     def _fail(self, account_id: str) -> None:
-        config = self._settings
-        if config.mode is MockMode.ERROR and config.fault_account in {None, account_id}:
-            raise _FAULTS[config.fault](f"the mock bank fails for account {account_id}, as it was told to")
+        if self.config.mode is MockMode.ERROR and self.config.fault_account in {None, account_id}:
+            raise _FAULTS[self.config.fault](f"the mock bank fails for account {account_id}, as it was told to")
 
     def _account(self, bank: MockBank, index: int) -> Account:
         savings = bool(index % 2)
@@ -138,9 +137,9 @@ class MockConnector(BankConnector):
             external_id=bank.account_id(index),
             name=f"{'Savings' if savings else 'Everyday'} {index + 1}",
             account_type=AccountType.SAVINGS if savings else AccountType.CHECKING,
-            currency=self._settings.currency,
+            currency=self.config.currency,
             mask=f"{index + 1:04}",
-            anchor=f"hash:{self._settings.seed}-{index + 1}",
+            anchor=f"hash:{self.config.seed}-{index + 1}",
             institution_name="Mock Bank",
             balance=Balance(amount=bank.balance(index), kind=BalanceKind.BOOKED, at=self.context.now()),
         )

@@ -68,10 +68,10 @@ class SimpleFinConnector(BankConnector):
         quotas=(Quota(endpoint="accounts", calls=24, window_s=86_400, reserve=4),),
         timezone="America/New_York",
     )
+    config: SimpleFinConfig
 
     def __init__(self, config: SimpleFinConfig, context: ConnectorContext) -> None:
         super().__init__(config, context)
-        self._credentials = config
         self._balances: AccountSet | None = None
 
     @classmethod
@@ -86,9 +86,9 @@ class SimpleFinConnector(BankConnector):
 
         Raises: AuthenticationError when the token was used before, possibly by somebody else.
         """
-        if self._credentials.setup_token is None:
-            return self._credentials
-        request = Request(method="POST", url=self._credentials.claim_url(), endpoint="claim", changes_credentials=True)
+        if self.config.setup_token is None:
+            return self.config
+        request = Request(method="POST", url=self.config.claim_url(), endpoint="claim", changes_credentials=True)
         access_url = call_text(self.context, request, _explain_claim).text.strip()
         if not is_access_url(access_url):
             raise InvalidDataError("claim: the answer is no access URL; the token is spent, a new one is needed")
@@ -160,7 +160,7 @@ class SimpleFinConnector(BankConnector):
         return int(datetime.combine(day, time(), ZoneInfo(self.context.timezone)).timestamp())
 
     def _ask(self, parameters: list[tuple[str, str]]) -> ProviderResponse:
-        access = self._credentials.access()
+        access = self.config.access()
         if access is None:
             raise AuthenticationError("the setup token was never exchanged", reason="action_required")
         request = Request(
