@@ -79,7 +79,7 @@ def decide_qif(
     seen = _Seen()
     for line in lines:
         seen.take(line.removeprefix("\ufeff"))
-    croatian = seen.days.are_croatian()
+    croatian = seen.days.months.are_croatian()
     decided, note = (order, None) if order is not None else seen.decide_order(croatian=croatian)
     bare, minus = seen.on_cards["bare"], seen.on_cards["minus"]
     mark = mark or _mark(seen.marks, seen.undecided)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from worker.connectors.file.statement.errors import StatementError
+
 _MONTHS = {
     "English": "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|"
     "oct october|nov november|dec december",
@@ -95,10 +97,10 @@ class MonthWords:
         self.croatian = self.croatian or bool(words & _CROATIAN_ONLY)
         self.other = self.other or bool(words & _POLISH_OR_CZECH_ONLY)
 
-    def are_croatian(self, header: Sequence[str]) -> bool:
+    def are_croatian(self, header: Sequence[str] = ()) -> bool:
         """Decide whether the months are Croatian: by the other days of the file, else by the names of its columns.
 
-        Raises: ValueError where a month has two meanings and nothing decides.
+        Raises: StatementError where a month has two meanings and nothing decides.
         """
         if self.unclear is None:
             return False
@@ -108,7 +110,7 @@ class MonthWords:
         croatian, other = (bool(one.search(names)) for one in (_CROATIAN_HEADING, _POLISH_OR_CZECH_HEADING))
         if croatian != other:
             return croatian
-        raise ValueError(
+        raise StatementError(
             f"the month of '{self.unclear[:30]}' is another one in Croatian than in Polish and Czech, and nothing"
             " else in the file tells the language: write the days in figures, such as 2026-01-31"
         )

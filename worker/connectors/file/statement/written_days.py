@@ -1,7 +1,6 @@
 """Decides over all days of a file how they are written: in which order, and in which language their months."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -56,16 +55,6 @@ class WrittenDays:
     def all_fit(self, order: Order) -> bool:
         """Return whether every day may be written in an order."""
         return all(order in orders for orders in self.orders)
-
-    def are_croatian(self, header: Sequence[str] = ()) -> bool:
-        """Decide whether words that name two months are meant as in Croatian.
-
-        Raises: StatementError where nothing tells the language.
-        """
-        try:
-            return self.months.are_croatian(header)
-        except ValueError as error:
-            raise StatementError(str(error)) from None
 
     def decide(self, *, croatian: bool, evidence: DayEvidence | None = None) -> tuple[Order, str | None]:
         """Decide the order of day, month and year; the second element says by what, where both orders fit.

@@ -153,7 +153,7 @@ def decide_reading(
     proof = balances.proof(signs)
     sure = proof is not None and proof.sure
     chain = proof.order if proof is not None else None
-    croatian = layout.profile.date_format is None and seen.days.are_croatian(layout.header)
+    croatian = layout.profile.date_format is None and seen.days.months.are_croatian(layout.header)
     order, note = hints.order, None
     if order is None:
         order, note = _decide_order(layout, seen, chain if sure else None, croatian=croatian)
