@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from worker.connectors.file.statement.currencies import names_currency
 from worker.connectors.file.table.profile import Profile, plain
@@ -91,6 +92,8 @@ _WORDS: dict[str, str] = {
 }
 _ROLES = {word: role for role, words in _WORDS.items() for word in words.split("|")}
 _NAMED_ROLES = frozenset(_WORDS) - {"description"} | {"transaction_date", "id", "fee"}
+_FIELDS = {"currency": "currency_column"}
+"""Fields of a profile that are called otherwise than the role of their column."""
 ROLES = (*sorted(_NAMED_ROLES), "description", "ignore")
 # A more special name of the same meaning counts before them.
 _WEAK = frozenset({"name", "naam", "transaktionsdag", "data transakcji"})
@@ -201,31 +204,19 @@ def guess_profile(header: Sequence[str], stated: Mapping[str, str] | None = None
 
 
 def _profile(roles: dict[str, str], texts: tuple[str, ...], *, split: bool) -> Profile:
-    typed = "type" in roles and not split
+    unread = {"status", "amount", "type"} if split else {"status", "debit", "credit"}
+    columns: dict[str, Any] = {_FIELDS.get(role, role): cell for role, cell in roles.items() if role not in unread}
+    typed = "type" in columns
     status = roles.get("status", "")
     states: dict[State, Words] = state_values(status) if status else {"pending": (), "void": (), "booked": ()}
     return Profile(
         name="guessed",
         title="Statement file",
         match=tuple(roles.values()),
-        date=roles["date"],
-        value_date=roles.get("value_date"),
-        amount=None if split else roles["amount"],
-        debit=roles["debit"] if split else None,
-        credit=roles["credit"] if split else None,
-        type=roles["type"] if typed else None,
+        **columns,
         debit_words=OUT_WORDS if typed else (),
         credit_words=IN_WORDS if typed else (),
-        balance=roles.get("balance"),
-        currency_column=roles.get("currency"),
         description=texts,
-        counterparty=roles.get("counterparty"),
-        counterparty_account=roles.get("counterparty_account"),
-        account=roles.get("account"),
-        reference=roles.get("reference"),
-        transaction_date=roles.get("transaction_date"),
-        fee=roles.get("fee"),
-        id=roles.get("id"),
         pending={status: states["pending"]} if states["pending"] else {},
         skip={status: states["void"]} if states["void"] else {},
         booked={status: states["booked"]} if states["booked"] else {},
