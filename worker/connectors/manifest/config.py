@@ -11,27 +11,21 @@ from worker.connectors.form import FORM
 from worker.connectors.manifest.login import ConfigField
 from worker.connectors.manifest.model import Manifest
 
-_BY_WORKER: JsonDict = {"by": "worker", "link": None}
+
+def _kept(kind: Any, description: str) -> Any:  # noqa: ANN401 - what create_model takes
+    """Return a field that the worker itself fills in."""
+    form: JsonDict = {FORM: {"by": "worker", "link": None}}
+    return kind | None, Field(default=None, description=description, json_schema_extra=form)
+
+
 _CODE: dict[str, Any] = {
-    name: (
-        SecretStr | None,
-        Field(default=None, description=description, json_schema_extra={FORM: _BY_WORKER}),
-    )
-    for name, description in {
-        "code": "The code of the redirect, until it is exchanged.",
-        "code_verifier": "Proves that the code is asked for by whom it was made for.",
-        "redirect_url": "Where the person was sent back to; belongs to the code.",
-    }.items()
+    "code": _kept(SecretStr, "The code of the redirect, until it is exchanged."),
+    "code_verifier": _kept(SecretStr, "Proves that the code is asked for by whom it was made for."),
+    "redirect_url": _kept(SecretStr, "Where the person was sent back to; belongs to the code."),
 }
 _TOKENS: dict[str, Any] = {
-    "access_token": (
-        SecretStr | None,
-        Field(default=None, description="Made from the keys; lives for a while.", json_schema_extra={FORM: _BY_WORKER}),
-    ),
-    "access_expires_at": (
-        datetime | None,
-        Field(default=None, description="When the token ends (UTC).", json_schema_extra={FORM: _BY_WORKER}),
-    ),
+    "access_token": _kept(SecretStr, "Made from the keys; lives for a while."),
+    "access_expires_at": _kept(datetime, "When the token ends (UTC)."),
 }
 
 
