@@ -106,8 +106,6 @@ def text_reader(value: TextValue, hooks: Hooks) -> TextReader:
 
 
 def _plain_text(path: str) -> TextReader:
-    if "." not in path:
-        return _text_of_key(path)
     read = place(path)
 
     def plain(record: Record, scene: Scene) -> str | None:
@@ -115,18 +113,6 @@ def _plain_text(path: str) -> TextReader:
         if isinstance(found, str):
             return found.strip() or None
         return None if found is None else as_text(found, path) or None
-
-    return plain
-
-
-def _text_of_key(key: str) -> TextReader:
-    """Read a text that lies in the record itself, as most do."""
-
-    def plain(record: Record, _scene: Scene) -> str | None:
-        found = record.get(key)
-        if found.__class__ is str:
-            return found.strip() or None
-        return None if found is None else as_text(found, key) or None
 
     return plain
 
@@ -207,8 +193,6 @@ def moment_reader(value: MomentValue) -> Callable[[Record, Scene], datetime | No
     """Return a reader of an aware moment."""
     read, path, pattern = place(value.path), value.path, value.format
     zone = ZoneInfo(value.zone) if value.zone else None
-    if pattern == "moment" and "." not in path and zone is None:
-        return _moment_of_key(path)
 
     def moment(record: Record, scene: Scene) -> datetime | None:
         found = read(record, scene)
@@ -224,25 +208,6 @@ def moment_reader(value: MomentValue) -> Callable[[Record, Scene], datetime | No
             if zone is None:
                 raise InvalidDataError(f"{path} has no zone: say zone")
             at = at.replace(tzinfo=zone)
-        return at
-
-    return moment
-
-
-def _moment_of_key(key: str) -> Callable[[Record, Scene], datetime | None]:
-    """Read an ISO 8601 moment with an offset that lies in the record itself, as most do."""
-    parse = datetime.fromisoformat
-
-    def moment(record: Record, _scene: Scene) -> datetime | None:
-        found = record.get(key)
-        if not found:
-            return None
-        try:
-            at = parse(found)
-        except (ValueError, TypeError):
-            raise InvalidDataError(f"{key} is no moment") from None
-        if at.tzinfo is None:
-            raise InvalidDataError(f"{key} has no zone: say zone")
         return at
 
     return moment
