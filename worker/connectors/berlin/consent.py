@@ -67,9 +67,13 @@ class ConsentConnector(BankConnector):
 
     Attributes:
         consent_states: Every state in which a consent does not work, with why the user is needed.
+        bank_field: Field of the config with the name of the bank.
+        trust_field: The one in which the operator declares that the bank's transaction ids never change.
     """
 
     consent_states: ClassVar[Mapping[str, str]]
+    bank_field: ClassVar[str]
+    trust_field: ClassVar[str]
     config: Any
 
     @staticmethod
@@ -119,16 +123,6 @@ class ConsentConnector(BankConnector):
             if error.reason not in _REASONS_OF_ONE_ACCOUNT or self._why_broken(self._consent()) is not None:
                 raise
             yield Page(failures=(AccountFailure(account_id=account_id, error=error),), starts_over=True)
-
-    @property
-    @abstractmethod
-    def _bank_name(self) -> str | None:
-        """Name of the bank."""
-
-    @property
-    @abstractmethod
-    def _trusts_ids(self) -> bool:
-        """Whether the operator declared that the bank's transaction ids never change."""
 
     @abstractmethod
     def _read(self, account_id: str, window: Window) -> Iterator[Page]:
@@ -209,8 +203,8 @@ class ConsentConnector(BankConnector):
             currency=account.currency,
             mask=account.mask,
             anchor=account.identity,
-            institution_name=self._bank_name,
-            id_class=IdClass.STABLE if self._trusts_ids else None,
+            institution_name=getattr(self.config, self.bank_field),
+            id_class=IdClass.STABLE if getattr(self.config, self.trust_field) else None,
         )
 
     def _keep(self, update: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ class EnableBankingConnector(ConsentConnector):
     )
     capabilities: ClassVar[Capabilities] = ConsentConnector.capabilities_of(IdClass.POSITIONAL)
     consent_states = SESSION_STATES
+    bank_field, trust_field = "bank", "trust_references"
     config: EnableBankingConfig
 
     def __init__(self, config: EnableBankingConfig, context: ConnectorContext) -> None:
@@ -61,14 +62,6 @@ class EnableBankingConnector(ConsentConnector):
         """End the session, and with it the consent at the bank."""
         self._api.close_session(self._session_id)
         return True
-
-    @property
-    def _bank_name(self) -> str | None:
-        return self.config.bank
-
-    @property
-    def _trusts_ids(self) -> bool:
-        return self.config.trust_references
 
     @property
     def _session_id(self) -> str:

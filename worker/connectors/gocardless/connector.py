@@ -41,6 +41,7 @@ class GoCardlessConnector(ConsentConnector):
     form: ClassVar[ConnectorForm] = ConnectorForm(linked_by="browser", logo="gocardless", countries=EUROPE, person=())
     capabilities: ClassVar[Capabilities] = ConsentConnector.capabilities_of(IdClass.DELIVERY)
     consent_states = REQUISITION_STATES
+    bank_field, trust_field = "institution", "trust_ids"
     config: GoCardlessConfig
 
     def __init__(self, config: GoCardlessConfig, context: ConnectorContext) -> None:
@@ -64,14 +65,6 @@ class GoCardlessConnector(ConsentConnector):
         """Delete the requisition, and with it the consent at the bank."""
         self._api.delete_requisition(self.config.requisition_id)
         return True
-
-    @property
-    def _bank_name(self) -> str | None:
-        return self.config.institution
-
-    @property
-    def _trusts_ids(self) -> bool:
-        return self.config.trust_ids
 
     def _consent(self) -> Mapping[str, Any]:
         return self._api.requisition(self.config.requisition_id)
