@@ -145,7 +145,9 @@ def add_account(session: Session, source: BankConnectionAccount) -> int:
 
 
 def sources_of(session: Session, bank_account_id: int | None) -> Sequence[BankConnectionAccount]:
-    """Return the sources of an account, the oldest first."""
+    """Return the sources of an account, the oldest first; none of what is no account yet."""
+    if bank_account_id is None:
+        return ()
     query = select(BankConnectionAccount).where(BankConnectionAccount.bank_account_id == bank_account_id)
     return session.scalars(query.order_by(BankConnectionAccount.id)).all()
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import IO, Any
 
 from psycopg2.extras import execute_values
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _PART_ROWS = 250
@@ -20,8 +20,8 @@ _SPECIAL = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _PAGE_ROWS = 1000
 
 
-def array_text(values: Iterable[int | str | None]) -> str:
-    """Return ids, or plain words, as Postgres reads an array: bind it as `CAST(:ids AS bigint[])`.
+def array_text(values: Iterable[int | str | Decimal | None]) -> str:
+    """Return ids, amounts, or plain words, as Postgres reads an array: bind it as `CAST(:ids AS bigint[])`.
 
     The driver writes a list into the statement value by value, and 20,000 of them take longer to parse than to update.
     """
@@ -32,9 +32,11 @@ def next_ids(session: Session, table: str, count: int) -> list[int]:
     """Take ids from a table's sequence, so that rows can refer to each other before they are written."""
     if not count:
         return []
-    sequence = session.execute(text("SELECT pg_get_serial_sequence(:table, 'id')"), {"table": table}).scalar_one()
+    # The sequence is looked up once: `OFFSET 0` keeps Postgres from doing it for every id.
+    statement = """SELECT nextval(s.id) FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS id OFFSET 0) s
+        CROSS JOIN generate_series(1, %s)"""
     with _driver_connection(session).cursor() as cursor:
-        cursor.execute("SELECT nextval(%s::regclass) FROM generate_series(1, %s)", (sequence, count))
+        cursor.execute(statement, (table, count))
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -237,8 +237,9 @@ def _arrays(pairs: Sequence[HandOver]) -> dict[str, object]:
 
 def let_follow(session: Session, pairs: Sequence[tuple[int, int]]) -> None:
     """Let the twins of the first row of each pair point to the second one."""
-    values = {"old_ids": array_text(old for old, _ in pairs), "new_ids": array_text(new for _, new in pairs)}
-    session.execute(_FOLLOW, values)
+    if pairs:
+        values = {"old_ids": array_text(old for old, _ in pairs), "new_ids": array_text(new for _, new in pairs)}
+        session.execute(_FOLLOW, values)
 
 
 def repeer(session: Session, peers: Sequence[tuple[int, int]]) -> None:

@@ -141,7 +141,8 @@ def start_accounts(
     """
     reopen(session, job, account_ids)
     if not job.dry_run:  # the run's own row must stay unlocked in a dry run
-        session.get_one(BankImportRun, job.lease.run_id).accounts_total = len(account_ids) + len(not_imported)
+        total = len(account_ids) + len(not_imported)
+        session.execute(update(BankImportRun).where(BankImportRun.id == job.lease.run_id).values(accounts_total=total))
     for account_id, error in not_imported.items():
         fail_account(session, job, account_id, error, status="partial")
 

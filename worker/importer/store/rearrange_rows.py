@@ -18,7 +18,6 @@ from worker.importer.decide.rearrange_rows import PairChain, find_chains
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MovableRow, places_apart
 from worker.importer.decide.stored_row import ExpenseState
-from worker.importer.store.bank_accounts import other_sources
 from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
@@ -66,17 +65,25 @@ _POINT = text(
 )
 
 
-def let_equal_rows_meet(session: Session, account: AccountState, target: WriteTarget, since_on: date) -> set[str]:
+def let_equal_rows_meet(
+    session: Session, account: AccountState, other_ids: Sequence[int], target: WriteTarget, since_on: date
+) -> set[str]:
     """Make as many of the rows since a day meet as the source with fewer of them has.
 
     Returns the months (`YYYY-MM`) whose expenses changed.
+
+    Args:
+        session: The transaction of the run.
+        account: The source that was read.
+        other_ids: The other sources of its account.
+        target: Where is written.
+        since_on: The day.
     """
     values = {"account_id": account.id, "bank_account_id": account.bank_account_id, "since_on": since_on}
     alone = frozenset(session.execute(_ALONE, values).scalars())
     if not alone:
         return set()
     ours = load_movable_rows(session, [account.id], since_on=since_on)
-    other_ids = other_sources(session, account.bank_account_id, account.id)
     theirs = load_movable_rows(session, other_ids, since_on=since_on)
     lefts, rights, present = _sides(ours, theirs, alone)
     chains = find_chains(

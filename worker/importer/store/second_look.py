@@ -20,6 +20,7 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.importer.job import Job
+from worker.importer.store.bank_accounts import other_sources
 from worker.importer.store.booked_beside import let_posted_rows_inherit
 from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_locks import lock_if_unchanged, retry_while_changed
@@ -37,6 +38,7 @@ from worker.importer.store.twins import point_to_ends, successors
 from worker.importer.store.unlike_rows import ask_about_unlike_rows
 from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans
 from worker.importer.store.write import WriteTarget
+from worker.models import BankConnectionAccount
 
 LOOK_BACK_DAYS = 60
 """How far back rows are looked at again."""
@@ -128,16 +130,19 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
     since_on = today - timedelta(days=LOOK_BACK_DAYS)
     show_both = job.options.transfers == "show_both"
+    source = session.get_one(BankConnectionAccount, account.id)  # it may have been recognised in this run
+    other_ids = other_sources(session, source.bank_account_id, source.id)
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
     # An open question keeps its rows from others. What becomes obsolete by these steps is closed by `judge`.
     close_obsolete_questions(session, job.user_id, job.lease.run_id)
     months |= _match_expenses(session, job, account, target, since_on)
-    months |= let_equal_rows_meet(session, account, target, since_on)
-    months |= remove_abandoned(session, job, account, target, today)
+    months |= let_equal_rows_meet(session, account, other_ids, target, since_on) if other_ids else set()
+    months |= remove_abandoned(session, job, account, target, today, has_other_sources=bool(other_ids))
     months |= decide_pending(session, job, account, target, today, by_cursor=by_cursor)
     months |= let_posted_rows_inherit(session, target)
-    ask_about_unlike_rows(session, account, target, since_on)
+    if other_ids:
+        ask_about_unlike_rows(session, account, other_ids, target, since_on)
     unpaired = unpaired_ids(session, target, since_on)
     return months | (pair_legs_of(session, job, target, unpaired) if unpaired else set())
 

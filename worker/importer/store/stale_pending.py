@@ -98,15 +98,24 @@ _ASK = text(
 )
 
 
-def remove_abandoned(session: Session, job: Job, account: AccountState, target: WriteTarget, today: date) -> set[str]:
+def remove_abandoned(
+    session: Session,
+    job: Job,
+    account: AccountState,
+    target: WriteTarget,
+    today: date,
+    *,
+    has_other_sources: bool,
+) -> set[str]:
     """Remove pending rows, and bookings of days to come, that nobody delivers any more; what the user changed stays.
 
-    They are of removed connections and did not come with this one, or of missing accounts of this connection.
+    They are of removed connections to the account and did not come with this one, or of missing accounts of this
+    connection.
     """
     grace_days = job.options.pending_grace_days
     values = {"account_id": account.id, "today": today, "grace_days": grace_days}
     values |= {"max_days": MAX_DAYS_TO_POST, "near_days": NEAR_DAYS}
-    ids = list(session.execute(_ABANDONED, values).scalars())
+    ids = list(session.execute(_ABANDONED, values).scalars()) if has_other_sources else []
     values = {"connection_id": job.connection_id, "grace_days": grace_days}
     ids += session.execute(_OF_MISSING_ACCOUNTS, values).scalars()
     rows = [row for row in load_details(session, ids).values() if row.expense is not None and not row.changed_by_user]

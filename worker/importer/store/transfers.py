@@ -18,6 +18,7 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
+from worker.importer.store.bulk import array_text
 from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.moved_rows import let_follow
@@ -37,7 +38,8 @@ _OF_ANOTHER = """a.id <> :account_id AND a.bank_account_id IS DISTINCT FROM
     (SELECT n.bank_account_id FROM bank_connection_accounts n WHERE n.id = :account_id)"""
 _THEIRS = text(
     f"{_LEG} WHERE t.user_id = :user_id AND {_OF_ANOTHER} AND {_MAY_BE_LEG}"
-    " AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(:amounts) ORDER BY t.id"
+    " AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(CAST(:amounts AS numeric[]))"
+    " ORDER BY t.id"
 )
 _UNPAIRED = text(
     f"""WITH others AS MATERIALIZED (
@@ -122,7 +124,7 @@ def pair_legs_of(session: Session, job: Job, target: WriteTarget, ids: Sequence[
             | {
                 "from_on": min(leg.on for leg in ours) - timedelta(days=MAX_DAYS_NAMED),
                 "to_on": max(leg.on for leg in ours) + timedelta(days=MAX_DAYS_NAMED),
-                "amounts": list({-leg.amount for leg in ours}),
+                "amounts": array_text({-leg.amount for leg in ours}),
             },
         )
     ]

@@ -1,5 +1,6 @@
 """Asks about rows of two sources of an account that may be one purchase although their amounts or days differ."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import text
@@ -9,7 +10,6 @@ from worker.importer.account_state import AccountState
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.source_rows import places_apart
 from worker.importer.decide.unlike_rows import MAX_DAYS_LATE, unlike_pairs
-from worker.importer.store.bank_accounts import other_sources
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.rearrange_rows import ALONE
 from worker.importer.store.suggestions import suggest
@@ -31,14 +31,23 @@ _CANDIDATES = text(
 )
 
 
-def ask_about_unlike_rows(session: Session, account: AccountState, target: WriteTarget, since_on: date) -> None:
-    """Ask about the rows since a day that either source lacks, of one merchant and near days."""
+def ask_about_unlike_rows(
+    session: Session, account: AccountState, other_ids: Sequence[int], target: WriteTarget, since_on: date
+) -> None:
+    """Ask about the rows since a day that either source lacks, of one merchant and near days.
+
+    Args:
+        session: The transaction of the run.
+        account: The source that was read.
+        other_ids: The other sources of its account.
+        target: Where is written.
+        since_on: The day.
+    """
     values = {"account_id": account.id, "bank_account_id": account.bank_account_id, "since_on": since_on}
     ids = frozenset(session.execute(_CANDIDATES, values | {"max_days": MAX_DAYS_LATE}).scalars())
     spans = load_spans(session, account, ()) if ids else None
     if spans is None:
         return
-    other_ids = other_sources(session, account.bank_account_id, account.id)
     ours, theirs = (load_movable_rows(session, sources, since_on=since_on) for sources in ([account.id], other_ids))
     ours_out, theirs_out = ({place for place, row in enumerate(side) if row.id not in ids} for side in (ours, theirs))
     pairs = unlike_pairs(

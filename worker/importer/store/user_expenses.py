@@ -21,6 +21,7 @@ from worker.importer.decide.match_user_expense import (
     Partner,
 )
 from worker.importer.decide.source_rows import SourceRow, Spans
+from worker.importer.store.bulk import array_text
 
 _NEAR = timedelta(days=MAX_DAYS_OF_ANY)
 
@@ -36,7 +37,8 @@ _COUNTERPARTS = text(
             AND b.base_amount - k.amount = e.amount AND b.base_currency = e.currency AND b.base_type = e.expense_type
         ) AS is_split_off
     FROM expenses e
-    WHERE e.user_id = :user_id AND e.spent_at BETWEEN :from_on AND :to_on AND e.amount = ANY(:amounts)
+    WHERE e.user_id = :user_id AND e.spent_at BETWEEN :from_on AND :to_on
+      AND e.amount = ANY(CAST(:amounts AS numeric[]))
       AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
     UNION ALL
     SELECT b.expense_id, b.base_amount, b.base_currency, b.base_type, coalesce(b.base_notes, ''), b.base_spent_on, b.id,
@@ -44,7 +46,7 @@ _COUNTERPARTS = text(
       CASE WHEN b.state = 'posted' THEN b.stated_on END, FALSE
     FROM bank_connection_accounts a JOIN bank_transactions b ON b.account_id = a.id
     WHERE a.bank_account_id = :bank_account_id AND a.id <> :account_id AND b.state <> 'removed'
-      AND b.expense_state IN ('own', 'linked', 'transfer') AND b.base_amount = ANY(:amounts)
+      AND b.expense_state IN ('own', 'linked', 'transfer') AND b.base_amount = ANY(CAST(:amounts AS numeric[]))
       AND b.effective_on BETWEEN CAST(:from_on AS date) - :led_days AND CAST(:to_on AS date) + :led_days
       AND b.base_spent_on BETWEEN :from_on AND :to_on
       AND NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = b.id AND w.account_id = :account_id
@@ -79,7 +81,7 @@ _RIVALS = text(
       CAST(t.stated_amounts ->> 'balance_after' AS numeric) AS balance, t.stated_on
     FROM bank_transactions t
     WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked', 'transfer')
-      AND t.base_amount = ANY(:amounts) AND t.id <> ALL(CAST(:but AS bigint[]))
+      AND t.base_amount = ANY(CAST(:amounts AS numeric[])) AND t.id <> ALL(CAST(:but AS bigint[]))
       AND t.effective_on BETWEEN CAST(:from_on AS date) - :led_days AND CAST(:to_on AS date) + :led_days
       AND t.base_spent_on BETWEEN :from_on AND :to_on
       AND NOT EXISTS (SELECT 1 FROM bank_transactions w
@@ -214,7 +216,7 @@ def _beside(account: AccountState, days: Collection[date], amounts: Collection[D
         "from_on": min(days) - _NEAR,
         "to_on": max(days) + _NEAR,
         "led_days": MAX_DAYS_LED,
-        "amounts": list(amounts),
+        "amounts": array_text(amounts),
     }
 
 
