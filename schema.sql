@@ -675,6 +675,8 @@ CREATE TABLE IF NOT EXISTS bank_quota_usage (
   CONSTRAINT ck_bank_quota_usage_window CHECK (window_s > 0 AND window_ends_at > window_started_at)
 );
 CREATE INDEX IF NOT EXISTS idx_bank_quota_usage_connection ON bank_quota_usage(connection_id, window_ends_at);
+-- what is old enough to go
+CREATE INDEX IF NOT EXISTS idx_bank_quota_usage_ended ON bank_quota_usage(window_ends_at);
 
 CREATE TABLE IF NOT EXISTS bank_connector_circuits (
   connector_name VARCHAR(50) NOT NULL,

@@ -15,10 +15,9 @@ from sqlalchemy import Engine, text
 
 from benchmarks.results import print_and_keep
 from benchmarks.servers import servers
-from worker.connections.notices import prune_notices
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.runs.removal_pace import RemovalPace
-from worker.runs.retention import RetentionPolicy, prune_old, remove_old_rows
+from worker.runs.retention import RetentionPolicy, remove_old_rows
 from worker.schema import apply_schema
 from worker.webhooks.retention import prune
 
@@ -164,9 +163,6 @@ def _clean(engine: Engine, sessions: Sessions) -> None:
     """Run the maintenance of a day, and vacuum as autovacuum does between its hours."""
     remove_old_rows(sessions, POLICY, wait=lambda _s: None)
     prune(sessions, keep_days=EVENT_DAYS, pace=RemovalPace(wait=lambda _s: None))
-    with sessions() as session:
-        prune_notices(session)
-        prune_old(session)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
 

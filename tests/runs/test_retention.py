@@ -84,6 +84,29 @@ def test_what_a_run_asked_the_bank_goes_though_the_run_stays(sessions, connect, 
     assert clean(sessions)["forgotten_requests"] == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "insert"),
+    [
+        (
+            "handled_notices",
+            """INSERT INTO provider_notices (connector_name, login_ref, action, code, delivery_digest, issued_at,
+              handled_at, result) SELECT 'bank', age::text, 'refresh', 'x', int8send(age), now(),
+              now() - age * INTERVAL '1 day', 'requested'""",
+        ),
+        (
+            "ended_allowances",
+            """INSERT INTO bank_quota_usage (connector_name, endpoint, window_s, window_started_at, window_ends_at,
+              calls_limit) SELECT 'bank', 'accounts', 60, ended - INTERVAL '1 minute', ended, 4""",
+        ),
+    ],
+)
+def test_however_many_are_old_all_go_in_one_pass(sessions, execute, kind, insert):
+    ages = "FROM generate_series(6, 10) age, LATERAL (SELECT now() - age * INTERVAL '1 day' AS ended) e"
+    execute(f"{insert} {ages}")
+    assert clean(sessions, RetentionPolicy(run_days=30, audit_days=90, batch=2))[kind] == 4
+    assert clean(sessions)[kind] == 0
+
+
 def test_a_run_that_something_refers_to_stays(sessions, connect, add_run, left, execute):
     connection_id = connect()
     good, target, asked = (add_run(connection_id, "400 days") for _ in range(3))

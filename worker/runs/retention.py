@@ -15,7 +15,7 @@ from sqlalchemy import CursorResult, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
-from worker.models import BankImportRun, BankQuotaUsage, WorkerHeartbeat
+from worker.models import BankImportRun, WorkerHeartbeat
 from worker.runs.ending import apply_consequences
 from worker.runs.removal_pace import RemovalPace
 from worker.runs.states import EndedRun, Outcome, RunStatus
@@ -24,7 +24,6 @@ from worker.runs.thinning import FOLD_OPENINGS, FORGET_REQUESTS, REMOVE_OLD_RUNS
 LONGEST_DEFERRAL = timedelta(days=7)
 """A run that was deferred for this long fails; the next refresh covers the same days."""
 
-_KEEP_USAGE = timedelta(days=7)
 _KEEP_HEARTBEATS = timedelta(days=1)
 
 DRY_RUN_DAYS = 7
@@ -80,9 +79,8 @@ def expire_deferred(session: Session) -> int:
     return len(runs)
 
 
-def prune_old(session: Session) -> None:
-    """Delete allowances whose window ended long ago, and heartbeats of components that no longer exist."""
-    session.execute(delete(BankQuotaUsage).where(BankQuotaUsage.window_ends_at < func.now() - _KEEP_USAGE))
+def prune_heartbeats(session: Session) -> None:
+    """Delete heartbeats of components that no longer exist."""
     session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < func.now() - _KEEP_HEARTBEATS))
 
 
@@ -105,6 +103,14 @@ _STATEMENTS: Mapping[str, str] = {
     "idempotency_keys": """
     DELETE FROM idempotency_keys WHERE (user_id, key) IN (
       SELECT user_id, key FROM idempotency_keys WHERE created_at < now() - INTERVAL '2 days'
+      LIMIT :batch FOR UPDATE SKIP LOCKED)""",
+    "handled_notices": """
+    DELETE FROM provider_notices WHERE id IN (
+      SELECT id FROM provider_notices WHERE handled_at < now() - INTERVAL '7 days'
+      LIMIT :batch FOR UPDATE SKIP LOCKED)""",
+    "ended_allowances": """
+    DELETE FROM bank_quota_usage WHERE id IN (
+      SELECT id FROM bank_quota_usage WHERE window_ends_at < now() - INTERVAL '7 days'
       LIMIT :batch FOR UPDATE SKIP LOCKED)""",
     # From the audit only functions of the database remove; each returns how many lines.
     "openings": "SELECT forget_credential_openings(make_interval(days => :audit_days), :batch)",

@@ -2,7 +2,6 @@
 
 from worker.app import app
 from worker.broker import CANARY, CONSENT, OBSERVE_BANKS, PRUNE, REAP, REMOVE_FILES
-from worker.connections.notices import prune_notices
 from worker.connections.statement_folders import remove_files_of_gone_users
 from worker.fault_injection import point
 from worker.process.stop_flag import STOP
@@ -12,7 +11,7 @@ from worker.runs.activity import write_ended_hours
 from worker.runs.bank_outage_records import observe
 from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.reaper import PAGE, recover, silent_runs
-from worker.runs.retention import RetentionPolicy, expire_deferred, prune_old, remove_old_rows
+from worker.runs.retention import RetentionPolicy, expire_deferred, prune_heartbeats, remove_old_rows
 from worker.runtime import process_runtime
 from worker.telemetry.logs import get_logger
 
@@ -52,9 +51,8 @@ def prune() -> None:
     runtime = process_runtime()
     with runtime.sessions() as session:
         expire_deferred(session)
-        prune_old(session)
+        prune_heartbeats(session)
     with runtime.sessions() as session:
-        prune_notices(session)
         write_ended_hours(session)
         prune_recordings(session)
     settings = runtime.settings

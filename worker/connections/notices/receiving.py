@@ -19,9 +19,6 @@ from worker.models import ReceivedNotice
 MOST_WAITING = 20
 """So many notices of one kind may wait for a login; what comes beyond them says nothing new."""
 
-KEEP_DAYS = 7
-"""Handled notices are kept this long, to tell what a provider reported, and so that no delivery counts twice."""
-
 _COLUMNS = (
     "id", "connector_name", "login_ref", "action", "code", "account_external_id", "reason", "repaired", "works_until",
     "delivery_digest", "issued_at", "user_id", "secret_encrypted", "secret_key_id", "secret_sealed_at",
@@ -36,14 +33,6 @@ _KEEP = text(
                AND handled_at IS NULL LIMIT :most_waiting) waiting) < :most_waiting
     ON CONFLICT (delivery_digest) DO NOTHING
     """  # noqa: S608 - constants of this module
-)
-_PRUNED_AT_ONCE = 2000
-_PRUNE = text(
-    """
-    DELETE FROM provider_notices WHERE id IN (
-      SELECT id FROM provider_notices WHERE handled_at < now() - make_interval(days => :keep_days)
-      ORDER BY handled_at LIMIT :batch FOR UPDATE SKIP LOCKED)
-    """
 )
 
 
@@ -125,13 +114,6 @@ def waiting_notices(session: Session) -> int:
     return session.scalar(
         text("SELECT count(*) FROM (SELECT FROM provider_notices WHERE handled_at IS NULL LIMIT 10000) waiting")
     ) or 0  # fmt: skip
-
-
-def prune_notices(session: Session) -> int:
-    """Delete handled notices that are older than `KEEP_DAYS`; return how many."""
-    result = session.execute(_PRUNE, {"keep_days": KEEP_DAYS, "batch": _PRUNED_AT_ONCE})
-    assert isinstance(result, CursorResult)
-    return result.rowcount
 
 
 def _digest(connector_name: str, verified: VerifiedWebhook) -> bytes:
