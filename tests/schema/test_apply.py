@@ -1,5 +1,6 @@
 """Applying schema.sql: on nothing, on itself, by two at once, and on a database that FinMind already lives in."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,12 +9,12 @@ from sqlalchemy import Engine, text
 from worker.db.engine import open_engine
 from worker.models import Base
 from worker.schema import apply_schema, check_schema, schema_sql
-from worker.schema.catalog import Catalog, read_catalog
+from worker.schema.catalog import CatalogTable, read_catalog
 
 
-def _catalog(engine: Engine) -> Catalog:
+def _tables(engine: Engine) -> Mapping[str, CatalogTable]:
     with engine.connect() as connection:
-        return read_catalog(connection, "public")
+        return read_catalog(connection, "public").tables
 
 
 def _rows(engine: Engine, tables: list[str]) -> dict[str, list[str]]:
@@ -30,11 +31,11 @@ def test_an_empty_database_gets_everything(empty_engine: Engine) -> None:
 
 
 def test_applying_again_changes_nothing(engine: Engine) -> None:
-    before = _catalog(engine)
+    before = _tables(engine)
     assert not apply_schema(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql(schema_sql())  # also when the short cut is not taken
-    assert _catalog(engine) == before
+    assert _tables(engine) == before
 
 
 def test_what_is_missing_comes_back(engine: Engine) -> None:
@@ -45,10 +46,10 @@ def test_what_is_missing_comes_back(engine: Engine) -> None:
 
 
 def test_a_finmind_database_with_rows_is_extended_and_never_altered(finmind_engine: Engine) -> None:
-    before = _catalog(finmind_engine)
+    before = _tables(finmind_engine)
     rows = _rows(finmind_engine, list(before))
     assert apply_schema(finmind_engine)
-    after = _catalog(finmind_engine)
+    after = _tables(finmind_engine)
     assert {name: after[name] for name in before} == before
     assert _rows(finmind_engine, list(before)) == rows
     assert check_schema(finmind_engine, Base.metadata) == []

@@ -72,6 +72,21 @@ def test_models_schema_and_database_agree(engine: Engine) -> None:
             "ALTER TABLE expenses ADD COLUMN wallet INT NOT NULL",
             "the database demands a value for expenses.wallet, which the worker does not know",
         ),
+        (
+            "DROP FUNCTION fold_audit_of_gone_users",
+            "the database has no function fold_audit_of_gone_users(most integer)",
+        ),
+        (
+            "ALTER FUNCTION fold_audit_of_gone_users SECURITY INVOKER",
+            "function fold_audit_of_gone_users(most integer) does something else in the database than expected",
+        ),
+        (
+            (
+                "CREATE OR REPLACE FUNCTION credential_audit_counts_only() RETURNS trigger LANGUAGE plpgsql"
+                " AS 'BEGIN RETURN NEW; END'"
+            ),
+            "function credential_audit_counts_only() does something else in the database than expected",
+        ),
     ],
 )
 def test_every_kind_of_difference_is_one_plain_sentence(engine: Engine, statement: str, sentence: str) -> None:

@@ -1,6 +1,6 @@
 """Upgrades: the chain of revisions is schema.sql, a database is known before it is changed, and rows stay."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from worker.migrations import Standing, Upgrade, initialise, inspect_schema, ope
 from worker.migrations.chain import baseline_sql
 from worker.models import Base
 from worker.schema import apply_schema, check_schema
-from worker.schema.catalog import Catalog, read_catalog
+from worker.schema.catalog import CatalogTable, read_catalog
 from worker.schema.compare import FINMIND
 
 HEAD = open_chain().head
@@ -52,9 +52,9 @@ def later(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def _catalog(engine: Engine) -> Catalog:
+def _tables(engine: Engine) -> Mapping[str, CatalogTable]:
     with engine.connect() as connection:
-        return read_catalog(connection, "public")
+        return read_catalog(connection, "public").tables
 
 
 def _storage(engine: Engine) -> dict[str, list[str]]:
@@ -96,14 +96,14 @@ def test_the_revisions_are_one_line_that_starts_with_the_baseline():
 
 def test_the_baseline_and_all_revisions_are_schema_sql(finmind_engine: Engine) -> None:
     """When this fails, schema.sql was changed without a revision: docs/operator/upgrade.md says how to write one."""
-    finminds = _catalog(finmind_engine)
+    finminds = _tables(finmind_engine)
     _execute(finmind_engine, "CREATE TABLE finmind_worker_schema (version_num VARCHAR(32) PRIMARY KEY)")
     with finmind_engine.begin() as connection:
         connection.exec_driver_sql(baseline_sql())
     _execute(finmind_engine, "INSERT INTO finmind_worker_schema VALUES ('r0001')")
     upgrade(finmind_engine)
     assert check_schema(finmind_engine, Base.metadata) == []
-    assert {name: table for name, table in _catalog(finmind_engine).items() if name in finminds} == finminds
+    assert {name: table for name, table in _tables(finmind_engine).items() if name in finminds} == finminds
 
 
 def test_the_revisions_set_the_same_storage_as_schema_sql(engine: Engine, empty_engine: Engine) -> None:
@@ -138,33 +138,33 @@ def test_a_database_without_our_tables_gets_the_whole_schema(fixture: str, reque
 
 
 def test_a_schema_that_was_applied_by_hand_is_compared_and_gets_its_revision(engine: Engine) -> None:
-    before = _catalog(engine)
+    before = _tables(engine)
     assert upgrade(engine) == Upgrade(before=Standing.UNMARKED, applied=(), revision=HEAD)
-    after = dict(_catalog(engine))
+    after = dict(_tables(engine))
     assert after.pop("finmind_worker_schema").columns.keys() == {"version_num"}
     assert after == before
 
 
 def test_a_schema_that_nobody_knows_is_refused_in_plain_sentences_and_left_as_it_is(engine: Engine) -> None:
     _execute(engine, "ALTER TABLE bank_connections DROP COLUMN cursor")
-    before = _catalog(engine)
+    before = _tables(engine)
     with pytest.raises(ConflictError, match=r"the database has no column bank_connections\.cursor"):
         upgrade(engine)
-    assert _catalog(engine) == before
+    assert _tables(engine) == before
 
 
 @pytest.mark.usefixtures("row_of_old")
 def test_pending_revisions_run_in_order_and_old_rows_survive(engine: Engine, later: Callable[..., Path]) -> None:
     upgrade(engine)
-    finminds = {name: table for name, table in _catalog(engine).items() if name in FINMIND}
+    finminds = {name: table for name, table in _tables(engine).items() if name in FINMIND}
     chain = open_chain(later(MOOD, FILL, INDEX))
     assert inspect_schema(engine, chain).pending == ("r9001", "r9002", "r9003")
     assert upgrade(engine, chain) == Upgrade(
         before=Standing.BEHIND, applied=("r9001", "r9002", "r9003"), revision="r9003"
     )
     assert _moods(engine) == ["calm"]
-    assert "idx_bank_connections_mood" in _catalog(engine)["bank_connections"].indexes
-    assert {name: table for name, table in _catalog(engine).items() if name in FINMIND} == finminds
+    assert "idx_bank_connections_mood" in _tables(engine)["bank_connections"].indexes
+    assert {name: table for name, table in _tables(engine).items() if name in FINMIND} == finminds
 
 
 @pytest.mark.usefixtures("row_of_old")
@@ -174,7 +174,7 @@ def test_an_upgrade_that_stopped_half_way_goes_on_where_it_was(engine: Engine, l
     with pytest.raises(ConflictError, match=r"revision r9002 did not go through.*division by zero"):
         upgrade(engine, open_chain(folder))
     assert _moods(engine) == [None]
-    assert "half" not in _catalog(engine)["bank_connections"].columns
+    assert "half" not in _tables(engine)["bank_connections"].columns
     chain = open_chain(later(MOOD, "pass", FILL))
     assert inspect_schema(engine, chain).pending == ("r9002", "r9003")
     assert upgrade(engine, chain).applied == ("r9002", "r9003")

@@ -1,4 +1,4 @@
-"""Reads the tables of a database from Postgres' catalog, so that two databases can be compared."""
+"""Reads the tables and functions of a database from Postgres' catalog, so that two databases can be compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,13 @@ class CatalogTable:
     triggers: Mapping[str, str] = field(default_factory=dict)
 
 
-Catalog = Mapping[str, CatalogTable]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """The tables of one schema by name, and its functions by name and arguments, each as what it runs."""
+
+    tables: Mapping[str, CatalogTable]
+    functions: Mapping[str, str] = field(default_factory=dict)
+
 
 # pg_catalog prints names without their schema when they are on the search path, which is why it is set first.
 _COLUMNS = """
@@ -60,10 +66,15 @@ _TRIGGERS = """
            || CASE t.tgenabled WHEN 'D' THEN ' (switched off)' WHEN 'R' THEN ' (on replicas alone)' ELSE '' END
     FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal
     WHERE c.relnamespace = CAST(:schema AS regnamespace)"""
+_FUNCTIONS = r"""
+    SELECT p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')' AS name,
+           CASE WHEN p.prosecdef THEN 'SECURITY DEFINER ' ELSE '' END
+           || regexp_replace(p.prosrc, '\s+', ' ', 'g') AS body
+    FROM pg_proc p WHERE p.pronamespace = CAST(:schema AS regnamespace)"""
 
 
 def read_catalog(connection: Connection, schema: str) -> Catalog:
-    """Return the tables of `schema` by name. Changes the transaction's search path."""
+    """Return what `schema` holds. Changes the transaction's search path."""
     connection.execute(text("SELECT set_config('search_path', quote_ident(:schema), true)"), {"schema": schema})
     columns: dict[str, dict[str, Column]] = {}
     for table, name, type_name, nullable, default in connection.execute(text(_COLUMNS), {"schema": schema}):
@@ -71,7 +82,7 @@ def read_catalog(connection: Connection, schema: str) -> Catalog:
     constraints, indexes, triggers = (
         _by_table(connection, query, schema) for query in (_CONSTRAINTS, _INDEXES, _TRIGGERS)
     )
-    return {
+    tables = {
         table: CatalogTable(
             columns=found,
             constraints=constraints.get(table, {}),
@@ -80,6 +91,8 @@ def read_catalog(connection: Connection, schema: str) -> Catalog:
         )
         for table, found in columns.items()
     }
+    functions = connection.execute(text(_FUNCTIONS), {"schema": schema})
+    return Catalog(tables=tables, functions={row.name: row.body for row in functions})
 
 
 def _by_table(connection: Connection, query: str, schema: str) -> dict[str, dict[str, str]]:

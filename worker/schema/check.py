@@ -48,10 +48,12 @@ def _model_differences(engine: Engine, metadata: MetaData, expected: Catalog) ->
 
 def _columns_and_keys(catalog: Catalog) -> Catalog:
     """Return what models describe of tables: rules, indexes, triggers and names of keys stand in schema.sql alone."""
-    return {
-        name: CatalogTable(columns=table.columns, constraints={key: key for key in _keys(table)})
-        for name, table in catalog.items()
-    }
+    return Catalog(
+        tables={
+            name: CatalogTable(columns=table.columns, constraints={key: key for key in _keys(table)})
+            for name, table in catalog.tables.items()
+        }
+    )
 
 
 def _keys(table: CatalogTable) -> list[str]:

@@ -13,12 +13,12 @@ def differences(expected: Catalog, found: Catalog, *, found_name: str) -> list[s
     """Say what `found` lacks, has on top, or has otherwise than `expected`; nothing when they agree.
 
     Args:
-        found_name: How the sentences call the other side, such as "the database". Tables that are not expected are not
-            looked at: a database is shared.
+        found_name: How the sentences call the other side, such as "the database". Tables and functions that are not
+            expected are not looked at: a database is shared.
     """
-    sentences: list[str] = []
-    for name, table in expected.items():
-        other = found.get(name)
+    sentences = list(_functions(expected, found, found_name))
+    for name, table in expected.tables.items():
+        other = found.tables.get(name)
         if other is None:
             sentences.append(f"{found_name} has no table {name}")
         elif name in FINMIND:
@@ -30,13 +30,22 @@ def differences(expected: Catalog, found: Catalog, *, found_name: str) -> list[s
 
 def exact_differences(expected: Catalog, found: Catalog, *, found_name: str) -> list[str]:
     """Say how two descriptions of the same tables differ, FinMind's tables included."""
-    sentences = [f"{found_name} has a table {name} that is not expected" for name in found.keys() - expected.keys()]
-    for name, table in expected.items():
-        if name not in found:
+    extra = found.tables.keys() - expected.tables.keys()
+    sentences = [f"{found_name} has a table {name} that is not expected" for name in extra]
+    for name, table in expected.tables.items():
+        if name not in found.tables:
             sentences.append(f"{found_name} has no table {name}")
         else:
-            sentences += _own_table(name, table, found[name], found_name)
+            sentences += _own_table(name, table, found.tables[name], found_name)
     return sentences
+
+
+def _functions(expected: Catalog, found: Catalog, found_name: str) -> Iterator[str]:
+    for name, body in expected.functions.items():
+        if name not in found.functions:
+            yield f"{found_name} has no function {name}"
+        elif found.functions[name] != body:
+            yield f"function {name} does something else in {found_name} than expected"
 
 
 def _own_table(name: str, expected: CatalogTable, found: CatalogTable, found_name: str) -> Iterator[str]:
