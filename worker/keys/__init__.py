@@ -1,9 +1,8 @@
 """Use cases on credential keys: count what each one seals, rotate, verify, and check that one can be retired."""
 
 from worker.keys.canary import check_keys
-from worker.keys.retirement import check_unneeded
 from worker.keys.rotation import RotationReport, rotate, rows_to_rotate
-from worker.keys.usage import KeyUsage, key_usage
+from worker.keys.usage import KeyUsage, check_unneeded, key_usage
 from worker.keys.verification import VerificationReport, verify
 
 __all__ = [

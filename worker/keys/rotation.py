@@ -7,7 +7,7 @@ The content and its version do not change, so a token refresh under way does not
 rows, so after a crash the next call continues with the rows that are left.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,24 +22,6 @@ from worker.keys.sealed_columns import SEALED_COLUMNS, SealedColumn, SealedRow, 
 
 DEFAULT_BATCH = 500
 _PASSES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RotationPlan:
-    """Which rows are to be resealed: those under another key and, with `before`, those sealed before that moment."""
-
-    primary_key_id: str
-    batch: int
-    before: datetime | None = None
-
-    def where(self, column: SealedColumn) -> str:
-        """Return the condition in SQL; it takes the parameters `primary` and `before`."""
-        return f"{column.key_id} <> :primary OR {column.sealed_at} < CAST(:before AS timestamptz)"
-
-    @property
-    def parameters(self) -> dict[str, object]:
-        """The parameters of `where`."""
-        return {"primary": self.primary_key_id, "before": self.before}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,17 +40,41 @@ class RotationReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """What one rotation works with.
-
-    Attributes:
-        on_progress: Called after each batch with the number of rows it resealed.
-    """
+    """Which rows are resealed: those under another key and, with `before`, those sealed before that moment."""
 
     sessions: Sessions
     vault: Vault
-    plan: RotationPlan
-    report: RotationReport
-    on_progress: Callable[[int], None]
+    batch: int
+    before: datetime | None
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters of `_where`."""
+        return {"primary": self.vault.primary_key_id, "before": self.before}
+
+    def rows_left(self) -> int:
+        """Count the rows that are still to be resealed."""
+        with self.sessions() as session:
+            return sum(
+                count_rows(session, column, where=_where(column), **self.parameters) for column in SEALED_COLUMNS
+            )
+
+    def reseal(self, column: SealedColumn, failures: dict[str, str]) -> Iterator[int]:
+        """Reseal a column, a batch per transaction; yield how many rows of each moved. Adds to `failures`."""
+        for rows in in_batches(self.sessions, column, self.batch, where=_where(column), **self.parameters):
+            sealed = [(row, value) for row in rows if (value := self._resealed(row, failures)) is not None]
+            with self.sessions() as session:
+                moved = _write(session, column, sealed)
+            yield moved
+
+    def _resealed(self, row: SealedRow, failures: dict[str, str]) -> SealedValue | None:
+        try:
+            return self.vault.seal(self.vault.open(row.blob, row.place), row.place)
+        except KeyProviderUnavailableError:
+            raise
+        except CredentialError as error:
+            failures[str(row.place)] = str(error)
+            return None
 
 
 def rotate(
@@ -91,13 +97,14 @@ def rotate(
     Raises:
         KeyProviderUnavailableError: Rows resealed until then stay so.
     """
-    plan = _plan(sessions, vault, batch=batch, everything=everything)
-    report = RotationReport(primary_key_id=plan.primary_key_id)
-    rotation = Rotation(sessions=sessions, vault=vault, plan=plan, report=report, on_progress=on_progress)
+    rotation = _begin(sessions, vault, batch=batch, everything=everything)
+    report = RotationReport(primary_key_id=vault.primary_key_id)
     for _ in range(_PASSES):
         for column in SEALED_COLUMNS:
-            _walk(rotation, column)
-        report.remaining = _count(sessions, plan)
+            for moved in rotation.reseal(column, report.failures):
+                report.rotated += moved
+                on_progress(moved)
+        report.remaining = rotation.rows_left()
         if report.remaining <= len(report.failures):
             break
     return report
@@ -105,40 +112,17 @@ def rotate(
 
 def rows_to_rotate(sessions: Sessions, vault: Vault, *, everything: bool = False) -> int:
     """Count the rows that `rotate` would reseal."""
-    return _count(sessions, _plan(sessions, vault, batch=DEFAULT_BATCH, everything=everything))
+    return _begin(sessions, vault, batch=DEFAULT_BATCH, everything=everything).rows_left()
 
 
-def _plan(sessions: Sessions, vault: Vault, *, batch: int, everything: bool) -> RotationPlan:
+def _begin(sessions: Sessions, vault: Vault, *, batch: int, everything: bool) -> Rotation:
     with sessions() as session:
         before = session.scalar(select(func.now())) if everything else None
-    return RotationPlan(primary_key_id=vault.primary_key_id, batch=batch, before=before)
+    return Rotation(sessions=sessions, vault=vault, batch=batch, before=before)
 
 
-def _count(sessions: Sessions, plan: RotationPlan) -> int:
-    with sessions() as session:
-        return sum(
-            count_rows(session, column, where=plan.where(column), **plan.parameters) for column in SEALED_COLUMNS
-        )
-
-
-def _walk(rotation: Rotation, column: SealedColumn) -> None:
-    plan = rotation.plan
-    for rows in in_batches(rotation.sessions, column, plan.batch, where=plan.where(column), **plan.parameters):
-        sealed = [(row, value) for row in rows if (value := _reseal(rotation, row)) is not None]
-        with rotation.sessions() as session:
-            moved = _write(session, column, sealed)
-        rotation.report.rotated += moved
-        rotation.on_progress(moved)
-
-
-def _reseal(rotation: Rotation, row: SealedRow) -> SealedValue | None:
-    try:
-        return rotation.vault.seal(rotation.vault.open(row.blob, row.place), row.place)
-    except KeyProviderUnavailableError:
-        raise
-    except CredentialError as error:
-        rotation.report.failures[str(row.place)] = str(error)
-        return None
+def _where(column: SealedColumn) -> str:
+    return f"{column.key_id} <> :primary OR {column.sealed_at} < CAST(:before AS timestamptz)"
 
 
 def _write(session: Session, column: SealedColumn, sealed: Sequence[tuple[SealedRow, SealedValue]]) -> int:

@@ -1,4 +1,4 @@
-"""Counts the sealed values of each key, and since when it is in use."""
+"""Counts the sealed values of each key, says since when it is in use, and whether it can be removed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.credentials import Vault
+from worker.errors import ConflictError, NotFoundError
 from worker.keys.sealed_columns import SEALED_COLUMNS
 
 
@@ -54,3 +55,20 @@ def key_usage(session: Session, vault: Vault) -> list[KeyUsage]:
         for key_id, per_column in counts.items()
     ]
     return sorted(usages, key=lambda usage: (not usage.primary, usage.key_id))
+
+
+def check_unneeded(session: Session, vault: Vault, key_id: str) -> None:
+    """Check that no stored value is sealed with a key and that it does not seal new ones.
+
+    Raises:
+        ConflictError: The key seals new values, or stored values are sealed with it.
+        NotFoundError: No such key is configured.
+    """
+    usage = next((usage for usage in key_usage(session, vault) if usage.key_id == key_id), None)
+    if usage is None:
+        raise NotFoundError(f"no credential key {key_id!r} is configured")
+    if usage.primary:
+        raise ConflictError(f"the key {key_id!r} seals new values: put another one first, then rotate")
+    if usage.sealed:
+        where = ", ".join(f"{count} of {column}" for column, count in usage.per_column.items())
+        raise ConflictError(f"the key {key_id!r} is still needed ({where}): run `finmind-worker keys rotate` first")
