@@ -139,12 +139,7 @@ def subscribe(wanted: SubscriptionIn, user_id: UserId, services: ServicesDep, on
     """Subscribe a URL; the answer holds the secret, this once."""
 
     def make() -> SecretOut:
-        subscription = Wanted(
-            url=wanted.url,
-            event_types=wanted.event_types,
-            description=wanted.description,
-            rate_limit_per_s=wanted.rate_limit_per_s,
-        )
+        subscription = Wanted(**wanted.model_dump())
         policy = subscription_policy(services.runtime.settings)
         with acting_as(f"api:user:{user_id}"), services.sessions() as session:
             return _secret(
@@ -196,12 +191,7 @@ def change_subscription(
     subscription_id: uuid.UUID, change: SubscriptionChangeIn, user_id: UserId, services: ServicesDep
 ) -> SubscriptionOut:
     """Change a subscription, pause it or go on; its secret and its past deliveries stay."""
-    fields = SubscriptionChange(
-        url=change.url,
-        event_types=change.event_types,
-        description=change.description,
-        rate_limit_per_s=change.rate_limit_per_s,
-    )
+    fields = SubscriptionChange(**change.model_dump(exclude={"status"}))
     with services.sessions() as session:
         policy = subscription_policy(services.runtime.settings)
         subscriptions.change(session, user_id, subscription_id, fields, policy=policy)

@@ -15,7 +15,7 @@ from worker.audit import Action, AuditedCredential
 from worker.audit import record as audit
 from worker.credentials import SealedValue, Vault
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
-from worker.events import API_VERSION, event_types
+from worker.events import API_VERSION
 from worker.models import User, WebhookDelivery, WebhookEvent, WebhookSubscription
 from worker.webhooks.filters import check_filters
 from worker.webhooks.keyring import Keyring, open_keyring, place, seal_keyring
@@ -44,7 +44,6 @@ class Wanted:
     url: str
     event_types: Sequence[str] = ("*",)
     description: str | None = None
-    api_version: str = API_VERSION
     rate_limit_per_s: int | None = None
 
 
@@ -55,7 +54,6 @@ class SubscriptionChange:
     url: str | None = None
     event_types: Sequence[str] | None = None
     description: str | None = None
-    api_version: str | None = None
     rate_limit_per_s: int | None = None
 
 
@@ -85,9 +83,8 @@ def subscribe(session: Session, vault: Vault, user_id: int, wanted: Wanted, *, p
 
     Raises: RefusedTargetError, InvalidRequestError, NotFoundError (no such user), ConflictError (too many).
     """
-    event_types(wanted.api_version)
     _check(wanted.url, wanted.description, wanted.rate_limit_per_s, policy.egress)
-    filters = check_filters(wanted.event_types, wanted.api_version)
+    filters = check_filters(wanted.event_types, API_VERSION)
     _check_room(session, user_id, policy.max_per_user)
     subscription_id, secret = uuid.uuid4(), make_secret()
     sealed = seal_keyring(vault, Keyring(current=secret), place(user_id, subscription_id, 1))
@@ -98,7 +95,7 @@ def subscribe(session: Session, vault: Vault, user_id: int, wanted: Wanted, *, p
             url=wanted.url,
             description=wanted.description,
             event_types=filters,
-            api_version=wanted.api_version,
+            api_version=API_VERSION,
             rate_limit_per_s=wanted.rate_limit_per_s,
             secret_encrypted=sealed.blob,
             secret_key_id=sealed.key_id,
@@ -159,13 +156,12 @@ def change(
     row = subscription_of(session, user_id, subscription_id, locked=True)
     url = wanted.url or row.url
     _check(url, wanted.description, wanted.rate_limit_per_s, policy.egress)
-    api_version = wanted.api_version or row.api_version
-    filters = row.event_types if wanted.event_types is None else wanted.event_types
-    row.event_types = check_filters(filters, api_version)
-    row.url, row.api_version = url, api_version
+    if wanted.event_types is not None:
+        row.event_types = check_filters(wanted.event_types, row.api_version)
+    row.url = url
     row.description = row.description if wanted.description is None else wanted.description
     row.rate_limit_per_s = wanted.rate_limit_per_s or row.rate_limit_per_s
-    row.updated_at = _now(session)
+    row.updated_at = func.now()
     session.flush()
     return row
 
@@ -175,13 +171,13 @@ def pause(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
     row = subscription_of(session, user_id, subscription_id, locked=True)
     if row.status == "disabled":
         raise ConflictError(f"subscription {subscription_id} is disabled")
-    row.status, row.status_code, row.updated_at = "paused", "by_user", _now(session)
+    row.status, row.status_code, row.updated_at = "paused", "by_user", func.now()
 
 
 def resume(session: Session, user_id: int, subscription_id: uuid.UUID) -> None:
     """Deliver again after a pause or after being disabled; past failures are forgotten. Raises: NotFoundError."""
     row = subscription_of(session, user_id, subscription_id, locked=True)
-    row.status, row.status_code, row.updated_at = "active", None, _now(session)
+    row.status, row.status_code, row.updated_at = "active", None, func.now()
     row.consecutive_failures = row.breaker_trips = 0
     row.first_failure_at = row.breaker_until = None
 
@@ -213,7 +209,8 @@ def rotate_secret(
     if not 0 <= grace_s <= MAX_GRACE_S:
         raise InvalidRequestError("the grace is 0 to 7 days")
     row = subscription_of(session, user_id, subscription_id, locked=True)
-    now, secret = _now(session), make_secret()
+    now: datetime = session.execute(select(func.now())).scalar_one()
+    secret = make_secret()
     held = open_keyring(vault, row.secret_encrypted, place(user_id, subscription_id, row.secret_version))
     sealed = _seal(session, vault, row, held.rotated(secret, now=now, grace_ends_at=now + timedelta(seconds=grace_s)))
     audit(session, Action.REPLACED, _subject(subscription_id, user_id, sealed), reason="rotated")
@@ -263,15 +260,10 @@ def _seal(session: Session, vault: Vault, row: WebhookSubscription, keyring: Key
     version = row.secret_version + 1
     sealed = seal_keyring(vault, keyring, place(row.user_id, row.id, version))
     row.secret_encrypted, row.secret_key_id, row.secret_version = sealed.blob, sealed.key_id, version
-    row.secret_sealed_at = row.updated_at = _now(session)
+    row.secret_sealed_at = row.updated_at = func.now()
     session.flush()
     return sealed
 
 
 def _subject(subscription_id: uuid.UUID, user_id: int, sealed: SealedValue) -> AuditedCredential:
     return AuditedCredential(table=_TABLE, row_id=str(subscription_id), user_id=user_id, key_id=sealed.key_id)
-
-
-def _now(session: Session) -> datetime:
-    now: datetime = session.execute(select(func.now())).scalar_one()
-    return now
