@@ -163,8 +163,11 @@ def test_what_finmind_and_operators_may_change_is_no_difference(engine: Engine, 
     [
         (lambda tables: tables["expenses"].append_column(Column("mood", String(3))), "expenses.mood"),
         (lambda tables: setattr(tables["users"].c.role, "nullable", True), "users.role"),
-        (lambda tables: tables["bills"].c.id.append_foreign_key(ForeignKey("users.id")), "FOREIGN KEY (id)"),
-        (lambda tables: tables["bills"].append_column(Column("u", Integer, ForeignKey("users.id"))), "bills.u"),
+        (lambda tables: tables["categories"].c.id.append_foreign_key(ForeignKey("users.id")), "FOREIGN KEY (id)"),
+        (
+            lambda tables: tables["categories"].append_column(Column("u", Integer, ForeignKey("users.id"))),
+            "categories.u",
+        ),
     ],
     ids=["column", "nullable", "foreign key", "column with a foreign key"],
 )

@@ -2,12 +2,11 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ForeignKey, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId, UserRef
+from worker.models.base import Base, Now
 
 
 class ReceivedNotice(Base):
@@ -40,34 +39,3 @@ class ReceivedNotice(Base):
     handled_at: Mapped[datetime | None]
     result: Mapped[str | None] = mapped_column(String(20))
     run_id: Mapped[uuid.UUID | None]
-
-
-class ProviderWebhookKey(Base):
-    """A public key with which a provider signs its webhooks."""
-
-    __tablename__ = "provider_webhook_keys"
-
-    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
-    key_id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    key: Mapped[dict[str, Any]]
-    fetched_at: Mapped[datetime]
-
-
-class ConnectionWarning(Base):
-    """One e-mail to a person about a connection."""
-
-    __tablename__ = "connection_warnings"
-
-    id: Mapped[SerialId]
-    connection_id: Mapped[ConnectionRef]
-    user_id: Mapped[UserRef]
-    kind: Mapped[str] = mapped_column(String(20))
-    cause: Mapped[str] = mapped_column(String(120))
-    consent_expires_at: Mapped[datetime | None]
-    state: Mapped[str] = mapped_column(String(10), server_default="pending")
-    attempt: Mapped[FromZero]
-    next_attempt_at: Mapped[Now]
-    lease_token: Mapped[uuid.UUID | None]
-    last_code: Mapped[str | None] = mapped_column(String(40))
-    sent_at: Mapped[datetime | None]
-    created_at: Mapped[Now]

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Double, Integer, String, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import Integer, String, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base, ConnectionRef, FromZero, Now, SerialId
@@ -58,33 +58,6 @@ class WorkerHeartbeat(Base):
     component: Mapped[str] = mapped_column(String(100), primary_key=True)
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     seen_at: Mapped[Now]
-
-
-class RunActivity(Base):
-    """What happened in one hour; without a connector name: of all connectors together.
-
-    Attributes:
-        outcomes, run_seconds, wait_seconds: Of all connectors together: the rows of the queries of these names in
-            `worker.runs.activity`.
-    """
-
-    __tablename__ = "run_activity"
-
-    hour_at: Mapped[datetime] = mapped_column(primary_key=True)
-    connector_name: Mapped[str] = mapped_column(String(50), primary_key=True)
-    succeeded: Mapped[FromZero]
-    partial: Mapped[FromZero]
-    failed: Mapped[FromZero]
-    cancelled: Mapped[FromZero]
-    rows_changed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
-    wait_p95_s: Mapped[float | None] = mapped_column(Double)
-    run_p50_s: Mapped[float | None] = mapped_column(Double)
-    run_p95_s: Mapped[float | None] = mapped_column(Double)
-    connections: Mapped[int | None]
-    fresh: Mapped[int | None]
-    outcomes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
-    run_seconds: Mapped[list[dict[str, int]] | None] = mapped_column(JSONB)
-    wait_seconds: Mapped[list[dict[str, int]] | None] = mapped_column(JSONB)
 
 
 class CredentialAudit(Base):

@@ -77,27 +77,6 @@ class BankImportRun(CountColumns, Base):
     earlier_attempts: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB, deferred=True)
 
 
-class BankRecording(Base):
-    """A run whose exchanges with the bank are kept.
-
-    Attributes:
-        scrub_key: The secret by which they are scrubbed, the same for all recordings of a connection.
-        content: The recording's file, gzip.
-        problem: Why there is none.
-    """
-
-    __tablename__ = "bank_recordings"
-
-    run_id: Mapped[RunRef] = mapped_column(primary_key=True)
-    connection_id: Mapped[ConnectionRef]
-    user_id: Mapped[UserRef]
-    scrub_key: Mapped[bytes]
-    content: Mapped[bytes | None]
-    problem: Mapped[str | None] = mapped_column(String(200))
-    requested_at: Mapped[Now]
-    finished_at: Mapped[datetime | None]
-
-
 class BankImportRunAccount(CountColumns, Base):
     """What one run did for one account."""
 

@@ -71,35 +71,6 @@ class BankTransaction(Base):
     updated_at: Mapped[Now]
 
 
-class BankTransactionAlias(Base):
-    """An identity that a transaction had before."""
-
-    __tablename__ = "bank_transaction_aliases"
-
-    account_id: Mapped[SourceRef] = mapped_column(primary_key=True, autoincrement=False)
-    identity: Mapped[bytes] = mapped_column(primary_key=True)
-    transaction_id: Mapped[TransactionRef]
-    external_id: Mapped[str | None] = mapped_column(String(255))
-    created_at: Mapped[Now]
-
-
-class BankTransactionChange(Base):
-    """Lineage: what a run decided about a row, why, and how the row was before."""
-
-    __tablename__ = "bank_transaction_changes"
-
-    id: Mapped[SerialId]
-    run_id: Mapped[RunRef]
-    account_id: Mapped[SourceRef | None]
-    transaction_id: Mapped[TransactionRef | None]
-    decision: Mapped[str] = mapped_column(String(12))
-    reason: Mapped[str] = mapped_column(String(40))
-    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    before_image: Mapped[dict[str, Any] | None]
-    reverted_by_run_id: Mapped[uuid.UUID | None]
-    created_at: Mapped[Now]
-
-
 REJECTION_IS_OPEN = "resolved_at IS NULL AND dismissed_at IS NULL"
 REJECTION_IS_DISMISSED = "resolved_at IS NULL AND dismissed_at IS NOT NULL"
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, SmallInteger, String, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base, FromZero, Now, SerialId, UserRef
@@ -77,19 +77,6 @@ class WebhookInbox(Base):
     refused_reason: Mapped[str | None] = mapped_column(String(500))
 
 
-class WebhookEventBatch(Base):
-    """The events of many expenses, written as one row and unpacked by the relay."""
-
-    __tablename__ = "webhook_event_batches"
-
-    id: Mapped[SerialId]
-    user_id: Mapped[UserRef]
-    type: Mapped[str] = mapped_column(String(60))
-    api_version: Mapped[str] = mapped_column(String(20))
-    items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    occurred_at: Mapped[Now]
-
-
 class WebhookDelivery(Base):
     """One event for one subscription."""
 
@@ -124,21 +111,3 @@ class WebhookAttempt(Base):
     code: Mapped[str | None] = mapped_column(String(40))
     duration_ms: Mapped[int | None]
     response_head: Mapped[str | None]
-
-
-class ReminderDelivery(Base):
-    """The sending of one reminder by e-mail."""
-
-    __tablename__ = "reminder_deliveries"
-
-    reminder_id: Mapped[int] = mapped_column(
-        ForeignKey("reminders.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
-    state: Mapped[str] = mapped_column(String(10), server_default="pending")
-    attempt: Mapped[FromZero]
-    next_attempt_at: Mapped[datetime | None]
-    lease_token: Mapped[uuid.UUID | None]
-    lease_expires_at: Mapped[datetime | None]
-    last_code: Mapped[str | None] = mapped_column(String(40))
-    sent_at: Mapped[datetime | None]
-    created_at: Mapped[Now]

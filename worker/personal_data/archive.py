@@ -18,14 +18,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sqlalchemy import LargeBinary, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.connections.statement_folders import folder_of_user
 from worker.db.engine import Sessions
 from worker.errors import NotFoundError
 from worker.inert_text import inert, inert_json
-from worker.models import Base
 from worker.personal_data.personal_tables import TABLES, PersonalTable, whose
 
 FORMAT = "finmind-worker-export/1"
@@ -99,23 +98,25 @@ class _Writer:
     pipe: _Pipe
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
 
     def readme(self) -> Iterator[bytes]:
         lines = "".join(f"{table.name}: {table.says}\n" for table in TABLES)
         yield from self._member("README.txt", iter([f"{_README}{lines}statement_files: uploaded statement files\n"]))
 
     def table(self, table: PersonalTable) -> Iterator[bytes]:
-        columns = exported_columns(table)
-        named = ", ".join(f'"{name}"' for name in columns)
-        key = ", ".join(f'"{column.name}"' for column in Base.metadata.tables[table.name].primary_key)
-        statement = f'SELECT {named} FROM "{table.name}" WHERE {whose(table.name)} ORDER BY {key}'  # noqa: S608 - names of the models
+        found = columns_of(self.session, table)
+        if found.left_out:
+            self.left_out[table.name] = sorted(found.left_out)
+        named, key = (", ".join(f'"{name}"' for name in names) for names in (found.exported, found.key))
+        statement = f'SELECT {named} FROM "{table.name}" WHERE {whose(table.name)} ORDER BY {key}'  # noqa: S608 - names of the catalog
 
         def read() -> Iterator[Mapping[str, Any]]:
             how = {"stream_results": True, "yield_per": _ROWS}
-            found = self.session.execute(text(statement), {"user_id": self.user_id}, execution_options=how)
-            yield from map(dict, found.mappings())
+            rows = self.session.execute(text(statement), {"user_id": self.user_id}, execution_options=how)
+            yield from map(dict, rows.mappings())
 
-        yield from self._twice(table.name, table.says, columns, read)
+        yield from self._twice(table.name, table.says, found.exported, read)
 
     def rows(self, name: str, says: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
         columns = ("path", "bytes", "sha256", "modified_at")
@@ -128,7 +129,7 @@ class _Writer:
             "made_at": datetime.now(UTC).isoformat(),
             "datasets": dict(self.datasets),
             "sha256": dict(self.checksums),
-            "left_out": {table.name: sorted(_left_out(table)) for table in TABLES if _left_out(table)},
+            "left_out": dict(self.left_out),
         }
         yield from self._member("manifest.json", iter([json.dumps(content, indent=2) + "\n"]))
 
@@ -157,16 +158,35 @@ class _Writer:
         yield self.pipe.take()
 
 
-def exported_columns(table: PersonalTable) -> tuple[str, ...]:
-    """Return the columns of a table that an archive has: those known to the models, but for binary and hidden ones."""
-    left_out = _left_out(table)
-    return tuple(column.name for column in Base.metadata.tables[table.name].columns if column.name not in left_out)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableColumns:
+    """The columns of a table: those of its archive, those that are left out, and its primary key."""
+
+    exported: Sequence[str]
+    left_out: Sequence[str]
+    key: Sequence[str]
 
 
-def _left_out(table: PersonalTable) -> frozenset[str]:
-    columns = Base.metadata.tables[table.name].columns
-    unread = {"source_recurring_id", "created_at"} if table.name == "expenses" else set()
-    return table.hidden | {column.name for column in columns if isinstance(column.type, LargeBinary)} | unread
+_COLUMNS = text(
+    """
+    SELECT a.attname AS name, a.atttypid = 'bytea'::regtype AS is_binary, a.attnum = ANY(k.conkey) AS is_key
+    FROM pg_attribute a JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'p'
+    WHERE a.attrelid = CAST(:table AS regclass) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+    """
+)
+
+
+def columns_of(session: Session, table: PersonalTable) -> TableColumns:
+    """Return the columns of a table, as the database has it."""
+    found = session.execute(_COLUMNS, {"table": table.name}).all()
+    shown = {row.name for row in found if not row.is_binary} - table.hidden
+    if table.columns is not None:
+        shown &= table.columns
+    return TableColumns(
+        exported=[row.name for row in found if row.name in shown],
+        left_out=[row.name for row in found if row.name not in shown],
+        key=[row.name for row in found if row.is_key],
+    )
 
 
 def _json_line(row: Mapping[str, Any]) -> str:

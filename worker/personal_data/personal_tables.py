@@ -1,4 +1,4 @@
-"""Lists the tables that hold rows about a user, to be exported and erased. A test compares the list with the models."""
+"""Lists the tables that hold rows about a user, to be exported and erased. A test compares the list with schema.sql."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,14 @@ class PersonalTable:
         whose: The condition of the rows of people whose id fits; `{of}` stands for a comparison such as `= :user_id`.
         says: What the rows are, for the reader of an archive.
         hidden: Columns that an archive leaves out, beside binary ones: leases and what only the worker reads.
+        columns: The columns of an archive, where the table is FinMind's, which may add others; None: all the rest.
     """
 
     name: str
     whose: str
     says: str
     hidden: frozenset[str] = frozenset()
+    columns: frozenset[str] | None = None
 
 
 _USERS = "user_id {of}"
@@ -48,6 +50,7 @@ TABLES: tuple[PersonalTable, ...] = (
         name="expenses",
         whose="id IN (SELECT expense_id FROM bank_transactions WHERE user_id {of})",
         says="the expenses that imports wrote or found to be the same",
+        columns=frozenset({"id", "user_id", "category_id", "amount", "currency", "expense_type", "notes", "spent_at"}),
     ),
     PersonalTable(
         name="bank_import_runs",

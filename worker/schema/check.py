@@ -30,7 +30,7 @@ def database_differences(engine: Engine, sql: str) -> list[str]:
 
 
 def check_models(engine: Engine, metadata: MetaData) -> list[str]:
-    """Compare the models with schema.sql, in any database, both ways."""
+    """Compare the models with schema.sql, in any database: their columns and keys, both ways."""
     return _model_differences(engine, metadata, _expected(engine, schema_sql()))
 
 

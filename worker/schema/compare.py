@@ -29,14 +29,13 @@ def differences(expected: Catalog, found: Catalog, *, found_name: str) -> list[s
 
 
 def exact_differences(expected: Catalog, found: Catalog, *, found_name: str) -> list[str]:
-    """Say how two descriptions of the same tables differ, FinMind's tables included."""
-    extra = found.tables.keys() - expected.tables.keys()
-    sentences = [f"{found_name} has a table {name} that is not expected" for name in extra]
-    for name, table in expected.tables.items():
-        if name not in found.tables:
-            sentences.append(f"{found_name} has no table {name}")
+    """Say how `found` describes its tables otherwise than `expected`, FinMind's tables included."""
+    sentences: list[str] = []
+    for name, table in found.tables.items():
+        if name not in expected.tables:
+            sentences.append(f"{found_name} has a table {name} that is not expected")
         else:
-            sentences += _own_table(name, table, found.tables[name], found_name)
+            sentences += _own_table(name, expected.tables[name], table, found_name)
     return sentences
 
 
