@@ -17,6 +17,7 @@ from tests.factories import make_connection, subscribe
 from tests.leases import claim
 from worker.api.ops import deliveries
 from worker.cli.watching import fetched
+from worker.connectors.base import Window
 from worker.errors import ConfigurationError, NotFoundError
 from worker.runs import fetch_progress
 from worker.runs.request import request_run
@@ -623,7 +624,7 @@ def test_what_a_slow_bank_sent_is_shown_while_more_arrives(page, run_id, user_id
     person = {"Authorization": f"Bearer {token(user_id)}"}
     streamed = f"/bank-connections/import-runs/{run_id}"
     for pages, from_on in ((1, date(2026, 10, 1)), (3, date(2026, 7, 1))):
-        progress.note(pages=pages, rows=100 * pages, from_on=from_on, to_on=date(2026, 11, 20))
+        progress.note(pages, 100 * pages, Window(from_on=from_on, to_on=date(2026, 11, 20)))
         run = page.get(streamed, headers=person, auth=None).json()  # each change of it is an event of the stream
         assert (run["pages"], run["fetched"], run["read_from_on"]) == (pages, 100 * pages, str(from_on))
         assert f"{pages} pages back to {from_on}" in page.get("/ops/runs?range=all").text

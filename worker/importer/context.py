@@ -4,24 +4,14 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import BankConnector, QuotaReading
+from worker.connectors.base import BankConnector, QuotaReading, Window
 from worker.db.engine import Sessions
 from worker.runs.lease import fence
 from worker.runs.states import Lease
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchProgress:
-    """How much of a delivery arrived. from_on, to_on: the days of its rows."""
-
-    pages: int
-    rows: int
-    from_on: date | None
-    to_on: date | None
 
 
 def _do_nothing(*_values: object) -> None:
@@ -41,7 +31,7 @@ class ImportContext:
         now: The current moment (UTC), for days only; whether something is due is decided by Postgres.
         clear_cache: Drops FinMind's cached summaries of a user's months (`YYYY-MM`) after the commit; never raises.
         note_quota: Stores the allowances that responses stated.
-        note_fetched: Called after every page, so that those who watch the run see it arrive.
+        note_fetched: Called after every page with the pages, rows and days of the delivery so far, for those who watch.
         note_part_days: Stores over how many days one request of this run may go, because the bank is slow.
         clock: Measures how long a delivery takes (s).
         part_s: A delivery that takes longer is cut into parts, each of which is committed (s).
@@ -59,7 +49,7 @@ class ImportContext:
     now: Callable[[], datetime]
     clear_cache: Callable[[int, frozenset[str]], None]
     note_quota: Callable[[Sequence[QuotaReading]], None] = _do_nothing
-    note_fetched: Callable[[FetchProgress], None] = _do_nothing
+    note_fetched: Callable[[int, int, Window | None], None] = _do_nothing
     note_part_days: Callable[[int], None] = _do_nothing
     clock: Callable[[], float] = time.monotonic
     part_s: float = float("inf")

@@ -2,11 +2,11 @@
 
 import time
 from contextlib import suppress
-from datetime import date
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from worker.connectors.base import Window
 from worker.db.engine import Sessions
 from worker.runs.states import Lease
 
@@ -41,12 +41,13 @@ class FetchProgressWriter:
         self._key = {"run_id": lease.run_id, "token": lease.token}
         self._written_s = time.monotonic()
 
-    def note(self, *, pages: int, rows: int, from_on: date | None, to_on: date | None) -> None:
+    def note(self, pages: int, rows: int, days: Window | None) -> None:
         """Say what of the delivery under way has arrived."""
         if time.monotonic() - self._written_s < WRITE_EVERY_S:
             return
         with suppress(SQLAlchemyError), self._statements() as session:
-            session.execute(_NOTE, {**self._key, "pages": pages, "rows": rows, "from_on": from_on, "to_on": to_on})
+            read = {"pages": pages, "rows": rows, "from_on": days and days.from_on, "to_on": days and days.to_on}
+            session.execute(_NOTE, self._key | read)
         self._written_s = time.monotonic()
 
     def limit_days(self, days: int) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from worker.db.engine import Sessions
 from worker.errors import TooHeavyError
 from worker.fault_injection import point
-from worker.importer.context import FetchProgress, ImportContext
+from worker.importer.context import ImportContext
 from worker.runs.fetch_progress import FetchProgressWriter
 from worker.runs.heavy import LIGHT_ROWS, LightWorker, is_consumed
 from worker.runs.lease_renewal import LeaseKeeper
@@ -38,7 +38,7 @@ def import_context(
         now=lambda: datetime.now(UTC),
         clear_cache=runtime.cache.clear,
         note_quota=opener.note_quota,
-        note_fetched=partial(_note_fetched, progress),
+        note_fetched=progress.note,
         note_part_days=progress.limit_days,
         part_s=keeper.deadline_s / 2,
         note_progress=keeper.advance,
@@ -56,10 +56,6 @@ def refuse_if_heavy(runtime: Runtime, light: LightWorker | None, rows: int) -> N
     """Raise TooHeavyError when so many rows are too many for a light worker and another one can take them."""
     if light is not None and rows > LIGHT_ROWS and heavy_queue_is_consumed(runtime):
         raise TooHeavyError(f"a delivery of {rows} rows is for a worker of heavy runs")
-
-
-def _note_fetched(progress: FetchProgressWriter, fetched: FetchProgress) -> None:
-    progress.note(pages=fetched.pages, rows=fetched.rows, from_on=fetched.from_on, to_on=fetched.to_on)
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Whether the balance follows from the rows."""
 
+import json
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from worker.importer.decide.balance_proof import BalanceProof, Books, PostedRow, explain, prove
+from worker.importer.decide.balance_proof import BalanceProof, Books, Explanation, PostedRow, explain, prove
 
 OPENED_ON, TODAY, PROVEN_ON = date(2026, 1, 1), date(2026, 6, 15), date(2026, 6, 1)
 FITS = {
@@ -105,8 +106,22 @@ def test_a_mismatch_says_since_when(proven_on, since):
     }  # fmt: skip
 
 
-def test_a_proof_without_figures_is_stored_without_them():
-    assert BalanceProof(result="unproven", reason="no_balance").as_json()["difference"] is None
+KEPT = {
+    "without figures": BalanceProof(result="unproven", reason="no_balance"),
+    "with an explanation": BalanceProof(
+        result="mismatch", reason="does_not_balance", difference=Decimal("-10.50"), since_on=PROVEN_ON,
+        explanation=Explanation(code="row_doubled", transaction_ids=(1, 2)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("proof", KEPT.values(), ids=KEPT)
+def test_a_proof_is_read_as_it_was_stored(proof):
+    assert BalanceProof.from_json(json.loads(json.dumps(proof.as_json()))) == proof
+
+
+def test_a_proof_of_an_older_worker_is_read_without_what_it_lacks():
+    assert BalanceProof.from_json({"result": "proven"}) == BalanceProof(result="proven", reason="")
 
 
 def test_a_proof_says_what_it_rests_on_and_since_when():

@@ -12,6 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from pydantic import TypeAdapter
+
 BALANCES = "balances"
 """Reason of a balance that fits as the rows stand."""
 
@@ -60,6 +62,18 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What would explain a mismatch exactly.
+
+    Attributes:
+        transaction_ids: The rows it is about.
+    """
+
+    code: str
+    transaction_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceProof:
     """Whether a balance follows from the rows.
 
@@ -76,13 +90,13 @@ class BalanceProof:
     """
 
     result: str
-    reason: str
+    reason: str = ""
     difference: Decimal | None = None
     since_on: date | None = None
     balance_on: date | None = None
     rests_on: str | None = None
     from_on: date | None = None
-    explanation: "Explanation | None" = None
+    explanation: Explanation | None = None
 
     @property
     def fits_after_on(self) -> date | None:
@@ -97,47 +111,15 @@ class BalanceProof:
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "BalanceProof":
         """Return the proof that `as_json` wrote."""
-        difference, explanation = kept.get("difference"), kept.get("explanation")
-        days = {name: kept.get(name) for name in ("since_on", "balance_on", "from_on")}
-        return cls(
-            result=kept["result"],
-            reason=kept.get("reason", ""),
-            difference=None if difference is None else Decimal(difference),
-            rests_on=kept.get("rests_on"),
-            explanation=None
-            if explanation is None
-            else Explanation(code=explanation["code"], transaction_ids=tuple(explanation["transaction_ids"])),
-            **{name: None if day is None else date.fromisoformat(day) for name, day in days.items()},
-        )
+        return _PROOF.validate_python(kept)
 
     def as_json(self) -> dict[str, Any]:
         """Return the proof as JSON, with amounts as text."""
-        return {
-            "result": self.result,
-            "reason": self.reason,
-            "difference": None if self.difference is None else str(self.difference),
-            "since_on": None if self.since_on is None else self.since_on.isoformat(),
-            "balance_on": None if self.balance_on is None else self.balance_on.isoformat(),
-            "rests_on": self.rests_on,
-            "from_on": None if self.from_on is None else self.from_on.isoformat(),
-            "explanation": None if self.explanation is None else self.explanation.as_json(),
-        }
+        written: dict[str, Any] = _PROOF.dump_python(self, mode="json")
+        return written
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What would explain a mismatch exactly.
-
-    Attributes:
-        transaction_ids: The rows it is about.
-    """
-
-    code: str
-    transaction_ids: tuple[int, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as a proof holds it."""
-        return {"code": self.code, "transaction_ids": list(self.transaction_ids)}
+_PROOF = TypeAdapter(BalanceProof)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

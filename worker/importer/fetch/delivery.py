@@ -27,7 +27,7 @@ from worker.connectors.errors import (
     RateLimitScope,
 )
 from worker.errors import WorkerError
-from worker.importer.context import FetchProgress, ImportContext
+from worker.importer.context import ImportContext
 from worker.importer.decide.days import UNDATED, rough_day
 from worker.importer.decide.page_repeats import repeated_rows
 from worker.importer.decide.placeholder_days import without_placeholder_days
@@ -113,21 +113,11 @@ class Delivery:
         return [row.external_id for row in self.removed if row.account_id in (None, account_id)]
 
     def start_over(self) -> None:
-        """Discard everything that was read, except the allowances that the calls used."""
+        """Discard everything that was read, except how many pages it took and the allowances that they used."""
         self.staging.close()
-        self.staging = Staging()
-        for collected in (
-            self.removed,
-            self.rejected,
-            self.failures,
-            self.accounts,
-            self.balances,
-            self.warnings,
-            self.repeated,
-        ):
-            collected.clear()
-        self.covers, self.complete, self.provider_session, self.records = None, True, None, 0
-        self.last_page, self.days = (), None
+        fresh = Delivery(pages=self.pages, quota=self.quota)
+        for name in self.__slots__:
+            setattr(self, name, getattr(fresh, name))
 
 
 def fetch(readings: Sequence[Reading], context: ImportContext, cut: Cut = Cut.NOWHERE) -> Delivery:
@@ -208,7 +198,7 @@ def _read_pages(pages: Iterator[Page], context: ImportContext, cut: Cut) -> Deli
                 raise DeliveryTooLongError(_days_of(delivery))  # noqa: TRY301 - what was staged is freed below
             _take_in(delivery, page)
             context.refuse_if_heavy(delivery.records)
-            _report(delivery, context)
+            context.note_fetched(delivery.pages, delivery.records, delivery.days)
             was_late = context.clock() > late_s
             if was_late and cut is Cut.AT_PAGES and page.next_cursor is not None:
                 delivery.continues, delivery.covers = True, None  # days are complete once all pages were read
@@ -217,18 +207,6 @@ def _read_pages(pages: Iterator[Page], context: ImportContext, cut: Cut) -> Deli
         delivery.staging.close()
         raise
     return delivery
-
-
-def _report(delivery: Delivery, context: ImportContext) -> None:
-    days = delivery.days
-    context.note_fetched(
-        FetchProgress(
-            pages=delivery.pages,
-            rows=delivery.records,
-            from_on=days.from_on if days else None,
-            to_on=days.to_on if days else None,
-        )
-    )
 
 
 def _days_of(delivery: Delivery) -> int:

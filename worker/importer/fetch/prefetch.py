@@ -7,7 +7,7 @@ from worker.connectors.base import BankConnector, Page, Scope, SyncState
 from worker.connectors.errors import ConnectorError
 from worker.importer.context import ImportContext
 from worker.importer.fetch.delivery import Cut, Delivery, DeliveryTooLongError, Reading, fetch
-from worker.importer.fetch.request_plan import FetchRequest, RequestKey
+from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.fetch.window import split_window
 from worker.importer.outcome import stops_connection
@@ -19,14 +19,14 @@ class PrefetchedDeliveries:
     def __init__(self, connector: BankConnector, context: ImportContext) -> None:
         self._connector = connector
         self._context = context
-        self._prefetched: dict[RequestKey, Delivery | ConnectorError | DeliveryTooLongError] = {}
+        self._prefetched: dict[FetchRequest, Delivery | ConnectorError | DeliveryTooLongError] = {}
 
     def prefetch(self, request: FetchRequest, *, whole: bool = False) -> Delivery:
         """Fetch a delivery and keep it, or its error, for `take`. Raises: ConnectorError."""
         try:
-            self._prefetched[request.key] = delivery = self._fetch(request, whole=whole)
+            self._prefetched[request] = delivery = self._fetch(request, whole=whole)
         except (ConnectorError, DeliveryTooLongError) as error:
-            self._prefetched[request.key] = error
+            self._prefetched[request] = error
             raise
         return delivery
 
@@ -55,7 +55,7 @@ class PrefetchedDeliveries:
 
     def take(self, request: FetchRequest) -> Delivery:
         """Return the delivery, fetched now unless it was before; the caller closes it. Raises: ConnectorError."""
-        kept = self._prefetched.pop(request.key, None)
+        kept = self._prefetched.pop(request, None)
         if isinstance(kept, ConnectorError | DeliveryTooLongError):
             raise kept
         return kept or self._fetch(request)

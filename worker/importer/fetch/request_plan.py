@@ -5,7 +5,7 @@ the end is kept by `worker.runs.attempt_log`.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from worker.connectors.base import Capabilities, Scope, Window
@@ -27,22 +27,8 @@ from worker.runs.states import RunKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestKey:
-    """Identifies a request to the bank.
-
-    Attributes:
-        account_id: The bank's id of the account; None for all accounts of the connection in one call.
-    """
-
-    account_id: str | None
-    window: Window
-    by_cursor: bool
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest:
-    """One delivery to fetch.
+    """One delivery to fetch. Requests that ask the bank the same are equal, whichever accounts of ours they are for.
 
     Attributes:
         accounts: Our accounts that it is for.
@@ -50,17 +36,12 @@ class FetchRequest:
         replays: Whether it is for rejected rows that are replayed: they come alone, and move no watermark or cursor.
     """
 
-    accounts: Sequence[AccountState]
+    accounts: Sequence[AccountState] = field(compare=False)
     account_id: str | None
     window: Window
     by_cursor: bool
     cursor: str | None = None
     replays: bool = False
-
-    @property
-    def key(self) -> RequestKey:
-        """The request to the bank, without our accounts that the response is for."""
-        return RequestKey(account_id=self.account_id, window=self.window, by_cursor=self.by_cursor, cursor=self.cursor)
 
 
 def progress_of(account: AccountState | BankConnectionAccount) -> Progress:
