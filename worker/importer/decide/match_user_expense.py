@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.expense import expense_from_line
 from worker.importer.decide.line import Line
 from worker.importer.decide.meet_rows import meet_rows
@@ -20,6 +21,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
+from worker.importer.decide.stored_row import ExpenseState
 from worker.words import payment_text
 
 MAX_DAYS = 3
@@ -96,6 +98,13 @@ class Counterpart:
     def partner(self) -> Partner:
         """What a row that matches is matched with."""
         return Partner(self.expense_id if self.twin_id is None else None, self.twin_id)
+
+    @property
+    def effect(self) -> ExpenseEffect:
+        """What a match does to the row: the user's own expense stands for it, or the row of another source."""
+        expense_id, twin_id = self.partner
+        state = ExpenseState.LINKED if twin_id is None else ExpenseState.TWIN
+        return ExpenseEffect(state=state, link_expense_id=expense_id, twin_id=twin_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

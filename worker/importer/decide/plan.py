@@ -85,10 +85,10 @@ class Plan:
 
 @dataclass(slots=True, kw_only=True)
 class _CounterpartMatches:
-    """The user's expenses behind new lines and behind changes, by their places in the two lists."""
+    """The counterparts of new lines and of rows that return or become visible, by their places in the two lists."""
 
-    of_new: dict[int, tuple[Counterpart, Reason]] = field(default_factory=dict)
-    of_changes: dict[int, tuple[Counterpart, Reason]] = field(default_factory=dict)
+    of_new: dict[int, tuple[ExpenseEffect, Reason]] = field(default_factory=dict)
+    of_changes: dict[int, ExpenseEffect] = field(default_factory=dict)
     suggestions: list[Suggestion] = field(default_factory=list)
     own: list[Counterpart] = field(default_factory=list)
 
@@ -130,7 +130,10 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
             _new_row(line, identity, found.of_new.get(place), matches.shared_ids, rules)
             for place, (line, identity) in enumerate(zip(new, identities[len(updates) :], strict=True))
         ],
-        changes=[_linked(change, found.of_changes.get(place)) for place, change in enumerate(changes)],
+        changes=[
+            change if (effect := found.of_changes.get(place)) is None else replace(change, effect=effect)
+            for place, change in enumerate(changes)
+        ],
         suggestions=found.suggestions,
         returned=matches.returned,
         newly_absent=[r.id for r in left_over if r.id not in removed and is_newly_absent(r, evidence.coverage)],
@@ -211,18 +214,18 @@ def _match_counterparts(
     result = match_user_expenses(visible, candidates, evidence.spans, apart=apart, rivals=evidence.rivals)
     for match in result.matches:
         if match.left_place < len(new_places):
-            found.of_new[new_places[match.left_place]] = (match.right, match.reason)
+            found.of_new[new_places[match.left_place]] = (match.right.effect, match.reason)
             continue
         place = change_places[match.left_place - len(new_places)]
         if (changes[place].known.id, match.right.partner) not in evidence.asked.open:
-            found.of_changes[place] = (match.right, match.reason)
+            found.of_changes[place] = match.right.effect
     found.own = [m.right for m in (*result.matches, *result.suggestions) if m.right.twin_id is None]
     found.suggestions = [
         Suggestion(
             new_place=new_places[match.left_place],
             reason=match.reason,
-            expense_id=match.right.expense_id if match.right.twin_id is None else None,
-            twin_id=match.right.twin_id,
+            expense_id=match.right.partner.expense_id,
+            twin_id=match.right.partner.twin_id,
         )
         for match in result.suggestions
         if match.left_place < len(new_places)
@@ -230,43 +233,29 @@ def _match_counterparts(
     return found
 
 
-def _linked(change: RowChange, counterpart: tuple[Counterpart, Reason] | None) -> RowChange:
-    """Link a row that returns, or becomes visible, with the expense that the user has for it in the meantime."""
-    if counterpart is None:
-        return change
-    expense, _reason = counterpart
-    if expense.twin_id is not None:
-        return replace(change, effect=ExpenseEffect(state=ExpenseState.TWIN, twin_id=expense.twin_id))
-    return replace(change, effect=ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=expense.expense_id))
-
-
 def _new_row(
     line: Line,
     identity: RowIdentity,
-    counterpart: tuple[Counterpart, Reason] | None,
+    counterpart: tuple[ExpenseEffect, Reason] | None,
     shared_ids: Mapping[str, bytes],
     rules: RowRules,
 ) -> NewRow:
     why_none = why_no_expense(line, pending_hidden=rules.pending_hidden)
-    state, decision = ExpenseState.OWN, Decision.CREATED
+    effect, decision = ExpenseEffect(state=ExpenseState.OWN), Decision.CREATED
     reason = Reason.NEW_ID if line.identity else Reason.NEW_CONTENT
-    link_expense_id = twin_id = None
     if why_none is not None:
-        state, reason = ExpenseState.NONE, why_none
+        effect, reason = ExpenseEffect(state=ExpenseState.NONE), why_none
     elif counterpart is not None:
-        (expense, reason), decision = counterpart, Decision.LINKED
-        twin_id = expense.twin_id
-        link_expense_id = expense.expense_id if twin_id is None else None
-        state = ExpenseState.LINKED if twin_id is None else ExpenseState.TWIN
+        (effect, reason), decision = counterpart, Decision.LINKED
     return NewRow(
         line=line,
         identity=identity.identity,
         occurrence=identity.occurrence,
         decision=decision,
         reason=reason,
-        expense_state=state,
+        expense_state=effect.state,
         expense=expense_of(line) if why_none is None else None,
-        link_expense_id=link_expense_id,
-        twin_id=twin_id,
+        link_expense_id=effect.link_expense_id,
+        twin_id=effect.twin_id,
         shared_identity=shared_ids.get(line.external_id) if line.external_id else None,
     )

@@ -17,9 +17,9 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.similarity import common_words
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.store.change_rows import expense_to_json, record_without_line
-from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
+from worker.importer.store.expense_rows import set_categories, update_expenses
 from worker.importer.store.moved_rows import HandOver, hand_over, join_pair, let_follow, make_twins
-from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.own_expenses import give_expenses, replace_expense
 from worker.importer.store.stored_rows import latest_texts, load_details
 from worker.importer.store.write import WriteTarget
 from worker.models import BankTransaction
@@ -56,10 +56,6 @@ _WENT = text(
       AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
     WHERE c.run_id = :run_id AND c.account_id = :account_id AND c.decision = 'removed'
       AND c.before_image #>> '{transaction,state}' = 'pending'"""
-)
-_LINK = text(
-    """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, twin_id = :twin_id,
-      last_run_id = :run_id WHERE id = :id"""
 )
 
 
@@ -213,7 +209,4 @@ def _inherit(
             session, event_type="expense.updated", expense_ids=[posted.expense_id], run_id=target.run_id
         )
         return months | {month(effect.write)}
-    link = {"id": posted.id, "expense_id": effect.link_expense_id, "state": effect.state, "twin_id": effect.twin_id}
-    session.execute(_LINK, link | {"run_id": target.run_id})
-    delete_expenses(session, [posted.expense_id], target.run_id)
-    return months
+    return months | replace_expense(session, posted, effect, target.run_id)

@@ -168,8 +168,13 @@ def make_twins(session: Session, pairs: Sequence[HandOver], run_id: uuid.UUID | 
     values = _arrays(pairs) | {"run_id": run_id, "reason": "same_account_twin"}
     if run_id is not None:
         session.execute(_RECORD, values)
-    session.execute(_BECOME_TWINS, values)
+    become_twins(session, [(pair.old_id, pair.new_id) for pair in pairs], run_id)
     return delete_expenses(session, (pair.dropped_expense_id for pair in pairs), run_id)
+
+
+def become_twins(session: Session, pairs: Sequence[tuple[int, int]], run_id: uuid.UUID | None) -> None:
+    """Make the second row of each pair a twin of the first one, whatever it was before."""
+    session.execute(_BECOME_TWINS, _pair_arrays(pairs) | {"run_id": run_id})
 
 
 def join_pair(
@@ -238,8 +243,11 @@ def _arrays(pairs: Sequence[HandOver]) -> dict[str, object]:
 def let_follow(session: Session, pairs: Sequence[tuple[int, int]]) -> None:
     """Let the twins of the first row of each pair point to the second one."""
     if pairs:
-        values = {"old_ids": array_text(old for old, _ in pairs), "new_ids": array_text(new for _, new in pairs)}
-        session.execute(_FOLLOW, values)
+        session.execute(_FOLLOW, _pair_arrays(pairs))
+
+
+def _pair_arrays(pairs: Sequence[tuple[int, int]]) -> dict[str, object]:
+    return {"old_ids": array_text(old for old, _ in pairs), "new_ids": array_text(new for _, new in pairs)}
 
 
 def repeer(session: Session, peers: Sequence[tuple[int, int]]) -> None:

@@ -1,4 +1,4 @@
-"""Gives rows that have no expense of their own one, as the bank states them: a match ended, or was taken back."""
+"""Gives rows that have no expense of their own one, as the bank states them, and takes it where a match says so."""
 
 import uuid
 from collections.abc import Collection
@@ -7,9 +7,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.store.bulk import array_text
+from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.stored_rows import lock_expenses
 
 HIDDEN = frozenset({ExpenseState.TRANSFER, ExpenseState.TWIN})
@@ -67,3 +69,16 @@ def give_expenses(
     expense_ids = [row.expense_id for row in given]
     outbox.record_expenses(session, event_type="expense.created", expense_ids=expense_ids, run_id=run_id)
     return {row.month for row in given}
+
+
+_REPLACE = text(
+    """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, twin_id = :twin_id,
+      last_run_id = :run_id WHERE id = :id"""
+)
+
+
+def replace_expense(session: Session, row: StoredRow, effect: ExpenseEffect, run_id: uuid.UUID) -> set[str]:
+    """Let another expense, or another row, stand for a row, and delete the expense that it had; return its month."""
+    values = {"expense_id": effect.link_expense_id, "state": effect.state, "twin_id": effect.twin_id}
+    session.execute(_REPLACE, values | {"id": row.id, "run_id": run_id})
+    return delete_expenses(session, [row.expense_id], run_id)

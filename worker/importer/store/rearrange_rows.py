@@ -22,7 +22,7 @@ from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.moved_rows import HandOver, hand_over
+from worker.importer.store.moved_rows import HandOver, become_twins, hand_over
 from worker.importer.store.stored_rows import load_details
 from worker.importer.store.user_expenses import load_spans
 from worker.importer.store.write import WriteTarget
@@ -57,11 +57,6 @@ _ALONE = text(
       WINDOW equal AS (PARTITION BY amount, currency)
     ) t WHERE has_other
     UNION SELECT id FROM alone JOIN unlike USING (is_ours, amount, currency)"""  # noqa: S608 - a constant
-)
-_POINT = text(
-    """UPDATE bank_transactions t SET expense_id = NULL, expense_state = 'twin', twin_id = v.twin_id,
-      last_run_id = :run_id
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:twin_ids AS bigint[])) v(id, twin_id) WHERE t.id = v.id"""
 )
 
 
@@ -170,9 +165,7 @@ def _write(session: Session, target: WriteTarget, found: Sequence[_Passed]) -> s
     handed = [HandOver.of(row, other.id) for one in passed for row, other in one.handed]
     hand_over(session, handed, target.run_id, reason=Reason.TWIN_TOOK_OVER)
     pairs = [pair for one in passed for pair in one.pairs]
-    twin_ids = [twin.id for twin, _ in pairs]
-    values = {"ids": twin_ids, "twin_ids": [owner.id for _, owner in pairs], "run_id": target.run_id}
-    session.execute(_POINT, values)
+    become_twins(session, [(owner.id, twin.id) for twin, owner in pairs], target.run_id)
     delete_expenses(session, (row.expense_id for row in lost), target.run_id)
     months = {month(row.expense) for row in lost if row.expense is not None}
-    return months | let_sources_lead(session, twin_ids, target.run_id)
+    return months | let_sources_lead(session, [twin.id for twin, _ in pairs], target.run_id)

@@ -5,7 +5,7 @@ imported the same purchase, another account the other leg of a transfer. The rul
 (`decide.match_user_expense`, `decide.match_transfer`); what the user declined or changed is not decided again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
-from worker.importer.decide.expense import month
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_user_expense import MAX_DAYS_ASKED, Counterpart, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
@@ -24,11 +23,10 @@ from worker.importer.store.bank_accounts import other_sources
 from worker.importer.store.booked_beside import let_posted_rows_inherit
 from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_locks import lock_if_unchanged, retry_while_changed
-from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import let_follow
 from worker.importer.store.obsolete_questions import close_obsolete_questions
-from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.own_expenses import give_expenses, replace_expense
 from worker.importer.store.rearrange_rows import let_equal_rows_meet
 from worker.importer.store.stale_pending import decide_pending, remove_abandoned
 from worker.importer.store.stored_rows import load_details
@@ -110,10 +108,6 @@ _ORPHANS = text(
 _TAKE_BACK_TWINS = text(
     """UPDATE bank_transactions t SET expense_state = o.expense_state, twin_id = NULL, last_run_id = :run_id
     FROM bank_transactions o WHERE o.id = t.twin_id AND t.id = ANY(:ids)"""
-)
-_TAKE_OVER = text(
-    """UPDATE bank_transactions SET expense_id = :expense_id, expense_state = :state, twin_id = :twin_id,
-      last_run_id = :run_id WHERE id = :id"""
 )
 
 
@@ -216,7 +210,8 @@ def _match_rows(
             if expense.twin_id is None:
                 _suggest(session, target, row, expense, match.reason)
             continue
-        months |= _replace_expense(session, target, row, expense, match.reason)
+        record_without_line(session, [row], target.run_id, Decision.LINKED, match.reason)
+        months |= replace_expense(session, row, expense.effect, target.run_id)
         twins += [row.id] if expense.twin_id is not None else []
     months |= let_sources_lead(session, twins, target.run_id)
     for match in found.suggestions:
@@ -270,25 +265,6 @@ def _as_line(row: StoredRow) -> Line:
         expense_amount=base.amount,
         currency_stated=True,
     )
-
-
-def _replace_expense(
-    session: Session, target: WriteTarget, row: StoredRow, expense: Counterpart, reason: Reason
-) -> set[str]:
-    """Link the row with the other expense, and delete the one that was written for it."""
-    record_without_line(session, [row], target.run_id, Decision.LINKED, reason)
-    own = expense.twin_id is None
-    values: Mapping[str, object] = {
-        "id": row.id,
-        "run_id": target.run_id,
-        "expense_id": expense.expense_id if own else None,
-        "state": "linked" if own else "twin",
-        "twin_id": expense.twin_id,
-    }
-    session.execute(_TAKE_OVER, values)
-    delete_expenses(session, [row.expense_id], target.run_id)
-    assert row.expense is not None
-    return {month(row.expense)}
 
 
 def _suggest(session: Session, target: WriteTarget, row: StoredRow, expense: Counterpart, reason: Reason) -> None:
