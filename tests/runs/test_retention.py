@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from worker.runs.removal_pace import RemovalPace
 from worker.runs.retention import RetentionPolicy, remove_old_rows
 
 POLICY = RetentionPolicy(run_days=30, audit_days=90)
@@ -49,7 +50,7 @@ def left(execute):
 
 
 def clean(sessions, policy=POLICY):
-    return remove_old_rows(sessions, policy, wait=lambda _seconds: None)
+    return remove_old_rows(sessions, policy, RemovalPace(wait=lambda _seconds: None))
 
 
 def test_runs_that_changed_nothing_go_after_their_time(sessions, connect, add_run, left):
@@ -202,8 +203,9 @@ def test_it_keeps_its_pace_and_stops_when_asked(sessions, connect, add_run):
     for _ in range(10):
         add_run(connection_id, "40 days")
     waits = []
-    policy = RetentionPolicy(run_days=30, audit_days=90, rows_per_s=2, batch=4)
-    removed = remove_old_rows(sessions, policy, wait=waits.append, stop_requested=lambda: len(waits) > 2)
+    policy = RetentionPolicy(run_days=30, audit_days=90, batch=4)
+    pace = RemovalPace(rows_per_s=2, wait=waits.append, stop_requested=lambda: len(waits) > 2)
+    removed = remove_old_rows(sessions, policy, pace)
     assert removed["old_runs"] == 8
     assert waits == [0, 2, 2]
 

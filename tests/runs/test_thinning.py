@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from worker.runs.removal_pace import RemovalPace
 from worker.runs.retention import RetentionPolicy, remove_old_rows
 
 TABLES = ("bank_import_runs", "bank_import_run_accounts", "credential_audit")
@@ -78,7 +79,8 @@ def read(engine):
 
 
 def clean(sessions, **policy):
-    return remove_old_rows(sessions, RetentionPolicy(run_days=30, audit_days=90, **policy), wait=lambda _seconds: None)
+    kept = RetentionPolicy(run_days=30, audit_days=90, **policy)
+    return remove_old_rows(sessions, kept, RemovalPace(wait=lambda _seconds: None))
 
 
 @pytest.mark.parametrize("page", [1, 7, 2000])

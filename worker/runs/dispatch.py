@@ -48,6 +48,12 @@ _UNDER_WAY = text(
     """
 )
 
+_MAY_ASK = f"""(c.rate_limited_until IS NULL OR c.rate_limited_until <= now())
+         AND (CAST(:interactive AS int) = 1 AND r.attempt = 0 OR NOT EXISTS (
+           SELECT 1 FROM bank_connector_circuits k
+           WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed' AND k.open_until > now()))"""  # noqa: S608 - a constant
+"""SQL: no limit and no open circuit keeps run `r` of connection `c` from its bank."""
+
 # The CASE is the expression of idx_bank_import_runs_due: Postgres rewrites `(trigger <> 'schedule') = false` so that it
 # no longer matches the index. A running run with an expired lease is taken once the reaper emptied `dispatched_at`.
 _WAITING = text(
@@ -58,12 +64,9 @@ _WAITING = text(
        WHERE r.status IN ('queued', 'deferred') AND r.dispatched_at IS NULL
          AND CASE r.trigger WHEN 'schedule' THEN 0 ELSE 1 END = CAST(:interactive AS int)
          AND coalesce(r.not_before, r.queued_at) <= now()
-         AND (c.rate_limited_until IS NULL OR c.rate_limited_until <= now())
          AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
                          WHERE o.connection_id = r.connection_id AND o.status = 'running')
-         AND (CAST(:interactive AS int) = 1 AND r.attempt = 0 OR NOT EXISTS (
-           SELECT 1 FROM bank_connector_circuits k
-           WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed' AND k.open_until > now()))
+         AND {_MAY_ASK}
        ORDER BY coalesce(r.not_before, r.queued_at) LIMIT :page)
       UNION ALL
       (SELECT r.id, r.user_id, c.connector_name, r.queued_at
@@ -72,12 +75,9 @@ _WAITING = text(
          AND (r.status IN ('queued', 'deferred') AND r.dispatched_at < now() - :redispatch
               OR r.status = 'running' AND r.lease_expires_at < now() AND r.dispatched_at IS NULL)
          AND (r.not_before IS NULL OR r.not_before <= now())
-         AND (c.rate_limited_until IS NULL OR c.rate_limited_until <= now())
          AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
                          WHERE o.connection_id = r.connection_id AND o.status = 'running' AND o.id <> r.id)
-         AND (CAST(:interactive AS int) = 1 AND r.attempt = 0 OR NOT EXISTS (
-           SELECT 1 FROM bank_connector_circuits k
-           WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed' AND k.open_until > now()))
+         AND {_MAY_ASK}
        LIMIT :page)
     )
     SELECT id, user_id, connector_name, ready_at FROM waiting ORDER BY ready_at, id

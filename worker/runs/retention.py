@@ -5,10 +5,9 @@ changed something stays: it can be taken back. What refreshes without news leave
 (`worker.runs.thinning`).
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from sqlalchemy import CursorResult, delete, func, select, text
@@ -32,24 +31,20 @@ DRY_RUN_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """How long rows are kept, and how fast they go.
+    """How long rows are kept, and how many are treated at once.
 
     Attributes:
         run_days: `RUN_RETENTION_DAYS`: runs that changed nothing, what others asked the bank, resolved rejections,
             links that nobody completed.
         audit_days: `AUDIT_RETENTION_DAYS`: openings of credentials; Postgres refuses to remove them before 90 days.
-        rows_per_s: rows removed per second, so that removing never crowds out importing.
         batch: rows removed in one transaction.
         page: rows looked at in one transaction, where what stays is in between.
-        stop_after_s: the rest waits for the next pass.
     """
 
     run_days: int
     audit_days: int
-    rows_per_s: int = 2000
     batch: int = 500
     page: int = 2000
-    stop_after_s: float = 720
 
 
 def expire_deferred(session: Session) -> int:
@@ -118,24 +113,9 @@ _STATEMENTS: Mapping[str, str] = {
 }
 
 
-def remove_old_rows(
-    sessions: Sessions,
-    policy: RetentionPolicy,
-    *,
-    wait: Callable[[float], None] = time.sleep,
-    stop_requested: Callable[[], bool] = lambda: False,
-) -> dict[str, int]:
-    """Delete what is old enough, a batch per transaction, at the policy's pace; return the number of rows by kind."""
-    values = {
-        "run_days": policy.run_days,
-        "audit_days": policy.audit_days,
-        "dry_run_days": DRY_RUN_DAYS,
-        "batch": policy.batch,
-        "page": policy.page,
-    }
-    pace = RemovalPace(
-        rows_per_s=policy.rows_per_s, stop_after_s=policy.stop_after_s, wait=wait, stop_requested=stop_requested
-    )
+def remove_old_rows(sessions: Sessions, policy: RetentionPolicy, pace: RemovalPace) -> dict[str, int]:
+    """Delete what is old enough, a batch per transaction; return the number of rows by kind."""
+    values = asdict(policy) | {"dry_run_days": DRY_RUN_DAYS}
     walks = (THIN_RUNS, REMOVE_OLD_RUNS, FORGET_REQUESTS, FOLD_OPENINGS)
     removed: Counter[str] = Counter(dict.fromkeys((*_STATEMENTS, *(name for walk in walks for name in walk.counts)), 0))
     for walk in walks:

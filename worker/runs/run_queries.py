@@ -23,7 +23,6 @@ from worker.models.transaction import REJECTION_IS_OPEN
 from worker.runs.run_filter import RunFilter, named, select_runs, words_of
 from worker.runs.states import CLOSED, COUNTED, WAITING
 
-COUNTS = COUNTED
 _FEW = 200
 _TOLD = ("dispatched_at", "dispatch_count", "claimed_at", "requests", "earlier_attempts")
 _PRIVATE = frozenset({"lease_token", "lease_expires_at", "trace_context", *_TOLD})
@@ -145,7 +144,7 @@ def accounts_of(session: Session, run_id: uuid.UUID) -> list[dict[str, Any]]:
     Accounts that a run did not reach, because an error ended it before, are listed with that error.
     """
     mine = BankImportRunAccount
-    counts = [getattr(mine, name) for name in COUNTS]
+    counts = [getattr(mine, name) for name in COUNTED]
     query = (
         select(
             BankConnectionAccount.external_id.label("account_external_id"),
@@ -185,7 +184,7 @@ def _not_reached(session: Session, run: BankImportRun, reached: int) -> list[dic
     query = select(account.external_id, account.name).where(*wanted, account.id.not_in(with_row))
     query = query.order_by(account.status != "active", account.id)
     ended = {"status": "failed", "code": run.code, "message": run.message, "from_on": None, "to_on": None}
-    nothing = {**dict.fromkeys(COUNTS, 0), "balance_proof": None, "finished_at": run.finished_at}
+    nothing = {**dict.fromkeys(COUNTED, 0), "balance_proof": None, "finished_at": run.finished_at}
     return [
         {"account_external_id": row.external_id, "name": row.name, **ended, **nothing}
         for row in session.execute(query.limit(missing))

@@ -11,6 +11,7 @@ from worker.runs.activity import write_ended_hours
 from worker.runs.bank_outage_records import observe
 from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.reaper import PAGE, recover, silent_runs
+from worker.runs.removal_pace import RemovalPace
 from worker.runs.retention import RetentionPolicy, expire_deferred, prune_heartbeats, remove_old_rows
 from worker.runtime import process_runtime
 from worker.telemetry.logs import get_logger
@@ -57,7 +58,7 @@ def prune() -> None:
         prune_recordings(session)
     settings = runtime.settings
     policy = RetentionPolicy(run_days=settings.run_retention_days, audit_days=settings.audit_retention_days)
-    removed = remove_old_rows(runtime.sessions, policy, stop_requested=lambda: STOP.is_set)
+    removed = remove_old_rows(runtime.sessions, policy, RemovalPace(stop_requested=lambda: STOP.is_set))
     if any(removed.values()):
         log.info("old_rows.removed", **removed)
 
