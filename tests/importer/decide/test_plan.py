@@ -7,6 +7,7 @@ import pytest
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, counterpart, key, line, row, rules
 from worker.connectors.base import TransactionKind
 from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.match_user_expense import UserExpenses
 from worker.importer.decide.plan import Evidence, make_plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State
@@ -14,10 +15,10 @@ from worker.importer.decide.stored_row import ExpenseState, State
 PROMISED = rules(windows_complete=True)
 
 
-def plan(lines, known=(), coverage=COMPLETE, rules=PROMISED, **evidence):
+def plan(lines, known=(), coverage=COMPLETE, rules=PROMISED, *, counterparts=(), **evidence):
     matches = match_by_identity(lines, [key(r) for r in known], {}, coverage)
-    details = {r.id: r for r in known}
-    return make_plan(matches, Evidence(coverage=coverage, details=details, **evidence), rules)
+    details, expenses = {r.id: r for r in known}, UserExpenses(counterparts=counterparts)
+    return make_plan(matches, Evidence(coverage=coverage, details=details, expenses=expenses, **evidence), rules)
 
 
 NEW = {

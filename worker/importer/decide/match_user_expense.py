@@ -108,6 +108,23 @@ class Counterpart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserExpenses:
+    """What the user has for the lines of a slice, and what is known about the pairs.
+
+    Attributes:
+        counterparts: Expenses that the lines may be matched with.
+        spans: The days of this source and of the account's others, where there are rows of others.
+        rivals: Stored rows of this source that may be the purchases of others' rows as well as new lines.
+        asked: Pairs of a stored row and a partner about which the user was asked.
+    """
+
+    counterparts: Sequence[Counterpart] = ()
+    spans: Spans | None = None
+    rivals: Sequence[SourceRow] = ()
+    asked: Asked = NOBODY_WAS_ASKED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExpenseMatches:
     """Certain matches, and pairs that a user should decide."""
 

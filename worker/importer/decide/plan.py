@@ -13,11 +13,10 @@ from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
 from worker.importer.decide.match_pending import match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
-from worker.importer.decide.match_user_expense import NOBODY_WAS_ASKED, Asked, Counterpart, match_user_expenses
+from worker.importer.decide.match_user_expense import Counterpart, UserExpenses, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
 from worker.importer.decide.row_update import tombstone, update_from_bank
-from worker.importer.decide.source_rows import SourceRow, Spans
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 
 
@@ -30,10 +29,7 @@ class Evidence:
         only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
         details: The rows that changed, are absent or were removed, with all fields.
         removed: Ids of the rows that the bank lists as removed.
-        counterparts: The user's expenses, and rows of the account's other sources, that new lines may match.
-        spans: The days of this source and of the account's others.
-        rivals: Rows of this source that may be the purchases of `counterparts` as well as new lines.
-        asked: Pairs of a stored row and a partner about which the user was asked.
+        expenses: What the user has that new lines may match.
         rows_set_aside: How many stored rows `read_slice` set aside as unchanged.
         named: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
         delivered: Ids of those of `details` that this slice or an earlier one has: neither absent nor replaced.
@@ -46,10 +42,7 @@ class Evidence:
     only_changes: bool = False
     details: Mapping[int, StoredRow] = field(default_factory=dict)
     removed: frozenset[int] = frozenset()
-    counterparts: Sequence[Counterpart] = ()
-    spans: Spans | None = None
-    rivals: Sequence[SourceRow] = ()
-    asked: Asked = NOBODY_WAS_ASKED
+    expenses: UserExpenses = field(default_factory=UserExpenses)
     rows_set_aside: int = 0
     named: Mapping[int, str] = field(default_factory=dict)
     delivered: frozenset[int] = frozenset()
@@ -197,8 +190,8 @@ def _match_counterparts(
 ) -> _CounterpartMatches:
     """Look for the user's own expenses behind all lines that are about to get one."""
     found = _CounterpartMatches()
-    taken = {change.effect.link_expense_id for change in changes} - {None}
-    candidates = [one for one in evidence.counterparts if one.twin_id is not None or one.expense_id not in taken]
+    expenses, taken = evidence.expenses, {change.effect.link_expense_id for change in changes} - {None}
+    candidates = [one for one in expenses.counterparts if one.twin_id is not None or one.expense_id not in taken]
     if not candidates:
         return found
     new_places = [place for place, line in enumerate(new) if has_expense(line, pending_hidden=rules.pending_hidden)]
@@ -210,14 +203,14 @@ def _match_counterparts(
     change_places = list(change_lines)
     visible = [*(new[place] for place in new_places), *change_lines.values()]
     row_ids = [*(None for _ in new_places), *(changes[place].known.id for place in change_places)]
-    apart = evidence.asked.apart(row_ids)
-    result = match_user_expenses(visible, candidates, evidence.spans, apart=apart, rivals=evidence.rivals)
+    apart = expenses.asked.apart(row_ids)
+    result = match_user_expenses(visible, candidates, expenses.spans, apart=apart, rivals=expenses.rivals)
     for match in result.matches:
         if match.left_place < len(new_places):
             found.of_new[new_places[match.left_place]] = (match.right.effect, match.reason)
             continue
         place = change_places[match.left_place - len(new_places)]
-        if (changes[place].known.id, match.right.partner) not in evidence.asked.open:
+        if (changes[place].known.id, match.right.partner) not in expenses.asked.open:
             found.of_changes[place] = match.right.effect
     found.own = [m.right for m in (*result.matches, *result.suggestions) if m.right.twin_id is None]
     found.suggestions = [

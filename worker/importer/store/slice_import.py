@@ -20,7 +20,7 @@ from worker.importer.store.seen_rows import SeenRows
 from worker.importer.store.stored_keys import load_slice_keys
 from worker.importer.store.stored_rows import load_beside, load_undecided
 from worker.importer.store.transfers import pair_transfers
-from worker.importer.store.user_expenses import load_expenses_beside
+from worker.importer.store.user_expenses import load_user_expenses
 from worker.importer.store.write import Written, write_plan
 
 
@@ -59,7 +59,7 @@ def import_slice(
             raise SignsFlippedError
         restated = corrected.maybe_restated - seen.row_ids
         beside = load_beside(session, account.id, found, corrected, full, restated)
-        expenses = load_expenses_beside(
+        expenses = load_user_expenses(
             session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
         )
         evidence = Evidence(
@@ -67,10 +67,7 @@ def import_slice(
             only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
             details={**beside.restated, **full.details},
             removed=removed,
-            counterparts=expenses.counterparts,
-            spans=expenses.spans,
-            rivals=expenses.rivals,
-            asked=expenses.asked,
+            expenses=expenses,
             rows_set_aside=found.rows_set_aside,
             named=full.named,
             delivered=frozenset(id_ for id_ in full.named if id_ in rows.set_aside.row_ids or id_ in seen.row_ids),

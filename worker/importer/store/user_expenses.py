@@ -1,7 +1,6 @@
 """Loads the user's expenses that imported rows may match: own ones, and those of other sources of the account."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +18,7 @@ from worker.importer.decide.match_user_expense import (
     Asked,
     Counterpart,
     Partner,
+    UserExpenses,
 )
 from worker.importer.decide.source_rows import SourceRow, Spans
 from worker.importer.store.bulk import array_text
@@ -106,31 +106,14 @@ _DAYS_OF_SOURCES = text(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpensesBeside:
-    """What the user has for the rows of a slice, and what is known about the pairs.
-
-    Attributes:
-        counterparts: Expenses that the rows may be matched with.
-        spans: The days of this source and of the account's others, where there are rows of others.
-        rivals: Stored rows of this source that may be the purchases of others' rows as well.
-        asked: Pairs of a stored row and a partner about which the user was asked.
-    """
-
-    counterparts: Sequence[Counterpart]
-    spans: Spans | None
-    rivals: Sequence[SourceRow]
-    asked: Asked
-
-
-def load_expenses_beside(
+def load_user_expenses(
     session: Session,
     user_id: int,
     account: AccountState,
     lines: Sequence[Line],
     row_ids: Collection[int],
     linked: Collection[int],
-) -> ExpensesBeside:
+) -> UserExpenses:
     """Return what lines that get an expense may be matched with.
 
     Args:
@@ -144,7 +127,7 @@ def load_expenses_beside(
     days, amounts = [line.effective_on for line in lines], {line.expense_amount for line in lines}
     found = [one for one in load_counterparts(session, user_id, account, days, amounts) if one.expense_id not in linked]
     has_twins = any(one.twin_id is not None for one in found)
-    return ExpensesBeside(
+    return UserExpenses(
         counterparts=found,
         spans=load_spans(session, account, lines) if has_twins else None,
         rivals=load_rivals(session, account, days, amounts, row_ids) if has_twins else (),
