@@ -1,6 +1,6 @@
 """Executes bulk statements on the session's own connection: COPY, VALUES lists, and ids taken from a sequence."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -26,6 +26,11 @@ def array_text(values: Iterable[int | str | Decimal | None]) -> str:
     The driver writes a list into the statement value by value, and 20,000 of them take longer to parse than to update.
     """
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def arrays(rows: Collection[Any], **attributes: str) -> dict[str, str]:
+    """Return an attribute of all rows as an array, by the names of a statement's parameters."""
+    return {name: array_text(getattr(row, attribute) for row in rows) for name, attribute in attributes.items()}
 
 
 def next_ids(session: Session, table: str, count: int) -> list[int]:

@@ -99,14 +99,8 @@ def expense_to_json(expense: ExpenseFields | None, category_id: int | None) -> d
     """Return an expense as a before-image holds it."""
     if expense is None:
         return None
-    return {
-        "amount": str(expense.amount),
-        "currency": expense.currency,
-        "expense_type": expense.expense_type,
-        "notes": expense.notes,
-        "spent_on": expense.spent_on.isoformat(),
-        "category_id": category_id,
-    }
+    written = {"amount": str(expense.amount), "spent_on": expense.spent_on.isoformat(), "category_id": category_id}
+    return expense._asdict() | written
 
 
 def expense_from_json(image: Mapping[str, Any]) -> ExpenseFields:

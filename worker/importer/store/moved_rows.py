@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.errors import ConflictError
 from worker.importer.decide.reasons import Reason
-from worker.importer.store.bulk import array_text
+from worker.importer.store.bulk import array_text, arrays
 from worker.importer.store.expense_rows import IS_EDITED, delete_expenses
 
 
@@ -232,11 +232,8 @@ def join_pairs(
 
 def _arrays(pairs: Sequence[HandOver]) -> dict[str, object]:
     return {
-        "old_ids": array_text(pair.old_id for pair in pairs),
-        "new_ids": array_text(pair.new_id for pair in pairs),
-        "expense_ids": array_text(pair.expense_id for pair in pairs),
-        "states": array_text(pair.expense_state for pair in pairs),
-        "dropped_ids": array_text(pair.dropped_expense_id for pair in pairs),
+        **arrays(pairs, old_ids="old_id", new_ids="new_id", expense_ids="expense_id", states="expense_state"),
+        **arrays(pairs, dropped_ids="dropped_expense_id"),
     }
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.store.bulk import array_text
+from worker.importer.store.bulk import arrays
 from worker.importer.store.moved_rows import let_follow, repeer
 
 _MOVED = text(
@@ -74,35 +74,19 @@ def take_back_move(session: Session, moved_run_id: uuid.UUID, run_id: uuid.UUID)
     expense_ids = [row.dropped_id for row in dropped]
     months: set[str] = set()
     if dropped:
-        again = {"change_ids": array_text(row.change_id for row in dropped), "expense_ids": array_text(expense_ids)}
+        again = arrays(dropped, change_ids="change_id", expense_ids="dropped_id")
         months = set(session.execute(_INSERT_DROPPED, again).scalars())
     if moved:
-        session.execute(
-            _RETURN,
-            {
-                "change_ids": array_text(row.change_id for row in moved),
-                "dropped_ids": array_text(row.dropped_id for row in moved),
-                "run_id": run_id,
-            },
+        returned = arrays(moved, change_ids="change_id", dropped_ids="dropped_id")
+        session.execute(_RETURN, returned | {"run_id": run_id})
+        given = arrays(
+            moved, old_ids="old_id", expense_ids="expense_id", states="expense_state", peer_ids="transfer_peer_id"
         )
-        session.execute(
-            _GIVE_BACK,
-            {
-                "old_ids": array_text(row.old_id for row in moved),
-                "expense_ids": array_text(row.expense_id for row in moved),
-                "states": array_text(row.expense_state for row in moved),
-                "peer_ids": array_text(row.transfer_peer_id for row in moved),
-                "run_id": run_id,
-            },
-        )
+        session.execute(_GIVE_BACK, given | {"run_id": run_id})
         let_follow(session, [(row.new_id, row.old_id) for row in moved])
         repeer(session, [(row.transfer_peer_id, row.old_id) for row in moved if row.transfer_peer_id is not None])
     joined = [row for row in dropped if row.reason != "moved"]
     if joined:
-        own = {
-            "new_ids": array_text(row.new_id for row in joined),
-            "expense_ids": array_text(row.dropped_id for row in joined),
-        }
-        session.execute(_OWN_AGAIN, own)
+        session.execute(_OWN_AGAIN, arrays(joined, new_ids="new_id", expense_ids="dropped_id"))
     outbox.record_expenses(session, event_type="expense.created", expense_ids=expense_ids, run_id=run_id)
     return len(moved), months

@@ -151,6 +151,13 @@ def lock_expenses(session: Session, ids: Collection[int]) -> None:
     session.execute(_LOCK_EXPENSES, {"ids": array_text(ids)})
 
 
+_AS_STORED = (
+    "id", "external_id", "occurrence", "stated_on", "effective_on", "value_on", "amount", "currency", "description",
+    "counterparty", "reference", "absent_days", "expense_id", "booked_as_other",
+)  # fmt: skip
+"""Fields of a row that are columns of the same name, as they are."""
+
+
 def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
     expense, category_id = None, row.category_id
     if row.expense_id is not None:
@@ -164,30 +171,17 @@ def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
     elif row.former_expense:
         expense, category_id = expense_from_json(row.former_expense), row.former_category_id
     return StoredRow(
-        id=row.id,
         identity=bytes(row.identity),
-        external_id=row.external_id,
         content_key=bytes(row.content_key),
-        occurrence=row.occurrence,
         fingerprint=bytes(row.fingerprint),
         state=State(row.state),
-        stated_on=row.stated_on,
-        effective_on=row.effective_on,
-        value_on=row.value_on,
-        amount=row.amount,
-        currency=row.currency,
-        description=row.description,
-        counterparty=row.counterparty,
-        reference=row.reference,
-        absent_days=row.absent_days,
-        expense_id=row.expense_id,
         expense_state=ExpenseState(row.expense_state),
         base=_base(row),
         expense=expense,
         category_id=category_id,
         former_state=State(row.former_state) if row.former_state else None,
         kept_expense_id=kept_expense_id,
-        booked_as_other=row.booked_as_other,
+        **{name: getattr(row, name) for name in _AS_STORED},
     )
 
 
