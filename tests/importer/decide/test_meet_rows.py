@@ -84,6 +84,8 @@ def test_thousands_of_equal_rows_meet_in_their_order_within_a_second():
     assert len(meet_rows(rows, renamed).met) == 3000
     before = [replace(row, on=row.on - timedelta(days=30 + MAX_DAYS_BY_ORDER)) for row in rows]
     assert len(meet_rows(before, renamed, spans=LIVE).doubtful) == 200
+    of_one_merchant = [bought(place % 10) for place in range(200)]
+    assert len(meet_rows(of_one_merchant, of_one_merchant).met) == 200
 
 
 AT_SEAM = {

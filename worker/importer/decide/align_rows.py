@@ -52,16 +52,20 @@ def alike_pairs(
 
 def groups_of(pairs: Mapping[PlacePair, float]) -> list[dict[PlacePair, float]]:
     """Return the pairs by merchant: two pairs are in one group when they share a row, directly or over others."""
-    group_of: dict[tuple[str, int], dict[PlacePair, float]] = {}
+    nearer: dict[tuple[str, int], tuple[str, int]] = {}  # another row of the same group; one row of each is its own
+
+    def one_of_group(row: tuple[str, int]) -> tuple[str, int]:
+        while (next_row := nearer.setdefault(row, row)) != row:
+            nearer[row] = nearer[next_row]
+            row = next_row
+        return row
+
+    for left, right in pairs:
+        nearer[one_of_group(("right", right))] = one_of_group(("left", left))
+    groups: dict[tuple[str, int], dict[PlacePair, float]] = defaultdict(dict)
     for pair, cost in pairs.items():
-        group = group_of.get(("left", pair[0]), {})
-        other = group_of.get(("right", pair[1]), {})
-        if group is not other and other:
-            group = {**group, **other}
-        group[pair] = cost
-        for left, right in group:
-            group_of["left", left] = group_of["right", right] = group
-    return list({id(group): group for group in group_of.values()}.values())
+        groups[one_of_group(("left", pair[0]))][pair] = cost
+    return list(groups.values())
 
 
 def best_pairs(
