@@ -57,7 +57,7 @@ class DoubtfulRows:
     """How many rows of an account may not be as the ledger has them.
 
     Attributes:
-        withdrawn: Posted rows that stand, although answers which cover their days come without them and no balance
+        withdrawn: Posted rows that stand, although deliveries which cover their days come without them and no balance
             or answer of the user says that they are right.
         still_pending: Rows about which the user is asked whether they are pending still.
         told_again: Rows of this run that are known ones or more equal purchases.

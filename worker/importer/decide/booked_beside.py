@@ -7,6 +7,7 @@ deleted is asked about until they answer, because the posted row may be a purcha
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -23,6 +24,33 @@ Pairs: TypeAlias = Sequence[tuple[StoredRow, StoredRow]]
 
 MAX_PENDING_DAYS = 31
 """A row that is pending for longer is booked or called off, whatever the provider says of it: no hold lasts so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsBeside:
+    """Pending rows with the posted ones that they may have become.
+
+    Attributes:
+        pairs: All of them, but for those that the user parted.
+        came_after: Those whose posted row came after the pending one, by their ids.
+        asked: Those that are or were a question, by their ids: both rows had an expense then.
+        common_words: Words that most texts of the account have.
+    """
+
+    pairs: Pairs = ()
+    came_after: frozenset[tuple[int, int]] = frozenset()
+    asked: frozenset[tuple[int, int]] = frozenset()
+    common_words: frozenset[str] = frozenset()
+
+    @property
+    def that_came_after(self) -> Pairs:
+        """The pairs whose posted row came after the pending one."""
+        return [pair for pair in self.pairs if ids_of(pair) in self.came_after]
+
+
+def ids_of(pair: tuple[StoredRow, StoredRow]) -> tuple[int, int]:
+    """Return the ids of a pending and a posted row."""
+    return pair[0].id, pair[1].id
 
 
 def match_booked_beside(beside: Pairs, common_words: frozenset[str] = frozenset()) -> Pairs:

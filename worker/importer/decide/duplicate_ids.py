@@ -35,12 +35,12 @@ class DistinctTransactions:
 
 
 def without_superseded_pending(transactions: list[Transaction], *, trusted: bool) -> list[Transaction]:
-    """Leave out pending transactions of which the same answer has the posted one: by its link, or under the same id.
+    """Leave out pending transactions of which the same delivery has the posted one: by its link, or under the same id.
 
-    An id under which the answer has two purchases in one state tells nothing of what became of a pending one.
+    An id under which the delivery has two purchases in one state tells nothing of what became of a pending one.
 
     Args:
-        transactions: Those of one answer.
+        transactions: Those of one delivery.
         trusted: The ids of the account are identities.
     """
     posted = {t.pending_external_id for t in transactions if t.pending_external_id}

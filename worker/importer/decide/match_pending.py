@@ -76,7 +76,7 @@ def match_pending_rows(
     if migration:
         matching.choose(matching.pairs_by_key(_money_of_line, _money_of_withdrawn_posted_row), _rate_migrated)
     matching.choose(matching.pairs_by_key(lambda line: line.currency, _currency_of_withdrawn), rate_other_amount)
-    matching.choose(_pairs_in_incomplete_answer(matching, common_words), rate_other_amount)
+    matching.choose(_pairs_in_incomplete_delivery(matching, common_words), rate_other_amount)
     rate_stated_otherwise = partial(_rate_stated_otherwise, common=common_words)
     matching.choose(_pairs_stated_otherwise(matching, common_words), rate_stated_otherwise)
     return matching.matches
@@ -143,8 +143,8 @@ def _currency_of_withdrawn(candidate: UnmatchedRow) -> Key:
     return candidate.known.currency if candidate.withdrawn else None
 
 
-def _pairs_in_incomplete_answer(matching: OneToOne[Line, UnmatchedRow], common: frozenset[str]) -> list[PlacePair]:
-    """Pair posted lines with pending rows that an incomplete answer leaves out: so that no purchase is shown twice.
+def _pairs_in_incomplete_delivery(matching: OneToOne[Line, UnmatchedRow], common: frozenset[str]) -> list[PlacePair]:
+    """Pair posted lines with pending rows that an incomplete delivery leaves out: so that no purchase is shown twice.
 
     Nothing is proven, so the words must agree well and nothing else be near; a row that was only cut off comes again.
     """

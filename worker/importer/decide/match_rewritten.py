@@ -1,8 +1,9 @@
 """Matches new lines with posted rows whose id changed together with their text or day.
 
-Banks do so when they migrate, enrich descriptions, or change the zone of their days. A row is matched only when an
-answer that covers its day comes without it. The risk is in answers that are less complete than they look: a row that
-such an answer leaves out, while a new one of the same amount and like words is at most two days away, is taken for it.
+Banks do so when they migrate, enrich descriptions, or change the zone of their days. A row is matched only when a
+delivery that covers its day comes without it. The risk is in deliveries that are less complete than they look: a row
+that such a delivery leaves out, while a new one of the same amount and like words is at most two days away, is taken
+for it.
 """
 
 from collections import defaultdict
@@ -39,10 +40,10 @@ class UnmatchedRow:
     Attributes:
         withdrawn: The bank says or proves that it has the row no longer as it was.
         complete: The provider promises complete windows, so that the absence of a posted row is evidence too.
-        maybe_cut_off: The answer should hold the row and does not, but it is incomplete, so that nothing is proven.
+        maybe_cut_off: The delivery should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
         removed: It was removed before, and a user had deleted or changed its expense.
-        maybe_restated: It is posted and has no trusted id, and the answer holds its day as a whole without it.
+        maybe_restated: It is posted and has no trusted id, and the delivery holds its day as a whole without it.
         currency_assumed: Its currency is the one that was assumed before the bank stated any.
         named_as: The id, present or former, by which a line names it as its pending one.
     """
@@ -85,7 +86,7 @@ def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int
 
 
 def rate_restated(line: Line, known: StoredRow) -> Rating | None:
-    """Rate a row and a line of the same amount and day, of an answer that has the day as a whole without the row.
+    """Rate a row and a line of the same amount and day, of a delivery that has the day as a whole without the row.
 
     One of them may have more words. Where each has words that the other lacks, they are two purchases.
     """

@@ -2,14 +2,13 @@
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import ConflictError
-from worker.importer.decide.booked_beside import Pairs, inherited_effect, match_booked_beside
+from worker.importer.decide.booked_beside import Pairs, RowsBeside, ids_of, inherited_effect, match_booked_beside
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.expense import month
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
@@ -57,33 +56,6 @@ _WENT = text(
     WHERE c.run_id = :run_id AND c.account_id = :account_id AND c.decision = 'removed'
       AND c.before_image #>> '{transaction,state}' = 'pending'"""
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowsBeside:
-    """Pending rows with the posted ones that they may have become.
-
-    Attributes:
-        pairs: All of them, but for those that the user parted.
-        came_after: Those whose posted row came after the pending one, by their ids.
-        asked: Those that are or were a question, by their ids: both rows had an expense then.
-        common_words: Words that most texts of the account have.
-    """
-
-    pairs: Pairs = ()
-    came_after: frozenset[tuple[int, int]] = frozenset()
-    asked: frozenset[tuple[int, int]] = frozenset()
-    common_words: frozenset[str] = frozenset()
-
-    @property
-    def that_came_after(self) -> Pairs:
-        """The pairs whose posted row came after the pending one."""
-        return [pair for pair in self.pairs if ids_of(pair) in self.came_after]
-
-
-def ids_of(pair: tuple[StoredRow, StoredRow]) -> tuple[int, int]:
-    """Return the ids of a pending and a posted row."""
-    return pair[0].id, pair[1].id
 
 
 def load_rows_beside(session: Session, account_id: int, went: Collection[int] = ()) -> RowsBeside:

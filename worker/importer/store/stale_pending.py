@@ -10,28 +10,18 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
-from worker.importer.decide.booked_beside import (
-    MAX_PENDING_DAYS,
-    are_about_equal,
-    are_two_expenses,
-    is_doubtful,
-    is_hidden,
-    match_booked_beside,
-    pairs_in_doubt,
-)
+from worker.importer.decide.booked_beside import MAX_PENDING_DAYS, ids_of
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
+from worker.importer.decide.waiting_rows import MAX_QUESTIONS, WaitingRow, decide_waiting
 from worker.importer.job import Job
-from worker.importer.store.booked_beside import hide_posted_rows, ids_of, load_rows_beside
+from worker.importer.store.booked_beside import hide_posted_rows, load_rows_beside
 from worker.importer.store.stored_rows import load_details
 from worker.importer.store.suggestions import ASK_AGAIN, suggest
 from worker.importer.store.write import WriteTarget, write_plan
-
-MAX_QUESTIONS = 100
-"""About how many rows of an account is asked, at most."""
 
 NEAR_DAYS = 31
 """A statement file without a row for longer is taken for two, and the days between them for days that nobody read."""
@@ -127,59 +117,25 @@ def decide_pending(
 ) -> set[str]:
     """Decide about pending rows beside which the bank delivered a possible booking, or that are pending for long.
 
-    Where a posted row is evidently what became of one, it goes: once the bank delivers it no longer, or after the days
-    of grace where the bank delivers changes alone. About others the user is asked. Returns the months of expenses
-    that changed.
+    The rule is `decide.waiting_rows`. Returns the months of expenses that changed.
 
     Args:
         by_cursor: The bank delivers changes, so that nothing says whether it still has a row.
     """
     values = {"account_id": account.id, "today": today, "max_days": MAX_PENDING_DAYS}
-    waiting = session.execute(_PENDING, values).all()
+    waiting = [WaitingRow(**row._asdict()) for row in session.execute(_PENDING, values)]
     if not waiting:
         return set()
-    hiding = {row.id for row in waiting if row.hides_another}
-    standing = [row for row in waiting if row.state == State.PENDING]
-    old = {row.id for row in standing if row.days >= job.options.pending_grace_days}
-    absent = {row.id for row in standing if row.is_absent}
-    delivered = {row.id for row in standing} - absent
     beside = load_rows_beside(session, account.id, {row.id for row in waiting if row.state == State.REMOVED})
-    undecided = absent | old if by_cursor else absent
-    evident = [
-        (pending, posted)
-        for pending, posted in match_booked_beside(
-            [pair for pair in beside.that_came_after if pair[0].state == State.PENDING], beside.common_words
-        )
-        if pending.id in undecided
-        and pending.expense_state != ExpenseState.TWIN
-        and not (pending.changed_by_user and posted.changed_by_user)
-    ]
-    booked = {posted.id for _, posted in evident}
-    to_remove = {pending.id: pending for pending, _ in evident}
-    to_remove |= load_details(session, undecided & hiding)
-    months = _remove(session, target, list(to_remove.values()))
-    # What a bank delivers together are two rows, until it does so for longer than it takes to book one.
-    hidden = {
-        ids_of(pair)
-        for pair in beside.that_came_after
-        if pair[0].id not in hiding and is_hidden(*pair, beside.common_words)
-    } - beside.asked
-    possible = [pair for pair in beside.pairs if are_two_expenses(*pair) or ids_of(pair) in hidden]
-    possible = [pair for pair in possible if pair[0].id not in to_remove and pair[1].id not in booked]
-    delivered_long = set[int]() if by_cursor else delivered & old
-    possible = [pair for pair in possible if ids_of(pair) in beside.came_after or pair[0].id in delivered_long]
-    pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)[:MAX_QUESTIONS]
-    asked_pairs = ((*ids_of(pair), Reason.STILL_PENDING) for pair in pairs)
+    decided = decide_waiting(waiting, beside, grace_days=job.options.pending_grace_days, by_cursor=by_cursor)
+    hiding = load_details(session, decided.hiding_ids)
+    months = _remove(session, target, [*decided.booked, *hiding.values()])
+    asked_pairs = ((*ids_of(pair), Reason.STILL_PENDING) for pair in decided.asked_pairs)
     suggest(session, target.user_id, target.run_id, "twin", asked_pairs)
-    months |= hide_posted_rows(session, target, [pair for pair in pairs if ids_of(pair) in hidden])
-    lasting = [pair for pair in possible if pair[0].id in old]
-    lasting = [pair for pair in lasting if ids_of(pair) in beside.came_after or are_about_equal(*pair)]
-    doubtful = {pending.id for pending, posted in lasting if is_doubtful(pending, posted, beside.common_words)}
-    expired = {row.id for row in standing if row.days >= MAX_PENDING_DAYS}
-    asked = delivered & (doubtful | expired) - to_remove.keys() - {pending.id for pending, _ in pairs}
-    if asked:
+    months |= hide_posted_rows(session, target, decided.hidden)
+    if decided.asked_ids:
         values = {"user_id": job.user_id, "run_id": target.run_id, "reason": Reason.STILL_PENDING}
-        session.execute(_ASK, values | {"ids": sorted(asked)})
+        session.execute(_ASK, values | {"ids": sorted(decided.asked_ids)})
     return months
 
 

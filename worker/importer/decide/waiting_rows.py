@@ -1,0 +1,125 @@
+"""Decides what becomes of pending rows that no delivery removed: which go, and about which the user is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.importer.decide.booked_beside import (
+    MAX_PENDING_DAYS,
+    Pairs,
+    RowsBeside,
+    are_about_equal,
+    are_two_expenses,
+    ids_of,
+    is_doubtful,
+    is_hidden,
+    match_booked_beside,
+    pairs_in_doubt,
+)
+from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
+
+MAX_QUESTIONS = 100
+"""About how many rows of an account is asked, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRow:
+    """A row that is pending, or was until the user deleted its expense.
+
+    Attributes:
+        state: `pending` or `removed`.
+        days: How long ago its day is.
+        is_absent: The bank delivers it no longer.
+        hides_another: A posted row of its account is its twin, because the user said so.
+    """
+
+    id: int
+    state: str
+    days: int
+    is_absent: bool
+    hides_another: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingDecision:
+    """What becomes of waiting rows.
+
+    Attributes:
+        booked: Rows that go, because a posted one is evidently what became of them.
+        hiding_ids: Rows that go, because the bank has them no longer and the user said what became of them.
+        asked_pairs: Pairs about which the user is asked whether they are one purchase.
+        hidden: Those whose posted row is no expense until they answer, because they deleted that of the pending one.
+        asked_ids: Rows about which the user is asked whether they are pending still.
+    """
+
+    booked: Sequence[StoredRow]
+    hiding_ids: frozenset[int]
+    asked_pairs: Pairs
+    hidden: Pairs
+    asked_ids: frozenset[int]
+
+
+def decide_waiting(
+    waiting: Sequence[WaitingRow], beside: RowsBeside, *, grace_days: int, by_cursor: bool
+) -> WaitingDecision:
+    """Decide about waiting rows by the posted ones beside them and by how long they wait.
+
+    Where a posted row is evidently what became of one, it goes: once the bank delivers it no longer, or after the days
+    of grace where the bank delivers changes alone. About others the user is asked.
+
+    Args:
+        waiting: The rows of an account.
+        beside: Each with the posted rows that it may have become.
+        grace_days: How long a row may be pending beside its booking.
+        by_cursor: The bank delivers changes, so that nothing says whether it still has a row.
+    """
+    hiding = {row.id for row in waiting if row.hides_another}
+    pending = [row for row in waiting if row.state == State.PENDING]
+    old = {row.id for row in pending if row.days >= grace_days}
+    absent = {row.id for row in pending if row.is_absent}
+    delivered = {row.id for row in pending} - absent
+    undecided = absent | old if by_cursor else absent
+    evident = _evident(beside, undecided)
+    removed = {row.id for row, _ in evident} | (undecided & hiding)
+    hidden = {
+        ids_of(pair)
+        for pair in beside.that_came_after
+        if pair[0].id not in hiding and is_hidden(*pair, beside.common_words)
+    } - beside.asked
+    booked_ids = {posted.id for _, posted in evident}
+    # What a bank delivers together are two rows, until it does so for longer than it takes to book one.
+    delivered_long = set[int]() if by_cursor else delivered & old
+    possible = [
+        pair
+        for pair in beside.pairs
+        if (are_two_expenses(*pair) or ids_of(pair) in hidden)
+        and pair[0].id not in removed
+        and pair[1].id not in booked_ids
+        and (ids_of(pair) in beside.came_after or pair[0].id in delivered_long)
+    ]
+    asked_pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)[:MAX_QUESTIONS]
+    lasting = {row.id for row in pending if row.days >= MAX_PENDING_DAYS} | {
+        pair[0].id
+        for pair in possible
+        if pair[0].id in old
+        and (ids_of(pair) in beside.came_after or are_about_equal(*pair))
+        and is_doubtful(*pair, beside.common_words)
+    }
+    return WaitingDecision(
+        booked=[row for row, _ in evident if row.id not in hiding],
+        hiding_ids=frozenset(undecided & hiding),
+        asked_pairs=asked_pairs,
+        hidden=[pair for pair in asked_pairs if ids_of(pair) in hidden],
+        asked_ids=frozenset((delivered & lasting) - removed - {row.id for row, _ in asked_pairs}),
+    )
+
+
+def _evident(beside: RowsBeside, undecided: set[int]) -> Pairs:
+    """Return the pairs that are evidently one purchase, where nothing of what the user did to both is lost."""
+    came_after = [pair for pair in beside.that_came_after if pair[0].state == State.PENDING]
+    return [
+        (pending, posted)
+        for pending, posted in match_booked_beside(came_after, beside.common_words)
+        if pending.id in undecided
+        and pending.expense_state != ExpenseState.TWIN
+        and not (pending.changed_by_user and posted.changed_by_user)
+    ]
