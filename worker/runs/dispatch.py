@@ -120,10 +120,10 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
 def read_under_way_in_turn(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:
     """Return the runs under way of one sort; other passes over that sort wait until the commit."""
     session.execute(_LOCK_PASSES, {"interactive": interactive})
-    return read_under_way(session, interactive=interactive, limits=limits)
+    return _read_under_way(session, interactive=interactive, limits=limits)
 
 
-def read_under_way(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:
+def _read_under_way(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:
     """Return the runs of one sort that are published or running; there are never more than the limits allow."""
     values = {"interactive": interactive, "redispatch": timedelta(seconds=limits.redispatch_s)}
     rows = session.execute(_UNDER_WAY, values).all()
@@ -136,4 +136,4 @@ def read_under_way(session: Session, *, interactive: bool, limits: DispatchLimit
 
 def is_at_a_limit(session: Session, limits: DispatchLimits) -> bool:
     """Say whether as many runs of the schedule are under way, of any connector or in all, as the limits allow."""
-    return read_under_way(session, interactive=False, limits=limits).is_at_a_limit(limits)
+    return _read_under_way(session, interactive=False, limits=limits).is_at_a_limit(limits)

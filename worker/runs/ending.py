@@ -49,7 +49,7 @@ def close(session: Session, lease: Lease, outcome: Outcome) -> None:
     """End the run and apply the consequences. Raises: LostLeaseError; then nothing was written."""
     point("before_close")
     if outcome.counts == Counts():
-        outcome = replace(outcome, counts=committed_counts(session, lease))
+        outcome = replace(outcome, counts=_committed_counts(session, lease))
     apply_consequences(session, _end(session, lease, outcome), outcome)
 
 
@@ -166,7 +166,7 @@ def _record_unsuccessful(session: Session, run: EndedRun, outcome: Outcome) -> N
     session.flush()
 
 
-def committed_counts(session: Session, lease: Lease) -> Counts:
+def _committed_counts(session: Session, lease: Lease) -> Counts:
     """Add up what the accounts of the run committed, for a run that ended before it could report counts."""
     sums = [func.coalesce(func.sum(getattr(BankImportRunAccount, name)), 0) for name in COUNTED]
     row = session.execute(select(*sums).where(BankImportRunAccount.run_id == lease.run_id)).one()

@@ -47,7 +47,7 @@ def next_slot_after(schedule: RefreshSchedule, *, after: datetime) -> datetime |
     """Return the first slot later than `after` (UTC); None when there is none to plan."""
     if schedule.interval is None:
         return None
-    share = slot_offset(schedule.connection_id)
+    share = _slot_offset(schedule.connection_id)
     first = _EPOCH + schedule.interval * share
     slot = first + schedule.interval * ((after - first) // schedule.interval + 1)
     return _within_hours(schedule, slot, share)
@@ -82,7 +82,7 @@ def spread_allowance(quotas: Sequence[Quota]) -> timedelta:
     )
 
 
-def slot_offset(connection_id: uuid.UUID) -> float:
+def _slot_offset(connection_id: uuid.UUID) -> float:
     """Return at which part of an interval a connection is due, from 0 to below 1; ids (v4 and v7) spread evenly."""
     return (connection_id.int & 0xFFFFFFFF) / 2**32
 

@@ -74,11 +74,11 @@ def _read(row: RejectedRow, connector: BankConnector) -> Sequence[Transaction]:
     """Return the transactions of a rejected row, which is a transaction as text, or the provider's own, of any form."""
     record = kept_transaction(row.raw)
     if record is not None and record.get("account_id"):
-        return [transaction_from_json(record)]
+        return [_transaction_from_json(record)]
     return connector.read_rejected(row)
 
 
-def transaction_from_json(record: dict[str, Any]) -> Transaction:
+def _transaction_from_json(record: dict[str, Any]) -> Transaction:
     """Return the transaction a rejection holds as text. Raises: ValueError, TypeError, ArithmeticError."""
     read = {field.name: _value(field.name, record[field.name]) for field in fields(Transaction) if field.name in record}
     return Transaction(**({"description": ""} | read))

@@ -64,7 +64,7 @@ def match_booked_beside(beside: Pairs, common_words: frozenset[str] = frozenset(
     fitting = {
         (pending.id, posted.id): (pending, posted)
         for pending, posted in beside
-        if pending.amount == posted.amount and may_be_booked_as(pending, posted, common_words)
+        if pending.amount == posted.amount and _may_be_booked_as(pending, posted, common_words)
     }
     return [fitting[ids] for ids in unambiguous(list(fitting))]
 
@@ -104,7 +104,7 @@ def are_two_expenses(pending: StoredRow, posted: StoredRow) -> bool:
     return shown and (pending.expense_id is not None or pending.expense_state == ExpenseState.TWIN)
 
 
-def may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
+def _may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
     """Return whether a posted row names the same merchant within the days in which a pending one is booked."""
     near = timedelta(0) <= posted.effective_on - pending.effective_on <= timedelta(days=MAX_DAYS_TO_POST)
     same_money = posted.currency == pending.currency and posted.amount * pending.amount > 0
@@ -114,7 +114,7 @@ def may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozen
 def is_doubtful(pending: StoredRow, posted: StoredRow, common_words: frozenset[str]) -> bool:
     """Return whether a posted row may be what a pending one became: a text that names no merchant may mean any."""
     named = all(similarity(payment_text(row), payment_text(row), common=common_words) for row in (pending, posted))
-    return may_be_booked_as(pending, posted, common_words if named else frozenset())
+    return _may_be_booked_as(pending, posted, common_words if named else frozenset())
 
 
 def are_about_equal(pending: StoredRow, posted: StoredRow) -> bool:
@@ -129,7 +129,7 @@ def is_hidden(pending: StoredRow, posted: StoredRow, common_words: frozenset[str
     both, or none for a while, so that the posted one may be another purchase that nobody has seen.
     """
     own = posted.expense_state == ExpenseState.OWN and not posted.changed_by_user
-    return pending.deleted_by_user and own and may_be_booked_as(pending, posted, common_words)
+    return pending.deleted_by_user and own and _may_be_booked_as(pending, posted, common_words)
 
 
 def inherited_effect(

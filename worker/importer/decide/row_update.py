@@ -37,7 +37,7 @@ def update_from_bank(
         known=known,
         line=line,
         decision=Decision.RESTORED if known.state == State.REMOVED else Decision.UPDATED,
-        reason=reason or update_reason(known, line, identity),
+        reason=reason or _update_reason(known, line, identity),
         state=state,
         identity=identity.identity,
         occurrence=identity.occurrence,
@@ -57,7 +57,7 @@ def in_former_currency(line: Line, known: StoredRow) -> bool:
     return not line.currency_stated and line.currency != known.currency and line.amount == known.amount
 
 
-def update_reason(known: StoredRow, line: Line, identity: RowIdentity) -> Reason:
+def _update_reason(known: StoredRow, line: Line, identity: RowIdentity) -> Reason:
     """Return why a row that was recognised by its identity or its content changes."""
     if known.state == State.REMOVED:
         return Reason.RETURNED

@@ -109,13 +109,13 @@ def attach(session: Session, source: BankConnectionAccount, bank_account_id: int
     account = session.get_one(BankAccount, bank_account_id, with_for_update=True)
     before_id = source.bank_account_id
     source.bank_account_id = bank_account_id
-    learn(account, source)
+    _learn(account, source)
     session.flush()
     if before_id is not None and before_id != bank_account_id:
         drop_if_empty(session, before_id)
 
 
-def learn(account: BankAccount, source: BankConnectionAccount) -> None:
+def _learn(account: BankAccount, source: BankConnectionAccount) -> None:
     """Add to an account what one of its sources states: its anchor, and what the others do not say."""
     if source.anchor is not None and source.anchor not in account.anchors:
         account.anchors = [*account.anchors, source.anchor]
@@ -174,7 +174,7 @@ def recognise_again(session: Session, source: BankConnectionAccount) -> bool:
     found = recognise_source(session, source.id, lambda _until_on: rows)
     if found is None or found[1].verdict != Recognition.SAME or found[0].bank_account_id is None:
         if source.bank_account_id is not None:
-            learn(session.get_one(BankAccount, source.bank_account_id), source)
+            _learn(session.get_one(BankAccount, source.bank_account_id), source)
         return False
     attach(session, source, found[0].bank_account_id)
     others = other_sources(session, source.bank_account_id, source.id)

@@ -133,12 +133,14 @@ def pair_legs_of(session: Session, job: Job, target: WriteTarget, ids: Sequence[
     for match in matches.certain:
         if (min(match.left.id, match.right.id), max(match.left.id, match.right.id)) in declined:
             continue
-        months |= pair_legs(session, target, match, hide=job.options.transfers == "hide")
+        months |= _pair_legs(session, target, match, hide=job.options.transfers == "hide")
     _suggest(session, target, matches.suggestions)
     return months
 
 
-def pair_legs(session: Session, target: WriteTarget, match: Match[TransferLeg, TransferLeg], *, hide: bool) -> set[str]:
+def _pair_legs(
+    session: Session, target: WriteTarget, match: Match[TransferLeg, TransferLeg], *, hide: bool
+) -> set[str]:
     """Pair two legs; with `hide`, neither is an expense any more, unless the user has made one of them their own."""
     details = load_details(session, (match.left.id, match.right.id))
     if hide and any(_touched(row) for row in details.values()):

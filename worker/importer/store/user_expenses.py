@@ -130,7 +130,7 @@ def load_user_expenses(
     return UserExpenses(
         counterparts=found,
         spans=load_spans(session, account, lines) if has_twins else None,
-        rivals=load_rivals(session, account, days, amounts, row_ids) if has_twins else (),
+        rivals=_load_rivals(session, account, days, amounts, row_ids) if has_twins else (),
         asked=load_asked(session, row_ids) if found else NOBODY_WAS_ASKED,
     )
 
@@ -181,7 +181,7 @@ def load_counterparts(
     return [Counterpart(**row._asdict()) for row in rows]
 
 
-def load_rivals(
+def _load_rivals(
     session: Session, account: AccountState, days: Collection[date], amounts: Collection[Decimal], but: Collection[int]
 ) -> list[SourceRow]:
     """Return rows of this source near these days and of these amounts that no other source states, as far as is known.
