@@ -7,8 +7,8 @@ five users, or of all users of the scope where they are fewer, and never of a si
 
 from datetime import timedelta
 
-from sqlalchemy import case, exists, func, literal_column, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Update, case, exists, func, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session, aliased
 
 from worker.models import BankConnection, BankConnectorCircuit
@@ -45,6 +45,12 @@ def count_failure(session: Session, connector_name: str, scope: str, user_id: in
     active connection to the scope; every failed probe opens it for twice as long. Failures of one user that follow
     each other count once. After `FAILURES_LAST` without a failure counting starts anew.
     """
+    session.execute(_count(connector_name, scope, user_id, code))
+    session.execute(_open_if_nobody_is_answered(connector_name, scope))
+
+
+def _count(connector_name: str, scope: str, user_id: int, code: str) -> Insert:
+    """Return the statement that counts a failure and keeps whose it was."""
     adding = insert(_Circuit).values(
         connector_name=connector_name, scope=scope, consecutive_failures=1, failed_users=[user_id], last_code=code
     )
@@ -52,21 +58,23 @@ def count_failure(session: Session, connector_name: str, scope: str, user_id: in
     last_user = _Circuit.failed_users[func.cardinality(_Circuit.failed_users)]
     is_past = (_Circuit.state == "closed") & (_Circuit.updated_at < func.now() - FAILURES_LAST)
     is_another_user = case((last_user.is_distinct_from(user_id), 1), else_=0)
-    session.execute(
-        adding.on_conflict_do_update(
-            index_elements=[_Circuit.connector_name, _Circuit.scope],
-            set_={
-                "consecutive_failures": case((is_past, 1), else_=_Circuit.consecutive_failures + is_another_user),
-                # No more users than it takes to open: a long outage writes no long lists.
-                "failed_users": case(
-                    (is_past, [user_id]),
-                    else_=func.trim_array(added, func.greatest(func.cardinality(added) - USERS_TO_OPEN, 0)),
-                ),
-                "last_code": code,
-                "updated_at": func.now(),
-            },
-        )
+    return adding.on_conflict_do_update(
+        index_elements=[_Circuit.connector_name, _Circuit.scope],
+        set_={
+            "consecutive_failures": case((is_past, 1), else_=_Circuit.consecutive_failures + is_another_user),
+            # No more users than it takes to open: a long outage writes no long lists.
+            "failed_users": case(
+                (is_past, [user_id]),
+                else_=func.trim_array(added, func.greatest(func.cardinality(added) - USERS_TO_OPEN, 0)),
+            ),
+            "last_code": code,
+            "updated_at": func.now(),
+        },
     )
+
+
+def _open_if_nobody_is_answered(connector_name: str, scope: str) -> Update:
+    """Return the statement that opens a circuit when enough users failed, or when its probe did."""
     open_for = func.least(LONGEST_OPEN, FIRST_OPEN * func.power(2, func.least(_Circuit.trips, 10)))
     users_failed = func.cardinality(_Circuit.failed_users)
     known = aliased(BankConnection, name="c")
@@ -77,7 +85,7 @@ def count_failure(session: Session, connector_name: str, scope: str, user_id: in
         known.user_id != func.all(_Circuit.failed_users),
     )
     shared = or_(users_failed >= USERS_TO_OPEN, (users_failed >= FEWEST_USERS_TO_OPEN) & ~somebody_else)
-    session.execute(
+    return (
         update(_Circuit)
         .where(
             _Circuit.connector_name == connector_name,
