@@ -8,7 +8,7 @@ from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.similarity import common_words
 from worker.importer.decide.slice_matches import correct_matches, match_slice
-from worker.importer.decide.slice_rows import read_slice
+from worker.importer.decide.slice_rows import SliceRows, read_slice
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError
 from worker.importer.store.account_share import AccountShare
@@ -50,35 +50,9 @@ def import_slice(
     rows = read_slice(slice_.transactions, stored, context, rules)
     coverage = Coverage(window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(today))
     removed -= seen.row_ids
-
-    def decide_and_write() -> tuple[IdentityMatches, Plan, Written]:
-        found = match_slice(rows, coverage, context, rules)
-        full = load_undecided(session, account.id, found, removed)
-        corrected = correct_matches(found, full, coverage, rules, first_load=seen.first_load)
-        if corrected.signs_flipped:
-            raise SignsFlippedError
-        restated = corrected.maybe_restated - seen.row_ids
-        beside = load_beside(session, account.id, found, corrected, full, restated)
-        expenses = load_user_expenses(
-            session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
-        )
-        evidence = Evidence(
-            coverage=coverage,
-            only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
-            details={**beside.restated, **full.details},
-            removed=removed,
-            expenses=expenses,
-            rows_set_aside=found.rows_set_aside,
-            named=full.named,
-            delivered=frozenset(id_ for id_ in full.named if id_ in rows.set_aside.row_ids or id_ in seen.row_ids),
-            common_words=common_words(beside.latest_texts),
-            maybe_restated=restated,
-            taken_identities=beside.taken_identities,
-        )
-        plan = make_plan(found.matches, evidence, rules)
-        return found.matches, plan, _write(session, share, plan)
-
-    matches, plan, written = retry_while_changed(decide_and_write)
+    matches, plan, written = retry_while_changed(
+        lambda: _decide_and_write(session, share, rows, coverage, removed, seen)
+    )
     seen.add(rows.set_aside, matches, plan, written.transaction_ids)
     tally.add(plan, rows.set_aside.transactions + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
@@ -87,6 +61,43 @@ def import_slice(
     if rules.list_of_changes and not rules.whole_days:
         tally.told_again += sum(one.line.identity is None for one in plan.unchanged)
     return list(rows.rejections)
+
+
+def _decide_and_write(
+    session: Session,
+    share: AccountShare,
+    rows: SliceRows,
+    coverage: Coverage,
+    removed: frozenset[int],
+    seen: SeenRows,
+) -> tuple[IdentityMatches, Plan, Written]:
+    """Match the rows of a slice, load what that depends on, plan and write."""
+    account, rules = share.account, share.rules
+    found = match_slice(rows, coverage, share.read_context, rules)
+    full = load_undecided(session, account.id, found, removed)
+    corrected = correct_matches(found, full, coverage, rules, first_load=seen.first_load)
+    if corrected.signs_flipped:
+        raise SignsFlippedError
+    restated = corrected.maybe_restated - seen.row_ids
+    beside = load_beside(session, account.id, found, corrected, full, restated)
+    expenses = load_user_expenses(
+        session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
+    )
+    evidence = Evidence(
+        coverage=coverage,
+        only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
+        details={**beside.restated, **full.details},
+        removed=removed,
+        expenses=expenses,
+        rows_set_aside=found.rows_set_aside,
+        named=full.named,
+        delivered=frozenset(id_ for id_ in full.named if id_ in rows.set_aside.row_ids or id_ in seen.row_ids),
+        common_words=common_words(beside.latest_texts),
+        maybe_restated=restated,
+        taken_identities=beside.taken_identities,
+    )
+    plan = make_plan(found.matches, evidence, rules)
+    return found.matches, plan, _write(session, share, plan)
 
 
 def _write(session: Session, share: AccountShare, plan: Plan) -> Written:
