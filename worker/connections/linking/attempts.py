@@ -104,15 +104,7 @@ def claim(session: Session, *, user_id: int, connector_name: str, state: str) ->
         raise ConflictError("this link attempt failed: start again")
     if claimed is None and row.status == "exchanging":
         raise ConflictError("this link is being finished, or its answer was lost: look again, then start again")
-    linked_id = row.connection_id if row.status == "linked" else None
-    return Attempt(
-        id=row.id,
-        user_id=user_id,
-        connection_id=row.connection_id,
-        provider_ref=row.provider_ref,
-        linked_id=linked_id,
-        details=row.details,
-    )
+    return _attempt(row)
 
 
 def claim_by_reference(session: Session, *, connector_name: str, provider_ref: str) -> Attempt | None:
@@ -122,11 +114,16 @@ def claim_by_reference(session: Session, *, connector_name: str, provider_ref: s
     if row is None:
         return None
     row.status = "exchanging"
+    return _attempt(row)
+
+
+def _attempt(row: BankLinkAttempt) -> Attempt:
     return Attempt(
         id=row.id,
         user_id=row.user_id,
         connection_id=row.connection_id,
         provider_ref=row.provider_ref,
+        linked_id=row.connection_id if row.status == "linked" else None,
         details=row.details,
     )
 
@@ -153,13 +150,8 @@ def close_linked(session: Session, attempt: Attempt, connection_id: uuid.UUID, p
     Args:
         provider_ref: The provider's id of the login, which its webhooks name.
     """
-    _close(
-        session,
-        attempt,
-        status="linked",
-        connection_id=connection_id,
-        provider_ref=provider_ref or attempt.provider_ref,
-    )
+    provider_ref = provider_ref or attempt.provider_ref
+    _close(session, attempt, status="linked", connection_id=connection_id, provider_ref=provider_ref)
 
 
 def reopen(session: Session, attempt: Attempt) -> None:
