@@ -29,7 +29,8 @@ from worker.connectors.config import ConnectorConfig
 from worker.credentials import CredentialPlace, LocalKeyring, Vault, seal_config
 from worker.credentials.envelope import EnvelopeVault
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.keys import rotate, verify
+from worker.keys.rotation import rotate
+from worker.keys.verification import verify
 
 PLACE = CredentialPlace(
     table="bank_connections", column="config_encrypted", user_id=7, row_id=str(uuid.uuid4()), version=3

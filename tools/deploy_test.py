@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools.deployment import SERVICES, Deployment, StepError, ask, until, watched_api
-from worker.migrations import open_chain
+from worker.migrations.chain import open_chain
 
 ROOT = Path(__file__).resolve().parent.parent
 UPLOADS = 3

@@ -20,7 +20,8 @@ from tests.fakes.provider_server import context_for, serving
 from worker.api.webhook_verifiers import DispatcherNudge, WebhookVerifiers
 from worker.connections.linking import LinkService
 from worker.connections.linking.apps import LinkApps
-from worker.connections.notices import finish_hosted_links, handle_notices
+from worker.connections.notices.finishing import finish_hosted_links
+from worker.connections.notices.handling import handle_notices
 from worker.connectors.base import Burst
 
 DOOR = "/bank-connections/provider-webhooks/plaid"

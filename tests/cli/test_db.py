@@ -13,7 +13,7 @@ from tests.factories import make_connection
 from worker.cli import db
 from worker.credentials import generate_key
 from worker.local.postgres import EmbeddedPostgres
-from worker.migrations import open_chain
+from worker.migrations.chain import open_chain
 from worker.schema import roles_sql
 
 HEAD = open_chain().head

@@ -10,7 +10,8 @@ from tests.keys.conftest import Config
 from worker.audit import acting_as
 from worker.connections.credentials import ConfigKeeper, open_taken, take_config
 from worker.errors import KeyProviderUnavailableError
-from worker.keys import rotate, rows_to_rotate, verify
+from worker.keys.rotation import rotate, rows_to_rotate
+from worker.keys.verification import verify
 
 
 def test_everything_moves_and_still_opens_where_it_is(safe):

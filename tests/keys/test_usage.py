@@ -5,7 +5,9 @@ import os
 import pytest
 
 from worker.errors import ConfigurationError, ConflictError, KeyProviderUnavailableError, NotFoundError
-from worker.keys import check_keys, check_unneeded, key_usage, verify
+from worker.keys.canary import check_keys
+from worker.keys.usage import check_unneeded, key_usage
+from worker.keys.verification import verify
 
 
 def usage(safe, *key_ids):

@@ -15,7 +15,7 @@ from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
 from worker.db.engine import Sessions
 from worker.finmind_cache import FinMindCache
-from worker.personal_data import DataStores
+from worker.personal_data.erasure import DataStores
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 from worker.runtime import Runtime, runtime

@@ -13,8 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from worker.errors import NotFoundError
-from worker.personal_data import archive
-from worker.personal_data.archive import cell
+from worker.personal_data.archive import archive, cell
 from worker.personal_data.personal_tables import TABLES
 
 

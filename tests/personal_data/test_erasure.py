@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.factories import delete_user
 from tests.waiting import until
 from worker.connections.statement_folders import folder_of_user, remove_files_of_gone_users
-from worker.personal_data import erase, plan_erasure
+from worker.personal_data.erasure import erase, plan_erasure
 from worker.personal_data.personal_tables import PASSING, TABLES, whose
 from worker.personal_data.traces import identifying_values, search
 

@@ -27,7 +27,8 @@ from worker.errors import ConfigurationError
 from worker.keys.canary import check_keys
 from worker.local import postgres as embedded
 from worker.local.postgres import EmbeddedPostgres
-from worker.recovery import RestoreOptions, check_after_restore
+from worker.recovery.after_restore import check_after_restore
+from worker.recovery.restore_facts import RestoreOptions
 from worker.reminders.consent import warn_of_expiring_consents
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest

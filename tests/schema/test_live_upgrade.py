@@ -9,7 +9,8 @@ from alembic import command
 from sqlalchemy import Connection, Engine, event, text
 
 from tests.waiting import until
-from worker.migrations import open_chain, upgrade
+from worker.migrations.chain import open_chain
+from worker.migrations.upgrading import upgrade
 
 ROWS = 5000
 

@@ -15,7 +15,7 @@ from tests.factories import make_connection
 from tests.schema.conftest import FINMIND_SQL
 from worker.db.engine import open_engine, open_sessions
 from worker.errors import ConfigurationError, ConflictError
-from worker.migrations import initialise, upgrade
+from worker.migrations.upgrading import initialise, upgrade
 from worker.models import Base
 from worker.schema import DatabaseRole, apply_roles, check_schema, read_login, role_differences, schema_sql
 from worker.schema.compare import FINMIND

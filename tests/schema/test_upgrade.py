@@ -9,8 +9,10 @@ from sqlalchemy import Engine, text
 
 from worker.db.engine import Sessions, open_engine
 from worker.errors import ConflictError
-from worker.migrations import Standing, Upgrade, initialise, inspect_schema, open_chain, upgrade, upgrading
-from worker.migrations.chain import baseline_sql
+from worker.migrations import upgrading
+from worker.migrations.chain import baseline_sql, open_chain
+from worker.migrations.state import Standing
+from worker.migrations.upgrading import Upgrade, initialise, inspect_schema, upgrade
 from worker.models import Base
 from worker.schema import apply_schema, check_schema
 from worker.schema.catalog import CatalogTable, read_catalog

@@ -14,7 +14,7 @@ from worker.api.services import Services, ServicesDep, UserId
 from worker.audit import acting_as, record_operation
 from worker.errors import NotFoundError
 from worker.models import User
-from worker.personal_data import archive
+from worker.personal_data.archive import archive
 
 router = APIRouter(tags=["personal data"])
 

@@ -5,7 +5,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from worker.api.problems import ProblemError
 from worker.api.services import Services, ServicesDep
-from worker.connections.notices import NoticeInbox
+from worker.connections.notices.receiving import NoticeInbox
 from worker.connectors.base import ReceivedWebhook
 from worker.connectors.errors import AuthenticationError, InvalidDataError
 from worker.telemetry.logs import get_logger

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from worker.connections.linking import LinkApps, LinkService
-from worker.connections.notices import StoredWebhookKeys
+from worker.connections.notices.key_store import StoredWebhookKeys
 from worker.connectors.base import ProviderWebhooks
 from worker.connectors.errors import ConnectorNotFoundError
 from worker.connectors.registry import ConnectorRegistry

@@ -20,11 +20,13 @@ from worker.cli.progress import progress
 from worker.cli.workspace import workspace
 from worker.db.engine import open_engine
 from worker.errors import InvalidRequestError
-from worker.migrations import SchemaState, Standing, Upgrade, initialise, inspect_schema
-from worker.migrations import upgrade as upgrade_schema
+from worker.migrations.state import SchemaState, Standing
+from worker.migrations.upgrading import Upgrade, initialise, inspect_schema
+from worker.migrations.upgrading import upgrade as upgrade_schema
 from worker.models import Base
 from worker.process.interruption import when_stopped
-from worker.recovery import RestoreOptions, check_after_restore
+from worker.recovery.after_restore import check_after_restore
+from worker.recovery.restore_facts import RestoreOptions
 from worker.schema import DatabaseRole, apply_roles, check_schema, read_login, role_differences, roles_sql
 from worker.schema.roles import LogIn
 from worker.telemetry.logs import get_logger, setup_logging

@@ -11,8 +11,9 @@ from worker.cli.output import JsonFlag, print_json, print_record, print_rows, sa
 from worker.cli.progress import progress
 from worker.cli.workspace import workspace
 from worker.credentials import add_key, drop_key, generate_key
-from worker.keys import check_unneeded, key_usage, rotate, rows_to_rotate, verify
-from worker.keys.rotation import DEFAULT_BATCH
+from worker.keys.rotation import DEFAULT_BATCH, rotate, rows_to_rotate
+from worker.keys.usage import check_unneeded, key_usage
+from worker.keys.verification import verify
 from worker.process.interruption import when_stopped
 from worker.runtime import Runtime
 

@@ -21,7 +21,8 @@ from worker.connections.users import add_user
 from worker.errors import ConflictError, InvalidRequestError
 from worker.models import BankConnection, User
 from worker.money import is_currency
-from worker.personal_data import DataStores, Erased, ErasurePlan, archive, erase, plan_erasure
+from worker.personal_data.archive import archive
+from worker.personal_data.erasure import DataStores, Erased, ErasurePlan, erase, plan_erasure
 from worker.process.interruption import when_stopped
 from worker.runtime import Runtime, open_connection_service
 

@@ -19,7 +19,7 @@ from worker.local.sample_banks import BANKS, EMAIL, add_sample_banks
 from worker.local.services import Command, commands
 from worker.local.state import StateDirectory, claimed, private_files
 from worker.local.supervisor import Supervisor
-from worker.migrations import upgrade
+from worker.migrations.upgrading import upgrade
 from worker.process.core_dumps import forbid_core_dumps
 from worker.redis_address import open_redis
 from worker.runtime import check_signing_secrets, read_operators, runtime

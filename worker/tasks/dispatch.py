@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.app import app
 from worker.broker import DISPATCH_REQUESTS, TICK, Nudge, publish, run_queue
-from worker.connections.notices import handle_notices
+from worker.connections.notices.handling import handle_notices
 from worker.connectors.base import Burst
 from worker.connectors.errors import ConnectorNotFoundError
 from worker.fault_injection import point

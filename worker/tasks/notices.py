@@ -4,7 +4,7 @@ from worker.app import app
 from worker.audit import acting_as
 from worker.broker import FINISH_LINKS
 from worker.connections.linking import read_link_apps
-from worker.connections.notices import finish_hosted_links
+from worker.connections.notices.finishing import finish_hosted_links
 from worker.runtime import open_link_service, process_runtime
 from worker.telemetry.logs import get_logger
 
