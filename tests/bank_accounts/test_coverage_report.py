@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,8 +26,10 @@ def two(sessions, user_id):
 
 def months_of(harness, today=TODAY, reach_days=None):
     account_id = harness.sql("SELECT min(id) FROM bank_accounts")[0][0]
+    connector = SimpleNamespace(capabilities=SimpleNamespace(history_days=reach_days))
     with harness.sessions() as session:
-        return {m["month"]: m for m in coverage_of(session, account_id, today=today, reach_of=lambda _: reach_days)}
+        months = coverage_of(session, account_id, SimpleNamespace(get=lambda _: connector), today=today)
+    return {month["month"]: month for month in months}
 
 
 def test_rows_that_agree_make_covered_months(two):

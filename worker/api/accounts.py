@@ -15,7 +15,7 @@ from worker.api.services import ServicesDep, UserId
 from worker.api.transactions import UnmatchedOut
 from worker.bank_accounts.accounts import bank_account_of, find_bank_account, list_bank_accounts
 from worker.bank_accounts.coverage import MonthState
-from worker.bank_accounts.coverage_report import coverage_of, reach_by
+from worker.bank_accounts.coverage_report import coverage_of
 from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.unmatching import detach
 
@@ -110,12 +110,7 @@ def show_coverage(bank_account_id: RowId, user_id: UserId, services: ServicesDep
     """Say month by month which sources cover an account, what proves it, and what closes a gap."""
     with services.sessions() as session:
         find_bank_account(session, bank_account_id, user_id=user_id)
-        months = coverage_of(
-            session,
-            bank_account_id,
-            today=datetime.now(UTC).date(),
-            reach_of=reach_by(services.runtime.registry),
-        )
+        months = coverage_of(session, bank_account_id, services.runtime.registry, today=datetime.now(UTC).date())
     return Listed(items=[MonthOut.model_validate(month) for month in months])
 
 

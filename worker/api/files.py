@@ -12,6 +12,7 @@ from worker.api.inputs import refuse_unstorable
 from worker.api.inspection_schemas import InspectionOut
 from worker.api.problems import ProblemError
 from worker.api.run_schemas import RunOut
+from worker.api.runs import run_location, shown_run
 from worker.api.services import Services, ServicesDep, UserId
 from worker.api.uploads import (
     MAX_REQUEST_BYTES,
@@ -36,7 +37,6 @@ from worker.connectors.file.statement.dates import Order
 from worker.connectors.file.statement.files import members
 from worker.connectors.file.table.profile_files import built_in_profile
 from worker.errors import InvalidRequestError, NotFoundError
-from worker.runs import run_queries
 from worker.runs.states import RunKind, RunRequest
 
 router = APIRouter(tags=["files"], route_class=UploadRoute)
@@ -123,9 +123,7 @@ def import_file(
     """Import a statement file. The same file again changes nothing; files of one layout share a connection."""
     with acting_as(f"api:user:{user_id}"):
         run = import_upload(services, user_id, file, options.stated(), background)
-    return JSONResponse(
-        run.model_dump(mode="json"), status_code=202, headers={"Location": f"/bank-connections/import-runs/{run.id}"}
-    )
+    return JSONResponse(run.model_dump(mode="json"), status_code=202, headers={"Location": run_location(run)})
 
 
 def import_upload(
@@ -158,7 +156,7 @@ def import_upload(
             raise
     with services.sessions() as session:
         run_id = services.ask(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH), background)
-        return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
+        return shown_run(session, run_id, user_id)
 
 
 def _check_readable(config: FileConfig, path: Path) -> None:

@@ -14,7 +14,7 @@ from worker.api.inputs import ExternalId
 from worker.api.paging import Cursor, Limit, next_cursor, read_cursor
 from worker.api.query import Day, Wait, from_query_or_body
 from worker.api.run_schemas import ImportIn, RefreshIn, RunOut, RunPage
-from worker.api.runs import wait_for_end
+from worker.api.runs import run_location, shown_run, wait_for_end
 from worker.api.services import Services, ServicesDep, UserId
 from worker.connections import connection_queries
 from worker.runs import run_queries
@@ -111,9 +111,9 @@ async def _ask(services: Services, user_id: int, request: RunRequest, only: Once
         with services.sessions() as session:
             connection_queries.find(session, request.connection_id, user_id=user_id)
             run_id = services.ask(session, request, nudges)
-            return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
+            return shown_run(session, run_id, user_id)
 
-    asked = await run_in_threadpool(only.answer, make, status=202, location=_run_location)
+    asked = await run_in_threadpool(only.answer, make, status=202, location=run_location)
     if not wait_s or asked.status_code != HTTPStatus.ACCEPTED:
         asked.background = nudges
         return asked
@@ -123,9 +123,5 @@ async def _ask(services: Services, user_id: int, request: RunRequest, only: Once
     return (
         asked
         if ended is None
-        else JSONResponse(ended.model_dump(mode="json"), headers={"Location": _run_location(ended)})
+        else JSONResponse(ended.model_dump(mode="json"), headers={"Location": run_location(ended)})
     )
-
-
-def _run_location(run: RunOut) -> str:
-    return f"/bank-connections/import-runs/{run.id}"

@@ -223,18 +223,24 @@ def _ask(
     def make() -> RunOut:
         with services.sessions() as session:
             new_run_id = services.ask(session, make_request(session, run_id, user_id=user_id), background)
-            return _found(session, new_run_id, user_id)
+            return shown_run(session, new_run_id, user_id)
 
-    return only.answer(make, status=202, location=lambda run: f"/bank-connections/import-runs/{run.id}")
+    return only.answer(make, status=202, location=run_location)
 
 
 def _read(services: Services, user_id: int, run_id: uuid.UUID) -> RunOut:
     with services.sessions() as session:
-        return _found(session, run_id, user_id)
+        return shown_run(session, run_id, user_id)
 
 
-def _found(session: Session, run_id: uuid.UUID, user_id: int) -> RunOut:
+def shown_run(session: Session, run_id: uuid.UUID, user_id: int) -> RunOut:
+    """Return a user's run as the API shows it. Raises: NotFoundError."""
     return RunOut.model_validate(run_queries.run_of(session, run_id, user_id=user_id))
+
+
+def run_location(run: RunOut) -> str:
+    """Return the address of a run."""
+    return f"/bank-connections/import-runs/{run.id}"
 
 
 def _page(rows: list[dict[str, Any]], limit: int) -> dict[str, Any]:

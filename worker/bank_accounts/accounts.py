@@ -1,7 +1,7 @@
 """Lists a person's accounts with their sources: the days each was read for, and how far it is trusted."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, text
@@ -30,26 +30,13 @@ _SOURCES = text(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceTrust:
-    """How far a source is trusted.
-
-    Attributes:
-        kind: `statement` for files of the bank, `feed` for everything online.
-        ids: The class of its transaction ids (`docs/connectors.md`); None where the connector's own holds.
-        leads: What it is believed for before other sources.
-    """
-
-    kind: str
-    ids: str | None
-    leads: tuple[str, ...]
+LEADS: Mapping[str, Sequence[str]] = {"statement": ("amount", "day"), "feed": ("merchant", "id")}
+"""What a source of each kind is believed for before other sources."""
 
 
-def trust_of(connector_name: str, id_class: str | None) -> SourceTrust:
-    """Return how far a source is trusted: a bank's statement for amounts and days, a feed for merchants and ids."""
-    if connector_name == "file":
-        return SourceTrust(kind="statement", ids=id_class, leads=("amount", "day"))
-    return SourceTrust(kind="feed", ids=id_class, leads=("merchant", "id"))
+def kind_of(connector_name: str) -> str:
+    """Return the kind of a source: `statement` for files of the bank, `feed` for everything online."""
+    return "statement" if connector_name == "file" else "feed"
 
 
 def list_bank_accounts(session: Session, *, user_id: int) -> list[dict[str, Any]]:
@@ -75,8 +62,8 @@ def _described(session: Session, accounts: list[BankAccount]) -> list[dict[str, 
     sources: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in session.execute(_SOURCES, {"ids": [account.id for account in accounts]}).mappings():
         source = dict(row)
-        trust = trust_of(source["connector_name"], source.pop("id_class"))
-        source |= {"kind": trust.kind, "ids": trust.ids, "leads": list(trust.leads)}
+        kind = kind_of(source["connector_name"])
+        source |= {"kind": kind, "ids": source.pop("id_class"), "leads": list(LEADS[kind])}
         sources[source.pop("bank_account_id")].append(source)
     for found in sources.values():
         seams = seams_of(session, found)

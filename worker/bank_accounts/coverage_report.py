@@ -1,6 +1,5 @@
 """Reads what the sources of an account cover and prove, and reports it month by month."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
@@ -70,17 +69,10 @@ _ROWS = text(
 
 
 def coverage_of(
-    session: Session, bank_account_id: int, *, today: date, reach_of: Callable[[str], int | None]
+    session: Session, bank_account_id: int, registry: ConnectorRegistry, *, today: date
 ) -> list[dict[str, Any]]:
-    """Return the months of an account, oldest first. The caller has checked whose account it is.
-
-    Args:
-        session: The caller's transaction.
-        bank_account_id: The account.
-        today: The last day of the report.
-        reach_of: How many days back a connector can be asked, by its name; None when it states no limit.
-    """
-    sources = [_facts(row, reach_of) for row in session.execute(_SOURCES, {"id": bank_account_id})]
+    """Return the months of an account until `today`, oldest first. The caller has checked whose account it is."""
+    sources = [_facts(row, registry) for row in session.execute(_SOURCES, {"id": bank_account_id})]
     months: dict[str, MonthRows] = {}
     for row in session.execute(_ROWS, {"id": bank_account_id, "edge_days": EDGE_DAYS}):
         month = months.get(row.month, MonthRows())
@@ -93,20 +85,16 @@ def coverage_of(
     return [asdict(month) for month in coverage_by_month(sources, months, today=today)]
 
 
-def reach_by(registry: ConnectorRegistry) -> Callable[[str], int | None]:
-    """Return how many days back a connector can be asked, as its class says."""
-
-    def reach_of(connector_name: str) -> int | None:
-        try:
-            capabilities = getattr(registry.get(connector_name), "capabilities", None)
-        except ConnectorNotFoundError:
-            return 0
-        return getattr(capabilities, "history_days", None)
-
-    return reach_of
+def _reach_days(registry: ConnectorRegistry, connector_name: str) -> int | None:
+    """Return how many days back a connector can be asked; None when it states no limit."""
+    try:
+        capabilities = getattr(registry.get(connector_name), "capabilities", None)
+    except ConnectorNotFoundError:
+        return 0
+    return getattr(capabilities, "history_days", None)
 
 
-def _facts(row: Row[Any], reach_of: Callable[[str], int | None]) -> SourceFacts:
+def _facts(row: Row[Any], registry: ConnectorRegistry) -> SourceFacts:
     proven, latest = row.proven or {}, row.latest or {}
     mismatch = latest if latest.get("result") == "mismatch" else {}
     difference = mismatch.get("difference")
@@ -116,7 +104,7 @@ def _facts(row: Row[Any], reach_of: Callable[[str], int | None]) -> SourceFacts:
         connector_name=row.connector_name,
         days=_days(row),
         online=row.online and row.connector_name != "file",
-        reach_days=reach_of(row.connector_name) if row.connector_name != "file" else 0,
+        reach_days=_reach_days(registry, row.connector_name) if row.connector_name != "file" else 0,
         proven=_days_after(proven.get("from_on"), proven.get("balance_on")),
         mismatch=_days_after(mismatch.get("since_on"), mismatch.get("balance_on")),
         difference=None if difference is None else Decimal(difference),

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from worker.bank_accounts.accounts import trust_of
+from worker.bank_accounts.accounts import LEADS, kind_of
 from worker.bank_accounts.unmatching import matches_of
 from worker.errors import NotFoundError
 from worker.importer.decide.leading_source import contradictions
@@ -59,7 +59,7 @@ def story_of(session: Session, transaction_id: int, *, user_id: int) -> dict[str
     for stated in stated_by_owner(session, [transaction_id]).values():
         differing |= contradictions(stated)
     for one in confirmed_by:
-        one["leads"] = list(trust_of(one["connector_name"], None).leads) if len(confirmed_by) > 1 else []
+        one["leads"] = list(LEADS[kind_of(one["connector_name"])]) if len(confirmed_by) > 1 else []
         one["contradicts"] = list(differing.get(one["transaction_id"], ()))
     return {
         "id": row.id,

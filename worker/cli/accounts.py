@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.bank_accounts.accounts import bank_account_of, find_bank_account, list_bank_accounts
-from worker.bank_accounts.coverage_report import coverage_of, reach_by
+from worker.bank_accounts.coverage_report import coverage_of
 from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.unmatching import detach
 from worker.cli.database import clear_finmind_cache, database
@@ -73,15 +73,10 @@ def coverage(
     as_json: JsonFlag = False,
 ) -> None:
     """Say month by month which sources cover an account, what proves it, and what closes a gap."""
-    directory = settings().connector_manifests
+    registry = ConnectorRegistry(manifests=settings().connector_manifests)
     with database() as sessions, sessions() as session:
         find_bank_account(session, account, user_id=user)
-        months = coverage_of(
-            session,
-            account,
-            today=datetime.now(UTC).date(),
-            reach_of=reach_by(ConnectorRegistry(manifests=directory)),
-        )
+        months = coverage_of(session, account, registry, today=datetime.now(UTC).date())
     shown = [month for month in months if not gaps or month["state"] not in {"proven", "covered"}]
     rows = shown if as_json else [_month(month) for month in shown]
     print_rows(rows, _MONTH_COLUMNS, as_json=as_json, wide=wide, empty="nothing to show")

@@ -15,7 +15,7 @@ from worker.api.services import ServicesDep, services
 from worker.api.uploads import MAX_REQUEST_BYTES, UploadRoute
 from worker.audit import acting_as, record_operation, record_view
 from worker.bank_accounts.accounts import bank_account_of, find_bank_account
-from worker.bank_accounts.coverage_report import coverage_of, reach_by
+from worker.bank_accounts.coverage_report import coverage_of
 from worker.errors import NotFoundError
 from worker.models import BankAccount, BankConnectionAccount
 from worker.runs.states import RunKind, RunRequest
@@ -42,9 +42,7 @@ def show_account(request: Request, bank_account_id: int, name: Operator, service
     with acting_operator(services, name) as session:
         account = bank_account_of(session, bank_account_id)
         record_view(session, table="bank_accounts", row_id=str(bank_account_id), user_id=account["user_id"])
-        months = coverage_of(
-            session, bank_account_id, today=datetime.now(UTC).date(), reach_of=reach_by(services.runtime.registry)
-        )
+        months = coverage_of(session, bank_account_id, services.runtime.registry, today=datetime.now(UTC).date())
     return page(
         "account.html",
         request,
