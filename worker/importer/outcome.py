@@ -106,7 +106,6 @@ class AccountTally:
         """Count what a slice decided, how late its new rows came, and what had to be rounded or shortened.
 
         Args:
-            plan: What was decided.
             same: Rows that needed no decision: unchanged, repeated or superseded ones.
             watermark_on: How far the account was read before.
         """
@@ -147,7 +146,6 @@ def judge_account(
         counted: The account with its counts, as the deliveries left it.
         rejections: Rows of this or an earlier run that could not be imported and are not mended.
         doubtful: Rows that may not be as the ledger has them.
-        proof: Its balance proof.
         mismatch_before: What an earlier run said of a balance that did not fit.
     """
     if counted.status != "succeeded":
@@ -209,9 +207,7 @@ def outcome_of(
     """Sum up a run. Deferred when waiting helps; partial when something is missing; succeeded only when nothing is.
 
     Args:
-        results: How the accounts ended.
         stopped_by: The error that ended the run before all accounts were read.
-        now: The current moment.
         report: Named remarks of the run.
         elsewhere: Delivered rows that belong to no account of the run.
         problem: What is wrong with the connection itself.

@@ -143,9 +143,6 @@ class RequestImports:
         """Import one account's share of a delivery: data, counts, watermark and cursor in one transaction.
 
         Args:
-            request: What was asked for.
-            account: Whose share it is.
-            delivery: What was delivered.
             before: Done first in that transaction, unless the account waits for an answer.
 
         Returns how many of the delivered records were the account's.

@@ -202,8 +202,6 @@ def hand_back(
     """Give the lease back and queue the run again; it will continue from what is committed.
 
     Args:
-        session: Session of the caller's transaction.
-        lease: The lease to give back.
         counted: Whether this was a failed attempt: it ran out of time or lost the database before it committed
             anything. A shutdown is none, nor is a long import that committed a part.
         passed_on: Whether the caller publishes the run itself.

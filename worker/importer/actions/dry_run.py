@@ -67,8 +67,6 @@ def dry_run_transaction(
     """Give the block a context whose work is rolled back at its end; then write what it decided as the run's report.
 
     Args:
-        context: The run's own.
-        job: The run.
         account_ids: Accounts there were before, which the report can refer to.
     """
     values = {"run_id": str(job.lease.run_id), "account_ids": list(account_ids)}

@@ -40,7 +40,6 @@ def undo_rows(
     """Yield how each row of a run is reverted.
 
     Args:
-        rows: As they are now.
         created: Ids of those that the run created.
         images: How the others were before the run.
         inherited: What the run wrote of a user's edits of other rows; None where it deleted an expense, as they had.

@@ -73,12 +73,7 @@ def _stated_money(record: Mapping[str, Any]) -> tuple[Decimal, str | None]:
 
 
 def arrived_rejections(rejected: Sequence[MoneyAndWords], created: Sequence[MoneyAndWords]) -> list[int]:
-    """Return the rejections that are among the created rows, each row standing for one rejection at most.
-
-    Args:
-        rejected: Rejections of earlier runs.
-        created: Rows that this run brought.
-    """
+    """Return the rejections that are among the created rows, each row standing for one rejection at most."""
     matching = OneToOne(rejected, created)
     return [match.left.id for match in matching.choose(matching.pairs_by_key(_amount, _amount), _rate)]
 

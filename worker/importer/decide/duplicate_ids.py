@@ -40,7 +40,6 @@ def without_superseded_pending(transactions: list[Transaction], *, trusted: bool
     An id under which the delivery has two purchases in one state tells nothing of what became of a pending one.
 
     Args:
-        transactions: Those of one delivery.
         trusted: The ids of the account are identities.
     """
     posted = {t.pending_external_id for t in transactions if t.pending_external_id}
@@ -93,7 +92,6 @@ def distinct_transactions(
     Such an id says nothing: equal rows under it are as many purchases, as equal rows without ids are.
 
     Args:
-        transactions: The transactions of a slice.
         distrusted: Identities that other rows are known to have too.
     """
     items = list(transactions)

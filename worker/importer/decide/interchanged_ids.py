@@ -21,7 +21,6 @@ def interchanged_ids(
     None stands for a line that is no stored row, under the id of a row that moved.
 
     Args:
-        lines: What the bank delivered.
         by_identity: The stored rows that may be among it.
         coverage: What the delivery proves: a row whose id does not come is free for another id only if it would come.
     """

@@ -106,8 +106,6 @@ def fingerprint(transaction: Transaction, context: ReadContext, salt: str) -> Fi
     """Return the transaction with its identity and fingerprint, without reading the rest of it.
 
     Args:
-        transaction: As the connector gave it.
-        context: What is known of the account.
         salt: The context's `fingerprint_salt`, computed once for all transactions.
     """
     external_id = (transaction.external_id or "").strip()

@@ -77,10 +77,8 @@ def match_by_identity(
     """Match lines with stored rows one-to-one; equal rows match in the order in which they came.
 
     Args:
-        lines: What the bank delivered.
         known: The stored rows that may be among it.
         aliases: Former identities, and the rows that had them.
-        coverage: What the delivery proves.
         shared_ids: Ids that stand for several rows, and the identities they would give.
         links_pending: The provider says which pending row a posted one was.
     """

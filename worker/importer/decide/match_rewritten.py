@@ -68,7 +68,6 @@ def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int
     """Rate a posted row and a posted line of the same amount.
 
     Args:
-        line: The new line.
         candidate: A posted row that the bank withdrew.
         alike: How alike their texts are.
         days: How many days they are apart.

@@ -60,8 +60,6 @@ def removal_reason(
 
     Args:
         row: A stored row that the delivery does not have.
-        coverage: What the delivery proves.
-        rules: The choices of the connection.
         removed_by_bank: The delivery lists the row as removed.
         only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
     """

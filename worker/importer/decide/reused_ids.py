@@ -20,7 +20,6 @@ def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredR
     Args:
         matches: What was recognised; lines that are no longer their rows are new ones then.
         details: The rows that changed, with all fields.
-        coverage: What the delivery proves.
     """
     _give_rows_their_next_ids(matches, details, coverage)
     reused = [match for match in matches.changed if _is_other_purchase(match.line, details[match.known_id], coverage)]

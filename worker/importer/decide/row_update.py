@@ -20,10 +20,8 @@ def update_from_bank(
     """Update a stored row to what the bank states now; its expense follows where the user did not edit it.
 
     Args:
-        known: The stored row.
         line: What the bank says now.
         identity: The row's identity from here on; the former one becomes an alias.
-        rules: The choices of the connection.
         reason: Why line and row belong together, where that is not the identity.
         beside: The pending line by which the same delivery tells the row that the posted line names.
     """

@@ -28,9 +28,7 @@ def signs_flipped(
     One row may have been corrected by the bank; one row that kept its sign says that the others were.
 
     Args:
-        matches: What was recognised in the delivery.
         details: The stored rows that changed or are absent.
-        coverage: What the delivery proves.
         rows_set_aside: How many stored rows were set aside as unchanged before.
     """
     if rows_set_aside or matches.unchanged:
@@ -68,7 +66,6 @@ def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes
     """Match new lines with stored rows that differ in the sign alone, after the user inverted the account.
 
     Args:
-        matches: What was recognised in the delivery.
         opposite: See `opposite_fingerprints`.
     """
     rows: dict[bytes, deque[StoredKey]] = defaultdict(deque)

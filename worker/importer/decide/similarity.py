@@ -35,8 +35,6 @@ def similarity(left: str, right: str, *, common: frozenset[str] = frozenset()) -
     Numbers alone do not count: card, terminal and reference numbers change between a pending row and its booking.
 
     Args:
-        left: One description.
-        right: The other one.
         common: Words that name no merchant. A description of nothing else is like no other one.
     """
     if common:

@@ -72,14 +72,7 @@ class CorrectedMatches:
 
 
 def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules: RowRules) -> SliceMatches:
-    """Match lines with stored rows by identity and content.
-
-    Args:
-        rows: What was read of the slice.
-        coverage: What the delivery proves.
-        context: What is known of the account.
-        rules: What decisions depend on.
-    """
+    """Match lines with stored rows by identity and content."""
     matches = match_by_identity(
         rows.lines, rows.known, rows.aliases, coverage, rows.shared_ids, links_pending=not rules.guess_pending
     )
@@ -102,9 +95,6 @@ def correct_matches(
 
     Args:
         found: What was recognised; its matches are changed.
-        rows: The stored rows in full.
-        coverage: What the delivery proves.
-        rules: What decisions depend on.
         first_load: The account had no rows before.
     """
     matches, details = found.matches, rows.details

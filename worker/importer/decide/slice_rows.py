@@ -74,9 +74,6 @@ def read_slice(
 
     Args:
         transactions: The rows of the slice, in the bank's order.
-        stored: The stored rows that they may be.
-        context: What is known of the account.
-        rules: What decisions depend on.
     """
     # An id that several rows have, here, in an earlier slice or stored, is not trusted.
     latest = latest_states(transactions) if rules.list_of_changes else transactions

@@ -54,9 +54,7 @@ def effect_on_expense(known: StoredRow, wanted: ExpenseFields | None, rules: Row
     An expense that the user deleted stays deleted. A leg of a transfer, a twin and a reverted row get no expense.
 
     Args:
-        known: The stored row.
         wanted: The expense the bank's line would become; None for zero amounts and hidden pending rows.
-        rules: The choices of the connection.
     """
     state = known.expense_state
     if known.deleted_by_user or state in (ExpenseState.TRANSFER, ExpenseState.TWIN):

@@ -67,7 +67,6 @@ def decide_waiting(
     of grace where the bank delivers changes alone. About others the user is asked.
 
     Args:
-        waiting: The rows of an account.
         beside: Each with the posted rows that it may have become.
         grace_days: How long a row may be pending beside its booking.
         by_cursor: The bank delivers changes, so that nothing says whether it still has a row.

@@ -71,15 +71,7 @@ def plan_requests(
     context: ImportContext,
     listed_ids: Collection[str] = (),
 ) -> list[FetchRequest]:
-    """Return the deliveries of a run, in order: newest windows first, each account's own where the provider allows.
-
-    Args:
-        job: The run.
-        accounts: The accounts that it imports.
-        capabilities: The connector's.
-        context: Of the run.
-        listed_ids: The ids that the bank lists.
-    """
+    """Return the deliveries of a run, in order: newest windows first, each account's own where the provider allows."""
     todo = [account for account in accounts if account.id not in job.done]
     if not todo:
         return []

@@ -38,7 +38,6 @@ class ResponseDigest:
 
         Args:
             now: The current moment in the bank's zone.
-            listed: What the bank lists.
             states: The accounts to import.
         """
         self._zone = now.tzinfo

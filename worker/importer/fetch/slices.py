@@ -61,9 +61,7 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
     The last days of a slice are no part of it, because their rows may be in the next slice.
 
     Args:
-        delivery: The whole delivery.
         account_id: The bank's id of the account.
-        context: What is known of the account before its rows are read.
         slice_rows: About how many rows a slice holds.
     """
     covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None

@@ -63,8 +63,6 @@ def judge(
 
     Args:
         counted: The account with its counts, as the deliveries left it.
-        account: Its row.
-        proof: Its balance proof.
         run_id: The run that asks about rows the bank comes without.
         told_again: Rows of this run that may be known ones or more equal purchases.
     """

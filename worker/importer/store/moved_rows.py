@@ -140,8 +140,6 @@ def hand_over(
     """Give the new rows the expenses of the old ones, which become their twins; duplicates of the new rows go.
 
     Args:
-        session: The caller's transaction.
-        pairs: The rows.
         run_id: The run in whose history it is noted, where there is one.
         reason: What is noted.
 
@@ -185,9 +183,6 @@ def join_pair(
     A leg of a transfer stays one, and the other row's expense goes.
 
     Args:
-        session: The transaction of the answer.
-        one_id: A row.
-        other_id: Another row.
         run_id: The run in whose history it is noted, where there is one.
         deleted_too: A purchase whose expense the user had deleted stays deleted, and the other row's expense goes.
 

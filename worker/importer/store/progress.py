@@ -136,7 +136,6 @@ def start_accounts(
     """Start an attempt: say how many accounts there are to deal with, and close those that cannot be imported.
 
     Args:
-        account_ids: The accounts to import.
         not_imported: Why others that the user wants are not imported, by their ids.
     """
     reopen(session, job, account_ids)

@@ -68,10 +68,8 @@ def let_equal_rows_meet(
     Returns the months (`YYYY-MM`) whose expenses changed.
 
     Args:
-        session: The transaction of the run.
         account: The source that was read.
         other_ids: The other sources of its account.
-        target: Where is written.
         since_on: The day.
     """
     values = {"account_id": account.id, "bank_account_id": account.bank_account_id, "since_on": since_on}

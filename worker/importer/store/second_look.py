@@ -115,9 +115,6 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     """Match recent rows with expenses and rows added since; return the months whose expenses changed.
 
     Args:
-        session: The transaction of the run.
-        job: The run.
-        account: Whose rows are looked at.
         today: In the bank's zone.
         by_cursor: The bank delivers changes, so that a row which it does not mention stands.
     """

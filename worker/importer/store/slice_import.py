@@ -35,9 +35,6 @@ def import_slice(
     """Import some days of the delivery, and return the rows that cannot be imported.
 
     Args:
-        session: The transaction of the account.
-        share: The account's share of the delivery.
-        slice_: The days.
         removed: Ids of the stored rows that the bank lists as removed.
         seen: The rows of earlier slices; those of this one are added.
         tally: What was done so far; what is done here is added.

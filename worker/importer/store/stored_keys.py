@@ -66,9 +66,6 @@ def load_slice_keys(
     """Return the stored rows of the slice's days and those of its ids on any day, without rows of earlier slices.
 
     Args:
-        session: The transaction of the account.
-        account_id: Whose rows they are.
-        slice_: The days.
         today: In the bank's zone.
         seen: The rows of earlier slices.
         reimport: Rows that were taken back count as changed.

@@ -95,9 +95,6 @@ def load_beside(
     """Return what else the plan of a slice needs of the account's rows.
 
     Args:
-        session: The transaction of the account.
-        account_id: Whose rows they are.
-        found: What was recognised.
         corrected: What followed from the rows in full.
         full: The rows that are loaded already.
         restated: Ids of the rows that new lines may state otherwise.

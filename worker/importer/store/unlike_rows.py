@@ -37,10 +37,8 @@ def ask_about_unlike_rows(
     """Ask about the rows since a day that either source lacks, of one merchant and near days.
 
     Args:
-        session: The transaction of the run.
         account: The source that was read.
         other_ids: The other sources of its account.
-        target: Where is written.
         since_on: The day.
     """
     values = {"account_id": account.id, "bank_account_id": account.bank_account_id, "since_on": since_on}

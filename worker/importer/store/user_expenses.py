@@ -117,9 +117,6 @@ def load_user_expenses(
     """Return what lines that get an expense may be matched with.
 
     Args:
-        session: The transaction of the account.
-        user_id: Whose expenses they are.
-        account: The account of the lines.
         lines: The lines that get an expense.
         row_ids: Ids of the stored rows among them.
         linked: Ids of expenses that earlier slices were linked with.
