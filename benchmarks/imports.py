@@ -36,7 +36,7 @@ from worker.net.http import open_client
 from worker.runs.lease import claim
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest, RunStatus
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 TABLES = ("expenses", "bank_transactions")

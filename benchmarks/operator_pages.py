@@ -24,7 +24,7 @@ from worker.credentials import generate_key
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.runs.activity import write_ended_hours
 from worker.runtime import open_runtime
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 from worker.settings import Settings
 
 LIMIT_MS = 200

@@ -50,7 +50,7 @@ from worker.runs.planning import plan_due_connections
 from worker.runs.request import request_run
 from worker.runs.retention import RetentionPolicy, remove_old_rows
 from worker.runs.states import RunKind, RunRequest
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 from worker.status.kept_readings import KeptReadings
 from worker.status.metrics import exposition
 

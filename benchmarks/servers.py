@@ -12,7 +12,7 @@ from pathlib import Path
 from worker.db.engine import open_engine
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ from benchmarks.servers import servers
 from worker.credentials import LocalKeyring
 from worker.credentials.envelope import EnvelopeVault
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 from worker.webhooks.claiming import ClaimPolicy
 from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, deliver_due
 from worker.webhooks.retry import RetryPolicy

@@ -18,7 +18,7 @@ from benchmarks.servers import servers
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.runs.removal_pace import RemovalPace
 from worker.runs.retention import RetentionPolicy, remove_old_rows
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 from worker.webhooks.retention import prune
 
 POLICY = RetentionPolicy(run_days=90, audit_days=180, rows_per_s=10**9, stop_after_s=600)

@@ -25,7 +25,8 @@ from worker.connectors import registry
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
-from worker.schema import apply_roles, apply_schema
+from worker.schema.apply import apply_schema
+from worker.schema.roles import apply_roles
 
 pytest_plugins = ["tests.browser"]
 

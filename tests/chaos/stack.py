@@ -29,7 +29,7 @@ from worker.db.engine import open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
 from worker.models import BankConnection
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 from worker.settings import Settings
 
 LEASE_S = 3.0

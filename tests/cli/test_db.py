@@ -14,7 +14,7 @@ from worker.cli import db
 from worker.credentials import generate_key
 from worker.local.postgres import EmbeddedPostgres
 from worker.migrations.chain import open_chain
-from worker.schema import roles_sql
+from worker.schema.roles import roles_sql
 
 HEAD = open_chain().head
 

@@ -26,7 +26,7 @@ from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 from worker.runs.wake_up import wake_at_commit
 from worker.runtime import runtime
-from worker.schema import schema_locked
+from worker.schema.apply import schema_locked
 from worker.settings import Settings
 from worker.tasks.execution import execute_run
 

@@ -14,7 +14,7 @@ from tests.waiting import until
 from worker.db.engine import open_engine, standby_url
 from worker.local.postgres import EmbeddedPostgres
 from worker.runtime import runtime
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 from worker.settings import Settings
 from worker.status.metrics import exposition
 

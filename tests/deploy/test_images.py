@@ -23,7 +23,7 @@ from worker.broker import Queue
 from worker.credentials.local import parse_keys
 from worker.local.environments import SECRETS
 from worker.local.services import commands
-from worker.schema import DatabaseRole, read_login
+from worker.schema.roles import DatabaseRole, read_login
 from worker.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from worker.personal_data.archive import columns_of
 from worker.personal_data.personal_tables import IMPERSONAL, PASSING, TABLES, whose
-from worker.schema import schema_sql
+from worker.schema.apply import schema_sql
 from worker.schema.compare import FINMIND
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import Engine, text
 
 from worker.db.engine import open_engine
 from worker.models import Base
-from worker.schema import apply_schema, check_schema, schema_sql
+from worker.schema.apply import apply_schema, schema_sql
 from worker.schema.catalog import CatalogTable, read_catalog
+from worker.schema.check import check_schema
 
 
 def _tables(engine: Engine) -> Mapping[str, CatalogTable]:

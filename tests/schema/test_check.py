@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Integer, MetaData, String, UniqueConstraint, text
 
 from worker.models import Base
-from worker.schema import check_models, check_schema, schema_sql
+from worker.schema.apply import schema_sql
+from worker.schema.check import check_models, check_schema
 
 RULE = re.compile(r"^\s*(?:CONSTRAINT (\w+)|(PRIMARY KEY \()|CREATE UNIQUE INDEX IF NOT EXISTS (\w+))")
 

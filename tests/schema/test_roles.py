@@ -17,9 +17,10 @@ from worker.db.engine import open_engine, open_sessions
 from worker.errors import ConfigurationError, ConflictError
 from worker.migrations.upgrading import initialise, upgrade
 from worker.models import Base
-from worker.schema import DatabaseRole, apply_roles, check_schema, read_login, role_differences, schema_sql
+from worker.schema.apply import schema_sql
+from worker.schema.check import check_schema
 from worker.schema.compare import FINMIND
-from worker.schema.roles import LogIn
+from worker.schema.roles import DatabaseRole, LogIn, apply_roles, read_login, role_differences
 from worker.status.metrics import exposition
 from worker.status.overview import read_status
 

@@ -14,8 +14,9 @@ from worker.migrations.chain import baseline_sql, open_chain
 from worker.migrations.state import Standing
 from worker.migrations.upgrading import Upgrade, initialise, inspect_schema, upgrade
 from worker.models import Base
-from worker.schema import apply_schema, check_schema
+from worker.schema.apply import apply_schema
 from worker.schema.catalog import CatalogTable, read_catalog
+from worker.schema.check import check_schema
 from worker.schema.compare import FINMIND
 
 HEAD = open_chain().head
@@ -231,7 +232,7 @@ def test_the_version_before_leaves_a_database_that_is_ahead_as_it_is(engine: Eng
 
 
 def test_nobody_applies_the_schema_while_it_is_upgraded(engine: Engine) -> None:
-    from worker.schema import schema_locked
+    from worker.schema.apply import schema_locked
 
     with schema_locked(engine), engine.connect() as other:
         assert not other.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": 0x66696E6D696E64})

@@ -25,7 +25,7 @@ from worker.db.engine import open_engine, open_sessions
 from worker.local.children import Program, start_child
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 
 JWT_SECRET = "a-secret-that-is-long-enough-for-hs256"
 OPERATOR = "operator:wonderful"

@@ -18,8 +18,7 @@ from worker.credentials import generate_key
 from worker.db.engine import Sessions
 from worker.local.redis import free_port
 from worker.runtime import close_process_runtime, open_runtime, runtime
-from worker.schema import DatabaseRole, apply_roles
-from worker.schema.roles import LogIn
+from worker.schema.roles import DatabaseRole, LogIn, apply_roles
 from worker.settings import Settings
 from worker.tasks.execution import execute_run
 

@@ -27,8 +27,8 @@ from worker.models import Base
 from worker.process.interruption import when_stopped
 from worker.recovery.after_restore import check_after_restore
 from worker.recovery.restore_facts import RestoreOptions
-from worker.schema import DatabaseRole, apply_roles, check_schema, read_login, role_differences, roles_sql
-from worker.schema.roles import LogIn
+from worker.schema.check import check_schema
+from worker.schema.roles import DatabaseRole, LogIn, apply_roles, read_login, role_differences, roles_sql
 from worker.telemetry.logs import get_logger, setup_logging
 
 log = get_logger(__name__)

@@ -128,7 +128,7 @@ def _scratch(database_url: str | None) -> Iterator[Sessions]:
             engine.dispose()
         return
     from worker.local.postgres import EmbeddedPostgres  # noqa: PLC0415 - only where one is started
-    from worker.schema import apply_schema  # noqa: PLC0415 - only where one is started
+    from worker.schema.apply import apply_schema  # noqa: PLC0415 - only where one is started
 
     with tempfile.TemporaryDirectory(prefix="finmind-replay-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o711)  # as root the server runs as a system user of its own

@@ -7,7 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from worker.migrations.chain import VERSION_TABLE, Chain
-from worker.schema import is_fresh
+from worker.schema.apply import is_fresh
 
 
 class Standing(StrEnum):

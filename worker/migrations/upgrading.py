@@ -15,14 +15,9 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from worker.errors import ConflictError
 from worker.migrations.chain import Chain, baseline_sql, open_chain
 from worker.migrations.state import SchemaState, Standing, migration_context, read_state
-from worker.schema import (
-    create_missing,
-    database_differences,
-    drop_half_built_indexes,
-    grant_again,
-    schema_locked,
-    schema_sql,
-)
+from worker.schema.apply import create_missing, drop_half_built_indexes, schema_locked, schema_sql
+from worker.schema.check import database_differences
+from worker.schema.roles import grant_again
 
 _PAUSES_S = (5.0,) * 20
 """How long writers go first after each wait for a lock that was in vain (s). An import may write for minutes."""

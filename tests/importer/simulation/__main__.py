@@ -18,7 +18,7 @@ from tests.importer.simulation.life import Behaviour
 from tests.importer.simulation.oracle import Figures
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.local.postgres import EmbeddedPostgres
-from worker.schema import apply_schema
+from worker.schema.apply import apply_schema
 
 
 def main() -> int:
