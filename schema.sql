@@ -254,6 +254,8 @@ CREATE TABLE IF NOT EXISTS bank_connection_accounts (
   opening_balance NUMERIC,
   opening_balance_on DATE,
   opening_pending NUMERIC NOT NULL DEFAULT 0,
+  -- what was posted in the last day before the opening balance, in the last two, and so on
+  opening_last_days NUMERIC[],
   cursor TEXT,
   watermark_on DATE,
   history_from_on DATE,

@@ -99,7 +99,8 @@ def invert_account(session: Session, connection_id: uuid.UUID, account: int | st
     changes = BankConnectionAccount.inverted != inverted
     read_again: dict[str, Any] = {"history_complete": False, "opening_pending": 0}
     read_again |= dict.fromkeys(("cursor", "history_from_on"))
-    read_again |= dict.fromkeys(("opening_amount", "opening_on", "opening_balance", "opening_balance_on"))
+    opening = ("opening_amount", "opening_on", "opening_balance", "opening_balance_on", "opening_last_days")
+    read_again |= dict.fromkeys(opening)
     values = {
         name: case((changes, value), else_=getattr(BankConnectionAccount, name)) for name, value in read_again.items()
     }

@@ -15,6 +15,7 @@ _EXPLAINED = {
     "row_doubled": ", which is one row that is there twice",
     "row_removed": ", which is a row that the bank took back",
     "sign_of_one_row": ", which is twice a row whose sign may be wrong",
+    "days_not_counted": ", which is what the last days' rows are: the bank may not count them yet",
     "signs_of_all_rows": ", which is what inverted signs would make",
 }
 

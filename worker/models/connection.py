@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, SmallInteger, String, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Numeric, SmallInteger, String, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -109,6 +109,7 @@ class BankConnectionAccount(Base):
     opening_balance: Mapped[Decimal | None]
     opening_balance_on: Mapped[date | None]
     opening_pending: Mapped[Decimal] = mapped_column(server_default=text("0"))
+    opening_last_days: Mapped[list[Decimal] | None] = mapped_column(ARRAY(Numeric))
     cursor: Mapped[str | None]
     watermark_on: Mapped[date | None]
     history_from_on: Mapped[date | None]

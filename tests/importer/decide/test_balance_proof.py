@@ -36,49 +36,95 @@ PROOFS = {
         None,
     ),
     "the day is not counted yet": (
-        {"booked": Decimal(87), "posted_on_day": Decimal(-7)},
+        {"booked": Decimal(87), "last": (Decimal(-7),)},
         "unproven",
         "day_not_counted",
         None,
     ),
     "the day of the first balance was not counted by it": (
-        {"booked": Decimal(73), "posted_on_opening_day": Decimal(-7)},
+        {"booked": Decimal(73), "last_before_opening": (Decimal(-7),)},
         "proven",
         "opening_day_not_counted",
         None,
     ),
     "the same, with rows that the first load may have doubled": (
-        {"booked": Decimal(73), "posted_on_opening_day": Decimal(-7), "equal_rows": (1, 2)},
+        {"booked": Decimal(73), "last_before_opening": (Decimal(-7),), "equal_rows": (1, 2)},
         "unproven",
         "equal_rows_in_first_load",
         None,
     ),
     "neither balance counts its own day": (
-        {"booked": Decimal(76), "posted_on_opening_day": Decimal(-7), "posted_on_day": Decimal(-3)},
+        {"booked": Decimal(76), "last_before_opening": (Decimal(-7),), "last": (Decimal(-3),)},
         "unproven",
         "day_not_counted",
         None,
     ),
+    "the last two days are not counted yet": (
+        {"lagged_by": frozenset({Decimal(4)}), "booked": Decimal(89), "last": (Decimal(0), Decimal(-9))},
+        "unproven",
+        "day_not_counted",
+        None,
+    ),
+    "the last two days seem not to be counted for the first time": (
+        {"booked": Decimal(89), "last": (Decimal(0), Decimal(-9))},
+        "mismatch",
+        "does_not_balance",
+        Decimal(9),
+    ),
+    "the last two days would explain a difference that was there before": (
+        {"booked": Decimal(89), "last": (Decimal(0), Decimal(-9)), "lagged_by": frozenset({Decimal(9)})},
+        "mismatch",
+        "does_not_balance",
+        Decimal(9),
+    ),
+    "neither balance counts its last days": (
+        {
+            "lagged_by": frozenset({Decimal(4)}),
+            "booked": Decimal(82),
+            "last_before_opening": (Decimal(0), Decimal(-7)),
+            "last": (Decimal(-4), Decimal(-9)),
+        },
+        "unproven",
+        "day_not_counted",
+        None,
+    ),
+    "the first balance did not count its last days, and nothing happened on those of this one": (
+        {
+            "lagged_by": frozenset({Decimal(4)}),
+            "booked": Decimal(73),
+            "last_before_opening": (Decimal(-2), Decimal(-7)),
+            "last": (Decimal(0), Decimal(0)),
+        },
+        "proven",
+        "opening_day_not_counted",
+        None,
+    ),
+    "rows of the last days are there twice": (
+        {"lagged_by": frozenset({Decimal(4)}), "booked": Decimal(89), "last": (Decimal(-18), Decimal(-20))},
+        "mismatch",
+        "does_not_balance",
+        Decimal(9),
+    ),
     "a balance fits with the rows of both days or of neither": (
-        {"posted_on_opening_day": Decimal(-7), "posted_on_day": Decimal(-7), "opening_balance_on": PROVEN_ON},
+        {"last_before_opening": (Decimal(-7),), "last": (Decimal(-7),), "opening_balance_on": PROVEN_ON},
         "proven",
         "equal_days",
         None,
     ),
     "another balance of the first balance's day": (
-        {"posted_on_opening_day": Decimal(-7), "posted_on_day": Decimal(-7), "opening_balance_on": TODAY},
+        {"last_before_opening": (Decimal(-7),), "last": (Decimal(-7),), "opening_balance_on": TODAY},
         "proven",
         "balances",
         None,
     ),
     "the day of the first balance was counted by it": (
-        {"booked": Decimal(73), "posted_on_opening_day": Decimal(-7), "opening_day_counted": True},
+        {"booked": Decimal(73), "last_before_opening": (Decimal(-7),), "opening_day_counted": True},
         "mismatch",
         "does_not_balance",
         Decimal(-7),
     ),
     "rows of the first balance's day are there twice": (
-        {"booked": Decimal(87), "posted_on_opening_day": Decimal(-7)},
+        {"booked": Decimal(87), "last_before_opening": (Decimal(-7),)},
         "mismatch",
         "does_not_balance",
         Decimal(7),
@@ -132,7 +178,7 @@ def test_a_proof_says_what_it_rests_on_and_since_when():
 @pytest.mark.parametrize(("booked", "fits"), [(80, True), (73, False)])
 @pytest.mark.parametrize("equal_rows", [(), (1, 2)])
 def test_rows_fit_where_the_balance_follows_from_them_as_they_stand(booked, fits, equal_rows):
-    said = {"booked": Decimal(booked), "posted_on_opening_day": Decimal(-7), "opening_balance_on": PROVEN_ON}
+    said = {"booked": Decimal(booked), "last_before_opening": (Decimal(-7),), "opening_balance_on": PROVEN_ON}
     proof = prove(Books(**(FITS | said), equal_rows=equal_rows))
     assert proof.fits_after_on == (PROVEN_ON if fits else None)
 

@@ -3,6 +3,11 @@
 The opening amount is taken once and never adjusted to fit: from a balance of an earlier day, which a statement states,
 else from the first balance after the whole history was read. The latter rests on the rows of the first load, so that
 the balance it was taken from proves nothing: another one has to fit.
+
+A balance counts the rows up to a place in their order: the posted ones day by day, then the pending ones. Most banks
+count all that are posted. One that is of the evening before, or leaves out what it booked today and dates back to the
+purchase, counts those up to some days before; one that counts pending rows counts all. The same holds of the balance
+that the opening amount was taken from, so that a difference is what the two places have between them.
 """
 
 from collections import Counter
@@ -24,7 +29,13 @@ EQUAL_DAYS = "equal_days"
 """Reason of a balance that fits with the rows of its day and of the first balance's, or without both."""
 
 NOT_COUNTED = ("day_not_counted", "opening_day_not_counted")
-"""Reasons of a bank whose balance comes before it counts the rows of the day."""
+"""Reasons of a bank whose balance comes before it counts the rows of the last days."""
+
+DAYS_NOT_COUNTED = "days_not_counted"
+"""Explanation of a difference that is what the rows of the last days add up to."""
+
+MAX_DAYS_NOT_COUNTED = 5
+"""So many of the last days a balance may leave out, its own among them: a purchase before a weekend of three days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +47,14 @@ class Books:
         opening: The amount before the first row, of the day `opening_on`.
         opening_balance: The balance that the opening amount was taken from, of the day `opening_balance_on`.
         opening_pending: Sum of the rows that were pending then.
-        posted_on_opening_day: Sum of the posted rows of the day `opening_balance_on`.
+        last_before_opening: Sums of the rows that were posted then of the day `opening_balance_on`, of that and the day
+            before, and so on, for each number of days that a balance may leave out.
         opening_day_counted: Whether that balance counts them, as a later one showed.
         posted: Sum of posted rows from `opening_on` to the balance's day.
-        posted_on_day: Sum of those of the balance's day alone.
+        last: The same sums of the balance's last days.
         pending: Sum of pending rows.
+        lagged_by: Differences of earlier balances that rows of their last days explained. Where they change with the
+            rows, the bank's balance lags behind them; what is doubled or missing makes a difference that stays.
         proven_on: The day of the last balance that fitted.
         equal_rows: Rows of the first load that equal another one of it, which the opening amount would hide.
     """
@@ -53,10 +67,11 @@ class Books:
     opening_balance: Decimal | None = None
     opening_balance_on: date | None = None
     opening_pending: Decimal = Decimal(0)
-    posted_on_opening_day: Decimal = Decimal(0)
+    last_before_opening: Sequence[Decimal] = ()
     opening_day_counted: bool = False
-    posted_on_day: Decimal = Decimal(0)
+    last: Sequence[Decimal] = ()
     pending: Decimal = Decimal(0)
+    lagged_by: frozenset[Decimal] = frozenset()
     proven_on: date | None = None
     equal_rows: tuple[int, ...] = ()
 
@@ -106,7 +121,8 @@ class BalanceProof:
     @property
     def says_nothing(self) -> bool:
         """Whether no balance was compared with the rows, so that an earlier mismatch is not mended by it."""
-        return self.result == "unproven" and self.reason in ("no_balance", "no_opening", "day_not_counted")
+        lags = self.explanation is not None  # it fits but for the rows of the last days
+        return self.result == "unproven" and self.reason in ("no_balance", "no_opening", "day_not_counted") and not lags
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "BalanceProof":
@@ -190,8 +206,7 @@ def prove(books: Books) -> BalanceProof:
     difference = books.booked - books.opening - books.posted
     if difference == 0 and (books.booked, books.balance_on) == (books.opening_balance, books.opening_balance_on):
         return BalanceProof(result="unproven", reason="no_other_balance", balance_on=books.balance_on)
-    not_counted = -books.posted_on_day
-    if difference and not_counted and not_counted in {difference, difference - books.posted_on_opening_day}:
+    if difference and any(_left_out(books, difference, days=1)):
         # The bank will count the rows of the day by tomorrow, or not.
         return BalanceProof(result="unproven", reason="day_not_counted", balance_on=books.balance_on)
     counted = _counted(books, difference)
@@ -204,12 +219,24 @@ def prove(books: Books) -> BalanceProof:
             from_on=books.opening_balance_on,
         )
         return _doubted(proof, books.equal_rows) if books.equal_rows else proof
+    return _misfit(books, difference)
+
+
+def _misfit(books: Books, difference: Decimal) -> BalanceProof:
+    """Return that a balance differs, unless it is known to leave out the rows of its last days, which explain it."""
+    lags = _left_out(books, difference, days=MAX_DAYS_NOT_COUNTED)
+    explanation = Explanation(code=DAYS_NOT_COUNTED) if lags else None
+    if lags and books.lagged_by - {difference}:
+        return BalanceProof(
+            result="unproven", reason="day_not_counted", balance_on=books.balance_on, explanation=explanation
+        )
     return BalanceProof(
         result="mismatch",
         reason="does_not_balance",
         difference=difference,
         since_on=books.proven_on or books.opening_balance_on or books.opening_on,
         balance_on=books.balance_on,
+        explanation=explanation,
     )
 
 
@@ -222,15 +249,22 @@ def _doubted(proof: BalanceProof, equal_rows: tuple[int, ...]) -> BalanceProof:
 
 def _counted(books: Books, difference: Decimal) -> str | None:
     """Return which rows the bank's balance counts, None when it fits with none of the usual ways."""
-    may_lag = books.posted_on_opening_day and not books.opening_day_counted
+    before_opening = () if books.opening_day_counted else tuple(books.last_before_opening)
     if difference == 0:
-        equal_days = books.posted_on_day == books.posted_on_opening_day and books.balance_on != books.opening_balance_on
-        return EQUAL_DAYS if may_lag and equal_days else BALANCES
+        equal_days = before_opening[:1] == tuple(books.last[:1]) and books.balance_on != books.opening_balance_on
+        return EQUAL_DAYS if any(before_opening[:1]) and equal_days else BALANCES
     if (books.opening_pending or books.pending) and difference + books.opening_pending - books.pending == 0:
         return "pending_counted"
-    if may_lag and difference == books.posted_on_opening_day:
-        return "opening_day_not_counted"
-    return None
+    return "opening_day_not_counted" if difference in before_opening[: None if books.lagged_by else 1] else None
+
+
+def _left_out(books: Books, difference: Decimal, *, days: int) -> list[Decimal]:
+    """Return the sums of up to so many last days which the balance leaves out if they explain the difference.
+
+    The balance of the opening amount left out such rows as well, or none.
+    """
+    before = (Decimal(0), *books.last_before_opening[:days])
+    return [last for last in books.last[:days] if last and difference + last in before]
 
 
 def explain(difference: Decimal, rows: Sequence[PostedRow]) -> Explanation | None:

@@ -16,8 +16,10 @@ from worker.connectors.base import DatedBalance
 from worker.importer.account_state import is_inverted
 from worker.importer.decide.balance_proof import (
     BALANCES,
+    DAYS_NOT_COUNTED,
     EQUAL_DAYS,
     EQUAL_ROWS,
+    MAX_DAYS_NOT_COUNTED,
     NOT_COUNTED,
     BalanceProof,
     Books,
@@ -51,23 +53,32 @@ class StatedBalances:
         return "stated_balances" if self.days else "running_balances"
 
 
+def _last_days(name: str, on: str) -> str:
+    """Return the columns of what is posted in the last days up to one: in one of them, in two, and so on."""
+    posted = "sum(amount) FILTER (WHERE state = 'posted' AND day >= :from_on AND day <= {on} AND day > {on} - {days})"
+    numbers = range(1, MAX_DAYS_NOT_COUNTED + 1)
+    columns = (posted.format(on=f"CAST({on} AS date)", days=days) for days in numbers)
+    return f"ARRAY[{', '.join(f'coalesce({column}, 0)' for column in columns)}] AS {name}"
+
+
 _SUMS = text(
-    """SELECT coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on), 0) AS posted,
-        coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day = :to_on), 0) AS posted_on_day,
-        coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day = :opening_balance_on AND day >= :from_on), 0)
-          AS posted_on_opening_day,
+    f"""SELECT coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on), 0) AS posted,
+        {_last_days("last", ":to_on")}, {_last_days("last_before_opening", ":opening_balance_on")},
         coalesce(sum(amount) FILTER (WHERE state = 'pending'), 0) AS pending,
         min(day) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on) AS first_on,
         count(*) FILTER (WHERE currency <> :currency AND day BETWEEN :from_on AND :to_on) AS in_other_currencies
     FROM (SELECT amount, currency, state, coalesce(stated_on, effective_on) AS day FROM bank_transactions
-          WHERE account_id = :account_id AND state <> 'removed') t"""
+          WHERE account_id = :account_id AND state <> 'removed') t"""  # noqa: S608 - constants
 )
 _PROVEN = text(
     f"""SELECT max(fitted_on) FILTER (WHERE result = 'proven') AS last_on,
       coalesce(bool_or(later AND from_on IS NOT NULL AND reason IN ('{BALANCES}', '{EQUAL_ROWS}'))
         OR bool_or(later AND reason = '{EQUAL_DAYS}') AND NOT bool_or(later AND reason IN {NOT_COUNTED}), FALSE)
-        AS opening_day_counted
-    FROM (SELECT p.balance_proof ->> 'result' AS result, p.balance_proof ->> 'reason' AS reason,
+        AS opening_day_counted,
+      array_agg(DISTINCT coalesce(difference, 0)) FILTER (WHERE explanation = '{DAYS_NOT_COUNTED}') AS lagged_by
+    FROM (SELECT p.balance_proof #>> '{{explanation,code}}' AS explanation,
+        (p.balance_proof ->> 'difference')::numeric AS difference,
+        p.balance_proof ->> 'result' AS result, p.balance_proof ->> 'reason' AS reason,
         p.balance_proof ->> 'from_on' AS from_on, (p.balance_proof ->> 'balance_on')::date AS fitted_on,
         (p.balance_proof ->> 'balance_on')::date > CAST(:opening_balance_on AS date) AS later
       FROM bank_import_run_accounts p
@@ -116,7 +127,7 @@ def prove_balance(session: Session, job: Job, account_id: int, zone: ZoneInfo, s
         PostedRow(id=row.id, amount=row.amount, alike=bytes(row.content_key), removed=row.state == "removed")
         for row in session.execute(_SUSPECTS, values)
     ]
-    return replace(proof, explanation=explain(proof.difference, rows))
+    return replace(proof, explanation=explain(proof.difference, rows) or proof.explanation)
 
 
 def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: ZoneInfo) -> BalanceProof:
@@ -137,7 +148,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             min(first_on, account.history_from_on or first_on),
         )
         account.opening_balance, account.opening_balance_on = booked, balance_on
-        account.opening_pending = sums.pending
+        account.opening_pending, account.opening_last_days = sums.pending, sums.last
         return BalanceProof(result="unproven", reason="opening_taken", balance_on=balance_on)
     values = {"account_id": account.id, "opening_balance_on": account.opening_balance_on}
     proven = session.execute(_PROVEN, values).one()
@@ -151,10 +162,12 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             opening_balance_on=account.opening_balance_on,
             opening_pending=account.opening_pending,
             posted=sums.posted,
-            posted_on_opening_day=sums.posted_on_opening_day,
+            # An account that was opened before this was kept has what those days hold now.
+            last_before_opening=account.opening_last_days or sums.last_before_opening,
             opening_day_counted=proven.opening_day_counted,
-            posted_on_day=sums.posted_on_day,
+            last=sums.last,
             pending=sums.pending,
+            lagged_by=frozenset(proven.lagged_by or ()),
             proven_on=proven.last_on,
             equal_rows=_equal_rows(session, account),
         )
