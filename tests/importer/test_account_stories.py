@@ -101,9 +101,9 @@ def buy_with_card(harness, number, **more):
     return harness.bank.buy(f"-{number + 3}.10", words, external_id=f"{number}", account_id="C", booking_on=on, **more)
 
 
-def replace_card(harness):
+def replace_card(harness, name="Card 2"):
     """Give the card a new id, name and number; its rows get new ids as well."""
-    harness.bank.accounts = [replace(CARD, external_id="D", name="Card 2", mask="2222")]
+    harness.bank.accounts = [replace(CARD, external_id="D", name=name, mask="2222")]
     harness.bank.rows = [replace(row, account_id="D", external_id=f"d{row.external_id}") for row in harness.bank.rows]
 
 
@@ -113,13 +113,14 @@ def card(harness):
     return harness
 
 
-def test_a_replaced_card_goes_on_as_the_old_one_where_its_rows_show_it(card):
+@pytest.mark.parametrize("name", ["Card 2", CARD.name])
+def test_a_replaced_card_goes_on_as_the_old_one_where_its_rows_show_it(card, name):
     for number in range(4):
         buy_with_card(card, number)
     card.refresh()
     before = card.expenses()
     card.sql("UPDATE bank_connection_accounts SET inverted = FALSE")
-    replace_card(card)
+    replace_card(card, name)
     outcome = card.refresh()
     assert (outcome.status, card.expenses()) == (RunStatus.SUCCEEDED, before)
     assert card.sql("SELECT external_id, former_external_ids, status FROM bank_connection_accounts") == [

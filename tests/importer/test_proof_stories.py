@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import WINDOWED, Harness
-from worker.connectors.base import Account, Balance, BalanceKind, DatedBalance
+from worker.connectors.base import Account, AccountType, Balance, BalanceKind, DatedBalance, IdClass
 from worker.runs.states import RunKind
 
 
@@ -242,6 +242,64 @@ def test_a_row_of_the_first_load_that_the_bank_withdraws_is_not_excused_by_a_bal
     harness.bank.buy("-9", "Shoes", external_id="3")
     harness.bank.balance("90")
     assert harness.refresh().code == "rows_withdrawn"
+
+
+# What the bank has instead of two bookings of 10 and 15, and what its balance is then.
+INSTEAD = {
+    "one booking": (["-25"], "65"),
+    "three": (["-5", "-8", "-12"], "65"),
+    "one with another amount": (["-10", "-17"], "63"),
+    "one less": (["-15"], "75"),
+}
+
+
+@pytest.mark.parametrize(("instead", "balance"), INSTEAD.values(), ids=INSTEAD)
+def test_rows_that_the_bank_neither_delivers_nor_counts_are_gone_until_it_delivers_them_again(
+    harness, instead, balance
+):
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=False)
+    harness.bank.buy("-10", "Shoes", booking_on=harness.bank.today - timedelta(days=9))
+    harness.bank.balance("90")
+    harness.refresh()
+    harness.day_later(3)
+    gone = [harness.bank.buy("-10", "Taxi"), harness.bank.buy("-15", "Taxi")]
+    harness.bank.balance("65")
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'to the station' WHERE amount = 10 AND notes = 'Taxi'")
+    edited = harness.expenses()
+    rows = harness.bank.rows
+    harness.bank.rows = [row for row in rows if row not in gone]
+    for amount in instead:
+        harness.bank.buy(amount, "Taxi")
+    harness.bank.balance(balance)
+    harness.day_later()
+    assert (harness.refresh().status, proof(harness)[0]) == ("succeeded", "proven")
+    assert sorted(map(Decimal, harness.amounts())) == sorted(map(Decimal, [*instead, "-10"]))
+    harness.bank.rows = rows
+    harness.bank.balance("65")
+    harness.day_later()
+    assert (harness.refresh().status, harness.expenses()) == ("succeeded", edited)
+
+
+def test_an_empty_answer_is_no_evidence_beside_a_balance_of_nothing(harness):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.buy("50", "Salary")
+    harness.bank.balance("50")
+    harness.refresh()
+    harness.day_later()
+    harness.bank.rows = []
+    harness.bank.balance("0")
+    assert (harness.refresh().code, harness.amounts()) == ("balance_mismatch", ["50.00"])
+
+
+def test_the_value_of_securities_is_no_mismatch_though_no_row_explains_it(harness):
+    harness.bank.accounts = [replace(harness.bank.accounts[0], account_type=AccountType.INVESTMENT)]
+    harness.bank.buy("7", "Dividend")
+    harness.bank.balance("5000")
+    harness.refresh()
+    harness.day_later()
+    harness.bank.balance("5123")
+    assert (harness.refresh().status, proof(harness)[0]) == ("succeeded", "unproven")
 
 
 def ids_of(harness, *external_ids):

@@ -32,6 +32,7 @@ from worker.importer.store.progress import fail_account, prove_and_close_account
 from worker.importer.store.replaced_account import account_or_old_one
 from worker.importer.store.second_look import look_again
 from worker.importer.store.share_import import import_share
+from worker.importer.store.uncounted_rows import remove_uncounted
 from worker.money import is_money
 from worker.runs.states import Counts
 from worker.telemetry.logs import get_logger
@@ -232,7 +233,8 @@ class RequestImports:
         told_again = self.told_again[account.id]
 
         def look_again_and_close(session: Session) -> tuple[set[str], BalanceProof]:
-            months = look_again(session, self.job, account, today, by_cursor=by_cursor)
+            months = remove_uncounted(session, self.job, account, zone, balances)
+            months |= look_again(session, self.job, account, today, by_cursor=by_cursor)
             proof = prove_and_close_account(session, self.job, account.id, zone, balances, told_again=told_again)
             return months, proof
 

@@ -1,17 +1,25 @@
 """Whether the balance follows from the rows."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from worker.importer.decide.balance_proof import BalanceProof, Books, Explanation, PostedRow, explain, prove
+from worker.importer.decide.balance_proof import BalanceProof, Books, Explanation, prove
+from worker.importer.decide.mismatch import PostedRow, explain, without_rows
 
 OPENED_ON, TODAY, PROVEN_ON = date(2026, 1, 1), date(2026, 6, 15), date(2026, 6, 1)
 FITS = {
     "booked": Decimal(80), "balance_on": TODAY, "opening": Decimal(100), "opening_on": OPENED_ON,
     "posted": Decimal(-20),
+}  # fmt: skip
+
+# 300 were owed after purchases of 20; since then there was one of 30.
+OWED = {
+    "booked": Decimal(330), "opening_balance": Decimal(300), "opening_balance_on": PROVEN_ON, "opening": Decimal(320),
+    "posted": Decimal(-50), "may_be_owed": True,
 }  # fmt: skip
 
 PROOFS = {
@@ -129,6 +137,22 @@ PROOFS = {
         "does_not_balance",
         Decimal(7),
     ),
+    "a card states what is owed": (OWED, "proven", "balances", None),
+    "what is owed does not follow from the rows": (
+        OWED | {"booked": Decimal(335)},
+        "mismatch",
+        "does_not_balance",
+        Decimal(65),
+    ),
+    "an account that is no card": (OWED | {"may_be_owed": False}, "mismatch", "does_not_balance", Decimal(60)),
+    "a card with a sign, and rows with the other one": (
+        OWED
+        | {"booked": Decimal(-330), "opening_balance": Decimal(-300), "opening": Decimal(-320)}
+        | {"posted": Decimal(50)},
+        "mismatch",
+        "does_not_balance",
+        Decimal(-60),
+    ),
     "no balance": ({"booked": None}, "unproven", "no_balance", None),
     "a balance of no day": ({"balance_on": None}, "unproven", "no_balance", None),
     "no opening amount": ({"opening": None}, "unproven", "no_opening", None),
@@ -202,3 +226,12 @@ EXPLANATIONS = {
 def test_what_explains_a_difference(difference, rows, expected):
     found = explain(Decimal(difference), rows)
     assert (found and (found.code, found.transaction_ids)) == expected
+
+
+@pytest.mark.parametrize("explanation", [None, Explanation(code="row_doubled")])
+def test_a_balance_that_changes_without_rows_contradicts_only_what_explains_the_difference(explanation):
+    mismatch = prove(Books(**(FITS | {"booked": Decimal(70)})))
+    judged = without_rows(replace(mismatch, explanation=explanation))
+    assert (judged.result, judged.reason) == (
+        ("mismatch", "does_not_balance") if explanation else ("unproven", "changes_without_rows")
+    )

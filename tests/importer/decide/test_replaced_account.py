@@ -113,7 +113,8 @@ def test_what_the_rows_of_two_accounts_listed_at_once_say(new, other, verdict):
 def test_a_new_account_goes_on_only_where_the_bank_does_not_contradict(
     verdict, is_listed, other_anchor, included, decision
 ):
-    decided = decide_new_account(
-        SameAccount(verdict), is_listed=is_listed, other_anchor=other_anchor, included=included
-    )
-    assert decided == decision
+    facts = {"is_listed": is_listed, "other_anchor": other_anchor, "included": included}
+    assert decide_new_account(SameAccount(verdict), **facts, same_name=False) == decision
+    by_name = decide_new_account(SameAccount(verdict), **facts, same_name=True)
+    asks = verdict == "no" and not is_listed and not other_anchor
+    assert by_name == ("ask" if asks else decision)

@@ -10,7 +10,6 @@ purchase, counts those up to some days before; one that counts pending rows coun
 that the opening amount was taken from, so that a difference is what the two places have between them.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -57,6 +56,7 @@ class Books:
             rows, the bank's balance lags behind them; what is doubled or missing makes a difference that stays.
         proven_on: The day of the last balance that fitted.
         equal_rows: Rows of the first load that equal another one of it, which the opening amount would hide.
+        may_be_owed: The account is a card, of which some banks state what is owed, without a sign.
     """
 
     booked: Decimal | None
@@ -74,6 +74,7 @@ class Books:
     lagged_by: frozenset[Decimal] = frozenset()
     proven_on: date | None = None
     equal_rows: tuple[int, ...] = ()
+    may_be_owed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,20 +140,6 @@ _PROOF = TypeAdapter(BalanceProof)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostedRow:
-    """A row that may explain a mismatch.
-
-    Attributes:
-        alike: A key that is equal for rows of the same day, amount and text.
-    """
-
-    id: int
-    amount: Decimal
-    alike: bytes
-    removed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DayEnd:
     """A balance that the bank states for the end of a past day, and the posted rows since the opening amount."""
 
@@ -198,7 +185,19 @@ def check_day_ends(
 
 
 def prove(books: Books) -> BalanceProof:
-    """Compare the bank's booked balance with the rows."""
+    """Compare the bank's booked balance with the rows; of a card it may be what is owed, without a sign."""
+    proof = _compare(books)
+    if proof.difference is None or not books.may_be_owed or books.booked is None or books.opening_balance is None:
+        return proof
+    if books.opening is None or min(books.booked, books.opening_balance) < 0:
+        return proof
+    opening = books.opening - 2 * books.opening_balance
+    as_debt = replace(books, booked=-books.booked, opening_balance=-books.opening_balance, opening=opening)
+    proof_as_debt = _compare(as_debt)
+    return proof if proof_as_debt.difference is not None else proof_as_debt
+
+
+def _compare(books: Books) -> BalanceProof:
     if books.booked is None or books.balance_on is None:
         return BalanceProof(result="unproven", reason="no_balance")
     if books.opening is None or books.opening_on is None:
@@ -265,21 +264,3 @@ def _left_out(books: Books, difference: Decimal, *, days: int) -> list[Decimal]:
     """
     before = (Decimal(0), *books.last_before_opening[:days])
     return [last for last in books.last[:days] if last and difference + last in before]
-
-
-def explain(difference: Decimal, rows: Sequence[PostedRow]) -> Explanation | None:
-    """Return what would explain a difference exactly: one row doubled, removed or of the wrong sign, or all signs."""
-    posted = [row for row in rows if not row.removed]
-    copies = Counter(row.alike for row in posted)
-    doubled = [row for row in posted if copies[row.alike] > 1 and row.amount == -difference]
-    if doubled:
-        return Explanation(code="row_doubled", transaction_ids=tuple(row.id for row in doubled))
-    removed = [row.id for row in rows if row.removed and row.amount == difference]
-    if removed:
-        return Explanation(code="row_removed", transaction_ids=tuple(removed))
-    flipped = [row.id for row in posted if row.amount * -2 == difference]
-    if len(flipped) == 1:
-        return Explanation(code="sign_of_one_row", transaction_ids=tuple(flipped))
-    if len(posted) > 1 and sum(row.amount for row in posted) * -2 == difference:
-        return Explanation(code="signs_of_all_rows")
-    return None

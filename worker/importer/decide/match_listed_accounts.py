@@ -1,7 +1,8 @@
 """Matches the accounts that the bank lists with the stored ones, also after a new link. Pure.
 
 An account is found again by its id, by its anchor, or by name, last four, currency, type and institution together
-when there is exactly one candidate; never by name alone. Anything less makes a new account and a suggestion.
+when there is exactly one candidate; never by name alone. Anything less makes a new account: its rows say whether it is
+one that went missing (`decide.replaced_account`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,12 +33,10 @@ class AccountMatch:
 
     Attributes:
         known_id: The stored account; None when there is none.
-        maybe_id: A stored account that it may be, for the user to decide.
     """
 
     account: Account
     known_id: int | None
-    maybe_id: int | None = None
 
 
 def without_repeats(listed: Iterable[Account]) -> list[Account]:
@@ -87,11 +86,7 @@ def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> 
                 del free[candidates[0].id]
     former = {old_id for row in known if row.id not in free for old_id in row.former_external_ids}
     kept = [account for account in listed if account.external_id in found or account.external_id not in former]
-    maybe = _similar_pairs([account for account in kept if account.external_id not in found], free)
-    return [
-        AccountMatch(account=account, known_id=found.get(account.external_id), maybe_id=maybe.get(account.external_id))
-        for account in kept
-    ]
+    return [AccountMatch(account=account, known_id=found.get(account.external_id)) for account in kept]
 
 
 def _same_id(account: Account, row: KnownAccount) -> bool:
@@ -136,26 +131,6 @@ def _same_visible_fields(account: Account, row: KnownAccount) -> bool:
         return False
     stored = (row.name, row.mask, row.currency, row.account_type, row.institution_name)
     return _visible_fields(account) == stored
-
-
-def _similar_pairs(listed: Sequence[Account], free: dict[int, KnownAccount]) -> dict[str, int]:
-    """Pair the remaining accounts that are similar, one-to-one, as questions for the user."""
-    maybe: dict[str, int] = {}
-    for account in listed:
-        near = _similar_account(account, free.values())
-        if near is not None:
-            maybe[account.external_id] = near
-            del free[near]
-    return maybe
-
-
-def _similar_account(account: Account, rows: Iterable[KnownAccount]) -> int | None:
-    near = [
-        row.id
-        for row in rows
-        if row.name == account.name and row.currency == account.currency and not (account.anchor and row.anchor)
-    ]
-    return near[0] if near else None
 
 
 def _currency(account: Account) -> str | None:

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     PENDING_VANISHED = "pending_vanished"
     CALLED_OFF = "called_off"
     ABSENT_FROM_COMPLETE_WINDOW = "absent_from_complete_window"
+    UNCOUNTED = "uncounted"
 
     NAMES_THE_ACCOUNT = "names_the_account"
     CALLED_A_TRANSFER = "called_a_transfer"

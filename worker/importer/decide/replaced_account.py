@@ -50,16 +50,20 @@ class NewAccount(StrEnum):
     IS_NEW = "is_new"
 
 
-def decide_new_account(verdict: SameAccount, *, is_listed: bool, other_anchor: bool, included: bool) -> NewAccount:
+def decide_new_account(
+    verdict: SameAccount, *, is_listed: bool, other_anchor: bool, included: bool, same_name: bool
+) -> NewAccount:
     """Decide about a new account by what its rows say of an old one of the connection.
 
-    The user is asked where the bank contradicts: it lists both accounts, or states two account numbers.
+    The user is asked where the bank contradicts: it lists both accounts, or states two account numbers. So they are
+    where nothing but the name says that the new one may be the old one.
 
     Args:
         verdict: What the rows say.
         is_listed: The bank lists the old account as well.
         other_anchor: The two state different account numbers.
         included: The user wants the old account.
+        same_name: The two have the same name and currency.
     """
     if is_listed:
         return NewAccount.ASK if verdict == SameAccount.EVIDENT else NewAccount.IS_NEW
@@ -67,7 +71,7 @@ def decide_new_account(verdict: SameAccount, *, is_listed: bool, other_anchor: b
         asks = verdict in (SameAccount.EVIDENT, SameAccount.POSSIBLE)
         return NewAccount.ASK if asks else NewAccount.IS_NEW
     if verdict == SameAccount.NO:
-        return NewAccount.IS_NEW
+        return NewAccount.ASK if same_name else NewAccount.IS_NEW
     return NewAccount.GOES_ON if verdict == SameAccount.EVIDENT and included else NewAccount.ASK
 
 

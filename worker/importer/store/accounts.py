@@ -85,8 +85,8 @@ def sync_accounts(
             new_ids[match.account.external_id] = _add(session, connection_id, user_id, match, waits=ask and bool(rows))
     for match in matches:
         if match.known_id is None and match.account.external_id in doubtful:
-            owner = doubtful[match.account.external_id]
-            _add(session, connection_id, user_id, replace(match, maybe_id=new_ids[owner]), waits=True)
+            owner_id = new_ids[doubtful[match.account.external_id]]
+            _add(session, connection_id, user_id, match, waits=True, maybe_id=owner_id)
     _mark_missing(session, rows.values(), {match.known_id for match in matches})
     session.flush()
 
@@ -245,11 +245,18 @@ def _balance(row: BankConnectionAccount, account: Account) -> None:
         row.balance_at = account.balance.at
 
 
-def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: AccountMatch, *, waits: bool) -> int:
-    """Add an account and return its id; one that may be another waits for the user to decide."""
+def _add(
+    session: Session,
+    connection_id: uuid.UUID,
+    user_id: int,
+    match: AccountMatch,
+    *,
+    waits: bool,
+    maybe_id: int | None = None,
+) -> int:
+    """Add an account and return its id; one that may be another (`maybe_id`) waits for the user to decide."""
     account = match.account
     odd = account.currency is not None and _stated_currency(account) is None
-    waits = waits or match.maybe_id is not None
     row = BankConnectionAccount(
         connection_id=connection_id,
         user_id=user_id,
@@ -263,20 +270,14 @@ def _add(session: Session, connection_id: uuid.UUID, user_id: int, match: Accoun
         mask=account.mask,
         currency=_stated_currency(account),
         status="unsupported" if odd else "waiting" if waits else "active",
-        status_code="currency_unknown"
-        if odd
-        else "similar_account"
-        if match.maybe_id
-        else "new_account"
-        if waits
-        else None,
+        status_code="currency_unknown" if odd else "similar_account" if maybe_id else "new_account" if waits else None,
         last_seen_at=func.now(),
     )
     _balance(row, account)
     session.add(row)
     session.flush()
-    if match.maybe_id is not None:
-        suggest_account(session, user_id, row.id, match.maybe_id)
+    if maybe_id is not None:
+        suggest_account(session, user_id, row.id, maybe_id)
     return row.id
 
 

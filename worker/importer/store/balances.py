@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import DatedBalance
+from worker.connectors.base import AccountType, DatedBalance
 from worker.importer.account_state import is_inverted
 from worker.importer.decide.balance_proof import (
     BALANCES,
@@ -24,11 +24,10 @@ from worker.importer.decide.balance_proof import (
     BalanceProof,
     Books,
     DayEnd,
-    PostedRow,
     check_day_ends,
-    explain,
     prove,
 )
+from worker.importer.decide.mismatch import PostedRow, explain, without_rows
 from worker.importer.decide.running_balance import RowWithBalance, day_ends
 from worker.importer.job import Job
 from worker.models import BankConnectionAccount
@@ -51,6 +50,10 @@ class StatedBalances:
     def rests_on(self) -> str:
         """What a proof by these balances rests on."""
         return "stated_balances" if self.days else "running_balances"
+
+
+_CHANGE_WITHOUT_ROWS = (AccountType.INVESTMENT, AccountType.LOAN)
+"""The value of securities changes with the market, and a debt by interest that no row states."""
 
 
 def _last_days(name: str, on: str) -> str:
@@ -127,7 +130,8 @@ def prove_balance(session: Session, job: Job, account_id: int, zone: ZoneInfo, s
         PostedRow(id=row.id, amount=row.amount, alike=bytes(row.content_key), removed=row.state == "removed")
         for row in session.execute(_SUSPECTS, values)
     ]
-    return replace(proof, explanation=explain(proof.difference, rows) or proof.explanation)
+    explained = replace(proof, explanation=explain(proof.difference, rows) or proof.explanation)
+    return without_rows(explained) if account.account_type in _CHANGE_WITHOUT_ROWS else explained
 
 
 def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: ZoneInfo) -> BalanceProof:
@@ -170,6 +174,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             lagged_by=frozenset(proven.lagged_by or ()),
             proven_on=proven.last_on,
             equal_rows=_equal_rows(session, account),
+            may_be_owed=account.account_type == AccountType.CREDIT,
         )
     )
 

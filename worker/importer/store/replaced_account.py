@@ -53,7 +53,8 @@ log = get_logger(__name__)
 
 _ALL_DAYS = Window(from_on=date.min, to_on=date.max)
 
-# An account that has a suggestion, open or answered, gets no second one. Of accounts that the bank began to list at the
+# An account that has a suggestion, open or answered, gets no second one. Old accounts that nothing is asked about come
+# first. Of accounts that the bank began to list at the
 # same time none took the place of another; those without another number, with one balance and about as many rows of the
 # days that were read of the new one, may be one under two ids. One of which the bank states no currency may be in any.
 _OLDER = text(
@@ -61,6 +62,7 @@ _OLDER = text(
       o.status = 'active' AND o.created_at = n.created_at AS at_once,
       coalesce(o.anchor <> n.anchor, FALSE) AS other_anchor,
       o.currency IS NOT DISTINCT FROM n.currency AS in_one_currency,
+      o.name = n.name AND o.currency IS NOT DISTINCT FROM n.currency AS same_name,
       o.status = 'missing' AND coalesce(o.anchor = n.anchor, TRUE) AND o.included AND NOT o.inverted
         AND o.account_type = n.account_type
         AND NOT EXISTS (SELECT 1 FROM bank_transactions t WHERE t.account_id = o.id) AS is_blank
@@ -76,7 +78,8 @@ _OLDER = text(
             BETWEEN 0.9 * CAST(:rows AS int) AND 1.1 * CAST(:rows AS int))
       AND coalesce(o.currency = n.currency, TRUE)
       AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'account' AND s.account_id = n.id)
-    ORDER BY o.status DESC, o.id"""
+    ORDER BY o.status DESC, EXISTS (SELECT FROM bank_match_suggestions s
+      WHERE s.kind = 'account' AND s.other_account_id = o.id AND s.status = 'open'), o.id"""
 )
 _ASKED = text("SELECT EXISTS (SELECT FROM bank_match_suggestions WHERE kind = 'account' AND account_id = :account_id)")
 _WAIT = text(
@@ -103,7 +106,7 @@ def account_or_old_one(session: Session, share: AccountShare) -> AccountState | 
         told = _delivered_rows(share, last_compared_on(stored))
         compare = compare_listed_at_once if row.at_once else compare_accounts
         verdict = compare(*((told, stored) if row.in_one_currency else map(_by_amount_alone, (told, stored))))
-        facts = {"is_listed": row.is_listed, "other_anchor": row.other_anchor, "included": row.included}
+        facts = {name: getattr(row, name) for name in ("is_listed", "other_anchor", "included", "same_name")}
         decided[decide_new_account(verdict, **facts)].append(row.id)
     match decided[NewAccount.GOES_ON], decided[NewAccount.ASK]:
         case [old_id], _:

@@ -1,0 +1,58 @@
+"""Removes posted rows that the bank neither delivers nor counts in its balance any more."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.importer.account_state import AccountState
+from worker.importer.decide.plan import Plan
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.row_update import tombstone
+from worker.importer.decide.uncounted_rows import AbsentRow, uncounted
+from worker.importer.job import Job
+from worker.importer.store.balances import StatedBalances, prove_balance
+from worker.importer.store.stored_rows import load_details
+from worker.importer.store.write import WriteTarget, write_plan
+
+MAX_ROWS = 100
+
+# An empty answer proves nothing. What the user keeps is not taken away.
+_ABSENT = text(
+    """SELECT t.id, t.amount, t.absent_since_at FROM bank_transactions t
+    JOIN bank_connection_accounts a ON a.id = t.account_id
+    WHERE t.account_id = :account_id AND t.absent_since_at IS NOT NULL AND t.state = 'posted'
+      AND coalesce(t.stated_on, t.effective_on) >= a.opening_on
+      AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s
+        WHERE s.transaction_id = t.id AND s.kind = 'withdrawn' AND s.status = 'declined')
+      AND EXISTS (SELECT 1 FROM bank_import_run_accounts r
+        WHERE r.run_id = :run_id AND r.account_id = t.account_id AND r.delivered > 0)
+    ORDER BY t.id LIMIT :most"""
+)
+
+
+def remove_uncounted(
+    session: Session, job: Job, account: AccountState, zone: ZoneInfo, stated: StatedBalances
+) -> set[str]:
+    """Remove absent rows without which the bank's balance fits; return the months of expenses that changed.
+
+    The two are independent: the answers come without the rows, and the balance changed by them. A row that is delivered
+    again is restored as the user left it.
+
+    Args:
+        zone: Of the bank's days.
+        stated: Balances that came with the deliveries.
+    """
+    values: dict[str, Any] = {"account_id": account.id, "run_id": job.lease.run_id, "most": MAX_ROWS}
+    absent = [
+        AbsentRow(id=row.id, amount=row.amount, absent_since_at=row.absent_since_at)
+        for row in session.execute(_ABSENT, values)
+    ]
+    difference = prove_balance(session, job, account.id, zone, stated).difference if absent else None
+    gone = () if difference is None else uncounted(difference, absent)
+    if not gone:
+        return set()
+    target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
+    changes = [tombstone(row, Reason.UNCOUNTED) for row in load_details(session, gone).values()]
+    return write_plan(session, Plan(changes=changes), target).months
