@@ -48,7 +48,7 @@ class Behaviour(StrEnum):
     FUTURE_ROWS = "bookings of days to come, moved or called off"
     SIGN_FLIP = "an account whose signs flip for a while"
     WRONG_PENDING_SIGN = "pending rows with the opposite sign"
-    FORGOTTEN_PENDING = "pending rows told for days beside their booking"
+    WRONG_STATUS = "pending rows told for days beside their booking, and booked ones told as pending again"
     WRONG_BALANCE = "balances that are wrong for a while"
     PENDING_IN_BALANCE = "balances that count pending rows"
     UNLISTED_ACCOUNT = "an account missing from the list for a while"
@@ -73,7 +73,7 @@ VERBS: dict[Behaviour, tuple[str, ...]] = {
     Behaviour.FUTURE_ROWS: ("book_ahead", "move_a_booking", "call_off_a_booking"),
     Behaviour.SIGN_FLIP: ("flip_signs", "flip_signs", "flip_back"),
     Behaviour.WRONG_PENDING_SIGN: ("buy_with_wrong_sign",),
-    Behaviour.FORGOTTEN_PENDING: ("post_and_forget",),
+    Behaviour.WRONG_STATUS: ("post_and_forget", "take_back_a_booking"),
     Behaviour.WRONG_BALANCE: ("misstate_balance", "correct_balance"),
     Behaviour.UNLISTED_ACCOUNT: ("leave_out_account", "list_account_again"),
     Behaviour.CUT_ANSWERS: ("cut_answer",),
@@ -316,6 +316,12 @@ class Life:
         purchase = self.person.buy(chance, self._account(chance), pending=True)
         for provider in self.connected:
             provider.wrong_sign.add(purchase.number)
+
+    def take_back_a_booking(self, chance: random.Random) -> None:
+        """Tell a booked purchase as pending again, as a bank does that called it booked too early."""
+        purchase = self._pick(chance, lambda p: not p.pending and p.on <= self.person.today)
+        if purchase is not None and (self.person.today - purchase.on).days < HOLD_DAYS:
+            purchase.pending = True
 
     def post_and_forget(self, chance: random.Random) -> None:
         """Book a pending purchase under a new id, and go on telling the pending row."""
