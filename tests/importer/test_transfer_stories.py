@@ -81,6 +81,29 @@ def test_after_a_revert_that_is_read_again_every_leg_has_its_peer(banks, order, 
     assert (banks[0].amounts(), banks[0].sql(UNPAIRED)) == ([], [])
 
 
+REVERTED_BETWEEN = {
+    "before the other source came": "read 1, revert 1, read 0, read 2",
+    "and that again, while the other source came": "read 0, read 2, revert 2, read 1, restore 2",
+    "and restored twice, though the other source has it": ("read 1, read 0, revert 1, restore 1, read 1, restore 1"),
+    "on both sides, and read again": "read 1, read 0, read 2, revert 1, revert 2, read 1",
+}
+
+
+@pytest.mark.parametrize("steps", REVERTED_BETWEEN.values(), ids=REVERTED_BETWEEN)
+def test_an_import_that_was_taken_back_leaves_no_leg_beside_that_of_the_other_source(banks, steps):
+    undone = {}
+    for step in [*steps.split(", "), *(f"read {place}" for place in (0, 1, 2))]:
+        verb, place = step.split()
+        harness = banks[int(place)]
+        if verb == "read":
+            harness.refresh()
+        else:
+            target = harness.run_id if verb == "revert" else undone[place]
+            harness.run(RunKind.REVERT, target_run_id=target, reimport=True)
+            undone[place] = harness.run_id
+    assert (banks[0].amounts(), banks[0].sql(UNPAIRED)) == ([], [])
+
+
 def test_the_other_leg_of_a_reverted_one_is_an_expense_again(banks):
     giro, _, savings = banks
     savings.refresh()

@@ -28,7 +28,7 @@ from worker.importer.store.expense_rows import delete_expenses, insert_expenses,
 from worker.importer.store.joined_rows import meet_again
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.obsolete_questions import CLOSED_AS_OBSOLETE
-from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.own_expenses import HIDDEN, give_expenses
 from worker.importer.store.stored_rows import load_details, present_categories
 from worker.importer.store.transfers import give_twins_of_reverted
 from worker.importer.store.twins import hand_to_twins, point_to_ends, without_expense
@@ -148,9 +148,9 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
 
 
 def _may_meet_again(undo: Undo) -> bool:
-    """Say whether the row may have an expense again that a row of another source got meanwhile."""
-    had = undo.known.expense_state == ExpenseState.REVERTED and undo.before is not None
-    return had or undo.state == ExpenseState.TWIN
+    """Say whether the row stands for a purchase again that a row of another source got meanwhile."""
+    has_again = undo.before is not None and undo.known.expense_id is None
+    return has_again or undo.state in HIDDEN
 
 
 def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[list[Undo], list[int]]:

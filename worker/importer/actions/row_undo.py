@@ -62,8 +62,9 @@ def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
     before = image.get("expense")
     had = image.get("expense_id") is not None and before is not None
     state = ExpenseState(image["transaction"]["expense_state"])
+    # A row without an expense was hidden or zero, or was to be imported again: then that is taken back.
     takes_back = state in (ExpenseState.OWN, ExpenseState.LINKED)
-    takes_back = takes_back or (state == ExpenseState.NONE and row.expense_id is not None)
+    takes_back = takes_back or (state == ExpenseState.NONE and row.expense_state != ExpenseState.NONE)
     return Undo(
         known=row,
         before=expense_from_json(before) if had and before else None,

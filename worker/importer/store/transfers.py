@@ -27,8 +27,10 @@ from worker.importer.store.stored_rows import load_details
 from worker.importer.store.suggestions import suggest
 from worker.importer.store.write import WriteTarget, Written
 
-# A twin is no leg, because the row of the other connection is; a reverted row is not in the ledger.
-_MAY_BE_LEG = "t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.expense_state NOT IN ('twin', 'reverted')"
+# A twin is no leg, because the row of the other connection is; a reverted row is not in the ledger, also while it is
+# to be imported again.
+_MAY_BE_LEG = """t.transfer_peer_id IS NULL AND t.state <> 'removed' AND t.expense_state NOT IN ('twin', 'reverted')
+    AND NOT (t.expense_state = 'none' AND t.fingerprint = ''::bytea)"""
 _LEG = """SELECT t.id, t.account_id, t.amount, t.currency, t.effective_on AS "on", t.kind, t.counterparty_account,
     concat_ws(' ', t.counterparty, t.description) AS words, a.anchor, a.mask, a.name, a.account_type
     FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id"""
