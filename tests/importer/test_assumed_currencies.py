@@ -80,5 +80,9 @@ def test_rows_that_the_bank_gives_no_more_are_named(harness):
     state(harness, "USD")
     harness.bank.capabilities = replace(harness.bank.capabilities, history_days=90)
     for _ in range(2):
-        assert "currency_was_assumed" in harness.refresh().report["warnings"]
+        outcome = harness.refresh()
+        assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "currency_was_assumed")
     assert currencies(harness) == ["EUR", "USD"]
+    harness.sql("UPDATE expenses SET currency = 'USD'")
+    assert harness.refresh().status is RunStatus.SUCCEEDED
+    assert currencies(harness) == ["USD", "USD"]

@@ -60,11 +60,13 @@ class DoubtfulRows:
         withdrawn: Posted rows that stand, although deliveries which cover their days come without them and no balance
             or answer of the user says that they are right.
         still_pending: Rows about which the user is asked whether they are pending still.
+        in_assumed_currency: Rows with an expense in a currency that was assumed, of days that the bank gives no more.
         told_again: Rows of this run that are known ones or more equal purchases.
     """
 
     withdrawn: int = 0
     still_pending: int = 0
+    in_assumed_currency: int = 0
     told_again: int = 0
 
 
@@ -179,10 +181,13 @@ def _problems(
         yield "balance_mismatch", run_messages.mismatch(proof)
     if mismatch_before is not None and proof.says_nothing:
         yield "balance_mismatch", mismatch_before
-    if doubtful.withdrawn:
-        yield "rows_withdrawn", run_messages.withdrawn(doubtful.withdrawn)
-    if doubtful.still_pending:
-        yield "still_pending", run_messages.still_pending(doubtful.still_pending)
+    for code, rows, message_of in (
+        ("rows_withdrawn", doubtful.withdrawn, run_messages.withdrawn),
+        ("still_pending", doubtful.still_pending, run_messages.still_pending),
+        ("currency_was_assumed", doubtful.in_assumed_currency, run_messages.in_assumed_currency),
+    ):
+        if rows:
+            yield code, message_of(rows)
 
 
 def stops_connection(error: WorkerError) -> bool:

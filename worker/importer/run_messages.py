@@ -77,3 +77,11 @@ def still_pending(rows: int) -> str:
         f"{rows} pending rows may be booked or called off, delivered beside a booking or for"
         " long: accept the suggestion that they are, or decline it"
     )
+
+
+def in_assumed_currency(rows: int) -> str:
+    """Say that expenses are in a currency that the bank contradicts."""
+    return (
+        f"{rows} expenses are in a currency that was assumed, and the bank states another one:"
+        " correct their currency, for the bank gives these days no more"
+    )

@@ -19,7 +19,7 @@ from worker.importer.store.rejections import standing_rejections
 from worker.importer.store.suggestions import ASK_AGAIN
 from worker.models import BankConnectionAccount
 
-JUDGED = frozenset({"rows_rejected", "balance_mismatch", "rows_withdrawn", "still_pending"})
+JUDGED = frozenset({"rows_rejected", "balance_mismatch", "rows_withdrawn", "still_pending", "currency_was_assumed"})
 """Codes that follow from what is on record; any other problem ends with a run alone."""
 
 _PROOFS = text(
@@ -43,6 +43,12 @@ _ASK_ABOUT_WITHDRAWN = text(
       {ASK_AGAIN}
     )
     SELECT coalesce(max(rows), 0) FROM withdrawn"""  # noqa: S608 - a constant
+)
+# Rows of days that the bank gives no more; the user may have corrected what they see.
+_IN_ASSUMED_CURRENCY = text(
+    """SELECT count(*) FROM bank_transactions t JOIN expenses e ON e.id = t.expense_id
+    WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.effective_on < :read_from_on
+      AND t.currency = :assumed AND e.currency = :assumed"""
 )
 _STILL_PENDING = text(
     """SELECT count(*) FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
@@ -73,11 +79,20 @@ def judge(
         doubtful=DoubtfulRows(
             withdrawn=_ask_about_withdrawn(session, account, proof.fits_after_on, run_id),
             still_pending=_still_pending(session, account),
+            in_assumed_currency=_in_assumed_currency(session, account),
             told_again=told_again,
         ),
         proof=proof,
         mismatch_before=_mismatch_before(session, account),
     )
+
+
+def _in_assumed_currency(session: Session, account: BankConnectionAccount) -> int:
+    """Return how many rows have an expense in a currency that was assumed before the bank stated another one."""
+    if account.currency is None or account.currency_assumed in (None, account.currency):
+        return 0
+    values = {"account_id": account.id, "read_from_on": account.history_from_on, "assumed": account.currency_assumed}
+    return int(session.execute(_IN_ASSUMED_CURRENCY, values).scalar_one())
 
 
 def judge_again(session: Session, account_id: int, run_id: uuid.UUID) -> None:

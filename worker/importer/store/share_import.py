@@ -37,7 +37,7 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
     tally = AccountTally()
     rejections = _import_rows(session, share, tally, context)
     _note_rejections_and_counts(session, share, tally, rejections)
-    _note_assumed_currency(session, share, tally)
+    _note_assumed_currency(session, share)
     _note_progress(session, share, tally, context)
     return tally
 
@@ -115,22 +115,10 @@ def _note_progress(session: Session, share: AccountShare, tally: AccountTally, c
         _save_progress(session, share, tally, context)
 
 
-_IN_ASSUMED_CURRENCY = text(
-    """SELECT EXISTS (SELECT FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id
-      WHERE a.id = :account_id AND t.state <> 'removed' AND t.currency = a.currency_assumed
-        AND a.currency <> a.currency_assumed
-        AND t.effective_on < least(a.history_from_on, CAST(:read_from_on AS date)))"""
-)
-
-
-def _note_assumed_currency(session: Session, share: AccountShare, tally: AccountTally) -> None:
-    """Keep the currency that is assumed of an account; say it of rows that the bank gives no more to correct them."""
+def _note_assumed_currency(session: Session, share: AccountShare) -> None:
+    """Keep the currency that is assumed of an account."""
     if share.account.currency is None:
         session.get_one(BankConnectionAccount, share.account.id).currency_assumed = share.read_context.currency
-    elif share.account.currency_assumed is not None:
-        values = {"account_id": share.account.id, "read_from_on": share.request.window.from_on}
-        if session.execute(_IN_ASSUMED_CURRENCY, values).scalar_one():
-            tally.warnings.add("currency_was_assumed")
 
 
 def _with_days_at(session: Session, share: AccountShare) -> AccountShare:
