@@ -29,6 +29,12 @@ from worker.importer.decide.running_balance import day_ends, rows_with_balance
 NO_NUMBER = ["NaN", "-NaN", "sNaN", "Infinity", "-Infinity", "1e9999999999999999999", "-1E+99999999999999999999999"]
 NO_MONEY = ["1E+1000000", "-1e1000000", "1e999999", "1E+200", "9" * 40, "-" + "9" * 40, "9" * 6000, "1e-1000000"]
 NO_MONEY += ["1E-999999999", f"0.{'1' * 300}", f"-0.{'0' * 20_000}1"]
+NOT_PLAIN = ["1_0.50", "1e3", "1E+3", "0x1F", "--5", "5-5"]
+"""Texts that are no amount, though a programming language reads a number in some of them."""
+
+BY_PEOPLE = ["1_000", ".5", "-.5", "5."]
+"""Texts that a person may write for an amount in a table, and no API does."""
+
 CONTEXT = ReadContext(zone=ZoneInfo("UTC"), today=date(2026, 11, 20), currency="EUR", trusted=True)
 GOOD = ("-3.50", "-4.25")
 
@@ -103,7 +109,7 @@ def read_by_the_importer(transactions, context=CONTEXT):
 
 ODD = NO_NUMBER + NO_MONEY
 NO_JSON = ("-NaN", "sNaN")
-FORMS = [("text", odd) for odd in ODD] + [("number", odd) for odd in ODD if odd not in NO_JSON]
+FORMS = [("text", odd) for odd in [*ODD, *NOT_PLAIN, *BY_PEOPLE]] + [("number", odd) for odd in ODD if odd not in NO_JSON]
 
 
 @pytest.mark.parametrize(("form", "odd"), FORMS, ids=lambda text: text[:24])
@@ -117,6 +123,12 @@ def test_an_odd_amount_is_one_rejection(name, form, odd):
     lines, rejected = read_by_the_importer([row for page in pages for row in page.transactions])
     assert len(lines) == 2
     assert refused + rejected == 1
+
+
+@pytest.mark.parametrize("name", [name for name, (_, as_text) in BODIES.items() if not as_text])
+def test_a_number_of_json_may_have_an_exponent(name):
+    rows = [row for page in pages_of(name, BODIES[name][0](["1e3", "-1.5E+2"])) for row in page.transactions]
+    assert sorted(abs(row.amount) for row in rows) == [150, 1000]
 
 
 AMOUNTS = st.one_of(
@@ -138,14 +150,17 @@ def test_any_number_a_connector_hands_over_is_a_line_or_a_rejection(amount, sign
     assert len(lines) >= 1
 
 
-@pytest.mark.parametrize("odd", NO_NUMBER + NO_MONEY, ids=lambda text: text[:24])
+@pytest.mark.parametrize(
+    ("odd", "as_number"),
+    [(odd, False) for odd in [*ODD, *NOT_PLAIN, *BY_PEOPLE]] + [(odd, True) for odd in ODD],
+    ids=lambda said: str(said)[:24],
+)
 @pytest.mark.parametrize(
     "value",
     [{"path": "a"}, {"path": "x.a"}, {"path": "a", "unit": "minor"}, {"path": "a", "unit": "minor", "decimals": 4},
      {"path": "a", "sign": "flipped"}, {"first": ["b", "a"]}, {"debit": "a", "credit": "b"}],
     ids=str,
 )  # fmt: skip
-@pytest.mark.parametrize("as_number", [False, True])
 def test_a_manifest_refuses_an_odd_amount_in_every_form(value, odd, as_number):
     reader = amount_reader(AmountValue.model_validate(value))
     found = Decimal(odd) if as_number and "99999999999" not in odd[:24] else odd
@@ -159,7 +174,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("odd", NO_NUMBER + NO_MONEY, ids=lambda text: text[:24])
+@pytest.mark.parametrize("odd", [*ODD, *NOT_PLAIN], ids=lambda text: text[:24])
 @pytest.mark.parametrize("kind", FILES)
 def test_an_odd_amount_of_a_file_is_one_rejection(tmp_path, kind, odd):
     path = tmp_path / f"a.{kind}"

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.manifest.fields import Reader, Record, Scene, conditions, place
 from worker.connectors.manifest.values import AmountValue
-from worker.money import MINOR_UNITS, is_money
+from worker.money import MAX_DECIMALS, MAX_DIGITS, MINOR_UNITS, is_money
 
-_NUMBER = re.compile(r"^[+-]?\d+(\.\d+)?$")
+_NUMBER = re.compile(rf"^[+-]?0*\d{{1,{MAX_DIGITS}}}(\.\d{{1,{MAX_DECIMALS}}})?$")
+"""A number written plainly, no longer than money is."""
+
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(,\d{2,3})*,\d{3}(\.\d+)?$", re.ASCII)
 """A number whose thousands are separated, as in India too: 12,34,567.89."""
 
@@ -37,22 +39,9 @@ def _amount_of_key(key: str) -> AmountReader:
     """Read a signed amount in major units that lies in the record itself, as many do."""
 
     def read(record: Record, _scene: Scene, _currency: str | None) -> Decimal | None:
-        found = record.get(key)
-        if found.__class__ is not str:
-            return _decimal(found, key, ".")
-        try:
-            number = Decimal(found)
-        except InvalidOperation:
-            return _decimal(found, key, ".")
-        return _money(number, key)
+        return _decimal(record.get(key), key, ".")
 
     return read
-
-
-def _money(number: Decimal, path: str) -> Decimal:
-    if not is_money(number):
-        raise InvalidDataError(f"{path} is no number")
-    return number
 
 
 def _number(value: AmountValue) -> Callable[[Record, Scene], Decimal | None]:
@@ -84,11 +73,11 @@ def _first_number(places: Sequence[tuple[Reader, str]], mark: str) -> Callable[[
 def _decimal(found: object, path: str, mark: str) -> Decimal | None:
     if isinstance(found, str):
         is_plain = mark == "." and _NUMBER.match(found)
-        return _money(Decimal(found), path) if is_plain else _marked_decimal(found.strip(), path, mark)
+        return Decimal(found) if is_plain else _marked_decimal(found.strip(), path, mark)
     if found is None:
         return None
-    if isinstance(found, int | Decimal) and not isinstance(found, bool):
-        return _money(Decimal(found), path)
+    if isinstance(found, int | Decimal) and not isinstance(found, bool) and is_money(number := Decimal(found)):
+        return number
     raise InvalidDataError(f"{path} is no number")
 
 
@@ -105,7 +94,7 @@ def _marked_decimal(text: str, path: str, mark: str) -> Decimal | None:
         text = text.replace(",", "")
     if not _NUMBER.match(text):
         raise InvalidDataError(f"{path} is no number")
-    return _money(Decimal(text), path)
+    return Decimal(text)
 
 
 _EXCHANGED = str.maketrans(".,", ",.")
