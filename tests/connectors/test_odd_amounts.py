@@ -109,7 +109,9 @@ def read_by_the_importer(transactions, context=CONTEXT):
 
 ODD = NO_NUMBER + NO_MONEY
 NO_JSON = ("-NaN", "sNaN")
-FORMS = [("text", odd) for odd in [*ODD, *NOT_PLAIN, *BY_PEOPLE]] + [("number", odd) for odd in ODD if odd not in NO_JSON]
+FORMS = [("text", odd) for odd in [*ODD, *NOT_PLAIN, *BY_PEOPLE]] + [
+    ("number", odd) for odd in ODD if odd not in NO_JSON
+]
 
 
 @pytest.mark.parametrize(("form", "odd"), FORMS, ids=lambda text: text[:24])

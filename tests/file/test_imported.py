@@ -7,9 +7,12 @@ import pytest
 
 from tests.file.camt.test_statements import IBAN, balance, details, entry, statement
 from tests.file.ofx.test_statements import bank, row
-from tests.file.reader import connector
+from tests.file.reader import connector, read
 from tests.importer.bank import Harness
 from worker.connectors.base import Account, IdClass
+from worker.connectors.file.config import FileConfig
+from worker.connectors.file.folder import Folder
+from worker.connectors.file.inspection import report
 from worker.importer.context import ImportContext
 
 
@@ -174,3 +177,29 @@ def test_details_that_do_not_add_up_or_belong_to_another_entry_change_no_money(d
     drop_folder.drop("c.xml", notification("100.00", "200.00", reference="B-2"))
     drop_folder.refresh()
     assert sorted(drop_folder.amounts()) == ["-300.00", "-7.00"]
+
+
+TWICE = statement(entry("300.00") + entry("300.00", more="<NtryRef>2</NtryRef>"))
+NOT_USED = "details of {} entries of notifications: "
+SEVERAL = "more than one line or notification fits, so the lines stay as they are"
+NO_LINE = "the statement of their day has no line that waits for them"
+
+
+@pytest.mark.parametrize(
+    ("booked", "notified", "told"),
+    [
+        (BOOKED, [NOTIFIED], {}),
+        (TWICE, [NOTIFIED], {SEVERAL: 1}),
+        (BOOKED, [NOTIFIED, NOTIFIED.replace("Ada", "Eva").replace("<Id>1</Id>", "<Id>2</Id>")], {SEVERAL: 2}),
+        (BOOKED, [notification("100.00", "200.00", reference="B-2")], {NO_LINE: 1}),
+    ],
+)
+def test_details_that_replace_no_line_are_told_with_their_number(tmp_path, booked, notified, told):
+    for number, content in enumerate([booked, *notified]):
+        (tmp_path / f"{number}.xml").write_text(content)
+    reading = read(tmp_path)
+    assert sum(reading.amounts) in {-307, -600}
+    warnings = [warning for warning in reading.warnings if warning.startswith("details of")]
+    assert warnings == [NOT_USED.format(number) + reason for reason, number in told.items()]
+    shown = report(Folder.inspect(FileConfig(path=tmp_path)))
+    assert {one["reason"]: one["entries"] for one in shown["unused_details"]} == told

@@ -30,6 +30,8 @@ def print_report(shown: Report) -> None:
     for one in shown["waiting"]:
         say(f"waiting: {one['entries']} entries of {one['account']} for the camt.053 that books them")
         say("         (add it to the folder; --notifications reads them as rows of their own)")
+    for one in shown["unused_details"]:
+        say(_wrapped(f"not used: details of {one['entries']} entries of notifications: {one['reason']}"))
     for refusal in shown["refused"]:
         place = f"{refusal['file']}, line {refusal['line']}" if refusal["line"] else refusal["file"]
         say(_wrapped(f"refused: {place}: {refusal['reason']}"), err=True)

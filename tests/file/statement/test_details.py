@@ -47,9 +47,10 @@ def test_an_entry_is_found_by_amount_day_and_the_references_of_the_bank(booked, 
         ([[reference()]], [[reference("message:m")], [reference("message:n")]]),
     ],
 )
-def test_where_several_may_be_meant_none_is_taken(booked, notified):
+def test_where_several_may_be_meant_none_is_taken_and_all_are_told(booked, notified):
     found = join_details(booked, notified)
     assert (found.of_entry, found.unmatched) == ({}, ())
+    assert set(found.undecided) == {notice for file in notified for notice in file}
 
 
 def test_the_same_entry_in_two_statements_and_the_same_notification_twice_are_one_each():

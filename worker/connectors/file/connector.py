@@ -169,10 +169,13 @@ class FileConnector(BankConnector):
         reports_all = account_id in {None, *folder.account_keys()[:1]}  # the first account tells what is of none
         refused = folder.refused if reports_all else []
         again = folder.duplicates if reports_all else {}
+        same = [f"{name}: the same file as {first}" for name, first in again.items()]
+        details = folder.unused_details(account_id) if delivery.files else {}
+        unused = [f"details of {number} entries of notifications: {reason}" for reason, number in details.items()]
         yield Page(
             removed=delivery.removed(),
             rejected=tuple(_refusal(error, account_id) for error in refused),
-            warnings=(*delivery.warnings(), *(f"{name}: the same file as {first}" for name, first in again.items())),
+            warnings=(*delivery.warnings(), *same, *unused),
             failures=tuple(AccountFailure(account_id=key, error=error) for key, error in folder.doubts(account_id)),
             balances=delivery.balances(),
             covers=delivery.covers(),

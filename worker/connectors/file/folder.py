@@ -19,7 +19,7 @@ from worker.connectors.file.repeated_statements import without_repeated
 from worker.connectors.file.reused_ids import IdDoubt, distrusted
 from worker.connectors.file.same_accounts import currencies_of_others
 from worker.connectors.file.statement.account_numbers import account_key
-from worker.connectors.file.statement.details import JoinedDetails, join_details
+from worker.connectors.file.statement.details import EntryReference, JoinedDetails, join_details
 from worker.connectors.file.statement.errors import StatementError, StatementMissingError, StatementUnbalancedError
 from worker.connectors.file.statement.events import Details, Event
 from worker.connectors.file.statement.files import Member, digest, folder_files, members
@@ -228,16 +228,28 @@ class Folder:
 
     def waiting(self, key: str | None) -> dict[str, int]:
         """Return how many notified entries of an account no statement books yet; of each account for None."""
-        counted: Counter[str] = Counter()
-        for entry in self.joined.unmatched:
-            spans = [
-                one.accounts[entry.account]
-                for one in (file.summary for file in self.files)
-                if not one.notified and entry.account in one.accounts
-            ]
-            known = any(one.holds_days(entry.days) for one in spans)
-            counted[entry.account] += not known and key in {None, entry.account}
-        return {account: number for account, number in counted.items() if number}
+        waiting = (one.account for one in self.joined.unmatched if not self._has_statement(one))
+        return dict(Counter(account for account in waiting if key in {None, account}))
+
+    def unused_details(self, key: str | None) -> dict[str, int]:
+        """Return how many notified entries of an account, or of all for None, replace no line, by the reason."""
+        found = {
+            "more than one line or notification fits, so the lines stay as they are": self.joined.undecided,
+            "the statement of their day has no line that waits for them": [
+                one for one in self.joined.unmatched if self._has_statement(one)
+            ],
+        }
+        counted = {reason: sum(key in {None, one.account} for one in ones) for reason, ones in found.items()}
+        return {reason: number for reason, number in counted.items() if number}
+
+    def _has_statement(self, notified: EntryReference) -> bool:
+        """Return whether a statement reaches over a day of a notified entry."""
+        summaries = [file.summary for file in self.files if not file.summary.notified]
+        return any(
+            one.accounts[notified.account].holds_days(notified.days)
+            for one in summaries
+            if notified.account in one.accounts
+        )
 
     def files_of(self, key: str | None) -> list[IndexedFile]:
         """Return the files that are about an account; all of them for None."""

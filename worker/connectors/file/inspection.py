@@ -22,6 +22,7 @@ def report(folder: Folder) -> Report:
         "refused": [_refusal(error) for error in folder.refused],
         "duplicates": [{"file": name, "same_as": first} for name, first in folder.duplicates.items()],
         "waiting": [{"account": key, "entries": number} for key, number in folder.waiting(None).items()],
+        "unused_details": [{"reason": why, "entries": number} for why, number in folder.unused_details(None).items()],
     }
 
 

@@ -46,10 +46,12 @@ class JoinedDetails:
     Attributes:
         of_entry: Id of a statement's entry to the id of the notified entry that lists its payments.
         unmatched: Notified entries that fit none.
+        undecided: Notified entries that fit several, or that others fit as well: none of them is joined.
     """
 
     of_entry: Mapping[str, str] = field(default_factory=dict)
     unmatched: tuple[EntryReference, ...] = ()
+    undecided: tuple[EntryReference, ...] = ()
 
 
 def join_details(
@@ -70,14 +72,18 @@ def join_details(
         by_amount[entry.account, entry.amount].append(entry)
     found: dict[str, list[EntryReference]] = defaultdict(list)
     unmatched: list[EntryReference] = []
+    undecided: list[EntryReference] = []
     for notice in notices.values():
         fitting = _fitting(notice, by_amount[notice.account, notice.amount])
         if not fitting:
             unmatched.append(notice)
         elif len(fitting) == 1 and fitting[0].id not in doubled and notice.id not in doubled_notices:
             found[fitting[0].id].append(notice)
+        else:
+            undecided.append(notice)
+    undecided += [notice for several in found.values() if len(several) > 1 for notice in several]
     of_entry = {entry: several[0].id for entry, several in found.items() if len(several) == 1}
-    return JoinedDetails(of_entry=of_entry, unmatched=tuple(unmatched))
+    return JoinedDetails(of_entry=of_entry, unmatched=tuple(unmatched), undecided=tuple(undecided))
 
 
 def _by_id(files: Iterable[Iterable[EntryReference]]) -> tuple[dict[str, EntryReference], set[str]]:
