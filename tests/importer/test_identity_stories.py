@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import CURSOR, TODAY, WINDOWED
+from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
 from worker.connectors.base import Account, IdClass
 from worker.importer.actions.suggestions import accept, decline
 from worker.importer.fetch.window import OVERLAP_DAYS
@@ -92,6 +92,15 @@ def test_one_id_twice_with_equal_content_is_one_row(harness):
     assert harness.refresh().report["warnings"] == ["ids_repeated"]
     harness.refresh()
     assert harness.amounts() == ["-1.00"]
+
+
+def test_ids_that_are_computed_from_what_rows_say_are_told_by_an_option(sessions, user_id):
+    harness = Harness(sessions, user_id, options={"id_class": "none"})
+    for _ in range(2):
+        harness.bank.buy("-1", external_id="1")
+    for _ in range(2):
+        assert harness.refresh().report.get("warnings") is None
+        assert harness.amounts() == ["-1.00"] * 2
 
 
 @pytest.mark.parametrize("apart", [0, 6], ids=["on one day", "beside rows of other days"])
