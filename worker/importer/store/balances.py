@@ -58,7 +58,8 @@ _CHANGE_WITHOUT_ROWS = (AccountType.INVESTMENT, AccountType.LOAN)
 
 def _last_days(name: str, on: str) -> str:
     """Return the columns of what is posted in the last days up to one: in one of them, in two, and so on."""
-    posted = "sum(amount) FILTER (WHERE state = 'posted' AND day >= :from_on AND day <= {on} AND day > {on} - {days})"
+    # What most rows fail first: all rows of the account are looked at.
+    posted = "sum(amount) FILTER (WHERE day > {on} - {days} AND day <= {on} AND day >= :from_on AND state = 'posted')"
     numbers = range(1, MAX_DAYS_NOT_COUNTED + 1)
     columns = (posted.format(on=f"CAST({on} AS date)", days=days) for days in numbers)
     return f"ARRAY[{', '.join(f'coalesce({column}, 0)' for column in columns)}] AS {name}"
