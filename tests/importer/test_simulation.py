@@ -90,6 +90,9 @@ class History(RuleBasedStateMachine):
     def post(self, number, factor, name, days, new_id):
         purchase = self.pick(number, pending=True)
         if purchase is not None:
+            if purchase.deleted or purchase.own_amount is not None:
+                # Without an id, what is further off from a row that the user changed may be another purchase.
+                factor = "1" if factor in ("0.6", "3") else factor
             self.world.post(purchase, factor, name, days, new_id=new_id)
             self.happened(plain=factor == "1" and name == "{}")
 
@@ -140,7 +143,11 @@ class History(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99), amount=st.sampled_from(["-4.40", "-21.00"]))
     def correct(self, number, amount):
         purchase = self.pick(number, pending=False)
-        decided = self.world.style != Style.WINDOWS or trusts_ids(self.world.id_class)
+        has_ids = trusts_ids(self.world.id_class)
+        # Without ids an amount that the user changed may be too far off to be known again, and another purchase that
+        # comes with the former amount is taken for the row: its notes go there.
+        touched = purchase is not None and (purchase.own_amount is not None or purchase.note is not None)
+        decided = has_ids or (self.world.style != Style.WINDOWS and not touched)
         if purchase is not None and decided and not purchase.deleted:
             purchase.amount = Decimal(amount).copy_sign(purchase.amount)
             self.amended = True
