@@ -10,6 +10,7 @@ from functools import partial
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_rewritten import (
     MAX_DAYS_AHEAD,
+    MAX_DAYS_IN_MIGRATION,
     UnmatchedRow,
     is_migration,
     pairs_in_day_order,
@@ -18,6 +19,7 @@ from worker.importer.decide.match_rewritten import (
     rate_restated,
     says_the_same,
 )
+from worker.importer.decide.near_pairs import NearPairs
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import in_former_currency
@@ -60,26 +62,33 @@ def match_pending_rows(
     matching = OneToOne(lines, candidates)
     rate_same_amount = partial(_rate_same_amount, common=common_words)
     rate_other_amount = partial(_rate_other_amount, common=common_words)
+    pairs = partial(NearPairs, matching)
     matching.choose(
-        matching.pairs_by_key(
-            lambda line: line.pending_external_id, lambda candidate: candidate.named_as or candidate.known.external_id
-        ),
-        _rate_named,
+        pairs(lambda line: line.pending_external_id, lambda row: row.named_as or row.known.external_id), _rate_named
     )
-    matching.choose(matching.pairs_by_key(_number_of_line, _number_of_withdrawn), _rate_former_currency)
+    matching.choose(pairs(_number_of_line, _number_of_withdrawn), _rate_former_currency)
     for line_key, row_key in _RESTATED_KEYS:
-        matching.choose(matching.pairs_by_key(line_key, row_key), _rate_restated)
+        matching.choose(pairs(line_key, row_key), _rate_restated)
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
-    matching.choose(matching.pairs_by_key(_money_of_line, _money_of_row), rate_same_amount)
+    matching.choose(pairs(_money_of_line, _money_of_row, _max_days_of_same_amount), rate_same_amount)
     if migration:
-        matching.choose(matching.pairs_by_key(_money_of_line, _money_of_withdrawn_posted_row), _rate_migrated)
-    matching.choose(matching.pairs_by_key(lambda line: line.currency, _currency_of_withdrawn), rate_other_amount)
+        posted_rows = pairs(_money_of_line, _money_of_withdrawn_posted_row, lambda _row: MAX_DAYS_IN_MIGRATION)
+        matching.choose(posted_rows, _rate_migrated)
+    matching.choose(pairs(lambda line: line.currency, _currency_of_withdrawn, _max_days_to_post), rate_other_amount)
     matching.choose(_pairs_in_incomplete_delivery(matching, common_words), rate_other_amount)
     rate_stated_otherwise = partial(_rate_stated_otherwise, common=common_words)
     matching.choose(_pairs_stated_otherwise(matching, common_words), rate_stated_otherwise)
     return matching.matches
+
+
+def _max_days_to_post(_candidate: UnmatchedRow) -> int:
+    return MAX_DAYS_TO_POST
+
+
+def _max_days_of_same_amount(candidate: UnmatchedRow) -> int:
+    return MAX_DAYS_AHEAD if candidate.ahead else MAX_DAYS_TO_POST
 
 
 def _money_of_line(line: Line) -> Key:
@@ -148,10 +157,14 @@ def _pairs_in_incomplete_delivery(matching: OneToOne[Line, UnmatchedRow], common
 
     Nothing is proven, so the words must agree well and nothing else be near; a row that was only cut off comes again.
     """
-    pairs = matching.pairs_by_key(
+    pairs = NearPairs(
+        matching,
         lambda line: None if line.pending else line.currency,
         lambda candidate: candidate.known.currency if _is_shown_and_cut_off(candidate) else None,
+        _max_days_to_post,
     )
+    if not pairs.are_all:
+        return []
     near = [pair for pair in pairs if _rate_other_amount(*matching.items(pair), common) is not None]
     return [pair for pair in unambiguous(near) if _likeness(*matching.items(pair), common) >= SURE]
 
@@ -168,10 +181,14 @@ def _rate_named(_line: Line, candidate: UnmatchedRow) -> Rating | None:
 
 def _pairs_stated_otherwise(matching: OneToOne[Line, UnmatchedRow], common: frozenset[str]) -> list[PlacePair]:
     """Pair posted lines with withdrawn pending rows that stated the money in another currency or with a wrong sign."""
-    pairs = matching.pairs_by_key(
+    pairs = NearPairs(
+        matching,
         lambda line: None if line.pending else "posted",
         lambda candidate: "posted" if candidate.withdrawn and candidate.known.state == State.PENDING else None,
+        _max_days_to_post,
     )
+    if not pairs.are_all:
+        return []
     return unambiguous([pair for pair in pairs if _rate_stated_otherwise(*matching.items(pair), common) is not None])
 
 
@@ -197,7 +214,7 @@ def _states_original(line: Line, known: StoredRow) -> bool:
 
 def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
     known, days = candidate.known, _days_apart(line, candidate.known)
-    if days > (MAX_DAYS_AHEAD if candidate.ahead else MAX_DAYS_TO_POST):
+    if days > _max_days_of_same_amount(candidate):
         return None
     words_decide = known.state == State.PENDING or known.suppresses_expense
     alike = 1.0 if says_the_same(line, known) else _likeness(line, candidate, common if words_decide else frozenset())

@@ -64,12 +64,12 @@ class OneToOne(Generic[A, B]):
     def pairs_by_key(self, left_key: Callable[[A], Key], right_key: Callable[[B], Key]) -> Iterator[PlacePair]:
         """Yield the free pairs whose keys agree, without looking at all others."""
         buckets: dict[Hashable, list[int]] = defaultdict(list)
-        for right_place, right in self._free_rights():
+        for right_place, right in self.free_rights():
             if (key := right_key(right)) is not None:
                 buckets[key].append(right_place)
         if not buckets:
             return
-        for left_place, left in self._free_lefts():
+        for left_place, left in self.free_lefts():
             if (key := left_key(left)) is not None:
                 for right_place in buckets.get(key, ()):
                     yield left_place, right_place
@@ -82,11 +82,11 @@ class OneToOne(Generic[A, B]):
     ) -> Iterator[PlacePair]:
         """Yield the free pairs whose keys agree and whose days are at most so far apart."""
         buckets: dict[tuple[Hashable, date], list[int]] = defaultdict(list)
-        for right_place, right in self._free_rights():
+        for right_place, right in self.free_rights():
             key, day = right_key(right)
             if key is not None:
                 buckets[key, day].append(right_place)
-        for left_place, left in self._free_lefts():
+        for left_place, left in self.free_lefts():
             key, day = left_key(left)
             if key is None:
                 continue
@@ -129,10 +129,12 @@ class OneToOne(Generic[A, B]):
             self._taken_rights.add(match.right_place)
             self.matches.append(match)
 
-    def _free_lefts(self) -> Iterator[tuple[int, A]]:
+    def free_lefts(self) -> Iterator[tuple[int, A]]:
+        """Yield the items of the first list that are not taken, with their places."""
         return ((place, item) for place, item in enumerate(self._lefts) if place not in self._taken_lefts)
 
-    def _free_rights(self) -> Iterator[tuple[int, B]]:
+    def free_rights(self) -> Iterator[tuple[int, B]]:
+        """Yield the items of the second list that are not taken, with their places."""
         return ((place, item) for place, item in enumerate(self._rights) if place not in self._taken_rights)
 
 
