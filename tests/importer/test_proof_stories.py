@@ -292,6 +292,19 @@ def test_an_empty_answer_is_no_evidence_beside_a_balance_of_nothing(harness):
     assert (harness.refresh().code, harness.amounts()) == ("balance_mismatch", ["50.00"])
 
 
+def test_an_absent_row_of_a_day_after_the_balance_explains_no_difference(harness):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.buy("-10", "Shoes", booking_on=harness.bank.today - timedelta(days=9))
+    harness.bank.balance("90")
+    harness.refresh()
+    harness.bank.balance("100")
+    harness.day_later()
+    taxi = harness.bank.buy("-10", "Taxi")
+    harness.refresh()
+    harness.bank.rows.remove(taxi)
+    assert (harness.refresh().code, harness.amounts()) == ("balance_mismatch", ["-10.00", "-10.00"])
+
+
 def test_the_value_of_securities_is_no_mismatch_though_no_row_explains_it(harness):
     harness.bank.accounts = [replace(harness.bank.accounts[0], account_type=AccountType.INVESTMENT)]
     harness.bank.buy("7", "Dividend")

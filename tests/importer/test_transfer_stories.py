@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from tests.importer.bank import Harness
+from tests.importer.bank import WINDOWED, Harness
 from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import unmatch
 from worker.cli.watching import summary
 from worker.connectors.base import Account, TransactionKind
 from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.runs.run_queries import run_of
-from worker.runs.states import RunKind
+from worker.runs.states import RunKind, RunStatus
 
 GIRO = Account(external_id="G", name="Giro", currency="EUR", anchor="iban:DE1")
 SAVINGS = Account(external_id="S", name="Savings", currency="EUR", anchor="iban:DE2")
@@ -102,6 +102,21 @@ def test_an_import_that_was_taken_back_leaves_no_leg_beside_that_of_the_other_so
             harness.run(RunKind.REVERT, target_run_id=target, reimport=True)
             undone[place] = harness.run_id
     assert (banks[0].amounts(), banks[0].sql(UNPAIRED)) == ([], [])
+
+
+def test_the_other_leg_of_one_that_the_bank_neither_delivers_nor_counts_is_an_expense_again(banks):
+    giro, _, savings = banks
+    giro.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    giro.bank.buy("-10", "Shoes", external_id="shoes", account_id="G")
+    giro.bank.balance("-60")
+    giro.refresh()
+    savings.refresh()
+    assert giro.amounts() == ["-10.00"]
+    giro.day_later()
+    del giro.bank.rows[0]
+    giro.bank.balance("-10")
+    assert giro.refresh().status == RunStatus.SUCCEEDED
+    assert (giro.amounts(), giro.sql(UNPAIRED)) == (["-10.00", "50.00"], [])
 
 
 def test_the_other_leg_of_a_reverted_one_is_an_expense_again(banks):

@@ -14,13 +14,14 @@ from worker.importer.decide.uncounted_rows import AbsentRow, uncounted
 from worker.importer.job import Job
 from worker.importer.store.balances import StatedBalances, prove_balance
 from worker.importer.store.stored_rows import load_details
+from worker.importer.store.transfers import pair_transfers
 from worker.importer.store.write import WriteTarget, write_plan
 
 MAX_ROWS = 100
 
 # An empty answer proves nothing. What the user keeps is not taken away.
 _ABSENT = text(
-    """SELECT t.id, t.amount, t.absent_since_at FROM bank_transactions t
+    """SELECT t.id, t.amount, t.absent_since_at, coalesce(t.stated_on, t.effective_on) AS "on" FROM bank_transactions t
     JOIN bank_connection_accounts a ON a.id = t.account_id
     WHERE t.account_id = :account_id AND t.absent_since_at IS NOT NULL AND t.state = 'posted'
       AND coalesce(t.stated_on, t.effective_on) >= a.opening_on
@@ -45,14 +46,19 @@ def remove_uncounted(
         stated: Balances that came with the deliveries.
     """
     values: dict[str, Any] = {"account_id": account.id, "run_id": job.lease.run_id, "most": MAX_ROWS}
+    rows = session.execute(_ABSENT, values).all()
+    if not rows:
+        return set()
+    proof = prove_balance(session, job, account.id, zone, stated)
+    if proof.difference is None or proof.balance_on is None:
+        return set()
     absent = [
         AbsentRow(id=row.id, amount=row.amount, absent_since_at=row.absent_since_at)
-        for row in session.execute(_ABSENT, values)
+        for row in rows
+        if row.on <= proof.balance_on
     ]
-    difference = prove_balance(session, job, account.id, zone, stated).difference if absent else None
-    gone = () if difference is None else uncounted(difference, absent)
-    if not gone:
-        return set()
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
-    changes = [tombstone(row, Reason.UNCOUNTED) for row in load_details(session, gone).values()]
-    return write_plan(session, Plan(changes=changes), target).months
+    gone = load_details(session, uncounted(proof.difference, absent))
+    plan = Plan(changes=[tombstone(row, Reason.UNCOUNTED) for row in gone.values()])
+    written = write_plan(session, plan, target)
+    return written.months | pair_transfers(session, job, target, plan, written)
