@@ -97,6 +97,22 @@ def test_a_purchase_that_comes_after_a_deleted_pending_row_went_is_asked_about_a
         assert outcome.status == (RunStatus.SUCCEEDED if way else RunStatus.PARTIAL)
 
 
+def test_what_is_deleted_while_pending_stays_so_when_it_is_pending_again_under_another_id(harness):
+    pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
+    harness.bank.buy("-3", "Bread", external_id="bread")
+    harness.refresh()
+    harness.sql("DELETE FROM expenses WHERE amount = 20")
+    take_back(harness, pending)
+    harness.refresh()
+    harness.day_later(8)
+    assert harness.refresh().counts.removed == 1
+    again = replace(pending, external_id="q", description="TRATTORIA LUIGI 4711")
+    harness.bank.rows.append(again)
+    for posted in (False, True):
+        again = harness.bank.change(again, pending=not posted)
+        assert (harness.refresh().status, harness.amounts()) == (RunStatus.SUCCEEDED, ["-3.00"])
+
+
 def test_the_booking_of_a_deleted_pending_row_is_reverted_with_its_run(harness):
     harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
     harness.refresh()

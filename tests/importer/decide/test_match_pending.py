@@ -56,12 +56,13 @@ TAKEN_BACK = {"known": None, "withdrawn": False, "complete": False, "removed": T
     [
         (said(LONGER), State.POSTED, True),
         (said(LONGER, booking_on=day(1)), State.POSTED, False),
-        (said(LONGER, booking_on=day(5)), State.PENDING, True),
-        (said(LONGER, booking_on=day(6)), State.PENDING, False),
-        (said(OTHER), State.PENDING, False),
+        (said(LONGER, booking_on=day(5), pending=True), State.PENDING, True),
+        (said(LONGER), State.PENDING, False),
+        (said(LONGER, booking_on=day(6), pending=True), State.PENDING, False),
+        (said(OTHER, pending=True), State.PENDING, False),
         (said(amount="-21"), State.POSTED, False),
     ],
-    ids=["longer words", "next day", "posted days later", "too late", "other words", "other amount"],
+    ids=["longer words", "next day", "days later", "posted: is asked", "too late", "other words", "other amount"],
 )
 def test_a_row_that_was_deleted_and_removed_is_back(line_, former_state, back):
     known = posted(**DELETED, state=State.REMOVED, former_state=former_state)

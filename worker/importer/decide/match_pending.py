@@ -219,7 +219,7 @@ def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str
     words_decide = known.state == State.PENDING or known.suppresses_expense
     alike = 1.0 if says_the_same(line, known) else _likeness(line, candidate, common if words_decide else frozenset())
     if candidate.removed:
-        return _rate_returned_row(known, alike, days)
+        return _rate_returned_row(line, known, alike, days)
     # A row without an expense hides the line that becomes it; but what the user deleted must not come back.
     required = ALIKE if candidate.withdrawn else SURE
     if (known.suppresses_expense and alike < required) or (known.has_own_amount and alike < ALIKE):
@@ -231,9 +231,15 @@ def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str
     return rate_posted_row(line, candidate, alike, days)
 
 
-def _rate_returned_row(known: StoredRow, alike: float, days: int) -> Rating | None:
-    """Rate a row that was removed, and whose expense the user had deleted or changed: what they did holds again."""
-    if alike < SURE or days > (MAX_DAYS_TO_POST if known.former_state == State.PENDING else 0):
+def _rate_returned_row(line: Line, known: StoredRow, alike: float, days: int) -> Rating | None:
+    """Rate a row that was removed, and whose expense the user had deleted or changed: what they did holds again.
+
+    Whether a booking is a row that they deleted while it was pending is asked about: `booked_beside`.
+    """
+    was_pending = known.former_state == State.PENDING
+    if was_pending and known.deleted_by_user and not line.pending:
+        return None
+    if alike < SURE or days > (MAX_DAYS_TO_POST if was_pending else 0):
         return None
     return Rating(1 - alike + days * _COST_PER_DAY, Reason.RETURNED)
 

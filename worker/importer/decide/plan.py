@@ -150,8 +150,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
         if row.booked_as_other and not named:
             continue
         if row.state == State.REMOVED and not explicit and not named:
-            # One that was deleted while it was pending is asked about: `booked_beside`.
-            if row.changed_by_user and not (row.deleted_by_user and row.former_state == State.PENDING):
+            if row.changed_by_user:
                 candidates.append(UnmatchedRow(known=row, withdrawn=False, complete=False, removed=True))
             continue
         withdrawn = explicit or evidence.coverage.covers(row.day)
