@@ -4,7 +4,8 @@
 
 Fills two databases with connections, five transactions each, a run for each of the days and four for the last one, as
 retention leaves them, and openings of credentials. Then it measures in turns, in both: planning and claiming while
-every connection is due, a refresh with nothing new, one with three new rows, thinning, and a scrape of the metrics.
+every connection is due, a refresh with nothing new, one with three new rows, thinning, a scrape of the metrics, and
+what they say of the last day, read anew.
 Last it says which statements of screens and dispatcher would scan all runs of the large one: none should.
 """
 
@@ -27,7 +28,7 @@ from prometheus_client.metrics_core import Metric
 from pydantic import BaseModel
 from sqlalchemy import Engine, text
 
-from benchmarks.plans import scans_of_runs
+from benchmarks.plans import scans_of_runs, screen_statements
 from benchmarks.results import print_and_keep
 from benchmarks.servers import servers
 from worker.connectors.base import (
@@ -44,6 +45,7 @@ from worker.connectors.base import (
 from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.importer.context import ImportContext
 from worker.importer.engine import run
+from worker.runs.activity import HOURS_AT_ONCE, write_ended_hours
 from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.lease import claim
 from worker.runs.planning import plan_due_connections
@@ -192,7 +194,11 @@ def fill(url: str, connections: int, days: int) -> Database:
             )
         for table in FILL:
             connection.exec_driver_sql(f"VACUUM (ANALYZE, FREEZE) {table}")
-    return Database(engine, open_sessions(engine), connections, time.monotonic() - began_s)
+    database = Database(engine, open_sessions(engine), connections, time.monotonic() - began_s)
+    for _ in range(31 * 24 // HOURS_AT_ONCE + 1):
+        with database.sessions() as session:
+            write_ended_hours(session)
+    return database
 
 
 def refresh(database: Database, connection_id: uuid.UUID) -> float:
@@ -263,13 +269,25 @@ def one_round(
     began_s = time.perf_counter()
     exposition(database.sessions, broker, kept=kept)
     scrape_s = time.perf_counter() - began_s
+    last_day_s = read_last_day(database)
     if is_warm:
+        database.note("last_day", last_day_s)
         database.note("quiet_refresh", statistics.median(quiet_s))
         database.note("refresh_with_3_new_rows", statistics.median(news_s))
         database.note("scrape", scrape_s)
     else:
         database.figures.clear()
         database.note("first_scrape", scrape_s)
+
+
+def read_last_day(database: Database) -> float:
+    """Read what metrics and status say of the last day, and return how long it took (s)."""
+    began_s = time.perf_counter()
+    with database.sessions() as session:
+        for statement in screen_statements(uuid.UUID(_sample_ids()[0])):
+            if statement.name.endswith("_last_day"):
+                session.execute(text(statement.sql)).all()
+    return time.perf_counter() - began_s
 
 
 def thin(database: Database) -> None:
