@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import Queue, get_context
 from multiprocessing.synchronize import Event
 from statistics import median
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
@@ -107,7 +107,7 @@ def fill(engine: Engine, vault: Vault, count: int) -> list[uuid.UUID]:
 
 
 def refresh_until_told(
-    url: str, keys: dict[str, bytes], ids: list[uuid.UUID], seed: int, stop: Event, answer: Queue
+    url: str, keys: dict[str, bytes], ids: list[uuid.UUID], seed: int, stop: Event, answer: "Queue[Any]"
 ) -> None:
     """What a worker does to credentials, as fast as it can: open, renew, save; remember what was saved last."""
     vault = EnvelopeVault([LocalKeyring(keys)], primary_key_id=next(iter(keys)))
@@ -207,7 +207,8 @@ def refreshing(url: str, keys: dict[str, bytes], ids: list[uuid.UUID], processes
 
 def _refreshed(engine: Engine) -> int:
     with engine.begin() as connection:
-        return connection.execute(text("SELECT count(*) FROM credential_audit WHERE action = 'replaced'")).scalar_one()
+        counted = connection.execute(text("SELECT count(*) FROM credential_audit WHERE action = 'replaced'"))
+        return int(counted.scalar_one())
 
 
 def _lost(sessions: Sessions, vault: Vault, saved: dict[uuid.UUID, str]) -> int:

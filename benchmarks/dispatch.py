@@ -38,7 +38,7 @@ def floor_per_s() -> float:
     """Messages per second of a loop of `apply_async`."""
     started_s = time.perf_counter()
     for number in range(FLOOR_MESSAGES):
-        execute.apply_async(args=[str(number)], queue="maintenance")
+        execute.apply_async(args=(str(number),), queue="maintenance")
     return FLOOR_MESSAGES / (time.perf_counter() - started_s)
 
 

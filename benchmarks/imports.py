@@ -17,7 +17,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,10 @@ from typing import Any
 import httpx2
 from sqlalchemy import Engine, text
 
-from worker import outbox
 from worker.connectors.base import ConnectorContext
 from worker.connectors.mock import MockConnector
 from worker.db.engine import open_engine, open_sessions
+from worker.events import API_VERSION
 from worker.importer.context import ImportContext
 from worker.importer.engine import run
 from worker.local.postgres import EmbeddedPostgres
@@ -101,7 +101,7 @@ class Bench:
             "bank_transactions": "SELECT t.* FROM bank_transactions t",
         }
         copies = {}
-        with self.engine.begin() as connection, connection.connection.cursor() as cursor:
+        with self.engine.begin() as connection, closing(connection.connection.cursor()) as cursor:
             for table in TABLES:
                 copies[table] = io.BytesIO()
                 join = "JOIN bank_connection_accounts a ON a.id = t.account_id"
@@ -113,7 +113,7 @@ class Bench:
 
     def copy_in(self, copies: dict[str, io.BytesIO]) -> None:
         """The floor: the same rows into the same two tables, and nothing else."""
-        with self.engine.begin() as connection, connection.connection.cursor() as cursor:
+        with self.engine.begin() as connection, closing(connection.connection.cursor()) as cursor:
             for table in TABLES:
                 copies[table].seek(0)
                 cursor.copy_expert(f"COPY {table} FROM STDIN", copies[table])
@@ -141,7 +141,7 @@ class Bench:
                     " secret_key_id) VALUES"
                     " (gen_random_uuid(), :user_id, 'https://bench.test', '{*}', :version, '', 'b')"
                 ),
-                {"user_id": self.user_id, "version": outbox.API_VERSION},
+                {"user_id": self.user_id, "version": API_VERSION},
             )
 
 

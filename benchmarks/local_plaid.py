@@ -3,14 +3,13 @@
 import os
 import time
 
-from benchmarks.empty_task import app as celery_app
+from worker.app import app
 from worker.connectors.plaid import api
 from worker.runtime import process_runtime
 
 MARK = "worker.tasks.benchmark.mark"
 
 api._HOSTS = dict.fromkeys(("production", "sandbox"), os.environ["BENCH_PLAID"])  # noqa: SLF001 - a benchmark
-app = celery_app
 
 
 @app.task(name=MARK)

@@ -10,7 +10,6 @@ benchmarks/results/memory.json.
 import argparse
 import json
 import multiprocessing
-import sys
 import tempfile
 import threading
 import uuid
@@ -153,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

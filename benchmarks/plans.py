@@ -65,8 +65,9 @@ def list_statements(session: Session) -> Iterator[PlannedStatement]:
                 list_runs(session, RunFilter(user_id=wanted.user_id, statuses=wanted.statuses, after=after))
     finally:
         event.remove(engine, "before_execute", keep)
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
     for number, clause in enumerate(asked):
-        bound = clause.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+        bound = clause.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
         yield PlannedStatement(name=f"list of runs, {number}", sql=str(bound).replace(":", "\\:"))
 
 

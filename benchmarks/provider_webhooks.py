@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import jwt
@@ -166,7 +166,7 @@ def measure(sessions: Sessions, logins: Sequence[str]) -> dict[str, object]:
             if number >= len(logins) // 10:  # the first ones warm up
                 door.append(took_s)
                 arrived.append(shown_at - sent_at)
-                floor.append(float(began) - asked_at)
+                floor.append(float(cast(bytes, began)) - asked_at)
     return {name: _of(values) for name, values in (("door", door), ("visible", arrived), ("bare_message", floor))}
 
 
@@ -190,7 +190,7 @@ def main() -> None:
         "LINK_APPS": json.dumps({"plaid": {"client_id": "c", "secret": "s" * 12}}),
         "PROVIDER_PRIVATE_HOSTS": f"127.0.0.1:{plaid.server_port}",
     }
-    with servers(**variables) as local:
+    with servers(durable=True, **variables) as local:
         sessions = open_sessions(open_engine(local.postgres.url, role="bench"))
         logins = connect(sessions, options.webhooks)
         celery = [sys.executable, "-m", "celery", "-A", "benchmarks.local_plaid"]

@@ -82,7 +82,7 @@ class Bench:
     def empty_per_s(self, tasks: int) -> float:
         """Tasks per second of a task that does nothing."""
         started_s = time.perf_counter()
-        with self.app.producer_pool.acquire(block=True) as producer, producer.batch():
+        with self.app.producer_pool.acquire(block=True) as producer, producer.batch():  # type: ignore[attr-defined]  # newer than its stubs
             for number in range(tasks):
                 self.app.send_task(EMPTY, args=[number], queue="interactive", producer=producer)
         self._wait_until_drained()

@@ -49,6 +49,7 @@ from worker.runs.activity import HOURS_AT_ONCE, write_ended_hours
 from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.lease import claim
 from worker.runs.planning import plan_due_connections
+from worker.runs.removal_pace import RemovalPace
 from worker.runs.request import request_run
 from worker.runs.retention import RetentionPolicy, remove_old_rows
 from worker.runs.states import RunKind, RunRequest
@@ -301,8 +302,8 @@ def thin(database: Database) -> None:
             )
         )
     began_s = time.perf_counter()
-    policy = RetentionPolicy(run_days=90, audit_days=180, rows_per_s=10**9, stop_after_s=600)
-    removed = remove_old_rows(database.sessions, policy, wait=lambda _s: None)
+    policy = RetentionPolicy(run_days=90, audit_days=180)
+    removed = remove_old_rows(database.sessions, policy, RemovalPace(wait=lambda _s: None))
     database.note("thinning", time.perf_counter() - began_s, max(1, sum(removed.values())))
     print(f"{database.connections}: removed {removed}", file=sys.stderr)
 
@@ -352,4 +353,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

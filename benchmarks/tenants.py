@@ -9,11 +9,10 @@ the API. Prints JSON and keeps it in benchmarks/results/tenants.json.
 import argparse
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -140,7 +139,7 @@ def measure(options: argparse.Namespace, sessions: Sessions, port: int, bank: st
     }
 
 
-def _at(values: list[float], share: float) -> float:
+def _at(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
@@ -175,4 +174,4 @@ def _wait_for(port: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

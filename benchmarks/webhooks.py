@@ -77,7 +77,8 @@ class Receivers:
     def arrived(self) -> dict[str, int]:
         self.asked.write("\n")
         self.asked.flush()
-        return json.loads(self.answers.readline())
+        counts: dict[str, int] = json.loads(self.answers.readline())
+        return counts
 
 
 @contextmanager

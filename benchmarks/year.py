@@ -21,7 +21,7 @@ from worker.runs.retention import RetentionPolicy, remove_old_rows
 from worker.schema.apply import apply_schema
 from worker.webhooks.retention import prune
 
-POLICY = RetentionPolicy(run_days=90, audit_days=180, rows_per_s=10**9, stop_after_s=600)
+POLICY = RetentionPolicy(run_days=90, audit_days=180)
 EVENT_DAYS = 30
 MONTH_DAYS = 30
 _CLOCK = """
@@ -161,7 +161,7 @@ def live(url: str, connections: int, days: int) -> Mapping[str, Mapping[str, int
 
 def _clean(engine: Engine, sessions: Sessions) -> None:
     """Run the maintenance of a day, and vacuum as autovacuum does between its hours."""
-    remove_old_rows(sessions, POLICY, wait=lambda _s: None)
+    remove_old_rows(sessions, POLICY, RemovalPace(wait=lambda _s: None))
     prune(sessions, keep_days=EVENT_DAYS, pace=RemovalPace(wait=lambda _s: None))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
@@ -185,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

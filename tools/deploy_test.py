@@ -243,7 +243,7 @@ def main() -> int:
                 says = (step.__doc__ or "").strip().splitlines()[0].rstrip(".")
                 print(f"| {says} | {time.monotonic() - started_s:.0f} s | {'; '.join(deployment.notes)} |", flush=True)
         except StepError as error:
-            print(f"\n{step.__name__}: {error}", file=sys.stderr)
+            print(f"\n{step.__name__}: {error}", file=sys.stderr)  # type: ignore[possibly-undefined]  # it is a step's
             return 1
         finally:
             deployment.run("deploy/compose", "--profile", "*", "down", "--volumes", check=False)

@@ -70,9 +70,10 @@ def licence_of(name: str) -> str | None:
         stated = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return None
+    first = {name: next(iter(stated.get_all(name) or []), "") for name in ("License", "License-Expression")}
     classifiers = [entry.rpartition(" :: ")[2] for entry in stated.get_all("Classifier") or [] if "License ::" in entry]
-    first_line = (stated.get("License") or "").strip().splitlines()[:1]
-    return stated.get("License-Expression") or " / ".join(classifiers or first_line) or "not stated"
+    first_line = first["License"].strip().splitlines()[:1]
+    return first["License-Expression"] or " / ".join(classifiers or first_line) or "not stated"
 
 
 def is_gpl(licence: str) -> bool:
@@ -84,7 +85,7 @@ def bill_of_materials(pins: Sequence[Pin]) -> str:
     """Return a CycloneDX document; the same lock gives the same bytes."""
     bom = Bom(serial_number=uuid.uuid5(uuid.NAMESPACE_URL, repr(pins)))
     bom.metadata.component = Component(name="finmind-worker", type=ComponentType.APPLICATION, bom_ref="finmind-worker")
-    bom.metadata.timestamp = None
+    bom.metadata.timestamp = None  # type: ignore[assignment]  # with a time, one lock would give two documents
     for pin in pins:
         bom.components.add(_component(pin))
     bom.register_dependency(bom.metadata.component, bom.components)
