@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import DAY, counterpart, day, line
-from worker.importer.decide.match_user_expense import MAX_DAYS_OF_ANY, Asked, match_user_expenses
+from worker.importer.decide import match_user_expense
+from worker.importer.decide.match_user_expense import MAX_CANDIDATES, MAX_DAYS_OF_ANY, Asked, match_user_expenses
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.source_rows import SourceRow
 
@@ -93,3 +94,22 @@ def test_the_rest_of_a_split_purchase_is_asked_about():
     found = match_user_expenses([line()], [counterpart(is_split_off=True)])
     assert found.matches == []
     assert [match.reason for match in found.suggestions] == [Reason.SAME_AMOUNT_AND_DAY]
+
+
+def test_of_very_many_equal_amounts_equal_texts_are_one_and_all_others_are_asked_about(monkeypatch):
+    compared = []
+    similarity = match_user_expense.similarity
+    monkeypatch.setattr(match_user_expense, "similarity", lambda *both: compared.append(both) or similarity(*both))
+    places = range(MAX_CANDIDATES + 20)
+    lines = [line(text=f"Shop {place}") for place in places]
+    typed = [counterpart(f"shop {place}" if place < 90 else "lunch", expense_id=place) for place in reversed(places)]
+    found = match_user_expenses(lines, typed)
+    assert {(match.left_place, match.right.expense_id) for match in found.matches} == {(n, n) for n in range(90)}
+    assert {match.left_place for match in found.suggestions} == set(range(90, len(places)))
+    assert len(compared) <= 90 + 30 * 30
+
+
+def test_of_very_many_equal_amounts_of_near_days_all_are_asked_about():
+    lines = [line(text="Coffee Bar") for _ in range(MAX_CANDIDATES + 1)]
+    typed = [counterpart("lunch", day(place % 7 - 3), expense_id=place) for place in range(len(lines))]
+    assert len(match_user_expenses(lines, typed).suggestions) == len(lines)

@@ -60,6 +60,25 @@ def test_pairs_by_day_are_at_most_so_far_apart(apart, near):
     assert list(pairs) == ([(0, 0)] if near else [])
 
 
+def on_day(number):
+    return ("EUR" if number else None), day(number)
+
+
+@given(NUMBERS, NUMBERS, st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=8))
+def test_the_only_pairs_are_found_without_all_others(lefts, rights, apart):
+    matching = OneToOne(lefts, rights)
+    near = matching.pairs_by_key_and_day(on_day, on_day, 2)
+    only = matching.only_pairs_by_key_and_day(on_day, on_day, 2, apart=apart)
+    assert list(only) == unambiguous([pair for pair in near if pair not in apart])
+
+
+def test_items_with_many_candidates_are_paired_in_their_order():
+    matching = OneToOne([1, 1, 4, 0], [2, 2, 2, 5, 1])
+    assert list(matching.pairs_by_key_and_day(on_day, on_day, 1, most=3)) == [(2, 3)]
+    assert list(matching.pairs_in_order(on_day, on_day, days_later=1)) == [(0, 0), (1, 1), (2, 3)]
+    assert list(matching.pairs_in_order(on_day, on_day, apart={(0, 0)})) == [(0, 4)]
+
+
 @pytest.mark.parametrize(
     ("pairs", "alone", "even"),
     [

@@ -38,10 +38,15 @@ def expense_of(line: Line) -> ExpenseFields:
     return ExpenseFields(
         amount=line.expense_amount,
         currency=line.currency,
-        expense_type="INCOME" if line.amount > 0 else "EXPENSE",
+        expense_type=type_of(line),
         notes=notes_text(line.counterparty, line.description),
         spent_on=line.effective_on,
     )
+
+
+def type_of(line: Line) -> str:
+    """Return the direction of the expense of a line."""
+    return "INCOME" if line.amount > 0 else "EXPENSE"
 
 
 def notes_text(counterparty: str | None, description: str) -> str | None:

@@ -5,18 +5,21 @@ currency, direction and merchant is the same; same amount within three days, sim
 the same. Anything less: both are kept, with a suggestion.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from worker.importer.decide.decisions import ExpenseEffect
-from worker.importer.decide.expense import expense_from_line
+from worker.importer.decide.expense import expense_from_line, has_expense, type_of
+from worker.importer.decide.identity import folded_text
 from worker.importer.decide.line import Line
 from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
+from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.similarity import ALIKE, days_apart, similarity
@@ -38,6 +41,10 @@ MAX_DAYS_SPLIT = 7
 
 MAX_DAYS_OF_ANY = max(MAX_DAYS_ASKED, MAX_DAYS_ALIKE)
 """So many days around a row hold all it may match: expenses of the user's own, and rows of other sources."""
+
+MAX_CANDIDATES = 100
+"""A line with more expenses of its amount and days is paired by equal texts, and asked about in their order: to compare
+thousands of each would take minutes."""
 
 _COST_PER_DAY = 0.1
 
@@ -153,13 +160,20 @@ def match_user_expenses(
     twins, doubtful = _match_twins(lines, expenses, spans, apart, rivals)
     matching = OneToOne(lines, expenses)
     matching.take(twins)
-    matching.choose(_near(matching, apart, max_days=0), _rate_same_day)
-    matching.choose(unambiguous(_near(matching, apart)), _rate_only_candidate)
+    parted = _places_apart(expenses, apart)
+    near = partial(matching.pairs_by_key_and_day, _key_of_line, _key_of_expense, most=MAX_CANDIDATES, apart=parted)
+    only = partial(matching.only_pairs_by_key_and_day, _key_of_line, _key_of_expense, apart=parted)
+    matching.choose(near(0), _rate_same_day)
+    matching.choose(matching.pairs_in_order(_text_of_line, _text_of_expense, apart=parted), _rate_same_day)
+    matching.choose(only(MAX_DAYS), _rate_only_candidate)
     certain = list(matching.matches)
     taken = {match.left_place for match in certain}
     asked = [match for match in doubtful if match.left_place not in taken]
-    rest = matching.choose(_near(matching, apart), _rate_suggestion)
-    rest += matching.choose(unambiguous(_near(matching, apart, max_days=MAX_DAYS_ASKED)), _rate_far)
+    rest = matching.choose(near(MAX_DAYS), _rate_suggestion)
+    for days in sorted(range(-MAX_DAYS, MAX_DAYS + 1), key=abs):
+        in_order = matching.pairs_in_order(_key_of_line, _key_of_expense, days_later=days, apart=parted)
+        rest += matching.choose(in_order, _rate_suggestion)
+    rest += matching.choose(only(MAX_DAYS_ASKED), _rate_far)
     return ExpenseMatches(matches=certain, suggestions=[*asked, *rest])
 
 
@@ -227,24 +241,33 @@ def _signed(amount: Decimal, expense_type: str) -> Decimal:
     return amount if expense_type == "INCOME" else -amount
 
 
-def _near(
-    matching: OneToOne[Line, Counterpart], apart: AbstractSet[tuple[int, Partner]], *, max_days: int = MAX_DAYS
-) -> list[PlacePair]:
-    """Return the pairs of equal amount and direction that are at most so many days apart, and that nobody parted."""
-    pairs = matching.pairs_by_key_and_day(_key_of_line, _key_of_expense, max_days)
-    return [pair for pair in pairs if (pair[0], matching.items(pair)[1].partner) not in apart]
+def _places_apart(expenses: Sequence[Counterpart], apart: AbstractSet[tuple[int, Partner]]) -> AbstractSet[PlacePair]:
+    """Return the pairs that somebody parted by both places."""
+    places: dict[Partner, list[int]] = defaultdict(list)
+    for place, expense in enumerate(expenses if apart else ()):
+        places[expense.partner].append(place)
+    return {(line_place, place) for line_place, partner in apart for place in places[partner]}
 
 
 def _key_of_line(line: Line) -> tuple[Key, date]:
-    wanted = expense_from_line(line, pending_hidden=False)
-    money = None if wanted is None else (wanted.amount, wanted.currency, wanted.expense_type)
-    return money, line.effective_on
+    shown = has_expense(line, pending_hidden=False)
+    return (line.expense_amount, line.currency, type_of(line)) if shown else None, line.effective_on
 
 
 def _key_of_expense(expense: Counterpart) -> tuple[Key, date]:
     if expense.twin_id is not None:
         return None, expense.spent_on
     return (expense.amount, expense.currency, expense.expense_type), expense.spent_on
+
+
+def _text_of_line(line: Line) -> tuple[Key, date]:
+    money, on = _key_of_line(line)
+    return money and (money, folded_text(payment_text(line))), on
+
+
+def _text_of_expense(expense: Counterpart) -> tuple[Key, date]:
+    money, on = _key_of_expense(expense)
+    return money and (money, folded_text(expense.notes)), on
 
 
 def _rate_same_day(line: Line, expense: Counterpart) -> Rating | None:

@@ -3,8 +3,9 @@
 Pairs are kept as places in the two lists, so that equal items are never taken for one another.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
@@ -19,6 +20,9 @@ PlacePair: TypeAlias = tuple[int, int]
 
 Key: TypeAlias = Hashable | None
 """What both items of a pair have in common; None for an item that is no candidate."""
+
+
+_Buckets: TypeAlias = dict[tuple[Hashable, date], list[int]]
 
 
 class Rating(NamedTuple):
@@ -79,20 +83,73 @@ class OneToOne(Generic[A, B]):
         left_key: Callable[[A], tuple[Key, date]],
         right_key: Callable[[B], tuple[Key, date]],
         max_days: int,
+        *,
+        most: int | None = None,
+        apart: AbstractSet[PlacePair] = frozenset(),
     ) -> Iterator[PlacePair]:
-        """Yield the free pairs whose keys agree and whose days are at most so far apart."""
-        buckets: dict[tuple[Hashable, date], list[int]] = defaultdict(list)
-        for right_place, right in self.free_rights():
-            key, day = right_key(right)
-            if key is not None:
-                buckets[key, day].append(right_place)
+        """Yield the free pairs whose keys agree and whose days are at most so far apart.
+
+        Args:
+            most: A left item with more candidates than these is left out.
+            apart: Pairs that are none.
+        """
+        buckets = _by_key_and_day(self.free_rights(), right_key)
         for left_place, left in self.free_lefts():
-            key, day = left_key(left)
-            if key is None:
+            near = _near(buckets, *left_key(left), max_days)
+            if most is None or sum(len(places) for places in near) <= most:
+                pairs = ((left_place, right_place) for places in near for right_place in places)
+                yield from (pair for pair in pairs if pair not in apart)
+
+    def only_pairs_by_key_and_day(
+        self,
+        left_key: Callable[[A], tuple[Key, date]],
+        right_key: Callable[[B], tuple[Key, date]],
+        max_days: int,
+        *,
+        apart: AbstractSet[PlacePair] = frozenset(),
+    ) -> Iterator[PlacePair]:
+        """Yield those of these pairs in which neither side has another candidate, without looking at all pairs.
+
+        Args:
+            apart: Pairs that are none.
+        """
+        left_buckets = _by_key_and_day(self.free_lefts(), left_key)
+        right_buckets = _by_key_and_day(self.free_rights(), right_key)
+        lefts_apart, rights_apart = _candidate_counts(apart)
+        for left_place, left in self.free_lefts():
+            rights = _near(right_buckets, *left_key(left), max_days)
+            if sum(map(len, rights)) > 1 + lefts_apart[left_place]:
                 continue
-            for days in range(-max_days, max_days + 1):
-                for right_place in buckets.get((key, day + timedelta(days=days)), ()):
-                    yield left_place, right_place
+            possible = [right for places in rights for right in places if (left_place, right) not in apart]
+            if len(possible) != 1:
+                continue
+            lefts = _near(left_buckets, *right_key(self._rights[possible[0]]), max_days)
+            if sum(map(len, lefts)) > 1 + rights_apart[possible[0]]:
+                continue
+            if sum((other, possible[0]) not in apart for places in lefts for other in places) == 1:
+                yield left_place, possible[0]
+
+    def pairs_in_order(
+        self,
+        left_key: Callable[[A], tuple[Key, date]],
+        right_key: Callable[[B], tuple[Key, date]],
+        *,
+        days_later: int = 0,
+        apart: AbstractSet[PlacePair] = frozenset(),
+    ) -> Iterator[PlacePair]:
+        """Yield free pairs whose keys agree, the first with the first and so on: at most one of each item.
+
+        Args:
+            days_later: So many days the right item is later.
+            apart: Pairs that are none.
+        """
+        waiting = {key: deque(places) for key, places in _by_key_and_day(self.free_rights(), right_key).items()}
+        for left_place, left in self.free_lefts() if waiting else ():
+            key, day = left_key(left)
+            if places := waiting.get((key, day + timedelta(days=days_later))):
+                pair = left_place, places.popleft()
+                if pair not in apart:
+                    yield pair
 
     def free(self, pairs: Iterable[PlacePair]) -> list[PlacePair]:
         """Return the pairs of which neither side is taken."""
@@ -138,6 +195,23 @@ class OneToOne(Generic[A, B]):
         return ((place, item) for place, item in enumerate(self._rights) if place not in self._taken_rights)
 
 
+def _by_key_and_day(items: Iterable[tuple[int, A]], key_of: Callable[[A], tuple[Key, date]]) -> _Buckets:
+    buckets: _Buckets = defaultdict(list)
+    for place, item in items:
+        key, day = key_of(item)
+        if key is not None:
+            buckets[key, day].append(place)
+    return buckets
+
+
+def _near(buckets: _Buckets, key: Key, day: date, max_days: int) -> list[list[int]]:
+    """Return the places of this key by day, the first day first."""
+    if key is None:
+        return []
+    days = (day + timedelta(days=days) for days in range(-max_days, max_days + 1))
+    return [buckets[key, near] for near in days if (key, near) in buckets]
+
+
 def unambiguous(pairs: Sequence[PlacePair]) -> list[PlacePair]:
     """Keep the pairs in which neither side has another candidate."""
     lefts, rights = _candidate_counts(pairs)
@@ -150,5 +224,5 @@ def evenly_matched(pairs: Sequence[PlacePair]) -> list[PlacePair]:
     return [(left, right) for left, right in pairs if lefts[left] == rights[right]]
 
 
-def _candidate_counts(pairs: Sequence[PlacePair]) -> tuple[Counter[int], Counter[int]]:
+def _candidate_counts(pairs: Collection[PlacePair]) -> tuple[Counter[int], Counter[int]]:
     return Counter(left for left, _ in pairs), Counter(right for _, right in pairs)
