@@ -9,6 +9,7 @@ from tests.file.camt.test_statements import IBAN, balance, details, entry, state
 from tests.file.ofx.test_statements import bank, row
 from tests.file.reader import connector, read
 from tests.importer.bank import Harness
+from worker.api.inspection_schemas import InspectionOut
 from worker.connectors.base import Account, IdClass
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import Folder
@@ -203,3 +204,4 @@ def test_details_that_replace_no_line_are_told_with_their_number(tmp_path, booke
     assert warnings == [NOT_USED.format(number) + reason for reason, number in told.items()]
     shown = report(Folder.inspect(FileConfig(path=tmp_path)))
     assert {one["reason"]: one["entries"] for one in shown["unused_details"]} == told
+    assert InspectionOut.model_validate(shown).model_dump() == shown, "the API shows less than `files inspect`"

@@ -127,6 +127,13 @@ class WaitingOut(BaseModel):
     entries: int
 
 
+class UnusedDetailsOut(BaseModel):
+    """Entries of notifications (camt.054) whose payments replace no line of a statement, and why."""
+
+    reason: str
+    entries: int
+
+
 class DuplicateFileOut(BaseModel):
     """A file whose content another file has too; it is read once."""
 
@@ -141,3 +148,4 @@ class InspectionOut(BaseModel):
     refused: list[RefusedFileOut]
     duplicates: list[DuplicateFileOut]
     waiting: list[WaitingOut]
+    unused_details: list[UnusedDetailsOut]
