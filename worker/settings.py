@@ -192,7 +192,9 @@ class TuningSettings(BaseSettings):
         default=30, description="Events, deliveries and attempts are kept this long (days)."
     )
     run_retention_days: Days = Field(
-        default=90, description="Runs that changed nothing, and resolved rejections, are kept this long (days)."
+        default=90,
+        description="Runs that changed nothing, what others asked the bank, resolved rejections and failed links are"
+        " kept this long (days).",
     )
     audit_retention_days: Days = Field(
         default=180, ge=90, description="Openings of credentials stay on record this long, 90 at least (days)."
