@@ -11,7 +11,7 @@ import requests
 from flask import current_app, request
 from sqlalchemy import text
 
-from worker.client import WorkerClient
+from worker.client import WorkerClient, imported_expenses
 from worker.errors import ConflictError
 
 log = logging.getLogger("finmind.bank_events")
@@ -45,7 +45,7 @@ def expense_changed(session, kind: str, expense) -> None:
 
 def imported_twin(session, expense) -> int | None:
     """Return the id of an imported expense that may be the same as one about to be written, to ask the person."""
-    found = worker.imported_expenses(
+    found = imported_expenses(
         session,
         user_id=expense.user_id,
         amount=expense.amount,

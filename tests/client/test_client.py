@@ -5,7 +5,10 @@ import signal
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
+from runpy import run_path
 from select import select as select_readable
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -19,6 +22,8 @@ from worker.errors import NotFoundError
 from worker.local.redis import EmbeddedRedis
 from worker.models import BankImportRun
 from worker.runs.wake_up import CHANNEL
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "finmind" / "bank_events.py"
 
 
 @pytest.fixture
@@ -151,6 +156,8 @@ def test_the_web_app_can_ask_whether_an_expense_was_imported_before_it_writes_it
     with sessions() as session:
         found = imported_expenses(session, amount=Decimal("4.20"), **asked)
         assert imported_expenses(session, amount=Decimal("4.21"), **asked) == []
+        typed = SimpleNamespace(amount=Decimal("4.20"), spent_at=TODAY, **asked)
+        assert run_path(str(EXAMPLE))["imported_twin"](session, typed) == found[0].expense_id
     assert [(one.spent_on, one.notes) for one in found] == [
         (TODAY, "Cafe Central"),
         (TODAY - timedelta(days=2), "Cafe Central"),
