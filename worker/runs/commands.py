@@ -11,11 +11,9 @@ from sqlalchemy.orm import Session
 
 from worker.errors import ConflictError
 from worker.models import BankImportRun
-from worker.runs.run_queries import find, reverted_by
+from worker.runs.run_actions import REPEATABLE, Refusal, RevertFacts, refuse_replay, refuse_revert
+from worker.runs.run_queries import find, kinds_taken_back, reverted_by
 from worker.runs.states import CLOSED, WAITING, RunKind, RunRequest, RunStatus, RunTrigger
-
-REPEATABLE = frozenset({RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.CANCELLED})
-"""How a run must have ended to be asked for again."""
 
 
 def cancel(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunStatus:
@@ -64,36 +62,30 @@ def revert_request(
     Args:
         reimport: Whether its rows may return with the next refresh.
 
-    Raises: NotFoundError, ConflictError when there is nothing to revert.
+    Raises: NotFoundError, ConflictError when it cannot be taken back.
     """
-    run = _changed_something(session, run_id, user_id)
-    if run.kind == RunKind.UNMATCH:
-        raise ConflictError(f"run {run_id} took a match back: `suggestions undo` matches the two again")
-    if run.kind == RunKind.DISMISS:
-        raise ConflictError(f"run {run_id} changed no row: `rejections reopen` takes a dismissal back")
-    taken_back = None if run.target_run_id is None else session.get(BankImportRun, run.target_run_id)
-    if run.kind == RunKind.REVERT and taken_back is not None and taken_back.kind == RunKind.MOVE:
-        raise ConflictError(f"run {run_id} took a move back: move the account again instead")
-    revert = reverted_by(session, [run]).get(run.id)
-    if revert is not None and run.kind == RunKind.MOVE:
-        raise ConflictError(f"run {run_id} was taken back by run {revert}: move the account again instead")
-    if revert is not None:
-        raise ConflictError(f"run {run_id} was taken back by run {revert}; revert that one to restore it")
+    run = find(session, run_id, user_id=user_id)
+    facts = RevertFacts(
+        status=RunStatus(run.status),
+        kind=RunKind(run.kind),
+        dry_run=run.dry_run,
+        reverted_by_run_id=reverted_by(session, [run]).get(run.id),
+        reverted_kind=kinds_taken_back(session, [run.id]).get(run.id),
+    )
+    _raise(run_id, refuse_revert(facts))
     return replace(_request_about(run, RunKind.REVERT), reimport=reimport)
 
 
 def replay_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
     """Return the request that replays the rejected rows of a run. Raises: NotFoundError, ConflictError."""
-    return _request_about(_changed_something(session, run_id, user_id), RunKind.REPLAY)
-
-
-def _changed_something(session: Session, run_id: uuid.UUID, user_id: int | None) -> BankImportRun:
     run = find(session, run_id, user_id=user_id)
-    if RunStatus(run.status) not in CLOSED:
-        raise ConflictError(f"run {run_id} is still {run.status}")
-    if run.dry_run:
-        raise ConflictError(f"run {run_id} imported nothing: it was a dry run")
-    return run
+    _raise(run_id, refuse_replay(RunStatus(run.status), dry_run=run.dry_run))
+    return _request_about(run, RunKind.REPLAY)
+
+
+def _raise(run_id: uuid.UUID, refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise ConflictError(f"run {run_id} {refusal.sentence}")
 
 
 def _request_about(run: BankImportRun, kind: RunKind) -> RunRequest:

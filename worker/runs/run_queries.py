@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, any_, literal, or_, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from worker.errors import NotFoundError
 from worker.models import (
@@ -21,7 +21,7 @@ from worker.models import (
 )
 from worker.models.transaction import REJECTION_IS_OPEN
 from worker.runs.run_filter import RunFilter, named, select_runs, words_of
-from worker.runs.states import CLOSED, COUNTED, WAITING
+from worker.runs.states import CLOSED, COUNTED, WAITING, RunKind
 
 _FEW = 200
 _TOLD = ("dispatched_at", "dispatch_count", "claimed_at", "requests", "earlier_attempts")
@@ -96,6 +96,14 @@ def reverted_by(session: Session, runs: Sequence[BankImportRun]) -> dict[uuid.UU
         _REVERTED_BY, {"run_ids": [run.id for run in runs], "connection_ids": [run.connection_id for run in runs]}
     )
     return {row.target_run_id: row.id for row in taken_back}
+
+
+def kinds_taken_back(session: Session, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, RunKind]:
+    """Return by revert the kind of the run that it took back; other runs are left out."""
+    target = aliased(BankImportRun)
+    query = select(BankImportRun.id, target.kind).join(target, target.id == BankImportRun.target_run_id)
+    wanted = (BankImportRun.id.in_(run_ids), BankImportRun.kind == RunKind.REVERT)
+    return {row.id: RunKind(row.kind) for row in session.execute(query.where(*wanted))}
 
 
 _TRANSFER_LEGS = text(

@@ -48,8 +48,10 @@ def act_on_filtered(  # noqa: PLR0913 - one argument per parameter
             raise InvalidRequestError("asked_at: the question is of days ago, ask again")
         wanted = run_filter(request.query_params, asked_at, limit=BULK_LIMIT, until_at=asked_at)
         runs = run_queries.list_runs(session, wanted)
-        rejections = run_queries.open_rejections(session, [run["id"] for run in runs])
-    choice = choose(action, runs, rejections)
+        run_ids = [run["id"] for run in runs]
+        rejections = run_queries.open_rejections(session, run_ids)
+        reverted_kinds = run_queries.kinds_taken_back(session, run_ids)
+    choice = choose(action, runs, open_rejections=rejections, reverted_kinds=reverted_kinds)
     rows = sum(rejections.get(run["id"], 0) for run in choice.chosen)
     bulk = BulkAction(
         question=_question(action, choice, looked_at=len(runs), rejected_rows=rows),

@@ -75,6 +75,7 @@ def show_run(
         decisions = run_queries.decisions_of(session, run_id, after_id=after, limit=_ROWS, decision=decision or None)
         rejections = run_queries.rejections_of(session, run_id, limit=_ROWS)
         open_rejections = run_queries.open_rejections(session, [run_id]).get(run_id, 0)
+        reverted_kind = run_queries.kinds_taken_back(session, [run_id]).get(run_id)
     closed = RunStatus(run["status"]) in CLOSED
     return page(
         "run.html",
@@ -85,7 +86,11 @@ def show_run(
         decisions=decisions,
         decision=decision,
         rejections=rejections,
-        buttons={one: BUTTONS[one] for one in RunAction if reason_against(one, run, open_rejections) is None},
+        buttons={
+            one: BUTTONS[one]
+            for one in RunAction
+            if reason_against(one, run, open_rejections=open_rejections, reverted_kind=reverted_kind) is None
+        },
         next_after=decisions[-1]["id"] if len(decisions) == _ROWS else None,
         reload_s=None if closed else 3,
     )
