@@ -1,10 +1,12 @@
 """How an account ends, by what is known of its ledger."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer import run_messages
+from worker.importer.decide.balance_proof import BalanceProof, Explanation
 from worker.importer.outcome import AccountResult, DoubtfulRows, StandingRejections, judge_account
 
 COUNTED = AccountResult(account_id=1, status="succeeded", code="nothing_new")
@@ -47,3 +49,8 @@ def test_a_row_told_again_is_known_or_one_more_as_a_balance_says(proof, code):
     rejections = StandingRejections(open=0 if code != "rows_told_again" else 1)
     judged = judge_account(COUNTED, rejections=rejections, doubtful=DoubtfulRows(told_again=1), proof=proof)
     assert judged.code == code
+
+
+def test_an_explanation_that_a_newer_worker_wrote_is_left_out_of_the_sentence():
+    newer = replace(MISMATCH, explanation=Explanation(code="of_a_newer_worker"))
+    assert run_messages.mismatch(newer) == run_messages.mismatch(MISMATCH)

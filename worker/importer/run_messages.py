@@ -56,9 +56,10 @@ def left_out(rows: int) -> str:
 
 def mismatch(proof: BalanceProof) -> str:
     """Say by how much a balance differs from the rows, and what to do."""
+    # A worker of a newer version, during an upgrade, may have written an explanation that this one does not know.
+    explained = _EXPLAINED.get(proof.explanation.code, "") if proof.explanation else ""
     return (
-        f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}"
-        f"{_EXPLAINED[proof.explanation.code] if proof.explanation else ''}:"
+        f"the bank's balance differs from the rows by {proof.difference} since {proof.since_on}{explained}:"
         " compare the account's rows with a statement of the bank"
     )
 
