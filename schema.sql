@@ -377,7 +377,7 @@ CREATE TABLE IF NOT EXISTS bank_import_runs (
   requests JSONB,
   earlier_attempts JSONB,
   -- a kind no task handles would wait for ever
-  CONSTRAINT ck_bank_import_runs_kind CHECK (kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move', 'dismiss')),
+  CONSTRAINT ck_bank_import_runs_kind CHECK (kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move', 'dismiss', 'answer')),
   -- an unknown trigger would land in no queue
   CONSTRAINT ck_bank_import_runs_trigger CHECK (trigger IN ('user', 'schedule', 'webhook', 'retry')),
   -- an unknown status would be neither waiting, nor running, nor closed: nobody would look at it again

@@ -1,16 +1,19 @@
 """A row that has the expense of a purchase goes, and another source of the account states the purchase, too."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.importer.bank import TODAY, Harness
+from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
 from worker.connections.connection_queries import find
 from worker.connections.removal import forget
 from worker.connectors.base import Account, TransactionKind
+from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.runs.states import RunKind
 
 LONG_AGO = TODAY - timedelta(days=100)
@@ -86,6 +89,27 @@ def test_a_withdrawn_row_leaves_one_expense_to_the_other_sources_at_once(sources
     assert purchases(sources[0]) == ["-70.00", "-4.20"]
     refresh_all(sources[1:])
     assert purchases(sources[0]) == ["-70.00", "-4.20"]
+
+
+def test_a_row_that_its_user_takes_for_gone_leaves_the_expense_to_another_source_at_once(sources):
+    first = sources[0]
+    first.bank.capabilities = replace(first.bank.capabilities, windows_complete=False)
+    expense_id = edit(first)
+    coffee = first.bank.rows.pop(0)
+    first.refresh()
+    with first.sessions() as session:
+        (question,) = list_suggestions(session, first.user_id)
+        accept(session, question.id, user_id=first.user_id)
+    mine = [(expense_id, "Mine")]
+    kept = "SELECT id, notes FROM expenses WHERE amount = 4.20"
+    assert first.sql(kept) == mine
+    with first.sessions() as session:
+        undo_answer(session, question.id, user_id=first.user_id)
+    assert first.sql(kept) == mine
+    first.bank.rows.insert(0, coffee)
+    for harness in sources:
+        harness.refresh()
+    assert (first.sql(kept), purchases(first)) == (mine, ["-70.00", "-4.20"])
 
 
 def test_the_expense_keeps_its_id_and_what_the_person_made_of_it(sources):

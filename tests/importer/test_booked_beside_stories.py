@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED
+from worker.bank_accounts.answers import undo_answer
 from worker.connectors.base import IdClass
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.runs.states import RunStatus
@@ -104,3 +105,31 @@ def test_a_question_about_a_pending_row_goes_when_the_row_is_posted(harness):
     harness.bank.buy("-20", "Hotel", external_id="q", pending_external_id="p")
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert harness.sql("SELECT 1 FROM bank_match_suggestions WHERE status = 'open'") == []
+
+
+@pytest.mark.parametrize("typed", [False, True], ids=["edited", "typed"])
+@pytest.mark.parametrize("taken_back", [True, False], ids=["taken back", "posted"])
+def test_a_pending_row_that_its_user_took_for_gone_is_as_they_left_it_when_it_is_back(harness, typed, taken_back):
+    harness.bank.capabilities = CURSOR
+    if typed:
+        harness.sql(
+            "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
+            " VALUES (:u, 20, 'EUR', 'EXPENSE', 'Hotel for Bo', :on)", u=harness.user_id, on=harness.bank.today,
+        )  # fmt: skip
+    harness.bank.buy("-20", "Hotel", external_id="p", pending=True)
+    harness.refresh()
+    harness.sql("UPDATE expenses SET notes = 'Hotel for Bo'")
+    left = harness.expenses()
+    harness.day_later(32)
+    assert harness.refresh().code == "still_pending"
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        accept(session, question.id, user_id=harness.user_id)
+    assert harness.expenses() == (left if typed else [])
+    if taken_back:
+        with harness.sessions() as session:
+            undo_answer(session, question.id, user_id=harness.user_id)
+        assert harness.expenses() == left
+    harness.bank.rows.append(replace(harness.bank.rows[0], pending=False))
+    harness.refresh()
+    assert harness.expenses() == left

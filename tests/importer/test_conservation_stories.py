@@ -6,7 +6,7 @@ import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
 from worker.bank_accounts.answers import undo_answer
-from worker.connectors.base import Account, AccountFailure, IdClass, RejectedRow, Scope
+from worker.connectors.base import Account, AccountFailure, IdClass, RejectedRow, Scope, TransactionKind
 from worker.connectors.errors import AuthenticationError
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.importer.fetch.staging import Staging
@@ -245,6 +245,62 @@ def test_that_a_withdrawn_row_is_gone_can_be_taken_back(harness, sessions):
     harness.bank.rows.append(gone)
     assert (harness.refresh().status, harness.amounts()) == (RunStatus.SUCCEEDED, ["-2.00", "-1.00"])
     assert open_questions(harness) == 0
+
+
+def take_for_gone(harness):
+    """Say of the one open question that its row is gone; return the number of the question."""
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        accept(session, question.id, user_id=harness.user_id)
+    return question.id
+
+
+@pytest.mark.parametrize("taken_back", [True, False], ids=["taken back", "delivered again"])
+@pytest.mark.parametrize("deleted", [False, True], ids=["edited", "deleted"])
+def test_a_row_that_a_user_took_for_gone_is_as_they_left_it_when_it_is_back(harness, taken_back, deleted):
+    gone = shoes_are_withdrawn(harness)
+    harness.refresh()
+    harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Gifts')", u=harness.user_id)
+    harness.sql("UPDATE expenses SET notes = 'for Bo', category_id = (SELECT max(id) FROM categories) WHERE amount = 2")
+    if deleted:
+        harness.sql("DELETE FROM expenses WHERE amount = 2")
+    expenses = "SELECT amount, notes, category_id FROM expenses ORDER BY amount"
+    left = harness.sql(expenses)
+    question_id = take_for_gone(harness)
+    assert harness.amounts() == ["-1.00"]
+    assert harness.sql("SELECT status, removed, updated FROM bank_import_runs WHERE kind = 'answer'") == [
+        ("succeeded", 1, 0)
+    ]
+    if taken_back:
+        with harness.sessions() as session:
+            undo_answer(session, question_id, user_id=harness.user_id)
+        assert harness.sql(expenses) == left
+    harness.bank.rows.append(gone)
+    harness.refresh()
+    assert harness.sql(expenses) == left
+
+
+@pytest.mark.parametrize("said_by", ["the user", "the balance"])
+def test_the_other_leg_of_a_row_that_is_gone_is_an_expense_at_once(harness, said_by):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.accounts.append(B)
+    harness.bank.buy("500", kind=TransactionKind.TRANSFER, external_id="1", account_id="B")
+    harness.refresh()
+    harness.day_later(3)
+    leg = harness.bank.buy("-500", external_id="2")
+    harness.bank.buy("-1", external_id="3")
+    if said_by == "the balance":
+        harness.bank.balance("-501")
+    harness.refresh()
+    assert harness.amounts() == ["-1.00"]
+    harness.day_later()
+    harness.bank.rows.remove(leg)
+    if said_by == "the balance":
+        harness.bank.balance("-1")
+    harness.refresh()
+    if said_by == "the user":
+        take_for_gone(harness)
+    assert harness.amounts() == ["500.00", "-1.00"]
 
 
 def test_a_question_about_a_withdrawn_row_goes_when_the_bank_lists_it_again(harness):

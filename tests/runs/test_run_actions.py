@@ -28,6 +28,7 @@ CASES = {
     "the revert of a move": ({"kind": "revert", "reverted_kind": "move"}, {RunAction.REPLAY}),
     "an unmatch": ({"kind": "unmatch"}, {RunAction.REPLAY}),
     "a dismissal": ({"kind": "dismiss"}, {RunAction.REPLAY}),
+    "an answer": ({"kind": "answer", "removed": 1}, {RunAction.REPLAY}),
 }
 
 
@@ -58,6 +59,7 @@ REFUSED = {
     "dry": ({"dry_run": True}, "imported nothing"),
     "an unmatch": ({"kind": RunKind.UNMATCH}, "`suggestions undo` matches the two again"),
     "a dismissal": ({"kind": RunKind.DISMISS}, "`rejections reopen` takes a dismissal back"),
+    "an answer": ({"kind": RunKind.ANSWER}, "`suggestions undo` takes it back"),
     "the revert of a move": ({"kind": RunKind.REVERT, "reverted_kind": RunKind.MOVE}, "move the account again instead"),
     "a move taken back": (
         {"kind": RunKind.MOVE, "reverted_by_run_id": OTHER_RUN},

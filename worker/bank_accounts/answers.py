@@ -5,20 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.bank_accounts.action_runs import begin_action, end_action
-from worker.bank_accounts.unmatching import RowMatch, detach, find_row, unmatch
+from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
 from worker.importer.actions.joining import join_expense, join_transfer, join_twin, row_with_expense
 from worker.importer.actions.suggestions import find_suggestion
+from worker.importer.actions.withdrawn_rows import take_for_there
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.stored_row import ExpenseState, State
 from worker.importer.store.bank_accounts import attach, other_sources
 from worker.importer.store.joined_rows import meet_joined_rows
 from worker.importer.store.obsolete_questions import is_obsolete
-from worker.importer.store.own_expenses import give_expenses
 from worker.models import BankConnectionAccount, BankMatchSuggestion
-from worker.runs.states import RunKind
 
 _CLEAR_CATEGORY = text(
     """UPDATE expenses SET category_id = NULL WHERE id = :expense_id AND category_id = :category_id
@@ -83,7 +80,7 @@ def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> se
         joined = suggestion.detail.get("joined") or [suggestion.account_id]
         return _part_account(session, joined, user_id)
     if suggestion.kind == "withdrawn":
-        return _bring_back(session, suggestion, user_id)
+        return take_for_there(session, suggestion)
     if suggestion.kind == "twin":
         pair = [suggestion.transaction_id, suggestion.other_transaction_id]
         twin_id = session.scalars(_TWIN_OF_PAIR, {"ids": pair}).one_or_none()
@@ -97,22 +94,6 @@ def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> se
     match = RowMatch.EXPENSE if suggestion.kind == "expense" else RowMatch.TRANSFER
     row = row_with_expense(session, suggestion.transaction_id)
     return set(unmatch(session, row.id, user_id=user_id, match=match).months)
-
-
-def _bring_back(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> set[str]:
-    """Let a row that a person took for gone have its expense again, as the bank stated it."""
-    row = None if suggestion.transaction_id is None else find_row(session, suggestion.transaction_id, user_id)
-    state = State.PENDING if suggestion.reason == Reason.STILL_PENDING else State.REMOVED
-    if row is None or (row.state, row.expense_state) != (state, ExpenseState.NONE):
-        raise ConflictError("the bank told of the row since: its expense is as that said")
-    if state == State.REMOVED:
-        row.state = State.POSTED
-    source = session.get_one(BankConnectionAccount, row.account_id)
-    run_id = begin_action(session, connection_id=source.connection_id, user_id=user_id, kind=RunKind.UNMATCH)
-    states = frozenset({ExpenseState.NONE})
-    months = give_expenses(session, [row.id], Reason.UNMATCHED, user_id=user_id, run_id=run_id, states=states)
-    end_action(session, run_id, updated=1, report={"match": suggestion.kind, "transaction_id": row.id})
-    return months
 
 
 def _part_account(session: Session, source_ids: Sequence[int], user_id: int) -> set[str]:

@@ -14,9 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.audit import current_actor
-from worker.bank_accounts.action_runs import begin_action, end_action
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
+from worker.importer.actions.action_runs import begin_action, end_action
 from worker.importer.store.judgement import judge_again, judge_connection_again
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
 from worker.runs.states import RunKind

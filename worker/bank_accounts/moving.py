@@ -14,13 +14,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.bank_accounts.accounts import find_bank_account
-from worker.bank_accounts.action_runs import begin_action, end_action
 from worker.bank_accounts.move_plan import MovePair, MovePlan, plan_move
 from worker.bank_accounts.move_proof import MoveProof, prove_move
 from worker.bank_accounts.move_target import check_evidence, find_target
 from worker.bank_accounts.seams import Seam, prove_seam
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
+from worker.importer.actions.action_runs import begin_action, end_action
 from worker.importer.decide.source_rows import MovableRow
 from worker.importer.request_imports import gc_paused
 from worker.importer.store.bank_accounts import attach, other_sources

@@ -11,10 +11,10 @@ from enum import StrEnum
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from worker.bank_accounts.action_runs import begin_action, decline_pair, end_action
 from worker.bank_accounts.takeovers import last_takeover, split_takeover
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
+from worker.importer.actions.action_runs import begin_action, decline_pair, end_action
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.request_imports import gc_paused

@@ -70,6 +70,7 @@ class Refusal:
 _ACTS_OF_A_PERSON = {
     RunKind.UNMATCH: "took a match back: `suggestions undo` matches the two again",
     RunKind.DISMISS: "changed no row: `rejections reopen` takes a dismissal back",
+    RunKind.ANSWER: "is an answer: `suggestions undo` takes it back",
 }
 
 

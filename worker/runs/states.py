@@ -19,6 +19,7 @@ class RunKind(StrEnum):
         UNMATCH: A person took one match back; written as ended.
         MOVE: A person moved an account to another source; written as ended.
         DISMISS: A person left rejected rows out, or opened them again; written as ended.
+        ANSWER: A person said that a row is gone; written as ended.
     """
 
     IMPORT = "import"
@@ -28,6 +29,7 @@ class RunKind(StrEnum):
     UNMATCH = "unmatch"
     MOVE = "move"
     DISMISS = "dismiss"
+    ANSWER = "answer"
 
 
 class RunTrigger(StrEnum):

@@ -28,7 +28,8 @@ _TYPED = text(
 )
 
 
-def _row(session: Session, transaction_id: int | None) -> BankTransaction:
+def asked_row(session: Session, transaction_id: int | None) -> BankTransaction:
+    """Return a row that a question is about, locked. Raises: ConflictError when it is gone."""
     row = transaction_id and session.get(BankTransaction, transaction_id, with_for_update=True)
     if not row:
         raise ConflictError("a row of the question is gone")
@@ -37,7 +38,7 @@ def _row(session: Session, transaction_id: int | None) -> BankTransaction:
 
 def standing_row(session: Session, transaction_id: int | None) -> BankTransaction:
     """Return a row, locked. Raises: ConflictError when the bank took it back."""
-    row = _row(session, transaction_id)
+    row = asked_row(session, transaction_id)
     if row.state == State.REMOVED:
         raise ConflictError("the bank took this row back meanwhile")
     return row
@@ -54,7 +55,7 @@ def row_with_expense(session: Session, transaction_id: int | None) -> BankTransa
 
 def join_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     """Make rows of two sources one purchase, or a pending and a posted row of one source."""
-    one, other = (_row(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
+    one, other = (asked_row(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
     if one.account_id == other.account_id:
         pending, posted = sorted((one, other), key=lambda row: row.state == State.POSTED)
         months = join_booked_beside(session, pending, posted, suggestion.run_id)

@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
-from worker.importer.actions.joining import join_expense, join_transfer, join_twin, standing_row
-from worker.importer.decide.reasons import Reason
+from worker.importer.actions.joining import join_expense, join_transfer, join_twin
+from worker.importer.actions.withdrawn_rows import take_for_gone
 from worker.importer.store.bank_accounts import add_account, attach, other_sources, sources_of
-from worker.importer.store.expense_rows import delete_expenses
 from worker.importer.store.joined_rows import meet_joined_rows
 from worker.importer.store.replaced_account import go_on_as
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
@@ -159,25 +158,6 @@ def _accept_category(session: Session, suggestion: BankMatchSuggestion) -> set[s
     return set(found.scalars())
 
 
-def _accept_withdrawn(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Remove a row as if the bank had listed it so; the next run makes the other leg of a transfer an expense again.
-
-    A pending row that the bank still lists loses its expense, until it is posted.
-    """
-    row = standing_row(session, suggestion.transaction_id)
-    waits = suggestion.reason == Reason.STILL_PENDING and row.state == "pending"
-    if row.absent_since_at is None and not waits:
-        raise ConflictError("the bank delivers this row again")
-    peer = session.get(BankTransaction, row.transfer_peer_id, with_for_update=True) if row.transfer_peer_id else None
-    if peer is not None:
-        peer.transfer_peer_id = None
-    ours = row.expense_id if row.expense_state == "own" else None
-    row.state = "pending" if waits else "removed"
-    row.expense_id, row.expense_state, row.transfer_peer_id = None, "none", None
-    session.flush()
-    return delete_expenses(session, [ours], suggestion.run_id)
-
-
 def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     """Merge a new account into the old one: the old row gets the new id and keeps its history."""
     new = session.get(BankConnectionAccount, suggestion.account_id, with_for_update=True)
@@ -227,7 +207,7 @@ _ACCEPT: Mapping[str, Callable[[Session, BankMatchSuggestion], set[str]]] = {
     "expense": join_expense,
     "transfer": join_transfer,
     "category": _accept_category,
-    "withdrawn": _accept_withdrawn,
+    "withdrawn": take_for_gone,
     "account": _accept_account,
     "twin": join_twin,
 }

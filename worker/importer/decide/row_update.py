@@ -5,7 +5,7 @@ from worker.importer.decide.expense import expense_from_line
 from worker.importer.decide.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
-from worker.importer.decide.user_edits import effect_on_expense
+from worker.importer.decide.user_edits import effect_of_return, effect_on_expense
 
 
 def update_from_bank(
@@ -66,20 +66,40 @@ def _update_reason(known: StoredRow, line: Line, identity: RowIdentity) -> Reaso
     return Reason.AMENDED
 
 
-def tombstone(known: StoredRow, reason: Reason) -> RowChange:
-    """Mark a row as removed. An expense that the import wrote is deleted; one that the user had before stays."""
+def tombstone(known: StoredRow, reason: Reason, *, still_listed: bool = False) -> RowChange:
+    """Mark a row as removed. An expense that the import wrote is deleted; one that the user had before stays.
+
+    Args:
+        known: The row.
+        reason: Why.
+        still_listed: The bank lists the row on: it keeps its state, and has no expense until the bank says more of it.
+    """
     own = known.expense_state == ExpenseState.OWN
     keeps_state = known.deleted_by_user or known.expense_state in (ExpenseState.TWIN, ExpenseState.REVERTED)
     return RowChange(
         known=known,
-        decision=Decision.REMOVED,
+        decision=Decision.UPDATED if still_listed else Decision.REMOVED,
         reason=reason,
-        state=State.REMOVED,
+        state=known.state if still_listed else State.REMOVED,
         identity=known.identity,
         occurrence=known.occurrence,
         effect=ExpenseEffect(
             state=known.expense_state if keeps_state else ExpenseState.NONE,
             drop=own and known.expense_id is not None,
         ),
+        base=known.base,
+    )
+
+
+def take_removal_back(known: StoredRow, reason: Reason, state: State) -> RowChange:
+    """Give a row the state that it had before it was removed, and its expense as the user left it."""
+    return RowChange(
+        known=known,
+        decision=Decision.RESTORED,
+        reason=reason,
+        state=state,
+        identity=known.identity,
+        occurrence=known.occurrence,
+        effect=effect_of_return(known),
         base=known.base,
     )

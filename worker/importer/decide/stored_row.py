@@ -82,7 +82,8 @@ class StoredRow:
         expense: The expense now; for a row that has none any more, as it was when it went.
         category_id: The category of the expense; None also where the user deleted it from their categories since.
         former_state: The state that a removed row had.
-        kept_expense_id: The user's own expense that a removed row was linked with, if no other row has it now.
+        kept_expense_id: The user's own expense that a removed row, or a pending one that lost it, was linked with, if
+            no other row has it now.
         booked_as_other: The user said that another row of the account, a posted one, is what became of it.
     """
 

@@ -66,6 +66,13 @@ def effect_on_expense(known: StoredRow, wanted: ExpenseFields | None, rules: Row
     return _effect_on_present_expense(known, wanted)
 
 
+def effect_of_return(known: StoredRow) -> ExpenseEffect:
+    """Return what a row whose removal is taken back stands for: what it does now, or else its expense again."""
+    if known.expense_state != ExpenseState.NONE:
+        return ExpenseEffect(state=known.expense_state)
+    return _effect_without_expense(known, known.base)
+
+
 def _effect_without_expense(known: StoredRow, wanted: ExpenseFields | None) -> ExpenseEffect:
     """Write an expense as the user left it, if the row had one before; a row that was linked is linked again."""
     if wanted is None:

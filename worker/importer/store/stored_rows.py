@@ -49,7 +49,8 @@ _DETAILS = text(
         WHERE c.transaction_id = t.id AND c.before_image -> 'expense' IS NOT NULL
         ORDER BY c.id DESC LIMIT 1
     ) former ON t.state = 'removed' OR t.expense_state IN ('reverted', 'none')
-    LEFT JOIN expenses kept ON t.state = 'removed' AND kept.id = former.linked_id AND kept.user_id = t.user_id
+    LEFT JOIN expenses kept ON (t.state = 'removed' OR t.state = 'pending' AND t.expense_state = 'none')
+      AND kept.id = former.linked_id AND kept.user_id = t.user_id
       AND NOT EXISTS (SELECT 1 FROM bank_transactions o WHERE o.expense_id = kept.id)
     LEFT JOIN categories category ON category.id = (former.expense ->> 'category_id')::int
     WHERE t.id = ANY(CAST(:ids AS bigint[]))"""

@@ -85,22 +85,14 @@ _TWINS_OF_REVERTED = text(
     JOIN bank_transactions o ON o.id = t.twin_id
     WHERE t.id = ANY(:ids) AND t.expense_state = 'twin' AND o.expense_state = 'reverted' ORDER BY t.twin_id, t.id"""
 )
-_RELEASED = text(
-    """WITH broken AS (
-        UPDATE bank_transactions SET transfer_peer_id = NULL
-        WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL RETURNING transfer_peer_id, id)
-    UPDATE bank_transactions t SET transfer_peer_id = NULL
-    FROM broken WHERE t.transfer_peer_id = broken.id RETURNING t.id"""
-)
 
 
 def pair_transfers(session: Session, job: Job, target: WriteTarget, plan: Plan, written: Written) -> set[str]:
     """Find and pair the other legs of the rows that were just written; return the months of expenses that changed."""
-    months = _release(session, target, plan)
     ids = [*written.transaction_ids, *(c.known.id for c in plan.changes if c.state != State.REMOVED)]
     if not ids or not session.execute(_HAS_OTHERS, _owner_values(target)).scalar_one():
-        return months
-    return months | pair_legs_of(session, job, target, ids)
+        return set()
+    return pair_legs_of(session, job, target, ids)
 
 
 def unpaired_ids(session: Session, target: WriteTarget, since_on: date) -> list[int]:
@@ -176,20 +168,6 @@ def _hide_legs(session: Session, target: WriteTarget, details: Mapping[int, Stor
 def _touched(row: StoredRow) -> bool:
     """Whether the user typed the expense in or changed it: then it is theirs to decide about."""
     return row.expense_id is not None and (row.expense_state == ExpenseState.LINKED or row.changed_by_user)
-
-
-def _release(session: Session, target: WriteTarget, plan: Plan) -> set[str]:
-    """Undo pairs of which one leg was removed or changed its amount; the other leg becomes an expense again."""
-    broken = [
-        change.known.id for change in plan.changes if change.line is None or change.line.amount != change.known.amount
-    ]
-    if not broken:
-        return set()
-    alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
-    alone += [c.known.id for c in plan.changes if c.line is not None and c.known.id in broken]
-    # A twin whose amount changes is a twin still: the row of the other source has the purchase.
-    legs = frozenset({ExpenseState.TRANSFER})
-    return give_expenses(session, alone, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id, states=legs)
 
 
 def give_twins_of_reverted(session: Session, ids: Sequence[int], *, user_id: int, run_id: uuid.UUID) -> set[str]:

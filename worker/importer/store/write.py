@@ -19,6 +19,7 @@ from worker.importer.decide.line import STATED_FIELDS, Line
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.decide.text import json_text
+from worker.importer.store.broken_transfers import release_legs
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.change_rows import record_changes
 from worker.importer.store.expense_locks import lock_if_unchanged
@@ -76,6 +77,7 @@ def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
     changes, heirs = leave_to_twins(session, plan.changes, target.run_id)
     _write_changes(session, changes, target, written)
     written.months |= let_sources_lead(session, heirs, target.run_id, also_alone=True)
+    written.months |= release_legs(session, plan.changes, user_id=target.user_id, run_id=target.run_id)
     _write_creates(session, plan.creates, target, written)
     _write_suggestions(session, plan.suggestions, target, written)
     _set_absent_since(session, plan.newly_absent, "now()")

@@ -34,10 +34,12 @@ def begin_action(session: Session, *, connection_id: uuid.UUID, user_id: int, ki
     return run_id
 
 
-def end_action(session: Session, run_id: uuid.UUID, *, updated: int, report: Mapping[str, Any]) -> None:
+def end_action(
+    session: Session, run_id: uuid.UUID, *, updated: int = 0, removed: int = 0, report: Mapping[str, Any]
+) -> None:
     """Write what the action did."""
     run = session.get_one(BankImportRun, run_id)
-    run.updated, run.report = updated, dict(report)
+    run.updated, run.removed, run.report = updated, removed, dict(report)
     session.flush()
 
 

@@ -1,0 +1,32 @@
+"""Lets the other leg of a transfer be an expense again when one leg is removed or changes its amount."""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.importer.decide.decisions import RowChange
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.store.own_expenses import give_expenses
+
+_RELEASED = text(
+    """WITH broken AS (
+        UPDATE bank_transactions SET transfer_peer_id = NULL
+        WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL RETURNING transfer_peer_id, id)
+    UPDATE bank_transactions t SET transfer_peer_id = NULL
+    FROM broken WHERE t.transfer_peer_id = broken.id RETURNING t.id"""
+)
+
+
+def release_legs(session: Session, changes: Sequence[RowChange], *, user_id: int, run_id: uuid.UUID) -> set[str]:
+    """Undo the pairs that these changes break; return the months of expenses that are written for it."""
+    broken = [change.known.id for change in changes if change.line is None or change.line.amount != change.known.amount]
+    if not broken:
+        return set()
+    alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
+    alone += [c.known.id for c in changes if c.line is not None and c.known.id in broken]
+    # A twin whose amount changes is a twin still: the row of the other source has the purchase.
+    legs = frozenset({ExpenseState.TRANSFER})
+    return give_expenses(session, alone, Reason.LEG_ALONE, user_id=user_id, run_id=run_id, states=legs)
