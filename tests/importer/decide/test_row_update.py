@@ -1,11 +1,13 @@
 """How a stored row changes, and why."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.importer.decide.rows import DAY, day, line, row, rules
-from worker.importer.decide.decisions import RowIdentity
+from worker.importer.decide.decisions import ExpenseEffect, RowIdentity
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.row_update import tombstone, update_from_bank
+from worker.importer.decide.row_update import take_removal_back, tombstone, update_from_bank
 from worker.importer.decide.stored_row import ExpenseState, State
 
 UPDATES = {
@@ -48,6 +50,34 @@ def test_a_removed_row_is_a_tombstone(known, state, dropped):
     change = tombstone(known, Reason.REMOVED_BY_BANK)
     assert (change.decision, change.state, change.line) == (Decision.REMOVED, State.REMOVED, None)
     assert (change.effect.state, change.effect.drop) == (state, dropped)
+
+
+def test_a_row_that_the_bank_lists_on_keeps_its_state_without_its_expense():
+    change = tombstone(row(pending=True), Reason.STILL_PENDING, still_listed=True)
+    assert (change.decision, change.state, change.line) == (Decision.UPDATED, State.PENDING, None)
+    assert (change.effect.state, change.effect.drop) == (ExpenseState.NONE, True)
+
+
+GONE = row(state=State.REMOVED, expense_id=None, expense_state=ExpenseState.NONE)
+assert GONE.expense is not None
+EDITED = GONE.expense._replace(notes="Breakfast with Bo")
+RETURNS = {
+    "as the user left it": (replace(GONE, expense=EDITED), ExpenseEffect(state=ExpenseState.OWN, write=EDITED)),
+    "with what the user typed": (
+        replace(GONE, kept_expense_id=7), ExpenseEffect(state=ExpenseState.LINKED, link_expense_id=7),
+    ),
+    "without a deleted one": (
+        replace(GONE, expense_state=ExpenseState.OWN), ExpenseEffect(state=ExpenseState.OWN),
+    ),
+    "as a twin": (replace(GONE, expense_state=ExpenseState.TWIN), ExpenseEffect(state=ExpenseState.TWIN)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("known", "effect"), RETURNS.values(), ids=RETURNS)
+def test_a_row_whose_removal_is_taken_back_is_as_it_was(known, effect):
+    change = take_removal_back(known, Reason.UNMATCHED, State.POSTED)
+    assert (change.decision, change.state, change.line) == (Decision.RESTORED, State.POSTED, None)
+    assert (change.effect, change.base) == (effect, known.base)
 
 
 CURRENCIES = {
