@@ -7,8 +7,11 @@ import pytest
 from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, day, key, line, row, rules, transaction
 from worker.importer.decide.line import fingerprint
 from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.match_pending import MAX_DAYS_TO_POST, match_pending_rows
+from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.slice_matches import RowsInFull, correct_matches, match_slice, undecided_ids
 from worker.importer.decide.slice_rows import StoredKeys, read_slice
+from worker.importer.decide.stored_row import State
 
 
 def found_and_corrected(said, stored, context=TRUSTED, named=(), *, whole_days=True, first_load=False):
@@ -58,6 +61,16 @@ def test_rows_to_be_loaded_whole_are_changed_ones_and_those_whose_absence_may_me
     said = [line(text="Bar", external_id="a")]
     matches = match_by_identity(said, [key(r) for r in (changed, covered, far, pending)], {}, COMPLETE)
     assert undecided_ids(matches, COMPLETE) == {1, 2, 4}
+
+
+@pytest.mark.parametrize(("days", "loaded"), [(MAX_DAYS_TO_POST, {1}), (MAX_DAYS_TO_POST + 1, set())])
+def test_a_removed_row_is_loaded_as_far_from_its_day_as_it_is_matched(days, loaded):
+    removed = row(id=1, pending=True, state=State.REMOVED, former_state=State.PENDING, expense_id=None)
+    said = line(booking_on=day(days), pending=True, external_id="new")
+    matches = match_by_identity([said], [key(removed)], {}, COMPLETE)
+    assert undecided_ids(matches, COMPLETE) == loaded
+    candidate = UnmatchedRow(known=removed, withdrawn=False, complete=False, removed=True)
+    assert {match.right.known.id for match in match_pending_rows([said], [candidate])} == loaded
 
 
 def test_a_row_without_an_id_may_be_restated_where_its_days_are_whole():

@@ -8,6 +8,7 @@ from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expense import has_expense
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatches, match_by_identity
+from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.read_context import ReadContext
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
@@ -15,9 +16,6 @@ from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_ro
 from worker.importer.decide.similarity import days_apart
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.decide.stored_row import State, StoredRow
-
-MAX_DAYS_BACK = 5
-"""By so many days a row may have moved that was removed and comes back under a new id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +112,13 @@ def correct_matches(
 
 
 def undecided_ids(matches: IdentityMatches, coverage: Coverage) -> set[int]:
-    """Return the rows to load in full: changed ones, those whose absence may mean something or that may be back."""
+    """Return the rows to load in full: changed ones, those whose absence may mean something or that may be back.
+
+    A row that was removed may be back as far from its day as `match_pending` looks for it.
+    """
     missing = {row.id for row in matches.undelivered if row.state == State.PENDING or coverage.covers(row.day)}
     days = {line.stated_on or line.effective_on for line in matches.new} if matches.removed else ()
-    back = {row.id for row in matches.removed if any(days_apart(row.day, day) <= MAX_DAYS_BACK for day in days)}
+    back = {row.id for row in matches.removed if any(days_apart(row.day, day) <= MAX_DAYS_TO_POST for day in days)}
     back |= {row.id for row in matches.removed if row.is_forgotten}
     return missing | back | {match.known_id for match in matches.changed}
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 MAX_DAYS_ALIKE = 5
-"""A purchase is booked at most so many days later in the other source: a long weekend between."""
+"""A purchase is booked at most so many days later in the other source: one of the Thursday before Easter on the
+Tuesday."""
 
 MAX_DAYS_BY_ORDER = 3
 """The same of rows whose texts have no word in common."""
