@@ -9,6 +9,8 @@ from functools import partial
 
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_rewritten import (
+    COST_PER_DAY,
+    COST_UNLIKE,
     MAX_DAYS_AHEAD,
     MAX_DAYS_IN_MIGRATION,
     UnmatchedRow,
@@ -37,9 +39,6 @@ SURE = 0.75
 MAX_SHARE_UNSEEN = 0.3
 """A line whose amount differs by a larger share is not matched with a row that has no expense, or whose amount the user
 changed: it may be another purchase, which would be hidden or shown with the amount of that row."""
-
-_COST_PER_DAY = 0.05
-_COST_UNLIKE = 2.0
 
 
 def match_pending_rows(
@@ -202,7 +201,7 @@ def _rate_stated_otherwise(line: Line, candidate: UnmatchedRow, common: frozense
     days = _days_apart(line, known)
     if not (wrong_sign or other_currency) or days > MAX_DAYS_TO_POST or _likeness(line, candidate, common) < SURE:
         return None
-    return Rating(days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
+    return Rating(days * COST_PER_DAY, Reason.POSTED_AMOUNT)
 
 
 def _states_original(line: Line, known: StoredRow) -> bool:
@@ -241,14 +240,14 @@ def _rate_returned_row(line: Line, known: StoredRow, alike: float, days: int) ->
         return None
     if alike < SURE or days > (MAX_DAYS_TO_POST if was_pending else 0):
         return None
-    return Rating(1 - alike + days * _COST_PER_DAY, Reason.RETURNED)
+    return Rating(1 - alike + days * COST_PER_DAY, Reason.RETURNED)
 
 
 def _rate_pending_row(candidate: UnmatchedRow, alike: float, days: int) -> Rating | None:
     if alike >= ALIKE:
-        return Rating(1 - alike + days * _COST_PER_DAY, Reason.POSTED)
+        return Rating(1 - alike + days * COST_PER_DAY, Reason.POSTED)
     if candidate.withdrawn:
-        return Rating(_COST_UNLIKE - alike + days * _COST_PER_DAY, Reason.POSTED_REWRITTEN)
+        return Rating(COST_UNLIKE - alike + days * COST_PER_DAY, Reason.POSTED_REWRITTEN)
     return None
 
 
@@ -265,7 +264,7 @@ def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[st
     if (known.suppresses_expense or own is not None) and nearest > MAX_SHARE_UNSEEN:
         return None
     if known.state == State.PENDING:
-        return Rating(cost + days * _COST_PER_DAY, Reason.POSTED_AMOUNT)
+        return Rating(cost + days * COST_PER_DAY, Reason.POSTED_AMOUNT)
     if line.pending or not candidate.complete or days > 0:
         return None
     return Rating(cost, Reason.CORRECTED)

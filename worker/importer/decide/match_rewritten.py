@@ -28,8 +28,9 @@ MAX_DAYS_AHEAD = 31
 """How far a row may move that was booked for a day to come."""
 
 MIN_MIGRATED = 3
-_COST_PER_DAY = 0.05
-_COST_UNLIKE = 2.0
+COST_PER_DAY = 0.05
+COST_UNLIKE = 2.0
+"""What a day and unlike words cost a match. Pending and posted rows compete for the same lines by these costs."""
 _BONUS_POSTED = 0.01
 
 
@@ -73,11 +74,11 @@ def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int
         days: How many days they are apart.
     """
     # Posted rows are seldom withdrawn: where words agree, this one was rewritten rather than a pending row posted so.
-    cost = 1 - alike + days * _COST_PER_DAY - _BONUS_POSTED
+    cost = 1 - alike + days * COST_PER_DAY - _BONUS_POSTED
     if alike >= ALIKE and (candidate.complete or candidate.ahead):
         return Rating(cost, Reason.AMENDED)
     if days == 0 and (candidate.complete or line.identity is None):
-        return Rating(cost if alike >= ALIKE else _COST_UNLIKE - alike, Reason.REWRITTEN)
+        return Rating(cost if alike >= ALIKE else COST_UNLIKE - alike, Reason.REWRITTEN)
     repeated_purchase = days > 0 and line.identity is not None and says_the_same(line, candidate.known)
     if alike >= ALIKE and days <= MAX_DAYS_WITHOUT_PROMISE and not repeated_purchase:
         return Rating(cost, Reason.AMENDED)
@@ -130,4 +131,4 @@ def pairs_in_day_order(lines: Sequence[Line], candidates: Sequence[UnmatchedRow]
 
 def rate_migrated(days: int) -> Rating | None:
     """Rate a row and a line of the same amount where most rows changed at once; words do not count."""
-    return Rating(days * _COST_PER_DAY, Reason.MIGRATED) if days <= MAX_DAYS_IN_MIGRATION else None
+    return Rating(days * COST_PER_DAY, Reason.MIGRATED) if days <= MAX_DAYS_IN_MIGRATION else None
