@@ -1,11 +1,13 @@
 """What is old goes, at a pace; what an undo, a proof, an open question or another run needs stays."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from worker.models.api import IDEMPOTENCY_KEY_LASTS
 from worker.runs.removal_pace import RemovalPace
 from worker.runs.retention import RetentionPolicy, remove_old_rows
 
@@ -83,6 +85,19 @@ def test_what_a_run_asked_the_bank_goes_though_the_run_stays(sessions, connect, 
         (False, False), (False, False), (True, True), (True, True),
     ]  # fmt: skip
     assert clean(sessions)["forgotten_requests"] == 0
+
+
+def test_a_key_goes_only_after_no_request_is_answered_by_it(sessions, connect, execute):
+    connect()
+    for key, age in (("valid", IDEMPOTENCY_KEY_LASTS), ("old", 2 * IDEMPOTENCY_KEY_LASTS + timedelta(hours=1))):
+        execute(
+            "INSERT INTO idempotency_keys (user_id, key, fingerprint, created_at)"
+            " SELECT user_id, :key, '', now() - CAST(:age AS interval) FROM bank_connections",
+            key=key,
+            age=age,
+        )
+    assert clean(sessions)["idempotency_keys"] == 1
+    assert execute("SELECT key FROM idempotency_keys") == [("valid",)]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from worker.api.problems import ProblemError
 from worker.api.services import ServicesDep, UserId
 from worker.db.engine import Sessions
 from worker.models import IdempotencyKey
+from worker.models.api import IDEMPOTENCY_KEY_LASTS
 
-KEPT = text("INTERVAL '24 hours'")
 ABANDONED = text("INTERVAL '5 minutes'")
 """A request without a response for this long was lost with its process; its key may be used again."""
 MOST_KEYS = 1000
@@ -82,7 +82,9 @@ class Once:
         mine = (IdempotencyKey.user_id == self._user_id, IdempotencyKey.key == self._key)
         age = func.now() - IdempotencyKey.created_at
         with self._sessions() as session:
-            session.execute(delete(IdempotencyKey).where(IdempotencyKey.user_id == self._user_id, age > KEPT))
+            session.execute(
+                delete(IdempotencyKey).where(IdempotencyKey.user_id == self._user_id, age > IDEMPOTENCY_KEY_LASTS)
+            )
             session.execute(delete(IdempotencyKey).where(*mine, IdempotencyKey.status_code.is_(None), age > ABANDONED))
             row = {"user_id": self._user_id, "key": self._key, "fingerprint": self._fingerprint}
             claim = insert(IdempotencyKey).values(row).on_conflict_do_nothing().returning(IdempotencyKey.key)

@@ -1,12 +1,15 @@
 """Tables of the HTTP API."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ForeignKey, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.models.base import Base, Now
+
+IDEMPOTENCY_KEY_LASTS = timedelta(hours=24)
+"""For so long a request with the same key is answered by the first one's answer."""
 
 
 class IdempotencyKey(Base):

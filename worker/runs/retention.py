@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
 from worker.models import BankImportRun, WorkerHeartbeat
+from worker.models.api import IDEMPOTENCY_KEY_LASTS
 from worker.runs.ending import apply_consequences
 from worker.runs.removal_pace import RemovalPace
 from worker.runs.states import EndedRun, Outcome, RunStatus
@@ -24,6 +25,15 @@ LONGEST_DEFERRAL = timedelta(days=7)
 """A run that was deferred for this long fails; the next refresh covers the same days."""
 
 _KEEP_HEARTBEATS = timedelta(days=1)
+
+_KEEP_IDEMPOTENCY_KEYS = 2 * IDEMPOTENCY_KEY_LASTS
+"""Only keys that no request may still be answered by are removed."""
+
+_KEEP_HANDLED_NOTICES = timedelta(days=7)
+"""How long a webhook of a provider that was handled can be looked up."""
+
+_KEEP_ENDED_ALLOWANCES = timedelta(days=7)
+"""How long the use of an allowance of a provider can be looked up after its time."""
 
 DRY_RUN_DAYS = 7
 """How long the report of a dry run is kept."""
@@ -97,15 +107,15 @@ _STATEMENTS: Mapping[str, str] = {
       LIMIT :batch FOR UPDATE SKIP LOCKED)""",
     "idempotency_keys": """
     DELETE FROM idempotency_keys WHERE (user_id, key) IN (
-      SELECT user_id, key FROM idempotency_keys WHERE created_at < now() - INTERVAL '2 days'
+      SELECT user_id, key FROM idempotency_keys WHERE created_at < now() - :keep_idempotency_keys
       LIMIT :batch FOR UPDATE SKIP LOCKED)""",
     "handled_notices": """
     DELETE FROM provider_notices WHERE id IN (
-      SELECT id FROM provider_notices WHERE handled_at < now() - INTERVAL '7 days'
+      SELECT id FROM provider_notices WHERE handled_at < now() - :keep_handled_notices
       LIMIT :batch FOR UPDATE SKIP LOCKED)""",
     "ended_allowances": """
     DELETE FROM bank_quota_usage WHERE id IN (
-      SELECT id FROM bank_quota_usage WHERE window_ends_at < now() - INTERVAL '7 days'
+      SELECT id FROM bank_quota_usage WHERE window_ends_at < now() - :keep_ended_allowances
       LIMIT :batch FOR UPDATE SKIP LOCKED)""",
     # From the audit only functions of the database remove; each returns how many lines.
     "openings": "SELECT forget_credential_openings(make_interval(days => :audit_days), :batch)",
@@ -115,7 +125,12 @@ _STATEMENTS: Mapping[str, str] = {
 
 def remove_old_rows(sessions: Sessions, policy: RetentionPolicy, pace: RemovalPace) -> dict[str, int]:
     """Delete what is old enough, a batch per transaction; return the number of rows by kind."""
-    values = asdict(policy) | {"dry_run_days": DRY_RUN_DAYS}
+    values = asdict(policy) | {
+        "dry_run_days": DRY_RUN_DAYS,
+        "keep_idempotency_keys": _KEEP_IDEMPOTENCY_KEYS,
+        "keep_handled_notices": _KEEP_HANDLED_NOTICES,
+        "keep_ended_allowances": _KEEP_ENDED_ALLOWANCES,
+    }
     walks = (THIN_RUNS, REMOVE_OLD_RUNS, FORGET_REQUESTS, FOLD_OPENINGS)
     removed: Counter[str] = Counter(dict.fromkeys((*_STATEMENTS, *(name for walk in walks for name in walk.counts)), 0))
     for walk in walks:
@@ -133,7 +148,7 @@ def remove_old_rows(sessions: Sessions, policy: RetentionPolicy, pace: RemovalPa
 
 
 def _walk(
-    sessions: Sessions, walk: Walk, policy_values: Mapping[str, int], pace: RemovalPace, removed: Counter[str]
+    sessions: Sessions, walk: Walk, policy_values: Mapping[str, object], pace: RemovalPace, removed: Counter[str]
 ) -> None:
     """Treat page after page, each in a transaction of its own."""
     values = {**policy_values, **walk.start}
