@@ -121,7 +121,7 @@ def wait_s(sessions, change=None):
     with sessions() as session:
         session.execute(text(f"UPDATE bank_connector_circuits SET {change}")) if change else None
     with sessions() as session:
-        return circuit.wait_s(session, "mock", SCOPES)
+        return circuit.take_probe_or_wait_s(session, "mock", SCOPES)
 
 
 @pytest.mark.parametrize("scope", SCOPES)

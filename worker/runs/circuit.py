@@ -112,10 +112,11 @@ CLOSE = f"""
 """SQL: closes the circuits of the run `ended` when the provider answered. Writes nothing when they are closed."""
 
 
-def wait_s(session: Session, connector_name: str, scopes: tuple[str, str]) -> float:
-    """Return how long a run has to wait; 0 when it may start.
+def take_probe_or_wait_s(session: Session, connector_name: str, scopes: tuple[str, str]) -> float:
+    """Make a run the probe where a circuit has rested, and return 0; else return how long the run waits (s).
 
-    The first run after the circuit's time is the probe: it starts, and the others wait for its result.
+    Writes the circuit as half open: the first run that asks after the circuit's time starts as its probe, and the
+    others wait `FIRST_OPEN` for its result. Returns 0 and writes nothing where the circuits are closed.
     """
     ours = (_Circuit.connector_name == connector_name, _Circuit.scope.in_(scopes), _Circuit.state != "closed")
     left = select(func.max(func.extract("epoch", _Circuit.open_until - func.now()))).where(

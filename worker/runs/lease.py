@@ -149,10 +149,13 @@ def claim(
 
 
 def _circuit_s(session: Session, row: RowMapping) -> float:
-    """Return how long the run waits for its circuits; a person's first attempt does not wait."""
+    """Return how long the run waits for its circuits (s), or make it their probe.
+
+    A person's first attempt never waits.
+    """
     if row["person_waits"] and row["attempt"] <= 1:
         return 0
-    return circuit.wait_s(session, row["connector_name"], (row["outage_scope"], row["bank_scope"]))
+    return circuit.take_probe_or_wait_s(session, row["connector_name"], (row["outage_scope"], row["bank_scope"]))
 
 
 # A removal cancels the runs that it sees; one that is claimed meanwhile learns of it here. The lock of the user keeps
