@@ -18,7 +18,16 @@ class State(StrEnum):
 
 
 class ExpenseState(StrEnum):
-    """How a row stands to the user's expenses (see schema.sql)."""
+    """How a row stands to the user's expenses.
+
+    Attributes:
+        NONE: It has no expense: its amount is zero, or it is pending and pending rows are hidden.
+        OWN: It has an expense that an import wrote. Without an expense: the user deleted that.
+        LINKED: It has an expense that the user had already. Without an expense: the user deleted that.
+        TRANSFER: It is a leg of a transfer between accounts of the user and has no expense.
+        TWIN: It has no expense: another row, its `twin_id`, stands for the same purchase.
+        REVERTED: It has no expense: a revert took it back.
+    """
 
     NONE = "none"
     OWN = "own"
