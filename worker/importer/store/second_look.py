@@ -45,7 +45,8 @@ LOOK_BACK_DAYS = 60
 # Rows of all sources of the account: one that is a file, rests or was removed has no run that would look at its own.
 # Selects the few candidates first and then the rows that may match; queried row by row, a year of rows took seconds.
 # An expense with a higher id than the row's was added later. One with a lower id may have been added while the row was
-# planned, so that nobody compared the two: then neither was asked about.
+# planned, so that nobody compared the two: then neither was asked about. Each row and each expense comes once: of
+# thousands of one amount there are millions of pairs.
 _DOUBTFUL = text(
     """WITH added AS MATERIALIZED (
       SELECT e.id, e.amount, e.currency, e.expense_type, e.spent_at FROM expenses e
@@ -66,20 +67,21 @@ _DOUBTFUL = text(
         AND t.expense_state = 'own' AND t.expense_id IS NOT NULL
         AND (EXISTS (SELECT 1 FROM added) OR t.account_id = :account_id AND EXISTS (SELECT 1 FROM elsewhere))
     )
-    SELECT t.id, t.account_id, e.id AS expense_id FROM ours t JOIN added e
+    SELECT id, is_ours, expense_id FROM (
+    SELECT t.id, t.account_id = :account_id AS is_ours, e.id AS expense_id FROM ours t JOIN added e
       ON e.amount = t.base_amount AND e.currency = t.base_currency AND e.expense_type = t.base_type
       AND e.spent_at BETWEEN t.base_spent_on - :max_days AND t.base_spent_on + :max_days
     WHERE NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'expense' AND s.status <> 'obsolete'
         AND s.transaction_id = t.id AND (s.expense_id = e.id OR e.id < t.expense_id))
       AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'expense' AND s.status <> 'obsolete'
         AND s.expense_id = e.id AND e.id < t.expense_id)
-    UNION
-    SELECT t.id, t.account_id, NULL FROM ours t JOIN elsewhere o
+    UNION ALL
+    SELECT t.id, TRUE, NULL FROM ours t JOIN elsewhere o
       ON t.account_id = :account_id AND o.base_amount = t.base_amount AND o.base_type = t.base_type
       AND o.effective_on BETWEEN t.effective_on - :twin_days AND t.effective_on + :twin_days
     WHERE NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = t.id
       AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
-    ORDER BY 1"""
+    ) doubtful GROUP BY GROUPING SETS ((is_ours, id), (is_ours, expense_id))"""
 )
 # What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the
 # account are looked at: a statement file has no later run of its own. Two rows of which a user said so are two
@@ -169,9 +171,9 @@ def _match_expenses(session: Session, job: Job, account: AccountState, target: W
         "twin_days": MAX_DAYS_ALIKE,
     }
     doubtful = session.execute(_DOUBTFUL, values).all()
-    ours = [row for row in doubtful if row.account_id == account.id]
+    ours = [row for row in doubtful if row.is_ours]
     # The expenses of other sources are compared with the user's own only: this source's rows are their twins.
-    others = [row for row in doubtful if row.account_id != account.id]
+    others = [row for row in doubtful if not row.is_ours]
     months = retry_while_changed(lambda: _match_rows(session, job, account, target, ours))
     return months | retry_while_changed(lambda: _match_rows(session, job, account, target, others, with_twins=False))
 
@@ -185,11 +187,11 @@ def _match_rows(
     *,
     with_twins: bool = True,
 ) -> set[str]:
-    ids = sorted({pair.id for pair in doubtful})
+    ids = sorted({row.id for row in doubtful} - {None})
     rows = [row for row in load_details(session, ids).values() if row.expense is not None]
     if not rows:
         return set()
-    added = {pair.expense_id for pair in doubtful} - {None}
+    added = {row.expense_id for row in doubtful} - {None}
     beside = _expenses_beside(session, job, account, rows, added)
     beside = [one for one in beside if with_twins or one.twin_id is None]
     spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in beside) else None
