@@ -152,7 +152,7 @@ class _ImportRun:
         requests = plan_requests(self.job, self.job.accounts, self.connector.capabilities, self.context, ids)
         digest = self._digest_of(listed, self.job.accounts)
         asked = {account.external_id for request in requests for account in request.accounts}
-        # Of an account that the bank lists no longer nothing is asked: its rows would be imported nowhere.
+        # Nothing is asked about an account that the bank lists no longer: its rows would be imported nowhere.
         same_list = asked <= ids
         if same_list and self.deliveries.prefetch_into(digest, requests) == self.job.answer_digest:
             outcome = copy_previous_run(self.job, self.context, requests, listed)

@@ -101,7 +101,7 @@ _FIGURES = text(
 )
 _FIGURES_DONE = text("UPDATE institution_weather_progress SET figures_at = now()")
 _FORGET = text("DELETE FROM institution_days WHERE day_on < current_date - :days")
-# Of a bank that nobody asks any more nothing is known: an outage that was never seen to end is no news of today.
+# Nothing is known of a bank that nobody asks any more: an outage that was never seen to end is no news of today.
 _FORGET_BANKS = text(
     """
     DELETE FROM institution_weather w WHERE NOT EXISTS (

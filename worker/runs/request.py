@@ -105,7 +105,7 @@ def _promote(session: Session, run_id: uuid.UUID, trigger: RunTrigger) -> None:
     """Give a waiting run the trigger of a more urgent request, and have it published again.
 
     When a person asks, a run that was deferred to keep the reserve is due at once, because people may use the reserve,
-    and so is one that waits for a bank that is down: their request gets one try. News of a bank may do neither.
+    and so is one that waits for a bank that is down: their request gets one try. A provider's webhook may do neither.
     """
     waiting = update(BankImportRun).where(BankImportRun.id == run_id, BankImportRun.status.in_(WAITING))
     session.execute(waiting.values(trigger=trigger, dispatched_at=None))

@@ -1,7 +1,7 @@
 """Deletes what refreshes without news leave behind, once it is a day old.
 
-Of the quiet scheduled runs of a connection the last one of each day (UTC) stays, without its part per account and
-what it asked the bank. Of the openings of a credential by runs one line a week stays, which says how many they were.
+The last one of each day (UTC) of a connection's quiet scheduled runs stays, without its part per account and what it
+asked the bank. One line a week of the openings of a credential by runs stays, which says how many they were.
 What any other run asked the bank goes after the time for which quiet runs are kept, though the run itself may stay.
 """
 
@@ -51,7 +51,7 @@ UNNEEDED = f"""NOT EXISTS (SELECT FROM bank_connections c
           {_LATER.format(part="proof")}))"""  # noqa: S608 - a constant
 """The condition of a run `r` that no undo, proof, open question or dismissed row needs, and no other run.
 
-Of the proofs of an account the last one of each reason is needed: a balance that fitted tells of what is amiss later.
+The last proof of each reason of an account is needed: a balance that fitted tells of what is amiss later.
 """
 
 # Three days are looked at: what was missed in a longer outage goes with all the others. A page is chosen by the time

@@ -55,8 +55,8 @@ def _read(rejection_id: int, record: Mapping[str, Any], rejected_on: date | None
 def is_same_record(before: str, now: str) -> bool:
     """Say whether the text of a row that was dismissed is still that of the row a person saw.
 
-    Of a transaction its money, day and words count, since a bank's record may name the moment of the answer; of a
-    record that only its provider can read every character does.
+    A transaction is compared by its money, day and words, since a bank's record may name the moment of the answer; a
+    record that only its provider can read is compared by every character.
     """
     if before == now:
         return True

@@ -1,6 +1,6 @@
 """Finds lines whose ids changed places: the stored rows say the same as before, each under the id of another one.
 
-Only the other rows tell an id that moved from a row that was amended: where every content that an id left is there
+Whether an id moved or its row was amended is told by the other rows only: where every content that lost its id is there
 again under another id, the ids moved, and rows are recognised by their content. A line with new content under the id
 of a row that moved is a row of its own. So what a user did to a purchase stays with it.
 """
@@ -28,7 +28,7 @@ def interchanged_ids(
     left = {place: row for place, row in own.items() if row.content_key != lines[place].content_key}
     if not left:
         return {}
-    # Nothing of a row that kept its id, and nothing of equal rows, of which any order is right.
+    # Leave out rows that kept their id, and equal rows, where any order is right.
     kept_ids = {row.id for place, row in own.items() if place not in left}
     left_ids = {row.id for row in left.values()}
     free = [

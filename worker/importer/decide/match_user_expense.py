@@ -1,8 +1,8 @@
 """Matches new lines with expenses that the user already has: typed in, from a file, or of another source.
 
-Rows of another source of the same account meet one-to-one (`decide.meet_rows`). Of the user's own: same day, amount,
-currency, direction and merchant is the same; same amount within three days, similar words and no other candidate is
-the same. Anything less: both are kept, with a suggestion.
+Rows of another source of the same account meet one-to-one (`decide.meet_rows`). An expense of the user's own is the
+same purchase with the same day, amount, currency, direction and merchant, or with the same amount within three days,
+similar words and no other candidate. Anything less: both are kept, with a suggestion.
 """
 
 from collections import defaultdict

@@ -149,7 +149,7 @@ def _doubtful(
 ) -> list[Meeting]:
     """Return pairs of what is left on both sides, near where a source or delivered days end: those alike, the nearest.
 
-    Of two purchases of one amount at two merchants a question about the wrong pair would ask about neither.
+    A question about the wrong pair, of two purchases of one amount at two merchants, would ask about neither.
     """
     lefts, rights, _ = sources
     met_left, met_right = {one.left for one in met}, {one.right for one in met}

@@ -138,7 +138,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
 def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> list[UnmatchedRow]:
     """Return the rows that a new line may match: removed ones, those that a line names, other pending ones.
 
-    Of rows that were removed before those matter whose expense a user had deleted or changed.
+    A row that was removed before matters only if a user had deleted or changed its expense.
     """
     candidates = []
     for row in evidence.details.values():

@@ -1,7 +1,7 @@
 """Splits an account's share of a delivery into slices of whole days.
 
-Each slice says for which days it has every row, and under which days its rows may be stored. Of a long delivery the
-rows are read back from the file of `fetch.staging`, one slice at a time.
+Each slice says for which days it has every row, and under which days its rows may be stored. The rows
+of a long delivery are read back from the file of `fetch.staging`, one slice at a time.
 """
 
 from collections.abc import Collection, Iterator

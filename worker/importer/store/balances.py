@@ -58,7 +58,7 @@ _CHANGE_WITHOUT_ROWS = (AccountType.INVESTMENT, AccountType.LOAN)
 
 def _last_days(name: str, on: str) -> str:
     """Return the columns of what is posted in the last days up to one: in one of them, in two, and so on."""
-    # What most rows fail first: all rows of the account are looked at.
+    # Cheapest filter first: all rows of the account are looked at, and most of them fail it.
     posted = "sum(amount) FILTER (WHERE day > {on} - {days} AND day <= {on} AND day >= :from_on AND state = 'posted')"
     numbers = range(1, MAX_DAYS_NOT_COUNTED + 1)
     columns = (posted.format(on=f"CAST({on} AS date)", days=days) for days in numbers)
@@ -183,7 +183,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
 def _by_day(account: BankConnectionAccount, job: Job, stated: StatedBalances) -> dict[date, Decimal]:
     """Return the balances of past days with the account's sign, in order of days; those of statements come first."""
     sign = -1 if is_inverted(account, job.options) else 1
-    # Of the first day of a later delivery the bank may have left out a part.
+    # The bank may have left out a part of the first day of a later delivery.
     by_day = dict(day_ends(stated.rows, with_start=account.opening_amount is None))
     by_day |= {balance.on: balance.amount for balance in stated.days}
     return {on: sign * by_day[on] for on in sorted(by_day)}

@@ -46,7 +46,7 @@ _BESIDE = text(
         AND d.transaction_id = least(p.id, q.id) AND d.other_transaction_id = greatest(p.id, q.id))
     ORDER BY p.id, q.id"""
 )
-# With the expense that the user had typed for it, if it is free now.
+# Selects rows that went, each with the expense that the user had typed for it, if that is free now.
 _WENT = text(
     """SELECT c.transaction_id AS id, e.id AS typed_expense_id
     FROM bank_transaction_changes c JOIN bank_transactions t ON t.id = c.transaction_id AND t.state = 'removed'

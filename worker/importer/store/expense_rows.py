@@ -1,6 +1,6 @@
 """Inserts, updates and deletes rows of FinMind's `expenses`, a statement for many.
 
-Of what they insert and update callers record the events; what they delete is recorded here.
+Callers record the events of what they insert and update; what they delete is recorded here.
 """
 
 import uuid

@@ -100,7 +100,7 @@ _BECOME_TWINS = text(
       last_run_id = :run_id
     FROM unnest(CAST(:old_ids AS bigint[]), CAST(:new_ids AS bigint[])) v(old_id, new_id) WHERE n.id = v.new_id"""
 )
-# Of a row that became a twin since, the row that has the expense now.
+# Returns the row that has the expense now, where the row became a twin since.
 _PAIR = text(
     f"""SELECT w.id AS asked_id, t.id, t.expense_id, t.expense_state, to_char(e.spent_at, 'YYYY-MM') AS month,
       t.expense_state = 'linked' OR {IS_EDITED} AS touched
@@ -110,7 +110,7 @@ _PAIR = text(
     WHERE w.id = ANY(CAST(:ids AS bigint[])) AND t.state <> 'removed' AND t.expense_state IN ('own', 'linked')
     ORDER BY e.id FOR UPDATE OF t, e"""  # noqa: S608 - a constant
 )
-# A leg has no expense: the transfer hides the purchase. Nor has a purchase that the user deleted.
+# A leg has no expense: the transfer hides the purchase. A purchase that the user deleted has none either.
 _HIDDEN = text(
     """SELECT w.id AS asked_id, t.id, t.expense_id, t.expense_state, CAST(NULL AS text) AS month, FALSE AS touched
     FROM bank_transactions w

@@ -15,8 +15,9 @@ CLOSED_AS_OBSOLETE = """status = 'obsolete', decided_at = now(),
       detail = s.detail || jsonb_build_object('settled_by', CAST(:settled_by AS text))"""
 """What is written of a question `s` that a run finds obsolete."""
 
-# An answer is about purchases: that of a twin is the row that has the expense. Of an answer that would be refused
-# nothing is asked: a source has booked both of two rows, a leg has its peer, a row stands for another expense.
+# An answer is about purchases: that of a twin is the row that has the expense. Nothing is asked
+# whose answer would be refused: a source has booked both of two rows, a leg has its peer, a row stands for another
+# expense.
 # The `+ 0` lets Postgres look rows up by their ids: by the account as well it would read all days of the account.
 _STANDS = """CASE q.kind
     WHEN 'category' THEN EXISTS (SELECT FROM expenses e WHERE e.id = q.expense_id AND e.category_id IS NULL)

@@ -1,7 +1,7 @@
 """Pairs equal purchases of two sources of an account anew, where rows are left alone on both sides.
 
 The rule is `decide.rearrange_rows`: in a chain each row gets another partner. The rows of one side have the expenses
-afterwards, those of the other side are their twins. Of the two rows that were alone, one loses its expense.
+afterwards, those of the other side are their twins. One of the two rows that were alone loses its expense.
 """
 
 from collections import Counter
@@ -94,8 +94,8 @@ def _sides(
 ) -> tuple[list[MovableRow], list[MovableRow], dict[int, int]]:
     """Return the rows of both sides that have met or are alone, and the pairs there are, by their places.
 
-    Of several sources that confirm one row, the first one stands for them. Legs of transfers stay as they are. Amounts
-    of which no row is alone show nothing but the days between the sources, where they occur once.
+    The first of several sources that confirm one row stands for them. Legs of transfers stay as they are. Amounts of
+    which no row is alone show nothing but the days between the sources, where they occur once.
     """
     lefts = [row for row in ours if row.id in alone]
     rights = [row for row in theirs if row.id in alone]

@@ -102,7 +102,7 @@ def record_rejections(
     if not rejections:
         return 0
     before = standing_rejections(session, job.connection_id, account_id).open
-    # Of several records of one id the last one counts, so that what a person left out is compared with itself.
+    # The last one of several records of one id counts, so that what a person left out is compared with itself.
     latest = dict(zip(_identities(rejections), rejections, strict=True))
     rows: list[dict[str, Any]] = [
         {

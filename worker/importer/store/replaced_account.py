@@ -54,9 +54,9 @@ log = get_logger(__name__)
 _ALL_DAYS = Window(from_on=date.min, to_on=date.max)
 
 # An account that has a suggestion, open or answered, gets no second one. Old accounts that nothing is asked about come
-# first. Of accounts that the bank began to list at the
-# same time none took the place of another; those without another number, with one balance and about as many rows of the
-# days that were read of the new one, may be one under two ids. One of which the bank states no currency may be in any.
+# first. Accounts that the bank began to list at the same time did not take each other's place; those without another
+# number, with one balance and about as many rows of the days that were read of the new one, may be one under two ids.
+# An account whose currency the bank does not state may be in any.
 _OLDER = text(
     """SELECT o.id, o.included, o.status = 'active' AS is_listed,
       o.status = 'active' AND o.created_at = n.created_at AS at_once,

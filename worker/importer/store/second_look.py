@@ -41,8 +41,9 @@ from worker.models import BankConnectionAccount
 LOOK_BACK_DAYS = 60
 """How far back rows are looked at again."""
 
-# A row that others are twins of is nobody's twin: they would be expenses again, and the next run would look once more.
-# Rows of all sources of the account: one that is a file, rests or was removed has no run that would look at its own.
+# Skips rows that have twins: making one a twin would turn its twins into expenses again, and the next run would repeat
+# it.
+# Looks at rows of all sources of the account: one that is a file, rests or was removed has no run of its own.
 # Selects the few candidates first and then the rows that may match; queried row by row, a year of rows took seconds.
 # An expense with a higher id than the row's was added later. One with a lower id may have been added while the row was
 # planned, so that nobody compared the two: then neither was asked about. Each row and each expense comes once: of

@@ -47,6 +47,7 @@ def import_slice(
     rows = read_slice(slice_.transactions, stored, context, rules)
     coverage = Coverage(window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(today))
     removed -= seen.row_ids
+    # A user may edit an expense meanwhile: then it is decided anew.
     matches, plan, written = retry_while_changed(
         lambda: _decide_and_write(session, share, rows, coverage, removed, seen)
     )

@@ -26,9 +26,9 @@ from worker.importer.store.write import WriteTarget, write_plan
 NEAR_DAYS = 31
 """A statement file without a row for longer is taken for two, and the days between them for days that nobody read."""
 
-# Of a connection that is not read any more, or not until its user acts, nobody hears what became of a pending row, or
-# of one that was booked for a day to come; another one to the same account has read its day since. A statement file has
-# read the days between its rows, which must go on until a pending row is booked.
+# Selects pending rows, and rows booked for a day to come, of a connection that is not read any more, or not until its
+# user acts: nobody hears what became of them. Another source of the same account has read their day since. A statement
+# file has read the days between its rows, which must go on until a pending row is booked.
 _ABANDONED = text(
     """SELECT t.id FROM bank_connection_accounts n
     JOIN bank_connection_accounts a ON a.bank_account_id = n.bank_account_id AND a.id <> n.id
@@ -48,8 +48,8 @@ _ABANDONED = text(
       SELECT 1 FROM bank_transactions w
       WHERE w.twin_id = t.id AND w.account_id = n.id AND w.state <> 'removed' AND w.expense_state = 'twin')"""
 )
-# Nor of an account that the bank lists no longer, unless it may go on under another id: a new account was not compared
-# yet, or waits.
+# Nobody hears either what became of a pending row of an account that the bank lists no longer, unless the account may
+# go on under another id: a new account was not compared yet, or waits.
 _OF_MISSING_ACCOUNTS = text(
     """SELECT t.id FROM bank_connection_accounts m
     JOIN bank_transactions t ON t.account_id = m.id AND t.state = 'pending' AND t.expense_state = 'own'
@@ -62,8 +62,8 @@ _OF_MISSING_ACCOUNTS = text(
       AND NOT EXISTS (SELECT 1 FROM bank_transactions w
         WHERE w.twin_id = t.id AND w.state <> 'removed' AND w.expense_state = 'twin')"""
 )
-# With the rows whose expense the user deleted while they were pending: they went, and may come as another row, unless
-# the user said of one that it is another purchase.
+# Includes the rows whose expense the user deleted while they were pending: they went, and may come as another row,
+# unless the user said of one that it is another purchase.
 _PENDING = text(
     """SELECT id, state, CAST(:today AS date) - effective_on AS days, absent_since_at IS NOT NULL AS is_absent,
       EXISTS (SELECT FROM bank_transactions q WHERE q.twin_id = t.id AND q.account_id = t.account_id

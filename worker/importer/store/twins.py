@@ -24,8 +24,8 @@ from worker.importer.store.suggestions import IS_ASKED
 
 _HANDED_OVER = {ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER}
 
-# A posted row before a pending one, and one of a connection that is read before one that is not. None that waits for
-# an answer: what the user deleted is not known to be its purchase.
+# A posted row comes before a pending one, and one of a connection that is read before one that is not. Never one that
+# waits for an answer: what the user deleted is not known to be its purchase.
 _SUCCESSORS = text(
     f"""SELECT DISTINCT ON (t.twin_id) t.twin_id, t.id FROM bank_transactions t
     JOIN bank_connection_accounts a ON a.id = t.account_id JOIN bank_connections c ON c.id = a.connection_id
@@ -58,7 +58,7 @@ _POINT = text(
     SET twin_id = v.twin_id, last_run_id = coalesce(CAST(:run_id AS uuid), t.last_run_id)
     FROM unnest(CAST(:ids AS bigint[]), CAST(:twin_ids AS bigint[])) v(id, twin_id) WHERE t.id = v.id"""
 )
-# Of the twins of one row the one that goes on without it comes first.
+# The twin that goes on without its row comes first among the row's twins.
 _TWINS_OF_SOURCE = text(
     """SELECT t.id, t.twin_id, t.account_id = :source_id AS is_of_source, t.state
     FROM bank_transactions t JOIN bank_transactions o ON o.id = t.twin_id

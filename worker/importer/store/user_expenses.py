@@ -54,7 +54,7 @@ _COUNTERPARTS = text(
     ORDER BY pending, expense_id, twin_id"""
 )
 
-# Whoever was said to be another purchase than a row is another one than its twins, too.
+# A "no" about a row holds for its twins too.
 _ASKED = text(
     """WITH members AS MATERIALIZED (
       SELECT id AS member_id, id AS row_id FROM unnest(CAST(:ids AS bigint[])) w(id)
