@@ -173,7 +173,7 @@ def _problems(
     if counts.delivered != counts.accounted:
         yield UNACCOUNTED, run_messages.unaccounted(counts)
     if doubtful.told_again and proof.result == "unproven":
-        # Before what a person can answer, which would end it.
+        # It comes before what a person can answer, which would end it.
         yield "rows_told_again", run_messages.told_again(doubtful.told_again)
     if open_rejections:
         yield "rows_rejected", run_messages.rejected(open_rejections)

@@ -58,9 +58,9 @@ def seconds_of_runs(interval: str) -> str:
 
 
 RUN_SECONDS = seconds_of_runs("r.finished_at - r.started_at")
-"""From start to end."""
+"""SQL: how many runs of the hour took how long from start to end."""
 WAIT_SECONDS = seconds_of_runs("r.started_at - r.queued_at")
-"""From request to start."""
+"""SQL: how many runs of the hour took how long from request to start."""
 
 _WRITE_HOURS = text(
     f"""

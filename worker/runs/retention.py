@@ -117,7 +117,7 @@ _STATEMENTS: Mapping[str, str] = {
     DELETE FROM bank_quota_usage WHERE id IN (
       SELECT id FROM bank_quota_usage WHERE window_ends_at < now() - :keep_ended_allowances
       LIMIT :batch FOR UPDATE SKIP LOCKED)""",
-    # From the audit only functions of the database remove; each returns how many lines.
+    # Only functions of the database remove lines of the audit; each returns how many.
     "openings": "SELECT forget_credential_openings(make_interval(days => :audit_days), :batch)",
     "audit_of_erased": "SELECT fold_audit_of_gone_users(10 * :batch)",
 }

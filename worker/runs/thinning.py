@@ -100,7 +100,7 @@ _THIN_RUNS = text(
     """  # noqa: S608 - constants
 )
 
-# With a place where the page begins, because what is needed stays and would be looked at again for every batch.
+# Each page begins where the last one ended: what is needed stays, and every batch would look at it again.
 _REMOVE_OLD_RUNS = text(
     f"""
     WITH page AS MATERIALIZED (

@@ -34,7 +34,7 @@ from worker.importer.decide.source_rows import (
 )
 
 MIN_LAGS = 5
-"""From so many amounts that occur once on, the days between the two sources are known."""
+"""The days between the two sources are known from so many amounts that occur once."""
 
 SLACK = ((10, 2), (30, 1))
 """Pairs of rows and days: a lag learned from fewer rows may be so many days longer either way."""

@@ -8,7 +8,7 @@ from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.source_rows import MetBy, SourceRow
 
 SHORT_DAYS = 7
-"""From the first to the last common day; over so few, sources can hardly agree in many rows."""
+"""Sources can hardly agree in many rows over so few days, from the first to the last common one."""
 
 EDGE_DAYS = 5
 """Rows so near to the end of the common days may be beyond it in the other source."""

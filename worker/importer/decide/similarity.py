@@ -23,7 +23,7 @@ _MAX_LETTERS = 60
 
 
 MIN_TEXTS = 6
-"""Of fewer texts nothing says which of their words name no merchant."""
+"""Fewer texts do not say which of their words name no merchant."""
 
 
 def common_words(texts: Iterable[str]) -> frozenset[str]:

@@ -23,7 +23,7 @@ MAX_DAYS_LATE = 14
 """So many days after the purchase a bank books it, where it is late."""
 
 MAX_COMPARED_TEXTS = 40_000
-"""Of more pairs only the nearest ones are compared by their texts, because comparing all would take minutes."""
+"""Only the nearest ones of more pairs are compared by their texts, because comparing all would take minutes."""
 
 _PlacedRow: TypeAlias = tuple[int, SourceRow]
 

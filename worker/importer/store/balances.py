@@ -147,7 +147,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
         return BalanceProof(result="unproven", reason="other_currencies", balance_on=balance_on)
     if opens and booked is not None and balance_on is not None:
         first_on = sums.first_on or balance_on
-        # From the first day that was read, for a row that the bank moves by a day still counts.
+        # It opens on the first day that was read, for a row that the bank moves by a day still counts.
         account.opening_amount, account.opening_on = (
             booked - sums.posted,
             min(first_on, account.history_from_on or first_on),

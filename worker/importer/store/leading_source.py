@@ -68,7 +68,7 @@ def let_sources_lead(
         for owner_id, stated in stated_by_owner(session, ids).items()
         if also_alone or len(stated) > 1
     }
-    # Of most rows nothing changes: what they are now is read whole, and locked, of the others alone.
+    # Most rows do not change: only the others are read whole, as they are now, and locked.
     bases = session.execute(_BASES, {"ids": array_text(wanted)})
     others = [row_id for row_id, *base in bases if ExpenseFields(*base) != wanted[row_id]]
     rows = [row for row in load_details(session, others).values() if row.expense is not None and row.base is not None]

@@ -40,7 +40,7 @@ _GIVE_BACK = text(
     FROM unnest(CAST(:old_ids AS bigint[]), CAST(:expense_ids AS bigint[]), CAST(:states AS text[]),
       CAST(:peer_ids AS bigint[])) v(old_id, expense_id, state, peer_id) WHERE o.id = v.old_id"""
 )
-# With the base that the row had before the move, which that of the expense it took has replaced.
+# Writes the base that the row had before the move, which that of the expense it took has replaced.
 _INSERT_DROPPED = text(
     """WITH written AS (
       INSERT INTO expenses (id, user_id, amount, currency, expense_type, notes, spent_at)

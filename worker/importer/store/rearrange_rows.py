@@ -40,8 +40,8 @@ ALONE = """alone AS MATERIALIZED (
     )"""
 """Rows of an account's sources that no other source confirms; none that a user was asked about."""
 
-# Of amounts that both sides have such rows of. Two that differ may have met each other's: of a pair of two amounts each
-# side has one, and the other amount alone.
+# Selects amounts that both sides have such rows of. Two that differ may have met each other's: each side has one row of
+# a pair of two amounts, and the other amount alone.
 _ALONE = text(
     f"""WITH {ALONE}, unlike AS MATERIALIZED (
       SELECT v.is_ours, v.amount, t.currency

@@ -17,7 +17,7 @@ from worker.importer.store.user_expenses import load_spans
 from worker.importer.store.write import WriteTarget
 
 MAX_QUESTIONS = 100
-"""Of very many pairs the first ones are asked about."""
+"""Only so many pairs are asked about, the first ones."""
 
 # By windows, which are sorted: compared row by row, thousands of rows would make millions of pairs.
 _CANDIDATES = text(
