@@ -16,7 +16,7 @@ from worker.models import BankConnection, BankConnectorCircuit
 FAILURES_TO_OPEN = 5
 USERS_TO_OPEN = 5
 FEWEST_USERS_TO_OPEN = 2
-FAILURES_LAST = timedelta(hours=3)
+FAILURES_FORGOTTEN_AFTER = timedelta(hours=3)
 FIRST_OPEN = timedelta(minutes=1)
 LONGEST_OPEN = timedelta(minutes=30)
 
@@ -43,7 +43,7 @@ def count_failure(session: Session, connector_name: str, scope: str, user_id: in
 
     The fifth failure in a row opens the circuit if five users failed since somebody was answered, or all who have an
     active connection to the scope; every failed probe opens it for twice as long. Failures of one user that follow
-    each other count once. After `FAILURES_LAST` without a failure counting starts anew.
+    each other count once. After `FAILURES_FORGOTTEN_AFTER` without a failure counting starts anew.
     """
     session.execute(_count(connector_name, scope, user_id, code))
     session.execute(_open_if_nobody_is_answered(connector_name, scope))
@@ -56,7 +56,7 @@ def _count(connector_name: str, scope: str, user_id: int, code: str) -> Insert:
     )
     added = func.array_append(func.array_remove(_Circuit.failed_users, user_id), user_id)
     last_user = _Circuit.failed_users[func.cardinality(_Circuit.failed_users)]
-    is_past = (_Circuit.state == "closed") & (_Circuit.updated_at < func.now() - FAILURES_LAST)
+    is_past = (_Circuit.state == "closed") & (_Circuit.updated_at < func.now() - FAILURES_FORGOTTEN_AFTER)
     is_another_user = case((last_user.is_distinct_from(user_id), 1), else_=0)
     return adding.on_conflict_do_update(
         index_elements=[_Circuit.connector_name, _Circuit.scope],
