@@ -11,7 +11,7 @@ from tests.leases import claim
 from worker.net.measured import MeasuredRequest
 from worker.runs.attempt_log import FIRST, LAST, AttemptLog, read_attempts
 from worker.runs.ending import close
-from worker.runs.lease import EARLIER_ATTEMPTS, hand_back, heartbeat
+from worker.runs.lease import EARLIER_ATTEMPTS, extend, hand_back
 from worker.runs.request import request_run
 from worker.runs.run_queries import told_run
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus
@@ -110,7 +110,7 @@ def test_every_attempt_of_a_run_is_told_with_how_it_ended_and_a_wait_for_its_tur
             end(session, lease)
 
     def lose(session, lease):
-        heartbeat(session, lease, lease_s=60)
+        extend(session, lease, lease_s=60)
         session.execute(text("UPDATE bank_import_runs SET lease_expires_at = now() - INTERVAL '1 second'"))
 
     waits = Outcome(status=RunStatus.DEFERRED, code="rate_limited", defer_s=-1)

@@ -9,7 +9,7 @@ from worker.db.engine import Sessions
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.runs.ending import close
-from worker.runs.lease import fence, hand_back, heartbeat
+from worker.runs.lease import extend, fence, hand_back
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus
 
@@ -38,7 +38,7 @@ def test_an_expired_lease_is_taken_over_and_the_old_holder_cannot_write(sessions
     new = take(sessions, run_id)
     assert new is not None
     assert new.attempt == old.attempt + 1
-    for write in (lambda s: fence(s, old), lambda s: heartbeat(s, old, lease_s=60)):
+    for write in (lambda s: fence(s, old), lambda s: extend(s, old, lease_s=60)):
         with sessions() as session, pytest.raises(LostLeaseError):
             write(session)
 

@@ -17,7 +17,7 @@ from worker.cli.main import run as command
 from worker.connections.lifecycle import NewConnection, add
 from worker.credentials import generate_key
 from worker.net.measured import MeasuredRequest
-from worker.runs.lease import heartbeat
+from worker.runs.lease import extend
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 from worker.runtime import open_connection_service, open_runtime
@@ -76,7 +76,7 @@ def test_the_requests_of_all_attempts_are_told_without_anything_secret(opened, b
                 is_answered=False,
             )
         )  # fmt: skip
-        heartbeat(session, lost, lease_s=-1)
+        extend(session, lost, lease_s=-1)
     assert execute_run(opened, run_id, worker_name="next@host", soft_limit_s=240).status == "succeeded"
     with TestClient(create_app(opened)) as client:
         as_person = {"Authorization": f"Bearer {token(user_id)}"}

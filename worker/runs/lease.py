@@ -179,7 +179,7 @@ def fence(session: Session, lease: Lease) -> None:
         raise CancelRequestedError(f"run {lease.run_id} was cancelled, or its connection removed")
 
 
-def heartbeat(session: Session, lease: Lease, *, lease_s: float) -> None:
+def extend(session: Session, lease: Lease, *, lease_s: float) -> None:
     """Extend the lease. Raises: LostLeaseError, CancelRequestedError."""
     at = func.clock_timestamp()  # now() is when the transaction began, which may be long ago
     cancel_requested_at = session.execute(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from worker.db.engine import Sessions
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
 from worker.fault_injection import point
-from worker.runs.lease import heartbeat
+from worker.runs.lease import extend
 from worker.runs.states import Lease
 from worker.telemetry.logs import get_logger
 
@@ -156,7 +156,7 @@ class LeaseKeeper:
     def _renew_once(self, session: Session) -> None:
         sent_s = time.monotonic()
         try:
-            heartbeat(session, self.lease, lease_s=self._lease_s)
+            extend(session, self.lease, lease_s=self._lease_s)
         except CancelRequestedError:
             self._cancelled = True
         self._renewed_s = max(self._renewed_s, sent_s)  # a transaction may have renewed it in the meantime
