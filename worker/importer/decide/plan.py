@@ -83,7 +83,7 @@ class _CounterpartMatches:
     of_new: dict[int, tuple[ExpenseEffect, Reason]] = field(default_factory=dict)
     of_changes: dict[int, ExpenseEffect] = field(default_factory=dict)
     suggestions: list[Suggestion] = field(default_factory=list)
-    own: list[Counterpart] = field(default_factory=list)
+    users_expenses: list[Counterpart] = field(default_factory=list)
 
 
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
@@ -131,7 +131,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         returned=matches.returned,
         newly_absent=[r.id for r in left_over if r.id not in removed and is_newly_absent(r, evidence.coverage)],
         unchanged=matches.unchanged,
-        expenses=found.own,
+        expenses=found.users_expenses,
     )
 
 
@@ -211,7 +211,7 @@ def _match_counterparts(
         place = change_places[match.left_place - len(new_places)]
         if (changes[place].known.id, match.right.partner) not in expenses.asked.open:
             found.of_changes[place] = match.right.effect
-    found.own = [m.right for m in (*result.matches, *result.suggestions) if m.right.twin_id is None]
+    found.users_expenses = [m.right for m in (*result.matches, *result.suggestions) if m.right.twin_id is None]
     found.suggestions = [
         Suggestion(
             new_place=new_places[match.left_place],
