@@ -83,7 +83,7 @@ def test_a_known_row_stays_as_it_is():
 
 
 def test_a_row_the_bank_lists_as_removed_goes_though_nothing_else_is_proven():
-    decided = plan([], [row(external_id="a")], NOTHING_PROVEN, removed=frozenset({1}))
+    decided = plan([], [row(external_id="a")], NOTHING_PROVEN, listed_as_removed=frozenset({1}))
     assert [change.reason for change in decided.changes] == [Reason.REMOVED_BY_BANK]
 
 

@@ -69,7 +69,7 @@ def test_a_removed_row_is_loaded_as_far_from_its_day_as_it_is_matched(days, load
     said = line(booking_on=day(days), pending=True, external_id="new")
     matches = match_by_identity([said], [key(removed)], {}, COMPLETE)
     assert undecided_ids(matches, COMPLETE) == loaded
-    candidate = UnmatchedRow(known=removed, withdrawn=False, complete=False, removed=True)
+    candidate = UnmatchedRow(known=removed, withdrawn=False, complete=False, removed_before=True)
     assert {match.right.known.id for match in match_pending_rows([said], [candidate])} == loaded
 
 

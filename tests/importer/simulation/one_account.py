@@ -249,7 +249,7 @@ class MemoryLedger:
             Evidence(
                 details=details,
                 coverage=coverage,
-                removed=removed,
+                listed_as_removed=removed,
                 only_changes=world.style == Style.CHANGES,
             ),
             RowRules(

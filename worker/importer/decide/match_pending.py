@@ -217,7 +217,7 @@ def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str
         return None
     words_decide = known.state == State.PENDING or known.suppresses_expense
     alike = 1.0 if says_the_same(line, known) else _likeness(line, candidate, common if words_decide else frozenset())
-    if candidate.removed:
+    if candidate.removed_before:
         return _rate_returned_row(line, known, alike, days)
     # A row without an expense hides the line that becomes it; but what the user deleted must not come back.
     required = ALIKE if candidate.withdrawn else SURE

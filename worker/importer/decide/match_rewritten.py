@@ -43,7 +43,7 @@ class UnmatchedRow:
         complete: The provider promises complete windows, so that the absence of a posted row is evidence too.
         maybe_cut_off: The delivery should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
-        removed: It was removed before, and a user had deleted or changed its expense.
+        removed_before: It was removed before, and a user had deleted or changed its expense.
         maybe_restated: It is posted and has no trusted id, and the delivery holds its day as a whole without it.
         currency_assumed: Its currency is the one that was assumed before the bank stated any.
         named_as: The id, present or former, by which a line names it as its pending one.
@@ -54,7 +54,7 @@ class UnmatchedRow:
     complete: bool
     maybe_cut_off: bool = False
     ahead: bool = False
-    removed: bool = False
+    removed_before: bool = False
     maybe_restated: bool = False
     currency_assumed: bool = False
     named_as: str | None = None

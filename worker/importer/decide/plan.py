@@ -28,7 +28,7 @@ class Evidence:
         coverage: What the delivery proves.
         only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
         details: The rows that changed, are absent or were removed, with all fields.
-        removed: Ids of the rows that the bank lists as removed.
+        listed_as_removed: Ids of the rows that the bank lists as removed.
         expenses: What the user has that new lines may match.
         rows_set_aside: How many stored rows `read_slice` set aside as unchanged.
         named: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
@@ -41,7 +41,7 @@ class Evidence:
     coverage: Coverage
     only_changes: bool = False
     details: Mapping[int, StoredRow] = field(default_factory=dict)
-    removed: frozenset[int] = frozenset()
+    listed_as_removed: frozenset[int] = frozenset()
     expenses: UserExpenses = field(default_factory=UserExpenses)
     rows_set_aside: int = 0
     named: Mapping[int, str] = field(default_factory=dict)
@@ -110,13 +110,15 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         for (known, line, reason), identity in zip(updates, identities, strict=False)  # those of new rows follow
     ]
     delivered = (
-        {match.right.known.id for match in became} | matches.delivered_ids | (evidence.delivered - evidence.removed)
+        {match.right.known.id for match in became}
+        | matches.delivered_ids
+        | (evidence.delivered - evidence.listed_as_removed)
     )
     undelivered = [row for row in evidence.details.values() if row.id not in delivered]
     left_over = [row for row in undelivered if row.state != State.REMOVED or row.returned_by_revert]
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
     changes += removals
-    removed = {change.known.id for change in removals}
+    tombstoned = {change.known.id for change in removals}
     found = _match_counterparts(new, changes, evidence, rules)
     return Plan(
         creates=[
@@ -129,7 +131,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         ],
         suggestions=found.suggestions,
         returned=matches.returned,
-        newly_absent=[r.id for r in left_over if r.id not in removed and is_newly_absent(r, evidence.coverage)],
+        newly_absent=[r.id for r in left_over if r.id not in tombstoned and is_newly_absent(r, evidence.coverage)],
         unchanged=matches.unchanged,
         expenses=found.users_expenses,
     )
@@ -142,7 +144,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
     """
     candidates = []
     for row in evidence.details.values():
-        explicit, named = row.id in evidence.removed, row.id in evidence.named
+        explicit, named = row.id in evidence.listed_as_removed, row.id in evidence.named
         if row.id in matches.delivered_ids or (
             row.id in evidence.delivered and row.state == State.POSTED and not explicit
         ):
@@ -151,7 +153,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
             continue
         if row.state == State.REMOVED and not explicit and not named:
             if row.changed_by_user:
-                candidates.append(UnmatchedRow(known=row, withdrawn=False, complete=False, removed=True))
+                candidates.append(UnmatchedRow(known=row, withdrawn=False, complete=False, removed_before=True))
             continue
         withdrawn = explicit or evidence.coverage.covers(row.day)
         guessed = row.state == State.PENDING and rules.guess_pending
@@ -179,7 +181,7 @@ def _removal_reason(row: StoredRow, evidence: Evidence, rules: RowRules) -> Reas
         row,
         evidence.coverage,
         rules,
-        removed_by_bank=row.id in evidence.removed,
+        removed_by_bank=row.id in evidence.listed_as_removed,
         only_changes=evidence.only_changes,
     )
 

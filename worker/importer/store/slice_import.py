@@ -85,7 +85,7 @@ def _decide_and_write(
         coverage=coverage,
         only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
         details={**beside.restated, **full.details},
-        removed=removed,
+        listed_as_removed=removed,
         expenses=expenses,
         rows_set_aside=found.rows_set_aside,
         named=full.named,
