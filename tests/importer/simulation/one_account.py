@@ -254,7 +254,7 @@ class MemoryLedger:
             ),
             RowRules(
                 windows_complete=world.style == Style.COMPLETE and bool(rows),
-                guess_pending=world.style != Style.CHANGES,
+                links_pending=world.style == Style.CHANGES,
                 pending_grace_days=GRACE_DAYS,
             ),
         )

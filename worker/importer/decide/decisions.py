@@ -16,7 +16,7 @@ class RowRules:
         pending_grace_days: How long an absent pending row stays; an option of the connection.
         pending_hidden: Pending rows get no expense.
         windows_complete: A posted row absent from a covered window is removed at the bank.
-        guess_pending: The provider does not link posted rows to pending ones, so that evidence decides even where
+        links_pending: The provider links posted rows to pending ones. Where it does not, evidence decides even where
             nothing was withdrawn.
         list_of_changes: The delivery says what changed since a cursor, so that one row may be in it in several states.
         whole_days: The delivery holds each of its days as a whole.
@@ -28,7 +28,7 @@ class RowRules:
     pending_grace_days: int
     pending_hidden: bool = False
     windows_complete: bool = False
-    guess_pending: bool = True
+    links_pending: bool = False
     list_of_changes: bool = False
     whole_days: bool = False
     report_all: bool = False

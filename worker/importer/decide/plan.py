@@ -156,7 +156,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
                 candidates.append(UnmatchedRow(known=row, withdrawn=False, complete=False, removed_before=True))
             continue
         withdrawn = explicit or evidence.coverage.covers(row.day)
-        guessed = row.state == State.PENDING and rules.guess_pending
+        guessed = row.state == State.PENDING and not rules.links_pending
         restated = row.id in evidence.maybe_restated
         if withdrawn or guessed or named or restated:
             complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)

@@ -72,7 +72,7 @@ class CorrectedMatches:
 def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules: RowRules) -> SliceMatches:
     """Match lines with stored rows by identity and content."""
     matches = match_by_identity(
-        rows.lines, rows.known, rows.aliases, coverage, rows.shared_ids, links_pending=not rules.guess_pending
+        rows.lines, rows.known, rows.aliases, coverage, rows.shared_ids, links_pending=rules.links_pending
     )
     matches.returned += rows.set_aside.returned
     opposite = opposite_fingerprints(matches, rows.set_aside, context)

@@ -81,7 +81,7 @@ def read_slice(
     set_aside = SetAside(rest=distinct.transactions)
     if not rules.report_all:
         set_aside = set_unchanged_aside(distinct.transactions, {key.identity: key for key in stored.rows})
-    if not rules.guess_pending:
+    if rules.links_pending:
         _leave_out_delivered_again(set_aside, stored.aliases, stored.rows)
     read = [read_line(item, context) for item in set_aside.rest]
     return SliceRows(

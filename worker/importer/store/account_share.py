@@ -85,7 +85,7 @@ def _rules(job: Job, account: AccountState, request: FetchRequest, capabilities:
         pending_grace_days=job.options.pending_grace_days,
         # An empty delivery proves nothing about posted rows: providers give one when they fail.
         windows_complete=capabilities.windows_complete and rows > 0,
-        guess_pending=not capabilities.links_pending,
+        links_pending=capabilities.links_pending,
         list_of_changes=request.by_cursor and not request.replays and request.cursor is not None,
         whole_days=capabilities.whole_days and not request.replays,  # rows that are replayed come alone
         report_all=job.dry_run,
