@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks.results import print_and_keep
 from worker.runs.bank_outages import DOWN_FAILS, BankState, RunResult, after, usual_failures
-from worker.runs.circuit import FAILURES_LAST, FAILURES_TO_OPEN, FEWEST_USERS_TO_OPEN, USERS_TO_OPEN
+from worker.runs.circuit import FAILURES_FORGOTTEN_AFTER, FAILURES_TO_OPEN, FEWEST_USERS_TO_OPEN, USERS_TO_OPEN
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -88,7 +88,7 @@ class CircuitRule:
         if result.code is None:
             self.users = []
             return False
-        if result.at - self.last_at > FAILURES_LAST:
+        if result.at - self.last_at > FAILURES_FORGOTTEN_AFTER:
             self.users = []
         self.last_at = result.at
         if self.users[-1:] != [result.user_id]:

@@ -48,7 +48,7 @@ def said(text="Trattoria Luigi", amount="-20", **more):
 LONGER, OTHER = "TRATTORIA LUIGI ROMA IT", "CARD 4711 POS 23"
 DELETED = {"expense_id": None, "expense": None, "expense_state": ExpenseState.OWN}
 
-TAKEN_BACK = {"known": None, "withdrawn": False, "complete": False, "removed": True}
+TAKEN_BACK = {"known": None, "withdrawn": False, "complete": False, "removed_before": True}
 
 
 @pytest.mark.parametrize(

@@ -86,5 +86,5 @@ def test_what_a_window_proves_of_a_day():
     assert COMPLETE.covers(JUNE.to_on)
     assert COMPLETE.is_past(BEFORE_JUNE)
     assert not COMPLETE.is_past(JUNE.from_on)
-    assert CUT.lacks(JUNE.from_on)
+    assert CUT.was_cut_off(JUNE.from_on)
     assert not CUT.covers(JUNE.from_on)

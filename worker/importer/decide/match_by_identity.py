@@ -138,7 +138,7 @@ def _may_return_to_former_id(line: Line, row: StoredKey, coverage: Coverage) -> 
     """
     same_content = row.content_key == line.content_key and not _is_posted_already(line, row)
     own = not row.has_trusted_id or row.state == State.REMOVED or same_content
-    return own or coverage.covers(row.day) or (line.pending and coverage.lacks(row.day))
+    return own or coverage.covers(row.day) or (line.pending and coverage.was_cut_off(row.day))
 
 
 def _is_posted_already(line: Line, row: StoredKey) -> bool:

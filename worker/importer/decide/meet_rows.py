@@ -156,7 +156,9 @@ def _doubtful(
 
     def may_be_one(left: int, right: int) -> bool:
         one, other = lefts[left], rights[right]
-        return not spans.decide(one, other, ANYWHERE) or (lag.allows(one, other) and spans.are_delivered(one, other))
+        return not spans.leave_no_doubt(one, other, ANYWHERE) or (
+            lag.allows(one, other) and spans.are_delivered(one, other)
+        )
 
     found: list[Meeting] = []
     for left_places, right_places in groups:

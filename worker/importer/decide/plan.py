@@ -159,7 +159,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
         guessed = row.state == State.PENDING and not rules.links_pending
         restated = row.id in evidence.maybe_restated
         if withdrawn or guessed or named or restated:
-            complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.lacks(row.day)
+            complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.was_cut_off(row.day)
             ahead = evidence.coverage.is_ahead(row.day)
             candidates.append(
                 UnmatchedRow(

@@ -43,8 +43,8 @@ class Coverage:
         """Return whether the day lies before the window, so that the delivery says nothing new about it."""
         return self.window is not None and day < self.window.from_on
 
-    def lacks(self, day: date) -> bool:
-        """Return whether a row of this day should be in the delivery, of which something was cut off."""
+    def was_cut_off(self, day: date) -> bool:
+        """Return whether the delivery was to hold this day and was cut off, so that it may lack rows of it."""
         return self.days_cut_off is not None and day in self.days_cut_off
 
 

@@ -48,8 +48,10 @@ def _give_rows_their_next_ids(matches: IdentityMatches, details: Mapping[int, St
     for place, match in enumerate(matches.changed):
         known = details[match.known_id]
         line = again.get(known.content_key)
-        left = match.line.identity is not None and match.line.amount != known.amount and known.state == State.POSTED
-        if line is None or not left or match.line.pending or not coverage.covers(known.day):
+        changed_hands = (
+            match.line.identity is not None and match.line.amount != known.amount and known.state == State.POSTED
+        )
+        if line is None or not changed_hands or match.line.pending or not coverage.covers(known.day):
             continue
         del again[known.content_key]
         matches.changed[place] = IdentityMatch(line, known.id)

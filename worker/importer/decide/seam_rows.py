@@ -29,7 +29,7 @@ def is_decided(
     one text, it is that of all such rows.
     """
     left, right = lefts[pair.left], rights[pair.right]
-    if spans.decide(left, right, lag):
+    if spans.leave_no_doubt(left, right, lag):
         return True
     if left.on != right.on or pair.by != MetBy.WORDS:
         return False

@@ -149,7 +149,7 @@ class Spans:
             waits(left, self.right_to_on, self.right_last_on) or waits(right, self.left_to_on, self.left_last_on)
         )
 
-    def decide(self, left: SourceRow, right: SourceRow, lag: Lag) -> bool:
+    def leave_no_doubt(self, left: SourceRow, right: SourceRow, lag: Lag) -> bool:
         """Return whether one of two rows has its partner within the days of the other source for certain.
 
         A row near the end of these days may have its partner beyond them. Two such rows may be two purchases.
