@@ -93,6 +93,7 @@ def test_a_pending_row_that_a_posted_one_links_is_released():
         transaction(external_id="p2", pending=True),
         transaction("-4", external_id="b", pending_external_id="p"),
     ]
-    found, _ = found_and_corrected(said, [replace(pending, fingerprint=b"other")], named=[1])
-    assert found.matches.delivered_beside == {1: line(external_id="p2", pending=True)}
-    assert 1 not in found.matches.delivered_ids
+    found, corrected = found_and_corrected(said, [replace(pending, fingerprint=b"other")], named=[1])
+    assert corrected.matches.delivered_beside == {1: line(external_id="p2", pending=True)}
+    assert 1 not in corrected.matches.delivered_ids
+    assert (found.matches.delivered_beside, found.matches.delivered_ids) == ({}, {1})

@@ -5,7 +5,7 @@ Lines without a partner here go on to `match_pending`, which weighs evidence.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worker.importer.decide.interchanged_ids import interchanged_ids
 from worker.importer.decide.line import Line
@@ -50,6 +50,21 @@ class IdentityMatches:
     taken_identities: Collection[bytes] = ()
     shared_ids: Mapping[str, bytes] = field(default_factory=dict)
     delivered_beside: dict[int, Line] = field(default_factory=dict)
+
+    def copied(self) -> "IdentityMatches":
+        """Return the same matches in lists of their own, which may be changed."""
+        return replace(
+            self,
+            unchanged=[*self.unchanged],
+            changed=[*self.changed],
+            new=[*self.new],
+            undelivered=[*self.undelivered],
+            removed=[*self.removed],
+            returned=[*self.returned],
+            delivered_ids={*self.delivered_ids},
+            next_occurrence={**self.next_occurrence},
+            delivered_beside={**self.delivered_beside},
+        )
 
     def take(self, line: Line, row: StoredKey) -> None:
         """Keep that a line is this row, and whether it says something else of it."""

@@ -55,6 +55,7 @@ class CorrectedMatches:
     """What followed from the stored rows, and what is still to be loaded.
 
     Attributes:
+        matches: Lines with their stored rows, corrected.
         signs_flipped: All amounts of the account have the opposite sign now, and the user did not ask for it.
         maybe_restated: Ids of stored rows that new lines may state otherwise.
         identities: Identities that new rows may get, of an account that has rows on other days.
@@ -62,6 +63,7 @@ class CorrectedMatches:
         visible: The new lines, and those of these rows, that get an expense.
     """
 
+    matches: IdentityMatches
     signs_flipped: bool
     maybe_restated: frozenset[int]
     identities: Sequence[bytes]
@@ -92,10 +94,10 @@ def correct_matches(
     """Correct what was recognised by what the stored rows say: named pending rows, ids of other purchases, signs.
 
     Args:
-        found: What was recognised; its matches are changed.
+        found: What was recognised by identity and content.
         first_load: The account had no rows before.
     """
-    matches, details = found.matches, rows.details
+    matches, details = found.matches.copied(), rows.details
     _release_named(matches, [id_ for id_ in rows.named if details[id_].state == State.PENDING])
     set_reused_ids_apart(matches, details, coverage)
     flipped = signs_flipped(matches, details, coverage, found.rows_set_aside)
@@ -103,6 +105,7 @@ def correct_matches(
     lines = [*matches.new, *(match.line for match in without_expense)]
     changed = (match.line for match in matches.changed)
     return CorrectedMatches(
+        matches=matches,
         signs_flipped=flipped and not inverted_by_user(matches, details, found.opposite),
         maybe_restated=frozenset(_maybe_restated(matches)) if rules.whole_days else frozenset(),
         identities=[] if first_load else possible_identities((*matches.new, *changed), matches.next_occurrence),

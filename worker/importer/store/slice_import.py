@@ -77,7 +77,7 @@ def _decide_and_write(
     if corrected.signs_flipped:
         raise SignsFlippedError
     restated = corrected.maybe_restated - seen.row_ids
-    beside = load_beside(session, account.id, found, corrected, full, restated)
+    beside = load_beside(session, account.id, corrected, full, restated)
     expenses = load_user_expenses(
         session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
     )
@@ -94,8 +94,8 @@ def _decide_and_write(
         maybe_restated=restated,
         taken_identities=beside.taken_identities,
     )
-    plan = make_plan(found.matches, evidence, rules)
-    return found.matches, plan, _write(session, share, plan)
+    plan = make_plan(corrected.matches, evidence, rules)
+    return corrected.matches, plan, _write(session, share, plan)
 
 
 def _write(session: Session, share: AccountShare, plan: Plan) -> Written:

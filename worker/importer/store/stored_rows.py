@@ -88,7 +88,6 @@ def load_undecided(session: Session, account_id: int, found: SliceMatches, remov
 def load_beside(
     session: Session,
     account_id: int,
-    found: SliceMatches,
     corrected: CorrectedMatches,
     full: RowsInFull,
     restated: frozenset[int],
@@ -102,7 +101,7 @@ def load_beside(
     """
     # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
     further = load_details(session, restated - full.details.keys())
-    is_like_some = found.matches.new and (further or full.details)
+    is_like_some = corrected.matches.new and (further or full.details)
     return StoredBeside(
         restated=further,
         # Rows of equal content may be filed under far days: booked together, bought weeks apart.
