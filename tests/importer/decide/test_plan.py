@@ -6,9 +6,9 @@ import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, counterpart, key, line, row, rules
 from worker.connectors.base import TransactionKind
-from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.match_by_identity import IdentityMatch, match_by_identity
 from worker.importer.decide.match_user_expense import UserExpenses
-from worker.importer.decide.plan import Evidence, make_plan
+from worker.importer.decide.plan import Evidence, count_told_again, make_plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 
@@ -126,3 +126,12 @@ def test_a_row_recognised_by_its_content_keeps_its_identity():
     known = replace(row(), fingerprint=b"as another connector said it")
     (change,) = plan([line()], [known]).changes
     assert (change.identity, change.occurrence) == (known.identity, 0)
+
+
+TOLD = [({"list_of_changes": True}, 1), ({"list_of_changes": True, "whole_days": True}, 0), ({}, 0)]
+
+
+@pytest.mark.parametrize(("promises", "rows"), TOLD)
+def test_known_rows_without_an_id_may_be_more_purchases_where_changes_are_told_alone(promises, rows):
+    unchanged = [IdentityMatch(line(), 1), IdentityMatch(line(external_id="a"), 2)]
+    assert count_told_again(unchanged, rules(**promises)) == rows

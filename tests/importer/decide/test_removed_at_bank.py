@@ -5,7 +5,7 @@ import pytest
 from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, row, rules
 from worker.connectors.base import Window
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
+from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason, windows_are_complete
 from worker.importer.decide.stored_row import State
 
 PROMISED = rules(windows_complete=True)
@@ -88,3 +88,8 @@ def test_what_a_window_proves_of_a_day():
     assert not COMPLETE.is_past(JUNE.from_on)
     assert CUT.was_cut_off(JUNE.from_on)
     assert not CUT.covers(JUNE.from_on)
+
+
+@pytest.mark.parametrize(("rows", "promised", "complete"), [(1, True, True), (0, True, False), (1, False, False)])
+def test_an_empty_delivery_proves_nothing_whatever_is_promised(rows, promised, complete):
+    assert windows_are_complete(rows, promised=promised) is complete

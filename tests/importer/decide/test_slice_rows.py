@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.importer.decide.rows import TRUSTED, key, row, transaction
+from tests.importer.decide.rows import TRUSTED, key, row, rules, transaction
 from worker.importer.decide.line import fingerprint
-from worker.importer.decide.slice_rows import set_unchanged_aside
+from worker.importer.decide.slice_rows import StoredKeys, has_repeated_ids, read_slice, set_unchanged_aside
 from worker.importer.decide.stored_row import State
 
 
@@ -28,3 +28,17 @@ def test_what_needs_no_further_look(said, known, expected):
     set_aside = set_unchanged_aside(said, {known.identity: key(known)})
     found = {"unchanged": set_aside.transactions, "returned": len(set_aside.returned), "rest": len(set_aside.rest)}
     assert {name: count for name, count in found.items() if count} == expected
+
+
+REPEATS = {
+    "equal rows under one id": (2, {}, True),
+    "one row": (1, {}, False),
+    "a list of changes": (2, {"list_of_changes": True}, False),
+    "whole days": (2, {"whole_days": True}, False),
+}
+
+
+@pytest.mark.parametrize(("times", "promises", "warned"), REPEATS.values(), ids=REPEATS)
+def test_repeated_ids_are_warned_of_where_nothing_explains_them(times, promises, warned):
+    said = [fingerprint(transaction(external_id="a"), TRUSTED, TRUSTED.fingerprint_salt)] * times
+    assert has_repeated_ids(read_slice(said, StoredKeys(), TRUSTED, rules(**promises)), rules(**promises)) is warned

@@ -137,6 +137,16 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     )
 
 
+def count_told_again(unchanged: Sequence[IdentityMatch], rules: RowRules) -> int:
+    """Return how many unchanged rows may be more purchases that equal them.
+
+    Those are rows without an id that a list of changes tells alone, without the other rows of their days.
+    """
+    if not rules.list_of_changes or rules.whole_days:
+        return 0
+    return sum(match.line.identity is None for match in unchanged)
+
+
 def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> list[UnmatchedRow]:
     """Return the rows that a new line may match: removed ones, those that a line names, other pending ones.
 

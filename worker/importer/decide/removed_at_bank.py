@@ -48,6 +48,18 @@ class Coverage:
         return self.days_cut_off is not None and day in self.days_cut_off
 
 
+def windows_are_complete(rows: int, *, promised: bool) -> bool:
+    """Return whether a posted row is gone that a delivery lacks.
+
+    An empty delivery proves nothing: providers give one when they fail.
+
+    Args:
+        rows: How many rows of the account were delivered.
+        promised: The provider promises complete windows.
+    """
+    return promised and rows > 0
+
+
 def removal_reason(
     row: StoredRow, coverage: Coverage, rules: RowRules, *, removed_by_bank: bool, only_changes: bool
 ) -> Reason | None:

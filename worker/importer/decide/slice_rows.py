@@ -96,6 +96,14 @@ def read_slice(
     )
 
 
+def has_repeated_ids(rows: SliceRows, rules: RowRules) -> bool:
+    """Return whether a warning is due because purchases that share an id for being equal may be one row now.
+
+    None is due for a list of changes, which repeats a row that changed, or for a delivery of whole days.
+    """
+    return bool(rows.exact_repeats) and not (rules.list_of_changes or rules.whole_days)
+
+
 def set_unchanged_aside(transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]) -> SetAside:
     """Set unchanged rows aside, which are most rows of most refreshes. No identity may occur twice."""
     set_aside = SetAside()

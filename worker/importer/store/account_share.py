@@ -9,6 +9,7 @@ from worker.importer.account_state import AccountState
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.line import Rejection
 from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.removed_at_bank import windows_are_complete
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job, read_context_for
@@ -83,8 +84,7 @@ def _rules(job: Job, account: AccountState, request: FetchRequest, capabilities:
     return RowRules(
         pending_hidden=job.options.import_pending == "hide",
         pending_grace_days=job.options.pending_grace_days,
-        # An empty delivery proves nothing about posted rows: providers give one when they fail.
-        windows_complete=capabilities.windows_complete and rows > 0,
+        windows_complete=windows_are_complete(rows, promised=capabilities.windows_complete),
         links_pending=capabilities.links_pending,
         list_of_changes=request.by_cursor and not request.replays and request.cursor is not None,
         whole_days=capabilities.whole_days and not request.replays,  # rows that are replayed come alone

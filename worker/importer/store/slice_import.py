@@ -4,11 +4,11 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.line import Rejection
 from worker.importer.decide.match_by_identity import IdentityMatches
-from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.plan import Evidence, Plan, count_told_again, make_plan
 from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.similarity import common_words
 from worker.importer.decide.slice_matches import correct_matches, match_slice
-from worker.importer.decide.slice_rows import SliceRows, read_slice
+from worker.importer.decide.slice_rows import SliceRows, has_repeated_ids, read_slice
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError
 from worker.importer.store.account_share import AccountShare
@@ -54,10 +54,9 @@ def import_slice(
     seen.add(rows.set_aside, matches, plan, written.transaction_ids)
     tally.add(plan, rows.set_aside.transactions + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
-    if rows.exact_repeats and not (rules.list_of_changes or rules.whole_days):
+    if has_repeated_ids(rows, rules):
         tally.warnings.add("ids_repeated")
-    if rules.list_of_changes and not rules.whole_days:
-        tally.told_again += sum(one.line.identity is None for one in plan.unchanged)
+    tally.told_again += count_told_again(plan.unchanged, rules)
     return list(rows.rejections)
 
 
