@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
+from worker.importer.decide.clean_text import id_text
 from worker.importer.decide.duplicate_ids import possibly_shared_ids
 from worker.importer.decide.slice_rows import StoredKeys
 from worker.importer.decide.stored_row import StoredKey
-from worker.importer.decide.text import id_text
 from worker.importer.fetch.slices import Slice
 from worker.importer.store.seen_rows import SeenRows
 
