@@ -13,7 +13,7 @@ from worker.importer.decide.expense import MAX_NOTES
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision
 from worker.importer.decide.running_balance import RowWithBalance
-from worker.runs.deferral import defer_s
+from worker.runs.rate_limit_wait import defer_s
 from worker.runs.states import Counts, Outcome, RunStatus
 
 UNACCOUNTED = "unaccounted"
