@@ -18,6 +18,7 @@ from sqlalchemy import text
 from benchmarks.results import print_and_keep
 from benchmarks.servers import servers
 from worker.db.engine import open_engine, open_sessions
+from worker.runs import dispatch_order
 from worker.runtime import process_runtime
 from worker.tasks import dispatch
 from worker.tasks.imports import execute
@@ -44,7 +45,7 @@ def floor_per_s() -> float:
 
 def dispatch_until_empty() -> None:
     """One dispatcher process: what beat's tick does, until nothing is left."""
-    dispatch.PUBLISHED_AHEAD = 1_000_000
+    dispatch_order.PUBLISHED_AHEAD = 1_000_000
     runtime = process_runtime()
     idle = 0
     while idle < 3:

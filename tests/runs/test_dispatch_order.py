@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.runs.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
+from worker.runs.dispatch_order import REDISPATCH_LEASES, DispatchLimits, DueCandidate, UnderWay, choose
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOTHING = UnderWay(by_user=Counter(), by_connector=Counter(), published=0)
@@ -59,3 +59,8 @@ def test_turns(due, bounds, under_way, chosen):
 def test_a_dispatcher_goes_on_looking_while_a_limit_is_reached(of_connector, published, is_full):
     busy = UnderWay(by_user=Counter(), by_connector=Counter({"a": of_connector, "b": 0}), published=published)
     assert busy.is_at_a_limit(limits(per_connector=2, ahead=3)) is is_full
+
+
+def test_a_published_run_is_published_again_only_after_a_worker_could_have_lost_its_lease():
+    limits = DispatchLimits.of(per_user=1, per_connector=1, lease_s=60)
+    assert limits.redispatch_s == REDISPATCH_LEASES * 60 > 60

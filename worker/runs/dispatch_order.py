@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+PUBLISHED_AHEAD = 500
+"""Runs published ahead of the workers, at most, for waiting people and for the schedule each."""
+
+REDISPATCH_LEASES = 1.5
+"""A published run that nobody claimed is published again after so many times the lease."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchLimits:
@@ -22,6 +28,22 @@ class DispatchLimits:
     per_user: int
     per_connector: int
     redispatch_s: float
+
+    @classmethod
+    def of(cls, *, per_user: int, per_connector: int, lease_s: float) -> "DispatchLimits":
+        """Return the limits of a deployment.
+
+        Args:
+            per_user: Runs of one user that may be published or running.
+            per_connector: Runs of one connector that may be published or running.
+            lease_s: How long a worker holds a run without renewing its lease (s).
+        """
+        return cls(
+            ahead=PUBLISHED_AHEAD,
+            per_user=per_user,
+            per_connector=per_connector,
+            redispatch_s=REDISPATCH_LEASES * lease_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,12 +26,6 @@ from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-PUBLISHED_AHEAD = 500
-"""Runs published ahead of the workers, at most, for waiting people and for the schedule each."""
-
-REDISPATCH_LEASES = 1.5
-"""A published run that nobody claimed is published again after so many times the lease."""
-
 _PAUSE_S = 0.25
 
 
@@ -114,11 +108,8 @@ def _shortest(runtime: Runtime, connector_name: str) -> timedelta:
 
 
 def _limits(settings: Settings) -> DispatchLimits:
-    return DispatchLimits(
-        ahead=PUBLISHED_AHEAD,
-        per_user=settings.runs_per_user,
-        per_connector=settings.runs_per_connector,
-        redispatch_s=REDISPATCH_LEASES * settings.lease_s,
+    return DispatchLimits.of(
+        per_user=settings.runs_per_user, per_connector=settings.runs_per_connector, lease_s=settings.lease_s
     )
 
 
