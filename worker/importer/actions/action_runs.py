@@ -1,4 +1,4 @@
-"""Records what a person did to stored rows as a run that is closed already, so that it is in the history."""
+"""Records what a user did to stored rows as a run that is closed already, so that it is in the history."""
 
 import uuid
 from collections.abc import Mapping
