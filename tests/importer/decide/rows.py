@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Transaction, Window
+from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expense import expense_from_line
 from worker.importer.decide.identity import content_identity
@@ -14,7 +15,6 @@ from worker.importer.decide.line import Line, read_transaction
 from worker.importer.decide.match_transfer import TransferLeg
 from worker.importer.decide.match_user_expense import Counterpart
 from worker.importer.decide.read_context import ReadContext
-from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.stored_row import ExpenseState, State, StoredKey, StoredRow
 
 DAY = date(2026, 6, 15)

@@ -6,8 +6,8 @@ import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, day, key, line, row
 from worker.connectors.base import Window
+from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.match_by_identity import match_by_identity
-from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.reused_ids import set_reused_ids_apart
 
 SAID = {

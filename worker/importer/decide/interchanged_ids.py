@@ -8,8 +8,8 @@ of a row that moved is a row of its own. So what a user did to a purchase stays 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.line import Line
-from worker.importer.decide.removed_at_bank import Coverage
 from worker.importer.decide.stored_row import State, StoredKey
 
 

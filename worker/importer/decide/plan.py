@@ -6,6 +6,7 @@ A plan says what should be so. `store.write` makes it so, and the unique keys of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason
 from worker.importer.decide.assign_identities import assign_identities
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.expense import expense_of, has_expense, why_no_expense
@@ -15,7 +16,6 @@ from worker.importer.decide.match_pending import match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.match_user_expense import Counterpart, UserExpenses, match_user_expenses
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason
 from worker.importer.decide.row_update import tombstone, update_from_bank
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 

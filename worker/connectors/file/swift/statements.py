@@ -19,7 +19,7 @@ from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import Closed, Event, Note, Opened, StatedBalance
 from worker.connectors.file.statement.reader import StatementReader
 from worker.connectors.file.swift.fields import CUT, LOST_LINE, SwiftField, split_fields
-from worker.connectors.file.swift.signed_amounts import stated_balance
+from worker.connectors.file.swift.line_heads import stated_balance
 from worker.connectors.file.swift.transactions import read_group
 
 _CODED_TEXT = re.compile(r"\d{3}[?>~<^@|]\d{2}")

@@ -14,7 +14,7 @@ from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.statement.events import Event, Row
 from worker.connectors.file.statement.reader import bad_row
 from worker.connectors.file.swift.fields import LOST_LINE, SwiftField
-from worker.connectors.file.swift.signed_amounts import line_head
+from worker.connectors.file.swift.line_heads import line_head
 from worker.connectors.file.swift.structured_texts import StructuredText, structured_text, with_question_marks
 
 _DIALECTS: tuple[dict[int | str, Tag], ...] = ({}, {61: StatementASNB()}, {61: StatementGLS()})

@@ -1,6 +1,6 @@
 """Decides about pending rows that no delivery can remove: of removed or missing sources, beside their booking, or old.
 
-The ordinary case, a delivery that lacks the row, is decided by `decide.removed_at_bank`.
+The ordinary case, a delivery that lacks the row, is decided by `decide.absent_rows`.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.booked_beside import MAX_PENDING_DAYS, ids_of
+from worker.importer.decide.leftover_pending import MAX_QUESTIONS, WaitingRow, decide_waiting
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
-from worker.importer.decide.waiting_rows import MAX_QUESTIONS, WaitingRow, decide_waiting
 from worker.importer.job import Job
 from worker.importer.store.booked_beside import hide_posted_rows, load_rows_beside
 from worker.importer.store.stored_rows import load_details
@@ -117,7 +117,7 @@ def decide_pending(
 ) -> set[str]:
     """Decide about pending rows beside which the bank delivered a possible booking, or that are pending for long.
 
-    The rule is `decide.waiting_rows`. Returns the months of expenses that changed.
+    The rule is `decide.leftover_pending`. Returns the months of expenses that changed.
 
     Args:
         by_cursor: The bank delivers changes, so that nothing says whether it still has a row.

@@ -4,8 +4,8 @@ import pytest
 
 from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, row, rules
 from worker.connectors.base import Window
+from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason, windows_are_complete
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.removed_at_bank import Coverage, is_newly_absent, removal_reason, windows_are_complete
 from worker.importer.decide.stored_row import State
 
 PROMISED = rules(windows_complete=True)

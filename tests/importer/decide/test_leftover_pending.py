@@ -6,8 +6,8 @@ import pytest
 
 from tests.importer.decide.rows import row
 from worker.importer.decide.booked_beside import RowsBeside
+from worker.importer.decide.leftover_pending import WaitingRow, decide_waiting
 from worker.importer.decide.stored_row import State
-from worker.importer.decide.waiting_rows import WaitingRow, decide_waiting
 
 PENDING, POSTED = row(id=1, pending=True), row(id=2)
 WAITING = WaitingRow(id=1, state=State.PENDING, days=1, is_absent=False, hides_another=False)
