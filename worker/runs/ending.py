@@ -1,6 +1,6 @@
 """Ends a run: writes its row, the consequences for its connection, and its events, in one transaction.
 
-How long a connection rests after failed runs is in `refresh_schedule`, after a rate limit in `deferral`.
+How long a connection rests after failed runs is in `refresh_schedule`, after a rate limit in `rate_limit_wait`.
 """
 
 import json

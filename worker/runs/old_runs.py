@@ -1,4 +1,4 @@
-"""Deletes what refreshes without news leave behind, once it is a day old.
+"""Thins what refreshes without news leave behind, once it is a day old, and deletes runs that nothing needs any more.
 
 The last one of each day (UTC) of a connection's quiet scheduled runs stays, without its part per account and what it
 asked the bank. One line a week of the openings of a credential by runs stays, which says how many they were.
