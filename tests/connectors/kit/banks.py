@@ -49,6 +49,7 @@ class _Bank(BankConnector):
     """What both have in common: accounts, the login, and how a record reads."""
 
     Config: ClassVar[type[TokenConfig]] = TokenConfig
+    config: TokenConfig
 
     def get_auth_status(self) -> AuthStatus:
         try:
@@ -115,7 +116,7 @@ class _Bank(BankConnector):
     def items(self, body: Any, name: str) -> list[Any]:
         if not isinstance(body, dict) or not isinstance(body.get(name), list):
             raise InvalidDataError(f"the answer holds no {name}")
-        return body[name]
+        return list(body[name])
 
 
 class PagedConnector(_Bank):
