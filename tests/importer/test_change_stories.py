@@ -1,12 +1,12 @@
 """Amended, removed, returning rows, and what the user did meanwhile: three-way, field by field."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import CURSOR, WINDOWED, Harness, ScriptedConnector
+from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness, ScriptedConnector
 from worker.connectors.base import IdClass, Page, RemovedTransaction
 
 
@@ -106,12 +106,16 @@ def test_a_row_missing_from_a_complete_window_is_gone(harness):
     assert sorted(harness.amounts()) == ["-1.00", "-9.00"]
 
 
-@pytest.mark.parametrize("why", ["windows are not complete", "the answer was cut", "the answer is empty"])
-def test_mere_absence_proves_nothing_when(harness, why):
+@pytest.mark.parametrize(
+    "why", ["windows are not complete", "the answer was cut", "the answer is empty", "it was bought before the window"]
+)
+def test_mere_absence_proves_nothing_when(sessions, user_id, why):
+    harness = Harness(sessions, user_id, options={"date_basis": "booking"})
     if why == "windows are not complete":
         harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
     harness.bank.buy("-1", external_id="1")
-    gone = harness.bank.buy("-9", external_id="2")
+    bought_on = TODAY - timedelta(days=60 if why == "it was bought before the window" else 0)
+    gone = harness.bank.buy("-9", external_id="2", transaction_on=bought_on)
     harness.refresh()
     harness.bank.rows.remove(gone)
     if why == "the answer was cut":

@@ -63,7 +63,8 @@ class Capabilities:
         cursor_scope: Whom a cursor belongs to; None = the provider has no cursor, windows are used.
         cursor_resumes: Every page's `next_cursor` can be gone on from, not only that of the last page, so that a long
             delivery may be imported in parts.
-        windows_complete: A transaction missing from a covered window is gone at the bank.
+        windows_complete: A transaction is gone at the bank that a window lacks which covers all its days: of the
+            purchase, the booking and the value.
         whole_days: An answer holds all booked transactions of a day, or none, also where it covers no window.
         links_pending: The provider itself names the pending transaction a posted one replaces, so nothing is guessed.
         timezone: IANA zone in which the bank's days are counted.

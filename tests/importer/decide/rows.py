@@ -54,7 +54,7 @@ def row(amount: str = "-3.50", text: str = "Coffee Bar", *, id: int = 1, **more:
         name: more.pop(name)
         for name in list(more)
         if name in StoredRow.__dataclass_fields__
-        and name not in {"external_id", "counterparty", "reference", "value_on"}
+        and name not in {"external_id", "counterparty", "reference", "value_on", "transaction_on"}
     }
     said = line(amount, text, **more)
     expense = expense_from_line(said, pending_hidden=False)
@@ -69,6 +69,7 @@ def row(amount: str = "-3.50", text: str = "Coffee Bar", *, id: int = 1, **more:
         "stated_on": said.stated_on,
         "effective_on": said.effective_on,
         "value_on": said.value_on,
+        "transaction_on": said.transaction_on,
         "amount": said.amount,
         "currency": said.currency,
         "description": said.description,

@@ -26,6 +26,16 @@ CASES = {
     ),
     "posted, but completeness is not promised": (POSTED, COMPLETE, rules(), {}, None),
     "posted, on a day that was not asked for": (row(booking_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, None),
+    "posted, and bought before the days that were asked for": (
+        row(booking_on=JUNE.from_on, transaction_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, None,
+    ),
+    "posted, and of value before the days that were asked for": (
+        row(booking_on=JUNE.from_on, value_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, None,
+    ),
+    "posted, bought before the days that were asked for, its expense on the day of the booking": (
+        row(booking_on=JUNE.from_on, transaction_on=BEFORE_JUNE, effective_on=JUNE.from_on),
+        COMPLETE, PROMISED, {}, None,
+    ),
     "posted, the answer was cut": (POSTED, CUT, PROMISED, {}, None),
     "booked ahead, absent for the grace": (
         row(booking_on=day(20), absent_days=7), UP_TO_TODAY, rules(), {}, Reason.CALLED_OFF,

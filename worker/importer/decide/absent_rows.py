@@ -65,10 +65,11 @@ def removal_reason(
 ) -> Reason | None:
     """Return why an undelivered row is removed at the bank, or None while it stays.
 
-    A posted row goes when its day is covered and the provider promises complete windows. A pending row goes after it
-    was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one that was
-    booked ahead and was absent from before its day. A removed row whose expense a revert restored is removed
-    again once a delivery covers its day.
+    A posted row goes when the provider promises complete windows and all days that the bank states of the row are
+    covered: nobody says by which of them, of the purchase or of the booking, the bank selects the rows of a window. A
+    pending row goes after it was absent for the days of grace (`pending_grace_days`, an option of the connection), and
+    so does one that was booked ahead and was absent from before its day. A removed row whose expense a revert restored
+    is removed again once a delivery covers its day.
 
     Args:
         row: A stored row that the delivery does not have.
@@ -84,7 +85,7 @@ def removal_reason(
         return Reason.PENDING_VANISHED if waited and decidable else None
     if not covered:
         return None
-    if rules.windows_complete:
+    if rules.windows_complete and all(map(coverage.covers, row.days)):
         return Reason.ABSENT_FROM_COMPLETE_WINDOW
     return Reason.CALLED_OFF if _was_called_off(row, coverage, rules) else None
 

@@ -116,6 +116,7 @@ class StoredRow:
     base: ExpenseFields | None
     expense: ExpenseFields | None
     value_on: date | None = None
+    transaction_on: date | None = None
     category_id: int | None = None
     former_state: State | None = None
     kept_expense_id: int | None = None
@@ -125,6 +126,12 @@ class StoredRow:
     def day(self) -> date:
         """The day the bank states, else the day of the expense."""
         return self.stated_on or self.effective_on
+
+    @property
+    def days(self) -> set[date]:
+        """All days that the bank states, and that of the expense."""
+        stated = (self.effective_on, self.stated_on, self.value_on, self.transaction_on)
+        return {day for day in stated if day is not None}
 
     @property
     def returned_by_revert(self) -> bool:

@@ -30,7 +30,7 @@ _LOCK_EXPENSES = text(
 # The `+ 0` lets Postgres look a twin up by its row: by the account as well it would read all days of the account.
 _DETAILS = text(
     """SELECT t.id, t.identity, t.external_id, t.content_key, t.occurrence, t.fingerprint, t.state, t.stated_on,
-        t.effective_on, t.value_on, t.amount, t.currency, t.description, t.counterparty, t.reference,
+        t.effective_on, t.value_on, t.transaction_on, t.amount, t.currency, t.description, t.counterparty, t.reference,
         extract(day FROM now() - t.absent_since_at)::int AS absent_days, t.expense_id, t.expense_state,
         t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on,
         e.amount AS expense_amount, e.currency AS expense_currency, e.expense_type, e.notes, e.spent_at, e.category_id,
@@ -149,8 +149,8 @@ def lock_expenses(session: Session, ids: Collection[int]) -> None:
 
 
 _AS_STORED = (
-    "id", "external_id", "occurrence", "stated_on", "effective_on", "value_on", "amount", "currency", "description",
-    "counterparty", "reference", "absent_days", "expense_id", "booked_as_other",
+    "id", "external_id", "occurrence", "stated_on", "effective_on", "value_on", "transaction_on", "amount", "currency",
+    "description", "counterparty", "reference", "absent_days", "expense_id", "booked_as_other",
 )  # fmt: skip
 """Fields of a row that are columns of the same name, as they are."""
 
