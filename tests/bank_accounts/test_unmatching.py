@@ -1,5 +1,6 @@
 """One decision about two rows is taken back, stays taken back, and is in the history."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -93,6 +94,27 @@ def test_twins_that_were_two_purchases_stay_two_and_are_one_again_when_that_is_u
         undo_answer(session, undone.suggestion_id, user_id=two[0].user_id)
     assert two[0].amounts() == ["-4.20", "-1.00"]
     assert two[0].sql("SELECT id, amount, notes FROM expenses WHERE amount > 2") == before
+
+
+@pytest.mark.parametrize(("deleted_before", "left"), [(True, []), (False, ["-4.20"])], ids=["before", "after"])
+def test_what_the_user_deleted_before_twins_were_parted_is_gone_once_they_are_one_again(two, deleted_before, left):
+    for harness in two:
+        harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+        harness.refresh()
+    (first,) = two[0].sql("SELECT id FROM expenses")
+    if deleted_before:
+        two[0].sql("DELETE FROM expenses WHERE id = :id", id=first.id)
+    undone = take_back(two[1], row_id(two[1], "Cafe Central", 1))
+    if not deleted_before:
+        two[0].sql("DELETE FROM expenses WHERE id = :id", id=first.id)
+    assert two[0].amounts() == ["-4.20"]
+    with nullcontext() if deleted_before else pytest.raises(ConflictError), two[0].sessions() as session:
+        undo_answer(session, undone.suggestion_id, user_id=two[0].user_id)
+    assert two[0].amounts() == left
+    for harness in two:
+        harness.bank.buy("-1", "Tram", external_id="2")
+        harness.refresh()
+    assert two[0].amounts() == [*left, "-1.00"]
 
 
 def test_legs_that_were_no_transfer_are_two_expenses_also_after_the_next_run(sessions, user_id):

@@ -140,7 +140,7 @@ def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
     months = _own_expenses(session, rows, {ExpenseState.TWIN}, user_id, run_id)
     months |= let_sources_lead(session, left, run_id, also_alone=True)
     kept_apart = [
-        decline_pair(session, run_id, user_id, "account", account_id=source_id, other_account_id=other_id)
+        decline_pair(session, run_id, user_id, "account", {"account_id": source_id, "other_account_id": other_id})
         for other_id in others
     ]
     end_action(session, run_id, updated=len(rows), report={"match": "account", "source_id": source_id})
@@ -152,7 +152,9 @@ def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
 def _unlink(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Unmatched:
     expense_id = row.expense_id
     months = _own_expenses(session, [row.id], {ExpenseState.LINKED}, row.user_id, run_id)
-    kept_apart = decline_pair(session, run_id, row.user_id, "expense", transaction_id=row.id, expense_id=expense_id)
+    kept_apart = decline_pair(
+        session, run_id, row.user_id, "expense", {"transaction_id": row.id, "expense_id": expense_id}
+    )
     return _undone(RowMatch.EXPENSE, run_id, kept_apart, [row.id], months)
 
 
@@ -160,9 +162,12 @@ def _part_twins(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Un
     pair = _pair(row.id, row.twin_id)
     twin_id = row.twin_id
     assert twin_id is not None
+    twin = session.get_one(BankTransaction, twin_id)
+    was_deleted = twin.expense_id is None and twin.expense_state in {ExpenseState.OWN, ExpenseState.LINKED}
     months = _own_expenses(session, [row.id], {ExpenseState.TWIN}, row.user_id, run_id)
     months |= let_sources_lead(session, [twin_id], run_id, also_alone=True)
-    return _undone(RowMatch.TWIN, run_id, decline_pair(session, run_id, row.user_id, "twin", **pair), [row.id], months)
+    kept_apart = decline_pair(session, run_id, row.user_id, "twin", pair, was_deleted=was_deleted)
+    return _undone(RowMatch.TWIN, run_id, kept_apart, [row.id], months)
 
 
 def _part_legs(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Unmatched:
@@ -171,13 +176,13 @@ def _part_legs(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Unm
     session.execute(text("UPDATE bank_transactions SET transfer_peer_id = NULL WHERE id = ANY(:ids)"), {"ids": legs})
     months = _own_expenses(session, legs, {ExpenseState.TRANSFER}, row.user_id, run_id)
     return _undone(
-        RowMatch.TRANSFER, run_id, decline_pair(session, run_id, row.user_id, "transfer", **pair), legs, months
+        RowMatch.TRANSFER, run_id, decline_pair(session, run_id, row.user_id, "transfer", pair), legs, months
     )
 
 
 def _part_takeover(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Unmatched:
     new_id, months = split_takeover(session, row, run_id)
-    kept_apart = decline_pair(session, run_id, row.user_id, "takeover", **_pair(row.id, new_id))
+    kept_apart = decline_pair(session, run_id, row.user_id, "takeover", _pair(row.id, new_id))
     return _undone(RowMatch.TAKEOVER, run_id, kept_apart, [new_id], months)
 
 

@@ -1,5 +1,6 @@
 """Records what a user did to stored rows as a run that is closed already, so that it is in the history."""
 
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -45,19 +46,35 @@ def end_action(
 
 DECLINE_PAIR = text(
     """INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, expense_id, other_transaction_id, account_id,
-        other_account_id, run_id, reason, status, decided_at)
+        other_account_id, run_id, reason, status, decided_at, detail)
     VALUES (:user_id, :kind, :transaction_id, :expense_id, :other_transaction_id, :account_id, :other_account_id,
-        :run_id, 'unmatched', 'declined', now())
+        :run_id, 'unmatched', 'declined', now(), CAST(:detail AS jsonb))
     ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
-    DO UPDATE SET status = 'declined', decided_at = now(), run_id = EXCLUDED.run_id, reason = EXCLUDED.reason
+    DO UPDATE SET status = 'declined', decided_at = now(), run_id = EXCLUDED.run_id, reason = EXCLUDED.reason,
+      detail = bank_match_suggestions.detail - 'was_deleted' || EXCLUDED.detail
     RETURNING id"""
 )
 """Says that two are not one; every later run reads it."""
 
 
-def decline_pair(session: Session, run_id: uuid.UUID, user_id: int, kind: str, **pair: int | None) -> int:
-    """Write that two things are not one, and return the number of the suggestion that holds it."""
+def decline_pair(
+    session: Session,
+    run_id: uuid.UUID,
+    user_id: int,
+    kind: str,
+    pair: Mapping[str, int | None],
+    *,
+    was_deleted: bool = False,
+) -> int:
+    """Write that two things are not one, and return the number of the suggestion that holds it.
+
+    Args:
+        pair: The two, by the columns of the suggestion.
+        was_deleted: The user had deleted the expense of the two before, so that it stays deleted once they are one
+            again.
+    """
     names = ("transaction_id", "expense_id", "other_transaction_id", "account_id", "other_account_id")
     values: dict[str, object] = {name: pair.get(name) for name in names}
     values |= {"user_id": user_id, "kind": kind, "run_id": run_id}
+    values["detail"] = json.dumps({"was_deleted": True} if was_deleted else {})
     return int(session.execute(DECLINE_PAIR, values).scalar_one())

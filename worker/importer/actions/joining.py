@@ -62,9 +62,10 @@ def join_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     else:
         for row in (one, other):
             standing_row(session, row.id)
-        # Who deletes one of two expenses after the question means the double: the other one stays.
-        was_hidden = suggestion.reason == Reason.MAYBE_HIDDEN
-        months = join_pair(session, one.id, other.id, suggestion.run_id, deleted_too=was_hidden)
+        # Who deletes one of two expenses after the question, or after they were parted, means the double: the other
+        # one stays.
+        deleted_before = suggestion.reason == Reason.MAYBE_HIDDEN or bool(suggestion.detail.get("was_deleted"))
+        months = join_pair(session, one.id, other.id, suggestion.run_id, deleted_too=deleted_before)
     # An answer is no part of the run that asked, or a revert of that run would take half of it back.
     months |= let_sources_lead(session, [one.id, other.id], None)
     session.expire_all()
