@@ -11,13 +11,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Quota
+from worker.runs.states import IDLE_AFTER
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 REPORTED_INTERVAL = timedelta(days=1)
 """How often a connection is polled whose provider reports changes by webhook."""
-
-IDLE_AFTER = timedelta(days=30)
-"""A user who was away for so long is polled less."""
 
 _IDLE_RESTS = ((timedelta(days=90), timedelta(days=7)), (IDLE_AFTER, timedelta(days=3)))
 """A user who was away for so long is polled no more often than that, the longest absence first."""

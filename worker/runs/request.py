@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 from worker.db.uuid7 import uuid7
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankConnection, BankImportRun
-from worker.runs.refresh_schedule import IDLE_AFTER
-from worker.runs.states import WAITING, RunKind, RunRequest, RunStatus, RunTrigger
+from worker.runs.states import IDLE_AFTER, WAITING, RunKind, RunRequest, RunStatus, RunTrigger
 
 
 def request_run(

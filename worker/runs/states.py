@@ -8,6 +8,9 @@ from typing import Any
 
 from worker.runs.attempt_log import AttemptLog
 
+IDLE_AFTER = timedelta(days=30)
+"""A user who was away for so long is polled less."""
+
 
 class RunKind(StrEnum):
     """The kinds of runs.
