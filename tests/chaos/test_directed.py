@@ -146,7 +146,8 @@ def test_term_during_a_long_import_ends_the_worker_at_once_and_the_import_later(
         until(lambda: asked_to_stop(stack) > heard)
     worker.wait(PATIENCE_S)
     checkpoint = run_of(stack, connection_id)
-    assert (checkpoint.status, checkpoint.code, checkpoint.attempt) == ("queued", "stopped", 0)
+    assert (checkpoint.status, checkpoint.attempt) == ("queued", 0)
+    assert checkpoint.code in {"stopped", None}, "None: it gave itself to the workers for heavy runs at that moment"
     assert 0 < checkpoint.created < LONG_IMPORT_ROWS
     until(is_closed(stack, connection_id))
     stored = stack.rows(
