@@ -76,7 +76,7 @@ _WRITE_HOURS = text(
       {FIGURES}
     FROM hours h
     LEFT JOIN bank_import_runs r
-      ON r.finished_at >= h.hour_at AND r.finished_at < h.hour_at + INTERVAL '1 hour' AND NOT r.dry_run
+      ON {_IN_THE_HOUR} AND NOT r.dry_run
     LEFT JOIN bank_connections c ON c.id = r.connection_id
     GROUP BY GROUPING SETS ((h.hour_at), (h.hour_at, c.connector_name))
     HAVING GROUPING(c.connector_name) = 1 OR c.connector_name IS NOT NULL
