@@ -10,7 +10,8 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import take_removal_back, tombstone
 from worker.importer.decide.stored_row import State
 from worker.importer.store.stored_rows import load_details
-from worker.importer.store.write import WriteTarget, write_plan
+from worker.importer.store.write import write_plan
+from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 from worker.runs.states import RunKind
 

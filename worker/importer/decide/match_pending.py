@@ -4,9 +4,9 @@ A row is matched only when the bank withdrew it, or when line and row are eviden
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from functools import partial
 
+from worker.importer.decide.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.line import Line
 from worker.importer.decide.match_rewritten import (
     COST_PER_DAY,
@@ -26,19 +26,12 @@ from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, R
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import in_former_currency
 from worker.importer.decide.running_balance import stated_money
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.similarity import ALIKE, SURE, days_apart, similarity
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.words import payment_text
 
 MAX_DAYS_TO_POST = 5
 """A posting may be dated this many days from its pending row."""
-
-SURE = 0.75
-"""How similar a line must be to a row without an expense to be matched with it, because it gets none then either."""
-
-MAX_SHARE_UNSEEN = 0.3
-"""A line whose amount differs by a larger share is not matched with a row that has no expense, or whose amount the user
-changed: it may be another purchase, which would be hidden or shown with the amount of that row."""
 
 
 def match_pending_rows(
@@ -268,12 +261,6 @@ def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[st
     if line.pending or not candidate.complete or days > 0:
         return None
     return Rating(cost, Reason.CORRECTED)
-
-
-def share_apart(one: Decimal, other: Decimal) -> float:
-    """Return by which share of the larger one two amounts differ."""
-    larger = max(abs(one), abs(other))
-    return float(abs(one - other) / larger) if larger else 0.0
 
 
 def _days_apart(line: Line, known: StoredRow) -> int:

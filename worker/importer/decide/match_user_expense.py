@@ -22,7 +22,7 @@ from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.running_balance import balance_after
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.similarity import ALIKE, SURE, days_apart, similarity
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
 from worker.importer.decide.stored_row import ExpenseState
 from worker.words import payment_text
@@ -31,10 +31,7 @@ MAX_DAYS = 3
 """An expense of the user's own is at most so many days from the bank's row."""
 
 MAX_DAYS_ASKED = MAX_DAYS_ALIKE
-"""One that is further away, up to so many days, and names the same merchant is asked about."""
-
-SURE = 0.75
-"""How similar the words of such a pair must be."""
+"""One that is further away, up to so many days, and names the same merchant (`SURE`) is asked about."""
 
 MAX_DAYS_SPLIT = 7
 """An expense is taken for the rest of an imported one that the user split when both are at most so many days apart."""

@@ -13,6 +13,9 @@ from worker.words import words_of
 ALIKE = 0.5
 """Texts that are at least so similar are taken to name the same merchant."""
 
+SURE = 0.75
+"""Texts must be so similar where a wrong match could hide a purchase."""
+
 _MIN_JOINED = 5
 _JOINED_IN_OTHER = 0.9
 _MIN_LETTERS_ALIKE = 0.8

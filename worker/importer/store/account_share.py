@@ -14,7 +14,7 @@ from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job, read_context_for
 from worker.importer.store.rejections import as_rejection
-from worker.importer.store.write import WriteTarget
+from worker.importer.store.write_target import WriteTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from worker.importer.store.expense_rows import set_categories, update_expenses
 from worker.importer.store.moved_rows import HandOver, hand_over, join_pair, let_follow, make_twins
 from worker.importer.store.own_expenses import give_expenses, replace_expense
 from worker.importer.store.stored_rows import latest_texts, load_details
-from worker.importer.store.write import WriteTarget
+from worker.importer.store.write_target import WriteTarget
 from worker.models import BankTransaction
 
 # Each row that is pending and stands for a purchase, and those that were until they went, with the posted rows of its

@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.reasons import Reason
-from worker.importer.store.write import WriteTarget
+from worker.importer.store.write_target import WriteTarget
 
 MIN_TIMES = 3
 """How often the user must have given the category."""

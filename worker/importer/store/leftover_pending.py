@@ -21,7 +21,8 @@ from worker.importer.job import Job
 from worker.importer.store.booked_beside import hide_posted_rows, load_rows_beside
 from worker.importer.store.stored_rows import load_details
 from worker.importer.store.suggestions import ASK_AGAIN, suggest
-from worker.importer.store.write import WriteTarget, write_plan
+from worker.importer.store.write import write_plan
+from worker.importer.store.write_target import WriteTarget
 
 NEAR_DAYS = 31
 """A statement file without a row for longer is taken for two, and the days between them for days that nobody read."""

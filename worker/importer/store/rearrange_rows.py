@@ -25,7 +25,7 @@ from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import HandOver, become_twins, hand_over
 from worker.importer.store.stored_rows import load_details
 from worker.importer.store.user_expenses import load_spans
-from worker.importer.store.write import WriteTarget
+from worker.importer.store.write_target import WriteTarget
 
 ALONE = """alone AS MATERIALIZED (
       SELECT t.id, a.id = :account_id AS is_ours, t.amount, t.currency, t.effective_on,

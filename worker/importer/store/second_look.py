@@ -35,7 +35,7 @@ from worker.importer.store.transfers import hide_shown_legs, pair_legs_of, unpai
 from worker.importer.store.twins import point_to_ends, successors
 from worker.importer.store.unlike_rows import ask_about_unlike_rows
 from worker.importer.store.user_expenses import load_asked, load_counterparts, load_spans
-from worker.importer.store.write import WriteTarget
+from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount
 
 LOOK_BACK_DAYS = 60

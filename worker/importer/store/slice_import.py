@@ -21,7 +21,8 @@ from worker.importer.store.stored_keys import load_slice_keys
 from worker.importer.store.stored_rows import load_beside, load_undecided
 from worker.importer.store.transfers import pair_transfers
 from worker.importer.store.user_expenses import load_user_expenses
-from worker.importer.store.write import Written, write_plan
+from worker.importer.store.write import write_plan
+from worker.importer.store.write_target import Written
 
 
 def import_slice(

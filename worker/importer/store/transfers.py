@@ -25,7 +25,7 @@ from worker.importer.store.moved_rows import let_follow
 from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.stored_rows import load_details
 from worker.importer.store.suggestions import suggest
-from worker.importer.store.write import WriteTarget, Written
+from worker.importer.store.write_target import WriteTarget, Written
 
 # A twin is no leg, because the row of the other connection is; a reverted row is not in the ledger, also while it is
 # to be imported again.

@@ -14,7 +14,7 @@ from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.rearrange_rows import ALONE
 from worker.importer.store.suggestions import suggest
 from worker.importer.store.user_expenses import load_spans
-from worker.importer.store.write import WriteTarget
+from worker.importer.store.write_target import WriteTarget
 
 MAX_QUESTIONS = 100
 """Only so many pairs are asked about, the first ones."""

@@ -5,7 +5,6 @@ Every function takes the session that was fenced; none begins or ends a transact
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -27,6 +26,7 @@ from worker.importer.store.expense_rows import delete_expenses, insert_expenses,
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.suggestions import suggest
 from worker.importer.store.twins import leave_to_twins
+from worker.importer.store.write_target import WriteTarget, Written
 
 _LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
 _stated_values: Callable[[Line], tuple[Any, ...]] = attrgetter(*STATED_FIELDS)
@@ -42,28 +42,6 @@ _CASTS = {
     "stated_amounts": "jsonb",
     "base_amount": "numeric", "base_spent_on": "date", "expense_id": "bigint", "occurrence": "int", "twin_id": "bigint",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteTarget:
-    """Where a plan is written to."""
-
-    account_id: int
-    user_id: int
-    run_id: uuid.UUID
-
-
-@dataclass(slots=True, kw_only=True)
-class Written:
-    """What was touched.
-
-    Attributes:
-        months: The months of expenses (`YYYY-MM`), for FinMind's caches.
-        transaction_ids: Ids of the new rows, in the order of the plan's.
-    """
-
-    months: set[str] = field(default_factory=set)
-    transaction_ids: list[int] = field(default_factory=list)
 
 
 def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
