@@ -15,11 +15,16 @@ def test_every_reason_is_on_the_page_and_no_other():
 
 
 def test_every_module_has_its_row_on_the_page_and_its_test():
-    rows = re.findall(r"^\|[^|]+\| `(\w+)` \| `(test_\w+)` \|", PAGE.read_text(), re.MULTILINE)
-    assert {test for _, test in rows} <= {path.stem for path in Path(__file__).parent.glob("test_*.py")}
-    modules = {path.stem for path in (PAGE.parents[1] / "worker" / "importer" / "decide").glob("*.py")}
-    plain_data = {"__init__", "decisions", "read_context", "stored_row"}
+    rows = re.findall(r"^\|[^|]+\| `([\w/]+)` \| `([\w/]*test_\w+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert {test for _, test in rows} <= found(Path(__file__).parent, "test_*.py")
+    plain_data = {"decisions", "read/context", "stored_row"}
+    modules = found(PAGE.parents[1] / "worker" / "importer" / "decide", "[a-z]*.py")
     assert {module for module, _ in rows} == modules - plain_data
+
+
+def found(folder, pattern):
+    """Return the modules of a folder as the page names them: `room/module`."""
+    return {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob(pattern)}
 
 
 def test_every_test_on_the_page_exists():
