@@ -9,10 +9,10 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from worker.connectors.base import Transaction, TransactionKind
-from worker.importer.decide.line import Line, read_transaction
 from worker.importer.decide.match_transfer import TransferLeg, match_transfers
 from worker.importer.decide.match_user_expense import Counterpart, match_user_expenses
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.line import Line, read_transaction
 
 DAY = date(2026, 6, 15)
 GROUND = ReadContext(zone=ZoneInfo("UTC"), today=DAY, currency="EUR", trusted=False)

@@ -14,7 +14,7 @@ from tests.importer.decide.rows import transaction
 from worker.connectors.base import ConnectorContext, RejectedRow
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.registry import ConnectorRegistry
-from worker.importer.decide.line import kept_transaction, transaction_as_text
+from worker.importer.decide.read.line import kept_transaction, transaction_as_text
 from worker.runs.states import RunKind
 
 PLAID = json.dumps(plaid_transaction("t1", 12.5) | {"pending": True, "date": "no day"})

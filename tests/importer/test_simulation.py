@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.importer.bank import WINDOWED, Harness
 from tests.importer.simulation.one_account import AMOUNTS, MERCHANTS, NAMES, START, MemoryLedger, Style, World
 from worker.connectors.base import IdClass, Window
-from worker.importer.decide.line import trusts_ids
+from worker.importer.decide.read.line import trusts_ids
 
 OVERLAP_DAYS = 45
 FRESH = "FRESH_HISTORIES" in os.environ

@@ -19,7 +19,7 @@ from worker.importer.actions.dry_run import dry_run_transaction
 from worker.importer.actions.replay import read_rejected_rows
 from worker.importer.actions.revert import revert
 from worker.importer.context import ImportContext
-from worker.importer.decide.placeholder_days import without_placeholder_days
+from worker.importer.decide.read.placeholder_days import without_placeholder_days
 from worker.importer.fetch.delivery import Delivery, with_retries
 from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.fetch.request_plan import (

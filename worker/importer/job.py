@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Capabilities, IdClass, Window
 from worker.importer.account_state import AccountState, claimed_accounts, is_inverted
-from worker.importer.decide.line import trusts_ids
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.line import trusts_ids
 from worker.models.connection_options import ConnectionOptions
 from worker.runs.lease import ClaimedRun
 from worker.runs.states import Lease, RunKind

@@ -10,11 +10,11 @@ from worker.connectors.base import Transaction, Window
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expense import expense_from_line
-from worker.importer.decide.identity import content_identity
-from worker.importer.decide.line import Line, read_transaction
 from worker.importer.decide.match_transfer import TransferLeg
 from worker.importer.decide.match_user_expense import Counterpart
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.identity import content_identity
+from worker.importer.decide.read.line import Line, read_transaction
 from worker.importer.decide.stored_row import ExpenseState, State, StoredKey, StoredRow
 
 DAY = date(2026, 6, 15)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.importer.decide.rows import line, row
 from worker.importer.decide.assign_identities import assign_identities, possible_identities
-from worker.importer.decide.identity import content_identity, id_identity
+from worker.importer.decide.read.identity import content_identity, id_identity
 
 KEY = line().content_key
 FIRST, SECOND, THIRD = (content_identity(KEY, occurrence) for occurrence in range(3))

@@ -9,8 +9,8 @@ from worker.importer.decide.duplicate_ids import (
     possibly_shared_ids,
     without_superseded_pending,
 )
-from worker.importer.decide.identity import content_identity, id_identity
-from worker.importer.decide.line import fingerprint
+from worker.importer.decide.read.identity import content_identity, id_identity
+from worker.importer.decide.read.line import fingerprint
 
 X = id_identity("x")
 PENDING, POSTED = {"pending": True}, {"pending": False}

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, day, key, line, row, rules, transaction
-from worker.importer.decide.line import fingerprint
 from worker.importer.decide.match_by_identity import match_by_identity
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST, match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
+from worker.importer.decide.read.line import fingerprint
 from worker.importer.decide.slice_matches import RowsInFull, correct_matches, match_slice, undecided_ids
 from worker.importer.decide.slice_rows import StoredKeys, read_slice
 from worker.importer.decide.stored_row import State

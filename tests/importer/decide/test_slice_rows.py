@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from tests.importer.decide.rows import TRUSTED, key, row, rules, transaction
-from worker.importer.decide.line import fingerprint
+from worker.importer.decide.read.line import fingerprint
 from worker.importer.decide.slice_rows import StoredKeys, has_repeated_ids, read_slice, set_unchanged_aside
 from worker.importer.decide.stored_row import State
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from worker.connectors.base import Transaction, Window
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.slices import slices
 from worker.importer.fetch.staging import Staging

@@ -15,10 +15,10 @@ from worker.connectors.base import IdClass, Transaction, Window
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.duplicate_ids import distinct_transactions, possibly_shared_ids, without_superseded_pending
-from worker.importer.decide.line import Line, fingerprint, read_line, trusts_ids
 from worker.importer.decide.match_by_identity import match_by_identity
 from worker.importer.decide.plan import Evidence, Plan, make_plan
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.line import Line, fingerprint, read_line, trusts_ids
 from worker.importer.decide.slice_matches import undecided_ids
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredKey, StoredRow
 

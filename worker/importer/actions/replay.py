@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, RejectedRow, Transaction, TransactionKind
 from worker.connectors.errors import InvalidDataError
-from worker.importer.decide.line import kept_transaction
+from worker.importer.decide.read.line import kept_transaction
 from worker.importer.job import Job
 from worker.models.transaction import REJECTION_IS_OPEN
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from worker.importer.decide.decisions import RowIdentity
-from worker.importer.decide.identity import content_identity
-from worker.importer.decide.line import Line
+from worker.importer.decide.read.identity import content_identity
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import StoredRow
 
 

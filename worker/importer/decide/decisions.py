@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from worker.importer.decide.line import Line
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
 

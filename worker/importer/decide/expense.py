@@ -1,7 +1,7 @@
 """Builds the expense of a bank line."""
 
 from worker.connectors.base import TransactionKind
-from worker.importer.decide.line import Line
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields
 from worker.inert_text import inert

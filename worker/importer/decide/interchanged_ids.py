@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from worker.importer.decide.absent_rows import Coverage
-from worker.importer.decide.line import Line
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import State, StoredKey
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.interchanged_ids import interchanged_ids
-from worker.importer.decide.line import Line
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import State, StoredKey
 
 

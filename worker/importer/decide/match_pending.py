@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from worker.importer.decide.amounts import MAX_SHARE_UNSEEN, share_apart
-from worker.importer.decide.line import Line
 from worker.importer.decide.match_rewritten import (
     COST_PER_DAY,
     COST_UNLIKE,
@@ -23,6 +22,7 @@ from worker.importer.decide.match_rewritten import (
 )
 from worker.importer.decide.near_pairs import NearPairs
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import in_former_currency
 from worker.importer.decide.running_balance import stated_money

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.expense import expense_from_line, has_expense, type_of
-from worker.importer.decide.identity import folded_text
-from worker.importer.decide.line import Line
 from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating
+from worker.importer.decide.read.identity import folded_text
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.similarity import ALIKE, SURE, days_apart, similarity

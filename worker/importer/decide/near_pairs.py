@@ -11,10 +11,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
-from worker.importer.decide.identity import folded_text
-from worker.importer.decide.line import Line
 from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.one_to_one import Key, OneToOne, PlacePair
+from worker.importer.decide.read.identity import folded_text
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import StoredRow
 from worker.words import payment_text
 

@@ -10,11 +10,11 @@ from worker.importer.decide.absent_rows import Coverage, is_newly_absent, remova
 from worker.importer.decide.assign_identities import assign_identities
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.expense import expense_of, has_expense, why_no_expense
-from worker.importer.decide.line import Line
 from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
 from worker.importer.decide.match_pending import match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.match_user_expense import Counterpart, UserExpenses, match_user_expenses
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.row_update import tombstone, update_from_bank
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow

@@ -12,9 +12,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from worker.importer.decide.days import stated_day
-from worker.importer.decide.line import FingerprintedTransaction
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.days import stated_day
+from worker.importer.decide.read.line import FingerprintedTransaction
 from worker.money import is_money, money_in
 
 LOOKED_AT = 100

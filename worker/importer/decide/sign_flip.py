@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from worker.importer.decide.absent_rows import Coverage
-from worker.importer.decide.line import fingerprint
 from worker.importer.decide.match_by_identity import IdentityMatches
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.line import fingerprint
 from worker.importer.decide.slice_rows import SetAside
 from worker.importer.decide.source_rows import SourceRow
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from worker.importer.decide.identity import content_identity
+from worker.importer.decide.read.identity import content_identity
 
 
 class State(StrEnum):

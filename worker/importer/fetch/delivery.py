@@ -28,9 +28,9 @@ from worker.connectors.errors import (
 )
 from worker.errors import WorkerError
 from worker.importer.context import ImportContext
-from worker.importer.decide.days import UNDATED, rough_day
-from worker.importer.decide.page_repeats import repeated_rows
-from worker.importer.decide.placeholder_days import without_placeholder_days
+from worker.importer.decide.read.days import UNDATED, rough_day
+from worker.importer.decide.read.page_repeats import repeated_rows
+from worker.importer.decide.read.placeholder_days import without_placeholder_days
 from worker.importer.fetch.staging import Staging
 
 T = TypeVar("T")

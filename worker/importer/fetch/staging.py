@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import IO
 
 from worker.connectors.base import Transaction
-from worker.importer.decide.days import rough_day
+from worker.importer.decide.read.days import rough_day
 from worker.importer.fetch.packing import pack, unpack
 
 SPILL_ROWS = 110_000

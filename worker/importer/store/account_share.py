@@ -8,8 +8,8 @@ from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
 from worker.importer.decide.absent_rows import windows_are_complete
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.line import Rejection
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.line import Rejection
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job, read_context_for

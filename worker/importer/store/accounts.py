@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Account
 from worker.connectors.errors import AccountNotFoundError, InvalidDataError
 from worker.importer.account_state import AccountState, load_accounts
-from worker.importer.decide.clean_text import clean, id_text
 from worker.importer.decide.match_listed_accounts import (
     AccountMatch,
     KnownAccount,
@@ -20,6 +19,7 @@ from worker.importer.decide.match_listed_accounts import (
     with_own_anchors,
     without_repeats,
 )
+from worker.importer.decide.read.clean_text import clean, id_text
 from worker.importer.job import Job
 from worker.importer.outcome import NewAccountError, SimilarAccountError
 from worker.importer.store.bank_accounts import recognise_again

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.decisions import RowChange
-from worker.importer.decide.line import Line
 from worker.importer.decide.plan import Plan
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, StoredRow
 from worker.importer.store.bulk import insert_values

@@ -16,9 +16,9 @@ from worker.importer.decide.arrived_rejections import (
     is_same_record,
     read_rejection,
 )
-from worker.importer.decide.clean_text import id_text, plain_text
-from worker.importer.decide.identity import digest
-from worker.importer.decide.line import Rejection, transaction_as_text
+from worker.importer.decide.read.clean_text import id_text, plain_text
+from worker.importer.decide.read.identity import digest
+from worker.importer.decide.read.line import Rejection, transaction_as_text
 from worker.importer.job import Job
 from worker.importer.outcome import StandingRejections
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN

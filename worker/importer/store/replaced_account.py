@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Transaction, Window
 from worker.importer.account_state import AccountState, load_accounts
-from worker.importer.decide.days import UNDATED, rough_day
-from worker.importer.decide.line import Line, read_transaction
+from worker.importer.decide.read.days import UNDATED, rough_day
+from worker.importer.decide.read.line import Line, read_transaction
 from worker.importer.decide.recognise_account import Recognition
 from worker.importer.decide.replaced_account import (
     NewAccount,

@@ -13,8 +13,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
-from worker.importer.decide.line import Line
 from worker.importer.decide.match_user_expense import MAX_DAYS_ASKED, Counterpart, match_user_expenses
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import State, StoredRow

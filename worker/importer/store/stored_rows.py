@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.clean_text import id_text
+from worker.importer.decide.read.clean_text import id_text
 from worker.importer.decide.slice_matches import CorrectedMatches, RowsInFull, SliceMatches
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
 from worker.importer.store.bulk import array_text

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.leading_source import MAX_DAYS_LED
-from worker.importer.decide.line import Line
 from worker.importer.decide.match_user_expense import (
     MAX_DAYS_OF_ANY,
     MAX_DAYS_SPLIT,
@@ -20,6 +19,7 @@ from worker.importer.decide.match_user_expense import (
     Partner,
     UserExpenses,
 )
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.source_rows import SourceRow, Spans
 from worker.importer.store.bulk import array_text
 

@@ -12,11 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.decide.clean_text import json_text
 from worker.importer.decide.decisions import NewRow, RowChange, Suggestion
 from worker.importer.decide.expense import month
-from worker.importer.decide.line import STATED_FIELDS, Line
 from worker.importer.decide.plan import Plan
+from worker.importer.decide.read.clean_text import json_text
+from worker.importer.decide.read.line import STATED_FIELDS, Line
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.store.broken_transfers import release_legs
 from worker.importer.store.bulk import copy, insert_values, next_ids, run_values

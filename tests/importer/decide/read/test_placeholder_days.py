@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.importer.decide.rows import transaction
-from worker.importer.decide.placeholder_days import without_placeholder_days
+from worker.importer.decide.read.placeholder_days import without_placeholder_days
 
 NO_DAY = (date(1, 1, 1), date(1899, 12, 31), date(2200, 1, 1), date(9999, 12, 31))
 NO_MOMENT = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC))

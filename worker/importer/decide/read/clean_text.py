@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from worker.importer.decide.identity import digest
+from worker.importer.decide.read.identity import digest
 from worker.inert_text import composed
 
 MAX_ID = 255

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importer.decide.rows import transaction
-from worker.importer.decide.page_repeats import repeated_rows
+from worker.importer.decide.read.page_repeats import repeated_rows
 
 A, B, C = (transaction(text=name, external_id=name) for name in "ABC")
 REFERENCE = transaction(reference="E2E-1")

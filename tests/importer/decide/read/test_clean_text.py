@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from worker.importer.decide.clean_text import MAX_ID, MAX_RAW, clean, id_text, json_text, plain_text
+from worker.importer.decide.read.clean_text import MAX_ID, MAX_RAW, clean, id_text, json_text, plain_text
 
 CLEANED = {
     "spaces around": ("  Coffee ", "Coffee"),

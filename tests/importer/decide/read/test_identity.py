@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import DAY, day
-from worker.importer.decide.identity import content_identity, content_key, id_identity
+from worker.importer.decide.read.identity import content_identity, content_key, id_identity
 
 
 def coffee(**more):

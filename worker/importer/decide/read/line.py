@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from worker.connectors.base import IdClass, Transaction, TransactionKind
-from worker.importer.decide.clean_text import clean, id_text, plain_text
-from worker.importer.decide.days import day_of_moment, expense_day
-from worker.importer.decide.identity import content_key, digest, id_identity, plain_amount
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.clean_text import clean, id_text, plain_text
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.days import day_of_moment, expense_day
+from worker.importer.decide.read.identity import content_key, digest, id_identity, plain_amount
 from worker.money import MAX_DECIMALS, MAX_EXPENSE_AMOUNT, expense_amount, is_currency, money_in
 
 MAX_DESCRIPTION = 20_000

@@ -7,8 +7,8 @@ import pytest
 
 from tests.importer.decide.rows import DAY, TRUSTED, UNTRUSTED, day, line, transaction
 from worker.connectors.base import IdClass, TransactionKind
-from worker.importer.decide.identity import content_key, id_identity
-from worker.importer.decide.line import STATED_FIELDS, Line, Rejection, fingerprint, read_transaction, trusts_ids
+from worker.importer.decide.read.identity import content_key, id_identity
+from worker.importer.decide.read.line import STATED_FIELDS, Line, Rejection, fingerprint, read_transaction, trusts_ids
 
 
 def test_every_field_of_a_line_stands_in_its_place():

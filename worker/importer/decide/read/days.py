@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
 from worker.connectors.base import Transaction
-from worker.importer.decide.read_context import ReadContext
+from worker.importer.decide.read.context import ReadContext
 
 UNDATED = date.min
 """The day of a row without any, which puts such rows before all others."""

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.importer.decide.rows import DAY, TRUSTED, day, line, transaction
-from worker.importer.decide.days import common_time_of_day
-from worker.importer.decide.line import read_transaction
+from worker.importer.decide.read.days import common_time_of_day
+from worker.importer.decide.read.line import read_transaction
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Pacific/Auckland"])
