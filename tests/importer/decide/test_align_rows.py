@@ -15,7 +15,7 @@ from worker.importer.decide.align_rows import (
     groups_of,
     pairs_in_order,
 )
-from worker.importer.decide.similarity import days_apart
+from worker.importer.decide.compare.text_similarity import days_apart
 from worker.importer.decide.source_rows import Lag, SourceRow, Spans
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from tests.importer.decide.rows import day, line, row
 from worker.importer.decide import match_pending, near_pairs
+from worker.importer.decide.compare.one_to_one import OneToOne
 from worker.importer.decide.match_pending import match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.near_pairs import NearPairs
-from worker.importer.decide.one_to_one import OneToOne
 
 MANY = range(40)
 

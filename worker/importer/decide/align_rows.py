@@ -6,8 +6,8 @@ from datetime import date
 from functools import cache
 from typing import TypeAlias
 
-from worker.importer.decide.one_to_one import PlacePair
-from worker.importer.decide.similarity import ALIKE, similarity
+from worker.importer.decide.compare.one_to_one import PlacePair
+from worker.importer.decide.compare.text_similarity import ALIKE, similarity
 from worker.importer.decide.source_rows import ANYWHERE, Lag, SourceRow, Spans
 
 WORTH_OF_A_PAIR = 3.5

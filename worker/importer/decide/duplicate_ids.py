@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.connectors.base import Transaction
+from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.read.clean_text import id_text
 from worker.importer.decide.read.days import rough_day
 from worker.importer.decide.read.line import FingerprintedTransaction
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.stored_row import StoredKey
 from worker.words import payment_text, words_apart
 

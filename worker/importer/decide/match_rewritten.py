@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from worker.importer.decide.one_to_one import PlacePair, Rating
+from worker.importer.decide.compare.one_to_one import PlacePair, Rating
+from worker.importer.decide.compare.text_similarity import ALIKE
 from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.similarity import ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.words import payment_text, words_apart
 

@@ -11,9 +11,9 @@ from datetime import date
 from decimal import Decimal
 
 from worker.connectors.base import AccountType, TransactionKind
-from worker.importer.decide.one_to_one import Key, Match, OneToOne, PlacePair, Rating, evenly_matched
+from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating, evenly_matched
+from worker.importer.decide.compare.text_similarity import days_apart
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.similarity import days_apart
 
 MAX_DAYS = 4
 MAX_DAYS_NAMED = 7

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from worker.importer.decide.align_rows import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
 from worker.importer.decide.common_days import by_common_days
-from worker.importer.decide.one_to_one import PlacePair
+from worker.importer.decide.compare.one_to_one import PlacePair
+from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.seam_rows import away_from_seam, is_decided, without_hints
-from worker.importer.decide.similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.source_rows import (
     ANYWHERE,
     MAX_DAYS_ALIKE,

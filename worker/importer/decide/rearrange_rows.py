@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from worker.importer.decide.compare.one_to_one import PlacePair
 from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.one_to_one import PlacePair
 from worker.importer.decide.source_rows import SourceRow, Spans
 
 

@@ -14,9 +14,9 @@ from decimal import Decimal
 from heapq import nsmallest
 from typing import TypeAlias
 
-from worker.importer.decide.amounts import MAX_SHARE_UNSEEN, share_apart
-from worker.importer.decide.one_to_one import PlacePair
-from worker.importer.decide.similarity import SURE, common_words, days_apart, similarity
+from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
+from worker.importer.decide.compare.one_to_one import PlacePair
+from worker.importer.decide.compare.text_similarity import SURE, common_words, days_apart, similarity
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
 
 MAX_DAYS_LATE = 14

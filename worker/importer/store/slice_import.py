@@ -3,10 +3,10 @@
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.absent_rows import Coverage
+from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.match_by_identity import IdentityMatches
 from worker.importer.decide.plan import Evidence, Plan, count_told_again, make_plan
 from worker.importer.decide.read.line import Rejection
-from worker.importer.decide.similarity import common_words
 from worker.importer.decide.slice_matches import correct_matches, match_slice
 from worker.importer.decide.slice_rows import SliceRows, has_repeated_ids, read_slice
 from worker.importer.fetch.slices import Slice

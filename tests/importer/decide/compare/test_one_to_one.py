@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.one_to_one import OneToOne, Rating, evenly_matched, unambiguous
+from worker.importer.decide.compare.one_to_one import OneToOne, Rating, evenly_matched, unambiguous
 from worker.importer.decide.reasons import Reason
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importer.decide.rows import DAY, day
-from worker.importer.decide.similarity import ALIKE, common_words, days_apart, similarity
+from worker.importer.decide.compare.text_similarity import ALIKE, common_words, days_apart, similarity
 
 SAME_MERCHANT = {
     "equal": ("Coffee Bar", "Coffee Bar"),

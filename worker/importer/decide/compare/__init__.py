@@ -1,0 +1,1 @@
+"""Compares texts and amounts, and chooses one-to-one among candidates."""
