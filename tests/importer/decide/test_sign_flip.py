@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, TRUSTED, UNTRUSTED, day, key, line, row
-from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.sign_flip import (
     inverted_by_user,
     match_inverted_rows,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, day, key, line, row, rules, transaction
-from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST, match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import fingerprint

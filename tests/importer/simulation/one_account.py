@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from worker.connectors.base import IdClass, Transaction, Window
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.duplicate_ids import distinct_transactions, possibly_shared_ids, without_superseded_pending
-from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.ids.duplicates import distinct_transactions, possibly_shared_ids, without_superseded_pending
+from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line, fingerprint, read_line, trusts_ids

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason
-from worker.importer.decide.assign_identities import assign_identities
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.expense import expense_of, has_expense, why_no_expense
-from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
+from worker.importer.decide.ids.assign import assign_identities
+from worker.importer.decide.ids.match import IdentityMatch, IdentityMatches
 from worker.importer.decide.match_pending import match_pending_rows
 from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.match_user_expense import Counterpart, UserExpenses, match_user_expenses

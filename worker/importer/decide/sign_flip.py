@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from worker.importer.decide.absent_rows import Coverage
-from worker.importer.decide.match_by_identity import IdentityMatches
+from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import fingerprint
 from worker.importer.decide.slice_rows import SetAside

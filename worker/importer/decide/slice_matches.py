@@ -4,15 +4,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.importer.decide.absent_rows import Coverage
-from worker.importer.decide.assign_identities import possible_identities
 from worker.importer.decide.compare.text_similarity import days_apart
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expense import has_expense
-from worker.importer.decide.match_by_identity import IdentityMatches, match_by_identity
+from worker.importer.decide.ids.assign import possible_identities
+from worker.importer.decide.ids.match import IdentityMatches, match_by_identity
+from worker.importer.decide.ids.reused import set_reused_ids_apart
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line
-from worker.importer.decide.reused_ids import set_reused_ids_apart
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.decide.stored_row import State, StoredRow

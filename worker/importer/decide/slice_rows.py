@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.duplicate_ids import distinct_transactions, latest_states
+from worker.importer.decide.ids.duplicates import distinct_transactions, latest_states
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import FingerprintedTransaction, Line, Rejection, read_line
 from worker.importer.decide.stored_row import State, StoredKey

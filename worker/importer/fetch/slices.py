@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
-from worker.importer.decide.duplicate_ids import without_superseded_pending
+from worker.importer.decide.ids.duplicates import without_superseded_pending
 from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.days import UNDATED, rough_day

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from worker.importer.decide.match_by_identity import IdentityMatches
+from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.slice_rows import SetAside
 

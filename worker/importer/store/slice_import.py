@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import common_words
-from worker.importer.decide.match_by_identity import IdentityMatches
+from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Evidence, Plan, count_told_again, make_plan
 from worker.importer.decide.read.line import Rejection
 from worker.importer.decide.slice_matches import correct_matches, match_slice

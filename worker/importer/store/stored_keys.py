@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.duplicate_ids import possibly_shared_ids
+from worker.importer.decide.ids.duplicates import possibly_shared_ids
 from worker.importer.decide.read.clean_text import id_text
 from worker.importer.decide.slice_rows import StoredKeys
 from worker.importer.decide.stored_row import StoredKey

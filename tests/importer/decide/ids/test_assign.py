@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importer.decide.rows import line, row
-from worker.importer.decide.assign_identities import assign_identities, possible_identities
+from worker.importer.decide.ids.assign import assign_identities, possible_identities
 from worker.importer.decide.read.identity import content_identity, id_identity
 
 KEY = line().content_key

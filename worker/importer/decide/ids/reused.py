@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
-from worker.importer.decide.match_by_identity import IdentityMatch, IdentityMatches
+from worker.importer.decide.ids.match import IdentityMatch, IdentityMatches
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow
 from worker.words import payment_text

@@ -14,7 +14,7 @@ from tests.importer.decide.rows import (
     line,
     row,
 )
-from worker.importer.decide.match_by_identity import match_by_identity
+from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.read.identity import content_identity, id_identity
 from worker.importer.decide.stored_row import State
 

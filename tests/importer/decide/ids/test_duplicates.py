@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importer.decide.rows import TRUSTED, UNTRUSTED, key, row, transaction
-from worker.importer.decide.duplicate_ids import (
+from worker.importer.decide.ids.duplicates import (
     distinct_transactions,
     latest_states,
     possibly_shared_ids,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from worker.importer.decide.absent_rows import Coverage
-from worker.importer.decide.interchanged_ids import interchanged_ids
+from worker.importer.decide.ids.interchanged import interchanged_ids
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import State, StoredKey
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, day, key, line, row
-from worker.importer.decide.interchanged_ids import interchanged_ids
+from worker.importer.decide.ids.interchanged import interchanged_ids
 
 BOOKS, WINE, TEA, BREAD = ("-10", "Books"), ("-20", "Wine"), ("-3", "Tea"), ("-2", "Bread")
 STORED = [row(*what, id=n, external_id=id_) for n, (what, id_) in enumerate([(BOOKS, "a"), (WINE, "b"), (TEA, "c")], 1)]

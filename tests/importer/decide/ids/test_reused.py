@@ -7,8 +7,8 @@ import pytest
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, day, key, line, row
 from worker.connectors.base import Window
 from worker.importer.decide.absent_rows import Coverage
-from worker.importer.decide.match_by_identity import match_by_identity
-from worker.importer.decide.reused_ids import set_reused_ids_apart
+from worker.importer.decide.ids.match import match_by_identity
+from worker.importer.decide.ids.reused import set_reused_ids_apart
 
 SAID = {
     "another amount, other words, weeks later": (line("-70", "Fuel", external_id="a", booking_on=day(40)), True),
