@@ -6,8 +6,8 @@ import pytest
 
 from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, day, key, line, row, rules, transaction
 from worker.importer.decide.ids.match import match_by_identity
-from worker.importer.decide.match_pending import MAX_DAYS_TO_POST, match_pending_rows
-from worker.importer.decide.match_rewritten import UnmatchedRow
+from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST, match_pending_rows
+from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import fingerprint
 from worker.importer.decide.slice_matches import RowsInFull, correct_matches, match_slice, undecided_ids
 from worker.importer.decide.slice_rows import StoredKeys, read_slice

@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.importer.decide.compare.one_to_one import OneToOne, Rating
 from worker.importer.decide.compare.text_similarity import SURE, days_apart, similarity
-from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
+from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.line import kept_transaction
 from worker.importer.decide.reasons import Reason
 from worker.money import is_money

@@ -11,9 +11,9 @@ from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, R
 from worker.importer.decide.expense import expense_of, has_expense, why_no_expense
 from worker.importer.decide.ids.assign import assign_identities
 from worker.importer.decide.ids.match import IdentityMatch, IdentityMatches
-from worker.importer.decide.match_pending import match_pending_rows
-from worker.importer.decide.match_rewritten import UnmatchedRow
 from worker.importer.decide.match_user_expense import Counterpart, UserExpenses, match_user_expenses
+from worker.importer.decide.pending.match_posted import match_pending_rows
+from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.row_update import tombstone, update_from_bank

@@ -10,7 +10,7 @@ from worker.importer.decide.expense import has_expense
 from worker.importer.decide.ids.assign import possible_identities
 from worker.importer.decide.ids.match import IdentityMatches, match_by_identity
 from worker.importer.decide.ids.reused import set_reused_ids_apart
-from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
+from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped

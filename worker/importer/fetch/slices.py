@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
 from worker.importer.decide.ids.duplicates import without_superseded_pending
-from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
+from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.days import UNDATED, rough_day
 from worker.importer.decide.read.line import FingerprintedTransaction, fingerprint

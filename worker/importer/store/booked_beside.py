@@ -8,11 +8,17 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import ConflictError
-from worker.importer.decide.booked_beside import Pairs, RowsBeside, ids_of, inherited_effect, match_booked_beside
 from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.expense import month
-from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
+from worker.importer.decide.pending.booked_beside import (
+    Pairs,
+    RowsBeside,
+    ids_of,
+    inherited_effect,
+    match_booked_beside,
+)
+from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.store.change_rows import expense_to_json, record_without_line

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
-from worker.importer.decide.booked_beside import MAX_PENDING_DAYS, ids_of
-from worker.importer.decide.leftover_pending import MAX_QUESTIONS, WaitingRow, decide_waiting
-from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
+from worker.importer.decide.pending.booked_beside import MAX_PENDING_DAYS, ids_of
+from worker.importer.decide.pending.leftover import MAX_QUESTIONS, WaitingRow, decide_waiting
+from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
@@ -118,7 +118,7 @@ def decide_pending(
 ) -> set[str]:
     """Decide about pending rows beside which the bank delivered a possible booking, or that are pending for long.
 
-    The rule is `decide.leftover_pending`. Returns the months of expenses that changed.
+    The rule is `decide.pending.leftover`. Returns the months of expenses that changed.
 
     Args:
         by_cursor: The bank delivers changes, so that nothing says whether it still has a row.

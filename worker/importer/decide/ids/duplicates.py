@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from worker.connectors.base import Transaction
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
-from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
+from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.clean_text import id_text
 from worker.importer.decide.read.days import rough_day
 from worker.importer.decide.read.line import FingerprintedTransaction

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.importer.decide.booked_beside import (
+from worker.importer.decide.pending.booked_beside import (
     MAX_PENDING_DAYS,
     Pairs,
     RowsBeside,

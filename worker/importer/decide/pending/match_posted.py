@@ -9,7 +9,7 @@ from functools import partial
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.compare.text_similarity import ALIKE, SURE, days_apart, similarity
-from worker.importer.decide.match_rewritten import (
+from worker.importer.decide.pending.match_rewritten import (
     COST_PER_DAY,
     COST_UNLIKE,
     MAX_DAYS_AHEAD,
@@ -22,7 +22,7 @@ from worker.importer.decide.match_rewritten import (
     rate_restated,
     says_the_same,
 )
-from worker.importer.decide.near_pairs import NearPairs
+from worker.importer.decide.pending.near_pairs import NearPairs
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import in_former_currency

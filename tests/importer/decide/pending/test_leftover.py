@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.importer.decide.rows import row
-from worker.importer.decide.booked_beside import RowsBeside
-from worker.importer.decide.leftover_pending import WaitingRow, decide_waiting
+from worker.importer.decide.pending.booked_beside import RowsBeside
+from worker.importer.decide.pending.leftover import WaitingRow, decide_waiting
 from worker.importer.decide.stored_row import State
 
 PENDING, POSTED = row(id=1, pending=True), row(id=2)

@@ -6,8 +6,13 @@ from itertools import product
 import pytest
 
 from tests.importer.decide.rows import day, row
-from worker.importer.decide.booked_beside import inherited_effect, is_hidden, match_booked_beside, pairs_in_doubt
-from worker.importer.decide.match_pending import MAX_DAYS_TO_POST
+from worker.importer.decide.pending.booked_beside import (
+    inherited_effect,
+    is_hidden,
+    match_booked_beside,
+    pairs_in_doubt,
+)
+from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.stored_row import ExpenseState, State
 
 PENDING = row(id=1, pending=True)

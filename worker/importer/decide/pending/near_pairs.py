@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from worker.importer.decide.compare.one_to_one import Key, OneToOne, PlacePair
-from worker.importer.decide.match_rewritten import UnmatchedRow
+from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import StoredRow

@@ -6,11 +6,11 @@ from itertools import product
 import pytest
 
 from tests.importer.decide.rows import day, line, row
-from worker.importer.decide import match_pending, near_pairs
 from worker.importer.decide.compare.one_to_one import OneToOne
-from worker.importer.decide.match_pending import match_pending_rows
-from worker.importer.decide.match_rewritten import UnmatchedRow
-from worker.importer.decide.near_pairs import NearPairs
+from worker.importer.decide.pending import match_posted, near_pairs
+from worker.importer.decide.pending.match_posted import match_pending_rows
+from worker.importer.decide.pending.match_rewritten import UnmatchedRow
+from worker.importer.decide.pending.near_pairs import NearPairs
 
 MANY = range(40)
 
@@ -56,7 +56,7 @@ def compared(monkeypatch):
         pairs.append((left, right))
         return similarity(left, right, **more)
 
-    monkeypatch.setattr(match_pending, "similarity", counted)
+    monkeypatch.setattr(match_posted, "similarity", counted)
     monkeypatch.setattr(near_pairs, "MAX_COMPARED_PAIRS", 160)
     return pairs
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import UNTRUSTED, day, line, row
-from worker.importer.decide.match_pending import match_pending_rows
-from worker.importer.decide.match_rewritten import UnmatchedRow
+from worker.importer.decide.pending.match_posted import match_pending_rows
+from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 
