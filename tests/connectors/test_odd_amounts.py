@@ -22,9 +22,9 @@ from worker.connectors.manifest.amounts import amount_reader
 from worker.connectors.manifest.fields import Scene
 from worker.connectors.manifest.values import AmountValue
 from worker.connectors.registry import ConnectorRegistry
+from worker.importer.decide.balances.running import day_ends, rows_with_balance
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line, Rejection, fingerprint, read_line
-from worker.importer.decide.running_balance import day_ends, rows_with_balance
 
 NO_NUMBER = ["NaN", "-NaN", "sNaN", "Infinity", "-Infinity", "1e9999999999999999999", "-1E+99999999999999999999999"]
 NO_MONEY = ["1E+1000000", "-1e1000000", "1e999999", "1E+200", "9" * 40, "-" + "9" * 40, "9" * 6000, "1e-1000000"]

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from worker.importer import run_messages
-from worker.importer.decide.balance_proof import BalanceProof, Explanation
+from worker.importer.decide.balances.proof import BalanceProof, Explanation
 from worker.importer.outcome import AccountResult, DoubtfulRows, StandingRejections, judge_account
 
 COUNTED = AccountResult(account_id=1, status="succeeded", code="nothing_new")

@@ -8,11 +8,11 @@ from typing import Any
 from worker.connectors.errors import ProviderUnavailableError, RateLimitError
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer import run_messages
-from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.decide.balances.proof import BalanceProof
+from worker.importer.decide.balances.running import RowWithBalance
 from worker.importer.decide.expense import MAX_NOTES
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision
-from worker.importer.decide.running_balance import RowWithBalance
 from worker.runs.rate_limit_wait import defer_s
 from worker.runs.states import Counts, Outcome, RunStatus
 

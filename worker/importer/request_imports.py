@@ -16,7 +16,7 @@ from worker.db.user_lock import lock_user
 from worker.errors import WorkerError
 from worker.importer.account_state import AccountState
 from worker.importer.context import ImportContext
-from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.fetch.delivery import Delivery, DeliveryTooLongError
 from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.fetch.request_plan import FetchRequest, parts_of

@@ -5,7 +5,7 @@ The message of an error is the first line of its class's docstring (`worker.erro
 
 from collections.abc import Iterable
 
-from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.decide.balances.proof import BalanceProof
 from worker.runs.states import Counts
 
 _LONGEST = 1000

@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
+from worker.importer.decide.balances.running import balance_after
 from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating
 from worker.importer.decide.compare.text_similarity import ALIKE, SURE, days_apart, similarity
 from worker.importer.decide.decisions import ExpenseEffect
@@ -22,7 +23,6 @@ from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.running_balance import balance_after
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
 from worker.importer.decide.stored_row import ExpenseState
 from worker.words import payment_text

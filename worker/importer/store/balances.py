@@ -1,4 +1,4 @@
-"""Reads the bank's balance and the account's rows, and compares them with `decide.balance_proof`."""
+"""Reads the bank's balance and the account's rows, and compares them with `decide.balances.proof`."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import AccountType, DatedBalance
 from worker.importer.account_state import is_inverted
-from worker.importer.decide.balance_proof import (
+from worker.importer.decide.balances.mismatch import PostedRow, explain, without_rows
+from worker.importer.decide.balances.proof import (
     BALANCES,
     DAYS_NOT_COUNTED,
     EQUAL_DAYS,
@@ -27,8 +28,7 @@ from worker.importer.decide.balance_proof import (
     check_day_ends,
     prove,
 )
-from worker.importer.decide.mismatch import PostedRow, explain, without_rows
-from worker.importer.decide.running_balance import RowWithBalance, day_ends
+from worker.importer.decide.balances.running import RowWithBalance, day_ends
 from worker.importer.job import Job
 from worker.models import BankConnectionAccount
 from worker.money import is_currency

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer import run_messages
-from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.decide.reasons import Reason
 from worker.importer.outcome import AccountResult, DoubtfulRows, judge_account
 from worker.importer.store.ledger_state import save_connection_problem, save_problem

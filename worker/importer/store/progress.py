@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
 from worker.errors import WorkerError
-from worker.importer.decide.balance_proof import BalanceProof
+from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
 from worker.importer.store.balances import StatedBalances, prove_balance

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Transaction
 from worker.importer.context import ImportContext
+from worker.importer.decide.balances.running import rows_with_balance
 from worker.importer.decide.read.days import common_time_of_day
 from worker.importer.decide.read.line import Rejection
-from worker.importer.decide.running_balance import rows_with_balance
 from worker.importer.fetch.request_plan import history_limits, progress_of
 from worker.importer.fetch.slices import SLICE_ROWS, slices
 from worker.importer.fetch.window import advance

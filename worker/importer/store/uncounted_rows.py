@@ -7,10 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
+from worker.importer.decide.balances.uncounted import AbsentRow, uncounted
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
-from worker.importer.decide.uncounted_rows import AbsentRow, uncounted
 from worker.importer.job import Job
 from worker.importer.store.balances import StatedBalances, prove_balance
 from worker.importer.store.stored_rows import load_details

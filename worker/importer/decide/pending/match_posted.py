@@ -6,6 +6,7 @@ A row is matched only when the bank withdrew it, or when line and row are eviden
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from worker.importer.decide.balances.running import stated_money
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.compare.text_similarity import ALIKE, SURE, days_apart, similarity
@@ -26,7 +27,6 @@ from worker.importer.decide.pending.near_pairs import NearPairs
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import in_former_currency
-from worker.importer.decide.running_balance import stated_money
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.words import payment_text
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from worker.importer.decide.uncounted_rows import AbsentRow, uncounted
+from worker.importer.decide.balances.uncounted import AbsentRow, uncounted
 
 # Amounts of the absent rows, each with the day since which it is absent; the rows are numbered from 1.
 CASES = {

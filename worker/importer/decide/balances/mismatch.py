@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from worker.importer.decide.balance_proof import BalanceProof, Explanation
+from worker.importer.decide.balances.proof import BalanceProof, Explanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from worker.importer.decide.balance_proof import BalanceProof, Books, Explanation, prove
-from worker.importer.decide.mismatch import PostedRow, explain, without_rows
+from worker.importer.decide.balances.mismatch import PostedRow, explain, without_rows
+from worker.importer.decide.balances.proof import BalanceProof, Books, Explanation, prove
 
 OPENED_ON, TODAY, PROVEN_ON = date(2026, 1, 1), date(2026, 6, 15), date(2026, 6, 1)
 FITS = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.running_balance import RowWithBalance, day_ends
+from worker.importer.decide.balances.running import RowWithBalance, day_ends
 
 
 def stated(offset, amount, balance):

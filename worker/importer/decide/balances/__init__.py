@@ -1,0 +1,1 @@
+"""Compares balances with rows, and draws conclusions from what does not fit."""
